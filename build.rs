@@ -1,0 +1,2 @@
+//! Embeds the Fennel compiler.
+fn main() {}

@@ -1,0 +1,100 @@
+//! The id of a git object, SHA-1: forty hexadecimal digits.
+
+use std::fmt;
+
+/// The id of a commit (or of a tag object), as git writes it: forty lower-case hexadecimal digits.
+///
+/// The all-zero id stands for "no object": the old value of a created ref, the new value of a deleted one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommitId([u8; 20]);
+
+/// Why a text is not a commit id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a commit id: forty hexadecimal digits are")]
+pub struct CommitIdError(String);
+
+impl CommitId {
+    /// The id that stands for "no object".
+    pub const ZERO: CommitId = CommitId([0; 20]);
+
+    /// Reads forty hexadecimal digits.
+    ///
+    /// # Errors
+    /// Says so when the text has another length or other characters.
+    pub fn parse(text: &str) -> Result<CommitId, CommitIdError> {
+        let wrong = || CommitIdError(text.chars().take(80).collect());
+        if text.len() != 40 {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 20];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let digits = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(wrong());
+            }
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        }
+        Ok(CommitId(bytes))
+    }
+
+    /// The id with these twenty bytes.
+    pub fn from_bytes(bytes: [u8; 20]) -> CommitId {
+        CommitId(bytes)
+    }
+
+    /// The twenty bytes of the id.
+    pub fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
+    /// Whether this is the id that stands for "no object".
+    pub fn is_zero(&self) -> bool {
+        self == &CommitId::ZERO
+    }
+
+    /// The first seven digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(7).collect()
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_prints_as_it_was_read() {
+        let text = "8fab34b0c1d2e3f405162738495a6b7c8d9e0f1a";
+        let id = CommitId::parse(text).unwrap();
+        assert_eq!(id.to_string(), text);
+        assert_eq!(id.short(), "8fab34b");
+        assert!(!id.is_zero());
+        assert!(CommitId::parse(&"0".repeat(40)).unwrap().is_zero());
+    }
+
+    #[test]
+    fn other_lengths_and_letters_are_refused() {
+        for text in [
+            "",
+            "8fab34b",
+            &"g".repeat(40),
+            &"0".repeat(64),
+            &"+1".repeat(20),
+            &"é".repeat(20),
+        ] {
+            assert!(CommitId::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A mistake in a user's file: where it is, what is wrong, and what to do instead.
+
+use std::fmt::Write as _;
+
+/// How bad a diagnostic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file can be used, but probably not as meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word that begins a line about it; git colours it on a terminal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// A place in a file. Lines and columns count from 1; columns are bytes; `end_column` is exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Line of the first byte.
+    pub line: u32,
+    /// Column of the first byte.
+    pub column: u32,
+    /// Line of the last byte.
+    pub end_line: u32,
+    /// Column after the last byte.
+    pub end_column: u32,
+}
+
+impl Span {
+    /// The place of one byte.
+    pub fn point(line: u32, column: u32) -> Span {
+        Span {
+            line,
+            column,
+            end_line: line,
+            end_column: column + 1,
+        }
+    }
+}
+
+/// One mistake in a user's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Whether the file can be used all the same.
+    pub severity: Severity,
+    /// The file, as the user knows it: `.quire/ci.fnl`.
+    pub file: String,
+    /// The place, when it is known.
+    pub span: Option<Span>,
+    /// What is wrong: one line, lower case, no full stop.
+    pub message: String,
+    /// What to do instead: one line.
+    pub help: Option<String>,
+    /// The text of the line that the span begins on.
+    pub source_line: Option<String>,
+}
+
+/// Longest part of a source line that is shown, in characters.
+const SHOWN_SOURCE: usize = 100;
+
+impl Diagnostic {
+    /// An error about a whole file.
+    pub fn error(file: impl Into<String>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            file: file.into(),
+            span: None,
+            message: message.into(),
+            help: None,
+            source_line: None,
+        }
+    }
+
+    /// The same diagnostic with a place, and the line taken from the file's text.
+    #[must_use]
+    pub fn at(mut self, span: Span, text: &str) -> Diagnostic {
+        self.source_line = usize::try_from(span.line)
+            .ok()
+            .and_then(|line| text.lines().nth(line.checked_sub(1)?))
+            .map(str::to_owned);
+        self.span = Some(span);
+        self
+    }
+
+    /// The same diagnostic with a hint.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// `file:line:column`, as far as it is known.
+    pub fn place(&self) -> String {
+        match self.span {
+            Some(span) => format!("{}:{}:{}", self.file, span.line, span.column),
+            None => self.file.clone(),
+        }
+    }
+
+    /// The diagnostic as text of a few lines, each ended by a line feed.
+    pub fn render(&self) -> String {
+        let mut out = format!("{}: {}: {}\n", self.severity.word(), self.place(), self.message);
+        if let (Some(span), Some(line)) = (self.span, &self.source_line) {
+            render_source(&mut out, span, line);
+        }
+        if let Some(help) = &self.help {
+            let _ = writeln!(out, "hint: {help}");
+        }
+        out
+    }
+}
+
+/// Renders a list of diagnostics, in the order of their places, as one text.
+pub fn render_all(diagnostics: &[Diagnostic]) -> String {
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by_key(|diagnostic| (diagnostic.severity, diagnostic.file.clone(), diagnostic.span));
+    sorted.iter().map(|diagnostic| diagnostic.render()).collect()
+}
+
+/// Adds the source line and a line of carets below the span.
+fn render_source(out: &mut String, span: Span, line: &str) {
+    let start = (span.column as usize).saturating_sub(1).min(line.len());
+    let end = if span.end_line == span.line {
+        (span.end_column as usize).saturating_sub(1)
+    } else {
+        line.len()
+    };
+    let before = String::from_utf8_lossy(line.as_bytes().get(..start).unwrap_or_default())
+        .chars()
+        .count();
+    let marked = line
+        .as_bytes()
+        .get(start..end.clamp(start, line.len()))
+        .unwrap_or_default();
+    let width = String::from_utf8_lossy(marked).chars().count().max(1);
+    let number = span.line.to_string();
+    // The window moves right when the mistake stands far out, so that the carets have something above them.
+    let skip = before.saturating_sub(SHOWN_SOURCE * 3 / 5);
+    let shown: String = line.chars().skip(skip).take(SHOWN_SOURCE).map(visible).collect();
+    let carets = "^".repeat(width.min(SHOWN_SOURCE.saturating_sub(before - skip).max(1)));
+    let _ = writeln!(out, "  {number} | {}", shown.trim_end());
+    let _ = writeln!(
+        out,
+        "  {:pad$} | {:lead$}{carets}",
+        "",
+        "",
+        pad = number.len(),
+        lead = before - skip
+    );
+}
+
+/// A character that cannot move the terminal's cursor.
+fn visible(character: char) -> char {
+    if character == '\t' {
+        ' '
+    } else if character.is_control() {
+        '\u{fffd}'
+    } else {
+        character
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_shows_place_line_carets_and_hint() {
+        let text = "(local ci (require :quire.ci))\n(ci:job :docs [:tset] build)\n";
+        let diagnostic = Diagnostic::error(".quire/ci.fnl", "no job or source is called `tset`")
+            .at(
+                Span {
+                    line: 2,
+                    column: 15,
+                    end_line: 2,
+                    end_column: 21,
+                },
+                text,
+            )
+            .help("did you mean `:test`?");
+        assert_eq!(
+            diagnostic.render(),
+            "error: .quire/ci.fnl:2:15: no job or source is called `tset`\n  \
+             2 | (ci:job :docs [:tset] build)\n    |               ^^^^^^\nhint: did you mean `:test`?\n"
+        );
+    }
+
+    #[test]
+    fn a_place_far_out_or_wrong_does_not_break_the_picture() {
+        let long = "x".repeat(300);
+        let far = Diagnostic::error("f", "m")
+            .at(Span::point(1, 250), &long)
+            .render();
+        assert!(far.lines().all(|line| line.chars().count() < 120), "{far}");
+        assert!(far.contains('^'));
+        for span in [
+            Span::point(9, 9),
+            Span::point(0, 0),
+            Span {
+                line: 1,
+                column: 5,
+                end_line: 1,
+                end_column: 2,
+            },
+        ] {
+            assert!(
+                Diagnostic::error("f", "m")
+                    .at(span, "é\u{1b}[31m")
+                    .render()
+                    .contains('^')
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The name of a job within its pipeline.
+
+use std::fmt;
+
+/// The longest job id, in characters.
+const MAX_LENGTH: usize = 64;
+
+/// The name of a job: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}`.
+///
+/// A job id is also a folder name below the run's `log/`, which is why it is this narrow.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(String);
+
+/// Why a text is not a job id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobIdError {
+    /// There is nothing in it.
+    #[error("a job id must not be empty")]
+    Empty,
+    /// It is over 64 characters.
+    #[error("a job id has at most 64 characters, this one has {0}")]
+    TooLong(usize),
+    /// It has a character that is not allowed at its place.
+    #[error("`{id}` is not a job id: {character:?} is not allowed{}", if *first { " at its start" } else { "" })]
+    Character {
+        /// The whole id, cut to a readable length.
+        id: String,
+        /// The offending character.
+        character: char,
+        /// Whether it is the first one, where `.` and `-` are not allowed either.
+        first: bool,
+    },
+    /// It is in the namespace of the event sources.
+    #[error("`{0}` is not a job id: the `quire/` namespace is reserved for event sources")]
+    Reserved(String),
+}
+
+impl JobId {
+    /// Reads a job id.
+    ///
+    /// # Errors
+    /// Says which rule the text breaks.
+    pub fn parse(text: &str) -> Result<JobId, JobIdError> {
+        let shown = || text.chars().take(80).collect();
+        if text.is_empty() {
+            return Err(JobIdError::Empty);
+        }
+        if text.starts_with("quire/") {
+            return Err(JobIdError::Reserved(shown()));
+        }
+        for (place, character) in text.chars().enumerate() {
+            let first = place == 0;
+            let allowed = character.is_ascii_alphanumeric()
+                || character == '_'
+                || (!first && (character == '.' || character == '-'));
+            if !allowed {
+                return Err(JobIdError::Character {
+                    id: shown(),
+                    character,
+                    first,
+                });
+            }
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(JobIdError::TooLong(text.len()));
+        }
+        Ok(JobId(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_at_the_limits() {
+        for id in ["a", "_", "9", "build.x86-64_gnu", &"a".repeat(64)] {
+            assert_eq!(JobId::parse(id).unwrap().as_str(), id);
+        }
+        for id in [
+            "",
+            "-a",
+            ".a",
+            "a b",
+            "a/b",
+            "quire/push",
+            "é",
+            "a\n",
+            &"a".repeat(65),
+        ] {
+            assert!(JobId::parse(id).is_err(), "{id}");
+        }
+    }
+}

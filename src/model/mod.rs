@@ -1,0 +1,28 @@
+//! Values that every part of quire speaks of: names, ids, outcomes, diagnostics.
+//!
+//! Nothing here does I/O. A type with a rule has one `parse`, which says what is wrong, and no public way
+//! around it.
+
+mod commit_id;
+mod diagnostic;
+mod job_id;
+mod outcome;
+mod ref_name;
+mod repo_name;
+mod run_id;
+mod secret_name;
+mod size;
+mod suggest;
+mod time;
+
+pub use commit_id::{CommitId, CommitIdError};
+pub use diagnostic::{Diagnostic, Severity, Span, render_all};
+pub use job_id::{JobId, JobIdError};
+pub use outcome::{Outcome, RunState};
+pub use ref_name::{RefKind, RefName, RefNameError};
+pub use repo_name::{RepoName, RepoNameError};
+pub use run_id::{RunId, RunName, RunNameError};
+pub use secret_name::{SecretName, SecretNameError};
+pub use size::{ByteSizeError, DurationError, format_duration, parse_byte_size, parse_duration};
+pub use suggest::suggest;
+pub use time::Timestamp;

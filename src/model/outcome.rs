@@ -1,0 +1,98 @@
+//! How something ended, and whether it has ended at all.
+
+use std::fmt;
+
+/// How a run, a job or a step ended. Six kinds of "not passed", never one word for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It did what it should.
+    Passed,
+    /// A command, a script or the pipeline itself failed.
+    Failed,
+    /// The clock stopped it.
+    TimedOut,
+    /// A person stopped it.
+    Cancelled,
+    /// A newer push stopped it.
+    Superseded,
+    /// Its runner was gone before it had ended.
+    Interrupted,
+    /// Policy refused it.
+    Denied,
+    /// There was nothing to do.
+    Skipped,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Outcome; 8] = [
+        Outcome::Passed,
+        Outcome::Failed,
+        Outcome::TimedOut,
+        Outcome::Cancelled,
+        Outcome::Superseded,
+        Outcome::Interrupted,
+        Outcome::Denied,
+        Outcome::Skipped,
+    ];
+
+    /// The word for it, as it stands in the journal, in JSON and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed-out",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Superseded => "superseded",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Denied => "denied",
+            Outcome::Skipped => "skipped",
+        }
+    }
+
+    /// The outcome with this word, if there is one.
+    pub fn parse(word: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a run is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RunState {
+    /// Recorded; its jobs have not begun.
+    Queued,
+    /// Its jobs are going on.
+    Running,
+    /// It has an outcome.
+    Finished,
+}
+
+impl RunState {
+    /// The word for it, as it stands in the database, in JSON and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunState::Queued => "queued",
+            RunState::Running => "running",
+            RunState::Finished => "finished",
+        }
+    }
+
+    /// The state with this word, if there is one.
+    pub fn parse(word: &str) -> Option<RunState> {
+        [RunState::Queued, RunState::Running, RunState::Finished]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

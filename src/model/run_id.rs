@@ -1,0 +1,101 @@
+//! What a run is called: its id, and its number within its repository.
+
+use std::fmt;
+
+use super::repo_name::{RepoName, RepoNameError};
+
+/// The id of a run: a UUID of version 7 (RFC 9562), so that ids sort by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(uuid::Uuid);
+
+impl RunId {
+    /// The id made of a moment and of random bits.
+    pub fn new(millis_since_1970: u64, random: [u8; 10]) -> RunId {
+        RunId(uuid::Builder::from_unix_timestamp_millis(millis_since_1970, &random).into_uuid())
+    }
+
+    /// Reads a UUID with dashes.
+    pub fn parse(text: &str) -> Option<RunId> {
+        (text.len() == 36)
+            .then(|| uuid::Uuid::parse_str(text).ok().map(RunId))
+            .flatten()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// How a person names a run: `foo#41`, or its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunName {
+    /// A repository and a number within it.
+    Number(RepoName, u64),
+    /// The id.
+    Id(RunId),
+}
+
+/// Why a text does not name a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunNameError {
+    /// It is neither `repository#number` nor an id.
+    #[error("`{0}` does not name a run; write it as `foo#41`, or give its id")]
+    Form(String),
+    /// The part before `#` is not the name of a repository.
+    #[error("the part before `#` does not name a repository")]
+    Repo(#[source] RepoNameError),
+}
+
+impl RunName {
+    /// Reads `foo#41`, `group/foo#41`, `foo.git#41` or an id.
+    ///
+    /// # Errors
+    /// Says how a run is named.
+    pub fn parse(text: &str) -> Result<RunName, RunNameError> {
+        let wrong = || RunNameError::Form(text.chars().take(120).collect());
+        let Some((repo, number)) = text.rsplit_once('#') else {
+            return RunId::parse(text).map(RunName::Id).ok_or_else(wrong);
+        };
+        let repo = RepoName::parse(repo).map_err(RunNameError::Repo)?;
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
+        Ok(RunName::Number(repo, number))
+    }
+}
+
+impl fmt::Display for RunName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunName::Number(repo, number) => write!(f, "{repo}#{number}"),
+            RunName::Id(id) => write!(f, "{id}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_named_by_number_or_id() {
+        let id = RunId::new(1_795_000_000_000, [7; 10]);
+        assert_eq!(RunName::parse(&id.to_string()), Ok(RunName::Id(id)));
+        let repo = RepoName::parse("g/foo").unwrap();
+        assert_eq!(RunName::parse("g/foo.git#41"), Ok(RunName::Number(repo, 41)));
+        for text in [
+            "",
+            "foo",
+            "foo#",
+            "foo#x",
+            "#4",
+            "foo#-1",
+            "foo#+1",
+            "../x#1",
+            "foo#99999999999999999999",
+        ] {
+            assert!(RunName::parse(text).is_err(), "{text}");
+        }
+    }
+}

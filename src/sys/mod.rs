@@ -1,0 +1,3 @@
+//! The only door to the operating system: clock, processes, sockets, locks. No decisions.
+
+pub mod clock;

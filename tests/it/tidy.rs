@@ -1,0 +1,122 @@
+//! The house rules that a line search can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules in the order of use: each may name only those before it.
+const ORDER: &str = "model sys script config secret policy forge log artifact journal store intake pipeline \
+                     executor run view notify metrics http serve cli compat";
+
+/// The longest source file, in lines.
+const MAX_LINES: usize = 500;
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&src, &mut paths);
+    paths.sort();
+    assert!(paths.len() > 10);
+    paths
+        .into_iter()
+        .map(|path| {
+            (
+                path.strip_prefix(&src).unwrap().to_owned(),
+                fs::read_to_string(path).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn rank(module: &str) -> Option<usize> {
+    ORDER.split_whitespace().position(|name| name == module)
+}
+
+#[test]
+fn a_module_names_only_those_before_it() {
+    let mut wrong = Vec::new();
+    for (path, text) in all_sources() {
+        let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+        if matches!(first, "lib.rs" | "main.rs") {
+            continue;
+        }
+        let own = rank(first.trim_end_matches(".rs"))
+            .unwrap_or_else(|| panic!("{} has no place in the order", path.display()));
+        for (number, line) in text.lines().enumerate() {
+            let place = || format!("{}:{}: {}", path.display(), number + 1, line.trim());
+            if line.contains("use crate::{") || line.contains("super::super") {
+                wrong.push(place());
+            }
+            for rest in line.split("crate::").skip(1) {
+                let module: String = rest
+                    .chars()
+                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                    .collect();
+                if rank(&module).is_none_or(|other| other > own) {
+                    wrong.push(place());
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "against the order of modules:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn lib_lists_the_modules_in_their_order() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let ranks: Vec<_> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod "))
+        .map(|rest| rank(rest.trim_end_matches(';')))
+        .collect();
+    assert!(ranks.iter().all(Option::is_some) && ranks.is_sorted(), "{lib}");
+}
+
+#[test]
+fn files_have_one_concept_and_fit() {
+    let long: Vec<_> = all_sources()
+        .into_iter()
+        .map(|(path, text)| (text.lines().count(), path))
+        .filter(|(lines, _)| *lines > MAX_LINES)
+        .collect();
+    assert!(long.is_empty(), "files over {MAX_LINES} lines: {long:?}");
+    for (path, _) in all_sources() {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(
+            !matches!(
+                &*name,
+                "utils" | "util" | "helpers" | "common" | "manager" | "misc"
+            ),
+            "{} has no name",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn secrets_are_exposed_in_three_places_only() {
+    for (path, text) in all_sources() {
+        let allowed = path.starts_with("secret")
+            || path == Path::new("script/api/secret.rs")
+            || path == Path::new("executor/environment.rs");
+        assert!(
+            allowed || !text.contains("expose_secret"),
+            "{} exposes a secret",
+            path.display()
+        );
+    }
+}
