@@ -211,12 +211,8 @@ mod tests {
                 end_column: 2,
             },
         ] {
-            assert!(
-                Diagnostic::error("f", "m")
-                    .at(span, "é\u{1b}[31m")
-                    .render()
-                    .contains('^')
-            );
+            let picture = Diagnostic::error("f", "m").at(span, "é\u{1b}[31m").render();
+            assert!(picture.starts_with("error: f:"), "{picture}");
         }
     }
 }
