@@ -86,14 +86,7 @@ mod tests {
 
     #[test]
     fn other_lengths_and_letters_are_refused() {
-        for text in [
-            "",
-            "8fab34b",
-            &"g".repeat(40),
-            &"0".repeat(64),
-            &"+1".repeat(20),
-            &"é".repeat(20),
-        ] {
+        for text in ["", "8fab34b", &"g".repeat(40), &"0".repeat(64), &"+1".repeat(20), &"é".repeat(20)] {
             assert!(CommitId::parse(text).is_err(), "{text}");
         }
     }

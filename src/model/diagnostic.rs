@@ -37,12 +37,7 @@ pub struct Span {
 impl Span {
     /// The place of one byte.
     pub fn point(line: u32, column: u32) -> Span {
-        Span {
-            line,
-            column,
-            end_line: line,
-            end_column: column + 1,
-        }
+        Span { line, column, end_line: line, end_column: column + 1 }
     }
 }
 
@@ -128,18 +123,10 @@ pub fn render_all(diagnostics: &[Diagnostic]) -> String {
 /// Adds the source line and a line of carets below the span.
 fn render_source(out: &mut String, span: Span, line: &str) {
     let start = (span.column as usize).saturating_sub(1).min(line.len());
-    let end = if span.end_line == span.line {
-        (span.end_column as usize).saturating_sub(1)
-    } else {
-        line.len()
-    };
-    let before = String::from_utf8_lossy(line.as_bytes().get(..start).unwrap_or_default())
-        .chars()
-        .count();
-    let marked = line
-        .as_bytes()
-        .get(start..end.clamp(start, line.len()))
-        .unwrap_or_default();
+    let end =
+        if span.end_line == span.line { (span.end_column as usize).saturating_sub(1) } else { line.len() };
+    let before = String::from_utf8_lossy(line.as_bytes().get(..start).unwrap_or_default()).chars().count();
+    let marked = line.as_bytes().get(start..end.clamp(start, line.len())).unwrap_or_default();
     let width = String::from_utf8_lossy(marked).chars().count().max(1);
     let number = span.line.to_string();
     // The window moves right when the mistake stands far out, so that the carets have something above them.
@@ -147,14 +134,7 @@ fn render_source(out: &mut String, span: Span, line: &str) {
     let shown: String = line.chars().skip(skip).take(SHOWN_SOURCE).map(visible).collect();
     let carets = "^".repeat(width.min(SHOWN_SOURCE.saturating_sub(before - skip).max(1)));
     let _ = writeln!(out, "  {number} | {}", shown.trim_end());
-    let _ = writeln!(
-        out,
-        "  {:pad$} | {:lead$}{carets}",
-        "",
-        "",
-        pad = number.len(),
-        lead = before - skip
-    );
+    let _ = writeln!(out, "  {:pad$} | {:lead$}{carets}", "", "", pad = number.len(), lead = before - skip);
 }
 
 /// A character that cannot move the terminal's cursor.
@@ -176,15 +156,7 @@ mod tests {
     fn a_diagnostic_shows_place_line_carets_and_hint() {
         let text = "(local ci (require :quire.ci))\n(ci:job :docs [:tset] build)\n";
         let diagnostic = Diagnostic::error(".quire/ci.fnl", "no job or source is called `tset`")
-            .at(
-                Span {
-                    line: 2,
-                    column: 15,
-                    end_line: 2,
-                    end_column: 21,
-                },
-                text,
-            )
+            .at(Span { line: 2, column: 15, end_line: 2, end_column: 21 }, text)
             .help("did you mean `:test`?");
         assert_eq!(
             diagnostic.render(),
@@ -196,21 +168,12 @@ mod tests {
     #[test]
     fn a_place_far_out_or_wrong_does_not_break_the_picture() {
         let long = "x".repeat(300);
-        let far = Diagnostic::error("f", "m")
-            .at(Span::point(1, 250), &long)
-            .render();
+        let far = Diagnostic::error("f", "m").at(Span::point(1, 250), &long).render();
         assert!(far.lines().all(|line| line.chars().count() < 120), "{far}");
         assert!(far.contains('^'));
-        for span in [
-            Span::point(9, 9),
-            Span::point(0, 0),
-            Span {
-                line: 1,
-                column: 5,
-                end_line: 1,
-                end_column: 2,
-            },
-        ] {
+        for span in
+            [Span::point(9, 9), Span::point(0, 0), Span { line: 1, column: 5, end_line: 1, end_column: 2 }]
+        {
             let picture = Diagnostic::error("f", "m").at(span, "é\u{1b}[31m").render();
             assert!(picture.starts_with("error: f:"), "{picture}");
         }

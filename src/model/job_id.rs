@@ -54,11 +54,7 @@ impl JobId {
                 || character == '_'
                 || (!first && (character == '.' || character == '-'));
             if !allowed {
-                return Err(JobIdError::Character {
-                    id: shown(),
-                    character,
-                    first,
-                });
+                return Err(JobIdError::Character { id: shown(), character, first });
             }
         }
         if text.len() > MAX_LENGTH {
@@ -88,17 +84,7 @@ mod tests {
         for id in ["a", "_", "9", "build.x86-64_gnu", &"a".repeat(64)] {
             assert_eq!(JobId::parse(id).unwrap().as_str(), id);
         }
-        for id in [
-            "",
-            "-a",
-            ".a",
-            "a b",
-            "a/b",
-            "quire/push",
-            "é",
-            "a\n",
-            &"a".repeat(65),
-        ] {
+        for id in ["", "-a", ".a", "a b", "a/b", "quire/push", "é", "a\n", &"a".repeat(65)] {
             assert!(JobId::parse(id).is_err(), "{id}");
         }
     }

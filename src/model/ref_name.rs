@@ -47,9 +47,7 @@ impl RefName {
         if fits {
             Ok(RefName(bytes.to_vec()))
         } else {
-            Err(RefNameError(
-                String::from_utf8_lossy(bytes).chars().take(120).collect(),
-            ))
+            Err(RefNameError(String::from_utf8_lossy(bytes).chars().take(120).collect()))
         }
     }
 
@@ -130,14 +128,8 @@ mod tests {
     #[test]
     fn short_names_and_kinds() {
         let branch = RefName::parse(b"refs/heads/topic/x").unwrap();
-        assert_eq!(
-            (branch.kind(), branch.short()),
-            (RefKind::Branch, "topic/x".to_owned())
-        );
+        assert_eq!((branch.kind(), branch.short()), (RefKind::Branch, "topic/x".to_owned()));
         let notes = RefName::parse(b"refs/notes/commits").unwrap();
-        assert_eq!(
-            (notes.kind(), notes.short()),
-            (RefKind::Other, "refs/notes/commits".to_owned())
-        );
+        assert_eq!((notes.kind(), notes.short()), (RefKind::Other, "refs/notes/commits".to_owned()));
     }
 }

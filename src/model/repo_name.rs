@@ -64,10 +64,7 @@ impl RepoName {
     /// Says which rule the text breaks.
     pub fn parse(text: &str) -> Result<RepoName, RepoNameError> {
         let shown = || {
-            text.chars()
-                .take(120)
-                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                .collect::<String>()
+            text.chars().take(120).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>()
         };
         if text.starts_with('/') {
             return Err(RepoNameError::Absolute(shown()));
@@ -106,14 +103,10 @@ fn check_part(part: &str, shown: &dyn Fn() -> String) -> Result<(), RepoNameErro
     if let Some(first) = part.chars().next().filter(|first| matches!(first, '-' | '.')) {
         return Err(RepoNameError::Start { name: shown(), first });
     }
-    if let Some(character) = part
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))
+    if let Some(character) =
+        part.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))
     {
-        return Err(RepoNameError::Character {
-            name: shown(),
-            character,
-        });
+        return Err(RepoNameError::Character { name: shown(), character });
     }
     if let Some(end) = [".git", ".lock", "."].into_iter().find(|end| part.ends_with(end)) {
         return Err(RepoNameError::End { name: shown(), end });
@@ -136,12 +129,9 @@ mod tests {
 
     #[test]
     fn the_suffix_is_optional_on_input() {
-        for (text, name) in [
-            ("foo", "foo"),
-            ("foo.git", "foo"),
-            ("group/foo.git", "group/foo"),
-            ("a.b-c_d", "a.b-c_d"),
-        ] {
+        for (text, name) in
+            [("foo", "foo"), ("foo.git", "foo"), ("group/foo.git", "group/foo"), ("a.b-c_d", "a.b-c_d")]
+        {
             assert_eq!(RepoName::parse(text).unwrap().as_str(), name);
         }
         assert_eq!(RepoName::parse("g/n").unwrap().folder(), PathBuf::from("g/n.git"));

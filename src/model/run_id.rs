@@ -16,9 +16,7 @@ impl RunId {
 
     /// Reads a UUID with dashes.
     pub fn parse(text: &str) -> Option<RunId> {
-        (text.len() == 36)
-            .then(|| uuid::Uuid::parse_str(text).ok().map(RunId))
-            .flatten()
+        (text.len() == 36).then(|| uuid::Uuid::parse_str(text).ok().map(RunId)).flatten()
     }
 }
 
@@ -84,17 +82,9 @@ mod tests {
         assert_eq!(RunName::parse(&id.to_string()), Ok(RunName::Id(id)));
         let repo = RepoName::parse("g/foo").unwrap();
         assert_eq!(RunName::parse("g/foo.git#41"), Ok(RunName::Number(repo, 41)));
-        for text in [
-            "",
-            "foo",
-            "foo#",
-            "foo#x",
-            "#4",
-            "foo#-1",
-            "foo#+1",
-            "../x#1",
-            "foo#99999999999999999999",
-        ] {
+        for text in
+            ["", "foo", "foo#", "foo#x", "#4", "foo#-1", "foo#+1", "../x#1", "foo#99999999999999999999"]
+        {
             assert!(RunName::parse(text).is_err(), "{text}");
         }
     }

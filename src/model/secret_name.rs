@@ -20,9 +20,7 @@ impl SecretName {
     /// Says what a name looks like.
     pub fn parse(text: &str) -> Result<SecretName, SecretNameError> {
         let first = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-        let rest = text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if first && rest && text.len() <= 64 {
             Ok(SecretName(text.to_owned()))
         } else {

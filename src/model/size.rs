@@ -67,11 +67,7 @@ pub fn parse_byte_size(text: &str) -> Result<u64, ByteSizeError> {
         "GB" => 1_000_000_000,
         _ => return Err(wrong()),
     };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(wrong)
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
 }
 
 /// A duration for people: `0.4 s`, `41.2 s`, `1 m 45 s`, `2 h 03 m`.
@@ -96,16 +92,7 @@ mod tests {
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        for text in [
-            "",
-            "90",
-            "s",
-            "1x",
-            "1m1h",
-            "-1s",
-            "1.5h",
-            "99999999999999999999d",
-        ] {
+        for text in ["", "90", "s", "1x", "1m1h", "-1s", "1.5h", "99999999999999999999d"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

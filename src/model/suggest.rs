@@ -22,10 +22,7 @@ mod tests {
     #[test]
     fn near_words_are_suggested_and_far_ones_are_not() {
         assert_eq!(suggest("tset", ["build", "test", "lint"]), Some("test"));
-        assert_eq!(
-            suggest("github_tokne", ["github_token", "slack"]),
-            Some("github_token")
-        );
+        assert_eq!(suggest("github_tokne", ["github_token", "slack"]), Some("github_token"));
         assert_eq!(suggest("deploy", ["build", "test"]), None);
         assert_eq!(suggest("x", ["y"]), None);
         assert_eq!(suggest("", ["y"]), None);

@@ -19,9 +19,7 @@ impl Timestamp {
 
     /// Reads an RFC 3339 time.
     pub fn parse(text: &str) -> Option<Timestamp> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|time| Timestamp(time.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
     }
 }
 

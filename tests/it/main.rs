@@ -1,14 +1,5 @@
 //! quire's tests from outside: one binary, so that it links once.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests start processes and read the environment"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
 mod tidy;

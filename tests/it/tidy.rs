@@ -29,12 +29,7 @@ fn all_sources() -> Vec<(PathBuf, String)> {
     assert!(paths.len() > 10);
     paths
         .into_iter()
-        .map(|path| {
-            (
-                path.strip_prefix(&src).unwrap().to_owned(),
-                fs::read_to_string(path).unwrap(),
-            )
-        })
+        .map(|path| (path.strip_prefix(&src).unwrap().to_owned(), fs::read_to_string(path).unwrap()))
         .collect()
 }
 
@@ -58,21 +53,15 @@ fn a_module_names_only_those_before_it() {
                 wrong.push(place());
             }
             for rest in line.split("crate::").skip(1) {
-                let module: String = rest
-                    .chars()
-                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-                    .collect();
+                let module: String =
+                    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 if rank(&module).is_none_or(|other| other > own) {
                     wrong.push(place());
                 }
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "against the order of modules:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "against the order of modules:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -97,10 +86,7 @@ fn files_have_one_concept_and_fit() {
     for (path, _) in all_sources() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(
-            !matches!(
-                &*name,
-                "utils" | "util" | "helpers" | "common" | "manager" | "misc"
-            ),
+            !matches!(&*name, "utils" | "util" | "helpers" | "common" | "manager" | "misc"),
             "{} has no name",
             path.display()
         );
@@ -113,10 +99,6 @@ fn secrets_are_exposed_in_three_places_only() {
         let allowed = path.starts_with("secret")
             || path == Path::new("script/api/secret.rs")
             || path == Path::new("executor/environment.rs");
-        assert!(
-            allowed || !text.contains("expose_secret"),
-            "{} exposes a secret",
-            path.display()
-        );
+        assert!(allowed || !text.contains("expose_secret"), "{} exposes a secret", path.display());
     }
 }
