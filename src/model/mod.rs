@@ -18,7 +18,7 @@ mod time;
 pub use commit_id::{CommitId, CommitIdError};
 pub use diagnostic::{Diagnostic, Severity, Span, render_all};
 pub use job_id::{JobId, JobIdError};
-pub use outcome::{Outcome, RunState};
+pub use outcome::{Outcome, Progress};
 pub use ref_name::{RefKind, RefName, RefNameError};
 pub use repo_name::{RepoName, RepoNameError};
 pub use run_id::{RunId, RunName, RunNameError};

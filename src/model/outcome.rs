@@ -64,7 +64,7 @@ impl fmt::Display for Outcome {
 
 /// Where a run is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RunState {
+pub enum Progress {
     /// Recorded; its jobs have not begun.
     Queued,
     /// Its jobs are going on.
@@ -73,25 +73,25 @@ pub enum RunState {
     Finished,
 }
 
-impl RunState {
+impl Progress {
     /// The word for it, as it stands in the database, in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
-            RunState::Queued => "queued",
-            RunState::Running => "running",
-            RunState::Finished => "finished",
+            Progress::Queued => "queued",
+            Progress::Running => "running",
+            Progress::Finished => "finished",
         }
     }
 
     /// The state with this word, if there is one.
-    pub fn parse(word: &str) -> Option<RunState> {
-        [RunState::Queued, RunState::Running, RunState::Finished]
+    pub fn parse(word: &str) -> Option<Progress> {
+        [Progress::Queued, Progress::Running, Progress::Finished]
             .into_iter()
             .find(|state| state.as_str() == word)
     }
 }
 
-impl fmt::Display for RunState {
+impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

@@ -1,0 +1,281 @@
+//! Folds facts into what they say about a run.
+
+use super::fact::{DiagnosticFact, Fact, Record, StopReason};
+use crate::model::{Outcome, Progress};
+
+/// What a journal says about its run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunRecord {
+    /// Whether a runner has taken the run.
+    pub is_opened: bool,
+    /// Whether the pipeline was evaluated, well or not.
+    pub is_evaluated: bool,
+    /// When its jobs began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why it ended so, unless it passed.
+    pub reason: Option<String>,
+    /// What asked it to stop, if anything did.
+    pub stop: Option<StopReason>,
+    /// What was found in the pipeline's files.
+    pub diagnostics: Vec<DiagnosticFact>,
+    /// Its jobs, in the order of the file.
+    pub jobs: Vec<JobRecord>,
+}
+
+/// What a journal says about a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    /// The job's id.
+    pub id: String,
+    /// What it needs.
+    pub needs: Vec<String>,
+    /// When it began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why, unless it passed.
+    pub reason: Option<String>,
+    /// Its steps.
+    pub steps: Vec<StepRecord>,
+}
+
+/// What a journal says about a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepRecord {
+    /// Its number in the job, from 1.
+    pub number: u32,
+    /// What it ran.
+    pub title: String,
+    /// The line that asked for it.
+    pub line: Option<u32>,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Its exit status.
+    pub exit: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Bytes of output that the log had no room for.
+    pub left_out: u64,
+    /// The secrets that were masked in its output.
+    pub secrets: Vec<String>,
+    /// Processes that it left behind.
+    pub leftovers: Vec<String>,
+}
+
+impl RunRecord {
+    /// Where the run is.
+    pub fn state(&self) -> Progress {
+        if self.outcome.is_some() {
+            Progress::Finished
+        } else if self.started_at.is_some() {
+            Progress::Running
+        } else {
+            Progress::Queued
+        }
+    }
+
+    /// Folds one more record.
+    pub fn apply(&mut self, record: Record) {
+        let time = record.t;
+        match record.fact {
+            Fact::RunOpened { .. } => *self = RunRecord { is_opened: true, ..RunRecord::default() },
+            Fact::Evaluated { jobs, diagnostics } => {
+                self.is_evaluated = true;
+                self.diagnostics = diagnostics;
+                self.jobs = jobs.into_iter().map(|job| JobRecord::new(job.id, job.needs)).collect();
+            }
+            Fact::Broken { diagnostics } => {
+                self.is_evaluated = true;
+                self.diagnostics = diagnostics;
+            }
+            Fact::RunStarted {} => self.started_at = Some(time),
+            Fact::StopAsked { reason } => self.stop = Some(reason),
+            Fact::RunEnded { outcome, reason } => {
+                self.outcome = Some(word(&outcome));
+                self.reason = reason;
+                self.finished_at = Some(time);
+            }
+            fact @ (Fact::JobStarted { .. }
+            | Fact::StepStarted { .. }
+            | Fact::StepEnded { .. }
+            | Fact::JobEnded { .. }) => self.apply_to_job(time, fact),
+        }
+    }
+
+    /// Folds a record about a job.
+    fn apply_to_job(&mut self, time: String, fact: Fact) {
+        match fact {
+            Fact::JobStarted { job } => self.with_job(&job, |job| job.started_at = Some(time)),
+            Fact::StepStarted { job, step, title, line } => {
+                self.with_job(&job, |job| job.steps.push(StepRecord::new(step, title, line, time)));
+            }
+            Fact::StepEnded {
+                job,
+                step,
+                outcome,
+                exit,
+                signal,
+                duration_ms,
+                left_out,
+                secrets,
+                leftovers,
+            } => {
+                self.with_job(&job, |job| {
+                    let Some(step) = job.steps.iter_mut().find(|known| known.number == step) else { return };
+                    step.finished_at = Some(time);
+                    step.outcome = Some(word(&outcome));
+                    step.exit = Some(exit);
+                    step.signal = signal;
+                    step.duration_ms = Some(duration_ms);
+                    step.left_out = left_out;
+                    step.secrets = secrets;
+                    step.leftovers = leftovers;
+                });
+            }
+            Fact::JobEnded { job, outcome, reason } => self.with_job(&job, |job| {
+                job.outcome = Some(word(&outcome));
+                job.reason = reason;
+                job.finished_at = Some(time);
+            }),
+            Fact::RunOpened { .. }
+            | Fact::Evaluated { .. }
+            | Fact::Broken { .. }
+            | Fact::RunStarted {}
+            | Fact::StopAsked { .. }
+            | Fact::RunEnded { .. } => {}
+        }
+    }
+
+    /// Changes the job with this id, if the pipeline has it.
+    fn with_job(&mut self, id: &str, change: impl FnOnce(&mut JobRecord)) {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            change(job);
+        }
+    }
+}
+
+impl JobRecord {
+    fn new(id: String, needs: Vec<String>) -> JobRecord {
+        JobRecord {
+            id,
+            needs,
+            started_at: None,
+            finished_at: None,
+            outcome: None,
+            reason: None,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The word for where the job is: `waiting`, `running`, or `finished`.
+    pub fn state(&self) -> &'static str {
+        match (self.outcome, &self.started_at) {
+            (Some(_), _) => "finished",
+            (None, Some(_)) => "running",
+            (None, None) => "waiting",
+        }
+    }
+}
+
+impl StepRecord {
+    fn new(number: u32, title: String, line: Option<u32>, started_at: String) -> StepRecord {
+        StepRecord {
+            number,
+            title,
+            line,
+            started_at,
+            finished_at: None,
+            outcome: None,
+            exit: None,
+            signal: None,
+            duration_ms: None,
+            left_out: 0,
+            secrets: Vec::new(),
+            leftovers: Vec::new(),
+        }
+    }
+}
+
+/// The outcome with this word. A word that this version does not know is never read as green.
+fn word(outcome: &str) -> Outcome {
+    Outcome::parse(outcome).unwrap_or(Outcome::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JobFact;
+
+    fn fold(facts: Vec<Fact>) -> RunRecord {
+        let mut run = RunRecord::default();
+        for (second, fact) in facts.into_iter().enumerate() {
+            run.apply(Record { v: 1, t: format!("2026-01-01T00:00:{second:02}.000Z"), fact });
+        }
+        run
+    }
+
+    fn opened() -> Fact {
+        Fact::RunOpened {
+            repo: "foo".into(),
+            number: 1,
+            id: "i".into(),
+            r#ref: "refs/heads/main".into(),
+            sha: "0".repeat(40),
+            event: "push".into(),
+            pusher: None,
+            runner: 1,
+        }
+    }
+
+    #[test]
+    fn a_whole_run_folds_to_its_jobs_and_steps() {
+        let job = || "test".to_owned();
+        let run = fold(vec![
+            opened(),
+            Fact::Evaluated {
+                jobs: vec![JobFact { id: job(), needs: vec!["quire/push".into()] }],
+                diagnostics: vec![],
+            },
+            Fact::RunStarted {},
+            Fact::JobStarted { job: job() },
+            Fact::StepStarted { job: job(), step: 1, title: "true".into(), line: Some(3) },
+            Fact::StepEnded {
+                job: job(),
+                step: 1,
+                outcome: "failed".into(),
+                exit: 3,
+                signal: None,
+                duration_ms: 5,
+                left_out: 0,
+                secrets: vec![],
+                leftovers: vec![],
+            },
+            Fact::JobEnded { job: job(), outcome: "failed".into(), reason: Some("step 1".into()) },
+            Fact::RunEnded { outcome: "failed".into(), reason: None },
+        ]);
+        assert_eq!(run.state(), Progress::Finished);
+        assert_eq!(run.jobs[0].outcome, Some(Outcome::Failed));
+        assert_eq!(run.jobs[0].steps[0].exit, Some(3));
+    }
+
+    #[test]
+    fn a_second_attempt_forgets_the_first_and_unknown_words_are_not_green() {
+        let jobs = vec![JobFact { id: "a".into(), needs: vec![] }];
+        let run = fold(vec![opened(), Fact::Evaluated { jobs, diagnostics: vec![] }, opened()]);
+        assert!(run.jobs.is_empty() && run.is_opened && !run.is_evaluated);
+        let run = fold(vec![opened(), Fact::RunEnded { outcome: "splendid".into(), reason: None }]);
+        assert_eq!(run.outcome, Some(Outcome::Failed));
+    }
+}

@@ -1,0 +1,76 @@
+//! Appends facts to a journal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::fact::{Fact, Record, VERSION};
+use crate::sys::clock;
+
+/// Why a fact is not in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file could not be opened.
+    #[error("could not open the journal {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The fact could not be written.
+    #[error("could not write to the journal {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The fact could not be put into JSON.
+    #[error("could not encode a fact for the journal")]
+    Encode(#[source] serde_json::Error),
+}
+
+/// An open journal. Each fact is one `write`, so several writers of one file do not mix their lines.
+#[derive(Debug)]
+pub struct JournalWriter {
+    file: File,
+    path: PathBuf,
+}
+
+impl JournalWriter {
+    /// Opens the journal at `path`, or begins it. A torn last line, left by a runner that was killed, is closed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or written.
+    pub fn open(path: &Path) -> Result<JournalWriter, JournalError> {
+        let wrong = |source| JournalError::Open { path: path.to_owned(), source };
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(wrong)?;
+        if file.seek(SeekFrom::End(0)).map_err(wrong)? > 0 {
+            let mut last = [0; 1];
+            file.seek(SeekFrom::End(-1)).map_err(wrong)?;
+            file.read_exact(&mut last).map_err(wrong)?;
+            if last != *b"\n" {
+                file.write_all(b"\n").map_err(wrong)?;
+            }
+        }
+        Ok(JournalWriter { file, path: path.to_owned() })
+    }
+
+    /// Appends one fact; when it is an end, waits until it is on disk.
+    ///
+    /// # Errors
+    /// When the fact could not be written or synced.
+    pub fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+        let wrong = |source| JournalError::Write { path: self.path.clone(), source };
+        let sync = fact.is_an_end();
+        let record = Record { v: VERSION, t: clock::now().to_string(), fact };
+        let mut line = serde_json::to_vec(&record).map_err(JournalError::Encode)?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(wrong)?;
+        if sync {
+            self.file.sync_data().map_err(wrong)?;
+        }
+        Ok(())
+    }
+}

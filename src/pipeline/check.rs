@@ -1,0 +1,277 @@
+//! Checks declared jobs against each other and finds every mistake at once.
+
+use std::collections::HashMap;
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::graph::{Job, JobGraph, JobOptions, Need, Source};
+use crate::model::{Diagnostic, JobId, Span, suggest};
+
+/// The most jobs that a pipeline may have.
+const MAX_JOBS: usize = 10_000;
+
+/// Names in the reserved namespace that a later version of quire will have.
+const PLANNED_SOURCES: [&str; 2] = ["quire/manual", "quire/cron"];
+
+/// A job as a front-end declares it, with its places in the file.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// The id as written.
+    pub id: String,
+    /// The place of the id.
+    pub id_span: Option<Span>,
+    /// The place of the whole declaration.
+    pub span: Option<Span>,
+    /// What the job needs, as written.
+    pub needs: Vec<DeclaredNeed>,
+    /// What it says about itself, checked by the front-end.
+    pub options: JobOptions,
+}
+
+/// A need as a front-end declares it.
+#[derive(Debug, Clone)]
+pub struct DeclaredNeed {
+    /// The job's id or the source's name.
+    pub name: String,
+    /// Its place.
+    pub span: Option<Span>,
+}
+
+/// The file that is checked, for the diagnostics.
+struct File<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn error(&self, span: Option<Span>, message: impl Into<String>) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.name, message);
+        match span {
+            Some(span) => diagnostic.at(span, self.text),
+            None => diagnostic,
+        }
+    }
+}
+
+impl JobGraph {
+    /// Checks the declared jobs of one file, in their order.
+    ///
+    /// # Errors
+    /// All mistakes: ids that are not ids or are used twice, needs that nobody has, cycles, jobs that nothing
+    /// starts.
+    pub fn check(declared: &[Declared], file: &str, text: &str) -> Result<JobGraph, Vec<Diagnostic>> {
+        let file = File { name: file, text };
+        let mut wrong = Vec::new();
+        if declared.len() > MAX_JOBS {
+            wrong.push(file.error(
+                None,
+                format!("{} jobs are more than the {MAX_JOBS} that a pipeline may have", declared.len()),
+            ));
+            return Err(wrong);
+        }
+        let ids = check_ids(declared, &file, &mut wrong);
+        let needs = check_needs(declared, &ids, &file, &mut wrong);
+        check_cycles(declared, &needs, &file, &mut wrong);
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let jobs = declared.iter().zip(needs).filter_map(|(job, needs)| {
+            let id = JobId::parse(&job.id).ok()?;
+            Some(Job { id, needs, options: job.options.clone() })
+        });
+        Ok(JobGraph { jobs: jobs.collect() })
+    }
+}
+
+/// Checks the ids; returns where each one is declared first.
+fn check_ids<'a>(
+    declared: &'a [Declared],
+    file: &File<'_>,
+    wrong: &mut Vec<Diagnostic>,
+) -> HashMap<&'a str, usize> {
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for (index, job) in declared.iter().enumerate() {
+        if let Err(error) = JobId::parse(&job.id) {
+            let help = "an id is 1 to 64 letters, digits, `_`, `.` and `-`, and begins with a letter, a digit or `_`";
+            wrong.push(file.error(job.id_span.or(job.span), error.to_string()).help(help));
+        }
+        if let Some(first) = ids.get(job.id.as_str()) {
+            let place = declared.get(*first).and_then(|first| first.id_span.or(first.span));
+            let help = match place {
+                Some(place) => {
+                    format!("it is declared first at {}:{}:{}", file.name, place.line, place.column)
+                }
+                None => "give each job an id of its own".to_owned(),
+            };
+            wrong.push(
+                file.error(job.id_span.or(job.span), format!("there are two jobs called `{}`", job.id))
+                    .help(help),
+            );
+        } else {
+            ids.insert(&job.id, index);
+        }
+    }
+    ids
+}
+
+/// Resolves what the jobs need.
+fn check_needs(
+    declared: &[Declared],
+    ids: &HashMap<&str, usize>,
+    file: &File<'_>,
+    wrong: &mut Vec<Diagnostic>,
+) -> Vec<Vec<Need>> {
+    let mut all = Vec::with_capacity(declared.len());
+    for job in declared {
+        let mut needs = Vec::with_capacity(job.needs.len());
+        for need in &job.needs {
+            if need.name == Source::Push.name() {
+                needs.push(Need::Source(Source::Push));
+            } else if let Some(index) = ids.get(need.name.as_str()) {
+                needs.push(Need::Job(*index));
+            } else {
+                wrong.push(unknown_need(need, ids, file));
+            }
+        }
+        all.push(needs);
+    }
+    all
+}
+
+fn unknown_need(need: &DeclaredNeed, ids: &HashMap<&str, usize>, file: &File<'_>) -> Diagnostic {
+    if PLANNED_SOURCES.contains(&need.name.as_str()) {
+        let message = format!("the source `{}` is not in this version of quire", need.name);
+        return file.error(need.span, message).help("jobs can need `:quire/push` and other jobs");
+    }
+    let message = format!("no job or source is called `{}`", need.name);
+    let diagnostic = file.error(need.span, message);
+    match suggest(&need.name, ids.keys().copied().chain([Source::Push.name()])) {
+        Some(near) => diagnostic.help(format!("did you mean `:{near}`?")),
+        None if need.name.starts_with("quire/") => diagnostic.help("the only source is `:quire/push`"),
+        None => {
+            diagnostic.help("a job needs event sources such as `:quire/push`, and other jobs by their ids")
+        }
+    }
+}
+
+/// Finds cycles. A job that needs a source or an acyclic job is reachable, so no cycle means all are.
+fn check_cycles(declared: &[Declared], needs: &[Vec<Need>], file: &File<'_>, wrong: &mut Vec<Diagnostic>) {
+    let mut graph: DiGraph<usize, ()> = DiGraph::new();
+    let nodes: Vec<NodeIndex> = (0..declared.len()).map(|index| graph.add_node(index)).collect();
+    for (from, needs) in nodes.iter().zip(needs) {
+        for need in needs {
+            if let Need::Job(index) = need
+                && let Some(to) = nodes.get(*index)
+            {
+                graph.add_edge(*from, *to, ());
+            }
+        }
+    }
+    for component in tarjan_scc(&graph) {
+        let mut members: Vec<usize> =
+            component.iter().filter_map(|node| graph.node_weight(*node).copied()).collect();
+        let looped =
+            members.len() > 1 || component.first().is_some_and(|node| graph.contains_edge(*node, *node));
+        if !looped {
+            continue;
+        }
+        members.sort_unstable();
+        let first = members.first().and_then(|index| declared.get(*index));
+        let path = cycle_path(&members, needs);
+        let names: Vec<&str> =
+            path.iter().filter_map(|index| declared.get(*index)).map(|job| job.id.as_str()).collect();
+        let message = match names.as_slice() {
+            [only, _] if members.len() == 1 => format!("the job `{only}` needs itself"),
+            _ => format!("these jobs wait for each other: {}", names.join(" needs ")),
+        };
+        let span = first.and_then(|job| job.id_span.or(job.span));
+        wrong.push(file.error(span, message).help("take one of these needs away"));
+    }
+}
+
+/// One way round within a strongly connected set, beginning and ending at its first member.
+fn cycle_path(members: &[usize], needs: &[Vec<Need>]) -> Vec<usize> {
+    let Some(start) = members.first().copied() else { return Vec::new() };
+    let mut before: HashMap<usize, usize> = HashMap::new();
+    let mut queue = std::collections::VecDeque::from([start]);
+    while let Some(here) = queue.pop_front() {
+        for need in needs.get(here).into_iter().flatten() {
+            let Need::Job(next) = need else { continue };
+            if *next == start {
+                let mut path = vec![start, here];
+                while let Some(previous) =
+                    path.last().filter(|last| **last != start).and_then(|last| before.get(last))
+                {
+                    path.push(*previous);
+                }
+                if path.last() != Some(&start) {
+                    path.push(start);
+                }
+                path.reverse();
+                return path;
+            }
+            if members.contains(next) && !before.contains_key(next) {
+                before.insert(*next, here);
+                queue.push_back(*next);
+            }
+        }
+    }
+    vec![start]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(id: &str, needs: &[&str]) -> Declared {
+        let needs = needs.iter().map(|name| DeclaredNeed { name: (*name).to_owned(), span: None }).collect();
+        Declared { id: id.to_owned(), id_span: None, span: None, needs, options: JobOptions::default() }
+    }
+
+    fn messages(jobs: &[Declared]) -> Vec<String> {
+        JobGraph::check(jobs, "ci.fnl", "").unwrap_err().into_iter().map(|wrong| wrong.message).collect()
+    }
+
+    #[test]
+    fn a_graph_keeps_the_order_of_the_file() {
+        let graph = JobGraph::check(&[job("b", &["a"]), job("a", &["quire/push"])], "f", "").unwrap();
+        assert_eq!(graph.jobs()[0].needs, [Need::Job(1)]);
+        assert_eq!(graph.need_names(&graph.jobs()[0]), ["a"]);
+        assert_eq!(graph.jobs()[1].needs, [Need::Source(Source::Push)]);
+    }
+
+    #[test]
+    fn all_mistakes_are_found_at_once() {
+        let jobs = [
+            job("a b", &["quire/push"]),
+            job("test", &["quire/push"]),
+            job("test", &["quire/push"]),
+            job("docs", &["tset"]),
+            job("x", &["y"]),
+            job("y", &["z"]),
+            job("z", &["x"]),
+            job("me", &["me"]),
+            job("nightly", &["quire/manual"]),
+        ];
+        assert_eq!(
+            messages(&jobs),
+            [
+                "`a b` is not a job id: ' ' is not allowed",
+                "there are two jobs called `test`",
+                "no job or source is called `tset`",
+                "the source `quire/manual` is not in this version of quire",
+                "these jobs wait for each other: x needs y needs z needs x",
+                "the job `me` needs itself",
+            ]
+        );
+    }
+
+    #[test]
+    fn near_names_are_suggested() {
+        let wrong =
+            JobGraph::check(&[job("test", &["quire/psuh"]), job("docs", &["tset"])], "f", "").unwrap_err();
+        let help: Vec<_> = wrong.iter().filter_map(|wrong| wrong.help.as_deref()).collect();
+        assert_eq!(help, ["did you mean `:quire/push`?", "did you mean `:test`?"]);
+    }
+}

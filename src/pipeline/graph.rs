@@ -1,0 +1,97 @@
+//! The job graph: jobs in the order of the file, and what each needs.
+
+use std::time::Duration;
+
+use crate::model::JobId;
+
+/// What starts a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `:quire/push`: a ref was pushed.
+    Push,
+}
+
+impl Source {
+    /// The name by which jobs need it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Push => "quire/push",
+        }
+    }
+}
+
+/// What a job waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// An event source.
+    Source(Source),
+    /// Another job, by its place in [`JobGraph::jobs`].
+    Job(usize),
+}
+
+/// When a job runs, once its needs have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum When {
+    /// When all of them passed.
+    #[default]
+    Passed,
+    /// Whatever became of them.
+    Always,
+    /// When one of them failed.
+    Failed,
+}
+
+/// What a job may say about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobOptions {
+    /// The longest it may take.
+    pub timeout: Option<Duration>,
+    /// When it runs.
+    pub when: When,
+    /// Whether its failure leaves the run green and its dependents running.
+    pub allow_failure: bool,
+    /// Whether a newer push may stop it.
+    pub interruptible: bool,
+}
+
+impl Default for JobOptions {
+    fn default() -> JobOptions {
+        JobOptions { timeout: None, when: When::Passed, allow_failure: false, interruptible: true }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What it waits for; never empty.
+    pub needs: Vec<Need>,
+    /// What it says about itself.
+    pub options: JobOptions,
+}
+
+/// A checked pipeline: acyclic, every need known, every job reachable from a source. Made by
+/// [`JobGraph::check`] only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobGraph {
+    pub(super) jobs: Vec<Job>,
+}
+
+impl JobGraph {
+    /// The jobs, in the order of the file.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// The names of what a job needs, as the pipeline wrote them.
+    pub fn need_names(&self, job: &Job) -> Vec<String> {
+        job.needs
+            .iter()
+            .filter_map(|need| match need {
+                Need::Source(source) => Some(source.name().to_owned()),
+                Need::Job(index) => self.jobs.get(*index).map(|job| job.id.to_string()),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,10 @@
+//! From what a repository declares to one checked job graph, whatever language declared it.
+//!
+//! A front-end gives [`Declared`] jobs with their places; [`JobGraph::check`] finds every mistake at once. Below
+//! this module nobody can tell which front-end was used.
+
+mod check;
+mod graph;
+
+pub use check::{Declared, DeclaredNeed};
+pub use graph::{Job, JobGraph, JobOptions, Need, Source, When};

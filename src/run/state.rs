@@ -1,0 +1,110 @@
+//! What is known of a run that goes on, what can happen to it, and what can be done about it.
+
+use crate::journal::StopReason;
+use crate::model::Outcome;
+use crate::pipeline::JobGraph;
+
+/// Where a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// Its needs have not ended, or there is no room for it yet.
+    Waiting,
+    /// Its function goes on.
+    Running {
+        /// The outcome that it will have, once it was told to stop.
+        stopping: Option<(Outcome, String)>,
+    },
+    /// It has ended.
+    Ended(Outcome),
+}
+
+/// A run that goes on.
+#[derive(Debug, Clone)]
+pub struct RunState {
+    /// The checked pipeline.
+    pub(super) graph: JobGraph,
+    /// Where each job is, by its place in the graph.
+    pub(super) jobs: Vec<JobState>,
+    /// How many jobs may go on at the same time.
+    pub(super) max_jobs: usize,
+    /// What asked the run to stop, once something did.
+    pub(super) stop: Option<StopReason>,
+    /// Whether [`Action::EndRun`] was given.
+    pub(super) has_ended: bool,
+}
+
+impl RunState {
+    /// A run none of whose jobs have begun.
+    pub fn new(graph: JobGraph, max_jobs: usize) -> RunState {
+        let jobs = vec![JobState::Waiting; graph.jobs().len()];
+        RunState { graph, jobs, max_jobs: max_jobs.max(1), stop: None, has_ended: false }
+    }
+
+    /// The checked pipeline.
+    pub fn graph(&self) -> &JobGraph {
+        &self.graph
+    }
+
+    /// Where each job is.
+    pub fn jobs(&self) -> &[JobState] {
+        &self.jobs
+    }
+}
+
+/// What can happen to a run. Jobs are named by their place in the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The run has its slot.
+    Started,
+    /// The function of a job has ended.
+    JobEnded {
+        /// The job.
+        job: usize,
+        /// How it ended by itself.
+        outcome: Outcome,
+        /// Why, unless it passed.
+        reason: Option<String>,
+    },
+    /// The time of a job is over.
+    JobDeadlinePassed {
+        /// The job.
+        job: usize,
+        /// The time that it had, for people.
+        limit: String,
+    },
+    /// Something asked the run to stop.
+    StopAsked(StopReason),
+}
+
+/// What has to be done. Actions are performed in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Begin a job.
+    StartJob {
+        /// The job.
+        job: usize,
+    },
+    /// Stop a job that goes on; [`Event::JobEnded`] follows.
+    StopJob {
+        /// The job.
+        job: usize,
+    },
+    /// Record that a job has ended.
+    RecordJobEnd {
+        /// The job.
+        job: usize,
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, unless it passed.
+        reason: Option<String>,
+    },
+    /// Record that something asked the run to stop.
+    RecordStop(StopReason),
+    /// End the run; nothing of it goes on.
+    EndRun {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, unless it passed.
+        reason: Option<String>,
+    },
+}

@@ -1,0 +1,29 @@
+//! The database: what was pushed, what is queued, and an index of the runs.
+//!
+//! One SQLite file in WAL mode with full sync, and one writer: a thread that owns the only writing connection
+//! and takes closures. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
+
+mod open;
+mod pushes;
+mod refs;
+mod repos;
+mod runs;
+mod updates;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use open::{StoreError, open, open_read_only};
+pub use pushes::{
+    Intent, NewPush, OpenPush, PushedUpdate, insert_push, open_intents, open_pushes, open_refs, pushed_refs,
+    settle_intent, settle_push,
+};
+pub use refs::{RefRow, load_ref, recorded_refs, save_ref};
+pub use repos::{RepoRow, find_repo, forget_missing, repos as all_repos, sync_repo};
+pub use runs::{
+    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
+    newer_run, unfinished_runs,
+};
+pub use updates::{NewUpdate, insert_update, runs_of_push};
+pub use writer::{Store, WriterGone};

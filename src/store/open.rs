@@ -1,0 +1,123 @@
+//! Opens the database and brings it to the version of this binary.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// The migrations, oldest first: the n-th brings a database from version n to n + 1.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// How long a statement waits for another process, such as a reader that checkpoints.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Why the database could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file could not be opened.
+    #[error("could not open the database {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// It was written by a newer quire.
+    #[error("the database {path} has version {found}, this quire knows up to {known}; use the newer quire")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The newest version that this binary knows.
+        known: usize,
+    },
+    /// A migration failed; the database is as it was.
+    #[error("could not bring the database {path} to version {to}")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// The version that was not reached.
+        to: u32,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A statement failed.
+    #[error("the database refused a statement")]
+    Statement(#[from] rusqlite::Error),
+}
+
+/// Opens the database for writing, makes it when it is not there, and migrates it.
+///
+/// # Errors
+/// When the file cannot be opened, is newer than this binary, or a migration fails.
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    let wrong = |source| StoreError::Open { path: path.to_owned(), source };
+    let mut connection = Connection::open(path).map_err(wrong)?;
+    connection.busy_timeout(BUSY).map_err(wrong)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(wrong)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the database for reading only.
+///
+/// # Errors
+/// When it is not there, cannot be opened, or is newer than this binary.
+pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    let wrong = |source| StoreError::Open { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
+    connection.busy_timeout(BUSY).map_err(wrong)?;
+    let found = version(&connection).map_err(wrong)?;
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    Ok(connection)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
+        .map(|version| version as usize)
+}
+
+/// Applies the migrations that are missing, each in a transaction of its own.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let found = version(connection).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    for (to, sql) in (1_u32..).zip(MIGRATIONS).skip(found) {
+        let migrated = (|| {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(sql)?;
+            transaction.pragma_update(None, "user_version", to)?;
+            transaction.commit()
+        })();
+        migrated.map_err(|source| StoreError::Migrate { path: path.to_owned(), to, source })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_is_migrated_once_and_a_newer_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        assert!(matches!(open_read_only(&path), Err(StoreError::Open { .. })));
+        drop(open(&path).unwrap());
+        let connection = open(&path).unwrap();
+        assert_eq!(version(&connection).unwrap(), MIGRATIONS.len());
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        assert!(matches!(open(&path), Err(StoreError::Newer { found: 99, .. })));
+        assert!(matches!(open_read_only(&path), Err(StoreError::Newer { .. })));
+    }
+}

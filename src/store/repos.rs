@@ -1,0 +1,60 @@
+//! The table of repositories.
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use crate::model::RepoName;
+
+/// A repository that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoRow {
+    /// The id in its `quire.json`.
+    pub id: String,
+    /// Its name.
+    pub name: RepoName,
+}
+
+fn row(id: String, name: &str) -> Option<RepoRow> {
+    RepoName::parse(name).ok().map(|name| RepoRow { id, name })
+}
+
+/// Records that the repository `id` is there under this name; whoever had the name before has lost it.
+pub fn sync_repo(connection: &Connection, id: &str, name: &RepoName) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE repos SET present = 0 WHERE name = ?1 AND id <> ?2 AND present = 1")?
+        .execute(params![name.as_str(), id])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO repos (id, name, present) VALUES (?1, ?2, 1)
+             ON CONFLICT (id) DO UPDATE SET name = ?2, present = 1 WHERE name <> ?2 OR present = 0",
+        )?
+        .execute(params![id, name.as_str()])?;
+    Ok(())
+}
+
+/// Records that the repositories which are not in `present` (by id) are gone.
+pub fn forget_missing(connection: &Connection, present: &[String]) -> Result<()> {
+    for repo in repos(connection)? {
+        if !present.contains(&repo.id) {
+            connection.execute("UPDATE repos SET present = 0 WHERE id = ?1", [&repo.id])?;
+        }
+    }
+    Ok(())
+}
+
+/// The repository with this name.
+pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<RepoRow>> {
+    let found = connection
+        .prepare_cached("SELECT id FROM repos WHERE name = ?1 AND present = 1")?
+        .query_row([name.as_str()], |found| found.get::<_, String>(0))
+        .optional()?;
+    Ok(found.map(|id| RepoRow { id, name: name.clone() }))
+}
+
+/// All repositories that are there, by name.
+pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, name FROM repos WHERE present = 1 ORDER BY name")?;
+    let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
+    let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
+    Ok(rows.into_iter().filter_map(|(id, name)| row(id, &name)).collect())
+}

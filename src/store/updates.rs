@@ -1,0 +1,70 @@
+//! Ref updates that happened.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Result, Row, params};
+
+use crate::model::{CommitId, RefName, Timestamp};
+
+/// A ref update to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUpdate {
+    /// The id of the repository.
+    pub repo: String,
+    /// The ref.
+    pub ref_name: RefName,
+    /// Its value before.
+    pub old: CommitId,
+    /// Its value after.
+    pub new: CommitId,
+    /// The push that announced it, if one did.
+    pub push: Option<String>,
+    /// Who pushed, when that is known.
+    pub pusher: Option<String>,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What came of it: `run`, or why nothing was started.
+    pub decision: String,
+}
+
+/// Records an update; returns its row.
+pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO updates (repo, ref, old, new, push, pusher, at, decision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            update.repo,
+            update.ref_name.as_bytes(),
+            update.old.to_string(),
+            update.new.to_string(),
+            update.push,
+            update.pusher,
+            update.at.as_millis(),
+            update.decision
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The ids of the runs that a push has led to, in their order.
+pub fn runs_of_push(connection: &Connection, push: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT r.id FROM runs r JOIN updates u ON r.update_id = u.id WHERE u.push = ?1 ORDER BY r.seq",
+    )?;
+    let rows = statement.query_map([push], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Reads a commit id from a column.
+pub(super) fn commit_id(row: &Row<'_>, column: usize) -> Result<CommitId> {
+    let text: String = row.get(column)?;
+    CommitId::parse(&text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// Reads a ref's name from a column.
+pub(super) fn ref_name(row: &Row<'_>, column: usize) -> Result<RefName> {
+    let bytes: Vec<u8> = row.get(column)?;
+    RefName::parse(&bytes)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))
+}
