@@ -7,10 +7,14 @@
 pub mod model;
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+/// What the operator decides: where the data is, what `config.fnl` says.
+pub mod config;
 /// A run's record on disk: one fact a line.
 pub mod journal;
 /// The database: what was pushed, what is queued, an index of the runs.
 pub mod store;
+/// How a push comes in: hooks, frames, spool, and what follows from a ref update.
+pub mod intake;
 /// What a repository declares: jobs and what they need, as one checked graph.
 pub mod pipeline;
 /// One execution of a graph at one commit: what may start, what must stop, how it ended.

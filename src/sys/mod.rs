@@ -10,3 +10,9 @@ pub mod process;
 pub mod spawn;
 
 pub use boot::boot_id;
+pub mod handover;
+pub mod http_client;
+pub mod parent;
+pub mod ready;
+pub mod socket;
+pub mod user;

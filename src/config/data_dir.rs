@@ -1,0 +1,172 @@
+//! The data folder and what is where in it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::model::RepoName;
+
+/// The data folder. Only names places; makes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDir(PathBuf);
+
+/// What the environment says about where the data folder is.
+#[derive(Debug, Clone, Default)]
+pub struct DataDirHints {
+    /// `--data`.
+    pub flag: Option<PathBuf>,
+    /// `QUIRE_DATA`.
+    pub variable: Option<OsString>,
+    /// Whether `/var/quire` is there.
+    pub system_exists: bool,
+    /// `XDG_DATA_HOME`.
+    pub xdg_data_home: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<OsString>,
+}
+
+impl DataDir {
+    /// The folder at this absolute path.
+    pub fn new(path: impl Into<PathBuf>) -> DataDir {
+        DataDir(path.into())
+    }
+
+    /// `--data`, else `QUIRE_DATA`, else `/var/quire` when it exists, else the XDG data folder; `None` when
+    /// nothing says where it is. A relative path is relative to `current`.
+    pub fn choose(hints: &DataDirHints, current: &Path) -> Option<DataDir> {
+        let filled =
+            |value: &Option<OsString>| value.clone().filter(|value| !value.is_empty()).map(PathBuf::from);
+        let chosen = hints
+            .flag
+            .clone()
+            .or_else(|| filled(&hints.variable))
+            .or_else(|| hints.system_exists.then(|| PathBuf::from("/var/quire")))
+            .or_else(|| {
+                filled(&hints.xdg_data_home).filter(|path| path.is_absolute()).map(|path| path.join("quire"))
+            })
+            .or_else(|| filled(&hints.home).map(|home| home.join(".local/share/quire")))?;
+        Some(DataDir(current.join(chosen)))
+    }
+
+    /// The data folder that a repository lies in: the nearest folder above it that has `repos/` on the way down and
+    /// `hooks/` beside it. How hooks find it, which must not trust the pusher's environment.
+    pub fn of_repository(git_dir: &Path) -> Option<DataDir> {
+        git_dir
+            .ancestors()
+            .filter(|folder| folder.file_name().is_some_and(|name| name == "repos"))
+            .filter_map(Path::parent)
+            .find(|data| data.join("hooks/pre-receive").symlink_metadata().is_ok())
+            .map(DataDir::new)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// `config.fnl`.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.fnl")
+    }
+
+    /// The folder of all repositories.
+    pub fn repos(&self) -> PathBuf {
+        self.0.join("repos")
+    }
+
+    /// A repository.
+    pub fn repo(&self, name: &RepoName) -> PathBuf {
+        self.repos().join(name.folder())
+    }
+
+    /// The name of the repository at this path, if it lies where repositories lie.
+    pub fn repo_name(&self, git_dir: &Path) -> Option<RepoName> {
+        let relative = git_dir.strip_prefix(self.repos()).ok()?.to_str()?;
+        RepoName::parse(relative).ok().filter(|name| name.folder().as_os_str() == relative)
+    }
+
+    /// The folder of all runs of a repository.
+    pub fn runs(&self, name: &RepoName) -> PathBuf {
+        self.0.join("runs").join(name.folder())
+    }
+
+    /// The folder of one run.
+    pub fn run(&self, name: &RepoName, number: u64) -> PathBuf {
+        self.runs(name).join(number.to_string())
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("quire.db")
+    }
+
+    /// Where hooks leave what the server did not take.
+    pub fn spool(&self) -> PathBuf {
+        self.0.join("spool")
+    }
+
+    /// Compiled pipelines.
+    pub fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    /// The server's Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.0.join("server.sock")
+    }
+
+    /// The file that the one server holds a lock on.
+    pub fn server_lock(&self) -> PathBuf {
+        self.0.join("server.lock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_wins_then_the_variable_then_the_system_then_xdg() {
+        let mut hints = DataDirHints {
+            flag: Some("here".into()),
+            variable: Some("/v".into()),
+            system_exists: true,
+            xdg_data_home: Some("/x".into()),
+            home: Some("/h".into()),
+        };
+        let mut next = || {
+            let chosen = DataDir::choose(&hints, Path::new("/now")).map(|data| data.path().to_owned());
+            if hints.flag.take().is_none() && hints.variable.take().is_none() {
+                if hints.system_exists {
+                    hints.system_exists = false;
+                } else if hints.xdg_data_home.take().is_none() {
+                    hints.home = None;
+                }
+            }
+            chosen
+        };
+        let chosen: Vec<Option<PathBuf>> = (0..6).map(|_| next()).collect();
+        let wanted = [
+            Some("/now/here"),
+            Some("/v"),
+            Some("/var/quire"),
+            Some("/x/quire"),
+            Some("/h/.local/share/quire"),
+            None,
+        ];
+        assert_eq!(chosen, wanted.map(|path| path.map(PathBuf::from)));
+    }
+
+    #[test]
+    fn a_repository_knows_its_data_folder_and_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path());
+        let repo = data.repo(&RepoName::parse("g/repos").unwrap());
+        assert_eq!(DataDir::of_repository(&repo), None);
+        std::fs::create_dir_all(folder.path().join("hooks")).unwrap();
+        std::fs::write(folder.path().join("hooks/pre-receive"), "").unwrap();
+        assert_eq!(DataDir::of_repository(&repo), Some(data.clone()));
+        assert_eq!(data.repo_name(&repo).unwrap().as_str(), "g/repos");
+        assert_eq!(data.repo_name(&folder.path().join("repos/x")), None);
+        assert_eq!(data.repo_name(&folder.path().join("repos/../x.git")), None);
+    }
+}

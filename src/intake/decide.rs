@@ -1,0 +1,143 @@
+//! Decides what follows from one ref update.
+
+use crate::model::RefKind;
+
+/// What is known of a ref update and of what it points to.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// What kind of ref it is.
+    pub kind: RefKind,
+    /// Whether the ref was deleted.
+    pub is_deletion: bool,
+    /// Whether it is the default branch.
+    pub is_default_branch: bool,
+    /// What was found at the new value.
+    pub commit: Found<'a>,
+    /// The push options.
+    pub options: &'a [String],
+    /// How many branches and tags the push updates.
+    pub pushed_refs: usize,
+    /// How many of them may start runs.
+    pub max_runs: usize,
+}
+
+/// What was found at the new value of a ref.
+#[derive(Debug, Clone)]
+pub enum Found<'a> {
+    /// A commit.
+    Commit {
+        /// Its message.
+        message: &'a str,
+        /// Whether it has a pipeline.
+        has_pipeline: bool,
+    },
+    /// Something that is no commit, such as a tag of a file.
+    Other,
+    /// It could not be read.
+    Unreadable(String),
+}
+
+/// What follows from a ref update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is recorded and starts nothing, for this reason.
+    Record(&'static str),
+    /// A run is recorded as skipped, for this reason.
+    Skip(String),
+    /// A run is recorded as failed, for this reason.
+    Fail(String),
+    /// A run is queued.
+    Run,
+}
+
+/// What a commit message says when its push is not to be run; any case.
+const SKIP_MARKS: [&str; 3] = ["[skip ci]", "[ci skip]", "[no ci]"];
+
+/// Decides what follows from one ref update.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    if facts.is_deletion {
+        return Decision::Record("deleted");
+    }
+    if facts.kind == RefKind::Other {
+        return Decision::Record("not a branch or tag");
+    }
+    let message = match &facts.commit {
+        Found::Unreadable(reason) => return Decision::Fail(reason.clone()),
+        Found::Other => return Decision::Record("not a commit"),
+        Found::Commit { has_pipeline: false, .. } => return Decision::Record("no pipeline"),
+        Found::Commit { message, .. } => message,
+    };
+    if facts.options.iter().any(|option| option == "ci.skip") {
+        return Decision::Skip("the push option ci.skip was given".to_owned());
+    }
+    let lower = message.to_lowercase();
+    if let Some(mark) = SKIP_MARKS.iter().find(|mark| lower.contains(**mark))
+        && facts.kind == RefKind::Branch
+    {
+        return Decision::Skip(format!("the commit message says {mark}"));
+    }
+    if facts.pushed_refs > facts.max_runs && !facts.is_default_branch {
+        return Decision::Skip(format!(
+            "the push updates {} refs, more than :runs-per-push ({}): only the default branch runs",
+            facts.pushed_refs, facts.max_runs
+        ));
+    }
+    Decision::Run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts<'a>(message: &'a str, options: &'a [String]) -> Facts<'a> {
+        Facts {
+            kind: RefKind::Branch,
+            is_deletion: false,
+            is_default_branch: false,
+            commit: Found::Commit { message, has_pipeline: true },
+            options,
+            pushed_refs: 1,
+            max_runs: 10,
+        }
+    }
+
+    #[test]
+    fn what_starts_nothing_is_recorded() {
+        assert_eq!(decide(&facts("m", &[])), Decision::Run);
+        let none = || Found::Commit { message: "[skip ci]", has_pipeline: false };
+        assert_eq!(decide(&Facts { commit: none(), ..facts("", &[]) }), Decision::Record("no pipeline"));
+        assert_eq!(decide(&Facts { is_deletion: true, ..facts("", &[]) }), Decision::Record("deleted"));
+        assert_eq!(
+            decide(&Facts { kind: RefKind::Other, ..facts("", &[]) }),
+            Decision::Record("not a branch or tag")
+        );
+        assert_eq!(
+            decide(&Facts { commit: Found::Other, ..facts("", &[]) }),
+            Decision::Record("not a commit")
+        );
+        let unreadable = Found::Unreadable("object missing".to_owned());
+        assert_eq!(
+            decide(&Facts { commit: unreadable, ..facts("", &[]) }),
+            Decision::Fail("object missing".to_owned())
+        );
+    }
+
+    #[test]
+    fn skips() {
+        let option = ["ci.skip".to_owned()];
+        assert!(matches!(decide(&facts("m", &option)), Decision::Skip(_)));
+        for message in ["docs [skip ci]", "x\n\n[CI Skip]", "[no ci]"] {
+            assert!(matches!(decide(&facts(message, &[])), Decision::Skip(_)), "{message}");
+        }
+        assert_eq!(decide(&Facts { kind: RefKind::Tag, ..facts("[skip ci]", &[]) }), Decision::Run);
+        assert_eq!(decide(&facts("skip ci", &[])), Decision::Run);
+    }
+
+    #[test]
+    fn a_push_of_many_refs_runs_the_default_branch_only() {
+        let many = Facts { pushed_refs: 11, ..facts("", &[]) };
+        assert!(matches!(decide(&many), Decision::Skip(_)));
+        assert_eq!(decide(&Facts { is_default_branch: true, ..many }), Decision::Run);
+        assert_eq!(decide(&Facts { pushed_refs: 10, ..facts("", &[]) }), Decision::Run);
+    }
+}

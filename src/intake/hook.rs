@@ -1,0 +1,249 @@
+//! The hooks' side: short-lived, blocking, no runtime. `pre_receive` is the only part of quire that may refuse a push.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::frame::{EventFrame, IntentFrame, UpdateFrame, VERSION};
+use super::spool::spool_intent;
+use crate::config::DataDir;
+use crate::model::{CommitId, RefName};
+use crate::store::PushedUpdate;
+use crate::sys::boot_id;
+use crate::sys::clock;
+use crate::sys::http_client;
+use crate::sys::parent::parent;
+use crate::sys::ready::is_writable_within;
+
+/// How long the server may be silent before a hook goes on without it.
+const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the server may be silent while it reports on a run; it says something every ten seconds.
+const REPORT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the pusher's side may take nothing before the hook ends.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most push options that are kept, and the most bytes of one.
+const MAX_OPTIONS: (usize, usize) = (256, 4096);
+
+/// The longest line that git gives a hook: two ids, the longest ref name, spaces.
+const MAX_LINE: u64 = 8192;
+
+/// What a hook is started with.
+#[derive(Debug, Clone)]
+pub struct HookEnvironment {
+    /// The repository: git starts its hooks there.
+    pub git_dir: PathBuf,
+    /// Who pushes, when the one who started receive-pack says so.
+    pub pusher: Option<String>,
+    /// The push options.
+    pub options: Vec<String>,
+}
+
+impl HookEnvironment {
+    /// The environment of a hook, with what is too much left out.
+    pub fn new(
+        git_dir: PathBuf,
+        pusher: Option<String>,
+        options: impl Iterator<Item = String>,
+    ) -> HookEnvironment {
+        let (count, bytes) = MAX_OPTIONS;
+        let cut = |option: String| match option.char_indices().find(|(place, c)| place + c.len_utf8() > bytes)
+        {
+            Some((place, _)) => option.get(..place).unwrap_or_default().to_owned(),
+            None => option,
+        };
+        HookEnvironment { git_dir, pusher, options: options.take(count).map(cut).collect() }
+    }
+}
+
+/// Announces a push before any ref moves. `Err` is the one line for the pusher; the push is refused then.
+///
+/// # Errors
+/// When the intent could be made durable neither with the server nor in the spool, or git says what cannot be.
+pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Result<(), String> {
+    let data = data_dir(environment)?;
+    let updates = read_updates(input)?;
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let (pid, started) = parent();
+    let boot = boot_id().unwrap_or_default();
+    let intent = IntentFrame {
+        v: VERSION,
+        push: push_id(&boot, pid, started),
+        git_dir: environment.git_dir.to_string_lossy().into_owned(),
+        pid,
+        started,
+        boot,
+        pusher: environment.pusher.clone(),
+        options: environment.options.clone(),
+        at: clock::now().to_string(),
+        updates: updates.iter().map(UpdateFrame::new).collect(),
+    };
+    let body =
+        serde_json::to_vec(&intent).map_err(|error| format!("could not describe this push: {error}"))?;
+    let answer = http_client::request(&data.socket(), "POST", "/intents", &body, SERVER_PATIENCE);
+    if answer.is_ok_and(|answer| answer.status == 200) {
+        return Ok(());
+    }
+    spool_intent(&data.spool(), &intent).map_err(|error| {
+        let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        format!("quire cannot record this push ({error}{why}); nothing was changed")
+    })
+}
+
+/// Tells the server that the refs have moved and passes on what it says. Never fails: the record is made already.
+pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, output: &mut dyn HookOutput) {
+    let Ok(data) = data_dir(environment) else { return };
+    let updates = read_updates(input).unwrap_or_default();
+    if updates.is_empty() {
+        return;
+    }
+    let (pid, started) = parent();
+    let event = EventFrame {
+        v: VERSION,
+        push: push_id(&boot_id().unwrap_or_default(), pid, started),
+        git_dir: environment.git_dir.to_string_lossy().into_owned(),
+        options: environment.options.clone(),
+        updates: updates.iter().map(UpdateFrame::new).collect(),
+    };
+    let Ok(body) = serde_json::to_vec(&event) else { return };
+    match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
+        Ok(answer) if answer.status == 200 => pass_on(answer, output),
+        Ok(_) | Err(_) => {
+            let line = "warning: quire is not running; the push is stored, CI starts when it is back\n";
+            let _gone = output.write(line.as_bytes(), WRITE_PATIENCE);
+        }
+    }
+}
+
+/// Where a hook writes to: what goes to the pusher, without ever waiting for long.
+pub trait HookOutput {
+    /// Writes all bytes; false when nothing could be written for `patience`.
+    fn write(&mut self, bytes: &[u8], patience: Duration) -> bool;
+}
+
+/// Copies the server's lines to the pusher until they end or the pusher takes no more.
+fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) {
+    if answer.set_patience(REPORT_PATIENCE).is_err() {
+        return;
+    }
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match answer.body.read_until(b'\n', &mut line) {
+            Ok(0) => return,
+            // A NUL by itself only says that the server is there.
+            Ok(_) => line.retain(|byte| *byte != 0),
+            Err(_) => {
+                let lost = b"warning: lost sight of the run; it goes on\n";
+                let _gone = output.write(lost, WRITE_PATIENCE);
+                return;
+            }
+        }
+        if !line.is_empty() && line != b"\n" && !output.write(&line, WRITE_PATIENCE) {
+            return;
+        }
+    }
+}
+
+/// The data folder around the repository.
+fn data_dir(environment: &HookEnvironment) -> Result<DataDir, String> {
+    DataDir::of_repository(&environment.git_dir).ok_or_else(|| {
+        format!(
+            "{} is not in a quire data folder; this hook is started by git",
+            environment.git_dir.display()
+        )
+    })
+}
+
+/// One id for both hooks: they are children of the same receive-pack, and no process has its id, start time and boot.
+fn push_id(boot: &str, pid: u32, started: u64) -> String {
+    let boot: String = boot.chars().filter(char::is_ascii_hexdigit).take(12).collect();
+    format!("{boot}-{pid}-{started}")
+}
+
+/// Reads `<old> <new> <ref>` lines, as githooks(5) gives them.
+fn read_updates(input: &mut dyn BufRead) -> Result<Vec<PushedUpdate>, String> {
+    let mut updates = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let count = std::io::Read::take(&mut *input, MAX_LINE).read_until(b'\n', &mut line);
+        if count.map_err(|error| format!("could not read what git says of this push: {error}"))? == 0 {
+            return Ok(updates);
+        }
+        let update = parse_update(line.strip_suffix(b"\n").unwrap_or(&line));
+        updates.push(update.ok_or_else(|| {
+            format!(
+                "git says what quire cannot read of this push: {}",
+                String::from_utf8_lossy(&line).trim_end()
+            )
+        })?);
+    }
+}
+
+fn parse_update(line: &[u8]) -> Option<PushedUpdate> {
+    let mut parts = line.splitn(3, |byte| *byte == b' ');
+    let mut id = || CommitId::parse(std::str::from_utf8(parts.next()?).ok()?).ok();
+    let (old, new) = (id()?, id()?);
+    Some(PushedUpdate { ref_name: RefName::parse(parts.next()?).ok()?, old, new })
+}
+
+/// A pipe or file that a hook writes to.
+#[derive(Debug)]
+pub struct PipeOutput<W>(pub W);
+
+impl<W: Write + std::os::fd::AsFd> HookOutput for PipeOutput<W> {
+    fn write(&mut self, bytes: &[u8], patience: Duration) -> bool {
+        // A pipe that is ready takes 4 KiB without waiting (pipe(7): PIPE_BUF), so no write blocks.
+        bytes
+            .chunks(4096)
+            .all(|chunk| is_writable_within(&self.0, patience) && self.0.write_all(chunk).is_ok())
+    }
+}
+
+/// The absolute path of a folder, with all links resolved, for a hook that was started in it.
+pub fn resolve(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_is_read() {
+        let a = "a".repeat(40);
+        let zero = "0".repeat(40);
+        let text = format!("{zero} {a} refs/heads/main\n{a} {zero} refs/heads/with space\n");
+        let updates = read_updates(&mut text.as_bytes()).unwrap();
+        assert_eq!(updates.len(), 2);
+        assert!(updates[1].new.is_zero());
+        assert_eq!(updates[1].ref_name.to_string(), "refs/heads/with space");
+        for text in [
+            format!("{a} {zero}\n"),
+            format!("{} {} refs/heads/x\n", "0".repeat(64), "0".repeat(64)),
+            "x".repeat(9000),
+        ] {
+            assert!(read_updates(&mut text.as_bytes()).is_err(), "{text:.20}");
+        }
+    }
+
+    #[test]
+    fn options_are_bounded() {
+        let long = "é".repeat(4000);
+        let environment = HookEnvironment::new("/".into(), None, std::iter::repeat_n(long, 1000));
+        assert_eq!(environment.options.len(), 256);
+        assert!(environment.options[0].len() <= 4096 && environment.options[0].ends_with('é'));
+    }
+
+    #[test]
+    fn outside_a_data_folder_a_push_is_refused_with_one_line() {
+        let environment = HookEnvironment::new("/".into(), None, std::iter::empty());
+        let refused = pre_receive(&environment, &mut "".as_bytes()).unwrap_err();
+        assert!(!refused.contains('\n') && refused.contains("not in a quire data folder"), "{refused}");
+    }
+}

@@ -1,0 +1,17 @@
+//! How a push comes in: the hooks' side, the frames between hook and server, the spool, and the decision what
+//! follows from a ref update.
+//!
+//! Nothing here trusts a hook to run to its end: `pre-receive` makes the intent durable before any ref moves, and
+//! everything after it is evidence that is looked at again (`settle`).
+
+mod decide;
+mod frame;
+mod hook;
+//mod settle;
+mod spool;
+
+pub use decide::{Decision, Facts, decide};
+pub use frame::{EventFrame, FrameError, IntentFrame, UpdateFrame};
+pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, resolve};
+//pub use settle::{Found, Settled, Settling, settle};
+pub use spool::{SpoolError, drain, spool_intent};
