@@ -19,3 +19,5 @@ pub mod intake;
 pub mod pipeline;
 /// One execution of a graph at one commit: what may start, what must stop, how it ended.
 pub mod run;
+/// What people and programs see of runs: text and JSON.
+pub mod view;

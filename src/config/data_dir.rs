@@ -114,6 +114,11 @@ impl DataDir {
         self.0.join("server.sock")
     }
 
+    /// Where the server says at which address it answers; empty when it answers at none.
+    pub fn server_url(&self) -> PathBuf {
+        self.0.join("server.url")
+    }
+
     /// The file that the one server holds a lock on.
     pub fn server_lock(&self) -> PathBuf {
         self.0.join("server.lock")

@@ -76,7 +76,7 @@ pub struct StepRecord {
 
 impl RunRecord {
     /// Where the run is.
-    pub fn state(&self) -> Progress {
+    pub fn progress(&self) -> Progress {
         if self.outcome.is_some() {
             Progress::Finished
         } else if self.started_at.is_some() {
@@ -265,7 +265,7 @@ mod tests {
             Fact::JobEnded { job: job(), outcome: "failed".into(), reason: Some("step 1".into()) },
             Fact::RunEnded { outcome: "failed".into(), reason: None },
         ]);
-        assert_eq!(run.state(), Progress::Finished);
+        assert_eq!(run.progress(), Progress::Finished);
         assert_eq!(run.jobs[0].outcome, Some(Outcome::Failed));
         assert_eq!(run.jobs[0].steps[0].exit, Some(3));
     }

@@ -49,11 +49,13 @@ pub fn receive(socket: &impl AsFd) -> io::Result<Option<(u64, Vec<OwnedFd>)>> {
     if count != bytes.len() {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let descriptors = control.drain().flat_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
-        _ => Vec::new(),
-    });
-    Ok(Some((u64::from_be_bytes(bytes), descriptors.collect())))
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    Ok(Some((u64::from_be_bytes(bytes), descriptors)))
 }
 
 #[cfg(test)]

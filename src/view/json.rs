@@ -1,0 +1,67 @@
+//! Runs as JSON, version 1 of the public shape: what `--json` prints and the API answers.
+
+use serde_json::{Value, json};
+
+use super::run::RunView;
+use crate::journal::{JobRecord, StepRecord};
+use crate::model::Outcome;
+
+/// One run, with its jobs and steps.
+pub fn run_json(run: &RunView) -> Value {
+    let row = &run.row;
+    json!({
+        "repo": row.repo.as_str(),
+        "number": row.number,
+        "id": row.id.to_string(),
+        "ref": row.ref_name.to_string(),
+        "sha": row.sha.to_string(),
+        "event": row.event,
+        "pusher": row.pusher,
+        "state": run.progress().as_str(),
+        "outcome": run.outcome().map(Outcome::as_str),
+        "reason": run.reason(),
+        "rerun_of": row.rerun_of,
+        "queued_at": row.queued_at.to_string(),
+        "started_at": run.started_at().map(|time| time.to_string()),
+        "finished_at": run.finished_at().map(|time| time.to_string()),
+        "url": run.url,
+        "diagnostics": run.record.diagnostics,
+        "jobs": run.record.jobs.iter().map(job_json).collect::<Vec<_>>(),
+    })
+}
+
+/// Runs as an array.
+pub fn runs_json(runs: &[RunView]) -> Value {
+    Value::Array(runs.iter().map(run_json).collect())
+}
+
+fn job_json(job: &JobRecord) -> Value {
+    json!({
+        "id": job.id,
+        "needs": job.needs,
+        "state": job.state(),
+        "outcome": job.outcome.map(Outcome::as_str),
+        "reason": job.reason,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "steps": job.steps.iter().map(step_json).collect::<Vec<_>>(),
+    })
+}
+
+fn step_json(step: &StepRecord) -> Value {
+    json!({
+        "number": step.number,
+        "title": step.title,
+        "line": step.line,
+        "state": if step.outcome.is_some() { "finished" } else { "running" },
+        "outcome": step.outcome.map(Outcome::as_str),
+        "exit": step.exit,
+        "signal": step.signal,
+        "started_at": step.started_at,
+        "finished_at": step.finished_at,
+        "duration_ms": step.duration_ms,
+        "left_out": step.left_out,
+        "secrets": step.secrets,
+        "leftovers": step.leftovers,
+    })
+}

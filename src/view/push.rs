@@ -1,0 +1,180 @@
+//! What the pusher reads: at most four lines, or a line per job when asked to wait.
+//!
+//! Lines begin with `error:`, `warning:`, `hint:` or `success:` where that is meant: git colours these on the
+//! pusher's terminal and nowhere else.
+
+use std::fmt::Write as _;
+
+use super::run::RunView;
+use super::sanitize::{one_line, plain};
+use super::text::between;
+use crate::journal::JobRecord;
+use crate::model::{Outcome, Progress, Severity, Timestamp, render_all};
+
+/// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
+const WIDTH: usize = 72;
+
+/// The most lines about runs that a push prints, when their pipelines can be used.
+const MAX_LINES: usize = 4;
+
+/// A run that a push has led to.
+#[derive(Debug, Clone)]
+pub struct PushedRun {
+    /// The run.
+    pub run: RunView,
+    /// How many unfinished runs stand before it.
+    pub ahead: usize,
+}
+
+/// What is printed about the runs of a push: at most four lines, and the diagnostics of a broken pipeline.
+pub fn push_header(runs: &[PushedRun]) -> String {
+    match runs {
+        [] => String::new(),
+        [only] => one_run(only),
+        several => several_runs(several),
+    }
+}
+
+fn one_run(pushed: &PushedRun) -> String {
+    let run = &pushed.run;
+    if let Some(broken) = broken(run) {
+        return broken;
+    }
+    let mut out = first_line(pushed) + "\n";
+    if run.outcome() == Some(Outcome::Skipped) && run.record.jobs.is_empty() {
+        return out;
+    }
+    if let Some(url) = &run.url {
+        let _infallible = writeln!(out, "  {url}");
+    }
+    if !run.record.jobs.is_empty() {
+        out.push_str(&job_names(run));
+    }
+    out
+}
+
+/// `quire: run 41, main at 9f31c2a`, and what there is to say about it.
+fn first_line(pushed: &PushedRun) -> String {
+    let run = &pushed.run;
+    let number = run.row.number;
+    let at = format!("{} at {}", run.ref_text(), run.row.sha.short());
+    let reason = || run.reason().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
+    match (run.outcome(), run.progress()) {
+        (Some(Outcome::Skipped), _) => format!("quire: run {number} skipped{}", reason()),
+        (Some(Outcome::Passed), _) | (None, Progress::Running | Progress::Finished) => {
+            format!("quire: run {number}, {at}")
+        }
+        (Some(outcome), _) => format!("error: run {number} {}{}", past(outcome), reason()),
+        (None, Progress::Queued) => match pushed.ahead {
+            0 => format!("quire: run {number}, {at}"),
+            1 => format!("quire: run {number} queued, 1 run ahead, {at}"),
+            ahead => format!("quire: run {number} queued, {ahead} runs ahead, {at}"),
+        },
+    }
+}
+
+/// The names of the jobs, as many as fit into one line.
+fn job_names(run: &RunView) -> String {
+    let mut line = String::from(" ");
+    for (index, job) in run.record.jobs.iter().enumerate() {
+        let left = run.record.jobs.len() - index;
+        if left > 1 && line.len() + job.id.len() > WIDTH - " and 10000 more".len() {
+            let _infallible = write!(line, " and {left} more");
+            break;
+        }
+        let _infallible = write!(line, " {}", job.id);
+    }
+    line.push('\n');
+    line
+}
+
+/// The diagnostics of a pipeline that cannot be used.
+fn broken(run: &RunView) -> Option<String> {
+    let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+    if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return None;
+    }
+    let mut out = plain(&render_all(&diagnostics));
+    let _infallible = writeln!(out, "error: run {} failed: the pipeline cannot be used", run.row.number);
+    out.push_str("hint: check before pushing with  quire ci check\n");
+    Some(out)
+}
+
+/// One line a run, at most four in all.
+fn several_runs(runs: &[PushedRun]) -> String {
+    let mut out = String::new();
+    let shown = if runs.len() > MAX_LINES { MAX_LINES - 1 } else { runs.len() };
+    for pushed in runs.iter().take(shown) {
+        if let Some(broken) = broken(&pushed.run) {
+            out.push_str(&broken);
+            continue;
+        }
+        let names: Vec<&str> = pushed.run.record.jobs.iter().map(|job| job.id.as_str()).collect();
+        let separator = if names.is_empty() { "" } else { ": " };
+        let _infallible =
+            writeln!(out, "{}", cut(&format!("{}{separator}{}", first_line(pushed), names.join(" "))));
+    }
+    if runs.len() > shown {
+        let _infallible = writeln!(out, "quire: and {} more runs", runs.len() - shown);
+    }
+    out
+}
+
+fn cut(line: &str) -> String {
+    if line.chars().count() <= WIDTH {
+        line.to_owned()
+    } else {
+        line.chars().take(WIDTH - 1).chain(['…']).collect()
+    }
+}
+
+/// The line about a job that has ended, for a push that waits. `width` is the length of the longest job id.
+pub fn job_line(job: &JobRecord, width: usize) -> String {
+    let outcome = job.outcome.unwrap_or(Outcome::Failed);
+    let word = if outcome == Outcome::Failed { "FAILED".to_owned() } else { outcome.to_string() };
+    let time = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
+    let took = time(&job.started_at).zip(time(&job.finished_at)).map(|(start, end)| between(start, end));
+    let reason =
+        job.reason.as_deref().and_then(|reason| reason.lines().next()).map(one_line).unwrap_or_default();
+    let line = format!("  {word:<10} {:<width$} {:>9}  {reason}", job.id, took.unwrap_or_default());
+    format!("{}\n", line.trim_end())
+}
+
+/// The last line of a push that waited.
+pub fn push_verdict(run: &RunView) -> String {
+    let number = run.row.number;
+    let outcome = run.outcome().unwrap_or(Outcome::Failed);
+    let jobs = match run.record.jobs.len() {
+        1 => "1 job".to_owned(),
+        count => format!("{count} jobs"),
+    };
+    let took =
+        run.started_at().zip(run.finished_at()).map(|(start, end)| format!(", {}", between(start, end)));
+    let took = took.unwrap_or_default();
+    match outcome {
+        Outcome::Passed => format!("success: run {number} passed, {jobs}{took}\n"),
+        Outcome::Skipped => format!("quire: run {number} skipped\n"),
+        Outcome::Failed
+        | Outcome::TimedOut
+        | Outcome::Cancelled
+        | Outcome::Superseded
+        | Outcome::Interrupted
+        | Outcome::Denied => {
+            let reason = run.reason().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
+            let verdict = format!("error: run {number} {}{reason}{took}", past(outcome));
+            format!("{verdict}\nhint: quire logs '{}#{number}'\n", run.row.repo)
+        }
+    }
+}
+
+/// An outcome as the predicate of a sentence.
+fn past(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::TimedOut => "timed out",
+        Outcome::Cancelled => "was cancelled",
+        Outcome::Superseded => "was superseded",
+        Outcome::Interrupted => "was interrupted",
+        Outcome::Denied => "was denied",
+        Outcome::Passed | Outcome::Failed | Outcome::Skipped => outcome.as_str(),
+    }
+}

@@ -1,0 +1,78 @@
+//! A run as every screen sees it: its row, and what its journal says.
+
+use crate::config::DataDir;
+use crate::journal::{JournalReader, RunRecord};
+use crate::model::{Outcome, Progress, RefKind, Timestamp};
+use crate::store::RunRow;
+
+/// A run to be shown.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// Its row.
+    pub row: RunRow,
+    /// What its journal says; empty when it has none.
+    pub record: RunRecord,
+    /// Where its page is, when the server answers anywhere.
+    pub url: Option<String>,
+}
+
+/// The address of a run's page below the server's address.
+pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
+    base.map(|base| format!("{}/{}/run/{}", base.trim_end_matches('/'), row.repo, row.number))
+}
+
+impl RunView {
+    /// Reads the journal of a run. A journal that cannot be read counts as one that says nothing; the row stands.
+    pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
+        let mut record = RunRecord::default();
+        let journal = data.run(&row.repo, row.number).join("journal.ndjson");
+        for fact in JournalReader::new(&journal).read().unwrap_or_default() {
+            record.apply(fact);
+        }
+        let url = run_url(base, &row);
+        RunView { row, record, url }
+    }
+
+    /// Where the run is. The journal knows before the index does.
+    pub fn progress(&self) -> Progress {
+        match (self.row.state, self.record.progress()) {
+            (Progress::Finished, _) | (_, Progress::Finished) => Progress::Finished,
+            (Progress::Running, _) | (_, Progress::Running) => Progress::Running,
+            (Progress::Queued, Progress::Queued) => Progress::Queued,
+        }
+    }
+
+    /// Whether the run has ended.
+    pub fn has_ended(&self) -> bool {
+        self.progress() == Progress::Finished
+    }
+
+    /// How the run ended.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.row.outcome.or(self.record.outcome)
+    }
+
+    /// Why it ended so.
+    pub fn reason(&self) -> Option<&str> {
+        self.row.reason.as_deref().or(self.record.reason.as_deref())
+    }
+
+    /// When its jobs began.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.row.started_at.or_else(|| Timestamp::parse(self.record.started_at.as_deref()?))
+    }
+
+    /// When it ended.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.row.finished_at.or_else(|| Timestamp::parse(self.record.finished_at.as_deref()?))
+    }
+
+    /// The branch or tag, for people.
+    pub fn ref_text(&self) -> String {
+        let short = super::one_line(&self.row.ref_name.short());
+        match self.row.ref_name.kind() {
+            RefKind::Tag => format!("tag {short}"),
+            RefKind::Branch | RefKind::Other => short,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Makes text from repositories and commands safe to print beside quire's own words.
+
+use std::fmt::Write as _;
+
+/// The longest name that is shown in a line, in characters.
+const MAX_SHOWN: usize = 120;
+
+/// A name for one line: control characters and bidirectional overrides become visible, too long is cut.
+pub fn one_line(text: &str) -> String {
+    let shown: String =
+        text.chars().take(MAX_SHOWN).map(|c| if is_dangerous(c) { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MAX_SHOWN).is_some() { format!("{shown}…") } else { shown }
+}
+
+/// Text of several lines for a terminal: line feeds and tabs stay, other control characters are written out.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || c == '\t' {
+            out.push(c);
+        } else if is_dangerous(c) {
+            let _infallible = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a character can move a cursor or turn the direction of what follows.
+fn is_dangerous(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_the_cursor_is_left() {
+        assert_eq!(one_line("a\u{1b}[2Jb\r\n\u{202e}c"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c");
+        assert_eq!(plain("a\n\tb\u{1b}c\r"), "a\n\tb\\u{1b}c\\u{d}");
+        assert_eq!(one_line(&"x".repeat(200)).chars().count(), 121);
+    }
+}

@@ -1,0 +1,116 @@
+//! Runs as plain text: the page behind the address in the push, and what `quire show` and `quire runs` print.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::run::RunView;
+use super::sanitize::{one_line, plain};
+use crate::journal::{JobRecord, StepRecord};
+use crate::model::{Outcome, Timestamp, format_duration, render_all};
+
+/// One line about a run, for a list.
+pub fn run_line(run: &RunView) -> String {
+    let row = &run.row;
+    let name = format!("{}#{}", row.repo, row.number);
+    let took = match (run.started_at(), run.finished_at()) {
+        (Some(start), Some(end)) => between(start, end),
+        _ => "-".to_owned(),
+    };
+    let (word, sha, at) = (word(run), row.sha.short(), row.queued_at);
+    format!("{name:<16} {word:<11} {took:>9}  {sha}  {at}  {}", run.ref_text())
+}
+
+/// Everything about a run.
+pub fn run_page(run: &RunView) -> String {
+    let row = &run.row;
+    let mut out = format!("run {}#{}: {}\n", row.repo, row.number, word(run));
+    let mut field = |name: &str, value: String| {
+        let _infallible = writeln!(out, "{name:<9} {}", value.trim_end().replace('\n', "\n          "));
+    };
+    if let Some(reason) = run.reason() {
+        field("reason", plain(reason));
+    }
+    field("ref", run.ref_text());
+    field("commit", row.sha.to_string());
+    let by = row.pusher.as_deref().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
+    field("event", format!("{}{by}", row.event));
+    field("queued", row.queued_at.to_string());
+    if let Some(start) = run.started_at() {
+        field("started", start.to_string());
+    }
+    if let Some(end) = run.finished_at() {
+        let took =
+            run.started_at().map(|start| format!(", after {}", between(start, end))).unwrap_or_default();
+        field("finished", format!("{end}{took}"));
+    }
+    if let Some(original) = row.rerun_of {
+        field("repeats", format!("{}#{original}", row.repo));
+    }
+    if let Some(url) = &run.url {
+        field("page", url.clone());
+    }
+    if !run.record.diagnostics.is_empty() {
+        let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+        let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));
+    }
+    for job in &run.record.jobs {
+        render_job(&mut out, job);
+    }
+    out
+}
+
+/// The one word for where a run is.
+fn word(run: &RunView) -> &'static str {
+    run.outcome().map_or(run.progress().as_str(), Outcome::as_str)
+}
+
+fn render_job(out: &mut String, job: &JobRecord) {
+    let state = job.outcome.map_or(job.state(), Outcome::as_str);
+    let times = (time(job.started_at.as_ref()), time(job.finished_at.as_ref()));
+    let took = if let (Some(start), Some(end)) = times { between(start, end) } else { String::new() };
+    let _infallible = writeln!(out, "\n{}", format!("{state:<11} {:<20} {took}", job.id).trim_end());
+    if let Some(reason) = &job.reason {
+        let reason = plain(reason).trim_end().replace('\n', "\n            ");
+        let _infallible = writeln!(out, "            {reason}");
+    }
+    for step in &job.steps {
+        let _infallible = writeln!(out, "  {:>3}  {}", step.number, step_line(step));
+    }
+}
+
+/// What a step ran and how it ended.
+fn step_line(step: &StepRecord) -> String {
+    let mut parts = vec![one_line(&step.title)];
+    match (step.outcome, step.exit) {
+        (None, _) => parts.push("(running)".to_owned()),
+        (Some(Outcome::Passed), _) => {}
+        (Some(Outcome::Failed), exit) => {
+            let signal = step.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
+            parts.push(format!("(exit {}{signal})", exit.unwrap_or_default()));
+        }
+        (Some(outcome), _) => parts.push(format!("({outcome})")),
+    }
+    if let Some(millis) = step.duration_ms {
+        parts.push(format_duration(Duration::from_millis(millis)));
+    }
+    if !step.secrets.is_empty() {
+        parts.push(format!("masked: {}", step.secrets.join(", ")));
+    }
+    if step.left_out > 0 {
+        parts.push(format!("{} bytes of output left out", step.left_out));
+    }
+    if !step.leftovers.is_empty() {
+        parts.push(format!("killed what it left behind: {}", one_line(&step.leftovers.join(", "))));
+    }
+    parts.join("  ")
+}
+
+fn time(text: Option<&String>) -> Option<Timestamp> {
+    Timestamp::parse(text?)
+}
+
+/// The time between two moments, for people; nothing when the clock was set back.
+pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
+    let millis = u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default();
+    format_duration(Duration::from_millis(millis))
+}
