@@ -4,6 +4,7 @@ mod boot;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
+pub mod inotify;
 pub mod lock;
 pub mod pidfd;
 pub mod process;

@@ -1,0 +1,87 @@
+//! The control socket in a run's folder: how a server, also one that was restarted, speaks to a runner.
+//!
+//! One message a connection: a line of JSON, answered by `ok`. The server makes the socket before it starts the
+//! runner and hands it over, so that a message which comes early waits instead of failing.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::StopReason;
+use crate::sys::socket;
+
+/// The longest message, in bytes.
+const MAX_MESSAGE: u64 = 64 * 1024;
+
+/// How long a runner may take to answer; it may be starting.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The name of the socket in the run's folder.
+pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// What a runner is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Message {
+    /// The run has its slot.
+    Go {},
+    /// The run has to stop.
+    Stop {
+        /// Why.
+        reason: StopReason,
+    },
+}
+
+/// Tells the runner of the run in `run_dir` something, and waits until it has heard it. Blocking.
+///
+/// # Errors
+/// When the runner is gone or does not answer in time.
+pub fn tell(run_dir: &Path, message: &Message) -> io::Result<()> {
+    let mut stream = socket::connect(&run_dir.join(CONTROL_SOCKET))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    BufReader::new(stream).take(MAX_MESSAGE).read_line(&mut answer)?;
+    if answer == "ok\n" { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Reads the one message of a connection and answers it.
+///
+/// # Errors
+/// When the connection breaks or carries something else.
+pub(super) async fn hear(stream: tokio::net::UnixStream) -> io::Result<Message> {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+    let (reader, mut writer) = stream.into_split();
+    let mut line = Vec::new();
+    tokio::io::BufReader::new(reader).take(MAX_MESSAGE).read_until(b'\n', &mut line).await?;
+    let message = serde_json::from_slice(&line)?;
+    writer.write_all(b"ok\n").await?;
+    Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_is_heard_and_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = socket::listen(&folder.path().join(CONTROL_SOCKET)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+        let run_dir = folder.path().to_owned();
+        let message = Message::Stop { reason: StopReason::Superseded { by: 8 } };
+        let sent = message.clone();
+        let told = tokio::task::spawn_blocking(move || tell(&run_dir, &sent));
+        let heard = hear(listener.accept().await.unwrap().0).await.unwrap();
+        assert_eq!(heard, message);
+        told.await.unwrap().unwrap();
+        drop(listener);
+        assert!(tell(folder.path(), &message).is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! What a runner is given: one serialisable value, sent over a socket that the runner inherits, never as arguments.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the spec. A runner is the same binary as the server that starts it.
+const VERSION: u32 = 1;
+
+/// The longest spec that a runner reads, in bytes.
+pub(super) const MAX_SPEC: u64 = 64 * 1024 * 1024;
+
+/// What a runner is given. The lock on the run folder and the listening control socket come with it as descriptors.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Version of the spec.
+    pub v: u32,
+    /// The id of the run.
+    pub id: String,
+    /// The repository, without `.git`.
+    pub repo: String,
+    /// The number of the run.
+    pub number: u64,
+    /// The repository's folder.
+    pub git_dir: String,
+    /// The folder of the run.
+    pub run_dir: String,
+    /// The folder of compiled pipelines.
+    pub cache_dir: String,
+    /// The full name of the ref, as bytes.
+    pub ref_name: Vec<u8>,
+    /// The ref's value before.
+    pub old: String,
+    /// The ref's value after: a commit or a tag of one.
+    pub new: String,
+    /// What started the run: `push`.
+    pub event: String,
+    /// Who pushed, when that is known.
+    pub pusher: Option<String>,
+    /// When it was pushed: RFC 3339.
+    pub pushed_at: String,
+    /// Whether the run has its slot already.
+    pub has_slot: bool,
+    /// The number of the run that superseded this one before it began.
+    pub superseded_by: Option<u64>,
+    /// The environment that every step begins with.
+    pub environment: Vec<(String, String)>,
+    /// The secrets that exist, and which of them this run may have.
+    pub secrets: Vec<crate::secret::SecretGrant>,
+    /// What the run must not exceed.
+    pub limits: RunLimits,
+}
+
+/// What a run must not exceed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLimits {
+    /// Jobs at the same time.
+    pub jobs: usize,
+    /// Milliseconds from the start of the run.
+    pub run_timeout_ms: u64,
+    /// Milliseconds for a step that says nothing else.
+    pub step_timeout_ms: u64,
+    /// Bytes of a step's log.
+    pub log_bytes: u64,
+    /// Bytes of the VM's memory.
+    pub vm_memory: usize,
+}
+
+impl RunSpec {
+    /// The current version.
+    pub const VERSION: u32 = VERSION;
+
+    /// The spec as bytes.
+    ///
+    /// # Errors
+    /// When a string in it cannot be put into JSON.
+    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
+    /// Reads a spec.
+    ///
+    /// # Errors
+    /// When the bytes are not one.
+    pub fn decode(bytes: &[u8]) -> serde_json::Result<RunSpec> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+impl std::fmt::Debug for RunSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the secrets and the environment.
+        f.debug_struct("RunSpec").field("repo", &self.repo).field("number", &self.number).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! Tells when something changes in folders (inotify(7)), without looking again and again.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use tokio::io::unix::AsyncFd;
+
+/// A set of watched folders.
+#[derive(Debug)]
+pub struct Inotify {
+    descriptor: AsyncFd<OwnedFd>,
+}
+
+/// A watched folder, as the kernel numbers it.
+pub type Watch = i32;
+
+/// Something that happened in a watched folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Something in this folder was made, written, moved or removed.
+    In(Watch),
+    /// This folder is gone, and its watch with it.
+    Gone(Watch),
+    /// There was too much to tell: anything may have changed.
+    Overflow,
+}
+
+impl Inotify {
+    /// An empty set. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the system has no more instances.
+    pub fn new() -> io::Result<Inotify> {
+        let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        Ok(Inotify { descriptor: AsyncFd::register(descriptor)? })
+    }
+
+    /// Watches a folder. A folder that is watched already keeps its watch.
+    ///
+    /// # Errors
+    /// When it is not there or not a folder.
+    pub fn watch(&self, folder: &Path) -> io::Result<Watch> {
+        let flags = WatchFlags::CREATE
+            | WatchFlags::MODIFY
+            | WatchFlags::CLOSE_WRITE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::DELETE
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::ONLYDIR
+            | WatchFlags::EXCL_UNLINK;
+        Ok(inotify::add_watch(self.descriptor.get_ref(), folder, flags)?)
+    }
+
+    /// Waits until something happened, and returns all of it that is there, each folder once. Can be cancelled:
+    /// nothing is lost.
+    ///
+    /// # Errors
+    /// When the descriptor fails, which only a fault of the kernel or of quire brings about.
+    pub async fn changes(&self) -> io::Result<Vec<Change>> {
+        loop {
+            let mut ready = self.descriptor.readable().await?;
+            match read(self.descriptor.get_ref())? {
+                changes if changes.is_empty() => ready.clear_ready(),
+                changes => return Ok(changes),
+            }
+        }
+    }
+}
+
+/// Reads what is there without waiting.
+fn read(descriptor: &OwnedFd) -> io::Result<Vec<Change>> {
+    let mut space = [MaybeUninit::uninit(); 16 * 1024];
+    let mut reader = Reader::new(descriptor, &mut space);
+    let mut changes = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(event) => {
+                let change = if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                    Change::Overflow
+                } else if event.events().intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT) {
+                    Change::Gone(event.wd())
+                } else {
+                    Change::In(event.wd())
+                };
+                if !changes.contains(&change) {
+                    changes.push(change);
+                }
+            }
+            Err(rustix::io::Errno::AGAIN) => return Ok(changes),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if reader.is_buffer_empty() {
+            return Ok(changes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_happens_in_a_folder_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let inotify = Inotify::new().unwrap();
+        let watch = inotify.watch(folder.path()).unwrap();
+        assert_eq!(inotify.watch(folder.path()).unwrap(), watch);
+        std::fs::write(folder.path().join("x"), "1").unwrap();
+        assert_eq!(inotify.changes().await.unwrap(), [Change::In(watch)]);
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        let mut seen = Vec::new();
+        while !seen.contains(&Change::Gone(watch)) {
+            seen.extend(inotify.changes().await.unwrap());
+        }
+        assert!(inotify.watch(Path::new("/no/such/folder")).is_err());
+    }
+}
