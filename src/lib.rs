@@ -7,3 +7,6 @@
 pub mod model;
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+
+/// Secret values: every known form of each is taken out of whatever quire keeps or shows.
+pub mod secret;
