@@ -9,6 +9,8 @@ pub mod model;
 pub mod sys;
 /// What the operator decides: where the data is, what `config.fnl` says.
 pub mod config;
+/// Secret values, and their removal from everything that is written or shown.
+pub mod secret;
 /// A run's record on disk: one fact a line.
 pub mod journal;
 /// The database: what was pushed, what is queued, an index of the runs.

@@ -1,0 +1,36 @@
+//! Redaction: what a job prints passes through a [`RedactStream`] before it reaches a file, a socket or an error.
+//!
+//! - `needle.rs` lists the forms of a value that must be found (`encode.rs`, `escape.rs` write them);
+//! - `automaton.rs` finds all of them in one walk over the bytes;
+//! - `fold.rs` lets that walk step over line breaks, so that a wrapped form is the same needle as an unwrapped one;
+//! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all.
+//!
+//! Invariants:
+//! - The result depends on the bytes alone, not on how they were cut into chunks.
+//! - Ranges that overlap or touch become one [`MARK`], so neither a tail nor the number of matches is shown.
+//! - Each byte is looked at once; what is held back is a live beginning of a needle and nothing else.
+//!
+//! Why an automaton of our own, and why two of them. A form wrapped at 76 columns may have its first break after
+//! any of its bytes, which would be 76 needles for each base64 form, and 64 (`openssl`), 60 (`xxd -p`) and indented
+//! forms would still be missing. So needles without a line break are sought in the text *without* its line breaks,
+//! and the others (many-line and short values) in the text as it is. Skipping a break in one shared automaton would
+//! be wrong: the same state stands for a many-line value, which needs that break. The crate `aho-corasick` does not
+//! tell the depth of a state, which is how many bytes must be held back; without it every chunk would wait for the
+//! longest needle, and one 64 KiB secret would delay all output by 128 KiB.
+//!
+//! Not done here: it does not stop a job that transforms a secret on purpose (reversed, encrypted, letter by
+//! letter); grants are for that. Base64 characters that share bits with a neighbouring unknown byte stay (at
+//! most 4 bits of the value at each end). The needles live in memory as long as the redactor, and are not wiped.
+
+mod automaton;
+mod encode;
+mod escape;
+mod fold;
+mod needle;
+mod redactor;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use redactor::{MARK, Redacted, Redactor};
+pub use stream::RedactStream;

@@ -1,0 +1,205 @@
+//! Redaction of one output that arrives in chunks.
+//!
+//! Invariants: what is held begins where a needle may have begun, or at the silence that made us show it; the masks
+//! lie in order, without touching, in what is held.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::SecretName;
+use crate::secret::automaton::{Automaton, State};
+use crate::secret::fold::Folded;
+use crate::secret::redactor::{Known, MARK, Redacted};
+
+/// The shortest beginning of a needle that is held back in a silence.
+const MIN_LIVE: usize = 4;
+
+/// Redacts one output. The result is the same however the output is cut into chunks.
+pub struct RedactStream {
+    known: Arc<Known>,
+    verbatim: State,
+    folded: Folded,
+    /// Bytes that came so far.
+    read: u64,
+    /// What is not decided yet; its first byte is number `held_from` of the stream.
+    held: VecDeque<u8>,
+    held_from: u64,
+    masks: VecDeque<Mask>,
+    /// Whether the last thing released was a mark.
+    after_mark: bool,
+    seen: Seen,
+    found: BTreeSet<SecretName>,
+}
+
+/// The needles that were found already, by number.
+#[derive(Default)]
+struct Seen {
+    verbatim: BTreeSet<usize>,
+    folded: BTreeSet<usize>,
+}
+
+/// Bytes of the stream that belong to a secret.
+#[derive(Debug, Clone, Copy)]
+struct Mask {
+    start: u64,
+    end: u64,
+}
+
+impl RedactStream {
+    pub(super) fn new(known: Arc<Known>) -> RedactStream {
+        RedactStream {
+            known,
+            verbatim: State::default(),
+            folded: Folded::default(),
+            read: 0,
+            held: VecDeque::new(),
+            held_from: 0,
+            masks: VecDeque::new(),
+            after_mark: false,
+            seen: Seen::default(),
+            found: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a chunk and gives what is decided by now.
+    pub fn push(&mut self, chunk: &[u8]) -> Redacted {
+        self.held.extend(chunk);
+        if self.known.names.is_empty() {
+            self.read += chunk.len() as u64;
+        } else {
+            self.scan(chunk);
+        }
+        self.release(self.decided(1))
+    }
+
+    /// Gives what is left. What is pushed after this is another output, which has nothing to do with the first.
+    pub fn finish(&mut self) -> Redacted {
+        let rest = self.release(self.read);
+        (self.verbatim, self.folded) = (State::default(), Folded::default());
+        (self.read, self.held_from, self.after_mark) = (0, 0, false);
+        rest
+    }
+
+    /// Gives what may be shown in a silence: everything before the beginning of a needle that has 4 bytes or more.
+    ///
+    /// Up to 3 bytes of a value may so be shown before its mark.
+    pub fn flush_safe(&mut self) -> Redacted {
+        self.release(self.decided(MIN_LIVE))
+    }
+
+    /// The secrets that were masked so far.
+    pub fn found(&self) -> &BTreeSet<SecretName> {
+        &self.found
+    }
+
+    /// How many bytes are held back.
+    pub fn pending(&self) -> usize {
+        self.held.len()
+    }
+
+    fn scan(&mut self, chunk: &[u8]) {
+        let known = Arc::clone(&self.known);
+        for byte in chunk {
+            self.read += 1;
+            self.verbatim = known.verbatim.next(self.verbatim, *byte);
+            if self.verbatim.has_match() {
+                let len = longest(&known.verbatim, self.verbatim);
+                self.mask(self.read.saturating_sub(len as u64));
+                note(&known, &known.verbatim, self.verbatim, &mut self.seen.verbatim, &mut self.found);
+            }
+            if let Some(state) = self.folded.read(&known.folded, *byte) {
+                self.mask(self.folded.start_of(longest(&known.folded, state)));
+                note(&known, &known.folded, state, &mut self.seen.folded, &mut self.found);
+            }
+        }
+    }
+
+    /// Masks from `start` to what was read last.
+    fn mask(&mut self, start: u64) {
+        let mut mask = Mask { start: start.max(self.held_from), end: self.read };
+        while let Some(last) = self.masks.back()
+            && last.end >= mask.start
+        {
+            mask.start = mask.start.min(last.start);
+            self.masks.pop_back();
+        }
+        self.masks.push_back(mask);
+    }
+
+    /// The first byte of the stream that may belong to a needle of which `min_live` bytes or more were read.
+    fn decided(&self, min_live: usize) -> u64 {
+        let verbatim = self.known.verbatim.live(self.verbatim);
+        let folded = self.folded.live(&self.known.folded);
+        let mut decided = self.read;
+        if verbatim >= min_live {
+            decided = decided.min(self.read.saturating_sub(verbatim as u64));
+        }
+        if folded >= min_live {
+            decided = decided.min(self.folded.start_of(folded));
+        }
+        decided
+    }
+
+    /// Takes what stands before `decided` out of what is held.
+    ///
+    /// A mask that begins there or before is released wholly: a match that goes on from within it adds to the same mark.
+    fn release(&mut self, decided: u64) -> Redacted {
+        let mut out = Vec::new();
+        while let Some(mask) = self.masks.front().copied()
+            && mask.start <= decided.max(self.held_from)
+        {
+            self.masks.pop_front();
+            self.show(mask.start, &mut out);
+            if !self.after_mark {
+                out.extend_from_slice(MARK.as_bytes());
+                self.after_mark = true;
+            }
+            self.forget(mask.end);
+        }
+        self.show(decided, &mut out);
+        Redacted::new(out)
+    }
+
+    /// Releases the held bytes before `until` as they are.
+    fn show(&mut self, until: u64, out: &mut Vec<u8>) {
+        let count = until.saturating_sub(self.held_from) as usize;
+        if count > 0 {
+            let (front, back) = self.held.as_slices();
+            out.extend_from_slice(front.get(..count).unwrap_or(front));
+            out.extend_from_slice(back.get(..count.saturating_sub(front.len())).unwrap_or(back));
+            self.after_mark = false;
+            self.forget(until);
+        }
+    }
+
+    fn forget(&mut self, until: u64) {
+        let count = until.saturating_sub(self.held_from) as usize;
+        drop(self.held.drain(..count.min(self.held.len())));
+        self.held_from = self.held_from.max(until);
+    }
+}
+
+impl fmt::Debug for RedactStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found: Vec<_> = self.found.iter().map(SecretName::as_str).collect();
+        f.debug_struct("RedactStream").field("pending", &self.pending()).field("found", &found).finish()
+    }
+}
+
+fn longest(automaton: &Automaton, state: State) -> usize {
+    automaton.matches(state).next().map_or(0, |(_, found)| found.len)
+}
+
+/// Notes whose needles end in a state. Behind one that was seen are only such that were seen with it.
+fn note(
+    known: &Known,
+    automaton: &Automaton,
+    state: State,
+    seen: &mut BTreeSet<usize>,
+    found: &mut BTreeSet<SecretName>,
+) {
+    for (_, needle) in automaton.matches(state).take_while(|(number, _)| seen.insert(*number)) {
+        found.extend(needle.owners.iter().filter_map(|owner| known.names.get(*owner)).cloned());
+    }
+}
