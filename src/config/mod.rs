@@ -1,5 +1,11 @@
 //! What the operator decides: where the data is, and what `config.fnl` says.
+//!
+//! `config.fnl` is data: nothing in it is evaluated. Every mistake in it is found at once, with its place.
 
 mod data_dir;
+mod read;
+mod settings;
 
 pub use data_dir::{DataDir, DataDirHints};
+pub use read::{ConfigError, load, read};
+pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};

@@ -26,11 +26,13 @@ mod automaton;
 mod encode;
 mod escape;
 mod fold;
+mod grant;
 mod needle;
 mod redactor;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues};
 pub use redactor::{MARK, Redacted, Redactor};
 pub use stream::RedactStream;

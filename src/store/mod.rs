@@ -19,11 +19,16 @@ pub use pushes::{
     Intent, NewPush, OpenPush, PushedUpdate, insert_push, open_intents, open_pushes, open_refs, pushed_refs,
     settle_intent, settle_push,
 };
-pub use refs::{RefRow, load_ref, recorded_refs, save_ref};
-pub use repos::{RepoRow, find_repo, forget_missing, repos as all_repos, sync_repo};
-pub use runs::{
-    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
-    newer_run, unfinished_runs,
+pub use refs::{
+    RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
-pub use updates::{NewUpdate, insert_update, runs_of_push};
+pub use repos::{RepoRow, find_repo, forget_missing, is_based, mark_based, repos as all_repos, sync_repo};
+pub use runs::{
+    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded, newer_run,
+    unfinished_runs,
+};
+pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
 pub use writer::{Store, WriterGone};
+
+#[cfg(test)]
+mod tests;

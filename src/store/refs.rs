@@ -33,3 +33,35 @@ pub fn recorded_refs(connection: &Connection, repo: &str) -> Result<Vec<RefName>
     let rows = statement.query_map([repo], |row| ref_name(row, 0))?;
     rows.collect()
 }
+
+/// The keys of the settled lines of a ref's log.
+pub fn line_keys(connection: &Connection, repo: &str, name: &RefName) -> Result<Vec<[u8; 16]>> {
+    let mut statement = connection.prepare_cached("SELECT key FROM lines WHERE repo = ?1 AND ref = ?2")?;
+    let rows = statement.query_map(params![repo, name.as_bytes()], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Adds keys of settled lines to a ref.
+pub fn add_line_keys(connection: &Connection, repo: &str, name: &RefName, keys: &[[u8; 16]]) -> Result<()> {
+    let mut statement = connection.prepare_cached("INSERT INTO lines (repo, ref, key) VALUES (?1, ?2, ?3)")?;
+    for key in keys {
+        statement.execute(params![repo, name.as_bytes(), key])?;
+    }
+    Ok(())
+}
+
+/// Removes all keys of a ref.
+pub fn clear_line_keys(connection: &Connection, repo: &str, name: &RefName) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM lines WHERE repo = ?1 AND ref = ?2")?
+        .execute(params![repo, name.as_bytes()])?;
+    Ok(())
+}
+
+/// Forgets a ref, without calling it deleted.
+pub fn forget_ref(connection: &Connection, repo: &str, name: &RefName) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM refs WHERE repo = ?1 AND ref = ?2")?
+        .execute(params![repo, name.as_bytes()])?;
+    clear_line_keys(connection, repo, name)
+}

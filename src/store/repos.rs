@@ -58,3 +58,14 @@ pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
     let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
     Ok(rows.into_iter().filter_map(|(id, name)| row(id, &name)).collect())
 }
+
+/// Whether what the repository held when it was adopted has been taken over.
+pub fn is_based(connection: &Connection, id: &str) -> Result<bool> {
+    connection.prepare_cached("SELECT based FROM repos WHERE id = ?1")?.query_row([id], |row| row.get(0))
+}
+
+/// Records that it has been taken over.
+pub fn mark_based(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE repos SET based = 1 WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}

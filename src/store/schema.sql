@@ -4,7 +4,9 @@
 CREATE TABLE repos (
   id      TEXT PRIMARY KEY,
   name    TEXT NOT NULL,
-  present INTEGER NOT NULL
+  present INTEGER NOT NULL,
+  -- Whether what it held when it was adopted has been taken over.
+  based   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX repos_by_name ON repos (name) WHERE present = 1;
 
@@ -41,13 +43,16 @@ CREATE TABLE updates (
   id       INTEGER PRIMARY KEY,
   repo     TEXT NOT NULL REFERENCES repos (id),
   ref      BLOB NOT NULL,
+  -- The number of the update within its ref: no update is recorded twice.
+  serial   INTEGER NOT NULL,
   old      TEXT NOT NULL,
   new      TEXT NOT NULL,
   push     TEXT,
   pusher   TEXT,
   at       INTEGER NOT NULL,
   -- What came of it: 'run', or why nothing was started.
-  decision TEXT NOT NULL
+  decision TEXT NOT NULL,
+  UNIQUE (repo, ref, serial)
 ) STRICT;
 CREATE INDEX updates_by_push ON updates (push) WHERE push IS NOT NULL;
 
@@ -58,6 +63,14 @@ CREATE TABLE refs (
   seen TEXT NOT NULL,
   PRIMARY KEY (repo, ref)
 ) STRICT, WITHOUT ROWID;
+
+-- The lines of each ref's present reflog that were settled, as updates or as phantoms; equal ones stand more than once.
+CREATE TABLE lines (
+  repo TEXT NOT NULL,
+  ref  BLOB NOT NULL,
+  key  BLOB NOT NULL
+) STRICT;
+CREATE INDEX lines_by_ref ON lines (repo, ref);
 
 -- Runs. The queue is the rows in state 'queued', by their order of insertion.
 CREATE TABLE runs (

@@ -12,6 +12,8 @@ pub struct NewUpdate {
     pub repo: String,
     /// The ref.
     pub ref_name: RefName,
+    /// Its number within the ref.
+    pub serial: u64,
     /// Its value before.
     pub old: CommitId,
     /// Its value after.
@@ -30,12 +32,13 @@ pub struct NewUpdate {
 pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64> {
     connection
         .prepare_cached(
-            "INSERT INTO updates (repo, ref, old, new, push, pusher, at, decision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO updates (repo, ref, serial, old, new, push, pusher, at, decision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             update.repo,
             update.ref_name.as_bytes(),
+            update.serial.cast_signed(),
             update.old.to_string(),
             update.new.to_string(),
             update.push,
@@ -44,6 +47,29 @@ pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64>
             update.decision
         ])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// Records to which push an earlier update belongs, for it and its run.
+pub fn bind_update(
+    connection: &Connection,
+    repo: &str,
+    ref_name: &RefName,
+    serial: u64,
+    intent: (&str, Option<&str>),
+) -> Result<()> {
+    let (push, pusher) = intent;
+    connection
+        .prepare_cached(
+            "UPDATE updates SET push = ?4, pusher = ?5 WHERE repo = ?1 AND ref = ?2 AND serial = ?3 AND push IS NULL",
+        )?
+        .execute(params![repo, ref_name.as_bytes(), serial.cast_signed(), push, pusher])?;
+    connection
+        .prepare_cached(
+            "UPDATE runs SET pusher = ?4 WHERE pusher IS NULL AND update_id =
+               (SELECT id FROM updates WHERE repo = ?1 AND ref = ?2 AND serial = ?3)",
+        )?
+        .execute(params![repo, ref_name.as_bytes(), serial.cast_signed(), pusher])?;
+    Ok(())
 }
 
 /// The ids of the runs that a push has led to, in their order.

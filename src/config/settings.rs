@@ -1,0 +1,108 @@
+//! The checked settings, with what holds when `config.fnl` is silent.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::{RefName, RepoName, SecretName};
+
+/// What `config.fnl` says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the server answers over TCP.
+    pub bind: Bind,
+    /// The address that people reach it at, when it is another.
+    pub public_url: Option<String>,
+    /// The secrets.
+    pub secrets: Vec<SecretDecl>,
+    /// Variables of the server's environment that steps see.
+    pub pass_env: Vec<String>,
+    /// What runs must not exceed.
+    pub limits: Limits,
+}
+
+/// Where the server answers over TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bind {
+    /// At this address.
+    Address(SocketAddr),
+    /// Nowhere.
+    Nothing,
+}
+
+/// A declared secret.
+#[derive(Debug, Clone)]
+pub struct SecretDecl {
+    /// Its name.
+    pub name: SecretName,
+    /// Where its value comes from.
+    pub source: SecretSource,
+    /// The repositories that may have it; all hosted ones when empty.
+    pub repos: Vec<RepoName>,
+    /// The refs whose runs may have it, by their full names; all when empty.
+    pub refs: Vec<RefName>,
+}
+
+/// Where a secret's value comes from.
+#[derive(Debug, Clone)]
+pub enum SecretSource {
+    /// It stands in `config.fnl`.
+    Literal(SecretString),
+    /// It is what this file holds when a run starts, less one line feed at its end.
+    File(PathBuf),
+}
+
+/// What runs must not exceed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Runs at the same time.
+    pub runs: usize,
+    /// Jobs of a run at the same time.
+    pub jobs: usize,
+    /// Branches and tags of one push that start runs.
+    pub runs_per_push: usize,
+    /// The longest a run may take.
+    pub run_timeout: Duration,
+    /// The longest a step may take that says nothing else.
+    pub step_timeout: Duration,
+    /// Bytes of a step's log.
+    pub log_bytes: u64,
+    /// Bytes of the memory of a run's VM.
+    pub vm_memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            runs: 2,
+            jobs: 4,
+            runs_per_push: 10,
+            run_timeout: Duration::from_secs(3600),
+            step_timeout: Duration::from_secs(1800),
+            log_bytes: 64 << 20,
+            vm_memory: 256 << 20,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            bind: Bind::Address(SocketAddr::from(([127, 0, 0, 1], 7878))),
+            public_url: None,
+            secrets: Vec::new(),
+            pass_env: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl SecretDecl {
+    /// Whether a run of this repository and ref may have the secret. Full names, exact match.
+    pub fn is_granted(&self, repo: &RepoName, ref_name: &RefName) -> bool {
+        (self.repos.is_empty() || self.repos.contains(repo))
+            && (self.refs.is_empty() || self.refs.contains(ref_name))
+    }
+}

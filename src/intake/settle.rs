@@ -1,0 +1,409 @@
+//! Settles what has happened to the refs of a repository: looks at them, records the updates that are new, and makes
+//! their runs, all in one transaction.
+//!
+//! It is called for every reason there is (a hook reported, a folder changed, receive-pack is gone, the server
+//! started) and always does the same, so that no order of these loses an update or records one twice. It blocks: the
+//! database's writer calls it.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Transaction};
+
+use super::decide::{Decision, Facts, Found, decide};
+use super::seen_row;
+use crate::config::{DataDir, Limits};
+use crate::forge::{self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, Refs, Report, RepoError, Seen};
+use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp};
+use crate::store::{self, Intent, NewRun, NewUpdate, PushedUpdate, RepoRow, StoreError};
+
+/// What settling needs to know.
+pub struct Settling<'a> {
+    /// The data folder.
+    pub data: &'a DataDir,
+    /// The repository.
+    pub repo: &'a RepoRow,
+    /// The limits as they hold now.
+    pub limits: &'a Limits,
+    /// The moment.
+    pub now: Timestamp,
+    /// Makes the id of a run.
+    pub new_id: &'a mut dyn FnMut() -> RunId,
+}
+
+/// What was settled.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Updates that were recorded.
+    pub updates: usize,
+    /// Runs that were queued.
+    pub queued: Vec<RunId>,
+    /// Unfinished runs that a newer one supersedes, with its number.
+    pub superseded: Vec<(RunId, u64)>,
+    /// Refs that did not hold still or could not be read; they are looked at again at the next change.
+    pub unread: Vec<String>,
+}
+
+/// Why nothing was settled.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The database refused.
+    #[error("could not record what happened to {repo}")]
+    Store {
+        /// The repository.
+        repo: String,
+        /// What the database said.
+        source: StoreError,
+    },
+    /// The repository could not be looked at.
+    #[error("could not look at the refs of {repo}")]
+    Look {
+        /// The repository.
+        repo: String,
+        /// What could not be read.
+        source: LookError,
+    },
+    /// What it held when it was adopted could not be read.
+    #[error("could not read what {repo} held when it was adopted")]
+    Baseline {
+        /// The repository.
+        repo: String,
+        /// What is wrong.
+        source: RepoError,
+    },
+}
+
+/// Which refs to look at.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// All that are there and all that were.
+    All,
+    /// These, which a hook of this push says have moved.
+    Reported {
+        /// The push.
+        push: &'a str,
+        /// The updates.
+        updates: &'a [PushedUpdate],
+    },
+}
+
+/// Looks at the refs in scope and records what is new.
+///
+/// # Errors
+/// When the database or the repository could not be used; nothing is recorded then.
+pub fn settle(
+    connection: &mut Connection,
+    settling: &mut Settling<'_>,
+    scope: Scope<'_>,
+) -> Result<Settled, SettleError> {
+    let repo = settling.repo.name.to_string();
+    let stored = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
+    let git_dir = settling.data.repo(&settling.repo.name);
+    let mut refs = Refs::of(&git_dir);
+    let transaction = connection.transaction().map_err(stored)?;
+    take_baseline(&transaction, settling)?;
+    let names = names(&transaction, settling, &mut refs, scope)?;
+    let mut settled = Settled::default();
+    let mut objects = Objects { git_dir: &git_dir, open: None };
+    for name in names {
+        let report = match scope {
+            Scope::All => None,
+            Scope::Reported { push, updates } => {
+                updates.iter().find(|update| update.ref_name == name).map(|update| (push, update))
+            }
+        };
+        let one = RefSettling { transaction: &transaction, name: &name, report };
+        match one.settle(settling, &mut refs, &mut objects, &mut settled) {
+            Ok(()) => {}
+            Err(RefError::Look(problem)) => settled.unread.push(problem.to_string()),
+            Err(RefError::Store(source)) => return Err(stored(source)),
+        }
+    }
+    transaction.commit().map_err(stored)?;
+    Ok(settled)
+}
+
+/// Takes over what an adopted repository held, once.
+fn take_baseline(transaction: &Transaction<'_>, settling: &Settling<'_>) -> Result<(), SettleError> {
+    let (id, name) = (settling.repo.id.as_str(), settling.repo.name.to_string());
+    let take = || -> rusqlite::Result<Result<(), RepoError>> {
+        if store::is_based(transaction, id)? {
+            return Ok(Ok(()));
+        }
+        let held = match forge::read_baseline(&settling.data.repo(&settling.repo.name)) {
+            Ok(held) => held,
+            Err(error) => return Ok(Err(error)),
+        };
+        for (ref_name, (seen, keys)) in held {
+            save(transaction, id, &ref_name, &seen)?;
+            store::add_line_keys(transaction, id, &ref_name, &keys.list())?;
+        }
+        store::mark_based(transaction, id).map(Ok)
+    };
+    match take() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(source)) => Err(SettleError::Baseline { repo: name, source }),
+        Err(source) => Err(SettleError::Store { repo: name, source: source.into() }),
+    }
+}
+
+/// The refs in scope, without aliases of others.
+fn names(
+    transaction: &Transaction<'_>,
+    settling: &Settling<'_>,
+    refs: &mut Refs,
+    scope: Scope<'_>,
+) -> Result<BTreeSet<RefName>, SettleError> {
+    let repo = settling.repo.name.to_string();
+    let look = |source| SettleError::Look { repo: repo.clone(), source };
+    match scope {
+        Scope::Reported { updates, .. } => Ok(updates.iter().map(|update| update.ref_name.clone()).collect()),
+        Scope::All => {
+            let mut names = forge::names_to_look_at(refs).map_err(look)?;
+            let recorded = store::recorded_refs(transaction, &settling.repo.id);
+            let wrong = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
+            names.extend(recorded.map_err(wrong)?);
+            Ok(names)
+        }
+    }
+}
+
+fn save(transaction: &Transaction<'_>, repo: &str, name: &RefName, seen: &Seen) -> rusqlite::Result<()> {
+    let text = seen_row::encode(seen).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    store::save_ref(transaction, repo, name, &text)
+}
+
+/// Why one ref was not settled.
+enum RefError {
+    Look(LookError),
+    Store(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for RefError {
+    fn from(error: rusqlite::Error) -> RefError {
+        RefError::Store(error)
+    }
+}
+
+/// The objects of a repository, opened when the first is asked for.
+struct Objects<'a> {
+    git_dir: &'a std::path::Path,
+    open: Option<Result<forge::Repo, String>>,
+}
+
+/// One ref on its way.
+struct RefSettling<'a> {
+    transaction: &'a Transaction<'a>,
+    name: &'a RefName,
+    report: Option<(&'a str, &'a PushedUpdate)>,
+}
+
+impl RefSettling<'_> {
+    fn settle(
+        &self,
+        settling: &mut Settling<'_>,
+        refs: &mut Refs,
+        objects: &mut Objects<'_>,
+        settled: &mut Settled,
+    ) -> Result<(), RefError> {
+        let (transaction, repo) = (self.transaction, settling.repo.id.clone());
+        let name = &refs.resolve(self.name).map_err(RefError::Look)?;
+        let row = store::load_ref(transaction, &repo, name)?;
+        let seen = row.as_deref().and_then(seen_row::decode).unwrap_or_default();
+        let look = match forge::look(refs, name, seen.cursor.as_ref()).map_err(RefError::Look)? {
+            Looked::Ref(look) => look,
+            Looked::Symbolic(_) => return Ok(store::forget_ref(transaction, &repo, name)?),
+        };
+        let intents = store::open_intents(transaction, &repo, name)?;
+        let reports = self.reports(&intents, &seen);
+        let known = match look.log.as_ref().map(|log| log.from) {
+            Some(LogStart::Beginning) => {
+                Keys::of(store::line_keys(transaction, &repo, name)?.into_iter().map(LineKey::from_bytes))
+            }
+            Some(LogStart::Cursor(_)) | None => Keys::default(),
+        };
+        let verdict = forge::compare(&seen, &known, &look, &reports);
+        if verdict.seen == seen && verdict.found.is_empty() && verdict.bound.is_empty() {
+            return Ok(());
+        }
+        self.keep_keys(&repo, name, &verdict.keys)?;
+        save(transaction, &repo, name, &verdict.seen)?;
+        for bound in &verdict.bound {
+            let intent = intents.iter().find(|intent| intent.push == bound.push);
+            let pusher = intent.and_then(|intent| intent.pusher.as_deref());
+            store::bind_update(transaction, &repo, name, bound.serial, (&bound.push, pusher))?;
+            if let Some(intent) = intent {
+                store::settle_intent(transaction, intent.id, true)?;
+            }
+        }
+        for found in verdict.found {
+            let intent = intents.iter().find(|intent| Some(&intent.push) == found.push.as_ref());
+            record(transaction, settling, objects, (name, &found, intent), settled)?;
+        }
+        Ok(())
+    }
+
+    /// What hooks have said about this ref: that it was about to move, or that it has moved.
+    fn reports(&self, intents: &[Intent], seen: &Seen) -> Vec<Report> {
+        let said = |intent: &Intent| Report {
+            push: intent.push.clone(),
+            old: intent.old,
+            new: intent.new,
+            email: None,
+            since: intent.at.as_millis().div_euclid(1000),
+            until: i64::MAX,
+            claim: match self.report {
+                Some((push, update)) if push == intent.push && update.new == intent.new => Claim::Happened,
+                Some(_) | None => Claim::Intended,
+            },
+        };
+        let mut reports: Vec<Report> = intents.iter().map(said).collect();
+        // A report whose intent is settled already has been counted; one that never had an intent has not.
+        if let Some((push, update)) = self.report
+            && !reports.iter().any(|report| report.push == push)
+            && !seen.recent.iter().any(|known| known.push.as_deref() == Some(push))
+        {
+            reports.push(Report {
+                push: push.to_owned(),
+                old: update.old,
+                new: update.new,
+                email: None,
+                since: i64::MIN,
+                until: i64::MAX,
+                claim: Claim::Happened,
+            });
+        }
+        reports
+    }
+
+    fn keep_keys(&self, repo: &str, name: &RefName, change: &KeysChange) -> rusqlite::Result<()> {
+        let keys = match change {
+            KeysChange::Add(keys) => keys,
+            KeysChange::Replace(keys) => {
+                store::clear_line_keys(self.transaction, repo, name)?;
+                keys
+            }
+        };
+        let keys: Vec<[u8; 16]> = keys.iter().map(|key| *key.as_bytes()).collect();
+        store::add_line_keys(self.transaction, repo, name, &keys)
+    }
+}
+
+/// Records one update and what follows from it.
+fn record(
+    transaction: &Transaction<'_>,
+    settling: &mut Settling<'_>,
+    objects: &mut Objects<'_>,
+    (name, found, intent): (&RefName, &forge::Found, Option<&Intent>),
+    settled: &mut Settled,
+) -> rusqlite::Result<()> {
+    let options = intent.map(|intent| intent.options.clone()).unwrap_or_default();
+    let pushed_refs = match intent {
+        Some(intent) => store::pushed_refs(transaction, &intent.push)?,
+        None => 1,
+    };
+    let decision = objects.decide(&settling.limits.clone(), name, found.new, (&options, pushed_refs));
+    let word = match &decision {
+        Decision::Record(why) => (*why).to_owned(),
+        Decision::Skip(_) | Decision::Fail(_) | Decision::Run => "run".to_owned(),
+    };
+    let pusher = intent.and_then(|intent| intent.pusher.clone());
+    let update = NewUpdate {
+        repo: settling.repo.id.clone(),
+        ref_name: name.clone(),
+        serial: found.serial,
+        old: found.old,
+        new: found.new,
+        push: found.push.clone(),
+        pusher: pusher.clone(),
+        at: settling.now,
+        decision: word,
+    };
+    let update = store::insert_update(transaction, &update)?;
+    if let Some(intent) = intent {
+        store::settle_intent(transaction, intent.id, true)?;
+    }
+    settled.updates += 1;
+    let ended = match decision {
+        Decision::Record(_) => return Ok(()),
+        Decision::Skip(reason) => Some((Outcome::Skipped, reason)),
+        Decision::Fail(reason) => Some((Outcome::Failed, reason)),
+        Decision::Run => None,
+    };
+    let is_queued = ended.is_none();
+    let run = NewRun {
+        id: (settling.new_id)(),
+        repo: settling.repo.id.clone(),
+        update: Some(update),
+        ref_name: name.clone(),
+        old: found.old,
+        sha: objects.peel(found.new),
+        event: "push".to_owned(),
+        pusher,
+        options,
+        pushed_at: intent.map_or(settling.now, |intent| intent.at),
+        queued_at: settling.now,
+        ended,
+        rerun_of: None,
+    };
+    let number = store::insert_run(transaction, &run)?;
+    if is_queued {
+        settled.queued.push(run.id);
+        if name.kind() == RefKind::Branch {
+            let older = store::mark_superseded(transaction, &run.repo, name, number)?;
+            settled.superseded.extend(older.into_iter().map(|id| (id, number)));
+        }
+    }
+    Ok(())
+}
+
+impl Objects<'_> {
+    /// The repository, or why it cannot be read.
+    fn open(&mut self) -> Result<&forge::Repo, String> {
+        let git_dir = self.git_dir;
+        let open = self.open.get_or_insert_with(|| forge::Repo::open(git_dir).map_err(|error| chain(&error)));
+        open.as_ref().map_err(Clone::clone)
+    }
+
+    /// The commit that an object is or points to; the object itself when that cannot be told.
+    fn peel(&mut self, id: CommitId) -> CommitId {
+        self.open().ok().and_then(|repo| repo.commit(id).ok()).flatten().map_or(id, |commit| commit.id)
+    }
+
+    /// What follows from a ref's new value.
+    fn decide(
+        &mut self,
+        limits: &Limits,
+        name: &RefName,
+        new: CommitId,
+        (options, pushed_refs): (&[String], usize),
+    ) -> Decision {
+        let is_deletion = new.is_zero();
+        let commit = if is_deletion || name.kind() == RefKind::Other {
+            Ok(None)
+        } else {
+            self.open().and_then(|repo| repo.commit(new).map_err(|error| chain(&error)))
+        };
+        let commit = match &commit {
+            Ok(Some(commit)) => Found::Commit { message: &commit.message, has_pipeline: commit.has_pipeline },
+            Ok(None) => Found::Other,
+            Err(problem) => Found::Unreadable(problem.clone()),
+        };
+        let is_default_branch = pushed_refs > limits.runs_per_push
+            && forge::head_branch(self.git_dir).as_ref() == Some(name);
+        decide(&Facts {
+            kind: name.kind(),
+            is_deletion,
+            is_default_branch,
+            commit,
+            options,
+            pushed_refs,
+            max_runs: limits.runs_per_push,
+        })
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
