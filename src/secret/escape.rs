@@ -11,6 +11,7 @@ pub(super) fn all(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = percent(value);
     forms.extend(shell(value));
     forms.extend(html(value));
+    forms.extend(python(value));
     forms.push(value.escape_ascii().collect());
     if let Ok(text) = str::from_utf8(value) {
         forms.extend(json(text).into_iter().map(String::into_bytes));
@@ -37,7 +38,7 @@ fn json(text: &str) -> Vec<String> {
     let go = plain.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let dotnet = json_dotnet(&plain);
     let twice = json_string(&plain);
-    let mut forms = Vec::new();
+    let mut forms = vec![json_string(&json_ascii(&plain, |unit| format!("\\u{unit:04x}")))];
     for form in [plain, slash, go, dotnet, twice] {
         forms.push(json_ascii(&form, |unit| format!("\\u{unit:04x}")));
         forms.push(json_ascii(&form, |unit| format!("\\u{unit:04X}")));
@@ -70,6 +71,32 @@ fn json_ascii(text: &str, escape: impl Fn(u16) -> String) -> String {
         }
     }
     out
+}
+
+/// What Python's `repr` writes for bytes and `ascii` for a text, in either kind of quotes.
+fn python(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for apostrophe in ["\\'", "'"] {
+        let write = |byte: u8| match byte {
+            b'\'' => Some(apostrophe.to_owned()),
+            b'\n' => Some("\\n".to_owned()),
+            b'\r' => Some("\\r".to_owned()),
+            b'\t' => Some("\\t".to_owned()),
+            b'\\' => Some("\\\\".to_owned()),
+            b' '..=b'~' => None,
+            _ => Some(format!("\\x{byte:02x}")),
+        };
+        forms.push(escaped(value, write));
+        if let Ok(text) = str::from_utf8(value) {
+            let points = text.chars().map(|c| match u32::from(c) {
+                point @ 0..0x100 => escaped(&[point as u8], write),
+                point @ 0x100..0x1_0000 => format!("\\u{point:04x}").into_bytes(),
+                point => format!("\\U{point:08x}").into_bytes(),
+            });
+            forms.push(points.flatten().collect());
+        }
+    }
+    forms
 }
 
 /// What writers of URLs leave as it is besides letters and digits: RFC 3986, Python's `quote`, `encodeURIComponent`,

@@ -106,6 +106,20 @@ fn as_shells_write_it() {
 }
 
 #[test]
+fn as_python_and_node_write_it() {
+    let redactor = redactor(&["p@ss wörd/'z\\n\u{1f600}".as_bytes()]);
+    for form in [
+        r"p@ss w\xf6rd/\'z\\n\U0001f600",
+        r"p@ss w\xc3\xb6rd/'z\\n\xf0\x9f\x98\x80",
+        r"p@ss w\\u00f6rd/'z\\\\n\\ud83d\\ude00",
+        "70 40 73 73 20 77 c3 b6 72 64 2f 27 7a 5c 6e f0 9f 98 80",
+        "70:40:73:73:20:77:C3:B6:72:64:2F:27:7A:5C:6E:F0:9F:98:80",
+    ] {
+        assert_eq!(redactor.text(&format!("({form})")), "(<redacted>)", "{form}");
+    }
+}
+
+#[test]
 fn bytes_that_are_not_utf_8() {
     let value = b"\xff\xfe\x00\x80binary\xc3";
     let redactor = redactor(&[value]);
