@@ -5,5 +5,9 @@
 
 /// Values with one `parse` each: names, ids, outcomes, diagnostics. No I/O.
 pub mod model;
+
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+
+/// Fennel and Lua: the compiler, the VM that runs a pipeline, and data files.
+pub mod script;
