@@ -7,6 +7,8 @@
 pub mod model;
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+/// Fennel and Lua: the compile VM, the run VM and what scripts can call.
+pub mod script;
 /// What the operator decides: where the data is, what `config.fnl` says.
 pub mod config;
 /// Secret values, and their removal from everything that is written or shown.

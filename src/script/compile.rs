@@ -1,0 +1,139 @@
+//! Compiles a pipeline: `.quire/ci.fnl`, the modules of `.quire/lib`, and quire's own modules that are written in
+//! Fennel, to Lua text.
+//!
+//! Nothing of the pipeline is executed but its macros, in a VM of their own. All mistakes of all files are found at
+//! once.
+
+use std::collections::BTreeMap;
+
+use mlua::Table;
+
+use crate::model::{Diagnostic, Severity};
+
+use super::bundle::{Bundle, Module};
+use super::compile_error::{Context, Mistake, arrange, mistakes};
+use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
+use super::sources::{Kind, Sources, Unit};
+
+/// How to compile.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CompileOptions<'a> {
+    /// The global names that a pipeline may use.
+    pub globals: &'a [&'a str],
+    /// Modules that the run VM provides itself; requiring others that are not in the sources is a mistake.
+    pub host_modules: &'a [&'a str],
+    /// Names that a later version will have; using one is not just an unknown identifier.
+    pub planned: &'a [&'a str],
+    /// What macros may use.
+    pub limits: CompileLimits,
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileFailure {
+    /// The files have mistakes: at least one, in the order of files and lines.
+    #[error("the pipeline has {} mistakes", .0.len())]
+    Invalid(Vec<Diagnostic>),
+    /// Macros ran into a limit, or the compiler failed.
+    #[error(transparent)]
+    Vm(#[from] CompileVmError),
+}
+
+/// Compiles all files of a pipeline.
+///
+/// # Errors
+/// Gives the mistakes in the files, or says which limit code that runs at compile time exceeded.
+pub fn compile(sources: &Sources, options: &CompileOptions<'_>) -> Result<Bundle, CompileFailure> {
+    let mut broken = Vec::new();
+    let units = sources.units(&mut broken);
+    let mut files = BTreeMap::new();
+    for unit in &units {
+        if let Some(text) = &unit.text {
+            files.insert(unit.path.clone(), text.clone());
+        }
+    }
+    let known: Vec<&str> =
+        units.iter().filter_map(Unit::module_name).chain(options.host_modules.iter().copied()).collect();
+    let vm = CompileVm::start(&files, options.limits)?;
+    let compiled = compile_units(&vm, &units, &known, options)?;
+    let words: Vec<String> = vm.run(|_| vm.driver.get::<mlua::Function>("words")?.call(()))?;
+    let context = Context {
+        files: &files,
+        entry: &sources.entry.path,
+        words: words.iter().map(String::as_str).chain(options.globals.iter().copied()).collect(),
+        planned: options.planned,
+        modules: known,
+    };
+    broken.extend(compiled.mistakes.iter().map(|mistake| context.diagnostic(mistake, Severity::Error)));
+    let warnings =
+        compiled.warnings.iter().map(|mistake| context.diagnostic(mistake, Severity::Warning)).collect();
+    match (broken.is_empty(), compiled.entry) {
+        (true, Some(entry)) => {
+            Ok(Bundle { entry, modules: compiled.modules, warnings: arrange(warnings, context.entry) })
+        }
+        _ => Err(CompileFailure::Invalid(arrange(broken, context.entry))),
+    }
+}
+
+/// What the VM made of the files.
+struct Compiled {
+    entry: Option<Module>,
+    modules: Vec<Module>,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
+}
+
+/// Compiles each file that is not a macro module.
+fn compile_units(
+    vm: &CompileVm,
+    units: &[Unit],
+    known: &[&str],
+    options: &CompileOptions<'_>,
+) -> Result<Compiled, CompileVmError> {
+    let work: Table = vm.run(|lua| {
+        let modules = lua.create_table()?;
+        for name in known {
+            modules.raw_set(*name, true)?;
+            modules.raw_set(format!("lib.{name}"), true)?;
+        }
+        vm.driver.get::<mlua::Function>("compiler")?.call((options.globals.to_vec(), modules))
+    })?;
+    let (mut entry, mut modules) = (None, Vec::new());
+    for unit in units {
+        let Some(lua) = compile_unit(vm, &work, unit)? else { continue };
+        let module = Module { name: unit.name.clone(), path: unit.path.clone(), lua };
+        match unit.kind {
+            Kind::Entry => entry = Some(module),
+            Kind::Builtin | Kind::Library | Kind::Macros => modules.push(module),
+        }
+    }
+    modules.sort_by(|a, b| a.name.cmp(&b.name));
+    let (mut mistakes, warnings) =
+        vm.run(|_| Ok((mistakes(&work.get("found")?)?, mistakes(&work.get("warnings")?)?)))?;
+    // A file that was read as macros need not be a module as well.
+    let macros = vm.run(|_| {
+        vm.opened
+            .pairs::<String, bool>()
+            .map(|pair| pair.map(|(path, _)| path))
+            .collect::<mlua::Result<Vec<_>>>()
+    })?;
+    let library = |path: &str| units.iter().any(|unit| unit.path == path && unit.kind == Kind::Library);
+    mistakes.retain(|mistake| !(macros.contains(&mistake.unit) && library(&mistake.unit)));
+    Ok(Compiled { entry, modules, mistakes, warnings })
+}
+
+/// The Lua text of one file; nothing for macro modules, files that are not text, and those with mistakes.
+fn compile_unit(vm: &CompileVm, work: &Table, unit: &Unit) -> Result<Option<String>, CompileVmError> {
+    let Some(text) = &unit.text else { return Ok(None) };
+    if unit.kind == Kind::Macros {
+        return Ok(None);
+    }
+    vm.run(|_| {
+        if unit.is_lua() {
+            let check: mlua::Function = work.get("check_lua")?;
+            let valid: bool = check.call((unit.path.as_str(), text.as_str()))?;
+            return Ok(valid.then(|| text.clone()));
+        }
+        work.get::<mlua::Function>("compile")?.call((unit.path.as_str(), unit.name.as_str()))
+    })
+}

@@ -1,0 +1,183 @@
+//! What the compile VM reports, as diagnostics.
+
+use std::collections::BTreeMap;
+
+use mlua::Table;
+
+use crate::model::{Diagnostic, Severity, Span, suggest};
+
+use super::unclosed::unclosed;
+
+/// The most diagnostics that one compilation gives.
+pub const MAX_DIAGNOSTICS: usize = 50;
+
+/// A mistake as `lua/report.lua` keeps it.
+#[derive(Debug, Default)]
+pub(super) struct Mistake {
+    /// The file that was compiled when it was found.
+    pub(super) unit: String,
+    /// The file that it is in.
+    pub(super) file: String,
+    span: Option<Span>,
+    message: String,
+    hint: Option<String>,
+    unknown: Option<String>,
+    unknown_module: Option<String>,
+    locals: Vec<String>,
+    unclosed: bool,
+}
+
+/// Reads a list of mistakes.
+pub(super) fn mistakes(list: &Table) -> mlua::Result<Vec<Mistake>> {
+    list.sequence_values::<Table>().map(|table| mistake(&table?)).collect()
+}
+
+fn mistake(table: &Table) -> mlua::Result<Mistake> {
+    let text = |key: &str| -> mlua::Result<Option<String>> {
+        let text = table.raw_get::<Option<mlua::LuaString>>(key)?;
+        Ok(text.map(|text| text.to_string_lossy()))
+    };
+    Ok(Mistake {
+        unit: text("unit")?.unwrap_or_default(),
+        file: text("file")?.unwrap_or_default(),
+        span: table.raw_get::<Option<Table>>("span")?.as_ref().map(span).transpose()?,
+        message: text("message")?.unwrap_or_default(),
+        hint: text("hint")?,
+        unknown: text("unknown")?,
+        unknown_module: text("unknown_module")?,
+        locals: table.raw_get::<Option<Vec<String>>>("locals")?.unwrap_or_default(),
+        unclosed: table.raw_get::<Option<bool>>("unclosed")?.unwrap_or_default(),
+    })
+}
+
+/// Reads a place as `lua/positions.lua` makes it.
+pub(super) fn span(table: &Table) -> mlua::Result<Span> {
+    Ok(Span {
+        line: table.raw_get("line")?,
+        column: table.raw_get("column")?,
+        end_line: table.raw_get("end_line")?,
+        end_column: table.raw_get("end_column")?,
+    })
+}
+
+/// What turns mistakes into diagnostics needs to know.
+pub(super) struct Context<'a> {
+    /// The text of every file by its path; the first of them is named when a mistake has no file.
+    pub(super) files: &'a BTreeMap<String, String>,
+    /// The file to name when a mistake is in none of them.
+    pub(super) entry: &'a str,
+    /// Global names, special forms and macros, for "did you mean".
+    pub(super) words: Vec<&'a str>,
+    /// Names that a later version of quire will have.
+    pub(super) planned: &'a [&'a str],
+    /// Modules that can be required.
+    pub(super) modules: Vec<&'a str>,
+}
+
+impl Context<'_> {
+    /// One mistake as a diagnostic.
+    pub(super) fn diagnostic(&self, mistake: &Mistake, severity: Severity) -> Diagnostic {
+        let (file, text) = match self.files.get_key_value(&mistake.file) {
+            Some((file, text)) => (file.as_str(), Some(text.as_str())),
+            None => (self.entry, None),
+        };
+        let (message, help) = self.words_of(mistake);
+        let mut out = Diagnostic { severity, help, ..Diagnostic::error(file, message) };
+        if let (Some(text), true) = (text, mistake.unclosed)
+            && let Some(found) = unclosed(text)
+        {
+            let help = match found.next_form {
+                Some(line) => {
+                    format!("what begins here is still open on line {line}, where the next form begins")
+                }
+                None => "what begins here is still open at the end of the file".to_owned(),
+            };
+            out = out.help(help).at(found.span, text);
+        } else if let (Some(text), Some(span)) = (text, mistake.span) {
+            out = out.at(span, text);
+        }
+        out
+    }
+
+    /// The message and the hint of a mistake.
+    fn words_of(&self, mistake: &Mistake) -> (String, Option<String>) {
+        if let Some(name) = &mistake.unknown {
+            if self.planned.contains(&name.as_str()) {
+                return (format!("`{name}` is not in this version of quire"), None);
+            }
+            let locals = mistake.locals.iter().map(String::as_str);
+            let near = suggest(name, locals.chain(self.words.iter().copied()));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    "bind it with `local` or `let` before this, or require the module that has it".to_owned()
+                }
+            };
+            return (one_line(&mistake.message), Some(help));
+        }
+        if let Some(name) = &mistake.unknown_module {
+            let help = match suggest(name, self.modules.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "modules are the files in .quire/lib and quire's own, such as `quire.ci`".to_owned(),
+            };
+            return (one_line(&mistake.message), Some(help));
+        }
+        (one_line(&mistake.message), mistake.hint.as_deref().map(one_line))
+    }
+}
+
+/// Puts diagnostics in the order of files and lines, once each, and at most [`MAX_DIAGNOSTICS`].
+pub(super) fn arrange(mut list: Vec<Diagnostic>, entry: &str) -> Vec<Diagnostic> {
+    list.sort_by(|a, b| {
+        let key = |d: &Diagnostic| (d.file != entry, d.file.clone(), d.span, d.message.clone());
+        key(a).cmp(&key(b))
+    });
+    list.dedup();
+    let more = list.len().saturating_sub(MAX_DIAGNOSTICS);
+    if more > 0 {
+        list.truncate(MAX_DIAGNOSTICS);
+        list.push(Diagnostic::error(entry, format!("there are {more} more mistakes")));
+    }
+    list
+}
+
+/// The first line of a message, with a small first letter, and not longer than a line.
+fn one_line(text: &str) -> String {
+    const SHOWN: usize = 300;
+    let line =
+        text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("an error without a message");
+    let mut characters = line.chars().take(SHOWN);
+    let first = characters.next();
+    let rest: String = characters.collect();
+    match first {
+        Some(first) if first.is_uppercase() && rest.starts_with(|next: char| next.is_lowercase()) => {
+            format!("{}{rest}", first.to_lowercase())
+        }
+        Some(first) => format!("{first}{rest}"),
+        None => rest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_one_line_in_lower_case() {
+        assert_eq!(one_line("Expected one argument\n* Try x"), "expected one argument");
+        assert_eq!(one_line("UTF is kept"), "UTF is kept");
+        assert_eq!(one_line(" \n "), "an error without a message");
+        assert_eq!(one_line(&"x".repeat(999)).len(), 300);
+    }
+
+    #[test]
+    fn mistakes_are_in_order_once_and_not_endless() {
+        let at = |file: &str, line| Diagnostic::error(file, "m").at(Span::point(line, 1), "");
+        let sorted = arrange(vec![at("b", 1), at("ci", 9), at("a", 1), at("ci", 2), at("ci", 9)], "ci");
+        let places: Vec<_> = sorted.iter().map(Diagnostic::place).collect();
+        assert_eq!(places, ["ci:2:1", "ci:9:1", "a:1:1", "b:1:1"]);
+        let many = arrange((1..=60).map(|line| at("ci", line)).collect(), "ci");
+        assert_eq!(many.len(), MAX_DIAGNOSTICS + 1);
+        assert_eq!(many.last().unwrap().message, "there are 10 more mistakes");
+    }
+}

@@ -1,0 +1,256 @@
+//! What compiles, what does not, and where a mistake is said to be.
+
+use super::{
+    BuiltinModule, Bundle, CompileFailure, CompileOptions, MAX_SOURCE, SourceFile, Sources, compile,
+};
+use crate::model::Diagnostic;
+
+pub(super) const GLOBALS: [&str; 10] =
+    ["error", "ipairs", "pairs", "pcall", "print", "require", "sh", "secret", "string", "table"];
+
+pub(super) fn sources(entry: impl AsRef<[u8]>, lib: &[(&str, &str)]) -> Sources {
+    let file = |path: &str, text: &[u8]| SourceFile { path: path.to_owned(), text: text.to_owned() };
+    Sources {
+        entry: file(".quire/ci.fnl", entry.as_ref()),
+        lib: lib.iter().map(|(path, text)| file(&format!(".quire/lib/{path}"), text.as_bytes())).collect(),
+        builtin: vec![BuiltinModule {
+            name: "quire.util".into(),
+            path: "fennel/quire/util.fnl".into(),
+            text: "(fn twice [x] (.. x x))\n{: twice}".into(),
+        }],
+    }
+}
+
+pub(super) fn options() -> CompileOptions<'static> {
+    CompileOptions {
+        globals: &GLOBALS,
+        host_modules: &["quire.ci"],
+        planned: &["container", "par"],
+        ..CompileOptions::default()
+    }
+}
+
+pub(super) fn bundle(entry: &str, lib: &[(&str, &str)]) -> Bundle {
+    match compile(&sources(entry, lib), &options()) {
+        Ok(bundle) => bundle,
+        Err(CompileFailure::Invalid(found)) => panic!("{}", crate::model::render_all(&found)),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn invalid(sources: &Sources) -> Vec<Diagnostic> {
+    match compile(sources, &options()) {
+        Err(CompileFailure::Invalid(found)) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The mistakes of an entry as `line:column-end_column message`.
+fn found(entry: &str) -> Vec<String> {
+    found_in(&sources(entry, &[]))
+}
+
+fn found_in(sources: &Sources) -> Vec<String> {
+    let line = |problem: &Diagnostic| match problem.span {
+        Some(span) if span.line == span.end_line => {
+            format!("{}-{}: {}", problem.place(), span.end_column, problem.message)
+        }
+        Some(_) | None => format!("{}: {}", problem.place(), problem.message),
+    };
+    let short = |line: String| line.replacen(".quire/", "", 1);
+    invalid(sources).iter().map(line).map(short).collect()
+}
+
+fn hint(entry: &str) -> String {
+    invalid(&sources(entry, &[])).remove(0).help.unwrap_or_default()
+}
+
+#[test]
+fn entry_and_modules_become_lua_text() {
+    let bundle = bundle(
+        "(local ci (require :quire.ci))\n(local {: go} (require :a.b))\n(local same (require :lib.a.b))\n(ci:job :x [:quire/push] go)\n",
+        &[("a/b.fnl", "{:go (fn [] (sh \"true\"))}"), ("c.lua", "return { \"é\" }"), ("notes.txt", "(")],
+    );
+    assert!(bundle.entry.lua.contains("require(\"a.b\")"), "{}", bundle.entry.lua);
+    let names: Vec<_> = bundle.modules.iter().map(|module| module.name.as_str()).collect();
+    assert_eq!(names, ["a.b", "c", "quire.util"]);
+    assert_eq!(bundle.module("lib.a.b").unwrap().path, ".quire/lib/a/b.fnl");
+    assert_eq!(bundle.module("c").unwrap().lua, "return { \"é\" }");
+    assert_eq!(bundle.warnings, []);
+    assert_eq!(Bundle::from_bytes(&bundle.to_bytes()), Some(bundle));
+}
+
+#[test]
+fn an_entry_in_lua_is_taken_as_it_is_and_checked() {
+    let mut lua = sources("local ci = require('quire.ci')\nreturn 1\n", &[]);
+    lua.entry.path = ".quire/ci.lua".into();
+    assert_eq!(compile(&lua, &options()).unwrap().entry.lua, "local ci = require('quire.ci')\nreturn 1\n");
+    lua.entry.text = b"local x = 1\nlocal = 2\n".to_vec();
+    assert_eq!(found_in(&lua), ["ci.lua:2:1-10: <name> expected near '='"]);
+}
+
+#[test]
+fn empty_files_marks_and_line_ends_are_fine() {
+    for text in [
+        "",
+        "\n\n",
+        "; only a comment",
+        ";; é\r\n",
+        "\u{feff}(sh \"x\")",
+        "#!/usr/bin/env quire\n(sh :x)\r\n",
+    ] {
+        let bundle = bundle(text, &[]);
+        assert!(!bundle.entry.lua.contains('\r'), "{text:?}");
+    }
+    let text = bundle("(sh \"a\r\nb\")\r\n(sh :c)\r\n", &[]).entry.lua;
+    assert!(text.contains("a\\nb") && text.lines().nth(2).unwrap().contains("\"c\""), "{text}");
+}
+
+#[test]
+fn all_mistakes_of_all_files_are_found_at_once() {
+    let lib = [("a.fnl", "(fn go [x]\n  (prnt x))\n{: go}"), ("b.fnl", "{:a 1 :b}"), ("c.lua", "return (")];
+    let text = "(local a (require :aa))\n(let [x])\n(print (foo bar) (bra))\n(fn [] (if))\n(container :x)\n";
+    assert_eq!(
+        found_in(&sources(text, &lib)),
+        [
+            "ci.fnl:1:19-22: there is no module `aa`",
+            "ci.fnl:2:6-9: expected even number of name/value bindings",
+            "ci.fnl:3:9-12: unknown identifier: foo",
+            "ci.fnl:3:13-16: unknown identifier: bar",
+            "ci.fnl:3:19-22: unknown identifier: bra",
+            "ci.fnl:4:8-12: expected condition and body",
+            "ci.fnl:5:2-11: `container` is not in this version of quire",
+            "lib/a.fnl:2:4-8: unknown identifier: prnt",
+            "lib/b.fnl:1:9-10: expected even number of values in table literal",
+            "lib/c.lua:1:1-9: unexpected symbol near <eof>",
+        ]
+    );
+}
+
+#[test]
+fn a_name_that_a_failed_form_would_have_bound_is_not_a_second_mistake() {
+    for text in [
+        "(local x (let [y]))\n(print x x.y)",
+        "(local {: x :b [z & rest]} (let [y]))\n(print x z rest)",
+        "(fn x [a] (let [y]))\n(x 1)",
+        "(macro x [a] (let [y]))\n(x 1)",
+        "(import-macros {: x :y z} :nowhere)\n(x 1)\n(z 2)",
+        "(import-macros m :nowhere)\n(m.x 1)",
+    ] {
+        assert_eq!(found(text).len(), 1, "{:?}", found(text));
+    }
+}
+
+#[test]
+fn spans_are_bytes_on_lines_with_other_characters() {
+    assert_eq!(found("(print \"é→\" foo)"), ["ci.fnl:1:16-19: unknown identifier: foo"]);
+    assert_eq!(
+        found("(print \"é→\" (let [x]))"),
+        ["ci.fnl:1:21-24: expected even number of name/value bindings"]
+    );
+    assert_eq!(found("(print \"é→\" ~foo)"), ["ci.fnl:1:19-20: invalid character: ~"]);
+    let shown = invalid(&sources("(print 1)\n(print \"é\" foo)", &[])).remove(0).render();
+    assert!(shown.contains("  2 | (print \"é\" foo)\n    |            ^^^\n"), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_read_has_a_place_and_a_hint() {
+    assert_eq!(
+        found("(print 1)\n(print (sh 2)\n\n(print 3)\n"),
+        ["ci.fnl:2:1-2: expected closing delimiter )"]
+    );
+    assert_eq!(
+        hint("(print 1\n(print 3)"),
+        "what begins here is still open on line 2, where the next form begins"
+    );
+    assert_eq!(hint("  (print [1"), "what begins here is still open at the end of the file");
+    assert_eq!(found("(print 1))"), ["ci.fnl:1:10-11: unexpected closing delimiter )"]);
+    assert_eq!(
+        found("(print foo) (print 1]"),
+        [
+            "ci.fnl:1:8-11: unknown identifier: foo",
+            "ci.fnl:1:21-22: mismatched closing delimiter ], expected )"
+        ]
+    );
+    assert_eq!(hint("(print {:a})"), "try removing a key");
+    assert_eq!(found(&"(".repeat(300_000)).len(), 1);
+    let deep = "(print ".repeat(300) + &")".repeat(300);
+    assert!(found(&deep)[0].contains("nested"), "{:?}", found(&deep));
+}
+
+#[test]
+fn hints_name_what_was_probably_meant() {
+    assert_eq!(hint("(prnit 1)"), "did you mean `print`?");
+    assert_eq!(hint("(fn go [target] (print tagret))"), "did you mean `target`?");
+    assert_eq!(hint("(loacl x 1)"), "did you mean `local`?");
+    assert_eq!(hint("(require :quire.c)"), "did you mean `quire.ci`?");
+    assert!(hint("(print quux)").contains("bind it"));
+    assert_eq!(hint("(1 2)"), "try checking for typos");
+    assert_eq!(
+        hint("(set x 1)"),
+        "bind it with `local` or `let` before this, or require the module that has it"
+    );
+}
+
+#[test]
+fn files_that_are_not_text_or_not_modules_are_named() {
+    let bytes = |text: &[u8]| found_in(&sources(text, &[]));
+    assert_eq!(bytes(b"\xff\xfe(\0"), ["ci.fnl: the file is UTF-16 text"]);
+    assert_eq!(bytes(b"\x1bLuaT"), ["ci.fnl: the file is compiled Lua, and only source text is read"]);
+    assert_eq!(bytes(b"(print \"\xe9\")"), ["ci.fnl:1:9-10: the file is not UTF-8 text"]);
+    let huge = vec![b' '; 50 * 1024 * 1024];
+    assert_eq!(
+        bytes(&huge),
+        [format!("ci.fnl: the file has {} bytes, and at most {MAX_SOURCE} are read", huge.len())]
+    );
+    let names = sources("", &[("a.fnl", ""), ("a.lua", ""), ("quire/ci.fnl", "")]);
+    assert_eq!(
+        found_in(&names),
+        [
+            "lib/a.lua: the module `a` is in .quire/lib/a.fnl as well",
+            "lib/quire/ci.fnl: the module would be called `quire.ci`, but names that begin with `quire` are quire's own",
+        ]
+    );
+}
+
+#[test]
+fn macros_come_from_the_tree_and_their_mistakes_have_a_place() {
+    let twice = "(fn twice [form] `(do ,form ,form))\n{: twice}";
+    for (path, import) in [("m.fnlm", ":m"), ("m.fnl", ":m"), ("m.fnlm", ":lib.m"), ("deep/m.fnl", ":deep.m")]
+    {
+        let text = format!("(import-macros {{: twice}} {import})\n(twice (sh \"x\"))");
+        let bundle = bundle(&text, &[(path, twice)]);
+        assert_eq!(bundle.entry.lua.matches("sh(").count(), 2, "{}", bundle.entry.lua);
+    }
+    let marked = format!(";; fennel-ls: macro-file\n{twice}");
+    assert!(bundle("(import-macros m :m)\n(m.twice (sh :x))", &[("m.fnl", &marked)]).module("m").is_none());
+    let raising =
+        "(fn bad [] (error \"boom\"))\n(fn worse [x] (assert-compile false \"no good\" x))\n{: bad : worse}";
+    let text = "(import-macros m :m)\n(m.bad)\n(print\n  (m.worse (sh 1)))";
+    assert_eq!(
+        found_in(&sources(text, &[("m.fnlm", raising)])),
+        ["ci.fnl:2:1-8: .quire/lib/m.fnlm:1: boom", "ci.fnl:4:12-18: no good"]
+    );
+    let broken = found_in(&sources("(import-macros m :m)\n(m.x)", &[("m.fnlm", "(fn x [] (list 1)\n")]));
+    assert_eq!(broken, ["lib/m.fnlm:1:1-2: expected closing delimiter )"]);
+    let missing = found_in(&sources("(import-macros m :nowhere)", &[]));
+    assert_eq!(missing, ["ci.fnl:1:1-27: nowhere module not found."]);
+}
+
+#[test]
+fn lua_that_lua_refuses_is_a_mistake_of_the_file() {
+    assert_eq!(found("(print 1)\n(lua \"local = 1\")"), ["ci.fnl:2:1-18: <name> expected near '='"]);
+    let many: String = (0..210).map(|number| format!("(local x{number} {number})\n")).collect();
+    assert!(found(&many)[0].contains("too many local variables"), "{:?}", found(&many));
+}
+
+#[test]
+fn warnings_are_kept_with_their_place() {
+    let warnings = bundle("(print \"a\"\"b\")", &[]).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].message.contains("expected whitespace")
+            && warnings[0].place().starts_with(".quire/ci.fnl:1:11"),
+        "{warnings:?}"
+    );
+}

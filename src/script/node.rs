@@ -1,0 +1,248 @@
+//! A value in a Fennel data file with its place, and the accessors that a reader of such a file needs.
+
+use std::rc::Rc;
+
+use crate::model::{Diagnostic, Span, suggest};
+
+/// A value with its place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where it is written.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
+    /// The file that it is in.
+    source: Rc<Source>,
+}
+
+/// A value without code.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `{…}` in the order of writing; no key stands there twice.
+    Table(Vec<(Node, Node)>),
+    /// `[…]`.
+    List(Vec<Node>),
+    /// `"…"` or `:keyword`.
+    String(String),
+    /// A number.
+    Number(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `nil`.
+    Nil,
+}
+
+/// The file of a node: its name and its text.
+#[derive(Debug, PartialEq)]
+pub(super) struct Source {
+    pub(super) file: String,
+    pub(super) text: String,
+}
+
+impl PartialEq for Node {
+    /// Nodes are equal when they hold the same value at the same place of the same file.
+    fn eq(&self, other: &Node) -> bool {
+        self.span == other.span && self.value == other.value && self.source.file == other.source.file
+    }
+}
+
+impl Value {
+    /// The kind of the value in the words of a message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Table(_) => "a table",
+            Value::List(_) => "a list",
+            Value::String(_) => "a string",
+            Value::Number(_) => "a number",
+            Value::Bool(_) => "a boolean",
+            Value::Nil => "nil",
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn new(span: Span, value: Value, source: &Rc<Source>) -> Node {
+        Node { span, value, source: Rc::clone(source) }
+    }
+
+    /// An error at the place of this value.
+    pub fn error(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(self.source.file.clone(), message).at(self.span, &self.source.text)
+    }
+
+    /// The error that something else is expected here.
+    pub fn expected(&self, what: &str) -> Diagnostic {
+        self.error(format!("{what} is expected here, and this is {}", self.value.kind()))
+    }
+
+    /// The error that a table has no such key, with the nearest that it may have.
+    pub fn unknown_key(&self, known: &[&str]) -> Diagnostic {
+        let Value::String(key) = &self.value else {
+            return self.error(format!("a key is a string, and this is {}", self.value.kind()));
+        };
+        let problem = self.error(format!("there is no key `:{key}` here"));
+        match suggest(key, known.iter().copied()) {
+            Some(near) => problem.help(format!("did you mean `:{near}`?")),
+            None if known.is_empty() => problem.help("this table has no keys"),
+            None => problem.help(format!("keys are :{}", known.join(" :"))),
+        }
+    }
+
+    /// The pairs of a table, in the order of writing. `[]` counts as a table without pairs, as in Lua.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_table(&self) -> Result<&[(Node, Node)], Diagnostic> {
+        match &self.value {
+            Value::Table(pairs) => Ok(pairs),
+            Value::List(items) if items.is_empty() => Ok(&[]),
+            Value::List(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
+                Err(self.expected("a table `{…}`"))
+            }
+        }
+    }
+
+    /// The elements of a list. `{}` counts as an empty list, as in Lua.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_list(&self) -> Result<&[Node], Diagnostic> {
+        match &self.value {
+            Value::List(items) => Ok(items),
+            Value::Table(pairs) if pairs.is_empty() => Ok(&[]),
+            Value::Table(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
+                Err(self.expected("a list `[…]`"))
+            }
+        }
+    }
+
+    /// The text of a string or keyword.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_str(&self) -> Result<&str, Diagnostic> {
+        match &self.value {
+            Value::String(text) => Ok(text),
+            Value::Table(_) | Value::List(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
+                Err(self.expected("a string"))
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_bool(&self) -> Result<bool, Diagnostic> {
+        match self.value {
+            Value::Bool(value) => Ok(value),
+            Value::Table(_) | Value::List(_) | Value::String(_) | Value::Number(_) | Value::Nil => {
+                Err(self.expected("`true` or `false`"))
+            }
+        }
+    }
+
+    /// A finite number.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_number(&self) -> Result<f64, Diagnostic> {
+        match self.value {
+            Value::Number(value) if value.is_finite() => Ok(value),
+            Value::Number(value) => {
+                Err(self.error(format!("a finite number is expected here, and this is {value}")))
+            }
+            Value::Table(_) | Value::List(_) | Value::String(_) | Value::Bool(_) | Value::Nil => {
+                Err(self.expected("a number"))
+            }
+        }
+    }
+
+    /// A whole number from `least` to `most`.
+    ///
+    /// # Errors
+    /// Says what is there instead, or which numbers are meant.
+    pub fn as_integer(&self, least: u32, most: u32) -> Result<u32, Diagnostic> {
+        let value = self.as_number()?;
+        if value.fract() == 0.0 && value >= f64::from(least) && value <= f64::from(most) {
+            // The range fits, so the digits do as well.
+            return format!("{value:.0}").parse().map_err(|_| self.expected("a whole number"));
+        }
+        Err(self
+            .error(format!("a whole number from {least} to {most} is expected here, and this is {value}")))
+    }
+
+    /// The value under a key of a table.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let Value::Table(pairs) = &self.value else { return None };
+        pairs
+            .iter()
+            .find(|(name, _)| matches!(&name.value, Value::String(text) if text == key))
+            .map(|(_, value)| value)
+    }
+
+    /// The errors for all keys of a table that are not among the known ones.
+    pub fn unknown_keys(&self, known: &[&str]) -> Vec<Diagnostic> {
+        let Value::Table(pairs) = &self.value else { return Vec::new() };
+        let is_known =
+            |key: &Node| matches!(&key.value, Value::String(text) if known.contains(&text.as_str()));
+        pairs.iter().filter(|(key, _)| !is_known(key)).map(|(key, _)| key.unknown_key(known)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::script::data::read;
+
+    #[test]
+    fn accessors_give_what_is_there() {
+        let node = read("config.fnl", b"{:a \"x\" :b [1 2] :c true :d {} :e 1.5 :f []}").unwrap();
+        assert_eq!(node.get("a").unwrap().as_str().unwrap(), "x");
+        assert_eq!(node.get("b").unwrap().as_list().unwrap()[1].as_integer(0, 9).unwrap(), 2);
+        assert!(node.get("c").unwrap().as_bool().unwrap());
+        assert!(node.get("d").unwrap().as_list().unwrap().is_empty());
+        assert!(node.get("f").unwrap().as_table().unwrap().is_empty());
+        assert!((node.get("e").unwrap().as_number().unwrap() - 1.5).abs() < 1e-9);
+        assert_eq!(node.as_table().unwrap().len(), 6);
+        assert!(node.get("z").is_none());
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_an_error_with_its_place() {
+        let node = read("config.fnl", b"{:a \"x\"\n :b [1 2]\n :c -3\n :d .inf}").unwrap();
+        let (a, b, c) = (node.get("a").unwrap(), node.get("b").unwrap(), node.get("c").unwrap());
+        for (problem, expected) in [
+            (
+                a.as_table().unwrap_err(),
+                "config.fnl:1:5: a table `{…}` is expected here, and this is a string",
+            ),
+            (b.as_str().unwrap_err(), "config.fnl:2:5: a string is expected here, and this is a list"),
+            (
+                c.as_bool().unwrap_err(),
+                "config.fnl:3:5: `true` or `false` is expected here, and this is a number",
+            ),
+            (
+                c.as_integer(1, 8).unwrap_err(),
+                "3:5: a whole number from 1 to 8 is expected here, and this is -3",
+            ),
+            (node.get("d").unwrap().as_number().unwrap_err(), "finite"),
+            (node.as_list().unwrap_err(), "a list `[…]` is expected here, and this is a table"),
+        ] {
+            let text = problem.render();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_with_a_suggestion() {
+        let node = read("config.fnl", b"{:htpp 1 :zzzzzzz 2 5 6 :http 3}").unwrap();
+        let found: Vec<_> = node.unknown_keys(&["http", "secrets"]).iter().map(|d| d.render()).collect();
+        assert_eq!(found.len(), 3);
+        assert!(
+            found[0].contains("1:2: there is no key `:htpp` here")
+                && found[0].contains("did you mean `:http`?")
+        );
+        assert!(found[1].contains("hint: keys are :http :secrets"), "{}", found[1]);
+        assert!(found[2].contains("a key is a string, and this is a number"), "{}", found[2]);
+    }
+}
