@@ -128,7 +128,8 @@ pub(super) fn limit(lua: &Lua, limits: VmLimits, pulse: &Arc<VmPulse>) -> mlua::
             // The script may catch this error, and then the next one an instruction later, and so on, until
             // its last frame is gone.
             let every = HookTriggers::new().every_nth_instruction(1);
-            lua.current_thread().set_hook(every, |_, _| Err(stuck()))?;
+            // Not `current_thread`, which is the thread that owns a coroutine of `call_async`.
+            lua.set_hook(every, |_, _| Err(stuck()))?;
             return Err(stuck());
         }
         Ok(VmState::Yield)

@@ -57,7 +57,6 @@ async fn a_loop_that_cannot_be_suspended_ends_with_an_error_after_the_grace() {
              ci.job('other', {{'quire/push'}}, function(j) for i = 1, 1e5 do end sh('out x') end)"
         ))
         .await;
-        eprintln!("{body}");
         let end = timeout(SOON, bench.run("t")).await.expect(body);
         let JobEnd::Failed(JobFailure::Script(error)) = end else { panic!("{body}: {end:?}") };
         assert!(error.message.contains("ran too long"), "{body}: {error:?}");
