@@ -137,11 +137,14 @@ impl Reader {
     fn list<T, E: std::fmt::Display>(&mut self, list: &Node, parse: impl Fn(&str) -> Result<T, E>) -> Vec<T> {
         let Some(items) = self.take(list.as_list()) else { return Vec::new() };
         if items.is_empty() {
-            self.wrong.push(list.error("an empty list grants nothing").help("leave the key out to grant it everywhere"));
+            self.wrong.push(
+                list.error("an empty list grants nothing").help("leave the key out to grant it everywhere"),
+            );
         }
         let mut parsed = Vec::new();
         for item in items {
-            let value = item.as_str().and_then(|text| parse(text).map_err(|error| item.error(error.to_string())));
+            let value =
+                item.as_str().and_then(|text| parse(text).map_err(|error| item.error(error.to_string())));
             parsed.extend(self.take(value));
         }
         parsed
@@ -179,7 +182,9 @@ fn key_text(key: &Node) -> &str {
 /// The mistake of a key that `config.fnl` does not have, or does not have any more or yet.
 fn refused(key: &Node, name: &str) -> Diagnostic {
     if PLANNED.contains(&name) {
-        return key.error(format!("`:{name}` is not in this version of quire")).help("take it out until it is");
+        return key
+            .error(format!("`:{name}` is not in this version of quire"))
+            .help("take it out until it is");
     }
     if name == "mirror" || name == "github" {
         let help = "write a `:mirror` job in .quire/ci.fnl instead; CI-FENNEL.md shows it in ten lines";
@@ -194,9 +199,9 @@ fn bind(node: &Node) -> Result<Bind, Diagnostic> {
         return Ok(Bind::Nothing);
     }
     let help = "write it as \"127.0.0.1:7878\", or \"none\"";
-    text.parse::<SocketAddr>().map(Bind::Address).map_err(|_| {
-        node.error(format!("`{text}` is not an address with a port")).help(help)
-    })
+    text.parse::<SocketAddr>()
+        .map(Bind::Address)
+        .map_err(|_| node.error(format!("`{text}` is not an address with a port")).help(help))
 }
 
 fn public_url(node: &Node) -> Result<String, Diagnostic> {
@@ -315,7 +320,9 @@ mod tests {
     #[test]
     fn silence_means_the_defaults() {
         assert_eq!(read(b"").unwrap().limits, Limits::default());
-        assert!(matches!(load(Path::new("/no/such/config.fnl")), Ok(settings) if settings.secrets.is_empty()));
+        assert!(
+            matches!(load(Path::new("/no/such/config.fnl")), Ok(settings) if settings.secrets.is_empty())
+        );
         assert!(matches!(load(Path::new("/")), Err(ConfigError::Read { .. })));
     }
 }

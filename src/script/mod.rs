@@ -1,8 +1,11 @@
 //! Code of a repository: compiled in one VM, run in another.
 //!
 //! [`compile`] turns a pipeline into a [`Bundle`] of Lua text and runs nothing of it but macros; [`BundleCache`] keeps
-//! bundles; [`data`] reads a Fennel file that is only data.
+//! bundles; [`data`] reads a Fennel file that is only data. [`Vm`] runs a bundle: the sandbox, the API in scope of a
+//! pipeline, jobs as coroutines. It has no compiler, and never touches a process, a file or the network; that is what
+//! its [`JobHost`] does.
 
+mod api;
 mod bundle;
 mod cache;
 mod call_spans;
@@ -11,10 +14,18 @@ mod compile_error;
 mod compile_vm;
 pub mod data;
 mod fennel;
+mod host;
+mod job_call;
 mod node;
+mod pulse;
+mod registration;
+mod sandbox;
+mod script_error;
 mod source_text;
 mod sources;
 mod unclosed;
+mod vm;
+mod walk;
 
 pub use bundle::{BUNDLE_FORMAT, Bundle, Module};
 pub use cache::{BundleCache, CacheError, CacheKey};
@@ -23,9 +34,17 @@ pub use compile::{CompileFailure, CompileOptions, compile};
 pub use compile_error::MAX_DIAGNOSTICS;
 pub use compile_vm::{CompileLimits, CompileVmError};
 pub use fennel::{FENNEL, FENNEL_SHA256, FENNEL_VERSION};
+pub use host::{Command, HostError, HostFuture, JobHost, ShCall, StepResult};
+pub use job_call::{JobEnd, JobFailure, JobInput, JobInputs, StepFailure, StepFault};
 pub use node::{Node, Value};
+pub use pulse::{Beat, VmPulse};
+pub use registration::{InputRef, MAX_INPUTS, MAX_JOBS, OptionValue, Problem, Registration};
+pub use sandbox::{Chunk, GLOBALS, Modules, PLANNED, VmError, VmLimits};
+pub use script_error::{Place, ScriptError};
 pub use source_text::{MAX_SOURCE, source_text};
 pub use sources::{BuiltinModule, SourceFile, Sources};
+pub use vm::{EvaluationError, Vm};
+pub use walk::WalkError;
 
 #[cfg(test)]
 mod compile_limit_tests;

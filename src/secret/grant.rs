@@ -77,9 +77,13 @@ impl SecretValues {
             let value = match &grant.source {
                 None => Err(SecretError::NotGranted(name.clone())),
                 Some(GrantSource::Literal(value)) => Ok(value.0.expose_secret().as_bytes().to_vec().into()),
-                Some(GrantSource::File(path)) => read_secret(path).map(SecretSlice::from).map_err(|problem| {
-                    SecretError::File { name: name.clone(), path: path.clone(), problem: problem.to_string() }
-                }),
+                Some(GrantSource::File(path)) => {
+                    read_secret(path).map(SecretSlice::from).map_err(|problem| SecretError::File {
+                        name: name.clone(),
+                        path: path.clone(),
+                        problem: problem.to_string(),
+                    })
+                }
             };
             Some((name, value))
         });

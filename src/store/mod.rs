@@ -11,8 +11,6 @@ mod runs;
 mod updates;
 mod writer;
 
-#[cfg(test)]
-mod tests;
 
 pub use open::{StoreError, open, open_read_only};
 pub use pushes::{
@@ -24,8 +22,8 @@ pub use refs::{
 };
 pub use repos::{RepoRow, find_repo, forget_missing, is_based, mark_based, repos as all_repos, sync_repo};
 pub use runs::{
-    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded, newer_run,
-    unfinished_runs,
+    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
+    newer_run, unfinished_runs,
 };
 pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
 pub use writer::{Store, WriterGone};

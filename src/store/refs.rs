@@ -43,7 +43,8 @@ pub fn line_keys(connection: &Connection, repo: &str, name: &RefName) -> Result<
 
 /// Adds keys of settled lines to a ref.
 pub fn add_line_keys(connection: &Connection, repo: &str, name: &RefName, keys: &[[u8; 16]]) -> Result<()> {
-    let mut statement = connection.prepare_cached("INSERT INTO lines (repo, ref, key) VALUES (?1, ?2, ?3)")?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO lines (repo, ref, key) VALUES (?1, ?2, ?3)")?;
     for key in keys {
         statement.execute(params![repo, name.as_bytes(), key])?;
     }

@@ -33,9 +33,10 @@ impl Inotify {
     ///
     /// # Errors
     /// When the system has no more instances.
+    #[expect(deprecated, reason = "its successor is unsafe; an owned descriptor keeps that one's promise")]
     pub fn new() -> io::Result<Inotify> {
         let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Inotify { descriptor: AsyncFd::register(descriptor)? })
+        Ok(Inotify { descriptor: AsyncFd::new(descriptor)? })
     }
 
     /// Watches a folder. A folder that is watched already keeps its watch.

@@ -3,3 +3,4 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
 mod tidy;
+mod vm;

@@ -1,0 +1,6 @@
+;; The module that a pipeline requires as :quire.ci. What it does is in the run VM; this names it.
+(local {: job : planned} (require :quire.primitives))
+
+{: job
+ :cron (planned :cron)
+ :matrix (planned :matrix)}

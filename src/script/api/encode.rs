@@ -1,0 +1,87 @@
+//! `base64`, `base64-decode`, `json-encode`, `json-decode`, `hash`: pure, so that they work everywhere.
+//!
+//! `base64` is the standard alphabet with padding; decoding takes the URL-safe one, missing padding and white
+//! space too. JSON's rules are [`crate::script::walk`]'s.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD};
+use mlua::{Lua, Table, Value};
+use sha2::{Digest as _, Sha256, Sha512};
+
+use super::options::argument;
+use super::{Answer, Shared, kind, text};
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
+    let encode =
+        |_: &Lua, value: Value| Ok(Answer::from(given("base64", &value).map(|bytes| STANDARD.encode(bytes))));
+    table.raw_set("base64", lua.create_function(encode)?)?;
+    let decode = |lua: &Lua, value: Value| match decode_base64(&value) {
+        Ok(bytes) => Ok(Answer::Given(lua.create_string(bytes)?)),
+        Err(problem) => Ok(Answer::Refused(problem)),
+    };
+    table.raw_set("base64-decode", lua.create_function(decode)?)?;
+    let hash = |_: &Lua, (value, kind): (Value, Value)| Ok(Answer::from(hash(&value, &kind)));
+    table.raw_set("hash", lua.create_function(hash)?)?;
+    let walker = shared.walker.clone();
+    let to_json = lua.create_function(move |_, value: Value| {
+        let json = walker.json(&value).map(|json| json.to_string());
+        Ok(Answer::from(json.map_err(|error| format!("json-encode: {error}"))))
+    })?;
+    table.raw_set("json-encode", to_json)?;
+    let walker = shared.walker.clone();
+    let from_json = lua.create_function(move |lua, value: Value| {
+        let document = given("json-decode", &value).and_then(|bytes| {
+            serde_json::from_slice::<serde_json::Value>(&bytes)
+                .map_err(|error| format!("json-decode: {error}"))
+        });
+        let value = document
+            .and_then(|document| walker.lua(lua, &document).map_err(|error| format!("json-decode: {error}")));
+        Ok(Answer::from(value))
+    })?;
+    table.raw_set("json-decode", from_json)
+}
+
+fn given(of: &str, value: &Value) -> Result<Vec<u8>, String> {
+    argument(value).ok_or_else(|| format!("{of} wants a string, got {}", kind(value)))
+}
+
+fn decode_base64(value: &Value) -> Result<Vec<u8>, String> {
+    let text = given("base64-decode", value)?;
+    let plain: Vec<u8> = text
+        .iter()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
+        .collect();
+    LENIENT.decode(plain).map_err(|error| format!("base64-decode: this is not base64: {error}"))
+}
+
+fn hash(value: &Value, algorithm: &Value) -> Result<String, String> {
+    let bytes = given("hash", value)?;
+    let name = if algorithm.is_nil() { Some("sha256".to_owned()) } else { text(algorithm) };
+    match name.as_deref() {
+        Some("sha256") => Ok(hex(&Sha256::digest(bytes))),
+        Some("sha512") => Ok(hex(&Sha512::digest(bytes))),
+        Some(other) => Err(format!("hash knows `:sha256` and `:sha512`, not `:{other}`")),
+        None => Err(format!("hash knows `:sha256` and `:sha512`, got {}", kind(algorithm))),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,96 @@
+//! The raw primitives: each checks its arguments, asks the host, and gives back plain values.
+//!
+//! `lua/prelude.lua` wraps them: it knows which job calls, and keeps the failure rule. A mistake of the user's
+//! comes back as nil and a text, which the prelude raises; a third value `true` says that it was quire's.
+
+mod encode;
+mod files;
+mod log;
+mod module;
+mod options;
+mod secret;
+mod sh;
+
+use std::sync::{Arc, Mutex};
+
+use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
+
+use super::host::{HostError, JobHost};
+use super::registration::Registry;
+use super::sandbox::Modules;
+use super::walk::Walker;
+
+/// What the primitives of one VM share.
+pub(super) struct Shared {
+    pub(super) host: Arc<dyn JobHost>,
+    pub(super) walker: Walker,
+    pub(super) registry: Arc<Mutex<Registry>>,
+    pub(super) modules: Modules,
+}
+
+/// The table of raw functions for the prelude.
+pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    sh::install(lua, &table, shared)?;
+    secret::install(lua, &table, shared)?;
+    encode::install(lua, &table, shared)?;
+    files::install(lua, &table, shared)?;
+    log::install(lua, &table, shared)?;
+    module::install(lua, &table, shared)?;
+    Ok(table)
+}
+
+/// What a raw function gives back: values, or a mistake.
+enum Answer<T> {
+    Given(T),
+    Refused(String),
+    Broken(String),
+}
+
+impl<T> From<Result<T, String>> for Answer<T> {
+    fn from(result: Result<T, String>) -> Answer<T> {
+        match result {
+            Ok(value) => Answer::Given(value),
+            Err(problem) => Answer::Refused(problem),
+        }
+    }
+}
+
+impl<T> From<HostError> for Answer<T> {
+    fn from(error: HostError) -> Answer<T> {
+        match error {
+            HostError::Refused(problem) => Answer::Refused(problem),
+            HostError::Broken(problem) => Answer::Broken(problem),
+        }
+    }
+}
+
+impl<T: IntoLuaMulti> IntoLuaMulti for Answer<T> {
+    fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
+        match self {
+            Answer::Given(value) => value.into_lua_multi(lua),
+            Answer::Refused(problem) => (Value::Nil, problem.into_lua(lua)?).into_lua_multi(lua),
+            Answer::Broken(problem) => (Value::Nil, problem.into_lua(lua)?, true).into_lua_multi(lua),
+        }
+    }
+}
+
+/// A value for a message, as `a number` or `nothing`.
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Nil => "nothing (nil)".to_owned(),
+        Value::Integer(_) | Value::Number(_) => "a number".to_owned(),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+        other => format!("a {}", other.type_name()),
+    }
+}
+
+/// The bytes of a string.
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    value.as_string().map(|text| text.as_bytes().to_vec())
+}
+
+/// The text of a string.
+fn text(value: &Value) -> Option<String> {
+    value.as_string().and_then(|text| text.to_str().ok().map(|text| text.to_owned()))
+}

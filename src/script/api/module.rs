@@ -1,0 +1,69 @@
+//! What the prelude asks about names: modules, members of modules, inputs, and jobs that are declared.
+
+use std::sync::{Arc, PoisonError};
+
+use mlua::{Error, Lua, MultiValue, Table, Value};
+
+use super::{Answer, Shared, kind, text};
+use crate::model::suggest;
+use crate::script::registration;
+use crate::script::sandbox::load_module;
+use crate::script::script_error::current_place;
+
+pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
+    let loader = Arc::clone(shared);
+    let load = lua.create_function(move |lua, (name, env): (Value, Table)| {
+        let Some(name) = text(&name) else {
+            return Ok(Answer::Refused(format!("require wants the name of a module, got {}", kind(&name))));
+        };
+        let Some(module) = loader.modules.get(&name) else {
+            return Ok(Answer::Refused(unknown("module", &name, loader.modules.keys().map(String::as_str))));
+        };
+        match load_module(lua, module, env) {
+            Ok(chunk) => Ok(Answer::Given(chunk)),
+            Err(Error::SyntaxError { message, .. }) => Ok(Answer::Refused(message)),
+            Err(other) => Err(other),
+        }
+    })?;
+    table.raw_set("load", load)?;
+    let unknown_member = lua.create_function(|_, (module, key, real): (String, Value, Table)| {
+        let members: Vec<String> = real.pairs::<String, Value>().flatten().map(|(name, _)| name).collect();
+        let key = text(&key).unwrap_or_else(|| kind(&key));
+        Ok(unknown("member", &key, members.iter().map(String::as_str)) + &format!(" ({module})"))
+    })?;
+    table.raw_set("unknown_member", unknown_member)?;
+    let unknown_input = lua.create_function(|_, (job, name, names): (String, Value, Vec<String>)| {
+        let Some(name) = text(&name) else {
+            return Ok(format!("jobs wants the name of an input, got {}", kind(&name)));
+        };
+        Ok(unknown(&format!("input of job `{job}`"), &name, names.iter().map(String::as_str)))
+    })?;
+    table.raw_set("unknown_input", unknown_input)?;
+    let registry = Arc::clone(&shared.registry);
+    let register = lua.create_function(move |lua, arguments: MultiValue| {
+        let (mut registration, run) = registration::read(arguments.into_iter().collect());
+        if let Some(place) = current_place(lua) {
+            (registration.file, registration.line) = (Some(place.file), Some(place.line));
+        }
+        let id = registration.id.clone();
+        let added = registry.lock().unwrap_or_else(PoisonError::into_inner).add(registration, run);
+        Ok(Answer::from(added.map(|()| id)))
+    })?;
+    table.raw_set("register", register)
+}
+
+/// The most names that an error lists.
+const MAX_LISTED: usize = 20;
+
+fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let shown: String = name.chars().take(100).collect();
+    if let Some(meant) = suggest(&shown, names.clone()) {
+        return format!("no {what} is called `{shown}`; did you mean `{meant}`?");
+    }
+    let listed: Vec<&str> = names.clone().take(MAX_LISTED).collect();
+    let more = if names.count() > MAX_LISTED { " …" } else { "" };
+    match listed.is_empty() {
+        true => format!("no {what} is called `{shown}`; there are none"),
+        false => format!("no {what} is called `{shown}`; there are `{}`{more}", listed.join("` `")),
+    }
+}

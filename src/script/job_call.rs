@@ -1,0 +1,179 @@
+//! One call of a job's function: what goes in, and how it ends.
+
+use std::fmt;
+
+use mlua::{Table, Value};
+
+use super::script_error::{Caught, ScriptError, caught};
+
+/// What a job gets from its inputs, in the order of its list.
+pub type JobInputs = Vec<(String, JobInput)>;
+
+/// What one input gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobInput {
+    /// The outputs of a job of this VM, as its function returned them; nil when it did not pass.
+    Job,
+    /// The event of a source, or outputs from elsewhere.
+    Json(serde_json::Value),
+}
+
+/// How a job's function ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobEnd {
+    /// It returned; its outputs are kept in the VM.
+    Passed,
+    /// It failed.
+    Failed(JobFailure),
+    /// It returned nil and had shown and done nothing.
+    Skipped,
+    /// The VM's memory limit was hit. That is the run's end, not this job's: the job that notices is not
+    /// necessarily the one that took the memory.
+    OutOfMemory,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum JobFailure {
+    /// Its script raised an error.
+    #[error("{0}")]
+    Script(ScriptError),
+    /// A step failed.
+    #[error("{0}")]
+    Step(StepFailure),
+    /// It returned a table with an `:exit` other than 0.
+    #[error("the job returned a table with :exit {exit}")]
+    Returned {
+        /// The number, as Lua writes it.
+        exit: String,
+    },
+    /// quire could not do its work.
+    #[error("{0}")]
+    Host(String),
+}
+
+/// A step that failed its job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFailure {
+    /// Its number within the job.
+    pub step: u32,
+    /// Its name for people.
+    pub title: String,
+    /// Its exit status.
+    pub exit: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether the clock stopped it.
+    pub timed_out: bool,
+    /// The line of its call, when it is known.
+    pub line: Option<u32>,
+    /// Why that fails the job.
+    pub fault: StepFault,
+}
+
+/// Why a failed step fails its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepFault {
+    /// Nothing looked at its `:exit` or `:ok`.
+    Ignored,
+    /// It was called with `{:check true}`.
+    Checked,
+    /// Its result is what the job returned.
+    Returned,
+}
+
+impl StepFailure {
+    /// What the step did: `step 2 `make test` failed with exit 3`.
+    pub(super) fn event(&self) -> String {
+        let StepFailure { step, title, exit, .. } = self;
+        if self.timed_out {
+            return format!("step {step} `{title}` timed out");
+        }
+        match self.signal {
+            Some(signal) => format!("step {step} `{title}` was ended by signal {signal} (exit {exit})"),
+            None => format!("step {step} `{title}` failed with exit {exit}"),
+        }
+    }
+
+    /// Reads the table that `sh` made for the prelude.
+    fn read(table: &Table, how: &str) -> mlua::Result<StepFailure> {
+        let fault = match how {
+            "checked" => StepFault::Checked,
+            "returned" => StepFault::Returned,
+            _ => StepFault::Ignored,
+        };
+        Ok(StepFailure {
+            step: table.raw_get("number")?,
+            title: table.raw_get("title")?,
+            exit: table.raw_get("exit")?,
+            signal: table.raw_get("signal")?,
+            timed_out: table.raw_get("timed-out")?,
+            line: table.raw_get("line")?,
+            fault,
+        })
+    }
+}
+
+impl fmt::Display for StepFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.event())?;
+        match self.fault {
+            StepFault::Ignored => f.write_str(" and nothing looked at it"),
+            StepFault::Checked => Ok(()),
+            StepFault::Returned => f.write_str(" and is what the job returned"),
+        }
+    }
+}
+
+/// Reads what the prelude's `run` gave back: the end, and the outputs of a job that passed.
+pub(super) fn read_end(verdict: (String, Value, Option<String>)) -> mlua::Result<(JobEnd, Option<Value>)> {
+    let (kind, value, how) = verdict;
+    let end = match (&*kind, &value) {
+        ("passed", _) => return Ok((JobEnd::Passed, Some(value))),
+        ("skipped", _) => JobEnd::Skipped,
+        ("step", Value::Table(step)) => {
+            JobEnd::Failed(JobFailure::Step(StepFailure::read(step, how.as_deref().unwrap_or_default())?))
+        }
+        ("exit", Value::String(exit)) => {
+            JobEnd::Failed(JobFailure::Returned { exit: exit.to_string_lossy() })
+        }
+        ("broken", Value::String(problem)) => JobEnd::Failed(JobFailure::Host(problem.to_string_lossy())),
+        _ => JobEnd::from(caught(&value)),
+    };
+    Ok((end, None))
+}
+
+impl From<Caught> for JobEnd {
+    fn from(caught: Caught) -> JobEnd {
+        match caught {
+            Caught::Script(error) => JobEnd::Failed(JobFailure::Script(error)),
+            Caught::OutOfMemory => JobEnd::OutOfMemory,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_is_named_with_its_cause() {
+        let mut step = StepFailure {
+            step: 2,
+            title: "make test".into(),
+            exit: 3,
+            signal: None,
+            timed_out: false,
+            line: None,
+            fault: StepFault::Ignored,
+        };
+        assert_eq!(step.to_string(), "step 2 `make test` failed with exit 3 and nothing looked at it");
+        step.fault = StepFault::Returned;
+        assert_eq!(step.to_string(), "step 2 `make test` failed with exit 3 and is what the job returned");
+        step.fault = StepFault::Checked;
+        (step.exit, step.signal) = (137, Some(9));
+        assert_eq!(step.to_string(), "step 2 `make test` was ended by signal 9 (exit 137)");
+        step.timed_out = true;
+        assert_eq!(step.to_string(), "step 2 `make test` timed out");
+    }
+}

@@ -1,0 +1,211 @@
+//! What another thread can see of the VM's thread: which job it runs, since when, and where.
+//!
+//! A hook stops Lua code, but nothing stops a C function such as a pattern that backtracks for ever. The
+//! runner's watchdog reads this and ends the process.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::script_error::Place;
+
+/// The state of the VM's thread, shared with a watchdog.
+#[derive(Debug)]
+pub struct VmPulse {
+    origin: Instant,
+    /// Milliseconds since `origin`, plus one; 0 when nothing is being polled.
+    poll_start: AtomicU64,
+    generation: AtomicU64,
+    /// The place of the polled job's name in `names`, plus one; 0 while the pipeline is read.
+    job: AtomicU32,
+    /// The generation that was asked to end.
+    interrupted: AtomicU64,
+    /// How often the hook has run in this poll.
+    hooks: AtomicU32,
+    /// Whether the hook had to end this poll's code by an error.
+    stopped: AtomicBool,
+    names: Mutex<Vec<Arc<str>>>,
+    last_place: Mutex<Option<Place>>,
+}
+
+/// One poll that is going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The job, or none while the pipeline is read.
+    pub job: Option<Arc<str>>,
+    /// How long the poll has been going on.
+    pub elapsed: Duration,
+    /// Differs for each poll; [`VmPulse::interrupt`] takes it.
+    pub generation: u64,
+    /// Where the script was when the hook last ran, in this poll or an earlier one.
+    pub last_place: Option<Place>,
+}
+
+impl VmPulse {
+    pub(super) fn new() -> VmPulse {
+        VmPulse {
+            origin: Instant::now(),
+            poll_start: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            job: AtomicU32::new(0),
+            interrupted: AtomicU64::new(0),
+            hooks: AtomicU32::new(0),
+            stopped: AtomicBool::new(false),
+            names: Mutex::new(Vec::new()),
+            last_place: Mutex::new(None),
+        }
+    }
+
+    /// The poll that is going on, if there is one.
+    pub fn beat(&self) -> Option<Beat> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        let job = self.job.load(Ordering::SeqCst);
+        let start = self.poll_start.load(Ordering::SeqCst).checked_sub(1)?;
+        if generation != self.generation.load(Ordering::SeqCst) {
+            // The poll ended while it was read, so that it is not stuck.
+            return None;
+        }
+        let elapsed = Duration::from_millis(self.now().saturating_sub(start));
+        Some(Beat { job: self.name(job), elapsed, generation, last_place: self.last_place() })
+    }
+
+    /// Asks the Lua code of one poll to end with an error, where it cannot be suspended.
+    pub fn interrupt(&self, generation: u64) {
+        self.interrupted.store(generation, Ordering::SeqCst);
+    }
+
+    /// Where the script was when the hook last ran.
+    pub fn last_place(&self) -> Option<Place> {
+        self.last_place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note(&self, place: Place) {
+        *self.last_place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    pub(super) fn forget_place(&self) {
+        *self.last_place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Gives a job the number that its polls are marked with.
+    pub(super) fn number(&self, job: &str) -> u32 {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = names.iter().position(|name| &**name == job).unwrap_or_else(|| {
+            names.push(Arc::from(job));
+            names.len() - 1
+        });
+        u32::try_from(place).map_or(u32::MAX, |place| place.saturating_add(1))
+    }
+
+    /// Counts one run of the hook, and says whether the code must end now: a first yield did not end the poll,
+    /// so that it runs where it cannot be suspended, and it has had `grace`.
+    pub(super) fn must_end(&self, grace: Duration) -> bool {
+        let again = self.hooks.fetch_add(1, Ordering::SeqCst) > 0;
+        let interrupted = self.interrupted.load(Ordering::SeqCst) == self.generation.load(Ordering::SeqCst);
+        let Some(start) = self.poll_start.load(Ordering::SeqCst).checked_sub(1) else { return false };
+        let over = Duration::from_millis(self.now().saturating_sub(start)) > grace;
+        let must = again && (interrupted || over);
+        if must {
+            self.stopped.store(true, Ordering::SeqCst);
+        }
+        must
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn name(&self, number: u32) -> Option<Arc<str>> {
+        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+    }
+
+    fn begin(&self, job: u32) -> PollGuard<'_> {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.job.store(job, Ordering::SeqCst);
+        self.hooks.store(0, Ordering::SeqCst);
+        self.stopped.store(false, Ordering::SeqCst);
+        self.poll_start.store(self.now().saturating_add(1), Ordering::SeqCst);
+        PollGuard(self)
+    }
+}
+
+/// Marks the time of one poll.
+struct PollGuard<'a>(&'a VmPulse);
+
+impl Drop for PollGuard<'_> {
+    fn drop(&mut self) {
+        self.0.poll_start.store(0, Ordering::SeqCst);
+    }
+}
+
+/// A future of the VM whose polls, and whose end, the pulse shows.
+pub(super) struct Pulsed<T> {
+    pulse: Arc<VmPulse>,
+    job: u32,
+    inner: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+}
+
+impl<T> Pulsed<T> {
+    pub(super) fn new(
+        pulse: &Arc<VmPulse>,
+        job: u32,
+        inner: impl Future<Output = T> + Send + 'static,
+    ) -> Pulsed<T> {
+        Pulsed { pulse: Arc::clone(pulse), job, inner: Some(Box::pin(inner)) }
+    }
+}
+
+impl<T> Future for Pulsed<T> {
+    /// What the future gave, and whether its code had to be ended by the hook.
+    type Output = (T, bool);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<(T, bool)> {
+        let this = &mut *self;
+        let Some(inner) = this.inner.as_mut() else { return Poll::Pending };
+        let guard = this.pulse.begin(this.job);
+        let polled = inner.as_mut().poll(context);
+        drop(guard);
+        let stopped = this.pulse.stopped.load(Ordering::SeqCst);
+        polled.map(|value| (value, stopped))
+    }
+}
+
+impl<T> Drop for Pulsed<T> {
+    fn drop(&mut self) {
+        // Closing a coroutine may run `__close` handlers of the script.
+        let guard = self.pulse.begin(self.job);
+        self.inner = None;
+        drop(guard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beat_is_seen_during_a_poll_only() {
+        let pulse = VmPulse::new();
+        let number = pulse.number("test");
+        assert_eq!(pulse.number("test"), number);
+        assert_ne!(pulse.number("other"), number);
+        assert_eq!(pulse.beat(), None);
+        let guard = pulse.begin(number);
+        let beat = pulse.beat().unwrap();
+        assert_eq!(beat.job.as_deref(), Some("test"));
+        assert!(!pulse.must_end(Duration::MAX), "the first hook of a poll yields");
+        assert!(!pulse.must_end(Duration::MAX));
+        pulse.interrupt(beat.generation);
+        assert!(pulse.must_end(Duration::MAX));
+        drop(guard);
+        assert_eq!(pulse.beat(), None);
+        let guard = pulse.begin(0);
+        assert_eq!(pulse.beat().unwrap().job, None, "while the pipeline is read");
+        assert!(!pulse.must_end(Duration::MAX) && !pulse.must_end(Duration::MAX), "a new poll is not meant");
+        drop(guard);
+    }
+}

@@ -1,0 +1,282 @@
+//! What a pipeline said with `ci:job`, as it said it.
+//!
+//! Reading never refuses: mistakes are kept beside what was understood, so that the check of the pipeline can
+//! report all mistakes of a file at once. Whether names exist, options are known and the graph is sound is that
+//! check's business.
+
+use mlua::{Function, LuaString, Table, Value};
+
+/// The most jobs of one pipeline.
+pub const MAX_JOBS: usize = 10_000;
+/// The most inputs of one job that are read.
+pub const MAX_INPUTS: usize = 10_000;
+
+/// One call of `ci:job`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// The first argument, when it is a text.
+    pub id: Option<String>,
+    /// The items of the second argument; an item that cannot be read has a problem instead.
+    pub inputs: Vec<InputRef>,
+    /// The options, sorted by name, known or not.
+    pub options: Vec<(String, OptionValue)>,
+    /// Whether there is a function to run.
+    pub has_run: bool,
+    /// What the compiler said about the places of the arguments: its text, from `\1@` on.
+    pub spans: Option<String>,
+    /// The line of the call, when the stack shows it.
+    pub line: Option<u32>,
+    /// The file of the call, when the stack shows it.
+    pub file: Option<String>,
+    /// What is wrong with the call itself.
+    pub problems: Vec<Problem>,
+}
+
+/// One item of a job's inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputRef {
+    /// The id of a job or of an event source.
+    Name(String),
+    /// What a constructor made that is not in this version, by its name: `cron`, `matrix`.
+    Planned(String),
+    /// Something else; a problem tells what.
+    Unreadable,
+}
+
+/// The value of an option.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OptionValue {
+    /// A string.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A boolean.
+    Flag(bool),
+    /// What a constructor made that is not in this version, by its name.
+    Planned(String),
+    /// Anything else: the name of its type.
+    Other(&'static str),
+}
+
+/// A mistake in one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong: one line.
+    pub what: String,
+    /// The argument it is in, from 0: id, inputs, then options or function. None: the call as a whole.
+    pub argument: Option<usize>,
+    /// The item of the inputs, from 0.
+    pub item: Option<usize>,
+}
+
+/// The calls so far, with their functions.
+#[derive(Default)]
+pub(super) struct Registry {
+    pub(super) registrations: Vec<Registration>,
+    runs: Vec<Option<Function>>,
+}
+
+impl Registry {
+    /// Keeps one call; refuses the one over the limit.
+    pub(super) fn add(&mut self, registration: Registration, run: Option<Function>) -> Result<(), String> {
+        if self.registrations.len() >= MAX_JOBS {
+            return Err(format!("a pipeline has at most {MAX_JOBS} jobs"));
+        }
+        self.registrations.push(registration);
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// The function of the first job of a name.
+    pub(super) fn run_of(&self, job: &str) -> Option<Function> {
+        let place =
+            self.registrations.iter().position(|registration| registration.id.as_deref() == Some(job))?;
+        self.runs.get(place)?.clone()
+    }
+}
+
+/// Reads the arguments of one call.
+pub(super) fn read(mut arguments: Vec<Value>) -> (Registration, Option<Function>) {
+    let mut reading = Reading { problems: Vec::new() };
+    let spans = take_span(&mut arguments);
+    let count = arguments.len();
+    let mut arguments = arguments.into_iter();
+    let mut next = || arguments.next().unwrap_or(Value::Nil);
+    let id = reading.id(&next());
+    let inputs = reading.inputs(&next());
+    let (third, fourth) = (next(), next());
+    let (options, run) = reading.options_and_run(third, fourth, count);
+    if count > 4 {
+        reading.whole(format!("`ci.job` takes an id, inputs, options and a function, got {count} arguments"));
+    }
+    let registration = Registration {
+        id,
+        inputs,
+        options,
+        has_run: run.is_some(),
+        spans,
+        line: None,
+        file: None,
+        problems: reading.problems,
+    };
+    (registration, run)
+}
+
+fn take_span(arguments: &mut Vec<Value>) -> Option<String> {
+    let span = arguments.last()?.as_string()?.to_string_lossy();
+    if !span.starts_with("\u{1}@") {
+        return None;
+    }
+    arguments.pop();
+    Some(span)
+}
+
+struct Reading {
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn whole(&mut self, what: String) {
+        self.problems.push(Problem { what, argument: None, item: None });
+    }
+
+    fn argument(&mut self, argument: usize, what: String) {
+        self.problems.push(Problem { what, argument: Some(argument), item: None });
+    }
+
+    fn id(&mut self, value: &Value) -> Option<String> {
+        let id = text(value);
+        if id.is_none() {
+            self.argument(0, format!("a job's id is a string, got {}", kind(value)));
+        }
+        id
+    }
+
+    fn inputs(&mut self, value: &Value) -> Vec<InputRef> {
+        let Value::Table(table) = value else {
+            let what =
+                format!("a job's inputs are a list of names, such as [:quire/push], got {}", kind(value));
+            self.argument(1, what);
+            return Vec::new();
+        };
+        if let Some(planned) = planned(table) {
+            self.argument(1, format!("a job's inputs are a list: write [(ci.{planned} …)]"));
+            return vec![InputRef::Planned(planned)];
+        }
+        let length = table.raw_len();
+        if table.pairs::<Value, Value>().flatten().take(length + 1).count() != length {
+            self.argument(1, "a job's inputs are a list of names, got a table with keys".to_owned());
+        } else if length == 0 {
+            self.argument(1, "a job needs at least one input, such as :quire/push".to_owned());
+        } else if length > MAX_INPUTS {
+            self.argument(1, format!("a job has at most {MAX_INPUTS} inputs, this one has {length}"));
+        }
+        (1..=length.min(MAX_INPUTS))
+            .map(|place| self.input(place - 1, &table.raw_get(place).unwrap_or(Value::Nil)))
+            .collect()
+    }
+
+    fn input(&mut self, item: usize, value: &Value) -> InputRef {
+        if let Some(name) = text(value) {
+            return InputRef::Name(name);
+        }
+        if let Some(planned) = value.as_table().and_then(planned) {
+            return InputRef::Planned(planned);
+        }
+        let what = format!("an input is the id of a job or a source, got {}", kind(value));
+        self.problems.push(Problem { what, argument: Some(1), item: Some(item) });
+        InputRef::Unreadable
+    }
+
+    fn options_and_run(
+        &mut self,
+        third: Value,
+        fourth: Value,
+        count: usize,
+    ) -> (Vec<(String, OptionValue)>, Option<Function>) {
+        match (third, fourth) {
+            (Value::Function(run), Value::Nil) => (Vec::new(), Some(run)),
+            (Value::Table(table), Value::Function(run)) => (self.options(&table), Some(run)),
+            (Value::Nil, Value::Function(run)) => (Vec::new(), Some(run)),
+            (Value::Function(run), Value::Table(table)) => {
+                self.whole("a job's options come before its function".to_owned());
+                (self.options(&table), Some(run))
+            }
+            (Value::Table(table), other) => {
+                let place = if count > 3 { Some(3) } else { None };
+                let what = format!("a job needs a function to run, got {}", kind(&other));
+                self.problems.push(Problem { what, argument: place, item: None });
+                (self.options(&table), None)
+            }
+            (Value::Nil, Value::Nil) => {
+                self.whole("a job needs a function to run".to_owned());
+                (Vec::new(), None)
+            }
+            (third, fourth) => {
+                let what =
+                    format!("a job's third argument is its options or its function, got {}", kind(&third));
+                self.argument(2, what);
+                (Vec::new(), fourth.as_function().cloned())
+            }
+        }
+    }
+
+    fn options(&mut self, table: &Table) -> Vec<(String, OptionValue)> {
+        let mut options = Vec::new();
+        for (key, value) in table.pairs::<Value, Value>().flatten() {
+            match text(&key) {
+                Some(name) => options.push((name, option(&value))),
+                None => self.argument(2, format!("the name of an option is a string, got {}", kind(&key))),
+            }
+        }
+        options.sort_by(|left, right| left.0.cmp(&right.0));
+        options
+    }
+}
+
+fn option(value: &Value) -> OptionValue {
+    match value {
+        Value::Boolean(flag) => OptionValue::Flag(*flag),
+        Value::Integer(_) | Value::Number(_) => {
+            OptionValue::Number(value.as_f64().or_else(|| value.as_integer().map(wide)).unwrap_or(f64::NAN))
+        }
+        Value::Table(table) => match planned(table) {
+            Some(planned) => OptionValue::Planned(planned),
+            None => OptionValue::Other("table"),
+        },
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+        other => text(other).map_or(OptionValue::Other(other.type_name()), OptionValue::Text),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an option's number is small, or refused")]
+fn wide(whole: i64) -> f64 {
+    whole as f64
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_string().and_then(|text: &LuaString| text.to_str().ok().map(|text| text.to_owned()))
+}
+
+/// The name of what a constructor made that is not in this version.
+fn planned(table: &Table) -> Option<String> {
+    table.raw_get::<Option<String>>("quire/planned").ok().flatten()
+}
+
+/// A value for a message: its type, and itself when it is short.
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Nil => "nothing (nil)".to_owned(),
+        Value::Integer(_) | Value::Number(_) => {
+            format!("the number {}", value.to_string().unwrap_or_default())
+        }
+        Value::Boolean(flag) => format!("the boolean {flag}"),
+        Value::String(name) => match name.to_str() {
+            Ok(name) if name.len() <= 60 => format!("the string {:?}", &*name),
+            Ok(_) => "a long string".to_owned(),
+            Err(_) => "a string that is not UTF-8".to_owned(),
+        },
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+        other => format!("a {}", other.type_name()),
+    }
+}

@@ -1,0 +1,189 @@
+//! The Lua state that a pipeline runs in: its libraries, its limits, its names.
+//!
+//! There is no `io`, `debug`, `coroutine`, `package`, `load` or `string.dump`: the chunks of a repository get an
+//! environment that never had them (`lua/prelude.lua`). A hook runs every ten thousand instructions and
+//! suspends the code, so that jobs share the thread and a dropped future ends its job; code that cannot be
+//! suspended there is ended by an error after a grace. What no hook reaches, a C function, is the watchdog's
+//! (see [`super::VmPulse`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mlua::chunk::ChunkMode;
+use mlua::debug::HookTriggers;
+use mlua::{Error, Function, Lua, LuaOptions, StdLib, Table, VmState};
+
+use super::pulse::VmPulse;
+use super::script_error::{ChunkNames, place_of};
+
+/// The source of the prelude.
+const PRELUDE: &str = include_str!("../../lua/prelude.lua");
+/// Instructions between two runs of the hook.
+const HOOK_INTERVAL: u32 = 10_000;
+
+/// Every name that a pipeline may use without declaring it.
+pub const GLOBALS: &[&str] = &[
+    "_G",
+    "_VERSION",
+    "assert",
+    "error",
+    "getmetatable",
+    "ipairs",
+    "math",
+    "next",
+    "os",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "require",
+    "select",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "utf8",
+    "xpcall", // Lua's
+    "artifact",
+    "base64",
+    "base64-decode",
+    "cache",
+    "container",
+    "hash",
+    "jobs",
+    "json-decode",
+    "json-encode",
+    "log",
+    "matrix",
+    "par",
+    "read-file",
+    "secret",
+    "sh",
+    "write-file", // quire's
+];
+
+/// The primitives that are not in this version: calling one says so.
+pub const PLANNED: &[&str] = &["container", "par", "matrix", "artifact", "cache"];
+
+/// What one VM may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VmLimits {
+    /// The most memory, in bytes.
+    pub memory: usize,
+    /// The most time for reading the pipeline.
+    pub evaluation: Duration,
+    /// How long code may run where it cannot be suspended: a callback of `table.sort` or `string.gsub`.
+    pub callback_grace: Duration,
+}
+
+impl Default for VmLimits {
+    fn default() -> VmLimits {
+        VmLimits {
+            memory: 256 << 20,
+            evaluation: Duration::from_secs(10),
+            callback_grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The modules that `require` finds, by their names.
+pub type Modules = BTreeMap<String, Chunk>;
+
+/// One module: the text of a Lua chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// The file it came from, as errors name it: `.quire/ci.fnl`; quire's own begin with `quire/`.
+    pub chunk: String,
+    /// Lua source; bytecode is refused.
+    pub text: String,
+}
+
+/// Why there is no VM.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum VmError {
+    /// Lua, or the prelude, could not be set up.
+    #[error("could not set up the script VM")]
+    SetUp(#[source] Error),
+}
+
+/// The entry points of the prelude.
+pub(super) struct Prelude {
+    pub(super) run: Function,
+    pub(super) evaluate: Function,
+    /// What is in scope of a pipeline.
+    #[cfg(test)]
+    pub(super) api: Table,
+}
+
+/// Makes the Lua state, without limits yet.
+pub(super) fn new_state(modules: &Modules, entry: &str) -> mlua::Result<Lua> {
+    let libraries =
+        StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::OS | StdLib::COROUTINE;
+    let lua = Lua::new_with(libraries, LuaOptions::default())?;
+    let first = modules.get(entry).into_iter();
+    let names = first.chain(modules.values()).map(|module| chunk_name(module).to_owned()).collect();
+    lua.set_app_data(ChunkNames(names));
+    Ok(lua)
+}
+
+/// Runs the prelude over the raw functions.
+pub(super) fn load_prelude(lua: &Lua, host: &Table, failed: &Table) -> mlua::Result<Prelude> {
+    let planned = lua.create_sequence_from(PLANNED.iter().copied())?;
+    let chunk = lua.load(PRELUDE).set_name("=quire").set_mode(ChunkMode::Text);
+    let (run, evaluate, _api): (Function, Function, Table) = chunk.call((host, failed, planned))?;
+    Ok(Prelude {
+        run,
+        evaluate,
+        #[cfg(test)]
+        api: _api,
+    })
+}
+
+/// Loads a module's text into the environment of pipelines.
+pub(super) fn load_module(lua: &Lua, module: &Chunk, env: Table) -> mlua::Result<Function> {
+    lua.load(module.text.as_str())
+        .set_name(format!("@{}", chunk_name(module)))
+        .set_mode(ChunkMode::Text)
+        .set_environment(env)
+        .into_function()
+}
+
+/// Sets the memory limit and the hook.
+pub(super) fn limit(lua: &Lua, limits: VmLimits, pulse: &Arc<VmPulse>) -> mlua::Result<()> {
+    let pulse = Arc::clone(pulse);
+    let triggers = HookTriggers::new().every_nth_instruction(HOOK_INTERVAL);
+    lua.set_global_hook(triggers, move |lua, debug| {
+        if let Some(place) = place_of(debug) {
+            pulse.note(place);
+        }
+        if pulse.must_end(limits.callback_grace) {
+            // The script may catch this error, and then the next one an instruction later, and so on, until
+            // its last frame is gone.
+            let every = HookTriggers::new().every_nth_instruction(1);
+            // Not `current_thread`, which is the thread that owns a coroutine of `call_async`.
+            lua.set_hook(every, |_, _| Err(stuck()))?;
+            return Err(stuck());
+        }
+        Ok(VmState::Yield)
+    })?;
+    lua.set_memory_limit(limits.memory)?;
+    Ok(())
+}
+
+/// The text of the error that ends code which cannot be suspended.
+pub(super) const STUCK: &str =
+    "a callback of table.sort, string.gsub or a metamethod ran too long without coming back";
+
+fn stuck() -> Error {
+    Error::RuntimeError(STUCK.to_owned())
+}
+
+fn chunk_name(module: &Chunk) -> &str {
+    module.chunk.strip_prefix('@').unwrap_or(&module.chunk)
+}

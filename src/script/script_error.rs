@@ -1,0 +1,281 @@
+//! An error of a script, with its place in the user's file.
+//!
+//! Lua's own texts carry a position in front; this takes it off, and prefers what the stack says where Lua
+//! says nothing. A call in tail position has no frame; its place is then the compiler's span, when there is
+//! one, or the frame below.
+
+use std::fmt;
+
+use mlua::{Error, Lua, UserData, Value};
+
+/// The most frames that a trace keeps.
+pub(super) const MAX_TRACE: usize = 20;
+/// The most frames that are looked at.
+const MAX_FRAMES: usize = 2_000;
+/// The longest text of an error, in bytes.
+const MAX_MESSAGE: usize = 4_000;
+
+/// A line of a file of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as the chunk names it: `.quire/ci.fnl`.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What a script raised and did not catch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptError {
+    /// What went wrong, without a position.
+    pub message: String,
+    /// The file it went wrong in.
+    pub file: Option<String>,
+    /// The line in it.
+    pub line: Option<u32>,
+    /// The calls that led there, innermost first, at most 20.
+    pub trace: Vec<Place>,
+    /// What to do instead.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+            if let Some(line) = self.line {
+                write!(f, "{line}:")?;
+            }
+            f.write_str(" ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+impl ScriptError {
+    /// An error with a text and maybe a place.
+    pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> ScriptError {
+        let message = cut(message.into());
+        let help = help_for(&message);
+        let trace = place.iter().cloned().collect();
+        let (file, line) = place.map_or((None, None), |place| (Some(place.file), Some(place.line)));
+        ScriptError { message, file, line, trace, help }
+    }
+}
+
+/// What the message handler found out, on its way through Lua.
+#[derive(Debug, Clone)]
+pub(super) enum Caught {
+    /// An error of the script.
+    Script(ScriptError),
+    /// The VM's memory limit was hit.
+    OutOfMemory,
+}
+
+impl UserData for Caught {}
+
+/// Makes a [`Caught`] of an error value, at the moment it is raised. `span` is the compiler's, when the value
+/// is one of quire's own texts.
+pub(super) fn capture(lua: &Lua, problem: &Value, span: Option<&str>) -> Caught {
+    let trace = frames(lua);
+    match problem {
+        Value::Error(error) => match root(error) {
+            Error::MemoryError(_) => Caught::OutOfMemory,
+            other => Caught::Script(located(lua, text_of(other), trace, span)),
+        },
+        other => {
+            let text = other.to_string().unwrap_or_else(|_| "an error without a text".to_owned());
+            Caught::Script(located(lua, text, trace, span))
+        }
+    }
+}
+
+/// What an error value that went through `call_async` or `xpcall` stands for.
+pub(super) fn caught(value: &Value) -> Caught {
+    let known =
+        value.as_userdata().and_then(|data| data.borrow::<Caught>().ok().map(|caught| caught.clone()));
+    if let Some(caught) = known {
+        return caught;
+    }
+    match value {
+        Value::Error(error) => caught_error(error),
+        // The handler is not called for these.
+        Value::String(text) if text.as_bytes() == b"not enough memory" => Caught::OutOfMemory,
+        other => {
+            let text = other.to_string().unwrap_or_else(|_| "an error without a text".to_owned());
+            Caught::Script(ScriptError::new(text, None))
+        }
+    }
+}
+
+/// The same for an error of mlua's.
+pub(super) fn caught_error(error: &Error) -> Caught {
+    match root(error) {
+        Error::MemoryError(_) => Caught::OutOfMemory,
+        other => {
+            let (message, place) = split_position(&text_of(other), |_| true);
+            Caught::Script(ScriptError::new(message, place))
+        }
+    }
+}
+
+/// The user's line that is being executed: the innermost frame of a repository's file.
+pub(super) fn current_place(lua: &Lua) -> Option<Place> {
+    (0..MAX_FRAMES).map_while(|level| frame(lua, level)).flatten().next()
+}
+
+/// The line that a span of the compiler's begins on: `\1@12:3:…`.
+pub(super) fn line_of_span(span: &str) -> Option<u32> {
+    let digits: String = span.strip_prefix("\u{1}@")?.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+fn located(lua: &Lua, text: String, trace: Vec<Place>, span: Option<&str>) -> ScriptError {
+    let chunks = lua.app_data_ref::<ChunkNames>();
+    let known = |file: &str| {
+        chunks.as_ref().is_some_and(|chunks| chunks.0.iter().any(|name| name == file))
+            || trace.iter().any(|place| place.file == file)
+    };
+    let (message, written) = split_position(&text, known);
+    let spanned = span.and_then(line_of_span).map(|line| {
+        let file = trace.first().map(|place| place.file.clone());
+        let entry = || chunks.as_ref().and_then(|chunks| chunks.0.first().cloned()).unwrap_or_default();
+        Place { file: file.unwrap_or_else(entry), line }
+    });
+    drop(chunks);
+    let place = written.or(spanned).or_else(|| trace.first().cloned());
+    let mut error = ScriptError::new(message, place);
+    if !trace.is_empty() {
+        error.trace = trace;
+    }
+    error
+}
+
+/// The names of all chunks of the repository, the entry first; kept with the VM.
+pub(super) struct ChunkNames(pub(super) Vec<String>);
+
+fn frames(lua: &Lua) -> Vec<Place> {
+    (0..MAX_FRAMES).map_while(|level| frame(lua, level)).flatten().take(MAX_TRACE).collect()
+}
+
+/// One level of the stack: nothing above its end, and no place for a frame that is not the user's.
+fn frame(lua: &Lua, level: usize) -> Option<Option<Place>> {
+    lua.inspect_stack(level, place_of)
+}
+
+/// The place of a frame, when it is in a repository's file.
+pub(super) fn place_of(debug: &mlua::debug::Debug<'_>) -> Option<Place> {
+    let source = debug.source();
+    let file = user_chunk(source.source.as_deref()?)?.to_owned();
+    let line = u32::try_from(debug.current_line()?).ok()?;
+    Some(Place { file, line })
+}
+
+/// The file of a chunk's source, when it is the repository's; quire's own are `=name` and `@quire/…`.
+pub(super) fn user_chunk(source: &str) -> Option<&str> {
+    source.strip_prefix('@').filter(|file| !file.starts_with("quire/"))
+}
+
+fn root(error: &Error) -> &Error {
+    match error {
+        Error::CallbackError { cause, .. } | Error::WithContext { cause, .. } => root(cause),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+        other => other,
+    }
+}
+
+fn text_of(error: &Error) -> String {
+    match error {
+        Error::RuntimeError(text) | Error::SyntaxError { message: text, .. } => {
+            // mlua adds a traceback to the text of an error that leaves a coroutine.
+            text.split("\nstack traceback:").next().unwrap_or_default().to_owned()
+        }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+        other => other.to_string(),
+    }
+}
+
+/// Splits `file:line: text`, when the file is one of the user's.
+fn split_position(text: &str, known: impl Fn(&str) -> bool) -> (String, Option<Place>) {
+    let whole = || (text.to_owned(), None);
+    let Some((file, rest)) = text.split_once(':') else { return whole() };
+    let Some((digits, message)) = rest.split_once(": ") else { return whole() };
+    match digits.parse() {
+        Ok(line) if known(file) => (message.to_owned(), Some(Place { file: file.to_owned(), line })),
+        _ => whole(),
+    }
+}
+
+fn cut(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let end = (0..=MAX_MESSAGE).rev().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
+        let left = message.len() - end;
+        message.truncate(end);
+        message.push_str(&format!("… ({left} more bytes)"));
+    }
+    message
+}
+
+/// What a user can do who called something that is not in the sandbox.
+fn help_for(message: &str) -> Option<String> {
+    let absent = message.strip_prefix("attempt to ")?;
+    let name = absent.split('\'').nth(1)?;
+    let instead = match name {
+        "io" => "use `read-file`, `write-file` or `sh`",
+        "execute" | "popen" => "use `sh`",
+        "getenv" | "exit" | "remove" | "rename" | "tmpname" => "use `sh`; `os` has only time, date and clock",
+        "coroutine" => "jobs that do not wait for each other run at the same time",
+        "debug" | "package" | "warn" | "collectgarbage" => "it is not in a pipeline's Lua",
+        "load" | "loadstring" | "loadfile" | "dofile" | "dump" => {
+            "put code into `.quire/lib` and `require` it"
+        }
+        _ => return None,
+    };
+    Some(format!("`{name}` is not available in a pipeline: {instead}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_split_off_when_the_file_is_known() {
+        let known = |file: &str| file == ".quire/ci.fnl";
+        let place = Place { file: ".quire/ci.fnl".into(), line: 7 };
+        assert_eq!(split_position(".quire/ci.fnl:7: a: b", known), ("a: b".into(), Some(place)));
+        for text in ["other:7: x", ".quire/ci.fnl:x: y", "plain", ".quire/ci.fnl: 7", "http://x:1: y"] {
+            assert_eq!(split_position(text, known), (text.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn spans_give_their_line() {
+        assert_eq!(line_of_span("\u{1}@12:3:40-60"), Some(12));
+        for odd in ["12", "\u{1}@", "\u{1}@x", "", "@12"] {
+            assert_eq!(line_of_span(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn long_messages_are_cut_with_a_count() {
+        let error = ScriptError::new("é".repeat(MAX_MESSAGE), None);
+        assert!(error.message.ends_with("(4000 more bytes)"), "{}", error.message.len());
+    }
+
+    #[test]
+    fn what_is_not_in_the_sandbox_is_explained() {
+        let help = |message| ScriptError::new(message, None).help;
+        assert!(help("attempt to index a nil value (global 'io')").unwrap().contains("read-file"));
+        assert!(help("attempt to call a nil value (field 'execute')").unwrap().contains("`sh`"));
+        assert_eq!(help("attempt to call a nil value (global 'x')"), None);
+        assert_eq!(help("io"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! What `ci.job` keeps, right and wrong.
+
+use std::time::Duration;
+
+use quire::script::{InputRef, MAX_JOBS, OptionValue, Problem, Registration, VmLimits};
+
+use super::fake_host::{Bench, evaluate, limits, script_error};
+
+async fn jobs(text: &str) -> Vec<Registration> {
+    evaluate(&format!("local ci = require('quire.ci')\n{text}")).await.unwrap()
+}
+
+fn name(name: &str) -> InputRef {
+    InputRef::Name(name.into())
+}
+
+#[tokio::test]
+async fn both_calling_forms_declare_the_same() {
+    for call in [
+        "ci:job('test', {'quire/push', 'build'}, function() end)",
+        "ci.job('test', {'quire/push', 'build'}, function() end)",
+        "ci.job('test', {'quire/push', 'build'}, nil, function() end)",
+    ] {
+        let declared = jobs(call).await;
+        let expected = Registration {
+            id: Some("test".into()),
+            inputs: vec![name("quire/push"), name("build")],
+            options: vec![],
+            has_run: true,
+            spans: None,
+            line: Some(2),
+            file: Some(".quire/ci.fnl".into()),
+            problems: vec![],
+        };
+        assert_eq!(declared, [expected], "{call}");
+    }
+}
+
+#[tokio::test]
+async fn options_and_spans_are_kept_as_they_are() {
+    let declared = jobs(
+        "local id = ci:job('a', {'b'}, {timeout = '5m', retry = {times = 3}, ['allow-failure'] = true, tiemout = 1.5,
+           matrix = ci.matrix({})}, function() end, '\\1@3:0:10-20')
+         assert(id == 'a')",
+    )
+    .await;
+    assert_eq!(declared[0].spans.as_deref(), Some("\u{1}@3:0:10-20"));
+    let expected: Vec<(String, OptionValue)> = vec![
+        ("allow-failure".into(), OptionValue::Flag(true)),
+        ("matrix".into(), OptionValue::Planned("matrix".into())),
+        ("retry".into(), OptionValue::Other("table")),
+        ("tiemout".into(), OptionValue::Number(1.5)),
+        ("timeout".into(), OptionValue::Text("5m".into())),
+    ];
+    assert_eq!(declared[0].options, expected);
+    assert_eq!(declared[0].problems, []);
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_call_is_kept_and_none_raises() {
+    let text = "ci.job(3, {'a', 4, ci.cron('0 3 * * *'), {}}, function() end)
+        ci.job('a', 'quire/push', function() end)
+        ci.job('a', {}, function() end)
+        ci.job('a', {x = 1}, function() end)
+        ci.job('a', {'b'})
+        ci.job('a', {'b'}, {})
+        ci.job('a', {'b'}, 'run', '\\1@9')
+        ci.job('a', {'b'}, function() end, {timeout = 1})
+        ci.job('a', {'b'}, {}, function() end, 1, 2)
+        ci.job('a', ci.cron('x'), function() end)
+        ci.job('\\255', {'b'}, {[1] = 2}, function() end)
+        ci.job()
+        ci:job()";
+    let declared = jobs(text).await;
+    let problems: Vec<Vec<(String, Option<usize>, Option<usize>)>> = declared
+        .iter()
+        .map(|job| {
+            job.problems
+                .iter()
+                .map(|Problem { what, argument, item }| (what.clone(), *argument, *item))
+                .collect()
+        })
+        .collect();
+    let at = |what: &str, argument: usize| (what.to_owned(), Some(argument), None);
+    let item = |what: &str, item: usize| (what.to_owned(), Some(1), Some(item));
+    let whole = |what: &str| (what.to_owned(), None, None);
+    let no_inputs = at("a job's inputs are a list of names, such as [:quire/push], got nothing (nil)", 1);
+    let empty_call = vec![
+        at("a job's id is a string, got nothing (nil)", 0),
+        no_inputs,
+        whole("a job needs a function to run"),
+    ];
+    let expected = [
+        vec![
+            at("a job's id is a string, got the number 3", 0),
+            item("an input is the id of a job or a source, got the number 4", 1),
+            item("an input is the id of a job or a source, got a table", 3),
+        ],
+        vec![at(
+            "a job's inputs are a list of names, such as [:quire/push], got the string \"quire/push\"",
+            1,
+        )],
+        vec![at("a job needs at least one input, such as :quire/push", 1)],
+        vec![at("a job's inputs are a list of names, got a table with keys", 1)],
+        vec![whole("a job needs a function to run")],
+        vec![whole("a job needs a function to run, got nothing (nil)")],
+        vec![at("a job's third argument is its options or its function, got the string \"run\"", 2)],
+        vec![whole("a job's options come before its function")],
+        vec![whole("`ci.job` takes an id, inputs, options and a function, got 6 arguments")],
+        vec![at("a job's inputs are a list: write [(ci.cron …)]", 1)],
+        vec![
+            at("a job's id is a string, got a string that is not UTF-8", 0),
+            at("the name of an option is a string, got the number 1", 2),
+        ],
+        empty_call.clone(),
+        empty_call,
+    ];
+    for (found, expected) in problems.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(problems.len(), expected.len());
+    let inputs = [name("a"), InputRef::Unreadable, InputRef::Planned("cron".into()), InputRef::Unreadable];
+    assert_eq!(declared[0].inputs, inputs);
+    assert!(
+        declared
+            .iter()
+            .map(|job| job.has_run)
+            .eq([true, true, true, true, false, false, false, true, true, true, true, false, false])
+    );
+}
+
+#[tokio::test]
+async fn ten_thousand_jobs_are_the_limit() {
+    let patient = VmLimits { evaluation: Duration::from_secs(60), ..limits() };
+    let read = async |count: usize| {
+        let jobs = format!("for i = 1, {count} do ci.job('j' .. i, {{'quire/push'}}, function() end) end");
+        let text = format!("local ci = require('quire.ci') {jobs}");
+        Bench::with(patient, &text).vm.evaluate().await
+    };
+    assert_eq!(read(MAX_JOBS).await.unwrap().len(), MAX_JOBS);
+    let error = read(MAX_JOBS + 1).await.unwrap_err().to_string();
+    assert_eq!(error, ".quire/ci.fnl:1: a pipeline has at most 10000 jobs");
+}
+
+#[tokio::test]
+async fn a_job_cannot_declare_jobs() {
+    let error = script_error("\n require('quire.ci').job('x', {'t'}, function() end)").await;
+    assert_eq!(error.message, "`ci.job` works only while the pipeline is read, not inside a job");
+    assert_eq!(error.line, Some(2));
+}
