@@ -1,0 +1,43 @@
+//! The children that this process started itself, and waits for.
+//!
+//! A subreaper has two kinds of children: those it started, whose exit status somebody here wants, and those
+//! it adopted, which nobody misses. The kernel does not tell them apart; this list does, as long as every
+//! process is started through [`start`].
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::process::{Exit, Pid, reap};
+
+/// The children that were started and not yet reaped.
+static OWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Starts a child and writes down that it is one's own. Who looks at the list of children first and here
+/// afterwards never takes it for an adopted one.
+///
+/// # Errors
+/// Those of `spawn`.
+pub fn start<T>(spawn: impl FnOnce() -> io::Result<(Pid, T)>) -> io::Result<(Pid, T)> {
+    let mut own = own();
+    let (pid, started) = spawn()?;
+    own.insert(Pid::as_raw(Some(pid)));
+    Ok((pid, started))
+}
+
+/// Whether a child was started here and is not reaped.
+pub fn is_own(pid: Pid) -> bool {
+    own().contains(&Pid::as_raw(Some(pid)))
+}
+
+/// Reaps a child that was started here, if it has ended.
+pub fn reap_own(pid: Pid) -> Option<Exit> {
+    let mut own = own();
+    let exit = own.contains(&Pid::as_raw(Some(pid))).then(|| reap(pid)).flatten()?;
+    own.remove(&Pid::as_raw(Some(pid)));
+    Some(exit)
+}
+
+fn own() -> MutexGuard<'static, BTreeSet<i32>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,145 @@
+//! Lock files: held by an open descriptor, and free at the moment the last holder of it ends, however it ends.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+
+use super::process::{Pid, own_pid, parse_pid};
+
+/// The longest content of a lock file that is looked at, in bytes.
+const MAX_HOLDER: u64 = 32;
+
+/// A held lock. The descriptor may be given to another process, which then holds it too.
+#[derive(Debug)]
+pub struct LockFile {
+    file: File,
+}
+
+impl LockFile {
+    /// Makes the file when it is missing and locks it; `None` when somebody else has.
+    ///
+    /// # Errors
+    /// The file could not be opened, or its file system has no locks.
+    pub fn try_acquire(path: &Path) -> io::Result<Option<LockFile>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(LockFile { file })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes over a lock that came from another process, and closes it to the processes started from here.
+    ///
+    /// # Errors
+    /// The descriptor is no lock file, or somebody else holds the lock.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<LockFile> {
+        fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
+        // Locking again what the same open file holds changes nothing.
+        flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(LockFile { file: File::from(fd) })
+    }
+
+    /// Gives the descriptor out of hand; the lock is held as long as it, or a copy of it, is open.
+    pub fn into_fd(self) -> OwnedFd {
+        self.file.into()
+    }
+
+    /// Writes into the file who holds it. That is for people: the lock itself is the proof.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn write_holder(&mut self, pid: Pid) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(format!("{pid}\n").as_bytes())
+    }
+
+    /// Writes the calling process into the file.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn write_own_pid(&mut self) -> io::Result<()> {
+        self.write_holder(own_pid())
+    }
+}
+
+/// Who is written in a lock file, which says nothing about whether it is held.
+///
+/// # Errors
+/// The file could not be read; a missing one is `None`.
+pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
+    let mut content = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(MAX_HOLDER).read_to_end(&mut content)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(parse_pid(&content))
+}
+
+/// Whether somebody holds the lock. It is not made when it is missing; who looks at the same moment as
+/// somebody tries to acquire can make that attempt fail, so nobody may look at a lock that is being acquired.
+///
+/// # Errors
+/// The file could not be opened.
+pub fn is_held(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    // A shared lock is refused only while somebody holds the exclusive one.
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_free_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lease");
+        assert!(!is_held(&path).unwrap());
+        assert_eq!(holder_pid(&path).unwrap(), None);
+        let mut lock = LockFile::try_acquire(&path).unwrap().unwrap();
+        lock.write_holder(Pid::from_raw(1_234_567).unwrap()).unwrap();
+        lock.write_own_pid().unwrap();
+        assert!(is_held(&path).unwrap());
+        assert!(LockFile::try_acquire(&path).unwrap().is_none());
+        assert_eq!(holder_pid(&path).unwrap(), Some(own_pid()));
+        drop(lock);
+        assert!(!is_held(&path).unwrap());
+        assert!(LockFile::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_is_held_as_long_as_one_copy_of_its_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lease");
+        let fd = LockFile::try_acquire(&path).unwrap().unwrap().into_fd();
+        let copy = LockFile::from_fd(fd.try_clone().unwrap()).unwrap();
+        drop(fd);
+        assert!(is_held(&path).unwrap());
+        drop(copy);
+        assert!(!is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn a_stranger_cannot_take_over_a_held_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lease");
+        let _held = LockFile::try_acquire(&path).unwrap().unwrap();
+        let other = OwnedFd::from(File::open(&path).unwrap());
+        assert!(LockFile::from_fd(other).is_err());
+    }
+}

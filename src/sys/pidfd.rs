@@ -1,0 +1,101 @@
+//! Processes held by descriptor: a signal sent through one cannot reach a later process with the same number.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// One process, whatever happens to its number.
+#[derive(Debug)]
+pub struct PidFd {
+    pid: Pid,
+    fd: OwnedFd,
+}
+
+impl PidFd {
+    /// Takes hold of a process; `None` when there is none with this number.
+    ///
+    /// # Errors
+    /// The system has no descriptors left, or no pidfds.
+    pub fn open(pid: Pid) -> io::Result<Option<PidFd>> {
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => Ok(Some(PidFd { pid, fd })),
+            Err(Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The number of the process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends a signal; `false` when the process is gone.
+    ///
+    /// # Errors
+    /// The process belongs to another user.
+    pub fn signal(&self, signal: Signal) -> io::Result<bool> {
+        match pidfd_send_signal(&self.fd, signal) {
+            Ok(()) => Ok(true),
+            Err(Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the process has ended, reaped or not.
+    pub fn is_dead(&self) -> bool {
+        wait_any(std::slice::from_ref(self), Duration::ZERO)
+    }
+
+    /// Waits until the process has ended, reaped or not. Nothing is left behind when cancelled.
+    ///
+    /// # Errors
+    /// The descriptor could not be watched.
+    #[expect(deprecated, reason = "its successor is unsafe; a borrowed descriptor keeps that one's promise")]
+    pub async fn dead(&self) -> io::Result<()> {
+        let watched = AsyncFd::with_interest(self.fd.as_fd(), Interest::READABLE)?;
+        let _ready = watched.readable().await?;
+        Ok(())
+    }
+}
+
+/// Blocks until one of the processes has ended, at most for `limit`; says whether one has.
+pub fn wait_any(processes: &[PidFd], limit: Duration) -> bool {
+    let mut fds: Vec<_> = processes.iter().map(|process| PollFd::new(&process.fd, PollFlags::IN)).collect();
+    let limit = Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    matches!(poll(&mut fds, Some(&limit)), Ok(ended) if ended > 0)
+}
+
+/// Blocks until all of the processes have ended, at most for `limit`; returns those still there.
+pub fn wait_all(mut processes: Vec<PidFd>, limit: Duration) -> Vec<PidFd> {
+    let started = Instant::now();
+    loop {
+        processes.retain(|process| !process.is_dead());
+        let left = limit.saturating_sub(started.elapsed());
+        if processes.is_empty() || left.is_zero() {
+            return processes;
+        }
+        wait_any(&processes, left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::process::own_pid;
+
+    #[test]
+    fn a_living_process_is_not_dead_and_a_missing_one_is_none() {
+        assert!(!PidFd::open(own_pid()).unwrap().unwrap().is_dead());
+        // Above the largest pid_max there is.
+        assert!(PidFd::open(Pid::from_raw(1 << 30).unwrap()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,188 @@
+//! What the kernel says about processes, and reaping.
+//!
+//! A number read here may belong to another process a moment later: who wants to act on it opens a
+//! [`PidFd`](super::pidfd::PidFd) first and looks afterwards.
+
+use std::io;
+
+pub use rustix::process::{Pid, Signal};
+use rustix::process::{WaitStatus, set_child_subreaper};
+
+/// One line of `/proc/<pid>/stat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: Pid,
+    /// The name of its program, at most 15 bytes, not to be trusted.
+    pub name: String,
+    /// Whether it has ended and waits to be reaped.
+    pub zombie: bool,
+    /// Its parent; `None` for a process without one in this namespace.
+    pub parent: Option<Pid>,
+    /// The leader of its session; `None` when that is outside this namespace.
+    pub session: Option<Pid>,
+    /// When it started, in clock ticks since boot: with the number it names a process within one boot.
+    pub started: u64,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It ended by itself with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit code as a shell counts it: 128 and the number of the signal.
+    pub fn code(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        }
+    }
+
+    /// The signal that ended it.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Exit::Code(_) => None,
+            Exit::Signal(signal) => Some(signal),
+        }
+    }
+}
+
+/// The calling process.
+pub fn own_pid() -> Pid {
+    rustix::process::getpid()
+}
+
+/// Looks at a process; `None` when it is gone.
+pub fn look(pid: Pid) -> Option<Process> {
+    parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// When a process started, in clock ticks since boot; `None` when it is gone.
+pub fn start_time(pid: Pid) -> Option<u64> {
+    look(pid).map(|process| process.started)
+}
+
+/// The children of a process, as far as they can be seen in one look.
+pub fn children(pid: Pid) -> Vec<Pid> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        match std::fs::read(thread.path().join("children")) {
+            Ok(list) => found.extend(list.split(|byte| *byte == b' ').filter_map(parse_pid)),
+            // A thread that ended gave its children to another one.
+            Err(_) if !thread.path().exists() => {}
+            // A kernel built without CONFIG_PROC_CHILDREN.
+            Err(_) => return all().into_iter().filter(|other| parent(*other) == Some(pid)).collect(),
+        }
+    }
+    found
+}
+
+/// All processes of the machine, as far as they can be seen in one look.
+pub fn all() -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| parse_pid(entry.file_name().as_encoded_bytes())).collect()
+}
+
+/// Whether the environment that a process was started with has each of these `NAME=value` entries.
+/// The answer is no for a process of another user, a zombie, and one that is gone.
+pub fn environment_has(pid: Pid, entries: &[&[u8]]) -> bool {
+    let Ok(block) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
+    entries.iter().all(|wanted| block.split(|byte| *byte == 0).any(|entry| entry == *wanted))
+}
+
+/// Makes the calling process the parent of every descendant whose own parent ends.
+///
+/// # Errors
+/// The kernel is older than 3.4.
+pub fn become_subreaper() -> io::Result<()> {
+    set_child_subreaper(Some(own_pid())).map_err(io::Error::from)
+}
+
+/// Reaps the children that have ended and that nobody here waits for; see [`super::children`].
+pub fn reap_all() -> Vec<(Pid, Exit)> {
+    let adopted = children(own_pid()).into_iter().filter(|pid| !super::children::is_own(*pid));
+    adopted.filter_map(|pid| reap(pid).map(|exit| (pid, exit))).collect()
+}
+
+/// Reaps one child, if it is one and has ended.
+pub(super) fn reap(pid: Pid) -> Option<Exit> {
+    use rustix::process::{WaitOptions, waitpid};
+    let (_, status) = waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
+    Some(exit_of(status))
+}
+
+/// Reaps one adopted child, if it is one and has ended.
+pub fn reap_adopted(pid: Pid) {
+    if !super::children::is_own(pid) {
+        reap(pid);
+    }
+}
+
+fn exit_of(status: WaitStatus) -> Exit {
+    match status.terminating_signal() {
+        Some(signal) => Exit::Signal(signal),
+        None => Exit::Code(status.exit_status().unwrap_or_default()),
+    }
+}
+
+fn parent(pid: Pid) -> Option<Pid> {
+    look(pid)?.parent
+}
+
+/// Reads the decimal number of a process.
+pub(super) fn parse_pid(text: &[u8]) -> Option<Pid> {
+    let number: i32 = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
+    if number > 0 { Pid::from_raw(number) } else { None }
+}
+
+/// Reads `/proc/<pid>/stat`. The name stands in parentheses and may hold any byte, also `)`: the last one counts.
+fn parse_stat(line: &[u8]) -> Option<Process> {
+    let open = line.iter().position(|byte| *byte == b'(')?;
+    let close = line.iter().rposition(|byte| *byte == b')')?;
+    let fields: Vec<&[u8]> = line.get(close + 2..)?.split(|byte| *byte == b' ').collect();
+    let number = |index: usize| std::str::from_utf8(fields.get(index)?).ok()?.trim().parse::<u64>().ok();
+    Some(Process {
+        pid: parse_pid(line.get(..open)?)?,
+        name: String::from_utf8_lossy(line.get(open + 1..close)?).into_owned(),
+        zombie: matches!(fields.first()?, [b'Z' | b'X' | b'x']),
+        parent: parse_pid(fields.get(1)?),
+        session: parse_pid(fields.get(3)?),
+        started: number(19)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let line = b"71 (a) Z 1 (b) S 7 71 70 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 987654 8 9\n";
+        let process = parse_stat(line).unwrap();
+        assert_eq!(process.name, "a) Z 1 (b");
+        assert_eq!((process.parent, process.session), (Pid::from_raw(7), Pid::from_raw(70)));
+        assert!(!process.zombie);
+        assert_eq!(process.started, 987_654);
+    }
+
+    #[test]
+    fn damaged_lines_are_nothing() {
+        for line in [&b""[..], b"1", b"1 (", b"1 (a)", b"1 (a) S", b"x (a) S 1 1 1 0", b") ("] {
+            assert_eq!(parse_stat(line), None);
+        }
+    }
+
+    #[test]
+    fn the_calling_process_can_be_seen() {
+        let own = look(own_pid()).unwrap();
+        assert_eq!(own.pid, own_pid());
+        assert_eq!(start_time(own_pid()), Some(own.started));
+        assert!(all().contains(&own_pid()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Starting a step's process: own session, own cgroup, nothing inherited but what is given.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::children;
+use super::pidfd::PidFd;
+use super::process::{Exit, Pid};
+
+/// What to start.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The program; searched nowhere, relative to `cwd`.
+    pub program: PathBuf,
+    /// The arguments, the first of which is the program's name for itself.
+    pub args: Vec<OsString>,
+    /// The complete environment.
+    pub env: Vec<(&'a std::ffi::OsStr, &'a std::ffi::OsStr)>,
+    /// The working directory.
+    pub cwd: &'a Path,
+    /// Whether somebody will write to its standard input; else that is `/dev/null`.
+    pub has_input: bool,
+    /// An opened `cgroup.procs`. A process that may not join goes on without.
+    pub cgroup: Option<OwnedFd>,
+}
+
+/// A started process, to be reaped with [`Child::reap`]; that, and its end, are its owner's duty.
+#[derive(Debug)]
+pub struct Child {
+    /// The process.
+    pub process: PidFd,
+    /// The writing end of its standard input, if it has one.
+    pub stdin: Option<OwnedFd>,
+    /// The reading end of its standard output.
+    pub stdout: OwnedFd,
+    /// The reading end of its standard error.
+    pub stderr: OwnedFd,
+}
+
+impl Child {
+    /// Its number, which no other process gets before it is reaped.
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// Reaps it, if it has ended.
+    pub fn reap(&self) -> Option<Exit> {
+        children::reap_own(self.pid())
+    }
+}
+
+/// Starts a process as the leader of a session without a terminal.
+///
+/// # Errors
+/// Those of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`].
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
+    let mut args = launch.args.into_iter();
+    let mut command = Command::new(&launch.program);
+    command.arg0(args.next().unwrap_or_else(|| launch.program.into_os_string()));
+    command.args(args).env_clear().envs(launch.env).current_dir(launch.cwd);
+    command.stdin(if launch.has_input { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    enter_session(&mut command, launch.cgroup);
+    let (_, (process, mut child)) = children::start(|| {
+        let mut child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        match PidFd::open(pid) {
+            Ok(Some(process)) => Ok((pid, (process, child))),
+            failed => {
+                child.kill()?;
+                child.wait()?;
+                Err(failed.err().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+            }
+        }
+    })?;
+    let (stdout, stderr) = child.stdout.take().zip(child.stderr.take()).ok_or(io::ErrorKind::BrokenPipe)?;
+    Ok(Child {
+        process,
+        stdin: child.stdin.take().map(OwnedFd::from),
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+    })
+}
+
+/// Has the child leave the session, and with it the terminal, and join the cgroup, between fork and exec.
+#[expect(unsafe_code, reason = "the one place where code runs between fork and exec")]
+fn enter_session(command: &mut Command, cgroup: Option<OwnedFd>) {
+    let enter = move || {
+        rustix::process::setsid()?;
+        if let Some(procs) = &cgroup {
+            // Where joining is not allowed, the sweep by descent and mark is all there is.
+            let _not_allowed = rustix::io::write(procs, b"0");
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes two system calls, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(enter) };
+}
