@@ -7,3 +7,6 @@
 pub mod model;
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+
+/// Step output on disk: the lines of a step log, its limit, its readers.
+pub mod log;
