@@ -10,3 +10,6 @@ pub mod sys;
 
 /// Step output on disk: the lines of a step log, its limit, its readers.
 pub mod log;
+
+/// Where a step's process runs, and how it ends with everything it left behind.
+pub mod executor;
