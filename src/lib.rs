@@ -13,6 +13,8 @@ pub mod script;
 pub mod config;
 /// Secret values, and their removal from everything that is written or shown.
 pub mod secret;
+/// Step output on disk: CRI lines, head and tail within a limit.
+pub mod log;
 /// A run's record on disk: one fact a line.
 pub mod journal;
 /// The database: what was pushed, what is queued, an index of the runs.
@@ -21,6 +23,8 @@ pub mod store;
 pub mod intake;
 /// What a repository declares: jobs and what they need, as one checked graph.
 pub mod pipeline;
+/// Where a step's processes run, and how all of them end.
+pub mod executor;
 /// One execution of a graph at one commit: what may start, what must stop, how it ended.
 pub mod run;
 /// What people and programs see of runs: text and JSON.

@@ -11,7 +11,6 @@ mod runs;
 mod updates;
 mod writer;
 
-
 pub use open::{StoreError, open, open_read_only};
 pub use pushes::{
     Intent, NewPush, OpenPush, PushedUpdate, insert_push, open_intents, open_pushes, open_refs, pushed_refs,

@@ -4,16 +4,16 @@ mod boot;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
-pub mod inotify;
-pub mod lock;
-pub mod pidfd;
-pub mod process;
-pub mod spawn;
-
-pub use boot::boot_id;
 pub mod handover;
 pub mod http_client;
+pub mod inotify;
+pub mod lock;
 pub mod parent;
+pub mod pidfd;
+pub mod process;
 pub mod ready;
 pub mod socket;
+pub mod spawn;
 pub mod user;
+
+pub use boot::boot_id;

@@ -1,5 +1,6 @@
 //! Processes held by descriptor: a signal sent through one cannot reach a later process with the same number.
 
+use std::borrow::Borrow;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ impl PidFd {
 
     /// Whether the process has ended, reaped or not.
     pub fn is_dead(&self) -> bool {
-        wait_any(std::slice::from_ref(self), Duration::ZERO)
+        wait_any(&[self], Duration::ZERO)
     }
 
     /// Waits until the process has ended, reaped or not. Nothing is left behind when cancelled.
@@ -65,8 +66,9 @@ impl PidFd {
 }
 
 /// Blocks until one of the processes has ended, at most for `limit`; says whether one has.
-pub fn wait_any(processes: &[PidFd], limit: Duration) -> bool {
-    let mut fds: Vec<_> = processes.iter().map(|process| PollFd::new(&process.fd, PollFlags::IN)).collect();
+pub fn wait_any<P: Borrow<PidFd>>(processes: &[P], limit: Duration) -> bool {
+    let fds = processes.iter().map(|process| PollFd::new(&process.borrow().fd, PollFlags::IN));
+    let mut fds: Vec<_> = fds.collect();
     let limit = Timespec {
         tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: limit.subsec_nanos().into(),
@@ -75,10 +77,10 @@ pub fn wait_any(processes: &[PidFd], limit: Duration) -> bool {
 }
 
 /// Blocks until all of the processes have ended, at most for `limit`; returns those still there.
-pub fn wait_all(mut processes: Vec<PidFd>, limit: Duration) -> Vec<PidFd> {
+pub fn wait_all<P: Borrow<PidFd>>(mut processes: Vec<P>, limit: Duration) -> Vec<P> {
     let started = Instant::now();
     loop {
-        processes.retain(|process| !process.is_dead());
+        processes.retain(|process| !process.borrow().is_dead());
         let left = limit.saturating_sub(started.elapsed());
         if processes.is_empty() || left.is_zero() {
             return processes;

@@ -35,10 +35,8 @@ pub struct Child {
     pub process: PidFd,
     /// The writing end of its standard input, if it has one.
     pub stdin: Option<OwnedFd>,
-    /// The reading end of its standard output.
-    pub stdout: OwnedFd,
-    /// The reading end of its standard error.
-    pub stderr: OwnedFd,
+    /// The reading ends of its standard output and standard error.
+    pub outputs: Option<[OwnedFd; 2]>,
 }
 
 impl Child {
@@ -82,8 +80,7 @@ pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
     Ok(Child {
         process,
         stdin: child.stdin.take().map(OwnedFd::from),
-        stdout: stdout.into(),
-        stderr: stderr.into(),
+        outputs: Some([stdout.into(), stderr.into()]),
     })
 }
 

@@ -1,0 +1,121 @@
+//! The environment of a step: a clean one, and nothing by accident.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// What a step sees of the environment that quire itself was started with.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+
+/// The complete environment of a step. Its `Debug` shows names only, because values may be secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    entries: BTreeMap<OsString, OsString>,
+}
+
+/// Why something cannot stand in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The name is empty, or holds `=` or a NUL byte.
+    #[error("`{0}` cannot be the name of an environment variable")]
+    Name(String),
+    /// The value holds a NUL byte.
+    #[error("the value of the environment variable `{0}` holds a NUL byte")]
+    Value(String),
+}
+
+impl Environment {
+    /// The clean environment: `PATH HOME USER LANG TZ TMPDIR` and the names in `pass`, as they are in `from`, and
+    /// `CI=true` and `GIT_TERMINAL_PROMPT=0`.
+    pub fn clean(from: &BTreeMap<OsString, OsString>, pass: &[OsString]) -> Environment {
+        let names = INHERITED.iter().map(OsStr::new).chain(pass.iter().map(OsString::as_os_str));
+        let mut entries: BTreeMap<_, _> =
+            names.filter_map(|name| from.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        entries.insert("CI".into(), "true".into());
+        entries.insert("GIT_TERMINAL_PROMPT".into(), "0".into());
+        Environment { entries }
+    }
+
+    /// Sets a variable, in place of one that had the name.
+    ///
+    /// # Errors
+    /// The system has no place for such a name or value.
+    pub fn set(
+        &mut self,
+        name: impl Into<OsString>,
+        value: impl Into<OsString>,
+    ) -> Result<(), EnvironmentError> {
+        let (name, value) = (name.into(), value.into());
+        let shown = || name.to_string_lossy().chars().take(80).collect();
+        let bytes = name.as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
+            return Err(EnvironmentError::Name(shown()));
+        }
+        if value.as_encoded_bytes().contains(&0) {
+            return Err(EnvironmentError::Value(shown()));
+        }
+        self.entries.insert(name, value);
+        Ok(())
+    }
+
+    /// Sets a variable to a secret: the step will see it.
+    ///
+    /// # Errors
+    /// The system has no place for such a name or value.
+    pub fn set_secret(&mut self, name: &str, value: &SecretString) -> Result<(), EnvironmentError> {
+        self.set(name, value.expose_secret())
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.entries.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// All variables, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.entries.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.entries.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_is_inherited() {
+        let from = [("PATH", "/bin"), ("SSH_AUTH_SOCK", "/s"), ("DATABASE_URL", "x"), ("TZ", "")];
+        let from = from.map(|(name, value)| (name.into(), value.into())).into();
+        let clean = Environment::clean(&from, &["SSH_AUTH_SOCK".into(), "MISSING".into()]);
+        let entries: Vec<_> = clean.iter().map(|(name, value)| format!("{name:?}={value:?}")).collect();
+        assert_eq!(
+            entries.join(" "),
+            r#""CI"="true" "GIT_TERMINAL_PROMPT"="0" "PATH"="/bin" "SSH_AUTH_SOCK"="/s" "TZ"="""#
+        );
+    }
+
+    #[test]
+    fn a_secret_is_set_but_not_shown() {
+        let mut environment = Environment::default();
+        environment.set_secret("TOKEN", &"hunter2".into()).unwrap();
+        assert_eq!(environment.get("TOKEN"), Some(OsStr::new("hunter2")));
+        assert_eq!(format!("{environment:?}"), r#"{"TOKEN"}"#);
+    }
+
+    #[test]
+    fn names_and_values_have_to_be_possible() {
+        let mut environment = Environment::default();
+        for name in ["", "A=B", "A\0"] {
+            assert!(matches!(environment.set(name, "x"), Err(EnvironmentError::Name(_))), "{name:?}");
+        }
+        assert_eq!(environment.set("A", "x\0y"), Err(EnvironmentError::Value("A".to_owned())));
+        assert_eq!(environment, Environment::default());
+    }
+}

@@ -1,0 +1,283 @@
+//! Running one step on this machine, from its start until nothing is left of it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+
+use super::members::{Footprint, Running};
+use super::output::Output;
+use super::program::{self, Missing};
+use super::step::{StepEnd, StepError, StepSpec};
+use super::stop::{self, Patience, Swept};
+use super::sweep;
+use crate::log::{Sink, Stream};
+use crate::model::RunId;
+use crate::sys::cgroup::Cgroup;
+use crate::sys::process::{self, Exit, Signal};
+use crate::sys::spawn::{Child, Launch, spawn};
+
+/// How long what a step left behind may go on by itself, before it is told to end: `>(tee log)` ends so.
+pub const LEFTOVER_SETTLE: Duration = Duration::from_millis(50);
+
+/// How long what a step left behind may take to end when it was told to.
+pub const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
+
+/// How long an output may stay open when nothing is left of the step.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// Whether steps get cgroups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Containment {
+    /// Each step gets one, where the system has cgroup v2 and the user may make folders there.
+    Cgroup,
+    /// None gets one.
+    Descent,
+}
+
+/// Whose the orphans are that this process adopts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    /// Those of steps: every child not started through [`crate::sys::children::start`] was left behind by one.
+    OfSteps,
+    /// Not known: only those that a session or a mark ties to a step are.
+    Unknown,
+}
+
+/// Where the steps of one run run.
+#[derive(Debug)]
+pub struct Host {
+    run: RunId,
+    orphans: Orphans,
+    cgroup: Option<Cgroup>,
+    running: Arc<AtomicUsize>,
+    started: AtomicUsize,
+}
+
+/// Why a step has to end.
+#[derive(Debug)]
+enum Cause {
+    Ended,
+    TimedOut,
+    Stopped,
+}
+
+/// A step that runs. Dropping it kills everything that belongs to it, without grace.
+struct Live {
+    child: Child,
+    footprint: Arc<Footprint>,
+    is_over: bool,
+}
+
+impl Host {
+    /// Prepares for the steps of a run. The calling process becomes a subreaper.
+    ///
+    /// # Errors
+    /// The kernel has no subreapers.
+    pub fn new(run: RunId, containment: Containment, orphans: Orphans) -> Result<Host, StepError> {
+        process::become_subreaper().map_err(|source| StepError::Subreaper { source })?;
+        let cgroup = match containment {
+            Containment::Cgroup => {
+                sweep::cgroup_of(&run).filter(|group| group.create().is_ok() && group.can_kill())
+            }
+            Containment::Descent => None,
+        };
+        Ok(Host { run, orphans, cgroup, running: Arc::default(), started: AtomicUsize::new(0) })
+    }
+
+    /// Whether steps get cgroups; where not, `quire doctor` says what that means.
+    pub fn has_cgroup(&self) -> bool {
+        self.cgroup.is_some()
+    }
+
+    /// Runs a step until nothing is left of it. `stop` asks it to end by becoming true.
+    ///
+    /// When this is cancelled, the step is killed without grace, and its log has what was read until then.
+    ///
+    /// # Errors
+    /// quire could not do its part; a program that is missing or fails is no error.
+    pub async fn run_step<S: Sink>(
+        &self,
+        spec: &StepSpec,
+        log: &mut S,
+        stop: watch::Receiver<bool>,
+    ) -> Result<StepEnd, StepError> {
+        let started = Instant::now();
+        let mut live = match self.start(spec)? {
+            Ok(live) => live,
+            Err(missing) => return refuse(missing, log, started),
+        };
+        let stdin = live.child.stdin.take();
+        let pipes = live.child.outputs.take().ok_or_else(|| watch_error(io::ErrorKind::BrokenPipe.into()))?;
+        let mut output = Output::new(log, pipes, spec.capture_limit).map_err(watch_error)?;
+        let input = spec.input.as_deref().unwrap_or_default();
+        let ending = async {
+            tokio::select! {
+                cause = live.cause(spec.timeout, stop) => cause,
+                never = async { feed(stdin, input).await; std::future::pending().await } => never,
+            }
+        };
+        let log_error = |source| StepError::Log { source };
+        let cause = output.pass_on_while(ending).await.map_err(log_error)?.map_err(watch_error)?;
+        let cleared = output.pass_on_while(live.clear(&cause, spec.grace)).await.map_err(log_error)?;
+        output.drain(DRAIN_LIMIT).await.map_err(log_error)?;
+        let exit = live.finish();
+        let (stdout, stderr, truncated) = output.captured();
+        Ok(StepEnd {
+            exit: exit.code(),
+            signal: exit.signal(),
+            timed_out: matches!(cause, Cause::TimedOut),
+            stopped: matches!(cause, Cause::Stopped),
+            stdout,
+            stderr,
+            truncated,
+            duration: started.elapsed(),
+            leftovers: if matches!(cause, Cause::Ended) { cleared.ended } else { Vec::new() },
+            survivors: cleared.survivors,
+            out_of_memory: false,
+            missing: None,
+        })
+    }
+
+    fn start(&self, spec: &StepSpec) -> Result<Result<Live, Missing>, StepError> {
+        let folder = |source| StepError::Folder { path: spec.cwd.clone(), source };
+        if !std::fs::metadata(&spec.cwd).map_err(folder)?.is_dir() {
+            return Err(folder(io::ErrorKind::NotADirectory.into()));
+        }
+        let found = match program::find(&spec.program, spec.env.get("PATH"), &spec.cwd) {
+            Ok(found) => found,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let name = found.args.first().cloned().unwrap_or_default();
+        let (run, step) = (self.run.to_string(), OsString::from(&spec.name));
+        let marks = [("QUIRE_RUN", OsStr::new(&run)), ("QUIRE_STEP", &step)];
+        let running = Running::enter(&self.running);
+        let cgroup = self.step_cgroup();
+        let launched = spawn(Launch {
+            program: found.file,
+            args: found.args,
+            env: spec.env.iter().chain(marks.map(|(name, value)| (OsStr::new(name), value))).collect(),
+            cwd: &spec.cwd,
+            has_input: spec.input.is_some(),
+            cgroup: cgroup.as_ref().and_then(|cgroup| cgroup.door().ok()),
+        });
+        let child = match launched {
+            Ok(child) => child,
+            Err(source) => {
+                // An empty folder that stays is removed with the run's.
+                let _empty = cgroup.map(|cgroup| cgroup.remove());
+                let refused = program::refused(&name, &source).map(Err);
+                return refused
+                    .ok_or(StepError::Spawn { program: name.to_string_lossy().into_owned(), source });
+            }
+        };
+        let marks = [sweep::mark_of(&self.run), format!("QUIRE_STEP={}", spec.name).into_bytes()];
+        let orphans = self.orphans;
+        let footprint = Arc::new(Footprint { main: child.pid(), marks, cgroup, orphans, running });
+        Ok(Ok(Live { child, footprint, is_over: false }))
+    }
+
+    /// Makes a cgroup for the next step; without one it is found by descent and mark.
+    fn step_cgroup(&self) -> Option<Cgroup> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let cgroup = self.cgroup.as_ref()?.child(&format!("step-{number}"));
+        cgroup.create().ok().map(|()| cgroup)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(cgroup) = &self.cgroup {
+            // Only survivors keep it, and a step's end names them.
+            let _busy = cgroup.remove();
+        }
+    }
+}
+
+impl Live {
+    /// Waits for the first reason for the step to end.
+    async fn cause(&self, timeout: Option<Duration>, mut stop: watch::Receiver<bool>) -> io::Result<Cause> {
+        let time_is_over = async {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        let asked = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                // Nobody is left who could ask.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            dead = self.child.process.dead() => dead.map(|()| Cause::Ended),
+            () = asked => Ok(Cause::Stopped),
+            () = time_is_over => Ok(Cause::TimedOut),
+        }
+    }
+
+    /// Ends everything that belongs to the step.
+    async fn clear(&self, cause: &Cause, grace: Duration) -> Swept {
+        let patience = match cause {
+            Cause::Ended => Patience { settle: LEFTOVER_SETTLE, grace: LEFTOVER_GRACE },
+            Cause::TimedOut | Cause::Stopped => Patience { settle: Duration::ZERO, grace },
+        };
+        if matches!(cause, Cause::Ended) && stop::is_clear(&self.footprint) {
+            return Swept::default();
+        }
+        let footprint = Arc::clone(&self.footprint);
+        // A panic there is one here: what is left is then killed by dropping.
+        tokio::task::spawn_blocking(move || stop::stop(&footprint, patience)).await.unwrap_or_default()
+    }
+
+    /// Reaps the main process; only one that hangs in the kernel has no exit yet.
+    fn finish(mut self) -> Exit {
+        let exit = self.child.reap();
+        self.is_over = exit.is_some();
+        if let Some(cgroup) = self.footprint.cgroup.as_ref().filter(|_| self.is_over) {
+            // A survivor keeps it, and the step's end names that.
+            let _busy = cgroup.remove();
+        }
+        exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if !self.is_over {
+            stop::kill(&self.footprint);
+            self.child.reap();
+        }
+    }
+}
+
+/// Writes the input, and closes it. A step need not read it.
+async fn feed(stdin: Option<OwnedFd>, input: &[u8]) {
+    let Some(Ok(mut stdin)) = stdin.map(pipe::Sender::from_owned_fd) else { return };
+    // Whoever closes the reading end has read enough.
+    let _read_enough = stdin.write_all(input).await;
+}
+
+/// Ends a step whose program could not be started, with a line in its log.
+fn refuse<S: Sink>(missing: Missing, log: &mut S, started: Instant) -> Result<StepEnd, StepError> {
+    let line = format!("{}\n", missing.message);
+    log.write(Stream::Stderr, line.as_bytes()).map_err(|source| StepError::Log { source })?;
+    Ok(StepEnd {
+        exit: missing.exit,
+        stderr: line.into_bytes(),
+        duration: started.elapsed(),
+        missing: Some(missing.message),
+        ..StepEnd::default()
+    })
+}
+
+fn watch_error(source: io::Error) -> StepError {
+    StepError::Watch { source }
+}

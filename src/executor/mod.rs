@@ -1,0 +1,31 @@
+//! Where a step's process runs, and how it ends with everything it left behind.
+//!
+//! A step is a session of its own, without a terminal, with an environment that is exactly the given one, in a
+//! cgroup of its own where the system has cgroup v2 and the user may make folders there. When the main process
+//! has ended, timed out or was stopped, whatever the step left behind is told to end, then killed, then reaped.
+//!
+//! What a step left behind is found by its cgroup, by descent (the calling process is a subreaper, so that no
+//! descendant leaves it), by its session, and by its mark `QUIRE_RUN` and `QUIRE_STEP`. Without cgroups, a
+//! process that left its parents, its session *and* its environment while other steps run cannot be told from
+//! theirs: it lives until no other step runs. A process is never killed by name, and a signal goes only
+//! through a descriptor that was opened before looking at whose it is.
+//!
+//! This module does not decide what is run, nor when; and it does not wait on the thread of the script VM: call it on a
+//! runtime of its own.
+
+mod capture;
+mod environment;
+mod host;
+mod members;
+mod output;
+mod program;
+mod step;
+mod stop;
+mod sweep;
+
+pub use environment::{Environment, EnvironmentError};
+pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans};
+pub use output::SILENCE;
+pub use step::{Program, StepEnd, StepError, StepSpec};
+pub use stop::{SWEEP_LIMIT, Swept};
+pub use sweep::{sweep_children, sweep_run};

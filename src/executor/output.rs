@@ -1,0 +1,128 @@
+//! Reading what a step writes, into its log and for the script.
+
+use std::future::{Future, pending};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Instant, sleep_until};
+
+use super::capture::Capture;
+use crate::log::{LogError, Sink, Stream};
+
+/// How long a step has to be silent before an unfinished line is written to its log.
+pub const SILENCE: Duration = Duration::from_millis(100);
+
+/// How much is read at once, in bytes; a pipe holds as much.
+const CHUNK: usize = 64 << 10;
+
+/// The two outputs of a running step.
+pub(super) struct Output<'a, S> {
+    log: &'a mut S,
+    stdout: Source,
+    stderr: Source,
+    chunk: Vec<u8>,
+    /// When the log is told of the silence, if it has not been.
+    silent_at: Option<Instant>,
+}
+
+struct Source {
+    /// `None` when the output has ended.
+    pipe: Option<Receiver>,
+    capture: Capture,
+}
+
+impl<'a, S: Sink> Output<'a, S> {
+    /// Takes the reading ends of two pipes.
+    pub(super) fn new(
+        log: &'a mut S,
+        pipes: [OwnedFd; 2],
+        capture_limit: usize,
+    ) -> io::Result<Output<'a, S>> {
+        let source =
+            |pipe| Ok::<_, io::Error>(Source { pipe: Some(pipe), capture: Capture::new(capture_limit) });
+        let [stdout, stderr] = pipes.map(Receiver::from_owned_fd);
+        let (stdout, stderr) = (source(stdout?)?, source(stderr?)?);
+        Ok(Output { log, stdout, stderr, chunk: vec![0; CHUNK], silent_at: None })
+    }
+
+    /// Waits for output, or for its absence, and passes that on. Waits for ever once both outputs have ended.
+    /// Nothing is lost when it is cancelled.
+    pub(super) async fn pass_on(&mut self) -> Result<(), LogError> {
+        tokio::select! {
+            () = self.stdout.readable() => self.read(Stream::Stdout),
+            () = self.stderr.readable() => self.read(Stream::Stderr),
+            () = until(self.silent_at) => {
+                self.silent_at = None;
+                self.log.quiet()
+            }
+        }
+    }
+
+    /// Passes on what comes, and gives the result of `work` when that is ready.
+    pub(super) async fn pass_on_while<T>(&mut self, work: impl Future<Output = T>) -> Result<T, LogError> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                passed = self.pass_on() => passed?,
+            }
+        }
+    }
+
+    /// Passes on what comes until both outputs have ended, at most for `limit`.
+    pub(super) async fn drain(&mut self, limit: Duration) -> Result<(), LogError> {
+        let end = Instant::now() + limit;
+        while self.stdout.pipe.is_some() || self.stderr.pipe.is_some() {
+            tokio::select! {
+                passed = self.pass_on() => passed?,
+                () = sleep_until(end) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives out what was kept for the script: standard output, standard error, and whether there was more.
+    pub(super) fn captured(self) -> (Vec<u8>, Vec<u8>, bool) {
+        let (stdout, more_stdout) = self.stdout.capture.take();
+        let (stderr, more_stderr) = self.stderr.capture.take();
+        (stdout, stderr, more_stdout || more_stderr)
+    }
+
+    fn read(&mut self, stream: Stream) -> Result<(), LogError> {
+        let source = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        let Some(pipe) = &source.pipe else { return Ok(()) };
+        match pipe.try_read(&mut self.chunk) {
+            Ok(0) => source.pipe = None,
+            Ok(count) => {
+                let bytes = self.chunk.get(..count).unwrap_or_default();
+                source.capture.push(bytes);
+                self.log.write(stream, bytes)?;
+                self.silent_at = Some(Instant::now() + SILENCE);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // A pipe that cannot be read has no more to say.
+            Err(_) => source.pipe = None,
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    async fn readable(&self) {
+        match &self.pipe {
+            // An error shows again when reading.
+            Some(pipe) => drop(pipe.readable().await),
+            None => pending().await,
+        }
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,98 @@
+//! Ending processes: TERM, grace, KILL, reap. It blocks; the step's runtime calls it from a thread for that.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::members::{Footprint, Member};
+use crate::sys::pidfd::{wait_all, wait_any};
+use crate::sys::process::Signal;
+
+/// How long killing goes on before what is left is reported; only a process that hangs in the kernel takes longer.
+pub const SWEEP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long to wait for a killed process before looking again.
+const KILL_PAUSE: Duration = Duration::from_millis(10);
+
+/// The most names in a report.
+const MAX_NAMES: usize = 32;
+
+/// Who was ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// The names of the processes that were ended; at most 32.
+    pub ended: Vec<String>,
+    /// The names of those that are still there; at most 32.
+    pub survivors: Vec<String>,
+}
+
+/// How much time processes get.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How long to wait before saying anything.
+    pub(super) settle: Duration,
+    /// How long to wait after TERM.
+    pub(super) grace: Duration,
+}
+
+/// Whether nothing is left of a step; two looks, because children move while one looks.
+pub(super) fn is_clear(step: &Footprint) -> bool {
+    step.members().is_empty() && step.members().is_empty()
+}
+
+/// Ends everything that belongs to a step. Only those that were told to end are in the report.
+pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
+    let told = wait_all(step.members(), patience.settle);
+    let ended = told.iter().map(|member| member.name.clone()).take(MAX_NAMES).collect();
+    for member in &told {
+        // A process of another user cannot be told; the report will name it.
+        let _told = member.process.signal(Signal::TERM);
+        let _told = member.process.signal(Signal::CONT);
+    }
+    wait_all(told, patience.grace);
+    Swept { ended, survivors: kill(step).survivors }
+}
+
+/// Kills everything that belongs to a step at once.
+pub(super) fn kill(step: &Footprint) -> Swept {
+    let swept = kill_until_none(|| {
+        if let Some(cgroup) = &step.cgroup {
+            // The sweep does what the cgroup cannot.
+            let _not_all = cgroup.kill();
+        }
+        step.members()
+    });
+    if let Some(cgroup) = &step.cgroup {
+        // A folder that stays behind is removed with the run's.
+        let _busy = cgroup.remove();
+    }
+    swept
+}
+
+/// Kills what `find` finds until it finds nothing, twice, at most for [`SWEEP_LIMIT`].
+pub(super) fn kill_until_none(mut find: impl FnMut() -> Vec<Member>) -> Swept {
+    let started = Instant::now();
+    let mut swept = Swept::default();
+    let mut seen = HashSet::new();
+    let mut empty_looks = 0;
+    while empty_looks < 2 {
+        let members = find();
+        if members.is_empty() {
+            empty_looks += 1;
+            continue;
+        }
+        empty_looks = 0;
+        if started.elapsed() > SWEEP_LIMIT {
+            swept.survivors = members.into_iter().map(|member| member.name).take(MAX_NAMES).collect();
+            return swept;
+        }
+        for member in &members {
+            // A process of another user cannot be killed; the report will name it.
+            let _sent = member.process.signal(Signal::KILL);
+            if swept.ended.len() < MAX_NAMES && seen.insert(member.process.pid()) {
+                swept.ended.push(member.name.clone());
+            }
+        }
+        wait_any(&members, KILL_PAUSE);
+    }
+    swept
+}

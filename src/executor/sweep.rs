@@ -1,0 +1,68 @@
+//! Ending what is left of runs whose own process is gone.
+
+use super::members::{Member, walk};
+use super::stop::{Swept, kill_until_none};
+use crate::model::RunId;
+use crate::sys::cgroup::Cgroup;
+use crate::sys::children::is_own;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process::{self, Pid};
+
+/// The cgroup of a run: a folder below the cgroup of the calling process.
+pub(super) fn cgroup_of(run: &RunId) -> Option<Cgroup> {
+    Some(Cgroup::own()?.child(&format!("quire-{run}")))
+}
+
+/// The entry of the environment that all processes of a run have, unless they removed it.
+pub(super) fn mark_of(run: &RunId) -> Vec<u8> {
+    format!("QUIRE_RUN={run}").into_bytes()
+}
+
+/// Kills everything that is left of a run: what is in its cgroup, and every process of the machine that has the
+/// run's id in its environment. It blocks. The run's own process must be gone.
+pub fn sweep_run(run: &RunId) -> Swept {
+    let cgroup = cgroup_of(run);
+    let mark = mark_of(run);
+    let swept = kill_until_none(|| {
+        let in_cgroup = cgroup.as_ref().map(Cgroup::members).unwrap_or_default();
+        if let Some(cgroup) = cgroup.as_ref().filter(|_| !in_cgroup.contains(&process::own_pid())) {
+            // What it cannot kill is killed one by one.
+            let _not_all = cgroup.kill();
+        }
+        let belongs = |pid| {
+            process::environment_has(pid, &[&mark])
+                || (in_cgroup.contains(&pid) && cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid)))
+        };
+        process::all().into_iter().filter_map(|pid| hold_if(pid, belongs)).collect()
+    });
+    process::reap_all();
+    if let Some(cgroup) = cgroup {
+        // Only survivors keep it, and they are in the report.
+        let _busy = cgroup.remove();
+    }
+    swept
+}
+
+/// Kills all descendants of the calling process, except those in `keep`, the children started through
+/// [`crate::sys::children::start`], and what descends from these. It blocks.
+///
+/// A server that is a subreaper calls it when a runner died: what that had started is now the server's.
+pub fn sweep_children(keep: &[Pid]) -> Swept {
+    let swept = kill_until_none(|| {
+        let mut roots = process::children(process::own_pid());
+        roots.retain(|pid| !keep.contains(pid));
+        walk(roots, None, &|_| true)
+    });
+    process::reap_all();
+    swept
+}
+
+/// Takes hold of a process and looks whose it is then, so that a later process with its number is not meant.
+fn hold_if(pid: Pid, belongs: impl Fn(Pid) -> bool) -> Option<Member> {
+    if pid == process::own_pid() || pid.is_init() || is_own(pid) {
+        return None;
+    }
+    let process = PidFd::open(pid).ok()??;
+    let seen = belongs(pid).then(|| process::look(pid)).flatten()?;
+    (!seen.zombie && !process.is_dead()).then_some(Member { process, name: seen.name })
+}

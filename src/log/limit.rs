@@ -1,0 +1,130 @@
+//! The limit of a step log: the head goes to disk at once, the tail when the step is over.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use super::line::{self, MAX_LINE, Stream};
+use super::tail::Tail;
+
+/// The most of a log's end that is kept, in bytes; it is held in memory.
+pub const MAX_TAIL: u64 = 1 << 20;
+
+/// How large a step log may become, in bytes of the file.
+///
+/// One half is for the head and one for the tail; what the tail does not use above [`MAX_TAIL`] goes to the head.
+/// The line that counts what was left out comes on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimit(u64);
+
+impl LogLimit {
+    /// The smallest limit: a record fits into either half.
+    pub const MIN: u64 = 2 * MAX_LINE as u64;
+
+    /// A limit of this many bytes; a smaller one than [`LogLimit::MIN`] counts as that.
+    pub fn new(bytes: u64) -> LogLimit {
+        LogLimit(bytes.max(LogLimit::MIN))
+    }
+
+    fn tail(self) -> u64 {
+        (self.0 / 2).min(MAX_TAIL)
+    }
+
+    fn head(self) -> u64 {
+        self.0 - self.tail()
+    }
+}
+
+/// A log file that does not grow over its limit.
+#[derive(Debug)]
+pub(super) struct LimitedFile {
+    file: File,
+    /// The records that go to disk with the next write.
+    batch: Vec<u8>,
+    /// How many bytes the head can still take; `None` once a record did not fit.
+    head_left: Option<u64>,
+    tail: Tail,
+}
+
+impl LimitedFile {
+    /// Starts with an empty file.
+    pub(super) fn new(file: File, limit: LogLimit) -> LimitedFile {
+        let tail = Tail::new(usize::try_from(limit.tail()).unwrap_or(usize::MAX));
+        LimitedFile { file, batch: Vec::new(), head_left: Some(limit.head()), tail }
+    }
+
+    /// Adds one record, to be written with the next [`flush`](LimitedFile::flush).
+    pub(super) fn push(&mut self, record: &[u8], output_len: u64) {
+        let left = self.head_left.and_then(|left| left.checked_sub(record.len() as u64));
+        self.head_left = left;
+        match left {
+            Some(_) => self.batch.extend_from_slice(record),
+            None => self.tail.push(record, output_len),
+        }
+    }
+
+    /// Writes the records of the head: whole ones, in one write.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        let written = self.file.write_all(&batch);
+        self.batch = batch;
+        self.batch.clear();
+        written
+    }
+
+    /// Writes the tail, behind a count of what is missing before it; returns that count.
+    pub(super) fn finish(&mut self, time: &str) -> io::Result<u64> {
+        self.flush()?;
+        let left_out = self.tail.left_out();
+        let mut end = Vec::new();
+        if left_out > 0 {
+            let count = format!("[{left_out} bytes of output left out]");
+            line::format(&mut end, time, Stream::Quire, (count.as_bytes(), true));
+        }
+        end.extend(self.tail.take());
+        self.file.write_all(&end)?;
+        Ok(left_out)
+    }
+
+    /// Waits until what was written is on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes `count` records of 100 bytes each with 50 bytes of output, and reads the file.
+    fn written(limit: u64, count: usize) -> (Vec<u8>, u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let mut file = LimitedFile::new(File::create(&path).unwrap(), LogLimit::new(limit));
+        for number in 0..count {
+            file.push(format!("{number:099}\n").as_bytes(), 50);
+        }
+        let left_out = file.finish("T").unwrap();
+        (std::fs::read(path).unwrap(), left_out)
+    }
+
+    #[test]
+    fn at_the_limit_nothing_is_left_out_and_one_above_one_record_is() {
+        let limit = 40_000;
+        let (all, left_out) = written(limit, 400);
+        assert_eq!((all.len(), left_out), (40_000, 0));
+        let (cut, left_out) = written(limit, 401);
+        assert_eq!(left_out, 50);
+        let text = String::from_utf8(cut).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 401);
+        assert!(lines[199].ends_with("199") && lines[201].ends_with("201") && lines[400].ends_with("400"));
+        assert_eq!(lines[200], "T quire F [50 bytes of output left out]");
+    }
+
+    #[test]
+    fn a_large_limit_gives_the_head_what_the_tail_does_not_keep() {
+        let limit = LogLimit::new(64 << 20);
+        assert_eq!((limit.head(), limit.tail()), (63 << 20, 1 << 20));
+        assert_eq!(LogLimit::new(1), LogLimit::new(LogLimit::MIN));
+    }
+}

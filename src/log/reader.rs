@@ -1,0 +1,127 @@
+//! Reading a step log, also while it is being written.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::line::{MAX_LINE, Record};
+
+/// One line of a log file and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where the line begins, in bytes.
+    pub offset: u64,
+    /// Where the next one begins: reading goes on there.
+    pub end: u64,
+    /// What it says, or the bytes of a line that is no record.
+    pub record: Result<Record, Vec<u8>>,
+}
+
+/// Goes through the lines of a log file.
+///
+/// At the end of the file the iterator gives `None`, and goes on when more has been written. A line whose line
+/// feed is missing is not given out before that comes. A line longer than any record comes in pieces that are no
+/// records.
+#[derive(Debug)]
+pub struct LogReader {
+    file: BufReader<File>,
+    offset: u64,
+    /// The begin of a line whose end has not come.
+    torn: Vec<u8>,
+}
+
+impl LogReader {
+    /// Opens a log at its begin.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn open(path: &Path) -> io::Result<LogReader> {
+        LogReader::open_at(path, 0)
+    }
+
+    /// Opens a log where an [`Entry`] ended.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn open_at(path: &Path, offset: u64) -> io::Result<LogReader> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(LogReader { file: BufReader::new(file), offset, torn: Vec::new() })
+    }
+
+    /// Where the next entry begins, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn read(&mut self) -> io::Result<Option<Entry>> {
+        let room = (MAX_LINE + 1 - self.torn.len()) as u64;
+        self.file.by_ref().take(room).read_until(b'\n', &mut self.torn)?;
+        let is_line = self.torn.last() == Some(&b'\n');
+        if !is_line && self.torn.len() <= MAX_LINE {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        self.offset += self.torn.len() as u64;
+        let mut line = std::mem::take(&mut self.torn);
+        if is_line {
+            line.pop();
+        }
+        let record = Record::parse(&line).filter(|_| is_line).ok_or(line);
+        Ok(Some(Entry { offset, end: self.offset, record }))
+    }
+}
+
+impl Iterator for LogReader {
+    type Item = io::Result<Entry>;
+
+    fn next(&mut self) -> Option<io::Result<Entry>> {
+        self.read().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const LINE: &str = "2026-11-20T23:59:59.007Z stdout F hello\n";
+
+    #[test]
+    fn a_torn_line_waits_for_its_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut reader = LogReader::open(file.path()).unwrap();
+        assert!(reader.next().is_none());
+        for byte in LINE.as_bytes() {
+            assert!(reader.next().is_none());
+            file.write_all(&[*byte]).unwrap();
+        }
+        let entry = reader.next().unwrap().unwrap();
+        assert_eq!((entry.offset, entry.end), (0, LINE.len() as u64));
+        assert_eq!(entry.record.unwrap().bytes, b"hello");
+        assert!(reader.next().is_none());
+    }
+
+    #[test]
+    fn reading_goes_on_where_an_entry_ended() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "{LINE}no record\n{LINE}").unwrap();
+        let entries: Vec<_> = LogReader::open(file.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 3);
+        assert_eq!(entries[1].record, Err(b"no record".to_vec()));
+        for entry in &entries {
+            let mut again = LogReader::open_at(file.path(), entry.offset).unwrap();
+            assert_eq!(again.next().unwrap().unwrap(), *entry);
+            assert_eq!(again.offset(), entry.end);
+        }
+    }
+
+    #[test]
+    fn an_endless_line_comes_in_pieces() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![b'x'; 3 * MAX_LINE]).unwrap();
+        let entries: Vec<_> = LogReader::open(file.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 2);
+        assert!(entries.iter().all(|entry| entry.record.is_err()));
+    }
+}

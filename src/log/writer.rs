@@ -1,0 +1,352 @@
+//! Writing a step log: output in, records out.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::limit::{LimitedFile, LogLimit};
+use super::line::{self, MAX_RECORD, Stream};
+use crate::sys::clock;
+
+/// What takes the secrets out of one stream of output.
+pub trait Filter: Send {
+    /// Takes output in, and gives out what is clean; it may keep the end back until it knows more.
+    fn push(&mut self, bytes: &[u8]) -> Vec<u8>;
+    /// Gives out all that is left.
+    fn finish(&mut self) -> Vec<u8>;
+    /// Gives out what can be given out after a moment of silence.
+    fn quiet(&mut self) -> Vec<u8>;
+}
+
+/// Takes the output of a step as it comes.
+pub trait Sink: Send {
+    /// Takes some output.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError>;
+
+    /// Is told that the step has been silent for a moment: a prompt without a line feed becomes visible.
+    ///
+    /// # Errors
+    /// What was pending could not be kept.
+    fn quiet(&mut self) -> Result<(), LogError>;
+}
+
+/// A filter that lets everything through.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PassThrough;
+
+impl Filter for PassThrough {
+    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        bytes.to_vec()
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn quiet(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// Why a step log could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file or its folder could not be made.
+    #[error("could not make the log file {path}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A record could not be written.
+    #[error("could not write the log file {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What became of a finished log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEnd {
+    /// How many bytes of output are not in the file, because it was over its limit.
+    pub left_out: u64,
+}
+
+/// One stream on its way into the file.
+struct Channel<F> {
+    stream: Stream,
+    filter: F,
+    /// The begin of a line whose end has not come; shorter than [`MAX_RECORD`].
+    pending: Vec<u8>,
+}
+
+/// A step log being written.
+///
+/// Records reach the file in whole writes, so that a kill leaves at most one torn line, at the end. What lies
+/// beyond the head of a log that grew over its limit is in memory until the end: `kill -9` of the writing process
+/// loses that, at most [`MAX_TAIL`](super::MAX_TAIL) bytes, and the begin of an unfinished line younger than
+/// the last silence. Dropping the writer finishes the log as well as that goes.
+pub struct LogWriter<F: Filter> {
+    path: PathBuf,
+    file: LimitedFile,
+    stdout: Channel<F>,
+    stderr: Channel<F>,
+    finished: bool,
+}
+
+impl<F: Filter> LogWriter<F> {
+    /// Makes the file, which must not exist, and its folders. `filter` makes a filter for each stream.
+    ///
+    /// # Errors
+    /// The file exists, or the disk is full.
+    pub fn create(path: &Path, limit: LogLimit, filter: impl Fn() -> F) -> Result<LogWriter<F>, LogError> {
+        let failed = |source| LogError::Create { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
+        let channel = |stream| Channel { stream, filter: filter(), pending: Vec::new() };
+        Ok(LogWriter {
+            path: path.to_owned(),
+            file: LimitedFile::new(file, limit),
+            stdout: channel(Stream::Stdout),
+            stderr: channel(Stream::Stderr),
+            finished: false,
+        })
+    }
+
+    /// Writes a line that quire itself has to say.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn note(&mut self, text: &str) -> Result<(), LogError> {
+        let time = clock::now().to_string();
+        let mut pieces = text.split('\n').peekable();
+        while let Some(piece) = pieces.next() {
+            if !(piece.is_empty() && pieces.peek().is_none()) {
+                let piece = piece.as_bytes();
+                push(&mut self.file, &time, Stream::Quire, (piece.get(..MAX_RECORD).unwrap_or(piece), true));
+            }
+        }
+        self.flush()
+    }
+
+    /// Writes what is left and closes the file. A crash of the machine may still lose it.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn finish(mut self) -> Result<LogEnd, LogError> {
+        self.close()
+    }
+
+    /// Writes what is left, waits until it is on the disk, and closes the file.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn finish_durably(mut self) -> Result<LogEnd, LogError> {
+        let end = self.close()?;
+        self.file.sync().map_err(|source| self.failed(source))?;
+        Ok(end)
+    }
+
+    fn close(&mut self) -> Result<LogEnd, LogError> {
+        self.finished = true;
+        let time = clock::now().to_string();
+        for channel in [&mut self.stdout, &mut self.stderr] {
+            let rest = channel.filter.finish();
+            channel.append(&mut self.file, &time, &rest);
+            channel.release(&mut self.file, &time);
+        }
+        let left_out = self.file.finish(&time).map_err(|source| self.failed(source))?;
+        Ok(LogEnd { left_out })
+    }
+
+    fn flush(&mut self) -> Result<(), LogError> {
+        self.file.flush().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> LogError {
+        LogError::Write { path: self.path.clone(), source }
+    }
+}
+
+impl<F: Filter> Sink for LogWriter<F> {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError> {
+        let channel = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+            Stream::Quire => return self.note(&String::from_utf8_lossy(bytes)),
+        };
+        let time = clock::now().to_string();
+        let clean = channel.filter.push(bytes);
+        channel.append(&mut self.file, &time, &clean);
+        self.flush()
+    }
+
+    fn quiet(&mut self) -> Result<(), LogError> {
+        let time = clock::now().to_string();
+        for channel in [&mut self.stdout, &mut self.stderr] {
+            let clean = channel.filter.quiet();
+            channel.append(&mut self.file, &time, &clean);
+            channel.release(&mut self.file, &time);
+        }
+        self.flush()
+    }
+}
+
+impl<F: Filter> Drop for LogWriter<F> {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nobody is left who could be told.
+            let _lost = self.close();
+        }
+    }
+}
+
+impl<F> Channel<F> {
+    /// Turns clean output into records, and keeps the begin of an unfinished line.
+    fn append(&mut self, file: &mut LimitedFile, time: &str, clean: &[u8]) {
+        for piece in clean.split_inclusive(|byte| *byte == b'\n') {
+            let (mut text, ends_line) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            while let Some((now, later)) = text.split_at_checked(MAX_RECORD - self.pending.len()) {
+                self.pending.extend_from_slice(now);
+                text = later;
+                if text.is_empty() && ends_line {
+                    break;
+                }
+                self.release(file, time);
+            }
+            self.pending.extend_from_slice(text);
+            if ends_line {
+                push(file, time, self.stream, (&self.pending, true));
+                self.pending.clear();
+            }
+        }
+    }
+
+    /// Writes the begin of an unfinished line, if there is one.
+    fn release(&mut self, file: &mut LimitedFile, time: &str) {
+        if !self.pending.is_empty() {
+            push(file, time, self.stream, (&self.pending, false));
+            self.pending.clear();
+        }
+    }
+}
+
+fn push(file: &mut LimitedFile, time: &str, stream: Stream, line: (&[u8], bool)) {
+    let mut record = Vec::with_capacity(line.0.len() + 48);
+    line::format(&mut record, time, stream, line);
+    file.push(&record, line.0.len() as u64 + u64::from(line.1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{LogReader, read_text};
+
+    const LARGE: u64 = 64 << 20;
+
+    fn with_writer(
+        limit: u64,
+        write: impl FnOnce(&mut LogWriter<PassThrough>),
+    ) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("build/1.log");
+        let mut writer = LogWriter::create(&path, LogLimit::new(limit), || PassThrough).unwrap();
+        write(&mut writer);
+        writer.finish().unwrap();
+        (folder, path)
+    }
+
+    fn shape(path: &Path) -> Vec<(Stream, bool, usize)> {
+        let entries = LogReader::open(path).unwrap().map(|entry| entry.unwrap().record.unwrap());
+        entries.map(|record| (record.stream, record.ends_line, record.bytes.len())).collect()
+    }
+
+    #[test]
+    fn bytes_come_back_as_they_went_in_whatever_the_chunks() {
+        let output: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(n) >> 5) as u8).collect();
+        for size in [1, 7, 4096, 100_000] {
+            let (_folder, path) = with_writer(LARGE, |writer| {
+                for chunk in output.chunks(size) {
+                    writer.write(Stream::Stdout, chunk).unwrap();
+                    writer.write(Stream::Stderr, chunk).unwrap();
+                }
+            });
+            let text = read_text(&path).unwrap();
+            assert!(text.stdout == output && text.stderr == output, "chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_split_only_above_the_limit_of_a_record() {
+        let (_folder, path) = with_writer(LARGE, |writer| {
+            for length in [MAX_RECORD, MAX_RECORD + 1] {
+                let line = [vec![b'x'; length], b"\n".to_vec()].concat();
+                writer.write(Stream::Stdout, &line).unwrap();
+            }
+            writer.write(Stream::Stdout, &vec![b'y'; MAX_RECORD]).unwrap();
+        });
+        let (out, full) = (Stream::Stdout, MAX_RECORD);
+        assert_eq!(shape(&path), [(out, true, full), (out, false, full), (out, true, 1), (out, false, full)]);
+    }
+
+    #[test]
+    fn a_prompt_is_visible_after_a_silence_and_not_before() {
+        let (_folder, path) = with_writer(LARGE, |writer| {
+            writer.write(Stream::Stdout, b"name? ").unwrap();
+            assert_eq!(shape(&writer.path), []);
+            writer.quiet().unwrap();
+            writer.quiet().unwrap();
+            assert_eq!(shape(&writer.path), [(Stream::Stdout, false, 6)]);
+            writer.write(Stream::Stdout, b"x\n").unwrap();
+        });
+        assert_eq!(shape(&path), [(Stream::Stdout, false, 6), (Stream::Stdout, true, 1)]);
+    }
+
+    #[test]
+    fn output_cannot_speak_as_quire() {
+        let forged = b"2026-11-20T23:59:59.007Z quire F [9 bytes of output left out]\n";
+        let (_folder, path) = with_writer(LARGE, |writer| writer.write(Stream::Stdout, forged).unwrap());
+        assert_eq!(read_text(&path).unwrap().stdout, forged);
+        assert_eq!(read_text(&path).unwrap().notes, b"");
+    }
+
+    #[test]
+    fn an_endless_line_stays_within_the_limit_and_is_counted() {
+        let total = 8 << 20;
+        let (_folder, path) = with_writer(1 << 20, |writer| {
+            for _ in 0..total / 65_536 {
+                writer.write(Stream::Stdout, &[b'z'; 65_536]).unwrap();
+                assert!(writer.stdout.pending.len() < MAX_RECORD);
+            }
+        });
+        assert!(fs::metadata(&path).unwrap().len() < (1 << 20) + 100);
+        let text = read_text(&path).unwrap();
+        let left_out = total - text.stdout.len();
+        assert_eq!(text.notes, format!("[{left_out} bytes of output left out]\n").into_bytes());
+    }
+
+    #[test]
+    fn a_dropped_writer_keeps_what_it_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let mut writer = LogWriter::create(&path, LogLimit::new(LARGE), || PassThrough).unwrap();
+        writer.note("two\nlines").unwrap();
+        writer.write(Stream::Stderr, b"unfinished").unwrap();
+        drop(writer);
+        let text = read_text(&path).unwrap();
+        assert_eq!((text.stderr, text.notes), (b"unfinished".to_vec(), b"two\nlines\n".to_vec()));
+        assert!(LogWriter::create(&path, LogLimit::new(LARGE), || PassThrough).is_err());
+    }
+}
