@@ -4,6 +4,7 @@
 //! this module nobody can tell which front-end was used.
 
 mod check;
+pub mod fennel;
 mod graph;
 
 pub use check::{Declared, DeclaredNeed};
