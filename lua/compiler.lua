@@ -48,6 +48,8 @@ plugin["assert-compile"] = function(_, message, ast)
   local span, file = span_of(ast)
   if not span and current and current.nearest then span, file = span_of(current.nearest) end
   local unknown = message:match("^unknown identifier: (.*)$") or message:match("^expected local (.*)$")
+  -- `lambda`, `case` and `with-open` expand to uses of `_G`, whether or not a pipeline may name it.
+  if unknown == "_G" and type(ast) == "table" and ast["from-macro?"] then return true end
   local mistake = { message = message, file = file, span = span }
   if not (unknown and is_ours()) then report.fail(mistake) end
   mistake.unknown = unknown
@@ -76,6 +78,11 @@ end
 
 plugin.call = function(ast, scope)
   if not is_ours() then return end
+  -- `(x:go 1)` becomes `(: x :go 1)`, a list whose place is only in its head.
+  local colon = not ast.line and utils["sym?"](ast[1], ":")
+  if colon then
+    ast.filename, ast.line, ast.bytestart, ast.byteend = colon.filename, colon.line, colon.bytestart, colon.byteend
+  end
   if ast.bytestart then current.nearest = ast end
   -- `->` and its like copy lists without their line; the symbol at their head still has it.
   local head = ast["from-macro?"] and utils["sym?"](ast[1])

@@ -14,9 +14,42 @@ local function mark(kind, number)
   return ("\1\2%s%d\2\1"):format(kind, number)
 end
 
+local function placed(value, place)
+  local list = utils.list(utils.sym("quire-line", place), value)
+  list.line, list.filename, list.bytestart, list.byteend = place.line, place.filename, place.bytestart, place.byteend
+  return list
+end
+
+local function wrapped(node, line, file)
+  if type(node) ~= "table" or not node.line or node.line <= line or node.filename ~= file then return nil end
+  if utils["list?"](node) then
+    local head = utils["sym?"](node[1]) and tostring(node[1])
+    if head ~= "values" and head ~= "quire-line" then return placed(node, node) end
+  elseif utils["sym?"](node) then
+    -- Only `x.y` can fail; `a:b` is not a value.
+    local parts = utils["multi-sym?"](node)
+    if parts and not parts["multi-sym-method-call"] then return placed(node, node) end
+  end
+end
+
+local function wrap_in_table(node, line, file)
+  for key, value in pairs(node) do
+    if utils["table?"](value) or utils["sequence?"](value) then
+      wrap_in_table(value, line, file)
+    else
+      node[key] = wrapped(value, line, file) or value
+    end
+  end
+end
+
 -- `(fn [x] …)` as an expression instead of a lifted local function.
 local function in_place(special)
   return function(ast, scope, parent, opts)
+    local last = ast[#ast]
+    if is_ours() and utils["table?"](last) and #ast > 2 then
+      local place = utils["ast-source"](last)
+      if place.line then wrap_in_table(last, place.line, place.filename) end
+    end
     local result = special(ast, scope, parent, opts)
     if not is_ours() or (utils["sym?"](ast[2]) and tostring(ast[1]) ~= "hashfn") then return result end
     local count = #parent
@@ -33,6 +66,10 @@ specials.fn = in_place(specials.fn)
 specials.hashfn = in_place(specials.hashfn)
 
 specials["quire-line"] = function(ast, scope, parent, opts)
+  if type(ast[2]) ~= "table" then
+    -- Fennel gives a literal no line; this list has one.
+    return { compiler.compile1(ast[2], scope, parent, { nval = 1 })[1] }
+  end
   local results = compiler.compile1(ast[2], scope, parent, opts)
   local first = results[1]
   if opts.tail or opts.target or not first or first.type == "sym" or first.type == "literal" then
@@ -47,27 +84,7 @@ end
 
 -- Forms whose arguments are plain expressions, with the first argument that may begin a new line.
 local OPERATORS = { ["."] = 2, [":"] = 3 }
-for name in ([[.. + - * / // % ^ = not= < > <= >= not length and or]]):gmatch("%S+") do OPERATORS[name] = 2 end
-
-local function wrapped(node, line, file)
-  if utils["list?"](node) and node.line and node.line > line and node.filename == file then
-    local head = utils["sym?"](node[1]) and tostring(node[1])
-    if head ~= "values" and head ~= "quire-line" then
-      local list = utils.list(utils.sym("quire-line", node), node)
-      return utils.copy({ line = node.line, filename = file, bytestart = node.bytestart, byteend = node.byteend }, list)
-    end
-  end
-end
-
-local function wrap_in_table(node, line, file)
-  for key, value in pairs(node) do
-    if utils["table?"](value) or utils["sequence?"](value) then
-      wrap_in_table(value, line, file)
-    else
-      node[key] = wrapped(value, line, file) or value
-    end
-  end
-end
+for name in ([[.. + - * / // % ^ = not= < > <= >= not length and or values]]):gmatch("%S+") do OPERATORS[name] = 2 end
 
 -- Lets the arguments of a call that begin on later lines begin new lines.
 function lines.spread(ast, scope)
@@ -75,7 +92,10 @@ function lines.spread(ast, scope)
   if not line or not file then return end
   local head = utils["sym?"](ast[1]) and tostring(ast[1])
   local first, step, last = 2, 1, #ast
-  if head == "if" then
+  if head == "set" and utils["sym?"](ast[2]) and #ast == 3 and type(ast[3]) ~= "table" then
+    ast[3] = placed(ast[3], ast)
+    return
+  elseif head == "if" then
     step, last = 2, #ast - 1
   elseif head and scope.specials[head] then
     first = OPERATORS[head]

@@ -112,6 +112,26 @@ fn line_of(body: &str) -> u32 {
 }
 
 #[test]
+fn macros_of_fennel_may_name_the_globals_table() {
+    bundle("(lambda f [a] a)\n(case (f 1) {:a x} (sh x) [y] (sh y))", &[]);
+}
+
+#[test]
+fn lines_that_are_not_exact_are_known() {
+    // A line only grows: what Lua evaluates after an inner form is reported no earlier than that form.
+    for (body, line, reported) in [
+        ("(-> 1\n  (x.y)\n  (sh))", 3, 4),
+        ("(for [i 1\n (x 1)]\n  (sh 1))", 3, 2),
+        ("(local {: a\n  : b}\n  x)\n(sh a)", 4, 2),
+        ("(x (if (sh 1)\n  (sh 1)\n  (sh 2)))", 2, 4),
+    ] {
+        let found = line_of(body);
+        assert_eq!(found, reported, "{body}");
+        assert_ne!(found, line, "{body}");
+    }
+}
+
+#[test]
 fn errors_at_run_time_name_their_line() {
     for (body, line) in [
         ("(sh 1)\n(error :x)\n(sh 2)", 3),
@@ -134,9 +154,22 @@ fn errors_at_run_time_name_their_line() {
         ("(-> 1\n  (sh)\n  (x))", 4),
         ("(.. :a\n  (x 1)\n  :b)", 3),
         ("(and 1\n  (x 1)\n  :b)", 3),
-        ("(+ 1\n  x.y\n  2)", 2),
+        ("(+ 1\n  x.y\n  2)", 3),
         ("(local a (do (sh 1)\n  (x 2)))\n(sh a)", 3),
         ("(: x\n  :go)", 2),
+        ("(sh 1)\n(x:go 1\n  2)", 3),
+        ("(sh 1)\n(set x.y\n 1)", 3),
+        ("(sh 1\n x.y)", 3),
+        ("(sh {:a 1\n  :b x.y})", 3),
+        ("{:a 1\n :b (x)}", 3),
+        ("(values 1\n (x))", 3),
+        ("(local a\n  (.. :a x))\n(sh a)", 3),
+        ("(each [k v (pairs\n  (x 1))]\n  (sh 1))", 3),
+        ("(while (sh 1)\n (x))\n(while (x)\n (sh 1))", 4),
+        ("(let [r (sh 1)\n q (x r)]\n {:a 1\n :b (sh q)})", 3),
+        ("(sh (let [a 1]\n  (sh a)\n  (x a)))", 4),
+        ("(icollect [_ v (ipairs [1])]\n (x v))", 3),
+        ("(doto {}\n (tset :a 1)\n (x))", 4),
         ("(case 1\n  2 (sh 1)\n  1 (x 1))", 4),
     ] {
         assert_eq!(line_of(body), line, "{body}");

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::model::Diagnostic;
 
-pub(super) const GLOBALS: [&str; 10] =
-    ["error", "ipairs", "pairs", "pcall", "print", "require", "sh", "secret", "string", "table"];
+pub(super) const GLOBALS: [&str; 11] =
+    ["assert", "error", "ipairs", "pairs", "pcall", "print", "require", "sh", "secret", "string", "table"];
 
 pub(super) fn sources(entry: impl AsRef<[u8]>, lib: &[(&str, &str)]) -> Sources {
     let file = |path: &str, text: &[u8]| SourceFile { path: path.to_owned(), text: text.to_owned() };
@@ -253,4 +253,31 @@ fn warnings_are_kept_with_their_place() {
             && warnings[0].place().starts_with(".quire/ci.fnl:1:11"),
         "{warnings:?}"
     );
+}
+
+#[test]
+#[ignore = "prints figures; run it in release"]
+fn figures() {
+    let body = "(ci:job :a [:quire/push] (fn [{: sh}]\n  (let [r (sh \"make\")]\n    (when (not= r.exit 0)\n      (error :x)))))\n\n";
+    let entry = format!("(local ci (require :quire.ci))\n{}", body.repeat(10));
+    let mut times: Vec<_> = (0..30)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            let _bundle = bundle(&entry, &[]);
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    println!("load and compile 51 lines, 10 jobs: best {:?} median {:?}", times[0], times[15]);
+    let long = entry.repeat(MAX_SOURCE / entry.len());
+    let start = std::time::Instant::now();
+    let result = compile(&sources(&long, &[]), &options());
+    println!(
+        "1 MiB of jobs: {:?} {:?}",
+        start.elapsed(),
+        result.map(|b| b.entry.lua.len()).map_err(|e| e.to_string())
+    );
+    let start = std::time::Instant::now();
+    let _node = crate::script::data::read("config.fnl", b"{:http {:bind :x}}");
+    println!("config.fnl: {:?}", start.elapsed());
 }
