@@ -5,7 +5,9 @@
 
 /// Values with one `parse` each: names, ids, outcomes, diagnostics. No I/O.
 pub mod model;
+
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+
 /// The run VM: the sandbox, the primitives, jobs as coroutines.
 pub mod script;

@@ -134,7 +134,9 @@ pub(super) fn read_end(verdict: (String, Value, Option<String>)) -> mlua::Result
         ("step", Value::Table(step)) => {
             JobEnd::Failed(JobFailure::Step(StepFailure::read(step, how.as_deref().unwrap_or_default())?))
         }
-        ("exit", Value::String(exit)) => JobEnd::Failed(JobFailure::Returned { exit: exit.to_string_lossy() }),
+        ("exit", Value::String(exit)) => {
+            JobEnd::Failed(JobFailure::Returned { exit: exit.to_string_lossy() })
+        }
         ("broken", Value::String(problem)) => JobEnd::Failed(JobFailure::Host(problem.to_string_lossy())),
         _ => JobEnd::from(caught(&value)),
     };

@@ -104,8 +104,7 @@ impl VmPulse {
     /// so that it runs where it cannot be suspended, and it has had `grace`.
     pub(super) fn must_end(&self, grace: Duration) -> bool {
         let again = self.hooks.fetch_add(1, Ordering::SeqCst) > 0;
-        let interrupted =
-            self.interrupted.load(Ordering::SeqCst) == self.generation.load(Ordering::SeqCst);
+        let interrupted = self.interrupted.load(Ordering::SeqCst) == self.generation.load(Ordering::SeqCst);
         let Some(start) = self.poll_start.load(Ordering::SeqCst).checked_sub(1) else { return false };
         let over = Duration::from_millis(self.now().saturating_sub(start)) > grace;
         let must = again && (interrupted || over);

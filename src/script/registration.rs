@@ -154,7 +154,8 @@ impl Reading {
 
     fn inputs(&mut self, value: &Value) -> Vec<InputRef> {
         let Value::Table(table) = value else {
-            let what = format!("a job's inputs are a list of names, such as [:quire/push], got {}", kind(value));
+            let what =
+                format!("a job's inputs are a list of names, such as [:quire/push], got {}", kind(value));
             self.argument(1, what);
             return Vec::new();
         };
@@ -212,7 +213,8 @@ impl Reading {
                 (Vec::new(), None)
             }
             (third, fourth) => {
-                let what = format!("a job's third argument is its options or its function, got {}", kind(&third));
+                let what =
+                    format!("a job's third argument is its options or its function, got {}", kind(&third));
                 self.argument(2, what);
                 (Vec::new(), fourth.as_function().cloned())
             }
@@ -232,6 +234,7 @@ impl Reading {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn option(value: &Value) -> OptionValue {
     match value {
         Value::Boolean(flag) => OptionValue::Flag(*flag),
@@ -242,7 +245,6 @@ fn option(value: &Value) -> OptionValue {
             Some(planned) => OptionValue::Planned(planned),
             None => OptionValue::Other("table"),
         },
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => text(other).map_or(OptionValue::Other(other.type_name()), OptionValue::Text),
     }
 }
@@ -262,17 +264,19 @@ fn planned(table: &Table) -> Option<String> {
 }
 
 /// A value for a message: its type, and itself when it is short.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn kind(value: &Value) -> String {
     match value {
         Value::Nil => "nothing (nil)".to_owned(),
-        Value::Integer(_) | Value::Number(_) => format!("the number {}", value.to_string().unwrap_or_default()),
+        Value::Integer(_) | Value::Number(_) => {
+            format!("the number {}", value.to_string().unwrap_or_default())
+        }
         Value::Boolean(flag) => format!("the boolean {flag}"),
         Value::String(name) => match name.to_str() {
             Ok(name) if name.len() <= 60 => format!("the string {:?}", &*name),
             Ok(_) => "a long string".to_owned(),
             Err(_) => "a string that is not UTF-8".to_owned(),
         },
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => format!("a {}", other.type_name()),
     }
 }

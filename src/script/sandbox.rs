@@ -24,11 +24,48 @@ const HOOK_INTERVAL: u32 = 10_000;
 
 /// Every name that a pipeline may use without declaring it.
 pub const GLOBALS: &[&str] = &[
-    "_G", "_VERSION", "assert", "error", "getmetatable", "ipairs", "math", "next", "os", "pairs", "pcall",
-    "print", "rawequal", "rawget", "rawlen", "rawset", "require", "select", "setmetatable", "string", "table",
-    "tonumber", "tostring", "type", "utf8", "xpcall", // Lua's
-    "artifact", "base64", "base64-decode", "cache", "container", "hash", "jobs", "json-decode", "json-encode",
-    "log", "matrix", "par", "read-file", "secret", "sh", "write-file", // quire's
+    "_G",
+    "_VERSION",
+    "assert",
+    "error",
+    "getmetatable",
+    "ipairs",
+    "math",
+    "next",
+    "os",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "require",
+    "select",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "utf8",
+    "xpcall", // Lua's
+    "artifact",
+    "base64",
+    "base64-decode",
+    "cache",
+    "container",
+    "hash",
+    "jobs",
+    "json-decode",
+    "json-encode",
+    "log",
+    "matrix",
+    "par",
+    "read-file",
+    "secret",
+    "sh",
+    "write-file", // quire's
 ];
 
 /// The primitives that are not in this version: calling one says so.
@@ -86,7 +123,8 @@ pub(super) struct Prelude {
 
 /// Makes the Lua state, without limits yet.
 pub(super) fn new_state(modules: &Modules, entry: &str) -> mlua::Result<Lua> {
-    let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::OS | StdLib::COROUTINE;
+    let libraries =
+        StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::OS | StdLib::COROUTINE;
     let lua = Lua::new_with(libraries, LuaOptions::default())?;
     let first = modules.get(entry).into_iter();
     let names = first.chain(modules.values()).map(|module| chunk_name(module).to_owned()).collect();

@@ -64,16 +64,16 @@ impl Vm {
     ///
     /// # Errors
     /// Says that the state could not be set up, which is no fault of the pipeline.
-    pub fn new(limits: VmLimits, modules: Modules, entry: &str, host: Arc<dyn JobHost>) -> Result<Vm, VmError> {
-        Vm::set_up(limits, modules, entry, host).map_err(VmError::SetUp)
-    }
-
-    fn set_up(
+    pub fn new(
         limits: VmLimits,
         modules: Modules,
         entry: &str,
         host: Arc<dyn JobHost>,
-    ) -> mlua::Result<Vm> {
+    ) -> Result<Vm, VmError> {
+        Vm::set_up(limits, modules, entry, host).map_err(VmError::SetUp)
+    }
+
+    fn set_up(limits: VmLimits, modules: Modules, entry: &str, host: Arc<dyn JobHost>) -> mlua::Result<Vm> {
         let lua = sandbox::new_state(&modules, entry)?;
         let walker = Walker::new(&lua)?;
         let registry = Arc::new(Mutex::new(Registry::default()));
@@ -136,7 +136,11 @@ impl Vm {
     /// Runs the function of a job, from the pipeline that was read. Several may run at the same time.
     ///
     /// When the future is dropped, the job has stopped where it was, and has no outputs.
-    pub fn run_job(&self, job: &str, inputs: JobInputs) -> impl Future<Output = JobEnd> + Send + 'static + use<> {
+    pub fn run_job(
+        &self,
+        job: &str,
+        inputs: JobInputs,
+    ) -> impl Future<Output = JobEnd> + Send + 'static + use<> {
         let inner = Arc::clone(&self.inner);
         let job = job.to_owned();
         let number = inner.pulse.number(&job);
@@ -210,7 +214,10 @@ impl Inner {
         match read_end(verdict) {
             Ok((end, outputs)) => {
                 if let Some(outputs) = outputs {
-                    self.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(job.to_owned(), outputs);
+                    self.outputs
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(job.to_owned(), outputs);
                 }
                 self.without_place(job, end)
             }
@@ -219,18 +226,17 @@ impl Inner {
     }
 
     /// An error in tail position left no frame: it is given the line that its job's function begins on.
-    fn without_place(&self, job: &str, end: JobEnd) -> JobEnd {
-        match end {
-            JobEnd::Failed(JobFailure::Script(mut error)) if error.line.is_none() => {
-                let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
-                let info = run.map(|run| run.info());
-                let file = info.as_ref().and_then(|info| info.source.as_deref()?.strip_prefix('@'));
-                error.file = file.map(str::to_owned);
-                error.line = info.as_ref().and_then(|info| u32::try_from(info.line_defined?).ok());
-                JobEnd::Failed(JobFailure::Script(error))
-            }
-            other => other,
+    fn without_place(&self, job: &str, mut end: JobEnd) -> JobEnd {
+        if let JobEnd::Failed(JobFailure::Script(error)) = &mut end
+            && error.line.is_none()
+        {
+            let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
+            let info = run.map(|run| run.info());
+            let file = info.as_ref().and_then(|info| info.source.as_deref()?.strip_prefix('@'));
+            error.file = file.map(str::to_owned);
+            error.line = info.as_ref().and_then(|info| u32::try_from(info.line_defined?).ok());
         }
+        end
     }
 }
 

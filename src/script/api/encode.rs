@@ -21,7 +21,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
-    let encode = |_: &Lua, value: Value| Ok(Answer::from(given("base64", &value).map(|bytes| STANDARD.encode(bytes))));
+    let encode =
+        |_: &Lua, value: Value| Ok(Answer::from(given("base64", &value).map(|bytes| STANDARD.encode(bytes))));
     table.raw_set("base64", lua.create_function(encode)?)?;
     let decode = |lua: &Lua, value: Value| match decode_base64(&value) {
         Ok(bytes) => Ok(Answer::Given(lua.create_string(bytes)?)),
@@ -39,11 +40,11 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     let walker = shared.walker.clone();
     let from_json = lua.create_function(move |lua, value: Value| {
         let document = given("json-decode", &value).and_then(|bytes| {
-            serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|error| format!("json-decode: {error}"))
+            serde_json::from_slice::<serde_json::Value>(&bytes)
+                .map_err(|error| format!("json-decode: {error}"))
         });
-        let value = document.and_then(|document| {
-            walker.lua(lua, &document).map_err(|error| format!("json-decode: {error}"))
-        });
+        let value = document
+            .and_then(|document| walker.lua(lua, &document).map_err(|error| format!("json-decode: {error}")));
         Ok(Answer::from(value))
     })?;
     table.raw_set("json-decode", from_json)

@@ -19,7 +19,8 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     })?;
     table.raw_set("log", log)?;
     let walker = shared.walker.clone();
-    let show = lua.create_function(move |_, value: Value| Ok(walker.json(&value).ok().map(|json| json.to_string())))?;
+    let show = lua
+        .create_function(move |_, value: Value| Ok(walker.json(&value).ok().map(|json| json.to_string())))?;
     table.raw_set("show", show)?;
     let capture = lua.create_function(|lua, (problem, span): (Value, Option<String>)| {
         Ok(capture(lua, &problem, span.as_deref()))

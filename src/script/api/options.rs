@@ -19,11 +19,11 @@ pub(super) struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Takes the options of a call of `of`, which knows these names.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     pub(super) fn read(of: &'static str, value: &'a Value, known: &[&str]) -> Result<Options<'a>, String> {
         let table = match value {
             Value::Nil => return Ok(Options { of, table: None }),
             Value::Table(table) => table,
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
             other => return Err(format!("the options of {of} are a table, got {}", kind(other))),
         };
         for (key, _) in table.pairs::<Value, Value>().flatten() {
@@ -76,12 +76,16 @@ impl<'a> Options<'a> {
     pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, String> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let found = match (text(&value), number(&value)) {
-            (Some(text), _) => parse_duration(&text).map_err(|error| format!("`:{name}` of {}: {error}", self.of))?,
+            (Some(text), _) => {
+                parse_duration(&text).map_err(|error| format!("`:{name}` of {}: {error}", self.of))?
+            }
             (None, Some(secs)) if secs > 0.0 && secs <= MAX_SECS => Duration::from_secs_f64(secs),
             (None, Some(secs)) => {
                 return Err(format!("`:{name}` of {} is {secs} seconds, which is no time to wait", self.of));
             }
-            (None, None) => return Err(self.wants(name, "a time such as \"5m\" or a number of seconds", &value)),
+            (None, None) => {
+                return Err(self.wants(name, "a time such as \"5m\" or a number of seconds", &value));
+            }
         };
         if found.is_zero() {
             return Err(format!("`:{name}` of {} is no time at all", self.of));
@@ -102,10 +106,17 @@ impl<'a> Options<'a> {
                 return Err(format!("`:{name}` of {}: {key:?} cannot be the name of a variable", self.of));
             }
             let Some(bytes) = argument(&value) else {
-                return Err(format!("`:{name}` of {} wants a string for `{key}`, got {}", self.of, kind(&value)));
+                return Err(format!(
+                    "`:{name}` of {} wants a string for `{key}`, got {}",
+                    self.of,
+                    kind(&value)
+                ));
             };
             if bytes.contains(&0) {
-                return Err(format!("`:{name}` of {}: the value of `{key}` must not have a NUL byte", self.of));
+                return Err(format!(
+                    "`:{name}` of {}: the value of `{key}` must not have a NUL byte",
+                    self.of
+                ));
             }
             variables.push((key, bytes));
         }
@@ -115,20 +126,20 @@ impl<'a> Options<'a> {
 }
 
 /// The bytes of a string, or of a number as Lua writes it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 pub(super) fn argument(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::Integer(_) | Value::Number(_) => value.to_string().ok().map(String::into_bytes),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => bytes(other),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds over 2^53 are refused anyway")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Integer(whole) => Some(*whole as f64),
         Value::Number(number) => Some(*number),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         _ => None,
     }
 }

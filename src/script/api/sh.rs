@@ -26,7 +26,9 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
                 Err(problem) => return Ok(Answer::Refused(problem)),
             };
             match step.await {
-                Ok(result) => Ok(Answer::Given((visible(&lua, &result)?, hidden(&lua, result, check, line)?))),
+                Ok(result) => {
+                    Ok(Answer::Given((visible(&lua, &result)?, hidden(&lua, result, check, line)?)))
+                }
                 Err(error) => Ok(Answer::from(error)),
             }
         }

@@ -58,7 +58,10 @@ async fn wrong_calls_are_refused_before_the_host_sees_them() {
         ("sh('a', {cwd = 3})", "`:cwd` of sh wants a string of UTF-8, got a number"),
         ("sh('a', {input = {}})", "`:input` of sh wants a string, got a table"),
         ("sh('a', {check = 'no'})", "`:check` of sh wants true or false, got a string"),
-        ("sh('a', {timeout = {}})", "`:timeout` of sh wants a time such as \"5m\" or a number of seconds, got a table"),
+        (
+            "sh('a', {timeout = {}})",
+            "`:timeout` of sh wants a time such as \"5m\" or a number of seconds, got a table",
+        ),
         ("sh('a', {timeout = 0})", "`:timeout` of sh is 0 seconds, which is no time to wait"),
         ("sh('a', {timeout = 0/0})", "`:timeout` of sh is NaN seconds, which is no time to wait"),
         ("sh('a', {timeout = '0s'})", "`:timeout` of sh is no time at all"),
@@ -76,13 +79,19 @@ async fn wrong_calls_are_refused_before_the_host_sees_them() {
         assert!(matches!(bench.run("t").await, JobEnd::Failed(_)), "{call}");
         assert_eq!(bench.host.lines(), [message], "{call}");
         assert_eq!(bench.host.count(), 0);
-        assert_eq!(script_error(&format!("\n{call}")).await.to_string(), format!(".quire/ci.fnl:2: {message}"));
+        assert_eq!(
+            script_error(&format!("\n{call}")).await.to_string(),
+            format!(".quire/ci.fnl:2: {message}")
+        );
     }
 }
 
 #[tokio::test]
 async fn files_are_read_and_written() {
-    let bench = Bench::job("assert(j['write-file']('a', '\\0\\255') == true) return _G['read-file']('a') == '\\0\\255'").await;
+    let bench = Bench::job(
+        "assert(j['write-file']('a', '\\0\\255') == true) return _G['read-file']('a') == '\\0\\255'",
+    )
+    .await;
     assert_eq!(bench.run("t").await, JobEnd::Passed);
     assert_eq!(bench.vm.outputs_json("t").unwrap().unwrap(), serde_json::json!(true));
     let error = script_error("\n local x = _G['read-file']('b')").await;

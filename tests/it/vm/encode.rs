@@ -12,7 +12,12 @@ async fn base64_goes_both_ways() {
         assert(decode('aGk') == 'hi' and decode('aG\\nk=\\n') == 'hi' and decode('') == '' and base64('') == '')
         return 1";
     assert_eq!(end_of(body).await, JobEnd::Passed);
-    assert!(script_error("_G['base64-decode']('!')").await.message.starts_with("base64-decode: this is not base64:"));
+    assert!(
+        script_error("_G['base64-decode']('!')")
+            .await
+            .message
+            .starts_with("base64-decode: this is not base64:")
+    );
     assert_eq!(script_error("base64({})").await.message, "base64 wants a string, got a table");
 }
 
@@ -40,6 +45,12 @@ async fn hashes_are_hex() {
     let body = "assert(hash('abc') == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
         assert(hash('abc', 'sha256') == hash('abc') and #hash('abc', 'sha512') == 128) return 1";
     assert_eq!(end_of(body).await, JobEnd::Passed);
-    assert_eq!(script_error("hash('a', 'sha1')").await.message, "hash knows `:sha256` and `:sha512`, not `:sha1`");
-    assert_eq!(script_error("hash('a', 3)").await.message, "hash knows `:sha256` and `:sha512`, got a number");
+    assert_eq!(
+        script_error("hash('a', 'sha1')").await.message,
+        "hash knows `:sha256` and `:sha512`, not `:sha1`"
+    );
+    assert_eq!(
+        script_error("hash('a', 3)").await.message,
+        "hash knows `:sha256` and `:sha512`, got a number"
+    );
 }

@@ -5,13 +5,10 @@ use quire::script::{JobEnd, JobFailure, StepFault};
 use super::fake_host::{Bench, end_of, script_error};
 
 async fn fault(body: &str) -> (u32, StepFault) {
-    match end_of(body).await {
-        JobEnd::Failed(JobFailure::Step(step)) => {
-            assert_eq!((step.exit, step.title.as_str()), (3, "exit 3"), "{body}");
-            (step.step, step.fault)
-        }
-        other => panic!("{body}: {other:?}"),
-    }
+    let end = end_of(body).await;
+    let JobEnd::Failed(JobFailure::Step(step)) = end else { panic!("{body}: {end:?}") };
+    assert_eq!((step.exit, step.title.as_str()), (3, "exit 3"), "{body}");
+    (step.step, step.fault)
 }
 
 #[tokio::test]
@@ -67,14 +64,17 @@ async fn a_failure_that_was_looked_at_is_the_users() {
 
 #[tokio::test]
 async fn a_failed_result_that_is_returned_fails_the_job_also_when_looked_at() {
-    for body in ["local r = sh('exit 3') local e = r.exit return r", "local r = sh('exit 3') return r.ok or r"] {
+    for body in
+        ["local r = sh('exit 3') local e = r.exit return r", "local r = sh('exit 3') return r.ok or r"]
+    {
         assert_eq!(fault(body).await, (1, StepFault::Returned), "{body}");
     }
     assert_eq!(fault("return sh('exit 3')").await, (1, StepFault::Ignored));
     let returned = JobEnd::Failed(JobFailure::Returned { exit: "4".into() });
     assert_eq!(end_of("return {exit = 4}").await, returned);
     assert_eq!(
-        end_of("local r = sh('exit 3') local c = {} for k, v in pairs(r) do c[k] = v end return r.ok or c").await,
+        end_of("local r = sh('exit 3') local c = {} for k, v in pairs(r) do c[k] = v end return r.ok or c")
+            .await,
         JobEnd::Failed(JobFailure::Returned { exit: "3".into() })
     );
     for body in ["return {exit = 0}", "return {exit = 'x'}", "return sh('out x')", "return 3"] {
@@ -96,7 +96,10 @@ async fn check_false_switches_the_rule_off() {
 #[tokio::test]
 async fn check_true_raises_at_once() {
     assert_eq!(fault("sh('exit 3', {check = true}) sh('out x')").await, (1, StepFault::Checked));
-    assert_eq!(fault("local ok, e = pcall(sh, 'exit 3', {check = true}) error(e)").await, (1, StepFault::Checked));
+    assert_eq!(
+        fault("local ok, e = pcall(sh, 'exit 3', {check = true}) error(e)").await,
+        (1, StepFault::Checked)
+    );
     let caught = "local ok, e = pcall(sh, 'exit 3', {check = true}) sh('out x')
         assert(not ok and e == 'step 1 `exit 3` failed with exit 3', e) return 1";
     assert_eq!(end_of(caught).await, JobEnd::Passed);

@@ -17,7 +17,8 @@ async fn what_is_not_in_the_sandbox_is_absent() {
     let error = script_error("\n io.open('/etc/passwd')").await;
     assert_eq!(error.message, "attempt to index a nil value (global 'io')");
     assert!(error.help.unwrap().contains("`read-file`"));
-    let here = GLOBALS.iter().map(|name| format!("assert(_G['{name}'] ~= nil, '{name}')\n")).collect::<String>();
+    let here =
+        GLOBALS.iter().map(|name| format!("assert(_G['{name}'] ~= nil, '{name}')\n")).collect::<String>();
     assert_eq!(evaluate(&here).await.unwrap(), []);
 }
 

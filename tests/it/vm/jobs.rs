@@ -7,7 +7,8 @@ use super::fake_host::{Bench, end_of, evaluate, script_error};
 
 #[tokio::test]
 async fn primitives_are_reached_by_the_parameter_and_by_name() {
-    let bench = Bench::job("local sh = j.sh sh('out 1') _G.sh('out 2') return _G['base64-decode']('aGk=')").await;
+    let bench =
+        Bench::job("local sh = j.sh sh('out 1') _G.sh('out 2') return _G['base64-decode']('aGk=')").await;
     assert_eq!(bench.run("t").await, JobEnd::Passed);
     assert_eq!(bench.host.count(), 2);
     assert_eq!(bench.vm.outputs_json("t").unwrap().unwrap(), json!("hi"));

@@ -67,7 +67,9 @@ async fn a_loop_that_cannot_be_suspended_ends_with_an_error_after_the_grace() {
 
 #[tokio::test]
 async fn reading_a_pipeline_has_a_time_limit() {
-    for text in ["\nwhile true do end", "\nlocal function f() while true do end end while true do pcall(f) end"] {
+    for text in
+        ["\nwhile true do end", "\nlocal function f() while true do end end while true do pcall(f) end"]
+    {
         let end = evaluate(text).await.unwrap_err();
         let EvaluationError::TimedOut { last_place, .. } = &end else { panic!("{end:?}") };
         assert_eq!(last_place.as_ref().unwrap().line, 2);
