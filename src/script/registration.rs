@@ -234,6 +234,7 @@ impl Reading {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn option(value: &Value) -> OptionValue {
     match value {
         Value::Boolean(flag) => OptionValue::Flag(*flag),
@@ -244,7 +245,6 @@ fn option(value: &Value) -> OptionValue {
             Some(planned) => OptionValue::Planned(planned),
             None => OptionValue::Other("table"),
         },
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => text(other).map_or(OptionValue::Other(other.type_name()), OptionValue::Text),
     }
 }
@@ -264,6 +264,7 @@ fn planned(table: &Table) -> Option<String> {
 }
 
 /// A value for a message: its type, and itself when it is short.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn kind(value: &Value) -> String {
     match value {
         Value::Nil => "nothing (nil)".to_owned(),
@@ -276,7 +277,6 @@ fn kind(value: &Value) -> String {
             Ok(_) => "a long string".to_owned(),
             Err(_) => "a string that is not UTF-8".to_owned(),
         },
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => format!("a {}", other.type_name()),
     }
 }

@@ -84,6 +84,7 @@ impl UserData for Caught {}
 
 /// Makes a [`Caught`] of an error value, at the moment it is raised. `span` is the compiler's, when the value
 /// is one of quire's own texts.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 pub(super) fn capture(lua: &Lua, problem: &Value, span: Option<&str>) -> Caught {
     let trace = frames(lua);
     match problem {
@@ -99,6 +100,7 @@ pub(super) fn capture(lua: &Lua, problem: &Value, span: Option<&str>) -> Caught 
 }
 
 /// What an error value that went through `call_async` or `xpcall` stands for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 pub(super) fn caught(value: &Value) -> Caught {
     let known =
         value.as_userdata().and_then(|data| data.borrow::<Caught>().ok().map(|caught| caught.clone()));
@@ -117,6 +119,7 @@ pub(super) fn caught(value: &Value) -> Caught {
 }
 
 /// The same for an error of mlua's.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 pub(super) fn caught_error(error: &Error) -> Caught {
     match root(error) {
         Error::MemoryError(_) => Caught::OutOfMemory,
@@ -184,21 +187,21 @@ pub(super) fn user_chunk(source: &str) -> Option<&str> {
     source.strip_prefix('@').filter(|file| !file.starts_with("quire/"))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn root(error: &Error) -> &Error {
     match error {
         Error::CallbackError { cause, .. } | Error::WithContext { cause, .. } => root(cause),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => other,
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn text_of(error: &Error) -> String {
     match error {
         Error::RuntimeError(text) | Error::SyntaxError { message: text, .. } => {
             // mlua adds a traceback to the text of an error that leaves a coroutine.
             text.split("\nstack traceback:").next().unwrap_or_default().to_owned()
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => other.to_string(),
     }
 }

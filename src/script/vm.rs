@@ -226,18 +226,17 @@ impl Inner {
     }
 
     /// An error in tail position left no frame: it is given the line that its job's function begins on.
-    fn without_place(&self, job: &str, end: JobEnd) -> JobEnd {
-        match end {
-            JobEnd::Failed(JobFailure::Script(mut error)) if error.line.is_none() => {
-                let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
-                let info = run.map(|run| run.info());
-                let file = info.as_ref().and_then(|info| info.source.as_deref()?.strip_prefix('@'));
-                error.file = file.map(str::to_owned);
-                error.line = info.as_ref().and_then(|info| u32::try_from(info.line_defined?).ok());
-                JobEnd::Failed(JobFailure::Script(error))
-            }
-            other => other,
+    fn without_place(&self, job: &str, mut end: JobEnd) -> JobEnd {
+        if let JobEnd::Failed(JobFailure::Script(error)) = &mut end
+            && error.line.is_none()
+        {
+            let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
+            let info = run.map(|run| run.info());
+            let file = info.as_ref().and_then(|info| info.source.as_deref()?.strip_prefix('@'));
+            error.file = file.map(str::to_owned);
+            error.line = info.as_ref().and_then(|info| u32::try_from(info.line_defined?).ok());
         }
+        end
     }
 }
 

@@ -159,6 +159,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     fn value(&mut self, value: &Value) -> Result<Json, WalkError> {
         self.left = self.left.checked_sub(1).ok_or(WalkError::Size)?;
         match value {
@@ -173,7 +174,6 @@ impl Walk<'_> {
                 Err(_) => Err(WalkError::NotUtf8 { at: self.at() }),
             },
             Value::Table(table) => self.table(table),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
             other => Err(WalkError::Kind { at: self.at(), kind: other.type_name() }),
         }
     }
@@ -208,7 +208,7 @@ impl Walk<'_> {
         for pair in table.pairs::<Value, Value>() {
             let (key, _) = pair?;
             let place = key.as_integer().and_then(|place| usize::try_from(place).ok());
-            if !place.is_some_and(|place| place <= length) {
+            if place.is_none_or(|place| place > length) {
                 return Err(WalkError::Key { at: self.at(), key: shown_key(&key) });
             }
         }
@@ -257,11 +257,11 @@ fn at(path: &[String]) -> String {
     format!("`{shown}`")
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn shown_key(key: &Value) -> String {
     match key {
         Value::String(text) => format!("`{}`", text.to_string_lossy()),
         Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => key.to_string().unwrap_or_default(),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => format!("of type {}", other.type_name()),
     }
 }

@@ -76,11 +76,11 @@ impl<T: IntoLuaMulti> IntoLuaMulti for Answer<T> {
 }
 
 /// A value for a message, as `a number` or `nothing`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn kind(value: &Value) -> String {
     match value {
         Value::Nil => "nothing (nil)".to_owned(),
         Value::Integer(_) | Value::Number(_) => "a number".to_owned(),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => format!("a {}", other.type_name()),
     }
 }

@@ -19,11 +19,11 @@ pub(super) struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Takes the options of a call of `of`, which knows these names.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     pub(super) fn read(of: &'static str, value: &'a Value, known: &[&str]) -> Result<Options<'a>, String> {
         let table = match value {
             Value::Nil => return Ok(Options { of, table: None }),
             Value::Table(table) => table,
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
             other => return Err(format!("the options of {of} are a table, got {}", kind(other))),
         };
         for (key, _) in table.pairs::<Value, Value>().flatten() {
@@ -126,20 +126,20 @@ impl<'a> Options<'a> {
 }
 
 /// The bytes of a string, or of a number as Lua writes it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 pub(super) fn argument(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::Integer(_) | Value::Number(_) => value.to_string().ok().map(String::into_bytes),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         other => bytes(other),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds over 2^53 are refused anyway")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Integer(whole) => Some(*whole as f64),
         Value::Number(number) => Some(*number),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
         _ => None,
     }
 }

@@ -5,13 +5,10 @@ use quire::script::{JobEnd, JobFailure, StepFault};
 use super::fake_host::{Bench, end_of, script_error};
 
 async fn fault(body: &str) -> (u32, StepFault) {
-    match end_of(body).await {
-        JobEnd::Failed(JobFailure::Step(step)) => {
-            assert_eq!((step.exit, step.title.as_str()), (3, "exit 3"), "{body}");
-            (step.step, step.fault)
-        }
-        other => panic!("{body}: {other:?}"),
-    }
+    let end = end_of(body).await;
+    let JobEnd::Failed(JobFailure::Step(step)) = end else { panic!("{body}: {end:?}") };
+    assert_eq!((step.exit, step.title.as_str()), (3, "exit 3"), "{body}");
+    (step.step, step.fault)
 }
 
 #[tokio::test]

@@ -191,10 +191,9 @@ pub(super) async fn end_of(body: &str) -> JobEnd {
 
 /// The error that a job with this body ends with.
 pub(super) async fn script_error(body: &str) -> ScriptError {
-    match end_of(body).await {
-        JobEnd::Failed(JobFailure::Script(error)) => error,
-        other => panic!("{body}: {other:?}"),
-    }
+    let end = end_of(body).await;
+    let JobEnd::Failed(JobFailure::Script(error)) = end else { panic!("{body}: {end:?}") };
+    error
 }
 
 pub(super) async fn evaluate(text: &str) -> Result<Vec<Registration>, EvaluationError> {

@@ -56,7 +56,20 @@ async fn options_and_spans_are_kept_as_they_are() {
     assert_eq!(declared[0].problems, []);
 }
 
+fn at(what: &str, argument: usize) -> Problem {
+    Problem { what: what.into(), argument: Some(argument), item: None }
+}
+
+fn item(what: &str, item: usize) -> Problem {
+    Problem { what: what.into(), argument: Some(1), item: Some(item) }
+}
+
+fn whole(what: &str) -> Problem {
+    Problem { what: what.into(), argument: None, item: None }
+}
+
 #[tokio::test]
+<<<<<<< HEAD
 async fn every_mistake_of_a_call_is_kept_and_none_raises() {
     let text = "ci.job(3, {'a', 4, ci.cron('0 3 * * *'), {}}, function() end)
         ci.job('a', 'quire/push', function() end)
@@ -127,6 +140,73 @@ async fn every_mistake_of_a_call_is_kept_and_none_raises() {
             .map(|job| job.has_run)
             .eq([true, true, true, true, false, false, false, true, true, true, true, false, false])
     );
+=======
+async fn mistakes_of_id_and_inputs_are_kept() {
+    for (arguments, problems) in [
+        ("'a', {'b'}", vec![]),
+        ("3, {'b'}", vec![at("a job's id is a string, got the number 3", 0)]),
+        ("'\\255', {'b'}", vec![at("a job's id is a string, got a string that is not UTF-8", 0)]),
+        (
+            "'a', 'quire/push'",
+            vec![at(
+                "a job's inputs are a list of names, such as [:quire/push], got the string \"quire/push\"",
+                1,
+            )],
+        ),
+        ("'a', {}", vec![at("a job needs at least one input, such as :quire/push", 1)]),
+        ("'a', {x = 1}", vec![at("a job's inputs are a list of names, got a table with keys", 1)]),
+        ("'a', {'b', x = 1}", vec![at("a job's inputs are a list of names, got a table with keys", 1)]),
+        ("'a', ci.cron('x')", vec![at("a job's inputs are a list: write [(ci.cron …)]", 1)]),
+        (
+            "'a', {'b', 4, ci.cron('0 3 * * *'), {}}",
+            vec![
+                item("an input is the id of a job or a source, got the number 4", 1),
+                item("an input is the id of a job or a source, got a table", 3),
+            ],
+        ),
+    ] {
+        let declared = jobs(&format!("ci.job({arguments}, function() end)")).await;
+        assert_eq!(declared[0].problems, problems, "{arguments}");
+        assert!(declared[0].has_run);
+    }
+    let declared = jobs("ci.job('a', {'b', 4, ci.cron('x')}, function() end)").await;
+    assert_eq!(declared[0].inputs, [name("b"), InputRef::Unreadable, InputRef::Planned("cron".into())]);
+}
+
+#[tokio::test]
+async fn mistakes_of_options_and_function_are_kept() {
+    for (arguments, has_run, problem) in [
+        ("", false, whole("a job needs a function to run")),
+        (", {}", false, whole("a job needs a function to run, got nothing (nil)")),
+        (", {}, 3", false, at("a job needs a function to run, got the number 3", 3)),
+        (
+            ", 'run', '\\1@9'",
+            false,
+            at("a job's third argument is its options or its function, got the string \"run\"", 2),
+        ),
+        (", function() end, {timeout = 1}", true, whole("a job's options come before its function")),
+        (
+            ", {}, function() end, 1, 2",
+            true,
+            whole("`ci.job` takes an id, inputs, options and a function, got 6 arguments"),
+        ),
+        (", {[1] = 2}, function() end", true, at("the name of an option is a string, got the number 1", 2)),
+    ] {
+        let declared = jobs(&format!("ci.job('a', {{'b'}}{arguments})")).await;
+        assert_eq!(declared[0].problems, [problem], "{arguments}");
+        assert_eq!(declared[0].has_run, has_run, "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_arguments_has_every_problem_at_once_and_does_not_raise() {
+    let declared = jobs("ci.job()\nci:job()\nci.job('next', {'quire/push'}, function() end)").await;
+    for (place, line) in [(0, 2), (1, 3)] {
+        assert_eq!(declared[place].problems.len(), 3);
+        assert_eq!((declared[place].id.as_ref(), declared[place].line), (None, Some(line)));
+    }
+    assert_eq!((declared.len(), declared[2].problems.len()), (3, 0));
+>>>>>>> aabf6e2b4ac5d72df6eefa157f33015f281765b4
 }
 
 #[tokio::test]
