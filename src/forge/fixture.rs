@@ -76,6 +76,7 @@ impl Fixture {
 pub(super) fn named(call: GitCommand) -> GitCommand {
     call.env("GIT_COMMITTER_NAME", "Jo")
         .env("GIT_COMMITTER_EMAIL", "jo@home")
+        .env("GIT_ALLOW_PROTOCOL", "file")
         .env("GIT_AUTHOR_NAME", "Jo")
         .env("GIT_AUTHOR_EMAIL", "jo@home")
 }

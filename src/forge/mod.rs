@@ -10,6 +10,8 @@ mod look;
 mod look_error;
 mod reflog;
 mod refs;
+#[cfg(test)]
+mod simulation;
 
 pub use ledger::*;
 pub use look::*;
