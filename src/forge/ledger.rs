@@ -19,7 +19,7 @@ use crate::model::CommitId;
 
 use super::claims::{Candidate, Claims, Proof};
 use super::look::{LogCursor, LogPart, LogStart, Look};
-use super::reflog::{Line, LineInfo, LineKey};
+use super::reflog::{Entry, Line, LineInfo, LineKey};
 
 /// How many of the latest updates of a ref are kept for reports that come late.
 pub const MAX_RECENT: usize = 64;
@@ -255,11 +255,13 @@ fn read<'a>(seen: &Seen, known: &Keys, look: &'a Look) -> Reading<'a> {
         let proof = prove(line, next.map(|(_, line)| line), look.tip);
         candidates.push(Candidate { place, line, proof, push: None });
     }
-    // Up to the line that says so, a log that was moved here tells of another ref.
-    let moved = candidates.iter().rposition(|candidate| whole && candidate.line.moved_here);
-    if let Some(moved) = moved {
-        candidates.drain(..moved);
-        candidates.iter_mut().take(1).for_each(|candidate| candidate.proof = Proof::History);
+    // Up to the line that says so, a log that was moved here tells of another ref; also when an equal line is
+    // known, from an earlier move within the same second.
+    let moved_here = |entry: &Entry| entry.line.as_ref().is_some_and(|line| line.moved_here);
+    if let Some(moved) = log.entries.iter().rposition(moved_here).filter(|_| whole) {
+        candidates.retain(|candidate| candidate.place >= moved);
+        let marker = candidates.iter_mut().find(|candidate| candidate.place == moved);
+        marker.into_iter().for_each(|candidate| candidate.proof = Proof::History);
     }
     Reading { candidates, waits: false }
 }

@@ -222,6 +222,10 @@ fn a_renamed_branch_leaves_its_history_behind() {
     // Over an existing branch, seen afterwards.
     let mut over = World::at("0x1", 'x');
     assert_eq!(over.find(2, "0a1 ab2 bb3! bc4", 'c', ""), "xb bc");
+    // Twice in one second, with one value.
+    let mut twice = World::at("0a1 aa2!", 'a');
+    assert_eq!(twice.find(2, "0b1 ba1 aa2!", 'a', ""), "");
+    assert_eq!(twice.find(3, "0c1 ca1 aa2! ab3", 'b', ""), "ab");
 }
 
 #[test]

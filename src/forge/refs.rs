@@ -163,6 +163,15 @@ impl Stamp {
     }
 }
 
+/// The branch that `HEAD` of a repository names, whether it is there or not; nothing when `HEAD` is detached or
+/// cannot be read.
+pub fn head_branch(git_dir: &Path) -> Option<RefName> {
+    match read_loose(&git_dir.join("HEAD")) {
+        Ok(Some(Loose::Value(RefValue::Symbolic(branch)))) => Some(branch),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// The names of all files in `refs/` below a folder (the repository, or its `logs`), without lock files and
 /// without names that no ref has. A folder that vanishes meanwhile is not an error.
 pub(super) fn files_below(root: &Path) -> Result<Vec<RefName>, LookError> {

@@ -316,6 +316,8 @@ fn simulate(seed: u64, operations: usize, gap: usize, faults: bool) -> Tally {
         let truth = std::mem::take(&mut sim.truth);
         tally.updates += truth.len();
         let blind = std::mem::take(&mut sim.blind);
+        // What was missed in this window is found in the next by its late report.
+        sim.blind.extend(late.iter().map(|(name, _)| name).filter(|name| blind.contains(name)).cloned());
         for name in NAMES.map(ref_name) {
             let of = |steps: &[Step]| steps.iter().filter(|step| step.0 == name).cloned().collect::<Vec<_>>();
             let (lost, twice) = difference(&of(&truth), &of(&found));
