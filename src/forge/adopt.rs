@@ -1,0 +1,158 @@
+//! Taking in a bare repository that quire did not make.
+//!
+//! Everything is checked before anything is changed. What the repository holds is written down, so that
+//! nothing that was pushed before runs.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use crate::model::RepoName;
+
+use super::baseline;
+use super::durable::{make_folder, move_folder};
+use super::identity::{Identity, read_identity};
+use super::layout::{check_free, find, hooks_dir, repo_dir, repos_dir};
+use super::repo_error::RepoError;
+use super::settings::{self, HOOKS_PATH, apply_settings};
+
+/// What was adopted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Who the repository is now.
+    pub identity: Identity,
+    /// How many refs it has that will not run.
+    pub refs: usize,
+    /// What the operator should know: one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Adopts a repository that is in its place below `repos/` already.
+///
+/// # Errors
+/// Says why it cannot be adopted; [`RepoError::AlreadyAdopted`] when there is nothing to do.
+pub fn adopt_in_place(data: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
+    let repo = find(data, name)?;
+    if read_identity(&repo)?.is_some() {
+        return Err(RepoError::AlreadyAdopted(name.clone()));
+    }
+    let warnings = check(data, &repo)?;
+    take_in(data, &repo, warnings)
+}
+
+/// Moves a repository from elsewhere on the same file system to its place below `repos/` and adopts it.
+///
+/// # Errors
+/// Says why it cannot be adopted; it is where it was then.
+pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
+    let read = |source| RepoError::Read { path: path.to_owned(), source };
+    let path = &fs::canonicalize(path).map_err(read)?;
+    check_free(data, name)?;
+    if read_identity(path)?.is_some() {
+        return Err(RepoError::AlreadyAdopted(name.clone()));
+    }
+    let warnings = check(data, path)?;
+    let repos = repos_dir(data);
+    make_folder(&repos)?;
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).map_err(read);
+    if device(path)? != device(&repos)? {
+        return Err(RepoError::OtherFileSystem { path: path.to_owned(), repos });
+    }
+    let place = repo_dir(data, name);
+    make_folder(place.parent().unwrap_or(data))?;
+    move_folder(path, &place).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::CrossesDevices {
+            RepoError::OtherFileSystem { path: path.to_owned(), repos }
+        } else {
+            RepoError::Write { path: place.clone(), source }
+        }
+    })?;
+    take_in(data, &place, warnings).inspect_err(|_| {
+        // The first error is the one to tell; the repository is whole in either place.
+        drop(move_folder(&place, path));
+    })
+}
+
+/// Applies the settings and writes down what is there; the identity comes last, for it makes it official.
+fn take_in(data: &Path, repo: &Path, warnings: Vec<String>) -> Result<Adopted, RepoError> {
+    apply_settings(data, repo)?;
+    let refs = baseline::write_baseline(repo)?;
+    let identity = Identity { baseline: Some(baseline::FILE.to_owned()), ..Identity::fresh() };
+    identity.write(repo)?;
+    Ok(Adopted { identity, refs, warnings })
+}
+
+/// Checks that a folder is a bare repository that quire can host; what the operator should know of it.
+fn check(data: &Path, repo: &Path) -> Result<Vec<String>, RepoError> {
+    check_bare(repo)?;
+    check_format(repo)?;
+    check_hooks(data, repo)?;
+    let mut warnings = Vec::new();
+    if fs::read(repo.join("objects/info/alternates")).is_ok_and(|text| !text.trim_ascii().is_empty()) {
+        warnings.push("it borrows objects from other repositories (objects/info/alternates)".to_owned());
+    }
+    if fs::read_dir(repo.join("worktrees")).is_ok_and(|mut entries| entries.next().is_some()) {
+        warnings.push("it has linked worktrees, and pushes to their branches are refused by git".to_owned());
+    }
+    Ok(warnings)
+}
+
+/// Checks that a folder is a bare repository and no work tree, neither a main one nor a linked one.
+fn check_bare(repo: &Path) -> Result<(), RepoError> {
+    let not_bare = |reason| Err(RepoError::NotBare { path: repo.to_owned(), reason });
+    if fs::symlink_metadata(repo.join(".git")).is_ok() {
+        return not_bare("it has a working tree");
+    }
+    if fs::symlink_metadata(repo.join("commondir")).is_ok() {
+        return not_bare("it belongs to a linked worktree");
+    }
+    if !(repo.join("HEAD").is_file() && repo.join("objects").is_dir() && repo.join("config").is_file()) {
+        return not_bare("it has no HEAD, no objects or no config");
+    }
+    let config = settings::open(repo)?;
+    match config.get_bool("core.bare") {
+        Ok(true) => Ok(()),
+        Ok(false) => not_bare("core.bare is false"),
+        // Git guesses then; a folder called `.git` is the only one that it takes for the other kind.
+        Err(_) if repo.file_name().is_some_and(|name| name != ".git") => Ok(()),
+        Err(_) => not_bare("it is the folder of a working tree"),
+    }
+}
+
+/// Checks that objects and refs are stored as libgit2 reads them.
+pub(super) fn check_format(repo: &Path) -> Result<(), RepoError> {
+    let config = settings::open(repo)?;
+    for (key, what, known) in
+        [("extensions.objectformat", "objects", "sha1"), ("extensions.refstorage", "refs", "files")]
+    {
+        let found = config.get_string(key).unwrap_or_else(|_| known.to_owned());
+        if !found.eq_ignore_ascii_case(known) {
+            return Err(RepoError::Format { path: repo.to_owned(), what, found });
+        }
+    }
+    match git2::Repository::open_bare(repo) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(RepoError::Config { path: repo.to_owned(), source }),
+    }
+}
+
+/// Checks that no hook would silently stop working.
+fn check_hooks(data: &Path, repo: &Path) -> Result<(), RepoError> {
+    let mut hooks = Vec::new();
+    let ours = std::path::absolute(hooks_dir(data)).unwrap_or_default();
+    let elsewhere = settings::open(repo)?.get_string(HOOKS_PATH).ok();
+    if let Some(path) = elsewhere.filter(|path| Path::new(path) != ours) {
+        hooks.push(format!("{HOOKS_PATH} = {path}"));
+    }
+    for entry in fs::read_dir(repo.join("hooks")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Through a link as well: git follows it.
+        let runs = fs::metadata(entry.path())
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+        if runs && !name.ends_with(".sample") {
+            hooks.push(format!("hooks/{name}"));
+        }
+    }
+    hooks.sort();
+    if hooks.is_empty() { Ok(()) } else { Err(RepoError::OwnHooks { path: repo.to_owned(), hooks }) }
+}

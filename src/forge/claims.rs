@@ -1,0 +1,188 @@
+//! Which report belongs to which update.
+//!
+//! A report binds to one update of the same old and new value. First by the e-mail in its line, which
+//! `quire exec` makes unique to the push; else by time. What stays unbound is an update without a line.
+
+use crate::model::CommitId;
+
+use super::ledger::{Bound, Claim, Recent, Report};
+use super::reflog::{Line, LineInfo};
+
+/// Clocks and the order of a second: how far outside its push's time a line may be.
+const SLACK_SECS: i64 = 2;
+
+/// Whether the update of a line has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It has.
+    Happened,
+    /// It has not and will not.
+    Phantom,
+    /// It may be happening.
+    Pending,
+    /// The line ends the history of the ref that the log was moved from.
+    History,
+}
+
+/// A line that is not settled yet.
+#[derive(Debug)]
+pub(super) struct Candidate<'a> {
+    /// Its place among the entries of the look.
+    pub(super) place: usize,
+    /// The line.
+    pub(super) line: &'a Line,
+    /// Whether its update has happened.
+    pub(super) proof: Proof,
+    /// The push that it belongs to.
+    pub(super) push: Option<String>,
+}
+
+/// How well a report fits a line; each is tried for all reports before the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// Same e-mail, within the time of the push.
+    MailAndTime,
+    /// Same e-mail; the pusher sets the date over a local path.
+    Mail,
+    /// Within the time of the push, and not by the e-mail of another push.
+    Time,
+    /// Same values.
+    Values,
+}
+
+/// The reports that are not bound yet.
+#[derive(Debug)]
+pub(super) struct Claims<'a> {
+    unbound: Vec<&'a Report>,
+}
+
+impl<'a> Claims<'a> {
+    /// The reports, each push once, without those whose update is known; what has happened stands first.
+    pub(super) fn new(reports: &'a [Report], recent: &[Recent]) -> Claims<'a> {
+        let mut sorted: Vec<&Report> = reports.iter().collect();
+        sorted.sort_by_key(|report| report.claim);
+        let mut unbound: Vec<&Report> = Vec::new();
+        for report in sorted {
+            let known = recent.iter().any(|update| update.push.as_ref() == Some(&report.push))
+                || unbound.iter().any(|other| other.push == report.push);
+            if !known && report.old != report.new {
+                unbound.push(report);
+            }
+        }
+        Claims { unbound }
+    }
+
+    /// Binds reports to updates found earlier, which are returned, and to lines, which are marked.
+    pub(super) fn bind(&mut self, recent: &[Recent], lines: &mut [Candidate<'_>]) -> Vec<Bound> {
+        let mut bound: Vec<Bound> = Vec::new();
+        for fit in [Fit::MailAndTime, Fit::Mail, Fit::Time, Fit::Values] {
+            self.unbound.retain(|report| {
+                let earlier = recent.iter().find(|update| {
+                    let free =
+                        update.push.is_none() && bound.iter().all(|other| other.serial != update.serial);
+                    free && report.moves(update.old, update.new)
+                        && update
+                            .line
+                            .as_ref()
+                            .map_or(fit == Fit::Time, |line| fits_earlier(report, line, fit))
+                });
+                if let Some(update) = earlier {
+                    bound.push(Bound { serial: update.serial, push: report.push.clone() });
+                    return false;
+                }
+                bind_line(report, lines, fit).is_none()
+            });
+        }
+        bound
+    }
+
+    /// Takes a report that leads away from a value, preferably straight to the target.
+    pub(super) fn take_step(&mut self, from: CommitId, target: CommitId) -> Option<&'a Report> {
+        let leads = |report: &&Report| report.claim == Claim::Happened && report.old == from;
+        let straight = self.unbound.iter().position(|report| leads(report) && report.new == target);
+        let place = straight.or_else(|| self.unbound.iter().position(leads))?;
+        Some(self.unbound.remove(place))
+    }
+
+    /// Takes reports that lead away from a value and back to it, if there are such.
+    pub(super) fn take_round(&mut self, home: CommitId) -> Vec<&'a Report> {
+        let before = self.unbound.clone();
+        let mut taken = Vec::new();
+        let mut at = home;
+        while let Some(report) = self.take_step(at, home) {
+            at = report.new;
+            taken.push(report);
+        }
+        if at != home {
+            self.unbound = before;
+            taken.clear();
+        }
+        taken
+    }
+
+    /// Takes the push that meant to make this step.
+    pub(super) fn take_intent(&mut self, from: CommitId, target: CommitId) -> Option<String> {
+        let place = self.unbound.iter().position(|report| report.moves(from, target))?;
+        Some(self.unbound.remove(place).push.clone())
+    }
+
+    /// Takes all that has happened.
+    pub(super) fn take_all_happened(&mut self) -> Vec<&'a Report> {
+        let (happened, rest) = self.unbound.iter().partition(|report| report.claim == Claim::Happened);
+        self.unbound = rest;
+        happened
+    }
+}
+
+/// Binds a report to the first line that it fits; what the report says has happened has happened.
+fn bind_line(report: &Report, lines: &mut [Candidate<'_>], fit: Fit) -> Option<()> {
+    let free = |line: &&mut Candidate<'_>| {
+        line.push.is_none()
+            && report.moves(line.line.old, line.line.new)
+            && fits(report, &line.line.info, fit)
+    };
+    if let Some(line) = lines.iter_mut().filter(free).find(|line| line.proof == Proof::Happened) {
+        line.push = Some(report.push.clone());
+        return Some(());
+    }
+    if report.claim == Claim::Intended || fit == Fit::Values {
+        return None;
+    }
+    let line = lines.iter_mut().rev().filter(free).find(|line| line.proof != Proof::History)?;
+    line.proof = Proof::Happened;
+    line.push = Some(report.push.clone());
+    Some(())
+}
+
+/// Whether a report fits an update found at an earlier look; equal values alone are not enough there.
+fn fits_earlier(report: &Report, line: &LineInfo, fit: Fit) -> bool {
+    fit != Fit::Values && fits(report, line, fit)
+}
+
+/// Whether a report fits a line this well.
+fn fits(report: &Report, line: &LineInfo, fit: Fit) -> bool {
+    let in_time = report.since.saturating_sub(SLACK_SECS) <= line.time
+        && line.time <= report.until.saturating_add(SLACK_SECS);
+    let same_mail = report.email.as_ref() == Some(&line.email);
+    // Two e-mails of one domain that differ are two push ids, or two people.
+    let other_push =
+        report.email.as_ref().is_some_and(|email| !same_mail && domain(email) == domain(&line.email));
+    match fit {
+        Fit::MailAndTime => same_mail && in_time,
+        Fit::Mail => same_mail,
+        Fit::Time => in_time && !other_push,
+        Fit::Values => !other_push,
+    }
+}
+
+/// What stands after the last `@`.
+fn domain(email: &[u8]) -> Option<&[u8]> {
+    email.rsplit(|byte| *byte == b'@').next()
+}
+
+impl Report {
+    /// Whether the report tells of this step.
+    fn moves(&self, old: CommitId, new: CommitId) -> bool {
+        self.old == old && self.new == new
+    }
+}

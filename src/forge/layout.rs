@@ -1,0 +1,88 @@
+//! Where things are in the data folder, and whether a name can be used there.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::RepoName;
+
+use super::repo_error::RepoError;
+
+/// The folder of all repositories.
+pub fn repos_dir(data: &Path) -> PathBuf {
+    data.join("repos")
+}
+
+/// The folder of a repository, whether it is there or not.
+pub fn repo_dir(data: &Path, name: &RepoName) -> PathBuf {
+    repos_dir(data).join(name.folder())
+}
+
+/// The folder of a repository's runs, whether it is there or not.
+pub fn runs_dir(data: &Path, name: &RepoName) -> PathBuf {
+    data.join("runs").join(name.folder())
+}
+
+/// The folder of the hooks that all repositories share.
+pub fn hooks_dir(data: &Path) -> PathBuf {
+    data.join("hooks")
+}
+
+/// The folder of removed repositories.
+pub fn trash_dir(data: &Path) -> PathBuf {
+    data.join("trash")
+}
+
+/// The folder of a repository that is there, reached without any symbolic link below `repos/`.
+///
+/// # Errors
+/// Says that it is not there, or that something on the way is a link.
+pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
+    let mut path = repos_dir(data);
+    for part in &name.folder() {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_symlink() => return Err(RepoError::SymbolicLink { path }),
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Err(RepoError::NotFound(name.clone())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RepoError::NotFound(name.clone()));
+            }
+            Err(source) => return Err(RepoError::Read { path, source }),
+        }
+    }
+    Ok(path)
+}
+
+/// Checks that nothing has this name, nor one that differs in case only.
+pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+    let mut folder = repos_dir(data);
+    for part in &name.folder() {
+        for other in names_in(&folder)? {
+            if other.eq_ignore_ascii_case(&part.to_string_lossy()) && part.to_string_lossy() != other {
+                return Err(RepoError::CaseCollision { name: name.clone(), other });
+            }
+        }
+        folder.push(part);
+        if fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_symlink()) {
+            return Err(RepoError::SymbolicLink { path: folder });
+        }
+    }
+    if fs::symlink_metadata(&folder).is_ok() { Err(RepoError::Exists(name.clone())) } else { Ok(()) }
+}
+
+/// The names in a folder, sorted, as far as they are UTF-8; none when there is no such folder.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, RepoError> {
+    let read = |source| RepoError::Read { path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(read)?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}

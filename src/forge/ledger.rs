@@ -1,0 +1,378 @@
+//! The rule that says which updates of a ref have happened since it was last looked at. Pure: no file, no clock.
+//!
+//! The log is evidence, not the record. A line counts once something confirms it: the next line goes on from
+//! its new value, the ref has that value, or a hook says so. A line that the next one goes *around* is a
+//! phantom (a receive-pack was killed between the line and the ref). A value that no line leads to was reached
+//! all the same (power cut, log removed, ref deleted), and is an update of its own. Every line, phantom or
+//! not, proves that the ref had its old value, because git reads that under the ref's lock.
+//!
+//! Invariants: looking again with what the verdict returned finds nothing; a report never makes a second
+//! update of one that is among the last [`MAX_RECENT`]; ids of updates are the caller's business.
+//!
+//! Known limits: what was deleted and recreated within one second by one identity between two looks, without
+//! reports; several updates whose lines were all lost between two looks become one; a phantom *and* a lost
+//! line next to it count as one update too many.
+
+use std::collections::BTreeMap;
+
+use crate::model::CommitId;
+
+use super::claims::{Candidate, Claims, Proof};
+use super::look::{LogCursor, LogPart, LogStart, Look};
+use super::reflog::{Entry, Line, LineInfo, LineKey};
+
+/// How many of the latest updates of a ref are kept for reports that come late.
+pub const MAX_RECENT: usize = 64;
+
+/// What is known of one ref from the looks before. The default is a ref that was never seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The last recorded value; zero for none.
+    pub value: CommitId,
+    /// How far its log was read.
+    pub cursor: Option<LogCursor>,
+    /// The serial that the next update gets.
+    pub next_serial: u64,
+    /// The latest updates, oldest first, at most [`MAX_RECENT`].
+    pub recent: Vec<Recent>,
+}
+
+/// One of the latest updates of a ref.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// Its serial.
+    pub serial: u64,
+    /// The value before.
+    pub old: CommitId,
+    /// The value after.
+    pub new: CommitId,
+    /// Its line, if it had one.
+    pub line: Option<LineInfo>,
+    /// The push that it belongs to, once that is known.
+    pub push: Option<String>,
+}
+
+/// How often each line of the present log was settled, as an update or as a phantom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys(BTreeMap<LineKey, u32>);
+
+/// What becomes of the stored keys of a ref.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeysChange {
+    /// These are added to them.
+    Add(Vec<LineKey>),
+    /// These stand instead of them.
+    Replace(Vec<LineKey>),
+}
+
+/// What a hook said about one ref update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The id of the push.
+    pub push: String,
+    /// The value before.
+    pub old: CommitId,
+    /// The value after.
+    pub new: CommitId,
+    /// The committer e-mail that receive-pack ran with, which git puts into the log.
+    pub email: Option<Vec<u8>>,
+    /// When receive-pack began, in seconds since 1970.
+    pub since: i64,
+    /// When the hook spoke; `i64::MAX` when it has not ended yet.
+    pub until: i64,
+    /// What is said.
+    pub claim: Claim,
+}
+
+/// How sure a report is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// The ref has moved: said after the fact. An update without a line, if need be.
+    Happened,
+    /// The ref was about to move: names the push of an update that is found, but makes none.
+    Intended,
+}
+
+/// How an update came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// By its line in the log.
+    Line,
+    /// By a report alone.
+    Report,
+    /// By the ref's value alone: no line and no report leads there.
+    Tip,
+}
+
+/// An update that was not known before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its serial within the ref.
+    pub serial: u64,
+    /// The value before; zero when the ref was created.
+    pub old: CommitId,
+    /// The value after; zero when the ref was deleted.
+    pub new: CommitId,
+    /// What its line says.
+    pub line: Option<LineInfo>,
+    /// How it came to be known.
+    pub how: How,
+    /// The push that it belongs to.
+    pub push: Option<String>,
+}
+
+/// An earlier update of which it is now known to which push it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The serial of the update.
+    pub serial: u64,
+    /// The push.
+    pub push: String,
+}
+
+/// What follows from one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// New updates, in order.
+    pub found: Vec<Found>,
+    /// Pushes of earlier updates.
+    pub bound: Vec<Bound>,
+    /// What is to be stored, together with the updates.
+    pub seen: Seen,
+    /// What becomes of the stored keys.
+    pub keys: KeysChange,
+    /// Whether a line waits for its ref: a push is under way, or was killed.
+    pub pending: bool,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { value: CommitId::ZERO, cursor: None, next_serial: 0, recent: Vec::new() }
+    }
+}
+
+impl Keys {
+    /// The keys in a list, which may hold equal ones.
+    pub fn of(list: impl IntoIterator<Item = LineKey>) -> Keys {
+        let mut keys = Keys::default();
+        list.into_iter().for_each(|key| keys.add(key));
+        keys
+    }
+
+    /// Follows what a verdict says.
+    pub fn apply(&mut self, change: KeysChange) {
+        match change {
+            KeysChange::Add(list) => list.into_iter().for_each(|key| self.add(key)),
+            KeysChange::Replace(list) => *self = Keys::of(list),
+        }
+    }
+
+    fn add(&mut self, key: LineKey) {
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    /// Takes one out, if there is one.
+    fn take(&mut self, key: LineKey) -> bool {
+        let left = self.0.get_mut(&key).filter(|count| **count > 0);
+        left.map(|count| *count -= 1).is_some()
+    }
+}
+
+/// Says what has happened to a ref since it was last looked at.
+///
+/// `known` is only asked when the log is another file than before ([`LogStart::Beginning`]); otherwise it may
+/// be left empty. A push whose update is recorded already is better not reported again.
+pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Verdict {
+    let mut reading = read(seen, known, look);
+    let mut claims = Claims::new(reports, &seen.recent);
+    let bound = claims.bind(&seen.recent, &mut reading.candidates);
+    let pending = reading.candidates.iter().any(|candidate| candidate.proof == Proof::Pending);
+    let (cursor, keys) = settle(seen, look, &reading);
+
+    let mut book = Book { at: seen.value, found: Vec::new(), next_serial: seen.next_serial };
+    for candidate in reading.candidates {
+        if candidate.proof == Proof::History {
+            book.write(candidate.line.new, Some(candidate.line.info.clone()), How::Line, candidate.push);
+            continue;
+        }
+        book.bridge(candidate.line.old, &mut claims);
+        if candidate.proof == Proof::Happened {
+            book.write(candidate.line.new, Some(candidate.line.info.clone()), How::Line, candidate.push);
+        }
+    }
+    book.add_unexplained(look.tip, &mut claims);
+    book.bridge(look.tip, &mut claims);
+
+    let mut recent = seen.recent.clone();
+    for Bound { serial, push } in &bound {
+        recent.iter_mut().filter(|update| update.serial == *serial).for_each(|u| u.push = Some(push.clone()));
+    }
+    recent.extend(book.found.iter().map(Found::as_recent));
+    recent.drain(..recent.len().saturating_sub(MAX_RECENT));
+    let seen = Seen { value: look.tip, cursor, next_serial: book.next_serial, recent };
+    Verdict { found: book.found, bound, seen, keys, pending: pending || reading.waits }
+}
+
+/// Takes a ref as it is, so that nothing that has happened to it before counts: for a repository that is
+/// adopted. The keys are those of all lines of its log.
+pub fn baseline(look: &Look) -> (Seen, Vec<LineKey>) {
+    let keys =
+        look.log.iter().flat_map(|log| &log.entries).filter_map(|entry| Some(entry.line.as_ref()?.key()));
+    let cursor = look.log.as_ref().map(|log| cursor_at(log, log.entries.len()));
+    (Seen { value: look.tip, cursor, ..Seen::default() }, keys.collect())
+}
+
+/// The lines of a look that are not settled yet, and whether lines wait for the ref to be made.
+struct Reading<'a> {
+    candidates: Vec<Candidate<'a>>,
+    waits: bool,
+}
+
+/// Sorts the lines of a look: those settled before are left out, each other gets its proof.
+fn read<'a>(seen: &Seen, known: &Keys, look: &'a Look) -> Reading<'a> {
+    let Some(log) = &look.log else {
+        return Reading { candidates: Vec::new(), waits: false };
+    };
+    if look.tip.is_zero() {
+        // Git removes the log before the ref and writes it before the ref, so these lines are no news: a branch
+        // is being renamed, or a push that would have created the ref was killed.
+        return Reading {
+            candidates: Vec::new(),
+            waits: log.entries.iter().any(|entry| entry.line.is_some()),
+        };
+    }
+    let whole = log.from == LogStart::Beginning;
+    let mut left = if whole && seen.cursor.is_some() { known.clone() } else { Keys::default() };
+    let mut candidates = Vec::new();
+    let mut entries =
+        log.entries.iter().enumerate().filter_map(|(place, entry)| Some((place, entry.line.as_ref()?)));
+    let mut next = entries.next();
+    while let Some((place, line)) = next {
+        next = entries.next();
+        if whole && left.take(line.key()) {
+            continue;
+        }
+        let proof = prove(line, next.map(|(_, line)| line), look.tip);
+        candidates.push(Candidate { place, line, proof, push: None });
+    }
+    // Up to the line that says so, a log that was moved here tells of another ref; also when an equal line is
+    // known, from an earlier move within the same second.
+    let moved_here = |entry: &Entry| entry.line.as_ref().is_some_and(|line| line.moved_here);
+    if let Some(moved) = log.entries.iter().rposition(moved_here).filter(|_| whole) {
+        candidates.retain(|candidate| candidate.place >= moved);
+        let marker = candidates.iter_mut().find(|candidate| candidate.place == moved);
+        marker.into_iter().for_each(|candidate| candidate.proof = Proof::History);
+    }
+    Reading { candidates, waits: false }
+}
+
+/// Says whether a line's update has happened, as far as the log and the ref tell.
+fn prove(line: &Line, next: Option<&Line>, tip: CommitId) -> Proof {
+    let after = next.map_or(tip, |next| next.old);
+    if line.old == line.new {
+        Proof::Phantom
+    } else if after == line.new {
+        Proof::Happened
+    } else if after == line.old {
+        if next.is_some() { Proof::Phantom } else { Proof::Pending }
+    } else {
+        // The ref left the old value and a line is missing: far more often the next one than this one's ref.
+        Proof::Happened
+    }
+}
+
+/// The cursor after everything that is settled, and what becomes of the keys.
+fn settle(seen: &Seen, look: &Look, reading: &Reading<'_>) -> (Option<LogCursor>, KeysChange) {
+    let Some(log) = &look.log else {
+        return (None, KeysChange::Replace(Vec::new()));
+    };
+    if look.tip.is_zero() {
+        return (seen.cursor, KeysChange::Add(Vec::new()));
+    }
+    let waiting = reading.candidates.iter().find(|candidate| candidate.proof == Proof::Pending);
+    let count = waiting.map_or(log.entries.len(), |candidate| candidate.place);
+    let settled = log.entries.iter().take(count);
+    let keys = settled.filter_map(|entry| Some(entry.line.as_ref()?.key())).collect();
+    let change = match log.from {
+        LogStart::Beginning => KeysChange::Replace(keys),
+        LogStart::Cursor(_) => KeysChange::Add(keys),
+    };
+    (Some(cursor_at(log, count)), change)
+}
+
+/// The cursor after so many entries of a part of a log.
+fn cursor_at(log: &LogPart, count: usize) -> LogCursor {
+    let last = count.checked_sub(1).and_then(|place| log.entries.get(place));
+    match (last, log.from) {
+        (Some(entry), _) => LogCursor { log: log.log, offset: entry.mark.end, last: Some(entry.mark) },
+        (None, LogStart::Cursor(cursor)) => cursor,
+        (None, LogStart::Beginning) => LogCursor { log: log.log, offset: 0, last: None },
+    }
+}
+
+/// The updates that are written down, and the value that the ref has after them.
+struct Book {
+    at: CommitId,
+    found: Vec<Found>,
+    next_serial: u64,
+}
+
+impl Book {
+    /// Writes down that the ref went from where it is to this value; nothing when it is there.
+    fn write(&mut self, new: CommitId, line: Option<LineInfo>, how: How, push: Option<String>) {
+        if self.at != new {
+            let old = self.at;
+            self.at = new;
+            self.write_apart(old, Found { serial: 0, old, new, line, how, push });
+        }
+    }
+
+    /// Writes down an update that does not change where the ref is.
+    fn write_apart(&mut self, old: CommitId, found: Found) {
+        self.found.push(Found { serial: self.next_serial, old, ..found });
+        self.next_serial += 1;
+    }
+
+    /// Leads to a value that the ref certainly had: by reports as far as they lead, else in one step.
+    fn bridge(&mut self, target: CommitId, claims: &mut Claims<'_>) {
+        self.bridge_by_reports(target, claims);
+        let push = if self.at == target { None } else { claims.take_intent(self.at, target) };
+        self.write(target, None, How::Tip, push);
+    }
+
+    /// Leads towards a value as far as reports lead.
+    fn bridge_by_reports(&mut self, target: CommitId, claims: &mut Claims<'_>) {
+        while self.at != target {
+            let Some(report) = claims.take_step(self.at, target) else { break };
+            self.write(report.new, None, How::Report, Some(report.push.clone()));
+        }
+    }
+
+    /// Writes down what hooks say has happened although no line tells of it.
+    fn add_unexplained(&mut self, tip: CommitId, claims: &mut Claims<'_>) {
+        self.bridge_by_reports(tip, claims);
+        let round = if self.at == tip { claims.take_round(tip) } else { Vec::new() };
+        for report in round {
+            self.write(report.new, None, How::Report, Some(report.push.clone()));
+        }
+        for report in claims.take_all_happened() {
+            let push = Some(report.push.clone());
+            if self.at != tip && report.new == tip {
+                self.write(report.old, None, How::Tip, None);
+                self.write(report.new, None, How::Report, push);
+            } else {
+                let found =
+                    Found { serial: 0, old: report.old, new: report.new, line: None, how: How::Report, push };
+                self.write_apart(report.old, found);
+            }
+        }
+    }
+}
+
+impl Found {
+    /// The update as it is kept for late reports.
+    fn as_recent(&self) -> Recent {
+        let Found { serial, old, new, line, how: _, push } = self.clone();
+        Recent { serial, old, new, line, push }
+    }
+}

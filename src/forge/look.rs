@@ -1,0 +1,217 @@
+//! Reading from disk what the rule in `ledger` needs to know of one ref: its value and the new part of its log.
+//!
+//! The log is read first, then the value, then the log's size again: as git appends a line *before* it renames
+//! the ref, an unchanged log means that the value belongs to it (or to the line before its last).
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+
+use crate::model::{CommitId, RefName};
+
+use super::look_error::LookError;
+use super::reflog::{Entry, Mark, digest, parse_log};
+use super::refs::{RefValue, Refs, files_below, is_absent};
+
+/// How often a ref is looked at that moves meanwhile.
+const MAX_TRIES: u32 = 16;
+
+/// The most that is read of one log, in bytes: some four million lines.
+const MAX_LOG_BYTES: u64 = 512 << 20;
+
+/// What makes a log the same file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogId {
+    /// The inode.
+    pub inode: u64,
+    /// When the inode was made, in seconds and nanoseconds; nothing on file systems that do not say.
+    pub birth: Option<(i64, u32)>,
+}
+
+/// How far a log has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogCursor {
+    /// The file.
+    pub log: LogId,
+    /// Everything before this offset is settled.
+    pub offset: u64,
+    /// The line that ends there; nothing at the start of the file.
+    pub last: Option<Mark>,
+}
+
+/// A log, or the part of it that is new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPart {
+    /// The file.
+    pub log: LogId,
+    /// Where the part begins, when the cursor still holds; the start of the file when it does not.
+    pub from: LogStart,
+    /// Its lines.
+    pub entries: Vec<Entry>,
+}
+
+/// Where a part of a log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStart {
+    /// At the cursor: the file is the one that was read before.
+    Cursor(LogCursor),
+    /// At the first byte: the file was not read before, or it is another.
+    Beginning,
+}
+
+/// What one ref looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Its value; zero when there is no such ref.
+    pub tip: CommitId,
+    /// Its log, if there is one.
+    pub log: Option<LogPart>,
+}
+
+/// What a name turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// A ref, or nothing.
+    Ref(Look),
+    /// A name for another ref: what was recorded under it is to be forgotten, not to be taken for a deletion.
+    Symbolic(RefName),
+}
+
+/// Looks at one ref; `cursor` is how far its log was read.
+///
+/// # Errors
+/// Says what could not be read, or that the ref did not hold still ([`LookError::Busy`]: look again later).
+pub fn look(refs: &mut Refs, name: &RefName, cursor: Option<&LogCursor>) -> Result<Looked, LookError> {
+    let path = log_path(refs.git_dir(), name);
+    for _ in 0..MAX_TRIES {
+        let log = read_log(&path, name, cursor)?;
+        let tip = match refs.value(name)? {
+            RefValue::Direct(id) => id,
+            RefValue::Missing => CommitId::ZERO,
+            RefValue::Symbolic(target) => return Ok(Looked::Symbolic(target)),
+        };
+        if log.as_ref().map(|read| (read.part.log, read.size)) == stat_log(&path)? {
+            return Ok(Looked::Ref(Look { tip, log: log.map(|read| read.part) }));
+        }
+    }
+    Err(LookError::Busy { name: name.clone(), tries: MAX_TRIES })
+}
+
+/// The names of all refs that there is something to look at for: those with a value and those with a log.
+/// Symbolic refs are left out, and so are refs whose file is broken; [`Refs::all`] names those.
+///
+/// # Errors
+/// Says which file or folder could not be read.
+pub fn names_to_look_at(refs: &mut Refs) -> Result<BTreeSet<RefName>, LookError> {
+    let list = refs.all()?;
+    let logs = log_refs(refs.git_dir())?;
+    let apart = |name: &RefName| list.symbolic.contains_key(name) || list.broken.contains(name);
+    let mut names: BTreeSet<RefName> = logs.into_iter().filter(|name| !apart(name)).collect();
+    names.extend(list.direct.into_keys());
+    Ok(names)
+}
+
+/// The names of all refs that have a log, symbolic ones too; never `HEAD`, never a lock file.
+///
+/// # Errors
+/// Says which folder could not be read.
+pub fn log_refs(git_dir: &Path) -> Result<Vec<RefName>, LookError> {
+    files_below(&git_dir.join("logs"))
+}
+
+/// Where the log of a ref is.
+fn log_path(git_dir: &Path, name: &RefName) -> PathBuf {
+    git_dir.join("logs").join(OsStr::from_bytes(name.as_bytes()))
+}
+
+/// A part of a log and the size of the whole file when it was read.
+struct Read {
+    part: LogPart,
+    size: u64,
+}
+
+/// Reads what is new in a log; nothing when there is none.
+fn read_log(path: &Path, name: &RefName, cursor: Option<&LogCursor>) -> Result<Option<Read>, LookError> {
+    let failed = |source| LookError::Read { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let stat = statx(&file, "", AtFlags::EMPTY_PATH, FIELDS).map_err(|errno| failed(errno.into()))?;
+    if u32::from(stat.stx_mode) & FILE_TYPE == FOLDER {
+        return Ok(None);
+    }
+    let (log, size) = identify(&stat);
+    let held = cursor.filter(|cursor| cursor.log == log && cursor.offset <= size);
+    let from = match held {
+        Some(cursor) if still_there(&file, cursor).map_err(failed)? => LogStart::Cursor(*cursor),
+        Some(_) | None => LogStart::Beginning,
+    };
+    let offset = match from {
+        LogStart::Cursor(cursor) => cursor.offset,
+        LogStart::Beginning => 0,
+    };
+    let missing = size.saturating_sub(offset);
+    if missing > MAX_LOG_BYTES {
+        return Err(LookError::LogTooLarge { name: name.clone(), size: missing, limit: MAX_LOG_BYTES });
+    }
+    let bytes = read_range(&file, offset, missing).map_err(failed)?;
+    Ok(Some(Read { part: LogPart { log, from, entries: parse_log(&bytes, offset) }, size }))
+}
+
+/// The statx fields that tell one log from another.
+const FIELDS: StatxFlags =
+    StatxFlags::TYPE.union(StatxFlags::INO).union(StatxFlags::SIZE).union(StatxFlags::BTIME);
+
+/// The bits of a mode that tell what kind of file it is, and their value for a folder.
+const FILE_TYPE: u32 = 0o170_000;
+const FOLDER: u32 = 0o040_000;
+
+/// The identity and the size of a log.
+fn stat_log(path: &Path) -> Result<Option<(LogId, u64)>, LookError> {
+    match statx(CWD, path, AtFlags::empty(), FIELDS) {
+        Ok(stat) if u32::from(stat.stx_mode) & FILE_TYPE == FOLDER => Ok(None),
+        Ok(stat) => Ok(Some(identify(&stat))),
+        Err(errno) => match io::Error::from(errno) {
+            error if is_absent(&error) => Ok(None),
+            source => Err(LookError::Read { path: path.to_owned(), source }),
+        },
+    }
+}
+
+/// The identity and the size in an answer of statx.
+fn identify(stat: &rustix::fs::Statx) -> (LogId, u64) {
+    let known = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+    let birth = known.then_some((stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec));
+    (LogId { inode: stat.stx_ino, birth }, stat.stx_size)
+}
+
+/// Whether the line that ends at the cursor is still the same.
+fn still_there(file: &File, cursor: &LogCursor) -> io::Result<bool> {
+    let Some(last) = cursor.last else { return Ok(true) };
+    let bytes = read_range(file, last.start, last.end.saturating_sub(last.start))?;
+    Ok(last.end == cursor.offset && digest(&bytes) == last.digest)
+}
+
+/// Reads at most this many bytes from an offset on.
+fn read_range(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    let mut done = 0;
+    while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(done);
+    Ok(bytes)
+}

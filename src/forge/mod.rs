@@ -1,0 +1,60 @@
+//! Repositories: where they are, what was pushed to them, and what a commit holds.
+//!
+//! Says what has happened to refs; gives nothing an id and starts nothing. Everything blocks. Git is only
+//! started to make a repository; refs and logs are read by parsers of our own, objects by libgit2.
+
+mod adopt;
+mod baseline;
+mod checkout;
+mod claims;
+mod create;
+mod durable;
+#[cfg(test)]
+mod fixture;
+mod hooks;
+mod identity;
+mod layout;
+mod ledger;
+#[cfg(test)]
+mod ledger_tests;
+mod list;
+mod look;
+mod look_error;
+#[cfg(test)]
+mod look_tests;
+mod open;
+#[cfg(test)]
+mod open_tests;
+mod read_error;
+mod reflog;
+mod refs;
+mod repo_error;
+#[cfg(test)]
+mod repo_tests;
+mod settings;
+#[cfg(test)]
+mod simulation;
+mod trash;
+
+pub use adopt::{Adopted, adopt_from, adopt_in_place};
+pub use baseline::read_baseline;
+pub use checkout::CheckedOut;
+pub use create::new_repo;
+pub use hooks::{HOOKS, install_hooks};
+pub use identity::{Identity, RepoId, read_identity};
+pub use layout::{find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir};
+pub use ledger::{
+    Bound, Claim, Found, How, Keys, KeysChange, MAX_RECENT, Recent, Report, Seen, Verdict, baseline, compare,
+};
+pub use list::{Listed, Problem, list_repos};
+pub use look::{LogCursor, LogId, LogPart, LogStart, Look, Looked, log_refs, look, names_to_look_at};
+pub use look_error::LookError;
+pub use open::{
+    Changes, Commit, MAX_CHANGED_FILES, MAX_PIPELINE_BYTES, MAX_PIPELINE_FILE, PipelineFiles, Repo,
+};
+pub use read_error::ReadError;
+pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
+pub use refs::{RefList, RefValue, Refs, head_branch};
+pub use repo_error::RepoError;
+pub use settings::{apply_settings, wrong_settings};
+pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};

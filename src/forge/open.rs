@@ -1,0 +1,216 @@
+//! Reading commits from a repository: what a pipeline needs to know of one.
+
+use std::path::Path;
+
+use crate::model::CommitId;
+
+use super::read_error::ReadError;
+
+/// Largest file below `.quire` that is read, in bytes.
+pub const MAX_PIPELINE_FILE: u64 = 1 << 20;
+
+/// All files below `.quire` together, in bytes.
+pub const MAX_PIPELINE_BYTES: u64 = 10 << 20;
+
+/// How many changed files are named.
+pub const MAX_CHANGED_FILES: usize = 3_000;
+
+/// A repository whose objects can be read. One thread at a time; opening another is cheap.
+pub struct Repo {
+    git: git2::Repository,
+}
+
+/// What is known of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The commit itself, where a tag was asked for.
+    pub id: CommitId,
+    /// The author's name and e-mail; not who pushed it. Bytes that are not UTF-8 become U+FFFD.
+    pub author: String,
+    /// The message. Bytes that are not UTF-8 become U+FFFD.
+    pub message: String,
+}
+
+/// The `.quire` folder of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipelineFiles {
+    /// The id of the tree, which changes exactly when a file below it does.
+    pub tree: CommitId,
+    /// All files below it: the path from the root of the commit, and the content. Sorted by git's order.
+    pub files: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Paths that differ between two commits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The paths; bytes that are not UTF-8 become U+FFFD.
+    pub paths: Vec<String>,
+    /// Whether there are more than [`MAX_CHANGED_FILES`].
+    pub truncated: bool,
+}
+
+impl PipelineFiles {
+    /// The content of a file, by its path from the root of the commit.
+    pub fn get(&self, path: &str) -> Option<&[u8]> {
+        self.files.iter().find(|(name, _)| name == path.as_bytes()).map(|(_, content)| content.as_slice())
+    }
+
+    /// Whether there is a `.quire/ci.fnl`.
+    pub fn has_fennel(&self) -> bool {
+        self.get(".quire/ci.fnl").is_some()
+    }
+
+    /// Whether there is a `.quire/ci.lua`.
+    pub fn has_lua(&self) -> bool {
+        self.get(".quire/ci.lua").is_some()
+    }
+}
+
+impl Repo {
+    /// Opens the bare repository in this folder.
+    ///
+    /// # Errors
+    /// Says that libgit2 cannot read it, or may not because it belongs to somebody else.
+    pub fn open(path: &Path) -> Result<Repo, ReadError> {
+        let git = git2::Repository::open_bare(path)
+            .map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        Ok(Repo { git })
+    }
+
+    /// The commit with this id, or the one that an annotated tag leads to.
+    ///
+    /// # Errors
+    /// Says that it is missing, or no commit.
+    pub fn commit(&self, id: CommitId) -> Result<Commit, ReadError> {
+        let commit = self.find(id)?;
+        let author = commit.author();
+        let name = String::from_utf8_lossy(author.name_bytes());
+        let email = String::from_utf8_lossy(author.email_bytes());
+        Ok(Commit {
+            id: commit_id(commit.id()),
+            author: format!("{name} <{email}>"),
+            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
+        })
+    }
+
+    /// The files below `.quire` of a commit; nothing when it has no such folder. Links and submodules are
+    /// left out.
+    ///
+    /// # Errors
+    /// Says what is missing or too large.
+    pub fn pipeline_files(&self, id: CommitId) -> Result<Option<PipelineFiles>, ReadError> {
+        let failed = |source| ReadError::Object { commit: id, what: "the pipeline", source };
+        let root = self.find(id)?.tree().map_err(failed)?;
+        let Some(entry) =
+            root.get_name(".quire").filter(|entry| entry.kind() == Some(git2::ObjectType::Tree))
+        else {
+            return Ok(None);
+        };
+        let mut found = PipelineFiles { tree: commit_id(entry.id()), files: Vec::new() };
+        let mut left = MAX_PIPELINE_BYTES;
+        let odb = self.git.odb().map_err(failed)?;
+        let mut folders = vec![(b".quire/".to_vec(), entry.id())];
+        while let Some((folder, tree)) = folders.pop() {
+            for entry in &self.git.find_tree(tree).map_err(failed)? {
+                let path = [&folder, entry.name_bytes()].concat();
+                match (entry.kind(), entry.filemode()) {
+                    (Some(git2::ObjectType::Tree), _) => {
+                        folders.push(([&path, b"/".as_slice()].concat(), entry.id()))
+                    }
+                    (Some(git2::ObjectType::Blob), mode) if mode != LINK => {
+                        // The header first: a small object can hold a large file.
+                        let (size, _) = odb.read_header(entry.id()).map_err(failed)?;
+                        left = take(&path, size as u64, left)?;
+                        let content = self.git.find_blob(entry.id()).map_err(failed)?.content().to_vec();
+                        found.files.push((path, content));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.files.sort();
+        Ok(Some(found))
+    }
+
+    /// The paths that differ between two commits; `old` may be zero, for all files.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn changed_files(&self, old: CommitId, new: CommitId) -> Result<Changes, ReadError> {
+        let failed = |source| ReadError::Object { commit: new, what: "the changes", source };
+        let before = if old.is_zero() { None } else { Some(self.find(old)?.tree().map_err(failed)?) };
+        let after = self.find(new)?.tree().map_err(failed)?;
+        let mut options = git2::DiffOptions::new();
+        options.skip_binary_check(true).ignore_submodules(false);
+        let diff =
+            self.git.diff_tree_to_tree(before.as_ref(), Some(&after), Some(&mut options)).map_err(failed)?;
+        let mut changes = Changes::default();
+        for delta in diff.deltas() {
+            if changes.paths.len() == MAX_CHANGED_FILES {
+                changes.truncated = true;
+                break;
+            }
+            let path = delta.new_file().path_bytes().or_else(|| delta.old_file().path_bytes());
+            changes.paths.extend(path.map(|path| String::from_utf8_lossy(path).into_owned()));
+        }
+        Ok(changes)
+    }
+
+    /// Whether a ref that goes from `old` to `new` only goes forward: every commit of `old` is in `new`.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn is_ancestor(&self, old: CommitId, new: CommitId) -> Result<bool, ReadError> {
+        let (old, new) = (self.find(old)?.id(), self.find(new)?.id());
+        let failed = |source| ReadError::Object { commit: commit_id(new), what: "the history", source };
+        Ok(old == new || self.git.graph_descendant_of(new, old).map_err(failed)?)
+    }
+
+    /// The commit that an id leads to, through annotated tags.
+    pub(super) fn find(&self, id: CommitId) -> Result<git2::Commit<'_>, ReadError> {
+        let object = git2::Oid::from_bytes(id.as_bytes()).and_then(|oid| self.git.find_object(oid, None));
+        let object = object.map_err(|source| {
+            if source.code() == git2::ErrorCode::NotFound {
+                ReadError::Missing(id)
+            } else {
+                ReadError::Object { commit: id, what: "the object", source }
+            }
+        })?;
+        let kind = object.kind().map_or("unknown object", |kind| kind.str());
+        object.peel_to_commit().map_err(|source| {
+            if source.code() == git2::ErrorCode::NotFound {
+                ReadError::Object { commit: id, what: "what the tag points to", source }
+            } else {
+                ReadError::NotACommit { id, kind }
+            }
+        })
+    }
+
+    /// The repository of libgit2.
+    pub(super) fn git(&self) -> &git2::Repository {
+        &self.git
+    }
+}
+
+/// The mode of a symbolic link in a tree.
+pub(super) const LINK: i32 = 0o120_000;
+
+/// The id of an object of libgit2, which is SHA-1 here.
+pub(super) fn commit_id(oid: git2::Oid) -> CommitId {
+    let mut bytes = [0; 20];
+    bytes.iter_mut().zip(oid.as_bytes()).for_each(|(to, from)| *to = *from);
+    CommitId::from_bytes(bytes)
+}
+
+/// Takes a file's size off what is left of the limit.
+fn take(path: &[u8], size: u64, left: u64) -> Result<u64, ReadError> {
+    if size > MAX_PIPELINE_FILE {
+        let what = String::from_utf8_lossy(path).into_owned();
+        return Err(ReadError::TooLarge { what, size, limit: MAX_PIPELINE_FILE });
+    }
+    left.checked_sub(size).ok_or_else(|| ReadError::TooLarge {
+        what: "everything".to_owned(),
+        size: MAX_PIPELINE_BYTES - left + size,
+        limit: MAX_PIPELINE_BYTES,
+    })
+}

@@ -1,0 +1,72 @@
+//! Why something could not be read from a repository's objects.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::model::CommitId;
+
+/// Why an object could not be read or written out.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The repository could not be opened.
+    #[error("could not open the repository {}", path.display())]
+    Open {
+        /// Its folder.
+        path: PathBuf,
+        /// What libgit2 said.
+        source: git2::Error,
+    },
+    /// There is no such object.
+    #[error("the object {0} is missing")]
+    Missing(CommitId),
+    /// The object is something else.
+    #[error("{id} is a {kind}, not a commit")]
+    NotACommit {
+        /// The object.
+        id: CommitId,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// An object could not be read.
+    #[error("could not read {what} of {commit}")]
+    Object {
+        /// The commit that it belongs to.
+        commit: CommitId,
+        /// What was read.
+        what: &'static str,
+        /// What libgit2 said.
+        source: git2::Error,
+    },
+    /// A file of the pipeline, or all of them, are over the limit.
+    #[error("{what} below .quire has {size} bytes, more than {limit}")]
+    TooLarge {
+        /// The file, or all of them.
+        what: String,
+        /// How large it is.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A tree has a name that no file may have.
+    #[error("{commit} has an entry {name:?}, which must not be written to disk")]
+    BadName {
+        /// The commit.
+        commit: CommitId,
+        /// The path of the entry, bytes that are not UTF-8 replaced.
+        name: String,
+    },
+    /// The folder for a checkout has something in it.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file of a checkout could not be written.
+    #[error("could not write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,224 @@
+//! Making, adopting, listing, removing and restoring, on real folders with both gits.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::model::RepoName;
+
+use super::fixture::{Fixture, git_at, ref_name};
+use super::*;
+
+fn name(text: &str) -> RepoName {
+    RepoName::parse(text).unwrap()
+}
+
+/// A data folder whose path git must quote.
+fn data() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("da ta;#\"\\x");
+    fs::create_dir(&data).unwrap();
+    (dir, data)
+}
+
+fn init(path: &Path, args: &[&str]) {
+    fs::create_dir_all(path).unwrap();
+    git_at(path).args(["init", "-q"]).args(args).arg(".").run().unwrap();
+}
+
+#[test]
+fn a_new_repository_is_whole_and_takes_a_push() {
+    let (_dir, data) = data();
+    let made = new_repo(&data, &name("group/foo")).unwrap();
+    let repo = find(&data, &name("group/foo")).unwrap();
+    assert_eq!(read_identity(&repo).unwrap(), Some(made));
+    assert!(!repo.join("hooks").exists() && wrong_settings(&data, &repo).unwrap().is_empty());
+    for git in ["/usr/local/bin/git", "/usr/bin/git"] {
+        let get = git_at(&repo).program(git).args(["config", "core.hooksPath"]).run().unwrap();
+        assert_eq!(String::from_utf8(get).unwrap().trim_end(), hooks_dir(&data).to_str().unwrap());
+    }
+    let source = Fixture::with_commits(1);
+    let push = format!("{}:refs/heads/main", source.commits[0]);
+    source.call().args(["push", "-q"]).arg(&repo).arg(push).run().unwrap();
+    let mut refs = Refs::of(&repo);
+    assert_eq!(refs.value(&ref_name("refs/heads/main")).unwrap(), RefValue::Direct(source.commits[0]));
+    assert_eq!(log_refs(&repo).unwrap(), [ref_name("refs/heads/main")]);
+    let left: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["repos"]);
+}
+
+#[test]
+fn a_taken_name_is_refused_with_its_reason() {
+    let (_dir, data) = data();
+    new_repo(&data, &name("foo")).unwrap();
+    new_repo(&data, &name("foo/bar")).unwrap();
+    assert!(matches!(new_repo(&data, &name("foo")), Err(RepoError::Exists(_))));
+    for other in ["Foo", "FOO/new", "foo/Bar"] {
+        assert!(matches!(new_repo(&data, &name(other)), Err(RepoError::CaseCollision { .. })), "{other}");
+    }
+    symlink("/tmp", data.join("repos/link")).unwrap();
+    assert!(matches!(new_repo(&data, &name("link/x")), Err(RepoError::SymbolicLink { .. })));
+    assert!(matches!(find(&data, &name("link/x")), Err(RepoError::SymbolicLink { .. })));
+    assert!(matches!(find(&data, &name("none")), Err(RepoError::NotFound(_))));
+}
+
+#[test]
+fn what_was_there_before_an_adoption_is_no_news() {
+    for git in ["/usr/local/bin/git", "/usr/bin/git"] {
+        let (_dir, data) = data();
+        let mut source = Fixture::with_commits(3);
+        source.git = git.to_owned();
+        let odd = ref_name(b"refs/heads/\xff%");
+        let [a, b, c] = source.commits[..] else { panic!() };
+        for (place, id) in [(&ref_name("refs/heads/main"), a), (&odd, a), (&ref_name("refs/heads/main"), b)] {
+            let input = [b"update ", place.as_bytes(), format!(" {id}\n").as_bytes()].concat();
+            source.call().args(["update-ref", "--stdin"]).run_with(&input).unwrap();
+        }
+        let adopted = adopt_from(&data, &source.repo, &name("g/old")).unwrap();
+        assert_eq!((adopted.refs, adopted.warnings.len()), (2, 0));
+        assert!(!source.repo.exists());
+        let repo = find(&data, &name("g/old")).unwrap();
+        assert!(matches!(adopt_in_place(&data, &name("g/old")), Err(RepoError::AlreadyAdopted(_))));
+
+        let mut stored = read_baseline(&repo).unwrap();
+        let mut refs = Refs::of(&repo);
+        let mut news = |when: &str| {
+            let mut found = 0;
+            for name in names_to_look_at(&mut refs).unwrap() {
+                let (seen, keys) = stored.entry(name.clone()).or_default();
+                let Looked::Ref(look) = look(&mut refs, &name, seen.cursor.as_ref()).unwrap() else {
+                    panic!()
+                };
+                let verdict = compare(seen, keys, &look, &[]);
+                found += verdict.found.len();
+                *seen = verdict.seen;
+                keys.apply(verdict.keys);
+            }
+            (when.to_owned(), found)
+        };
+        let run = |args: &[&str]| git_at(&repo).program(git).args(args).run().unwrap();
+        assert_eq!(news("adopted").1, 0);
+        run(&["gc", "-q"]);
+        assert_eq!(news("gc").1, 0);
+        run(&["update-ref", "refs/heads/main", &c.to_string()]);
+        assert_eq!(news("moved").1, 1);
+    }
+}
+
+#[test]
+fn what_quire_cannot_host_is_refused_by_name() {
+    let (dir, data) = data();
+    let adopt = |path: &Path| adopt_from(&data, path, &name("x"));
+    let make = |folder: &str, args: &[&str]| {
+        let path = dir.path().join(folder);
+        init(&path, args);
+        path
+    };
+    let work = make("work", &[]);
+    assert!(matches!(adopt(&work), Err(RepoError::NotBare { .. })));
+    assert!(matches!(adopt(&work.join(".git")), Err(RepoError::NotBare { .. })));
+    assert!(matches!(adopt(dir.path()), Err(RepoError::NotBare { .. })));
+    assert!(matches!(adopt(Path::new("/no/such")), Err(RepoError::Read { .. })));
+    let sha256 = adopt(&make("sha256", &["--bare", "--object-format=sha256"])).unwrap_err();
+    assert!(sha256.to_string().contains("objects as sha256") && sha256.help().is_some(), "{sha256}");
+    let reftable = adopt(&make("reftable", &["--bare", "--ref-format=reftable"])).unwrap_err();
+    assert!(reftable.to_string().contains("refs as reftable"), "{reftable}");
+
+    let hooked = make("hooked", &["--bare", "--template="]);
+    fs::create_dir(hooked.join("hooks")).unwrap();
+    for (hook, mode) in [("update", 0o755), ("post-update", 0o644), ("pre-push.sample", 0o755)] {
+        fs::write(hooked.join("hooks").join(hook), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(hooked.join("hooks").join(hook), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let error = adopt(&hooked).unwrap_err();
+    assert!(matches!(&error, RepoError::OwnHooks { hooks, .. } if hooks == &["hooks/update"]), "{error}");
+    let pointed = make("pointed", &["--bare"]);
+    git_at(&pointed).args(["config", "core.hooksPath", "/opt/hooks"]).run().unwrap();
+    assert!(matches!(adopt(&pointed), Err(RepoError::OwnHooks { .. })));
+
+    let included = make("included", &["--bare"]);
+    git_at(&included).args(["config", "include.path", "more"]).run().unwrap();
+    fs::write(included.join("more"), "[core]\n\tfsync = none\n").unwrap();
+    let before = fs::read(included.join("config")).unwrap();
+    assert!(matches!(adopt(&included), Err(RepoError::Overridden { key: "core.fsync", .. })));
+    assert_eq!(fs::read(included.join("config")).unwrap(), before);
+    assert!(!included.join("config.lock").exists() && !data.join("repos/x.git").exists());
+    assert!(work.exists() && hooked.exists() && pointed.exists());
+}
+
+#[test]
+fn settings_that_are_there_several_times_are_replaced() {
+    let (dir, data) = data();
+    let path = dir.path().join("many");
+    init(&path, &["--bare"]);
+    for value in ["true", "false", "true"] {
+        git_at(&path).args(["config", "--add", "receive.autogc", value]).run().unwrap();
+    }
+    fs::create_dir_all(path.join("objects/info")).unwrap();
+    fs::write(path.join("objects/info/alternates"), "/elsewhere/objects\n").unwrap();
+    let adopted = adopt_from(&data, &path, &name("many")).unwrap();
+    assert_eq!(adopted.warnings.len(), 1);
+    let repo = find(&data, &name("many")).unwrap();
+    let values = git_at(&repo).args(["config", "--get-all", "receive.autogc"]).run().unwrap();
+    assert_eq!(values, b"false\n");
+}
+
+#[test]
+fn a_listing_names_what_is_wrong() {
+    let (_dir, data) = data();
+    assert!(list_repos(&data).unwrap().is_empty());
+    new_repo(&data, &name("b")).unwrap();
+    new_repo(&data, &name("a/z")).unwrap();
+    init(&data.join("repos/strange.git"), &["--bare"]);
+    init(&data.join("repos/big.git"), &["--bare", "--object-format=sha256"]);
+    fs::create_dir_all(data.join("repos/-odd.git")).unwrap();
+    git_at(&data.join("repos/b.git")).args(["config", "gc.reflogExpire", "1.day"]).run().unwrap();
+    let listed = list_repos(&data).unwrap();
+    let shown: Vec<_> = listed
+        .iter()
+        .map(|repo| {
+            (repo.name.as_str(), repo.id.is_some(), repo.default_branch.is_some(), repo.problems.len())
+        })
+        .collect();
+    let expected =
+        [("a/z", true, true, 0), ("b", true, true, 1), ("big", false, true, 2), ("strange", false, true, 1)];
+    assert_eq!(shown, expected);
+    assert!(listed[1].problems[0].to_string().contains("gc.reflogExpire"));
+}
+
+#[test]
+fn a_removed_repository_comes_back_with_its_runs() {
+    let (_dir, data) = data();
+    let foo = name("g/foo");
+    let first = new_repo(&data, &foo).unwrap();
+    fs::create_dir_all(runs_dir(&data, &foo).join("1")).unwrap();
+    remove_repo(&data, &foo).unwrap();
+    assert!(!data.join("repos/g").exists() && !runs_dir(&data, &foo).exists());
+    let second = new_repo(&data, &foo).unwrap();
+    assert!(matches!(restore_repo(&data, &foo), Err(RepoError::Exists(_))));
+    let removed = remove_repo(&data, &foo).unwrap();
+    assert!(removed.path.ends_with(format!("{}-g+foo.git", removed.removed_at)));
+    assert_eq!(list_trash(&data).unwrap().len(), 2);
+    // The newest first.
+    restore_repo(&data, &foo).unwrap();
+    assert_eq!(read_identity(&repo_dir(&data, &foo)).unwrap(), Some(second));
+    assert!(!runs_dir(&data, &foo).exists());
+    let removed = remove_repo(&data, &foo).unwrap();
+    fs::remove_dir_all(&removed.path).unwrap();
+    restore_repo(&data, &foo).unwrap();
+    assert_eq!(read_identity(&repo_dir(&data, &foo)).unwrap(), Some(first));
+    assert!(runs_dir(&data, &foo).join("1").exists());
+    assert!(list_trash(&data).unwrap().is_empty());
+    let error = restore_repo(&data, &name("other")).unwrap_err();
+    assert!(matches!(error, RepoError::NotInTrash { .. }));
+    assert!(matches!(remove_repo(&data, &name("other")), Err(RepoError::NotFound(_))));
+}
+
+#[test]
+fn runs_without_a_repository_are_not_a_new_one_s() {
+    let (_dir, data) = data();
+    fs::create_dir_all(runs_dir(&data, &name("foo")).join("1")).unwrap();
+    new_repo(&data, &name("foo")).unwrap();
+    assert!(!runs_dir(&data, &name("foo")).exists());
+    assert!(list_trash(&data).unwrap()[0].path.join("runs/1").exists());
+}

@@ -1,0 +1,101 @@
+//! The git settings that quire's promises rest on, in the configuration of each repository.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::durable::sync;
+use super::layout::hooks_dir;
+use super::repo_error::RepoError;
+
+/// Settings with a value that is the same everywhere: objects and refs are on disk when a push is answered,
+/// each ref has a log, and nothing takes lines out of it or repacks behind quire's back.
+const FIXED: [(&str, &str); 9] = [
+    ("receive.advertisePushOptions", "true"),
+    ("receive.fsckObjects", "true"),
+    ("receive.autogc", "false"),
+    ("core.fsync", "all"),
+    ("core.fsyncMethod", "fsync"),
+    ("core.logAllRefUpdates", "always"),
+    ("gc.reflogExpire", "never"),
+    ("gc.reflogExpireUnreachable", "never"),
+    ("transfer.credentialsInUrl", "die"),
+];
+
+/// The setting that points git to quire's hooks.
+pub(super) const HOOKS_PATH: &str = "core.hooksPath";
+
+/// Puts quire's settings into the configuration of a repository, all at once, under git's own lock.
+///
+/// # Errors
+/// Says what could not be written, or that another file overrides a setting.
+pub fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
+    let hooks = absolute(&hooks_dir(data))?;
+    let path = repo.join("config");
+    let lock = repo.join("config.lock");
+    let failed = |source| RepoError::Write { path: lock.clone(), source };
+    let before = fs::read(&path).map_err(|source| RepoError::Read { path: path.clone(), source })?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&lock).map_err(failed)?;
+    let changed = file.write_all(&before).map_err(failed).and_then(|()| change(&lock, &hooks, repo));
+    let moved = changed.and_then(|()| {
+        sync(&lock)?;
+        fs::rename(&lock, &path).map_err(failed)
+    });
+    if moved.is_err() {
+        // The first error is the one to tell.
+        drop(fs::remove_file(&lock));
+    }
+    moved?;
+    sync(repo)?;
+    match wrong_settings(data, repo)?.first() {
+        Some(key) => Err(RepoError::Overridden { path: repo.to_owned(), key }),
+        None => Ok(()),
+    }
+}
+
+/// The settings of a repository that are not as quire needs them, as git would see them.
+///
+/// # Errors
+/// Says that the configuration could not be read.
+pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, RepoError> {
+    let config = open(repo)?;
+    let hooks = absolute(&hooks_dir(data))?;
+    let hooks = hooks.to_string_lossy();
+    let expected = FIXED.into_iter().chain([(HOOKS_PATH, hooks.as_ref())]);
+    let is_right = |key: &str, value: &str| config.get_string(key).is_ok_and(|found| found == value);
+    Ok(expected.filter(|(key, value)| !is_right(key, value)).map(|(key, _)| key).collect())
+}
+
+/// The configuration of a repository, with the files that it includes and no other.
+pub(super) fn open(repo: &Path) -> Result<git2::Config, RepoError> {
+    git2::Config::open(&repo.join("config"))
+        .map_err(|source| RepoError::Config { path: repo.to_owned(), source })
+}
+
+/// Sets each key once, however often it is there.
+fn change(file: &Path, hooks: &Path, repo: &Path) -> Result<(), RepoError> {
+    let failed = |source| RepoError::Config { path: repo.to_owned(), source };
+    let mut config = git2::Config::open(file).map_err(failed)?;
+    let hooks = hooks.to_string_lossy();
+    for (key, value) in FIXED.into_iter().chain([(HOOKS_PATH, hooks.as_ref())]) {
+        // What an included file sets cannot be changed here, and may have the last word.
+        if config.get_entry(key).is_ok_and(|entry| entry.include_depth() > 0) {
+            return Err(RepoError::Overridden { path: repo.to_owned(), key: known_key(key) });
+        }
+        match config.remove_multivar(key, ".*") {
+            Err(error) if error.code() != git2::ErrorCode::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        config.set_str(key, value).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The setting as quire writes it.
+fn known_key(key: &str) -> &'static str {
+    FIXED.into_iter().map(|(known, _)| known).find(|known| *known == key).unwrap_or(HOOKS_PATH)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, RepoError> {
+    std::path::absolute(path).map_err(|source| RepoError::Read { path: path.to_owned(), source })
+}

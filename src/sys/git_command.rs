@@ -1,0 +1,248 @@
+//! Starting the system's git, always with a scrubbed environment and a deadline.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+/// How long a git that quire starts may take.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// The most of git's complaint that an error carries, in bytes.
+const MAX_COMPLAINT: usize = 4096;
+
+/// One call of the system's git. No configuration but the repository's own, no prompt, no hook.
+#[derive(Debug)]
+pub struct GitCommand {
+    args: Vec<OsString>,
+    envs: Vec<(OsString, OsString)>,
+    program: OsString,
+    deadline: Duration,
+}
+
+/// Why a call of git did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no git, or it could not be started.
+    #[error("could not start `{program}`")]
+    Start {
+        /// The program, as it was asked for.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Waiting for it or reading its output failed.
+    #[error("could not follow `git {command}`")]
+    Follow {
+        /// The arguments.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended with a failure.
+    #[error("`git {command}` failed ({status}): {complaint}")]
+    Failed {
+        /// The arguments.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it wrote to its standard error.
+        complaint: String,
+    },
+    /// It did not end in time and was killed.
+    #[error("`git {command}` did not end within {} s", deadline.as_secs())]
+    TimedOut {
+        /// The arguments.
+        command: String,
+        /// The time that it had.
+        deadline: Duration,
+    },
+}
+
+impl GitCommand {
+    /// A call of the git in `PATH`.
+    #[expect(clippy::new_without_default, reason = "a call without arguments is no sensible default")]
+    pub fn new() -> GitCommand {
+        GitCommand { args: Vec::new(), envs: Vec::new(), program: "git".into(), deadline: DEADLINE }
+    }
+
+    /// A call that works on the repository in this folder.
+    pub fn in_repo(git_dir: &Path) -> GitCommand {
+        GitCommand::new().arg("--git-dir").arg(git_dir)
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> GitCommand {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> GitCommand {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds a variable to the environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> GitCommand {
+        self.envs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Calls this program instead of the git in `PATH`.
+    #[must_use]
+    pub fn program(mut self, program: impl AsRef<OsStr>) -> GitCommand {
+        self.program = program.as_ref().to_owned();
+        self
+    }
+
+    /// Kills it after this long.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> GitCommand {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Runs it with nothing on its standard input and gives what it wrote to its standard output.
+    ///
+    /// # Errors
+    /// Says whether it could not start, failed, or was killed at its deadline.
+    pub fn run(self) -> Result<Vec<u8>, GitError> {
+        self.run_with(&[])
+    }
+
+    /// Runs it with these bytes on its standard input.
+    ///
+    /// # Errors
+    /// As [`GitCommand::run`].
+    pub fn run_with(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
+        let command = self.shown();
+        let follow = |source| GitError::Follow { command: command.clone(), source };
+        // Files instead of pipes: no reader can be the reason that git waits, and no thread is needed.
+        let mut stdin = tempfile::tempfile().map_err(follow)?;
+        io::Write::write_all(&mut stdin, input).map_err(follow)?;
+        stdin.rewind().map_err(follow)?;
+        let mut stdout = tempfile::tempfile().map_err(follow)?;
+        let mut stderr = tempfile::tempfile().map_err(follow)?;
+        let mut child = self
+            .prepare()
+            .stdin(Stdio::from(stdin))
+            .stdout(Stdio::from(stdout.try_clone().map_err(follow)?))
+            .stderr(Stdio::from(stderr.try_clone().map_err(follow)?))
+            .spawn()
+            .map_err(|source| GitError::Start { program: self.program.display().to_string(), source })?;
+        let in_time = wait_until_end(&mut child, self.deadline).map_err(follow)?;
+        let status = child.wait().map_err(follow)?;
+        if !in_time {
+            return Err(GitError::TimedOut { command, deadline: self.deadline });
+        }
+        if !status.success() {
+            let complaint = read_back(&mut stderr).map_err(follow)?;
+            let complaint = complaint.get(..MAX_COMPLAINT).unwrap_or(&complaint);
+            let complaint = String::from_utf8_lossy(complaint).trim().to_owned();
+            return Err(GitError::Failed { command, status, complaint });
+        }
+        read_back(&mut stdout).map_err(follow)
+    }
+
+    /// The arguments for people.
+    fn shown(&self) -> String {
+        self.args.iter().map(|arg| arg.display().to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The process as it will be started: its own group, an empty environment but for what is listed here.
+    #[expect(clippy::disallowed_methods, reason = "this is the door to git, and git is found by PATH")]
+    fn prepare(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().process_group(0);
+        for name in ["PATH", "HOME", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_PROTOCOL_FROM_USER", "0")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("LC_ALL", "C")
+            .envs(self.envs.iter().map(|(name, value)| (name, value)))
+            .args(&self.args);
+        command
+    }
+}
+
+/// Waits for the end of a process; at the deadline kills its group and answers no.
+fn wait_until_end(child: &mut Child, deadline: Duration) -> io::Result<bool> {
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return Ok(true);
+    };
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let limit = Timespec {
+        tv_sec: i64::try_from(deadline.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: deadline.subsec_nanos().into(),
+    };
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    let ended = loop {
+        match poll(&mut fds, Some(&limit)) {
+            Ok(count) => break count > 0,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if !ended {
+        // The group may be gone by now, which is as good.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    Ok(ended)
+}
+
+/// Everything that was written to a file.
+fn read_back(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_sees_no_configuration_but_the_repository_s() {
+        let listed = GitCommand::new().args(["config", "--list", "--show-scope"]).run().unwrap();
+        let listed = String::from_utf8(listed).unwrap();
+        assert!(!listed.contains("system") && !listed.contains("global"), "{listed}");
+    }
+
+    #[test]
+    fn a_failure_carries_the_complaint() {
+        let error = GitCommand::new().args(["cat-file", "-t", "nothing"]).run().unwrap_err();
+        assert!(matches!(&error, GitError::Failed { complaint, .. } if complaint.starts_with("fatal")));
+        let error = GitCommand::new().program("/no/such/git").run().unwrap_err();
+        assert!(matches!(error, GitError::Start { .. }));
+    }
+
+    #[test]
+    fn a_git_that_hangs_is_killed() {
+        let call = GitCommand::new().program("sleep").arg("60").deadline(Duration::from_millis(50));
+        assert!(matches!(call.run().unwrap_err(), GitError::TimedOut { .. }));
+    }
+
+    #[test]
+    fn input_and_output_go_through() {
+        let id = GitCommand::new().args(["hash-object", "--stdin"]).run_with(b"hello\n").unwrap();
+        assert_eq!(id, b"ce013625030ba8dba906f756967f9e9ca394464a\n");
+    }
+}
