@@ -122,7 +122,7 @@ impl Reader {
         for (key, value) in pairs {
             match key_text(key) {
                 "file" => file = self.take(absolute(value)),
-                "repos" => repos = self.list(value, |text| RepoName::parse(text)),
+                "repos" => repos = self.list(value, RepoName::parse),
                 "refs" => refs = self.list(value, |text| RefName::parse(text.as_bytes())),
                 _ => self.wrong.push(key.unknown_key(&SECRET_KEYS)),
             }

@@ -159,6 +159,11 @@ impl Keys {
         keys
     }
 
+    /// All keys, equal ones as often as they stand.
+    pub fn list(&self) -> impl Iterator<Item = LineKey> {
+        self.0.iter().flat_map(|(key, count)| (0..*count).map(|_| *key))
+    }
+
     /// Follows what a verdict says.
     pub fn apply(&mut self, change: KeysChange) {
         match change {

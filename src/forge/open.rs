@@ -93,6 +93,20 @@ impl Repo {
         })
     }
 
+    /// Whether a commit has a pipeline, in Fennel or in Lua. Reads no file.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn has_pipeline(&self, id: CommitId) -> Result<bool, ReadError> {
+        let failed = |source| ReadError::Object { commit: id, what: "the pipeline", source };
+        let root = self.find(id)?.tree().map_err(failed)?;
+        let is_file = |name: &str| {
+            let entry = root.get_path(&Path::new(".quire").join(name));
+            entry.is_ok_and(|entry| entry.kind() == Some(git2::ObjectType::Blob))
+        };
+        Ok(is_file("ci.fnl") || is_file("ci.lua"))
+    }
+
     /// The files below `.quire` of a commit; nothing when it has no such folder. Links and submodules are
     /// left out.
     ///

@@ -7,11 +7,12 @@
 mod decide;
 mod frame;
 mod hook;
-//mod settle;
+mod seen_row;
+mod settle;
 mod spool;
 
 pub use decide::{Decision, Facts, decide};
 pub use frame::{EventFrame, FrameError, IntentFrame, UpdateFrame};
 pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, resolve};
-//pub use settle::{Found, Settled, Settling, settle};
+pub use settle::{Scope, SettleError, Settled, Settling, settle};
 pub use spool::{SpoolError, drain, spool_intent};

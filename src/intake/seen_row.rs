@@ -70,7 +70,8 @@ pub(super) fn decode(text: &str) -> Option<Seen> {
         last: cursor.last.map(|(start, end, digest)| Mark { start, end, digest }),
     });
     let recent = row.recent.into_iter().map(|update| {
-        let line = |line: LineRow| LineInfo { time: line.time, zone: line.zone, name: line.name, email: line.email };
+        let line =
+            |line: LineRow| LineInfo { time: line.time, zone: line.zone, name: line.name, email: line.email };
         Some(Recent {
             serial: update.serial,
             old: CommitId::parse(&update.old).ok()?,

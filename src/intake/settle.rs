@@ -12,7 +12,10 @@ use rusqlite::{Connection, Transaction};
 use super::decide::{Decision, Facts, Found, decide};
 use super::seen_row;
 use crate::config::{DataDir, Limits};
-use crate::forge::{self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, Refs, Report, RepoError, Seen};
+use crate::forge::{
+    self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, ReadError, Refs, RepoError, Report,
+    Seen,
+};
 use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp};
 use crate::store::{self, Intent, NewRun, NewUpdate, PushedUpdate, RepoRow, StoreError};
 
@@ -135,7 +138,8 @@ fn take_baseline(transaction: &Transaction<'_>, settling: &Settling<'_>) -> Resu
         };
         for (ref_name, (seen, keys)) in held {
             save(transaction, id, &ref_name, &seen)?;
-            store::add_line_keys(transaction, id, &ref_name, &keys.list())?;
+            let keys: Vec<[u8; 16]> = keys.list().map(|key| *key.as_bytes()).collect();
+            store::add_line_keys(transaction, id, &ref_name, &keys)?;
         }
         store::mark_based(transaction, id).map(Ok)
     };
@@ -160,7 +164,8 @@ fn names(
         Scope::All => {
             let mut names = forge::names_to_look_at(refs).map_err(look)?;
             let recorded = store::recorded_refs(transaction, &settling.repo.id);
-            let wrong = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
+            let wrong =
+                |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
             names.extend(recorded.map_err(wrong)?);
             Ok(names)
         }
@@ -168,7 +173,8 @@ fn names(
 }
 
 fn save(transaction: &Transaction<'_>, repo: &str, name: &RefName, seen: &Seen) -> rusqlite::Result<()> {
-    let text = seen_row::encode(seen).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let text =
+        seen_row::encode(seen).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     store::save_ref(transaction, repo, name, &text)
 }
 
@@ -366,7 +372,20 @@ impl Objects<'_> {
 
     /// The commit that an object is or points to; the object itself when that cannot be told.
     fn peel(&mut self, id: CommitId) -> CommitId {
-        self.open().ok().and_then(|repo| repo.commit(id).ok()).flatten().map_or(id, |commit| commit.id)
+        self.open().ok().and_then(|repo| repo.commit(id).ok()).map_or(id, |commit| commit.id)
+    }
+
+    /// The message of the commit that an object leads to and whether it has a pipeline; nothing for other objects.
+    fn look(&mut self, id: CommitId) -> Result<Option<(String, bool)>, String> {
+        let repo = self.open()?;
+        match repo.commit(id) {
+            Ok(commit) => {
+                let has_pipeline = repo.has_pipeline(commit.id).map_err(|error| chain(&error))?;
+                Ok(Some((commit.message, has_pipeline)))
+            }
+            Err(ReadError::NotACommit { .. }) => Ok(None),
+            Err(error) => Err(chain(&error)),
+        }
     }
 
     /// What follows from a ref's new value.
@@ -378,18 +397,15 @@ impl Objects<'_> {
         (options, pushed_refs): (&[String], usize),
     ) -> Decision {
         let is_deletion = new.is_zero();
-        let commit = if is_deletion || name.kind() == RefKind::Other {
-            Ok(None)
-        } else {
-            self.open().and_then(|repo| repo.commit(new).map_err(|error| chain(&error)))
-        };
+        let starts_nothing = is_deletion || name.kind() == RefKind::Other;
+        let commit = if starts_nothing { Ok(None) } else { self.look(new) };
         let commit = match &commit {
-            Ok(Some(commit)) => Found::Commit { message: &commit.message, has_pipeline: commit.has_pipeline },
+            Ok(Some((message, has_pipeline))) => Found::Commit { message, has_pipeline: *has_pipeline },
             Ok(None) => Found::Other,
             Err(problem) => Found::Unreadable(problem.clone()),
         };
-        let is_default_branch = pushed_refs > limits.runs_per_push
-            && forge::head_branch(self.git_dir).as_ref() == Some(name);
+        let is_default_branch =
+            pushed_refs > limits.runs_per_push && forge::head_branch(self.git_dir).as_ref() == Some(name);
         decide(&Facts {
             kind: name.kind(),
             is_deletion,

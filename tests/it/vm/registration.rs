@@ -69,78 +69,6 @@ fn whole(what: &str) -> Problem {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
-async fn every_mistake_of_a_call_is_kept_and_none_raises() {
-    let text = "ci.job(3, {'a', 4, ci.cron('0 3 * * *'), {}}, function() end)
-        ci.job('a', 'quire/push', function() end)
-        ci.job('a', {}, function() end)
-        ci.job('a', {x = 1}, function() end)
-        ci.job('a', {'b'})
-        ci.job('a', {'b'}, {})
-        ci.job('a', {'b'}, 'run', '\\1@9')
-        ci.job('a', {'b'}, function() end, {timeout = 1})
-        ci.job('a', {'b'}, {}, function() end, 1, 2)
-        ci.job('a', ci.cron('x'), function() end)
-        ci.job('\\255', {'b'}, {[1] = 2}, function() end)
-        ci.job()
-        ci:job()";
-    let declared = jobs(text).await;
-    let problems: Vec<Vec<(String, Option<usize>, Option<usize>)>> = declared
-        .iter()
-        .map(|job| {
-            job.problems
-                .iter()
-                .map(|Problem { what, argument, item }| (what.clone(), *argument, *item))
-                .collect()
-        })
-        .collect();
-    let at = |what: &str, argument: usize| (what.to_owned(), Some(argument), None);
-    let item = |what: &str, item: usize| (what.to_owned(), Some(1), Some(item));
-    let whole = |what: &str| (what.to_owned(), None, None);
-    let no_inputs = at("a job's inputs are a list of names, such as [:quire/push], got nothing (nil)", 1);
-    let empty_call = vec![
-        at("a job's id is a string, got nothing (nil)", 0),
-        no_inputs,
-        whole("a job needs a function to run"),
-    ];
-    let expected = [
-        vec![
-            at("a job's id is a string, got the number 3", 0),
-            item("an input is the id of a job or a source, got the number 4", 1),
-            item("an input is the id of a job or a source, got a table", 3),
-        ],
-        vec![at(
-            "a job's inputs are a list of names, such as [:quire/push], got the string \"quire/push\"",
-            1,
-        )],
-        vec![at("a job needs at least one input, such as :quire/push", 1)],
-        vec![at("a job's inputs are a list of names, got a table with keys", 1)],
-        vec![whole("a job needs a function to run")],
-        vec![whole("a job needs a function to run, got nothing (nil)")],
-        vec![at("a job's third argument is its options or its function, got the string \"run\"", 2)],
-        vec![whole("a job's options come before its function")],
-        vec![whole("`ci.job` takes an id, inputs, options and a function, got 6 arguments")],
-        vec![at("a job's inputs are a list: write [(ci.cron …)]", 1)],
-        vec![
-            at("a job's id is a string, got a string that is not UTF-8", 0),
-            at("the name of an option is a string, got the number 1", 2),
-        ],
-        empty_call.clone(),
-        empty_call,
-    ];
-    for (found, expected) in problems.iter().zip(&expected) {
-        assert_eq!(found, expected);
-    }
-    assert_eq!(problems.len(), expected.len());
-    let inputs = [name("a"), InputRef::Unreadable, InputRef::Planned("cron".into()), InputRef::Unreadable];
-    assert_eq!(declared[0].inputs, inputs);
-    assert!(
-        declared
-            .iter()
-            .map(|job| job.has_run)
-            .eq([true, true, true, true, false, false, false, true, true, true, true, false, false])
-    );
-=======
 async fn mistakes_of_id_and_inputs_are_kept() {
     for (arguments, problems) in [
         ("'a', {'b'}", vec![]),
@@ -206,7 +134,6 @@ async fn a_call_without_arguments_has_every_problem_at_once_and_does_not_raise()
         assert_eq!((declared[place].id.as_ref(), declared[place].line), (None, Some(line)));
     }
     assert_eq!((declared.len(), declared[2].problems.len()), (3, 0));
->>>>>>> aabf6e2b4ac5d72df6eefa157f33015f281765b4
 }
 
 #[tokio::test]
