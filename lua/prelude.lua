@@ -143,9 +143,9 @@ local failed_result = {
     return function(_, key) return next(copy, key) end, result, nil
   end,
   __tostring = function(result) return failed[result].text end,
-  __metatable = {
+  __metatable = freeze("a result", {
     __fennelview = function(result, view, options, indent) return view(whole(result), options, indent) end,
-  },
+  }),
 }
 
 -- The context of the running job; raises outside of one, and when a step failed and nothing looked at it.

@@ -146,7 +146,7 @@ pub(super) fn modules(text: &str) -> Modules {
 pub(super) fn limits() -> VmLimits {
     VmLimits {
         memory: 96 << 20,
-        evaluation: Duration::from_millis(400),
+        evaluation: Duration::from_secs(60),
         callback_grace: Duration::from_millis(100),
     }
 }
