@@ -8,7 +8,7 @@ local host, failed, planned_names = ...
 local running, yieldable = coroutine.running, coroutine.isyieldable
 local error, next, type, tostring, select, pcall, xpcall = error, next, type, tostring, select, pcall, xpcall
 local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
-local format, sub, remove, concat = string.format, string.sub, table.remove, table.concat
+local format, gsub, sub, remove, concat = string.format, string.gsub, string.sub, table.remove, table.concat
 
 local weak = { __mode = "k" }
 local context_of = setmetatable({}, weak) -- coroutine -> the job that it runs
@@ -143,9 +143,9 @@ local failed_result = {
     return function(_, key) return next(copy, key) end, result, nil
   end,
   __tostring = function(result) return failed[result].text end,
-  __metatable = {
+  __metatable = freeze("a result", {
     __fennelview = function(result, view, options, indent) return view(whole(result), options, indent) end,
-  },
+  }),
 }
 
 -- The context of the running job; raises outside of one, and when a step failed and nothing looked at it.
@@ -244,10 +244,15 @@ local function shown(...)
   return concat(words, "\t", 1, count)
 end
 
+local function write(job, text, span)
+  local problem = host.log(job, text)
+  if problem then raise(problem, span) end
+end
+
 function primitives.log(...)
   local context = enter("log", span_of(...))
   context.acted = true
-  host.log(context.job, shown(...))
+  write(context.job, shown(...), span_of(...))
 end
 
 -- `print` is for looking around: it works everywhere and leaves the failure rule alone.
@@ -255,7 +260,7 @@ function api.print(...)
   local context = context_of[running()]
   local job = context and context.job
   if job then context.acted = true end
-  host.log(job, shown(...))
+  write(job, shown(...))
 end
 
 for _, name in next, { "base64", "base64-decode", "json-encode", "json-decode", "hash" } do
@@ -372,7 +377,12 @@ for _, name in next, { "assert", "error", "getmetatable", "ipairs", "next", "pai
   "rawget", "rawlen", "select", "tonumber", "tostring", "type", "xpcall", "_VERSION" } do
   api[name] = _G[name]
 end
-for name, value in next, primitives do api[name] = value end
+for name, value in next, primitives do
+  api[name] = value
+  -- Fennel compiles a global `read-file` to this name; `(. _G :read-file)` is the plain one.
+  local mangled = gsub(name, "-", "_2d")
+  if mangled ~= name then api["__fnl_global__" .. mangled] = value end
+end
 api._G = env
 api.string = freeze("string", copy_library(string, { dump = true }))
 api.table = freeze("table", copy_library(table, {}))

@@ -63,7 +63,7 @@ impl std::error::Error for ScriptError {}
 impl ScriptError {
     /// An error with a text and maybe a place.
     pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> ScriptError {
-        let message = cut(message.into());
+        let message = cut(demangled(message.into()));
         let help = help_for(&message);
         let trace = place.iter().cloned().collect();
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), Some(place.line)));
@@ -92,10 +92,7 @@ pub(super) fn capture(lua: &Lua, problem: &Value, span: Option<&str>) -> Caught 
             Error::MemoryError(_) => Caught::OutOfMemory,
             other => Caught::Script(located(lua, text_of(other), trace, span)),
         },
-        other => {
-            let text = other.to_string().unwrap_or_else(|_| "an error without a text".to_owned());
-            Caught::Script(located(lua, text, trace, span))
-        }
+        other => Caught::Script(located(lua, text_of_value(other), trace, span)),
     }
 }
 
@@ -111,10 +108,7 @@ pub(super) fn caught(value: &Value) -> Caught {
         Value::Error(error) => caught_error(error),
         // The handler is not called for these.
         Value::String(text) if text.as_bytes() == b"not enough memory" => Caught::OutOfMemory,
-        other => {
-            let text = other.to_string().unwrap_or_else(|_| "an error without a text".to_owned());
-            Caught::Script(ScriptError::new(text, None))
-        }
+        other => Caught::Script(ScriptError::new(text_of_value(other), None)),
     }
 }
 
@@ -206,6 +200,13 @@ fn text_of(error: &Error) -> String {
     }
 }
 
+fn text_of_value(value: &Value) -> String {
+    match value.as_string() {
+        Some(text) => text.to_string_lossy(),
+        None => value.to_string().unwrap_or_else(|_| "an error without a text".to_owned()),
+    }
+}
+
 /// Splits `file:line: text`, when the file is one of the user's.
 fn split_position(text: &str, known: impl Fn(&str) -> bool) -> (String, Option<Place>) {
     let whole = || (text.to_owned(), None);
@@ -215,6 +216,34 @@ fn split_position(text: &str, known: impl Fn(&str) -> bool) -> (String, Option<P
         Ok(line) if known(file) => (message.to_owned(), Some(Place { file: file.to_owned(), line })),
         _ => whole(),
     }
+}
+
+/// Gives a global the name that it has in Fennel: `__fnl_global__read_2dfile` is `read-file`.
+fn demangled(message: String) -> String {
+    let mut parts = message.split("__fnl_global__");
+    let Some(first) = parts.next() else { return message };
+    let mut out = first.to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        let mut pieces = name.split('_');
+        out.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let code = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii);
+            match (code, piece.get(2..)) {
+                (Some(code), Some(tail)) => {
+                    out.push(char::from(code));
+                    out.push_str(tail);
+                }
+                _ => {
+                    out.push('_');
+                    out.push_str(piece);
+                }
+            }
+        }
+        out.push_str(rest);
+    }
+    out
 }
 
 fn cut(mut message: String) -> String {
@@ -257,6 +286,15 @@ mod tests {
         for text in ["other:7: x", ".quire/ci.fnl:x: y", "plain", ".quire/ci.fnl: 7", "http://x:1: y"] {
             assert_eq!(split_position(text, known), (text.to_owned(), None));
         }
+    }
+
+    #[test]
+    fn globals_have_their_name_in_fennel() {
+        let message = "attempt to call a nil value (global '__fnl_global__read_2dfiel')";
+        let error = ScriptError::new(message, None);
+        assert_eq!(error.message, "attempt to call a nil value (global 'read-fiel')");
+        assert_eq!(demangled("__fnl_global__a_5fb_zz __fnl_global__".into()), "a_b_zz ");
+        assert_eq!(demangled("plain _2d".into()), "plain _2d");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 100;
 const MAX_VALUES: usize = 1_000_000;
 
 /// Why a value has no JSON, or the other way round.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum WalkError {
     /// JSON has nothing for it.
     #[error("{at} is a {kind}, which JSON cannot hold")]
@@ -68,9 +68,9 @@ pub enum WalkError {
         /// Where it is.
         at: String,
     },
-    /// The VM had no memory for it, or is gone.
-    #[error("{0}")]
-    Vm(String),
+    /// The VM had no memory for it.
+    #[error("the VM could not hold the value")]
+    Vm(#[source] mlua::Error),
 }
 
 /// The tables that the walker shares with the prelude.
@@ -137,7 +137,13 @@ impl Walker {
 
 impl From<mlua::Error> for WalkError {
     fn from(error: mlua::Error) -> WalkError {
-        WalkError::Vm(error.to_string())
+        WalkError::Vm(error)
+    }
+}
+
+impl From<WalkError> for mlua::Error {
+    fn from(error: WalkError) -> mlua::Error {
+        if let WalkError::Vm(error) = error { error } else { mlua::Error::external(error) }
     }
 }
 

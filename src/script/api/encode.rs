@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::options::argument;
 use super::{Answer, Shared, kind, text};
+use crate::script::walk::WalkError;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -43,9 +44,13 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
             serde_json::from_slice::<serde_json::Value>(&bytes)
                 .map_err(|error| format!("json-decode: {error}"))
         });
-        let value = document
-            .and_then(|document| walker.lua(lua, &document).map_err(|error| format!("json-decode: {error}")));
-        Ok(Answer::from(value))
+        match document.map(|document| walker.lua(lua, &document)) {
+            Ok(Ok(value)) => Ok(Answer::Given(value)),
+            // No memory is the run's end, not a mistake of the text.
+            Ok(Err(WalkError::Vm(error))) => Err(error),
+            Ok(Err(problem)) => Ok(Answer::Refused(format!("json-decode: {problem}"))),
+            Err(problem) => Ok(Answer::Refused(problem)),
+        }
     })?;
     table.raw_set("json-decode", from_json)
 }

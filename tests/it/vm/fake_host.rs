@@ -131,6 +131,7 @@ pub(super) fn modules(text: &str) -> Modules {
     Modules::from([
         ("ci".into(), module(".quire/ci.fnl", text)),
         ("quire.ci".into(), module("quire/ci.fnl", CI)),
+        ("lib.slow".into(), module(".quire/lib/slow.lua", "for i = 1, 1e5 do end return {}")),
         (
             "lib.steps".into(),
             module(
@@ -145,7 +146,7 @@ pub(super) fn modules(text: &str) -> Modules {
 pub(super) fn limits() -> VmLimits {
     VmLimits {
         memory: 96 << 20,
-        evaluation: Duration::from_millis(400),
+        evaluation: Duration::from_secs(60),
         callback_grace: Duration::from_millis(100),
     }
 }

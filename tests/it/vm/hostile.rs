@@ -49,6 +49,9 @@ async fn nothing_of_quires_can_be_changed_for_another_job() {
              if type(mt) == 'table' then mt.__index = evil end
            end
            refused(setmetatable, _G, {})
+           local result = sh('exit 3')
+           refused(function() getmetatable(result).__fennelview = evil end)
+           assert(result.exit == 3)
            assert(getmetatable('') == false)
            j.sh = evil
            j.inputs.x = evil

@@ -97,6 +97,7 @@ async fn errors_have_the_users_line_and_no_position_in_their_text() {
         ("\n error()", "an error without a message (nil)", 2),
         ("\n error(setmetatable({}, {__tostring = function() return 'mine' end}))", "mine", 2),
         ("\n error(print)", "error value of type function", 2),
+        ("\n error('\\255x')", "\u{fffd}x", 2),
         ("\n error(12)", "error value 12", 2),
         ("\n local t = {} t.t = t error(t)", "error value of type table", 2),
         ("\n sh('refuse')", "the host refuses this", 2),
@@ -137,6 +138,29 @@ async fn lines_of_log_and_print_are_split_and_tables_are_shown() {
     assert!(lines[4].starts_with("table: "), "{lines:?}");
     let outside = Bench::read("print('while reading')").await;
     assert_eq!(outside.host.lines.lock().unwrap()[..], [(None, "while reading".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_text_of_too_many_lines_is_refused() {
+    let bench = Bench::job("log(string.rep('\\n', 100000)) log(string.rep('\\n', 100001))").await;
+    let JobEnd::Failed(failure) = bench.run("t").await else { panic!() };
+    assert!(failure.to_string().ends_with("more than 100000 lines cannot be logged at once"), "{failure}");
+    assert_eq!(bench.host.lines().len(), 100_000);
+}
+
+#[tokio::test]
+async fn jobs_that_load_one_module_at_the_same_time_get_the_same() {
+    let bench = Bench::read(
+        "for _, name in ipairs {'a', 'b'} do
+           ci.job(name, {'quire/push'}, function()
+             first = first or require('lib.slow')
+             assert(require('lib.slow') == first)
+             return 1
+           end)
+         end",
+    )
+    .await;
+    assert_eq!(tokio::join!(bench.run("a"), bench.run("b")), (JobEnd::Passed, JobEnd::Passed));
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! What `ci.job` keeps, right and wrong.
 
-use std::time::Duration;
+use quire::script::{InputRef, MAX_JOBS, OptionValue, Problem, Registration};
 
-use quire::script::{InputRef, MAX_JOBS, OptionValue, Problem, Registration, VmLimits};
-
-use super::fake_host::{Bench, evaluate, limits, script_error};
+use super::fake_host::{Bench, evaluate, script_error};
 
 async fn jobs(text: &str) -> Vec<Registration> {
     evaluate(&format!("local ci = require('quire.ci')\n{text}")).await.unwrap()
@@ -138,11 +136,10 @@ async fn a_call_without_arguments_has_every_problem_at_once_and_does_not_raise()
 
 #[tokio::test]
 async fn ten_thousand_jobs_are_the_limit() {
-    let patient = VmLimits { evaluation: Duration::from_secs(60), ..limits() };
     let read = async |count: usize| {
         let jobs = format!("for i = 1, {count} do ci.job('j' .. i, {{'quire/push'}}, function() end) end");
         let text = format!("local ci = require('quire.ci') {jobs}");
-        Bench::with(patient, &text).vm.evaluate().await
+        Bench::new(&text).vm.evaluate().await
     };
     assert_eq!(read(MAX_JOBS).await.unwrap().len(), MAX_JOBS);
     let error = read(MAX_JOBS + 1).await.unwrap_err().to_string();

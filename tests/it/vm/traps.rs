@@ -81,3 +81,11 @@ async fn trap_a_decoy_metatable_can_be_indexed_by_a_printer() {
         assert(seen == '3false' and r.exit == 3) return 1";
     assert_eq!(end_of(body).await, JobEnd::Passed);
 }
+
+#[tokio::test]
+async fn trap_fennel_mangles_globals_with_a_dash() {
+    let body = "assert(__fnl_global__base64_2ddecode('aGk=') == 'hi' and __fnl_global__read_2dfile == j['read-file'])
+        assert(not pcall(function() __fnl_global__read_2dfile = 1 end))
+        return 1";
+    assert_eq!(end_of(body).await, JobEnd::Passed);
+}
