@@ -1,0 +1,57 @@
+//! What `:quire/push` gives to a job.
+
+use serde_json::{Value, json};
+
+use crate::forge::{ReadError, Repo};
+use crate::model::{CommitId, RefKind, RefName};
+
+/// A push, as the spec of a run tells it.
+#[derive(Debug, Clone)]
+pub struct PushEvent<'a> {
+    /// The ref.
+    pub ref_name: &'a RefName,
+    /// Its value before.
+    pub old: CommitId,
+    /// Its value after.
+    pub new: CommitId,
+    /// Who pushed.
+    pub pusher: Option<&'a str>,
+    /// The repository.
+    pub repo: &'a str,
+    /// Its folder.
+    pub git_dir: &'a str,
+    /// When: RFC 3339.
+    pub pushed_at: &'a str,
+}
+
+impl PushEvent<'_> {
+    /// The outputs of `:quire/push`. Keys without a value are absent.
+    ///
+    /// # Errors
+    /// When the commit cannot be read.
+    pub fn outputs(&self, repo: &Repo) -> Result<Value, ReadError> {
+        let commit = repo.commit(self.new)?;
+        let name = self.ref_name.short();
+        let is_created = self.old.is_zero();
+        // An old value that is gone (force-pushed away and pruned) is no ancestor, and nothing can be compared with it.
+        let is_forced = !is_created && !repo.is_ancestor(self.old, commit.id).unwrap_or(false);
+        let changed = repo.changed_files(self.old, commit.id).map(|changes| changes.paths).unwrap_or_default();
+        let kind = self.ref_name.kind();
+        Ok(json!({
+            "sha": commit.id.to_string(),
+            "ref": self.ref_name.to_string(),
+            "branch": (kind == RefKind::Branch).then_some(&name),
+            "tag": (kind == RefKind::Tag).then_some(&name),
+            "previous-sha": (!is_created).then(|| self.old.to_string()),
+            "pusher": self.pusher,
+            "repo": self.repo,
+            "git-dir": self.git_dir,
+            "pushed-at": self.pushed_at,
+            "commit-message": commit.message,
+            "files-changed": changed,
+            "forced": is_forced,
+            "created": is_created,
+            "deleted": false,
+        }))
+    }
+}

@@ -1,0 +1,154 @@
+//! Writes down what happens in a run: the journal and the logs, everything redacted on the way.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::journal::{Fact, JournalError, JournalWriter};
+use crate::log::{Filter, LogLimit, LogWriter, Sink, Stream};
+use crate::secret::{RedactStream, Redactor};
+
+/// The folder of logs in a run's folder.
+pub const LOG_FOLDER: &str = "log";
+
+/// The log of what a job's script prints, beside the logs of its steps.
+pub const SCRIPT_LOG: &str = "script.log";
+
+/// The most bytes of what a script prints.
+const MAX_SCRIPT_LOG: u64 = 16 << 20;
+
+/// The record of a run. Clones share it.
+#[derive(Clone)]
+pub struct Recorder {
+    run_dir: PathBuf,
+    redactor: Redactor,
+    log_limit: u64,
+    journal: Arc<Mutex<JournalWriter>>,
+    scripts: Arc<Mutex<HashMap<String, LogWriter<RedactFilter>>>>,
+}
+
+/// A filter that takes secrets out and remembers which there were.
+pub struct RedactFilter {
+    stream: RedactStream,
+    found: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// The log of one step.
+pub type StepLog = LogWriter<RedactFilter>;
+
+impl Recorder {
+    /// Opens the record of the run in this folder.
+    ///
+    /// # Errors
+    /// When the journal cannot be opened.
+    pub fn open(run_dir: &Path, redactor: Redactor, log_limit: u64) -> Result<Recorder, JournalError> {
+        let journal = JournalWriter::open(&run_dir.join("journal.ndjson"))?;
+        Ok(Recorder {
+            run_dir: run_dir.to_owned(),
+            redactor,
+            log_limit,
+            journal: Arc::new(Mutex::new(journal)),
+            scripts: Arc::default(),
+        })
+    }
+
+    /// Writes a fact. Waits for the disk when it is an end.
+    ///
+    /// # Errors
+    /// When it could not be written: then nothing that follows from it may be done.
+    pub fn write(&self, fact: Fact) -> Result<(), JournalError> {
+        let fact = fact.redacted(&|text| self.redactor.text(text));
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(fact)
+    }
+
+    /// A text without secrets.
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
+    /// Begins the log of a step; the set fills with the names of the secrets that its output holds.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn step_log(
+        &self,
+        job: &str,
+        step: u32,
+    ) -> Result<(StepLog, Arc<Mutex<BTreeSet<String>>>), crate::log::LogError> {
+        let path = self.run_dir.join(LOG_FOLDER).join(job).join(format!("{step}.log"));
+        self.log(&path, self.log_limit)
+    }
+
+    fn log(
+        &self,
+        path: &Path,
+        limit: u64,
+    ) -> Result<(StepLog, Arc<Mutex<BTreeSet<String>>>), crate::log::LogError> {
+        let found: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let filter = || RedactFilter { stream: self.redactor.stream(), found: Arc::clone(&found) };
+        let log = LogWriter::create(path, LogLimit::new(limit), filter)?;
+        Ok((log, found))
+    }
+
+    /// Writes a line that a script prints; without a job, the pipeline is being evaluated. A line that cannot be
+    /// written is lost: it is no fact.
+    pub fn print(&self, job: Option<&str>, line: &[u8]) {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = job.unwrap_or_default();
+        if !scripts.contains_key(key) {
+            // A job id is no empty string, so the evaluation's log cannot be taken for one.
+            let path = self.run_dir.join(LOG_FOLDER).join(key).join(SCRIPT_LOG);
+            match self.log(&path, MAX_SCRIPT_LOG) {
+                Ok((log, _)) => {
+                    scripts.insert(key.to_owned(), log);
+                }
+                Err(problem) => tracing::warn!(%problem, "a script's log is lost"),
+            }
+        }
+        if let Some(log) = scripts.get_mut(key) {
+            let written = log.write(Stream::Stdout, &[line, b"\n"].concat()).and_then(|()| log.quiet());
+            if let Err(problem) = written {
+                tracing::warn!(%problem, "a line of a script is lost");
+            }
+        }
+    }
+
+    /// Closes what a job's script printed.
+    pub fn close_script(&self, job: &str) {
+        let log = self.scripts.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
+        if let Some(Err(problem)) = log.map(LogWriter::finish) {
+            tracing::warn!(%problem, "the end of a script's log is lost");
+        }
+    }
+}
+
+impl Filter for RedactFilter {
+    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let clean = self.stream.push(bytes).into_bytes();
+        self.note();
+        clean
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        let clean = self.stream.finish().into_bytes();
+        self.note();
+        clean
+    }
+
+    fn quiet(&mut self) -> Vec<u8> {
+        self.stream.flush_safe().into_bytes()
+    }
+}
+
+impl RedactFilter {
+    /// Remembers the names that were found since the last time.
+    fn note(&self) {
+        let seen = self.stream.found();
+        if !seen.is_empty() {
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            if found.len() < seen.len() || seen.iter().any(|name| !found.contains(name.as_str())) {
+                found.extend(seen.iter().map(ToString::to_string));
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The workspace of a run: files below one folder, and nothing outside it.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+/// The largest file that a script reads, in bytes.
+const MAX_READ: u64 = 64 << 20;
+
+/// A folder whose files scripts read and write. Links that lead out of it are not followed (openat2(2):
+/// `RESOLVE_BENEATH`).
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    path: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace in this folder.
+    pub fn new(path: PathBuf) -> Workspace {
+        Workspace { path }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads a file. Blocking.
+    ///
+    /// # Errors
+    /// When it is not there, is not a regular file, lies outside, or is larger than 64 MiB.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let file = File::from(self.open(Path::new(path), OFlags::RDONLY | OFlags::NONBLOCK)?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_READ + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_READ {
+            return Err(io::Error::other("it is larger than 64 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    /// Writes a file and makes the folders on the way to it. Blocking.
+    ///
+    /// # Errors
+    /// When it lies outside, or cannot be written.
+    pub fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = Path::new(path);
+        let mut folder = PathBuf::new();
+        for component in path.parent().into_iter().flat_map(Path::components) {
+            folder.push(component);
+            if matches!(component, Component::Normal(_)) {
+                self.make_folder(&folder)?;
+            }
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NONBLOCK;
+        File::from(self.open(path, flags)?).write_all(bytes)
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Some(name) = folder.file_name() else { return Ok(()) };
+        let parent = self.open(parent, OFlags::PATH | OFlags::DIRECTORY)?;
+        match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let root = File::open(&self.path)?;
+        let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        rustix::fs::openat2(&root, path, flags | OFlags::CLOEXEC, mode, resolve).map_err(|error| match error {
+            rustix::io::Errno::XDEV => io::Error::other("it lies outside the workspace"),
+            other => other.into(),
+        })
+    }
+
+    /// Removes the workspace with all that is in it. Blocking.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                unlock(&self.path)?;
+                fs::remove_dir_all(&self.path)
+            }
+            removed => removed,
+        }
+    }
+}
+
+/// Makes the folders below one writable again: builds leave read-only ones behind.
+fn unlock(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            unlock(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_inside_are_read_and_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(folder.path().join("work"));
+        fs::create_dir(workspace.path()).unwrap();
+        workspace.write("a/b/../c/x.txt", b"hello").unwrap();
+        workspace.write("./y", b"1").unwrap();
+        workspace.write("y", b"22").unwrap();
+        assert_eq!(workspace.read("a/c/x.txt").unwrap(), b"hello");
+        assert_eq!(workspace.read("y").unwrap(), b"22");
+        workspace.remove().unwrap();
+        workspace.remove().unwrap();
+    }
+
+    #[test]
+    fn nothing_outside_is_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(folder.path().join("work"));
+        fs::create_dir_all(workspace.path().join("d")).unwrap();
+        fs::write(folder.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink("../secret", workspace.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), workspace.path().join("out")).unwrap();
+        for path in ["../secret", "link", "out/secret", "/etc/passwd", "d/../../secret", "d", "", "no"] {
+            assert!(workspace.read(path).is_err(), "{path}");
+        }
+        for path in ["../new", "link", "out/new", "/tmp/new", "d/../../new", "out/new/deep", "../new/deep"] {
+            assert!(workspace.write(path, b"x").is_err(), "{path}");
+        }
+        assert_eq!(fs::read(folder.path().join("secret")).unwrap(), b"s");
+        assert!(!folder.path().join("new").exists());
+    }
+}
