@@ -180,7 +180,11 @@ function work.compile(file, module)
   utils.root.reset()
   local lua = #report.found == before and lines.flatten(chunk, file) or nil
   current = nil
-  if lua then work.check_lua(file, lua) end
+  if lua and not utf8.len(lua) then
+    report.note({ message = "a `lua` form holds bytes that are not UTF-8 text", file = file, plain = true })
+  elseif lua then
+    work.check_lua(file, lua)
+  end
   return #report.found == before and lua or nil
 end
 

@@ -179,6 +179,27 @@ fn what_cannot_be_read_has_a_place_and_a_hint() {
 }
 
 #[test]
+fn wrong_forms_have_their_place() {
+    let mut wrong = Vec::new();
+    for (text, expected) in [
+        ("(fn go)", "ci.fnl:1:1-8: expected parameters table"),
+        ("(let [x 1])", "ci.fnl:1:2-5: expected body expression"),
+        ("(print\n  ())", "ci.fnl:2:3-5: expected a function, macro, or special to call"),
+        ("(local x 1)\n(set x 2)", "ci.fnl:2:6-7: expected var x"),
+        ("(print if)", "ci.fnl:1:8-10: tried to reference a special form without calling it"),
+        ("(each [x])", "ci.fnl:1:"),
+        ("(print {:a 1 :b})", "ci.fnl:1:16-17: expected even number of values in table literal"),
+        ("(print foo.bar.)", "ci.fnl:1:"),
+    ] {
+        let found = found(text);
+        if found.len() != 1 || !found[0].starts_with(expected) {
+            wrong.push(format!("{text}: {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn hints_name_what_was_probably_meant() {
     assert_eq!(hint("(prnit 1)"), "did you mean `print`?");
     assert_eq!(hint("(fn go [target] (print tagret))"), "did you mean `target`?");
@@ -240,6 +261,17 @@ fn macros_come_from_the_tree_and_their_mistakes_have_a_place() {
 #[test]
 fn lua_that_lua_refuses_is_a_mistake_of_the_file() {
     assert_eq!(found("(print 1)\n(lua \"local = 1\")"), ["ci.fnl:2:1-18: <name> expected near '='"]);
+    assert_eq!(
+        found("(lua \"local x = '\\xff'\")"),
+        ["ci.fnl: a `lua` form holds bytes that are not UTF-8 text"]
+    );
+    for depth in [100, 190, 199] {
+        let nested = "(print ".repeat(depth) + &")".repeat(depth);
+        match compile(&sources(&nested, &[]), &options()) {
+            Ok(_) | Err(CompileFailure::Invalid(_)) => {}
+            Err(other) => panic!("{depth}: {other}"),
+        }
+    }
     let many: String = (0..210).map(|number| format!("(local x{number} {number})\n")).collect();
     assert!(found(&many)[0].contains("too many local variables"), "{:?}", found(&many));
 }
@@ -269,11 +301,16 @@ fn figures() {
         .collect();
     times.sort();
     println!("load and compile 51 lines, 10 jobs: best {:?} median {:?}", times[0], times[15]);
-    let long = entry.repeat(MAX_SOURCE / entry.len());
+    let long = body.repeat(MAX_SOURCE / body.len() / 10).replacen(
+        "(ci:job",
+        "(local ci (require :quire.ci))(ci:job",
+        1,
+    );
     let start = std::time::Instant::now();
     let result = compile(&sources(&long, &[]), &options());
     println!(
-        "1 MiB of jobs: {:?} {:?}",
+        "{} KiB of jobs: {:?} {:?}",
+        long.len() / 1024,
         start.elapsed(),
         result.map(|b| b.entry.lua.len()).map_err(|e| e.to_string())
     );

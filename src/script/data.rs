@@ -2,7 +2,7 @@
 //! whatever is not a table, list, string, number, boolean or nil is an error.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::Table;
 
@@ -23,8 +23,8 @@ pub const MAX_DATA_DEPTH: usize = 32;
 pub fn read(file: &str, text: &[u8]) -> Result<Node, Vec<Diagnostic>> {
     let text = source_text(file, text).map_err(|problem| vec![problem])?;
     let files = BTreeMap::from([(file.to_owned(), text.clone())]);
-    let source = Rc::new(Source { file: file.to_owned(), text });
-    let mut reader = Reader { source: Rc::clone(&source), problems: Vec::new() };
+    let source = Arc::new(Source { file: file.to_owned(), text });
+    let mut reader = Reader { source: Arc::clone(&source), problems: Vec::new() };
     let node = reader.read(&files).map_err(|problem| vec![Diagnostic::error(file, chain(&problem))])?;
     if reader.problems.is_empty() { Ok(node) } else { Err(arrange(reader.problems, file)) }
 }
@@ -37,7 +37,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Turns what the VM read into nodes and collects the mistakes.
 struct Reader {
-    source: Rc<Source>,
+    source: Arc<Source>,
     problems: Vec<Diagnostic>,
 }
 

@@ -1,6 +1,6 @@
 //! A value in a Fennel data file with its place, and the accessors that a reader of such a file needs.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::model::{Diagnostic, Span, suggest};
 
@@ -12,7 +12,7 @@ pub struct Node {
     /// What it is.
     pub value: Value,
     /// The file that it is in.
-    source: Rc<Source>,
+    source: Arc<Source>,
 }
 
 /// A value without code.
@@ -61,8 +61,8 @@ impl Value {
 }
 
 impl Node {
-    pub(super) fn new(span: Span, value: Value, source: &Rc<Source>) -> Node {
-        Node { span, value, source: Rc::clone(source) }
+    pub(super) fn new(span: Span, value: Value, source: &Arc<Source>) -> Node {
+        Node { span, value, source: Arc::clone(source) }
     }
 
     /// An error at the place of this value.
