@@ -16,7 +16,7 @@ use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, ReadError, Refs, RepoError, Report,
     Seen,
 };
-use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp};
+use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp, chain};
 use crate::store::{self, Intent, NewRun, NewUpdate, PushedUpdate, RepoRow, StoreError};
 
 /// What settling needs to know.
@@ -416,10 +416,4 @@ impl Objects<'_> {
             max_runs: limits.runs_per_push,
         })
     }
-}
-
-/// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -140,6 +140,8 @@ pub enum StopReason {
     },
     /// The run's time is over.
     TimedOut {},
+    /// The memory of the run's VM is used up, which is the run's end and not one job's.
+    OutOfMemory {},
 }
 
 /// A diagnostic as the journal keeps it.

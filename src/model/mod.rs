@@ -3,6 +3,7 @@
 //! Nothing here does I/O. A type with a rule has one `parse`, which says what is wrong, and no public way
 //! around it.
 
+mod chain;
 mod commit_id;
 mod diagnostic;
 mod job_id;
@@ -15,6 +16,7 @@ mod size;
 mod suggest;
 mod time;
 
+pub use chain::chain;
 pub use commit_id::{CommitId, CommitIdError};
 pub use diagnostic::{Diagnostic, Severity, Span, render_all};
 pub use job_id::{JobId, JobIdError};

@@ -1,15 +1,37 @@
 //! One execution of a job graph at one commit.
 //!
 //! [`RunState`] and [`step`] decide: functions from state and event to actions, without clock, I/O or channel.
-//! The driver performs the actions and turns what happens into events.
+//! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
+//! own, and so has the watchdog that ends the process when the VM does not listen.
 
+mod control;
+mod drive;
+mod evaluate;
+mod push_event;
 mod queue;
+mod recorder;
+mod run_host;
+mod runner;
+mod spec;
 mod state;
 mod step;
+mod vm_thread;
+mod watchdog;
+mod workspace;
 
 #[cfg(test)]
 mod step_tests;
 
+pub use control::{CONTROL_SOCKET, Message, tell};
+pub use drive::{Drive, Ended, Outside, drive};
+pub use evaluate::{Loaded, commit_files, job_facts, sort_files};
+pub use push_event::PushEvent;
 pub use queue::{Dispatch, QueuedRun, plan};
+pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};
+pub use run_host::RunHost;
+pub use runner::{Execution, RunnerError, execute, run_from_socket};
+pub use spec::{RunLimits, RunSpec};
 pub use state::{Action, Event, JobState, RunState};
 pub use step::step;
+pub use vm_thread::{Evaluated, VmThread};
+pub use workspace::Workspace;

@@ -35,7 +35,8 @@ impl PushEvent<'_> {
         let is_created = self.old.is_zero();
         // An old value that is gone (force-pushed away and pruned) is no ancestor, and nothing can be compared with it.
         let is_forced = !is_created && !repo.is_ancestor(self.old, commit.id).unwrap_or(false);
-        let changed = repo.changed_files(self.old, commit.id).map(|changes| changes.paths).unwrap_or_default();
+        let changed =
+            repo.changed_files(self.old, commit.id).map(|changes| changes.paths).unwrap_or_default();
         let kind = self.ref_name.kind();
         Ok(json!({
             "sha": commit.id.to_string(),

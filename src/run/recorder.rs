@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::journal::{Fact, JournalError, JournalWriter};
-use crate::log::{Filter, LogLimit, LogWriter, Sink, Stream};
+use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
 use crate::secret::{RedactStream, Redactor};
 
 /// The folder of logs in a run's folder.
@@ -30,11 +30,14 @@ pub struct Recorder {
 /// A filter that takes secrets out and remembers which there were.
 pub struct RedactFilter {
     stream: RedactStream,
-    found: Arc<Mutex<BTreeSet<String>>>,
+    found: FoundSecrets,
 }
 
 /// The log of one step.
-pub type StepLog = LogWriter<RedactFilter>;
+pub(super) type StepLog = LogWriter<RedactFilter>;
+
+/// The names of the secrets that were found in an output.
+pub(super) type FoundSecrets = Arc<Mutex<BTreeSet<String>>>;
 
 impl Recorder {
     /// Opens the record of the run in this folder.
@@ -70,11 +73,11 @@ impl Recorder {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn step_log(
+    pub(super) fn step_log(
         &self,
         job: &str,
         step: u32,
-    ) -> Result<(StepLog, Arc<Mutex<BTreeSet<String>>>), crate::log::LogError> {
+    ) -> Result<(StepLog, FoundSecrets), LogError> {
         let path = self.run_dir.join(LOG_FOLDER).join(job).join(format!("{step}.log"));
         self.log(&path, self.log_limit)
     }
@@ -83,8 +86,8 @@ impl Recorder {
         &self,
         path: &Path,
         limit: u64,
-    ) -> Result<(StepLog, Arc<Mutex<BTreeSet<String>>>), crate::log::LogError> {
-        let found: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    ) -> Result<(StepLog, FoundSecrets), LogError> {
+        let found = FoundSecrets::default();
         let filter = || RedactFilter { stream: self.redactor.stream(), found: Arc::clone(&found) };
         let log = LogWriter::create(path, LogLimit::new(limit), filter)?;
         Ok((log, found))

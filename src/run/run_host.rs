@@ -11,7 +11,7 @@ use super::recorder::Recorder;
 use super::workspace::Workspace;
 use crate::executor::{Environment, Host, Program, StepEnd, StepSpec};
 use crate::journal::Fact;
-use crate::model::{Outcome, suggest};
+use crate::model::{Outcome, chain, suggest};
 use crate::script::{Command, HostError, HostFuture, JobHost, ShCall, StepResult};
 use crate::secret::{SecretError, SecretValues};
 
@@ -69,7 +69,12 @@ impl RunHost {
 
     /// Waits until no step of a job goes on, and forgets the job.
     pub async fn close_job(&self, job: &str) {
-        let active = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(job).map(|slot| slot.active.subscribe());
+        let active = self
+            .jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(job)
+            .map(|slot| slot.active.subscribe());
         if let Some(mut active) = active {
             // The sender is in the slot, which is removed only below.
             let _always_there = active.wait_for(|count| *count == 0).await.is_ok();
@@ -170,12 +175,6 @@ fn outcome(end: &StepEnd) -> Outcome {
     }
 }
 
-/// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 impl JobHost for RunHost {
     fn sh(&self, job: &str, call: ShCall) -> HostFuture<StepResult> {
         let stopped = || -> HostFuture<StepResult> {
@@ -193,7 +192,10 @@ impl JobHost for RunHost {
         let spec = StepSpec {
             name: format!("{job}/{number}"),
             env,
-            cwd: call.cwd.as_deref().map_or_else(|| self.workspace.path().to_owned(), |cwd| self.workspace.path().join(cwd)),
+            cwd: call
+                .cwd
+                .as_deref()
+                .map_or_else(|| self.workspace.path().to_owned(), |cwd| self.workspace.path().join(cwd)),
             input: call.input,
             timeout: Some(call.timeout.unwrap_or(self.step_timeout)),
             grace: STOP_GRACE,
@@ -204,7 +206,8 @@ impl JobHost for RunHost {
             },
         };
         let step = Step { job: job.to_owned(), number, title, line: call.line, spec, stop };
-        let (executor, recorder, broken) = (Arc::clone(&self.executor), self.recorder.clone(), self.broken.clone());
+        let (executor, recorder, broken) =
+            (Arc::clone(&self.executor), self.recorder.clone(), self.broken.clone());
         let running = self.io.spawn(async move {
             let result = step.run(executor, recorder).await;
             if let Err(problem) = &result {
@@ -240,9 +243,13 @@ impl JobHost for RunHost {
     fn read_file(&self, _job: &str, path: &str) -> HostFuture<Vec<u8>> {
         let (workspace, path) = (self.workspace.clone(), path.to_owned());
         let reading = self.io.spawn_blocking(move || {
-            workspace.read(&path).map_err(|error| HostError::Refused(format!("could not read `{path}`: {error}")))
+            workspace
+                .read(&path)
+                .map_err(|error| HostError::Refused(format!("could not read `{path}`: {error}")))
         });
-        Box::pin(async move { reading.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) })
+        Box::pin(
+            async move { reading.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },
+        )
     }
 
     fn write_file(&self, _job: &str, path: &str, bytes: Vec<u8>) -> HostFuture<()> {
@@ -251,7 +258,9 @@ impl JobHost for RunHost {
             let written = workspace.write(&path, &bytes);
             written.map_err(|error| HostError::Refused(format!("could not write `{path}`: {error}")))
         });
-        Box::pin(async move { writing.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) })
+        Box::pin(
+            async move { writing.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },
+        )
     }
 }
 
@@ -272,15 +281,25 @@ impl RunHost {
 /// What a step is called when its script does not say: the first line of a text, the words of a list.
 fn title(command: &Command) -> String {
     let text = match command {
-        Command::Shell(text) => String::from_utf8_lossy(text).trim().lines().next().unwrap_or_default().to_owned(),
+        Command::Shell(text) => {
+            String::from_utf8_lossy(text).trim().lines().next().unwrap_or_default().to_owned()
+        }
         Command::Argv(argv) => {
             argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")
         }
     };
-    if text.chars().count() <= MAX_TITLE { text } else { text.chars().take(MAX_TITLE - 1).chain(['…']).collect() }
+    if text.chars().count() <= MAX_TITLE {
+        text
+    } else {
+        text.chars().take(MAX_TITLE - 1).chain(['…']).collect()
+    }
 }
 
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }

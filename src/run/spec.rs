@@ -88,6 +88,9 @@ impl RunSpec {
 impl std::fmt::Debug for RunSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Without the secrets and the environment.
-        f.debug_struct("RunSpec").field("repo", &self.repo).field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("RunSpec")
+            .field("repo", &self.repo)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }

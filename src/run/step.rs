@@ -74,6 +74,9 @@ fn words(reason: &StopReason) -> (Outcome, String) {
         StopReason::Cancelled { by: Some(by) } => (Outcome::Cancelled, format!("cancelled by {by}")),
         StopReason::Cancelled { by: None } => (Outcome::Cancelled, "cancelled".to_owned()),
         StopReason::TimedOut {} => (Outcome::TimedOut, "the run took longer than its limit".to_owned()),
+        StopReason::OutOfMemory {} => {
+            (Outcome::Failed, "out of memory: the pipeline's script has used up :vm-memory".to_owned())
+        }
     }
 }
 
@@ -83,7 +86,7 @@ fn reaches(run: &RunState, job: usize, reason: &StopReason) -> bool {
         StopReason::Superseded { .. } => {
             run.graph.jobs().get(job).is_some_and(|job| job.options.interruptible)
         }
-        StopReason::Cancelled { .. } | StopReason::TimedOut {} => true,
+        StopReason::Cancelled { .. } | StopReason::TimedOut {} | StopReason::OutOfMemory {} => true,
     }
 }
 
@@ -210,7 +213,9 @@ fn run_outcome(run: &RunState) -> (Outcome, Option<String>) {
             counted.push((*outcome, job));
         }
     }
-    if let Some(reason @ (StopReason::Cancelled { .. } | StopReason::TimedOut {})) = &run.stop {
+    if let Some(reason) = &run.stop
+        && !matches!(reason, StopReason::Superseded { .. })
+    {
         let (outcome, text) = words(reason);
         if counted.iter().any(|(ended, _)| *ended == outcome) {
             return (outcome, Some(text));

@@ -63,7 +63,8 @@ impl Workspace {
     }
 
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Some(name) = folder.file_name() else { return Ok(()) };
         let parent = self.open(parent, OFlags::PATH | OFlags::DIRECTORY)?;
         match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
@@ -76,10 +77,12 @@ impl Workspace {
         let root = File::open(&self.path)?;
         let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        rustix::fs::openat2(&root, path, flags | OFlags::CLOEXEC, mode, resolve).map_err(|error| match error {
-            rustix::io::Errno::XDEV => io::Error::other("it lies outside the workspace"),
-            other => other.into(),
-        })
+        rustix::fs::openat2(&root, path, flags | OFlags::CLOEXEC, mode, resolve).map_err(
+            |error| match error {
+                rustix::io::Errno::XDEV => io::Error::other("it lies outside the workspace"),
+                other => other.into(),
+            },
+        )
     }
 
     /// Removes the workspace with all that is in it. Blocking.

@@ -1,0 +1,259 @@
+//! The shell around [`step`]: waits for what happens, makes an event of it, performs the actions. Decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::control::Message;
+use super::recorder::Recorder;
+use super::run_host::RunHost;
+use super::state::{Action, Event, RunState};
+use super::step::step;
+use super::vm_thread::VmThread;
+use crate::journal::{Fact, StopReason};
+use crate::model::{Outcome, chain, format_duration};
+use crate::pipeline::{Need, Source};
+use crate::script::{JobInput, JobInputs};
+
+/// What comes from outside of the decisions.
+#[derive(Debug)]
+pub enum Outside {
+    /// The function of a job has ended; steps of it may still go on.
+    VmEnded {
+        /// The job.
+        job: usize,
+        /// How.
+        outcome: Outcome,
+        /// Why, unless it passed.
+        reason: Option<String>,
+    },
+    /// A job noticed that the VM's memory is used up.
+    OutOfMemory {
+        /// The job.
+        job: usize,
+    },
+    /// A job has ended, and no step of it goes on.
+    JobClosed {
+        /// The job.
+        job: usize,
+        /// How.
+        outcome: Outcome,
+        /// Why, unless it passed.
+        reason: Option<String>,
+    },
+    /// The server said something.
+    Told(Message),
+    /// The time of a job is over.
+    JobDeadline {
+        /// The job.
+        job: usize,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// The time of the run is over.
+    RunDeadline,
+    /// quire itself could not do its work.
+    Broken(String),
+}
+
+/// What a run is driven with.
+pub struct Drive {
+    /// The decisions' state.
+    pub state: RunState,
+    /// What jobs ask for.
+    pub host: Arc<RunHost>,
+    /// The VM.
+    pub vm: VmThread,
+    /// Where everything is written down.
+    pub recorder: Recorder,
+    /// What comes from outside, and the way for more of it.
+    pub events: (mpsc::Sender<Outside>, mpsc::Receiver<Outside>),
+    /// What `:quire/push` gives.
+    pub push: serde_json::Value,
+    /// How long the run may take, from its start.
+    pub run_timeout: Duration,
+}
+
+/// How a run ended.
+pub type Ended = (Outcome, Option<String>);
+
+impl Drive {
+    /// Waits until the run has its slot; a run that is told to stop before may end here.
+    ///
+    /// # Errors
+    /// When something could not be written down.
+    pub async fn wait_for_slot(&mut self) -> Result<Option<Ended>, String> {
+        loop {
+            match self.events.1.recv().await {
+                Some(Outside::Told(Message::Go {})) => return Ok(None),
+                Some(Outside::Told(Message::Stop { reason })) => {
+                    if let Some(ended) = self.happen(Event::StopAsked(reason)).await? {
+                        return Ok(Some(ended));
+                    }
+                }
+                Some(Outside::Broken(problem)) => return Err(problem),
+                Some(_) => {}
+                None => return Err("the runner has lost its events".to_owned()),
+            }
+        }
+    }
+
+    /// Decides about one event and performs what follows.
+    ///
+    /// # Errors
+    /// When something could not be written down.
+    pub async fn happen(&mut self, event: Event) -> Result<Option<Ended>, String> {
+        for action in step(&mut self.state, event) {
+            if let Some(ended) = self.perform(action).await? {
+                return Ok(Some(ended));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn perform(&mut self, action: Action) -> Result<Option<Ended>, String> {
+        match action {
+            Action::StartJob { job } => self.start_job(job).await?,
+            Action::StopJob { job } => {
+                self.host.stop_job(&self.name(job));
+                self.vm.stop(job).await;
+            }
+            Action::RecordJobEnd { job, outcome, reason } => {
+                let (job, outcome) = (self.name(job), outcome.as_str().to_owned());
+                self.record(Fact::JobEnded { job, outcome, reason }).await?;
+            }
+            Action::RecordStop(reason) => self.record(Fact::StopAsked { reason }).await?,
+            Action::EndRun { outcome, reason } => return Ok(Some((outcome, reason))),
+        }
+        Ok(None)
+    }
+
+    async fn start_job(&mut self, job: usize) -> Result<(), String> {
+        let name = self.name(job);
+        self.record(Fact::JobStarted { job: name.clone() }).await?;
+        self.host.open_job(&name);
+        self.vm.run(job, &name, self.inputs(job)).await;
+        Ok(())
+    }
+
+    /// Writes a fact; one that waits for the disk does so beside the runtime.
+    async fn record(&self, fact: Fact) -> Result<(), String> {
+        let recorder = self.recorder.clone();
+        let written = if fact.is_an_end() {
+            match tokio::task::spawn_blocking(move || recorder.write(fact)).await {
+                Ok(written) => written,
+                Err(error) => return Err(error.to_string()),
+            }
+        } else {
+            recorder.write(fact)
+        };
+        written.map_err(|error| chain(&error))
+    }
+
+    fn name(&self, job: usize) -> String {
+        self.state.graph().jobs().get(job).map(|job| job.id.to_string()).unwrap_or_default()
+    }
+
+    /// What a job gets from what it needs.
+    fn inputs(&self, job: usize) -> JobInputs {
+        let jobs = self.state.graph().jobs();
+        let needs = jobs.get(job).map(|job| job.needs.as_slice()).unwrap_or_default();
+        let input = |need: &Need| match need {
+            Need::Source(source @ Source::Push) => {
+                Some((source.name().to_owned(), JobInput::Json(self.push.clone())))
+            }
+            Need::Job(index) => jobs.get(*index).map(|job| (job.id.to_string(), JobInput::Job)),
+        };
+        needs.iter().filter_map(input).collect()
+    }
+}
+
+/// Drives a run that has its slot to its end.
+///
+/// # Errors
+/// When something could not be written down: nothing may go on then.
+pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
+    let mut timers = Timers { events: drive.events.0.clone(), jobs: HashMap::new() };
+    drive.record(Fact::RunStarted {}).await?;
+    let run_timer = timers.after(drive.run_timeout, Outside::RunDeadline);
+    let mut ended = drive.happen(Event::Started).await?;
+    timers.arm(&drive.state);
+    while ended.is_none() {
+        let Some(outside) = drive.events.1.recv().await else {
+            return Err("the runner has lost its events".to_owned());
+        };
+        let event = match outside {
+            Outside::VmEnded { job, outcome, reason } => {
+                close(&drive, job, outcome, reason);
+                continue;
+            }
+            Outside::OutOfMemory { job } => {
+                close(&drive, job, Outcome::Failed, Some("out of memory".to_owned()));
+                Event::StopAsked(StopReason::OutOfMemory {})
+            }
+            Outside::JobClosed { job, outcome, reason } => {
+                timers.disarm(job);
+                Event::JobEnded { job, outcome, reason }
+            }
+            Outside::Told(Message::Go {}) => continue,
+            Outside::Told(Message::Stop { reason }) => Event::StopAsked(reason),
+            Outside::JobDeadline { job, limit } => {
+                Event::JobDeadlinePassed { job, limit: format_duration(limit) }
+            }
+            Outside::RunDeadline => Event::StopAsked(StopReason::TimedOut {}),
+            Outside::Broken(problem) => return Err(problem),
+        };
+        ended = drive.happen(event).await?;
+        timers.arm(&drive.state);
+    }
+    run_timer.abort();
+    ended.ok_or_else(|| "the run has no end".to_owned())
+}
+
+/// Waits beside the driver until no step of a job goes on, then says so.
+fn close(drive: &Drive, job: usize, outcome: Outcome, reason: Option<String>) {
+    let (host, name, events) = (Arc::clone(&drive.host), drive.name(job), drive.events.0.clone());
+    tokio::spawn(async move {
+        host.close_job(&name).await;
+        let _gone = events.send(Outside::JobClosed { job, outcome, reason }).await.is_err();
+    });
+}
+
+/// The deadlines of the jobs that go on.
+struct Timers {
+    events: mpsc::Sender<Outside>,
+    jobs: HashMap<usize, AbortHandle>,
+}
+
+impl Timers {
+    fn after(&self, time: Duration, outside: Outside) -> AbortHandle {
+        let events = self.events.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            let _gone = events.send(outside).await.is_err();
+        });
+        timer.abort_handle()
+    }
+
+    /// Gives every job that goes on and has a limit its timer.
+    fn arm(&mut self, state: &RunState) {
+        for (job, (declared, at)) in state.graph().jobs().iter().zip(state.jobs()).enumerate() {
+            let goes_on = matches!(at, super::state::JobState::Running { .. });
+            if let Some(limit) = declared.options.timeout.filter(|_| goes_on)
+                && !self.jobs.contains_key(&job)
+            {
+                let timer = self.after(limit, Outside::JobDeadline { job, limit });
+                self.jobs.insert(job, timer);
+            }
+        }
+    }
+
+    fn disarm(&mut self, job: usize) {
+        if let Some(timer) = self.jobs.remove(&job) {
+            timer.abort();
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! From the files of a commit to a checked graph and a VM that can run its jobs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::forge::{ReadError, Repo};
+use crate::journal::{DiagnosticFact, JobFact};
+use crate::model::{CommitId, Diagnostic, Span, chain};
+use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load};
+use crate::pipeline::{Job, JobGraph};
+use crate::script::{
+    Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, ScriptError, SourceFile, Vm, VmLimits,
+};
+
+/// The files of a commit's pipeline. Blocking.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn commit_files(repo: &Repo, commit: CommitId) -> Result<PipelineFiles, ReadError> {
+    let Some(found) = repo.pipeline_files(commit)? else {
+        return Ok(PipelineFiles { tree: None, has_lua: false, entry: None, lib: Vec::new() });
+    };
+    let (tree, has_lua) = (Some(found.tree.to_string()), found.has_lua());
+    Ok(PipelineFiles { tree, has_lua, ..sort_files(found.files) })
+}
+
+/// Sorts files below `.quire` into the entry and the library.
+pub fn sort_files(files: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> PipelineFiles {
+    let mut sorted = PipelineFiles { tree: None, has_lua: false, entry: None, lib: Vec::new() };
+    for (path, text) in files {
+        let Ok(path) = String::from_utf8(path) else { continue };
+        if path == ENTRY {
+            sorted.entry = Some(SourceFile { path, text });
+        } else if path.starts_with(".quire/lib/") {
+            sorted.lib.push(SourceFile { path, text });
+        } else if path == ".quire/ci.lua" {
+            sorted.has_lua = true;
+        }
+    }
+    sorted
+}
+
+/// A pipeline that compiled, and the text that its places are in.
+pub struct Loaded {
+    bundle: Bundle,
+    text: String,
+    lib: Vec<SourceFile>,
+}
+
+impl Loaded {
+    /// Compiles the files, or takes them from the cache. Blocking.
+    ///
+    /// # Errors
+    /// Gives all mistakes.
+    pub fn new(files: &PipelineFiles, cache: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
+        let cache = cache.map(BundleCache::new);
+        let bundle = load(files, cache.as_ref())?;
+        let text = files.entry.as_ref().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
+        Ok(Loaded { bundle, text: text.unwrap_or_default(), lib: files.lib.clone() })
+    }
+
+    /// A VM for the pipeline.
+    ///
+    /// # Errors
+    /// When Lua could not be set up, which is no fault of the pipeline.
+    pub fn vm(&self, memory: usize, host: Arc<dyn JobHost>) -> Result<Vm, String> {
+        // quire's own modules are told apart by the beginning of their chunks' names.
+        let chunk = |path: &str, text: &str| Chunk {
+            chunk: path.strip_prefix("fennel/").unwrap_or(path).to_owned(),
+            text: text.to_owned(),
+        };
+        let mut modules = Modules::new();
+        for module in &self.bundle.modules {
+            let made = chunk(&module.path, &module.lua);
+            if module.path.starts_with(".quire/lib/") {
+                modules.insert(format!("lib.{}", module.name), made.clone());
+            }
+            modules.insert(module.name.clone(), made);
+        }
+        let entry = &self.bundle.entry;
+        modules.insert(ENTRY_MODULE.to_owned(), chunk(&entry.path, &entry.lua));
+        let limits = VmLimits { memory, ..VmLimits::default() };
+        Vm::new(limits, modules, ENTRY_MODULE, host).map_err(|error| chain(&error))
+    }
+
+    /// Evaluates the pipeline in its VM and checks what it declared.
+    ///
+    /// # Errors
+    /// Gives all mistakes, or the error that the script raised.
+    pub async fn evaluate(&self, vm: &Vm) -> Result<JobGraph, Vec<Diagnostic>> {
+        match vm.evaluate().await {
+            Ok(registrations) => declare(&registrations, &self.text),
+            Err(EvaluationError::Script(error)) => Err(vec![self.diagnostic(&error)]),
+            Err(error @ EvaluationError::TimedOut { .. }) => {
+                Err(vec![Diagnostic::error(ENTRY, error.to_string())])
+            }
+            Err(error @ EvaluationError::OutOfMemory) => Err(vec![
+                Diagnostic::error(ENTRY, format!("out of memory: {error}"))
+                    .help("the limit is :vm-memory in config.fnl"),
+            ]),
+        }
+    }
+
+    /// An error of a script as a diagnostic with its source line.
+    pub fn diagnostic(&self, error: &ScriptError) -> Diagnostic {
+        let file = error.file.as_deref().unwrap_or(ENTRY);
+        let mut diagnostic = Diagnostic::error(file, error.message.clone());
+        if let Some(line) = error.line {
+            let text = if file == ENTRY { self.text.clone() } else { self.library_text(file) };
+            diagnostic = diagnostic.at(line_span(&text, line), &text);
+        }
+        match &error.help {
+            Some(help) => diagnostic.help(help.clone()),
+            None => diagnostic,
+        }
+    }
+
+    fn library_text(&self, file: &str) -> String {
+        let found = self.lib.iter().find(|source| source.path == file);
+        found.map(|source| String::from_utf8_lossy(&source.text).into_owned()).unwrap_or_default()
+    }
+
+    /// The warnings of the compiler, as facts.
+    pub fn warnings(&self) -> Vec<DiagnosticFact> {
+        self.bundle.warnings.iter().map(DiagnosticFact::from).collect()
+    }
+}
+
+/// The name of the entry among the modules: no file can have it.
+const ENTRY_MODULE: &str = ".quire/ci";
+
+/// The part of a line that has something in it.
+fn line_span(text: &str, line: u32) -> Span {
+    let content = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
+    let start = content.len() - content.trim_start().len();
+    let column = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
+    Span {
+        line,
+        column: column(start),
+        end_line: line,
+        end_column: column(content.trim_end().len().max(start + 1)),
+    }
+}
+
+/// The jobs of a graph, as facts.
+pub fn job_facts(graph: &JobGraph) -> Vec<JobFact> {
+    let fact = |job: &Job| JobFact { id: job.id.to_string(), needs: graph.need_names(job) };
+    graph.jobs().iter().map(fact).collect()
+}

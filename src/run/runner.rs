@@ -1,0 +1,343 @@
+//! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
+//! jobs, and ends with nothing left behind. It outlives the server that started it.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::control;
+use super::drive::{Drive, Ended, Outside, drive};
+use super::evaluate::{Loaded, commit_files, job_facts};
+use super::push_event::PushEvent;
+use super::recorder::Recorder;
+use super::run_host::RunHost;
+use super::spec::{MAX_SPEC, RunLimits, RunSpec};
+use super::state::{Event, RunState};
+use super::vm_thread::VmThread;
+use super::watchdog::Watchdog;
+use super::workspace::Workspace;
+use crate::executor::{Containment, Environment, Host, Orphans};
+use crate::forge::Repo;
+use crate::journal::{DiagnosticFact, Fact, StopReason};
+use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, chain};
+use crate::pipeline::fennel::PipelineFiles;
+use crate::secret::{Redactor, SecretValues};
+use crate::sys::handover;
+use crate::sys::lock::LockFile;
+
+/// Events that may wait for the driver.
+const MAX_EVENTS: usize = 1024;
+
+/// Why a runner could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// It was not given what it needs.
+    #[error("the runner was not given a run")]
+    Spec(#[source] io::Error),
+    /// What it was given makes no sense.
+    #[error("the runner was given something that is no run: {0}")]
+    NoSpec(String),
+    /// Something could not be written down: the run ends as interrupted.
+    #[error("the run cannot go on: {0}")]
+    Broken(String),
+}
+
+/// What is to be executed, wherever it comes from.
+pub struct Execution {
+    /// The id of the run.
+    pub run: RunId,
+    /// Where everything is written down.
+    pub recorder: Recorder,
+    /// The secrets of the run.
+    pub secrets: SecretValues,
+    /// What every step begins with.
+    pub environment: Environment,
+    /// Where the files will be.
+    pub workspace: Workspace,
+    /// What must not be exceeded.
+    pub limits: RunLimits,
+    /// The pipeline's files.
+    pub files: PipelineFiles,
+    /// The folder of compiled pipelines.
+    pub cache: Option<PathBuf>,
+    /// What `:quire/push` gives.
+    pub push: serde_json::Value,
+    /// Puts the files into the workspace. Blocking.
+    pub fill: Box<dyn FnOnce() -> Result<(), String> + Send>,
+    /// Where the server speaks to the run.
+    pub control: Option<UnixListener>,
+    /// Whether the run has its slot already.
+    pub has_slot: bool,
+    /// The number of the run that superseded this one before it began.
+    pub superseded_by: Option<u64>,
+    /// Whose orphans this process adopts.
+    pub orphans: Orphans,
+}
+
+/// Waits for a run on the socket that is standard input, and leads it to its end. When the socket is closed instead,
+/// there is nothing to do.
+///
+/// # Errors
+/// When the run could not be led; its journal has no end then, and the server settles it.
+pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
+    let Some((length, descriptors)) = handover::receive(&socket).map_err(RunnerError::Spec)? else {
+        return Ok(());
+    };
+    if length > MAX_SPEC {
+        return Err(RunnerError::NoSpec(format!("{length} bytes")));
+    }
+    let mut bytes = Vec::new();
+    UnixStream::from(socket).take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
+    let spec = RunSpec::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
+    if spec.v != RunSpec::VERSION {
+        return Err(RunnerError::NoSpec(format!("version {}", spec.v)));
+    }
+    let mut descriptors = descriptors.into_iter();
+    let (Some(lock), Some(control)) = (descriptors.next(), descriptors.next()) else {
+        return Err(RunnerError::NoSpec("without descriptors".to_owned()));
+    };
+    // Held until the process is gone: by this lock the server knows that the run has a runner.
+    let mut lock = LockFile::from_fd(lock).map_err(RunnerError::Spec)?;
+    lock.write_own_pid().map_err(RunnerError::Spec)?;
+    let led = lead(&spec, UnixListener::from(control));
+    drop(lock);
+    led
+}
+
+/// Leads the run of a spec.
+fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
+    let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
+    let run_dir = Path::new(&spec.run_dir);
+    log_errors_to(&run_dir.join("runner.log"));
+    let secrets = SecretValues::load(&spec.secrets);
+    let redactor = Redactor::new(secrets.known());
+    let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
+        .map_err(|error| RunnerError::Broken(chain(&error)))?;
+    let run = RunId::parse(&spec.id).ok_or_else(|| wrong("id"))?;
+    let ref_name = RefName::parse(&spec.ref_name).map_err(|_| wrong("ref"))?;
+    let old = CommitId::parse(&spec.old).map_err(|_| wrong("old"))?;
+    let new = CommitId::parse(&spec.new).map_err(|_| wrong("new"))?;
+    write(&recorder, opened(spec, &ref_name, new))?;
+    let prepared = prepare(spec, &ref_name, (old, new));
+    let (files, push) = match prepared {
+        Ok(prepared) => prepared,
+        Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
+    };
+    let work = run_dir.join("work");
+    let (git_dir, into) = (PathBuf::from(&spec.git_dir), work.clone());
+    let from: std::collections::BTreeMap<_, _> =
+        spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let pass: Vec<std::ffi::OsString> = from.keys().cloned().collect();
+    let execution = Execution {
+        run,
+        recorder: recorder.clone(),
+        secrets,
+        environment: Environment::clean(&from, &pass),
+        workspace: Workspace::new(work),
+        limits: spec.limits.clone(),
+        files,
+        cache: Some(PathBuf::from(&spec.cache_dir)),
+        push,
+        fill: Box::new(move || check_out(&git_dir, new, &into)),
+        control: Some(control),
+        has_slot: spec.has_slot,
+        superseded_by: spec.superseded_by,
+        orphans: Orphans::OfSteps,
+    };
+    let workspace = execution.workspace.clone();
+    let ended = execute(execution)?;
+    if let Err(error) = workspace.remove() {
+        tracing::warn!(%error, "the workspace could not be removed");
+    }
+    end(&recorder, ended)
+}
+
+fn write(recorder: &Recorder, fact: Fact) -> Result<(), RunnerError> {
+    recorder.write(fact).map_err(|error| RunnerError::Broken(chain(&error)))
+}
+
+fn end(recorder: &Recorder, (outcome, reason): Ended) -> Result<(), RunnerError> {
+    write(recorder, Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason })
+}
+
+/// Sends what the runner has to say about itself to a file of the run: the server's terminal may be gone.
+fn log_errors_to(path: &Path) {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    if let Ok(file) = file {
+        let _stays_as_it_is = rustix::stdio::dup2_stderr(file.as_fd()).is_err();
+    }
+}
+
+fn opened(spec: &RunSpec, ref_name: &RefName, new: CommitId) -> Fact {
+    Fact::RunOpened {
+        repo: spec.repo.clone(),
+        number: spec.number,
+        id: spec.id.clone(),
+        r#ref: ref_name.to_string(),
+        sha: new.to_string(),
+        event: spec.event.clone(),
+        pusher: spec.pusher.clone(),
+        runner: std::process::id(),
+    }
+}
+
+/// Reads what the run needs from the repository.
+fn prepare(
+    spec: &RunSpec,
+    ref_name: &RefName,
+    (old, new): (CommitId, CommitId),
+) -> Result<(PipelineFiles, serde_json::Value), String> {
+    let repo = Repo::open(Path::new(&spec.git_dir)).map_err(|error| chain(&error))?;
+    let files = commit_files(&repo, new).map_err(|error| chain(&error))?;
+    let event = PushEvent {
+        ref_name,
+        old,
+        new,
+        pusher: spec.pusher.as_deref(),
+        repo: &spec.repo,
+        git_dir: &spec.git_dir,
+        pushed_at: &spec.pushed_at,
+    };
+    let push = event.outputs(&repo).map_err(|error| chain(&error))?;
+    Ok((files, push))
+}
+
+/// Writes the files of a commit into a folder, which is made for it.
+fn check_out(git_dir: &Path, commit: CommitId, into: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
+    match std::fs::remove_dir_all(into) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+        .create(into)
+        .map_err(failed)?;
+    let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
+    repo.checkout(commit, into).map_err(|error| chain(&error))?;
+    Ok(())
+}
+
+/// Executes a run up to its end, and leaves no process of it behind.
+///
+/// # Errors
+/// When something could not be written down.
+pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
+    let loaded = match Loaded::new(&execution.files, execution.cache.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => return broken(&execution.recorder, &diagnostics),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| RunnerError::Broken(error.to_string()))?;
+    let ended = runtime.block_on(conduct(execution, loaded, runtime.handle().clone()));
+    // What still goes on belongs to nobody: a thread that is stuck is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The end of a run whose pipeline cannot be used.
+fn broken(recorder: &Recorder, diagnostics: &[Diagnostic]) -> Result<Ended, RunnerError> {
+    write(recorder, Fact::Broken { diagnostics: diagnostics.iter().map(DiagnosticFact::from).collect() })?;
+    let count = diagnostics.len();
+    let mistakes = if count == 1 { "a mistake".to_owned() } else { format!("{count} mistakes") };
+    Ok((Outcome::Failed, Some(format!("the pipeline cannot be used: it has {mistakes}"))))
+}
+
+async fn conduct(
+    execution: Execution,
+    loaded: Loaded,
+    io: tokio::runtime::Handle,
+) -> Result<Ended, RunnerError> {
+    let failed = |problem: String| RunnerError::Broken(problem);
+    let (sender, receiver) = mpsc::channel(MAX_EVENTS);
+    let recorder = execution.recorder.clone();
+    let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
+        .map_err(|error| failed(chain(&error)))?;
+    let host = Arc::new(RunHost {
+        io,
+        executor: Arc::new(executor),
+        recorder: recorder.clone(),
+        secrets: Arc::new(execution.secrets),
+        workspace: execution.workspace,
+        environment: execution.environment,
+        step_timeout: Duration::from_millis(execution.limits.step_timeout_ms),
+        jobs: std::sync::Mutex::default(),
+        broken: forward_broken(sender.clone()),
+    });
+    let watchdog = Watchdog::new(recorder.clone(), execution.run);
+    let memory = execution.limits.vm_memory;
+    let (vm, evaluated) = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
+    let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
+    let (graph, warnings) = match evaluated {
+        Ok(evaluated) => evaluated,
+        Err(diagnostics) => return broken(&recorder, &diagnostics),
+    };
+    write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics: warnings })?;
+    if let Some(control) = execution.control {
+        listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
+    }
+    let filling = tokio::task::spawn_blocking(execution.fill);
+    let mut led = Drive {
+        state: RunState::new(graph, execution.limits.jobs),
+        host,
+        vm,
+        recorder,
+        events: (sender, receiver),
+        push: execution.push,
+        run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
+    };
+    if let Some(by) = execution.superseded_by {
+        let superseded = Event::StopAsked(StopReason::Superseded { by });
+        if let Some(ended) = led.happen(superseded).await.map_err(failed)? {
+            return Ok(ended);
+        }
+    }
+    if !execution.has_slot
+        && let Some(ended) = led.wait_for_slot().await.map_err(failed)?
+    {
+        return Ok(ended);
+    }
+    if let Err(problem) = filling.await.unwrap_or_else(|error| Err(error.to_string())) {
+        return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
+    }
+    drive(led).await.map_err(failed)
+}
+
+/// The way for quire's own failures to the driver.
+fn forward_broken(events: mpsc::Sender<Outside>) -> mpsc::Sender<String> {
+    let (sender, mut receiver) = mpsc::channel::<String>(1);
+    tokio::spawn(async move {
+        while let Some(problem) = receiver.recv().await {
+            let _gone = events.send(Outside::Broken(problem)).await.is_err();
+        }
+    });
+    sender
+}
+
+/// Hears what the server has to say, for as long as the run goes on.
+fn listen(control: UnixListener, events: mpsc::Sender<Outside>) -> io::Result<()> {
+    control.set_nonblocking(true)?;
+    let control = tokio::net::UnixListener::from_std(control)?;
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = control.accept().await else { return };
+            let events = events.clone();
+            tokio::spawn(async move {
+                match control::hear(stream).await {
+                    Ok(message) => {
+                        let _gone = events.send(Outside::Told(message)).await.is_err();
+                    }
+                    Err(error) => tracing::warn!(%error, "a message to the run was not understood"),
+                }
+            });
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The thread of the script VM: it evaluates the pipeline, then runs jobs as they are asked for, all on one thread.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, LocalSet};
+
+use super::drive::Outside;
+use super::evaluate::Loaded;
+use super::watchdog::{Busy, Watchdog};
+use crate::journal::DiagnosticFact;
+use crate::model::{Diagnostic, Outcome};
+use crate::pipeline::JobGraph;
+use crate::script::{JobEnd, JobFailure, JobHost, JobInputs, Vm};
+
+/// Commands that may wait for the VM.
+const MAX_COMMANDS: usize = 1024;
+
+/// What the VM's thread is told.
+enum Command {
+    Run { job: usize, id: String, inputs: JobInputs },
+    Stop { job: usize },
+}
+
+/// What a pipeline turned out to be.
+pub type Evaluated = Result<(JobGraph, Vec<DiagnosticFact>), Vec<Diagnostic>>;
+
+/// A handle to the VM's thread, which ends when this is dropped and its jobs have ended.
+pub struct VmThread {
+    commands: mpsc::Sender<Command>,
+    /// Never joined: a thread that is stuck must not keep the runner from ending.
+    _thread: JoinHandle<()>,
+}
+
+impl VmThread {
+    /// Starts the thread. What the pipeline turned out to be comes back once; ends of jobs go to `events`.
+    pub fn start(
+        loaded: Loaded,
+        memory: usize,
+        host: Arc<dyn JobHost>,
+        events: mpsc::Sender<Outside>,
+        watchdog: Watchdog,
+    ) -> (VmThread, oneshot::Receiver<Evaluated>) {
+        let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+        let (answer, evaluated) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let vm = match loaded.vm(memory, host) {
+                Ok(vm) => vm,
+                Err(problem) => {
+                    let _nobody_waits = answer.send(Err(vec![Diagnostic::error("quire", problem)])).is_err();
+                    return;
+                }
+            };
+            let busy = watchdog.watch(vm.pulse());
+            serve(&vm, loaded, (receiver, answer), events, &busy);
+        });
+        (VmThread { commands, _thread: thread }, evaluated)
+    }
+
+    /// Begins a job; its end comes as an event.
+    pub async fn run(&self, job: usize, id: &str, inputs: JobInputs) {
+        // A thread that is gone has ended the run already.
+        let _gone = self.commands.send(Command::Run { job, id: id.to_owned(), inputs }).await.is_err();
+    }
+
+    /// Stops a job where it is; its end comes as an event.
+    pub async fn stop(&self, job: usize) {
+        let _gone = self.commands.send(Command::Stop { job }).await.is_err();
+    }
+}
+
+/// Evaluates, then does what it is told until nobody can tell it anything.
+fn serve(
+    vm: &Vm,
+    loaded: Loaded,
+    (mut commands, answer): (mpsc::Receiver<Command>, oneshot::Sender<Evaluated>),
+    events: mpsc::Sender<Outside>,
+    busy: &Busy,
+) {
+    let (wakes, sleeps) = (busy.clone(), busy.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .on_thread_unpark(move || wakes.begin())
+        .on_thread_park(move || sleeps.end())
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _nobody_waits =
+                answer.send(Err(vec![Diagnostic::error("quire", error.to_string())])).is_err();
+            return;
+        }
+    };
+    busy.begin();
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let evaluated = loaded.evaluate(vm).await.map(|graph| (graph, loaded.warnings()));
+        let loaded = Arc::new(loaded);
+        if answer.send(evaluated).is_err() {
+            return;
+        }
+        let mut running: HashMap<usize, AbortHandle> = HashMap::new();
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Run { job, id, inputs } => {
+                    let (call, events, loaded) =
+                        (vm.run_job(&id, inputs), events.clone(), Arc::clone(&loaded));
+                    let task = tokio::task::spawn_local(async move {
+                        let end = call.await;
+                        let _gone = events.send(ended(job, &end, &loaded)).await.is_err();
+                    });
+                    running.insert(job, task.abort_handle());
+                }
+                Command::Stop { job } => {
+                    if let Some(task) = running.remove(&job).filter(|task| !task.is_finished()) {
+                        task.abort();
+                        let stopped = Outside::VmEnded { job, outcome: Outcome::Cancelled, reason: None };
+                        let _gone = events.send(stopped).await.is_err();
+                    }
+                }
+            }
+        }
+    });
+    busy.end();
+}
+
+/// How a job's function ended, as an event.
+fn ended(job: usize, end: &JobEnd, loaded: &Loaded) -> Outside {
+    let (outcome, reason) = match end {
+        JobEnd::Passed => (Outcome::Passed, None),
+        JobEnd::Skipped => (Outcome::Skipped, Some("it had nothing to do".to_owned())),
+        JobEnd::OutOfMemory => return Outside::OutOfMemory { job },
+        JobEnd::Failed(JobFailure::Script(error)) => {
+            let text = loaded.diagnostic(error).render();
+            (Outcome::Failed, Some(text.trim_start_matches("error: ").trim_end().to_owned()))
+        }
+        JobEnd::Failed(JobFailure::Step(step)) => {
+            let outcome = if step.timed_out { Outcome::TimedOut } else { Outcome::Failed };
+            (outcome, Some(step.to_string()))
+        }
+        JobEnd::Failed(failure @ (JobFailure::Returned { .. } | JobFailure::Host(_))) => {
+            (Outcome::Failed, Some(failure.to_string()))
+        }
+    };
+    Outside::VmEnded { job, outcome, reason }
+}

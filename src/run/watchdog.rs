@@ -1,0 +1,135 @@
+//! Ends the runner when the VM does not listen: a C function such as a pattern that backtracks for ever cannot be
+//! interrupted from inside.
+//!
+//! The watchdog's thread sleeps while the VM sleeps. It has its own handle of the journal, so that it can say why.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::recorder::Recorder;
+use crate::executor::sweep_run;
+use crate::journal::Fact;
+use crate::model::{Outcome, RunId};
+use crate::script::VmPulse;
+
+/// How long the VM may go on in one piece before its code is asked to end.
+const ASK_AFTER: Duration = Duration::from_secs(4);
+
+/// How long it may go on before the runner ends itself.
+const END_AFTER: Duration = Duration::from_secs(5);
+
+/// The exit status of a runner that ended itself: that of timeout(1).
+const EXIT_TIMED_OUT: i32 = 124;
+
+/// What the watchdog needs when it has to act.
+pub struct Watchdog {
+    recorder: Recorder,
+    run: RunId,
+}
+
+/// Whether the VM's thread is at work, and since when.
+#[derive(Clone)]
+pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
+
+impl Watchdog {
+    /// A watchdog for this run.
+    pub fn new(recorder: Recorder, run: RunId) -> Watchdog {
+        Watchdog { recorder, run }
+    }
+
+    /// Starts the watchdog's thread; it is told through what is returned when the VM works.
+    pub fn watch(self, pulse: Arc<VmPulse>) -> Busy {
+        let busy = Busy(Arc::default());
+        let watched = busy.clone();
+        thread::spawn(move || self.keep(&watched, &pulse));
+        busy
+    }
+
+    fn keep(&self, busy: &Busy, pulse: &VmPulse) {
+        loop {
+            let since = busy.wait_until_busy();
+            if !busy.wait_while_busy(since, ASK_AFTER) {
+                continue;
+            }
+            // The thread has been at work all the time, which may be many short pieces: only a long one counts.
+            match pulse.beat() {
+                Some(beat) if beat.elapsed >= END_AFTER => {
+                    let job = beat.job.as_deref().map(|job| format!(" in job {job}")).unwrap_or_default();
+                    let place =
+                        beat.last_place.map(|place| format!(", last seen at {place}")).unwrap_or_default();
+                    self.end(&format!("the script did not listen for {} s{job}{place}", END_AFTER.as_secs()));
+                }
+                Some(beat) if beat.elapsed >= ASK_AFTER => {
+                    pulse.interrupt(beat.generation);
+                    busy.wait_while_busy(since, since.elapsed() + Duration::from_millis(100));
+                }
+                Some(_) | None => {
+                    busy.wait_while_busy(since, since.elapsed() + Duration::from_millis(500));
+                }
+            }
+        }
+    }
+
+    /// Writes down why, ends all steps, and ends the process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one other place that ends the process: nothing else can any more"
+    )]
+    fn end(&self, reason: &str) -> ! {
+        let swept = sweep_run(&self.run);
+        let ended = Fact::RunEnded {
+            outcome: Outcome::TimedOut.as_str().to_owned(),
+            reason: Some(reason.to_owned()),
+        };
+        if let Err(problem) = self.recorder.write(ended) {
+            tracing::error!(%problem, reason, survivors = ?swept.survivors, "the end of the run is not written down");
+        }
+        std::process::exit(EXIT_TIMED_OUT)
+    }
+}
+
+impl Busy {
+    /// The VM's thread goes to work.
+    pub fn begin(&self) {
+        let (since, changed) = &*self.0;
+        let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.is_none() {
+            *since = Some(Instant::now());
+            changed.notify_all();
+        }
+    }
+
+    /// It has nothing to do.
+    pub fn end(&self) {
+        let (since, changed) = &*self.0;
+        *since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        changed.notify_all();
+    }
+
+    fn wait_until_busy(&self) -> Instant {
+        let (since, changed) = &*self.0;
+        let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match *since {
+                Some(since) => return since,
+                None => since = changed.wait(since).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Waits until the work that began at `from` has gone on for `limit`; false when it ended before.
+    fn wait_while_busy(&self, from: Instant, limit: Duration) -> bool {
+        let (since, changed) = &*self.0;
+        let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if *since != Some(from) {
+                return false;
+            }
+            let Some(left) = limit.checked_sub(from.elapsed()).filter(|left| !left.is_zero()) else {
+                return true;
+            };
+            since = changed.wait_timeout(since, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
