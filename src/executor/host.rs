@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::members::{Footprint, Running};
@@ -103,6 +104,34 @@ impl Host {
     /// # Errors
     /// quire could not do its part; a program that is missing or fails is no error.
     pub async fn run_step<S: Sink>(
+        &self,
+        spec: &StepSpec,
+        log: &mut S,
+        stop: watch::Receiver<bool>,
+    ) -> Result<StepEnd, StepError> {
+        tokio::select! {
+            biased;
+            end = self.lead(spec, log, stop) => end,
+            error = self.reap_orphans() => Err(watch_error(error)),
+        }
+    }
+
+    /// Reaps what steps leave to this process while they run: a fork storm fills the machine with zombies else.
+    async fn reap_orphans(&self) -> io::Error {
+        if self.orphans == Orphans::Unknown {
+            return std::future::pending().await;
+        }
+        let mut deaths = match signal(SignalKind::child()) {
+            Ok(deaths) => deaths,
+            Err(error) => return error,
+        };
+        while deaths.recv().await.is_some() {
+            process::reap_all();
+        }
+        std::future::pending().await
+    }
+
+    async fn lead<S: Sink>(
         &self,
         spec: &StepSpec,
         log: &mut S,

@@ -117,11 +117,9 @@ pub(super) fn reap(pid: Pid) -> Option<Exit> {
     Some(exit_of(status))
 }
 
-/// Reaps one adopted child, if it is one and has ended.
-pub fn reap_adopted(pid: Pid) {
-    if !super::children::is_own(pid) {
-        reap(pid);
-    }
+/// Reaps one adopted child; whether it was one and had ended.
+pub fn reap_adopted(pid: Pid) -> bool {
+    !super::children::is_own(pid) && reap(pid).is_some()
 }
 
 fn exit_of(status: WaitStatus) -> Exit {
