@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::host::Orphans;
 use crate::sys::cgroup::Cgroup;
-use crate::sys::children::is_own;
+use crate::sys::children::{is_own, reap_adopted};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid, Process};
 
@@ -89,7 +89,7 @@ impl Footprint {
         // In this order: a step that starts after the look has no orphans among the roots.
         let all_orphans_are_ours = of_steps && self.running.is_alone();
         if of_steps {
-            roots.retain(|pid| !process::reap_adopted(*pid));
+            roots.retain(|pid| reap_adopted(*pid).is_none());
         }
         let [run, step] = &self.marks;
         let mut look = walk(roots, Some(self.main), &|process| {

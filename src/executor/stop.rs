@@ -43,7 +43,7 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
 /// Ends everything that belongs to a step. Only those that were told to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
     let told = wait_all(step.look().members, patience.settle);
-    let ended = told.iter().map(|member| member.name.clone()).take(MAX_NAMES).collect();
+    let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
         // A process of another user cannot be told; the report will name it.
         let _told = member.process.signal(Signal::TERM);
@@ -101,6 +101,11 @@ pub(super) fn kill_until_none(mut look: impl FnMut() -> Look) -> Swept {
         }
     }
     swept
+}
+
+/// The name of a process that may have become another program since it was found.
+fn name_now(member: &Member) -> String {
+    process::look(member.process.pid()).map_or_else(|| member.name.clone(), |process| process.name)
 }
 
 /// Reaps a killed process, which may become a child only when its own parent is dead, too; whether nothing is

@@ -214,6 +214,19 @@ fn the_end_of_one_step_does_not_touch_another() {
 }
 
 #[test]
+fn the_end_of_a_host_is_the_end_of_what_nothing_ties_to_a_step() {
+    in_own_process("executor::clean_up::the_end_of_a_host_is_the_end_of_what_nothing_ties_to_a_step", || {
+        let bench = Bench::new(Containment::Descent, Orphans::OfSteps);
+        assert!(
+            Command::new("sh").args(["-c", "setsid env -i /bin/sleep 1000 &"]).status().unwrap().success()
+        );
+        assert_eq!(process::children(own_pid()).len(), 1);
+        drop(bench);
+        assert_eq!(process::children(own_pid()), []);
+    });
+}
+
+#[test]
 fn what_is_left_of_a_dead_runner_is_found_by_its_run() {
     let mut canary = Canary::new();
     let folder = tempfile::tempdir().unwrap();
