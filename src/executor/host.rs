@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::members::{Footprint, Running};
@@ -50,7 +51,8 @@ pub enum Orphans {
     Unknown,
 }
 
-/// Where the steps of one run run.
+/// Where the steps of one run run. With [`Orphans::OfSteps`] a process has one at a time, and dropping it kills
+/// every adopted process; that blocks, at most for [`SWEEP_LIMIT`](super::SWEEP_LIMIT).
 #[derive(Debug)]
 pub struct Host {
     run: RunId,
@@ -98,11 +100,40 @@ impl Host {
 
     /// Runs a step until nothing is left of it. `stop` asks it to end by becoming true.
     ///
-    /// When this is cancelled, the step is killed without grace, and its log has what was read until then.
+    /// When this is cancelled, the step is killed without grace, which blocks for as long as that takes, and its
+    /// log has what was read until then.
     ///
     /// # Errors
     /// quire could not do its part; a program that is missing or fails is no error.
     pub async fn run_step<S: Sink>(
+        &self,
+        spec: &StepSpec,
+        log: &mut S,
+        stop: watch::Receiver<bool>,
+    ) -> Result<StepEnd, StepError> {
+        tokio::select! {
+            biased;
+            end = self.lead(spec, log, stop) => end,
+            error = self.reap_orphans() => Err(watch_error(error)),
+        }
+    }
+
+    /// Reaps what steps leave to this process while they run: a fork storm fills the machine with zombies else.
+    async fn reap_orphans(&self) -> io::Error {
+        if self.orphans == Orphans::Unknown {
+            return std::future::pending().await;
+        }
+        let mut deaths = match signal(SignalKind::child()) {
+            Ok(deaths) => deaths,
+            Err(error) => return error,
+        };
+        while deaths.recv().await.is_some() {
+            process::reap_all();
+        }
+        std::future::pending().await
+    }
+
+    async fn lead<S: Sink>(
         &self,
         spec: &StepSpec,
         log: &mut S,
@@ -193,6 +224,10 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if self.orphans == Orphans::OfSteps {
+            // Two steps that ended together took each other for the owner of what nothing ties to a step.
+            sweep::sweep_children(&[]);
+        }
         if let Some(cgroup) = &self.cgroup {
             // Only survivors keep it, and a step's end names them.
             let _busy = cgroup.remove();
@@ -240,8 +275,8 @@ impl Live {
     /// Reaps the main process; only one that hangs in the kernel has no exit yet.
     fn finish(mut self) -> Exit {
         let exit = self.child.reap();
-        self.is_over = exit.is_some();
-        if let Some(cgroup) = self.footprint.cgroup.as_ref().filter(|_| self.is_over) {
+        self.is_over = true;
+        if let Some(cgroup) = &self.footprint.cgroup {
             // A survivor keeps it, and the step's end names that.
             let _busy = cgroup.remove();
         }

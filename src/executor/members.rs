@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::host::Orphans;
 use crate::sys::cgroup::Cgroup;
-use crate::sys::children::is_own;
+use crate::sys::children::{is_own, reap_adopted};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid, Process};
 
 /// The most processes that are held at once; more are found when these are gone.
-const MAX_HELD: usize = 256;
+pub(super) const MAX_HELD: usize = 256;
 
 /// A living process that was found to belong to what is being ended.
 #[derive(Debug)]
@@ -65,54 +65,85 @@ pub(super) struct Footprint {
     pub(super) running: Running,
 }
 
+/// What one look at the processes has shown.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The living processes, at most 256 of them.
+    pub(super) members: Vec<Member>,
+    /// A process vanished under the look, or there is one that it did not show: who knows what it left.
+    pub(super) unsure: bool,
+}
+
+impl Look {
+    /// Whether there was nothing, for sure.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty() && !self.unsure
+    }
+}
+
 impl Footprint {
     /// Finds the living processes of the step, the main one among them, and reaps those that are dead.
-    pub(super) fn members(&self) -> Vec<Member> {
-        let roots = process::children(process::own_pid());
+    pub(super) fn look(&self) -> Look {
+        let of_steps = self.orphans == Orphans::OfSteps;
+        let mut roots = process::children(process::own_pid());
         // In this order: a step that starts after the look has no orphans among the roots.
-        let all_orphans_are_ours = self.orphans == Orphans::OfSteps && self.running.is_alone();
-        let in_cgroup = self.cgroup.as_ref().map(Cgroup::members).unwrap_or_default();
+        let all_orphans_are_ours = of_steps && self.running.is_alone();
+        if of_steps {
+            roots.retain(|pid| reap_adopted(*pid).is_none());
+        }
         let [run, step] = &self.marks;
-        walk(roots, Some(self.main), &|process| {
-            let pid = process.pid;
+        let mut look = walk(roots, Some(self.main), &|process| {
             process.session == Some(self.main)
                 || all_orphans_are_ours
-                || (process.zombie && self.orphans == Orphans::OfSteps)
-                || (in_cgroup.contains(&pid) && self.cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid)))
-                || process::environment_has(pid, &[run, step])
-        })
+                || (process.zombie && of_steps)
+                || self.cgroup.as_ref().is_some_and(|cgroup| cgroup.has(process.pid))
+                || process::environment_has(process.pid, &[run, step])
+        });
+        look.unsure |= self.cgroup.as_ref().is_some_and(Cgroup::is_populated);
+        look
     }
 }
 
 /// Goes through children of the calling process and what descends from them. A descendant of a member is a
 /// member; so is what `belongs` says. Children that somebody here waits for are left alone, except `main`.
 /// Adopted members that are dead are reaped.
-pub(super) fn walk(roots: Vec<Pid>, main: Option<Pid>, belongs: &dyn Fn(&Process) -> bool) -> Vec<Member> {
+pub(super) fn walk(roots: Vec<Pid>, main: Option<Pid>, belongs: &dyn Fn(&Process) -> bool) -> Look {
     let me = process::own_pid();
-    let mut members = Vec::new();
+    let mut look = Look::default();
     let mut open: Vec<_> = roots.into_iter().map(|pid| (pid, me, main == Some(pid))).collect();
     while let Some((pid, parent, inherited)) = open.pop() {
-        if members.len() >= MAX_HELD {
+        if look.members.len() >= MAX_HELD {
+            look.unsure = true;
             break;
         }
-        let Ok(Some(process)) = PidFd::open(pid) else { continue };
-        let Some(seen) = process::look(pid) else { continue };
+        if main != Some(pid) && is_own(pid) {
+            continue;
+        }
+        let held = PidFd::open(pid).ok().flatten();
+        let Some((held, seen)) = held.and_then(|held| Some((held, process::look(pid)?))) else {
+            look.unsure = true;
+            continue;
+        };
         // Another parent: the number went to a stranger since it was listed.
         let is_stranger = seen.parent != Some(parent) && seen.parent != Some(me);
         if is_stranger || (main != Some(pid) && is_own(pid)) {
+            look.unsure = true;
             continue;
         }
         let is_member = inherited || belongs(&seen);
         let children = process::children(pid);
-        if !process.is_dead() {
+        if !held.is_dead() {
             // Alive after the look, so the list is its own and not that of a successor in the number.
             open.extend(children.into_iter().map(|child| (child, pid, is_member)));
             if is_member {
-                members.push(Member { process, name: seen.name });
+                look.members.push(Member { process: held, name: seen.name });
             }
-        } else if is_member && main != Some(pid) && seen.parent == Some(me) {
-            process::reap_adopted(pid);
+        } else if main != Some(pid) {
+            look.unsure |= is_member || !seen.zombie;
+            if is_member && seen.parent == Some(me) {
+                held.reap();
+            }
         }
     }
-    members
+    look
 }

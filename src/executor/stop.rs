@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::members::{Footprint, Member};
-use crate::sys::pidfd::{wait_all, wait_any};
-use crate::sys::process::Signal;
+use super::members::{Footprint, Look, MAX_HELD, Member};
+use crate::sys::children::is_own;
+use crate::sys::pidfd::{PidFd, wait_all, wait_any};
+use crate::sys::process::{self, Signal};
 
 /// How long killing goes on before what is left is reported; only a process that hangs in the kernel takes longer.
 pub const SWEEP_LIMIT: Duration = Duration::from_secs(5);
@@ -36,13 +37,13 @@ pub(super) struct Patience {
 
 /// Whether nothing is left of a step; two looks, because children move while one looks.
 pub(super) fn is_clear(step: &Footprint) -> bool {
-    step.members().is_empty() && step.members().is_empty()
+    step.look().is_empty() && step.look().is_empty()
 }
 
 /// Ends everything that belongs to a step. Only those that were told to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
-    let told = wait_all(step.members(), patience.settle);
-    let ended = told.iter().map(|member| member.name.clone()).take(MAX_NAMES).collect();
+    let told = wait_all(step.look().members, patience.settle);
+    let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
         // A process of another user cannot be told; the report will name it.
         let _told = member.process.signal(Signal::TERM);
@@ -59,7 +60,7 @@ pub(super) fn kill(step: &Footprint) -> Swept {
             // The sweep does what the cgroup cannot.
             let _not_all = cgroup.kill();
         }
-        step.members()
+        step.look()
     });
     if let Some(cgroup) = &step.cgroup {
         // A folder that stays behind is removed with the run's.
@@ -68,31 +69,47 @@ pub(super) fn kill(step: &Footprint) -> Swept {
     swept
 }
 
-/// Kills what `find` finds until it finds nothing, twice, at most for [`SWEEP_LIMIT`].
-pub(super) fn kill_until_none(mut find: impl FnMut() -> Vec<Member>) -> Swept {
+/// Kills what `look` shows until it shows nothing, twice, at most for [`SWEEP_LIMIT`].
+pub(super) fn kill_until_none(mut look: impl FnMut() -> Look) -> Swept {
     let started = Instant::now();
     let mut swept = Swept::default();
     let mut seen = HashSet::new();
+    let mut killed: Vec<Member> = Vec::new();
     let mut empty_looks = 0;
     while empty_looks < 2 {
-        let members = find();
-        if members.is_empty() {
-            empty_looks += 1;
-            continue;
-        }
-        empty_looks = 0;
+        let shown = look();
+        killed.retain(|member| !is_settled(&member.process));
+        empty_looks = if shown.is_empty() { empty_looks + 1 } else { 0 };
         if started.elapsed() > SWEEP_LIMIT {
-            swept.survivors = members.into_iter().map(|member| member.name).take(MAX_NAMES).collect();
+            swept.survivors = shown.members.into_iter().map(|member| member.name).take(MAX_NAMES).collect();
+            if swept.survivors.is_empty() && shown.unsure {
+                swept.survivors.push("?".to_owned());
+            }
             return swept;
         }
-        for member in &members {
+        for member in &shown.members {
             // A process of another user cannot be killed; the report will name it.
             let _sent = member.process.signal(Signal::KILL);
             if swept.ended.len() < MAX_NAMES && seen.insert(member.process.pid()) {
                 swept.ended.push(member.name.clone());
             }
         }
-        wait_any(&members, KILL_PAUSE);
+        if !shown.members.is_empty() {
+            wait_any(&shown.members, KILL_PAUSE);
+            killed.extend(shown.members);
+            killed.truncate(MAX_HELD);
+        }
     }
     swept
+}
+
+/// The name of a process that may have become another program since it was found.
+fn name_now(member: &Member) -> String {
+    process::look(member.process.pid()).map_or_else(|| member.name.clone(), |process| process.name)
+}
+
+/// Reaps a killed process, which may become a child only when its own parent is dead, too; whether nothing is
+/// left to do.
+fn is_settled(process: &PidFd) -> bool {
+    is_own(process.pid()) || process.reap() || process::look(process.pid()).is_none()
 }

@@ -1,6 +1,6 @@
 //! Ending what is left of runs whose own process is gone.
 
-use super::members::{Member, walk};
+use super::members::{Look, Member, walk};
 use super::stop::{Swept, kill_until_none};
 use crate::model::RunId;
 use crate::sys::cgroup::Cgroup;
@@ -24,16 +24,15 @@ pub fn sweep_run(run: &RunId) -> Swept {
     let cgroup = cgroup_of(run);
     let mark = mark_of(run);
     let swept = kill_until_none(|| {
-        let in_cgroup = cgroup.as_ref().map(Cgroup::members).unwrap_or_default();
-        if let Some(cgroup) = cgroup.as_ref().filter(|_| !in_cgroup.contains(&process::own_pid())) {
+        if let Some(cgroup) = cgroup.as_ref().filter(|cgroup| !cgroup.has(process::own_pid())) {
             // What it cannot kill is killed one by one.
             let _not_all = cgroup.kill();
         }
         let belongs = |pid| {
-            process::environment_has(pid, &[&mark])
-                || (in_cgroup.contains(&pid) && cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid)))
+            process::environment_has(pid, &[&mark]) || cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid))
         };
-        process::all().into_iter().filter_map(|pid| hold_if(pid, belongs)).collect()
+        let members = process::all().into_iter().filter_map(|pid| hold_if(pid, belongs)).collect();
+        Look { members, unsure: cgroup.as_ref().is_some_and(Cgroup::is_populated) }
     });
     process::reap_all();
     if let Some(cgroup) = cgroup {

@@ -11,7 +11,10 @@ use super::process::{Pid, parse_pid};
 /// A folder of the cgroup v2 hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroup {
+    /// The folder.
     path: PathBuf,
+    /// Its place in the hierarchy, as `/proc/<pid>/cgroup` shows it.
+    place: PathBuf,
 }
 
 impl Cgroup {
@@ -20,12 +23,12 @@ impl Cgroup {
         let (root, mount) = parse_mounts(&fs::read("/proc/self/mountinfo").ok()?)?;
         let own = parse_own(&fs::read("/proc/self/cgroup").ok()?)?;
         let path = mount.join(own.strip_prefix(&root).ok()?);
-        path.join("cgroup.procs").exists().then_some(Cgroup { path })
+        path.join("cgroup.procs").exists().then_some(Cgroup { path, place: own })
     }
 
     /// The cgroup below this one with a name; it may not exist.
     pub fn child(&self, name: &str) -> Cgroup {
-        Cgroup { path: self.path.join(name) }
+        Cgroup { path: self.path.join(name), place: self.place.join(name) }
     }
 
     /// Makes the folder; it may exist already.
@@ -59,9 +62,16 @@ impl Cgroup {
         own.chain(self.below().iter().flat_map(Cgroup::members)).collect()
     }
 
-    /// Whether a process is in it now.
+    /// Whether a process, also a dead one that is not reaped, is in it or below it.
     pub fn has(&self, pid: Pid) -> bool {
-        self.members().contains(&pid)
+        let groups = fs::read(format!("/proc/{pid}/cgroup")).ok();
+        groups.and_then(|groups| parse_own(&groups)).is_some_and(|place| place.starts_with(&self.place))
+    }
+
+    /// Whether a living process is in it or below it.
+    pub fn is_populated(&self) -> bool {
+        let events = fs::read(self.path.join("cgroup.events")).unwrap_or_default();
+        events.split(|byte| *byte == b'\n').any(|line| line == b"populated 1")
     }
 
     /// Kills the members, also those of the cgroups below. They may take a moment to be gone.
@@ -89,7 +99,7 @@ impl Cgroup {
     fn below(&self) -> Vec<Cgroup> {
         let Ok(entries) = fs::read_dir(&self.path) else { return Vec::new() };
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.map(|entry| Cgroup { path: entry.path() }).collect()
+        folders.map(|entry| self.child(&entry.file_name().to_string_lossy())).collect()
     }
 }
 

@@ -38,6 +38,13 @@ pub fn reap_own(pid: Pid) -> Option<Exit> {
     Some(exit)
 }
 
+/// Reaps a child that was adopted, if it has ended.
+pub fn reap_adopted(pid: Pid) -> Option<Exit> {
+    // The list is locked until it is reaped, so that no child started meanwhile has its number.
+    let own = own();
+    if own.contains(&Pid::as_raw(Some(pid))) { None } else { reap(pid) }
+}
+
 fn own() -> MutexGuard<'static, BTreeSet<i32>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -51,6 +53,12 @@ impl PidFd {
     /// Whether the process has ended, reaped or not.
     pub fn is_dead(&self) -> bool {
         wait_any(&[self], Duration::ZERO)
+    }
+
+    /// Reaps the process, if it is a child and has ended; says whether.
+    pub fn reap(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        matches!(waitid(WaitId::PidFd(self.fd.as_fd()), options), Ok(Some(_)))
     }
 
     /// Waits until the process has ended, reaped or not. Nothing is left behind when cancelled.

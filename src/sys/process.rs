@@ -106,8 +106,8 @@ pub fn become_subreaper() -> io::Result<()> {
 
 /// Reaps the children that have ended and that nobody here waits for; see [`super::children`].
 pub fn reap_all() -> Vec<(Pid, Exit)> {
-    let adopted = children(own_pid()).into_iter().filter(|pid| !super::children::is_own(*pid));
-    adopted.filter_map(|pid| reap(pid).map(|exit| (pid, exit))).collect()
+    let children = children(own_pid()).into_iter();
+    children.filter_map(|pid| super::children::reap_adopted(pid).map(|exit| (pid, exit))).collect()
 }
 
 /// Reaps one child, if it is one and has ended.
@@ -115,13 +115,6 @@ pub(super) fn reap(pid: Pid) -> Option<Exit> {
     use rustix::process::{WaitOptions, waitpid};
     let (_, status) = waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
     Some(exit_of(status))
-}
-
-/// Reaps one adopted child, if it is one and has ended.
-pub fn reap_adopted(pid: Pid) {
-    if !super::children::is_own(pid) {
-        reap(pid);
-    }
 }
 
 fn exit_of(status: WaitStatus) -> Exit {

@@ -2,10 +2,14 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use rustix::fs::OFlags;
+use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::children;
 use super::pidfd::PidFd;
@@ -84,17 +88,41 @@ pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
     })
 }
 
-/// Has the child leave the session, and with it the terminal, and join the cgroup, between fork and exec.
+/// Has the child leave the session, and with it the terminal, join the cgroup, and close what quire inherited.
 #[expect(unsafe_code, reason = "the one place where code runs between fork and exec")]
 fn enter_session(command: &mut Command, cgroup: Option<OwnedFd>) {
+    // Found before the fork.
+    let inherited: &'static [RawFd] = &INHERITED;
     let enter = move || {
         rustix::process::setsid()?;
         if let Some(procs) = &cgroup {
             // Where joining is not allowed, the sweep by descent and mark is all there is.
             let _not_allowed = rustix::io::write(procs, b"0");
         }
+        for number in inherited {
+            // SAFETY: the number is not -1, and is used for one system call. Had it been closed, that fails; had
+            // it been given to another file, that one is closed at exec already.
+            let fd = unsafe { BorrowedFd::borrow_raw(*number) };
+            let _closed = fcntl_setfd(fd, FdFlags::CLOEXEC);
+        }
         Ok(())
     };
-    // SAFETY: the closure makes two system calls, and neither allocates nor takes a lock.
+    // SAFETY: the closure makes system calls only: it neither allocates nor takes a lock.
     unsafe { command.pre_exec(enter) };
+}
+
+/// The descriptors beyond the standard three that this process was itself started with and that exec leaves open.
+/// What it opens later is closed at exec.
+static INHERITED: LazyLock<Vec<RawFd>> = LazyLock::new(|| {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| *number > 2 && !closes_at_exec(*number)).collect()
+});
+
+fn closes_at_exec(number: RawFd) -> bool {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    // The descriptor of the listing itself is gone by now, and has no flags.
+    flags.is_none_or(|flags| flags & OFlags::CLOEXEC.bits() != 0)
 }
