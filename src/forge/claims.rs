@@ -18,6 +18,8 @@ pub(super) enum Proof {
     Happened,
     /// It has not and will not.
     Phantom,
+    /// It probably has: the ref is elsewhere now, and a line is missing.
+    Assumed,
     /// It may be happening.
     Pending,
     /// The line ends the history of the ref that the log was moved from.

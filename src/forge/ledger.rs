@@ -11,14 +11,14 @@
 //!
 //! Known limits: what was deleted and recreated within one second by one identity between two looks, without
 //! reports; several updates whose lines were all lost between two looks become one; a phantom *and* a lost
-//! line next to it count as one update too many.
+//! line next to it, both since the last look, count as one update too many.
 
 use std::collections::BTreeMap;
 
 use crate::model::CommitId;
 
 use super::claims::{Candidate, Claims, Proof};
-use super::look::{LogCursor, LogPart, LogStart, Look};
+use super::look::{LogCursor, LogId, LogPart, LogStart, Look};
 use super::reflog::{Entry, Line, LineInfo, LineKey};
 
 /// How many of the latest updates of a ref are kept for reports that come late.
@@ -31,6 +31,8 @@ pub struct Seen {
     pub value: CommitId,
     /// How far its log was read.
     pub cursor: Option<LogCursor>,
+    /// The log, and the offset after a line in it, whose ref had not moved when it was last looked at.
+    pub waiting: Option<(LogId, u64)>,
     /// The serial that the next update gets.
     pub next_serial: u64,
     /// The latest updates, oldest first, at most [`MAX_RECENT`].
@@ -147,7 +149,7 @@ pub struct Verdict {
 
 impl Default for Seen {
     fn default() -> Seen {
-        Seen { value: CommitId::ZERO, cursor: None, next_serial: 0, recent: Vec::new() }
+        Seen { value: CommitId::ZERO, cursor: None, waiting: None, next_serial: 0, recent: Vec::new() }
     }
 }
 
@@ -192,6 +194,7 @@ pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Ve
     let mut claims = Claims::new(reports, &seen.recent);
     let bound = claims.bind(&seen.recent, &mut reading.candidates);
     let pending = reading.candidates.iter().any(|candidate| candidate.proof == Proof::Pending);
+    let waiting = waiting_line(look, &reading);
     let (cursor, keys) = settle(seen, look, &reading);
 
     let mut book = Book { at: seen.value, found: Vec::new(), next_serial: seen.next_serial };
@@ -214,7 +217,7 @@ pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Ve
     }
     recent.extend(book.found.iter().map(Found::as_recent));
     recent.drain(..recent.len().saturating_sub(MAX_RECENT));
-    let seen = Seen { value: look.tip, cursor, next_serial: book.next_serial, recent };
+    let seen = Seen { value: look.tip, cursor, waiting, next_serial: book.next_serial, recent };
     Verdict { found: book.found, bound, seen, keys, pending: pending || reading.waits }
 }
 
@@ -249,15 +252,21 @@ fn read<'a>(seen: &Seen, known: &Keys, look: &'a Look) -> Reading<'a> {
     let whole = log.from == LogStart::Beginning;
     let mut left = if whole && seen.cursor.is_some() { known.clone() } else { Keys::default() };
     let mut candidates = Vec::new();
-    let mut entries =
-        log.entries.iter().enumerate().filter_map(|(place, entry)| Some((place, entry.line.as_ref()?)));
+    let lines = log.entries.iter().enumerate();
+    let mut entries = lines.filter_map(|(place, entry)| Some((place, entry.mark.end, entry.line.as_ref()?)));
     let mut next = entries.next();
-    while let Some((place, line)) = next {
+    while let Some((place, end, line)) = next {
         next = entries.next();
         if whole && left.take(line.key()) {
             continue;
         }
-        let proof = prove(line, next.map(|(_, line)| line), look.tip);
+        let waited = seen.waiting == Some((log.log, end));
+        let proof = match prove(line, next.map(|(_, _, line)| line), look.tip) {
+            // It waited while its ref stood still, so what moved the ref since was something else.
+            Proof::Assumed if waited => Proof::Phantom,
+            Proof::Assumed => Proof::Happened,
+            proof @ (Proof::Happened | Proof::Phantom | Proof::Pending | Proof::History) => proof,
+        };
         candidates.push(Candidate { place, line, proof, push: None });
     }
     // Up to the line that says so, a log that was moved here tells of another ref; also when an equal line is
@@ -282,8 +291,20 @@ fn prove(line: &Line, next: Option<&Line>, tip: CommitId) -> Proof {
         if next.is_some() { Proof::Phantom } else { Proof::Pending }
     } else {
         // The ref left the old value and a line is missing: far more often the next one than this one's ref.
-        Proof::Happened
+        Proof::Assumed
     }
+}
+
+/// The line that waits for its ref: the one that is pending, or the last one of a ref that is not there.
+fn waiting_line(look: &Look, reading: &Reading<'_>) -> Option<(LogId, u64)> {
+    let log = look.log.as_ref()?;
+    let pending = reading.candidates.iter().rfind(|candidate| candidate.proof == Proof::Pending);
+    let entry = match pending {
+        Some(candidate) => log.entries.get(candidate.place),
+        None if reading.waits => log.entries.iter().rfind(|entry| entry.line.is_some()),
+        None => None,
+    };
+    Some((log.log, entry?.mark.end))
 }
 
 /// The cursor after everything that is settled, and what becomes of the keys.

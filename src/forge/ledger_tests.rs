@@ -174,7 +174,14 @@ fn a_pending_line_counts_once_its_ref_has_moved() {
     assert_eq!(world.find(1, "0a1 ab2", 'b', ""), "ab");
     assert_eq!(world.find(1, "0a1 ab2 bc3", 'b', ""), "…");
     assert_eq!(world.find(1, "0a1 ab2 bc3 bd4", 'd', ""), "bd");
+    // Said too late, and against what the ref shows.
     assert_eq!(world.find(1, "0a1 ab2 bc3 bd4 db5", 'b', "p1:bc/3"), "db bc+@p1");
+    // It waited, and then the ref moved by an update whose line was lost.
+    assert_eq!(world.find(1, "0a1 ab2 bc3 bd4 db5 bc6", 'b', ""), "…");
+    assert_eq!(world.find(1, "0a1 ab2 bc3 bd4 db5 bc6 xx", 'e', ""), "be?");
+    let mut never = World::default();
+    assert_eq!(never.find(1, "0a1", '0', ""), "…");
+    assert_eq!(never.find(1, "0a1 xx", 'b', ""), "0b?");
 }
 
 #[test]
