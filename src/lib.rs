@@ -31,3 +31,5 @@ pub mod executor;
 pub mod run;
 /// What people and programs see of runs: text and JSON.
 pub mod view;
+/// The HTTP door: thin handlers over the Unix socket and loopback.
+pub mod http;

@@ -2,10 +2,12 @@
 //!
 //! `config.fnl` is data: nothing in it is evaluated. Every mistake in it is found at once, with its place.
 
+mod current;
 mod data_dir;
 mod read;
 mod settings;
 
+pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
 pub use read::{ConfigError, load, read};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};

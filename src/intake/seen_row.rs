@@ -9,9 +9,13 @@ use crate::model::CommitId;
 struct Row {
     value: String,
     cursor: Option<CursorRow>,
+    /// Inode, birth time and offset of the line that waits for its ref.
+    waiting: Option<WaitingRow>,
     next_serial: u64,
     recent: Vec<RecentRow>,
 }
+
+type WaitingRow = (u64, Option<(i64, u32)>, u64);
 
 #[derive(Serialize, Deserialize)]
 struct CursorRow {
@@ -53,8 +57,9 @@ pub(super) fn encode(seen: &Seen) -> serde_json::Result<String> {
         line: update.line.as_ref().map(encode_line),
         push: update.push.clone(),
     });
+    let waiting = seen.waiting.map(|(log, end)| (log.inode, log.birth, end));
     let (value, recent) = (seen.value.to_string(), recent.collect());
-    serde_json::to_string(&Row { value, cursor, next_serial: seen.next_serial, recent })
+    serde_json::to_string(&Row { value, cursor, waiting, next_serial: seen.next_serial, recent })
 }
 
 fn encode_line(line: &LineInfo) -> LineRow {
@@ -82,5 +87,6 @@ pub(super) fn decode(text: &str) -> Option<Seen> {
     });
     let recent: Option<Vec<Recent>> = recent.collect();
     let value = CommitId::parse(&row.value).ok()?;
-    Some(Seen { value, cursor, next_serial: row.next_serial, recent: recent? })
+    let waiting = row.waiting.map(|(inode, birth, end)| (LogId { inode, birth }, end));
+    Some(Seen { value, cursor, waiting, next_serial: row.next_serial, recent: recent? })
 }

@@ -14,6 +14,8 @@ pub struct QueuedRun {
     pub has_runner: bool,
     /// Whether it has a slot.
     pub has_slot: bool,
+    /// Whether a newer push has superseded it: it only has to find out whether some job of it goes on all the same.
+    pub is_superseded: bool,
 }
 
 /// What the queue wants done.
@@ -39,7 +41,7 @@ pub fn plan(runs: &[QueuedRun], max_runs: usize) -> Vec<Dispatch> {
     let mut waiting = runs.iter().filter(|run| run.has_runner && !run.has_slot).count();
     let mut dispatches = Vec::new();
     for run in runs.iter().filter(|run| !run.has_slot) {
-        if free > 0 {
+        if free > 0 && (run.has_runner || !run.is_superseded) {
             free -= 1;
             if run.has_runner {
                 waiting -= 1;
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     fn run(seed: u8, has_runner: bool, has_slot: bool) -> QueuedRun {
-        QueuedRun { id: RunId::new(1, [seed; 10]), has_runner, has_slot }
+        QueuedRun { id: RunId::new(1, [seed; 10]), has_runner, has_slot, is_superseded: false }
     }
 
     fn id(seed: u8) -> RunId {
@@ -78,6 +80,14 @@ mod tests {
             plan(&runs, 2),
             [Dispatch::Grant { id: id(2) }, Dispatch::Start { id: id(3), with_slot: false }]
         );
+    }
+
+    #[test]
+    fn a_superseded_run_gets_a_runner_but_no_slot_of_its_own() {
+        let superseded = QueuedRun { is_superseded: true, ..run(1, false, false) };
+        let wanted =
+            [Dispatch::Start { id: id(1), with_slot: false }, Dispatch::Start { id: id(2), with_slot: true }];
+        assert_eq!(plan(&[superseded, run(2, false, false)], 1), wanted);
     }
 
     #[test]

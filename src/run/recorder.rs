@@ -28,7 +28,7 @@ pub struct Recorder {
 }
 
 /// A filter that takes secrets out and remembers which there were.
-pub struct RedactFilter {
+pub(super) struct RedactFilter {
     stream: RedactStream,
     found: FoundSecrets,
 }
@@ -73,20 +73,12 @@ impl Recorder {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub(super) fn step_log(
-        &self,
-        job: &str,
-        step: u32,
-    ) -> Result<(StepLog, FoundSecrets), LogError> {
+    pub(super) fn step_log(&self, job: &str, step: u32) -> Result<(StepLog, FoundSecrets), LogError> {
         let path = self.run_dir.join(LOG_FOLDER).join(job).join(format!("{step}.log"));
         self.log(&path, self.log_limit)
     }
 
-    fn log(
-        &self,
-        path: &Path,
-        limit: u64,
-    ) -> Result<(StepLog, FoundSecrets), LogError> {
+    fn log(&self, path: &Path, limit: u64) -> Result<(StepLog, FoundSecrets), LogError> {
         let found = FoundSecrets::default();
         let filter = || RedactFilter { stream: self.redactor.stream(), found: Arc::clone(&found) };
         let log = LogWriter::create(path, LogLimit::new(limit), filter)?;

@@ -12,6 +12,7 @@ pub mod lock;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
+pub mod random;
 pub mod ready;
 pub mod socket;
 pub mod spawn;

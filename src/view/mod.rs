@@ -1,11 +1,13 @@
 //! What people and programs see of runs: text and JSON, made of rows and journals. Decides nothing.
 
+mod follow;
 mod json;
 mod push;
 mod run;
 mod sanitize;
 mod text;
 
+pub use follow::{LogFollower, LogLine};
 pub use json::{run_json, runs_json};
 pub use push::{PushedRun, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};

@@ -1,0 +1,165 @@
+//! What the handlers and the server's tasks stand on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{CurrentSettings, DataDir};
+use crate::intake::{Scope, Settled, Settling, settle};
+use crate::model::{RepoName, RunId, chain};
+use crate::run::LiveRuns;
+use crate::store::{self, OpenPush, PushedUpdate, RepoRow, RunRow, Store};
+use crate::sys::{clock, random};
+use crate::view::RunView;
+
+/// What the queue is told. Rows are the truth; this only says that there is something to look at.
+#[derive(Debug)]
+pub enum Wake {
+    /// Runs were queued.
+    Queued,
+    /// Newer runs supersede these, by the newer ones' numbers.
+    Superseded(Vec<(RunId, u64)>),
+    /// A person wants a run to stop; the answer says whether it could be told.
+    Cancel {
+        /// The run.
+        run: RunId,
+        /// Who asks.
+        by: Option<String>,
+        /// Whether the run was still there to be stopped.
+        answer: oneshot::Sender<Result<(), String>>,
+    },
+    /// A runner is gone and its run is settled.
+    Ended(RunId),
+}
+
+/// What the handlers and the server's tasks stand on. Clones share it.
+#[derive(Clone)]
+pub struct App {
+    /// The data folder.
+    pub data: DataDir,
+    /// The database.
+    pub store: Store,
+    /// The settings.
+    pub settings: Arc<CurrentSettings>,
+    /// The unfinished runs.
+    pub live: LiveRuns,
+    /// The way to the queue.
+    pub wake: mpsc::Sender<Wake>,
+    /// The way to whoever watches pushes until their receive-pack is gone.
+    pub pushes: mpsc::Sender<OpenPush>,
+    /// Pushes that have announced themselves and not reported yet, by repository id.
+    pub open_pushes: Arc<Mutex<HashMap<String, usize>>>,
+    /// The address of the server, when it answers anywhere over TCP.
+    pub url: Option<String>,
+}
+
+/// What to look at.
+#[derive(Debug, Clone)]
+pub enum Look {
+    /// Everything.
+    All,
+    /// What a hook reported.
+    Reported {
+        /// The push.
+        push: String,
+        /// Its updates.
+        updates: Vec<PushedUpdate>,
+    },
+}
+
+impl App {
+    /// Settles what has happened to a repository, and sees to what follows.
+    ///
+    /// # Errors
+    /// When nothing could be settled; it is tried again at the next change.
+    pub async fn settle(&self, repo: RepoRow, look: Look) -> Result<Settled, String> {
+        let (data, settings) = (self.data.clone(), Arc::clone(&self.settings));
+        let settled = self.store.call(move |connection| {
+            let settings = settings.get();
+            let mut new_id = random::run_id;
+            let mut settling = Settling {
+                data: &data,
+                repo: &repo,
+                limits: &settings.limits,
+                now: clock::now(),
+                new_id: &mut new_id,
+            };
+            let scope = match &look {
+                Look::All => Scope::All,
+                Look::Reported { push, updates } => Scope::Reported { push, updates },
+            };
+            settle(connection, &mut settling, scope)
+        });
+        let settled = settled.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+        for problem in &settled.unread {
+            tracing::warn!(problem, "a ref could not be looked at");
+        }
+        self.follow_up(&settled).await;
+        Ok(settled)
+    }
+
+    /// Tells who has to know what was settled.
+    async fn follow_up(&self, settled: &Settled) {
+        for run in &settled.queued {
+            self.live.open(*run);
+        }
+        if !settled.superseded.is_empty() {
+            self.tell(Wake::Superseded(settled.superseded.clone())).await;
+        }
+        if !settled.queued.is_empty() {
+            self.tell(Wake::Queued).await;
+        }
+    }
+
+    /// Tells the queue something.
+    pub async fn tell(&self, wake: Wake) {
+        if self.wake.send(wake).await.is_err() {
+            tracing::debug!("the queue is closed");
+        }
+    }
+
+    /// The repository of this name: the row, made when the folder is there and the row is not.
+    pub async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, String> {
+        let data = self.data.clone();
+        let found = self.store.call(move |connection| -> Result<Option<RepoRow>, String> {
+            if let Some(row) = store::find_repo(connection, &name).map_err(|error| chain(&error))? {
+                return Ok(Some(row));
+            }
+            let identity = crate::forge::read_identity(&data.repo(&name)).map_err(|error| chain(&error))?;
+            let Some(identity) = identity else { return Ok(None) };
+            let id = identity.id.to_string();
+            store::sync_repo(connection, &id, &name).map_err(|error| chain(&error))?;
+            Ok(Some(RepoRow { id, name }))
+        });
+        found.await.map_err(|error| error.to_string())?
+    }
+
+    /// Counts a push that has announced itself, or one that has reported.
+    pub fn count_push(&self, repo: &str, announced: bool) {
+        let mut open = self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(repo.to_owned()).or_default();
+        *count = if announced { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            open.remove(repo);
+        }
+    }
+
+    /// Whether a push to the repository has announced itself and not reported yet.
+    pub fn has_open_push(&self, repo: &str) -> bool {
+        self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(repo)
+    }
+
+    /// A run as screens see it.
+    pub async fn view(&self, row: RunRow) -> RunView {
+        let (data, base) = (self.data.clone(), self.base_url());
+        let (fallback, url) = (row.clone(), crate::view::run_url(base.as_deref(), &row));
+        let loaded = tokio::task::spawn_blocking(move || RunView::load(&data, row, base.as_deref())).await;
+        loaded.unwrap_or(RunView { row: fallback, record: crate::journal::RunRecord::default(), url })
+    }
+
+    /// The address that people reach the server at.
+    pub fn base_url(&self) -> Option<String> {
+        self.url.clone()
+    }
+}

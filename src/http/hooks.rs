@@ -1,0 +1,167 @@
+//! `POST /intents` and `POST /events`: what hooks say.
+
+use std::path::Path;
+
+use axum::body::Body;
+use axum::extract::{Json, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::app::{App, Look};
+use super::report;
+use crate::forge::Refs;
+use crate::intake::{EventFrame, IntentFrame};
+use crate::model::{Timestamp, chain};
+use crate::store::{self, NewPush, OpenPush, PushedUpdate, RepoRow};
+
+/// Why a frame was not taken.
+pub(super) struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, format!("{}\n", self.1)).into_response()
+    }
+}
+
+fn bad(problem: impl std::fmt::Display) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, problem.to_string())
+}
+
+fn failed(problem: impl std::fmt::Display) -> Refusal {
+    Refusal(StatusCode::SERVICE_UNAVAILABLE, problem.to_string())
+}
+
+/// Records what a push wants to do. The answer comes after it is on disk.
+pub(super) async fn intents(
+    State(app): State<App>,
+    Json(frame): Json<IntentFrame>,
+) -> Result<StatusCode, Refusal> {
+    take_intent(&app, &frame).await.map(|()| StatusCode::OK)
+}
+
+/// Records an intent, from a hook or from the spool.
+pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<(), Refusal> {
+    let (updates, at) = frame.parse().map_err(|error| bad(chain(&error)))?;
+    let repo = repository(app, &frame.git_dir).await?;
+    let push = OpenPush {
+        push: frame.push.clone(),
+        repo: repo.id.clone(),
+        pid: frame.pid,
+        started: frame.started,
+        boot: frame.boot.clone(),
+    };
+    record(app, frame, &repo, (updates, at)).await?;
+    app.count_push(&repo.id, true);
+    if app.pushes.send(push).await.is_err() {
+        tracing::debug!("the server is on its way out");
+    }
+    Ok(())
+}
+
+/// Writes the push and its intents into the database, with aliases of refs resolved.
+async fn record(
+    app: &App,
+    frame: &IntentFrame,
+    repo: &RepoRow,
+    (updates, at): (Vec<PushedUpdate>, Timestamp),
+) -> Result<(), Refusal> {
+    let mut push = NewPush {
+        push: frame.push.clone(),
+        repo: repo.id.clone(),
+        pid: frame.pid,
+        started: frame.started,
+        boot: frame.boot.clone(),
+        pusher: frame.pusher.clone(),
+        options: frame.options.clone(),
+        at,
+        updates,
+    };
+    let git_dir = app.data.repo(&repo.name);
+    let recorded = app.store.call(move |connection| {
+        resolve(&git_dir, &mut push.updates);
+        let transaction = connection.transaction()?;
+        store::insert_push(&transaction, &push)?;
+        transaction.commit()
+    });
+    recorded.await.map_err(failed)?.map_err(failed)
+}
+
+/// Puts the refs that names stand for in the place of the names. A name that cannot be read stays.
+fn resolve(git_dir: &Path, updates: &mut [PushedUpdate]) {
+    let mut refs = Refs::of(git_dir);
+    for update in updates {
+        if let Ok(name) = refs.resolve(&update.ref_name) {
+            update.ref_name = name;
+        }
+    }
+}
+
+/// The repository at a path that a hook names.
+async fn repository(app: &App, git_dir: &str) -> Result<RepoRow, Refusal> {
+    let name = app.data.repo_name(Path::new(git_dir));
+    let name = name.ok_or_else(|| bad(format!("{git_dir} is no repository of this server")))?;
+    let found = app.repo(name).await.map_err(failed)?;
+    found.ok_or_else(|| bad(format!("{git_dir} is not adopted; run  quire repo adopt")))
+}
+
+/// Settles what a push has done, and streams what the pusher is to read.
+pub(super) async fn events(
+    State(app): State<App>,
+    Json(frame): Json<EventFrame>,
+) -> Result<Response, Refusal> {
+    let mut updates = frame.parse().map_err(|error| bad(chain(&error)))?;
+    let repo = repository(&app, &frame.git_dir).await?;
+    resolve(&app.data.repo(&repo.name), &mut updates);
+    // A server that was stopped for a moment finds the intent of this very push in its spool.
+    drain_spool(&app).await;
+    app.count_push(&repo.id, false);
+    let look = Look::Reported { push: frame.push.clone(), updates };
+    app.settle(repo, look).await.map_err(failed)?;
+    let lines = report::start(app, frame.push, frame.options);
+    Ok(Body::from_stream(lines).into_response())
+}
+
+/// Takes what hooks have left in the spool. What cannot be taken now stays there.
+pub(crate) async fn drain_spool(app: &App) {
+    let folder = app.data.spool();
+    let (sender, mut receiver) =
+        tokio::sync::mpsc::channel::<(IntentFrame, tokio::sync::oneshot::Sender<bool>)>(1);
+    let draining = tokio::task::spawn_blocking(move || {
+        crate::intake::drain::<std::io::Error>(&folder, |frame| {
+            let (answer, taken) = tokio::sync::oneshot::channel();
+            let sent = sender.blocking_send((frame, answer)).is_ok();
+            if sent && taken.blocking_recv() == Ok(true) {
+                Ok(())
+            } else {
+                Err(std::io::ErrorKind::Interrupted.into())
+            }
+        })
+    });
+    while let Some((frame, answer)) = receiver.recv().await {
+        let taken = match take_intent(app, &frame).await {
+            Ok(()) => true,
+            Err(Refusal(StatusCode::BAD_REQUEST, problem)) => {
+                tracing::error!(
+                    problem,
+                    push = frame.push,
+                    "a spooled push belongs to no repository and is dropped"
+                );
+                true
+            }
+            Err(Refusal(_, problem)) => {
+                tracing::error!(problem, push = frame.push, "a spooled push could not be recorded and stays");
+                false
+            }
+        };
+        let _waits = answer.send(taken).is_err();
+    }
+    match draining.await {
+        Ok(Ok(foreign)) => {
+            for path in foreign {
+                tracing::warn!(path = %path.display(), "a file in the spool is no intent; it was renamed to .foreign");
+            }
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "the spool could not be read to its end"),
+        Err(error) => tracing::error!(%error, "the spool was not read"),
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP door: thin handlers that parse, ask and render a view.
+//!
+//! Two routers share what they stand on ([`App`]). The one over the Unix socket takes what hooks and commands say;
+//! the one over TCP only shows, and only to who names a host that is ours.
+
+mod app;
+mod admin;
+mod hooks;
+mod pages;
+mod report;
+mod router;
+
+pub use app::{App, Wake};
+pub use router::{local_router, public_router};

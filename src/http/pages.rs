@@ -1,0 +1,59 @@
+//! Plain-text pages.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::app::App;
+use crate::model::{RepoName, RunName};
+use crate::store;
+use crate::view::{LogFollower, plain, run_page};
+
+/// The most bytes of output on a page; the whole is in `quire logs`.
+const MAX_OUTPUT: usize = 1 << 20;
+
+/// `GET /healthz`: 200 when the server is ready.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+fn text(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+}
+
+fn not_found() -> Response {
+    text(StatusCode::NOT_FOUND, "there is nothing here\n".to_owned())
+}
+
+/// `GET /{repo}/run/{number}`: the run and its output.
+pub(super) async fn page(State(app): State<App>, Path(path): Path<String>) -> Response {
+    let Some((repo, number)) = path.rsplit_once("/run/") else { return not_found() };
+    let (Ok(repo), Ok(number)) = (RepoName::parse(repo), number.parse()) else { return not_found() };
+    let name = RunName::Number(repo, number);
+    let found = app.store.call(move |connection| store::find_run(connection, &name)).await;
+    let Ok(Ok(Some(row))) = found else { return not_found() };
+    let run_dir = app.data.run(&row.repo, row.number);
+    let view = app.view(row).await;
+    let has_ended = view.has_ended();
+    let output = tokio::task::spawn_blocking(move || output(&run_dir, has_ended)).await.unwrap_or_default();
+    text(StatusCode::OK, run_page(&view) + &output)
+}
+
+/// The output of all jobs, each line behind the name of its job.
+fn output(run_dir: &std::path::Path, has_ended: bool) -> String {
+    let mut follower = LogFollower::new(run_dir, None);
+    let mut lines = follower.read().unwrap_or_default();
+    if has_ended {
+        lines.extend(follower.finish());
+    }
+    let mut out = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        if out.len() > MAX_OUTPUT {
+            out.push_str(&format!("\n{} more lines: see  quire logs\n", lines.len() - index));
+            break;
+        }
+        let job = line.job.as_deref().unwrap_or("quire");
+        out.push_str(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
+}

@@ -1,0 +1,213 @@
+//! What a push reads while it waits: the runs it led to, at most four lines; with `-o ci.wait` a line per job and the
+//! verdict, with `-o ci.log` all output.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::app::App;
+use crate::journal::RunRecord;
+use crate::model::{Outcome, RunId, RunName, suggest};
+use crate::store;
+use crate::view::{LogFollower, LogLine, PushedRun, RunView, job_line, one_line, push_header, push_verdict};
+
+/// How long a push waits for the evaluation of what it led to.
+const EVALUATION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often a waiting push is told that the server is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// The longest that a push waits for its runs.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+
+/// Lines that may wait for a slow pusher.
+const MAX_LINES: usize = 256;
+
+/// The runs of one push that are shown in detail.
+const MAX_RUNS: usize = 5;
+
+/// How many of the last lines of a failed job are shown.
+const FAILED_LINES: usize = 20;
+
+/// The push options that quire knows.
+const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
+
+type Lines = ReceiverStream<Result<Vec<u8>, Infallible>>;
+
+/// Starts to report on a push.
+pub(super) fn start(app: App, push: String, options: Vec<String>) -> Lines {
+    let (sender, receiver) = mpsc::channel(MAX_LINES);
+    tokio::spawn(async move {
+        let reporter = Reporter { app, sender };
+        // The pusher has gone away: that is nothing to report.
+        let _gone = reporter.report(&push, &options).await.is_none();
+    });
+    ReceiverStream::new(receiver)
+}
+
+/// Reports until the pusher is gone, which is what `None` says.
+struct Reporter {
+    app: App,
+    sender: mpsc::Sender<Result<Vec<u8>, Infallible>>,
+}
+
+impl Reporter {
+    async fn say(&self, text: String) -> Option<()> {
+        if text.is_empty() { Some(()) } else { self.sender.send(Ok(text.into_bytes())).await.ok() }
+    }
+
+    async fn report(&self, push: &str, options: &[String]) -> Option<()> {
+        self.say(unknown_options(options)).await?;
+        let (shows_log, waits) =
+            (options.iter().any(|o| o == "ci.log"), options.iter().any(|o| o == "ci.wait"));
+        let ids = self.runs(push).await;
+        let deadline = Instant::now() + EVALUATION_PATIENCE;
+        for id in ids.iter().take(MAX_RUNS) {
+            if let Some(mut live) = self.app.live.follow(*id) {
+                let known =
+                    |record: &std::sync::Arc<RunRecord>| record.is_evaluated || record.outcome.is_some();
+                let _late = timeout_at(deadline, live.wait_for(known)).await.is_err();
+            }
+        }
+        let mut runs = Vec::new();
+        for id in &ids {
+            runs.extend(self.pushed(*id).await);
+        }
+        self.say(push_header(&runs)).await?;
+        if (!waits && !shows_log) || runs.is_empty() {
+            return Some(());
+        }
+        self.say("hint: Ctrl-C stops watching, not the run\n".to_owned()).await?;
+        for pushed in runs.into_iter().take(MAX_RUNS).filter(|pushed| !pushed.run.has_ended() || waits) {
+            self.watch(pushed.run, shows_log).await?;
+        }
+        Some(())
+    }
+
+    /// The runs that a push has led to.
+    async fn runs(&self, push: &str) -> Vec<RunId> {
+        let push = push.to_owned();
+        let found = self.app.store.call(move |connection| store::runs_of_push(connection, &push)).await;
+        let ids = found.ok().and_then(Result::ok).unwrap_or_default();
+        ids.iter().filter_map(|id| RunId::parse(id)).collect()
+    }
+
+    async fn row(&self, id: RunId) -> Option<store::RunRow> {
+        let found =
+            self.app.store.call(move |connection| store::find_run(connection, &RunName::Id(id))).await;
+        found.ok().and_then(Result::ok).flatten()
+    }
+
+    async fn pushed(&self, id: RunId) -> Option<PushedRun> {
+        let row = self.row(id).await?;
+        let seq = (row.queued_at, row.id);
+        let unfinished = self.app.store.call(|connection| store::unfinished_runs(connection)).await;
+        let unfinished = unfinished.ok().and_then(Result::ok).unwrap_or_default();
+        let ahead = unfinished.iter().take_while(|run| run.id != row.id);
+        let ahead = ahead.filter(|run| run.superseded_by.is_none() && (run.queued_at, run.id) < seq).count();
+        Some(PushedRun { run: self.app.view(row).await, ahead })
+    }
+
+    /// Follows one run to its end.
+    async fn watch(&self, run: RunView, shows_log: bool) -> Option<()> {
+        let id = run.row.id;
+        let run_dir = self.app.data.run(&run.row.repo, run.row.number);
+        let mut follower = LogFollower::new(&run_dir, None);
+        let mut told = 0;
+        let end = Instant::now() + MAX_WAIT;
+        let mut live = self.app.live.follow(id);
+        loop {
+            let view = self.app.view(self.row(id).await?).await;
+            if shows_log {
+                let lines = follower.read().unwrap_or_default();
+                self.say(lines.iter().map(prefixed).collect()).await?;
+            }
+            told = self.jobs(&view, told, (&run_dir, shows_log)).await?;
+            if view.has_ended() {
+                if shows_log {
+                    self.say(follower.finish().iter().map(prefixed).collect()).await?;
+                }
+                return self.say(push_verdict(&view)).await;
+            }
+            if Instant::now() > end {
+                return self.say("warning: watched for an hour; the run goes on\n".to_owned()).await;
+            }
+            // A closed channel says that the run has just ended: the row is read once more.
+            if let Some(changes) = &mut live {
+                let patience = if shows_log { Duration::from_millis(250) } else { KEEP_ALIVE };
+                match tokio::time::timeout(patience, changes.changed()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => live = None,
+                    Err(_) => self.say("\0".to_owned()).await?,
+                }
+            } else if !self.row(id).await?.outcome.is_some_and(|_| true) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Tells of the jobs that have ended since the last time, in the order in which they ended.
+    async fn jobs(
+        &self,
+        run: &RunView,
+        told: usize,
+        (run_dir, shows_log): (&std::path::Path, bool),
+    ) -> Option<usize> {
+        let mut ended: Vec<_> = run.record.jobs.iter().filter(|job| job.outcome.is_some()).collect();
+        ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
+        let width = run.record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
+        for job in ended.iter().skip(told) {
+            self.say(job_line(job, width)).await?;
+            let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));
+            if is_bad && !shows_log {
+                let lines = LogFollower::new(run_dir, Some(job.id.clone())).read().unwrap_or_default();
+                let from = lines.len().saturating_sub(FAILED_LINES);
+                self.say(lines.iter().skip(from).map(prefixed).collect()).await?;
+            }
+        }
+        Some(ended.len())
+    }
+}
+
+/// A line of output behind the name of its job, so that it can neither be taken for a verdict nor be coloured.
+fn prefixed(line: &LogLine) -> String {
+    let text = String::from_utf8_lossy(&line.bytes);
+    let last = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
+    format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), one_line(last))
+}
+
+/// Warnings about push options in quire's namespace that it does not know.
+fn unknown_options(options: &[String]) -> String {
+    let mut out = String::new();
+    for option in options.iter().filter(|option| option.starts_with("ci.")) {
+        let name = option.split('=').next().unwrap_or_default();
+        if OPTIONS.contains(&option.as_str()) {
+            continue;
+        }
+        let hint = match (name, suggest(name, OPTIONS)) {
+            ("ci.only" | "ci.var", _) => "it is not in this version of quire".to_owned(),
+            (_, Some(near)) => format!("did you mean {near}?"),
+            (_, None) => format!("known are {}", OPTIONS.join(", ")),
+        };
+        out.push_str(&format!("warning: unknown push option {}; {hint}\n", one_line(option)));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_options_are_warned_about() {
+        let options = ["ci.wiat", "ci.skip", "other", "ci.var=A=B"].map(str::to_owned);
+        assert_eq!(
+            unknown_options(&options),
+            "warning: unknown push option ci.wiat; did you mean ci.wait?\n\
+             warning: unknown push option ci.var=A=B; it is not in this version of quire\n"
+        );
+    }
+}

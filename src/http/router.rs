@@ -1,0 +1,94 @@
+//! Which door has which routes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::app::App;
+use super::{admin, hooks, pages};
+
+/// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
+const MAX_FRAME: usize = 64 << 20;
+
+/// Headers of every page: nothing of it is active, and nothing of it is kept.
+const HEADERS: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+];
+
+/// The routes of the Unix socket: for hooks and commands of the same user.
+pub fn local_router(app: App) -> Router {
+    Router::new()
+        .route("/healthz", get(pages::healthz))
+        .route("/intents", post(hooks::intents))
+        .route("/events", post(hooks::events))
+        .route("/runs/{id}/cancel", post(admin::cancel))
+        .route("/runs/{id}/rerun", post(admin::rerun_run))
+        .route("/runs/{id}/end", get(admin::end))
+        .route("/{*path}", get(pages::page))
+        .layer(DefaultBodyLimit::max(MAX_FRAME))
+        .with_state(app)
+}
+
+/// The routes over TCP: they only show, and only to who names a host that is ours, because a name that an attacker
+/// points at this machine must not read it (DNS rebinding).
+pub fn public_router(app: App, bound: SocketAddr, public_url: Option<&str>) -> Router {
+    let hosts = Arc::new(own_hosts(bound, public_url));
+    Router::new()
+        .route("/healthz", get(pages::healthz))
+        .route("/{*path}", get(pages::page))
+        .layer(middleware::from_fn_with_state(hosts, check_host))
+        .with_state(app)
+}
+
+/// The hosts under which the server answers.
+fn own_hosts(bound: SocketAddr, public_url: Option<&str>) -> Vec<String> {
+    let port = bound.port();
+    let mut hosts = vec![bound.to_string(), bound.ip().to_string()];
+    if bound.ip().is_loopback() || bound.ip().is_unspecified() {
+        for name in ["localhost", "127.0.0.1", "[::1]"] {
+            hosts.extend([name.to_owned(), format!("{name}:{port}")]);
+        }
+    }
+    let authority = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
+    hosts.extend(authority.and_then(|rest| rest.split('/').next()).map(str::to_ascii_lowercase));
+    hosts
+}
+
+async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, next: Next) -> Response {
+    let host =
+        request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_ascii_lowercase);
+    let mut response = if host.is_some_and(|host| hosts.contains(&host)) {
+        next.run(request).await
+    } else {
+        (StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that host\n").into_response()
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_those_that_people_use() {
+        let hosts = own_hosts("127.0.0.1:7878".parse().unwrap(), Some("https://Git.example.org/x"));
+        for host in ["127.0.0.1:7878", "localhost:7878", "[::1]:7878", "git.example.org"] {
+            assert!(hosts.contains(&host.to_owned()), "{host}");
+        }
+        assert!(!hosts.contains(&"evil.example".to_owned()));
+        let public = own_hosts("192.0.2.1:80".parse().unwrap(), None);
+        assert!(!public.contains(&"localhost".to_owned()));
+    }
+}

@@ -1,0 +1,26 @@
+//! Random numbers.
+
+use crate::model::RunId;
+
+/// A new id for a run, of this moment.
+pub fn run_id() -> RunId {
+    let now = super::clock::now().as_millis();
+    let mut random = [0; 10];
+    // The last ten bytes of a fresh UUID are random, but for six bits that are set again.
+    let fresh = uuid::Uuid::now_v7();
+    for (to, from) in random.iter_mut().zip(fresh.as_bytes().iter().skip(6)) {
+        *to = *from;
+    }
+    RunId::new(u64::try_from(now).unwrap_or_default(), random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_differ() {
+        let ids: std::collections::HashSet<RunId> = (0..1000).map(|_| run_id()).collect();
+        assert_eq!(ids.len(), 1000);
+    }
+}
