@@ -33,3 +33,5 @@ pub mod run;
 pub mod view;
 /// The HTTP door: thin handlers over the Unix socket and loopback.
 pub mod http;
+/// The server: who owns which task, in what order they start and stop.
+pub mod serve;

@@ -1,6 +1,6 @@
 //! What the handlers and the server's tasks stand on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -49,7 +49,7 @@ pub struct App {
     /// The way to whoever watches pushes until their receive-pack is gone.
     pub pushes: mpsc::Sender<OpenPush>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
-    pub open_pushes: Arc<Mutex<HashMap<String, usize>>>,
+    pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
 }
@@ -69,6 +69,26 @@ pub enum Look {
 }
 
 impl App {
+    /// What everything stands on, when nothing has happened yet.
+    pub fn new(
+        data: DataDir,
+        store: Store,
+        settings: Arc<CurrentSettings>,
+        (wake, pushes): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>),
+        url: Option<String>,
+    ) -> App {
+        App {
+            data,
+            store,
+            settings,
+            live: LiveRuns::default(),
+            wake,
+            pushes,
+            open_pushes: Arc::default(),
+            url,
+        }
+    }
+
     /// Settles what has happened to a repository, and sees to what follows.
     ///
     /// # Errors
@@ -135,13 +155,20 @@ impl App {
         found.await.map_err(|error| error.to_string())?
     }
 
-    /// Counts a push that has announced itself, or one that has reported.
-    pub fn count_push(&self, repo: &str, announced: bool) {
+    /// Remembers a push that has announced itself.
+    pub fn open_push(&self, repo: &str, push: &str) {
         let mut open = self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(repo.to_owned()).or_default();
-        *count = if announced { *count + 1 } else { count.saturating_sub(1) };
-        if *count == 0 {
-            open.remove(repo);
+        open.entry(repo.to_owned()).or_default().insert(push.to_owned());
+    }
+
+    /// Forgets a push that has reported, or whose receive-pack is gone.
+    pub fn close_push(&self, repo: &str, push: &str) {
+        let mut open = self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pushes) = open.get_mut(repo) {
+            pushes.remove(push);
+            if pushes.is_empty() {
+                open.remove(repo);
+            }
         }
     }
 
@@ -152,14 +179,9 @@ impl App {
 
     /// A run as screens see it.
     pub async fn view(&self, row: RunRow) -> RunView {
-        let (data, base) = (self.data.clone(), self.base_url());
+        let (data, base) = (self.data.clone(), self.url.clone());
         let (fallback, url) = (row.clone(), crate::view::run_url(base.as_deref(), &row));
         let loaded = tokio::task::spawn_blocking(move || RunView::load(&data, row, base.as_deref())).await;
         loaded.unwrap_or(RunView { row: fallback, record: crate::journal::RunRecord::default(), url })
-    }
-
-    /// The address that people reach the server at.
-    pub fn base_url(&self) -> Option<String> {
-        self.url.clone()
     }
 }

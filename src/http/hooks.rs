@@ -51,7 +51,7 @@ pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<(), Re
         boot: frame.boot.clone(),
     };
     record(app, frame, &repo, (updates, at)).await?;
-    app.count_push(&repo.id, true);
+    app.open_push(&repo.id, &frame.push);
     if app.pushes.send(push).await.is_err() {
         tracing::debug!("the server is on its way out");
     }
@@ -114,7 +114,7 @@ pub(super) async fn events(
     resolve(&app.data.repo(&repo.name), &mut updates);
     // A server that was stopped for a moment finds the intent of this very push in its spool.
     drain_spool(&app).await;
-    app.count_push(&repo.id, false);
+    app.close_push(&repo.id, &frame.push);
     let look = Look::Reported { push: frame.push.clone(), updates };
     app.settle(repo, look).await.map_err(failed)?;
     let lines = report::start(app, frame.push, frame.options);
@@ -122,7 +122,7 @@ pub(super) async fn events(
 }
 
 /// Takes what hooks have left in the spool. What cannot be taken now stays there.
-pub(crate) async fn drain_spool(app: &App) {
+pub async fn drain_spool(app: &App) {
     let folder = app.data.spool();
     let (sender, mut receiver) =
         tokio::sync::mpsc::channel::<(IntentFrame, tokio::sync::oneshot::Sender<bool>)>(1);

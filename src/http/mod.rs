@@ -10,5 +10,6 @@ mod pages;
 mod report;
 mod router;
 
-pub use app::{App, Wake};
+pub use app::{App, Look, Wake};
+pub use hooks::drain_spool;
 pub use router::{local_router, public_router};

@@ -1,0 +1,155 @@
+//! Follows one run: its journal into the index, the death of its runner into an end.
+
+use std::path::{Path, PathBuf};
+
+use crate::executor::{sweep_children, sweep_run};
+use crate::http::{App, Wake};
+use crate::journal::{Fact, JournalReader, JournalWriter, RunRecord};
+use crate::model::{Outcome, Timestamp, chain};
+use crate::store::{self, RunRow};
+use crate::sys::children;
+use crate::sys::clock;
+use crate::sys::inotify::Inotify;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process;
+
+/// The journal in a run's folder.
+pub(super) const JOURNAL: &str = "journal.ndjson";
+
+/// A run that has a runner.
+pub(super) struct Followed {
+    pub(super) row: RunRow,
+    pub(super) run_dir: PathBuf,
+    pub(super) process: PidFd,
+}
+
+/// Follows a run until its runner is gone and the run is settled.
+pub(super) async fn follow(app: App, followed: Followed) {
+    let mut reader = JournalReader::new(&followed.run_dir.join(JOURNAL));
+    let mut record = RunRecord::default();
+    // Watched first, then read: nothing that is written in between is missed.
+    let inotify = watch(&followed.run_dir);
+    let pid = followed.process.pid();
+    let mut gone = std::pin::pin!(followed.process.dead());
+    loop {
+        read_on(&app, &followed.row, &mut reader, &mut record).await;
+        let changed = async {
+            match &inotify {
+                Some(inotify) => inotify.changes().await.map(|_| ()),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            dead = &mut gone => {
+                if let Err(error) = dead {
+                    tracing::error!(%error, "the runner cannot be watched");
+                }
+                break;
+            }
+            changed = changed => {
+                if let Err(error) = changed {
+                    tracing::error!(%error, "the journal cannot be watched; its end will be read");
+                    let _dead = gone.as_mut().await.is_ok();
+                    break;
+                }
+            }
+        }
+    }
+    read_on(&app, &followed.row, &mut reader, &mut record).await;
+    children::reap_own(pid);
+    settle(&app, &followed.row, &followed.run_dir, &mut record).await;
+    app.live.close(followed.row.id);
+    app.tell(Wake::Ended(followed.row.id)).await;
+}
+
+fn watch(run_dir: &Path) -> Option<Inotify> {
+    let made = Inotify::new().and_then(|inotify| inotify.watch(run_dir).map(|_| inotify));
+    made.inspect_err(|error| tracing::error!(%error, "a run cannot be watched; its end will be read")).ok()
+}
+
+/// Reads what is new in the journal, indexes it, and publishes it.
+async fn read_on(app: &App, row: &RunRow, reader: &mut JournalReader, record: &mut RunRecord) {
+    let (was_started, had_ended) = (record.started_at.is_some(), record.outcome.is_some());
+    let records = match reader.read() {
+        Ok(records) if records.is_empty() => return,
+        Ok(records) => records,
+        Err(error) => return tracing::error!(%error, run = %row.id, "the journal cannot be read"),
+    };
+    for fact in records {
+        record.apply(fact);
+    }
+    if !was_started && let Some(at) = time(record.started_at.as_deref()) {
+        let id = row.id;
+        index(app, move |connection| store::mark_started(connection, id, at)).await;
+    }
+    if !had_ended && record.outcome.is_some() {
+        finish(app, row, record).await;
+    }
+    app.live.publish(row.id, record);
+}
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text.and_then(Timestamp::parse)
+}
+
+/// Indexes the end of a run.
+async fn finish(app: &App, row: &RunRow, record: &RunRecord) {
+    let Some(outcome) = record.outcome else { return };
+    let at = time(record.finished_at.as_deref()).unwrap_or_else(clock::now);
+    let (id, reason) = (row.id, record.reason.clone());
+    index(app, move |connection| {
+        store::finish_run(connection, id, outcome, reason.as_deref(), at).map(|_| ())
+    })
+    .await;
+}
+
+/// Changes the index. When that fails, the journal still says it, and the next start reads it again.
+async fn index(
+    app: &App,
+    change: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send + 'static,
+) {
+    match app.store.call(change).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the index of runs could not be changed"),
+        Err(error) => tracing::error!(%error, "the index of runs could not be changed"),
+    }
+}
+
+/// Settles a run whose runner is gone: without an end in its journal it is interrupted, and nothing of it is left.
+pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, record: &mut RunRecord) {
+    if record.outcome.is_none() {
+        let (id, folder) = (row.id, run_dir.to_owned());
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut swept = sweep_run(&id);
+            swept.survivors.extend(sweep_children(&[]).survivors);
+            process::reap_all();
+            interrupt(&folder, &swept.survivors)
+        });
+        match ended.await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => {
+                tracing::error!(problem, run = %row.id, "the end of a run could not be written down")
+            }
+            Err(error) => tracing::error!(%error, "a run could not be settled"),
+        }
+        let mut reader = JournalReader::new(&run_dir.join(JOURNAL));
+        *record = RunRecord::default();
+        for fact in reader.read().unwrap_or_default() {
+            record.apply(fact);
+        }
+        finish(app, row, record).await;
+        app.live.publish(row.id, record);
+    }
+}
+
+/// Writes the end of an interrupted run and removes its workspace.
+fn interrupt(run_dir: &Path, survivors: &[String]) -> Result<(), String> {
+    let mut reason = "its runner was gone before it had ended".to_owned();
+    if !survivors.is_empty() {
+        reason.push_str(&format!("; these processes could not be killed: {}", survivors.join(", ")));
+    }
+    let fact = Fact::RunEnded { outcome: Outcome::Interrupted.as_str().to_owned(), reason: Some(reason) };
+    let mut journal = JournalWriter::open(&run_dir.join(JOURNAL)).map_err(|error| chain(&error))?;
+    journal.append(fact).map_err(|error| chain(&error))?;
+    crate::run::Workspace::new(run_dir.join("work")).remove().map_err(|error| error.to_string())
+}

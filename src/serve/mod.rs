@@ -1,0 +1,13 @@
+//! The server: who owns which task, in what order they start and stop.
+//!
+//! It never evaluates repository code. Runs are led by runner processes that outlive it.
+
+mod dispatcher;
+mod follower;
+mod launch;
+mod pushes;
+mod recover;
+mod start;
+mod watcher;
+
+pub use start::{ServeError, ServeOptions, serve};

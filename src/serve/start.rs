@@ -1,0 +1,197 @@
+//! Starting and stopping: the lock, the database, the doors, the tasks.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::dispatcher::dispatch;
+use super::pushes::{recover_pushes, watch_pushes};
+use super::watcher;
+use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
+use crate::forge;
+use crate::http::{App, local_router, public_router};
+use crate::store::{self, Store, StoreError};
+use crate::sys::lock::{self, LockFile};
+use crate::sys::process;
+use crate::sys::socket;
+
+/// Messages that may wait for the queue.
+const MAX_WAKES: usize = 1024;
+
+/// What the server is started with.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The data folder.
+    pub data: DataDir,
+    /// Where to answer over TCP, instead of what `config.fnl` says.
+    pub bind: Option<Bind>,
+    /// The quire binary, for hooks and runners.
+    pub binary: PathBuf,
+    /// The server's environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A folder could not be made.
+    #[error("could not make the folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another server has the data folder.
+    #[error("another quire serves {data}{}", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    Running {
+        /// The data folder.
+        data: PathBuf,
+        /// Its process id.
+        holder: Option<i32>,
+    },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The hooks could not be installed.
+    #[error("could not install the hooks")]
+    Hooks(#[source] forge::RepoError),
+    /// The Unix socket could not be opened.
+    #[error("could not listen on {path}")]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address could not be opened.
+    #[error("could not listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The runtime could not be started.
+    #[error("could not start")]
+    Runtime(#[source] io::Error),
+}
+
+/// Serves until it is told to stop by TERM or INT. Runs go on without it.
+///
+/// # Errors
+/// When it cannot start; nothing is left half-done then.
+pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
+    let data = options.data.clone();
+    make_folders(&data)?;
+    let held = || ServeError::Running {
+        data: data.path().to_owned(),
+        holder: lock::holder_pid(&data.server_lock()).ok().flatten().map(process::Pid::as_raw_pid),
+    };
+    let lock = LockFile::try_acquire(&data.server_lock());
+    let mut lock =
+        lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
+    lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
+    let settings = CurrentSettings::load(data.config())?;
+    let (store, writer) = Store::start(store::open(&data.database())?);
+    forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
+    // What a dead runner had started becomes this process's, and is ended.
+    process::become_subreaper().map_err(ServeError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(ServeError::Runtime)?;
+    let ended = runtime.block_on(run(options, Arc::new(settings), store));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    if writer.join().is_err() {
+        tracing::error!("the database's writer has failed");
+    }
+    drop(lock);
+    ended
+}
+
+fn make_folders(data: &DataDir) -> Result<(), ServeError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let make = |path: PathBuf| {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| ServeError::Folder { path, source })
+    };
+    make(data.path().to_owned())?;
+    make(data.repos())?;
+    make(data.spool())
+}
+
+/// Opens the doors and runs the tasks.
+async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store) -> Result<(), ServeError> {
+    let data = options.data.clone();
+    let first = settings.get();
+    let bind = options.bind.unwrap_or(first.bind);
+    let listener = match bind {
+        Bind::Nothing => None,
+        Bind::Address(address) => {
+            let listener = TcpListener::bind(address).await;
+            Some(listener.map_err(|source| ServeError::Bind { address, source })?)
+        }
+    };
+    let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let url = bound.map(|address| first.public_url.clone().unwrap_or_else(|| format!("http://{address}")));
+    let local = socket::listen(&data.socket()).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        UnixListener::from_std(socket)
+    });
+    let local = local.map_err(|source| ServeError::Socket { path: data.socket(), source })?;
+    let (wake, wakes) = mpsc::channel(MAX_WAKES);
+    let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
+    let app = App::new(data.clone(), store, settings, (wake, pushes), url.clone());
+    if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
+        tracing::warn!(%error, "commands will not know the server's address");
+    }
+    tokio::spawn(reap());
+    tokio::spawn(watch_pushes(app.clone(), open_pushes));
+    tokio::spawn(dispatch(app.clone(), options.binary, options.environment, wakes));
+    let watched = app.clone();
+    tokio::spawn(async move {
+        recover_pushes(&watched).await;
+        if let Err(error) = watcher::watch(watched).await {
+            tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen at the next start");
+        }
+    });
+    if let (Some(listener), Some(bound)) = (listener, bound) {
+        let router = public_router(app.clone(), bound, first.public_url.as_deref());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        tracing::info!("answering at {}", url.unwrap_or_default());
+    }
+    let router = local_router(app);
+    tokio::spawn(async move { axum::serve(local, router).await });
+    tracing::info!("serving {}", data.path().display());
+    wait_for_signal().await;
+    tracing::info!("stopping; runs go on");
+    Ok(())
+}
+
+/// Waits for TERM or INT.
+async fn wait_for_signal() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return tracing::error!("signals cannot be heard");
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Takes the exit statuses of adopted processes, so that none stays as a zombie.
+async fn reap() {
+    let Ok(mut child) = signal(SignalKind::child()) else { return };
+    while child.recv().await.is_some() {
+        process::reap_all();
+    }
+}

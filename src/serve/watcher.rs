@@ -1,0 +1,151 @@
+//! Notices what happens in folders: refs that move without a hook, repositories that come and go, files in the spool.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::forge;
+use crate::http::{App, Look, drain_spool};
+use crate::model::{RepoName, chain};
+use crate::store::{self, RepoRow};
+use crate::sys::inotify::{Change, Inotify, Watch};
+
+/// What a watched folder belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Owner {
+    /// Where repositories come and go.
+    Repos,
+    /// A repository.
+    Repo(RepoName),
+    /// The spool.
+    Spool,
+}
+
+/// The watched folders.
+struct Watcher {
+    app: App,
+    inotify: Inotify,
+    owners: HashMap<Watch, Owner>,
+    repos: HashMap<RepoName, RepoRow>,
+}
+
+/// Watches the data folder until the program ends. Looks at everything once when it starts.
+///
+/// # Errors
+/// When the system cannot watch folders.
+pub(super) async fn watch(app: App) -> io::Result<()> {
+    let inotify = Inotify::new()?;
+    let mut watcher = Watcher { app, inotify, owners: HashMap::new(), repos: HashMap::new() };
+    watcher.add(&watcher.app.data.spool(), Owner::Spool);
+    drain_spool(&watcher.app).await;
+    watcher.list_repos().await;
+    loop {
+        let changes = watcher.inotify.changes().await?;
+        watcher.look_at(&changes).await;
+    }
+}
+
+impl Watcher {
+    /// Watches a folder. One that has gone in the meantime is no loss.
+    fn add(&mut self, folder: &Path, owner: Owner) {
+        match self.inotify.watch(folder) {
+            Ok(watch) => {
+                self.owners.insert(watch, owner);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, folder = %folder.display(), "a folder cannot be watched"),
+        }
+    }
+
+    /// Looks at whatever the changes touch.
+    async fn look_at(&mut self, changes: &[Change]) {
+        let mut touched: HashSet<Owner> = HashSet::new();
+        for change in changes {
+            match change {
+                Change::In(watch) => touched.extend(self.owners.get(watch).cloned()),
+                Change::Gone(watch) => touched.extend(self.owners.remove(watch)),
+                Change::Overflow => touched.extend(self.owners.values().cloned()),
+            }
+        }
+        if touched.remove(&Owner::Spool) {
+            drain_spool(&self.app).await;
+        }
+        if touched.remove(&Owner::Repos) {
+            self.list_repos().await;
+        }
+        for owner in touched {
+            if let Owner::Repo(name) = owner {
+                self.look_at_repo(&name).await;
+            }
+        }
+    }
+
+    /// Finds the repositories that are there, tells the database, and looks at the new ones.
+    async fn list_repos(&mut self) {
+        let repos = self.app.data.repos();
+        // Watched before listed, groups too: what comes up in between is seen by the one or the other.
+        self.add(&repos, Owner::Repos);
+        for group in folders(&repos) {
+            if group.extension().is_none_or(|extension| extension != "git") {
+                self.add(&group, Owner::Repos);
+            }
+        }
+        let data = self.app.data.clone();
+        let listed = self.app.store.call(move |connection| -> Result<Vec<RepoRow>, String> {
+            let listed = forge::list_repos(data.path()).map_err(|error| chain(&error))?;
+            let mut rows = Vec::new();
+            for repo in listed {
+                if let Some(id) = repo.id {
+                    store::sync_repo(connection, &id.to_string(), &repo.name)
+                        .map_err(|error| chain(&error))?;
+                    rows.push(RepoRow { id: id.to_string(), name: repo.name });
+                }
+            }
+            let present: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+            store::forget_missing(connection, &present).map_err(|error| chain(&error))?;
+            Ok(rows)
+        });
+        let rows = match listed.await {
+            Ok(Ok(rows)) => rows,
+            Ok(Err(problem)) => return tracing::error!(problem, "the repositories could not be listed"),
+            Err(_) => return,
+        };
+        let known = std::mem::take(&mut self.repos);
+        for row in rows {
+            let name = row.name.clone();
+            let is_new = known.get(&name) != Some(&row);
+            self.repos.insert(name.clone(), row);
+            if is_new {
+                self.look_at_repo(&name).await;
+            }
+        }
+    }
+
+    /// Watches all folders of a repository in which refs live, then looks at its refs.
+    async fn look_at_repo(&mut self, name: &RepoName) {
+        let Some(row) = self.repos.get(name).cloned() else { return };
+        let git_dir = self.app.data.repo(name);
+        let mut open = vec![git_dir.join("refs"), git_dir.join("logs")];
+        self.add(&git_dir, Owner::Repo(name.clone()));
+        while let Some(folder) = open.pop() {
+            self.add(&folder, Owner::Repo(name.clone()));
+            open.extend(folders(&folder));
+        }
+        // A push that has announced itself reports by its hook, or by the end of its receive-pack.
+        if !self.app.has_open_push(&row.id)
+            && let Err(problem) = self.app.settle(row, Look::All).await
+        {
+            tracing::error!(problem, repo = %name, "a repository could not be looked at");
+        }
+    }
+}
+
+/// The folders in a folder.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}
