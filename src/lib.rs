@@ -35,3 +35,5 @@ pub mod view;
 pub mod http;
 /// The server: who owns which task, in what order they start and stop.
 pub mod serve;
+/// The command line: one file a command.
+pub mod cli;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::run::RunView;
-use crate::journal::{JobRecord, StepRecord};
+use crate::journal::{JobRecord, RunRecord, StepRecord};
 use crate::model::Outcome;
 
 /// One run, with its jobs and steps.
@@ -26,13 +26,18 @@ pub fn run_json(run: &RunView) -> Value {
         "finished_at": run.finished_at().map(|time| time.to_string()),
         "url": run.url,
         "diagnostics": run.record.diagnostics,
-        "jobs": run.record.jobs.iter().map(job_json).collect::<Vec<_>>(),
+        "jobs": jobs_json(&run.record),
     })
 }
 
 /// Runs as an array.
 pub fn runs_json(runs: &[RunView]) -> Value {
     Value::Array(runs.iter().map(run_json).collect())
+}
+
+/// The jobs of a run.
+pub fn jobs_json(record: &RunRecord) -> Value {
+    record.jobs.iter().map(job_json).collect()
 }
 
 fn job_json(job: &JobRecord) -> Value {

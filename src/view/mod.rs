@@ -8,7 +8,7 @@ mod sanitize;
 mod text;
 
 pub use follow::{LogFollower, LogLine};
-pub use json::{run_json, runs_json};
+pub use json::{jobs_json, run_json, runs_json};
 pub use push::{PushedRun, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use sanitize::{one_line, plain};

@@ -1,0 +1,181 @@
+//! The arguments, and which command they mean.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::exit::{Code, Ended, Failure};
+use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve};
+
+/// A git forge in one binary that runs .quire/ci.fnl on every push.
+#[derive(Debug, Parser)]
+#[command(name = "quire", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// The data folder [default: $QUIRE_DATA, else /var/quire when it exists, else the XDG data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Show the licences of what quire is built from
+    #[arg(long)]
+    licenses: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the repositories of a data folder
+    Serve {
+        /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, else 127.0.0.1:7878]
+        #[arg(long, value_name = "ADDR:PORT|none")]
+        bind: Option<String>,
+    },
+    /// Make, adopt, list, remove and restore repositories
+    #[command(subcommand)]
+    Repo(repo::RepoCommand),
+    /// Check or run the pipeline of a working copy, without a server
+    #[command(subcommand)]
+    Ci(CiCommand),
+    /// List runs, newest first
+    Runs {
+        /// Only those of this repository
+        #[arg(long, value_name = "NAME")]
+        repo: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a run with its jobs and steps
+    Show {
+        /// foo#41, or the id of the run
+        run: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the output of a run
+    Logs {
+        /// foo#41, or the id of the run
+        run: String,
+        /// Only this job
+        job: Option<String>,
+        /// Go on until the run has ended
+        #[arg(short, long)]
+        follow: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait until a run has ended; the exit code is its verdict
+    Wait {
+        /// foo#41, or the id of the run
+        run: String,
+        /// Print the run as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a run
+    Cancel {
+        /// foo#41, or the id of the run
+        run: String,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the same commit once more
+    Rerun {
+        /// foo#41, or the id of the run
+        run: String,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lead one run; started by `quire serve`
+    #[command(hide = true)]
+    Runner,
+}
+
+#[derive(Debug, Subcommand)]
+enum CiCommand {
+    /// Check .quire/ci.fnl and print its jobs
+    Check {
+        /// The working copy
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the pipeline on the files as they are now
+    Run {
+        /// The working copy
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Print all output as it comes
+        #[arg(short, long)]
+        verbose: bool,
+        /// Print the run as JSON when it has ended
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads the arguments, does what they say, and returns the exit code.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _gone = error.print().is_err();
+            return ExitCode::from(if error.use_stderr() { Code::Usage as u8 } else { Code::Done as u8 });
+        }
+    };
+    match perform(cli) {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(Failure { code, text }) => {
+            use std::io::Write;
+            let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();
+            ExitCode::from(code as u8)
+        }
+    }
+}
+
+fn perform(cli: Cli) -> Ended {
+    if cli.licenses {
+        return licenses::show();
+    }
+    let Some(command) = cli.command else {
+        return Err(Failure::new(Code::Usage, "there is no command").hint("quire --help lists them"));
+    };
+    let data = || place::data_dir(cli.data.clone());
+    match command {
+        Command::Serve { bind } => serve::serve(data()?, bind.as_deref()),
+        Command::Repo(command) => repo::perform(&data()?, command),
+        Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
+        Command::Ci(CiCommand::Run { path, verbose, json }) => {
+            ci_run::run(data().ok().as_ref(), &path, ci_run::Output { verbose, json })
+        }
+        Command::Runs { repo, limit, json } => runs::list(&data()?, repo.as_deref(), limit, json),
+        Command::Show { run, json } => runs::show(&data()?, &run, json),
+        Command::Logs { run, job, follow, json } => {
+            logs::logs(&data()?, &run, logs::Options { job, follow, json })
+        }
+        Command::Wait { run, json } => ops::wait(&data()?, &run, json),
+        Command::Cancel { run, json } => ops::cancel(&data()?, &run, json),
+        Command::Rerun { run, json } => ops::rerun(&data()?, &run, json),
+        Command::Runner => serve::runner(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,133 @@
+//! `quire ci check`: the pipeline of a working copy, checked by the engine that runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::exit::{Code, Ended, Failure, print, print_json};
+use crate::model::{Diagnostic, render_all};
+use crate::pipeline::fennel::{ENTRY, PipelineFiles};
+use crate::run::{Loaded, job_facts, sort_files};
+use crate::script::{HostError, HostFuture, JobHost, ShCall, StepResult};
+
+/// The memory of the VM that checks, in bytes.
+const VM_MEMORY: usize = 256 << 20;
+
+/// The most bytes of files below `.quire`.
+const MAX_BYTES: u64 = 10 << 20;
+
+/// `quire ci check`.
+pub(super) fn check(path: &Path, as_json: bool) -> Ended {
+    let root = find_root(path)?;
+    let files = read_files(&root)?;
+    let checked = evaluate(&files);
+    if as_json {
+        return report_json(&checked);
+    }
+    let (jobs, warnings) = checked.map_err(|wrong| Failure::mistakes(&wrong))?;
+    eprint!("{}", render_all(&warnings));
+    let width = jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
+    for job in &jobs {
+        print(&format!("{:<width$}  needs {}\n", job.id, job.needs.join(" ")));
+    }
+    let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
+    eprintln!("{ENTRY}: {count}, no mistakes");
+    Ok(Code::Done)
+}
+
+type Checked = Result<(Vec<crate::journal::JobFact>, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+fn report_json(checked: &Checked) -> Ended {
+    let facts =
+        |wrong: &[Diagnostic]| wrong.iter().map(crate::journal::DiagnosticFact::from).collect::<Vec<_>>();
+    match checked {
+        Ok((jobs, warnings)) => {
+            print_json(&json!({ "jobs": jobs, "diagnostics": facts(warnings) }));
+            Ok(Code::Done)
+        }
+        Err(wrong) => {
+            print_json(&json!({ "jobs": [], "diagnostics": facts(wrong) }));
+            Ok(Code::Usage)
+        }
+    }
+}
+
+/// The root of the working copy that a path is in: the nearest folder with a `.quire`.
+pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
+    let start = path.canonicalize();
+    let start = start.map_err(|error| Failure::not_found(format!("{}: {error}", path.display())))?;
+    let found = start.ancestors().find(|folder| folder.join(".quire").is_dir());
+    found.map(Path::to_owned).ok_or_else(|| {
+        Failure::not_found(format!("there is no .quire/ci.fnl in {} or above it", start.display()))
+            .hint("CI-FENNEL.md shows a first pipeline")
+    })
+}
+
+/// The files of a working copy's pipeline.
+pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::from(".quire")];
+    let mut left = MAX_BYTES;
+    while let Some(folder) = folders.pop() {
+        let broken =
+            |error: std::io::Error| Failure::new(Code::Broken, format!("{}: {error}", folder.display()));
+        for entry in fs::read_dir(root.join(&folder)).map_err(broken)? {
+            let entry = entry.map_err(broken)?;
+            let path = folder.join(entry.file_name());
+            let kind = entry.file_type().map_err(broken)?;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                let bytes = fs::read(root.join(&path)).map_err(broken)?;
+                left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
+                    Failure::new(
+                        Code::Usage,
+                        format!("the files below .quire have more than {MAX_BYTES} bytes"),
+                    )
+                })?;
+                files.push((path.to_string_lossy().into_owned().into_bytes(), bytes));
+            }
+        }
+    }
+    files.sort();
+    Ok(sort_files(files))
+}
+
+/// Compiles and evaluates a pipeline; runs nothing of it.
+fn evaluate(files: &PipelineFiles) -> Checked {
+    let quire = |problem: String| vec![Diagnostic::error("quire", problem)];
+    let loaded = Loaded::new(files, None)?;
+    let vm = loaded.vm(VM_MEMORY, Arc::new(NoJobs)).map_err(quire)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| quire(error.to_string()))?;
+    let graph = runtime.block_on(loaded.evaluate(&vm))?;
+    let warnings = loaded.warnings().iter().map(crate::journal::DiagnosticFact::to_diagnostic).collect();
+    Ok((job_facts(&graph), warnings))
+}
+
+/// The world of a pipeline none of whose jobs run. What it prints goes to standard error.
+struct NoJobs;
+
+impl JobHost for NoJobs {
+    fn sh(&self, _: &str, _: ShCall) -> HostFuture<StepResult> {
+        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
+    }
+
+    fn secret(&self, _: &str, _: &str) -> Result<Vec<u8>, HostError> {
+        Err(HostError::Broken("no job runs".to_owned()))
+    }
+
+    fn log(&self, _: Option<&str>, line: &[u8]) {
+        eprintln!("{}", String::from_utf8_lossy(line));
+    }
+
+    fn read_file(&self, _: &str, _: &str) -> HostFuture<Vec<u8>> {
+        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
+    }
+
+    fn write_file(&self, _: &str, _: &str, _: Vec<u8>) -> HostFuture<()> {
+        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
+    }
+}

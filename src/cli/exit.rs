@@ -1,0 +1,84 @@
+//! What a command ends with: an exit code, and what it has to say about itself.
+
+use crate::model::{Diagnostic, Outcome, chain, render_all};
+
+/// Exit codes of quire's commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// Passed, or done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Bad usage, or an invalid pipeline or configuration.
+    Usage = 2,
+    /// Cancelled or superseded.
+    Stopped = 3,
+    /// There is no such thing.
+    NotFound = 4,
+    /// quire could not do its work.
+    Broken = 5,
+    /// Timed out, as timeout(1) has it.
+    TimedOut = 124,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+/// Why a command ends otherwise than done.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) code: Code,
+    pub(super) text: String,
+}
+
+/// What a command ends with.
+pub(super) type Ended = Result<Code, Failure>;
+
+impl Failure {
+    /// A failure with a message, and a hint when there is one.
+    pub(super) fn new(code: Code, message: impl std::fmt::Display) -> Failure {
+        Failure { code, text: format!("error: {message}\n") }
+    }
+
+    /// The same failure with a hint.
+    pub(super) fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
+        self.text.push_str(&format!("hint: {hint}\n"));
+        self
+    }
+
+    /// quire could not do its work.
+    pub(super) fn broken(error: &dyn std::error::Error) -> Failure {
+        Failure::new(Code::Broken, chain(error))
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(message: impl std::fmt::Display) -> Failure {
+        Failure::new(Code::NotFound, message)
+    }
+
+    /// Mistakes in a file.
+    pub(super) fn mistakes(wrong: &[Diagnostic]) -> Failure {
+        Failure { code: Code::Usage, text: render_all(wrong) }
+    }
+}
+
+/// The exit code of a command that carries a run's verdict.
+pub(super) fn verdict(outcome: Option<Outcome>) -> Code {
+    match outcome {
+        Some(Outcome::Passed | Outcome::Skipped) => Code::Done,
+        Some(Outcome::Failed | Outcome::Denied | Outcome::Interrupted) | None => Code::Failed,
+        Some(Outcome::Cancelled | Outcome::Superseded) => Code::Stopped,
+        Some(Outcome::TimedOut) => Code::TimedOut,
+    }
+}
+
+/// Writes to standard output. A reader that has gone away, such as `head`, is no failure.
+pub(super) fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err();
+}
+
+/// Writes a JSON value and a line feed to standard output.
+pub(super) fn print_json(value: &serde_json::Value) {
+    print(&format!("{value:#}\n"));
+}

@@ -1,0 +1,44 @@
+//! quire called as a git hook: it knows its job by its file name.
+
+use std::io::{BufReader, stdin, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::exit::Code;
+use super::place::variable;
+use crate::intake::{HookEnvironment, PipeOutput, post_receive, pre_receive, resolve};
+use crate::sys::user;
+
+/// The hook that a program name means, if it means one.
+pub fn hook_name(program: Option<&std::ffi::OsStr>) -> Option<fn() -> ExitCode> {
+    match Path::new(program?).file_name()?.to_str()? {
+        "pre-receive" => Some(run_pre_receive),
+        "post-receive" => Some(run_post_receive),
+        _ => None,
+    }
+}
+
+/// The environment of a hook: git starts it in the repository, with the push options in variables (githooks(5)).
+fn environment() -> HookEnvironment {
+    let git_dir = resolve(Path::new("."));
+    let count =
+        variable("GIT_PUSH_OPTION_COUNT").and_then(|count| count.parse::<usize>().ok()).unwrap_or_default();
+    let options = (0..count).map_while(|index| variable(&format!("GIT_PUSH_OPTION_{index}")));
+    let pusher = variable("REMOTE_USER").or_else(user::login_name);
+    HookEnvironment::new(git_dir, pusher, options)
+}
+
+fn run_pre_receive() -> ExitCode {
+    match pre_receive(&environment(), &mut BufReader::new(stdin())) {
+        Ok(()) => ExitCode::from(Code::Done as u8),
+        Err(line) => {
+            eprintln!("error: {line}");
+            ExitCode::from(Code::Failed as u8)
+        }
+    }
+}
+
+fn run_post_receive() -> ExitCode {
+    post_receive(&environment(), &mut BufReader::new(stdin()), &mut PipeOutput(stdout()));
+    ExitCode::from(Code::Done as u8)
+}

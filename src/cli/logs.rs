@@ -1,0 +1,132 @@
+//! `quire logs`: the output of a run, from its files, also while it grows.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::json;
+
+use super::exit::{Code, Ended, Failure};
+use super::place::find_run;
+use crate::config::DataDir;
+use crate::journal::{JournalReader, RunRecord};
+use crate::log::Stream;
+use crate::model::Progress;
+use crate::store::RunRow;
+use crate::sys::inotify::Inotify;
+use crate::view::{LogFollower, LogLine, plain};
+
+/// What to print, and how.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) job: Option<String>,
+    pub(super) follow: bool,
+    pub(super) json: bool,
+}
+
+/// `quire logs`.
+pub(super) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
+    let row = find_run(data, run)?;
+    let run_dir = data.run(&row.repo, row.number);
+    let record = read(&run_dir);
+    if let Some(job) = &options.job
+        && !record.jobs.iter().any(|known| known.id == *job)
+    {
+        let names: Vec<&str> = record.jobs.iter().map(|job| job.id.as_str()).collect();
+        let hint = if names.is_empty() {
+            "it has no jobs yet".to_owned()
+        } else {
+            format!("it has {}", names.join(", "))
+        };
+        return Err(Failure::not_found(format!("{run} has no job `{job}`")).hint(hint));
+    }
+    let mut follower = LogFollower::new(&run_dir, options.job.clone());
+    let printer =
+        Printer { json: options.json, tidy: std::io::stdout().is_terminal(), names: options.job.is_none() };
+    if options.follow && row.state != Progress::Finished {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::broken(&error))?;
+        return runtime.block_on(follow(data, &row, follower, &printer));
+    }
+    let lines = follower.read().map_err(|error| Failure::broken(&error))?;
+    let rest = follower.finish();
+    let _gone = printer.print(lines.iter().chain(&rest)).is_err();
+    Ok(Code::Done)
+}
+
+fn read(run_dir: &std::path::Path) -> RunRecord {
+    let mut record = RunRecord::default();
+    for fact in JournalReader::new(&run_dir.join("journal.ndjson")).read().unwrap_or_default() {
+        record.apply(fact);
+    }
+    record
+}
+
+/// Prints what comes until the run has ended.
+async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer: &Printer) -> Ended {
+    let broken = |error: std::io::Error| Failure::broken(&error);
+    let run_dir = data.run(&row.repo, row.number);
+    let inotify = Inotify::new().map_err(broken)?;
+    loop {
+        // Watched first, then read: the folders that are not there yet come up in those that are.
+        let above = [data.path().to_owned(), data.path().join("runs"), data.runs(&row.repo), run_dir.clone()];
+        for folder in above.into_iter().chain(follower.folders()).filter(|folder| folder.is_dir()) {
+            inotify.watch(&folder).map_err(broken)?;
+        }
+        let has_ended = read(&run_dir).outcome.is_some();
+        let lines = follower.read().map_err(broken)?;
+        if printer.print(lines.iter()).is_err() {
+            return Ok(Code::Done);
+        }
+        let row = find_run(data, &row.id.to_string())?;
+        if has_ended || row.state == Progress::Finished {
+            let _gone = printer.print(follower.finish().iter()).is_err();
+            return Ok(Code::Done);
+        }
+        inotify.changes().await.map_err(broken)?;
+    }
+}
+
+/// How lines are printed.
+struct Printer {
+    json: bool,
+    /// On a terminal, output must not move the cursor.
+    tidy: bool,
+    /// Whether lines say which job they are of.
+    names: bool,
+}
+
+impl Printer {
+    fn print<'a>(&self, lines: impl Iterator<Item = &'a LogLine>) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            out.write_all(&self.format(line))?;
+        }
+        out.flush()
+    }
+
+    fn format(&self, line: &LogLine) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&line.bytes);
+        if self.json {
+            let value = json!({
+                "time": line.time.to_string(),
+                "job": line.job,
+                "step": line.step,
+                "stream": line.stream.as_str(),
+                "text": text,
+            });
+            return format!("{value}\n").into_bytes();
+        }
+        let mut out = Vec::new();
+        if self.names {
+            let job = line.job.as_deref().unwrap_or("quire");
+            let mark = if line.stream == Stream::Quire { "quire: " } else { "" };
+            out.extend_from_slice(format!("{job} │ {mark}").as_bytes());
+        }
+        if self.tidy {
+            out.extend_from_slice(plain(&text).as_bytes())
+        } else {
+            out.extend_from_slice(&line.bytes)
+        }
+        out.push(b'\n');
+        out
+    }
+}

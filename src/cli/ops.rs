@@ -1,0 +1,148 @@
+//! `quire wait`, `cancel` and `rerun`: through the server, or without one as far as that goes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::exit::{Code, Ended, Failure, print, print_json, verdict};
+use super::place::{find_run, server_url};
+use crate::config::DataDir;
+use crate::journal::StopReason;
+use crate::model::{Outcome, Progress};
+use crate::run::{self, Message};
+use crate::store::{self, RunRow};
+use crate::sys::lock::LockFile;
+use crate::sys::{clock, http_client, user};
+use crate::view::{RunView, push_verdict, run_json};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long one request may wait for the end of a run.
+const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 1 << 20;
+
+/// `quire wait`.
+pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
+    let row = find_run(data, run)?;
+    if row.state != Progress::Finished {
+        let target = format!("/runs/{}/end", row.id);
+        let answer = http_client::request(&data.socket(), "GET", &target, b"", LONG_PATIENCE);
+        if let Err(error) = answer.and_then(|answer| answer.read(MAX_ANSWER)) {
+            without_server(data, &row, &error)?;
+        }
+    }
+    let view = RunView::load(data, find_run(data, run)?, server_url(data).as_deref());
+    if as_json {
+        print_json(&run_json(&view));
+    } else {
+        print(&push_verdict(&view));
+    }
+    Ok(verdict(view.outcome()))
+}
+
+/// Waits for a run whose server is not there: its runner may be.
+fn without_server(data: &DataDir, row: &RunRow, error: &std::io::Error) -> Result<(), Failure> {
+    let view = RunView::load(data, row.clone(), None);
+    if view.has_ended() {
+        return Ok(());
+    }
+    let lock = data.run(&row.repo, row.number).join("lock");
+    let pid = crate::sys::lock::holder_pid(&lock).ok().flatten();
+    let process = pid.and_then(|pid| crate::sys::pidfd::PidFd::open(pid).ok().flatten());
+    match process.filter(|_| crate::sys::lock::is_held(&lock).unwrap_or(false)) {
+        Some(process) => {
+            crate::sys::pidfd::wait_all(vec![process], LONG_PATIENCE);
+            Ok(())
+        }
+        None => Err(Failure::new(Code::Broken, format!("the server does not answer: {error}"))
+            .hint("the run begins when `quire serve` is there")),
+    }
+}
+
+/// `quire cancel`.
+pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
+    let row = find_run(data, run)?;
+    let by = user::login_name();
+    let answer = match ask(data, &format!("/runs/{}/cancel", row.id), by.as_deref()) {
+        Some(answer) => answer,
+        None => (200, cancel_alone(data, &row, by)?),
+    };
+    match answer {
+        (200, value) => {
+            if as_json {
+                print_json(&value);
+            } else {
+                print(&format!("{}#{} is told to stop\n", row.repo, row.number));
+            }
+            Ok(Code::Done)
+        }
+        (409, _) => Err(Failure::new(Code::Failed, format!("{run} has ended already"))),
+        (_, value) => Err(refused(&value)),
+    }
+}
+
+/// Cancels without a server: a runner hears it by itself, and a queued run is ended in the database.
+fn cancel_alone(data: &DataDir, row: &RunRow, by: Option<String>) -> Result<Value, Failure> {
+    let done = json!({ "cancelled": row.id.to_string() });
+    if RunView::load(data, row.clone(), None).has_ended() {
+        return Err(Failure::new(Code::Failed, format!("{}#{} has ended already", row.repo, row.number)));
+    }
+    let message = Message::Stop { reason: StopReason::Cancelled { by } };
+    if run::tell(&data.run(&row.repo, row.number), &message).is_ok() {
+        return Ok(done);
+    }
+    let (connection, _lock) = alone(data)?;
+    let ended = store::finish_run(&connection, row.id, Outcome::Cancelled, Some("cancelled"), clock::now());
+    ended.map(|_| done).map_err(|error| Failure::broken(&error))
+}
+
+/// `quire rerun`.
+pub(super) fn rerun(data: &DataDir, run: &str, as_json: bool) -> Ended {
+    let row = find_run(data, run)?;
+    let by = user::login_name();
+    let value = match ask(data, &format!("/runs/{}/rerun", row.id), by.as_deref()) {
+        Some((201, value)) => value,
+        Some((_, value)) => return Err(refused(&value)),
+        None => {
+            let (connection, _lock) = alone(data)?;
+            let (id, new) =
+                run::rerun(&connection, &row, by.as_deref()).map_err(|error| Failure::broken(&error))?;
+            json!({ "id": id.to_string(), "repo": new.repo.as_str(), "number": new.number })
+        }
+    };
+    if as_json {
+        print_json(&value);
+    } else {
+        let repo = value.get("repo").and_then(Value::as_str).unwrap_or_default();
+        print(&format!("{repo}#{}\n", value.get("number").and_then(Value::as_u64).unwrap_or_default()));
+    }
+    Ok(Code::Done)
+}
+
+/// Asks the server; nothing when it does not answer.
+fn ask(data: &DataDir, target: &str, by: Option<&str>) -> Option<(u16, Value)> {
+    let body = json!({ "by": by }).to_string();
+    let answer = http_client::request(&data.socket(), "POST", target, body.as_bytes(), PATIENCE).ok()?;
+    let status = answer.status;
+    let value = serde_json::from_slice(&answer.read(MAX_ANSWER).ok()?).unwrap_or(Value::Null);
+    Some((status, value))
+}
+
+fn refused(value: &Value) -> Failure {
+    let problem = value.get("error").and_then(Value::as_str).unwrap_or("the server refused without a reason");
+    Failure::new(Code::Broken, problem)
+}
+
+/// The database for writing, while no server has the data folder.
+fn alone(data: &DataDir) -> Result<(rusqlite::Connection, LockFile), Failure> {
+    let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Failure::broken(&error))?;
+    let lock = lock.ok_or_else(|| {
+        Failure::new(Code::Broken, "a server has the data folder, but it does not answer")
+            .hint("is it stopped?")
+    })?;
+    let connection = store::open(&data.database()).map_err(|error| Failure::broken(&error))?;
+    Ok((connection, lock))
+}

@@ -1,0 +1,47 @@
+//! `quire runs` and `quire show`: they read, with or without a server.
+
+use super::exit::{Code, Ended, Failure, print, print_json};
+use super::place::{database, find_run, server_url};
+use crate::config::DataDir;
+use crate::model::RepoName;
+use crate::store::{self, RunFilter};
+use crate::view::{RunView, run_json, run_line, run_page, runs_json};
+
+/// `quire runs`.
+pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
+    let repo = repo.map(RepoName::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
+    if let Some(name) = &repo
+        && crate::forge::find(data.path(), name).is_err()
+    {
+        return Err(
+            Failure::not_found(format!("there is no repository {name}")).hint("quire repo list lists them")
+        );
+    }
+    let filter = RunFilter { repo, limit };
+    let rows = if data.database().exists() {
+        store::list_runs(&database(data)?, &filter).map_err(|error| Failure::broken(&error))?
+    } else {
+        Vec::new()
+    };
+    let base = server_url(data);
+    let views: Vec<RunView> = rows.into_iter().map(|row| RunView::load(data, row, base.as_deref())).collect();
+    if as_json {
+        print_json(&runs_json(&views));
+    } else {
+        let lines: Vec<String> = views.iter().map(|view| run_line(view) + "\n").collect();
+        print(&lines.concat());
+    }
+    Ok(Code::Done)
+}
+
+/// `quire show`.
+pub(super) fn show(data: &DataDir, run: &str, as_json: bool) -> Ended {
+    let row = find_run(data, run)?;
+    let view = RunView::load(data, row, server_url(data).as_deref());
+    if as_json {
+        print_json(&run_json(&view));
+    } else {
+        print(&run_page(&view));
+    }
+    Ok(Code::Done)
+}

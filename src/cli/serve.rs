@@ -1,0 +1,70 @@
+//! `quire serve`, and the runners that it starts.
+
+use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
+
+use tracing_subscriber::EnvFilter;
+
+use super::exit::{Code, Ended, Failure};
+use super::place::{environment, variable};
+use crate::config::{Bind, ConfigError, DataDir};
+use crate::run::run_from_socket;
+use crate::serve::{ServeError, ServeOptions};
+
+/// `quire serve`.
+pub(super) fn serve(data: DataDir, bind: Option<&str>) -> Ended {
+    log_to_stderr();
+    let bind = bind.map(parse_bind).transpose()?;
+    let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
+    let options = ServeOptions { data, bind, binary, environment: environment() };
+    match crate::serve::serve(options) {
+        Ok(()) => Ok(Code::Done),
+        Err(ServeError::Config(ConfigError::Wrong(wrong))) => Err(Failure::mistakes(&wrong)),
+        Err(error @ ServeError::Bind { .. }) => {
+            Err(Failure::broken(&error).hint("choose another with --bind ADDR:PORT, or --bind none"))
+        }
+        Err(error) => Err(Failure::broken(&error)),
+    }
+}
+
+fn parse_bind(text: &str) -> Result<Bind, Failure> {
+    if text == "none" {
+        return Ok(Bind::Nothing);
+    }
+    let wrong = |_| {
+        Failure::new(Code::Usage, format!("`{text}` is not an address with a port"))
+            .hint("write it as --bind 127.0.0.1:7878, or --bind none")
+    };
+    text.parse().map(Bind::Address).map_err(wrong)
+}
+
+/// Sends what the program says about itself to standard error.
+fn log_to_stderr() {
+    let filter = variable("QUIRE_LOG").and_then(|filter| EnvFilter::try_new(filter).ok());
+    let ansi = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
+    let made = tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new("info")))
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .try_init();
+    let _already = made.is_err();
+}
+
+/// `quire runner`: leads the run that comes over standard input.
+pub(super) fn runner() -> Ended {
+    log_to_stderr();
+    // A session of its own: the terminal of the server is not the run's.
+    let _leader_already = rustix::process::setsid().is_err();
+    let socket: OwnedFd = std::os::fd::AsFd::as_fd(&std::io::stdin())
+        .try_clone_to_owned()
+        .map_err(|error| Failure::broken(&error))?;
+    // Nothing that the runner starts shall hold the socket.
+    if let Ok(null) = std::fs::File::open("/dev/null") {
+        let _stays = rustix::stdio::dup2_stdin(&null).is_err();
+    }
+    run_from_socket(socket).map(|()| Code::Done).map_err(|error| {
+        tracing::error!(problem = crate::model::chain(&error), "the runner ends");
+        Failure { code: Code::Broken, text: String::new() }
+    })
+}
