@@ -50,6 +50,8 @@ pub struct App {
     pub pushes: mpsc::Sender<OpenPush>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
+    /// Held while the spool is taken in.
+    pub draining: Arc<tokio::sync::Mutex<()>>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
 }
@@ -85,6 +87,7 @@ impl App {
             wake,
             pushes,
             open_pushes: Arc::default(),
+            draining: Arc::default(),
             url,
         }
     }

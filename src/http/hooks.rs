@@ -7,6 +7,8 @@ use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use tokio::sync::{mpsc, oneshot};
+
 use super::app::{App, Look};
 use super::report;
 use crate::forge::Refs;
@@ -36,11 +38,20 @@ pub(super) async fn intents(
     State(app): State<App>,
     Json(frame): Json<IntentFrame>,
 ) -> Result<StatusCode, Refusal> {
-    take_intent(&app, &frame).await.map(|()| StatusCode::OK)
+    let push = take_intent(&app, &frame).await?;
+    announce(&app, push).await;
+    Ok(StatusCode::OK)
+}
+
+/// Has a recorded push watched until its receive-pack is gone.
+async fn announce(app: &App, push: OpenPush) {
+    if app.pushes.send(push).await.is_err() {
+        tracing::debug!("the server is on its way out");
+    }
 }
 
 /// Records an intent, from a hook or from the spool.
-pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<(), Refusal> {
+async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPush, Refusal> {
     let (updates, at) = frame.parse().map_err(|error| bad(chain(&error)))?;
     let repo = repository(app, &frame.git_dir).await?;
     let push = OpenPush {
@@ -52,10 +63,7 @@ pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<(), Re
     };
     record(app, frame, &repo, (updates, at)).await?;
     app.open_push(&repo.id, &frame.push);
-    if app.pushes.send(push).await.is_err() {
-        tracing::debug!("the server is on its way out");
-    }
-    Ok(())
+    Ok(push)
 }
 
 /// Writes the push and its intents into the database, with aliases of refs resolved.
@@ -121,14 +129,23 @@ pub(super) async fn events(
     Ok(Body::from_stream(lines).into_response())
 }
 
-/// Takes what hooks have left in the spool. What cannot be taken now stays there.
+/// Takes what hooks have left in the spool, and has these pushes watched. What cannot be taken now stays there.
 pub async fn drain_spool(app: &App) {
+    for push in take_spool(app).await {
+        announce(app, push).await;
+    }
+}
+
+/// Records everything that is in the spool. All of it, before anything is settled: a push is told from the next one
+/// to the same ref by its intent alone.
+pub async fn take_spool(app: &App) -> Vec<OpenPush> {
+    type Asked = (IntentFrame, oneshot::Sender<bool>);
+    let _one_at_a_time = app.draining.lock().await;
     let folder = app.data.spool();
-    let (sender, mut receiver) =
-        tokio::sync::mpsc::channel::<(IntentFrame, tokio::sync::oneshot::Sender<bool>)>(1);
+    let (sender, mut receiver) = mpsc::channel::<Asked>(1);
     let draining = tokio::task::spawn_blocking(move || {
         crate::intake::drain::<std::io::Error>(&folder, |frame| {
-            let (answer, taken) = tokio::sync::oneshot::channel();
+            let (answer, taken) = oneshot::channel();
             let sent = sender.blocking_send((frame, answer)).is_ok();
             if sent && taken.blocking_recv() == Ok(true) {
                 Ok(())
@@ -137,9 +154,13 @@ pub async fn drain_spool(app: &App) {
             }
         })
     });
+    let mut pushes = Vec::new();
     while let Some((frame, answer)) = receiver.recv().await {
         let taken = match take_intent(app, &frame).await {
-            Ok(()) => true,
+            Ok(push) => {
+                pushes.push(push);
+                true
+            }
             Err(Refusal(StatusCode::BAD_REQUEST, problem)) => {
                 tracing::error!(
                     problem,
@@ -164,4 +185,5 @@ pub async fn drain_spool(app: &App) {
         Ok(Err(error)) => tracing::warn!(%error, "the spool could not be read to its end"),
         Err(error) => tracing::error!(%error, "the spool was not read"),
     }
+    pushes
 }

@@ -11,5 +11,5 @@ mod report;
 mod router;
 
 pub use app::{App, Look, Wake};
-pub use hooks::drain_spool;
+pub use hooks::{drain_spool, take_spool};
 pub use router::{local_router, public_router};

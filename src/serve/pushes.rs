@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::http::{App, Look};
+use crate::http::{App, Look, drain_spool};
 use crate::model::chain;
 use crate::store::{self, OpenPush, RepoRow};
 use crate::sys::boot_id;
@@ -33,6 +33,7 @@ async fn watch(app: App, push: OpenPush) {
         tracing::warn!(%error, "receive-pack cannot be watched; the push is settled now");
     }
     app.close_push(&push.repo, &push.push);
+    drain_spool(&app).await;
     let repo = push.repo.clone();
     let found = app.store.call(move |connection| store::all_repos(connection)).await;
     let rows: Vec<RepoRow> = found.ok().and_then(Result::ok).unwrap_or_default();

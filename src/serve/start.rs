@@ -15,7 +15,7 @@ use super::pushes::{recover_pushes, watch_pushes};
 use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
 use crate::forge;
-use crate::http::{App, local_router, public_router};
+use crate::http::{App, local_router, public_router, take_spool};
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::process;
@@ -158,6 +158,8 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     tokio::spawn(dispatch(app.clone(), options.binary, options.environment, wakes));
     let watched = app.clone();
     tokio::spawn(async move {
+        // The spool first: what is settled must know the intents of all pushes.
+        take_spool(&watched).await;
         recover_pushes(&watched).await;
         if let Err(error) = watcher::watch(watched).await {
             tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen at the next start");
