@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -37,11 +37,22 @@ const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
 
 type Lines = ReceiverStream<Result<Vec<u8>, Infallible>>;
 
-/// Starts to report on a push.
-pub(super) fn start(app: App, push: String, options: Vec<String>) -> Lines {
+/// Starts to report on a push, once it is settled.
+pub(super) fn start(
+    app: App,
+    push: String,
+    options: Vec<String>,
+    settled: oneshot::Receiver<Result<(), String>>,
+) -> Lines {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
     tokio::spawn(async move {
         let reporter = Reporter { app, sender };
+        if let Ok(Err(problem)) = settled.await {
+            tracing::error!(problem, push, "a push could not be settled; it is tried again");
+            let sorry = "warning: quire could not look at this push now; it is recorded and will be looked at again\n";
+            let _gone = reporter.say(sorry.to_owned()).await.is_none();
+            return;
+        }
         // The pusher has gone away: that is nothing to report.
         let _gone = reporter.report(&push, &options).await.is_none();
     });
@@ -143,8 +154,9 @@ impl Reporter {
                     Ok(Err(_)) => live = None,
                     Err(_) => self.say("\0".to_owned()).await?,
                 }
-            } else if !self.row(id).await?.outcome.is_some_and(|_| true) {
-                tokio::task::yield_now().await;
+            } else if self.row(id).await?.outcome.is_none() {
+                // The run has ended, but its end is not in the index: that was said in the server's log.
+                return self.say("warning: lost sight of the run\n".to_owned()).await;
             }
         }
     }

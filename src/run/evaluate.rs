@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
 use crate::model::{CommitId, Diagnostic, Span, chain};
-use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load};
+use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load, load_despite};
 use crate::pipeline::{Job, JobGraph};
 use crate::script::{
     Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, ScriptError, SourceFile, Vm, VmLimits,
@@ -45,6 +45,8 @@ pub struct Loaded {
     bundle: Bundle,
     text: String,
     lib: Vec<SourceFile>,
+    /// Mistakes that do not keep the pipeline from being evaluated, but from being run.
+    mistakes: Vec<Diagnostic>,
 }
 
 impl Loaded {
@@ -54,9 +56,12 @@ impl Loaded {
     /// Gives all mistakes.
     pub fn new(files: &PipelineFiles, cache: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
         let cache = cache.map(BundleCache::new);
-        let bundle = load(files, cache.as_ref())?;
+        let (bundle, mistakes) = match load(files, cache.as_ref()) {
+            Ok(bundle) => (bundle, Vec::new()),
+            Err(mistakes) => (load_despite(files, &mistakes).ok_or_else(|| mistakes.clone())?, mistakes),
+        };
         let text = files.entry.as_ref().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
-        Ok(Loaded { bundle, text: text.unwrap_or_default(), lib: files.lib.clone() })
+        Ok(Loaded { bundle, text: text.unwrap_or_default(), lib: files.lib.clone(), mistakes })
     }
 
     /// A VM for the pipeline.
@@ -88,7 +93,13 @@ impl Loaded {
     /// # Errors
     /// Gives all mistakes, or the error that the script raised.
     pub async fn evaluate(&self, vm: &Vm) -> Result<JobGraph, Vec<Diagnostic>> {
-        match vm.evaluate().await {
+        let evaluated = vm.evaluate().await;
+        if !self.mistakes.is_empty() {
+            // An error of the script may only follow from the mistakes that are known.
+            let more = evaluated.ok().and_then(|registrations| declare(&registrations, &self.text).err());
+            return Err(self.mistakes.iter().cloned().chain(more.unwrap_or_default()).collect());
+        }
+        match evaluated {
             Ok(registrations) => declare(&registrations, &self.text),
             Err(EvaluationError::Script(error)) => Err(vec![self.diagnostic(&error)]),
             Err(error @ EvaluationError::TimedOut { .. }) => {

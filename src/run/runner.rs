@@ -14,7 +14,7 @@ use super::control;
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
 use super::push_event::PushEvent;
-use super::recorder::Recorder;
+use super::recorder::{LOG_FOLDER, Recorder};
 use super::run_host::RunHost;
 use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
@@ -114,6 +114,8 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
     let run_dir = Path::new(&spec.run_dir);
     log_errors_to(&run_dir.join("runner.log"));
+    // What an attempt left that never began: its logs are of nothing.
+    remove_folder(&run_dir.join(LOG_FOLDER)).map_err(RunnerError::Spec)?;
     let secrets = SecretValues::load(&spec.secrets);
     let redactor = Redactor::new(secrets.known());
     let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
@@ -207,13 +209,18 @@ fn prepare(
     Ok((files, push))
 }
 
+/// Removes a folder with all that is in it, if it is there.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Writes the files of a commit into a folder, which is made for it.
 fn check_out(git_dir: &Path, commit: CommitId, into: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
-    match std::fs::remove_dir_all(into) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
+    remove_folder(into).map_err(failed)?;
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
         .create(into)
         .map_err(failed)?;
