@@ -1,0 +1,266 @@
+//! The documents tell the truth: every example of `CI-FENNEL.md` is run, and what `docs/` lists is what the code has.
+//!
+//! A comment before an example says what is done with it:
+//! - `<!-- test: run OUTCOME "text" … -->`: `quire ci run` ends so, and its JSON, its errors and its logs hold each text;
+//! - `<!-- test: check passed -->` and `<!-- test: check error "text" … -->`: the same with `quire ci check`;
+//! - `<!-- test: file PATH -->` and `<!-- test: config -->`: a file of the working copy, or the `config.fnl`, of all
+//!   examples that follow it in its section.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+
+use quire::script::{GLOBALS, PLANNED};
+
+/// What the examples name as a remote; the test puts a repository of its own there.
+const REMOTE: &str = "https://github.com/owner/repo.git";
+
+/// The examples that run at the same time.
+const THREADS: usize = 4;
+
+#[derive(Debug, Clone)]
+struct Example {
+    /// The line of the comment.
+    line: usize,
+    mark: Mark,
+    text: String,
+    /// Files of the working copy, by their paths.
+    files: Vec<(String, String)>,
+    config: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Mark {
+    Run { outcome: String, texts: Vec<String> },
+    Check { is_valid: bool, texts: Vec<String> },
+}
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The examples of a page, with the files that belong to them.
+fn examples(page: &str) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let (mut files, mut config) = (Vec::new(), None);
+    let mut lines = page.lines().enumerate().peekable();
+    let mut mark: Option<(usize, String)> = None;
+    while let Some((number, line)) = lines.next() {
+        if line.starts_with("## ") {
+            (files, config) = (Vec::new(), None);
+        }
+        if let Some(rest) = line.strip_prefix("<!-- test: ") {
+            mark = Some((number + 1, rest.strip_suffix(" -->").expect("a comment of one line").to_owned()));
+            continue;
+        }
+        if line != "```fennel" {
+            assert!(mark.is_none(), "line {number}: there is no example behind this comment");
+            continue;
+        }
+        let (line, said) = mark.take().unwrap_or_else(|| panic!("line {}: how is it tested?", number + 1));
+        let body: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+        let text = body.join("\n") + "\n";
+        if let Some(path) = said.strip_prefix("file ") {
+            files.push((path.to_owned(), text));
+        } else if said == "config" {
+            config = Some(text);
+        } else {
+            let (files, config) = (files.clone(), config.clone());
+            examples.push(Example { line, mark: parse(&said), text, files, config });
+        }
+    }
+    examples
+}
+
+fn parse(said: &str) -> Mark {
+    let (head, quoted) = said.split_once(" \"").map_or((said, ""), |(head, rest)| (head, rest));
+    let texts = quoted.trim_end_matches('"').split("\" \"").filter(|text| !text.is_empty());
+    let texts: Vec<String> = texts.map(|text| text.replace("\\\"", "\"")).collect();
+    match head.split_once(' ') {
+        Some(("run", outcome)) => Mark::Run { outcome: outcome.to_owned(), texts },
+        Some(("check", "passed")) => Mark::Check { is_valid: true, texts },
+        Some(("check", "error")) => Mark::Check { is_valid: false, texts },
+        _ => panic!("`{said}` is no mark"),
+    }
+}
+
+/// A working copy with a home and a data folder of its own.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(example: &Example) -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        for folder in ["home", "data", "copy/.quire"] {
+            fs::create_dir_all(place.path(folder)).unwrap();
+        }
+        let settings = "[user]\n name = t\n email = t@example.org\n[init]\n defaultBranch = main\n";
+        fs::write(place.path("home/.gitconfig"), settings).unwrap();
+        if let Some(config) = &example.config {
+            fs::write(place.path("data/config.fnl"), config).unwrap();
+        }
+        for (path, text) in &example.files {
+            let path = place.path("copy").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let remote = place.path("remote.git");
+        let text = example.text.replace(REMOTE, remote.to_str().unwrap());
+        fs::write(place.path("copy/.quire/ci.fnl"), text).unwrap();
+        if example.text.contains(REMOTE) {
+            place.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
+        }
+        place.git(&["init", "-q"]);
+        place.git(&["add", "-A"]);
+        place.git(&["commit", "-q", "-m", "an example"]);
+        place
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Output {
+        Command::new(program)
+            .args(args)
+            .current_dir(self.path("copy"))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path("home"))
+            .env("QUIRE_DATA", self.path("data"))
+            .env("GIT_CONFIG_SYSTEM", "/dev/null")
+            .output()
+            .unwrap()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let output = self.command("git", args);
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn quire(&self, args: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_quire"), args)
+    }
+
+    /// All that the only run has logged.
+    fn logs(&self) -> String {
+        let mut folders = vec![self.path("copy/.git/quire/run-1/log")];
+        let mut text = String::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap()));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Runs one example; what is wrong with it.
+fn try_example(example: &Example) -> Result<(), String> {
+    let place = Place::new(example);
+    let (args, texts, code): (&[&str], _, _) = match &example.mark {
+        Mark::Run { outcome, texts } => (&["ci", "run", "--json"], texts, exit_of(outcome)),
+        Mark::Check { is_valid, texts } => (&["ci", "check"], texts, if *is_valid { 0 } else { 2 }),
+    };
+    let output = place.quire(args);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut all = format!("{}{}", shown, String::from_utf8_lossy(&output.stderr));
+    let wrong = |what: String, all: &str| Err(format!("CI-FENNEL.md:{}: {what}\n{all}", example.line));
+    if let Mark::Run { outcome, .. } = &example.mark {
+        let Ok(run) = serde_json::from_str::<serde_json::Value>(&shown) else {
+            return wrong("there is no JSON".to_owned(), &all);
+        };
+        // As people read it: without the escapes of JSON.
+        all = format!("{all}{}", strings(&run).join("\n")) + &place.logs();
+        if run["outcome"] != outcome.as_str() {
+            return wrong(format!("it is {} and not {outcome}", run["outcome"]), &all);
+        }
+    }
+    if output.status.code() != Some(code) {
+        return wrong(format!("the exit code is {:?} and not {code}", output.status.code()), &all);
+    }
+    for text in texts {
+        if !all.contains(text.as_str()) {
+            return wrong(format!("`{text}` is nowhere"), &all);
+        }
+    }
+    if example.text.contains(REMOTE) {
+        let there = place.git(&["--git-dir", "../remote.git", "rev-parse", "refs/heads/main"]);
+        if there != place.git(&["rev-parse", "HEAD"]) {
+            return wrong("the remote has another commit".to_owned(), &all);
+        }
+    }
+    Ok(())
+}
+
+fn exit_of(outcome: &str) -> i32 {
+    match outcome {
+        "passed" | "skipped" => 0,
+        "failed" => 1,
+        "timed-out" => 124,
+        other => panic!("`{other}` is not what a local run ends as"),
+    }
+}
+
+/// All strings in a document.
+fn strings(json: &serde_json::Value) -> Vec<String> {
+    match json {
+        serde_json::Value::String(text) => vec![text.clone()],
+        serde_json::Value::Array(items) => items.iter().flat_map(strings).collect(),
+        serde_json::Value::Object(members) => members.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_example_of_the_manual_does_what_it_says() {
+    let examples = examples(&read("CI-FENNEL.md"));
+    assert!(examples.len() > 25, "{} examples", examples.len());
+    let wrong: Vec<String> = thread::scope(|scope| {
+        let tried = (0..THREADS).map(|first| {
+            let mine: Vec<&Example> = examples.iter().skip(first).step_by(THREADS).collect();
+            scope.spawn(move || {
+                mine.into_iter().filter_map(|example| try_example(example).err()).collect::<Vec<_>>()
+            })
+        });
+        let tried: Vec<_> = tried.collect();
+        tried.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// The part of a page below a heading, up to the next one of its level or above.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let start = page.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("there is no `{heading}`"));
+    let body = &page[start + heading.len() + 2..];
+    let level = heading.split(' ').next().unwrap();
+    let ends = (1..=level.len()).filter_map(|count| body.find(&format!("\n{} ", "#".repeat(count))));
+    &body[..ends.min().unwrap_or(body.len())]
+}
+
+#[test]
+fn every_name_in_scope_is_in_the_manual() {
+    let manual = read("CI-FENNEL.md");
+    let (sandbox, planned) = (section(&manual, "## The sandbox"), section(&manual, "## Not in this version"));
+    for name in GLOBALS {
+        let entry = if PLANNED.contains(name) {
+            planned.contains(&format!("`{name}`"))
+        } else {
+            sandbox.contains(&format!("`{name}`")) || manual.contains(&format!("\n### `{name}`\n"))
+        };
+        assert!(entry, "`{name}` has no entry in CI-FENNEL.md");
+    }
+    for option in ["retry", "image", "env", "needs-secrets", "group", "workspace", "matrix"] {
+        assert!(planned.contains(&format!("`:{option}`")), "`:{option}` is planned");
+    }
+}
