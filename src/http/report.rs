@@ -12,7 +12,9 @@ use super::app::App;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
-use crate::view::{LogFollower, LogLine, PushedRun, RunView, job_line, one_line, push_header, push_verdict};
+use crate::view::{
+    LogFollower, LogLine, PushedRun, RunView, broken, job_line, one_line, push_header, push_verdict,
+};
 
 /// How long a push waits for the evaluation of what it led to.
 const EVALUATION_PATIENCE: Duration = Duration::from_secs(1);
@@ -128,6 +130,7 @@ impl Reporter {
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = LogFollower::new(&run_dir, None);
         let mut told = 0;
+        let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
         let mut live = self.app.live.follow(id);
         loop {
@@ -141,7 +144,8 @@ impl Reporter {
                 if shows_log {
                     self.say(follower.finish().iter().map(prefixed).collect()).await?;
                 }
-                return self.say(push_verdict(&view)).await;
+                let late = broken(&view).filter(|_| !was_broken);
+                return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
             }
             if Instant::now() > end {
                 return self.say("warning: watched for an hour; the run goes on\n".to_owned()).await;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
@@ -84,7 +85,7 @@ impl Loaded {
         }
         let entry = &self.bundle.entry;
         modules.insert(ENTRY_MODULE.to_owned(), chunk(&entry.path, &entry.lua));
-        let limits = VmLimits { memory, ..VmLimits::default() };
+        let limits = VmLimits { memory, evaluation: EVALUATION_LIMIT, ..VmLimits::default() };
         Vm::new(limits, modules, ENTRY_MODULE, host).map_err(|error| chain(&error))
     }
 
@@ -136,6 +137,9 @@ impl Loaded {
         self.bundle.warnings.iter().map(DiagnosticFact::from).collect()
     }
 }
+
+/// How long a pipeline may take to be evaluated.
+const EVALUATION_LIMIT: Duration = Duration::from_secs(5);
 
 /// The name of the entry among the modules: no file can have it.
 const ENTRY_MODULE: &str = ".quire/ci";

@@ -97,6 +97,7 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     if spec.v != RunSpec::VERSION {
         return Err(RunnerError::NoSpec(format!("version {}", spec.v)));
     }
+    hide_memory();
     let mut descriptors = descriptors.into_iter();
     let (Some(lock), Some(control)) = (descriptors.next(), descriptors.next()) else {
         return Err(RunnerError::NoSpec("without descriptors".to_owned()));
@@ -107,6 +108,14 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     let led = lead(&spec, UnixListener::from(control));
     drop(lock);
     led
+}
+
+/// Closes the runner's memory, which holds secrets, to other processes of the same user (prctl(2): `PR_SET_DUMPABLE`).
+fn hide_memory() {
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        tracing::warn!(%error, "other processes of this user can read the runner's memory");
+    }
 }
 
 /// Leads the run of a spec.
