@@ -13,7 +13,8 @@ use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
 use crate::view::{
-    LogFollower, LogLine, PushedRun, RunView, broken, job_line, one_line, push_header, push_verdict,
+    LogFollower, LogLine, PushedRun, RunView, broken, job_line, one_line, output_line, push_header,
+    push_verdict,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -192,7 +193,7 @@ impl Reporter {
 fn prefixed(line: &LogLine) -> String {
     let text = String::from_utf8_lossy(&line.bytes);
     let last = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), one_line(last))
+    format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), output_line(last))
 }
 
 /// Warnings about push options in quire's namespace that it does not know.

@@ -24,7 +24,7 @@ use super::workspace::Workspace;
 use crate::executor::{Containment, Environment, Host, Orphans};
 use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, StopReason};
-use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, chain};
+use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Severity, chain};
 use crate::pipeline::fennel::PipelineFiles;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
@@ -248,7 +248,7 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
         Err(diagnostics) => return broken(&execution.recorder, &diagnostics),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| RunnerError::Broken(error.to_string()))?;
@@ -295,7 +295,8 @@ async fn conduct(
         Ok(evaluated) => evaluated,
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
-    write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics: warnings })?;
+    let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
+    write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
     if let Some(control) = execution.control {
         listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
@@ -324,6 +325,16 @@ async fn conduct(
         return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
     }
     drive(led).await.map_err(failed)
+}
+
+/// Warnings about secrets that are too short to be masked.
+fn unmasked(recorder: &Recorder) -> Vec<DiagnosticFact> {
+    let warning = |name: &SecretName| {
+        let message = format!("the secret `{name}` has fewer than 4 bytes and is not masked in output");
+        let diagnostic = Diagnostic::error("config.fnl", message).help("choose a longer value");
+        DiagnosticFact::from(&Diagnostic { severity: Severity::Warning, ..diagnostic })
+    };
+    recorder.unmasked().iter().map(warning).collect()
 }
 
 /// The way for quire's own failures to the driver.
