@@ -1,5 +1,6 @@
 //! `quire ci run`: the pipeline of a working copy, run on its files as they are now, by the engine that the server uses.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -282,7 +283,7 @@ impl Reporter {
 async fn report(run_dir: &Path, output: Output) -> bool {
     let Ok(inotify) = Inotify::new() else { return false };
     let mut follower = LogFollower::new(run_dir, None);
-    let (mut told, mut interrupted) = (0, false);
+    let (mut told, mut interrupted) = (HashSet::new(), false);
     loop {
         for folder in
             follower.folders().into_iter().chain([run_dir.to_owned()]).filter(|folder| folder.is_dir())
@@ -296,7 +297,7 @@ async fn report(run_dir: &Path, output: Output) -> bool {
                 print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
             }
         }
-        told = tell_jobs(run_dir, &record, told, output);
+        tell_jobs(run_dir, &record, &mut told, output);
         if record.outcome.is_some() {
             return interrupted;
         }
@@ -316,12 +317,12 @@ async fn report(run_dir: &Path, output: Output) -> bool {
     }
 }
 
-/// Tells of the jobs that have ended since the last time.
-fn tell_jobs(run_dir: &Path, record: &RunRecord, told: usize, output: Output) -> usize {
+/// Tells of the jobs that have ended since the last time. Those of one millisecond may become known in any order.
+fn tell_jobs(run_dir: &Path, record: &RunRecord, told: &mut HashSet<String>, output: Output) {
     let mut ended: Vec<_> = record.jobs.iter().filter(|job| job.outcome.is_some()).collect();
     ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
     let width = record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-    for job in ended.iter().skip(told).filter(|_| !output.json) {
+    for job in ended.into_iter().filter(|job| told.insert(job.id.clone()) && !output.json) {
         print(&job_line(job, width));
         if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !output.verbose {
             let lines = LogFollower::new(run_dir, Some(job.id.clone())).read().unwrap_or_default();
@@ -330,5 +331,4 @@ fn tell_jobs(run_dir: &Path, record: &RunRecord, told: usize, output: Output) ->
             }
         }
     }
-    ended.len()
 }

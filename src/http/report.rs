@@ -1,6 +1,7 @@
 //! What a push reads while it waits: the runs it led to, at most four lines; with `-o ci.wait` a line per job and the
 //! verdict, with `-o ci.log` all output.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ impl Reporter {
         let id = run.row.id;
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = LogFollower::new(&run_dir, None);
-        let mut told = 0;
+        let mut told = HashSet::new();
         let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
         let mut live = self.app.live.follow(id);
@@ -140,7 +141,7 @@ impl Reporter {
                 let lines = follower.read().unwrap_or_default();
                 self.say(lines.iter().map(prefixed).collect()).await?;
             }
-            told = self.jobs(&view, told, (&run_dir, shows_log)).await?;
+            self.jobs(&view, &mut told, (&run_dir, shows_log)).await?;
             if view.has_ended() {
                 if shows_log {
                     self.say(follower.finish().iter().map(prefixed).collect()).await?;
@@ -166,17 +167,18 @@ impl Reporter {
         }
     }
 
-    /// Tells of the jobs that have ended since the last time, in the order in which they ended.
+    /// Tells of the jobs that have ended since the last time, in the order in which they ended. Those of one
+    /// millisecond may become known in any order.
     async fn jobs(
         &self,
         run: &RunView,
-        told: usize,
+        told: &mut HashSet<String>,
         (run_dir, shows_log): (&std::path::Path, bool),
-    ) -> Option<usize> {
+    ) -> Option<()> {
         let mut ended: Vec<_> = run.record.jobs.iter().filter(|job| job.outcome.is_some()).collect();
         ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
         let width = run.record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-        for job in ended.iter().skip(told) {
+        for job in ended.into_iter().filter(|job| told.insert(job.id.clone())) {
             self.say(job_line(job, width)).await?;
             let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));
             if is_bad && !shows_log {
@@ -185,7 +187,7 @@ impl Reporter {
                 self.say(lines.iter().skip(from).map(prefixed).collect()).await?;
             }
         }
-        Some(ended.len())
+        Some(())
     }
 }
 

@@ -208,7 +208,8 @@ fn read_option(name: &str, value: &OptionValue, options: &mut JobOptions) -> Res
     match (name, value) {
         ("timeout", OptionValue::Text(text)) => {
             let timeout = parse_duration(text).map_err(|error| (error.to_string(), None))?;
-            options.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+            let timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+            options.timeout = Some(timeout.ok_or_else(|| wants("a duration such as \"5m\", or seconds"))?);
         }
         ("timeout", OptionValue::Number(seconds)) => {
             let timeout =

@@ -65,6 +65,11 @@ impl Recorder {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(fact)
     }
 
+    /// A text without secrets.
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
     /// The secrets whose values are too short to be masked.
     pub fn unmasked(&self) -> &[SecretName] {
         self.redactor.unmasked()

@@ -123,7 +123,7 @@ impl Step {
         let ended = executor.run_step(&spec, &mut log, stop).await;
         let end = match ended {
             Ok(end) => end,
-            Err(error) => refuse(&error, &mut log),
+            Err(error) => refuse(recorder.redact(&chain(&error)), &mut log),
         };
         let written = log.finish().map_err(|error| failed(&error))?;
         let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
@@ -153,9 +153,9 @@ impl Step {
     }
 }
 
-/// The end of a step that could not be run, with the reason in its log: a failed step, so that the job fails.
-fn refuse(error: &crate::executor::StepError, log: &mut super::recorder::StepLog) -> StepEnd {
-    let reason = chain(error);
+/// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed
+/// step, so that the job fails.
+fn refuse(reason: String, log: &mut super::recorder::StepLog) -> StepEnd {
     if let Err(problem) = log.note(&reason) {
         tracing::warn!(%problem, reason, "why a step could not run is not in its log");
     }

@@ -273,7 +273,7 @@ async fn conduct(
 ) -> Result<Ended, RunnerError> {
     let failed = |problem: String| RunnerError::Broken(problem);
     let (sender, receiver) = mpsc::channel(MAX_EVENTS);
-    let recorder = execution.recorder.clone();
+    let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
         .map_err(|error| failed(chain(&error)))?;
     let host = Arc::new(RunHost {
@@ -287,7 +287,7 @@ async fn conduct(
         jobs: std::sync::Mutex::default(),
         broken: forward_broken(sender.clone()),
     });
-    let watchdog = Watchdog::new(recorder.clone(), execution.run);
+    let watchdog = Watchdog::new(recorder.clone(), execution.run, workspace);
     let memory = execution.limits.vm_memory;
     let (vm, evaluated) = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::recorder::Recorder;
+use super::workspace::Workspace;
 use crate::executor::sweep_run;
 use crate::journal::Fact;
 use crate::model::{Outcome, RunId};
@@ -26,6 +27,7 @@ const EXIT_TIMED_OUT: i32 = 124;
 pub struct Watchdog {
     recorder: Recorder,
     run: RunId,
+    workspace: Workspace,
 }
 
 /// Whether the VM's thread is at work, and since when.
@@ -34,8 +36,8 @@ pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
 impl Watchdog {
     /// A watchdog for this run.
-    pub fn new(recorder: Recorder, run: RunId) -> Watchdog {
-        Watchdog { recorder, run }
+    pub fn new(recorder: Recorder, run: RunId, workspace: Workspace) -> Watchdog {
+        Watchdog { recorder, run, workspace }
     }
 
     /// Starts the watchdog's thread; it is told through what is returned when the VM works.
@@ -78,6 +80,11 @@ impl Watchdog {
     )]
     fn end(&self, reason: &str) -> ! {
         let swept = sweep_run(&self.run);
+        // For who looks at `quire ci run`; a runner's goes to its log.
+        let told = std::io::Write::write_all(&mut std::io::stderr(), format!("error: {reason}\n").as_bytes());
+        if let Err(error) = told.and_then(|()| self.workspace.remove()) {
+            tracing::warn!(%error, "the workspace could not be removed");
+        }
         let ended = Fact::RunEnded {
             outcome: Outcome::TimedOut.as_str().to_owned(),
             reason: Some(reason.to_owned()),

@@ -264,3 +264,153 @@ fn every_name_in_scope_is_in_the_manual() {
         assert!(planned.contains(&format!("`:{option}`")), "`:{option}` is planned");
     }
 }
+
+/// The pages in `docs/`, with the manual.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec!["CI-FENNEL.md".to_owned()];
+    for folder in ["docs", "docs/decisions"] {
+        let names = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = names.map(|name| format!("{folder}/{}", name.to_str().unwrap()));
+        pages.extend(names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "md")));
+    }
+    pages.into_iter().map(|page| (read(&page), page)).map(|(text, page)| (page, text)).collect()
+}
+
+/// Everything between two backquotes on one line, outside of blocks.
+fn quoted(page: &str) -> Vec<&str> {
+    let mut in_block = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        in_block ^= line.starts_with("```");
+        if !in_block {
+            found.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    found
+}
+
+#[test]
+fn files_and_pages_that_are_named_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for (page, text) in pages() {
+        let ours = ["src/", "lua/", "fennel/", "tests/", "docs/", "build.rs"];
+        for name in quoted(&text) {
+            if ours.iter().any(|start| name.starts_with(start)) && !root.join(name).exists() {
+                missing.push(format!("{page}: {name}"));
+            }
+        }
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = root.join(&page).parent().unwrap().join(file);
+            let is_there = link.starts_with("https://")
+                || if file.is_empty() { has_heading(&text, anchor) } else { target.exists() };
+            if !is_there {
+                missing.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Whether a page has the heading that an anchor names, as GitHub and GitLab make anchors.
+fn has_heading(page: &str, anchor: &str) -> bool {
+    page.lines().filter_map(|line| line.strip_prefix('#')).any(|heading| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>() == anchor
+    })
+}
+
+#[test]
+fn the_code_map_has_every_module_in_order() {
+    let (lib, page) = (read("src/lib.rs"), read("docs/architecture.md"));
+    let modules: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let map = section(&page, "## Code map");
+    let rows: Vec<&str> =
+        map.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, modules);
+}
+
+#[test]
+fn tests_that_the_architecture_names_exist() {
+    let page = read("docs/architecture.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                code.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let is_test = |name: &&str| name.matches('_').count() >= 2 && !name.contains(['/', '.', ' ', '=']);
+    for name in quoted(section(&page, "## Promises, and what holds them")).into_iter().filter(is_test) {
+        assert!(code.contains(&format!("fn {name}(")), "there is no test `{name}`");
+    }
+}
+
+#[test]
+fn every_table_and_fact_is_in_the_formats() {
+    let page = read("docs/formats.md");
+    let has = |part: &str, name: &str| part.contains(&format!("`{name}`"));
+    let (tables, facts, spec) = (
+        section(&page, "## The database"),
+        section(&page, "### `journal.ndjson`"),
+        section(&page, "## The spec of a run"),
+    );
+    let schema = read("src/store/schema.sql");
+    for table in schema.split("CREATE TABLE ").skip(1) {
+        let (name, body) = table.split_once(" (").unwrap();
+        let row = tables.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("`{name}` is no table of docs/formats.md"));
+        for column in body.split("\n)").next().unwrap().lines() {
+            let column = column.trim().split(' ').next().unwrap_or_default();
+            if column.chars().next().is_some_and(char::is_lowercase) {
+                assert!(has(row, column), "`{name}.{column}`");
+            }
+        }
+    }
+    let fact = read("src/journal/fact.rs");
+    let fact = fact.split("pub enum Fact {").nth(1).unwrap().split("\n}").next().unwrap();
+    for line in fact.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        if let Some(variant) = line.strip_prefix("    ").filter(|rest| rest.starts_with(char::is_uppercase)) {
+            let name: String = variant.chars().take_while(char::is_ascii_alphabetic).collect();
+            let kebab: String = name
+                .char_indices()
+                .map(|(place, c)| if place > 0 && c.is_uppercase() { format!("-{c}") } else { c.to_string() })
+                .collect();
+            assert!(has(facts, &kebab.to_lowercase()), "`{kebab}` is no fact of docs/formats.md");
+        } else if let Some((member, _)) = line.trim().split_once(':') {
+            assert!(
+                has(facts, member.trim_start_matches("r#")),
+                "`{member}` is in no fact of docs/formats.md"
+            );
+        }
+    }
+    let code = read("src/run/spec.rs");
+    for member in code.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(": ")) {
+        if !member.0.contains(' ') {
+            assert!(has(spec, member.0), "`{}` is not in the spec of docs/formats.md", member.0);
+        }
+    }
+}
+
+#[test]
+fn the_server_names_neither_pipelines_nor_scripts() {
+    for folder in ["serve", "http", "intake"] {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            for module in ["crate::pipeline", "crate::script"] {
+                assert!(!text.contains(module), "{} names {module}", path.display());
+            }
+        }
+    }
+}
