@@ -218,7 +218,7 @@ fn strings(json: &serde_json::Value) -> Vec<String> {
         serde_json::Value::String(text) => vec![text.clone()],
         serde_json::Value::Array(items) => items.iter().flat_map(strings).collect(),
         serde_json::Value::Object(members) => members.values().flat_map(strings).collect(),
-        _ => Vec::new(),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => Vec::new(),
     }
 }
 
