@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::dispatcher::dispatch;
 use super::pushes::{recover_pushes, watch_pushes};
 use super::watcher;
-use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
+use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
 use crate::store::{self, Store, StoreError};
@@ -132,6 +132,7 @@ fn make_folders(data: &DataDir) -> Result<(), ServeError> {
 async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store) -> Result<(), ServeError> {
     let data = options.data.clone();
     let first = settings.get();
+    warn_of_scopes(&first);
     let bind = options.bind.unwrap_or(first.bind);
     let listener = match bind {
         Bind::Nothing => None,
@@ -176,6 +177,16 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     wait_for_signal().await;
     tracing::info!("stopping; runs go on");
     Ok(())
+}
+
+/// Says what the scopes of secrets cannot do as long as steps run with the server's account.
+fn warn_of_scopes(settings: &Settings) {
+    if settings.secrets.iter().any(|secret| !secret.repos.is_empty() || !secret.refs.is_empty()) {
+        tracing::warn!(
+            "config.fnl scopes secrets: that binds (secret …), but not a step, which runs with the account of this server \
+             and can read its files"
+        );
+    }
 }
 
 /// Waits for TERM or INT.
