@@ -1,4 +1,5 @@
--- The hidden last argument of `ci:job` and `ci.job`: where the call and its arguments are written.
+-- The hidden last argument of `ci:job` and `ci.job`: where the call and its arguments are written. The primitives that
+-- a job waits for or fails in get the place of the call, because a call in tail position leaves no line behind.
 -- The format is described in src/script/call_spans.rs.
 local utils, compiler, positions, spans = ...
 
@@ -6,6 +7,14 @@ local PREFIX = "\1@"
 
 -- Heads that give exactly one value, so that an argument behind them does not cut anything off.
 local SINGLE = { fn = true, hashfn = true, lambda = true, ["\206\187"] = true, partial = true, ["quire-spans"] = true }
+for operator in (".. + - * / // % ^ = not= < > <= >= not and or . ?. length"):gmatch("%S+") do SINGLE[operator] = true end
+
+-- The primitives that are marked with the place of their call.
+local PRIMITIVES = { sh = true, secret = true, jobs = true, log = true, ["read-file"] = true, ["write-file"] = true,
+  container = true }
+
+-- Names of primitives that a file gives to something of its own, by file: what is called there takes other arguments.
+local own = {}
 
 local function text_of(span)
   return ("%d:%d:%d:%d"):format(span.line, span.column, span.end_line, span.end_column)
@@ -60,9 +69,24 @@ compiler.scopes.global.specials["quire-spans"] = function(ast, scope, parent)
   )
 end
 
--- Appends the spans to a call of `job`.
-return function(ast)
-  local first = first_argument(ast)
+local marks = {}
+
+-- Notes that a file binds a name, unless it takes the primitive out of the job's table.
+function marks.bind(symbol, file)
+  local name = utils["sym?"](symbol) and tostring(symbol)
+  if name and PRIMITIVES[name] and file then own[file .. ":" .. name] = true end
+end
+
+-- Whether the head of a call is one of the primitives.
+local function is_primitive(ast)
+  local head = utils["sym?"](ast[1])
+  local name = head and tostring(head)
+  return name and PRIMITIVES[name] and not own[(ast.filename or "") .. ":" .. name]
+end
+
+-- Appends the spans to a call of `job`, the place to a call of a primitive.
+function marks.append(ast)
+  local first = first_argument(ast) or (is_primitive(ast) and 2)
   if not first or not ast.bytestart then return end
   local last = ast[#ast]
   if type(last) == "string" and last:sub(1, 2) == PREFIX then return end
@@ -70,11 +94,15 @@ return function(ast)
   local call = positions.span(file, ast.bytestart, ast.byteend)
   if not call then return end
   local arguments = {}
-  for i = first, #ast do arguments[#arguments + 1] = argument_text(ast, i, file, call) end
+  local last_with_place = first_argument(ast) and #ast or 0
+  for i = first, last_with_place do arguments[#arguments + 1] = argument_text(ast, i, file, call) end
   local text = PREFIX .. text_of(call) .. "|" .. table.concat(arguments, ";")
   local head = utils["list?"](last) and utils["sym?"](last[1])
   local many = utils["varg?"](last) or (utils["list?"](last) and not (head and SINGLE[tostring(head)]))
-  if many and #ast >= first then
+  if many and not first_argument(ast) then
+    -- Packing would put the arguments into one line: a primitive does without its place then.
+    return
+  elseif many and #ast >= first then
     local packed = utils.list(utils.sym("quire-spans", ast), text, table.unpack(ast, first))
     packed.filename, packed.line, packed.bytestart, packed.byteend = file, ast.line, ast.bytestart, ast.byteend
     for i = #ast, first, -1 do ast[i] = nil end
@@ -83,3 +111,5 @@ return function(ast)
     ast[#ast + 1] = text
   end
 end
+
+return marks

@@ -4,7 +4,7 @@ local fennel, parts, setup = ...
 
 local utils, compiler = require("fennel.utils"), require("fennel.compiler")
 local positions, report, reading = parts.positions, parts.report, parts.reading
-local lines, append_spans = parts.lines, parts.append_spans
+local lines, marks = parts.lines, parts.marks
 
 local DEFINING = { ["local"] = true, var = true, global = true, fn = true, lambda = true, ["\206\187"] = true,
   macro = true, ["import-macros"] = true, macros = true }
@@ -76,6 +76,14 @@ local function check_require(ast, scope)
   end
 end
 
+plugin.fn = function(ast)
+  if is_ours() then marks.bind(ast[2], ast.filename) end
+end
+
+plugin.destructure = function(_, to)
+  if is_ours() then marks.bind(to, utils["ast-source"](to).filename) end
+end
+
 plugin.call = function(ast, scope)
   if not is_ours() then return end
   -- `(x:go 1)` becomes `(: x :go 1)`, a list whose place is only in its head.
@@ -88,7 +96,7 @@ plugin.call = function(ast, scope)
   local head = ast["from-macro?"] and utils["sym?"](ast[1])
   if head and head.line and head.filename == ast.filename and head.line > ast.line then ast.line = head.line end
   check_require(ast, scope)
-  append_spans(ast)
+  marks.append(ast)
   lines.spread(ast, scope)
 end
 

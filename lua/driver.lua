@@ -17,7 +17,7 @@ function driver.compiler(allowed, modules)
   local compiler = require("fennel.compiler")
   local work
   local parts = { positions = positions, report = report, reading = reading }
-  parts.append_spans = chunks.call_spans(utils, compiler, positions, reading.spans)
+  parts.marks = chunks.call_spans(utils, compiler, positions, reading.spans)
   parts.lines = chunks.lines(utils, compiler, function() return work.is_ours() end)
   work = chunks.compiler(fennel, parts, { files = files, allowed = allowed, modules = modules })
   return work

@@ -149,13 +149,16 @@ fn perform(cli: Cli) -> Ended {
     let Some(command) = cli.command else {
         return Err(Failure::new(Code::Usage, "there is no command").hint("quire --help lists them"));
     };
-    let data = || place::data_dir(cli.data.clone());
+    let anywhere = || place::data_dir(cli.data.clone());
+    let made = || place::make_data_dir(anywhere()?);
+    let data = || place::existing(anywhere()?);
     match command {
-        Command::Serve { bind } => serve::serve(data()?, bind.as_deref()),
+        Command::Serve { bind } => serve::serve(made()?, bind.as_deref()),
+        Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data()?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
         Command::Ci(CiCommand::Run { path, verbose, json }) => {
-            ci_run::run(data().ok().as_ref(), &path, ci_run::Output { verbose, json })
+            ci_run::run(anywhere().ok().as_ref(), &path, ci_run::Output { verbose, json })
         }
         Command::Runs { repo, limit, json } => runs::list(&data()?, repo.as_deref(), limit, json),
         Command::Show { run, json } => runs::show(&data()?, &run, json),

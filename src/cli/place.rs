@@ -23,8 +23,36 @@ pub(super) fn data_dir(flag: Option<PathBuf>) -> Result<DataDir, Failure> {
     let unknown =
         || Failure::new(Code::Usage, "there is no data folder").hint("name one with --data or QUIRE_DATA");
     let chosen = DataDir::choose(&hints, &current).ok_or_else(unknown)?;
-    // Hooks compare paths, so that links are resolved as far as the folder is there.
-    Ok(chosen.path().canonicalize().map(DataDir::new).unwrap_or(chosen))
+    resolved(chosen)
+}
+
+/// The same folder with all links resolved, as far as it is there: hooks compare paths.
+fn resolved(data: DataDir) -> Result<DataDir, Failure> {
+    if data.path().to_str().is_none() {
+        let message = format!("the path of the data folder is not UTF-8: {}", data.path().display());
+        return Err(Failure::new(Code::Usage, message).hint("choose another folder"));
+    }
+    Ok(data.path().canonicalize().map(DataDir::new).unwrap_or(data))
+}
+
+/// The data folder, made when it is not there.
+pub(super) fn make_data_dir(data: DataDir) -> Result<DataDir, Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.path());
+    made.map_err(|error| {
+        Failure::new(Code::Broken, format!("could not make {}: {error}", data.path().display()))
+            .hint("name another data folder with --data or QUIRE_DATA")
+    })?;
+    resolved(data)
+}
+
+/// The data folder, which has to be there.
+pub(super) fn existing(data: DataDir) -> Result<DataDir, Failure> {
+    if data.path().is_dir() {
+        return Ok(data);
+    }
+    Err(Failure::not_found(format!("there is no data folder {}", data.path().display()))
+        .hint("name another with --data or QUIRE_DATA; quire serve and quire repo new make one"))
 }
 
 /// The environment as pairs; what is not UTF-8 is left out.

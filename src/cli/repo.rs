@@ -43,6 +43,13 @@ pub(super) enum RepoCommand {
     },
 }
 
+impl RepoCommand {
+    /// Whether the command makes a repository, and the data folder with it.
+    pub(super) fn makes_a_repository(&self) -> bool {
+        matches!(self, RepoCommand::New { .. } | RepoCommand::Adopt { .. })
+    }
+}
+
 pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
     match command {
         RepoCommand::New { name } => {
@@ -74,8 +81,25 @@ fn parse(text: &str) -> Result<RepoName, Failure> {
 }
 
 fn failure(error: &RepoError) -> Failure {
-    let is_missing = matches!(error, RepoError::NotFound(_) | RepoError::NotInTrash { .. });
-    let code = if is_missing { Code::NotFound } else { Code::Broken };
+    let code = match error {
+        RepoError::NotFound(_) | RepoError::NotInTrash { .. } => Code::NotFound,
+        RepoError::Read { .. }
+        | RepoError::Write { .. }
+        | RepoError::Init { .. }
+        | RepoError::Config { .. }
+        | RepoError::Refs { .. }
+        | RepoError::Damaged { .. }
+        | RepoError::RelativeBinary { .. } => Code::Broken,
+        RepoError::Exists(_)
+        | RepoError::Format { .. }
+        | RepoError::OwnHooks { .. }
+        | RepoError::OtherFileSystem { .. }
+        | RepoError::NotBare { .. }
+        | RepoError::Overridden { .. }
+        | RepoError::CaseCollision { .. }
+        | RepoError::SymbolicLink { .. }
+        | RepoError::AlreadyAdopted(_) => Code::Failed,
+    };
     let failure = Failure::new(code, crate::model::chain(error));
     match error.help() {
         Some(help) => failure.hint(help),
@@ -83,13 +107,8 @@ fn failure(error: &RepoError) -> Failure {
     }
 }
 
-/// Makes the folders and the hooks that a repository needs.
+/// Makes the hooks that a repository needs.
 fn prepare(data: &DataDir) -> Result<(), Failure> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.path());
-    made.map_err(|error| {
-        Failure::new(Code::Broken, format!("could not make {}: {error}", data.path().display()))
-    })?;
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
     forge::install_hooks(data.path(), &binary).map_err(|error| failure(&error))
 }

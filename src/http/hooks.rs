@@ -112,20 +112,25 @@ async fn repository(app: &App, git_dir: &str) -> Result<RepoRow, Refusal> {
     found.ok_or_else(|| bad(format!("{git_dir} is not adopted; run  quire repo adopt")))
 }
 
-/// Settles what a push has done, and streams what the pusher is to read.
+/// Settles what a push has done, and streams what the pusher is to read. The answer begins at once, so that the hook
+/// knows that somebody is there, however many refs there are to look at.
 pub(super) async fn events(
     State(app): State<App>,
     Json(frame): Json<EventFrame>,
 ) -> Result<Response, Refusal> {
     let mut updates = frame.parse().map_err(|error| bad(chain(&error)))?;
     let repo = repository(&app, &frame.git_dir).await?;
-    resolve(&app.data.repo(&repo.name), &mut updates);
-    // A server that was stopped for a moment finds the intent of this very push in its spool.
-    drain_spool(&app).await;
-    app.close_push(&repo.id, &frame.push);
-    let look = Look::Reported { push: frame.push.clone(), updates };
-    app.settle(repo, look).await.map_err(failed)?;
-    let lines = report::start(app, frame.push, frame.options);
+    let (settled, reported) = oneshot::channel();
+    let lines = report::start(app.clone(), frame.push.clone(), frame.options, reported);
+    // Not tied to the hook: a client that leaves does not stop what its push has begun.
+    tokio::spawn(async move {
+        // A server that was stopped for a moment finds the intent of this very push in its spool.
+        drain_spool(&app).await;
+        resolve(&app.data.repo(&repo.name), &mut updates);
+        app.close_push(&repo.id, &frame.push);
+        let look = Look::Reported { push: frame.push, updates };
+        let _gone = settled.send(app.settle(repo, look).await.map(|_| ())).is_err();
+    });
     Ok(Body::from_stream(lines).into_response())
 }
 

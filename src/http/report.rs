@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -13,7 +13,10 @@ use super::app::App;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
-use crate::view::{LogFollower, LogLine, PushedRun, RunView, job_line, one_line, push_header, push_verdict};
+use crate::view::{
+    LogFollower, LogLine, PushedRun, RunView, broken, job_line, one_line, output_line, push_header,
+    push_verdict,
+};
 
 /// How long a push waits for the evaluation of what it led to.
 const EVALUATION_PATIENCE: Duration = Duration::from_secs(1);
@@ -38,11 +41,22 @@ const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
 
 type Lines = ReceiverStream<Result<Vec<u8>, Infallible>>;
 
-/// Starts to report on a push.
-pub(super) fn start(app: App, push: String, options: Vec<String>) -> Lines {
+/// Starts to report on a push, once it is settled.
+pub(super) fn start(
+    app: App,
+    push: String,
+    options: Vec<String>,
+    settled: oneshot::Receiver<Result<(), String>>,
+) -> Lines {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
     tokio::spawn(async move {
         let reporter = Reporter { app, sender };
+        if let Ok(Err(problem)) = settled.await {
+            tracing::error!(problem, push, "a push could not be settled; it is tried again");
+            let sorry = "warning: quire could not look at this push now; it is recorded and will be looked at again\n";
+            let _gone = reporter.say(sorry.to_owned()).await.is_none();
+            return;
+        }
         // The pusher has gone away: that is nothing to report.
         let _gone = reporter.report(&push, &options).await.is_none();
     });
@@ -120,6 +134,7 @@ impl Reporter {
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = LogFollower::new(&run_dir, None);
         let mut told = HashSet::new();
+        let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
         let mut live = self.app.live.follow(id);
         loop {
@@ -133,7 +148,8 @@ impl Reporter {
                 if shows_log {
                     self.say(follower.finish().iter().map(prefixed).collect()).await?;
                 }
-                return self.say(push_verdict(&view)).await;
+                let late = broken(&view).filter(|_| !was_broken);
+                return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
             }
             if Instant::now() > end {
                 return self.say("warning: watched for an hour; the run goes on\n".to_owned()).await;
@@ -146,8 +162,9 @@ impl Reporter {
                     Ok(Err(_)) => live = None,
                     Err(_) => self.say("\0".to_owned()).await?,
                 }
-            } else if !self.row(id).await?.outcome.is_some_and(|_| true) {
-                tokio::task::yield_now().await;
+            } else if self.row(id).await?.outcome.is_none() {
+                // The run has ended, but its end is not in the index: that was said in the server's log.
+                return self.say("warning: lost sight of the run\n".to_owned()).await;
             }
         }
     }
@@ -180,7 +197,7 @@ impl Reporter {
 fn prefixed(line: &LogLine) -> String {
     let text = String::from_utf8_lossy(&line.bytes);
     let last = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), one_line(last))
+    format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), output_line(last))
 }
 
 /// Warnings about push options in quire's namespace that it does not know.

@@ -103,7 +103,9 @@ impl RunRecord {
             Fact::RunStarted {} => self.started_at = Some(time),
             Fact::StopAsked { reason } => self.stop = Some(reason),
             Fact::RunEnded { outcome, reason } => {
-                self.outcome = Some(word(&outcome));
+                let outcome = word(&outcome);
+                self.jobs.iter_mut().for_each(|job| job.end_with_run(outcome, &time));
+                self.outcome = Some(outcome);
                 self.reason = reason;
                 self.finished_at = Some(time);
             }
@@ -176,6 +178,19 @@ impl JobRecord {
             outcome: None,
             reason: None,
             steps: Vec::new(),
+        }
+    }
+
+    /// Ends what the run's end has cut off: its runner could not say any more how it ended.
+    fn end_with_run(&mut self, outcome: Outcome, time: &str) {
+        for step in self.steps.iter_mut().filter(|step| step.outcome.is_none()) {
+            step.outcome = Some(outcome);
+            step.finished_at = Some(time.to_owned());
+        }
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.reason = Some("the run ended before it".to_owned());
+            self.finished_at = Some(time.to_owned());
         }
     }
 
@@ -268,6 +283,20 @@ mod tests {
         assert_eq!(run.progress(), Progress::Finished);
         assert_eq!(run.jobs[0].outcome, Some(Outcome::Failed));
         assert_eq!(run.jobs[0].steps[0].exit, Some(3));
+    }
+
+    #[test]
+    fn what_goes_on_ends_with_its_run() {
+        let job = || "test".to_owned();
+        let run = fold(vec![
+            opened(),
+            Fact::Evaluated { jobs: vec![JobFact { id: job(), needs: vec![] }], diagnostics: vec![] },
+            Fact::JobStarted { job: job() },
+            Fact::StepStarted { job: job(), step: 1, title: "sleep".into(), line: None },
+            Fact::RunEnded { outcome: "interrupted".into(), reason: None },
+        ]);
+        assert_eq!((run.jobs[0].outcome, run.jobs[0].state()), (Some(Outcome::Interrupted), "finished"));
+        assert_eq!(run.jobs[0].steps[0].outcome, Some(Outcome::Interrupted));
     }
 
     #[test]

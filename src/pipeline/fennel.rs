@@ -11,6 +11,9 @@ use crate::script::{
 /// The file that declares the jobs.
 pub const ENTRY: &str = ".quire/ci.fnl";
 
+/// How the compiler's message about a name that nobody knows begins.
+const UNKNOWN_IDENTIFIER: &str = "unknown identifier: ";
+
 /// The modules that quire itself provides, written in Fennel.
 const BUILTIN: [(&str, &str, &str); 1] =
     [("quire.ci", "fennel/quire/ci.fnl", include_str!("../../fennel/quire/ci.fnl"))];
@@ -55,28 +58,52 @@ pub fn load(files: &PipelineFiles, cache: Option<&BundleCache>) -> Result<Bundle
     if let Some(bundle) = stored.as_ref().and_then(|(key, cache)| cache.load(key)) {
         return Ok(bundle);
     }
-    let builtin = BUILTIN.map(|(name, path, text)| BuiltinModule {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        text: text.to_owned(),
-    });
-    let sources = Sources { entry: entry.clone(), lib: files.lib.clone(), builtin: builtin.into() };
-    let options = CompileOptions {
-        globals: GLOBALS,
-        host_modules: &HOST_MODULES,
-        planned: PLANNED,
-        ..CompileOptions::default()
-    };
-    let bundle = compile(&sources, &options).map_err(|failure| match failure {
-        CompileFailure::Invalid(diagnostics) => diagnostics,
-        CompileFailure::Vm(problem) => vec![Diagnostic::error(ENTRY, problem.to_string())],
-    })?;
+    let bundle = compile_files(entry, &files.lib, &[])?;
     if let Some((key, cache)) = stored
         && let Err(problem) = cache.store(&key, &bundle)
     {
         tracing::warn!(%problem, "the compiled pipeline was not kept");
     }
     Ok(bundle)
+}
+
+/// Compiles a pipeline whose only mistakes are names that nobody knows, as if they were known, so that the mistakes of
+/// its graph are found as well. `None` when it has other mistakes.
+pub fn load_despite(files: &PipelineFiles, mistakes: &[Diagnostic]) -> Option<Bundle> {
+    let unknown = |mistake: &Diagnostic| {
+        let planned =
+            mistake.message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
+        let planned = planned.filter(|name| PLANNED.contains(name));
+        mistake.message.strip_prefix(UNKNOWN_IDENTIFIER).or(planned).map(str::to_owned)
+    };
+    let names = mistakes.iter().map(unknown).collect::<Option<Vec<String>>>()?;
+    compile_files(files.entry.as_ref()?, &files.lib, &names).ok()
+}
+
+/// Compiles; `more` are names that count as known beside those in scope.
+fn compile_files(entry: &SourceFile, lib: &[SourceFile], more: &[String]) -> Result<Bundle, Vec<Diagnostic>> {
+    let builtin = BUILTIN.map(|(name, path, text)| BuiltinModule {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        text: text.to_owned(),
+    });
+    let sources = Sources { entry: entry.clone(), lib: lib.to_vec(), builtin: builtin.into() };
+    let globals: Vec<&str> = GLOBALS
+        .iter()
+        .copied()
+        .filter(|name| !PLANNED.contains(name))
+        .chain(more.iter().map(String::as_str))
+        .collect();
+    let options = CompileOptions {
+        globals: &globals,
+        host_modules: &HOST_MODULES,
+        planned: PLANNED,
+        ..CompileOptions::default()
+    };
+    compile(&sources, &options).map_err(|failure| match failure {
+        CompileFailure::Invalid(diagnostics) => diagnostics,
+        CompileFailure::Vm(problem) => vec![Diagnostic::error(ENTRY, problem.to_string())],
+    })
 }
 
 /// Checks what a pipeline declared.

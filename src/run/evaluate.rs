@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
 use crate::model::{CommitId, Diagnostic, Span, chain};
-use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load};
+use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load, load_despite};
 use crate::pipeline::{Job, JobGraph};
 use crate::script::{
     Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, ScriptError, SourceFile, Vm, VmLimits,
@@ -45,6 +46,8 @@ pub struct Loaded {
     bundle: Bundle,
     text: String,
     lib: Vec<SourceFile>,
+    /// Mistakes that do not keep the pipeline from being evaluated, but from being run.
+    mistakes: Vec<Diagnostic>,
 }
 
 impl Loaded {
@@ -54,9 +57,12 @@ impl Loaded {
     /// Gives all mistakes.
     pub fn new(files: &PipelineFiles, cache: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
         let cache = cache.map(BundleCache::new);
-        let bundle = load(files, cache.as_ref())?;
+        let (bundle, mistakes) = match load(files, cache.as_ref()) {
+            Ok(bundle) => (bundle, Vec::new()),
+            Err(mistakes) => (load_despite(files, &mistakes).ok_or_else(|| mistakes.clone())?, mistakes),
+        };
         let text = files.entry.as_ref().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
-        Ok(Loaded { bundle, text: text.unwrap_or_default(), lib: files.lib.clone() })
+        Ok(Loaded { bundle, text: text.unwrap_or_default(), lib: files.lib.clone(), mistakes })
     }
 
     /// A VM for the pipeline.
@@ -79,7 +85,7 @@ impl Loaded {
         }
         let entry = &self.bundle.entry;
         modules.insert(ENTRY_MODULE.to_owned(), chunk(&entry.path, &entry.lua));
-        let limits = VmLimits { memory, ..VmLimits::default() };
+        let limits = VmLimits { memory, evaluation: EVALUATION_LIMIT, ..VmLimits::default() };
         Vm::new(limits, modules, ENTRY_MODULE, host).map_err(|error| chain(&error))
     }
 
@@ -88,7 +94,13 @@ impl Loaded {
     /// # Errors
     /// Gives all mistakes, or the error that the script raised.
     pub async fn evaluate(&self, vm: &Vm) -> Result<JobGraph, Vec<Diagnostic>> {
-        match vm.evaluate().await {
+        let evaluated = vm.evaluate().await;
+        if !self.mistakes.is_empty() {
+            // An error of the script may only follow from the mistakes that are known.
+            let more = evaluated.ok().and_then(|registrations| declare(&registrations, &self.text).err());
+            return Err(self.mistakes.iter().cloned().chain(more.unwrap_or_default()).collect());
+        }
+        match evaluated {
             Ok(registrations) => declare(&registrations, &self.text),
             Err(EvaluationError::Script(error)) => Err(vec![self.diagnostic(&error)]),
             Err(error @ EvaluationError::TimedOut { .. }) => {
@@ -125,6 +137,9 @@ impl Loaded {
         self.bundle.warnings.iter().map(DiagnosticFact::from).collect()
     }
 }
+
+/// How long a pipeline may take to be evaluated.
+const EVALUATION_LIMIT: Duration = Duration::from_secs(5);
 
 /// The name of the entry among the modules: no file can have it.
 const ENTRY_MODULE: &str = ".quire/ci";

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::journal::{Fact, JournalError, JournalWriter};
 use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
+use crate::model::SecretName;
 use crate::secret::{RedactStream, Redactor};
 
 /// The folder of logs in a run's folder.
@@ -67,6 +68,11 @@ impl Recorder {
     /// A text without secrets.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.text(text)
+    }
+
+    /// The secrets whose values are too short to be masked.
+    pub fn unmasked(&self) -> &[SecretName] {
+        self.redactor.unmasked()
     }
 
     /// Begins the log of a step; the set fills with the names of the secrets that its output holds.

@@ -14,7 +14,7 @@ use super::control;
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
 use super::push_event::PushEvent;
-use super::recorder::Recorder;
+use super::recorder::{LOG_FOLDER, Recorder};
 use super::run_host::RunHost;
 use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
@@ -24,7 +24,7 @@ use super::workspace::Workspace;
 use crate::executor::{Containment, Environment, Host, Orphans};
 use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, StopReason};
-use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, chain};
+use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Severity, chain};
 use crate::pipeline::fennel::PipelineFiles;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
@@ -97,6 +97,7 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     if spec.v != RunSpec::VERSION {
         return Err(RunnerError::NoSpec(format!("version {}", spec.v)));
     }
+    hide_memory();
     let mut descriptors = descriptors.into_iter();
     let (Some(lock), Some(control)) = (descriptors.next(), descriptors.next()) else {
         return Err(RunnerError::NoSpec("without descriptors".to_owned()));
@@ -109,11 +110,21 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     led
 }
 
+/// Closes the runner's memory, which holds secrets, to other processes of the same user (prctl(2): `PR_SET_DUMPABLE`).
+fn hide_memory() {
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        tracing::warn!(%error, "other processes of this user can read the runner's memory");
+    }
+}
+
 /// Leads the run of a spec.
 fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
     let run_dir = Path::new(&spec.run_dir);
     log_errors_to(&run_dir.join("runner.log"));
+    // What an attempt left that never began: its logs are of nothing.
+    remove_folder(&run_dir.join(LOG_FOLDER)).map_err(RunnerError::Spec)?;
     let secrets = SecretValues::load(&spec.secrets);
     let redactor = Redactor::new(secrets.known());
     let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
@@ -207,13 +218,18 @@ fn prepare(
     Ok((files, push))
 }
 
+/// Removes a folder with all that is in it, if it is there.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Writes the files of a commit into a folder, which is made for it.
 fn check_out(git_dir: &Path, commit: CommitId, into: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
-    match std::fs::remove_dir_all(into) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
+    remove_folder(into).map_err(failed)?;
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
         .create(into)
         .map_err(failed)?;
@@ -232,7 +248,7 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
         Err(diagnostics) => return broken(&execution.recorder, &diagnostics),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| RunnerError::Broken(error.to_string()))?;
@@ -279,7 +295,8 @@ async fn conduct(
         Ok(evaluated) => evaluated,
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
-    write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics: warnings })?;
+    let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
+    write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
     if let Some(control) = execution.control {
         listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
@@ -308,6 +325,16 @@ async fn conduct(
         return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
     }
     drive(led).await.map_err(failed)
+}
+
+/// Warnings about secrets that are too short to be masked.
+fn unmasked(recorder: &Recorder) -> Vec<DiagnosticFact> {
+    let warning = |name: &SecretName| {
+        let message = format!("the secret `{name}` has fewer than 4 bytes and is not masked in output");
+        let diagnostic = Diagnostic::error("config.fnl", message).help("choose a longer value");
+        DiagnosticFact::from(&Diagnostic { severity: Severity::Warning, ..diagnostic })
+    };
+    recorder.unmasked().iter().map(warning).collect()
 }
 
 /// The way for quire's own failures to the driver.

@@ -111,6 +111,20 @@ fn line_of(body: &str) -> u32 {
     line.and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("{problem}\n{}", entry.lua))
 }
 
+/// How often a text's calls of `sh` are marked with their place.
+fn marked(text: &str) -> usize {
+    bundle(text, &[]).entry.lua.matches("\\1@").count()
+}
+
+#[test]
+fn calls_of_primitives_have_their_place_unless_the_name_is_the_users() {
+    assert_eq!(marked("(fn [{: sh}]\n (sh \"a\" {:cwd :b})\n (sh (.. \"a\" \"b\")))"), 2);
+    assert_eq!(marked("(fn [c]\n (c.sh \"a\") (secret :x))"), 1);
+    assert_eq!(marked("(fn sh [...] (print ...))\n(sh 1 2)"), 0);
+    assert_eq!(marked("(local sh print)\n(sh 1 2)"), 0);
+    assert_eq!(marked("(fn [f]\n (sh (f)))"), 0);
+}
+
 #[test]
 fn macros_of_fennel_may_name_the_globals_table() {
     bundle("(lambda f [a] a)\n(case (f 1) {:a x} (sh x) [y] (sh y))", &[]);

@@ -9,7 +9,7 @@ mod text;
 
 pub use follow::{LogFollower, LogLine};
 pub use json::{jobs_json, run_json, runs_json};
-pub use push::{PushedRun, job_line, push_header, push_verdict};
+pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
-pub use sanitize::{one_line, plain};
+pub use sanitize::{one_line, output_line, plain};
 pub use text::{run_line, run_page};

@@ -5,11 +5,27 @@ use std::fmt::Write as _;
 /// The longest name that is shown in a line, in characters.
 const MAX_SHOWN: usize = 120;
 
+/// The longest line of output that is shown among others, in characters.
+const MAX_OUTPUT: usize = 500;
+
 /// A name for one line: control characters and bidirectional overrides become visible, too long is cut.
 pub fn one_line(text: &str) -> String {
-    let shown: String =
-        text.chars().take(MAX_SHOWN).map(|c| if is_dangerous(c) { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(MAX_SHOWN).is_some() { format!("{shown}…") } else { shown }
+    within(text, MAX_SHOWN)
+}
+
+/// A line of output among quire's own: as a name, but longer.
+pub fn output_line(text: &str) -> String {
+    within(text, MAX_OUTPUT)
+}
+
+fn within(text: &str, limit: usize) -> String {
+    let visible = |c| match c {
+        '\t' => ' ',
+        c if is_dangerous(c) => '\u{fffd}',
+        c => c,
+    };
+    let shown: String = text.chars().take(limit).map(visible).collect();
+    if text.chars().nth(limit).is_some() { format!("{shown}…") } else { shown }
 }
 
 /// Text of several lines for a terminal: line feeds and tabs stay, other control characters are written out.

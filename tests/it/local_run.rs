@@ -27,7 +27,7 @@ fn a_secret_that_is_too_short_is_warned_of() {
     let pipeline = "(local ci (require :quire.ci))
         (ci:job :a [:quire/push] (fn [{: secret}] (print (secret :pin))))";
     let (_, shown, _) = run(pipeline, "{:secrets {:pin \"abc\"}}", &["-v"]);
-    assert!(shown.contains("warning: the secret `pin` is too short to be masked"), "{shown}");
+    assert!(shown.contains("the secret `pin` has fewer than 4 bytes and is not masked"), "{shown}");
 }
 
 #[test]
