@@ -64,7 +64,7 @@ fn first_line(pushed: &PushedRun) -> String {
         (Some(Outcome::Passed), _) | (None, Progress::Running | Progress::Finished) => {
             format!("quire: run {number}, {at}")
         }
-        (Some(outcome), _) => format!("error: run {number} {}{}", past(outcome), reason()),
+        (Some(outcome), _) => format!("error: run {number} {}", ended(outcome, run.reason())),
         (None, Progress::Queued) => match pushed.ahead {
             0 => format!("quire: run {number}, {at}"),
             1 => format!("quire: run {number} queued, 1 run ahead, {at}"),
@@ -160,10 +160,19 @@ pub fn push_verdict(run: &RunView) -> String {
         | Outcome::Superseded
         | Outcome::Interrupted
         | Outcome::Denied => {
-            let reason = run.reason().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
-            let verdict = format!("error: run {number} {}{reason}{took}", past(outcome));
+            let verdict = format!("error: run {number} {}{took}", ended(outcome, run.reason()));
             format!("{verdict}\nhint: quire logs '{}#{number}'\n", run.row.repo)
         }
+    }
+}
+
+/// How a run ended, and why, as the predicate of a sentence.
+fn ended(outcome: Outcome, reason: Option<&str>) -> String {
+    match reason.map(one_line) {
+        // `superseded by run 8` says it all.
+        Some(reason) if reason.starts_with(outcome.as_str()) => format!("was {reason}"),
+        Some(reason) => format!("{}: {reason}", past(outcome)),
+        None => past(outcome).to_owned(),
     }
 }
 
