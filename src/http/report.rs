@@ -95,7 +95,9 @@ impl Reporter {
         if (!waits && !shows_log) || runs.is_empty() {
             return Some(());
         }
-        self.say("hint: Ctrl-C stops watching, not the run\n".to_owned()).await?;
+        if runs.iter().any(|pushed| !pushed.run.has_ended()) {
+            self.say("hint: Ctrl-C stops watching, not the run\n".to_owned()).await?;
+        }
         for pushed in runs.into_iter().take(MAX_RUNS).filter(|pushed| !pushed.run.has_ended() || waits) {
             self.watch(pushed.run, shows_log).await?;
         }

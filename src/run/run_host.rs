@@ -125,6 +125,11 @@ impl Step {
             Ok(end) => end,
             Err(error) => refuse(recorder.redact(&chain(&error)), &mut log),
         };
+        if !end.survivors.is_empty() {
+            let survivors = recorder.redact(&end.survivors.join(", "));
+            log.note(&format!("these processes could not be killed: {survivors}"))
+                .map_err(|error| failed(&error))?;
+        }
         let written = log.finish().map_err(|error| failed(&error))?;
         let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let fact = Fact::StepEnded {

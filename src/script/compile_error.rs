@@ -6,6 +6,7 @@ use mlua::Table;
 
 use crate::model::{Diagnostic, Severity, Span, suggest};
 
+use super::script_error::help_for_absent;
 use super::unclosed::unclosed;
 
 /// The most diagnostics that one compilation gives.
@@ -107,9 +108,10 @@ impl Context<'_> {
             }
             let locals = mistake.locals.iter().map(String::as_str);
             let near = suggest(name, locals.chain(self.words.iter().copied()));
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
+            let help = match (help_for_absent(name), near) {
+                (Some(instead), _) => instead,
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => {
                     "bind it with `local` or `let` before this, or require the module that has it".to_owned()
                 }
             };

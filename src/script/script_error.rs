@@ -259,7 +259,11 @@ fn cut(mut message: String) -> String {
 /// What a user can do who called something that is not in the sandbox.
 fn help_for(message: &str) -> Option<String> {
     let absent = message.strip_prefix("attempt to ")?;
-    let name = absent.split('\'').nth(1)?;
+    help_for_absent(absent.split('\'').nth(1)?)
+}
+
+/// The same for its name.
+pub(super) fn help_for_absent(name: &str) -> Option<String> {
     let instead = match name {
         "io" => "use `read-file`, `write-file` or `sh`",
         "execute" | "popen" => "use `sh`",

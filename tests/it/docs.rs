@@ -7,14 +7,12 @@
 //!   examples that follow it in its section.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use std::thread;
 
 use quire::script::{GLOBALS, PLANNED};
 
-/// What the examples name as a remote; the test puts a repository of its own there.
-const REMOTE: &str = "https://github.com/owner/repo.git";
+use super::place::{Place, REMOTE};
 
 /// The examples that run at the same time.
 const THREADS: usize = 4;
@@ -87,87 +85,9 @@ fn parse(said: &str) -> Mark {
     }
 }
 
-/// A working copy with a home and a data folder of its own.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new(example: &Example) -> Place {
-        let place = Place { folder: tempfile::tempdir().unwrap() };
-        for folder in ["home", "data", "copy/.quire"] {
-            fs::create_dir_all(place.path(folder)).unwrap();
-        }
-        let settings = "[user]\n name = t\n email = t@example.org\n[init]\n defaultBranch = main\n";
-        fs::write(place.path("home/.gitconfig"), settings).unwrap();
-        if let Some(config) = &example.config {
-            fs::write(place.path("data/config.fnl"), config).unwrap();
-        }
-        for (path, text) in &example.files {
-            let path = place.path("copy").join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let remote = place.path("remote.git");
-        let text = example.text.replace(REMOTE, remote.to_str().unwrap());
-        fs::write(place.path("copy/.quire/ci.fnl"), text).unwrap();
-        if example.text.contains(REMOTE) {
-            place.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
-        }
-        place.git(&["init", "-q"]);
-        place.git(&["add", "-A"]);
-        place.git(&["commit", "-q", "-m", "an example"]);
-        place
-    }
-
-    fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
-    }
-
-    fn command(&self, program: &str, args: &[&str]) -> Output {
-        Command::new(program)
-            .args(args)
-            .current_dir(self.path("copy"))
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("HOME", self.path("home"))
-            .env("QUIRE_DATA", self.path("data"))
-            .env("GIT_CONFIG_SYSTEM", "/dev/null")
-            .output()
-            .unwrap()
-    }
-
-    fn git(&self, args: &[&str]) -> String {
-        let output = self.command("git", args);
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    fn quire(&self, args: &[&str]) -> Output {
-        self.command(env!("CARGO_BIN_EXE_quire"), args)
-    }
-
-    /// All that the only run has logged.
-    fn logs(&self) -> String {
-        let mut folders = vec![self.path("copy/.git/quire/run-1/log")];
-        let mut text = String::new();
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).into_iter().flatten() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap()));
-                }
-            }
-        }
-        text
-    }
-}
-
 /// Runs one example; what is wrong with it.
 fn try_example(example: &Example) -> Result<(), String> {
-    let place = Place::new(example);
+    let place = Place::new(&example.text, &example.files, example.config.as_deref());
     let (args, texts, code): (&[&str], _, _) = match &example.mark {
         Mark::Run { outcome, texts } => (&["ci", "run", "--json"], texts, exit_of(outcome)),
         Mark::Check { is_valid, texts } => (&["ci", "check"], texts, if *is_valid { 0 } else { 2 }),

@@ -4,5 +4,7 @@
 
 mod docs;
 mod executor;
+mod local_run;
+mod place;
 mod tidy;
 mod vm;
