@@ -118,14 +118,21 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
 }
 
 fn make_folders(data: &DataDir) -> Result<(), ServeError> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let make = |path: PathBuf| {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.map_err(|source| ServeError::Folder { path, source })
     };
     make(data.path().to_owned())?;
     make(data.repos())?;
-    make(data.spool())
+    make(data.spool())?;
+    // Whatever the mode of the data folder, what runs have written is for this account alone.
+    for private in [data.path().join("runs"), data.cache(), data.spool()] {
+        make(private.clone())?;
+        let narrowed = fs::set_permissions(&private, fs::Permissions::from_mode(0o700));
+        narrowed.map_err(|source| ServeError::Folder { path: private, source })?;
+    }
+    Ok(())
 }
 
 /// Opens the doors and runs the tasks.

@@ -1,5 +1,8 @@
 //! Opens the database and brings it to the version of this binary.
 
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +24,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// The file could not be made.
+    #[error("could not make the database {path}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// It was written by a newer quire.
     #[error("the database {path} has version {found}, this quire knows up to {known}; use the newer quire")]
@@ -53,6 +64,7 @@ pub enum StoreError {
 /// When the file cannot be opened, is newer than this binary, or a migration fails.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     let wrong = |source| StoreError::Open { path: path.to_owned(), source };
+    make_private(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
     let mut connection = Connection::open(path).map_err(wrong)?;
     connection.busy_timeout(BUSY).map_err(wrong)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
@@ -61,6 +73,12 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, path)?;
     Ok(connection)
+}
+
+/// Makes the file for this account alone, before there is anything in it; SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
 
 /// Opens the database for reading only.

@@ -52,7 +52,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
         Err(error) => return Err(error),
     }
     let (short, _folder) = short(path)?;
-    // Made with the mode that the umask leaves and narrowed at once: the folder around it is 0700.
+    // Made with the mode that the umask leaves, and narrowed before anything is accepted.
     let listener = UnixListener::bind(&short)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(listener)
