@@ -38,9 +38,20 @@ pub(super) async fn intents(
     State(app): State<App>,
     Json(frame): Json<IntentFrame>,
 ) -> Result<StatusCode, Refusal> {
-    let push = take_intent(&app, &frame).await?;
-    announce(&app, push).await;
-    Ok(StatusCode::OK)
+    to_its_end(async move {
+        let push = take_intent(&app, &frame).await?;
+        announce(&app, push).await;
+        Ok(StatusCode::OK)
+    })
+    .await
+}
+
+/// Does the work of a request to its end, also when the hook is killed meanwhile: its connection closes then, and a
+/// handler by itself would be dropped between any two of its steps.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(work).await.map_err(failed)?
 }
 
 /// Has a recorded push watched until its receive-pack is gone.
@@ -117,16 +128,29 @@ pub(super) async fn events(
     State(app): State<App>,
     Json(frame): Json<EventFrame>,
 ) -> Result<Response, Refusal> {
+    let (push, options) = (frame.push.clone(), frame.options.clone());
+    let settling = app.clone();
+    to_its_end(async move { settle_event(&settling, &frame).await }).await?;
+    Ok(Body::from_stream(report::start(app, push, options)).into_response())
+}
+
+/// Settles what a hook says has happened.
+async fn settle_event(app: &App, frame: &EventFrame) -> Result<(), Refusal> {
     let mut updates = frame.parse().map_err(|error| bad(chain(&error)))?;
-    let repo = repository(&app, &frame.git_dir).await?;
+    let repo = repository(app, &frame.git_dir).await?;
     resolve(&app.data.repo(&repo.name), &mut updates);
     // A server that was stopped for a moment finds the intent of this very push in its spool.
-    drain_spool(&app).await;
+    drain_spool(app).await;
     app.close_push(&repo.id, &frame.push);
-    let look = Look::Reported { push: frame.push.clone(), updates };
+    let push = frame.push.clone();
+    let has_push = app.store.call(move |connection| store::has_push(connection, &push));
+    // A report of a push that was never announced proves nothing that the refs do not say themselves.
+    let look = match has_push.await.map_err(failed)?.map_err(failed)? {
+        true => Look::Reported { push: frame.push.clone(), updates },
+        false => Look::All,
+    };
     app.settle(repo, look).await.map_err(failed)?;
-    let lines = report::start(app, frame.push, frame.options);
-    Ok(Body::from_stream(lines).into_response())
+    Ok(())
 }
 
 /// Takes what hooks have left in the spool, and has these pushes watched. What cannot be taken now stays there.
