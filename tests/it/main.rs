@@ -3,5 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
 mod executor;
+mod kill;
 mod tidy;
 mod vm;
