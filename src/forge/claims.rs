@@ -56,6 +56,8 @@ enum Fit {
 #[derive(Debug)]
 pub(super) struct Claims<'a> {
     unbound: Vec<&'a Report>,
+    /// All reports, as they were announced.
+    order: &'a [Report],
 }
 
 impl<'a> Claims<'a> {
@@ -71,7 +73,7 @@ impl<'a> Claims<'a> {
                 unbound.push(report);
             }
         }
-        Claims { unbound }
+        Claims { unbound, order: reports }
     }
 
     /// Binds reports to updates found earlier, which are returned, and to lines, which are marked.
@@ -95,7 +97,29 @@ impl<'a> Claims<'a> {
                 bind_line(report, lines, fit).is_none()
             });
         }
+        self.put_in_order(lines);
         bound
+    }
+
+    /// Equal steps that no e-mail tells apart belong to their pushes in the order in which these were announced,
+    /// whichever of them was the first to be reported.
+    fn put_in_order(&self, lines: &mut [Candidate<'_>]) {
+        let announced = |push: &Option<String>| {
+            let is_it = |report: &Report| report.email.is_none() && Some(&report.push) == push.as_ref();
+            self.order.iter().position(is_it)
+        };
+        let mut bound: Vec<(usize, &mut Candidate<'_>)> =
+            lines.iter_mut().filter_map(|line| Some((announced(&line.push)?, line))).collect();
+        while let Some((mut place, line)) = bound.pop() {
+            // From the last line to the first: each takes the last push of those that are left for its step.
+            for (earlier_place, earlier) in &mut bound {
+                let is_equal = (earlier.line.old, earlier.line.new) == (line.line.old, line.line.new);
+                if is_equal && *earlier_place > place {
+                    std::mem::swap(&mut earlier.push, &mut line.push);
+                    std::mem::swap(earlier_place, &mut place);
+                }
+            }
+        }
     }
 
     /// Takes a report that leads away from a value, preferably straight to the target.

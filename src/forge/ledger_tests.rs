@@ -133,6 +133,9 @@ fn what_one_look_finds() {
         ("0a1", 'a', "0a1 ab2@p1 ab2@p2", 'b', "~p1:ab p2:ab", "ab@p2"),
         ("0a1", 'a', "0a1 ab2@p1 ba3@p2 ab4@p3", 'b', "p3:ab p1:ab", "ab@p1 ba ab@p3"),
         ("0a1", 'a', "0a1 ab2 ba3 ab4", 'b', "p1:ab/2 p3:ab/4", "ab@p1 ba ab@p3"),
+        // The first that is reported is not the first that was announced.
+        ("0a1", 'a', "0a1 ab2 ba2 ab2", 'b', "~p1:ab/2 ~p2:ba/2 p3:ab/2", "ab@p1 ba@p2 ab@p3"),
+        ("0a1", 'a', "0a1 ab2 ab2", 'b', "~p1:ab/2 p2:ab/2", "ab@p2"),
         // No line, but a report: the log was lost.
         ("0a1", 'a', "none", 'b', "p1:ab", "ab+@p1"),
         ("0a1", 'a', "none", 'a', "p1:ab p2:ba", "ab+@p1 ba+@p2"),

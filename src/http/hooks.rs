@@ -38,9 +38,20 @@ pub(super) async fn intents(
     State(app): State<App>,
     Json(frame): Json<IntentFrame>,
 ) -> Result<StatusCode, Refusal> {
-    let push = take_intent(&app, &frame).await?;
-    announce(&app, push).await;
-    Ok(StatusCode::OK)
+    to_its_end(async move {
+        let push = take_intent(&app, &frame).await?;
+        announce(&app, push).await;
+        Ok(StatusCode::OK)
+    })
+    .await
+}
+
+/// Does the work of a request to its end, also when the hook is killed meanwhile: its connection closes then, and a
+/// handler by itself would be dropped between any two of its steps.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(work).await.map_err(failed)?
 }
 
 /// Has a recorded push watched until its receive-pack is gone.
@@ -118,20 +129,38 @@ pub(super) async fn events(
     State(app): State<App>,
     Json(frame): Json<EventFrame>,
 ) -> Result<Response, Refusal> {
-    let mut updates = frame.parse().map_err(|error| bad(chain(&error)))?;
+    let updates = frame.parse().map_err(|error| bad(chain(&error)))?;
     let repo = repository(&app, &frame.git_dir).await?;
     let (settled, reported) = oneshot::channel();
-    let lines = report::start(app.clone(), frame.push.clone(), frame.options, reported);
+    let lines = report::start(app.clone(), frame.push.clone(), frame.options.clone(), reported);
     // Not tied to the hook: a client that leaves does not stop what its push has begun.
     tokio::spawn(async move {
-        // A server that was stopped for a moment finds the intent of this very push in its spool.
-        drain_spool(&app).await;
-        resolve(&app.data.repo(&repo.name), &mut updates);
-        app.close_push(&repo.id, &frame.push);
-        let look = Look::Reported { push: frame.push, updates };
-        let _gone = settled.send(app.settle(repo, look).await.map(|_| ())).is_err();
+        let ended = settle_event(&app, &frame.push, &repo, updates).await;
+        let _gone = settled.send(ended.map_err(|Refusal(_, problem)| problem)).is_err();
     });
     Ok(Body::from_stream(lines).into_response())
+}
+
+/// Settles what a hook says has happened.
+async fn settle_event(
+    app: &App,
+    push: &str,
+    repo: &RepoRow,
+    mut updates: Vec<PushedUpdate>,
+) -> Result<(), Refusal> {
+    resolve(&app.data.repo(&repo.name), &mut updates);
+    // A server that was stopped for a moment finds the intent of this very push in its spool.
+    drain_spool(app).await;
+    app.close_push(&repo.id, push);
+    let id = push.to_owned();
+    let has_push = app.store.call(move |connection| store::has_push(connection, &id));
+    // A report of a push that was never announced proves nothing that the refs do not say themselves.
+    let look = match has_push.await.map_err(failed)?.map_err(failed)? {
+        true => Look::Reported { push: push.to_owned(), updates },
+        false => Look::All,
+    };
+    app.settle(repo.clone(), look).await.map_err(failed)?;
+    Ok(())
 }
 
 /// Takes what hooks have left in the spool, and has these pushes watched. What cannot be taken now stays there.

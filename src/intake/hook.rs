@@ -68,7 +68,8 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     if updates.is_empty() {
         return Ok(());
     }
-    let (pid, started) = parent();
+    let gone = || "receive-pack is gone; nothing was changed".to_owned();
+    let (pid, started) = parent().ok_or_else(gone)?;
     let boot = boot_id().unwrap_or_default();
     let intent = IntentFrame {
         v: VERSION,
@@ -101,7 +102,8 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     if updates.is_empty() {
         return;
     }
-    let (pid, started) = parent();
+    // Without receive-pack nobody listens, and the server knows of its end: there is no push to speak for.
+    let Some((pid, started)) = parent() else { return };
     let event = EventFrame {
         v: VERSION,
         push: push_id(&boot_id().unwrap_or_default(), pid, started),

@@ -33,14 +33,21 @@ pub enum SpoolError {
 /// When it could not be made durable; nothing is left then.
 pub fn spool_intent(folder: &Path, intent: &IntentFrame) -> Result<(), SpoolError> {
     let bytes = serde_json::to_vec(intent).map_err(SpoolError::Encode)?;
-    let path = folder.join(format!("{}.json", intent.push));
-    let partial = folder.join(format!("{}.partial", intent.push));
+    let name = file_name(intent);
+    let path = folder.join(format!("{name}.json"));
+    let partial = folder.join(format!("{name}.partial"));
     let written = write(folder, &partial, &path, &bytes);
     if written.is_err() {
         // Whatever is left is not an intent: its name says so, and the server clears such names away.
         let _nothing_to_do = fs::remove_file(&partial);
     }
     written.map_err(|source| SpoolError::Write { path, source })
+}
+
+/// The name of an intent's file. The time comes first: names in order are pushes in order, which process ids are not.
+fn file_name(intent: &IntentFrame) -> String {
+    let time: String = intent.at.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{time}-{}", intent.push)
 }
 
 fn write(folder: &Path, partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -56,7 +63,7 @@ fn write(folder: &Path, partial: &Path, path: &Path, bytes: &[u8]) -> io::Result
     File::open(folder)?.sync_all()
 }
 
-/// Gives every intent in the spool to `take`; a file is removed once `take` has made it durable elsewhere. Files that
+/// Gives every intent in the spool to `take`, oldest first; a file is removed once `take` has made it durable elsewhere. Files that
 /// are not intents are moved aside, under a name that ends in `.foreign`, and named in the result.
 ///
 /// # Errors
@@ -124,8 +131,10 @@ mod tests {
     fn what_is_spooled_is_drained_once_and_foreign_files_are_moved_aside() {
         let folder = tempfile::tempdir().unwrap();
         let spool = folder.path().join("spool");
-        spool_intent(&spool, &intent("b")).unwrap();
-        spool_intent(&spool, &intent("a")).unwrap();
+        let (first, second) = (intent("boot-9999-1"), intent("boot-10001-1"));
+        let second = IntentFrame { at: "2026-01-01T00:00:00.001Z".to_owned(), ..second };
+        spool_intent(&spool, &second).unwrap();
+        spool_intent(&spool, &first).unwrap();
         fs::write(spool.join("half.json"), "{\"v\":1").unwrap();
         fs::write(spool.join("empty.json"), "").unwrap();
         fs::write(spool.join("later.partial"), "x").unwrap();
@@ -135,7 +144,7 @@ mod tests {
             taken.push(intent);
             Ok(())
         });
-        assert_eq!(taken, [intent("a"), intent("b")]);
+        assert_eq!(taken, [first, second]);
         assert_eq!(foreign.unwrap().len(), 3);
         let again = drain::<io::Error>(&spool, |_| panic!("drained twice"));
         assert_eq!(again.unwrap(), Vec::<PathBuf>::new());
@@ -147,7 +156,7 @@ mod tests {
         spool_intent(folder.path(), &intent("a")).unwrap();
         let refused = drain::<io::Error>(folder.path(), |_| Err(io::ErrorKind::StorageFull.into()));
         assert!(refused.is_err());
-        assert!(folder.path().join("a.json").exists());
+        assert!(folder.path().join("20260101T000000000Z-a.json").exists());
     }
 
     #[test]

@@ -24,6 +24,9 @@ use crate::sys::socket;
 /// Messages that may wait for the queue.
 const MAX_WAKES: usize = 1024;
 
+/// How long the lock of a server that is dead is waited for.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What the server is started with.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
@@ -97,7 +100,7 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
         data: data.path().to_owned(),
         holder: lock::holder_pid(&data.server_lock()).ok().flatten().map(process::Pid::as_raw_pid),
     };
-    let lock = LockFile::try_acquire(&data.server_lock());
+    let lock = acquire(&data.server_lock());
     let mut lock =
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
@@ -115,6 +118,21 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
     }
     drop(lock);
     ended
+}
+
+/// Takes the server's lock. One whose holder is dead is free in a moment: a child that the dead server was about to start
+/// has a copy of the descriptor until it becomes its program.
+fn acquire(path: &std::path::Path) -> io::Result<Option<LockFile>> {
+    let end = std::time::Instant::now() + LOCK_PATIENCE;
+    loop {
+        let lock = LockFile::try_acquire(path)?;
+        let holder = lock::holder_pid(path)?;
+        let is_alive = holder.is_some_and(|pid| process::start_time(pid).is_some());
+        if lock.is_some() || is_alive || std::time::Instant::now() > end {
+            return Ok(lock);
+        }
+        std::thread::yield_now();
+    }
 }
 
 fn make_folders(data: &DataDir) -> Result<(), ServeError> {

@@ -106,11 +106,11 @@ pub fn insert_push(connection: &Connection, push: &NewPush) -> Result<()> {
     Ok(())
 }
 
-/// The open intents of one ref, oldest first.
+/// The open intents of one ref, in the order in which they were announced. One may have come late, by the spool.
 pub fn open_intents(connection: &Connection, repo: &str, ref_name: &RefName) -> Result<Vec<Intent>> {
     let mut statement = connection.prepare_cached(
         "SELECT i.id, i.push, i.old, i.new, i.at, p.pusher, p.options FROM intents i JOIN pushes p USING (push)
-         WHERE i.repo = ?1 AND i.ref = ?2 AND i.state = 'open' ORDER BY i.id",
+         WHERE i.repo = ?1 AND i.ref = ?2 AND i.state = 'open' ORDER BY i.at, i.id",
     )?;
     let rows = statement.query_map(params![repo, ref_name.as_bytes()], |row| {
         Ok(Intent {
@@ -148,6 +148,11 @@ pub fn settle_push(connection: &Connection, push: &str) -> Result<usize> {
         .execute("UPDATE intents SET state = 'dropped' WHERE push = ?1 AND state = 'open'", [push])?;
     connection.execute("UPDATE pushes SET is_open = 0 WHERE push = ?1", [push])?;
     Ok(dropped)
+}
+
+/// Whether a push has announced itself.
+pub fn has_push(connection: &Connection, push: &str) -> Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM pushes WHERE push = ?1")?.exists([push])
 }
 
 /// All pushes that are not closed.

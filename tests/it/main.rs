@@ -4,6 +4,7 @@
 
 mod docs;
 mod executor;
+mod kill;
 mod local_run;
 mod place;
 mod tidy;

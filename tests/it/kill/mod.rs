@@ -1,0 +1,11 @@
+//! The hard promises (DESIGN section 2, 1 and 2): processes are killed on the road of a push, and nothing but the time
+//! may change.
+
+mod forge;
+mod hooks;
+mod receive_pack;
+mod runner;
+mod server;
+mod spool;
+mod strace;
+mod wait;

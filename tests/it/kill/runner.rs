@@ -1,0 +1,129 @@
+//! The runner is killed, with and without its server.
+
+use std::fs;
+
+use super::forge::{Forge, is_alive, kill};
+use super::wait::{until, until_true};
+
+/// Three processes that want to stay: the step, its child in the background, and one in a session of its own.
+fn clinging(forge: &Forge) -> String {
+    let pids = forge.path("pids");
+    format!(
+        "echo $$ >>{0}; sleep 300 & echo $! >>{0}; setsid sh -c 'trap \"\" TERM HUP; echo $$ >>{0}; sleep 300; sleep 300' & sleep 300",
+        pids.display()
+    )
+}
+
+/// The processes of [`clinging`], once they are all there.
+fn clingers(forge: &Forge) -> Vec<i32> {
+    until("the step has started its processes", || {
+        let text = fs::read_to_string(forge.path("pids")).ok()?;
+        let pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        (pids.len() == 3).then_some(pids)
+    })
+}
+
+fn assert_gone(pids: &[i32]) {
+    until_true("nothing of the run is left", || pids.iter().all(|pid| !is_alive(*pid)));
+}
+
+#[test]
+fn a_run_whose_runner_is_killed_is_interrupted_and_nothing_is_left() {
+    let mut forge = Forge::new("{}", "true");
+    forge.commit(&clinging(&forge));
+    forge.start();
+    forge.push("HEAD:refs/heads/main").go().accepted();
+    let pids = clingers(&forge);
+    kill(forge.runner_of(1));
+    assert_eq!(forge.outcome(1), "interrupted");
+    assert_gone(&pids);
+    assert!(!forge.path("data/runs/foo.git/1/work").exists());
+    // The queue goes on.
+    forge.commit("true");
+    forge.push("HEAD:refs/heads/main").go().accepted();
+    assert_eq!(forge.outcome(2), "passed");
+}
+
+#[test]
+fn a_run_whose_server_and_runner_are_killed_is_interrupted_and_nothing_is_left() {
+    for runner_first in [false, true] {
+        let mut forge = Forge::new("{}", "true");
+        forge.commit(&clinging(&forge));
+        forge.start();
+        forge.push("HEAD:refs/heads/main").go().accepted();
+        let (pids, runner) = (clingers(&forge), forge.runner_of(1));
+        if runner_first {
+            // The server may or may not get to it: both must end the same.
+            kill(runner);
+            forge.kill_server();
+        } else {
+            forge.kill_server();
+            kill(runner);
+        }
+        forge.start();
+        assert_eq!(forge.outcome(1), "interrupted");
+        assert_gone(&pids);
+        assert_eq!(forge.runs().len(), 1);
+    }
+}
+
+/// One run holds the only slot; the runner of the next is evaluated and waits.
+fn with_a_waiting_runner() -> Forge {
+    let mut forge = Forge::new("{:limits {:runs 1}}", "true");
+    let waits = format!(
+        "while [ ! -e {} ] && [ -d {} ]; do sleep 0.02; done",
+        forge.path("gate").display(),
+        forge.path("").display()
+    );
+    forge.commit(&waits);
+    forge.start();
+    forge.push("HEAD:refs/heads/one").go().accepted();
+    until_true("the first run has begun", || forge.run(1).is_some_and(|run| run["state"] == "running"));
+    forge.commit(&format!("echo x >>{}", forge.path("marks").display()));
+    forge.push("HEAD:refs/heads/two").go().accepted();
+    forge
+}
+
+#[test]
+fn a_runner_that_is_killed_before_its_first_job_leaves_an_interrupted_run() {
+    let forge = with_a_waiting_runner();
+    kill(forge.runner_of(2));
+    assert_eq!(forge.outcome(2), "interrupted");
+    fs::write(forge.path("gate"), "").unwrap();
+    assert_eq!(forge.outcome(1), "passed");
+    assert!(!forge.path("marks").exists());
+    // Its slot is not lost.
+    forge.push("HEAD:refs/heads/three").go().accepted();
+    assert_eq!(forge.outcome(3), "passed");
+}
+
+#[test]
+fn a_run_that_had_not_begun_when_server_and_runner_died_runs_once() {
+    let mut forge = with_a_waiting_runner();
+    let runner = forge.runner_of(2);
+    forge.kill_server();
+    kill(runner);
+    forge.start();
+    fs::write(forge.path("gate"), "").unwrap();
+    assert_eq!((forge.outcome(1).as_str(), forge.outcome(2).as_str()), ("passed", "passed"));
+    assert_eq!(fs::read_to_string(forge.path("marks")).unwrap(), "x\n");
+}
+
+/// Runners killed at any moment of their start: each run ends once, none stays, and the queue goes on.
+#[test]
+fn runners_killed_while_they_start() {
+    let mut forge = Forge::new("{}", "true");
+    forge.start();
+    for number in 1..=20_u64 {
+        let pushing = forge.push(&format!("HEAD:refs/heads/b{number}"));
+        let mut client = pushing.command().stderr(std::process::Stdio::null()).spawn().unwrap();
+        let runner = forge.runner_of_or_end(number);
+        if let Some(runner) = runner {
+            let _gone = rustix::process::kill_process(runner, rustix::process::Signal::KILL).is_err();
+        }
+        assert!(client.wait().unwrap().success());
+        let outcome = forge.outcome(number);
+        assert!(["interrupted", "passed"].contains(&outcome.as_str()), "{outcome}");
+    }
+    forge.settle();
+}
