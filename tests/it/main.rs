@@ -3,5 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
 mod executor;
+mod stories;
 mod tidy;
 mod vm;
