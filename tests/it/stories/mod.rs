@@ -51,6 +51,7 @@ stories! {
     planned
     push_options
     push_passes
+    queue
     renamed_branch
     repositories
     rerun
