@@ -305,12 +305,12 @@ mod tests {
                 "config.fnl:4:12: `1a` is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are",
                 "config.fnl:4:24: there is no key `:fil` here",
                 "config.fnl:4:23: this secret has no `:file`",
-                "config.fnl:4:39: a string or a table is expected here, and this is a number",
-                "config.fnl:4:51: the file of a secret is named by an absolute path",
-                "config.fnl:4:64: an empty list grants nothing",
-                "config.fnl:5:16: a whole number from 1 to 10000 is expected here, and this is 0",
-                "config.fnl:5:32: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
-                "config.fnl:5:50: 1024 bytes are fewer than the 4194304 that are needed",
+                "config.fnl:4:38: a string or a table is expected here, and this is a number",
+                "config.fnl:4:50: the file of a secret is named by an absolute path",
+                "config.fnl:4:63: an empty list grants nothing",
+                "config.fnl:5:17: a whole number from 1 to 10000 is expected here, and this is 0",
+                "config.fnl:5:33: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
+                "config.fnl:5:51: 1024 bytes are fewer than the 4194304 that are needed",
             ]
         );
         assert_eq!(problems("(print 1)").len(), 1);
