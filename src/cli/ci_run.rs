@@ -292,7 +292,8 @@ async fn report(run_dir: &Path, output: Output) -> bool {
         }
         let record = read(run_dir);
         if output.verbose && !output.json {
-            for line in follower.read().unwrap_or_default() {
+            let lines = if record.outcome.is_some() { follower.finish() } else { follower.read() };
+            for line in lines.unwrap_or_default() {
                 let job = line.job.as_deref().unwrap_or("quire");
                 print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
             }
@@ -325,7 +326,7 @@ fn tell_jobs(run_dir: &Path, record: &RunRecord, told: &mut HashSet<String>, out
     for job in ended.into_iter().filter(|job| told.insert(job.id.clone()) && !output.json) {
         print(&job_line(job, width));
         if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !output.verbose {
-            let lines = LogFollower::new(run_dir, Some(job.id.clone())).read().unwrap_or_default();
+            let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
             for line in lines.iter().skip(lines.len().saturating_sub(FAILED_LINES)) {
                 print(&format!("    {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
             }

@@ -46,9 +46,8 @@ pub(super) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
         let runtime = runtime.map_err(|error| Failure::broken(&error))?;
         return runtime.block_on(follow(data, &row, follower, &printer));
     }
-    let lines = follower.read().map_err(|error| Failure::broken(&error))?;
-    let rest = follower.finish();
-    let _gone = printer.print(lines.iter().chain(&rest)).is_err();
+    let lines = if row.state == Progress::Finished { follower.finish() } else { follower.read() };
+    let _gone = printer.print(lines.map_err(|error| Failure::broken(&error))?.iter()).is_err();
     Ok(Code::Done)
 }
 
@@ -72,13 +71,10 @@ async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer
             inotify.watch(&folder).map_err(broken)?;
         }
         let has_ended = read(&run_dir).outcome.is_some();
-        let lines = follower.read().map_err(broken)?;
-        if printer.print(lines.iter()).is_err() {
-            return Ok(Code::Done);
-        }
-        let row = find_run(data, &row.id.to_string())?;
-        if has_ended || row.state == Progress::Finished {
-            let _gone = printer.print(follower.finish().iter()).is_err();
+        let has_ended = has_ended || find_run(data, &row.id.to_string())?.state == Progress::Finished;
+        let lines = if has_ended { follower.finish() } else { follower.read() };
+        let is_gone = printer.print(lines.map_err(broken)?.iter()).is_err();
+        if has_ended || is_gone {
             return Ok(Code::Done);
         }
         inotify.changes().await.map_err(broken)?;

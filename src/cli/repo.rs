@@ -140,7 +140,8 @@ fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Fai
     for warning in &adopted.warnings {
         eprintln!("warning: {warning}");
     }
-    print(&format!("{} ({} refs as they are now)\n", data.repo(&name).display(), adopted.refs));
+    let refs = if adopted.refs == 1 { "1 ref".to_owned() } else { format!("{} refs", adopted.refs) };
+    print(&format!("{} ({refs} taken as seen)\n", data.repo(&name).display()));
     Ok(())
 }
 

@@ -42,10 +42,7 @@ pub(super) async fn page(State(app): State<App>, Path(path): Path<String>) -> Re
 /// The output of all jobs, each line behind the name of its job.
 fn output(run_dir: &std::path::Path, has_ended: bool) -> String {
     let mut follower = LogFollower::new(run_dir, None);
-    let mut lines = follower.read().unwrap_or_default();
-    if has_ended {
-        lines.extend(follower.finish());
-    }
+    let lines = if has_ended { follower.finish() } else { follower.read() }.unwrap_or_default();
     let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
         if out.len() > MAX_OUTPUT {

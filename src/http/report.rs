@@ -89,7 +89,7 @@ impl Reporter {
         }
         let mut runs = Vec::new();
         for id in &ids {
-            runs.extend(self.pushed(*id).await);
+            runs.extend(self.pushed(*id, waits || shows_log).await);
         }
         self.say(push_header(&runs)).await?;
         if (!waits && !shows_log) || runs.is_empty() {
@@ -98,7 +98,7 @@ impl Reporter {
         if runs.iter().any(|pushed| !pushed.run.has_ended()) {
             self.say("hint: Ctrl-C stops watching, not the run\n".to_owned()).await?;
         }
-        for pushed in runs.into_iter().take(MAX_RUNS).filter(|pushed| !pushed.run.has_ended() || waits) {
+        for pushed in runs.into_iter().take(MAX_RUNS) {
             self.watch(pushed.run, shows_log).await?;
         }
         Some(())
@@ -118,14 +118,16 @@ impl Reporter {
         found.ok().and_then(Result::ok).flatten()
     }
 
-    async fn pushed(&self, id: RunId) -> Option<PushedRun> {
+    async fn pushed(&self, id: RunId, is_watched: bool) -> Option<PushedRun> {
         let row = self.row(id).await?;
         let seq = (row.queued_at, row.id);
         let unfinished = self.app.store.call(|connection| store::unfinished_runs(connection)).await;
         let unfinished = unfinished.ok().and_then(Result::ok).unwrap_or_default();
         let ahead = unfinished.iter().take_while(|run| run.id != row.id);
         let ahead = ahead.filter(|run| run.superseded_by.is_none() && (run.queued_at, run.id) < seq).count();
-        Some(PushedRun { run: self.app.view(row).await, ahead })
+        // Runs that leave a slot free are not waited for.
+        let ahead = if ahead < self.app.settings.get().limits.runs { 0 } else { ahead };
+        Some(PushedRun { run: self.app.view(row).await, ahead, is_watched })
     }
 
     /// Follows one run to its end.
@@ -146,7 +148,8 @@ impl Reporter {
             self.jobs(&view, &mut told, (&run_dir, shows_log)).await?;
             if view.has_ended() {
                 if shows_log {
-                    self.say(follower.finish().iter().map(prefixed).collect()).await?;
+                    let rest = follower.finish().unwrap_or_default();
+                    self.say(rest.iter().map(prefixed).collect()).await?;
                 }
                 let late = broken(&view).filter(|_| !was_broken);
                 return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
@@ -184,7 +187,7 @@ impl Reporter {
             self.say(job_line(job, width)).await?;
             let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));
             if is_bad && !shows_log {
-                let lines = LogFollower::new(run_dir, Some(job.id.clone())).read().unwrap_or_default();
+                let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
                 let from = lines.len().saturating_sub(FAILED_LINES);
                 self.say(lines.iter().skip(from).map(prefixed).collect()).await?;
             }

@@ -104,7 +104,9 @@ impl RunRecord {
             Fact::StopAsked { reason } => self.stop = Some(reason),
             Fact::RunEnded { outcome, reason } => {
                 let outcome = word(&outcome);
-                self.jobs.iter_mut().for_each(|job| job.end_with_run(outcome, &time));
+                for job in &mut self.jobs {
+                    job.close(outcome, reason.as_deref(), &time);
+                }
                 self.outcome = Some(outcome);
                 self.reason = reason;
                 self.finished_at = Some(time);
@@ -181,16 +183,17 @@ impl JobRecord {
         }
     }
 
-    /// Ends what the run's end has cut off: its runner could not say any more how it ended.
-    fn end_with_run(&mut self, outcome: Outcome, time: &str) {
+    /// Ends what has no end of its own, because its run has ended: a runner that is gone says nothing of its jobs.
+    fn close(&mut self, outcome: Outcome, reason: Option<&str>, time: &str) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.outcome = Some(outcome);
+        self.reason = reason.map(str::to_owned);
+        self.finished_at = Some(time.to_owned());
         for step in self.steps.iter_mut().filter(|step| step.outcome.is_none()) {
             step.outcome = Some(outcome);
             step.finished_at = Some(time.to_owned());
-        }
-        if self.outcome.is_none() {
-            self.outcome = Some(outcome);
-            self.reason = Some("the run ended before it".to_owned());
-            self.finished_at = Some(time.to_owned());
         }
     }
 
@@ -239,6 +242,29 @@ mod tests {
             run.apply(Record { v: 1, t: format!("2026-01-01T00:00:{second:02}.000Z"), fact });
         }
         run
+    }
+
+    #[test]
+    fn what_a_dead_runner_left_open_ends_with_its_run() {
+        let run = fold(vec![
+            opened(),
+            Fact::Evaluated {
+                jobs: vec![
+                    JobFact { id: "build".into(), needs: Vec::new() },
+                    JobFact { id: "test".into(), needs: Vec::new() },
+                ],
+                diagnostics: Vec::new(),
+            },
+            Fact::RunStarted {},
+            Fact::JobStarted { job: "build".into() },
+            Fact::StepStarted { job: "build".into(), step: 1, title: "make".into(), line: None },
+            Fact::RunEnded { outcome: "interrupted".into(), reason: Some("gone".into()) },
+        ]);
+        for job in &run.jobs {
+            assert_eq!((job.state(), job.outcome), ("finished", Some(Outcome::Interrupted)), "{}", job.id);
+            assert_eq!((job.reason.as_deref(), &job.finished_at), (Some("gone"), &run.finished_at));
+            assert!(job.steps.iter().all(|step| step.outcome == Some(Outcome::Interrupted)));
+        }
     }
 
     fn opened() -> Fact {

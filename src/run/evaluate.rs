@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
-use crate::model::{CommitId, Diagnostic, Span, chain};
+use crate::model::{CommitId, Diagnostic, Span, chain, format_duration};
 use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load, load_despite};
 use crate::pipeline::{Job, JobGraph};
 use crate::script::{
@@ -101,10 +101,17 @@ impl Loaded {
             return Err(self.mistakes.iter().cloned().chain(more.unwrap_or_default()).collect());
         }
         match evaluated {
-            Ok(registrations) => declare(&registrations, &self.text),
+            Ok(registrations) => declare(&registrations, &self.text).map_err(|mut wrong| {
+                wrong.sort_by_key(|mistake| mistake.span);
+                wrong
+            }),
             Err(EvaluationError::Script(error)) => Err(vec![self.diagnostic(&error)]),
-            Err(error @ EvaluationError::TimedOut { .. }) => {
-                Err(vec![Diagnostic::error(ENTRY, error.to_string())])
+            Err(EvaluationError::TimedOut { limit, last_place }) => {
+                let message = format!("reading the pipeline took longer than {}", format_duration(limit));
+                let help = "this is where it was; a loop that does not end?".to_owned();
+                let (file, line) = last_place.map(|place| (place.file, place.line)).unzip();
+                let trace = Vec::new();
+                Err(vec![self.diagnostic(&ScriptError { message, file, line, trace, help: Some(help) })])
             }
             Err(error @ EvaluationError::OutOfMemory) => Err(vec![
                 Diagnostic::error(ENTRY, format!("out of memory: {error}"))

@@ -65,6 +65,11 @@ impl Recorder {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(fact)
     }
 
+    /// Whether the value of a secret is too short to be masked.
+    pub fn is_unmasked(&self, secret: &str) -> bool {
+        self.redactor.unmasked().iter().any(|name| name.as_str() == secret)
+    }
+
     /// A text without secrets.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.text(text)

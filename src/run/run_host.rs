@@ -230,9 +230,15 @@ impl JobHost for RunHost {
         })
     }
 
-    fn secret(&self, _job: &str, name: &str) -> Result<Vec<u8>, HostError> {
+    fn secret(&self, job: &str, name: &str) -> Result<Vec<u8>, HostError> {
         match self.secrets.get(name) {
-            Some(Ok(value)) => Ok(value),
+            Some(Ok(value)) => {
+                if self.recorder.is_unmasked(name) {
+                    let warning = format!("warning: the secret `{name}` is too short to be masked");
+                    self.recorder.print(Some(job), warning.as_bytes());
+                }
+                Ok(value)
+            }
             Some(Err(problem @ SecretError::NotGranted(_))) => Err(HostError::Refused(format!(
                 "{problem}; the operator's config.fnl grants it to others (:repos, :refs)"
             ))),

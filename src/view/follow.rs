@@ -38,7 +38,7 @@ struct Open {
     step: u32,
     reader: LogReader,
     /// The beginnings of lines whose ends have not come, of each stream.
-    begun: BTreeMap<&'static str, Vec<u8>>,
+    begun: BTreeMap<&'static str, (Timestamp, Vec<u8>)>,
 }
 
 impl LogFollower {
@@ -68,17 +68,21 @@ impl LogFollower {
         Ok(lines)
     }
 
-    /// What is left of lines that never ended. Call it when the run has ended.
-    pub fn finish(&mut self) -> Vec<LogLine> {
-        let mut lines = Vec::new();
+    /// All lines that have come since the last call, also those that never ended, by their time. Call it when the
+    /// run has ended.
+    ///
+    /// # Errors
+    /// When a log is there and cannot be read.
+    pub fn finish(&mut self) -> io::Result<Vec<LogLine>> {
+        let mut lines = self.read()?;
         for open in self.files.values_mut() {
-            for (word, bytes) in std::mem::take(&mut open.begun) {
+            for (word, (time, bytes)) in std::mem::take(&mut open.begun) {
                 let stream = if word == "stderr" { Stream::Stderr } else { Stream::Stdout };
-                let time = Timestamp::from_millis(i64::MAX);
                 lines.push(LogLine { time, job: open.job.clone(), step: open.step, stream, bytes });
             }
         }
-        lines
+        lines.sort_by_key(|line| line.time);
+        Ok(lines)
     }
 
     /// Opens the logs that have come up since the last call.
@@ -114,13 +118,14 @@ impl Open {
         for entry in self.reader.by_ref() {
             // A line that is no record is what a killed writer left.
             let Ok(record) = entry?.record else { continue };
-            let mut bytes = self.begun.remove(record.stream.as_str()).unwrap_or_default();
+            let begun = self.begun.remove(record.stream.as_str());
+            let (begun_at, mut bytes) = begun.unwrap_or_else(|| (record.time, Vec::new()));
             bytes.extend_from_slice(&record.bytes);
             if record.ends_line {
                 let (job, step, stream) = (self.job.clone(), self.step, record.stream);
                 lines.push(LogLine { time: record.time, job, step, stream, bytes });
             } else {
-                self.begun.insert(record.stream.as_str(), bytes);
+                self.begun.insert(record.stream.as_str(), (begun_at, bytes));
             }
         }
         Ok(())
@@ -157,7 +162,7 @@ mod tests {
         one.finish().unwrap();
         script.finish().unwrap();
         seen.extend(texts(&follower.read().unwrap()));
-        seen.extend(texts(&follower.finish()));
+        seen.extend(texts(&follower.finish().unwrap()));
         seen.sort();
         assert_eq!(seen, ["- 0 evaluated", "test 1 a", "test 1 bc", "test 1 d"]);
         let mut only = LogFollower::new(folder.path(), Some("docs".to_owned()));

@@ -22,8 +22,10 @@ const MAX_LINES: usize = 4;
 pub struct PushedRun {
     /// The run.
     pub run: RunView,
-    /// How many unfinished runs stand before it.
+    /// How many unfinished runs stand before it, when they have all slots.
     pub ahead: usize,
+    /// Whether the push waits for its end, which is told then and not before.
+    pub is_watched: bool,
 }
 
 /// What is printed about the runs of a push: at most four lines, and the diagnostics of a broken pipeline.
@@ -60,11 +62,14 @@ fn first_line(pushed: &PushedRun) -> String {
     let at = format!("{} at {}", run.ref_text(), run.row.sha.short());
     let reason = || run.reason().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
     match (run.outcome(), run.progress()) {
+        (Some(_), _) if pushed.is_watched && !run.record.jobs.is_empty() => {
+            format!("quire: run {number}, {at}")
+        }
         (Some(Outcome::Skipped), _) => format!("quire: run {number} skipped{}", reason()),
         (Some(Outcome::Passed), _) | (None, Progress::Running | Progress::Finished) => {
             format!("quire: run {number}, {at}")
         }
-        (Some(outcome), _) => format!("error: run {number} {}", ended(outcome, run.reason())),
+        (Some(outcome), _) => format!("error: run {number} {}", predicate(outcome, run.reason())),
         (None, Progress::Queued) => match pushed.ahead {
             0 => format!("quire: run {number}, {at}"),
             1 => format!("quire: run {number} queued, 1 run ahead, {at}"),
@@ -100,11 +105,15 @@ pub fn broken(run: &RunView) -> Option<String> {
     Some(out)
 }
 
-/// One line a run, at most four in all.
+/// One line a run, at most four in all: first those that run, then those that were skipped.
 fn several_runs(runs: &[PushedRun]) -> String {
+    let (skipped, others): (Vec<_>, Vec<_>) =
+        runs.iter().partition(|pushed| pushed.run.outcome() == Some(Outcome::Skipped));
+    let groups = skipped_groups(&skipped);
     let mut out = String::new();
-    let shown = if runs.len() > MAX_LINES { MAX_LINES - 1 } else { runs.len() };
-    for pushed in runs.iter().take(shown) {
+    let count = others.len() + groups.len();
+    let shown = if count > MAX_LINES { MAX_LINES - 1 } else { count };
+    for pushed in others.iter().take(shown) {
         if let Some(broken) = broken(&pushed.run) {
             out.push_str(&broken);
             continue;
@@ -114,10 +123,36 @@ fn several_runs(runs: &[PushedRun]) -> String {
         let _infallible =
             writeln!(out, "{}", cut(&format!("{}{separator}{}", first_line(pushed), names.join(" "))));
     }
-    if runs.len() > shown {
-        let _infallible = writeln!(out, "quire: and {} more runs", runs.len() - shown);
+    let mut told = others.len().min(shown);
+    for (line, members) in groups.iter().take(shown.saturating_sub(told)) {
+        let _infallible = writeln!(out, "{line}");
+        told += members;
+    }
+    if runs.len() > told {
+        let _infallible = writeln!(out, "quire: and {} more runs", runs.len() - told);
     }
     out
+}
+
+/// One line for all runs that were skipped for the same reason, and how many they are.
+fn skipped_groups(skipped: &[&PushedRun]) -> Vec<(String, usize)> {
+    let mut groups: Vec<(&str, Vec<&PushedRun>)> = Vec::new();
+    for pushed in skipped {
+        let reason = pushed.run.reason().unwrap_or_default();
+        match groups.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, members)) => members.push(pushed),
+            None => groups.push((reason, vec![pushed])),
+        }
+    }
+    let line = |(_, members): (&str, Vec<&PushedRun>)| match members.as_slice() {
+        [only] => (first_line(only), 1),
+        several => {
+            let reason = several.first().and_then(|pushed| pushed.run.reason()).map(one_line);
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            (format!("quire: {} runs skipped{reason}", several.len()), several.len())
+        }
+    };
+    groups.into_iter().map(line).collect()
 }
 
 fn cut(line: &str) -> String {
@@ -160,19 +195,18 @@ pub fn push_verdict(run: &RunView) -> String {
         | Outcome::Superseded
         | Outcome::Interrupted
         | Outcome::Denied => {
-            let verdict = format!("error: run {number} {}{took}", ended(outcome, run.reason()));
+            let verdict = format!("error: run {number} {}{took}", predicate(outcome, run.reason()));
             format!("{verdict}\nhint: quire logs '{}#{number}'\n", run.row.repo)
         }
     }
 }
 
-/// How a run ended, and why, as the predicate of a sentence.
-fn ended(outcome: Outcome, reason: Option<&str>) -> String {
-    match reason.map(one_line) {
-        // `superseded by run 8` says it all.
-        Some(reason) if reason.starts_with(outcome.as_str()) => format!("was {reason}"),
-        Some(reason) => format!("{}: {reason}", past(outcome)),
-        None => past(outcome).to_owned(),
+/// An outcome with its reason as the predicate of a sentence: `failed: test failed`, `was cancelled by ada`.
+fn predicate(outcome: Outcome, reason: Option<&str>) -> String {
+    let Some(reason) = reason.map(one_line) else { return past(outcome).to_owned() };
+    match reason.strip_prefix(outcome.as_str()) {
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("{}{rest}", past(outcome)),
+        Some(_) | None => format!("{}: {reason}", past(outcome)),
     }
 }
 
@@ -185,5 +219,19 @@ fn past(outcome: Outcome) -> &'static str {
         Outcome::Interrupted => "was interrupted",
         Outcome::Denied => "was denied",
         Outcome::Passed | Outcome::Failed | Outcome::Skipped => outcome.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_does_not_say_the_outcome_again() {
+        let says = |outcome, reason| predicate(outcome, reason);
+        assert_eq!(says(Outcome::Superseded, Some("superseded by run 3")), "was superseded by run 3");
+        assert_eq!(says(Outcome::Cancelled, Some("cancelled")), "was cancelled");
+        assert_eq!(says(Outcome::Failed, Some("test failed")), "failed: test failed");
+        assert_eq!(says(Outcome::Failed, None), "failed");
     }
 }

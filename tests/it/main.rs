@@ -7,5 +7,6 @@ mod executor;
 mod kill;
 mod local_run;
 mod place;
+mod stories;
 mod tidy;
 mod vm;

@@ -1,0 +1,211 @@
+//! The world of one story: a folder of its own with data folder, home and git configuration, and real processes.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a command, or a fact that has to come, may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How long to wait before a fact is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// What a command printed on both streams, and its exit code: 128 and the signal when one killed it.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub output: String,
+    pub exit: i32,
+}
+
+/// The world of one story. When it goes, all that was started in it goes.
+pub(super) struct World {
+    folder: tempfile::TempDir,
+    server: Option<Child>,
+    others: Vec<Child>,
+}
+
+impl World {
+    pub(super) fn new() -> World {
+        let folder = tempfile::Builder::new().prefix("quire-story-").tempdir().unwrap();
+        let world = World { folder, server: None, others: Vec::new() };
+        for name in ["bin", "home", "data"] {
+            fs::create_dir(world.path().join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_quire"), world.path().join("bin/quire")).unwrap();
+        let config = "[user]\n name = tester\n email = tester@example.org\n[init]\n defaultBranch = main\n\
+                      [advice]\n detachedHead = false\n[push]\n default = simple\n";
+        fs::write(world.path().join("gitconfig"), config).unwrap();
+        world
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A program in the story's world.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let path = format!("{}/bin:{}", self.path().display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("T", self.path())
+            .env("HOME", self.path().join("home"))
+            .env("QUIRE_DATA", self.path().join("data"))
+            .env("GIT_CONFIG_GLOBAL", self.path().join("gitconfig"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("LANG", "C.UTF-8")
+            .env("USER", "tester")
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program to its end; one that takes too long is killed with all of its session.
+    pub(super) fn run(&self, command: &mut Command) -> Ended {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        command.stdout(writer.try_clone().unwrap()).stderr(writer).process_group(0);
+        let mut child = command.spawn().unwrap();
+        // The command holds the other ends of the pipe.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let read = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        let deadline = Instant::now() + PATIENCE;
+        while !read.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let is_late = !read.is_finished();
+        if is_late {
+            kill_group(child.id());
+        }
+        let status = child.wait().unwrap();
+        let mut output = read.join().unwrap();
+        if is_late {
+            output.push_str("\n(killed: it took too long)\n");
+        }
+        Ended { output, exit: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()) }
+    }
+
+    /// Starts a command beside the story.
+    pub(super) fn background(&mut self, command: &str) {
+        let mut shell = self.command("sh");
+        shell.args(["-c", command]).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        self.others.push(shell.spawn().unwrap());
+    }
+
+    /// Starts the server and waits until it answers. `Err` is what it said when it ended instead.
+    pub(super) fn serve(&mut self, args: &[&str]) -> Result<(), String> {
+        assert!(self.server.is_none(), "the server runs already");
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        let bind: &[&str] = if args.contains(&"--bind") { &[] } else { &["--bind", "none"] };
+        let mut command = self.command("quire");
+        command.arg("serve").args(bind).args(args).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while !self.answers() {
+            if let Some(status) = child.try_wait().unwrap() {
+                return Err(format!("quire serve ended: {status}\n{}", self.serve_log()));
+            }
+            assert!(Instant::now() < deadline, "quire serve does not answer\n{}", self.serve_log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.server = Some(child);
+        Ok(())
+    }
+
+    fn answers(&self) -> bool {
+        use std::io::Write;
+        let Ok(mut stream) = UnixStream::connect(self.path().join("data/server.sock")) else { return false };
+        let mut answer = [0; 12];
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").is_ok()
+            && stream.read_exact(&mut answer).is_ok()
+            && answer.ends_with(b"200")
+    }
+
+    /// Ends the server: `TERM` or `KILL`.
+    pub(super) fn end_server(&mut self, signal: &str) {
+        let mut server = self.server.take().expect("the server runs");
+        signal_to(signal, &server.id().to_string());
+        let deadline = Instant::now() + PATIENCE;
+        while server.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "quire serve does not end by {signal}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path().join("serve.log")
+    }
+
+    pub(super) fn serve_log(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// Looks for a fact until it is there; false when it does not come.
+    pub(super) fn eventually(&self, mut is_there: impl FnMut(&World) -> bool) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if is_there(self) {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// The processes of this world: what names its folder in its environment, or works in it.
+    fn processes(&self) -> Vec<String> {
+        let folder = self.path().as_os_str().as_encoded_bytes();
+        let own = std::process::id().to_string();
+        let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let is_ours = |name: &String| {
+            let process = Path::new("/proc").join(name);
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            let works_in = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(self.path()));
+            works_in || environment.windows(folder.len()).any(|part| part == folder)
+        };
+        names
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own)
+            .filter(is_ours)
+            .collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Again and again: what is killed first may have started another in between.
+        for _ in 0..50 {
+            let left = self.processes();
+            for pid in &left {
+                signal_to("KILL", pid);
+            }
+            for child in self.server.iter_mut().chain(&mut self.others) {
+                let _ended = child.try_wait();
+            }
+            if left.is_empty() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn signal_to(signal: &str, pid: &str) {
+    let _gone = Command::new("kill").args(["-s", signal, pid]).stderr(Stdio::null()).status();
+}
+
+fn kill_group(leader: u32) {
+    signal_to("KILL", &format!("-{leader}"));
+}
