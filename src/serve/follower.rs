@@ -148,8 +148,11 @@ fn interrupt(run_dir: &Path, survivors: &[String]) -> Result<(), String> {
     if !survivors.is_empty() {
         reason.push_str(&format!("; these processes could not be killed: {}", survivors.join(", ")));
     }
+    // The workspace first: it is gone when the run has ended.
+    if let Err(error) = crate::run::Workspace::new(run_dir.join("work")).remove() {
+        tracing::warn!(%error, run_dir = %run_dir.display(), "a workspace could not be removed");
+    }
     let fact = Fact::RunEnded { outcome: Outcome::Interrupted.as_str().to_owned(), reason: Some(reason) };
     let mut journal = JournalWriter::open(&run_dir.join(JOURNAL)).map_err(|error| chain(&error))?;
-    journal.append(fact).map_err(|error| chain(&error))?;
-    crate::run::Workspace::new(run_dir.join("work")).remove().map_err(|error| error.to_string())
+    journal.append(fact).map_err(|error| chain(&error))
 }
