@@ -335,7 +335,6 @@ impl Pushed {
 /// Writes a shell script that can be executed.
 pub(super) fn write_script(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
-    // Written under another name: a file that is open for writing in any child cannot be executed (ETXTBSY).
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

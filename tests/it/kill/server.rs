@@ -1,5 +1,6 @@
 //! The server is killed while pushes go on.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -68,9 +69,7 @@ fn no_push_is_lost_or_doubled_while_the_server_dies_again_and_again() {
     forge.settle();
     eprintln!("{kills} kills in {PUSHES} pushes");
     assert!(kills >= 3);
-    let mut branches: Vec<&String> = plan.iter().map(|(branch, _, _)| branch).collect();
-    branches.sort();
-    branches.dedup();
+    let branches: BTreeSet<&String> = plan.iter().map(|(branch, _, _)| branch).collect();
     for branch in branches {
         let wanted: Vec<_> = plan.iter().filter(|(other, _, _)| other == branch).collect();
         let updates = forge.updates(branch);
