@@ -35,6 +35,12 @@ impl CurrentSettings {
         if stamp != last.0 {
             last.0 = stamp;
             match load(&self.path) {
+                // An editor empties a file before it fills it: that moment must not take all secrets away.
+                Ok(_) if is_blank(&self.path) => {
+                    tracing::warn!(
+                        "config.fnl is empty, the last good one stays valid; {{}} would mean no settings"
+                    );
+                }
                 Ok(settings) => {
                     tracing::info!("config.fnl has changed");
                     last.1 = Arc::new(settings);
@@ -51,6 +57,11 @@ impl CurrentSettings {
         }
         Arc::clone(&last.1)
     }
+}
+
+/// Whether the file is there and has nothing in it.
+fn is_blank(path: &std::path::Path) -> bool {
+    std::fs::read(path).is_ok_and(|text| text.iter().all(u8::is_ascii_whitespace))
 }
 
 fn stamp(path: &std::path::Path) -> Stamp {
@@ -70,6 +81,8 @@ mod tests {
         let current = CurrentSettings::load(path.clone()).unwrap();
         assert_eq!(current.get().limits.runs, 2);
         std::fs::write(&path, "{:limits {:runs 7}}").unwrap();
+        assert_eq!(current.get().limits.runs, 7);
+        std::fs::write(&path, "").unwrap();
         assert_eq!(current.get().limits.runs, 7);
         std::fs::write(&path, "{:limits {:runs 0}}   ").unwrap();
         assert_eq!(current.get().limits.runs, 7);

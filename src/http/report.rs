@@ -13,6 +13,7 @@ use super::app::App;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
+use crate::sys::inotify::Inotify;
 use crate::view::{
     LogFollower, LogLine, PushedRun, RunView, broken, job_line, one_line, output_line, push_header,
     push_verdict,
@@ -139,7 +140,14 @@ impl Reporter {
         let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
         let mut live = self.app.live.follow(id);
+        let output = shows_log.then(Inotify::new).and_then(Result::ok);
         loop {
+            // Watched first, then read: no line is missed.
+            if let Some(inotify) = &output {
+                for folder in follower.folders().into_iter().chain([run_dir.clone()]) {
+                    let _comes_up_later = inotify.watch(&folder).is_err();
+                }
+            }
             let view = self.app.view(self.row(id).await?).await;
             if shows_log {
                 let lines = follower.read().unwrap_or_default();
@@ -159,11 +167,14 @@ impl Reporter {
             }
             // A closed channel says that the run has just ended: the row is read once more.
             if let Some(changes) = &mut live {
-                let patience = if shows_log { Duration::from_millis(250) } else { KEEP_ALIVE };
-                match tokio::time::timeout(patience, changes.changed()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => live = None,
-                    Err(_) => self.say("\0".to_owned()).await?,
+                tokio::select! {
+                    changed = changes.changed() => {
+                        if changed.is_err() {
+                            live = None;
+                        }
+                    }
+                    () = more_output(output.as_ref()) => {}
+                    () = tokio::time::sleep(KEEP_ALIVE) => self.say("\0".to_owned()).await?,
                 }
             } else if self.row(id).await?.outcome.is_none() {
                 // The run has ended, but its end is not in the index: that was said in the server's log.
@@ -193,6 +204,16 @@ impl Reporter {
             }
         }
         Some(())
+    }
+}
+
+/// Waits until there may be more output to read; for ever when nobody wants to read it.
+async fn more_output(inotify: Option<&Inotify>) {
+    match inotify {
+        Some(inotify) => {
+            let _looked_at_anyway = inotify.changes().await.is_err();
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -5,11 +5,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::frame::IntentFrame;
 
 /// The largest spool file that is read, in bytes: a push of about half a million refs.
 const MAX_SPOOL_FRAME: u64 = 128 * 1024 * 1024;
+
+/// How old a spool file that was never finished has to be before it is removed: no hook lives that long.
+const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 /// Why an intent is not in the spool.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +85,9 @@ pub fn drain<E: From<io::Error>>(
     paths.sort();
     let mut foreign = Vec::new();
     for path in paths {
+        if path.extension() == Some(OsStr::new("partial")) && is_abandoned(&path) {
+            fs::remove_file(&path)?;
+        }
         if path.extension() != Some(OsStr::new("json")) {
             continue;
         }
@@ -96,6 +103,12 @@ pub fn drain<E: From<io::Error>>(
         }
     }
     Ok(foreign)
+}
+
+/// Whether a file that was never finished belongs to a hook that is long gone.
+fn is_abandoned(path: &Path) -> bool {
+    let written = fs::symlink_metadata(path).and_then(|there| there.modified()).ok();
+    written.and_then(|written| written.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }
 
 /// The intent in a spool file, if it is one.
@@ -138,6 +151,8 @@ mod tests {
         fs::write(spool.join("half.json"), "{\"v\":1").unwrap();
         fs::write(spool.join("empty.json"), "").unwrap();
         fs::write(spool.join("later.partial"), "x").unwrap();
+        let old = fs::File::create(spool.join("abandoned.partial")).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH).unwrap();
         fs::create_dir(spool.join("folder.json")).unwrap();
         let mut taken = Vec::new();
         let foreign = drain::<io::Error>(&spool, |intent| {
@@ -146,6 +161,7 @@ mod tests {
         });
         assert_eq!(taken, [first, second]);
         assert_eq!(foreign.unwrap().len(), 3);
+        assert!(spool.join("later.partial").exists() && !spool.join("abandoned.partial").exists());
         let again = drain::<io::Error>(&spool, |_| panic!("drained twice"));
         assert_eq!(again.unwrap(), Vec::<PathBuf>::new());
     }

@@ -70,6 +70,11 @@ impl Recorder {
         self.redactor.unmasked().iter().any(|name| name.as_str() == secret)
     }
 
+    /// The folder of the run.
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
+    }
+
     /// A text without secrets.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.text(text)

@@ -28,6 +28,7 @@ use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Se
 use crate::pipeline::fennel::PipelineFiles;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
+use crate::sys::inotify::{Change, Inotify};
 use crate::sys::lock::LockFile;
 
 /// Events that may wait for the driver.
@@ -300,6 +301,7 @@ async fn conduct(
     if let Some(control) = execution.control {
         listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
+    end_with_folder(recorder.run_dir().to_owned(), sender.clone());
     let filling = tokio::task::spawn_blocking(execution.fill);
     let mut led = Drive {
         state: RunState::new(graph, execution.limits.jobs),
@@ -346,6 +348,20 @@ fn forward_broken(events: mpsc::Sender<Outside>) -> mpsc::Sender<String> {
         }
     });
     sender
+}
+
+/// Ends the run when its folder is gone: nothing that it does can be written down any more.
+fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
+    tokio::spawn(async move {
+        let Ok(inotify) = Inotify::new() else { return };
+        let Ok(watch) = inotify.watch(&run_dir) else { return };
+        while let Ok(changes) = inotify.changes().await {
+            if changes.contains(&Change::Gone(watch)) {
+                let _ended =
+                    events.send(Outside::Broken("the run's folder is gone".to_owned())).await.is_err();
+            }
+        }
+    });
 }
 
 /// Hears what the server has to say, for as long as the run goes on.

@@ -150,9 +150,12 @@ impl Dispatcher {
         let run_dir = self.app.data.run(&row.repo, row.number);
         let spec = self.spec(&row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.binary.clone());
-        let launched = tokio::task::spawn_blocking(move || match spare {
-            Some(runner) if !runner.process.is_dead() => runner.take(&spec),
-            Some(_) | None => start_runner(&binary)?.take(&spec),
+        let launched = tokio::task::spawn_blocking(move || {
+            // A spare that died while it waited is no reason for the run to fail.
+            match spare.map(|runner| runner.take(&spec)) {
+                Some(Ok(process)) => Ok(process),
+                Some(Err(_)) | None => start_runner(&binary)?.take(&spec),
+            }
         });
         match launched.await {
             Ok(Ok(process)) => {

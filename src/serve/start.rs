@@ -20,6 +20,7 @@ use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::process;
 use crate::sys::socket;
+use crate::sys::spawn;
 
 /// Messages that may wait for the queue.
 const MAX_WAKES: usize = 1024;
@@ -94,6 +95,7 @@ pub enum ServeError {
 /// # Errors
 /// When it cannot start; nothing is left half-done then.
 pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
+    spawn::keep_inherited();
     let data = options.data.clone();
     make_folders(&data)?;
     let held = || ServeError::Running {

@@ -99,12 +99,7 @@ fn enter_session(command: &mut Command, cgroup: Option<OwnedFd>) {
             // Where joining is not allowed, the sweep by descent and mark is all there is.
             let _not_allowed = rustix::io::write(procs, b"0");
         }
-        for number in inherited {
-            // SAFETY: the number is not -1, and is used for one system call. Had it been closed, that fails; had
-            // it been given to another file, that one is closed at exec already.
-            let fd = unsafe { BorrowedFd::borrow_raw(*number) };
-            let _closed = fcntl_setfd(fd, FdFlags::CLOEXEC);
-        }
+        inherited.iter().copied().for_each(close_at_exec);
         Ok(())
     };
     // SAFETY: the closure makes system calls only: it neither allocates nor takes a lock.
@@ -118,6 +113,20 @@ static INHERITED: LazyLock<Vec<RawFd>> = LazyLock::new(|| {
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter(|number| *number > 2 && !closes_at_exec(*number)).collect()
 });
+
+/// Keeps what this process has inherited from everything that it starts: a lock of the shell that started the server is
+/// not its runners'.
+pub fn keep_inherited() {
+    INHERITED.iter().copied().for_each(close_at_exec);
+}
+
+#[expect(unsafe_code, reason = "the numbers of inherited descriptors belong to nobody")]
+fn close_at_exec(number: RawFd) {
+    // SAFETY: the number is not -1, and is used for one system call. Had it been closed, that fails; had it been
+    // given to another file, that one is closed at exec already.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    let _closed_already = fcntl_setfd(fd, FdFlags::CLOEXEC);
+}
 
 fn closes_at_exec(number: RawFd) -> bool {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
