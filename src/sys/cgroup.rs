@@ -1,6 +1,6 @@
 //! Folders of cgroup v2: a set of processes that no member leaves by forking, and that one write kills.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
@@ -47,12 +47,14 @@ impl Cgroup {
         OpenOptions::new().write(true).open(self.path.join("cgroup.kill")).is_ok()
     }
 
-    /// Opens the list of members for joining: a process that writes `0` there is in.
+    /// Opens the folder, for processes that are to be started in it.
     ///
     /// # Errors
     /// The folder is gone, or the user may not.
     pub fn door(&self) -> io::Result<OwnedFd> {
-        OpenOptions::new().write(true).open(self.path.join("cgroup.procs")).map(OwnedFd::from)
+        // Who may not write the list of members may not start processes there either.
+        OpenOptions::new().write(true).open(self.path.join("cgroup.procs"))?;
+        File::open(&self.path).map(OwnedFd::from)
     }
 
     /// The members, also those of the cgroups below.

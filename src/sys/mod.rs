@@ -4,6 +4,7 @@ mod boot;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
+mod clone_into;
 pub mod git_command;
 pub mod handover;
 pub mod http_client;

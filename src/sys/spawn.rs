@@ -2,16 +2,17 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::children;
+use super::clone_into::{Birth, Born};
 use super::pidfd::PidFd;
 use super::process::{Exit, Pid};
 
@@ -28,7 +29,7 @@ pub struct Launch<'a> {
     pub cwd: &'a Path,
     /// Whether somebody will write to its standard input; else that is `/dev/null`.
     pub has_input: bool,
-    /// An opened `cgroup.procs`. A process that may not join goes on without.
+    /// The opened folder of the cgroup to start in. A process that may not goes on without.
     pub cgroup: Option<OwnedFd>,
 }
 
@@ -61,13 +62,20 @@ impl Child {
 /// Those of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`].
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
+    if let Some(cgroup) = &launch.cgroup
+        && let Some(child) = born_in(&launch, cgroup.as_fd())?
+    {
+        return Ok(child);
+    }
     let mut args = launch.args.into_iter();
     let mut command = Command::new(&launch.program);
     command.arg0(args.next().unwrap_or_else(|| launch.program.into_os_string()));
     command.args(args).env_clear().envs(launch.env).current_dir(launch.cwd);
     command.stdin(if launch.has_input { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    enter_session(&mut command, launch.cgroup);
+    let procs =
+        launch.cgroup.and_then(|folder| openat(folder, "cgroup.procs", OFlags::WRONLY, Mode::empty()).ok());
+    enter_session(&mut command, procs);
     let (_, (process, mut child)) = children::start(|| {
         let mut child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
@@ -86,6 +94,35 @@ pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
         stdin: child.stdin.take().map(OwnedFd::from),
         outputs: Some([stdout.into(), stderr.into()]),
     })
+}
+
+/// Starts the process in its cgroup, where the kernel can; nothing where it cannot.
+fn born_in(launch: &Launch<'_>, cgroup: BorrowedFd<'_>) -> io::Result<Option<Child>> {
+    let birth = Birth::new(&launch.program, &launch.args, &launch.env, launch.cwd)?;
+    let (stdin, feed) = if launch.has_input {
+        let (theirs, ours) = io::pipe()?;
+        (OwnedFd::from(theirs), Some(OwnedFd::from(ours)))
+    } else {
+        (OwnedFd::from(std::fs::File::open("/dev/null")?), None)
+    };
+    let ((stdout, out), (stderr, err)) = (io::pipe()?, io::pipe()?);
+    let started = children::start(|| {
+        let stdio = [stdin, out.into(), err.into()];
+        match birth.start(stdio, cgroup, &INHERITED)? {
+            Born::NotHere => Err(io::ErrorKind::Unsupported.into()),
+            Born::Child(pid) => {
+                let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
+                Ok((pid, process))
+            }
+        }
+    });
+    match started {
+        Ok((_, process)) => {
+            Ok(Some(Child { process, stdin: feed, outputs: Some([stdout.into(), stderr.into()]) }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Has the child leave the session, and with it the terminal, join the cgroup, and close what quire inherited.

@@ -1,0 +1,173 @@
+//! Starts a process inside a cgroup (clone3(2): `CLONE_INTO_CGROUP`).
+//!
+//! Moving a process into a cgroup after the fork makes the kernel wait until no fork or exec goes on anywhere, about ten
+//! milliseconds for the first step of a run; being born there costs nothing. The standard library has no way to say
+//! it, so that this is the one place that forks by itself. Between fork and exec the child only makes system calls.
+
+use std::ffi::{CString, OsStr, OsString, c_char, c_long};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use super::process::Pid;
+
+/// The flag that names the cgroup (linux/sched.h); the constant of `libc` is too narrow.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// What clone3(2) is given, in its first published size with a cgroup.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Everything that the child needs, made before the fork.
+pub(super) struct Birth {
+    program: CString,
+    args: Vec<CString>,
+    env: Vec<CString>,
+    cwd: CString,
+}
+
+/// What became of an attempt.
+pub(super) enum Born {
+    /// The process runs.
+    Child(Pid),
+    /// This system or user cannot start a process in that cgroup.
+    NotHere,
+}
+
+fn text(bytes: &[u8]) -> io::Result<CString> {
+    CString::new(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+impl Birth {
+    /// Puts together what the child needs.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] for a NUL byte.
+    pub(super) fn new(
+        program: &Path,
+        args: &[OsString],
+        env: &[(&OsStr, &OsStr)],
+        cwd: &Path,
+    ) -> io::Result<Birth> {
+        let pair =
+            |(name, value): &(&OsStr, &OsStr)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat());
+        // Relative to the working directory, and never looked for in PATH.
+        let program = cwd.join(program);
+        Ok(Birth {
+            program: text(program.as_os_str().as_bytes())?,
+            args: args.iter().map(|arg| text(arg.as_bytes())).collect::<io::Result<_>>()?,
+            env: env.iter().map(pair).collect::<io::Result<_>>()?,
+            cwd: text(cwd.as_os_str().as_bytes())?,
+        })
+    }
+
+    /// Starts the process in the cgroup of this folder, with these descriptors as its first three, as the leader of a
+    /// session of its own.
+    ///
+    /// # Errors
+    /// Those of `chdir` and `exec`.
+    #[expect(unsafe_code, reason = "a fork by hand, because the standard library cannot name a cgroup")]
+    pub(super) fn start(
+        &self,
+        stdio: [OwnedFd; 3],
+        cgroup: BorrowedFd<'_>,
+        inherited: &[RawFd],
+    ) -> io::Result<Born> {
+        let args = pointers(&self.args);
+        let env = pointers(&self.env);
+        // None of them may be where another one is to go.
+        let stdio = [lift(&stdio[0])?, lift(&stdio[1])?, lift(&stdio[2])?];
+        let numbers = [stdio[0].as_raw_fd(), stdio[1].as_raw_fd(), stdio[2].as_raw_fd()];
+        let (mut failed, report) = io::pipe()?;
+        let clone = CloneArgs {
+            flags: CLONE_INTO_CGROUP,
+            exit_signal: libc::SIGCHLD.cast_unsigned().into(),
+            cgroup: u64::try_from(cgroup.as_raw_fd()).map_err(|_| io::ErrorKind::InvalidInput)?,
+            ..CloneArgs::default()
+        };
+        // SAFETY: the arguments live until the call returns; without CLONE_VM the child has its own copy of all memory, as
+        // after fork(2), and what it does is in `become_program`, which makes system calls only.
+        let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const clone, size_of::<CloneArgs>()) };
+        match pid {
+            // SAFETY: this is the child; all pointers are to memory that its copy has.
+            0 => unsafe { self.become_program(&args, &env, numbers, (report.as_raw_fd(), inherited)) },
+            pid if pid < 0 => Ok(Born::NotHere),
+            pid => {
+                drop(report);
+                let pid = pid_of(pid)?;
+                let mut code = [0; 4];
+                match failed.read(&mut code) {
+                    Ok(4) => {
+                        let _reaped =
+                            rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                        Err(io::Error::from_raw_os_error(i32::from_ne_bytes(code)))
+                    }
+                    Ok(_) | Err(_) => Ok(Born::Child(pid)),
+                }
+            }
+        }
+    }
+
+    /// What the child does: session, descriptors, folder, signals, program. Never returns.
+    #[expect(unsafe_code, reason = "between fork and exec only system calls are allowed")]
+    unsafe fn become_program(
+        &self,
+        args: &[*const c_char],
+        env: &[*const c_char],
+        stdio: [RawFd; 3],
+        (report, inherited): (RawFd, &[RawFd]),
+    ) -> ! {
+        // SAFETY: system calls on descriptors and memory of this process alone.
+        unsafe {
+            libc::setsid();
+            for (number, from) in (0..).zip(stdio) {
+                libc::dup2(from, number);
+            }
+            for number in inherited {
+                libc::fcntl(*number, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            if libc::chdir(self.cwd.as_ptr()) == 0 {
+                libc::execvpe(self.program.as_ptr(), args.as_ptr(), env.as_ptr());
+            }
+            let code = (*libc::__errno_location()).to_ne_bytes();
+            libc::write(report, code.as_ptr().cast(), code.len());
+            libc::_exit(127)
+        }
+    }
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+}
+
+fn pid_of(pid: c_long) -> io::Result<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The same file under a number above the standard ones, closed at exec.
+#[expect(unsafe_code, reason = "the new number belongs to nobody else")]
+fn lift(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: a system call on a descriptor that is open.
+    let number = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) };
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made the number.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
