@@ -18,7 +18,7 @@ use crate::forge::Repo;
 use crate::journal::{Fact, JournalReader, RunRecord, StopReason};
 use crate::model::{CommitId, Outcome, RefName, chain};
 use crate::run::{
-    CONTROL_SOCKET, Execution, Message, PushEvent, Recorder, RunLimits, Workspace, execute, tell,
+    CONTROL_SOCKET, Execution, Fill, Message, PushEvent, Recorder, RunLimits, Workspace, execute, tell,
 };
 use crate::secret::{GrantSource, GrantValue, Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
@@ -72,8 +72,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended 
         limits: limits(&settings),
         files,
         cache: None,
-        push: push(&copy)?,
-        fill: fill(&copy, workspace.path().to_owned()),
+        fill: fill(&copy, workspace.path().to_owned(), push(&copy)?),
         control: Some(control),
         has_slot: true,
         superseded_by: None,
@@ -222,7 +221,7 @@ fn push(copy: &Copy) -> Result<serde_json::Value, Failure> {
 }
 
 /// Copies what git would commit, tracked and untracked but not ignored, as it is now.
-fn fill(copy: &Copy, into: PathBuf) -> Box<dyn FnOnce() -> Result<(), String> + Send> {
+fn fill(copy: &Copy, into: PathBuf, push: serde_json::Value) -> Fill {
     let root = copy.root.clone();
     Box::new(move || {
         let listed = GitCommand::new()
@@ -237,7 +236,7 @@ fn fill(copy: &Copy, into: PathBuf) -> Box<dyn FnOnce() -> Result<(), String> + 
             copy_one(&root.join(path), &into.join(path))
                 .map_err(|error| format!("could not copy {}: {error}", path.display()))?;
         }
-        Ok(())
+        Ok(push)
     })
 }
 

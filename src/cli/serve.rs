@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 use super::exit::{Code, Ended, Failure};
 use super::place::{environment, variable};
@@ -38,12 +38,12 @@ fn parse_bind(text: &str) -> Result<Bind, Failure> {
     text.parse().map(Bind::Address).map_err(wrong)
 }
 
-/// Sends what the program says about itself to standard error.
+/// Sends what the program says about itself to standard error; `QUIRE_LOG` is the level: error, warn, info, debug.
 fn log_to_stderr() {
-    let filter = variable("QUIRE_LOG").and_then(|filter| EnvFilter::try_new(filter).ok());
+    let level = variable("QUIRE_LOG").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let ansi = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
     let made = tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new("info")))
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
         .with_target(false)

@@ -33,7 +33,7 @@ pub use queue::{Dispatch, QueuedRun, plan};
 pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};
 pub use rerun::rerun;
 pub use run_host::RunHost;
-pub use runner::{Execution, RunnerError, execute, run_from_socket};
+pub use runner::{Execution, Fill, RunnerError, execute, run_from_socket};
 pub use spec::{RunLimits, RunSpec};
 pub use state::{Action, Event, JobState, RunState};
 pub use step::step;

@@ -66,10 +66,8 @@ pub struct Execution {
     pub files: PipelineFiles,
     /// The folder of compiled pipelines.
     pub cache: Option<PathBuf>,
-    /// What `:quire/push` gives.
-    pub push: serde_json::Value,
-    /// Puts the files into the workspace. Blocking.
-    pub fill: Box<dyn FnOnce() -> Result<(), String> + Send>,
+    /// Puts the files into the workspace, and says what `:quire/push` gives. Blocking.
+    pub fill: Fill,
     /// Where the server speaks to the run.
     pub control: Option<UnixListener>,
     /// Whether the run has its slot already.
@@ -79,6 +77,9 @@ pub struct Execution {
     /// Whose orphans this process adopts.
     pub orphans: Orphans,
 }
+
+/// Puts the files of a run into its workspace, and says what `:quire/push` gives.
+pub type Fill = Box<dyn FnOnce() -> Result<serde_json::Value, String> + Send>;
 
 /// Waits for a run on the socket that is standard input, and leads it to its end. When the socket is closed instead,
 /// there is nothing to do.
@@ -135,13 +136,12 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let old = CommitId::parse(&spec.old).map_err(|_| wrong("old"))?;
     let new = CommitId::parse(&spec.new).map_err(|_| wrong("new"))?;
     write(&recorder, opened(spec, &ref_name, new))?;
-    let prepared = prepare(spec, &ref_name, (old, new));
-    let (files, push) = match prepared {
-        Ok(prepared) => prepared,
+    let files = match read_pipeline(Path::new(&spec.git_dir), new) {
+        Ok(files) => files,
         Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
     };
     let work = run_dir.join("work");
-    let (git_dir, into) = (PathBuf::from(&spec.git_dir), work.clone());
+    let (pushed, into) = (spec.clone(), work.clone());
     let from: std::collections::BTreeMap<_, _> =
         spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     let pass: Vec<std::ffi::OsString> = from.keys().cloned().collect();
@@ -154,8 +154,10 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         limits: spec.limits.clone(),
         files,
         cache: Some(PathBuf::from(&spec.cache_dir)),
-        push,
-        fill: Box::new(move || check_out(&git_dir, new, &into)),
+        fill: Box::new(move || {
+            check_out(Path::new(&pushed.git_dir), new, &into)?;
+            push_outputs(&pushed, &ref_name, (old, new))
+        }),
         control: Some(control),
         has_slot: spec.has_slot,
         superseded_by: spec.superseded_by,
@@ -198,14 +200,19 @@ fn opened(spec: &RunSpec, ref_name: &RefName, new: CommitId) -> Fact {
     }
 }
 
-/// Reads what the run needs from the repository.
-fn prepare(
+/// Reads the pipeline of a commit.
+fn read_pipeline(git_dir: &Path, commit: CommitId) -> Result<PipelineFiles, String> {
+    let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
+    commit_files(&repo, commit).map_err(|error| chain(&error))
+}
+
+/// What `:quire/push` gives. It takes a look at what has changed, for which the evaluation does not wait.
+fn push_outputs(
     spec: &RunSpec,
     ref_name: &RefName,
     (old, new): (CommitId, CommitId),
-) -> Result<(PipelineFiles, serde_json::Value), String> {
+) -> Result<serde_json::Value, String> {
     let repo = Repo::open(Path::new(&spec.git_dir)).map_err(|error| chain(&error))?;
-    let files = commit_files(&repo, new).map_err(|error| chain(&error))?;
     let event = PushEvent {
         ref_name,
         old,
@@ -215,8 +222,7 @@ fn prepare(
         git_dir: &spec.git_dir,
         pushed_at: &spec.pushed_at,
     };
-    let push = event.outputs(&repo).map_err(|error| chain(&error))?;
-    Ok((files, push))
+    event.outputs(&repo).map_err(|error| chain(&error))
 }
 
 /// Removes a folder with all that is in it, if it is there.
@@ -309,7 +315,7 @@ async fn conduct(
         vm,
         recorder,
         events: (sender, receiver),
-        push: execution.push,
+        push: serde_json::Value::Null,
         run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
     };
     if let Some(by) = execution.superseded_by {
@@ -323,8 +329,11 @@ async fn conduct(
     {
         return Ok(ended);
     }
-    if let Err(problem) = filling.await.unwrap_or_else(|error| Err(error.to_string())) {
-        return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
+    match filling.await.unwrap_or_else(|error| Err(error.to_string())) {
+        Ok(push) => led.push = push,
+        Err(problem) => {
+            return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
+        }
     }
     drive(led).await.map_err(failed)
 }
