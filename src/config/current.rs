@@ -28,6 +28,12 @@ impl CurrentSettings {
         Ok(CurrentSettings { path, last: Mutex::new((stamp, Arc::new(settings))) })
     }
 
+    /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
+    pub fn unchanged(&self) -> Option<Arc<Settings>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        (stamp(&self.path) == last.0).then(|| Arc::clone(&last.1))
+    }
+
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +86,9 @@ mod tests {
         let path = folder.path().join("config.fnl");
         let current = CurrentSettings::load(path.clone()).unwrap();
         assert_eq!(current.get().limits.runs, 2);
+        assert!(current.unchanged().is_some());
         std::fs::write(&path, "{:limits {:runs 7}}").unwrap();
+        assert!(current.unchanged().is_none());
         assert_eq!(current.get().limits.runs, 7);
         std::fs::write(&path, "").unwrap();
         assert_eq!(current.get().limits.runs, 7);

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio::net::unix::pipe::Receiver;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
@@ -69,6 +70,9 @@ impl<'a, S: Sink> Output<'a, S> {
                 done = &mut work => return Ok(done),
                 passed = self.pass_on() => passed?,
             }
+            // Output that never pauses is always ready: without this nothing else on the thread would be noticed, not
+            // even the end of the step.
+            yield_now().await;
         }
     }
 
@@ -80,6 +84,7 @@ impl<'a, S: Sink> Output<'a, S> {
                 passed = self.pass_on() => passed?,
                 () = sleep_until(end) => break,
             }
+            yield_now().await;
         }
         Ok(())
     }

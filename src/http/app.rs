@@ -31,6 +31,8 @@ pub enum Wake {
     },
     /// A runner is gone and its run is settled.
     Ended(RunId),
+    /// A moment has passed since a runner was taken: the next one can be made ready.
+    Quiet,
 }
 
 /// What the handlers and the server's tasks stand on. Clones share it.

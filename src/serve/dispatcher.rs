@@ -18,6 +18,9 @@ use crate::store::{self, RunRow};
 use crate::sys::clock;
 use crate::sys::pidfd::PidFd;
 
+/// How long after a runner was taken the next one is made ready.
+const SPARE_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// An unfinished run.
 struct Tracked {
     row: RunRow,
@@ -44,12 +47,14 @@ pub(super) async fn dispatch(
     let mut dispatcher = Dispatcher { app, binary, environment, runs: Vec::new(), spare: None };
     dispatcher.recover().await;
     dispatcher.advance().await;
+    dispatcher.keep_spare().await;
     while let Some(wake) = wakes.recv().await {
         match wake {
             Wake::Queued => dispatcher.refresh().await,
             Wake::Superseded(runs) => dispatcher.supersede(runs),
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
             Wake::Ended(run) => dispatcher.runs.retain(|tracked| tracked.row.id != run),
+            Wake::Quiet => dispatcher.keep_spare().await,
         }
         dispatcher.advance().await;
     }
@@ -132,15 +137,20 @@ impl Dispatcher {
                 is_superseded: tracked.row.superseded_by.is_some(),
             })
             .collect();
-        let settings = Arc::clone(&self.app.settings);
-        let Ok(settings) = tokio::task::spawn_blocking(move || settings.get()).await else { return };
+        let current = Arc::clone(&self.app.settings);
+        let settings = match current.unchanged() {
+            Some(settings) => settings,
+            None => match tokio::task::spawn_blocking(move || current.get()).await {
+                Ok(settings) => settings,
+                Err(error) => return tracing::error!(%error, "the settings could not be read"),
+            },
+        };
         for dispatch in plan(&queue, settings.limits.runs) {
             match dispatch {
                 Dispatch::Start { id, with_slot } => self.start(id, with_slot, &settings).await,
                 Dispatch::Grant { id } => self.grant(id),
             }
         }
-        self.keep_spare().await;
     }
 
     /// Starts a runner for a run.
@@ -150,6 +160,7 @@ impl Dispatcher {
         let run_dir = self.app.data.run(&row.repo, row.number);
         let spec = self.spec(&row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.binary.clone());
+        self.call_for_spare();
         let launched = tokio::task::spawn_blocking(move || {
             // A spare that died while it waited is no reason for the run to fail.
             match spare.map(|runner| runner.take(&spec)) {
@@ -241,6 +252,15 @@ impl Dispatcher {
         self.runs.retain(|tracked| tracked.row.id != id);
         self.app.live.close(id);
         Ok(())
+    }
+
+    /// Has a new runner made ready in a moment: not now, when the push that took the last one needs the processors.
+    fn call_for_spare(&self) {
+        let app = self.app.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(SPARE_AFTER).await;
+            app.tell(Wake::Quiet).await;
+        });
     }
 
     /// Keeps one runner ready for the next run.
