@@ -34,14 +34,4 @@ impl LiveRuns {
     pub fn follow(&self, run: RunId) -> Option<watch::Receiver<Arc<RunRecord>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run).map(watch::Sender::subscribe)
     }
-
-    /// How many runs have not ended.
-    pub fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Whether no run goes on or waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
