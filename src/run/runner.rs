@@ -28,7 +28,7 @@ use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Se
 use crate::pipeline::fennel::PipelineFiles;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
-use crate::sys::inotify::{Change, Inotify};
+use crate::sys::inotify::Inotify;
 use crate::sys::lock::LockFile;
 
 /// Events that may wait for the driver.
@@ -363,9 +363,10 @@ fn forward_broken(events: mpsc::Sender<Outside>) -> mpsc::Sender<String> {
 fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
     tokio::spawn(async move {
         let Ok(inotify) = Inotify::new() else { return };
-        let Ok(watch) = inotify.watch(&run_dir) else { return };
-        while let Ok(changes) = inotify.changes().await {
-            if changes.contains(&Change::Gone(watch)) {
+        let Ok(_watch) = inotify.watch(&run_dir) else { return };
+        // The folder's own end is told only when its last file is closed, and this process holds some.
+        while inotify.changes().await.is_ok() {
+            if !run_dir.join("journal.ndjson").exists() {
                 let _ended =
                     events.send(Outside::Broken("the run's folder is gone".to_owned())).await.is_err();
             }
