@@ -12,15 +12,15 @@ use serde_json::json;
 use super::ci::{find_root, read_files};
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::place::environment;
-use crate::config::{self, DataDir, SecretSource, Settings};
+use crate::config::{self, DataDir, SecretDecl, Settings};
 use crate::executor::{Environment, Orphans};
 use crate::forge::Repo;
-use crate::journal::{Fact, JournalReader, RunRecord, StopReason};
+use crate::journal::{Fact, RunRecord, StopReason};
 use crate::model::{CommitId, Outcome, RefName, chain};
 use crate::run::{
     CONTROL_SOCKET, Execution, Fill, Message, PushEvent, Recorder, RunLimits, Workspace, execute, tell,
 };
-use crate::secret::{GrantSource, GrantValue, Redactor, SecretGrant, SecretValues};
+use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
 use crate::sys::{clock, inotify::Inotify, random, socket};
 use crate::view::{LogFollower, job_line, plain};
@@ -69,7 +69,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended 
         secrets,
         environment: step_environment(&settings),
         workspace: workspace.clone(),
-        limits: limits(&settings),
+        limits: RunLimits::of(&settings.limits),
         files,
         cache: None,
         fill: fill(&copy, workspace.path().to_owned(), push(&copy)?),
@@ -91,7 +91,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended 
 /// Prints the verdict.
 fn finish(run_dir: &Path, reporter: Reporter, ended: crate::run::Ended, output: Output) -> Ended {
     let interrupted = reporter.join();
-    let record = read(run_dir);
+    let record = RunRecord::read(run_dir);
     let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
     if output.json {
         print_json(&json!({
@@ -113,14 +113,6 @@ fn finish(run_dir: &Path, reporter: Reporter, ended: crate::run::Ended, output: 
     } else {
         verdict(Some(ended.0))
     })
-}
-
-fn read(run_dir: &Path) -> RunRecord {
-    let mut record = RunRecord::default();
-    for fact in JournalReader::new(&run_dir.join("journal.ndjson")).read().unwrap_or_default() {
-        record.apply(fact);
-    }
-    record
 }
 
 /// Asks git what the working copy is.
@@ -166,33 +158,16 @@ fn new_run_dir(git_dir: &Path) -> Result<PathBuf, Failure> {
 
 /// The secrets that the operator's `config.fnl` grants to every repository.
 fn grants(settings: &Settings, branch: &RefName) -> Vec<SecretGrant> {
-    let grant = |secret: &config::SecretDecl| SecretGrant {
-        name: secret.name.to_string(),
-        source: (secret.repos.is_empty() && (secret.refs.is_empty() || secret.refs.contains(branch))).then(
-            || match &secret.source {
-                SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
-                SecretSource::File(path) => GrantSource::File(path.clone()),
-            },
-        ),
+    let granted = |secret: &SecretDecl| {
+        secret.repos.is_empty() && (secret.refs.is_empty() || secret.refs.contains(branch))
     };
-    settings.secrets.iter().map(grant).collect()
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
 }
 
 fn step_environment(settings: &Settings) -> Environment {
     let from = environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     let pass: Vec<std::ffi::OsString> = settings.pass_env.iter().map(Into::into).collect();
     Environment::clean(&from, &pass)
-}
-
-fn limits(settings: &Settings) -> RunLimits {
-    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    RunLimits {
-        jobs: settings.limits.jobs,
-        run_timeout_ms: millis(settings.limits.run_timeout),
-        step_timeout_ms: millis(settings.limits.step_timeout),
-        log_bytes: settings.limits.log_bytes,
-        vm_memory: usize::try_from(settings.limits.vm_memory).unwrap_or(usize::MAX),
-    }
 }
 
 /// What `:quire/push` gives: as if the branch were pushed for the first time.
@@ -289,7 +264,7 @@ async fn report(run_dir: &Path, output: Output) -> bool {
         {
             let _not_seen_live = inotify.watch(&folder).is_err();
         }
-        let record = read(run_dir);
+        let record = RunRecord::read(run_dir);
         if output.verbose && !output.json {
             let lines = if record.outcome.is_some() { follower.finish() } else { follower.read() };
             for line in lines.unwrap_or_default() {

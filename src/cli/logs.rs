@@ -7,7 +7,7 @@ use serde_json::json;
 use super::exit::{Code, Ended, Failure};
 use super::place::find_run;
 use crate::config::DataDir;
-use crate::journal::{JournalReader, RunRecord};
+use crate::journal::RunRecord;
 use crate::log::Stream;
 use crate::model::Progress;
 use crate::store::RunRow;
@@ -26,7 +26,7 @@ pub(super) struct Options {
 pub(super) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     let row = find_run(data, run)?;
     let run_dir = data.run(&row.repo, row.number);
-    let record = read(&run_dir);
+    let record = RunRecord::read(&run_dir);
     if let Some(job) = &options.job
         && !record.jobs.iter().any(|known| known.id == *job)
     {
@@ -51,14 +51,6 @@ pub(super) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     Ok(Code::Done)
 }
 
-fn read(run_dir: &std::path::Path) -> RunRecord {
-    let mut record = RunRecord::default();
-    for fact in JournalReader::new(&run_dir.join("journal.ndjson")).read().unwrap_or_default() {
-        record.apply(fact);
-    }
-    record
-}
-
 /// Prints what comes until the run has ended.
 async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer: &Printer) -> Ended {
     let broken = |error: std::io::Error| Failure::broken(&error);
@@ -70,7 +62,7 @@ async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer
         for folder in above.into_iter().chain(follower.folders()).filter(|folder| folder.is_dir()) {
             inotify.watch(&folder).map_err(broken)?;
         }
-        let has_ended = read(&run_dir).outcome.is_some();
+        let has_ended = RunRecord::read(&run_dir).outcome.is_some();
         let has_ended = has_ended || find_run(data, &row.id.to_string())?.state == Progress::Finished;
         let lines = if has_ended { follower.finish() } else { follower.read() };
         let is_gone = printer.print(lines.map_err(broken)?.iter()).is_err();

@@ -1,6 +1,9 @@
 //! Folds facts into what they say about a run.
 
+use std::path::Path;
+
 use super::fact::{DiagnosticFact, Fact, Record, StopReason};
+use super::reader::{JOURNAL, JournalReader};
 use crate::model::{Outcome, Progress};
 
 /// What a journal says about its run.
@@ -84,6 +87,15 @@ impl RunRecord {
         } else {
             Progress::Queued
         }
+    }
+
+    /// What the journal in a run's folder says by now. One that cannot be read counts as one that says nothing.
+    pub fn read(run_dir: &Path) -> RunRecord {
+        let mut record = RunRecord::default();
+        for fact in JournalReader::new(&run_dir.join(JOURNAL)).read().unwrap_or_default() {
+            record.apply(fact);
+        }
+        record
     }
 
     /// Folds one more record.

@@ -11,5 +11,5 @@ mod writer;
 
 pub use fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
 pub use fold::{JobRecord, RunRecord, StepRecord};
-pub use reader::JournalReader;
+pub use reader::{JOURNAL, JournalReader};
 pub use writer::{JournalError, JournalWriter};

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::fact::Record;
 
+/// The name of the journal in a run's folder.
+pub const JOURNAL: &str = "journal.ndjson";
+
 /// The most that is read in one go, in bytes.
 const CHUNK: usize = 256 * 1024;
 

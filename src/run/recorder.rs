@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::{Fact, JournalError, JournalWriter};
+use crate::journal::{Fact, JOURNAL, JournalError, JournalWriter};
 use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
 use crate::model::SecretName;
 use crate::secret::{RedactStream, Redactor};
@@ -46,7 +46,7 @@ impl Recorder {
     /// # Errors
     /// When the journal cannot be opened.
     pub fn open(run_dir: &Path, redactor: Redactor, log_limit: u64) -> Result<Recorder, JournalError> {
-        let journal = JournalWriter::open(&run_dir.join("journal.ndjson"))?;
+        let journal = JournalWriter::open(&run_dir.join(JOURNAL))?;
         Ok(Recorder {
             run_dir: run_dir.to_owned(),
             redactor,

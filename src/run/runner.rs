@@ -23,7 +23,7 @@ use super::watchdog::Watchdog;
 use super::workspace::Workspace;
 use crate::executor::{Containment, Environment, Host, Orphans};
 use crate::forge::Repo;
-use crate::journal::{DiagnosticFact, Fact, StopReason};
+use crate::journal::{DiagnosticFact, Fact, JOURNAL, StopReason};
 use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Severity, chain};
 use crate::pipeline::fennel::PipelineFiles;
 use crate::secret::{Redactor, SecretValues};
@@ -366,7 +366,7 @@ fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
         let Ok(_watch) = inotify.watch(&run_dir) else { return };
         // The folder's own end is told only when its last file is closed, and this process holds some.
         while inotify.changes().await.is_ok() {
-            if !run_dir.join("journal.ndjson").exists() {
+            if !run_dir.join(JOURNAL).exists() {
                 let _ended =
                     events.send(Outside::Broken("the run's folder is gone".to_owned())).await.is_err();
             }

@@ -1,6 +1,10 @@
 //! What a runner is given: one serialisable value, sent over a socket that the runner inherits, never as arguments.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::config::Limits;
 
 /// The version of the spec. A runner is the same binary as the server that starts it.
 const VERSION: u32 = 1;
@@ -62,6 +66,20 @@ pub struct RunLimits {
     pub log_bytes: u64,
     /// Bytes of the VM's memory.
     pub vm_memory: usize,
+}
+
+impl RunLimits {
+    /// What the settings allow a run.
+    pub fn of(limits: &Limits) -> RunLimits {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        RunLimits {
+            jobs: limits.jobs,
+            run_timeout_ms: millis(limits.run_timeout),
+            step_timeout_ms: millis(limits.step_timeout),
+            log_bytes: limits.log_bytes,
+            vm_memory: usize::try_from(limits.vm_memory).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 impl RunSpec {

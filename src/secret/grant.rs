@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::config::{SecretDecl, SecretSource};
 use crate::model::SecretName;
 
 /// The largest secret, in bytes.
@@ -52,6 +53,17 @@ pub enum SecretError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+impl SecretGrant {
+    /// A declared secret, with its source when the run may have it.
+    pub fn new(secret: &SecretDecl, is_granted: bool) -> SecretGrant {
+        let source = is_granted.then(|| match &secret.source {
+            SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
+            SecretSource::File(path) => GrantSource::File(path.clone()),
+        });
+        SecretGrant { name: secret.name.to_string(), source }
+    }
 }
 
 impl Serialize for GrantValue {

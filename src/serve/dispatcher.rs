@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::follower::{Followed, follow, settle};
+use super::follower::{Followed, finish, follow, settle};
 use super::launch::{Runner, start_runner};
 use super::recover::{Recovered, look};
-use crate::config::{SecretSource, Settings};
+use crate::config::{SecretDecl, Settings};
 use crate::http::{App, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
 use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, plan, tell};
-use crate::secret::{GrantSource, GrantValue, SecretGrant};
+use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
 use crate::sys::clock;
 use crate::sys::pidfd::PidFd;
@@ -75,29 +75,16 @@ impl Dispatcher {
                 }
                 Ok(Recovered::Gone { mut record, run_dir }) => {
                     let app = self.app.clone();
-                    if super::recover::has_outcome(&record).is_none() {
+                    if record.outcome.is_none() {
                         settle(&app, &row, &run_dir, &mut record).await;
                     } else {
-                        self.index_end(&row, &record).await;
+                        finish(&app, &row, &record).await;
                     }
                     app.live.close(row.id);
                 }
                 Ok(Recovered::Queued) => self.runs.push(Tracked { row, has_runner: false, has_slot: false }),
                 Err(error) => tracing::error!(%error, "a run could not be looked at"),
             }
-        }
-    }
-
-    /// Indexes an end that only the journal knows.
-    async fn index_end(&self, row: &RunRow, record: &crate::journal::RunRecord) {
-        let Some(outcome) = record.outcome else { return };
-        let at =
-            record.finished_at.as_deref().and_then(crate::model::Timestamp::parse).unwrap_or_else(clock::now);
-        let (id, reason) = (row.id, record.reason.clone());
-        let done =
-            self.app.store.call(move |c| store::finish_run(c, id, outcome, reason.as_deref(), at)).await;
-        if let Ok(Err(error)) = done {
-            tracing::error!(%error, "the index of runs could not be changed");
         }
     }
 
@@ -280,8 +267,6 @@ impl Dispatcher {
     fn spec(&self, row: &RunRow, has_slot: bool, settings: &Settings) -> RunSpec {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let data = &self.app.data;
-        let limits = &settings.limits;
-        let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         RunSpec {
             v: RunSpec::VERSION,
             id: row.id.to_string(),
@@ -300,13 +285,7 @@ impl Dispatcher {
             superseded_by: row.superseded_by,
             environment: self.environment(settings),
             secrets: grants(row, settings),
-            limits: RunLimits {
-                jobs: limits.jobs,
-                run_timeout_ms: millis(limits.run_timeout),
-                step_timeout_ms: millis(limits.step_timeout),
-                log_bytes: limits.log_bytes,
-                vm_memory: usize::try_from(limits.vm_memory).unwrap_or(usize::MAX),
-            },
+            limits: RunLimits::of(&settings.limits),
         }
     }
 
@@ -321,12 +300,6 @@ impl Dispatcher {
 
 /// The declared secrets, with the sources of those that the run may have.
 fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let grant = |secret: &crate::config::SecretDecl| SecretGrant {
-        name: secret.name.to_string(),
-        source: secret.is_granted(&row.repo, &row.ref_name).then(|| match &secret.source {
-            SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
-            SecretSource::File(path) => GrantSource::File(path.clone()),
-        }),
-    };
-    settings.secrets.iter().map(grant).collect()
+    let granted = |secret: &SecretDecl| secret.is_granted(&row.repo, &row.ref_name);
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
 }

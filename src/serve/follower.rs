@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::executor::{sweep_children, sweep_run};
 use crate::http::{App, Wake};
-use crate::journal::{Fact, JournalReader, JournalWriter, RunRecord};
+use crate::journal::{Fact, JOURNAL, JournalReader, JournalWriter, RunRecord};
 use crate::model::{Outcome, Timestamp, chain};
 use crate::store::{self, RunRow};
 use crate::sys::children;
@@ -12,9 +12,6 @@ use crate::sys::clock;
 use crate::sys::inotify::Inotify;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process;
-
-/// The journal in a run's folder.
-pub(super) const JOURNAL: &str = "journal.ndjson";
 
 /// A run that has a runner.
 pub(super) struct Followed {
@@ -93,7 +90,7 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
 }
 
 /// Indexes the end of a run.
-async fn finish(app: &App, row: &RunRow, record: &RunRecord) {
+pub(super) async fn finish(app: &App, row: &RunRow, record: &RunRecord) {
     let Some(outcome) = record.outcome else { return };
     let at = time(record.finished_at.as_deref()).unwrap_or_else(clock::now);
     let (id, reason) = (row.id, record.reason.clone());
@@ -132,11 +129,7 @@ pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, record: &mut
             }
             Err(error) => tracing::error!(%error, "a run could not be settled"),
         }
-        let mut reader = JournalReader::new(&run_dir.join(JOURNAL));
-        *record = RunRecord::default();
-        for fact in reader.read().unwrap_or_default() {
-            record.apply(fact);
-        }
+        *record = RunRecord::read(run_dir);
         finish(app, row, record).await;
         app.live.publish(row.id, record);
     }

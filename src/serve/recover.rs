@@ -3,13 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::DataDir;
-use crate::journal::{JournalReader, RunRecord};
-use crate::model::Outcome;
+use crate::journal::RunRecord;
 use crate::store::RunRow;
 use crate::sys::lock;
 use crate::sys::pidfd::PidFd;
-
-use super::follower::JOURNAL;
 
 /// What was found of an unfinished run.
 pub(super) enum Recovered {
@@ -25,10 +22,10 @@ pub(super) enum Recovered {
 pub(super) fn look(data: &DataDir, row: &RunRow) -> Recovered {
     let run_dir = data.run(&row.repo, row.number);
     if let Some(process) = holder(&run_dir) {
-        let has_slot = read(&run_dir).started_at.is_some();
+        let has_slot = RunRecord::read(&run_dir).started_at.is_some();
         return Recovered::Attached { process, has_slot, run_dir };
     }
-    let record = read(&run_dir);
+    let record = RunRecord::read(&run_dir);
     let has_begun = record.started_at.is_some() || record.outcome.is_some();
     if has_begun { Recovered::Gone { record: Box::new(record), run_dir } } else { Recovered::Queued }
 }
@@ -47,17 +44,4 @@ fn holder(run_dir: &Path) -> Option<PidFd> {
         std::thread::yield_now();
     }
     None
-}
-
-fn read(run_dir: &Path) -> RunRecord {
-    let mut record = RunRecord::default();
-    for fact in JournalReader::new(&run_dir.join(JOURNAL)).read().unwrap_or_default() {
-        record.apply(fact);
-    }
-    record
-}
-
-/// Whether a recovered run has an end already.
-pub(super) fn has_outcome(record: &RunRecord) -> Option<Outcome> {
-    record.outcome
 }

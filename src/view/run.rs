@@ -1,7 +1,7 @@
 //! A run as every screen sees it: its row, and what its journal says.
 
 use crate::config::DataDir;
-use crate::journal::{JournalReader, RunRecord};
+use crate::journal::RunRecord;
 use crate::model::{Outcome, Progress, RefKind, Timestamp};
 use crate::store::RunRow;
 
@@ -24,11 +24,7 @@ pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
 impl RunView {
     /// Reads the journal of a run. A journal that cannot be read counts as one that says nothing; the row stands.
     pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
-        let mut record = RunRecord::default();
-        let journal = data.run(&row.repo, row.number).join("journal.ndjson");
-        for fact in JournalReader::new(&journal).read().unwrap_or_default() {
-            record.apply(fact);
-        }
+        let record = RunRecord::read(&data.run(&row.repo, row.number));
         let url = run_url(base, &row);
         RunView { row, record, url }
     }
