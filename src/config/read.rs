@@ -61,13 +61,13 @@ pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
 }
 
 /// Collects the mistakes while it reads.
-struct Reader {
-    wrong: Vec<Diagnostic>,
+pub(super) struct Reader {
+    pub(super) wrong: Vec<Diagnostic>,
 }
 
 impl Reader {
     /// The value, or nothing and one more mistake.
-    fn take<T>(&mut self, value: Result<T, Diagnostic>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, value: Result<T, Diagnostic>) -> Option<T> {
         value.map_err(|wrong| self.wrong.push(wrong)).ok()
     }
 
@@ -134,7 +134,11 @@ impl Reader {
     }
 
     /// A list of strings, each of which is read; an empty one is a mistake, because it would grant everything.
-    fn list<T, E: std::fmt::Display>(&mut self, list: &Node, parse: impl Fn(&str) -> Result<T, E>) -> Vec<T> {
+    pub(super) fn list<T, E: std::fmt::Display>(
+        &mut self,
+        list: &Node,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
         let Some(items) = self.take(list.as_list()) else { return Vec::new() };
         if items.is_empty() {
             self.wrong.push(
@@ -175,7 +179,7 @@ impl Reader {
     }
 }
 
-fn key_text(key: &Node) -> &str {
+pub(super) fn key_text(key: &Node) -> &str {
     key.as_str().unwrap_or_default()
 }
 
@@ -215,7 +219,7 @@ fn public_url(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
-fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
+pub(super) fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
     let path = PathBuf::from(node.as_str()?);
     if path.is_absolute() {
         Ok(path)
@@ -233,11 +237,11 @@ fn variable(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
-fn count(node: &Node) -> Result<usize, Diagnostic> {
+pub(super) fn count(node: &Node) -> Result<usize, Diagnostic> {
     node.as_integer(1, 10_000).map(|count| count as usize)
 }
 
-fn duration(node: &Node) -> Result<Duration, Diagnostic> {
+pub(super) fn duration(node: &Node) -> Result<Duration, Diagnostic> {
     let time = match node.value {
         Value::Number(_) => Duration::from_secs(node.as_integer(1, u32::MAX)?.into()),
         Value::String(_) => parse_duration(node.as_str()?).map_err(|error| node.error(error.to_string()))?,
@@ -248,7 +252,7 @@ fn duration(node: &Node) -> Result<Duration, Diagnostic> {
     if time.is_zero() { Err(node.error("no time at all is not a limit")) } else { Ok(time) }
 }
 
-fn bytes(node: &Node, least: u64) -> Result<u64, Diagnostic> {
+pub(super) fn bytes(node: &Node, least: u64) -> Result<u64, Diagnostic> {
     let size = match node.value {
         Value::Number(_) => node.as_integer(0, u32::MAX)?.into(),
         Value::String(_) => parse_byte_size(node.as_str()?).map_err(|error| node.error(error.to_string()))?,
