@@ -5,9 +5,11 @@
 
 mod chain;
 mod commit_id;
+mod container_name;
 mod diagnostic;
 mod job_id;
 mod outcome;
+mod profile;
 mod ref_name;
 mod repo_name;
 mod run_id;
@@ -18,9 +20,11 @@ mod time;
 
 pub use chain::chain;
 pub use commit_id::{CommitId, CommitIdError};
+pub use container_name::{ContainerNameError, MAX_CONTAINER_NAME, capability, container_user, network_name};
 pub use diagnostic::{Diagnostic, Severity, Span, render_all};
 pub use job_id::{JobId, JobIdError};
 pub use outcome::{Outcome, Progress};
+pub use profile::{Profile, ProfileError};
 pub use ref_name::{RefKind, RefName, RefNameError};
 pub use repo_name::{RepoName, RepoNameError};
 pub use run_id::{RunId, RunName, RunNameError};

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
+pub mod program_output;
 pub mod random;
 pub mod ready;
 pub mod socket;

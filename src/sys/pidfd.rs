@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +18,12 @@ use tokio::io::unix::AsyncFd;
 pub struct PidFd {
     pid: Pid,
     fd: OwnedFd,
+}
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl PidFd {

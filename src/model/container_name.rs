@@ -1,0 +1,95 @@
+//! Names that a pipeline may give of things of a container: networks, capabilities, users.
+//!
+//! All of them become arguments of an engine. None that passes here begins with `-` or holds a separator of one.
+
+/// The longest name of a network or a user, in bytes.
+pub const MAX_CONTAINER_NAME: usize = 64;
+
+/// Why a text is no name of such a thing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not the name of a {thing}")]
+pub struct ContainerNameError {
+    thing: &'static str,
+    text: String,
+}
+
+fn wrong(thing: &'static str, text: &str) -> ContainerNameError {
+    let shown = text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    ContainerNameError { thing, text: shown.collect() }
+}
+
+fn is_word(text: &str, also: &[u8]) -> bool {
+    text.len() <= MAX_CONTAINER_NAME
+        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || also.contains(&byte))
+}
+
+/// The name of a network of the engine, as it is. `container:…` and `ns:…` are none: they are namespaces of others.
+///
+/// # Errors
+/// When it is not one.
+pub fn network_name(text: &str) -> Result<String, ContainerNameError> {
+    if is_word(text, b"_.-") { Ok(text.to_owned()) } else { Err(wrong("network", text)) }
+}
+
+/// The name of a capability, in capitals and without `CAP_`.
+///
+/// # Errors
+/// When it is not one.
+pub fn capability(text: &str) -> Result<String, ContainerNameError> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    let fits = is_word(name, b"_") && name.bytes().next().is_some_and(|first| first.is_ascii_uppercase());
+    if fits { Ok(name.to_owned()) } else { Err(wrong("capability", text)) }
+}
+
+/// A user of an image, and perhaps a group: `app`, `1000`, `1000:1000`.
+///
+/// # Errors
+/// When it is not one.
+pub fn container_user(text: &str) -> Result<String, ContainerNameError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() <= 2 && parts.iter().all(|part| is_word(part, b"_.-")) {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong("user", text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_engines_have_are_names() {
+        for text in ["none", "host", "bridge", "my-net_2.x", "slirp4netns"] {
+            assert_eq!(network_name(text).as_deref(), Ok(text));
+        }
+        for text in ["NET_BIND_SERVICE", "net_bind_service", "CAP_NET_BIND_SERVICE"] {
+            assert_eq!(capability(text).as_deref(), Ok("NET_BIND_SERVICE"));
+        }
+        for text in ["root", "0", "1000:1000", "app", "_apt"] {
+            assert_eq!(container_user(text).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn what_could_be_something_else_is_none() {
+        let long = "a".repeat(MAX_CONTAINER_NAME + 1);
+        let all = ["", "-x", "--privileged", "a b", "a,b", "a=b", "é", "a\n", "a/b", "a;b", "$a", &long];
+        for text in all {
+            assert!(network_name(text).is_err(), "{text:?}");
+            assert!(capability(text).is_err(), "{text:?}");
+            assert!(container_user(text).is_err(), "{text:?}");
+        }
+        for text in ["container:abc", "ns:/proc/1/ns/net"] {
+            assert!(network_name(text).is_err(), "{text:?}");
+        }
+        for text in [":", "1:", ":1", "1:2:3", "+0"] {
+            assert!(container_user(text).is_err(), "{text:?}");
+        }
+        assert!(network_name(&long[1..]).is_ok());
+        let shown = network_name("\u{1b}[31m").unwrap_err().to_string();
+        assert_eq!(shown, "`\u{fffd}[31m` is not the name of a network");
+    }
+}
