@@ -92,6 +92,21 @@ pub enum Fact {
         /// Processes that it left behind and that were killed.
         leftovers: Vec<String>,
     },
+    /// It was decided about one point of a container that a job asks for.
+    PolicyDecision {
+        /// The job.
+        job: String,
+        /// What the container is for: the job, or a service of it.
+        subject: String,
+        /// `allow`, `warn` or `deny`.
+        verdict: String,
+        /// The word for the reason.
+        code: String,
+        /// The reason, for people.
+        reason: String,
+        /// What would allow it.
+        hint: Option<String>,
+    },
     /// A job has ended.
     JobEnded {
         /// The job.
@@ -192,6 +207,10 @@ impl Fact {
         match &mut self {
             Fact::StepStarted { title, .. } => *title = redact(title),
             Fact::StepEnded { leftovers, .. } => leftovers.iter_mut().for_each(|name| *name = redact(name)),
+            Fact::PolicyDecision { reason, hint, .. } => {
+                *reason = redact(reason);
+                *hint = hint.as_deref().map(redact);
+            }
             Fact::JobEnded { reason, .. } | Fact::RunEnded { reason, .. } => {
                 *reason = reason.as_deref().map(redact);
             }

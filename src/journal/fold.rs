@@ -46,6 +46,23 @@ pub struct JobRecord {
     pub reason: Option<String>,
     /// Its steps.
     pub steps: Vec<StepRecord>,
+    /// What was decided about the containers that it asked for.
+    pub policy: Vec<PolicyRecord>,
+}
+
+/// What a journal says was decided about one point of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRecord {
+    /// What the container is for.
+    pub subject: String,
+    /// `allow`, `warn` or `deny`.
+    pub verdict: String,
+    /// The word for the reason.
+    pub code: String,
+    /// The reason, for people.
+    pub reason: String,
+    /// What would allow it.
+    pub hint: Option<String>,
 }
 
 /// What a journal says about a step.
@@ -126,6 +143,7 @@ impl RunRecord {
             fact @ (Fact::JobStarted { .. }
             | Fact::StepStarted { .. }
             | Fact::StepEnded { .. }
+            | Fact::PolicyDecision { .. }
             | Fact::JobEnded { .. }) => self.apply_to_job(time, fact),
         }
     }
@@ -160,6 +178,11 @@ impl RunRecord {
                     step.leftovers = leftovers;
                 });
             }
+            Fact::PolicyDecision { job, subject, verdict, code, reason, hint } => {
+                self.with_job(&job, |job| {
+                    job.policy.push(PolicyRecord { subject, verdict, code, reason, hint });
+                })
+            }
             Fact::JobEnded { job, outcome, reason } => self.with_job(&job, |job| {
                 job.outcome = Some(word(&outcome));
                 job.reason = reason;
@@ -192,6 +215,7 @@ impl JobRecord {
             outcome: None,
             reason: None,
             steps: Vec::new(),
+            policy: Vec::new(),
         }
     }
 
@@ -321,6 +345,31 @@ mod tests {
         assert_eq!(run.progress(), Progress::Finished);
         assert_eq!(run.jobs[0].outcome, Some(Outcome::Failed));
         assert_eq!(run.jobs[0].steps[0].exit, Some(3));
+    }
+
+    #[test]
+    fn decisions_belong_to_their_job() {
+        let decided = |job: &str, hint: Option<&str>| Fact::PolicyDecision {
+            job: job.into(),
+            subject: "db".into(),
+            verdict: "deny".into(),
+            code: "policy.denied".into(),
+            reason: "token".into(),
+            hint: hint.map(str::to_owned),
+        };
+        let jobs = vec![JobFact { id: "a".into(), needs: vec![] }, JobFact { id: "b".into(), needs: vec![] }];
+        let evaluated = Fact::Evaluated { jobs, diagnostics: vec![] };
+        let facts = vec![opened(), evaluated, decided("b", Some("token")), decided("nobody", None)];
+        let run = fold(
+            facts
+                .into_iter()
+                .map(|fact| fact.redacted(&|text| text.replace("token", "<redacted>")))
+                .collect(),
+        );
+        assert!(run.jobs[0].policy.is_empty());
+        let [decision] = run.jobs[1].policy.as_slice() else { panic!("{:?}", run.jobs[1]) };
+        assert_eq!((decision.subject.as_str(), decision.reason.as_str()), ("db", "<redacted>"));
+        assert_eq!(decision.hint.as_deref(), Some("<redacted>"));
     }
 
     #[test]

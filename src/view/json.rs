@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::run::RunView;
-use crate::journal::{JobRecord, RunRecord, StepRecord};
+use crate::journal::{JobRecord, PolicyRecord, RunRecord, StepRecord};
 use crate::model::Outcome;
 
 /// One run, with its jobs and steps.
@@ -50,6 +50,17 @@ fn job_json(job: &JobRecord) -> Value {
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "steps": job.steps.iter().map(step_json).collect::<Vec<_>>(),
+        "policy": job.policy.iter().map(decision_json).collect::<Vec<_>>(),
+    })
+}
+
+fn decision_json(decision: &PolicyRecord) -> Value {
+    json!({
+        "subject": decision.subject,
+        "verdict": decision.verdict,
+        "code": decision.code,
+        "reason": decision.reason,
+        "hint": decision.hint,
     })
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::run::RunView;
-use super::sanitize::{one_line, plain};
-use crate::journal::{JobRecord, StepRecord};
+use super::sanitize::{one_line, output_line, plain};
+use crate::journal::{JobRecord, PolicyRecord, StepRecord};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// One line about a run, for a list.
@@ -73,8 +73,24 @@ fn render_job(out: &mut String, job: &JobRecord) {
         let reason = plain(reason).trim_end().replace('\n', "\n            ");
         let _infallible = writeln!(out, "            {reason}");
     }
+    // What was allowed is in the JSON.
+    for decision in job.policy.iter().filter(|decision| decision.verdict != "allow") {
+        render_decision(out, decision);
+    }
     for step in &job.steps {
         let _infallible = writeln!(out, "  {:>3}  {}", step.number, step_line(step));
+    }
+}
+
+/// What was denied, or let through with a warning, and what would allow it.
+fn render_decision(out: &mut String, decision: &PolicyRecord) {
+    let PolicyRecord { subject, verdict, code, reason, hint } = decision;
+    let word = if verdict == "warn" { "warned" } else { "denied" };
+    let reason = output_line(&format!("{subject}: {reason} ({code})"));
+    let _infallible = writeln!(out, "            {word}: {reason}");
+    if let Some(hint) = hint {
+        // In full: it is a line to be written as it is.
+        let _infallible = writeln!(out, "            hint: {}", plain(hint).replace('\n', " "));
     }
 }
 
@@ -113,4 +129,28 @@ fn time(text: Option<&String>) -> Option<Timestamp> {
 pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
     let millis = u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default();
     format_duration(Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denials_are_shown_with_their_lines_and_allowances_are_not() {
+        let decision = |verdict: &str, hint: Option<&str>| PolicyRecord {
+            subject: "test".into(),
+            verdict: verdict.into(),
+            code: "policy.denied".into(),
+            reason: "the network `\u{1b}[2J` is not open".into(),
+            hint: hint.map(str::to_owned),
+        };
+        let mut out = String::new();
+        let long = format!("write `:policy {}` in config.fnl", "x".repeat(700));
+        for decision in [decision("deny", Some(&long)), decision("warn", None)] {
+            render_decision(&mut out, &decision);
+        }
+        let reason = "test: the network `\u{fffd}[2J` is not open (policy.denied)";
+        let pad = " ".repeat(12);
+        assert_eq!(out, format!("{pad}denied: {reason}\n{pad}hint: {long}\n{pad}warned: {reason}\n"));
+    }
 }
