@@ -13,6 +13,8 @@ pub mod script;
 pub mod config;
 /// Secret values, and their removal from everything that is written or shown.
 pub mod secret;
+/// What a container may: profiles, the operator's bundle, signatures; one decision a point.
+pub mod policy;
 /// Bare repositories: made, adopted, listed, removed; their refs, reflogs and objects.
 pub mod forge;
 /// Step output on disk: CRI lines, head and tail within a limit.

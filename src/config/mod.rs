@@ -4,10 +4,12 @@
 
 mod current;
 mod data_dir;
+mod policy;
 mod read;
 mod settings;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
+pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};
 pub use read::{ConfigError, load, read};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};

@@ -1,0 +1,296 @@
+//! Decides what a container may: one record for each point that is asked for, all denials at once. No I/O.
+
+use super::amount::{Cpus, format_memory};
+use super::bundle::Ceilings;
+use super::decision::{
+    ALLOWED, BUNDLE_INVALID, CEILING_EXCEEDED, DENIED, Decision, OPENED, REGISTRY_NOT_ALLOWED,
+    REQUEST_INVALID, Verdict,
+};
+use super::hint::{ceilings_line, config_line, registries_line};
+use super::policy::{BundleState, Policy};
+use super::profile::ProfileSource;
+use super::request::{ContainerRequest, NO_NETWORK};
+use crate::config::PolicySettings;
+use crate::model::{Profile, capability, container_user, network_name};
+
+/// The processes of a container that neither asks for a number nor has a ceiling.
+pub const DEFAULT_PIDS: u32 = 512;
+
+/// What would give the host away, and what the profile `disabled` lets through. All other names are denied everywhere.
+const OPENABLE: [&str; 9] = [
+    "pid=host",
+    "ipc=host",
+    "uts=host",
+    "user=host",
+    "userns=host",
+    "cgroupns=host",
+    "devices",
+    "seccomp=unconfined",
+    "apparmor=unconfined",
+];
+
+/// What the engine is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Processors; all when nothing.
+    pub cpus: Option<Cpus>,
+    /// Bytes of memory; all when nothing.
+    pub memory: Option<u64>,
+    /// Processes.
+    pub pids: u32,
+}
+
+/// What the engine is told: what was asked for, else the ceiling, else the default.
+pub fn limits(policy: &Policy, request: &ContainerRequest) -> Limits {
+    let ceilings = policy.ceilings();
+    Limits {
+        cpus: request.cpus.or(ceilings.cpu),
+        memory: request.memory.or(ceilings.memory),
+        pids: request.pids.or(ceilings.pids).unwrap_or(DEFAULT_PIDS),
+    }
+}
+
+/// Decides every point of a request. The container may start when none is denied. Signatures are `signature`'s.
+pub fn decide(policy: &Policy, request: &ContainerRequest) -> Vec<Decision> {
+    let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new() };
+    if let BundleState::Broken(wrong) = &policy.bundle {
+        for mistake in wrong {
+            judge.deny(BUNDLE_INVALID, mistake.text.clone(), mistake.hint.clone());
+        }
+        return judge.decisions;
+    }
+    judge.image(request);
+    judge.network(&request.network);
+    judge.amounts(request);
+    for mount in &request.mounts {
+        judge.mount(mount);
+    }
+    if let Some(user) = &request.user {
+        judge.user(user);
+    }
+    judge.switches(request);
+    for cap in &request.caps {
+        judge.cap(cap);
+    }
+    for name in &request.privileged {
+        judge.privileged(name);
+    }
+    judge.decisions
+}
+
+/// Whether nothing is denied.
+pub fn is_allowed(decisions: &[Decision]) -> bool {
+    decisions.iter().all(|decision| decision.verdict != Verdict::Deny)
+}
+
+/// Collects decisions.
+pub(super) struct Judge<'a> {
+    pub(super) policy: &'a Policy,
+    subject: &'a str,
+    decisions: Vec<Decision>,
+}
+
+impl Judge<'_> {
+    fn note(&mut self, verdict: Verdict, code: &'static str, reason: String, hint: Option<String>) {
+        let subject = self.subject.to_owned();
+        self.decisions.push(Decision { subject, verdict, code, reason, hint });
+    }
+
+    pub(super) fn allow(&mut self, reason: String) {
+        self.note(Verdict::Allow, ALLOWED, reason, None);
+    }
+
+    pub(super) fn deny(&mut self, code: &'static str, reason: String, hint: Option<String>) {
+        self.note(Verdict::Deny, code, reason, hint);
+    }
+
+    pub(super) fn invalid(&mut self, reason: String) {
+        self.deny(REQUEST_INVALID, reason, None);
+    }
+
+    /// Decides about what a table may open: `disabled` lets it through with a warning.
+    pub(super) fn opening(&mut self, what: &str, is_open: bool, open: impl FnOnce(&mut PolicySettings)) {
+        if is_open {
+            return self.allow(format!("{what} is open"));
+        }
+        match self.policy.profile {
+            Profile::Disabled => {
+                self.warn(OPENED, format!("{what} is not open, and the profile is disabled"))
+            }
+            profile @ (Profile::Secure | Profile::Permissive) => {
+                let mut settings = self.policy.operator.clone();
+                open(&mut settings);
+                let reason = format!("{what} is not open in the profile {profile}");
+                self.deny(DENIED, reason, Some(config_line(&settings)));
+            }
+        }
+    }
+
+    fn warn(&mut self, code: &'static str, reason: String) {
+        self.note(Verdict::Warn, code, reason, None);
+    }
+
+    /// Decides about what only the profile `disabled` has.
+    pub(super) fn only_disabled(&mut self, what: &str) {
+        match self.policy.profile {
+            Profile::Disabled => {
+                self.warn(OPENED, format!("{what} gives the host away, and the profile is disabled"))
+            }
+            profile @ (Profile::Secure | Profile::Permissive) => {
+                let reason =
+                    format!("{what} gives the host away, which the profile {profile} does not allow");
+                let hint = self.disabled_hint();
+                self.deny(DENIED, reason, Some(hint));
+            }
+        }
+    }
+
+    /// How the profile becomes `disabled`: where it was chosen.
+    fn disabled_hint(&self) -> String {
+        let mut settings = self.policy.operator.clone();
+        match self.policy.source {
+            ProfileSource::Default | ProfileSource::Config => {
+                settings.profile = Some(Profile::Disabled);
+                config_line(&settings)
+            }
+            ProfileSource::Flag => "start quire with --profile disabled".to_owned(),
+            ProfileSource::Environment => "start quire with QUIRE_PROFILE=disabled".to_owned(),
+            ProfileSource::Request => {
+                if !settings.requests.contains(&Profile::Disabled) {
+                    settings.requests.push(Profile::Disabled);
+                }
+                format!("ask for the profile `disabled`, and {}", config_line(&settings))
+            }
+        }
+    }
+
+    /// Decides about what a rule of the bundle forbids: `disabled` lets it through with a warning.
+    fn rule(&mut self, code: &'static str, reason: String, hint: String) {
+        match self.policy.profile {
+            Profile::Disabled => self.warn(code, format!("{reason}, and the profile is disabled")),
+            Profile::Secure | Profile::Permissive => self.deny(code, reason, Some(hint)),
+        }
+    }
+
+    fn image(&mut self, request: &ContainerRequest) {
+        let (image, registry) = (&request.image, request.image.registry());
+        let bundle = self.policy.rules().filter(|bundle| !bundle.allowed_registries.is_empty());
+        match bundle {
+            Some(bundle)
+                if !bundle.allowed_registries.iter().any(|one| one.eq_ignore_ascii_case(registry)) =>
+            {
+                let file = self.policy.bundle_name();
+                let reason = format!("the image `{image}` comes from {registry}, which {file} does not list");
+                self.rule(REGISTRY_NOT_ALLOWED, reason, registries_line(bundle, registry, &file));
+            }
+            Some(_) | None => self.allow(format!("the image `{image}` comes from {registry}")),
+        }
+    }
+
+    fn network(&mut self, name: &str) {
+        if name == NO_NETWORK {
+            return;
+        }
+        match network_name(name) {
+            Err(wrong) => self.invalid(wrong.to_string()),
+            Ok(name) if name == "host" => self.only_disabled("the network `host`"),
+            Ok(name) => {
+                let is_open = self.policy.operator.network.contains(&name)
+                    || self.policy.overrides().network.contains(&name);
+                let what = format!("the network `{name}`");
+                self.opening(&what, is_open, |settings| settings.network.push(name));
+            }
+        }
+    }
+
+    fn amounts(&mut self, request: &ContainerRequest) {
+        let ceilings = self.policy.ceilings();
+        if let Some(cpus) = request.cpus {
+            let raised = Ceilings { cpu: Some(cpus), ..ceilings };
+            let is_over = ceilings.cpu.is_some_and(|ceiling| cpus > ceiling);
+            self.amount(is_over, format!("{cpus} processors"), raised);
+        }
+        match request.memory {
+            Some(0) => self.invalid("no memory at all is not a limit".to_owned()),
+            Some(memory) => {
+                let raised = Ceilings { memory: Some(memory), ..ceilings };
+                let is_over = ceilings.memory.is_some_and(|ceiling| memory > ceiling);
+                self.amount(is_over, format!("{} of memory", format_memory(memory)), raised);
+            }
+            None => {}
+        }
+        match request.pids {
+            Some(0) => self.invalid("no processes at all is not a limit".to_owned()),
+            Some(pids) => {
+                let raised = Ceilings { pids: Some(pids), ..ceilings };
+                let is_over = ceilings.pids.is_some_and(|ceiling| pids > ceiling);
+                self.amount(is_over, format!("{pids} processes"), raised);
+            }
+            None => {}
+        }
+    }
+
+    fn amount(&mut self, is_over: bool, what: String, raised: Ceilings) {
+        if is_over {
+            let file = self.policy.bundle_name();
+            let reason = format!("{what} are more than the ceiling in {file}");
+            self.rule(CEILING_EXCEEDED, reason, ceilings_line(&raised, &file));
+        } else {
+            self.allow(format!("{what} are below the ceiling"));
+        }
+    }
+
+    fn user(&mut self, user: &str) {
+        match container_user(user) {
+            Err(wrong) => self.invalid(wrong.to_string()),
+            Ok(user) if user.split(':').any(is_root) => {
+                let is_open = self.policy.operator.users.contains(&user);
+                let what = format!("the user `{user}`");
+                self.opening(&what, is_open, |settings| settings.users.push(user));
+            }
+            Ok(user) => self.allow(format!("the user `{user}` is not root")),
+        }
+    }
+
+    fn switches(&mut self, request: &ContainerRequest) {
+        let (operator, overrides) = (&self.policy.operator, self.policy.overrides());
+        if request.rootfs_writable {
+            let is_open = operator.rootfs_writable || overrides.rootfs_writable;
+            self.opening("writing to the image's files", is_open, |settings| settings.rootfs_writable = true);
+        }
+        if request.env_inheritance {
+            let is_open = operator.env_inheritance || overrides.env_inheritance;
+            self.opening("the environment of steps", is_open, |settings| settings.env_inheritance = true);
+        }
+    }
+
+    fn cap(&mut self, cap: &str) {
+        match capability(cap) {
+            Err(wrong) => self.invalid(wrong.to_string()),
+            Ok(cap) if cap == "ALL" => self.only_disabled("having all capabilities"),
+            Ok(cap) => {
+                let is_open =
+                    self.policy.operator.caps.contains(&cap) || self.policy.overrides().caps.contains(&cap);
+                let what = format!("the capability `{cap}`");
+                self.opening(&what, is_open, |settings| settings.caps.push(cap));
+            }
+        }
+    }
+
+    fn privileged(&mut self, name: &str) {
+        if OPENABLE.contains(&name) || name == "network=host" {
+            return self.only_disabled(&format!("`{name}`"));
+        }
+        let shown = name.chars().take(80).collect::<String>();
+        let reason = format!("`{}` gives the host away, which no profile allows", shown.escape_debug());
+        self.deny(DENIED, reason, None);
+    }
+}
+
+fn is_root(name: &str) -> bool {
+    name == "root" || name.bytes().all(|byte| byte == b'0')
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

@@ -1,0 +1,102 @@
+//! A decision about one point of a request, and the words for its reasons.
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be.
+    Allow,
+    /// It may be, and somebody should know.
+    Warn,
+    /// It may not be.
+    Deny,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Allow => "allow",
+            Verdict::Warn => "warn",
+            Verdict::Deny => "deny",
+        }
+    }
+}
+
+/// A decision about one point of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The job or service that asks.
+    pub subject: String,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// The word for the reason: one of [`CODES`].
+    pub code: &'static str,
+    /// The reason, for people.
+    pub reason: String,
+    /// What would allow it.
+    pub hint: Option<String>,
+}
+
+/// What is asked for is allowed.
+pub(super) const ALLOWED: &str = "policy.allowed";
+/// The profile `disabled` lets through what no table opens.
+pub(super) const OPENED: &str = "policy.opened";
+/// What is asked for is not open.
+pub(super) const DENIED: &str = "policy.denied";
+/// More is asked for than a ceiling of the bundle allows.
+pub(super) const CEILING_EXCEEDED: &str = "policy.ceiling.exceeded";
+/// The bundle is missing or wrong.
+pub(super) const BUNDLE_INVALID: &str = "policy.bundle.invalid";
+/// What is asked for has no meaning.
+pub(super) const REQUEST_INVALID: &str = "request.invalid";
+/// The image is no reference.
+pub(super) const IMAGE_INVALID: &str = "image.invalid";
+/// The bundle does not list the image's registry.
+pub(super) const REGISTRY_NOT_ALLOWED: &str = "image.registry.not.allowed";
+/// The bundle demands a signature, and there is none that could be verified.
+pub(super) const SIGNATURE_REQUIRED: &str = "image.signature.required";
+/// The bundle wishes for a signature, and there is none that could be verified.
+pub(super) const SIGNATURE_PERMISSIVE: &str = "image.signature.permissive";
+/// The image's signature was verified.
+pub(super) const SIGNATURE_VERIFIED: &str = "image.signature.verified";
+
+/// All codes.
+pub const CODES: [&str; 11] = [
+    ALLOWED,
+    OPENED,
+    DENIED,
+    CEILING_EXCEEDED,
+    BUNDLE_INVALID,
+    REQUEST_INVALID,
+    IMAGE_INVALID,
+    REGISTRY_NOT_ALLOWED,
+    SIGNATURE_REQUIRED,
+    SIGNATURE_PERMISSIVE,
+    SIGNATURE_VERIFIED,
+];
+
+/// The denial of an image that is no reference.
+pub fn invalid_image(subject: &str, error: &super::image::ImageError) -> Decision {
+    let hint = "write it as `alpine:3.20` or `ghcr.io/owner/name@sha256:…`";
+    Decision {
+        subject: subject.to_owned(),
+        verdict: Verdict::Deny,
+        code: IMAGE_INVALID,
+        reason: error.to_string(),
+        hint: Some(hint.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_formats() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        for code in CODES {
+            assert!(page.contains(&format!("| `{code}` |")), "`{code}` is not in docs/formats.md");
+        }
+    }
+}

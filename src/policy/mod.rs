@@ -1,0 +1,33 @@
+//! What a container may. A pipeline asks, the operator's profile, table and bundle answer.
+//!
+//! [`decide()`] and [`choose`] are pure: a request and a [`Policy`] in, one [`Decision`] for each point out. What is not decided here:
+//! steps on the host, which secrets a run has (`secret/`), and what an engine does with its arguments.
+
+mod amount;
+mod bundle;
+mod decide;
+mod decision;
+mod hint;
+mod image;
+mod mount;
+#[expect(clippy::module_inception, reason = "the file is named after its concept, as every other")]
+mod policy;
+mod profile;
+mod request;
+mod signature;
+mod spec;
+mod verify;
+mod yaml;
+
+pub use crate::model::{Profile, ProfileError};
+pub use amount::{AmountError, Cpus, MAX_CPUS, format_memory, parse_memory};
+pub use bundle::{Bundle, Ceilings, Demand, MAX_BUNDLE, Overrides};
+pub use decide::{DEFAULT_PIDS, Limits, decide, is_allowed, limits};
+pub use decision::{CODES, Decision, Verdict, invalid_image};
+pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};
+pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};
+pub use profile::{ProfileSource, choose};
+pub use request::{ContainerRequest, MountRequest, NO_NETWORK};
+pub use signature::{Proof, decide_signature};
+pub use spec::{BundleSpec, PolicySpec};
+pub use verify::{check_signature, verify};

@@ -1,0 +1,113 @@
+//! Decides about folders of the host that a container asks for.
+
+use std::path::{Path, PathBuf};
+
+use super::decide::Judge;
+use super::decision::DENIED;
+use super::policy::Policy;
+use super::request::MountRequest;
+use crate::config::{SYSTEM_FOLDERS, is_clean_folder};
+
+/// Where engines listen, and what they keep their containers in; `*` is any one part of a path.
+const ENGINES: [&str; 12] = [
+    "/run/docker.sock",
+    "/run/docker",
+    "/run/podman",
+    "/run/containerd",
+    "/run/crio",
+    "/run/user/*/docker.sock",
+    "/run/user/*/docker",
+    "/run/user/*/podman",
+    "/run/user/*/containers",
+    "/var/lib/docker",
+    "/var/lib/containers",
+    "/var/lib/containerd",
+];
+
+/// Names of sockets of engines, wherever they are.
+const ENGINE_SOCKETS: [&str; 4] = ["docker.sock", "podman.sock", "containerd.sock", "crio.sock"];
+
+/// Folders inside a container that are the kernel's or quire's.
+const TARGETS: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
+
+/// Where the workspace is inside.
+const WORKSPACE: &str = "/work";
+
+impl Judge<'_> {
+    /// Decides about one folder. What gives the host away comes before every opening.
+    pub(super) fn mount(&mut self, mount: &MountRequest) {
+        let source: PathBuf = mount.source.components().collect();
+        let target: PathBuf = mount.target.components().collect();
+        if !is_clean_folder(&source) {
+            let shown = mount.source.to_string_lossy();
+            return self.invalid(format!("`{}` is not a folder that can be mounted", shorten(&shown)));
+        }
+        let is_taken = target == Path::new("/")
+            || target == Path::new(WORKSPACE)
+            || TARGETS.into_iter().any(|taken| target.starts_with(taken));
+        if is_taken || !is_clean_folder(&target) {
+            let shown = mount.target.to_string_lossy();
+            return self.invalid(format!("`{}` is no place for a folder of the host", shorten(&shown)));
+        }
+        let shown = format!("the folder `{}`", source.display());
+        if overlaps(&source, &self.policy.data_dir) {
+            return self.deny(
+                DENIED,
+                format!("{shown} has to do with quire's data folder, which no container sees"),
+                None,
+            );
+        }
+        if is_an_engines(self.policy, &source) {
+            return self.deny(
+                DENIED,
+                format!("{shown} leads to the container engine, which no container sees"),
+                None,
+            );
+        }
+        if source == Path::new("/") || SYSTEM_FOLDERS.into_iter().any(|system| source.starts_with(system)) {
+            return self.only_disabled(&shown);
+        }
+        let operator = &self.policy.operator;
+        let is_writable = lies_in(&source, &operator.writable_mounts);
+        if mount.writable {
+            self.opening(&format!("writing to {shown}"), is_writable, |settings| {
+                settings.writable_mounts.push(source)
+            });
+        } else {
+            let is_open = is_writable || lies_in(&source, &operator.mounts);
+            self.opening(&shown, is_open, |settings| settings.mounts.push(source));
+        }
+    }
+}
+
+fn lies_in(source: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| source.starts_with(folder))
+}
+
+/// Whether one of two paths is the other or lies in it.
+fn overlaps(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+fn is_an_engines(policy: &Policy, source: &Path) -> bool {
+    // `/var/run` is a link to `/run` nearly everywhere.
+    let plain = source
+        .strip_prefix("/var/run")
+        .map_or_else(|_| source.to_owned(), |rest| Path::new("/run").join(rest));
+    source.file_name().and_then(|name| name.to_str()).is_some_and(|name| ENGINE_SOCKETS.contains(&name))
+        || ENGINES.into_iter().any(|engine| matches_either_way(&plain, Path::new(engine)))
+        || policy.engine_sockets.iter().any(|socket| overlaps(source, socket) || overlaps(&plain, socket))
+}
+
+/// [`overlaps`], with `*` for any part.
+fn matches_either_way(source: &Path, pattern: &Path) -> bool {
+    let is_any = std::ffi::OsStr::new("*");
+    source
+        .components()
+        .zip(pattern.components())
+        .all(|(one, other)| one == other || other.as_os_str() == is_any)
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(120).collect::<String>().escape_debug().to_string()
+}
