@@ -168,8 +168,9 @@ local function enter_waiting(name, span)
   return context
 end
 
-local function refuse(context, problem, span, broken)
-  if broken then context.broken = problem end
+-- `whose` tells what a script can catch and forget from what ends its job: `broken` is quire's, `denied` policy's.
+local function refuse(context, problem, span, whose)
+  if whose and not context.ending then context.ending, context.ending_text = whose, problem end
   raise(problem, span)
 end
 
@@ -194,6 +195,15 @@ function primitives.sh(command, options, span)
   if is_span(options) then options, span = nil, options end
   local context = enter_waiting("sh", span)
   local result, step, broken = host.sh(context.job, command, options, span)
+  if not result then refuse(context, step, span, broken) end
+  return settle(context, result, step, span)
+end
+
+function primitives.container(image, command, options, span)
+  if is_span(command) then command, span = nil, command end
+  if is_span(options) then options, span = nil, options end
+  local context = enter_waiting("container", span)
+  local result, step, broken = host.container(context.job, image, command, options, span)
   if not result then refuse(context, step, span, broken) end
   return settle(context, result, step, span)
 end
@@ -332,7 +342,7 @@ end
 -- Running -----------------------------------------------------------------------------------------------------
 
 local function verdict(context, ok, value)
-  if context.broken then return "broken", context.broken end
+  if context.ending then return context.ending, context.ending_text end
   if not ok then
     if context.end_step then return "step", context.end_step, context.end_how end
     return "error", value

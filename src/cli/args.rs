@@ -29,6 +29,10 @@ enum Command {
         /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, else 127.0.0.1:7878]
         #[arg(long, value_name = "ADDR:PORT|none")]
         bind: Option<String>,
+        /// How far containers may open themselves to this machine: secure, permissive or disabled [default: :policy
+        /// :profile of config.fnl, else secure]; the variable QUIRE_PROFILE goes before it
+        #[arg(long)]
+        profile: Option<String>,
     },
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
@@ -120,6 +124,9 @@ enum CiCommand {
         /// Print the run as JSON when it has ended
         #[arg(long)]
         json: bool,
+        /// How far containers may open themselves to this machine: secure, permissive or disabled
+        #[arg(long)]
+        profile: Option<String>,
     },
 }
 
@@ -162,12 +169,13 @@ fn perform(cli: Cli) -> Ended {
     let made = || place::make_data_dir(anywhere()?);
     let data = || place::existing(anywhere()?);
     match command {
-        Command::Serve { bind } => serve::serve(made()?, bind.as_deref()),
+        Command::Serve { bind, profile } => serve::serve(made()?, bind.as_deref(), profile.as_deref()),
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data()?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
-        Command::Ci(CiCommand::Run { path, verbose, json }) => {
-            ci_run::run(anywhere().ok().as_ref(), &path, ci_run::Output { verbose, json })
+        Command::Ci(CiCommand::Run { path, verbose, json, profile }) => {
+            let profiles = place::profiles(profile.as_deref())?;
+            ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
         Command::Runs { repo, limit, json } => runs::list(&data()?, repo.as_deref(), limit, json),
         Command::Show { run, json } => runs::show(&data()?, &run, json),

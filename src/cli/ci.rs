@@ -10,7 +10,7 @@ use super::exit::{Code, Ended, Failure, print, print_json};
 use crate::model::{Diagnostic, render_all};
 use crate::pipeline::fennel::{ENTRY, PipelineFiles};
 use crate::run::{Loaded, job_facts, sort_files};
-use crate::script::{HostError, HostFuture, JobHost, ShCall, StepResult};
+use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult};
 
 /// The memory of the VM that checks, in bytes.
 const VM_MEMORY: usize = 256 << 20;
@@ -112,6 +112,10 @@ struct NoJobs;
 
 impl JobHost for NoJobs {
     fn sh(&self, _: &str, _: ShCall) -> HostFuture<StepResult> {
+        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
+    }
+
+    fn container(&self, _: &str, _: ContainerCall) -> HostFuture<StepResult> {
         Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
     }
 

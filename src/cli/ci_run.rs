@@ -1,6 +1,7 @@
 //! `quire ci run`: the pipeline of a working copy, run on its files as they are now, by the engine that the server uses.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -13,10 +14,12 @@ use super::ci::{find_root, read_files};
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::place::environment;
 use crate::config::{self, DataDir, SecretDecl, Settings};
+use crate::executor::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans};
 use crate::forge::Repo;
 use crate::journal::{Fact, RunRecord, StopReason};
 use crate::model::{CommitId, Outcome, RefName, chain};
+use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
     CONTROL_SOCKET, Execution, Fill, Message, PushEvent, Recorder, RunLimits, Workspace, execute, tell,
 };
@@ -47,7 +50,7 @@ struct Copy {
 }
 
 /// `quire ci run`.
-pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended {
+pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, output: Output) -> Ended {
     let root = find_root(path)?;
     let files = read_files(&root)?;
     let copy = look_at(root)?;
@@ -77,6 +80,8 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended 
         has_slot: true,
         superseded_by: None,
         orphans: Orphans::OfSteps,
+        policy: policy_of_run(&settings.policy, data.map_or(&copy.root, DataDir::path), profiles, &[]).0,
+        engine_environment: engine_environment(),
     };
     let reporter = Reporter::start(run_dir.clone(), output);
     let ended = execute(execution).map_err(|error| Failure::broken(&error))?;
@@ -166,8 +171,15 @@ fn grants(settings: &Settings, branch: &RefName) -> Vec<SecretGrant> {
 
 fn step_environment(settings: &Settings) -> Environment {
     let from = environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let pass: Vec<std::ffi::OsString> = settings.pass_env.iter().map(Into::into).collect();
+    let pass: Vec<OsString> = settings.pass_env.iter().map(Into::into).collect();
     Environment::clean(&from, &pass)
+}
+
+/// What container engines read of the environment.
+fn engine_environment() -> BTreeMap<OsString, OsString> {
+    let of_engine = |(name, _): &(String, String)| ENGINE_VARIABLES.contains(&name.as_str());
+    let pairs = environment().into_iter().filter(of_engine);
+    pairs.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 /// What `:quire/push` gives: as if the branch were pushed for the first time.

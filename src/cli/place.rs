@@ -6,7 +6,8 @@ use rusqlite::Connection;
 
 use super::exit::{Code, Failure};
 use crate::config::{DataDir, DataDirHints};
-use crate::model::RunName;
+use crate::model::{Profile, ProfileError, RunName};
+use crate::policy::StartProfiles;
 use crate::store::{self, RunRow};
 
 /// The data folder that is meant.
@@ -89,4 +90,17 @@ pub(super) fn find_run(data: &DataDir, text: &str) -> Result<RunRow, Failure> {
 /// The address of the server, as it wrote it down when it started.
 pub(super) fn server_url(data: &DataDir) -> Option<String> {
     std::fs::read_to_string(data.server_url()).ok().filter(|url| !url.is_empty())
+}
+
+/// The profiles of containers that were chosen here: by the flag, and by `QUIRE_PROFILE`.
+pub(super) fn profiles(flag: Option<&str>) -> Result<StartProfiles, Failure> {
+    let parse = |text: &str, from: &str| {
+        let wrong = |error: ProfileError| Failure::new(Code::Usage, format!("{from}: {error}"));
+        Profile::parse(text).map_err(wrong)
+    };
+    let environment = variable("QUIRE_PROFILE").filter(|text| !text.is_empty());
+    Ok(StartProfiles {
+        environment: environment.map(|text| parse(&text, "QUIRE_PROFILE")).transpose()?,
+        flag: flag.map(|text| parse(text, "--profile")).transpose()?,
+    })
 }

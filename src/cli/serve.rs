@@ -6,17 +6,18 @@ use std::os::fd::OwnedFd;
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Code, Ended, Failure};
-use super::place::{environment, variable};
+use super::place::{environment, profiles, variable};
 use crate::config::{Bind, ConfigError, DataDir};
 use crate::run::run_from_socket;
 use crate::serve::{ServeError, ServeOptions};
 
 /// `quire serve`.
-pub(super) fn serve(data: DataDir, bind: Option<&str>) -> Ended {
+pub(super) fn serve(data: DataDir, bind: Option<&str>, profile: Option<&str>) -> Ended {
     log_to_stderr();
     let bind = bind.map(parse_bind).transpose()?;
+    let profiles = profiles(profile)?;
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
-    let options = ServeOptions { data, bind, binary, environment: environment() };
+    let options = ServeOptions { data, bind, binary, environment: environment(), profiles };
     match crate::serve::serve(options) {
         Ok(()) => Ok(Code::Done),
         Err(ServeError::Config(ConfigError::Wrong(wrong))) => Err(Failure::mistakes(&wrong)),

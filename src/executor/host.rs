@@ -156,7 +156,8 @@ impl Host {
         };
         let log_error = |source| StepError::Log { source };
         let cause = output.pass_on_while(ending).await.map_err(log_error)?.map_err(watch_error)?;
-        let cleared = output.pass_on_while(live.clear(&cause, spec.grace)).await.map_err(log_error)?;
+        let cleared =
+            output.pass_on_while(live.clear(&cause, (spec.settle, spec.grace))).await.map_err(log_error)?;
         output.drain(DRAIN_LIMIT).await.map_err(log_error)?;
         let exit = live.finish();
         let (stdout, stderr, truncated) = output.captured();
@@ -259,9 +260,9 @@ impl Live {
     }
 
     /// Ends everything that belongs to the step.
-    async fn clear(&self, cause: &Cause, grace: Duration) -> Swept {
+    async fn clear(&self, cause: &Cause, (settle, grace): (Duration, Duration)) -> Swept {
         let patience = match cause {
-            Cause::Ended => Patience { settle: LEFTOVER_SETTLE, grace: LEFTOVER_GRACE },
+            Cause::Ended => Patience { settle, grace: LEFTOVER_GRACE },
             Cause::TimedOut | Cause::Stopped => Patience { settle: Duration::ZERO, grace },
         };
         if matches!(cause, Cause::Ended) && stop::is_clear(&self.footprint) {

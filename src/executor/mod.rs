@@ -14,6 +14,7 @@
 //! runtime of its own.
 
 mod capture;
+pub mod container;
 mod environment;
 mod host;
 mod members;

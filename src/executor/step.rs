@@ -33,6 +33,8 @@ pub struct StepSpec {
     pub timeout: Option<Duration>,
     /// How long it may take to end when it was told to.
     pub grace: Duration,
+    /// How long what it left behind may go on by itself, before it is told to end.
+    pub settle: Duration,
     /// How much of each of its two outputs is given back, in bytes.
     pub capture_limit: usize,
 }

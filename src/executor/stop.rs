@@ -42,7 +42,7 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
 
 /// Ends everything that belongs to a step. Only those that were told to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
-    let told = wait_all(step.look().members, patience.settle);
+    let told = settle(step, patience.settle);
     let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
         // A process of another user cannot be told; the report will name it.
@@ -51,6 +51,18 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
     }
     wait_all(told, patience.grace);
     Swept { ended, survivors: kill(step).survivors }
+}
+
+/// Waits until nothing is left of a step by itself, at most for `limit`, and gives what is: one that ends may have
+/// started another that cleans up.
+fn settle(step: &Footprint, limit: Duration) -> Vec<Member> {
+    let started = Instant::now();
+    loop {
+        let left = wait_all(step.look().members, limit.saturating_sub(started.elapsed()));
+        if !left.is_empty() || started.elapsed() >= limit || is_clear(step) {
+            return left;
+        }
+    }
 }
 
 /// Kills everything that belongs to a step at once.

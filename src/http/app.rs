@@ -56,6 +56,8 @@ pub struct App {
     pub draining: Arc<tokio::sync::Mutex<()>>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
+    /// The environment that the server was started with.
+    pub environment: Arc<Vec<(String, String)>>,
 }
 
 /// What to look at.
@@ -79,7 +81,7 @@ impl App {
         store: Store,
         settings: Arc<CurrentSettings>,
         (wake, pushes): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>),
-        url: Option<String>,
+        (url, environment): (Option<String>, Vec<(String, String)>),
     ) -> App {
         App {
             data,
@@ -91,6 +93,7 @@ impl App {
             open_pushes: Arc::default(),
             draining: Arc::default(),
             url,
+            environment: Arc::new(environment),
         }
     }
 

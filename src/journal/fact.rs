@@ -107,6 +107,15 @@ pub enum Fact {
         /// What would allow it.
         hint: Option<String>,
     },
+    /// An image was found that containers of the run use.
+    ImageResolved {
+        /// The image, as the pipeline names it.
+        image: String,
+        /// The id of what is run: it names the content.
+        id: String,
+        /// Its digest in its registry, if it came from one.
+        digest: Option<String>,
+    },
     /// A job has ended.
     JobEnded {
         /// The job.
@@ -221,6 +230,7 @@ impl Fact {
                     diagnostic.source_line = diagnostic.source_line.as_deref().map(redact);
                 }
             }
+            Fact::ImageResolved { image, .. } => *image = redact(image),
             Fact::RunOpened { .. }
             | Fact::RunStarted {}
             | Fact::JobStarted { .. }

@@ -27,6 +27,19 @@ pub struct RunRecord {
     pub diagnostics: Vec<DiagnosticFact>,
     /// Its jobs, in the order of the file.
     pub jobs: Vec<JobRecord>,
+    /// The images that its containers used.
+    pub images: Vec<ImageRecord>,
+}
+
+/// What a journal says about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRecord {
+    /// The image, as the pipeline names it.
+    pub image: String,
+    /// The id of what was run.
+    pub id: String,
+    /// Its digest in its registry, if it came from one.
+    pub digest: Option<String>,
 }
 
 /// What a journal says about a job.
@@ -131,6 +144,7 @@ impl RunRecord {
             }
             Fact::RunStarted {} => self.started_at = Some(time),
             Fact::StopAsked { reason } => self.stop = Some(reason),
+            Fact::ImageResolved { image, id, digest } => self.images.push(ImageRecord { image, id, digest }),
             Fact::RunEnded { outcome, reason } => {
                 let outcome = word(&outcome);
                 for job in &mut self.jobs {
@@ -193,6 +207,7 @@ impl RunRecord {
             | Fact::Broken { .. }
             | Fact::RunStarted {}
             | Fact::StopAsked { .. }
+            | Fact::ImageResolved { .. }
             | Fact::RunEnded { .. } => {}
         }
     }

@@ -10,6 +10,6 @@ mod reader;
 mod writer;
 
 pub use fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
-pub use fold::{JobRecord, PolicyRecord, RunRecord, StepRecord};
+pub use fold::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
 pub use reader::{JOURNAL, JournalReader};
 pub use writer::{JournalError, JournalWriter};

@@ -1,11 +1,12 @@
 //! The Fennel front-end: `.quire/ci.fnl` and `.quire/lib/**` to a bundle, and what the pipeline declared to a job graph.
 
 use super::check::{Declared, DeclaredNeed};
-use super::graph::{JobGraph, JobOptions, When};
-use crate::model::{Diagnostic, Span, parse_duration, suggest};
+use super::graph::{JobGraph, JobOptions};
+use super::job_option::{check_together, read_option};
+use crate::model::{Diagnostic, Span};
 use crate::script::{
     BuiltinModule, Bundle, BundleCache, CacheKey, CallSpans, CompileFailure, CompileOptions, GLOBALS,
-    InputRef, OptionValue, PLANNED, Problem, Registration, SourceFile, Sources, compile,
+    InputRef, PLANNED, Problem, Registration, SourceFile, Sources, compile,
 };
 
 /// The file that declares the jobs.
@@ -20,12 +21,6 @@ const BUILTIN: [(&str, &str, &str); 1] =
 
 /// The modules that the run VM provides to quire's own.
 const HOST_MODULES: [&str; 1] = ["quire.primitives"];
-
-/// The options of `ci:job`.
-const OPTIONS: [&str; 4] = ["timeout", "when", "allow-failure", "interruptible"];
-
-/// Options of `ci:job` that a later version will have.
-const PLANNED_OPTIONS: [&str; 7] = ["retry", "image", "env", "needs-secrets", "group", "workspace", "matrix"];
 
 /// The files of a pipeline.
 #[derive(Debug, Clone)]
@@ -194,53 +189,11 @@ impl<'a> Reading<'a> {
                 self.refuse(span, message, help);
             }
         }
+        if let Err((message, help)) = check_together(&options) {
+            let span = self.span(Some(2), None);
+            self.refuse(span, message, help);
+        }
         let (id_span, span) = (self.span(Some(0), None), self.span(None, None));
         Some(Declared { id: registration.id.clone()?, id_span, span, needs, options })
     }
-}
-
-/// What is wrong, and what to do instead.
-type Refusal = (String, Option<String>);
-
-/// Reads one option of a job into `options`.
-fn read_option(name: &str, value: &OptionValue, options: &mut JobOptions) -> Result<(), Refusal> {
-    let wants = |what: &str| (format!("`:{name}` of a job wants {what}"), None);
-    match (name, value) {
-        ("timeout", OptionValue::Text(text)) => {
-            let timeout = parse_duration(text).map_err(|error| (error.to_string(), None))?;
-            let timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
-            options.timeout = Some(timeout.ok_or_else(|| wants("a duration such as \"5m\", or seconds"))?);
-        }
-        ("timeout", OptionValue::Number(seconds)) => {
-            let timeout =
-                std::time::Duration::try_from_secs_f64(*seconds).ok().filter(|timeout| !timeout.is_zero());
-            options.timeout = Some(timeout.ok_or_else(|| wants("a duration such as \"5m\", or seconds"))?);
-        }
-        ("timeout", _) => return Err(wants("a duration such as \"5m\", or seconds")),
-        ("when", OptionValue::Text(when)) => {
-            options.when = match when.as_str() {
-                "always" => When::Always,
-                "failed" => When::Failed,
-                "passed" => When::Passed,
-                _ => return Err(wants("`:always`, `:failed` or `:passed`")),
-            };
-        }
-        ("when", _) => return Err(wants("`:always`, `:failed` or `:passed`")),
-        ("allow-failure", OptionValue::Flag(flag)) => options.allow_failure = *flag,
-        ("interruptible", OptionValue::Flag(flag)) => options.interruptible = *flag,
-        ("allow-failure" | "interruptible", _) => return Err(wants("`true` or `false`")),
-        _ => return Err(unknown_option(name)),
-    }
-    Ok(())
-}
-
-fn unknown_option(name: &str) -> Refusal {
-    if PLANNED_OPTIONS.contains(&name) {
-        return (format!("the job option `:{name}` is not in this version of quire"), None);
-    }
-    let help = match suggest(name, OPTIONS) {
-        Some(near) => format!("did you mean `:{near}`?"),
-        None => format!("options of a job are :{}", OPTIONS.join(" :")),
-    };
-    (format!("a job has no option `:{name}`"), Some(help))
 }

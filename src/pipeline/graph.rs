@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::JobId;
+use crate::script::ContainerOptions;
 
 /// What starts a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,11 +53,22 @@ pub struct JobOptions {
     pub allow_failure: bool,
     /// Whether a newer push may stop it.
     pub interruptible: bool,
+    /// The image that its steps run in; else they run on the host.
+    pub image: Option<String>,
+    /// What the job's container is asked to be, and its services.
+    pub container: ContainerOptions,
 }
 
 impl Default for JobOptions {
     fn default() -> JobOptions {
-        JobOptions { timeout: None, when: When::Passed, allow_failure: false, interruptible: true }
+        JobOptions {
+            timeout: None,
+            when: When::Passed,
+            allow_failure: false,
+            interruptible: true,
+            image: None,
+            container: ContainerOptions::default(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod check;
 pub mod fennel;
 mod graph;
+mod job_option;
 
 pub use check::{Declared, DeclaredNeed};
 pub use graph::{Job, JobGraph, JobOptions, Need, Source, When};

@@ -1,5 +1,7 @@
 //! A decision about one point of a request, and the words for its reasons.
 
+use std::fmt;
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -35,6 +37,16 @@ pub struct Decision {
     pub reason: String,
     /// What would allow it.
     pub hint: Option<String>,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.reason)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is asked for is allowed.
@@ -74,6 +86,12 @@ pub const CODES: [&str; 11] = [
     SIGNATURE_PERMISSIVE,
     SIGNATURE_VERIFIED,
 ];
+
+/// The denial of what has no meaning.
+pub(super) fn invalid_request(subject: &str, reason: String) -> Decision {
+    let subject = subject.to_owned();
+    Decision { subject, verdict: Verdict::Deny, code: REQUEST_INVALID, reason, hint: None }
+}
 
 /// The denial of an image that is no reference.
 pub fn invalid_image(subject: &str, error: &super::image::ImageError) -> Decision {

@@ -10,6 +10,7 @@ mod decision;
 mod hint;
 mod image;
 mod mount;
+mod of_run;
 #[expect(clippy::module_inception, reason = "the file is named after its concept, as every other")]
 mod policy;
 mod profile;
@@ -25,6 +26,7 @@ pub use bundle::{Bundle, Ceilings, Demand, MAX_BUNDLE, Overrides};
 pub use decide::{DEFAULT_PIDS, Limits, decide, is_allowed, limits};
 pub use decision::{CODES, Decision, Verdict, invalid_image};
 pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};
+pub use of_run::{StartProfiles, policy_of_run};
 pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};
 pub use profile::{ProfileSource, choose};
 pub use request::{ContainerRequest, MountRequest, NO_NETWORK};

@@ -134,7 +134,9 @@ impl Drive {
     async fn start_job(&mut self, job: usize) -> Result<(), String> {
         let name = self.name(job);
         self.record(Fact::JobStarted { job: name.clone() }).await?;
-        self.host.open_job(&name);
+        if let Some(declared) = self.state.graph().jobs().get(job) {
+            self.host.open_job(&name, &declared.options);
+        }
         self.vm.run(job, &name, self.inputs(job)).await;
         Ok(())
     }

@@ -4,19 +4,28 @@
 //! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
 //! own, and so has the watchdog that ends the process when the VM does not listen.
 
+mod called_step;
+mod container_request;
+mod container_step;
+mod containers;
 mod control;
 mod drive;
 mod evaluate;
+mod job_slot;
 mod live;
+mod ownership;
 mod push_event;
 mod queue;
 mod recorder;
 mod rerun;
 mod run_host;
 mod runner;
+mod services;
 mod spec;
 mod state;
 mod step;
+mod step_task;
+mod up_front;
 mod vm_thread;
 mod watchdog;
 mod workspace;
@@ -24,9 +33,11 @@ mod workspace;
 #[cfg(test)]
 mod step_tests;
 
+pub use containers::Containers;
 pub use control::{CONTROL_SOCKET, Message, tell};
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{Loaded, commit_files, job_facts, sort_files};
+pub use job_slot::JobSlots;
 pub use live::LiveRuns;
 pub use push_event::PushEvent;
 pub use queue::{Dispatch, QueuedRun, plan};

@@ -1,28 +1,30 @@
 //! What running jobs ask for, done: steps, secrets, files, lines in the log.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
+use super::called_step::CalledStep;
+use super::containers::Containers;
+use super::job_slot::{ActiveStep, JobSlots, StepSlot};
 use super::recorder::Recorder;
+use super::step_task::{Step, Work, title};
 use super::workspace::Workspace;
-use crate::executor::{Environment, Host, Program, StepEnd, StepSpec};
-use crate::journal::Fact;
-use crate::model::{Outcome, chain, suggest};
-use crate::script::{Command, HostError, HostFuture, JobHost, ShCall, StepResult};
+use crate::executor::{Environment, Host, LEFTOVER_SETTLE, Program, StepSpec};
+use crate::model::suggest;
+use crate::pipeline::JobOptions;
+use crate::script::{
+    Command, ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, ShCall, StepResult,
+};
 use crate::secret::{SecretError, SecretValues};
 
 /// How long a step may take to end when it was told to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// How much of each output of a step a script gets, in bytes.
-const CAPTURE_LIMIT: usize = 16 << 20;
-
-/// The longest title of a step, in characters.
-const MAX_TITLE: usize = 100;
+pub(super) const CAPTURE_LIMIT: usize = 16 << 20;
 
 /// The world of the jobs of one run.
 pub struct RunHost {
@@ -41,151 +43,108 @@ pub struct RunHost {
     /// How long a step may take that says nothing else.
     pub step_timeout: Duration,
     /// The jobs that go on.
-    pub jobs: Mutex<HashMap<String, JobSlot>>,
+    pub jobs: JobSlots,
+    /// Its containers.
+    pub containers: Arc<Containers>,
     /// Told when quire itself could not do its work.
     pub broken: tokio::sync::mpsc::Sender<String>,
 }
 
-/// A job that goes on.
-pub struct JobSlot {
-    steps: u32,
-    stop: watch::Sender<bool>,
-    active: watch::Sender<usize>,
-}
-
 impl RunHost {
     /// Makes room for a job that begins.
-    pub fn open_job(&self, job: &str) {
-        let slot = JobSlot { steps: 0, stop: watch::Sender::new(false), active: watch::Sender::new(0) };
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(job.to_owned(), slot);
+    pub fn open_job(&self, job: &str, options: &JobOptions) {
+        self.jobs.open(job, options.image.clone(), options.container.clone());
     }
 
     /// Tells the steps of a job to end; it gets no new ones.
     pub fn stop_job(&self, job: &str) {
-        if let Some(slot) = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(job) {
-            slot.stop.send_replace(true);
-        }
+        self.jobs.stop(job);
     }
 
     /// Waits until no step of a job goes on, and forgets the job.
     pub async fn close_job(&self, job: &str) {
-        let active = self
-            .jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(job)
-            .map(|slot| slot.active.subscribe());
-        if let Some(mut active) = active {
-            // The sender is in the slot, which is removed only below.
-            let _always_there = active.wait_for(|count| *count == 0).await.is_ok();
-        }
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
+        self.jobs.close(job).await;
         self.recorder.close_script(job);
     }
 
-    /// The number of the next step of a job, and what tells it to stop. Nothing for a job that was stopped.
-    fn next_step(&self, job: &str) -> Option<(u32, watch::Receiver<bool>, ActiveStep)> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = jobs.get_mut(job).filter(|slot| !*slot.stop.borrow())?;
-        slot.steps += 1;
-        slot.active.send_modify(|count| *count += 1);
-        Some((slot.steps, slot.stop.subscribe(), ActiveStep(slot.active.clone())))
-    }
-}
-
-/// A step that counts as going on until this is dropped.
-struct ActiveStep(watch::Sender<usize>);
-
-impl Drop for ActiveStep {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count = count.saturating_sub(1));
-    }
-}
-
-/// One step on its way.
-struct Step {
-    job: String,
-    number: u32,
-    title: String,
-    line: Option<u32>,
-    spec: StepSpec,
-    stop: watch::Receiver<bool>,
-}
-
-impl Step {
-    /// Writes the step down, runs it, and writes down how it ended.
-    async fn run(self, executor: Arc<Host>, recorder: Recorder) -> Result<StepResult, String> {
-        let failed = |error: &dyn std::error::Error| chain(error);
-        let Step { job, number, title, line, spec, stop } = self;
-        let started = Fact::StepStarted { job: job.clone(), step: number, title: title.clone(), line };
-        recorder.write(started).map_err(|error| failed(&error))?;
-        let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
-        let ended = executor.run_step(&spec, &mut log, stop).await;
-        let end = match ended {
-            Ok(end) => end,
-            Err(error) => refuse(recorder.redact(&chain(&error)), &mut log),
-        };
-        if !end.survivors.is_empty() {
-            let survivors = recorder.redact(&end.survivors.join(", "));
-            log.note(&format!("these processes could not be killed: {survivors}"))
-                .map_err(|error| failed(&error))?;
-        }
-        let written = log.finish().map_err(|error| failed(&error))?;
-        let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        let fact = Fact::StepEnded {
-            job,
-            step: number,
-            outcome: outcome(&end).as_str().to_owned(),
-            exit: end.exit,
-            signal: end.signal,
-            duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
-            left_out: written.left_out,
-            secrets,
-            leftovers: end.leftovers.clone(),
-        };
-        recorder.write(fact).map_err(|error| failed(&error))?;
-        Ok(StepResult {
-            exit: end.exit,
-            signal: end.signal,
-            stdout: end.stdout,
-            stderr: end.stderr,
-            duration: end.duration,
-            truncated: end.truncated,
-            timed_out: end.timed_out,
-            step: number,
-            title,
+    /// Does the work of a step on the runtime of steps. What quire itself could not do ends the run.
+    fn start(
+        &self,
+        active: ActiveStep,
+        work: impl Future<Output = Result<StepResult, HostError>> + Send + 'static,
+    ) -> HostFuture<StepResult> {
+        let broken = self.broken.clone();
+        let running = self.io.spawn(async move {
+            let result = work.await;
+            if let Err(HostError::Broken(problem)) = &result {
+                // A record that cannot be written ends the run: what is not written down must not go on.
+                let _gone = broken.send(problem.clone()).await.is_err();
+            }
+            drop(active);
+            result
+        });
+        Box::pin(async move {
+            match running.await {
+                Ok(result) => result,
+                Err(error) => Err(HostError::Broken(format!("a step was lost: {error}"))),
+            }
         })
     }
+
+    fn start_in_container(&self, job: &str, call: ContainerCall, slot: StepSlot) -> HostFuture<StepResult> {
+        let secrets = self.secret_files(job, &call.options.secrets);
+        let own = &call.options.services;
+        let services = if own.is_empty() { &slot.place.options.services } else { own };
+        let of_services = services.iter().map(|service| self.secret_files(job, &service.options.secrets));
+        let of_services: Result<Vec<_>, HostError> = of_services.collect();
+        let (secrets, of_services) = match (secrets, of_services) {
+            (Ok(secrets), Ok(of_services)) => (secrets, of_services),
+            (Err(error), _) | (_, Err(error)) => return Box::pin(async { Err(error) }),
+        };
+        let StepSlot { number, steps, stop, place, active } = slot;
+        let step = CalledStep {
+            job: job.to_owned(),
+            number,
+            steps,
+            stop,
+            place,
+            call,
+            secrets,
+            of_services,
+            containers: Arc::clone(&self.containers),
+            executor: Arc::clone(&self.executor),
+            recorder: self.recorder.clone(),
+            workspace: self.workspace.clone(),
+            timeout: self.step_timeout,
+        };
+        self.start(active, step.run())
+    }
+
+    /// The values of secrets that a container gets as files.
+    fn secret_files(&self, job: &str, names: &[String]) -> Result<Vec<(String, Vec<u8>)>, HostError> {
+        names.iter().map(|name| Ok((name.clone(), self.secret(job, name)?))).collect()
+    }
 }
 
-/// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed
-/// step, so that the job fails.
-fn refuse(reason: String, log: &mut super::recorder::StepLog) -> StepEnd {
-    if let Err(problem) = log.note(&reason) {
-        tracing::warn!(%problem, reason, "why a step could not run is not in its log");
-    }
-    StepEnd { exit: 126, stderr: reason.clone().into_bytes(), missing: Some(reason), ..StepEnd::default() }
-}
-
-/// The outcome of a step by itself.
-fn outcome(end: &StepEnd) -> Outcome {
-    if end.timed_out {
-        Outcome::TimedOut
-    } else if end.stopped {
-        Outcome::Cancelled
-    } else if end.exit == 0 {
-        Outcome::Passed
-    } else {
-        Outcome::Failed
-    }
+/// The answer to a job that was stopped and asks for more.
+fn stopped() -> HostFuture<StepResult> {
+    Box::pin(async { Err(HostError::Broken("the job was stopped".to_owned())) })
 }
 
 impl JobHost for RunHost {
+    fn container(&self, job: &str, call: ContainerCall) -> HostFuture<StepResult> {
+        match self.jobs.next_step(job) {
+            Some(slot) => self.start_in_container(job, call, slot),
+            None => stopped(),
+        }
+    }
+
     fn sh(&self, job: &str, call: ShCall) -> HostFuture<StepResult> {
-        let stopped = || -> HostFuture<StepResult> {
-            Box::pin(async { Err(HostError::Broken("the job was stopped".to_owned())) })
-        };
-        let Some((number, stop, active)) = self.next_step(job) else { return stopped() };
+        let Some(slot) = self.jobs.next_step(job) else { return stopped() };
+        if let Some(image) = slot.place.image.clone() {
+            let options = ContainerOptions { services: Vec::new(), ..slot.place.options.clone() };
+            return self.start_in_container(job, ContainerCall { image, options, step: call }, slot);
+        }
         let mut env = self.environment.clone();
         for (name, value) in &call.env {
             let value = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(value);
@@ -193,6 +152,7 @@ impl JobHost for RunHost {
                 return Box::pin(async move { Err(HostError::Refused(problem.to_string())) });
             }
         }
+        let StepSlot { number, stop, active, .. } = slot;
         let title = call.name.clone().unwrap_or_else(|| title(&call.command));
         let spec = StepSpec {
             name: format!("{job}/{number}"),
@@ -204,30 +164,16 @@ impl JobHost for RunHost {
             input: call.input,
             timeout: Some(call.timeout.unwrap_or(self.step_timeout)),
             grace: STOP_GRACE,
+            settle: LEFTOVER_SETTLE,
             capture_limit: CAPTURE_LIMIT,
             program: match call.command {
                 Command::Shell(text) => Program::Shell(text),
                 Command::Argv(argv) => Program::Argv(argv),
             },
         };
-        let step = Step { job: job.to_owned(), number, title, line: call.line, spec, stop };
-        let (executor, recorder, broken) =
-            (Arc::clone(&self.executor), self.recorder.clone(), self.broken.clone());
-        let running = self.io.spawn(async move {
-            let result = step.run(executor, recorder).await;
-            if let Err(problem) = &result {
-                // A record that cannot be written ends the run: what is not written down must not go on.
-                let _gone = broken.send(problem.clone()).await.is_err();
-            }
-            drop(active);
-            result
-        });
-        Box::pin(async move {
-            match running.await {
-                Ok(result) => result.map_err(HostError::Broken),
-                Err(error) => Err(HostError::Broken(format!("a step was lost: {error}"))),
-            }
-        })
+        let work = Work::Host(Box::new(spec));
+        let step = Step { job: job.to_owned(), number, title, line: call.line, work, stop };
+        self.start(active, step.run(Arc::clone(&self.executor), self.recorder.clone()))
     }
 
     fn secret(&self, job: &str, name: &str) -> Result<Vec<u8>, HostError> {
@@ -286,31 +232,5 @@ impl RunHost {
             format!("config.fnl declares {}", names.join(", "))
         };
         format!("no secret is called `{name}`: {declared}{}", near.unwrap_or_default())
-    }
-}
-
-/// What a step is called when its script does not say: the first line of a text, the words of a list.
-fn title(command: &Command) -> String {
-    let text = match command {
-        Command::Shell(text) => {
-            String::from_utf8_lossy(text).trim().lines().next().unwrap_or_default().to_owned()
-        }
-        Command::Argv(argv) => {
-            argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")
-        }
-    };
-    if text.chars().count() <= MAX_TITLE {
-        text
-    } else {
-        text.chars().take(MAX_TITLE - 1).chain(['…']).collect()
-    }
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

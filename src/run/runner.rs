@@ -1,6 +1,8 @@
 //! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
 //! jobs, and ends with nothing left behind. It outlives the server that started it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,14 +12,17 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::containers::Containers;
 use super::control;
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
+use super::job_slot::JobSlots;
 use super::push_event::PushEvent;
 use super::recorder::{LOG_FOLDER, Recorder};
 use super::run_host::RunHost;
 use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
+use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::Watchdog;
 use super::workspace::Workspace;
@@ -26,6 +31,7 @@ use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, StopReason};
 use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Severity, chain};
 use crate::pipeline::fennel::PipelineFiles;
+use crate::policy::Policy;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
 use crate::sys::inotify::Inotify;
@@ -76,6 +82,10 @@ pub struct Execution {
     pub superseded_by: Option<u64>,
     /// Whose orphans this process adopts.
     pub orphans: Orphans,
+    /// What its containers may.
+    pub policy: Policy,
+    /// What container engines read of the environment that quire was started with.
+    pub engine_environment: BTreeMap<OsString, OsString>,
 }
 
 /// Puts the files of a run into its workspace, and says what `:quire/push` gives.
@@ -136,15 +146,17 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let old = CommitId::parse(&spec.old).map_err(|_| wrong("old"))?;
     let new = CommitId::parse(&spec.new).map_err(|_| wrong("new"))?;
     write(&recorder, opened(spec, &ref_name, new))?;
+    if let Some(denied) = &spec.denied {
+        return end(&recorder, (Outcome::Denied, Some(denied.clone())));
+    }
     let files = match read_pipeline(Path::new(&spec.git_dir), new) {
         Ok(files) => files,
         Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
     };
     let work = run_dir.join("work");
     let (pushed, into) = (spec.clone(), work.clone());
-    let from: std::collections::BTreeMap<_, _> =
-        spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let pass: Vec<std::ffi::OsString> = from.keys().cloned().collect();
+    let from = variables(&spec.environment);
+    let pass: Vec<OsString> = from.keys().cloned().collect();
     let execution = Execution {
         run,
         recorder: recorder.clone(),
@@ -162,6 +174,8 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         has_slot: spec.has_slot,
         superseded_by: spec.superseded_by,
         orphans: Orphans::OfSteps,
+        policy: Policy::from(spec.policy.clone()),
+        engine_environment: variables(&spec.engine_environment),
     };
     let workspace = execution.workspace.clone();
     let ended = execute(execution)?;
@@ -169,6 +183,10 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         tracing::warn!(%error, "the workspace could not be removed");
     }
     end(&recorder, ended)
+}
+
+fn variables(pairs: &[(String, String)]) -> BTreeMap<OsString, OsString> {
+    pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 fn write(recorder: &Recorder, fact: Fact) -> Result<(), RunnerError> {
@@ -283,6 +301,8 @@ async fn conduct(
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
         .map_err(|error| failed(chain(&error)))?;
+    let (policy, variables) = (execution.policy, execution.engine_environment);
+    let containers = Arc::new(Containers::new(execution.run, policy, variables, recorder.clone()));
     let host = Arc::new(RunHost {
         io,
         executor: Arc::new(executor),
@@ -291,7 +311,8 @@ async fn conduct(
         workspace: execution.workspace,
         environment: execution.environment,
         step_timeout: Duration::from_millis(execution.limits.step_timeout_ms),
-        jobs: std::sync::Mutex::default(),
+        jobs: JobSlots::default(),
+        containers: Arc::clone(&containers),
         broken: forward_broken(sender.clone()),
     });
     let watchdog = Watchdog::new(recorder.clone(), execution.run, workspace);
@@ -304,12 +325,16 @@ async fn conduct(
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
+    if let Some(ended) = decide_up_front(&containers, &graph).await.map_err(failed)? {
+        return Ok(ended);
+    }
     if let Some(control) = execution.control {
         listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
     let filling = tokio::task::spawn_blocking(execution.fill);
-    let mut led = Drive {
+    let (superseded_by, has_slot) = (execution.superseded_by, execution.has_slot);
+    let led = Drive {
         state: RunState::new(graph, execution.limits.jobs),
         host,
         vm,
@@ -318,15 +343,26 @@ async fn conduct(
         push: serde_json::Value::Null,
         run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
     };
-    if let Some(by) = execution.superseded_by {
+    let ended = follow_through(led, (superseded_by, has_slot), filling).await;
+    // Containers of clients that were killed.
+    let swept = tokio::task::spawn_blocking(move || containers.sweep()).await;
+    swept.map_err(|error| failed(error.to_string()))?;
+    ended.map_err(failed)
+}
+
+/// Waits for the run's slot and its files, and drives it to its end.
+async fn follow_through(
+    mut led: Drive,
+    (superseded_by, has_slot): (Option<u64>, bool),
+    filling: tokio::task::JoinHandle<Result<serde_json::Value, String>>,
+) -> Result<Ended, String> {
+    if let Some(by) = superseded_by {
         let superseded = Event::StopAsked(StopReason::Superseded { by });
-        if let Some(ended) = led.happen(superseded).await.map_err(failed)? {
+        if let Some(ended) = led.happen(superseded).await? {
             return Ok(ended);
         }
     }
-    if !execution.has_slot
-        && let Some(ended) = led.wait_for_slot().await.map_err(failed)?
-    {
+    if !has_slot && let Some(ended) = led.wait_for_slot().await? {
         return Ok(ended);
     }
     match filling.await.unwrap_or_else(|error| Err(error.to_string())) {
@@ -335,7 +371,7 @@ async fn conduct(
             return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
         }
     }
-    drive(led).await.map_err(failed)
+    drive(led).await
 }
 
 /// Warnings about secrets that are too short to be masked.

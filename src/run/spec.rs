@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
+use crate::policy::PolicySpec;
 
 /// The version of the spec. A runner is the same binary as the server that starts it.
 const VERSION: u32 = 1;
@@ -51,6 +52,12 @@ pub struct RunSpec {
     pub secrets: Vec<crate::secret::SecretGrant>,
     /// What the run must not exceed.
     pub limits: RunLimits,
+    /// What its containers may.
+    pub policy: PolicySpec,
+    /// Why the run is denied before it begins: it asked for what it may not.
+    pub denied: Option<String>,
+    /// What container engines read of the server's environment.
+    pub engine_environment: Vec<(String, String)>,
 }
 
 /// What a run must not exceed.

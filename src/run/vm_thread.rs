@@ -131,6 +131,7 @@ fn ended(job: usize, end: &JobEnd, loaded: &Loaded) -> Outside {
     let (outcome, reason) = match end {
         JobEnd::Passed => (Outcome::Passed, None),
         JobEnd::Skipped => (Outcome::Skipped, Some("it had nothing to do".to_owned())),
+        JobEnd::Denied(reason) => (Outcome::Denied, Some(reason.clone())),
         JobEnd::OutOfMemory => return Outside::OutOfMemory { job },
         JobEnd::Failed(JobFailure::Script(error)) => {
             let text = loaded.diagnostic(error).render();

@@ -85,6 +85,14 @@ impl Workspace {
         )
     }
 
+    /// Gives the workspace with all that is in it to a user and a group. Blocking.
+    ///
+    /// # Errors
+    /// Something in it cannot be given away.
+    pub fn give_to(&self, owner: (u32, u32)) -> io::Result<()> {
+        super::ownership::give(&self.path, owner)
+    }
+
     /// Removes the workspace with all that is in it. Blocking.
     ///
     /// # Errors

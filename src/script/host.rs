@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::container_options::ContainerOptions;
+
 /// What a host's slow work gives back. It is dropped when its job is stopped, and must then end its work.
 pub type HostFuture<T> = Pin<Box<dyn Future<Output = Result<T, HostError>> + Send + 'static>>;
 
@@ -13,6 +15,9 @@ pub type HostFuture<T> = Pin<Box<dyn Future<Output = Result<T, HostError>> + Sen
 pub trait JobHost: Send + Sync + 'static {
     /// Runs one step of a job. The input and output of its process must not need the VM's thread.
     fn sh(&self, job: &str, call: ShCall) -> HostFuture<StepResult>;
+
+    /// Runs one step of a job in a container of its own.
+    fn container(&self, job: &str, call: ContainerCall) -> HostFuture<StepResult>;
 
     /// The value of a secret; refuses an undeclared one with a text that lists the declared names.
     ///
@@ -36,6 +41,9 @@ pub enum HostError {
     /// The script asked for something that it cannot have; it may catch this error.
     #[error("{0}")]
     Refused(String),
+    /// Policy refused it. The job is denied with this, whatever the script does about it.
+    #[error("{0}")]
+    Denied(String),
     /// quire could not do its work. The job fails with this, whatever the script does about it.
     #[error("{0}")]
     Broken(String),
@@ -69,6 +77,17 @@ pub struct ShCall {
     pub check: Option<bool>,
     /// The line of the call, when it is known.
     pub line: Option<u32>,
+}
+
+/// One checked call of `container`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerCall {
+    /// The image, as written.
+    pub image: String,
+    /// What the container is asked to be.
+    pub options: ContainerOptions,
+    /// What runs in it.
+    pub step: ShCall,
 }
 
 /// How a step ended.

@@ -25,6 +25,8 @@ pub enum JobEnd {
     Passed,
     /// It failed.
     Failed(JobFailure),
+    /// Policy refused what it asked for.
+    Denied(String),
     /// It returned nil and had shown and done nothing.
     Skipped,
     /// The VM's memory limit was hit. That is the run's end, not this job's: the job that notices is not
@@ -137,6 +139,7 @@ pub(super) fn read_end(verdict: (String, Value, Option<String>)) -> mlua::Result
         ("exit", Value::String(exit)) => {
             JobEnd::Failed(JobFailure::Returned { exit: exit.to_string_lossy() })
         }
+        ("denied", Value::String(problem)) => JobEnd::Denied(problem.to_string_lossy()),
         ("broken", Value::String(problem)) => JobEnd::Failed(JobFailure::Host(problem.to_string_lossy())),
         _ => JobEnd::from(caught(&value)),
     };

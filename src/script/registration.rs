@@ -6,6 +6,8 @@
 
 use mlua::{Function, LuaString, Table, Value};
 
+use super::option_value::{OptionValue, planned};
+
 /// The most jobs of one pipeline.
 pub const MAX_JOBS: usize = 10_000;
 /// The most inputs of one job that are read.
@@ -41,21 +43,6 @@ pub enum InputRef {
     Planned(String),
     /// Something else; a problem tells what.
     Unreadable,
-}
-
-/// The value of an option.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OptionValue {
-    /// A string.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A boolean.
-    Flag(bool),
-    /// What a constructor made that is not in this version, by its name.
-    Planned(String),
-    /// Anything else: the name of its type.
-    Other(&'static str),
 }
 
 /// A mistake in one call.
@@ -225,7 +212,7 @@ impl Reading {
         let mut options = Vec::new();
         for (key, value) in table.pairs::<Value, Value>().flatten() {
             match text(&key) {
-                Some(name) => options.push((name, option(&value))),
+                Some(name) => options.push((name, OptionValue::read(&value))),
                 None => self.argument(2, format!("the name of an option is a string, got {}", kind(&key))),
             }
         }
@@ -234,33 +221,8 @@ impl Reading {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
-fn option(value: &Value) -> OptionValue {
-    match value {
-        Value::Boolean(flag) => OptionValue::Flag(*flag),
-        Value::Integer(_) | Value::Number(_) => {
-            OptionValue::Number(value.as_f64().or_else(|| value.as_integer().map(wide)).unwrap_or(f64::NAN))
-        }
-        Value::Table(table) => match planned(table) {
-            Some(planned) => OptionValue::Planned(planned),
-            None => OptionValue::Other("table"),
-        },
-        other => text(other).map_or(OptionValue::Other(other.type_name()), OptionValue::Text),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "an option's number is small, or refused")]
-fn wide(whole: i64) -> f64 {
-    whole as f64
-}
-
 fn text(value: &Value) -> Option<String> {
     value.as_string().and_then(|text: &LuaString| text.to_str().ok().map(|text| text.to_owned()))
-}
-
-/// The name of what a constructor made that is not in this version.
-fn planned(table: &Table) -> Option<String> {
-    table.raw_get::<Option<String>>("quire/planned").ok().flatten()
 }
 
 /// A value for a message: its type, and itself when it is short.

@@ -69,7 +69,7 @@ pub const GLOBALS: &[&str] = &[
 ];
 
 /// The primitives that are not in this version: calling one says so.
-pub const PLANNED: &[&str] = &["container", "par", "matrix", "artifact", "cache"];
+pub const PLANNED: &[&str] = &["par", "matrix", "artifact", "cache"];
 
 /// What one VM may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

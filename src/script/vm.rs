@@ -245,7 +245,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::script::{GLOBALS, HostError, HostFuture, PLANNED, ShCall, StepResult};
+    use crate::script::{ContainerCall, GLOBALS, HostError, HostFuture, PLANNED, ShCall, StepResult};
 
     struct NoHost;
 
@@ -253,6 +253,10 @@ mod tests {
         fn sh(&self, _: &str, _: ShCall) -> HostFuture<StepResult> {
             Box::pin(async { Err(HostError::Broken("no host".into())) })
         }
+        fn container(&self, _: &str, _: ContainerCall) -> HostFuture<StepResult> {
+            unreachable!("no job runs")
+        }
+
         fn secret(&self, _: &str, _: &str) -> Result<Vec<u8>, HostError> {
             Err(HostError::Broken("no host".into()))
         }

@@ -9,9 +9,11 @@ use super::follower::{Followed, finish, follow, settle};
 use super::launch::{Runner, start_runner};
 use super::recover::{Recovered, look};
 use crate::config::{SecretDecl, Settings};
+use crate::executor::container::ENGINE_VARIABLES;
 use crate::http::{App, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
+use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
 use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, plan, tell};
 use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
@@ -32,7 +34,7 @@ struct Tracked {
 pub(super) struct Dispatcher {
     app: App,
     binary: PathBuf,
-    environment: Vec<(String, String)>,
+    profiles: StartProfiles,
     runs: Vec<Tracked>,
     spare: Option<Runner>,
 }
@@ -41,10 +43,10 @@ pub(super) struct Dispatcher {
 pub(super) async fn dispatch(
     app: App,
     binary: PathBuf,
-    environment: Vec<(String, String)>,
+    profiles: StartProfiles,
     mut wakes: mpsc::Receiver<Wake>,
 ) {
-    let mut dispatcher = Dispatcher { app, binary, environment, runs: Vec::new(), spare: None };
+    let mut dispatcher = Dispatcher { app, binary, profiles, runs: Vec::new(), spare: None };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.keep_spare().await;
@@ -267,6 +269,8 @@ impl Dispatcher {
     fn spec(&self, row: &RunRow, has_slot: bool, settings: &Settings) -> RunSpec {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let data = &self.app.data;
+        let (policy, denied) = policy_of_run(&settings.policy, data.path(), self.profiles, &row.options);
+        let of_engine = |(name, _): &&(String, String)| ENGINE_VARIABLES.contains(&name.as_str());
         RunSpec {
             v: RunSpec::VERSION,
             id: row.id.to_string(),
@@ -286,6 +290,9 @@ impl Dispatcher {
             environment: self.environment(settings),
             secrets: grants(row, settings),
             limits: RunLimits::of(&settings.limits),
+            policy: PolicySpec::from(&policy),
+            denied: denied.map(|denied| denied.to_string()),
+            engine_environment: self.app.environment.iter().filter(of_engine).cloned().collect(),
         }
     }
 
@@ -294,7 +301,7 @@ impl Dispatcher {
         const ALWAYS: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
         let passes =
             |name: &str| ALWAYS.contains(&name) || settings.pass_env.iter().any(|passed| passed == name);
-        self.environment.iter().filter(|(name, _)| passes(name)).cloned().collect()
+        self.app.environment.iter().filter(|(name, _)| passes(name)).cloned().collect()
     }
 }
 

@@ -1,11 +1,13 @@
 //! Follows one run: its journal into the index, the death of its runner into an end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::executor::container::{Engine, forget};
 use crate::executor::{sweep_children, sweep_run};
 use crate::http::{App, Wake};
 use crate::journal::{Fact, JOURNAL, JournalReader, JournalWriter, RunRecord};
-use crate::model::{Outcome, Timestamp, chain};
+use crate::model::{Outcome, RunId, Timestamp, chain};
 use crate::store::{self, RunRow};
 use crate::sys::children;
 use crate::sys::clock;
@@ -116,9 +118,14 @@ async fn index(
 pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, record: &mut RunRecord) {
     if record.outcome.is_none() {
         let (id, folder) = (row.id, run_dir.to_owned());
+        let used = !record.images.is_empty();
+        let environment = Arc::clone(&app.environment);
         let ended = tokio::task::spawn_blocking(move || {
             let mut swept = sweep_run(&id);
             swept.survivors.extend(sweep_children(&[]).survivors);
+            if used {
+                sweep_containers(id, &environment);
+            }
             process::reap_all();
             interrupt(&folder, &swept.survivors)
         });
@@ -132,6 +139,17 @@ pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, record: &mut
         *record = RunRecord::read(run_dir);
         finish(app, row, record).await;
         app.live.publish(row.id, record);
+    }
+}
+
+/// Removes the containers of a run, and what they had in memory.
+fn sweep_containers(run: RunId, environment: &[(String, String)]) {
+    let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    if let Err(error) = Engine::find(&environment).and_then(|engine| engine.sweep(run)) {
+        tracing::error!(problem = chain(&error), %run, "containers of an interrupted run may be left");
+    }
+    if let Err(error) = forget(run) {
+        tracing::error!(%error, %run, "something of an interrupted run may be left in memory");
     }
 }
 

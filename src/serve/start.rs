@@ -16,6 +16,7 @@ use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
+use crate::policy::StartProfiles;
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::process;
@@ -39,6 +40,8 @@ pub struct ServeOptions {
     pub binary: PathBuf,
     /// The server's environment.
     pub environment: Vec<(String, String)>,
+    /// The profiles of containers that were chosen where it was started.
+    pub profiles: StartProfiles,
 }
 
 /// Why the server did not start.
@@ -177,13 +180,13 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     let local = local.map_err(|source| ServeError::Socket { path: data.socket(), source })?;
     let (wake, wakes) = mpsc::channel(MAX_WAKES);
     let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
-    let app = App::new(data.clone(), store, settings, (wake, pushes), url.clone());
+    let app = App::new(data.clone(), store, settings, (wake, pushes), (url.clone(), options.environment));
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
     tokio::spawn(reap());
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
-    tokio::spawn(dispatch(app.clone(), options.binary, options.environment, wakes));
+    tokio::spawn(dispatch(app.clone(), options.binary, options.profiles, wakes));
     let watched = app.clone();
     tokio::spawn(async move {
         // The spool first: what is settled must know the intents of all pushes.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::run::RunView;
-use crate::journal::{JobRecord, PolicyRecord, RunRecord, StepRecord};
+use crate::journal::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
 use crate::model::Outcome;
 
 /// One run, with its jobs and steps.
@@ -27,6 +27,7 @@ pub fn run_json(run: &RunView) -> Value {
         "url": run.url,
         "diagnostics": run.record.diagnostics,
         "jobs": jobs_json(&run.record),
+        "images": run.record.images.iter().map(image_json).collect::<Vec<_>>(),
     })
 }
 
@@ -52,6 +53,10 @@ fn job_json(job: &JobRecord) -> Value {
         "steps": job.steps.iter().map(step_json).collect::<Vec<_>>(),
         "policy": job.policy.iter().map(decision_json).collect::<Vec<_>>(),
     })
+}
+
+fn image_json(image: &ImageRecord) -> Value {
+    json!({ "image": image.image, "id": image.id, "digest": image.digest })
 }
 
 fn decision_json(decision: &PolicyRecord) -> Value {

@@ -1,8 +1,10 @@
 //! The raw primitives: each checks its arguments, asks the host, and gives back plain values.
 //!
 //! `lua/prelude.lua` wraps them: it knows which job calls, and keeps the failure rule. A mistake of the user's
-//! comes back as nil and a text, which the prelude raises; a third value `true` says that it was quire's.
+//! comes back as nil and a text, which the prelude raises; a third value says that it was quire's (`broken`), or that
+//! policy refused it (`denied`).
 
+mod container;
 mod encode;
 mod files;
 mod log;
@@ -10,6 +12,7 @@ mod module;
 mod options;
 mod secret;
 mod sh;
+mod step;
 
 use std::sync::{Arc, Mutex};
 
@@ -32,6 +35,7 @@ pub(super) struct Shared {
 pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     sh::install(lua, &table, shared)?;
+    container::install(lua, &table, shared)?;
     secret::install(lua, &table, shared)?;
     encode::install(lua, &table, shared)?;
     files::install(lua, &table, shared)?;
@@ -44,6 +48,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
 enum Answer<T> {
     Given(T),
     Refused(String),
+    Denied(String),
     Broken(String),
 }
 
@@ -60,6 +65,7 @@ impl<T> From<HostError> for Answer<T> {
     fn from(error: HostError) -> Answer<T> {
         match error {
             HostError::Refused(problem) => Answer::Refused(problem),
+            HostError::Denied(problem) => Answer::Denied(problem),
             HostError::Broken(problem) => Answer::Broken(problem),
         }
     }
@@ -70,7 +76,8 @@ impl<T: IntoLuaMulti> IntoLuaMulti for Answer<T> {
         match self {
             Answer::Given(value) => value.into_lua_multi(lua),
             Answer::Refused(problem) => (Value::Nil, problem.into_lua(lua)?).into_lua_multi(lua),
-            Answer::Broken(problem) => (Value::Nil, problem.into_lua(lua)?, true).into_lua_multi(lua),
+            Answer::Denied(problem) => (Value::Nil, problem.into_lua(lua)?, "denied").into_lua_multi(lua),
+            Answer::Broken(problem) => (Value::Nil, problem.into_lua(lua)?, "broken").into_lua_multi(lua),
         }
     }
 }

@@ -19,13 +19,9 @@ pub(super) struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Takes the options of a call of `of`, which knows these names.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     pub(super) fn read(of: &'static str, value: &'a Value, known: &[&str]) -> Result<Options<'a>, String> {
-        let table = match value {
-            Value::Nil => return Ok(Options { of, table: None }),
-            Value::Table(table) => table,
-            other => return Err(format!("the options of {of} are a table, got {}", kind(other))),
-        };
+        let options = Options::of_step(of, value)?;
+        let Some(table) = options.table else { return Ok(options) };
         for (key, _) in table.pairs::<Value, Value>().flatten() {
             let Some(name) = text(&key) else {
                 return Err(format!("the options of {of} have names, got {} as a key", kind(&key)));
@@ -38,7 +34,17 @@ impl<'a> Options<'a> {
                 });
             }
         }
-        Ok(Options { of, table: Some(table) })
+        Ok(options)
+    }
+
+    /// Takes the options of a call whose names are checked by the caller.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+    pub(super) fn of_step(of: &'static str, value: &'a Value) -> Result<Options<'a>, String> {
+        match value {
+            Value::Nil => Ok(Options { of, table: None }),
+            Value::Table(table) => Ok(Options { of, table: Some(table) }),
+            other => Err(format!("the options of {of} are a table, got {}", kind(other))),
+        }
     }
 
     fn get(&self, name: &str) -> Option<Value> {

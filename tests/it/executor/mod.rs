@@ -10,7 +10,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use quire::executor::{Containment, Environment, Host, Orphans, Program, StepEnd, StepError, StepSpec};
+use quire::executor::{
+    Containment, Environment, Host, LEFTOVER_SETTLE, Orphans, Program, StepEnd, StepError, StepSpec,
+};
 use quire::log::{LogLimit, LogText, LogWriter, PassThrough, read_text};
 use quire::model::RunId;
 use quire::sys::process::{self, Pid};
@@ -48,6 +50,7 @@ impl Bench {
             input: None,
             timeout: Some(Duration::from_secs(60)),
             grace: Duration::from_millis(300),
+            settle: LEFTOVER_SETTLE,
             capture_limit: CAPTURE,
         }
     }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use script::Line;
 use world::{Ended, World};
 
+use super::engine;
+
 /// A test for each story. A story that is not listed fails [`every_story_is_told`].
 macro_rules! stories {
     ($($name:ident)*) => {
@@ -33,6 +35,9 @@ stories! {
     conditions
     config_edited
     config_mistakes
+    container
+    container_denied
+    container_unavailable
     cycle
     delete_branch
     duplicate_id
@@ -106,6 +111,9 @@ struct Teller {
 fn tell(name: &str) {
     let path = folder().join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap();
+    if text.lines().any(|line| line == "needs containers") && !engine::can_run_containers() {
+        return;
+    }
     let blesses = std::env::var("QUIRE_STORIES").is_ok_and(|value| value == "bless");
     let world = World::new();
     let user = world.run(world.command("id").arg("-un")).output.trim().to_owned();
@@ -144,6 +152,7 @@ impl Teller {
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (verb, words.as_slice()) {
             ("file", [path]) => self.file(path, &line),
+            ("needs", ["containers"]) => Ok(()),
             ("repo", [name]) => self.repo(name),
             ("commit", [name, ..]) => {
                 let message = rest[name.len()..].trim();

@@ -6,10 +6,11 @@
 //! | line                      | what it does                                                                        |
 //! | ------------------------- | ----------------------------------------------------------------------------------- |
 //! | `file PATH`               | writes a file below the story's folder; `$T` in it is that folder                   |
+//! | `needs containers`        | nothing is told where none can be run; `localhost/busybox` is there else            |
 //! | `repo NAME`               | `quire repo new NAME`, and a working copy `./NAME` whose `origin` it is             |
 //! | `commit NAME MESSAGE`     | commits everything in the working copy `./NAME`                                     |
 //! | `push NAME ARGS…`         | `git push origin ARGS…` there, as over ssh: knowing nothing of the data folder      |
-//! | `serve ARGS…`             | starts `quire serve --bind none ARGS…` and waits until it answers                   |
+//! | `serve ARGS…`             | starts `quire serve --bind none ARGS…`, with variables `A=b`; waits until it answers |
 //! | `stop`                    | ends it by TERM                                                                     |
 //! | `kill -9 serve`           | ends it by KILL                                                                     |
 //! | `wait RUN OUTCOME`        | waits until the run is there and has ended, and says how that must be               |

@@ -106,7 +106,13 @@ impl World {
         assert!(self.server.is_none(), "the server runs already");
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let bind: &[&str] = if args.contains(&"--bind") { &[] } else { &["--bind", "none"] };
+        let is_variable = |arg: &&&str| arg.contains('=') && !arg.starts_with('-');
+        let folder = self.path().to_str().unwrap().to_owned();
         let mut command = self.command("quire");
+        for (name, value) in args.iter().filter(is_variable).filter_map(|arg| arg.split_once('=')) {
+            command.env(name, value.replace("$T", &folder));
+        }
+        let args = args.iter().filter(|arg| !is_variable(arg));
         command.arg("serve").args(bind).args(args).stdout(log.try_clone().unwrap()).stderr(log);
         let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quire::script::{
-    Chunk, Command, EvaluationError, HostError, HostFuture, JobEnd, JobFailure, JobHost, JobInput, Modules,
-    Registration, ScriptError, ShCall, StepResult, Vm, VmLimits,
+    Chunk, Command, ContainerCall, EvaluationError, HostError, HostFuture, JobEnd, JobFailure, JobHost,
+    JobInput, Modules, Registration, ScriptError, ShCall, StepResult, Vm, VmLimits,
 };
 use tokio::sync::Barrier;
 
@@ -73,6 +73,13 @@ pub(super) fn result(title: &str, step: u32, exit: i32) -> StepResult {
 }
 
 impl JobHost for FakeHost {
+    fn container(&self, job: &str, call: ContainerCall) -> HostFuture<StepResult> {
+        if call.image == "denied" {
+            return Box::pin(async { Err(HostError::Denied("policy.denied: no".to_owned())) });
+        }
+        self.sh(job, call.step)
+    }
+
     fn sh(&self, job: &str, call: ShCall) -> HostFuture<StepResult> {
         let mut calls = self.calls.lock().unwrap();
         calls.push((job.to_owned(), call.clone()));

@@ -46,7 +46,7 @@ async fn options_and_spans_are_kept_as_they_are() {
     let expected: Vec<(String, OptionValue)> = vec![
         ("allow-failure".into(), OptionValue::Flag(true)),
         ("matrix".into(), OptionValue::Planned("matrix".into())),
-        ("retry".into(), OptionValue::Other("table")),
+        ("retry".into(), OptionValue::Table(vec![("times".into(), OptionValue::Number(3.0))])),
         ("tiemout".into(), OptionValue::Number(1.5)),
         ("timeout".into(), OptionValue::Text("5m".into())),
     ];

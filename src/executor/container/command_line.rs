@@ -1,0 +1,297 @@
+//! A container as arguments of the engine: everything is shut, and what is open was granted.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, getrlimit};
+
+use super::engine::{Engine, EngineKind};
+
+/// Where the workspace is in a container.
+pub const WORKSPACE: &str = "/work";
+
+/// Where the secrets are in a container.
+pub const SECRETS: &str = "/run/secrets";
+
+/// The most open files of a container.
+const MAX_FILES: u64 = 65_536;
+
+/// The most processes of a container's user on the host. Podman refuses more than this.
+const MAX_PROCESSES: u64 = 32_768;
+
+/// One container to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerPlan {
+    /// Its name.
+    pub name: String,
+    /// Its labels, by which it is found again.
+    pub labels: Vec<(String, String)>,
+    /// The image: its id, so that nothing else is run than what was checked.
+    pub image: String,
+    /// What runs in it. What the image says is kept when there is nothing.
+    pub command: Vec<Vec<u8>>,
+    /// The folder that it begins in; else the image's.
+    pub workdir: Option<String>,
+    /// The user in it; else the image's.
+    pub user: Option<String>,
+    /// Its network.
+    pub network: Network,
+    /// Processors.
+    pub cpus: Option<String>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Processes.
+    pub pids: u32,
+    /// Folders of the host.
+    pub mounts: Vec<Mount>,
+    /// Names of variables in the client's environment; `NAME=value` for what is no secret.
+    pub env: Vec<String>,
+    /// A file of more variables.
+    pub env_file: Option<PathBuf>,
+    /// Whether the image's own files are writable.
+    pub rootfs_writable: bool,
+    /// Capabilities that it keeps.
+    pub caps: Vec<String>,
+    /// Whether it reads its standard input.
+    pub has_input: bool,
+    /// Whether the engine removes it at its end; else the caller does, who has looked why it ended.
+    pub remove: bool,
+    /// Whether it runs what its image is made for, with room in memory for what that writes; else it runs the command
+    /// alone.
+    pub service: bool,
+}
+
+/// The network of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// One of the engine's, or `none`; with names that all lead to the container itself.
+    Named {
+        /// The network.
+        name: String,
+        /// Host names.
+        hosts: Vec<String>,
+    },
+    /// That of another container.
+    Of(String),
+}
+
+/// A folder of the host in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The folder.
+    pub source: PathBuf,
+    /// Where it is in the container.
+    pub target: PathBuf,
+    /// Whether it can be written to.
+    pub writable: bool,
+}
+
+impl ContainerPlan {
+    /// The whole command line, the engine's client first.
+    pub fn command_line(&self, engine: &Engine) -> Vec<OsString> {
+        let mut line = Line(vec![engine.program.clone().into_os_string()]);
+        if let Some(runtime) = engine.runtime {
+            line.add(&["--runtime", runtime]);
+        }
+        line.add(&["run", "--pull=never", "--cap-drop=ALL", "--security-opt=no-new-privileges"]);
+        line.add(&["--log-driver=none", "--no-healthcheck", "--tmpfs=/tmp:rw,nosuid,nodev,mode=1777"]);
+        if self.service {
+            line.add(&["--tmpfs=/run:rw,nosuid,nodev,mode=1777"]);
+        } else {
+            line.add(&["--entrypoint="]);
+        }
+        if engine.kind == EngineKind::Podman {
+            let volumes = if self.service { "tmpfs" } else { "ignore" };
+            line.add(&[
+                &format!("--image-volume={volumes}"),
+                "--http-proxy=false",
+                "--read-only-tmpfs=false",
+            ]);
+        }
+        if engine.has_init {
+            line.add(&["--init"]);
+        }
+        if !self.rootfs_writable {
+            line.add(&["--read-only"]);
+        }
+        if self.remove {
+            line.add(&["--rm"]);
+        }
+        if self.has_input {
+            line.add(&["--interactive"]);
+        }
+        self.add_names(&mut line);
+        self.add_limits(&mut line);
+        for mount in &self.mounts {
+            line.add(&[&mount.argument()]);
+        }
+        for name in &self.env {
+            line.add(&[&format!("--env={name}")]);
+        }
+        if let Some(file) = &self.env_file {
+            line.add(&["--env-file"]);
+            line.0.push(file.clone().into_os_string());
+        }
+        line.add(&["--", &self.image]);
+        let command = self.command.iter().cloned();
+        line.0.extend(command.map(<OsString as std::os::unix::ffi::OsStringExt>::from_vec));
+        line.0
+    }
+
+    fn add_names(&self, line: &mut Line) {
+        line.add(&["--name", &self.name]);
+        if let Some(workdir) = &self.workdir {
+            line.add(&[&format!("--workdir={workdir}")]);
+        }
+        if let Some(user) = &self.user {
+            line.add(&[&format!("--user={user}")]);
+        }
+        for (name, value) in &self.labels {
+            line.add(&["--label", &format!("{name}={value}")]);
+        }
+        for cap in &self.caps {
+            line.add(&[&format!("--cap-add={cap}")]);
+        }
+        match &self.network {
+            Network::Named { name, hosts } => {
+                line.add(&[&format!("--network={name}")]);
+                for host in hosts {
+                    line.add(&[&format!("--add-host={host}:127.0.0.1")]);
+                }
+            }
+            Network::Of(container) => line.add(&[&format!("--network=container:{container}")]),
+        }
+    }
+
+    fn add_limits(&self, line: &mut Line) {
+        line.add(&[&format!("--pids-limit={}", self.pids)]);
+        if let Some(cpus) = &self.cpus {
+            line.add(&[&format!("--cpus={cpus}")]);
+        }
+        if let Some(memory) = self.memory {
+            // The same with swap: memory that is swapped is memory that was asked for.
+            line.add(&[&format!("--memory={memory}"), &format!("--memory-swap={memory}")]);
+        }
+        // The engines ask for more than a host without CAP_SYS_RESOURCE can give.
+        for (name, limit, most) in
+            [("nofile", Resource::Nofile, MAX_FILES), ("nproc", Resource::Nproc, MAX_PROCESSES)]
+        {
+            let limit = getrlimit(limit).maximum.unwrap_or(most).min(most);
+            line.add(&[&format!("--ulimit={name}={limit}:{limit}")]);
+        }
+    }
+}
+
+impl Mount {
+    /// A folder for a container to work in.
+    pub fn writable(source: &Path, target: &str) -> Mount {
+        Mount { source: source.to_owned(), target: PathBuf::from(target), writable: true }
+    }
+
+    /// A folder for a container to read.
+    pub fn read_only(source: &Path, target: &str) -> Mount {
+        Mount { source: source.to_owned(), target: PathBuf::from(target), writable: false }
+    }
+
+    /// As an argument, whose fields are those of CSV.
+    fn argument(&self) -> String {
+        let field = |text: String| {
+            if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+        };
+        let source = field(format!("source={}", self.source.display()));
+        let target = field(format!("destination={}", self.target.display()));
+        let mode = if self.writable { "" } else { ",readonly" };
+        format!("--mount=type=bind,{source},{target}{mode}")
+    }
+}
+
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn add(&mut self, args: &[&str]) {
+        self.0.extend(args.iter().map(OsString::from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> ContainerPlan {
+        ContainerPlan {
+            name: "quire-1-a-1".into(),
+            labels: vec![("quire.run".into(), "1".into())],
+            image: "sha256:ab".into(),
+            command: vec![b"sh".to_vec(), b"-c".to_vec(), b"--privileged".to_vec()],
+            workdir: Some(WORKSPACE.into()),
+            user: Some("0:0".into()),
+            network: Network::Named { name: "none".into(), hosts: Vec::new() },
+            cpus: None,
+            memory: None,
+            pids: 512,
+            mounts: vec![Mount::writable(Path::new("/data/work"), WORKSPACE)],
+            env: vec!["CI".into()],
+            env_file: None,
+            rootfs_writable: false,
+            caps: Vec::new(),
+            has_input: false,
+            remove: true,
+            service: false,
+        }
+    }
+
+    fn line(plan: &ContainerPlan, kind: EngineKind) -> Vec<String> {
+        let engine = Engine {
+            kind,
+            program: "/usr/bin/podman".into(),
+            runtime: Some("runc"),
+            has_init: true,
+            env: Vec::new(),
+        };
+        plan.command_line(&engine).into_iter().map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn everything_is_shut_by_default() {
+        let line = line(&plan(), EngineKind::Podman);
+        for argument in [
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            "--read-only",
+            "--network=none",
+            "--pids-limit=512",
+            "--pull=never",
+            "--log-driver=none",
+            "--mount=type=bind,source=/data/work,destination=/work",
+        ] {
+            assert!(line.iter().any(|found| found == argument), "{argument} is not in {line:?}");
+        }
+        assert!(!line.iter().any(|found| found.starts_with("--device") || found.starts_with("--cap-add")));
+        assert_eq!(line[1..3], ["--runtime", "runc"]);
+        let end = line.iter().position(|found| found == "--").unwrap();
+        assert_eq!(line[end + 1..], ["sha256:ab", "sh", "-c", "--privileged"], "what follows is no option");
+    }
+
+    #[test]
+    fn what_was_granted_is_said() {
+        let mut plan = plan();
+        plan.network = Network::Named { name: "bridge".into(), hosts: vec!["db".into()] };
+        (plan.cpus, plan.memory) = (Some("1.5".into()), Some(1 << 20));
+        (plan.rootfs_writable, plan.caps) = (true, vec!["CHOWN".into()]);
+        plan.mounts.push(Mount::read_only(Path::new("/srv/a,b"), "/c"));
+        let line = line(&plan, EngineKind::Docker);
+        for argument in [
+            "--network=bridge",
+            "--add-host=db:127.0.0.1",
+            "--cpus=1.5",
+            "--memory=1048576",
+            "--memory-swap=1048576",
+            "--cap-add=CHOWN",
+            "--mount=type=bind,\"source=/srv/a,b\",destination=/c,readonly",
+        ] {
+            assert!(line.iter().any(|found| found == argument), "{argument} is not in {line:?}");
+        }
+        assert!(!line.contains(&"--read-only".to_owned()));
+        assert!(!line.iter().any(|found| found.contains("image-volume")), "docker has no such option");
+    }
+}

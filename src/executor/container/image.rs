@@ -1,0 +1,103 @@
+//! Images on this machine: which one a name means, and what it is to be known by.
+
+use serde::Deserialize;
+
+use super::engine::{Engine, EngineError};
+
+/// An image that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalImage {
+    /// Its id, which names its content.
+    pub id: String,
+    /// Its digest in the registry that it came from, if it came from one.
+    pub digest: Option<String>,
+    /// The user that it says it runs as.
+    pub user: String,
+}
+
+/// What engines say of an image; podman and docker use the same words for these.
+#[derive(Deserialize)]
+struct Inspected {
+    #[serde(rename = "Id")]
+    id: String,
+    #[serde(rename = "RepoDigests")]
+    digests: Option<Vec<String>>,
+    #[serde(rename = "Config")]
+    config: Option<Config>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    #[serde(rename = "User", default)]
+    user: String,
+}
+
+impl Engine {
+    /// Looks for an image on this machine. Blocking.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked, or does not work.
+    pub fn local_image(&self, image: &str) -> Result<Option<LocalImage>, EngineError> {
+        let called = self.try_call(&["image", "inspect", "--", image])?;
+        if called.exit.code() == 0 {
+            return parse(image, &called.stdout)
+                .map(Some)
+                .ok_or_else(|| self.refused("said something unknown about an image", &called.stdout));
+        }
+        // Podman answers 125, docker 1 for an image that is not here, and for everything else.
+        let complaint = super::engine::complaint(&called.stderr).to_lowercase();
+        let is_absent =
+            ["no such image", "not known", "not found"].iter().any(|sign| complaint.contains(sign));
+        if is_absent { Ok(None) } else { Err(self.unusable(&called.stderr)) }
+    }
+
+    /// That the engine does not work, with what it said.
+    fn unusable(&self, stderr: &[u8]) -> EngineError {
+        let complaint = super::engine::complaint(stderr);
+        EngineError::Unusable { engine: self.kind.as_str(), complaint }
+    }
+}
+
+fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
+    let found: Vec<Inspected> = serde_json::from_slice(json).ok()?;
+    let found = found.into_iter().next()?;
+    let id = found.id.strip_prefix("sha256:").unwrap_or(&found.id);
+    if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digests = found.digests.unwrap_or_default();
+    // One image can have come from several repositories: the digest in the one that was asked for.
+    let name = image.split('@').next().unwrap_or(image);
+    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    let of = |digest: &String| {
+        let (repository, value) = digest.split_once('@')?;
+        let fits = repository == name || repository.ends_with(&format!("/{name}"));
+        Some((fits, value.to_owned()))
+    };
+    let digests: Vec<_> = digests.iter().filter_map(of).collect();
+    let digest = digests.iter().find(|(fits, _)| *fits).or(digests.first()).map(|(_, value)| value.clone());
+    let user = found.config.map(|config| config.user).unwrap_or_default();
+    Some(LocalImage { id: format!("sha256:{id}"), digest, user })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_both_engines_say_is_read() {
+        let hex = "a".repeat(64);
+        let podman = format!(
+            r#"[{{"Id": "{hex}", "RepoDigests": ["h:5/o@sha256:1", "h:5/x@sha256:2"], "Config": {{"User": "7"}}}}]"#
+        );
+        let image = parse("h:5/x:latest", podman.as_bytes()).unwrap();
+        assert_eq!((image.id, image.digest.as_deref()), (format!("sha256:{hex}"), Some("sha256:2")));
+        assert_eq!(image.user, "7");
+        let docker = format!(r#"[{{"Id": "sha256:{hex}", "RepoDigests": null, "Config": {{}}}}]"#);
+        let image = parse("x", docker.as_bytes()).unwrap();
+        assert_eq!((image.digest, image.user.as_str()), (None, ""));
+        for wrong in ["[]", "{}", r#"[{"Id": "--privileged"}]"#, r#"[{"Id": ""}]"#] {
+            assert_eq!(parse("x", wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}

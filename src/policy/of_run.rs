@@ -1,0 +1,66 @@
+//! The policy of one run: the operator's settings, and what the push asked for.
+
+use std::path::Path;
+
+use super::decision::Decision;
+use super::policy::Policy;
+use super::profile::choose;
+use crate::config::PolicySettings;
+use crate::model::Profile;
+
+/// How the push option begins that asks for a profile.
+const REQUEST: &str = "ci.profile=";
+
+/// The profiles that the operator chose where quire was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StartProfiles {
+    /// The variable `QUIRE_PROFILE`.
+    pub environment: Option<Profile>,
+    /// `--profile`.
+    pub flag: Option<Profile>,
+}
+
+/// The policy of a run whose push had these options; reads the bundle. Blocking.
+///
+/// With what was asked for and is not granted, the denial comes with the policy that holds without the request.
+pub fn policy_of_run(
+    settings: &PolicySettings,
+    data_dir: &Path,
+    start: StartProfiles,
+    push_options: &[String],
+) -> (Policy, Option<Decision>) {
+    let asked = push_options.iter().rev().find_map(|option| option.strip_prefix(REQUEST));
+    let (environment, flag, config) = (start.environment, start.flag, settings.profile);
+    let choose = |request| choose(request, environment, flag, config, &settings.requests);
+    let chosen = match asked.map(Profile::parse).transpose() {
+        Ok(request) => choose(request),
+        Err(error) => Err(super::decision::invalid_request("profile", error.to_string())),
+    };
+    let (chosen, denied) = match chosen {
+        Ok(chosen) => (chosen, None),
+        Err(denied) => (choose(None).unwrap_or_default(), Some(denied)),
+    };
+    (Policy::load(settings, data_dir, chosen), denied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_asks_and_the_operator_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let with = |requests: &[Profile], options: &[&str]| {
+            let settings = PolicySettings { requests: requests.to_vec(), ..PolicySettings::default() };
+            let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            let (policy, denied) =
+                policy_of_run(&settings, folder.path(), StartProfiles::default(), &options);
+            (policy.profile, denied.map(|denied| denied.code))
+        };
+        assert_eq!(with(&[], &["ci.wait"]), (Profile::Secure, None));
+        assert_eq!(with(&[], &["ci.profile=disabled"]), (Profile::Secure, Some("policy.denied")));
+        assert_eq!(with(&[Profile::Disabled], &["ci.profile=disabled"]), (Profile::Disabled, None));
+        assert_eq!(with(&[], &["ci.profile=lax"]), (Profile::Secure, Some("request.invalid")));
+        assert_eq!(with(&[], &["ci.profile=disabled", "ci.profile=secure"]), (Profile::Secure, None));
+    }
+}

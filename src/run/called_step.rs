@@ -1,0 +1,152 @@
+//! A call of `container`, or of `sh` in a job with an image, on its way to being a step.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::container_request::request;
+use super::container_step::{ContainerStep, Role};
+use super::containers::Containers;
+use super::job_slot::JobPlace;
+use super::recorder::Recorder;
+use super::run_host::CAPTURE_LIMIT;
+use super::services::{Services, Starting};
+use super::step_task::{Step, Work, argv, title};
+use super::workspace::Workspace;
+use crate::executor::Host;
+use crate::executor::container::Network;
+use crate::policy::{ContainerRequest, ImageRef, NO_NETWORK, invalid_image};
+use crate::script::{ContainerCall, HostError, StepResult};
+
+/// Reads the name of an image; one that is none is a denial, and written down as such.
+///
+/// # Errors
+/// It is none, or that cannot be written down.
+pub(super) fn image_of(
+    containers: &Containers,
+    job: &str,
+    subject: &str,
+    image: &str,
+) -> Result<ImageRef, HostError> {
+    ImageRef::parse(image).or_else(|error| {
+        containers.record(job, vec![invalid_image(subject, &error)])?;
+        Err(HostError::Denied(error.to_string()))
+    })
+}
+
+/// A call with everything that it needs.
+pub(super) struct CalledStep {
+    pub(super) job: String,
+    pub(super) number: u32,
+    /// Numbers the steps of the job.
+    pub(super) steps: Arc<AtomicU32>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) place: Arc<JobPlace>,
+    pub(super) call: ContainerCall,
+    /// Its secrets, for files.
+    pub(super) secrets: Vec<(String, Vec<u8>)>,
+    /// Those of the job's services, in their order.
+    pub(super) of_services: Vec<Vec<(String, Vec<u8>)>>,
+    pub(super) containers: Arc<Containers>,
+    pub(super) executor: Arc<Host>,
+    pub(super) recorder: Recorder,
+    pub(super) workspace: Workspace,
+    pub(super) timeout: Duration,
+}
+
+impl CalledStep {
+    /// Decides, starts what the step needs beside it, and runs it.
+    ///
+    /// # Errors
+    /// It is denied, cannot be run, or cannot be written down.
+    pub(super) async fn run(mut self) -> Result<StepResult, HostError> {
+        let request = self.decided()?;
+        let own = std::mem::take(&mut self.call.options.services);
+        let beside = if own.is_empty() {
+            self.job_services(&request).await?;
+            None
+        } else if self.place.options.services.is_empty() {
+            Some(Services::start(self.starting(&request.network), &own).await?)
+        } else {
+            let problem = "the job has services already; give all of them to the job".to_owned();
+            return Err(HostError::Refused(problem));
+        };
+        let network = match beside.as_ref().or_else(|| self.place.services.get()) {
+            Some(services) => services.shared(),
+            None => Network::Named { name: request.network.clone(), hosts: Vec::new() },
+        };
+        let result = self.step(request, network).await;
+        if let Some(services) = beside {
+            services.end().await;
+        }
+        result
+    }
+
+    fn decided(&self) -> Result<ContainerRequest, HostError> {
+        let image = image_of(&self.containers, &self.job, &self.job, &self.call.image)?;
+        let request = request(&self.job, image, &self.call.options).map_err(HostError::Refused)?;
+        self.containers.decide(&self.job, &request)?;
+        Ok(request)
+    }
+
+    /// Starts the services of the job when this is its first step that needs them.
+    async fn job_services(&mut self, request: &ContainerRequest) -> Result<(), HostError> {
+        if self.place.options.services.is_empty() {
+            return Ok(());
+        }
+        let starting = self.starting(&request.network);
+        let place = Arc::clone(&self.place);
+        let started = place.services.get_or_try_init(|| Services::start(starting, &place.options.services));
+        let network = &started.await?.network;
+        if request.network == *network || request.network == NO_NETWORK {
+            return Ok(());
+        }
+        Err(HostError::Refused(format!(
+            "the services of the job are in the network `{network}`, and this step asks for `{}`",
+            request.network
+        )))
+    }
+
+    fn starting(&mut self, network: &str) -> Starting {
+        Starting {
+            job: self.job.clone(),
+            containers: Arc::clone(&self.containers),
+            executor: Arc::clone(&self.executor),
+            recorder: self.recorder.clone(),
+            steps: Arc::clone(&self.steps),
+            network: self.place.options.network.clone().unwrap_or_else(|| network.to_owned()),
+            secrets: std::mem::take(&mut self.of_services),
+        }
+    }
+
+    async fn step(self, request: ContainerRequest, network: Network) -> Result<StepResult, HostError> {
+        let call = self.call.step;
+        let title = call.name.clone().unwrap_or_else(|| title(&call.command));
+        let container = ContainerStep {
+            containers: self.containers,
+            request,
+            pull: self.call.options.pull,
+            job: self.job.clone(),
+            number: self.number,
+            command: argv(&call.command),
+            role: Role::Step { workspace: self.workspace, cwd: call.cwd },
+            env: call.env,
+            secrets: self.secrets,
+            network,
+            input: call.input,
+            timeout: Some(call.timeout.unwrap_or(self.timeout)),
+            capture_limit: CAPTURE_LIMIT,
+        };
+        let step = Step {
+            job: self.job,
+            number: self.number,
+            title,
+            line: call.line,
+            work: Work::Container(Box::new(container)),
+            stop: self.stop,
+        };
+        step.run(self.executor, self.recorder).await
+    }
+}

@@ -1,0 +1,275 @@
+//! A step in a container: its image, its secrets, its command line, and nothing left of it afterwards.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::containers::{Containers, Getting, beside, client_spec, refused};
+use super::recorder::StepLog;
+use super::workspace::Workspace;
+use crate::executor::container::{
+    ContainerPlan, Engine, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables, WORKSPACE, labels,
+};
+use crate::executor::{Host, StepEnd, StepSpec};
+use crate::model::chain;
+use crate::policy::{ContainerRequest, limits};
+use crate::script::{HostError, Pull};
+
+/// A container that is asked for and allowed.
+pub(super) struct ContainerStep {
+    /// What all containers of the run share.
+    pub(super) containers: Arc<Containers>,
+    /// What policy has decided about.
+    pub(super) request: ContainerRequest,
+    /// When its image is pulled.
+    pub(super) pull: Pull,
+    /// The job.
+    pub(super) job: String,
+    /// The number of the step.
+    pub(super) number: u32,
+    /// Its program and arguments; those of the image when there are none.
+    pub(super) command: Vec<Vec<u8>>,
+    /// What it does: a step, or a service beside them.
+    pub(super) role: Role,
+    /// Its variables.
+    pub(super) env: Vec<(String, Vec<u8>)>,
+    /// Its secrets, for files.
+    pub(super) secrets: Vec<(String, Vec<u8>)>,
+    /// The services that it can reach.
+    pub(super) network: Network,
+    /// For its standard input.
+    pub(super) input: Option<Vec<u8>>,
+    /// How long it may take.
+    pub(super) timeout: Option<Duration>,
+    /// How much of its output is given back.
+    pub(super) capture_limit: usize,
+}
+
+/// What a container is for.
+pub(super) enum Role {
+    /// A step of a job, which works on the workspace.
+    Step {
+        /// The workspace.
+        workspace: Workspace,
+        /// The folder that it begins in, below the workspace.
+        cwd: Option<String>,
+    },
+    /// A service, which runs what its image says, and has no workspace.
+    Service,
+}
+
+/// What is there only as long as the container runs.
+struct Prepared {
+    plan: ContainerPlan,
+    variables: Variables,
+    /// Holds the files of secrets and variables; they are gone with it.
+    _memory: Option<MemoryFolder>,
+}
+
+impl ContainerStep {
+    /// The name of the container.
+    pub(super) fn name(&self) -> String {
+        format!("quire-{}-{}-{}", self.containers.run, self.job, self.number)
+    }
+
+    /// Runs the container until nothing is left of it.
+    ///
+    /// # Errors
+    /// It could not be run at all: there is no engine, no image, or what it needs cannot be made.
+    pub(super) async fn run(
+        self,
+        executor: &Host,
+        log: &mut StepLog,
+        stop: watch::Receiver<bool>,
+    ) -> Result<StepEnd, HostError> {
+        let containers = Arc::clone(&self.containers);
+        let engine = containers.engine().await?.clone();
+        let step_name = format!("{}/{}", self.job, self.number);
+        let mut getting = Getting { executor, log, name: &step_name, stop: stop.clone() };
+        let image = containers.image(&self.request, self.pull, &mut getting).await?;
+        let (timeout, input, capture) = (self.timeout, self.input.clone(), self.capture_limit);
+        let prepared = tokio::task::spawn_blocking(move || self.prepare(&image));
+        let prepared = prepared.await.map_err(|error| HostError::Broken(error.to_string()))??;
+        let spec = prepared.spec(&engine, step_name, (input, timeout, capture))?;
+        let mut ended = executor.run_step(&spec, log, stop.clone()).await;
+        if let Ok(end) = &ended
+            && is_name_taken(end)
+        {
+            containers.free_name(&prepared.plan.name).await?;
+            ended = executor.run_step(&spec, log, stop).await;
+        }
+        if ended.as_ref().map_or(true, |end| end.exit >= 125 || end.stopped || end.timed_out) {
+            containers.doubt();
+        }
+        let mut end = ended.map_err(|error| HostError::Refused(chain(&error)))?;
+        clean_up(&engine, &prepared.plan, &mut end).await?;
+        // Those of the engine; what the container left behind ended with it.
+        end.leftovers.clear();
+        if end.signal.is_none() && (129..=159).contains(&end.exit) {
+            end.signal = Some(end.exit - 128);
+        }
+        Ok(end)
+    }
+
+    /// Makes the files of the container and what the engine is told. Blocking.
+    fn prepare(self, image: &LocalImage) -> Result<Prepared, HostError> {
+        let variables = Variables::sort(&self.env).map_err(|error| HostError::Refused(error.to_string()))?;
+        let (user, mut mounts) = match &self.role {
+            Role::Step { workspace, .. } => {
+                let owner = self.own(workspace)?;
+                let user = self.request.user.clone().unwrap_or_else(|| format!("{}:{}", owner.0, owner.1));
+                (Some(user), vec![Mount::writable(workspace.path(), WORKSPACE)])
+            }
+            Role::Service => (self.request.user.clone(), Vec::new()),
+        };
+        let mut memory = None;
+        let needs_memory = !self.secrets.is_empty() || !variables.in_file.is_empty();
+        let mut env_file = None;
+        if needs_memory {
+            let failed = |error: std::io::Error| HostError::Refused(format!("no folder in memory: {error}"));
+            let name = format!("{}-{}", self.job, self.number);
+            let folder = MemoryFolder::create(self.containers.run, &name).map_err(failed)?;
+            if !self.secrets.is_empty() {
+                let owner = numbers(user.as_deref().unwrap_or(&image.user));
+                let files = folder.files_for("secrets", &self.secrets, owner).map_err(failed)?;
+                mounts.push(Mount::read_only(&files, SECRETS));
+            }
+            let file = variables.file().map(|bytes| folder.file("env", &bytes));
+            env_file = file.transpose().map_err(failed)?;
+            memory = Some(folder);
+        }
+        for mount in &self.request.mounts {
+            let (source, target) = (mount.source.clone(), mount.target.clone());
+            mounts.push(Mount { source, target, writable: mount.writable });
+        }
+        let plan = self.plan(&image.id, (user, mounts, env_file), &variables);
+        Ok(Prepared { plan, variables, _memory: memory })
+    }
+
+    fn plan(
+        self,
+        image: &str,
+        (user, mounts, env_file): (Option<String>, Vec<Mount>, Option<std::path::PathBuf>),
+        variables: &Variables,
+    ) -> ContainerPlan {
+        let name = self.name();
+        let limits = limits(&self.containers.policy, &self.request);
+        let mut env: Vec<String> = variables.by_name.iter().map(|(name, _)| name.clone()).collect();
+        env.extend(["QUIRE_RUN", "QUIRE_STEP"].map(str::to_owned));
+        let (workdir, service) = match &self.role {
+            Role::Step { cwd, .. } => {
+                env.push("CI=true".to_owned());
+                if !self.env.iter().any(|(name, _)| name == "HOME") {
+                    // The image's own home cannot be written to.
+                    env.push("HOME=/tmp".to_owned());
+                }
+                let below = cwd.as_deref().map(|cwd| format!("{WORKSPACE}/{cwd}"));
+                (Some(below.unwrap_or_else(|| WORKSPACE.to_owned())), false)
+            }
+            Role::Service => (None, true),
+        };
+        ContainerPlan {
+            labels: labels(self.containers.run, &self.job, &self.request.subject),
+            name,
+            image: image.to_owned(),
+            command: self.command,
+            workdir,
+            user,
+            network: self.network,
+            cpus: limits.cpus.map(|cpus| cpus.to_string()),
+            memory: limits.memory,
+            pids: limits.pids,
+            mounts,
+            env,
+            env_file,
+            rootfs_writable: self.request.rootfs_writable,
+            caps: self.request.caps,
+            has_input: self.input.is_some(),
+            // One that may run out of memory is looked at before it is removed.
+            remove: limits.memory.is_none(),
+            service,
+        }
+    }
+
+    /// Gives the workspace to the user in the container, if that is another than whose it is. Blocking.
+    fn own(&self, workspace: &Workspace) -> Result<(u32, u32), HostError> {
+        let failed = |error: std::io::Error| HostError::Refused(format!("the workspace: {error}"));
+        let found = std::fs::symlink_metadata(workspace.path()).map_err(failed)?;
+        let owner = (found.uid(), found.gid());
+        match self.request.user.as_deref().and_then(numbers) {
+            Some(wanted) if wanted != owner => {
+                workspace.give_to(wanted).map_err(failed)?;
+                Ok(wanted)
+            }
+            Some(_) | None => Ok(owner),
+        }
+    }
+}
+
+impl Prepared {
+    fn spec(
+        &self,
+        engine: &Engine,
+        name: String,
+        (input, timeout, capture_limit): (Option<Vec<u8>>, Option<Duration>, usize),
+    ) -> Result<StepSpec, HostError> {
+        let line = self.plan.command_line(engine);
+        let args: Vec<Vec<u8>> =
+            line.into_iter().skip(1).map(<OsString as std::os::unix::ffi::OsStringExt>::into_vec).collect();
+        let mut spec = client_spec(engine, args, &name, Duration::MAX)?;
+        for (name, value) in &self.variables.by_name {
+            let set = spec.env.set(name.clone(), value.clone());
+            set.map_err(|error| HostError::Refused(error.to_string()))?;
+        }
+        Ok(StepSpec { input, timeout, capture_limit, ..spec })
+    }
+}
+
+/// User and group as numbers: `1000`, `1000:100`; nothing for names.
+fn numbers(user: &str) -> Option<(u32, u32)> {
+    if user.is_empty() || user == "root" {
+        return Some((0, 0));
+    }
+    let (user, group) = user.split_once(':').unwrap_or((user, "0"));
+    Some((user.parse().ok()?, group.parse().ok()?))
+}
+
+/// Whether the engine refused to make the container because there is one of its name.
+fn is_name_taken(end: &StepEnd) -> bool {
+    let said = String::from_utf8_lossy(&end.stderr);
+    end.exit == 125 && said.contains("already in use")
+}
+
+/// Removes the container if the engine has not, and says whether its memory was used up.
+async fn clean_up(engine: &Engine, plan: &ContainerPlan, end: &mut StepEnd) -> Result<(), HostError> {
+    let ended_by_itself = plan.remove && !end.timed_out && !end.stopped && end.signal.is_none();
+    if ended_by_itself {
+        return Ok(());
+    }
+    let (engine, name, looks) = (engine.clone(), plan.name.clone(), !plan.remove && end.exit == 137);
+    let cleaned = beside(move || {
+        let was_out = looks && engine.was_out_of_memory(&name).unwrap_or(false);
+        engine.remove(&[name])?;
+        Ok(was_out)
+    });
+    end.out_of_memory = cleaned.await.map_err(refused)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_numbers_or_not_known() {
+        assert_eq!(numbers("1000"), Some((1000, 0)));
+        assert_eq!(numbers("1000:100"), Some((1000, 100)));
+        assert_eq!(numbers("root"), Some((0, 0)));
+        assert_eq!(numbers(""), Some((0, 0)), "an image that says nothing runs as root");
+        assert_eq!(numbers("postgres"), None);
+        assert_eq!(numbers("1000:staff"), None);
+    }
+}

@@ -1,0 +1,312 @@
+//! The containers of one run: its engine, its images, and what policy says about both.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, watch};
+
+use super::recorder::{Recorder, StepLog};
+use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, forget};
+use crate::executor::{Environment, Host, Program, StepSpec};
+use crate::journal::Fact;
+use crate::model::{RunId, chain};
+use crate::policy::{ContainerRequest, Decision, Demand, Policy, Verdict, check_signature, decide};
+use crate::script::{HostError, Pull};
+
+/// The longest that pulling an image may take.
+const PULL_LIMIT: Duration = Duration::from_secs(1800);
+
+/// How long an engine's client may take to clean up by itself.
+pub(super) const ENGINE_SETTLE: Duration = Duration::from_secs(10);
+
+/// How long an engine's client that was told to end has for it.
+pub(super) const ENGINE_GRACE: Duration = Duration::from_secs(10);
+
+/// The code of the problem that an image cannot be had.
+const PULL_FAILED: &str = "image.pull.failed";
+
+/// What containers of a run have in common.
+pub struct Containers {
+    /// The run.
+    pub run: RunId,
+    /// What they may.
+    pub policy: Policy,
+    /// What the engine's client reads of the environment that quire was started with.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// Where everything is written down.
+    pub recorder: Recorder,
+    engine: OnceCell<Engine>,
+    images: Mutex<HashMap<String, Arc<OnceCell<LocalImage>>>>,
+    /// What was decided about and allowed, by job: it is written down once.
+    allowed: Mutex<HashSet<(String, String)>>,
+    /// Whether something may have been left: a step did not end as containers do by themselves.
+    unsure: AtomicBool,
+}
+
+/// What a step needs while it gets its image.
+pub(super) struct Getting<'a> {
+    pub(super) executor: &'a Host,
+    pub(super) log: &'a mut StepLog,
+    pub(super) name: &'a str,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Containers {
+    /// The containers of a run that has none yet.
+    pub fn new(
+        run: RunId,
+        policy: Policy,
+        environment: BTreeMap<OsString, OsString>,
+        recorder: Recorder,
+    ) -> Containers {
+        Containers {
+            run,
+            policy,
+            environment,
+            recorder,
+            engine: OnceCell::new(),
+            images: Mutex::default(),
+            allowed: Mutex::default(),
+            unsure: AtomicBool::new(false),
+        }
+    }
+
+    /// The engine of this machine; docker is asked whether it works, podman needs no server that could be absent.
+    ///
+    /// # Errors
+    /// There is none, or it does not work.
+    pub async fn engine(&self) -> Result<&Engine, HostError> {
+        let found = self.engine.get_or_try_init(|| async {
+            let engine = Engine::find(&self.environment)?;
+            match engine.kind {
+                EngineKind::Podman => Ok(engine),
+                EngineKind::Docker => {
+                    let asked = engine.clone();
+                    beside(move || asked.version()).await.map(|_version| engine)
+                }
+            }
+        });
+        found.await.map_err(refused)
+    }
+
+    /// Decides about a request and writes every decision down.
+    ///
+    /// # Errors
+    /// It is denied, or the decision cannot be written down.
+    pub fn decide(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
+        let known = (job.to_owned(), format!("{request:?}"));
+        if self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
+            return Ok(());
+        }
+        self.record(job, decide(&self.policy, request))?;
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(known);
+        Ok(())
+    }
+
+    /// Writes decisions down.
+    ///
+    /// # Errors
+    /// One is a denial, or they cannot be written down.
+    pub(super) fn record(&self, job: &str, decisions: Vec<Decision>) -> Result<(), HostError> {
+        let mut denied = Vec::new();
+        for decision in decisions {
+            if decision.verdict == Verdict::Deny {
+                denied.push(decision.to_string());
+            }
+            let written = self.recorder.write(fact(job, decision));
+            written.map_err(|error| HostError::Broken(chain(&error)))?;
+        }
+        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(denied.join("\n"))) }
+    }
+
+    /// The image that a request means, pulled if that has to be; looked for once in a run.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub(super) async fn image(
+        &self,
+        request: &ContainerRequest,
+        pull: Pull,
+        getting: &mut Getting<'_>,
+    ) -> Result<LocalImage, HostError> {
+        let key = request.image.to_string();
+        let cell = {
+            let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+            if pull == Pull::Always {
+                images.remove(&key);
+            }
+            Arc::clone(images.entry(key).or_default())
+        };
+        let image = cell.get_or_try_init(|| self.find_image(request, pull, getting)).await?;
+        Ok(image.clone())
+    }
+
+    async fn find_image(
+        &self,
+        request: &ContainerRequest,
+        pull: Pull,
+        getting: &mut Getting<'_>,
+    ) -> Result<LocalImage, HostError> {
+        let engine = self.engine().await?;
+        let (written, full) = (request.image.to_string(), request.image.qualified().to_string());
+        let look = |name: &str| {
+            let name = name.to_owned();
+            let engine = engine.clone();
+            beside(move || engine.local_image(&name))
+        };
+        let mut found = if pull == Pull::Always { None } else { look(&written).await.map_err(refused)? };
+        if found.is_none() && pull != Pull::Never {
+            self.pull(engine, &full, getting).await?;
+            found = look(&full).await.map_err(refused)?;
+        }
+        let found = found.ok_or_else(|| {
+            HostError::Refused(format!("{PULL_FAILED}: the image `{written}` is not on this machine"))
+        })?;
+        let fact = Fact::ImageResolved { image: written, id: found.id.clone(), digest: found.digest.clone() };
+        self.recorder.write(fact).map_err(|error| HostError::Broken(chain(&error)))?;
+        self.check_signature(job_of(getting.name), request, &found).await?;
+        Ok(found)
+    }
+
+    /// Looks for the signature of an image, where the bundle demands one.
+    async fn check_signature(
+        &self,
+        job: &str,
+        request: &ContainerRequest,
+        found: &LocalImage,
+    ) -> Result<(), HostError> {
+        if self.policy.demand() == Demand::Disabled {
+            return Ok(());
+        }
+        let image = found
+            .digest
+            .as_ref()
+            .map_or_else(|| request.image.clone(), |digest| request.image.qualified().with_digest(digest));
+        let text = |value: &OsString| value.to_string_lossy().into_owned();
+        let env: Vec<(String, String)> =
+            self.environment.iter().map(|(name, value)| (text(name), text(value))).collect();
+        let (policy, subject) = (self.policy.clone(), request.subject.clone());
+        let decided = tokio::task::spawn_blocking(move || check_signature(&policy, &subject, &image, &env));
+        let decision = decided.await.map_err(|error| HostError::Broken(error.to_string()))?;
+        self.record(job, decision.into_iter().collect())
+    }
+
+    /// Pulls an image; what the engine says about it is in the step's log.
+    async fn pull(&self, engine: &Engine, image: &str, getting: &mut Getting<'_>) -> Result<(), HostError> {
+        let args = ["pull", "--", image].map(|arg| arg.as_bytes().to_vec());
+        let spec = client_spec(engine, args.into(), getting.name, PULL_LIMIT)?;
+        let pulled = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
+        let end = pulled.map_err(|error| HostError::Refused(chain(&error)))?;
+        if end.exit == 0 {
+            return Ok(());
+        }
+        let said = crate::executor::container::complaint(&end.stderr);
+        let why = if end.timed_out { "it took too long".to_owned() } else { said };
+        Err(HostError::Refused(format!("{PULL_FAILED}: could not pull the image `{image}`: {why}")))
+    }
+
+    /// Removes a container of this run whose name is needed: a client that was killed has left it.
+    ///
+    /// # Errors
+    /// It is not this run's, or cannot be removed.
+    pub(super) async fn free_name(&self, name: &str) -> Result<(), HostError> {
+        let (engine, asked) = (self.engine().await?.clone(), name.to_owned());
+        let run = self.run.to_string();
+        let freed = beside(move || {
+            let is_ours = engine.run_of(&asked)?.is_none_or(|label| label == run);
+            if is_ours {
+                engine.remove(&[asked])?;
+            }
+            Ok(is_ours)
+        });
+        if freed.await.map_err(refused)? {
+            return Ok(());
+        }
+        Err(HostError::Refused(format!(
+            "container.name.conflict: a container that is not this run's is called `{name}`"
+        )))
+    }
+
+    /// Says that something may have been left of a container.
+    pub(super) fn doubt(&self) {
+        self.unsure.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes what the run has left of containers, if that can be. Blocking.
+    pub fn sweep(&self) {
+        if !self.unsure.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(engine) = self.engine.get()
+            && let Err(error) = engine.sweep(self.run)
+        {
+            tracing::warn!(error = chain(&error), "containers of the run may be left");
+        }
+        if let Err(error) = forget(self.run) {
+            tracing::warn!(%error, "something of the run may be left in memory");
+        }
+    }
+}
+
+/// A decision as it is written down.
+fn fact(job: &str, decision: Decision) -> Fact {
+    Fact::PolicyDecision {
+        job: job.to_owned(),
+        subject: decision.subject,
+        verdict: decision.verdict.as_str().to_owned(),
+        code: decision.code.to_owned(),
+        reason: decision.reason,
+        hint: decision.hint,
+    }
+}
+
+/// The job of a step that is called `job/number`.
+fn job_of(step: &str) -> &str {
+    step.rsplit_once('/').map_or(step, |(job, _)| job)
+}
+
+/// A call of the engine's client as a step.
+///
+/// # Errors
+/// Its environment is none.
+pub(super) fn client_spec(
+    engine: &Engine,
+    args: Vec<Vec<u8>>,
+    name: &str,
+    limit: Duration,
+) -> Result<StepSpec, HostError> {
+    let mut env = Environment::default();
+    for (name, value) in &engine.env {
+        env.set(name.clone(), value.clone()).map_err(|error| HostError::Refused(error.to_string()))?;
+    }
+    let program = std::os::unix::ffi::OsStrExt::as_bytes(engine.program.as_os_str()).to_vec();
+    Ok(StepSpec {
+        name: name.to_owned(),
+        program: Program::Argv([vec![program], args].concat()),
+        env,
+        cwd: "/".into(),
+        input: None,
+        timeout: Some(limit),
+        grace: ENGINE_GRACE,
+        settle: ENGINE_SETTLE,
+        capture_limit: 64 << 10,
+    })
+}
+
+/// Does blocking work of an engine beside the runtime.
+pub(super) async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(EngineError::Lost(error.to_string())),
+    }
+}
+
+/// What an engine did not do, as the script hears it.
+pub(super) fn refused(error: EngineError) -> HostError {
+    HostError::Refused(chain(&error))
+}

@@ -1,0 +1,102 @@
+//! The jobs that go on: what numbers their steps, what tells them to stop, and what runs beside them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OnceCell, watch};
+
+use super::services::Services;
+use crate::script::ContainerOptions;
+
+/// The jobs of a run that go on, by name.
+#[derive(Default)]
+pub struct JobSlots(Mutex<HashMap<String, JobSlot>>);
+
+/// A job that goes on.
+struct JobSlot {
+    steps: Arc<AtomicU32>,
+    stop: watch::Sender<bool>,
+    active: watch::Sender<usize>,
+    place: Arc<JobPlace>,
+}
+
+/// Where the steps of a job run.
+pub(super) struct JobPlace {
+    /// Its image; without one its steps run on the host.
+    pub(super) image: Option<String>,
+    /// What its container is asked to be, and its services.
+    pub(super) options: ContainerOptions,
+    /// Its services, once a step needed them.
+    pub(super) services: OnceCell<Services>,
+}
+
+/// What a step needs of its job.
+pub(super) struct StepSlot {
+    /// Its number, from 1.
+    pub(super) number: u32,
+    /// Numbers what else the job starts.
+    pub(super) steps: Arc<AtomicU32>,
+    /// Tells it to end.
+    pub(super) stop: watch::Receiver<bool>,
+    /// Where it runs.
+    pub(super) place: Arc<JobPlace>,
+    /// Counts it as going on until this is dropped.
+    pub(super) active: ActiveStep,
+}
+
+/// A step that counts as going on until this is dropped.
+pub(super) struct ActiveStep(watch::Sender<usize>);
+
+impl JobSlots {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, JobSlot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room for a job that begins.
+    pub(super) fn open(&self, job: &str, image: Option<String>, options: ContainerOptions) {
+        let place = Arc::new(JobPlace { image, options, services: OnceCell::new() });
+        let (stop, active) = (watch::Sender::new(false), watch::Sender::new(0));
+        self.lock().insert(job.to_owned(), JobSlot { steps: Arc::default(), stop, active, place });
+    }
+
+    /// Tells the steps of a job to end; it gets no new ones.
+    pub(super) fn stop(&self, job: &str) {
+        if let Some(slot) = self.lock().get(job) {
+            slot.stop.send_replace(true);
+        }
+    }
+
+    /// Waits until no step of a job goes on, ends its services, and forgets the job.
+    pub(super) async fn close(&self, job: &str) {
+        let found = self.lock().get(job).map(|slot| (slot.active.subscribe(), Arc::clone(&slot.place)));
+        if let Some((mut active, place)) = found {
+            // The sender is in the slot, which is removed only below.
+            let _always_there = active.wait_for(|count| *count == 0).await.is_ok();
+            if let Some(services) = place.services.get() {
+                services.end().await;
+            }
+        }
+        self.lock().remove(job);
+    }
+
+    /// What the next step of a job needs. Nothing for a job that was stopped.
+    pub(super) fn next_step(&self, job: &str) -> Option<StepSlot> {
+        let mut jobs = self.lock();
+        let slot = jobs.get_mut(job).filter(|slot| !*slot.stop.borrow())?;
+        slot.active.send_modify(|count| *count += 1);
+        Some(StepSlot {
+            number: slot.steps.fetch_add(1, Ordering::Relaxed) + 1,
+            steps: Arc::clone(&slot.steps),
+            stop: slot.stop.subscribe(),
+            place: Arc::clone(&slot.place),
+            active: ActiveStep(slot.active.clone()),
+        })
+    }
+}
+
+impl Drop for ActiveStep {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,204 @@
+//! What runs beside a job: containers that share one network with the job's, and end with it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::called_step::image_of;
+use super::container_request::request;
+use super::container_step::{ContainerStep, Role};
+use super::containers::{Containers, beside, refused};
+use super::recorder::Recorder;
+use super::step_task::{Step, Work, argv};
+use crate::executor::Host;
+use crate::executor::container::{Engine, Network};
+use crate::policy::ContainerRequest;
+use crate::script::{Command, HostError, Service, StepResult};
+
+/// How long a service may take until it is ready; its image is pulled within it, too.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long to wait before a service is asked again whether it is ready.
+const READY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How much of a service's output is kept to say why it ended, in bytes.
+const CAPTURE_LIMIT: usize = 64 << 10;
+
+/// What starting services needs.
+pub(super) struct Starting {
+    pub(super) job: String,
+    pub(super) containers: Arc<Containers>,
+    pub(super) executor: Arc<Host>,
+    pub(super) recorder: Recorder,
+    /// Numbers the steps of the job.
+    pub(super) steps: Arc<AtomicU32>,
+    /// The network that they all share.
+    pub(super) network: String,
+    /// The files of their secrets, by name.
+    pub(super) secrets: Vec<Vec<(String, Vec<u8>)>>,
+}
+
+/// The services of a job that goes on.
+pub(super) struct Services {
+    /// The container whose network the others share.
+    owner: String,
+    /// The network that it is in.
+    pub(super) network: String,
+    stop: watch::Sender<bool>,
+    tasks: std::sync::Mutex<Vec<JoinHandle<Result<StepResult, HostError>>>>,
+}
+
+/// A service on its way to being ready.
+struct Started {
+    name: String,
+    container: String,
+    health: Option<Command>,
+    task: JoinHandle<Result<StepResult, HostError>>,
+}
+
+impl Services {
+    /// Starts services and waits until all of them are ready.
+    ///
+    /// # Errors
+    /// One is denied, does not start, ends, or does not get ready in time.
+    pub(super) async fn start(starting: Starting, services: &[Service]) -> Result<Services, HostError> {
+        let mut requests = Vec::with_capacity(services.len());
+        for service in services {
+            requests.push(decided(&starting, service)?);
+        }
+        let engine = starting.containers.engine().await?.clone();
+        let stop = watch::Sender::new(false);
+        let hosts: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
+        let mut owner: Option<String> = None;
+        let mut started: Vec<Started> = Vec::new();
+        let mut failed = None;
+        for ((service, request), place) in services.iter().zip(requests).zip(0..) {
+            let network = match &owner {
+                Some(owner) => Network::Of(owner.clone()),
+                None => Network::Named { name: starting.network.clone(), hosts: hosts.clone() },
+            };
+            let mut one = launch(&starting, (service, place), (request, network), &stop);
+            let runs = until_ready(&engine, &mut one, None).await;
+            owner = owner.or(Some(one.container.clone()));
+            started.push(one);
+            if let Err(problem) = runs {
+                failed = Some(problem);
+                break;
+            }
+        }
+        for one in &mut started {
+            if failed.is_none()
+                && let Some(health) = one.health.clone()
+            {
+                failed = until_ready(&engine, one, Some(&health)).await.err();
+            }
+        }
+        let tasks = std::sync::Mutex::new(started.into_iter().map(|one| one.task).collect());
+        let services = Services { owner: owner.unwrap_or_default(), network: starting.network, stop, tasks };
+        match failed {
+            None => Ok(services),
+            Some(problem) => {
+                services.end().await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// The network that reaches them.
+    pub(super) fn shared(&self) -> Network {
+        Network::Of(self.owner.clone())
+    }
+
+    /// Ends them all, and waits until they are gone.
+    pub(super) async fn end(&self) {
+        self.stop.send_replace(true);
+        let tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for task in tasks {
+            // How it ended is in its log and in the journal; one that was waited for before cannot be again.
+            if !task.is_finished() {
+                let _ended = task.await;
+            }
+        }
+    }
+}
+
+/// The request of a service, decided about.
+fn decided(starting: &Starting, service: &Service) -> Result<ContainerRequest, HostError> {
+    let subject = format!("{}/{}", starting.job, service.name);
+    let image = image_of(&starting.containers, &starting.job, &subject, &service.image)?;
+    let mut asked = request(&subject, image, &service.options).map_err(HostError::Refused)?;
+    // They share one; which one was decided for the job.
+    asked.network.clone_from(&starting.network);
+    starting.containers.decide(&starting.job, &asked)?;
+    Ok(asked)
+}
+
+fn launch(
+    starting: &Starting,
+    (service, place): (&Service, usize),
+    (request, network): (ContainerRequest, Network),
+    stop: &watch::Sender<bool>,
+) -> Started {
+    let number = starting.steps.fetch_add(1, Ordering::Relaxed) + 1;
+    let container = ContainerStep {
+        containers: Arc::clone(&starting.containers),
+        request,
+        pull: service.options.pull,
+        job: starting.job.clone(),
+        number,
+        command: service.command.as_ref().map(argv).unwrap_or_default(),
+        role: Role::Service,
+        env: service.env.clone(),
+        secrets: starting.secrets.get(place).cloned().unwrap_or_default(),
+        network,
+        input: None,
+        timeout: None,
+        capture_limit: CAPTURE_LIMIT,
+    };
+    let name = container.name();
+    let step = Step {
+        job: starting.job.clone(),
+        number,
+        title: format!("service {}", service.name),
+        line: None,
+        work: Work::Container(Box::new(container)),
+        stop: stop.subscribe(),
+    };
+    let task = tokio::spawn(step.run(Arc::clone(&starting.executor), starting.recorder.clone()));
+    Started { name: service.name.clone(), container: name, health: service.health.clone(), task }
+}
+
+/// Waits until a service runs, or until its command says that it is ready.
+async fn until_ready(engine: &Engine, one: &mut Started, health: Option<&Command>) -> Result<(), HostError> {
+    let container = one.container.clone();
+    let asking = async {
+        loop {
+            let (engine, container, health) = (engine.clone(), container.clone(), health.cloned());
+            let asked = beside(move || match health {
+                None => engine.is_running(&container),
+                Some(health) => engine.exec(&container, &argv(&health)),
+            });
+            if asked.await.map_err(refused)? {
+                return Ok(());
+            }
+            tokio::time::sleep(READY_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        ready = tokio::time::timeout(READY_LIMIT, asking) => ready.unwrap_or_else(|_| {
+            let secs = READY_LIMIT.as_secs();
+            Err(HostError::Refused(format!("service.not.ready: `{}` was not ready within {secs} s", one.name)))
+        }),
+        ended = &mut one.task => Err(match ended {
+            Ok(Err(problem)) => problem,
+            Ok(Ok(end)) => HostError::Refused(format!(
+                "service.not.ready: `{}` has ended with exit {} before it was ready", one.name, end.exit
+            )),
+            Err(error) => HostError::Broken(error.to_string()),
+        }),
+    }
+}

@@ -1,0 +1,157 @@
+//! One step on its way: written down before it runs and after it has ended.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::watch;
+
+use super::container_step::ContainerStep;
+use super::recorder::Recorder;
+use crate::executor::{Host, StepEnd, StepSpec};
+use crate::journal::Fact;
+use crate::model::{Outcome, chain};
+use crate::script::{Command, HostError, StepResult};
+
+/// The longest title of a step, in characters.
+const MAX_TITLE: usize = 100;
+
+/// One step on its way.
+pub(super) struct Step {
+    pub(super) job: String,
+    pub(super) number: u32,
+    pub(super) title: String,
+    pub(super) line: Option<u32>,
+    pub(super) work: Work,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Where a step runs.
+pub(super) enum Work {
+    /// On this machine.
+    Host(Box<StepSpec>),
+    /// In a container.
+    Container(Box<ContainerStep>),
+}
+
+impl Step {
+    /// Writes the step down, runs it, and writes down how it ended.
+    ///
+    /// # Errors
+    /// It could not be run as it should, or not be written down.
+    pub(super) async fn run(self, executor: Arc<Host>, recorder: Recorder) -> Result<StepResult, HostError> {
+        let failed = |error: &dyn std::error::Error| HostError::Broken(chain(error));
+        let Step { job, number, title, line, work, stop } = self;
+        let started = Fact::StepStarted { job: job.clone(), step: number, title: title.clone(), line };
+        recorder.write(started).map_err(|error| failed(&error))?;
+        let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
+        let mut problem = None;
+        let end = match work {
+            Work::Host(spec) => match executor.run_step(&spec, &mut log, stop).await {
+                Ok(end) => end,
+                Err(error) => refuse(recorder.redact(&chain(&error)), &mut log),
+            },
+            Work::Container(container) => match container.run(&executor, &mut log, stop).await {
+                Ok(end) => end,
+                Err(error) => {
+                    let end = refuse(recorder.redact(&error.to_string()), &mut log);
+                    problem = Some(error);
+                    end
+                }
+            },
+        };
+        if end.out_of_memory {
+            log.note("out of memory: the container has used up its `:memory`")
+                .map_err(|error| failed(&error))?;
+        }
+        if !end.survivors.is_empty() {
+            let survivors = recorder.redact(&end.survivors.join(", "));
+            log.note(&format!("these processes could not be killed: {survivors}"))
+                .map_err(|error| failed(&error))?;
+        }
+        let written = log.finish().map_err(|error| failed(&error))?;
+        let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let fact = Fact::StepEnded {
+            job,
+            step: number,
+            outcome: outcome(&end, problem.as_ref()).as_str().to_owned(),
+            exit: end.exit,
+            signal: end.signal,
+            duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
+            left_out: written.left_out,
+            secrets,
+            leftovers: end.leftovers.clone(),
+        };
+        recorder.write(fact).map_err(|error| failed(&error))?;
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        Ok(StepResult {
+            exit: end.exit,
+            signal: end.signal,
+            stdout: end.stdout,
+            stderr: end.stderr,
+            duration: end.duration,
+            truncated: end.truncated,
+            timed_out: end.timed_out,
+            step: number,
+            title,
+        })
+    }
+}
+
+/// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed
+/// step, so that the job fails.
+fn refuse(reason: String, log: &mut super::recorder::StepLog) -> StepEnd {
+    if let Err(problem) = log.note(&reason) {
+        tracing::warn!(%problem, reason, "why a step could not run is not in its log");
+    }
+    StepEnd { exit: 126, stderr: reason.clone().into_bytes(), missing: Some(reason), ..StepEnd::default() }
+}
+
+/// The outcome of a step by itself.
+fn outcome(end: &StepEnd, problem: Option<&HostError>) -> Outcome {
+    if matches!(problem, Some(HostError::Denied(_))) {
+        Outcome::Denied
+    } else if end.timed_out {
+        Outcome::TimedOut
+    } else if end.stopped {
+        Outcome::Cancelled
+    } else if end.exit == 0 {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    }
+}
+
+/// A command as program and arguments, the shell written out.
+pub(super) fn argv(command: &Command) -> Vec<Vec<u8>> {
+    match command {
+        Command::Shell(text) => vec![b"sh".to_vec(), b"-c".to_vec(), text.clone()],
+        Command::Argv(argv) => argv.clone(),
+    }
+}
+
+/// What a step is called when its script does not say: the first line of a text, the words of a list.
+pub(super) fn title(command: &Command) -> String {
+    let text = match command {
+        Command::Shell(text) => {
+            String::from_utf8_lossy(text).trim().lines().next().unwrap_or_default().to_owned()
+        }
+        Command::Argv(argv) => {
+            argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")
+        }
+    };
+    if text.chars().count() <= MAX_TITLE {
+        text
+    } else {
+        text.chars().take(MAX_TITLE - 1).chain(['…']).collect()
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,115 @@
+//! What the primitives that run a step share: their options, their commands, and what they give back.
+
+use mlua::{Lua, Table, Value};
+
+use super::options::{Options, argument};
+use super::{bytes, kind};
+use crate::script::host::{Command, ShCall, StepResult};
+use crate::script::job_call::{StepFailure, StepFault};
+
+/// The options that every step knows.
+pub(super) const KNOWN: [&str; 6] = ["env", "cwd", "input", "timeout", "name", "check"];
+
+/// Reads what is common to all steps.
+pub(super) fn read(
+    of: &'static str,
+    command: &Value,
+    options: &Options<'_>,
+    line: Option<u32>,
+) -> Result<ShCall, String> {
+    Ok(ShCall {
+        command: read_command(of, command)?,
+        env: options.variables("env")?,
+        cwd: options.text("cwd")?,
+        input: options.bytes("input")?,
+        timeout: options.duration("timeout")?,
+        name: options.text("name")?,
+        check: options.flag("check")?,
+        line,
+    })
+}
+
+fn read_command(of: &str, value: &Value) -> Result<Command, String> {
+    let nul = || Err(format!("a command of {of} must not have a NUL byte"));
+    if let Some(text) = bytes(value) {
+        if text.trim_ascii().is_empty() {
+            return Err(format!("the command of {of} is empty"));
+        }
+        return if text.contains(&0) { nul() } else { Ok(Command::Shell(text)) };
+    }
+    let Value::Table(table) = value else {
+        return Err(format!("{of} wants a string or a list of arguments, got {}", kind(value)));
+    };
+    let length = table.raw_len();
+    if length == 0 {
+        return Err(format!("the list of arguments of {of} is empty"));
+    }
+    let mut argv = Vec::with_capacity(length);
+    for place in 1..=length {
+        let item: Value = table.raw_get(place).unwrap_or(Value::Nil);
+        let Some(item) = argument(&item) else {
+            return Err(format!("argument {place} of {of} wants a string or a number, got {}", kind(&item)));
+        };
+        if item.contains(&0) {
+            return nul();
+        }
+        argv.push(item);
+    }
+    if argv.first().is_none_or(Vec::is_empty) {
+        return Err(format!("the program of {of} is empty"));
+    }
+    Ok(Command::Argv(argv))
+}
+
+/// What the prelude gets of a step that ended: the result as the script sees it, and what is kept about it.
+pub(super) fn give(
+    lua: &Lua,
+    result: StepResult,
+    check: Option<bool>,
+    line: Option<u32>,
+) -> mlua::Result<(Table, Table)> {
+    Ok((visible(lua, &result)?, hidden(lua, result, check, line)?))
+}
+
+/// The part of a result that a script always sees; `exit` and `ok` are the prelude's.
+fn visible(lua: &Lua, result: &StepResult) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(0, 6)?;
+    table.raw_set("stdout", lua.create_string(&result.stdout)?)?;
+    table.raw_set("stderr", lua.create_string(&result.stderr)?)?;
+    table.raw_set("duration", result.duration.as_secs_f64())?;
+    if let Some(signal) = result.signal {
+        table.raw_set("signal", signal)?;
+    }
+    if result.truncated {
+        table.raw_set("truncated", true)?;
+    }
+    if result.timed_out {
+        table.raw_set("timed-out", true)?;
+    }
+    Ok(table)
+}
+
+/// What the prelude keeps about a step.
+fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, line: Option<u32>) -> mlua::Result<Table> {
+    let failure = StepFailure {
+        step: result.step,
+        title: result.title,
+        exit: result.exit,
+        signal: result.signal,
+        timed_out: result.timed_out,
+        line,
+        fault: StepFault::Checked,
+    };
+    let table = lua.create_table_with_capacity(0, 8)?;
+    table.raw_set("exit", failure.exit)?;
+    table.raw_set("check", check)?;
+    if failure.exit != 0 {
+        table.raw_set("text", failure.event())?;
+        table.raw_set("number", failure.step)?;
+        table.raw_set("title", failure.title)?;
+        table.raw_set("signal", failure.signal)?;
+        table.raw_set("timed-out", failure.timed_out)?;
+        table.raw_set("line", failure.line)?;
+    }
+    Ok(table)
+}

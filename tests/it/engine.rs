@@ -1,0 +1,83 @@
+//! The container engine of this machine, and an image to run: `localhost/busybox`, made here of Debian's busybox.
+//!
+//! Where no container can be run, the tests that need one say so loudly and do nothing; with
+//! `QUIRE_TEST_CONTAINERS=required`, as `.ci/run` has it, they fail instead.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The image.
+pub const IMAGE: &str = "localhost/busybox";
+
+/// Limits that a host without CAP_SYS_RESOURCE can give.
+const LIMITS: [&str; 2] = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+
+/// Calls podman.
+pub fn podman(args: &[&str]) -> Output {
+    Command::new("podman").args(args).stdin(Stdio::null()).output().expect("podman starts")
+}
+
+/// Whether containers can be run here: then the image is there. Says loudly that they cannot.
+pub fn can_run_containers() -> bool {
+    static READY: OnceLock<Result<(), String>> = OnceLock::new();
+    match READY.get_or_init(prepare) {
+        Ok(()) => true,
+        Err(why) => {
+            assert!(
+                std::env::var_os("QUIRE_TEST_CONTAINERS").is_none_or(|value| value != "required"),
+                "containers have to run here, and do not: {why}"
+            );
+            println!("SKIPPED: no container can be run here: {why}");
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+            let name = std::thread::current().name().unwrap_or("a test").replace("::", ".");
+            let noted = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), why));
+            noted.expect("dev/test counts what was skipped");
+            false
+        }
+    }
+}
+
+fn prepare() -> Result<(), String> {
+    let found = Command::new("podman").arg("--version").output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        return Err("there is no podman".to_owned());
+    }
+    // One test at a time makes the image.
+    let lock = fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("busybox.lock"));
+    let lock = lock.map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    if !podman(&["image", "exists", IMAGE]).status.success() {
+        import()?;
+    }
+    let tried = podman(&[&["run", "--rm", "--network=none"], &LIMITS[..], &[IMAGE, "true"]].concat());
+    if tried.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&tried.stderr).into_owned()) }
+}
+
+fn import() -> Result<(), String> {
+    let busybox = Path::new("/usr/bin/busybox");
+    if !busybox.exists() {
+        return Err("there is no busybox-static".to_owned());
+    }
+    let root = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let bin = root.path().join("bin");
+    fs::create_dir(&bin).map_err(|error| error.to_string())?;
+    fs::copy(busybox, bin.join("busybox")).map_err(|error| error.to_string())?;
+    let listed = Command::new(busybox).arg("--list").output().map_err(|error| error.to_string())?;
+    for applet in String::from_utf8_lossy(&listed.stdout).lines().filter(|applet| *applet != "busybox") {
+        std::os::unix::fs::symlink("busybox", bin.join(applet)).map_err(|error| error.to_string())?;
+    }
+    let tar = root.path().join("image.tar");
+    let (tar, folder) = (tar.to_str().ok_or("no path")?, root.path().to_str().ok_or("no path")?);
+    let packed = Command::new("tar").args(["-C", folder, "-cf", tar, "bin"]).status();
+    if !packed.is_ok_and(|status| status.success()) {
+        return Err("tar does not work".to_owned());
+    }
+    let imported = podman(&["import", "--quiet", tar, &format!("{IMAGE}:latest")]);
+    if imported.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&imported.stderr).into_owned())
+    }
+}
