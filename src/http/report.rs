@@ -229,13 +229,13 @@ fn unknown_options(options: &[String]) -> String {
     let mut out = String::new();
     for option in options.iter().filter(|option| option.starts_with("ci.")) {
         let name = option.split('=').next().unwrap_or_default();
-        if OPTIONS.contains(&option.as_str()) {
+        if OPTIONS.contains(&option.as_str()) || option.starts_with("ci.profile=") {
             continue;
         }
         let hint = match (name, suggest(name, OPTIONS)) {
             ("ci.only" | "ci.var", _) => "it is not in this version of quire".to_owned(),
             (_, Some(near)) => format!("did you mean {near}?"),
-            (_, None) => format!("known are {}", OPTIONS.join(", ")),
+            (_, None) => format!("known are {}, ci.profile=NAME", OPTIONS.join(", ")),
         };
         out.push_str(&format!("warning: unknown push option {}; {hint}\n", one_line(option)));
     }

@@ -62,8 +62,9 @@ fn openings_follow_profile_table_and_bundle() {
             (table, None, [Allow, Allow, Allow]),
             (table, Some(BUNDLE), [Allow, Allow, Allow]),
         ] {
+            let policy = policy(Profile::Secure, table, bundle);
             for (profile, verdict) in Profile::ALL.into_iter().zip(verdicts) {
-                let found = worst(&policy(profile, table, bundle), &request);
+                let found = worst(&Policy { profile, ..policy.clone() }, &request);
                 assert_eq!(found.0, verdict, "{profile} {table} {bundle:?}");
             }
         }
@@ -174,16 +175,22 @@ fn no_table_opens_the_host() {
     .map(with_mount)
     .into();
     never.extend(["privileged", "", "something new", "Privileged", "PID=HOST"].map(with_name));
+    let strict = [Profile::Secure, Profile::Permissive].map(|profile| policy(profile, open, Some(BUNDLE)));
+    let lax = policy(Profile::Disabled, open, None);
     for (requests, disabled) in [(only_disabled, Verdict::Warn), (never, Verdict::Deny)] {
         for request in requests {
-            for profile in [Profile::Secure, Profile::Permissive] {
-                let found = worst(&policy(profile, open, Some(BUNDLE)), &request);
-                assert_eq!(found, (Verdict::Deny, DENIED), "{profile} {request:?}");
+            for policy in &strict {
+                assert_eq!(
+                    worst(policy, &request),
+                    (Verdict::Deny, DENIED),
+                    "{} {request:?}",
+                    policy.profile
+                );
             }
-            assert_eq!(worst(&policy(Profile::Disabled, open, None), &request).0, disabled, "{request:?}");
+            assert_eq!(worst(&lax, &request).0, disabled, "{request:?}");
         }
     }
-    let beside = worst(&policy(Profile::Secure, open, None), &with_mount("/var/quire-cache"));
+    let beside = worst(&strict[0], &with_mount("/var/quire-cache"));
     assert_eq!(beside.0, Verdict::Allow);
 }
 
@@ -211,16 +218,14 @@ fn what_has_no_meaning_is_denied_in_every_profile() {
     );
     all.extend(["-u", "0;id", "1:2:3", ""].map(|name| request(|r| r.user = Some(name.into()))));
     all.extend(["", "--privileged", "NET RAW"].map(|name| request(|r| r.caps = vec![name.into()])));
+    let policies = Profile::ALL.map(|profile| policy(profile, "{:mounts [\"/srv\"]}", None));
     for request in all {
-        for profile in Profile::ALL {
-            let found = worst(&policy(profile, "{:mounts [\"/srv\"]}", None), &request);
-            assert_eq!(found, (Verdict::Deny, REQUEST_INVALID), "{profile} {request:?}");
+        for policy in &policies {
+            let found = worst(policy, &request);
+            assert_eq!(found, (Verdict::Deny, REQUEST_INVALID), "{} {request:?}", policy.profile);
         }
     }
-    assert_eq!(
-        worst(&policy(Profile::Secure, "{:mounts [\"/srv\"]}", None), &with_mount("/srv/./x//y/", "/m/")).0,
-        Verdict::Allow
-    );
+    assert_eq!(worst(&policies[0], &with_mount("/srv/./x//y/", "/m/")).0, Verdict::Allow);
 }
 
 #[test]
@@ -300,8 +305,9 @@ fn the_line_of_every_hint_allows_what_was_denied() {
     let table = "{:bundle \"policy.yaml\" :network [\"net\"] :caps [\"KILL\"] :mounts [\"/opt/x\"]}";
     let mut seen = 0;
     for profile in [Profile::Secure, Profile::Permissive] {
+        let before = policy(profile, table, Some(BUNDLE));
         for change in changes {
-            let (before, request) = (policy(profile, table, Some(BUNDLE)), request(change));
+            let request = request(change);
             for denial in decide(&before, &request).iter().filter(|one| one.verdict == Verdict::Deny) {
                 let hint = denial.hint.as_deref().unwrap_or_else(|| panic!("{denial:?}"));
                 let after = follow(&before, hint);

@@ -71,7 +71,7 @@ pub fn choose(
         verdict: Verdict::Deny,
         code: DENIED,
         reason: format!(
-            "the profile `{wanted}` is laxer than `{}`, and pipelines may not ask for it",
+            "the profile `{wanted}` is laxer than `{}`, and a push may not ask for it",
             operators.0
         ),
         hint: Some(config_line(&open)),

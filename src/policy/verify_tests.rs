@@ -96,6 +96,20 @@ fn a_signature_in_files_is_verified_without_the_network() {
     assert_eq!((decision.verdict, decision.code), (Verdict::Allow, "image.signature.verified"));
 }
 
+/// Made by `openssl ecparam -name prime256v1 -genkey`, `openssl ec -pubout` and `openssl dgst -sha256 -sign`.
+#[test]
+fn a_signature_of_openssl_is_verified() {
+    let scene = Scene::new();
+    let key = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVTmm7M+hUdAZMOqgp4eEcGR4SlFB\n\
+               YQ+nLs/w4Q9xOMxIRlrLtnZHX4zwYJtIY7r3GzkqrfuZ8Ku+xqDVsBquTg==\n-----END PUBLIC KEY-----\n";
+    let signature =
+        "MEYCIQDwSGoWtEFEaTI4+vEOA7c7Cwdy+IdGLYNYsI7K0SEZ8wIhAIUbywa8kY2PDmelmfPYxGyFzrZK0SeO0vA0VKl7O8IV";
+    std::fs::write(scene.folder.path().join("cosign.pub"), key).unwrap();
+    scene.write("payload", payload("index.docker.io/library/alpine", &digest()).as_bytes());
+    scene.write("sig", signature.as_bytes());
+    assert!(matches!(scene.look(), Proof::Signed { .. }), "{:?}", scene.look());
+}
+
 #[test]
 fn a_signature_of_something_else_is_none() {
     let scene = Scene::new();

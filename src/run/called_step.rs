@@ -73,11 +73,11 @@ impl CalledStep {
             let problem = "the job has services already; give all of them to the job".to_owned();
             return Err(HostError::Refused(problem));
         };
-        let network = match beside.as_ref().or_else(|| self.place.services.get()) {
-            Some(services) => services.shared(),
-            None => Network::Named { name: request.network.clone(), hosts: Vec::new() },
+        let (network, hosts) = match beside.as_ref().or_else(|| self.place.services.get()) {
+            Some(services) => (services.shared(), services.hosts.clone()),
+            None => (Network::Named(request.network.clone()), Vec::new()),
         };
-        let result = self.step(request, network).await;
+        let result = self.step(request, network, hosts).await;
         if let Some(services) = beside {
             services.end().await;
         }
@@ -121,7 +121,12 @@ impl CalledStep {
         }
     }
 
-    async fn step(self, request: ContainerRequest, network: Network) -> Result<StepResult, HostError> {
+    async fn step(
+        self,
+        request: ContainerRequest,
+        network: Network,
+        hosts: Vec<String>,
+    ) -> Result<StepResult, HostError> {
         let call = self.call.step;
         let title = call.name.clone().unwrap_or_else(|| title(&call.command));
         let container = ContainerStep {
@@ -135,6 +140,7 @@ impl CalledStep {
             env: call.env,
             secrets: self.secrets,
             network,
+            hosts,
             input: call.input,
             timeout: Some(call.timeout.unwrap_or(self.timeout)),
             capture_limit: CAPTURE_LIMIT,

@@ -11,7 +11,8 @@ use super::containers::{Containers, Getting, beside, client_spec, refused};
 use super::recorder::StepLog;
 use super::workspace::Workspace;
 use crate::executor::container::{
-    ContainerPlan, Engine, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables, WORKSPACE, labels,
+    ContainerPlan, Engine, EngineKind, HOSTS, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables,
+    WORKSPACE, labels,
 };
 use crate::executor::{Host, StepEnd, StepSpec};
 use crate::model::chain;
@@ -38,8 +39,10 @@ pub(super) struct ContainerStep {
     pub(super) env: Vec<(String, Vec<u8>)>,
     /// Its secrets, for files.
     pub(super) secrets: Vec<(String, Vec<u8>)>,
-    /// The services that it can reach.
+    /// Its network.
     pub(super) network: Network,
+    /// Names that lead to the network itself: those of services.
+    pub(super) hosts: Vec<String>,
     /// For its standard input.
     pub(super) input: Option<Vec<u8>>,
     /// How long it may take.
@@ -106,6 +109,9 @@ impl ContainerStep {
         }
         let mut end = ended.map_err(|error| HostError::Refused(chain(&error)))?;
         clean_up(&engine, &prepared.plan, &mut end).await?;
+        if engine.kind == EngineKind::Podman && engine.has_init && end.exit == 1 {
+            end.exit = exit_behind_init(&end.stderr);
+        }
         // Those of the engine; what the container left behind ended with it.
         end.leftovers.clear();
         if end.signal.is_none() && (129..=159).contains(&end.exit) {
@@ -126,7 +132,8 @@ impl ContainerStep {
             Role::Service => (self.request.user.clone(), Vec::new()),
         };
         let mut memory = None;
-        let needs_memory = !self.secrets.is_empty() || !variables.in_file.is_empty();
+        let needs_memory =
+            !self.secrets.is_empty() || !variables.in_file.is_empty() || !self.hosts.is_empty();
         let mut env_file = None;
         if needs_memory {
             let failed = |error: std::io::Error| HostError::Refused(format!("no folder in memory: {error}"));
@@ -137,11 +144,20 @@ impl ContainerStep {
                 let files = folder.files_for("secrets", &self.secrets, owner).map_err(failed)?;
                 mounts.push(Mount::read_only(&files, SECRETS));
             }
+            if !self.hosts.is_empty() {
+                let names = format!("127.0.0.1 localhost {}\n::1 localhost\n", self.hosts.join(" "));
+                let file = folder.file_for_all("hosts", names.as_bytes()).map_err(failed)?;
+                mounts.push(Mount::read_only(&file, HOSTS));
+            }
             let file = variables.file().map(|bytes| folder.file("env", &bytes));
             env_file = file.transpose().map_err(failed)?;
             memory = Some(folder);
         }
         for mount in &self.request.mounts {
+            if let Err(error) = std::fs::symlink_metadata(&mount.source) {
+                let problem = format!("the mount of {}: {error}", mount.source.display());
+                return Err(HostError::Refused(problem));
+            }
             let (source, target) = (mount.source.clone(), mount.target.clone());
             mounts.push(Mount { source, target, writable: mount.writable });
         }
@@ -243,6 +259,17 @@ fn is_name_taken(end: &StepEnd) -> bool {
     end.exit == 125 && said.contains("already in use")
 }
 
+/// The exit of a step whose container has podman's init, which exits with 1 for a program that it cannot start.
+fn exit_behind_init(stderr: &[u8]) -> i32 {
+    let said = String::from_utf8_lossy(stderr);
+    let last = said.lines().next_back().unwrap_or_default();
+    match last.split_once("failed to exec pid1: ").filter(|(who, _)| who.starts_with("ERROR (catatonit:")) {
+        Some((_, "No such file or directory")) => 127,
+        Some(_) => 126,
+        None => 1,
+    }
+}
+
 /// Removes the container if the engine has not, and says whether its memory was used up.
 async fn clean_up(engine: &Engine, plan: &ContainerPlan, end: &mut StepEnd) -> Result<(), HostError> {
     let ended_by_itself = plan.remove && !end.timed_out && !end.stopped && end.signal.is_none();
@@ -262,6 +289,17 @@ async fn clean_up(engine: &Engine, plan: &ContainerPlan, end: &mut StepEnd) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_from_one_that_fails() {
+        assert_eq!(
+            exit_behind_init(b"x\nERROR (catatonit:6): failed to exec pid1: No such file or directory\n"),
+            127
+        );
+        assert_eq!(exit_behind_init(b"ERROR (catatonit:2): failed to exec pid1: Permission denied\n"), 126);
+        assert_eq!(exit_behind_init(b"failed to exec pid1: No such file or directory\n"), 1);
+        assert_eq!(exit_behind_init(b""), 1);
+    }
 
     #[test]
     fn users_are_numbers_or_not_known() {

@@ -157,7 +157,18 @@ impl Containers {
             let engine = engine.clone();
             beside(move || engine.local_image(&name))
         };
-        let mut found = if pull == Pull::Always { None } else { look(&written).await.map_err(refused)? };
+        let mut found = None;
+        if pull != Pull::Always {
+            // Never the bare name: an engine would also take it for the beginning of an image's id.
+            found = look(&full).await.map_err(refused)?;
+            if found.is_none()
+                && engine.kind == EngineKind::Podman
+                && !written.starts_with(request.image.registry())
+            {
+                // What was made on this machine without a host in its name.
+                found = look(&format!("localhost/{written}")).await.map_err(refused)?;
+            }
+        }
         if found.is_none() && pull != Pull::Never {
             self.pull(engine, &full, getting).await?;
             found = look(&full).await.map_err(refused)?;

@@ -45,6 +45,8 @@ pub(super) struct Starting {
 pub(super) struct Services {
     /// The container whose network the others share.
     owner: String,
+    /// Their names, which are hosts for each other and for the job's containers.
+    pub(super) hosts: Vec<String>,
     /// The network that it is in.
     pub(super) network: String,
     stop: watch::Sender<bool>,
@@ -78,9 +80,9 @@ impl Services {
         for ((service, request), place) in services.iter().zip(requests).zip(0..) {
             let network = match &owner {
                 Some(owner) => Network::Of(owner.clone()),
-                None => Network::Named { name: starting.network.clone(), hosts: hosts.clone() },
+                None => Network::Named(starting.network.clone()),
             };
-            let mut one = launch(&starting, (service, place), (request, network), &stop);
+            let mut one = launch(&starting, (service, place), (request, network, hosts.clone()), &stop);
             let runs = until_ready(&engine, &mut one, None).await;
             owner = owner.or(Some(one.container.clone()));
             started.push(one);
@@ -97,7 +99,8 @@ impl Services {
             }
         }
         let tasks = std::sync::Mutex::new(started.into_iter().map(|one| one.task).collect());
-        let services = Services { owner: owner.unwrap_or_default(), network: starting.network, stop, tasks };
+        let services =
+            Services { owner: owner.unwrap_or_default(), hosts, network: starting.network, stop, tasks };
         match failed {
             None => Ok(services),
             Some(problem) => {
@@ -140,7 +143,7 @@ fn decided(starting: &Starting, service: &Service) -> Result<ContainerRequest, H
 fn launch(
     starting: &Starting,
     (service, place): (&Service, usize),
-    (request, network): (ContainerRequest, Network),
+    (request, network, hosts): (ContainerRequest, Network, Vec<String>),
     stop: &watch::Sender<bool>,
 ) -> Started {
     let number = starting.steps.fetch_add(1, Ordering::Relaxed) + 1;
@@ -155,6 +158,7 @@ fn launch(
         env: service.env.clone(),
         secrets: starting.secrets.get(place).cloned().unwrap_or_default(),
         network,
+        hosts,
         input: None,
         timeout: None,
         capture_limit: CAPTURE_LIMIT,

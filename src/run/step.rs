@@ -190,6 +190,13 @@ fn is_failure(outcome: Outcome) -> bool {
     }
 }
 
+/// What became of some jobs, as a sentence.
+pub(super) fn ended_so(jobs: &[&str], outcome: Outcome) -> String {
+    let past = past(outcome);
+    let past = if jobs.len() > 1 { past.replacen("was ", "were ", 1) } else { past };
+    format!("{} {past}", jobs.join(", "))
+}
+
 /// What became of a job, as the end of a sentence.
 fn past(outcome: Outcome) -> String {
     match outcome {
@@ -225,7 +232,7 @@ fn run_outcome(run: &RunState) -> (Outcome, Option<String>) {
         let jobs: Vec<&str> =
             counted.iter().filter(|(outcome, _)| *outcome == worst).map(|(_, job)| job.id.as_str()).collect();
         if !jobs.is_empty() {
-            return (worst, Some(format!("{} {}", jobs.join(", "), past(worst))));
+            return (worst, Some(ended_so(&jobs, worst)));
         }
     }
     if counted.iter().any(|(outcome, _)| *outcome == Outcome::Superseded) {

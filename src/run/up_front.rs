@@ -1,12 +1,15 @@
 //! What can be known of containers before anything runs: the images and services that jobs declare.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::called_step::image_of;
 use super::container_request::request;
 use super::containers::Containers;
 use super::drive::Ended;
-use crate::model::Outcome;
+use super::step::ended_so;
+use crate::journal::Fact;
+use crate::model::{Outcome, chain};
 use crate::pipeline::{Job, JobGraph};
 use crate::script::HostError;
 
@@ -19,28 +22,42 @@ pub(super) async fn decide_up_front(
     containers: &Arc<Containers>,
     graph: &JobGraph,
 ) -> Result<Option<Ended>, String> {
-    let (mut denied, mut wrong, mut needs_engine) = (Vec::new(), Vec::new(), false);
+    let mut jobs: BTreeMap<Outcome, Vec<&str>> = BTreeMap::new();
+    let mut needs_engine = false;
     for job in graph.jobs() {
+        let (mut outcome, mut reasons) = (Outcome::Failed, Vec::new());
         for decided in decide_job(containers, job) {
             needs_engine = true;
             match decided {
                 Ok(()) => {}
-                Err(HostError::Denied(reason)) => denied.push(format!("{}: {reason}", job.id)),
-                Err(HostError::Refused(reason)) => wrong.push(format!("{}: {reason}", job.id)),
+                Err(HostError::Denied(reason)) => {
+                    outcome = Outcome::Denied;
+                    reasons.push(reason);
+                }
+                Err(HostError::Refused(reason)) => reasons.push(reason),
                 Err(HostError::Broken(problem)) => return Err(problem),
             }
         }
+        if !reasons.is_empty() {
+            jobs.entry(outcome).or_default().push(job.id.as_str());
+            let (job, outcome) = (job.id.to_string(), outcome.as_str().to_owned());
+            let fact = Fact::JobEnded { job, outcome, reason: Some(reasons.join("\n")) };
+            containers.recorder.write(fact).map_err(|error| chain(&error))?;
+        }
     }
-    if !denied.is_empty() {
-        return Ok(Some((Outcome::Denied, Some(denied.join("\n")))));
+    if let Some((outcome, reason)) = summary(&jobs) {
+        return Ok(Some((outcome, Some(format!("{reason}, so nothing was started")))));
     }
-    if wrong.is_empty()
-        && needs_engine
-        && let Err(problem) = containers.engine().await
-    {
-        wrong.push(problem.to_string());
+    if needs_engine && let Err(problem) = containers.engine().await {
+        return Ok(Some((Outcome::Failed, Some(problem.to_string()))));
     }
-    Ok((!wrong.is_empty()).then(|| (Outcome::Failed, Some(wrong.join("\n")))))
+    Ok(None)
+}
+
+/// How a run ends none of whose jobs began, when some of them cannot.
+fn summary(jobs: &BTreeMap<Outcome, Vec<&str>>) -> Option<(Outcome, String)> {
+    let (outcome, jobs) = jobs.get_key_value(&Outcome::Denied).or_else(|| jobs.first_key_value())?;
+    Some((*outcome, ended_so(jobs, *outcome)))
 }
 
 /// What is decided about the containers of one job.

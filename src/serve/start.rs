@@ -16,7 +16,7 @@ use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
-use crate::policy::StartProfiles;
+use crate::policy::{self, StartProfiles};
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::process;
@@ -110,6 +110,7 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
     let settings = CurrentSettings::load(data.config())?;
+    warn_of_bundle(&settings.get(), &data);
     let (store, writer) = Store::start(store::open(&data.database())?);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     // What a dead runner had started becomes this process's, and is ended.
@@ -216,6 +217,13 @@ fn warn_of_scopes(settings: &Settings) {
             "config.fnl scopes secrets: that binds (secret …), but not a step, which runs with the account of this server \
              and can read its files"
         );
+    }
+}
+
+/// Says what is wrong with the policy bundle. The server starts: only runs that need a container are denied.
+fn warn_of_bundle(settings: &Settings, data: &DataDir) {
+    if let Some(problems) = policy::bundle_problems(&settings.policy, data.path()) {
+        tracing::warn!("the policy bundle cannot be used, and every container is denied:\n{problems}");
     }
 }
 

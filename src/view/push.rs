@@ -69,7 +69,10 @@ fn first_line(pushed: &PushedRun) -> String {
         (Some(Outcome::Passed), _) | (None, Progress::Running | Progress::Finished) => {
             format!("quire: run {number}, {at}")
         }
-        (Some(outcome), _) => format!("error: run {number} {}", predicate(outcome, run.reason())),
+        (Some(outcome), _) => {
+            let line = format!("error: run {number} {}\n", predicate(outcome, run.reason()));
+            (line + &hints(run.reason())).trim_end().to_owned()
+        }
         (None, Progress::Queued) => match pushed.ahead {
             0 => format!("quire: run {number}, {at}"),
             1 => format!("quire: run {number} queued, 1 run ahead, {at}"),
@@ -172,7 +175,13 @@ pub fn job_line(job: &JobRecord, width: usize) -> String {
     let reason =
         job.reason.as_deref().and_then(|reason| reason.lines().next()).map(one_line).unwrap_or_default();
     let line = format!("  {word:<10} {:<width$} {:>9}  {reason}", job.id, took.unwrap_or_default());
-    format!("{}\n", line.trim_end())
+    format!("{}\n{}", line.trim_end(), hints(job.reason.as_deref()))
+}
+
+/// The hints in a reason, each on a line of its own: in full, because they are to be typed.
+fn hints(reason: Option<&str>) -> String {
+    let lines = reason.unwrap_or_default().lines().filter(|line| line.starts_with("hint: "));
+    lines.map(|line| format!("{}\n", plain(line))).collect()
 }
 
 /// The last line of a push that waited.
@@ -196,14 +205,16 @@ pub fn push_verdict(run: &RunView) -> String {
         | Outcome::Interrupted
         | Outcome::Denied => {
             let verdict = format!("error: run {number} {}{took}", predicate(outcome, run.reason()));
-            format!("{verdict}\nhint: quire logs '{}#{number}'\n", run.row.repo)
+            let hints = hints(run.reason());
+            format!("{verdict}\n{hints}hint: quire logs '{}#{number}'\n", run.row.repo)
         }
     }
 }
 
 /// An outcome with its reason as the predicate of a sentence: `failed: test failed`, `was cancelled by ada`.
 fn predicate(outcome: Outcome, reason: Option<&str>) -> String {
-    let Some(reason) = reason.map(one_line) else { return past(outcome).to_owned() };
+    let first = reason.map(|reason| one_line(reason.lines().next().unwrap_or_default()));
+    let Some(reason) = first else { return past(outcome).to_owned() };
     match reason.strip_prefix(outcome.as_str()) {
         Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("{}{rest}", past(outcome)),
         Some(_) | None => format!("{}: {reason}", past(outcome)),

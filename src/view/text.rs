@@ -73,8 +73,11 @@ fn render_job(out: &mut String, job: &JobRecord) {
         let reason = plain(reason).trim_end().replace('\n', "\n            ");
         let _infallible = writeln!(out, "            {reason}");
     }
-    // What was allowed is in the JSON.
-    for decision in job.policy.iter().filter(|decision| decision.verdict != "allow") {
+    // What was allowed is in the JSON, and what ended the job is its reason.
+    let is_told = |decision: &PolicyRecord| {
+        job.reason.as_deref().is_some_and(|reason| reason.contains(&decision.reason))
+    };
+    for decision in job.policy.iter().filter(|decision| decision.verdict != "allow" && !is_told(decision)) {
         render_decision(out, decision);
     }
     for step in &job.steps {

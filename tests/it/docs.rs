@@ -184,7 +184,7 @@ fn every_name_in_scope_is_in_the_manual() {
         };
         assert!(entry, "`{name}` has no entry in CI-FENNEL.md");
     }
-    for option in ["retry", "image", "env", "needs-secrets", "group", "workspace", "matrix"] {
+    for option in ["retry", "env", "needs-secrets", "group", "workspace", "matrix"] {
         assert!(planned.contains(&format!("`:{option}`")), "`:{option}` is planned");
     }
 }

@@ -9,18 +9,18 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// The image.
-pub const IMAGE: &str = "localhost/busybox";
+pub(crate) const IMAGE: &str = "localhost/busybox";
 
 /// Limits that a host without CAP_SYS_RESOURCE can give.
 const LIMITS: [&str; 2] = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
 
 /// Calls podman.
-pub fn podman(args: &[&str]) -> Output {
+pub(crate) fn podman(args: &[&str]) -> Output {
     Command::new("podman").args(args).stdin(Stdio::null()).output().expect("podman starts")
 }
 
 /// Whether containers can be run here: then the image is there. Says loudly that they cannot.
-pub fn can_run_containers() -> bool {
+pub(crate) fn can_run_containers() -> bool {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     match READY.get_or_init(prepare) {
         Ok(()) => true,

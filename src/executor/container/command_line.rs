@@ -10,6 +10,9 @@ use super::engine::{Engine, EngineKind};
 /// Where the workspace is in a container.
 pub const WORKSPACE: &str = "/work";
 
+/// Where a container finds the names of hosts.
+pub const HOSTS: &str = "/etc/hosts";
+
 /// Where the secrets are in a container.
 pub const SECRETS: &str = "/run/secrets";
 
@@ -64,13 +67,8 @@ pub struct ContainerPlan {
 /// The network of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Network {
-    /// One of the engine's, or `none`; with names that all lead to the container itself.
-    Named {
-        /// The network.
-        name: String,
-        /// Host names.
-        hosts: Vec<String>,
-    },
+    /// One of the engine's, or `none`.
+    Named(String),
     /// That of another container.
     Of(String),
 }
@@ -153,12 +151,7 @@ impl ContainerPlan {
             line.add(&[&format!("--cap-add={cap}")]);
         }
         match &self.network {
-            Network::Named { name, hosts } => {
-                line.add(&[&format!("--network={name}")]);
-                for host in hosts {
-                    line.add(&[&format!("--add-host={host}:127.0.0.1")]);
-                }
-            }
+            Network::Named(name) => line.add(&[&format!("--network={name}")]),
             Network::Of(container) => line.add(&[&format!("--network=container:{container}")]),
         }
     }
@@ -225,7 +218,7 @@ mod tests {
             command: vec![b"sh".to_vec(), b"-c".to_vec(), b"--privileged".to_vec()],
             workdir: Some(WORKSPACE.into()),
             user: Some("0:0".into()),
-            network: Network::Named { name: "none".into(), hosts: Vec::new() },
+            network: Network::Named("none".into()),
             cpus: None,
             memory: None,
             pids: 512,
@@ -275,14 +268,13 @@ mod tests {
     #[test]
     fn what_was_granted_is_said() {
         let mut plan = plan();
-        plan.network = Network::Named { name: "bridge".into(), hosts: vec!["db".into()] };
+        plan.network = Network::Named("bridge".into());
         (plan.cpus, plan.memory) = (Some("1.5".into()), Some(1 << 20));
         (plan.rootfs_writable, plan.caps) = (true, vec!["CHOWN".into()]);
         plan.mounts.push(Mount::read_only(Path::new("/srv/a,b"), "/c"));
         let line = line(&plan, EngineKind::Docker);
         for argument in [
             "--network=bridge",
-            "--add-host=db:127.0.0.1",
             "--cpus=1.5",
             "--memory=1048576",
             "--memory-swap=1048576",

@@ -62,6 +62,16 @@ impl MemoryFolder {
         Ok(path)
     }
 
+    /// Writes a file for whoever gets to see it, and gives its path.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn file_for_all(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+        let path = self.file(name, bytes)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444))?;
+        Ok(path)
+    }
+
     /// Writes files into a folder of this one: for one user alone when that user is known, else readable for whoever
     /// gets to see the folder. Gives the folder's path.
     ///

@@ -54,6 +54,7 @@ stories! {
     outputs
     parallel_jobs
     planned
+    policy_mistakes
     push_options
     push_passes
     queue

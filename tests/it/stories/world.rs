@@ -108,7 +108,8 @@ impl World {
         let bind: &[&str] = if args.contains(&"--bind") { &[] } else { &["--bind", "none"] };
         let is_variable = |arg: &&&str| arg.contains('=') && !arg.starts_with('-');
         let folder = self.path().to_str().unwrap().to_owned();
-        let mut command = self.command("quire");
+        // By its path, because another `PATH` may be asked for.
+        let mut command = self.command(self.path().join("bin/quire").to_str().unwrap());
         for (name, value) in args.iter().filter(is_variable).filter_map(|arg| arg.split_once('=')) {
             command.env(name, value.replace("$T", &folder));
         }
