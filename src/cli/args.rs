@@ -29,6 +29,9 @@ enum Command {
         /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, else 127.0.0.1:7878]
         #[arg(long, value_name = "ADDR:PORT|none")]
         bind: Option<String>,
+        /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
+        #[arg(long)]
+        no_socket: bool,
     },
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
@@ -162,7 +165,7 @@ fn perform(cli: Cli) -> Ended {
     let made = || place::make_data_dir(anywhere()?);
     let data = || place::existing(anywhere()?);
     match command {
-        Command::Serve { bind } => serve::serve(made()?, bind.as_deref()),
+        Command::Serve { bind, no_socket } => serve::serve(made()?, bind.as_deref(), !no_socket),
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data()?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),

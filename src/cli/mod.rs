@@ -1,6 +1,7 @@
 //! The command line: one file a command. Only here is the environment read.
 
 mod args;
+mod caches;
 mod ci;
 mod ci_run;
 mod exit;

@@ -90,3 +90,9 @@ pub(super) fn find_run(data: &DataDir, text: &str) -> Result<RunRow, Failure> {
 pub(super) fn server_url(data: &DataDir) -> Option<String> {
     std::fs::read_to_string(data.server_url()).ok().filter(|url| !url.is_empty())
 }
+
+/// Whether a server has the data folder that opens no socket.
+pub(super) fn serves_without_socket(data: &DataDir) -> bool {
+    let has_socket = data.socket().symlink_metadata().is_ok();
+    !has_socket && crate::sys::lock::is_held(&data.server_lock()).unwrap_or(false)
+}

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::config::{CurrentSettings, DataDir};
 use crate::intake::{Scope, Settled, Settling, settle};
@@ -56,6 +56,8 @@ pub struct App {
     pub draining: Arc<tokio::sync::Mutex<()>>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
+    /// Told when the server shall stop, empty its caches and start again.
+    pub start_again: Arc<Notify>,
 }
 
 /// What to look at.
@@ -91,6 +93,7 @@ impl App {
             open_pushes: Arc::default(),
             draining: Arc::default(),
             url,
+            start_again: Arc::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 mod docs;
 mod executor;
 mod kill;
+mod listen;
 mod local_run;
 mod place;
 mod stories;

@@ -44,6 +44,7 @@ stories! {
     logs_follow
     many_refs
     no_address
+    no_socket
     nothing_to_run
     out_of_memory
     outputs
