@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve};
+use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve, service};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -96,6 +96,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Have systemd start quire with the machine
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -180,6 +183,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Wait { run, json } => ops::wait(&data()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&data()?, &run, json),
         Command::Rerun { run, json } => ops::rerun(&data()?, &run, json),
+        Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Runner => serve::runner(),
     }
 }

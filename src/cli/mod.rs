@@ -13,6 +13,7 @@ mod place;
 mod repo;
 mod runs;
 mod serve;
+mod service;
 
 pub use args::run;
 pub use hook::hook_name;

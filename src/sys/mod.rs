@@ -19,6 +19,7 @@ pub mod ready;
 pub mod reexec;
 pub mod socket;
 pub mod spawn;
+pub mod tool;
 pub mod user;
 
 pub use boot::boot_id;

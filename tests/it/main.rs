@@ -8,6 +8,7 @@ mod kill;
 mod listen;
 mod local_run;
 mod place;
+mod service;
 mod stories;
 mod tidy;
 mod vm;

@@ -62,6 +62,7 @@ stories! {
     secrets_masked
     secrets_refused
     server_down_and_up
+    service
     several_mistakes
     signal
     skip
