@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve, service};
+use super::{ci, ci_run, doctor, licenses, logs, ops, place, repo, runs, serve, service};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -96,6 +96,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what this machine can do for quire and what not; exits 1 when there are problems
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Empty cache/ and nothing else; a server that runs starts again
+        #[arg(long, conflicts_with = "json")]
+        reset_caches: bool,
+    },
     /// Have systemd start quire with the machine
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -183,6 +192,8 @@ fn perform(cli: Cli) -> Ended {
         Command::Wait { run, json } => ops::wait(&data()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&data()?, &run, json),
         Command::Rerun { run, json } => ops::rerun(&data()?, &run, json),
+        Command::Doctor { reset_caches: true, .. } => doctor::reset_caches(&data()?),
+        Command::Doctor { json, .. } => doctor::doctor(&anywhere()?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Runner => serve::runner(),
     }

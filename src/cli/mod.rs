@@ -4,6 +4,7 @@ mod args;
 mod caches;
 mod ci;
 mod ci_run;
+mod doctor;
 mod exit;
 mod hook;
 mod licenses;

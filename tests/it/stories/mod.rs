@@ -35,6 +35,7 @@ stories! {
     config_mistakes
     cycle
     delete_branch
+    doctor
     duplicate_id
     endless
     exit_codes
