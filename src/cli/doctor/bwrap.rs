@@ -39,8 +39,8 @@ fn judge(version: io::Result<Said>, tried: io::Result<Said>) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn only_a_bwrap_that_works_is_in_order() {

@@ -53,8 +53,8 @@ fn judge(found: Found) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn only_a_usable_cgroup_is_in_order() {

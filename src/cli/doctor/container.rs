@@ -61,8 +61,8 @@ fn judge_runtime(engine: &str, version: &str, runtime: &str) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn the_first_engine_that_answers_counts() {

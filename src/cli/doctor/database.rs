@@ -37,8 +37,8 @@ fn judge(looked: Result<(u32, Vec<String>), StoreError>) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn a_whole_a_damaged_and_a_newer_database() {

@@ -40,8 +40,8 @@ fn judge(said: io::Result<String>) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn old_and_missing_gits_are_problems() {

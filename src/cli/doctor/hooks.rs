@@ -58,8 +58,8 @@ fn judge(hooks: &[(&str, There)]) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn a_hook_must_be_a_link_that_leads_somewhere() {

@@ -59,8 +59,8 @@ fn judge(facts: Facts) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{Level, levels};
     use super::*;
+    use crate::cli::doctor::check::{Level, levels};
 
     #[test]
     fn what_waits_too_long_is_a_problem() {
