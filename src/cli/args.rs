@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve};
+use super::{ci, ci_run, doctor, licenses, logs, ops, place, repo, runs, serve, service};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -33,6 +33,9 @@ enum Command {
         /// :profile of config.fnl, else secure]; the variable QUIRE_PROFILE goes before it
         #[arg(long)]
         profile: Option<String>,
+        /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
+        #[arg(long)]
+        no_socket: bool,
     },
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
@@ -97,6 +100,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what this machine can do for quire and what not; exits 1 when there are problems
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Empty cache/ and nothing else; a server that runs starts again
+        #[arg(long, conflicts_with = "json")]
+        reset_caches: bool,
+    },
+    /// Have systemd start quire with the machine
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -169,7 +184,10 @@ fn perform(cli: Cli) -> Ended {
     let made = || place::make_data_dir(anywhere()?);
     let data = || place::existing(anywhere()?);
     match command {
-        Command::Serve { bind, profile } => serve::serve(made()?, bind.as_deref(), profile.as_deref()),
+        Command::Serve { bind, profile, no_socket } => {
+            let profiles = place::profiles(profile.as_deref())?;
+            serve::serve(made()?, bind.as_deref(), profiles, !no_socket)
+        }
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data()?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
@@ -185,6 +203,9 @@ fn perform(cli: Cli) -> Ended {
         Command::Wait { run, json } => ops::wait(&data()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&data()?, &run, json),
         Command::Rerun { run, json } => ops::rerun(&data()?, &run, json),
+        Command::Doctor { reset_caches: true, .. } => doctor::reset_caches(&data()?),
+        Command::Doctor { json, .. } => doctor::doctor(&anywhere()?, json),
+        Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Runner => serve::runner(),
     }
 }

@@ -1,8 +1,10 @@
 //! The command line: one file a command. Only here is the environment read.
 
 mod args;
+mod caches;
 mod ci;
 mod ci_run;
+mod doctor;
 mod exit;
 mod hook;
 mod licenses;
@@ -12,6 +14,7 @@ mod place;
 mod repo;
 mod runs;
 mod serve;
+mod service;
 
 pub use args::run;
 pub use hook::hook_name;

@@ -5,13 +5,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
-use super::place::{find_run, server_url};
+use super::place::{self, find_run, server_url};
 use crate::config::DataDir;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Progress};
 use crate::run::{self, Message};
 use crate::store::{self, RunRow};
-use crate::sys::lock::LockFile;
+use crate::sys::inotify::Inotify;
+use crate::sys::lock::{self, LockFile};
+use crate::sys::pidfd::{self, PidFd};
 use crate::sys::{clock, http_client, user};
 use crate::view::{RunView, push_verdict, run_json};
 
@@ -49,17 +51,56 @@ fn without_server(data: &DataDir, row: &RunRow, error: &std::io::Error) -> Resul
     if view.has_ended() {
         return Ok(());
     }
-    let lock = data.run(&row.repo, row.number).join("lock");
-    let pid = crate::sys::lock::holder_pid(&lock).ok().flatten();
-    let process = pid.and_then(|pid| crate::sys::pidfd::PidFd::open(pid).ok().flatten());
-    match process.filter(|_| crate::sys::lock::is_held(&lock).unwrap_or(false)) {
+    if place::serves_without_socket(data) {
+        return until_ended(data, row);
+    }
+    let held = data.run(&row.repo, row.number).join("lock");
+    let pid = lock::holder_pid(&held).ok().flatten();
+    let process = pid.and_then(|pid| PidFd::open(pid).ok().flatten());
+    match process.filter(|_| lock::is_held(&held).unwrap_or(false)) {
         Some(process) => {
-            crate::sys::pidfd::wait_all(vec![process], LONG_PATIENCE);
+            pidfd::wait_all(vec![process], LONG_PATIENCE);
             Ok(())
         }
         None => Err(Failure::new(Code::Broken, format!("the server does not answer: {error}"))
             .hint("the run begins when `quire serve` is there")),
     }
+}
+
+/// Waits for a run of a server that has no socket: by what changes in the data folder.
+fn until_ended(data: &DataDir, row: &RunRow) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::broken(&error);
+    let server = lock::holder_pid(&data.server_lock()).ok().flatten();
+    let server = server.and_then(|pid| PidFd::open(pid).ok().flatten());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    runtime.block_on(async {
+        let inotify = Inotify::new().map_err(broken)?;
+        let run_dir = data.run(&row.repo, row.number);
+        loop {
+            // Watched first, then read. The folder itself has the database, in which a queued run can end.
+            let folders = [data.path().to_owned(), data.path().join("runs"), data.runs(&row.repo), run_dir.clone()];
+            for folder in folders.iter().filter(|folder| folder.is_dir()) {
+                inotify.watch(folder).map_err(broken)?;
+            }
+            if find_run(data, &row.id.to_string())?.state == Progress::Finished {
+                return Ok(());
+            }
+            let gone = async {
+                match &server {
+                    Some(server) => server.dead().await,
+                    None => Ok(()),
+                }
+            };
+            tokio::select! {
+                changes = inotify.changes() => { changes.map_err(broken)?; }
+                _ = gone => {
+                    return Err(Failure::new(Code::Broken, "the server has gone while the run had not ended")
+                        .hint("wait again when `quire serve` is there"));
+                }
+                () = tokio::time::sleep(LONG_PATIENCE) => return Err(Failure::new(Code::Broken, "the run does not end")),
+            }
+        }
+    })
 }
 
 /// `quire cancel`.
@@ -140,6 +181,13 @@ fn refused(value: &Value) -> Failure {
 fn alone(data: &DataDir) -> Result<(rusqlite::Connection, LockFile), Failure> {
     let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Failure::broken(&error))?;
     let lock = lock.ok_or_else(|| {
+        if place::serves_without_socket(data) {
+            return Failure::new(
+                Code::Broken,
+                "the server of this data folder has no socket to be asked over",
+            )
+            .hint("what is queued is changed by a server that was started without --no-socket, or by none");
+        }
         Failure::new(Code::Broken, "a server has the data folder, but it does not answer")
             .hint("is it stopped?")
     })?;

@@ -104,3 +104,9 @@ pub(super) fn profiles(flag: Option<&str>) -> Result<StartProfiles, Failure> {
         flag: flag.map(|text| parse(text, "--profile")).transpose()?,
     })
 }
+
+/// Whether a server has the data folder that opens no socket.
+pub(super) fn serves_without_socket(data: &DataDir) -> bool {
+    let has_socket = data.socket().symlink_metadata().is_ok();
+    !has_socket && crate::sys::lock::is_held(&data.server_lock()).unwrap_or(false)
+}

@@ -5,7 +5,7 @@ use super::place::{database, find_run, server_url};
 use crate::config::DataDir;
 use crate::model::RepoName;
 use crate::store::{self, RunFilter};
-use crate::view::{RunView, run_json, run_line, run_page, runs_json};
+use crate::view::{RunView, run_json, run_list, run_page, runs_json};
 
 /// `quire runs`.
 pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
@@ -28,8 +28,7 @@ pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bo
     if as_json {
         print_json(&runs_json(&views));
     } else {
-        let lines: Vec<String> = views.iter().map(|view| run_line(view) + "\n").collect();
-        print(&lines.concat());
+        print(&run_list(&views, &jiff::tz::TimeZone::system()));
     }
     Ok(Code::Done)
 }

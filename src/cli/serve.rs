@@ -2,30 +2,55 @@
 
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Code, Ended, Failure};
-use super::place::{environment, profiles, variable};
+use super::place::{environment, variable};
 use crate::config::{Bind, ConfigError, DataDir};
+use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
-use crate::serve::{ServeError, ServeOptions};
+use crate::serve::{ServeError, ServeOptions, Stopped};
+use crate::sys::notify::Supervisor;
+use crate::sys::reexec::reexec;
 
 /// `quire serve`.
-pub(super) fn serve(data: DataDir, bind: Option<&str>, profile: Option<&str>) -> Ended {
+pub(super) fn serve(data: DataDir, bind: Option<&str>, profiles: StartProfiles, has_socket: bool) -> Ended {
     log_to_stderr();
     let bind = bind.map(parse_bind).transpose()?;
-    let profiles = profiles(profile)?;
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
-    let options = ServeOptions { data, bind, binary, environment: environment(), profiles };
+    let supervisor = variable("NOTIFY_SOCKET").and_then(|address| Supervisor::at(address.as_ref()));
+    let options = ServeOptions {
+        data: data.clone(),
+        bind,
+        has_socket,
+        supervisor,
+        binary: binary.clone(),
+        environment: environment(),
+        profiles,
+    };
     match crate::serve::serve(options) {
-        Ok(()) => Ok(Code::Done),
+        Ok(Stopped::BySignal) => Ok(Code::Done),
+        Ok(Stopped::ToStartAgain) => start_again(&data, &binary),
         Err(ServeError::Config(ConfigError::Wrong(wrong))) => Err(Failure::mistakes(&wrong)),
         Err(error @ ServeError::Bind { .. }) => {
             Err(Failure::broken(&error).hint("choose another with --bind ADDR:PORT, or --bind none"))
         }
         Err(error) => Err(Failure::broken(&error)),
     }
+}
+
+/// Empties the caches and becomes a new server, in the same process and with the same arguments.
+fn start_again(data: &DataDir, binary: &Path) -> Ended {
+    match super::caches::clear(&data.cache()) {
+        Ok(count) => tracing::info!(files = count, "the caches are empty; starting again"),
+        Err(error) => tracing::error!(%error, "the caches could not be emptied; starting again"),
+    }
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let error = reexec(binary, &args);
+    Err(Failure::new(Code::Broken, format!("could not start again: {error}"))
+        .hint("start quire serve by hand"))
 }
 
 fn parse_bind(text: &str) -> Result<Bind, Failure> {

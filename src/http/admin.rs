@@ -1,11 +1,15 @@
 //! What commands ask the server for, over the Unix socket: cancel and rerun.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
 use axum::extract::{Json, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::app::{App, Wake};
 use crate::model::{RunId, RunName};
@@ -83,4 +87,19 @@ pub(super) async fn end(State(app): State<App>, Path(id): Path<String>) -> Respo
         while live.changed().await.is_ok() {}
     }
     answer(StatusCode::OK, json!({ "ended": id.to_string() }))
+}
+
+/// `POST /reset-caches`: 200 with a line; the connection ends when the server is gone. It starts again by itself.
+pub(super) async fn reset_caches(State(app): State<App>) -> Response {
+    let (sender, receiver) = mpsc::channel::<Result<&'static str, Infallible>>(1);
+    tokio::spawn(async move {
+        if sender.send(Ok("{\"restarts\":true}\n")).await.is_ok() {
+            // There is room again when the line has been taken to be sent.
+            let _taken = sender.reserve().await.is_ok();
+            app.start_again.notify_one();
+        }
+        // The answer must not end before the server does: that is how the asker knows.
+        std::future::pending::<()>().await;
+    });
+    Body::from_stream(ReceiverStream::new(receiver)).into_response()
 }

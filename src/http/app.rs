@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::config::{CurrentSettings, DataDir};
 use crate::intake::{Scope, Settled, Settling, settle};
@@ -58,6 +58,8 @@ pub struct App {
     pub url: Option<String>,
     /// The environment that the server was started with.
     pub environment: Arc<Vec<(String, String)>>,
+    /// Told when the server shall stop, empty its caches and start again.
+    pub start_again: Arc<Notify>,
 }
 
 /// What to look at.
@@ -94,6 +96,7 @@ impl App {
             draining: Arc::default(),
             url,
             environment: Arc::new(environment),
+            start_again: Arc::default(),
         }
     }
 

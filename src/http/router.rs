@@ -33,6 +33,7 @@ pub fn local_router(app: App) -> Router {
         .route("/runs/{id}/cancel", post(admin::cancel))
         .route("/runs/{id}/rerun", post(admin::rerun_run))
         .route("/runs/{id}/end", get(admin::end))
+        .route("/reset-caches", post(admin::reset_caches))
         .route("/{*path}", get(pages::page))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
         .with_state(app)

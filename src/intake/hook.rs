@@ -12,6 +12,7 @@ use crate::store::PushedUpdate;
 use crate::sys::boot_id;
 use crate::sys::clock;
 use crate::sys::http_client;
+use crate::sys::lock;
 use crate::sys::parent::parent;
 use crate::sys::ready::is_writable_within;
 
@@ -115,10 +116,28 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
         Ok(answer) if answer.status == 200 => pass_on(answer, output),
         Ok(_) | Err(_) => {
-            let line = "warning: quire is not running; the push is stored, CI starts when it is back\n";
-            let _gone = output.write(line.as_bytes(), WRITE_PATIENCE);
+            let _gone = output.write(without_answer(environment, &data).as_bytes(), WRITE_PATIENCE);
         }
     }
+}
+
+/// What the pusher reads when nobody answers: a server that opens no socket takes the push all the same.
+fn without_answer(environment: &HookEnvironment, data: &DataDir) -> String {
+    let is_served = lock::is_held(&data.server_lock()).unwrap_or(false);
+    if !is_served || data.socket().symlink_metadata().is_ok() {
+        return "warning: quire is not running; the push is stored, CI starts when it is back\n".to_owned();
+    }
+    let mut lines =
+        "quire: the push is stored, CI starts now; this server has no socket to tell of it\n".to_owned();
+    for option in ["ci.wait", "ci.log"] {
+        if environment.options.iter().any(|given| given == option) {
+            lines.push_str(&format!("warning: {option} shows nothing without that socket\n"));
+        }
+    }
+    if let Some(name) = data.repo_name(&environment.git_dir) {
+        lines.push_str(&format!("hint: quire runs --repo {name}\n"));
+    }
+    lines
 }
 
 /// Where a hook writes to: what goes to the pusher, without ever waiting for long.

@@ -74,7 +74,13 @@ pub fn parse_byte_size(text: &str) -> Result<u64, ByteSizeError> {
 pub fn format_duration(duration: Duration) -> String {
     let secs = duration.as_secs();
     if duration < Duration::from_secs(60) {
-        format!("{:.1} s", duration.as_secs_f64())
+        // As many digits as say something: 0.004 s, 0.04 s, 0.4 s.
+        let digits = match duration.as_millis() {
+            0..10 => 3,
+            10..100 => 2,
+            _ => 1,
+        };
+        format!("{:.digits$} s", duration.as_secs_f64())
     } else if secs < 3600 {
         format!("{} m {:02} s", secs / 60, secs % 60)
     } else {
@@ -108,7 +114,9 @@ mod tests {
 
     #[test]
     fn durations_for_people() {
-        assert_eq!(format_duration(Duration::from_millis(412)), "0.4 s");
+        for (millis, text) in [(4, "0.004 s"), (42, "0.04 s"), (412, "0.4 s"), (3210, "3.2 s")] {
+            assert_eq!(format_duration(Duration::from_millis(millis)), text);
+        }
         assert_eq!(format_duration(Duration::from_secs(105)), "1 m 45 s");
         assert_eq!(format_duration(Duration::from_secs(7380)), "2 h 03 m");
     }

@@ -21,6 +21,12 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Timestamp> {
         text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
     }
+
+    /// The moment as people write it in a time zone, to the minute: `2026-11-21 00:59`.
+    pub fn to_minute(self, zone: &jiff::tz::TimeZone) -> String {
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -42,5 +48,7 @@ mod tests {
         assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::parse("yesterday"), None);
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(1));
+        assert_eq!(time.to_minute(&zone), "2026-11-21 00:59");
     }
 }

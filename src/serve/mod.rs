@@ -10,4 +10,4 @@ mod recover;
 mod start;
 mod watcher;
 
-pub use start::{ServeError, ServeOptions, serve};
+pub use start::{ServeError, ServeOptions, Stopped, serve};

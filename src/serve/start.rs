@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::dispatcher::dispatch;
@@ -19,6 +19,7 @@ use crate::http::{App, local_router, public_router, take_spool};
 use crate::policy::{self, StartProfiles};
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
+use crate::sys::notify::Supervisor;
 use crate::sys::process;
 use crate::sys::socket;
 use crate::sys::spawn;
@@ -36,12 +37,25 @@ pub struct ServeOptions {
     pub data: DataDir,
     /// Where to answer over TCP, instead of what `config.fnl` says.
     pub bind: Option<Bind>,
+    /// Whether hooks and commands find a Unix socket; without one, hooks use the spool.
+    pub has_socket: bool,
+    /// Who is told that the server is ready, and that it stops.
+    pub supervisor: Option<Supervisor>,
     /// The quire binary, for hooks and runners.
     pub binary: PathBuf,
     /// The server's environment.
     pub environment: Vec<(String, String)>,
     /// The profiles of containers that were chosen where it was started.
     pub profiles: StartProfiles,
+}
+
+/// Why the server has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// By TERM or INT.
+    BySignal,
+    /// To start again with empty caches.
+    ToStartAgain,
 }
 
 /// Why the server did not start.
@@ -93,11 +107,11 @@ pub enum ServeError {
     Runtime(#[source] io::Error),
 }
 
-/// Serves until it is told to stop by TERM or INT. Runs go on without it.
+/// Serves until it is told to stop: by TERM, by INT, or by who wants it to start again. Runs go on without it.
 ///
 /// # Errors
 /// When it cannot start; nothing is left half-done then.
-pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
+pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     spawn::keep_inherited();
     let data = options.data.clone();
     make_folders(&data)?;
@@ -160,7 +174,11 @@ fn make_folders(data: &DataDir) -> Result<(), ServeError> {
 }
 
 /// Opens the doors and runs the tasks.
-async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store) -> Result<(), ServeError> {
+async fn run(
+    options: ServeOptions,
+    settings: Arc<CurrentSettings>,
+    store: Store,
+) -> Result<Stopped, ServeError> {
     let data = options.data.clone();
     let first = settings.get();
     warn_of_scopes(&first);
@@ -174,10 +192,7 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     };
     let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let url = bound.map(|address| first.public_url.clone().unwrap_or_else(|| format!("http://{address}")));
-    let local = socket::listen(&data.socket()).and_then(|socket| {
-        socket.set_nonblocking(true)?;
-        UnixListener::from_std(socket)
-    });
+    let local = open_local(&data, options.has_socket);
     let local = local.map_err(|source| ServeError::Socket { path: data.socket(), source })?;
     let (wake, wakes) = mpsc::channel(MAX_WAKES);
     let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
@@ -200,14 +215,46 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     if let (Some(listener), Some(bound)) = (listener, bound) {
         let router = public_router(app.clone(), bound, first.public_url.as_deref());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        tracing::info!("answering at {}", url.unwrap_or_default());
+        tracing::info!("answering at {}", url.as_deref().unwrap_or_default());
     }
-    let router = local_router(app);
-    tokio::spawn(async move { axum::serve(local, router).await });
+    let again = Arc::clone(&app.start_again);
+    if let Some(local) = local {
+        let router = local_router(app);
+        tokio::spawn(async move { axum::serve(local, router).await });
+    }
+    // Before anybody is told: who hears that the server is ready may end it at once.
+    let (mut term, mut int) = ends().map_err(ServeError::Runtime)?;
     tracing::info!("serving {}", data.path().display());
-    wait_for_signal().await;
+    let place = url.map(|url| format!(" at {url}")).unwrap_or_default();
+    tell(options.supervisor.as_ref(), &format!("READY=1\nSTATUS=serving {}{place}", data.path().display()));
+    let stopped = tokio::select! {
+        _ = term.recv() => Stopped::BySignal,
+        _ = int.recv() => Stopped::BySignal,
+        () = again.notified() => Stopped::ToStartAgain,
+    };
+    tell(options.supervisor.as_ref(), "STOPPING=1\nSTATUS=stopping; runs go on");
     tracing::info!("stopping; runs go on");
-    Ok(())
+    Ok(stopped)
+}
+
+/// Opens the Unix socket. A server without one also takes away what an earlier one has left.
+fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListener>> {
+    if !has_socket {
+        return match fs::remove_file(data.socket()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(None),
+        };
+    }
+    let socket = socket::listen(&data.socket())?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket).map(Some)
+}
+
+/// Tells who has started the server, if that wants to know.
+fn tell(supervisor: Option<&Supervisor>, lines: &str) {
+    if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.tell(lines)) {
+        tracing::warn!(%error, "$NOTIFY_SOCKET does not take what the server says");
+    }
 }
 
 /// Says what the scopes of secrets cannot do as long as steps run with the server's account.
@@ -227,16 +274,9 @@ fn warn_of_bundle(settings: &Settings, data: &DataDir) {
     }
 }
 
-/// Waits for TERM or INT.
-async fn wait_for_signal() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return tracing::error!("signals cannot be heard");
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+/// The signals that end the server, heard from now on.
+fn ends() -> io::Result<(Signal, Signal)> {
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
 }
 
 /// Takes the exit statuses of adopted processes, so that none stays as a zombie.

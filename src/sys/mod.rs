@@ -10,14 +10,17 @@ pub mod handover;
 pub mod http_client;
 pub mod inotify;
 pub mod lock;
+pub mod notify;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
 pub mod program_output;
 pub mod random;
 pub mod ready;
+pub mod reexec;
 pub mod socket;
 pub mod spawn;
+pub mod tool;
 pub mod user;
 
 pub use boot::boot_id;

@@ -12,4 +12,4 @@ pub use json::{jobs_json, run_json, runs_json};
 pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use sanitize::{one_line, output_line, plain};
-pub use text::{run_line, run_page};
+pub use text::{run_list, run_page};

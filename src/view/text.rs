@@ -3,21 +3,31 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::run::RunView;
 use super::sanitize::{one_line, output_line, plain};
 use crate::journal::{JobRecord, PolicyRecord, StepRecord};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
-/// One line about a run, for a list.
-pub fn run_line(run: &RunView) -> String {
-    let row = &run.row;
-    let name = format!("{}#{}", row.repo, row.number);
-    let took = match (run.started_at(), run.finished_at()) {
-        (Some(start), Some(end)) => between(start, end),
-        _ => "-".to_owned(),
+/// A line about each run below a line of titles, with times of this time zone; nothing for no runs.
+pub fn run_list(runs: &[RunView], zone: &TimeZone) -> String {
+    let names: Vec<String> = runs.iter().map(|run| format!("{}#{}", run.row.repo, run.row.number)).collect();
+    let Some(width) = names.iter().map(String::len).max() else { return String::new() };
+    let width = width.max(3);
+    let line = |[name, word, took, sha, at, on]: [&str; 6]| {
+        format!("{name:<width$}  {word:<11} {took:>9}  {sha:<7}  {at:<16}  {on}\n")
     };
-    let (word, sha, at) = (word(run), row.sha.short(), row.queued_at);
-    format!("{name:<16} {word:<11} {took:>9}  {sha}  {at}  {}", run.ref_text())
+    let mut out = line(["run", "outcome", "took", "commit", "queued", "ref"]);
+    for (run, name) in runs.iter().zip(&names) {
+        let took = match (run.started_at(), run.finished_at()) {
+            (Some(start), Some(end)) => between(start, end),
+            _ => "-".to_owned(),
+        };
+        let (sha, at) = (run.row.sha.short(), run.row.queued_at.to_minute(zone));
+        out.push_str(&line([name, word(run), &took, &sha, &at, &run.ref_text()]));
+    }
+    out
 }
 
 /// Everything about a run.

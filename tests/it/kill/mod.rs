@@ -9,3 +9,5 @@ mod server;
 mod spool;
 mod strace;
 mod wait;
+
+pub(super) use strace::require_strace;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Fails loudly where there is no strace: a kill test that is skipped promises what nobody has tried.
-pub(super) fn require_strace() {
+pub(crate) fn require_strace() {
     let found = Command::new("strace").arg("--version").output();
     let works = found.is_ok_and(|output| output.status.success());
     assert!(works, "the kill tests need strace(1) and may not be skipped: run dev/setup, which installs it");

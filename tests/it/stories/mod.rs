@@ -40,6 +40,7 @@ stories! {
     container_unavailable
     cycle
     delete_branch
+    doctor
     duplicate_id
     endless
     exit_codes
@@ -49,6 +50,7 @@ stories! {
     logs_follow
     many_refs
     no_address
+    no_socket
     nothing_to_run
     out_of_memory
     outputs
@@ -67,6 +69,7 @@ stories! {
     secrets_masked
     secrets_refused
     server_down_and_up
+    service
     several_mistakes
     signal
     skip

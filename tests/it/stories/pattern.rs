@@ -1,6 +1,6 @@
 //! What differs from run to run becomes a word; what is left must be what the story says.
 //!
-//! `TIME` a time of RFC 3339, `DUR` a duration with the spaces before it, `SHA` an object id or the seven digits of one,
+//! `TIME` a time of RFC 3339 or one to the minute, `DUR` a duration with the spaces before it, `SHA` an object id or the seven digits of one,
 //! `ID` an id of a run, `$T` the story's folder, `USER` who runs the tests, `PORT` after `127.0.0.1:`. Spaces at the end of a line go: git adds some.
 
 /// Replaces what differs from run to run.
@@ -45,7 +45,15 @@ fn starts_with_digit(text: &str) -> bool {
 /// What stands at the beginning of `rest` and differs from run to run: its length, and the word for it.
 fn find(rest: &str) -> Option<(usize, &'static str)> {
     let shapes: [(&[&str], &str); 4] = [
-        (&["dddd-dd-ddTdd:dd:dd.dddZ", "dddd-dd-ddTdd:dd:ddZ", "dddd-dd-ddTdd:dd:dd.ddddddZ"], "TIME"),
+        (
+            &[
+                "dddd-dd-ddTdd:dd:dd.dddZ",
+                "dddd-dd-ddTdd:dd:ddZ",
+                "dddd-dd-ddTdd:dd:dd.ddddddZ",
+                "dddd-dd-dd dd:dd",
+            ],
+            "TIME",
+        ),
         (&["xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"], "ID"),
         (&["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "xxxxxxx"], "SHA"),
         (&[], "DUR"),
@@ -120,6 +128,7 @@ fn what_differs_from_run_to_run_is_replaced() {
     assert_eq!(line("passed   build   1 m 02 s  ok"), "passed   build  DUR  ok");
     assert_eq!(line("push by tom"), "push by USER");
     assert_eq!(line("at 2026-11-21T01:02:03.004Z"), "at TIME");
+    assert_eq!(line("0.004 s  2026-11-21 01:02  main"), "DUR  TIME  main");
     assert_eq!(line("http://127.0.0.1:4711/foo/run/1"), "http://127.0.0.1:PORT/foo/run/1");
     assert_eq!(line("/tmp/x/data defaced 200 jobs \"5m\""), "$T/data defaced 200 jobs \"5m\"");
 }

@@ -10,7 +10,7 @@
 //! | `repo NAME`               | `quire repo new NAME`, and a working copy `./NAME` whose `origin` it is             |
 //! | `commit NAME MESSAGE`     | commits everything in the working copy `./NAME`                                     |
 //! | `push NAME ARGS…`         | `git push origin ARGS…` there, as over ssh: knowing nothing of the data folder      |
-//! | `serve ARGS…`             | starts `quire serve --bind none ARGS…`, with variables `A=b`; waits until it answers |
+//! | `serve ARGS…`             | starts `quire serve --bind none ARGS…`, with variables `A=b`; waits until it serves   |
 //! | `stop`                    | ends it by TERM                                                                     |
 //! | `kill -9 serve`           | ends it by KILL                                                                     |
 //! | `wait RUN OUTCOME`        | waits until the run is there and has ended, and says how that must be               |

@@ -113,11 +113,11 @@ impl World {
         for (name, value) in args.iter().filter(is_variable).filter_map(|arg| arg.split_once('=')) {
             command.env(name, value.replace("$T", &folder));
         }
-        let args = args.iter().filter(|arg| !is_variable(arg));
-        command.arg("serve").args(bind).args(args).stdout(log.try_clone().unwrap()).stderr(log);
+        command.arg("serve").args(bind).args(args.iter().filter(|arg| !is_variable(arg))).stdout(log.try_clone().unwrap()).stderr(log);
+        let starts = self.starts();
         let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
-        while !self.answers() {
+        while !(if args.contains(&"--no-socket") { self.starts() > starts } else { self.answers() }) {
             if let Some(status) = child.try_wait().unwrap() {
                 return Err(format!("quire serve ended: {status}\n{}", self.serve_log()));
             }
@@ -126,6 +126,11 @@ impl World {
         }
         self.server = Some(child);
         Ok(())
+    }
+
+    /// How often a server has said that it serves: the only sign of one without a socket.
+    fn starts(&self) -> usize {
+        self.serve_log().matches(" serving ").count()
     }
 
     fn answers(&self) -> bool {

@@ -1,0 +1,54 @@
+//! Whether bwrap(1) is there and may make its namespaces.
+
+use std::io;
+use std::time::Duration;
+
+use super::check::Check;
+use crate::config::DataDir;
+use crate::sys::tool::{self, Said};
+
+/// How long bwrap may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn check(_: &DataDir) -> Vec<Check> {
+    let version = tool::ask("bwrap", &["--version"], PATIENCE);
+    let tried = tool::ask("bwrap", &["--ro-bind", "/", "/", "--unshare-pid", "true"], PATIENCE);
+    judge(version, tried)
+}
+
+fn judge(version: io::Result<Said>, tried: io::Result<Said>) -> Vec<Check> {
+    let why = "steps run with the server's view of files";
+    vec![match (version, tried) {
+        (Ok(version), Ok(tried)) if tried.is_ok => Check::ok(version.output),
+        (Ok(version), Ok(tried)) => {
+            let complaint = tried.complaint.lines().last().unwrap_or("it does not say why").to_owned();
+            Check::warning(
+                format!("{} does not work: {complaint}", version.output),
+                why,
+                "sysctl kernel.unprivileged_userns_clone, and AppArmor, may forbid it",
+            )
+        }
+        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+            Check::warning("there is no bwrap", why, "install bubblewrap")
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            Check::warning(format!("bwrap: {error}"), why, "bwrap --version")
+        }
+    }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::{Level, levels};
+
+    #[test]
+    fn only_a_bwrap_that_works_is_in_order() {
+        let said =
+            |is_ok| Ok(Said { is_ok, output: "bubblewrap 0.8".to_owned(), complaint: "no".to_owned() });
+        let missing = || Err(io::ErrorKind::NotFound.into());
+        assert_eq!(levels(&judge(said(true), said(true))), [Level::Ok]);
+        assert_eq!(levels(&judge(said(true), said(false))), [Level::Warning]);
+        assert_eq!(levels(&judge(missing(), missing())), [Level::Warning]);
+    }
+}

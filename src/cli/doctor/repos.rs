@@ -1,0 +1,68 @@
+//! The repositories: adopted, readable, and set up as quire needs them.
+
+use super::check::Check;
+use crate::config::DataDir;
+use crate::forge::{Problem, hooks_dir, list_repos};
+use crate::model::{RepoName, chain};
+
+pub(super) fn check(data: &DataDir) -> Vec<Check> {
+    if !data.repos().is_dir() {
+        return vec![Check::ok("there are none yet")];
+    }
+    let listed = match list_repos(data.path()) {
+        Ok(listed) => listed,
+        Err(error) => {
+            return vec![Check::problem(
+                chain(&error),
+                "no repository can be served",
+                "is the folder readable?",
+            )];
+        }
+    };
+    let wrong: Vec<Check> = listed
+        .iter()
+        .flat_map(|repo| repo.problems.iter().map(|problem| judge(data, &repo.name, problem)))
+        .collect();
+    if wrong.is_empty() { vec![Check::ok(format!("{} in order", listed.len()))] } else { wrong }
+}
+
+fn judge(data: &DataDir, repo: &RepoName, problem: &Problem) -> Check {
+    let name = repo.as_str();
+    let what = format!("{name}: {}", chain(problem));
+    match problem {
+        Problem::NotAdopted => {
+            Check::warning(what, "pushes to it are not quire's", format!("quire repo adopt {name}"))
+        }
+        Problem::Settings(keys) => {
+            let path = data.repo(repo);
+            let hint = match keys.as_slice() {
+                ["core.hooksPath"] => {
+                    let hooks = hooks_dir(data.path());
+                    format!("git -C '{}' config core.hooksPath '{}'", path.display(), hooks.display())
+                }
+                _ => format!("git -C '{}' config KEY VALUE; docs/formats.md has the values", path.display()),
+            };
+            let why = match keys.contains(&"core.hooksPath") {
+                true => "its pushes reach no hook: nothing is recorded at once, with pusher and options",
+                false => "updates of its refs can be lost or misread",
+            };
+            Check::problem(what, why, hint)
+        }
+        Problem::Unreadable(_) => Check::problem(what, "nothing of it is run", "git fsck says more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::Level;
+
+    #[test]
+    fn what_is_wrong_with_a_repository_has_its_weight() {
+        let (data, foo) = (DataDir::new("/d"), RepoName::parse("foo").unwrap());
+        assert_eq!(judge(&data, &foo, &Problem::NotAdopted).level, Level::Warning);
+        let hooks = judge(&data, &foo, &Problem::Settings(vec!["core.hooksPath"]));
+        assert_eq!(hooks.level, Level::Problem);
+        assert!(hooks.why.unwrap().contains("no hook"));
+    }
+}

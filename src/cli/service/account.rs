@@ -1,0 +1,149 @@
+//! The account of a service of the machine, and what it must be able to reach: its data folder and the binary.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::time::Duration;
+
+use super::unit::Unit;
+use crate::cli::exit::{Code, Failure, print};
+use crate::sys::tool;
+
+/// How long a program that makes or looks up accounts may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The account that is made when it is missing.
+const OWN: &str = "quire";
+
+/// Makes sure that the account is there, owns the data folder, and can start the binary.
+pub(super) fn prepare(user: &str, unit: &Unit) -> Result<(), Failure> {
+    if let Some(closed) = closed_to_others(&unit.binary) {
+        let message =
+            format!("{user} cannot start {}: {} is closed to it", unit.binary.display(), closed.display());
+        return Err(Failure::new(Code::Broken, message).hint(format!(
+            "install -m 755 {} /usr/local/bin/quire, and run that one",
+            unit.binary.display()
+        )));
+    }
+    let (uid, gid) = match find(user)? {
+        Some(ids) => ids,
+        None if user == OWN => make(&unit.data)?,
+        None => {
+            return Err(Failure::not_found(format!("there is no account {user}"))
+                .hint("make it first; only the account `quire` is made by this command"));
+        }
+    };
+    own(&unit.data, user, (uid, gid))
+}
+
+/// The ids of an account, wherever the machine knows it from.
+fn find(user: &str) -> Result<Option<(u32, u32)>, Failure> {
+    let said = tool::ask("getent", &["passwd", user], PATIENCE)
+        .map_err(|error| Failure::new(Code::Broken, format!("getent passwd {user}: {error}")))?;
+    Ok(parse(&said.output))
+}
+
+/// The ids in a line of passwd(5).
+fn parse(line: &str) -> Option<(u32, u32)> {
+    let mut fields = line.lines().next()?.split(':').skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+/// Makes the account `quire`, without a password; its home is the data folder.
+fn make(data: &Path) -> Result<(u32, u32), Failure> {
+    let home = data.to_string_lossy().into_owned();
+    let line = format!("u {OWN} - \"quire, a git forge\" \"{home}\" /bin/sh");
+    let ways: [(&str, Vec<&str>); 2] = [
+        ("systemd-sysusers", vec!["--inline", &line]),
+        (
+            "useradd",
+            vec![
+                "--system",
+                "--user-group",
+                "--no-create-home",
+                "--home-dir",
+                &home,
+                "--shell",
+                "/bin/sh",
+                OWN,
+            ],
+        ),
+    ];
+    let mut problems = Vec::new();
+    for (program, args) in ways {
+        match tool::ask(program, &args, PATIENCE) {
+            Ok(_) => {}
+            Err(error) => problems.push(format!("{program}: {error}")),
+        }
+        if let Some(ids) = find(OWN)? {
+            print(&format!("made the account {OWN}\n"));
+            return Ok(ids);
+        }
+    }
+    Err(Failure::new(
+        Code::Broken,
+        format!("the account {OWN} could not be made {}", problems.join("; ")).trim_end(),
+    )
+    .hint(format!("useradd --system --home-dir '{home}' --shell /bin/sh {OWN}")))
+}
+
+/// Makes the data folder for the account; one that is there must belong to it.
+fn own(data: &Path, user: &str, (uid, gid): (u32, u32)) -> Result<(), Failure> {
+    let wrong = |error: std::io::Error| Failure::new(Code::Broken, format!("{}: {error}", data.display()));
+    match fs::metadata(data) {
+        Ok(there) if there.uid() == uid => Ok(()),
+        Ok(there) => {
+            let message = format!(
+                "{} belongs to the uid {}, and the service is to run as {user}",
+                data.display(),
+                there.uid()
+            );
+            Err(Failure::new(Code::Broken, message)
+                .hint(format!("chown -R {user}: '{}', or name its owner with --run-as", data.display())))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(wrong)?;
+            chown(data, Some(uid), Some(gid)).map_err(wrong)
+        }
+        Err(error) => Err(wrong(error)),
+    }
+}
+
+/// The first part of a path that other accounts cannot pass or start.
+fn closed_to_others(binary: &Path) -> Option<&Path> {
+    let mut parts: Vec<&Path> = binary.ancestors().collect();
+    parts.reverse();
+    parts
+        .into_iter()
+        .find(|part| fs::metadata(part).is_ok_and(|there| there.permissions().mode() & 0o001 == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_and_closed_folders_found() {
+        assert_eq!(parse("quire:x:998:997:q:/var/quire:/bin/sh\n"), Some((998, 997)));
+        assert_eq!(parse(""), None);
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let binary = folder.path().join("quire");
+        fs::write(&binary, "").unwrap();
+        assert_eq!(closed_to_others(&binary), Some(folder.path()));
+        assert_eq!(closed_to_others(Path::new("/bin/sh")), None);
+    }
+
+    #[test]
+    fn a_data_folder_of_somebody_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let uid = fs::metadata(folder.path()).unwrap().uid();
+        let new = folder.path().join("data");
+        own(folder.path(), "me", (uid, 0)).unwrap();
+        let refused = own(folder.path(), "other", (uid + 1, 0)).unwrap_err();
+        assert!(refused.text.contains("chown -R other:"), "{}", refused.text);
+        let gid = fs::metadata(folder.path()).unwrap().gid();
+        own(&new, "me", (uid, gid)).unwrap();
+        assert_eq!(fs::metadata(new).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

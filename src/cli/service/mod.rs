@@ -1,0 +1,223 @@
+//! `quire service install|status|uninstall`: quire as a service of systemd. docs/service.md says why the unit is as it is.
+
+mod account;
+mod place;
+mod systemd;
+mod unit;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::exit::{Code, Ended, Failure, print, print_json};
+use super::place::{data_dir, make_data_dir, variable};
+use crate::config::DataDir;
+use place::{NAME, There, Written};
+use systemd::Systemd;
+use unit::{Scope, Unit};
+
+/// The data folder of a service of the machine, when nothing else is said.
+const SYSTEM_DATA: &str = "/var/quire";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Write the unit quire.service, and have it started with the machine
+    Install(Install),
+    /// Say what systemd knows of it; exits 0 when it runs, 1 when not
+    Status {
+        /// The service of your own account
+        #[arg(long)]
+        user: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop it and remove the unit; the data folder and the account stay
+    Uninstall {
+        /// The service of your own account
+        #[arg(long)]
+        user: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Install {
+    /// For your own account instead of the machine
+    #[arg(long, conflicts_with = "run_as")]
+    user: bool,
+    /// Start it now, too
+    #[arg(long, conflicts_with = "print")]
+    now: bool,
+    /// The account that it runs as; `quire` is made when it is missing
+    #[arg(long, value_name = "ACCOUNT", default_value = "quire")]
+    run_as: String,
+    /// Let steps gain rights, as sudo and rootless containers need it
+    #[arg(long)]
+    may_gain_rights: bool,
+    /// Only print the unit
+    #[arg(long)]
+    print: bool,
+}
+
+/// `quire service`.
+pub(super) fn perform(data: Option<PathBuf>, command: ServiceCommand) -> Ended {
+    match command {
+        ServiceCommand::Install(install) => self::install(data, &install),
+        ServiceCommand::Status { user, json } => status(user, json),
+        ServiceCommand::Uninstall { user } => uninstall(user),
+    }
+}
+
+fn install(data: Option<PathBuf>, install: &Install) -> Ended {
+    let unit = describe(data, install)?;
+    let text = unit.text().map_err(|problem| Failure::new(Code::Usage, problem))?;
+    if install.print {
+        print(&text);
+        return Ok(Code::Done);
+    }
+    let systemd = present(install.user, &unit)?;
+    let path = unit_path(install.user)?;
+    if place::look(&path).map_err(|error| at(&path, &error))? == There::Foreign {
+        return Err(foreign(&path));
+    }
+    if let Scope::System { user } = &unit.scope {
+        account::prepare(user, &unit)?;
+    } else {
+        make_data_dir(DataDir::new(&unit.data))?;
+    }
+    let written = place::write(&path, &text).map_err(|error| at(&path, &error))?;
+    match written {
+        Written::Refused => return Err(foreign(&path)),
+        Written::Same => print(&format!("{} is as it was\n", path.display())),
+        Written::New => print(&format!("wrote {}\n", path.display())),
+    }
+    systemd.call(&["daemon-reload"])?;
+    systemd.call(&["enable", NAME])?;
+    if install.now {
+        systemd.call(&[if written == Written::New { "restart" } else { "start" }, NAME])?;
+        print("it runs, and starts with the machine\n");
+    } else {
+        print(&format!("it starts with the machine; now: {} start {NAME}\n", systemd.shown()));
+    }
+    if install.user {
+        eprintln!("hint: a service of an account ends with its last session, unless: loginctl enable-linger");
+    }
+    Ok(Code::Done)
+}
+
+/// What the unit is made of.
+fn describe(data: Option<PathBuf>, install: &Install) -> Result<Unit, Failure> {
+    let named = data.is_some() || variable("QUIRE_DATA").is_some();
+    let data = if install.user || named { data_dir(data)? } else { DataDir::new(SYSTEM_DATA) };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if install.run_as.is_empty() || !install.run_as.chars().all(is_name) || install.run_as.starts_with('-') {
+        return Err(Failure::new(Code::Usage, format!("`{}` is no name of an account", install.run_as))
+            .hint("letters, digits, `_`, `-` and `.`"));
+    }
+    let scope = if install.user { Scope::User } else { Scope::System { user: install.run_as.clone() } };
+    let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
+    Ok(Unit { scope, binary, data: data.path().to_owned(), may_gain_rights: install.may_gain_rights })
+}
+
+fn status(user: bool, as_json: bool) -> Ended {
+    let systemd = running(user)?;
+    let path = unit_path(user)?;
+    let there = place::look(&path).map_err(|error| at(&path, &error))?;
+    let shown = systemd.show(NAME)?;
+    if as_json {
+        print_json(&json!({
+            "unit": path,
+            "written_by_quire": there == There::Ours,
+            "load": shown.load,
+            "active": shown.active,
+            "sub": shown.sub,
+            "enabled": shown.enabled,
+            "pid": shown.pid,
+            "says": shown.says,
+        }));
+    } else {
+        let whose = match there {
+            There::Nothing => "not there",
+            There::Ours => "written by quire",
+            There::Foreign => "not written by quire",
+        };
+        print(&format!("unit     {} ({whose})\n", path.display()));
+        print(&format!("state    {} ({}), {}\n", shown.active, shown.sub, shown.enabled));
+        if let Some(pid) = shown.pid {
+            print(&format!("process  {pid}\n"));
+        }
+        if !shown.says.is_empty() {
+            print(&format!("says     {}\n", shown.says));
+        }
+    }
+    Ok(if shown.active == "active" { Code::Done } else { Code::Failed })
+}
+
+fn uninstall(user: bool) -> Ended {
+    let systemd = running(user)?;
+    let path = unit_path(user)?;
+    match place::look(&path).map_err(|error| at(&path, &error))? {
+        There::Foreign => return Err(foreign(&path)),
+        There::Nothing => {
+            return Err(Failure::not_found(format!("there is no {}", path.display())).hint(if user {
+                "the machine's: quire service uninstall"
+            } else {
+                "your own account's: quire service uninstall --user"
+            }));
+        }
+        There::Ours => {}
+    }
+    may_change(user)?;
+    systemd.call(&["disable", "--now", NAME])?;
+    std::fs::remove_file(&path).map_err(|error| at(&path, &error))?;
+    systemd.call(&["daemon-reload"])?;
+    print(&format!("removed {}; runs that go on end by themselves\n", path.display()));
+    Ok(Code::Done)
+}
+
+/// systemd, with the right to change what is asked for; else what to do instead.
+fn present(user: bool, unit: &Unit) -> Result<Systemd, Failure> {
+    let systemd = running(user).map_err(|failure| {
+        let (binary, data) = (unit.binary.display(), unit.data.display());
+        failure
+            .hint("quire service install --print shows the unit that would be written")
+            .hint(format!("with cron (crontab -e): @reboot {binary} serve --data '{data}'"))
+            .hint(format!("with OpenRC: supervisor=supervise-daemon, command={binary}, command_args=\"serve --data '{data}'\""))
+    })?;
+    may_change(user)?;
+    Ok(systemd)
+}
+
+fn running(user: bool) -> Result<Systemd, Failure> {
+    if Path::new("/run/systemd/system").is_dir() {
+        return Ok(Systemd { user });
+    }
+    Err(Failure::new(Code::Broken, "systemd does not run this machine: there is no /run/systemd/system"))
+}
+
+fn may_change(user: bool) -> Result<(), Failure> {
+    if user || rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Broken, "only root changes services of the machine")
+        .hint("as root, or with --user for your own account"))
+}
+
+fn unit_path(user: bool) -> Result<PathBuf, Failure> {
+    if !user {
+        return Ok(place::system_unit());
+    }
+    let (config, home) = (variable("XDG_CONFIG_HOME"), variable("HOME"));
+    place::user_unit(config.as_deref(), home.as_deref())
+        .ok_or_else(|| Failure::new(Code::Usage, "there is no $HOME to write the unit to"))
+}
+
+fn foreign(path: &Path) -> Failure {
+    Failure::new(Code::Broken, format!("{} was not written by quire", path.display()))
+        .hint("nothing was changed; move it away, or keep it")
+}
+
+fn at(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::Broken, format!("{}: {error}", path.display()))
+}
