@@ -8,7 +8,7 @@ use super::options::{Options, argument};
 use super::{Answer, Shared, bytes, kind};
 use crate::script::host::{Command, ShCall, StepResult};
 use crate::script::job_call::{StepFailure, StepFault};
-use crate::script::script_error::{current_place, line_of_span};
+use crate::script::script_error::{Place, current_place, line_of_span};
 
 /// The options that `sh` knows.
 const KNOWN: &[&str] = &["env", "cwd", "input", "timeout", "name", "check"];
@@ -18,7 +18,9 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     type Arguments = (String, Value, Value, Option<String>);
     let sh = lua.create_async_function(move |lua, (job, command, options, span): Arguments| {
         // The stack is the caller's only now, not when the future is polled.
-        let line = span.as_deref().and_then(line_of_span).or_else(|| Some(current_place(&lua)?.line));
+        let place = current_place(&lua);
+        let line = span.as_deref().and_then(line_of_span).or(place.as_ref().map(|place| place.line));
+        let place = place.zip(line).map(|(place, line)| Place { line, ..place });
         let asked = read_call(&command, &options, line).map(|call| (call.check, shared.host.sh(&job, call)));
         async move {
             let (check, step) = match asked {
@@ -27,7 +29,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
             };
             match step.await {
                 Ok(result) => {
-                    Ok(Answer::Given((visible(&lua, &result)?, hidden(&lua, result, check, line)?)))
+                    Ok(Answer::Given((visible(&lua, &result)?, hidden(&lua, result, check, place)?)))
                 }
                 Err(error) => Ok(Answer::from(error)),
             }
@@ -102,17 +104,17 @@ fn visible(lua: &Lua, result: &StepResult) -> mlua::Result<Table> {
 }
 
 /// What the prelude keeps about a step.
-fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, line: Option<u32>) -> mlua::Result<Table> {
+fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, place: Option<Place>) -> mlua::Result<Table> {
     let failure = StepFailure {
         step: result.step,
         title: result.title,
         exit: result.exit,
         signal: result.signal,
         timed_out: result.timed_out,
-        line,
+        place,
         fault: StepFault::Checked,
     };
-    let table = lua.create_table_with_capacity(0, 8)?;
+    let table = lua.create_table_with_capacity(0, 9)?;
     table.raw_set("exit", failure.exit)?;
     table.raw_set("check", check)?;
     if failure.exit != 0 {
@@ -121,7 +123,9 @@ fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, line: Option<u32>)
         table.raw_set("title", failure.title)?;
         table.raw_set("signal", failure.signal)?;
         table.raw_set("timed-out", failure.timed_out)?;
-        table.raw_set("line", failure.line)?;
+        let (file, line) = failure.place.map(|place| (place.file, place.line)).unzip();
+        table.raw_set("file", file)?;
+        table.raw_set("line", line)?;
     }
     Ok(table)
 }
