@@ -3,6 +3,7 @@
 mod args;
 mod ci;
 mod ci_run;
+mod ci_workflow;
 mod exit;
 mod hook;
 mod licenses;

@@ -74,6 +74,8 @@ stories! {
     uninterruptible
     unknown_input
     unreadable_formats
+    workflow_mistakes
+    workflow_toml
 }
 
 fn folder() -> PathBuf {
