@@ -119,7 +119,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum CiCommand {
-    /// Check .quire/ci.fnl and print its jobs
+    /// Check the pipeline of a working copy and print its jobs
     Check {
         /// The working copy
         #[arg(default_value = ".")]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::ci_workflow as workflow;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use crate::model::{Diagnostic, render_all};
-use crate::pipeline::fennel::{ENTRY, PipelineFiles};
+use crate::pipeline::PipelineFiles;
 use crate::run::{Loaded, job_facts, sort_files};
 use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult};
 
@@ -33,7 +34,7 @@ pub(super) fn check(path: &Path, as_json: bool) -> Ended {
         print(&format!("{:<width$}  needs {}\n", job.id, job.needs.join(" ")));
     }
     let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
-    eprintln!("{ENTRY}: {count}, no mistakes");
+    eprintln!("{}: {count}, no mistakes", files.declaring_path());
     Ok(Code::Done)
 }
 
@@ -54,21 +55,33 @@ fn report_json(checked: &Checked) -> Ended {
     }
 }
 
-/// The root of the working copy that a path is in: the nearest folder with a `.quire`.
+/// The root of the working copy that a path is in: the nearest folder with a `.quire`, or with the workflow of the
+/// branch that is checked out there.
 pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
     let start = path.canonicalize();
     let start = start.map_err(|error| Failure::not_found(format!("{}: {error}", path.display())))?;
-    let found = start.ancestors().find(|folder| folder.join(".quire").is_dir());
-    found.map(Path::to_owned).ok_or_else(|| {
-        Failure::not_found(format!("there is no .quire/ci.fnl in {} or above it", start.display()))
-            .hint("CI-FENNEL.md shows a first pipeline")
-    })
+    let mut looked_for = String::from("there is no .quire/ci.fnl");
+    for folder in start.ancestors() {
+        if folder.join(".quire").is_dir() {
+            return Ok(folder.to_owned());
+        }
+        if let Some(path) = workflow::checked_out(folder) {
+            if workflow::exists(folder, &path) {
+                return Ok(folder.to_owned());
+            }
+            looked_for = format!("there is neither .quire/ci.fnl nor {}", path.display());
+        }
+    }
+    Err(Failure::not_found(format!("{looked_for} in {} or above it", start.display()))
+        .hint("CI-FENNEL.md shows a first pipeline"))
 }
 
 /// The files of a working copy's pipeline.
 pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
+    let workflow = workflow::read(root)?;
     let mut files = Vec::new();
-    let mut folders = vec![PathBuf::from(".quire")];
+    let mut folders: Vec<_> =
+        Some(PathBuf::from(".quire")).filter(|path| root.join(path).is_dir()).into_iter().collect();
     let mut left = MAX_BYTES;
     while let Some(folder) = folders.pop() {
         let broken =
@@ -92,7 +105,7 @@ pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
         }
     }
     files.sort();
-    Ok(sort_files(files))
+    Ok(PipelineFiles { workflow, ..sort_files(files) })
 }
 
 /// Compiles and evaluates a pipeline; runs nothing of it.

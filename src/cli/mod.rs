@@ -5,6 +5,7 @@ mod caches;
 mod ci;
 mod ci_run;
 mod doctor;
+mod ci_workflow;
 mod exit;
 mod hook;
 mod licenses;

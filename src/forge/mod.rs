@@ -35,6 +35,9 @@ mod settings;
 #[cfg(test)]
 mod simulation;
 mod trash;
+mod workflow;
+#[cfg(test)]
+mod workflow_tests;
 
 pub use adopt::{Adopted, adopt_from, adopt_in_place};
 pub use baseline::read_baseline;
@@ -58,3 +61,4 @@ pub use refs::{RefList, RefValue, Refs, head_branch};
 pub use repo_error::RepoError;
 pub use settings::{apply_settings, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
+pub use workflow::{WorkflowFile, workflow_path};

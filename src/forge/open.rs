@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::model::CommitId;
+use crate::model::{CommitId, RefName};
 
 use super::read_error::ReadError;
+use super::workflow::workflow_path;
 
 /// Largest file below `.quire` that is read, in bytes.
 pub const MAX_PIPELINE_FILE: u64 = 1 << 20;
@@ -93,18 +94,18 @@ impl Repo {
         })
     }
 
-    /// Whether a commit has a pipeline, in Fennel or in Lua. Reads no file.
+    /// Whether a commit has a pipeline for a ref: in Fennel, in Lua, or the workflow of the branch. Reads no file.
     ///
     /// # Errors
     /// Says what is missing.
-    pub fn has_pipeline(&self, id: CommitId) -> Result<bool, ReadError> {
+    pub fn has_pipeline(&self, id: CommitId, ref_name: &RefName) -> Result<bool, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "the pipeline", source };
         let root = self.find(id)?.tree().map_err(failed)?;
-        let is_file = |name: &str| {
-            let entry = root.get_path(&Path::new(".quire").join(name));
-            entry.is_ok_and(|entry| entry.kind() == Some(git2::ObjectType::Blob))
-        };
-        Ok(is_file("ci.fnl") || is_file("ci.lua"))
+        let is_file =
+            |path: &Path| root.get_path(path).is_ok_and(|entry| entry.kind() == Some(git2::ObjectType::Blob));
+        Ok(is_file(Path::new(".quire/ci.fnl"))
+            || is_file(Path::new(".quire/ci.lua"))
+            || workflow_path(ref_name).is_some_and(|path| is_file(&path)))
     }
 
     /// The files below `.quire` of a commit; nothing when it has no such folder. Links and submodules are
@@ -217,13 +218,13 @@ pub(super) fn commit_id(oid: git2::Oid) -> CommitId {
 }
 
 /// Takes a file's size off what is left of the limit.
-fn take(path: &[u8], size: u64, left: u64) -> Result<u64, ReadError> {
+pub(super) fn take(path: &[u8], size: u64, left: u64) -> Result<u64, ReadError> {
     if size > MAX_PIPELINE_FILE {
         let what = String::from_utf8_lossy(path).into_owned();
         return Err(ReadError::TooLarge { what, size, limit: MAX_PIPELINE_FILE });
     }
     left.checked_sub(size).ok_or_else(|| ReadError::TooLarge {
-        what: "everything".to_owned(),
+        what: "everything below .quire".to_owned(),
         size: MAX_PIPELINE_BYTES - left + size,
         limit: MAX_PIPELINE_BYTES,
     })

@@ -10,7 +10,7 @@ use super::fixture::Fixture;
 use super::*;
 
 /// Makes a commit of these entries: path, mode, content. Paths may have folders.
-fn commit(fixture: &Fixture, entries: &[(&str, &str, &[u8])]) -> CommitId {
+pub(super) fn commit(fixture: &Fixture, entries: &[(&str, &str, &[u8])]) -> CommitId {
     let index = fixture.dir.path().join("index");
     drop(fs::remove_file(&index));
     let call = || fixture.call().env("GIT_INDEX_FILE", &index);

@@ -38,7 +38,7 @@ pub enum ReadError {
         source: git2::Error,
     },
     /// A file of the pipeline, or all of them, are over the limit.
-    #[error("{what} below .quire has {size} bytes, more than {limit}")]
+    #[error("{what} has {size} bytes, more than {limit}")]
     TooLarge {
         /// The file, or all of them.
         what: String,
@@ -47,6 +47,9 @@ pub enum ReadError {
         /// The limit.
         limit: u64,
     },
+    /// A link is where the file of a pipeline should be.
+    #[error("{0} is a symbolic link, and only a file is read")]
+    Link(String),
     /// A tree has a name that no file may have.
     #[error("{commit} has an entry {name:?}, which must not be written to disk")]
     BadName {

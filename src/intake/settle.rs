@@ -375,12 +375,13 @@ impl Objects<'_> {
         self.open().ok().and_then(|repo| repo.commit(id).ok()).map_or(id, |commit| commit.id)
     }
 
-    /// The message of the commit that an object leads to and whether it has a pipeline; nothing for other objects.
-    fn look(&mut self, id: CommitId) -> Result<Option<(String, bool)>, String> {
+    /// The message of the commit that an object leads to and whether it has a pipeline for a ref; nothing for other
+    /// objects.
+    fn look(&mut self, id: CommitId, name: &RefName) -> Result<Option<(String, bool)>, String> {
         let repo = self.open()?;
         match repo.commit(id) {
             Ok(commit) => {
-                let has_pipeline = repo.has_pipeline(commit.id).map_err(|error| chain(&error))?;
+                let has_pipeline = repo.has_pipeline(commit.id, name).map_err(|error| chain(&error))?;
                 Ok(Some((commit.message, has_pipeline)))
             }
             Err(ReadError::NotACommit { .. }) => Ok(None),
@@ -398,7 +399,7 @@ impl Objects<'_> {
     ) -> Decision {
         let is_deletion = new.is_zero();
         let starts_nothing = is_deletion || name.kind() == RefKind::Other;
-        let commit = if starts_nothing { Ok(None) } else { self.look(new) };
+        let commit = if starts_nothing { Ok(None) } else { self.look(new, name) };
         let commit = match &commit {
             Ok(Some((message, has_pipeline))) => Found::Commit { message, has_pipeline: *has_pipeline },
             Ok(None) => Found::Other,

@@ -68,7 +68,7 @@ pub enum Fact {
         step: u32,
         /// What it runs, for people; redacted.
         title: String,
-        /// The line of `.quire/ci.fnl` that asked for it.
+        /// The line of the pipeline that asked for it.
         line: Option<u32>,
     },
     /// A step has ended and nothing of it is left.

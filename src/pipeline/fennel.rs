@@ -1,6 +1,7 @@
 //! The Fennel front-end: `.quire/ci.fnl` and `.quire/lib/**` to a bundle, and what the pipeline declared to a job graph.
 
 use super::check::{Declared, DeclaredNeed};
+use super::files::PipelineFiles;
 use super::graph::{JobGraph, JobOptions};
 use super::job_option::{check_together, read_option};
 use crate::model::{Diagnostic, Span};
@@ -21,19 +22,6 @@ const BUILTIN: [(&str, &str, &str); 1] =
 
 /// The modules that the run VM provides to quire's own.
 const HOST_MODULES: [&str; 1] = ["quire.primitives"];
-
-/// The files of a pipeline.
-#[derive(Debug, Clone)]
-pub struct PipelineFiles {
-    /// The id of the `.quire` tree; nothing for a working copy.
-    pub tree: Option<String>,
-    /// Whether there is a `.quire/ci.lua`.
-    pub has_lua: bool,
-    /// `.quire/ci.fnl`.
-    pub entry: Option<SourceFile>,
-    /// The files below `.quire/lib`.
-    pub lib: Vec<SourceFile>,
-}
 
 /// Compiles a pipeline, or takes what an earlier run has compiled. Blocking.
 ///
@@ -101,21 +89,21 @@ fn compile_files(entry: &SourceFile, lib: &[SourceFile], more: &[String]) -> Res
     })
 }
 
-/// Checks what a pipeline declared.
+/// Checks what a pipeline declared; `entry` is the path of the file that did, `text` its content.
 ///
 /// # Errors
 /// Gives all mistakes.
-pub fn declare(registrations: &[Registration], text: &str) -> Result<JobGraph, Vec<Diagnostic>> {
+pub fn declare(registrations: &[Registration], entry: &str, text: &str) -> Result<JobGraph, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
     let declared: Vec<Declared> = registrations
         .iter()
-        .filter_map(|registration| Reading::new(registration, text, &mut wrong).declared())
+        .filter_map(|registration| Reading::new(registration, (entry, text), &mut wrong).declared())
         .collect();
     if registrations.is_empty() {
         let help = "declare one: (ci:job :test [:quire/push] (fn [{: sh}] (sh \"make test\")))";
-        wrong.push(Diagnostic::error(ENTRY, "the pipeline declares no job").help(help));
+        wrong.push(Diagnostic::error(entry, "the pipeline declares no job").help(help));
     }
-    match JobGraph::check(&declared, ENTRY, text) {
+    match JobGraph::check(&declared, entry, text) {
         Ok(graph) if wrong.is_empty() => Ok(graph),
         Ok(_) => Err(wrong),
         Err(more) => {
@@ -129,14 +117,19 @@ pub fn declare(registrations: &[Registration], text: &str) -> Result<JobGraph, V
 struct Reading<'a> {
     registration: &'a Registration,
     spans: Option<CallSpans>,
+    entry: &'a str,
     text: &'a str,
     wrong: &'a mut Vec<Diagnostic>,
 }
 
 impl<'a> Reading<'a> {
-    fn new(registration: &'a Registration, text: &'a str, wrong: &'a mut Vec<Diagnostic>) -> Reading<'a> {
+    fn new(
+        registration: &'a Registration,
+        (entry, text): (&'a str, &'a str),
+        wrong: &'a mut Vec<Diagnostic>,
+    ) -> Reading<'a> {
         let spans = registration.spans.as_deref().and_then(CallSpans::parse);
-        Reading { registration, spans, text, wrong }
+        Reading { registration, spans, entry, text, wrong }
     }
 
     /// The place of an argument, or of an item in it, or of the whole call.
@@ -149,11 +142,11 @@ impl<'a> Reading<'a> {
     }
 
     fn refuse(&mut self, span: Option<Span>, message: impl Into<String>, help: Option<String>) {
-        let file = self.registration.file.as_deref().unwrap_or(ENTRY);
+        let file = self.registration.file.as_deref().unwrap_or(self.entry);
         let diagnostic = Diagnostic::error(file, message);
         // The text is that of the entry: a job that a module declares has its place, but no picture.
         let diagnostic = match span {
-            Some(span) if file == ENTRY => diagnostic.at(span, self.text),
+            Some(span) if file == self.entry => diagnostic.at(span, self.text),
             Some(span) => diagnostic.at(span, ""),
             None => diagnostic,
         };

@@ -5,8 +5,14 @@
 
 mod check;
 pub mod fennel;
+mod files;
 mod graph;
 mod job_option;
+mod text_places;
+mod words;
+pub mod workflow;
+mod workflow_reader;
 
 pub use check::{Declared, DeclaredNeed};
+pub use files::PipelineFiles;
 pub use graph::{Job, JobGraph, JobOptions, Need, Source, When};

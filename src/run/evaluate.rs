@@ -6,28 +6,31 @@ use std::time::Duration;
 
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
-use crate::model::{CommitId, Diagnostic, Span, chain, format_duration};
-use crate::pipeline::fennel::{ENTRY, PipelineFiles, declare, load, load_despite};
-use crate::pipeline::{Job, JobGraph};
+use crate::model::{CommitId, Diagnostic, RefName, Span, chain, format_duration};
+use crate::pipeline::fennel::{ENTRY, declare, load, load_despite};
+use crate::pipeline::{Job, JobGraph, PipelineFiles, workflow};
 use crate::script::{
-    Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, ScriptError, SourceFile, Vm, VmLimits,
+    Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, Registration, ScriptError, SourceFile, Vm,
+    VmLimits,
 };
 
-/// The files of a commit's pipeline. Blocking.
+/// The files of a commit's pipeline, for a run of this ref. Blocking.
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn commit_files(repo: &Repo, commit: CommitId) -> Result<PipelineFiles, ReadError> {
+pub fn commit_files(repo: &Repo, commit: CommitId, ref_name: &RefName) -> Result<PipelineFiles, ReadError> {
+    let workflow = repo.workflow_file(commit, ref_name)?;
+    let workflow = workflow.map(|found| SourceFile { path: found.path, text: found.content });
     let Some(found) = repo.pipeline_files(commit)? else {
-        return Ok(PipelineFiles { tree: None, has_lua: false, entry: None, lib: Vec::new() });
+        return Ok(PipelineFiles { workflow, ..PipelineFiles::default() });
     };
     let (tree, has_lua) = (Some(found.tree.to_string()), found.has_lua());
-    Ok(PipelineFiles { tree, has_lua, ..sort_files(found.files) })
+    Ok(PipelineFiles { tree, has_lua, workflow, ..sort_files(found.files) })
 }
 
 /// Sorts files below `.quire` into the entry and the library.
 pub fn sort_files(files: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> PipelineFiles {
-    let mut sorted = PipelineFiles { tree: None, has_lua: false, entry: None, lib: Vec::new() };
+    let mut sorted = PipelineFiles::default();
     for (path, text) in files {
         let Ok(path) = String::from_utf8(path) else { continue };
         if path == ENTRY {
@@ -46,23 +49,30 @@ pub struct Loaded {
     bundle: Bundle,
     text: String,
     lib: Vec<SourceFile>,
+    /// A warning of a file that does not count.
+    unused: Option<Diagnostic>,
     /// Mistakes that do not keep the pipeline from being evaluated, but from being run.
     mistakes: Vec<Diagnostic>,
 }
 
 impl Loaded {
-    /// Compiles the files, or takes them from the cache. Blocking.
+    /// Compiles the files, or takes them from the cache, which is of `.quire` only. Blocking.
     ///
     /// # Errors
     /// Gives all mistakes.
     pub fn new(files: &PipelineFiles, cache: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
         let cache = cache.map(BundleCache::new);
-        let (bundle, mistakes) = match load(files, cache.as_ref()) {
+        let loaded = match files.used_workflow() {
+            Some(file) => Ok(workflow::load(file)?),
+            None => load(files, cache.as_ref()),
+        };
+        let (bundle, mistakes) = match loaded {
             Ok(bundle) => (bundle, Vec::new()),
             Err(mistakes) => (load_despite(files, &mistakes).ok_or_else(|| mistakes.clone())?, mistakes),
         };
-        let text = files.entry.as_ref().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
-        Ok(Loaded { bundle, text: text.unwrap_or_default(), lib: files.lib.clone(), mistakes })
+        let text = files.declaring().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
+        let (text, lib) = (text.unwrap_or_default(), files.lib.clone());
+        Ok(Loaded { bundle, text, lib, unused: files.unused(), mistakes })
     }
 
     /// A VM for the pipeline.
@@ -97,11 +107,11 @@ impl Loaded {
         let evaluated = vm.evaluate().await;
         if !self.mistakes.is_empty() {
             // An error of the script may only follow from the mistakes that are known.
-            let more = evaluated.ok().and_then(|registrations| declare(&registrations, &self.text).err());
+            let more = evaluated.ok().and_then(|registrations| self.declare(&registrations).err());
             return Err(self.mistakes.iter().cloned().chain(more.unwrap_or_default()).collect());
         }
         match evaluated {
-            Ok(registrations) => declare(&registrations, &self.text).map_err(|mut wrong| {
+            Ok(registrations) => self.declare(&registrations).map_err(|mut wrong| {
                 wrong.sort_by_key(|mistake| mistake.span);
                 wrong
             }),
@@ -114,18 +124,27 @@ impl Loaded {
                 Err(vec![self.diagnostic(&ScriptError { message, file, line, trace, help: Some(help) })])
             }
             Err(error @ EvaluationError::OutOfMemory) => Err(vec![
-                Diagnostic::error(ENTRY, format!("out of memory: {error}"))
+                Diagnostic::error(self.entry(), format!("out of memory: {error}"))
                     .help("the limit is :vm-memory in config.fnl"),
             ]),
         }
     }
 
+    fn declare(&self, registrations: &[Registration]) -> Result<JobGraph, Vec<Diagnostic>> {
+        declare(registrations, self.entry(), &self.text)
+    }
+
+    /// The path of the file that declares the jobs.
+    fn entry(&self) -> &str {
+        &self.bundle.entry.path
+    }
+
     /// An error of a script as a diagnostic with its source line.
     pub fn diagnostic(&self, error: &ScriptError) -> Diagnostic {
-        let file = error.file.as_deref().unwrap_or(ENTRY);
+        let file = error.file.as_deref().unwrap_or(self.entry());
         let mut diagnostic = Diagnostic::error(file, error.message.clone());
         if let Some(line) = error.line {
-            let text = if file == ENTRY { self.text.clone() } else { self.library_text(file) };
+            let text = if file == self.entry() { self.text.clone() } else { self.library_text(file) };
             diagnostic = diagnostic.at(line_span(&text, line), &text);
         }
         match &error.help {
@@ -139,9 +158,9 @@ impl Loaded {
         found.map(|source| String::from_utf8_lossy(&source.text).into_owned()).unwrap_or_default()
     }
 
-    /// The warnings of the compiler, as facts.
+    /// The warnings of the front-end, as facts.
     pub fn warnings(&self) -> Vec<DiagnosticFact> {
-        self.bundle.warnings.iter().map(DiagnosticFact::from).collect()
+        self.bundle.warnings.iter().chain(&self.unused).map(DiagnosticFact::from).collect()
     }
 }
 

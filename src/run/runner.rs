@@ -30,7 +30,7 @@ use crate::executor::{Containment, Environment, Host, Orphans};
 use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, StopReason};
 use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Severity, chain};
-use crate::pipeline::fennel::PipelineFiles;
+use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
@@ -149,7 +149,7 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     if let Some(denied) = &spec.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
-    let files = match read_pipeline(Path::new(&spec.git_dir), new) {
+    let files = match read_pipeline(Path::new(&spec.git_dir), new, &ref_name) {
         Ok(files) => files,
         Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
     };
@@ -218,10 +218,10 @@ fn opened(spec: &RunSpec, ref_name: &RefName, new: CommitId) -> Fact {
     }
 }
 
-/// Reads the pipeline of a commit.
-fn read_pipeline(git_dir: &Path, commit: CommitId) -> Result<PipelineFiles, String> {
+/// Reads the pipeline of a commit, for a run of this ref.
+fn read_pipeline(git_dir: &Path, commit: CommitId, ref_name: &RefName) -> Result<PipelineFiles, String> {
     let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
-    commit_files(&repo, commit).map_err(|error| chain(&error))
+    commit_files(&repo, commit, ref_name).map_err(|error| chain(&error))
 }
 
 /// What `:quire/push` gives. It takes a look at what has changed, for which the evaluation does not wait.

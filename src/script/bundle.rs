@@ -18,7 +18,7 @@ pub struct Module {
 /// A pipeline that compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// `.quire/ci.fnl` or `.quire/ci.lua`.
+    /// What declares the jobs: the text of `.quire/ci.fnl`, or that made of a workflow.
     pub entry: Module,
     /// The modules of quire that are written in Fennel and those of `.quire/lib`, ordered by name.
     pub modules: Vec<Module>,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use mlua::{Table, Value};
 
-use super::script_error::{Caught, ScriptError, caught};
+use super::script_error::{Caught, Place, ScriptError, caught};
 
 /// What a job gets from its inputs, in the order of its list.
 pub type JobInputs = Vec<(String, JobInput)>;
@@ -67,8 +67,8 @@ pub struct StepFailure {
     pub signal: Option<i32>,
     /// Whether the clock stopped it.
     pub timed_out: bool,
-    /// The line of its call, when it is known.
-    pub line: Option<u32>,
+    /// Where it was called, when that is known.
+    pub place: Option<Place>,
     /// Why that fails the job.
     pub fault: StepFault,
 }
@@ -110,7 +110,7 @@ impl StepFailure {
             exit: table.raw_get("exit")?,
             signal: table.raw_get("signal")?,
             timed_out: table.raw_get("timed-out")?,
-            line: table.raw_get("line")?,
+            place: read_place(table)?,
             fault,
         })
     }
@@ -118,6 +118,10 @@ impl StepFailure {
 
 impl fmt::Display for StepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (StepFault::Checked, Some(place)) = (self.fault, &self.place) {
+            // It was raised there, as an error of the script is.
+            write!(f, "{place}: ")?;
+        }
         f.write_str(&self.event())?;
         match self.fault {
             StepFault::Ignored => f.write_str(" and nothing looked at it"),
@@ -125,6 +129,11 @@ impl fmt::Display for StepFailure {
             StepFault::Returned => f.write_str(" and is what the job returned"),
         }
     }
+}
+
+fn read_place(table: &Table) -> mlua::Result<Option<Place>> {
+    let (file, line) = (table.raw_get::<Option<String>>("file")?, table.raw_get::<Option<u32>>("line")?);
+    Ok(file.zip(line).map(|(file, line)| Place { file, line }))
 }
 
 /// Reads what the prelude's `run` gave back: the end, and the outputs of a job that passed.
@@ -167,7 +176,7 @@ mod tests {
             exit: 3,
             signal: None,
             timed_out: false,
-            line: None,
+            place: None,
             fault: StepFault::Ignored,
         };
         assert_eq!(step.to_string(), "step 2 `make test` failed with exit 3 and nothing looked at it");
@@ -178,5 +187,9 @@ mod tests {
         assert_eq!(step.to_string(), "step 2 `make test` was ended by signal 9 (exit 137)");
         step.timed_out = true;
         assert_eq!(step.to_string(), "step 2 `make test` timed out");
+        step.place = Some(Place { file: ".quire/ci.fnl".into(), line: 7 });
+        assert_eq!(step.to_string(), ".quire/ci.fnl:7: step 2 `make test` timed out");
+        step.fault = StepFault::Ignored;
+        assert_eq!(step.to_string(), "step 2 `make test` timed out and nothing looked at it");
     }
 }

@@ -9,7 +9,6 @@ use super::{Answer, Shared, kind, step, text};
 use crate::script::container_options::{ContainerOptions, unknown};
 use crate::script::host::ContainerCall;
 use crate::script::option_value::OptionValue;
-use crate::script::script_error::{current_place, line_of_span};
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let shared = Arc::clone(shared);
@@ -17,7 +16,8 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     let container = lua.create_async_function(move |lua, arguments: Arguments| {
         let (job, image, command, options, span) = arguments;
         // The stack is the caller's only now, not when the future is polled.
-        let line = span.as_deref().and_then(line_of_span).or_else(|| Some(current_place(&lua)?.line));
+        let place = step::place(&lua, span.as_deref());
+        let line = place.line();
         let call = read(&image, &command, &options, line);
         let asked = call.map(|call| (call.step.check, shared.host.container(&job, call)));
         async move {
@@ -26,7 +26,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
                 Err(problem) => return Ok(Answer::Refused(problem)),
             };
             match running.await {
-                Ok(result) => Ok(Answer::Given(step::give(&lua, result, check, line)?)),
+                Ok(result) => Ok(Answer::Given(step::give(&lua, result, check, place.known())?)),
                 Err(error) => Ok(Answer::from(error)),
             }
         }

@@ -6,14 +6,14 @@ use mlua::{Lua, Table, Value};
 
 use super::options::Options;
 use super::{Answer, Shared, step};
-use crate::script::script_error::{current_place, line_of_span};
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let shared = Arc::clone(shared);
     type Arguments = (String, Value, Value, Option<String>);
     let sh = lua.create_async_function(move |lua, (job, command, options, span): Arguments| {
         // The stack is the caller's only now, not when the future is polled.
-        let line = span.as_deref().and_then(line_of_span).or_else(|| Some(current_place(&lua)?.line));
+        let place = step::place(&lua, span.as_deref());
+        let line = place.line();
         let call = Options::read("sh", &options, &step::KNOWN)
             .and_then(|options| step::read("sh", &command, &options, line));
         let asked = call.map(|call| (call.check, shared.host.sh(&job, call)));
@@ -23,7 +23,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
                 Err(problem) => return Ok(Answer::Refused(problem)),
             };
             match running.await {
-                Ok(result) => Ok(Answer::Given(step::give(&lua, result, check, line)?)),
+                Ok(result) => Ok(Answer::Given(step::give(&lua, result, check, place.known())?)),
                 Err(error) => Ok(Answer::from(error)),
             }
         }

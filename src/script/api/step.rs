@@ -6,6 +6,7 @@ use super::options::{Options, argument};
 use super::{bytes, kind};
 use crate::script::host::{Command, ShCall, StepResult};
 use crate::script::job_call::{StepFailure, StepFault};
+use crate::script::script_error::{Place, current_place, line_of_span};
 
 /// The options that every step knows.
 pub(super) const KNOWN: [&str; 6] = ["env", "cwd", "input", "timeout", "name", "check"];
@@ -66,9 +67,34 @@ pub(super) fn give(
     lua: &Lua,
     result: StepResult,
     check: Option<bool>,
-    line: Option<u32>,
+    place: Option<Place>,
 ) -> mlua::Result<(Table, Table)> {
-    Ok((visible(lua, &result)?, hidden(lua, result, check, line)?))
+    Ok((visible(lua, &result)?, hidden(lua, result, check, place)?))
+}
+
+/// Where a step was called, as far as that is known.
+pub(super) struct CallPlace {
+    place: Option<Place>,
+    line: Option<u32>,
+}
+
+impl CallPlace {
+    /// The line of the call.
+    pub(super) fn line(&self) -> Option<u32> {
+        self.line
+    }
+
+    /// The place, when file and line are known.
+    pub(super) fn known(self) -> Option<Place> {
+        self.place.zip(self.line).map(|(place, line)| Place { line, ..place })
+    }
+}
+
+/// Looks where the primitive was called. The stack is the caller's only now, not when a future is polled.
+pub(super) fn place(lua: &Lua, span: Option<&str>) -> CallPlace {
+    let place = current_place(lua);
+    let line = span.and_then(line_of_span).or(place.as_ref().map(|place| place.line));
+    CallPlace { place, line }
 }
 
 /// The part of a result that a script always sees; `exit` and `ok` are the prelude's.
@@ -90,17 +116,17 @@ fn visible(lua: &Lua, result: &StepResult) -> mlua::Result<Table> {
 }
 
 /// What the prelude keeps about a step.
-fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, line: Option<u32>) -> mlua::Result<Table> {
+fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, place: Option<Place>) -> mlua::Result<Table> {
     let failure = StepFailure {
         step: result.step,
         title: result.title,
         exit: result.exit,
         signal: result.signal,
         timed_out: result.timed_out,
-        line,
+        place,
         fault: StepFault::Checked,
     };
-    let table = lua.create_table_with_capacity(0, 8)?;
+    let table = lua.create_table_with_capacity(0, 9)?;
     table.raw_set("exit", failure.exit)?;
     table.raw_set("check", check)?;
     if failure.exit != 0 {
@@ -109,7 +135,9 @@ fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, line: Option<u32>)
         table.raw_set("title", failure.title)?;
         table.raw_set("signal", failure.signal)?;
         table.raw_set("timed-out", failure.timed_out)?;
-        table.raw_set("line", failure.line)?;
+        let (file, line) = failure.place.map(|place| (place.file, place.line)).unzip();
+        table.raw_set("file", file)?;
+        table.raw_set("line", line)?;
     }
     Ok(table)
 }

@@ -83,6 +83,8 @@ stories! {
     uninterruptible
     unknown_input
     unreadable_formats
+    workflow_mistakes
+    workflow_toml
 }
 
 fn folder() -> PathBuf {

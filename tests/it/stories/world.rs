@@ -113,7 +113,12 @@ impl World {
         for (name, value) in args.iter().filter(is_variable).filter_map(|arg| arg.split_once('=')) {
             command.env(name, value.replace("$T", &folder));
         }
-        command.arg("serve").args(bind).args(args.iter().filter(|arg| !is_variable(arg))).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+            .arg("serve")
+            .args(bind)
+            .args(args.iter().filter(|arg| !is_variable(arg)))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         let starts = self.starts();
         let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;

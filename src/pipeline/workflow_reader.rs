@@ -1,0 +1,310 @@
+//! Reads the numbered tables of a workflow file, and finds all mistakes at once.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::text_places::TextPlaces;
+use super::words::{self, ShellSign, Unclosed};
+use crate::model::{Diagnostic, suggest};
+use crate::script::{MAX_DIAGNOSTICS, MAX_JOBS};
+
+/// One table.
+pub(super) struct Command {
+    pub(super) number: u64,
+    /// Where the number stands, in bytes.
+    pub(super) key: Range<usize>,
+    /// Where the value of `run` stands.
+    pub(super) run: Range<usize>,
+    /// The program and its arguments; never empty.
+    pub(super) words: Vec<String>,
+}
+
+/// The only key of a table.
+const RUN: &str = "run";
+
+/// What the TOML parser says of a key, or of a table, that is there twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// What a file looks like.
+const EXAMPLE: &str = "a workflow has numbered tables: `[0]`, and below it `run = \"make test\"`";
+
+/// What to do about a gap in the numbers.
+const GAP_HELP: &str = "number the tables from 0 on; those that are there run one after the other";
+
+/// The longest name that a message shows, in characters.
+const MAX_SHOWN: usize = 60;
+
+type Key<'a> = Spanned<Cow<'a, str>>;
+
+/// The commands in the order of their numbers, and warnings.
+///
+/// # Errors
+/// Gives all mistakes.
+pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (document, broken) = DeTable::parse_recoverable(places.text());
+    let mut tables: Vec<(&Key<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
+    tables.sort_by_key(|(key, _)| key.span().start);
+    if tables.is_empty() && broken.is_empty() {
+        return Err(vec![places.error_of_file("the workflow has no table", EXAMPLE)]);
+    }
+    if tables.len() > MAX_JOBS {
+        let message = format!("{} tables are more than the {MAX_JOBS} jobs of a pipeline", tables.len());
+        return Err(vec![places.error_of_file(message, "put steps that belong together into a script")]);
+    }
+    let mut reading = Reading::new(places);
+    for error in broken.iter().take(MAX_DIAGNOSTICS) {
+        reading.syntax(error);
+    }
+    reading.more = broken.len().saturating_sub(MAX_DIAGNOSTICS);
+    for (key, value) in tables {
+        reading.table(key, value);
+    }
+    reading.gaps();
+    reading.finish()
+}
+
+struct Reading<'a> {
+    places: &'a TextPlaces<'a>,
+    commands: Vec<Command>,
+    /// The numbers of all tables, with the place of each.
+    numbers: BTreeMap<u64, Range<usize>>,
+    wrong: Vec<Diagnostic>,
+    /// How many mistakes are beyond the most that are told.
+    more: usize,
+    warnings: Vec<Diagnostic>,
+    /// The end of the header of the last table that is there twice.
+    repeated: Option<usize>,
+    /// The lines that are no TOML: what else is wrong there follows from that.
+    broken_lines: BTreeSet<u32>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(places: &'a TextPlaces<'a>) -> Reading<'a> {
+        Reading {
+            places,
+            commands: Vec::new(),
+            numbers: BTreeMap::new(),
+            wrong: Vec::new(),
+            more: 0,
+            warnings: Vec::new(),
+            repeated: None,
+            broken_lines: BTreeSet::new(),
+        }
+    }
+
+    fn refuse(&mut self, range: &Range<usize>, message: impl Into<String>, help: &str) {
+        if self.broken_lines.contains(&self.places.span(range).line) {
+            return;
+        }
+        if self.wrong.len() < MAX_DIAGNOSTICS {
+            self.wrong.push(self.places.error(range, message, help));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn warn(&mut self, range: &Range<usize>, message: String, help: &str) {
+        if self.warnings.len() < MAX_DIAGNOSTICS {
+            self.warnings.push(self.places.warning(range, message, help));
+        }
+    }
+
+    fn syntax(&mut self, error: &toml::de::Error) {
+        let range = error.span().unwrap_or(0..0);
+        if error.message() == DUPLICATE {
+            return self.duplicate(&range);
+        }
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        self.refuse(&range, message, EXAMPLE);
+        let line = self.places.span(&range).line;
+        self.broken_lines.insert(line);
+        // What stands below a broken header is of no table.
+        let below = (line + 1..).zip(self.places.text().lines().skip(line as usize));
+        let is_header = |line: &str| line.trim_start().starts_with('[');
+        if self.places.text().lines().nth(line as usize - 1).is_some_and(is_header) {
+            self.broken_lines.extend(below.take_while(|(_, text)| !is_header(text)).map(|(line, _)| line));
+        }
+    }
+
+    /// A table that is there twice is told once: all of its keys are there twice, then.
+    fn duplicate(&mut self, range: &Range<usize>) {
+        let text = self.places.text();
+        let between = |from: usize| text.get(from..range.start).unwrap_or_default();
+        if self.repeated.is_some_and(|header| !between(header).contains("\n[")) {
+            return;
+        }
+        let name = shown(text.get(range.clone()).unwrap_or_default());
+        if between(0).ends_with('[') {
+            self.repeated = Some(range.end);
+            let message = format!("there are two tables with the number {name}");
+            self.refuse(range, message, "give each table a number of its own");
+        } else {
+            self.refuse(range, format!("`{name}` is there twice"), "remove one of the two");
+        }
+    }
+
+    fn table(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) {
+        let (name, at) = (key.get_ref(), key.span());
+        let shown = shown(name);
+        let Some(table) = value.get_ref().as_table() else {
+            let help = if value.get_ref().is_array() {
+                "a table has single brackets: `[0]`"
+            } else {
+                "put it into a numbered table: write `[0]` above it"
+            };
+            return self.refuse(&at, format!("`{shown}` is no table"), help);
+        };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            let help = "tables are numbered in the order in which they run: `[0]`, `[1]`, `[2]`";
+            self.refuse(&at, format!("the table `{shown}` is not numbered"), help);
+        } else if let Ok(number) = name.parse() {
+            self.number(number, &at);
+            self.keys(number, &at, table);
+        } else {
+            self.refuse(&at, format!("the number `{shown}` is too large"), &format!("at most {}", u64::MAX));
+        }
+    }
+
+    /// Keeps a number, which may be written in several ways: `1`, `01`.
+    fn number(&mut self, number: u64, at: &Range<usize>) {
+        match self.numbers.get(&number) {
+            Some(first) => {
+                let line = self.places.span(first).line;
+                let message = format!("there are two tables with the number {number}");
+                self.refuse(at, message, &format!("the first one is in line {line}"));
+            }
+            None => {
+                self.numbers.insert(number, at.clone());
+            }
+        }
+    }
+
+    fn keys(&mut self, number: u64, at: &Range<usize>, table: &DeTable<'_>) {
+        let mut run = None;
+        for (key, value) in table {
+            if key.get_ref() == RUN {
+                run = Some(value);
+                continue;
+            }
+            let help = match suggest(key.get_ref(), [RUN]) {
+                Some(_) => "did you mean `run`?",
+                None => "the only key of a table is `run`",
+            };
+            self.refuse(&key.span(), format!("a table has no key `{}`", shown(key.get_ref())), help);
+        }
+        match run {
+            Some(value) => self.run(number, at, value),
+            // It may be what could not be read.
+            None if !self.broken_lines.is_empty() => {}
+            None => self.refuse(
+                at,
+                format!("the table {number} has no `run`"),
+                "say what it runs: `run = \"make test\"`",
+            ),
+        }
+    }
+
+    fn run(&mut self, number: u64, key: &Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let run = value.span();
+        let Some(text) = value.get_ref().as_str() else {
+            let message = format!("`run` is a string, got {}", article(value.get_ref().type_str()));
+            return self.refuse(&run, message, "all words are in one string: `run = \"make test\"`");
+        };
+        let split = match words::split(text) {
+            Ok(split) => split,
+            Err(Unclosed { at, mark }) => {
+                let (message, help) = match mark {
+                    '\\' => ("nothing follows the backslash", "for a backslash write two, or quote it"),
+                    _ => ("this quote is not closed", "close it, or write a backslash before it"),
+                };
+                return self.refuse(&self.inside(&run, text, at..at + 1), message, help);
+            }
+        };
+        let program = split.words.first().map(String::as_str).unwrap_or_default();
+        if program.is_empty() {
+            let message = if split.words.is_empty() { "`run` is empty" } else { "the program is empty" };
+            self.refuse(&run, message, "begin with the program: `run = \"make test\"`");
+        } else if text.contains('\0') {
+            self.refuse(&run, "a command must not have a zero byte", "leave it out");
+        } else {
+            if let Some(sign) = &split.shell_sign {
+                self.warn_of_shell(&run, text, program, sign);
+            }
+            let words = split.words;
+            self.commands.push(Command { number, key: key.clone(), run, words });
+        }
+    }
+
+    fn warn_of_shell(&mut self, run: &Range<usize>, text: &str, program: &str, sign: &ShellSign) {
+        let at = self.inside(run, text, sign.at..sign.at + sign.text.len());
+        if sign.text == "\n" {
+            let message = format!("no shell reads this: all lines are one command of {}", shown(program));
+            return self.warn(
+                &at,
+                message,
+                "write a table for each command, or end the line with a backslash",
+            );
+        }
+        let message = format!("no shell reads this: `{}` is only a part of a word", sign.text);
+        self.warn(&at, message, "quote it when it is meant so, or run a shell: `run = \"sh -c '…'\"`");
+    }
+
+    /// A part of a string's value as a place in the file; the whole string when it is written with escapes.
+    fn inside(&self, whole: &Range<usize>, value: &str, part: Range<usize>) -> Range<usize> {
+        let written = self.places.text().get(whole.clone()).unwrap_or_default();
+        match written.find(value) {
+            Some(start) => whole.start + start + part.start..whole.start + start + part.end,
+            None => whole.clone(),
+        }
+    }
+
+    /// Warns of numbers that are left out.
+    fn gaps(&mut self) {
+        let mut expected = Some(0);
+        for (number, at) in std::mem::take(&mut self.numbers) {
+            match expected {
+                Some(first) if first + 1 == number => {
+                    self.warn(&at, format!("there is no table {first}"), GAP_HELP);
+                }
+                Some(first) if first < number => {
+                    let message = format!("there are no tables {first} to {}", number - 1);
+                    self.warn(&at, message, GAP_HELP);
+                }
+                Some(_) | None => {}
+            }
+            expected = number.checked_add(1);
+        }
+    }
+
+    fn finish(mut self) -> Result<(Vec<Command>, Vec<Diagnostic>), Vec<Diagnostic>> {
+        if self.wrong.is_empty() {
+            self.commands.sort_by_key(|command| command.number);
+            self.warnings.sort_by_key(|warning| warning.span);
+            return Ok((self.commands, self.warnings));
+        }
+        self.wrong.sort_by_key(|mistake| mistake.span);
+        if self.more > 0 {
+            let message = format!("there are {} more mistakes", self.more);
+            self.wrong.push(self.places.error_of_file(message, "mend those that are told, and check again"));
+        }
+        Err(self.wrong)
+    }
+}
+
+/// A name for a message: on one line, and not long.
+fn shown(name: &str) -> String {
+    let mut shown: String = name.escape_debug().take(MAX_SHOWN).collect();
+    if name.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
