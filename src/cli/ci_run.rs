@@ -12,7 +12,7 @@ use serde_json::json;
 use super::ci::{find_root, read_files};
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::place::environment;
-use crate::config::{self, DataDir, SecretDecl, Settings};
+use crate::config::{self, Asker, DataDir, Settings};
 use crate::executor::{Environment, Orphans};
 use crate::forge::Repo;
 use crate::journal::{Fact, RunRecord, StopReason};
@@ -158,10 +158,8 @@ fn new_run_dir(git_dir: &Path) -> Result<PathBuf, Failure> {
 
 /// The secrets that the operator's `config.fnl` grants to every repository.
 fn grants(settings: &Settings, branch: &RefName) -> Vec<SecretGrant> {
-    let granted = |secret: &SecretDecl| {
-        secret.repos.is_empty() && (secret.refs.is_empty() || secret.refs.contains(branch))
-    };
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
+    let asker = Asker { repo: None, ref_name: branch, event: "push" };
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }
 
 fn step_environment(settings: &Settings) -> Environment {

@@ -5,9 +5,11 @@
 mod current;
 mod data_dir;
 mod read;
+mod scope;
 mod settings;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
 pub use read::{ConfigError, load, read};
+pub use scope::{Asker, MissingGrant};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};

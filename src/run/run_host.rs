@@ -13,7 +13,7 @@ use crate::executor::{Environment, Host, Program, StepEnd, StepSpec};
 use crate::journal::Fact;
 use crate::model::{Outcome, chain, suggest};
 use crate::script::{Command, HostError, HostFuture, JobHost, ShCall, StepResult};
-use crate::secret::{SecretError, SecretValues};
+use crate::secret::SecretValues;
 
 /// How long a step may take to end when it was told to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -231,7 +231,7 @@ impl JobHost for RunHost {
     }
 
     fn secret(&self, job: &str, name: &str) -> Result<Vec<u8>, HostError> {
-        match self.secrets.get(name) {
+        match self.secrets.get(name, job) {
             Some(Ok(value)) => {
                 if self.recorder.is_unmasked(name) {
                     let warning = format!("warning: the secret `{name}` is too short to be masked");
@@ -239,9 +239,6 @@ impl JobHost for RunHost {
                 }
                 Ok(value)
             }
-            Some(Err(problem @ SecretError::NotGranted(_))) => Err(HostError::Refused(format!(
-                "{problem}; the operator's config.fnl grants it to others (:repos, :refs)"
-            ))),
             Some(Err(problem)) => Err(HostError::Refused(problem.to_string())),
             None => Err(HostError::Refused(self.undeclared(name))),
         }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::follower::{Followed, finish, follow, settle};
 use super::launch::{Runner, start_runner};
 use super::recover::{Recovered, look};
-use crate::config::{SecretDecl, Settings};
+use crate::config::{Asker, Settings};
 use crate::http::{App, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
@@ -300,6 +300,6 @@ impl Dispatcher {
 
 /// The declared secrets, with the sources of those that the run may have.
 fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let granted = |secret: &SecretDecl| secret.is_granted(&row.repo, &row.ref_name);
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
+    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event: &row.event };
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }
