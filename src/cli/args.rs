@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::exit::{Code, Ended, Failure};
+use crate::executor;
+
 use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
@@ -128,6 +130,10 @@ pub fn run() -> ExitCode {
     // A runner waits ahead of time: it does without what only people need.
     if std::env::args_os().nth(1).is_some_and(|word| word == "runner") {
         return leave(serve::runner());
+    }
+    if std::env::args_os().nth(1).is_some_and(|word| word == executor::WORD) {
+        let led = executor::lead_inside(std::env::args_os().skip(2));
+        return leave(led.map(|()| Code::Done).map_err(|error| Failure::broken(&error)));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

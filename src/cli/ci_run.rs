@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -18,7 +19,8 @@ use crate::forge::Repo;
 use crate::journal::{Fact, RunRecord, StopReason};
 use crate::model::{CommitId, Outcome, RefName, chain};
 use crate::run::{
-    CONTROL_SOCKET, Execution, Fill, Message, PushEvent, Recorder, RunLimits, Workspace, execute, tell,
+    CONTROL_SOCKET, Confiner, Execution, Fill, Message, PushEvent, Recorder, RunLimits, StepRules, Workspace,
+    execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
@@ -63,6 +65,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended 
     let recorder = recorder.map_err(|error| Failure::broken(&error))?;
     let control = socket::listen(&run_dir.join(CONTROL_SOCKET)).map_err(|error| Failure::broken(&error))?;
     let workspace = Workspace::new(run_dir.join("work"));
+    let path = super::place::variable("PATH").map(Into::into);
     let execution = Execution {
         run: random::run_id(),
         recorder: recorder.clone(),
@@ -76,6 +79,11 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, output: Output) -> Ended 
         control: Some(control),
         has_slot: true,
         superseded_by: None,
+        confiner: Arc::new(Confiner::new(
+            StepRules::local(&settings),
+            (workspace.path().to_owned(), copy.git_dir.clone()),
+            path,
+        )),
         orphans: Orphans::OfSteps,
     };
     let reporter = Reporter::start(run_dir.clone(), output);

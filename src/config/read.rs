@@ -9,18 +9,19 @@ use secrecy::SecretString;
 
 use super::scope::EVENTS;
 use super::settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
+use super::steps::read_steps;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName, parse_byte_size, parse_duration};
 use crate::script::data;
 use crate::script::{Node, Value};
 
-const KEYS: [&str; 4] = ["http", "secrets", "pass-env", "limits"];
+const KEYS: [&str; 5] = ["http", "secrets", "pass-env", "limits", "steps"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
 const SECRET_KEYS: [&str; 5] = ["file", "repos", "refs", "events", "jobs"];
 const LIMIT_KEYS: [&str; 7] =
     ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
 
 /// Keys that a later version of quire will have.
-const PLANNED: [&str; 5] = ["steps", "retention", "notify", "watch", "policy"];
+const PLANNED: [&str; 4] = ["retention", "notify", "watch", "policy"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,7 @@ impl Reader {
                 "secrets" => settings.secrets = self.secrets(value),
                 "pass-env" => settings.pass_env = self.names(value),
                 "limits" => settings.limits = self.limits(value),
+                "steps" => settings.steps = read_steps(self, value),
                 other => self.wrong.push(refused(key, other)),
             }
         }

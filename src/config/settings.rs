@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::steps::StepSettings;
 use crate::model::{JobId, RefName, RepoName, SecretName};
 
 /// What `config.fnl` says.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub pass_env: Vec<String>,
     /// What runs must not exceed.
     pub limits: Limits,
+    /// What stands between steps and this machine.
+    pub steps: StepSettings,
 }
 
 /// Where the server answers over TCP.
@@ -99,6 +102,7 @@ impl Default for Settings {
             secrets: Vec::new(),
             pass_env: Vec::new(),
             limits: Limits::default(),
+            steps: StepSettings::default(),
         }
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
 
 /// Ends everything that belongs to a step. Only those that were told to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
-    let told = wait_all(step.look().members, patience.settle);
+    let mut members = step.look().members;
+    // A sandbox that ends takes all with it: it goes last, when what is in it has had its time.
+    members.retain(|member| !(step.has_frame && member.is_frame));
+    let told = wait_all(members, patience.settle);
     let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
         // A process of another user cannot be told; the report will name it.

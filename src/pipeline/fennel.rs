@@ -22,7 +22,7 @@ const BUILTIN: [(&str, &str, &str); 1] =
 const HOST_MODULES: [&str; 1] = ["quire.primitives"];
 
 /// The options of `ci:job`.
-const OPTIONS: [&str; 4] = ["timeout", "when", "allow-failure", "interruptible"];
+const OPTIONS: [&str; 6] = ["timeout", "when", "allow-failure", "interruptible", "sandbox", "network"];
 
 /// Options of `ci:job` that a later version will have.
 const PLANNED_OPTIONS: [&str; 7] = ["retry", "image", "env", "needs-secrets", "group", "workspace", "matrix"];
@@ -228,7 +228,10 @@ fn read_option(name: &str, value: &OptionValue, options: &mut JobOptions) -> Res
         ("when", _) => return Err(wants("`:always`, `:failed` or `:passed`")),
         ("allow-failure", OptionValue::Flag(flag)) => options.allow_failure = *flag,
         ("interruptible", OptionValue::Flag(flag)) => options.interruptible = *flag,
-        ("allow-failure" | "interruptible", _) => return Err(wants("`true` or `false`")),
+        ("sandbox", OptionValue::Text(kind)) if kind == "bwrap" => options.sandbox = true,
+        ("sandbox", _) => return Err(wants("`:bwrap`, the one sandbox that there is")),
+        ("network", OptionValue::Flag(flag)) => options.network = Some(*flag),
+        ("allow-failure" | "interruptible" | "network", _) => return Err(wants("`true` or `false`")),
         _ => return Err(unknown_option(name)),
     }
     Ok(())

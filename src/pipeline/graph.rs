@@ -52,11 +52,22 @@ pub struct JobOptions {
     pub allow_failure: bool,
     /// Whether a newer push may stop it.
     pub interruptible: bool,
+    /// Whether its steps run in a sandbox, also where the operator does not demand it.
+    pub sandbox: bool,
+    /// Whether it wants its sandbox to have the network; nothing when it does not say.
+    pub network: Option<bool>,
 }
 
 impl Default for JobOptions {
     fn default() -> JobOptions {
-        JobOptions { timeout: None, when: When::Passed, allow_failure: false, interruptible: true }
+        JobOptions {
+            timeout: None,
+            when: When::Passed,
+            allow_failure: false,
+            interruptible: true,
+            sandbox: false,
+            network: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
 //! own, and so has the watchdog that ends the process when the VM does not listen.
 
+mod confine;
 mod control;
 mod drive;
 mod evaluate;
@@ -24,6 +25,7 @@ mod workspace;
 #[cfg(test)]
 mod step_tests;
 
+pub use confine::{Confiner, StepRules};
 pub use control::{CONTROL_SOCKET, Message, tell};
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{Loaded, commit_files, job_facts, sort_files};

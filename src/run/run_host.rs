@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::confine::Confiner;
 use super::recorder::Recorder;
 use super::workspace::Workspace;
 use crate::executor::{Environment, Host, Program, StepEnd, StepSpec};
@@ -38,6 +39,8 @@ pub struct RunHost {
     pub workspace: Workspace,
     /// What every step begins with.
     pub environment: Environment,
+    /// What stands between the steps and the machine.
+    pub confiner: Arc<Confiner>,
     /// How long a step may take that says nothing else.
     pub step_timeout: Duration,
     /// The jobs that go on.
@@ -187,6 +190,10 @@ impl JobHost for RunHost {
         };
         let Some((number, stop, active)) = self.next_step(job) else { return stopped() };
         let mut env = self.environment.clone();
+        let confinement = match self.confiner.confine(job, &mut env) {
+            Ok(confinement) => confinement,
+            Err(problem) => return Box::pin(async { Err(HostError::Broken(problem)) }),
+        };
         for (name, value) in &call.env {
             let value = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(value);
             if let Err(problem) = env.set(name.clone(), value) {
@@ -205,6 +212,7 @@ impl JobHost for RunHost {
             timeout: Some(call.timeout.unwrap_or(self.step_timeout)),
             grace: STOP_GRACE,
             capture_limit: CAPTURE_LIMIT,
+            confinement,
             program: match call.command {
                 Command::Shell(text) => Program::Shell(text),
                 Command::Argv(argv) => Program::Argv(argv),

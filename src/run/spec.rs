@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::confine::StepRules;
 use crate::config::Limits;
 
 /// The version of the spec. A runner is the same binary as the server that starts it.
@@ -51,6 +52,8 @@ pub struct RunSpec {
     pub secrets: Vec<crate::secret::SecretGrant>,
     /// What the run must not exceed.
     pub limits: RunLimits,
+    /// What stands between the steps and the machine.
+    pub steps: StepRules,
 }
 
 /// What a run must not exceed.

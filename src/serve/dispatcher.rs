@@ -12,7 +12,7 @@ use crate::config::{Asker, Settings};
 use crate::http::{App, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
-use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, plan, tell};
+use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, StepRules, plan, tell};
 use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
 use crate::sys::clock;
@@ -286,6 +286,7 @@ impl Dispatcher {
             environment: self.environment(settings),
             secrets: grants(row, settings),
             limits: RunLimits::of(&settings.limits),
+            steps: StepRules::of(settings, data),
         }
     }
 

@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 
 use super::dispatcher::dispatch;
 use super::pushes::{recover_pushes, watch_pushes};
+use super::walls;
 use super::watcher;
-use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
+use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
 use crate::store::{self, Store, StoreError};
@@ -96,6 +97,9 @@ pub enum ServeError {
 /// When it cannot start; nothing is left half-done then.
 pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
     spawn::keep_inherited();
+    if let Err(error) = process::hide_memory() {
+        tracing::warn!(%error, "other processes of this user can read the server's memory");
+    }
     let data = options.data.clone();
     make_folders(&data)?;
     let held = || ServeError::Running {
@@ -107,6 +111,8 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
     let settings = CurrentSettings::load(data.config())?;
+    let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
+    walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let (store, writer) = Store::start(store::open(&data.database())?);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     // What a dead runner had started becomes this process's, and is ended.
@@ -159,7 +165,6 @@ fn make_folders(data: &DataDir) -> Result<(), ServeError> {
 async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store) -> Result<(), ServeError> {
     let data = options.data.clone();
     let first = settings.get();
-    warn_of_scopes(&first);
     let bind = options.bind.unwrap_or(first.bind);
     let listener = match bind {
         Bind::Nothing => None,
@@ -204,16 +209,6 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     wait_for_signal().await;
     tracing::info!("stopping; runs go on");
     Ok(())
-}
-
-/// Says what the scopes of secrets cannot do as long as steps run with the server's account.
-fn warn_of_scopes(settings: &Settings) {
-    if settings.secrets.iter().any(|secret| !secret.repos.is_empty() || !secret.refs.is_empty()) {
-        tracing::warn!(
-            "config.fnl scopes secrets: that binds (secret …), but not a step, which runs with the account of this server \
-             and can read its files"
-        );
-    }
 }
 
 /// Waits for TERM or INT.

@@ -10,6 +10,7 @@ pub mod handover;
 pub mod http_client;
 pub mod inotify;
 pub mod lock;
+pub mod mount_view;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
@@ -17,6 +18,7 @@ pub mod random;
 pub mod ready;
 pub mod socket;
 pub mod spawn;
+pub mod transition;
 pub mod user;
 
 pub use boot::boot_id;

@@ -49,6 +49,7 @@ impl Bench {
             timeout: Some(Duration::from_secs(60)),
             grace: Duration::from_millis(300),
             capture_limit: CAPTURE,
+            confinement: None,
         }
     }
 
