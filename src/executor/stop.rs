@@ -14,6 +14,9 @@ pub const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait for a killed process before looking again.
 const KILL_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a sandbox may take to end when nothing is in it any more.
+const FRAME_LIMIT: Duration = Duration::from_millis(500);
+
 /// The most names in a report.
 const MAX_NAMES: usize = 32;
 
@@ -42,9 +45,9 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
 
 /// Ends everything that belongs to a step. Only those that were told to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
-    let mut members = step.look().members;
     // A sandbox that ends takes all with it: it goes last, when what is in it has had its time.
-    members.retain(|member| !(step.has_frame && member.is_frame));
+    let is_frame = |member: &Member| step.has_frame && member.is_frame;
+    let (frame, members): (Vec<_>, Vec<_>) = step.look().members.into_iter().partition(is_frame);
     let told = wait_all(members, patience.settle);
     let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
@@ -52,7 +55,10 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
         let _told = member.process.signal(Signal::TERM);
         let _told = member.process.signal(Signal::CONT);
     }
-    wait_all(told, patience.grace);
+    if wait_all(told, patience.grace).is_empty() {
+        // It says how the program has ended, then it ends.
+        wait_all(frame, FRAME_LIMIT);
+    }
     Swept { ended, survivors: kill(step).survivors }
 }
 

@@ -2,6 +2,7 @@
 
 mod clean_up;
 mod cost;
+mod sandbox;
 mod step;
 
 use std::ffi::OsStr;
