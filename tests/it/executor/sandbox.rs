@@ -29,7 +29,7 @@ fn a_program_that_ignores_signals_is_killed_with_its_sandbox() {
                     let bench = Bench::new(containment, Orphans::OfSteps);
                     let mut spec =
                         boxed(&bench, bench.sh("trap '' TERM; echo ready; while :; do sleep 600; done"));
-                    spec.timeout = Some(Duration::from_millis(500));
+                    spec.timeout = Some(Duration::from_secs(1));
                     let started = Instant::now();
                     let (end, log) = bench.run(&spec).await;
                     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -74,7 +74,7 @@ fn a_step_that_is_told_to_end_says_how_it_ended() {
             [("sleep 600", 143, Some(15)), ("trap 'exit 9' TERM; touch ready; sleep 600 & wait", 9, None)]
         {
             let mut spec = boxed(&bench, bench.sh(text));
-            spec.timeout = Some(Duration::from_millis(500));
+            spec.timeout = Some(Duration::from_secs(1));
             let (end, _) = bench.run(&spec).await;
             assert_eq!((end.exit, end.signal, end.timed_out), (exit, signal, true), "{text}");
         }
