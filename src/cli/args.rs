@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::executor;
+
 use super::exit::{Code, Ended, Failure};
 use super::{ci, ci_run, doctor, licenses, logs, ops, place, repo, runs, serve, service};
 
@@ -150,6 +152,10 @@ pub fn run() -> ExitCode {
     // A runner waits ahead of time: it does without what only people need.
     if std::env::args_os().nth(1).is_some_and(|word| word == "runner") {
         return leave(serve::runner());
+    }
+    if std::env::args_os().nth(1).is_some_and(|word| word == executor::WORD) {
+        let led = executor::lead_inside(std::env::args_os().skip(2));
+        return leave(led.map(|()| Code::Done).map_err(|error| Failure::broken(&error)));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -7,13 +7,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::ci::{find_root, read_files};
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::place::environment;
-use crate::config::{self, DataDir, SecretDecl, Settings};
+use crate::config::{self, Asker, DataDir, Settings};
 use crate::executor::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans};
 use crate::forge::Repo;
@@ -21,7 +22,8 @@ use crate::journal::{Fact, RunRecord, StopReason};
 use crate::model::{CommitId, Outcome, RefName, chain};
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, Execution, Fill, Message, PushEvent, Recorder, RunLimits, Workspace, execute, tell,
+    CONTROL_SOCKET, Confiner, Execution, Fill, Message, PushEvent, Recorder, RunLimits, StepRules, Workspace,
+    execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
@@ -66,6 +68,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     let recorder = recorder.map_err(|error| Failure::broken(&error))?;
     let control = socket::listen(&run_dir.join(CONTROL_SOCKET)).map_err(|error| Failure::broken(&error))?;
     let workspace = Workspace::new(run_dir.join("work"));
+    let path = super::place::variable("PATH").map(Into::into);
     let execution = Execution {
         run: random::run_id(),
         recorder: recorder.clone(),
@@ -79,6 +82,11 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
         control: Some(control),
         has_slot: true,
         superseded_by: None,
+        confiner: Arc::new(Confiner::new(
+            StepRules::local(&settings),
+            (workspace.path().to_owned(), copy.git_dir.clone()),
+            path,
+        )),
         orphans: Orphans::OfSteps,
         policy: policy_of_run(&settings.policy, data.map_or(&copy.root, DataDir::path), profiles, &[]).0,
         engine_environment: engine_environment(),
@@ -163,10 +171,8 @@ fn new_run_dir(git_dir: &Path) -> Result<PathBuf, Failure> {
 
 /// The secrets that the operator's `config.fnl` grants to every repository.
 fn grants(settings: &Settings, branch: &RefName) -> Vec<SecretGrant> {
-    let granted = |secret: &SecretDecl| {
-        secret.repos.is_empty() && (secret.refs.is_empty() || secret.refs.contains(branch))
-    };
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
+    let asker = Asker { repo: None, ref_name: branch, event: "push" };
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }
 
 fn step_environment(settings: &Settings) -> Environment {

@@ -6,10 +6,14 @@ mod current;
 mod data_dir;
 mod policy;
 mod read;
+mod scope;
 mod settings;
+mod steps;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
 pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};
 pub use read::{ConfigError, load, read};
+pub use scope::{Asker, MissingGrant};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
+pub use steps::{INSTALL_BWRAP, StepSettings, StepUser, find as find_step_user};

@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::scope::EVENTS;
 use super::settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
-use crate::model::{Diagnostic, RefName, RepoName, SecretName, parse_byte_size, parse_duration};
+use super::steps::read_steps;
+use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName, parse_byte_size, parse_duration};
 use crate::script::data;
 use crate::script::{Node, Value};
 
-const KEYS: [&str; 5] = ["http", "secrets", "pass-env", "limits", "policy"];
+const KEYS: [&str; 6] = ["http", "secrets", "pass-env", "limits", "policy", "steps"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
-const SECRET_KEYS: [&str; 3] = ["file", "repos", "refs"];
+const SECRET_KEYS: [&str; 5] = ["file", "repos", "refs", "events", "jobs"];
 const LIMIT_KEYS: [&str; 7] =
     ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
 
 /// Keys that a later version of quire will have.
-const PLANNED: [&str; 4] = ["steps", "retention", "notify", "watch"];
+const PLANNED: [&str; 3] = ["retention", "notify", "watch"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +83,7 @@ impl Reader {
                 "pass-env" => settings.pass_env = self.names(value),
                 "limits" => settings.limits = self.limits(value),
                 "policy" => settings.policy = self.policy(value),
+                "steps" => settings.steps = read_steps(self, value),
                 other => self.wrong.push(refused(key, other)),
             }
         }
@@ -112,7 +115,8 @@ impl Reader {
         let name = self.take(name);
         if let Value::String(literal) = &value.value {
             let source = SecretSource::Literal(SecretString::from(literal.clone()));
-            return Some(SecretDecl { name: name?, source, repos: Vec::new(), refs: Vec::new() });
+            let (repos, refs, events, jobs) = Default::default();
+            return Some(SecretDecl { name: name?, source, repos, refs, events, jobs });
         }
         let help = "a secret is a string, or {:file \"/path\" :repos [\"name\"] :refs [\"refs/heads/main\"]}";
         let Ok(pairs) = value.as_table() else {
@@ -120,18 +124,21 @@ impl Reader {
             return None;
         };
         let (mut file, mut repos, mut refs) = (None, Vec::new(), Vec::new());
+        let (mut events, mut jobs) = (Vec::new(), Vec::new());
         for (key, value) in pairs {
             match key_text(key) {
                 "file" => file = self.take(absolute(value)),
                 "repos" => repos = self.list(value, RepoName::parse),
                 "refs" => refs = self.list(value, |text| RefName::parse(text.as_bytes())),
+                "events" => events = self.list(value, event),
+                "jobs" => jobs = self.list(value, JobId::parse),
                 _ => self.wrong.push(key.unknown_key(&SECRET_KEYS)),
             }
         }
         if value.get("file").is_none() {
             self.wrong.push(value.error("this secret has no `:file`").help(help));
         }
-        Some(SecretDecl { name: name?, source: SecretSource::File(file?), repos, refs })
+        Some(SecretDecl { name: name?, source: SecretSource::File(file?), repos, refs, events, jobs })
     }
 
     /// A list of strings, each of which is read; an empty one is a mistake, because it would grant everything.
@@ -229,6 +236,13 @@ pub(super) fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
     }
 }
 
+fn event(text: &str) -> Result<String, String> {
+    let known = EVENTS.iter().find(|known| **known == text);
+    known
+        .map(|known| (*known).to_owned())
+        .ok_or_else(|| format!("nothing is started by `{text}`: the events are `{}`", EVENTS.join("`, `")))
+}
+
 fn variable(node: &Node) -> Result<String, Diagnostic> {
     let text = node.as_str()?;
     if !text.is_empty() && !text.contains(['=', '\0']) {
@@ -292,7 +306,8 @@ mod tests {
         let grant = |repo: &str, name: &str| {
             let ref_name = RefName::parse(name.as_bytes()).unwrap();
             let repo = RepoName::parse(repo).unwrap();
-            settings.secrets.iter().filter(|secret| secret.is_granted(&repo, &ref_name)).count()
+            let asker = crate::config::Asker { repo: Some(&repo), ref_name: &ref_name, event: "push" };
+            settings.secrets.iter().filter(|secret| secret.missing(asker).is_empty()).count()
         };
         assert_eq!(grant("site", "refs/heads/main"), 3);
         assert_eq!((grant("site", "refs/tags/main"), grant("other", "refs/heads/main")), (2, 2));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::policy::PolicySettings;
-use crate::model::{RefName, RepoName, SecretName};
+use super::steps::StepSettings;
+use crate::model::{JobId, RefName, RepoName, SecretName};
 
 /// What `config.fnl` says.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What containers may.
     pub policy: PolicySettings,
+    /// What stands between steps and this machine.
+    pub steps: StepSettings,
 }
 
 /// Where the server answers over TCP.
@@ -46,6 +49,10 @@ pub struct SecretDecl {
     pub repos: Vec<RepoName>,
     /// The refs whose runs may have it, by their full names; all when empty.
     pub refs: Vec<RefName>,
+    /// What may have started a run that gets it; anything when empty.
+    pub events: Vec<String>,
+    /// The jobs that may have it; all when empty.
+    pub jobs: Vec<JobId>,
 }
 
 /// Where a secret's value comes from.
@@ -99,14 +106,7 @@ impl Default for Settings {
             pass_env: Vec::new(),
             limits: Limits::default(),
             policy: PolicySettings::default(),
+            steps: StepSettings::default(),
         }
-    }
-}
-
-impl SecretDecl {
-    /// Whether a run of this repository and ref may have the secret. Full names, exact match.
-    pub fn is_granted(&self, repo: &RepoName, ref_name: &RefName) -> bool {
-        (self.repos.is_empty() || self.repos.contains(repo))
-            && (self.refs.is_empty() || self.refs.contains(ref_name))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +13,12 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::confinement::Confinement;
+use super::inside::{Report, Said};
 use super::members::{Footprint, Running};
 use super::output::Output;
 use super::program::{self, Missing};
-use super::step::{StepEnd, StepError, StepSpec};
+use super::step::{Program, StepEnd, StepError, StepSpec};
 use super::stop::{self, Patience, Swept};
 use super::sweep;
 use crate::log::{Sink, Stream};
@@ -74,6 +77,8 @@ enum Cause {
 struct Live {
     child: Child,
     footprint: Arc<Footprint>,
+    /// What the first process of its sandbox says.
+    report: Option<Report>,
     is_over: bool,
 }
 
@@ -159,8 +164,17 @@ impl Host {
         let cleared =
             output.pass_on_while(live.clear(&cause, (spec.settle, spec.grace))).await.map_err(log_error)?;
         output.drain(DRAIN_LIMIT).await.map_err(log_error)?;
-        let exit = live.finish();
+        let (exit, said) = live.finish();
         let (stdout, stderr, truncated) = output.captured();
+        let exit = match said {
+            None => exit,
+            Some(Said::Ended { exit, .. }) => exit,
+            Some(Said::Refused { errno }) => return refused_inside(spec, errno, log, started),
+            // It was killed with its sandbox.
+            Some(Said::Made) => Exit::Signal(Signal::KILL.as_raw()),
+            Some(Said::Nothing) if matches!(cause, Cause::Ended) => return Err(no_sandbox(&stderr, exit)),
+            Some(Said::Nothing) => exit,
+        };
         Ok(StepEnd {
             exit: exit.code(),
             signal: exit.signal(),
@@ -187,6 +201,17 @@ impl Host {
             Err(missing) => return Ok(Err(missing)),
         };
         let name = found.args.first().cloned().unwrap_or_default();
+        let Confinement { transition, sandbox } = spec.confinement.as_deref().cloned().unwrap_or_default();
+        let (mut report, mut kept) = (None, None);
+        let found = match &sandbox {
+            None => found,
+            Some(sandbox) => {
+                let (theirs, ours) = io::pipe().map_err(watch_error)?;
+                report = Some(Report::new(theirs.into()).map_err(watch_error)?);
+                let number = kept.insert(OwnedFd::from(ours)).as_raw_fd();
+                sandbox.wrap(found, &spec.cwd, spec.env.get("HOME"), number)
+            }
+        };
         let (run, step) = (self.run.to_string(), OsString::from(&spec.name));
         let marks = [("QUIRE_RUN", OsStr::new(&run)), ("QUIRE_STEP", &step)];
         let running = Running::enter(&self.running);
@@ -198,6 +223,8 @@ impl Host {
             cwd: &spec.cwd,
             has_input: spec.input.is_some(),
             cgroup: cgroup.as_ref().and_then(|cgroup| cgroup.door().ok()),
+            transition: transition.as_ref(),
+            kept,
         });
         let child = match launched {
             Ok(child) => child,
@@ -211,8 +238,9 @@ impl Host {
         };
         let marks = [sweep::mark_of(&self.run), format!("QUIRE_STEP={}", spec.name).into_bytes()];
         let orphans = self.orphans;
-        let footprint = Arc::new(Footprint { main: child.pid(), marks, cgroup, orphans, running });
-        Ok(Ok(Live { child, footprint, is_over: false }))
+        let (main, has_frame) = (child.pid(), sandbox.is_some());
+        let footprint = Arc::new(Footprint { main, marks, cgroup, orphans, running, has_frame });
+        Ok(Ok(Live { child, footprint, report, is_over: false }))
     }
 
     /// Makes a cgroup for the next step; without one it is found by descent and mark.
@@ -238,7 +266,11 @@ impl Drop for Host {
 
 impl Live {
     /// Waits for the first reason for the step to end.
-    async fn cause(&self, timeout: Option<Duration>, mut stop: watch::Receiver<bool>) -> io::Result<Cause> {
+    async fn cause(
+        &mut self,
+        timeout: Option<Duration>,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<Cause> {
         let time_is_over = async {
             match timeout {
                 Some(timeout) => tokio::time::sleep(timeout).await,
@@ -251,9 +283,16 @@ impl Live {
                 std::future::pending::<()>().await;
             }
         };
+        let Live { child, report, .. } = self;
+        let dead = async {
+            match report {
+                Some(report) => report.ended(&child.process).await,
+                None => child.process.dead().await,
+            }
+        };
         tokio::select! {
             biased;
-            dead = self.child.process.dead() => dead.map(|()| Cause::Ended),
+            dead = dead => dead.map(|()| Cause::Ended),
             () = asked => Ok(Cause::Stopped),
             () = time_is_over => Ok(Cause::TimedOut),
         }
@@ -274,14 +313,15 @@ impl Live {
     }
 
     /// Reaps the main process; only one that hangs in the kernel has no exit yet.
-    fn finish(mut self) -> Exit {
+    fn finish(mut self) -> (Exit, Option<Said>) {
         let exit = self.child.reap();
+        let said = self.report.as_mut().map(Report::last);
         self.is_over = true;
         if let Some(cgroup) = &self.footprint.cgroup {
             // A survivor keeps it, and the step's end names that.
             let _busy = cgroup.remove();
         }
-        exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()))
+        (exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw())), said)
     }
 }
 
@@ -312,6 +352,32 @@ fn refuse<S: Sink>(missing: Missing, log: &mut S, started: Instant) -> Result<St
         missing: Some(missing.message),
         ..StepEnd::default()
     })
+}
+
+/// The end of a step whose program could not be started inside its sandbox.
+fn refused_inside<S: Sink>(
+    spec: &StepSpec,
+    errno: i32,
+    log: &mut S,
+    started: Instant,
+) -> Result<StepEnd, StepError> {
+    let name = match &spec.program {
+        Program::Shell(_) => OsString::from("sh"),
+        Program::Argv(args) => args.first().cloned().map(OsString::from_vec).unwrap_or_default(),
+    };
+    let source = io::Error::from_raw_os_error(errno);
+    match program::refused(&name, &source) {
+        Some(missing) => refuse(missing, log, started),
+        None => Err(StepError::Spawn { program: name.to_string_lossy().into_owned(), source }),
+    }
+}
+
+/// The error that there was no sandbox: what bubblewrap said is all that was said.
+fn no_sandbox(stderr: &[u8], exit: Exit) -> StepError {
+    let said = String::from_utf8_lossy(stderr);
+    let line = said.lines().find(|line| !line.trim().is_empty());
+    let problem = line.map_or_else(|| format!("bwrap ended with exit {}", exit.code()), str::to_owned);
+    StepError::Sandbox { problem }
 }
 
 fn watch_error(source: io::Error) -> StepError {

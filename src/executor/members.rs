@@ -20,6 +20,8 @@ pub(super) struct Member {
     pub(super) process: PidFd,
     /// Its program's name, not to be trusted.
     pub(super) name: String,
+    /// Whether it is the main process or a child of that: with a sandbox, the sandbox itself.
+    pub(super) is_frame: bool,
 }
 
 impl Borrow<PidFd> for Member {
@@ -63,6 +65,8 @@ pub(super) struct Footprint {
     pub(super) orphans: Orphans,
     /// The step is one of those that run.
     pub(super) running: Running,
+    /// Whether the main process is a sandbox around the program, and not the program.
+    pub(super) has_frame: bool,
 }
 
 /// What one look at the processes has shown.
@@ -136,7 +140,8 @@ pub(super) fn walk(roots: Vec<Pid>, main: Option<Pid>, belongs: &dyn Fn(&Process
             // Alive after the look, so the list is its own and not that of a successor in the number.
             open.extend(children.into_iter().map(|child| (child, pid, is_member)));
             if is_member {
-                look.members.push(Member { process: held, name: seen.name });
+                let is_frame = main.is_some_and(|main| pid == main || parent == main);
+                look.members.push(Member { process: held, name: seen.name, is_frame });
             }
         } else if main != Some(pid) {
             look.unsure |= is_member || !seen.zombie;

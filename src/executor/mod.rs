@@ -15,8 +15,10 @@
 
 mod capture;
 pub mod container;
+mod confinement;
 mod environment;
 mod host;
+mod inside;
 mod members;
 mod output;
 mod program;
@@ -24,8 +26,10 @@ mod step;
 mod stop;
 mod sweep;
 
+pub use confinement::{Confinement, SYSTEM, Sandbox, find_bwrap};
 pub use environment::{Environment, EnvironmentError};
 pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans};
+pub use inside::{WORD, lead as lead_inside};
 pub use output::SILENCE;
 pub use step::{Program, StepEnd, StepError, StepSpec};
 pub use stop::{SWEEP_LIMIT, Swept};

@@ -14,7 +14,7 @@ use super::step::Program;
 const SHELL: &str = "/bin/sh";
 
 /// Where programs are looked for when the environment has no `PATH`.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(super) const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A program that can be started, as far as can be seen.
 #[derive(Debug, PartialEq, Eq)]

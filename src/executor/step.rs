@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::confinement::Confinement;
 use super::environment::Environment;
 use crate::log::LogError;
 
@@ -37,6 +39,8 @@ pub struct StepSpec {
     pub settle: Duration,
     /// How much of each of its two outputs is given back, in bytes.
     pub capture_limit: usize,
+    /// What stands between it and the machine; nothing for what quire itself starts.
+    pub confinement: Option<Arc<Confinement>>,
 }
 
 /// How a step ended.
@@ -86,6 +90,12 @@ pub enum StepError {
         program: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// Its sandbox could not be made: it did not run.
+    #[error("the step did not run, because its sandbox could not be made: {problem}")]
+    Sandbox {
+        /// What bubblewrap said.
+        problem: String,
     },
     /// The process could not be watched.
     #[error("could not watch a running step")]

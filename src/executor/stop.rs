@@ -14,6 +14,9 @@ pub const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait for a killed process before looking again.
 const KILL_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a sandbox may take to end when nothing is in it any more.
+const FRAME_LIMIT: Duration = Duration::from_millis(500);
+
 /// The most names in a report.
 const MAX_NAMES: usize = 32;
 
@@ -42,24 +45,32 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
 
 /// Ends everything that belongs to a step. Only those that were told to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
-    let told = settle(step, patience.settle);
+    // A sandbox that ends takes all with it: it goes last, when what is in it has had its time.
+    let is_frame = |member: &Member| step.has_frame && member.is_frame;
+    let (frame, members): (Vec<_>, Vec<_>) = step.look().members.into_iter().partition(is_frame);
+    let told = settle(step, members, patience.settle);
     let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
         // A process of another user cannot be told; the report will name it.
         let _told = member.process.signal(Signal::TERM);
         let _told = member.process.signal(Signal::CONT);
     }
-    wait_all(told, patience.grace);
+    if wait_all(told, patience.grace).is_empty() {
+        // It says how the program has ended, then it ends.
+        wait_all(frame, FRAME_LIMIT);
+    }
     Swept { ended, survivors: kill(step).survivors }
 }
 
 /// Waits until nothing is left of a step by itself, at most for `limit`, and gives what is: one that ends may have
 /// started another that cleans up.
-fn settle(step: &Footprint, limit: Duration) -> Vec<Member> {
+fn settle(step: &Footprint, mut members: Vec<Member>, limit: Duration) -> Vec<Member> {
     let started = Instant::now();
     loop {
-        let left = wait_all(step.look().members, limit.saturating_sub(started.elapsed()));
-        if !left.is_empty() || started.elapsed() >= limit || is_clear(step) {
+        let left = wait_all(members, limit.saturating_sub(started.elapsed()));
+        members = step.look().members;
+        members.retain(|member| !(step.has_frame && member.is_frame));
+        if !left.is_empty() || started.elapsed() >= limit || members.is_empty() {
             return left;
         }
     }

@@ -63,5 +63,5 @@ fn hold_if(pid: Pid, belongs: impl Fn(Pid) -> bool) -> Option<Member> {
     }
     let process = PidFd::open(pid).ok()??;
     let seen = belongs(pid).then(|| process::look(pid)).flatten()?;
-    (!seen.zombie && !process.is_dead()).then_some(Member { process, name: seen.name })
+    (!seen.zombie && !process.is_dead()).then_some(Member { process, name: seen.name, is_frame: false })
 }

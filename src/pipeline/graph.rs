@@ -57,6 +57,10 @@ pub struct JobOptions {
     pub image: Option<String>,
     /// What the job's container is asked to be, and its services.
     pub container: ContainerOptions,
+    /// Whether its steps run in a sandbox, also where the operator does not demand it.
+    pub sandbox: bool,
+    /// Whether it wants its sandbox to have the network; nothing when it does not say.
+    pub network: Option<bool>,
 }
 
 impl Default for JobOptions {
@@ -68,6 +72,8 @@ impl Default for JobOptions {
             interruptible: true,
             image: None,
             container: ContainerOptions::default(),
+            sandbox: false,
+            network: None,
         }
     }
 }

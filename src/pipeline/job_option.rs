@@ -5,7 +5,7 @@ use crate::model::{parse_duration, suggest};
 use crate::script::{CONTAINER_OPTIONS, ContainerOptions, OptionValue};
 
 /// The options of `ci:job`, beside those of its container.
-const OPTIONS: [&str; 5] = ["timeout", "when", "allow-failure", "interruptible", "image"];
+const OPTIONS: [&str; 6] = ["timeout", "when", "allow-failure", "interruptible", "image", "sandbox"];
 
 /// Options of `ci:job` that a later version will have.
 const PLANNED_OPTIONS: [&str; 6] = ["retry", "env", "needs-secrets", "group", "workspace", "matrix"];
@@ -39,6 +39,9 @@ pub(super) fn read_option(name: &str, value: &OptionValue, options: &mut JobOpti
         ("when", _) => return Err(wants("`:always`, `:failed` or `:passed`")),
         ("allow-failure", OptionValue::Flag(flag)) => options.allow_failure = *flag,
         ("interruptible", OptionValue::Flag(flag)) => options.interruptible = *flag,
+        ("sandbox", OptionValue::Text(kind)) if kind == "bwrap" => options.sandbox = true,
+        ("sandbox", _) => return Err(wants("`:bwrap`, the one sandbox that there is")),
+        ("network", OptionValue::Flag(flag)) => options.network = Some(*flag),
         ("allow-failure" | "interruptible", _) => return Err(wants("`true` or `false`")),
         ("image", OptionValue::Text(image)) => options.image = Some(image.clone()),
         ("image", _) => return Err(wants("the name of an image, or \".quire/Dockerfile\"")),
@@ -64,6 +67,13 @@ fn unknown_option(name: &str) -> Refusal {
 
 /// Checks options that make no sense without each other.
 pub(super) fn check_together(options: &JobOptions) -> Result<(), Refusal> {
+    if options.image.is_some() && (options.sandbox || options.network.is_some()) {
+        let message =
+            "`:sandbox` and `:network true` are for steps on the host, and this job has an `:image`"
+                .to_owned();
+        let help = "a container is a sandbox; its `:network` is a name, such as \"bridge\"".to_owned();
+        return Err((message, Some(help)));
+    }
     let services = options.container.services.clone();
     let only_services = ContainerOptions { services, ..ContainerOptions::default() };
     if options.image.is_none() && options.container != only_services {

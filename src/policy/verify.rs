@@ -178,6 +178,8 @@ fn verify_with_cosign(
         cwd: Path::new("/"),
         has_input: false,
         cgroup: None,
+        transition: None,
+        kept: None,
     };
     match answer(launch, COSIGN_DEADLINE, MAX_FILE) {
         Ok(said) => parse_cosign(&said, image, by),

@@ -303,6 +303,7 @@ pub(super) fn client_spec(
         timeout: Some(limit),
         grace: ENGINE_GRACE,
         settle: ENGINE_SETTLE,
+        confinement: None,
         capture_limit: 64 << 10,
     })
 }

@@ -8,6 +8,7 @@ mod called_step;
 mod container_request;
 mod container_step;
 mod containers;
+mod confine;
 mod control;
 mod drive;
 mod evaluate;
@@ -33,6 +34,7 @@ mod workspace;
 #[cfg(test)]
 mod step_tests;
 
+pub use confine::{Confiner, StepRules};
 pub use containers::Containers;
 pub use control::{CONTROL_SOCKET, Message, tell};
 pub use drive::{Drive, Ended, Outside, drive};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::called_step::CalledStep;
+use super::confine::Confiner;
 use super::containers::Containers;
 use super::job_slot::{ActiveStep, JobSlots, StepSlot};
 use super::recorder::Recorder;
@@ -18,7 +19,7 @@ use crate::pipeline::JobOptions;
 use crate::script::{
     Command, ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, ShCall, StepResult,
 };
-use crate::secret::{SecretError, SecretValues};
+use crate::secret::SecretValues;
 
 /// How long a step may take to end when it was told to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ pub struct RunHost {
     pub workspace: Workspace,
     /// What every step begins with.
     pub environment: Environment,
+    /// What stands between the steps and the machine.
+    pub confiner: Arc<Confiner>,
     /// How long a step may take that says nothing else.
     pub step_timeout: Duration,
     /// The jobs that go on.
@@ -146,6 +149,10 @@ impl JobHost for RunHost {
             return self.start_in_container(job, ContainerCall { image, options, step: call }, slot);
         }
         let mut env = self.environment.clone();
+        let confinement = match self.confiner.confine(job, &mut env) {
+            Ok(confinement) => confinement,
+            Err(problem) => return Box::pin(async { Err(HostError::Broken(problem)) }),
+        };
         for (name, value) in &call.env {
             let value = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(value);
             if let Err(problem) = env.set(name.clone(), value) {
@@ -166,6 +173,7 @@ impl JobHost for RunHost {
             grace: STOP_GRACE,
             settle: LEFTOVER_SETTLE,
             capture_limit: CAPTURE_LIMIT,
+            confinement,
             program: match call.command {
                 Command::Shell(text) => Program::Shell(text),
                 Command::Argv(argv) => Program::Argv(argv),
@@ -177,7 +185,7 @@ impl JobHost for RunHost {
     }
 
     fn secret(&self, job: &str, name: &str) -> Result<Vec<u8>, HostError> {
-        match self.secrets.get(name) {
+        match self.secrets.get(name, job) {
             Some(Ok(value)) => {
                 if self.recorder.is_unmasked(name) {
                     let warning = format!("warning: the secret `{name}` is too short to be masked");
@@ -185,9 +193,6 @@ impl JobHost for RunHost {
                 }
                 Ok(value)
             }
-            Some(Err(problem @ SecretError::NotGranted(_))) => Err(HostError::Refused(format!(
-                "{problem}; the operator's config.fnl grants it to others (:repos, :refs)"
-            ))),
             Some(Err(problem)) => Err(HostError::Refused(problem.to_string())),
             None => Err(HostError::Refused(self.undeclared(name))),
         }

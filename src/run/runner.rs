@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::confine::Confiner;
 use super::containers::Containers;
 use super::control;
 use super::drive::{Drive, Ended, Outside, drive};
@@ -36,6 +37,8 @@ use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
 use crate::sys::inotify::Inotify;
 use crate::sys::lock::LockFile;
+use crate::sys::process;
+use crate::sys::spawn;
 
 /// Events that may wait for the driver.
 const MAX_EVENTS: usize = 1024;
@@ -80,6 +83,8 @@ pub struct Execution {
     pub has_slot: bool,
     /// The number of the run that superseded this one before it began.
     pub superseded_by: Option<u64>,
+    /// What stands between the steps and the machine.
+    pub confiner: Arc<Confiner>,
     /// Whose orphans this process adopts.
     pub orphans: Orphans,
     /// What its containers may.
@@ -124,8 +129,9 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
 
 /// Closes the runner's memory, which holds secrets, to other processes of the same user (prctl(2): `PR_SET_DUMPABLE`).
 fn hide_memory() {
-    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-    {
+    // What is listed of an inherited descriptor can be read by its own user until then.
+    spawn::keep_inherited();
+    if let Err(error) = process::hide_memory() {
         tracing::warn!(%error, "other processes of this user can read the runner's memory");
     }
 }
@@ -157,22 +163,28 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let (pushed, into) = (spec.clone(), work.clone());
     let from = variables(&spec.environment);
     let pass: Vec<OsString> = from.keys().cloned().collect();
+    let path = from.get(std::ffi::OsStr::new("PATH")).cloned();
+    let confiner =
+        Arc::new(Confiner::new(spec.steps.clone(), (work.clone(), spec.git_dir.clone().into()), path));
+    let confines = Arc::clone(&confiner);
     let execution = Execution {
         run,
         recorder: recorder.clone(),
         secrets,
         environment: Environment::clean(&from, &pass),
-        workspace: Workspace::new(work),
+        workspace: Workspace::new(work).of(spec.steps.account()),
         limits: spec.limits.clone(),
         files,
         cache: Some(PathBuf::from(&spec.cache_dir)),
         fill: Box::new(move || {
             check_out(Path::new(&pushed.git_dir), new, &into)?;
+            confines.prepare()?;
             push_outputs(&pushed, &ref_name, (old, new))
         }),
         control: Some(control),
         has_slot: spec.has_slot,
         superseded_by: spec.superseded_by,
+        confiner,
         orphans: Orphans::OfSteps,
         policy: Policy::from(spec.policy.clone()),
         engine_environment: variables(&spec.engine_environment),
@@ -310,6 +322,7 @@ async fn conduct(
         secrets: Arc::new(execution.secrets),
         workspace: execution.workspace,
         environment: execution.environment,
+        confiner: Arc::clone(&execution.confiner),
         step_timeout: Duration::from_millis(execution.limits.step_timeout_ms),
         jobs: JobSlots::default(),
         containers: Arc::clone(&containers),
@@ -325,6 +338,9 @@ async fn conduct(
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
+    if let Err(reason) = execution.confiner.settle(&graph) {
+        return Ok((Outcome::Failed, Some(reason)));
+    }
     if let Some(ended) = decide_up_front(&containers, &graph).await.map_err(failed)? {
         return Ok(ended);
     }
@@ -356,13 +372,7 @@ async fn follow_through(
     (superseded_by, has_slot): (Option<u64>, bool),
     filling: tokio::task::JoinHandle<Result<serde_json::Value, String>>,
 ) -> Result<Ended, String> {
-    if let Some(by) = superseded_by {
-        let superseded = Event::StopAsked(StopReason::Superseded { by });
-        if let Some(ended) = led.happen(superseded).await? {
-            return Ok(ended);
-        }
-    }
-    if !has_slot && let Some(ended) = led.wait_for_slot().await? {
+    if let Some(ended) = admit(&mut led, superseded_by, has_slot).await? {
         return Ok(ended);
     }
     match filling.await.unwrap_or_else(|error| Err(error.to_string())) {
@@ -372,6 +382,17 @@ async fn follow_through(
         }
     }
     drive(led).await
+}
+
+/// Waits until the jobs may begin; a run that was superseded may end here.
+async fn admit(led: &mut Drive, superseded_by: Option<u64>, has_slot: bool) -> Result<Option<Ended>, String> {
+    if let Some(by) = superseded_by {
+        let superseded = Event::StopAsked(StopReason::Superseded { by });
+        if let Some(ended) = led.happen(superseded).await? {
+            return Ok(Some(ended));
+        }
+    }
+    if has_slot { Ok(None) } else { led.wait_for_slot().await }
 }
 
 /// Warnings about secrets that are too short to be masked.

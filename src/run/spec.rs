@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::confine::StepRules;
 use crate::config::Limits;
 use crate::policy::PolicySpec;
 
@@ -58,6 +59,8 @@ pub struct RunSpec {
     pub denied: Option<String>,
     /// What container engines read of the server's environment.
     pub engine_environment: Vec<(String, String)>,
+    /// What stands between the steps and the machine.
+    pub steps: StepRules,
 }
 
 /// What a run must not exceed.

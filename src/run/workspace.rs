@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::sys::user::Account;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 /// The largest file that a script reads, in bytes.
@@ -15,12 +17,19 @@ const MAX_READ: u64 = 64 << 20;
 #[derive(Debug, Clone)]
 pub struct Workspace {
     path: PathBuf,
+    owner: Option<Account>,
 }
 
 impl Workspace {
     /// The workspace in this folder.
     pub fn new(path: PathBuf) -> Workspace {
-        Workspace { path }
+        Workspace { path, owner: None }
+    }
+
+    /// The same workspace, whose files belong to this user.
+    #[must_use]
+    pub fn of(self, owner: Option<Account>) -> Workspace {
+        Workspace { owner, ..self }
     }
 
     /// The folder.
@@ -34,9 +43,11 @@ impl Workspace {
     /// When it is not there, is not a regular file, lies outside, or is larger than 64 MiB.
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let file = File::from(self.open(Path::new(path), OFlags::RDONLY | OFlags::NONBLOCK)?);
-        if !file.metadata()?.is_file() {
+        let data = file.metadata()?;
+        if !data.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
+        self.refuse_foreign(&data)?;
         let mut bytes = Vec::new();
         file.take(MAX_READ + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_READ {
@@ -58,8 +69,37 @@ impl Workspace {
                 self.make_folder(&folder)?;
             }
         }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NONBLOCK;
-        File::from(self.open(path, flags)?).write_all(bytes)
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK;
+        let mut file = match self.open(path, flags | OFlags::EXCL) {
+            Ok(made) => {
+                self.give_away(&made)?;
+                File::from(made)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = File::from(self.open(path, flags)?);
+                self.refuse_foreign(&file.metadata()?)?;
+                file
+            }
+            Err(error) => return Err(error),
+        };
+        file.set_len(0)?;
+        file.write_all(bytes)
+    }
+
+    /// Gives what was made for steps to their user.
+    fn give_away(&self, made: &OwnedFd) -> io::Result<()> {
+        let Some(owner) = &self.owner else { return Ok(()) };
+        std::os::unix::fs::fchown(made, Some(owner.uid), Some(owner.gid))
+    }
+
+    /// Refuses another name of a file that the user of the steps need not be able to reach.
+    fn refuse_foreign(&self, file: &fs::Metadata) -> io::Result<()> {
+        let is_foreign = self.owner.as_ref().is_some_and(|owner| owner.uid != file.uid()) && file.nlink() > 1;
+        if is_foreign {
+            Err(io::Error::other("it is another user's file under another name"))
+        } else {
+            Ok(())
+        }
     }
 
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
@@ -67,7 +107,11 @@ impl Workspace {
             folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Some(name) = folder.file_name() else { return Ok(()) };
         let parent = self.open(parent, OFlags::PATH | OFlags::DIRECTORY)?;
-        match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) if self.owner.is_some() => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                self.give_away(&rustix::fs::openat(&parent, name, flags, Mode::empty())?)
+            }
             Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::{SecretDecl, SecretSource};
+use crate::config::{Asker, MissingGrant, SecretDecl, SecretSource};
 use crate::model::SecretName;
 
 /// The largest secret, in bytes.
@@ -21,6 +21,10 @@ pub struct SecretGrant {
     pub name: String,
     /// Where its value comes from; nothing when the run may not have it.
     pub source: Option<GrantSource>,
+    /// The grants that the run lacks.
+    pub missing: Vec<MissingGrant>,
+    /// The jobs that may have it; all when empty.
+    pub jobs: Vec<String>,
 }
 
 /// Where a granted secret's value comes from.
@@ -40,9 +44,14 @@ pub struct GrantValue(pub SecretString);
 /// Why a secret has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The run may not have it.
-    #[error("the secret `{0}` is not granted to this repository and ref")]
-    NotGranted(SecretName),
+    /// The job may not have it.
+    #[error("the secret `{name}` is not granted here: {}", lacks(name, missing))]
+    NotGranted {
+        /// The secret.
+        name: SecretName,
+        /// What is in the way.
+        missing: Vec<MissingGrant>,
+    },
     /// Its file cannot be read.
     #[error("the secret `{name}` cannot be read from {path}: {problem}")]
     File {
@@ -56,14 +65,25 @@ pub enum SecretError {
 }
 
 impl SecretGrant {
-    /// A declared secret, with its source when the run may have it.
-    pub fn new(secret: &SecretDecl, is_granted: bool) -> SecretGrant {
-        let source = is_granted.then(|| match &secret.source {
+    /// A declared secret, with its source when some job of the run may have it.
+    pub fn new(secret: &SecretDecl, asker: Asker<'_>) -> SecretGrant {
+        let missing = secret.missing(asker);
+        let source = missing.is_empty().then(|| match &secret.source {
             SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
             SecretSource::File(path) => GrantSource::File(path.clone()),
         });
-        SecretGrant { name: secret.name.to_string(), source }
+        let jobs = secret.jobs.iter().map(ToString::to_string).collect();
+        SecretGrant { name: secret.name.to_string(), source, missing, jobs }
     }
+}
+
+/// What is in the way of a secret, and what the operator would write to grant it. The names that have it already are
+/// not shown: they may be of other repositories.
+fn lacks(name: &SecretName, missing: &[MissingGrant]) -> String {
+    let each = |text: &dyn Fn(&MissingGrant) -> String| missing.iter().map(text).collect::<Vec<_>>();
+    let reasons = each(&|(key, value)| format!("`{value}` is not in its :{key}")).join(", ");
+    let keys = each(&|(key, value)| format!(":{key} [… {value:?}]")).join(" ");
+    format!("{reasons}; the line of config.fnl that would grant it is :{name} {{:file … {keys}}}")
 }
 
 impl Serialize for GrantValue {
@@ -79,7 +99,14 @@ impl<'de> Deserialize<'de> for GrantValue {
 }
 
 /// The declared secrets of a run, with their values as far as the run may have them and they could be read.
-pub struct SecretValues(Vec<(SecretName, Result<SecretSlice<u8>, SecretError>)>);
+pub struct SecretValues(Vec<Held>);
+
+/// One declared secret.
+struct Held {
+    name: SecretName,
+    value: Result<SecretSlice<u8>, SecretError>,
+    jobs: Vec<String>,
+}
 
 impl SecretValues {
     /// Reads all granted values. One that cannot be read is an error only for a job that asks for it.
@@ -87,7 +114,7 @@ impl SecretValues {
         let values = grants.iter().filter_map(|grant| {
             let name = SecretName::parse(&grant.name).ok()?;
             let value = match &grant.source {
-                None => Err(SecretError::NotGranted(name.clone())),
+                None => Err(SecretError::NotGranted { name: name.clone(), missing: grant.missing.clone() }),
                 Some(GrantSource::Literal(value)) => Ok(value.0.expose_secret().as_bytes().to_vec().into()),
                 Some(GrantSource::File(path)) => {
                     read_secret(path).map(SecretSlice::from).map_err(|problem| SecretError::File {
@@ -97,25 +124,38 @@ impl SecretValues {
                     })
                 }
             };
-            Some((name, value))
+            Some(Held { name, value, jobs: grant.jobs.clone() })
         });
         SecretValues(values.collect())
     }
 
     /// The names of all declared secrets.
     pub fn names(&self) -> impl Iterator<Item = &SecretName> {
-        self.0.iter().map(|(name, _)| name)
+        self.0.iter().map(|held| &held.name)
     }
 
-    /// The value of a secret; `None` when no secret has this name.
-    pub fn get(&self, name: &str) -> Option<Result<Vec<u8>, SecretError>> {
-        let (_, value) = self.0.iter().find(|(known, _)| known.as_str() == name)?;
-        Some(value.as_ref().map(|value| value.expose_secret().to_vec()).map_err(Clone::clone))
+    /// The value of a secret for a job; `None` when no secret has this name.
+    pub fn get(&self, name: &str, job: &str) -> Option<Result<Vec<u8>, SecretError>> {
+        let Held { name, value, jobs } = self.0.iter().find(|held| held.name.as_str() == name)?;
+        let lacks_job = !jobs.is_empty() && !jobs.iter().any(|granted| granted == job);
+        let of_job = lacks_job.then(|| ("jobs".to_owned(), job.to_owned()));
+        Some(match (value, of_job) {
+            (Ok(value), None) => Ok(value.expose_secret().to_vec()),
+            (Err(SecretError::NotGranted { missing, .. }), of_job) => {
+                let missing = missing.iter().cloned().chain(of_job).collect();
+                Err(SecretError::NotGranted { name: name.clone(), missing })
+            }
+            (_, Some(of_job)) => Err(SecretError::NotGranted { name: name.clone(), missing: vec![of_job] }),
+            (Err(problem @ SecretError::File { .. }), None) => Err(problem.clone()),
+        })
     }
 
     /// All values that are known, for the redactor.
     pub fn known(&self) -> Vec<(SecretName, SecretSlice<u8>)> {
-        self.0.iter().filter_map(|(name, value)| Some((name.clone(), value.as_ref().ok()?.clone()))).collect()
+        self.0
+            .iter()
+            .filter_map(|held| Some((held.name.clone(), held.value.as_ref().ok()?.clone())))
+            .collect()
     }
 }
 
@@ -145,8 +185,12 @@ fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn grant(name: &str, source: Option<GrantSource>) -> SecretGrant {
+        SecretGrant { name: name.to_owned(), source, missing: Vec::new(), jobs: Vec::new() }
+    }
+
     fn file(path: &Path) -> SecretGrant {
-        SecretGrant { name: "token".to_owned(), source: Some(GrantSource::File(path.to_owned())) }
+        grant("token", Some(GrantSource::File(path.to_owned())))
     }
 
     #[test]
@@ -155,7 +199,11 @@ mod tests {
         let path = folder.path().join("token");
         for (text, value) in [("a b\n", "a b"), ("a\n\n", "a\n"), ("a\r\n", "a"), ("a", "a"), ("", "")] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(SecretValues::load(&[file(&path)]).get("token"), Some(Ok(value.into())), "{text:?}");
+            assert_eq!(
+                SecretValues::load(&[file(&path)]).get("token", "job"),
+                Some(Ok(value.into())),
+                "{text:?}"
+            );
         }
     }
 
@@ -168,7 +216,11 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
         for path in [&large, &fifo, folder.path(), &folder.path().join("no-such-file")] {
             let values = SecretValues::load(&[file(path)]);
-            assert!(matches!(values.get("token"), Some(Err(SecretError::File { .. }))), "{}", path.display());
+            assert!(
+                matches!(values.get("token", "job"), Some(Err(SecretError::File { .. }))),
+                "{}",
+                path.display()
+            );
             assert!(values.known().is_empty());
         }
     }
@@ -176,15 +228,35 @@ mod tests {
     #[test]
     fn grants_cross_a_socket_and_show_nothing() {
         let literal = Some(GrantSource::Literal(GrantValue(SecretString::from("hunter22".to_owned()))));
-        let grants = [
-            SecretGrant { name: "a".to_owned(), source: literal },
-            SecretGrant { name: "b".to_owned(), source: None },
-        ];
+        let grants = [grant("a", literal), grant("b", None)];
         let text = serde_json::to_string(&grants).unwrap();
         let values = SecretValues::load(&serde_json::from_str::<Vec<SecretGrant>>(&text).unwrap());
-        assert_eq!(values.get("a"), Some(Ok(b"hunter22".to_vec())));
-        assert!(matches!(values.get("b"), Some(Err(SecretError::NotGranted(_)))));
-        assert_eq!(values.get("c"), None);
+        assert_eq!(values.get("a", "job"), Some(Ok(b"hunter22".to_vec())));
+        assert!(matches!(values.get("b", "job"), Some(Err(SecretError::NotGranted { .. }))));
+        assert_eq!(values.get("c", "job"), None);
         assert_eq!(values.names().count(), 2);
+    }
+
+    #[test]
+    fn a_job_gets_what_it_is_granted_and_the_redactor_knows_the_rest() {
+        let literal = Some(GrantSource::Literal(GrantValue(SecretString::from("hunter22".to_owned()))));
+        let of_ship =
+            |source, missing| SecretGrant { jobs: vec!["ship".to_owned()], missing, ..grant("key", source) };
+        let values = SecretValues::load(&[of_ship(literal, Vec::new())]);
+        assert_eq!(values.get("key", "ship"), Some(Ok(b"hunter22".to_vec())));
+        assert_eq!(
+            values.get("key", "Ship").unwrap().unwrap_err().to_string(),
+            "the secret `key` is not granted here: `Ship` is not in its :jobs; the line of config.fnl that would \
+             grant it is :key {:file … :jobs [… \"Ship\"]}"
+        );
+        assert_eq!(values.known().len(), 1);
+        let other =
+            SecretValues::load(&[of_ship(None, vec![("refs".to_owned(), "refs/heads/x".to_owned())])]);
+        assert_eq!(
+            other.get("key", "leak").unwrap().unwrap_err().to_string(),
+            "the secret `key` is not granted here: `refs/heads/x` is not in its :refs, `leak` is not in its :jobs; the \
+             line of config.fnl that would grant it is :key {:file … :refs [… \"refs/heads/x\"] :jobs [… \"leak\"]}"
+        );
+        assert!(other.known().is_empty());
     }
 }

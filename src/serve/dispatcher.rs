@@ -8,13 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::follower::{Followed, finish, follow, settle};
 use super::launch::{Runner, start_runner};
 use super::recover::{Recovered, look};
-use crate::config::{SecretDecl, Settings};
+use crate::config::{Asker, Settings};
 use crate::executor::container::ENGINE_VARIABLES;
 use crate::http::{App, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
 use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
-use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, plan, tell};
+use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, StepRules, plan, tell};
 use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
 use crate::sys::clock;
@@ -293,6 +293,7 @@ impl Dispatcher {
             policy: PolicySpec::from(&policy),
             denied: denied.map(|denied| denied.to_string()),
             engine_environment: self.app.environment.iter().filter(of_engine).cloned().collect(),
+            steps: StepRules::of(settings, data),
         }
     }
 
@@ -307,6 +308,6 @@ impl Dispatcher {
 
 /// The declared secrets, with the sources of those that the run may have.
 fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let granted = |secret: &SecretDecl| secret.is_granted(&row.repo, &row.ref_name);
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
+    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event: &row.event };
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }

@@ -8,6 +8,7 @@ mod launch;
 mod pushes;
 mod recover;
 mod start;
+mod walls;
 mod watcher;
 
 pub use start::{ServeError, ServeOptions, Stopped, serve};

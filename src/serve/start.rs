@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::dispatcher::dispatch;
 use super::pushes::{recover_pushes, watch_pushes};
+use super::walls;
 use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
@@ -113,6 +114,9 @@ pub enum ServeError {
 /// When it cannot start; nothing is left half-done then.
 pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     spawn::keep_inherited();
+    if let Err(error) = process::hide_memory() {
+        tracing::warn!(%error, "other processes of this user can read the server's memory");
+    }
     let data = options.data.clone();
     make_folders(&data)?;
     let held = || ServeError::Running {
@@ -125,6 +129,8 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
     let settings = CurrentSettings::load(data.config())?;
     warn_of_bundle(&settings.get(), &data);
+    let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
+    walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let (store, writer) = Store::start(store::open(&data.database())?);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     // What a dead runner had started becomes this process's, and is ended.
@@ -181,7 +187,6 @@ async fn run(
 ) -> Result<Stopped, ServeError> {
     let data = options.data.clone();
     let first = settings.get();
-    warn_of_scopes(&first);
     let bind = options.bind.unwrap_or(first.bind);
     let listener = match bind {
         Bind::Nothing => None,
@@ -254,16 +259,6 @@ fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListene
 fn tell(supervisor: Option<&Supervisor>, lines: &str) {
     if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.tell(lines)) {
         tracing::warn!(%error, "$NOTIFY_SOCKET does not take what the server says");
-    }
-}
-
-/// Says what the scopes of secrets cannot do as long as steps run with the server's account.
-fn warn_of_scopes(settings: &Settings) {
-    if settings.secrets.iter().any(|secret| !secret.repos.is_empty() || !secret.refs.is_empty()) {
-        tracing::warn!(
-            "config.fnl scopes secrets: that binds (secret …), but not a step, which runs with the account of this server \
-             and can read its files"
-        );
     }
 }
 

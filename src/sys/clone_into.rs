@@ -4,14 +4,15 @@
 //! milliseconds for the first step of a run; being born there costs nothing. The standard library has no way to say
 //! it, so that this is the one place that forks by itself. Between fork and exec the child only makes system calls.
 
-use std::ffi::{CString, OsStr, OsString, c_char, c_long};
+use std::ffi::{CString, OsStr, c_char, c_long};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::ptr;
 
 use super::process::Pid;
+use super::spawn::Launch;
+use super::transition::Transition;
 
 /// The flag that names the cgroup (linux/sched.h); the constant of `libc` is too narrow.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -34,11 +35,13 @@ struct CloneArgs {
 }
 
 /// Everything that the child needs, made before the fork.
-pub(super) struct Birth {
+pub(super) struct Birth<'a> {
     program: CString,
     args: Vec<CString>,
     env: Vec<CString>,
     cwd: CString,
+    transition: Option<&'a Transition>,
+    kept: Option<RawFd>,
 }
 
 /// What became of an attempt.
@@ -53,26 +56,23 @@ fn text(bytes: &[u8]) -> io::Result<CString> {
     CString::new(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-impl Birth {
+impl<'a> Birth<'a> {
     /// Puts together what the child needs.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] for a NUL byte.
-    pub(super) fn new(
-        program: &Path,
-        args: &[OsString],
-        env: &[(&OsStr, &OsStr)],
-        cwd: &Path,
-    ) -> io::Result<Birth> {
+    pub(super) fn new(launch: &Launch<'a>) -> io::Result<Birth<'a>> {
         let pair =
             |(name, value): &(&OsStr, &OsStr)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat());
         // Relative to the working directory, and never looked for in PATH.
-        let program = cwd.join(program);
+        let program = launch.cwd.join(&launch.program);
         Ok(Birth {
             program: text(program.as_os_str().as_bytes())?,
-            args: args.iter().map(|arg| text(arg.as_bytes())).collect::<io::Result<_>>()?,
-            env: env.iter().map(pair).collect::<io::Result<_>>()?,
-            cwd: text(cwd.as_os_str().as_bytes())?,
+            args: launch.args.iter().map(|arg| text(arg.as_bytes())).collect::<io::Result<_>>()?,
+            env: launch.env.iter().map(pair).collect::<io::Result<_>>()?,
+            cwd: text(launch.cwd.as_os_str().as_bytes())?,
+            transition: launch.transition,
+            kept: launch.kept.as_ref().map(AsRawFd::as_raw_fd),
         })
     }
 
@@ -142,10 +142,15 @@ impl Birth {
                 libc::fcntl(*number, libc::F_SETFD, libc::FD_CLOEXEC);
             }
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-            if libc::chdir(self.cwd.as_ptr()) == 0 {
+            if let Some(kept) = self.kept {
+                libc::fcntl(kept, libc::F_SETFD, 0);
+            }
+            let refused = self.transition.and_then(|transition| transition.perform(&self.cwd).err());
+            if refused.is_none() && libc::chdir(self.cwd.as_ptr()) == 0 {
                 libc::execvpe(self.program.as_ptr(), args.as_ptr(), env.as_ptr());
             }
-            let code = (*libc::__errno_location()).to_ne_bytes();
+            let refused = refused.and_then(|error| error.raw_os_error());
+            let code = refused.unwrap_or(*libc::__errno_location()).to_ne_bytes();
             libc::write(report, code.as_ptr().cast(), code.len());
             libc::_exit(127)
         }

@@ -11,6 +11,7 @@ pub mod http_client;
 pub mod inotify;
 pub mod lock;
 pub mod notify;
+pub mod mount_view;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
@@ -21,6 +22,7 @@ pub mod reexec;
 pub mod socket;
 pub mod spawn;
 pub mod tool;
+pub mod transition;
 pub mod user;
 
 pub use boot::boot_id;

@@ -110,6 +110,47 @@ pub fn reap_all() -> Vec<(Pid, Exit)> {
     children.filter_map(|pid| super::children::reap_adopted(pid).map(|exit| (pid, exit))).collect()
 }
 
+/// Waits until a child has ended, and reaps it; `None` when there is none. For a process that has no runtime.
+pub fn wait_for_child() -> Option<(Pid, Exit)> {
+    loop {
+        match rustix::process::wait(rustix::process::WaitOptions::empty()) {
+            Ok(Some((pid, status))) => return Some((pid, exit_of(status))),
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Whether there is a child, alive or not reaped.
+pub fn has_children() -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::All, options).is_ok()
+}
+
+/// Closes the memory of this process to others of the same user (prctl(2): `PR_SET_DUMPABLE`).
+///
+/// # Errors
+/// The kernel does not.
+pub fn hide_memory() -> io::Result<()> {
+    let nobody = rustix::process::DumpableBehavior::NotDumpable;
+    rustix::process::set_dumpable_behavior(nobody).map_err(io::Error::from)
+}
+
+/// Takes over a descriptor that this process was started with, and closes it to the processes that it starts.
+///
+/// # Errors
+/// There is none with this number.
+#[expect(unsafe_code, reason = "who started this process said that the number is its own")]
+pub fn take_descriptor(number: std::os::fd::RawFd) -> io::Result<std::os::fd::OwnedFd> {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    // SAFETY: the number is used for one system call, which fails when nothing is open there.
+    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, as the call has shown, and nothing else in this process has it.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
+}
+
 /// Reaps one child, if it is one and has ended.
 pub(super) fn reap(pid: Pid) -> Option<Exit> {
     use rustix::process::{WaitOptions, waitpid};

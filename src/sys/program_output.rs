@@ -125,6 +125,8 @@ mod tests {
             cwd: Path::new("/"),
             has_input: false,
             cgroup: None,
+            transition: None,
+            kept: None,
         };
         answer(launch, deadline, 10).unwrap()
     }

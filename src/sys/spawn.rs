@@ -1,8 +1,9 @@
 //! Starting a step's process: own session, own cgroup, nothing inherited but what is given.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +16,7 @@ use super::children;
 use super::clone_into::{Birth, Born};
 use super::pidfd::PidFd;
 use super::process::{Exit, Pid};
+use super::transition::{self, Transition};
 
 /// What to start.
 #[derive(Debug)]
@@ -31,6 +33,10 @@ pub struct Launch<'a> {
     pub has_input: bool,
     /// The opened folder of the cgroup to start in. A process that may not goes on without.
     pub cgroup: Option<OwnedFd>,
+    /// Whose process it becomes; quire's own when nothing is said.
+    pub transition: Option<&'a Transition>,
+    /// A descriptor that the program gets beside the first three, under its own number.
+    pub kept: Option<OwnedFd>,
 }
 
 /// A started process, to be reaped with [`Child::reap`]; that, and its end, are its owner's duty.
@@ -59,9 +65,14 @@ impl Child {
 /// Starts a process as the leader of a session without a terminal.
 ///
 /// # Errors
-/// Those of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`].
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
+/// Those of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`]; and of becoming
+/// somebody else's, which has no number.
 pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
+    start(launch).map_err(transition::explain)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn start(launch: Launch<'_>) -> io::Result<Child> {
     if let Some(cgroup) = &launch.cgroup
         && let Some(child) = born_in(&launch, cgroup.as_fd())?
     {
@@ -75,7 +86,8 @@ pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let procs =
         launch.cgroup.and_then(|folder| openat(folder, "cgroup.procs", OFlags::WRONLY, Mode::empty()).ok());
-    enter_session(&mut command, procs);
+    let cwd = CString::new(launch.cwd.as_os_str().as_bytes())?;
+    enter_session(&mut command, procs, (launch.transition.cloned(), cwd), launch.kept);
     let (_, (process, mut child)) = children::start(|| {
         let mut child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
@@ -98,7 +110,7 @@ pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
 
 /// Starts the process in its cgroup, where the kernel can; nothing where it cannot.
 fn born_in(launch: &Launch<'_>, cgroup: BorrowedFd<'_>) -> io::Result<Option<Child>> {
-    let birth = Birth::new(&launch.program, &launch.args, &launch.env, launch.cwd)?;
+    let birth = Birth::new(launch)?;
     let (stdin, feed) = if launch.has_input {
         let (theirs, ours) = io::pipe()?;
         (OwnedFd::from(theirs), Some(OwnedFd::from(ours)))
@@ -127,7 +139,12 @@ fn born_in(launch: &Launch<'_>, cgroup: BorrowedFd<'_>) -> io::Result<Option<Chi
 
 /// Has the child leave the session, and with it the terminal, join the cgroup, and close what quire inherited.
 #[expect(unsafe_code, reason = "the one place where code runs between fork and exec")]
-fn enter_session(command: &mut Command, cgroup: Option<OwnedFd>) {
+fn enter_session(
+    command: &mut Command,
+    cgroup: Option<OwnedFd>,
+    (transition, cwd): (Option<Transition>, CString),
+    kept: Option<OwnedFd>,
+) {
     // Found before the fork.
     let inherited: &'static [RawFd] = &INHERITED;
     let enter = move || {
@@ -137,7 +154,10 @@ fn enter_session(command: &mut Command, cgroup: Option<OwnedFd>) {
             let _not_allowed = rustix::io::write(procs, b"0");
         }
         inherited.iter().copied().for_each(close_at_exec);
-        Ok(())
+        if let Some(kept) = &kept {
+            fcntl_setfd(kept, FdFlags::empty())?;
+        }
+        transition.as_ref().map_or(Ok(()), |transition| transition.perform(&cwd))
     };
     // SAFETY: the closure makes system calls only: it neither allocates nor takes a lock.
     unsafe { command.pre_exec(enter) };

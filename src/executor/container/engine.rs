@@ -216,6 +216,8 @@ impl Engine {
             cwd: Path::new("/"),
             has_input: false,
             cgroup: None,
+            transition: None,
+            kept: None,
         };
         let answered =
             answer(launch, CALL_LIMIT, MAX_ANSWER).map_err(|source| EngineError::Call { engine, source })?;

@@ -2,6 +2,7 @@
 
 mod clean_up;
 mod cost;
+mod sandbox;
 mod step;
 
 use std::ffi::OsStr;
@@ -52,6 +53,7 @@ impl Bench {
             grace: Duration::from_millis(300),
             settle: LEFTOVER_SETTLE,
             capture_limit: CAPTURE,
+            confinement: None,
         }
     }
 

@@ -66,6 +66,8 @@ stories! {
     run_as_json
     runner_killed
     runtime_error
+    sandbox
+    secret_scopes
     secrets_masked
     secrets_refused
     server_down_and_up
@@ -73,6 +75,7 @@ stories! {
     several_mistakes
     signal
     skip
+    steps_user
     supersede
     tags
     three_hundred_jobs

@@ -1,0 +1,211 @@
+//! `:steps`: what stands between the steps of pipelines and this machine.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::read::{Reader, key_text};
+use crate::model::Diagnostic;
+use crate::script::Node;
+use crate::sys::transition::missing_capabilities;
+use crate::sys::user::{self, Account};
+
+const STEP_KEYS: [&str; 5] = ["user", "no-new-privs", "sandbox", "network", "read"];
+
+/// What stands between the steps and this machine.
+#[derive(Debug, Clone, Default)]
+pub struct StepSettings {
+    /// Whose processes they are; the server's own user when nothing is said.
+    pub user: Option<StepUser>,
+    /// Whether a step of another user may gain rights by a setuid program; `None` is no.
+    pub no_new_privs: Option<bool>,
+    /// The demand for a sandbox, with its place.
+    pub sandbox: Option<Node>,
+    /// Whether a job may have the network in its sandbox.
+    pub network: Option<bool>,
+    /// What sandboxes show beside the folders of the system.
+    pub read: Vec<PathBuf>,
+}
+
+/// The user of steps, as `config.fnl` names it.
+#[derive(Debug, Clone)]
+pub struct StepUser {
+    /// The login name.
+    pub name: String,
+    node: Node,
+}
+
+/// Reads the table.
+pub(super) fn read_steps(reader: &mut Reader, table: &Node) -> StepSettings {
+    let mut steps = StepSettings::default();
+    let Some(pairs) = reader.take(table.as_table()) else { return steps };
+    for (key, value) in pairs {
+        match key_text(key) {
+            "user" => {
+                let name = reader.take(value.as_str());
+                steps.user = name.map(|name| StepUser { name: name.to_owned(), node: value.clone() });
+            }
+            "no-new-privs" => steps.no_new_privs = reader.take(value.as_bool()),
+            "sandbox" => steps.sandbox = reader.take(sandbox(value)),
+            "network" => steps.network = reader.take(value.as_bool()),
+            "read" => {
+                steps.read = reader.list(value, |text| {
+                    let path = PathBuf::from(text);
+                    let fits = path.is_absolute() && path.parent().is_some();
+                    if fits { Ok(path) } else { Err(format!("`{text}` is not an absolute path below `/`")) }
+                });
+            }
+            _ => reader.wrong.push(key.unknown_key(&STEP_KEYS)),
+        }
+    }
+    if steps.no_new_privs.is_some() && table.get("user").is_none() {
+        let help = "name a :user, or take it out; a sandbox never gives new rights";
+        reader.wrong.push(table.error("`:no-new-privs` is about steps of another user").help(help));
+    }
+    steps
+}
+
+fn sandbox(node: &Node) -> Result<Node, Diagnostic> {
+    match node.as_str()? {
+        "bwrap" => Ok(node.clone()),
+        other => {
+            Err(node.error(format!("there is no sandbox `{other}`")).help("the one that there is is :bwrap"))
+        }
+    }
+}
+
+impl StepUser {
+    /// The account of the user, when steps can have it on this machine and by this process.
+    ///
+    /// # Errors
+    /// Says why not, with the place in `config.fnl`.
+    pub fn account(&self, data: &Path) -> Result<Account, Diagnostic> {
+        let account = find(&self.name).map_err(|(problem, help)| self.node.error(problem).help(help))?;
+        let closed = data.ancestors().skip(1).find(|folder| !can_pass(folder, &account));
+        match closed {
+            None => Ok(account),
+            Some(folder) => {
+                let problem = format!(
+                    "`{}` cannot reach the workspaces: {} is closed to it",
+                    self.name,
+                    folder.display()
+                );
+                let help = format!("chmod o+x {}, or keep the data folder elsewhere", folder.display());
+                Err(self.node.error(problem).help(help))
+            }
+        }
+    }
+}
+
+impl StepSettings {
+    /// The mistake that a sandbox is demanded and cannot be made here.
+    pub fn missing_sandbox(&self, is_there: impl FnOnce() -> bool) -> Option<Diagnostic> {
+        let node = self.sandbox.as_ref().filter(|_| !is_there())?;
+        Some(node.error("there is no program `bwrap` in the PATH of this server").help(INSTALL_BWRAP))
+    }
+}
+
+/// How the sandbox comes to a machine.
+pub const INSTALL_BWRAP: &str =
+    "install bubblewrap (Debian: apt-get install bubblewrap); until then no run goes on";
+
+/// Finds the account that steps get.
+///
+/// # Errors
+/// Says what is wrong with it, and what to do.
+pub fn find(name: &str) -> Result<Account, (String, String)> {
+    let found = user::find(name).map_err(|error| {
+        (format!("the users of this machine cannot be read: {error}"), "look at /etc/passwd".to_owned())
+    })?;
+    let Some(account) = found else {
+        let shown = if name.bytes().all(|byte| byte.is_ascii_graphic()) && !name.is_empty() {
+            name
+        } else {
+            "quire-ci"
+        };
+        let help = format!("useradd --system --create-home {shown}, or name one of /etc/passwd");
+        return Err((format!("there is no user `{name}` on this machine"), help));
+    };
+    if account.uid == 0 || account.uid == user::own_uid() {
+        let problem = format!(
+            "`{name}` is the user that this is about: its steps could do everything that the server can"
+        );
+        return Err((problem, "name a user that owns nothing, or leave the key out".to_owned()));
+    }
+    let missing = missing_capabilities();
+    if missing.is_empty() {
+        return Ok(account);
+    }
+    let problem = format!("steps cannot run as `{name}`: the server lacks {}", missing.join(", "));
+    Err((problem, "start the server as root, or leave the key out".to_owned()))
+}
+
+/// Whether a user can pass through a folder, as far as its mode says.
+fn can_pass(folder: &Path, account: &Account) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    if folder.as_os_str() == OsStr::new("") {
+        return true;
+    }
+    let Ok(data) = std::fs::metadata(folder) else { return true };
+    let bit = if data.uid() == account.uid {
+        0o100
+    } else if account.groups.contains(&data.gid()) {
+        0o010
+    } else {
+        0o001
+    };
+    data.mode() & bit != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::read;
+
+    #[test]
+    fn what_steps_may_is_read() {
+        let text =
+            r#"{:steps {:user "ci" :no-new-privs false :sandbox :bwrap :network true :read ["/srv/x"]}}"#;
+        let steps = read(text.as_bytes()).unwrap().steps;
+        assert_eq!(steps.user.as_ref().map(|user| user.name.as_str()), Some("ci"));
+        assert_eq!((steps.no_new_privs, steps.network), (Some(false), Some(true)));
+        assert!(steps.sandbox.is_some() && steps.read == ["/srv/x"].map(std::path::PathBuf::from));
+        assert!(steps.missing_sandbox(|| true).is_none());
+        let missing = steps.missing_sandbox(|| false).unwrap();
+        assert_eq!(missing.place(), "config.fnl:1:50");
+        assert!(read(b"{:steps {}}").unwrap().steps.missing_sandbox(|| false).is_none());
+    }
+
+    #[test]
+    fn every_mistake_of_steps_has_its_place() {
+        let text =
+            "{:steps {:usr \"x\" :sandbox :docker :network 1 :read [\"rel\" \"/\"] :no-new-privs true}}";
+        let wrong = read(text.as_bytes()).unwrap_err();
+        let shown: Vec<_> =
+            wrong.iter().map(|wrong| format!("{}: {}", wrong.place(), wrong.message)).collect();
+        assert_eq!(
+            shown,
+            [
+                "config.fnl:1:10: there is no key `:usr` here",
+                "config.fnl:1:28: there is no sandbox `docker`",
+                "config.fnl:1:45: `true` or `false` is expected here, and this is a number",
+                "config.fnl:1:54: `rel` is not an absolute path below `/`",
+                "config.fnl:1:60: `/` is not an absolute path below `/`",
+                "config.fnl:1:9: `:no-new-privs` is about steps of another user",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_user_that_steps_cannot_have_is_told_why() {
+        let account = |name: &str| {
+            let text = format!("{{:steps {{:user {name:?}}}}}");
+            let user = read(text.as_bytes()).unwrap().steps.user.unwrap();
+            user.account(std::path::Path::new("/var/quire")).map_err(|wrong| wrong.message)
+        };
+        assert_eq!(
+            account("no-such-user"),
+            Err("there is no user `no-such-user` on this machine".to_owned())
+        );
+        assert!(account("root").unwrap_err().contains("everything that the server can"));
+        assert!(account("").unwrap_err().starts_with("there is no user ``"));
+    }
+}

@@ -1,0 +1,293 @@
+//! What stands between the steps of a run and the machine: decided for each job, prepared once for the run.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::lchown;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{DataDir, INSTALL_BWRAP, SecretSource, Settings, find_step_user};
+use crate::executor::{Confinement, Environment, Sandbox, find_bwrap};
+use crate::pipeline::{JobGraph, JobOptions};
+use crate::sys::mount_view::{MountView, Shown};
+use crate::sys::transition::Transition;
+use crate::sys::user::Account;
+
+/// What the operator says about steps, on its way to a runner.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct StepRules {
+    /// The user that they run as.
+    pub user: Option<String>,
+    /// Whether no program gives them new rights.
+    pub no_new_privs: bool,
+    /// Whether each of them runs in a sandbox.
+    pub sandbox: bool,
+    /// Whether a job may have the network in its sandbox.
+    pub network: Option<bool>,
+    /// What sandboxes show beside the system.
+    pub read: Vec<PathBuf>,
+    /// The data folder, which steps of another user and in sandboxes do not see.
+    pub data: Option<PathBuf>,
+    /// Files of secrets, which sandboxes never show.
+    pub masked: Vec<PathBuf>,
+}
+
+impl StepRules {
+    /// What the settings say for runs of the server.
+    pub fn of(settings: &Settings, data: &DataDir) -> StepRules {
+        let user = settings.steps.user.as_ref().map(|user| user.name.clone());
+        StepRules { user, data: Some(data.path().to_owned()), ..StepRules::local(settings) }
+    }
+
+    /// What they say for a working copy, whose steps are always those of who runs them.
+    pub fn local(settings: &Settings) -> StepRules {
+        let file = |source: &SecretSource| match source {
+            SecretSource::File(path) => Some(path.clone()),
+            SecretSource::Literal(_) => None,
+        };
+        StepRules {
+            user: None,
+            no_new_privs: settings.steps.no_new_privs.unwrap_or(true),
+            sandbox: settings.steps.sandbox.is_some(),
+            network: settings.steps.network,
+            read: settings.steps.read.clone(),
+            data: None,
+            masked: settings.secrets.iter().filter_map(|secret| file(&secret.source)).collect(),
+        }
+    }
+
+    /// The account of the user; one that cannot be had is told by [`Confiner::settle`].
+    pub fn account(&self) -> Option<Account> {
+        find_step_user(self.user.as_deref()?).ok()
+    }
+}
+
+/// How the steps of one job are sandboxed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Walls {
+    network: bool,
+}
+
+/// Decides whether a job's steps are in a sandbox. A job may ask for more than the operator demands, never for less.
+fn walls(rules: &StepRules, job: &str, options: &JobOptions) -> Result<Option<Walls>, String> {
+    let is_sandboxed = rules.sandbox || options.sandbox;
+    // Where no sandbox is demanded, a job without one has the network anyway.
+    let may = rules.network.unwrap_or(!rules.sandbox);
+    match (is_sandboxed, options.network) {
+        (true, Some(true)) if !may => Err(format!(
+            "job {job} asks for the network, which config.fnl does not allow; :steps {{:network true}} would"
+        )),
+        (false, Some(false)) => {
+            Err(format!("job {job} asks for no network, which only a sandbox can hold; add :sandbox :bwrap"))
+        }
+        (true, wanted) => Ok(Some(Walls { network: wanted == Some(true) })),
+        (false, _) => Ok(None),
+    }
+}
+
+/// What stands between the steps of one run and the machine.
+pub struct Confiner {
+    rules: StepRules,
+    workspace: PathBuf,
+    git_dir: PathBuf,
+    path: Option<OsString>,
+    settled: OnceLock<Settled>,
+    view: OnceLock<Arc<MountView>>,
+}
+
+/// What is known once the jobs are.
+struct Settled {
+    account: Option<Account>,
+    bwrap: Option<PathBuf>,
+    helper: PathBuf,
+    walls: HashMap<String, Walls>,
+}
+
+impl Confiner {
+    /// For a run with this workspace and repository; `path` is where programs of the server are.
+    pub fn new(
+        rules: StepRules,
+        (workspace, git_dir): (PathBuf, PathBuf),
+        path: Option<OsString>,
+    ) -> Confiner {
+        Confiner { rules, workspace, git_dir, path, settled: OnceLock::new(), view: OnceLock::new() }
+    }
+
+    /// Decides for all jobs.
+    ///
+    /// # Errors
+    /// Says why no step of the run may begin: what is demanded cannot be had here, or is asked for and not allowed.
+    pub fn settle(&self, graph: &JobGraph) -> Result<(), String> {
+        let account = self.rules.user.as_deref().map(find_step_user).transpose();
+        let account = account.map_err(|(problem, help)| format!("no step may begin: {problem}; {help}"))?;
+        let mut all = HashMap::new();
+        let mut refused = Vec::new();
+        for job in graph.jobs() {
+            match walls(&self.rules, job.id.as_str(), &job.options) {
+                Ok(Some(walls)) => {
+                    all.insert(job.id.to_string(), walls);
+                }
+                Ok(None) => {}
+                Err(problem) => refused.push(problem),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(format!("no step may begin: {}", refused.join("; ")));
+        }
+        let bwrap = if all.is_empty() { None } else { find_bwrap(self.path.as_deref()) };
+        if bwrap.is_none() && !all.is_empty() {
+            return Err(format!(
+                "no step may begin: there is no program `bwrap` for its sandbox; {INSTALL_BWRAP}"
+            ));
+        }
+        let own = std::env::current_exe().map_err(|error| format!("quire does not find itself: {error}"))?;
+        // In the view of another user it is at a place that everybody can reach.
+        let helper = self.rules.data.as_ref().filter(|_| account.is_some()).map(|data| data.join(HELPER));
+        let settled = Settled { account, bwrap, helper: helper.unwrap_or(own), walls: all };
+        self.settled.set(settled).map_err(|_| "the jobs were decided about twice".to_owned())
+    }
+
+    /// Gives the files of the workspace to the user of the steps, and makes that user's view. Blocking.
+    ///
+    /// # Errors
+    /// Says what the system refused.
+    pub fn prepare(&self) -> Result<(), String> {
+        let account = self.settled.get().and_then(|settled| settled.account.as_ref());
+        let (Some(account), Some(data)) = (account, &self.rules.data) else { return Ok(()) };
+        give(&self.workspace, account)
+            .map_err(|error| format!("the files could not be given to `{}`: {error}", account.name))?;
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
+        let shown = |from: &Path, at: &Path, is_writable| Shown {
+            from: from.to_owned(),
+            at: at.to_owned(),
+            is_writable,
+        };
+        let shown = vec![
+            shown(&self.git_dir, &self.git_dir, false),
+            shown(&self.workspace, &self.workspace, true),
+            shown(&own, &data.join(HELPER), false),
+        ];
+        let view = MountView::new(data.clone(), shown).map_err(|error| {
+            format!("the data folder could not be hidden from `{}`: {error}", account.name)
+        })?;
+        self.view.set(Arc::new(view)).map_err(|_| "the view was made twice".to_owned())
+    }
+
+    /// What stands around the steps of a job, and what that changes in their environment.
+    ///
+    /// # Errors
+    /// It was not prepared: then nothing may run.
+    pub fn confine(&self, job: &str, env: &mut Environment) -> Result<Option<Arc<Confinement>>, String> {
+        let settled = self.settled.get().ok_or("what stands around steps is not decided")?;
+        let transition = match &settled.account {
+            None => None,
+            Some(account) => {
+                let view = self.view.get().cloned().ok_or("the view of the steps' user is not there")?;
+                Some(Transition { account: account.clone(), view, no_new_privs: self.rules.no_new_privs })
+            }
+        };
+        let sandbox = settled.walls.get(job).map(|walls| self.sandbox(settled, *walls));
+        if transition.is_none() && sandbox.is_none() {
+            return Ok(None);
+        }
+        self.adjust(env, settled.account.as_ref(), sandbox.as_ref()).map_err(|error| error.to_string())?;
+        Ok(Some(Arc::new(Confinement { transition, sandbox })))
+    }
+
+    fn sandbox(&self, settled: &Settled, walls: Walls) -> Sandbox {
+        let data = self.rules.data.clone();
+        let real = data.as_ref().and_then(|data| std::fs::canonicalize(data).ok());
+        let mut hidden: Vec<PathBuf> = data.into_iter().chain(real).collect();
+        hidden.dedup();
+        Sandbox {
+            bwrap: settled.bwrap.clone().unwrap_or_default(),
+            helper: settled.helper.clone(),
+            workspace: self.workspace.clone(),
+            repository: Some(self.git_dir.clone()),
+            readable: self.rules.read.clone(),
+            hidden,
+            masked: self.rules.masked.clone(),
+            network: walls.network,
+        }
+    }
+
+    /// The variables that are other ones behind a wall. Git would not read a repository of another user.
+    fn adjust(
+        &self,
+        env: &mut Environment,
+        account: Option<&Account>,
+        sandbox: Option<&Sandbox>,
+    ) -> Result<(), crate::executor::EnvironmentError> {
+        if let Some(account) = account {
+            env.set("HOME", account.home.as_os_str())?;
+            env.set("USER", account.name.as_str())?;
+        }
+        if let Some(sandbox) = sandbox {
+            let home = sandbox.home(env.get("HOME"));
+            env.set("HOME", home)?;
+        }
+        env.set("TMPDIR", "/tmp")?;
+        // Not by GIT_CONFIG_COUNT, which belongs to pipelines.
+        let git_dir = self.git_dir.to_string_lossy().replace('\'', "'\\''");
+        env.set("GIT_CONFIG_PARAMETERS", format!("'safe.directory={git_dir}'"))
+    }
+}
+
+/// Where the binary is in the view of another user, below the data folder.
+const HELPER: &str = "quire-step";
+
+/// Gives a folder with all that is in it to a user. Links are given themselves, not what they lead to.
+fn give(folder: &Path, account: &Account) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give(&entry.path(), account)?;
+        } else {
+            lchown(entry.path(), Some(account.uid), Some(account.gid))?;
+        }
+    }
+    lchown(folder, Some(account.uid), Some(account.gid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_gets_more_walls_by_asking_and_never_fewer() {
+        let decide = |demanded: bool, allowed: Option<bool>, asked: bool, network: Option<bool>| {
+            let rules = StepRules { sandbox: demanded, network: allowed, ..StepRules::default() };
+            let options = JobOptions { sandbox: asked, network, ..JobOptions::default() };
+            match walls(&rules, "x", &options) {
+                Ok(None) => "none",
+                Ok(Some(Walls { network: false })) => "closed",
+                Ok(Some(Walls { network: true })) => "open",
+                Err(_) => "refused",
+            }
+        };
+        for (demanded, allowed, asked, network, decided) in [
+            (false, None, false, None, "none"),
+            (false, None, false, Some(true), "none"),
+            (false, None, false, Some(false), "refused"),
+            (false, None, true, None, "closed"),
+            (false, None, true, Some(true), "open"),
+            (false, Some(false), true, Some(true), "refused"),
+            (true, None, false, None, "closed"),
+            (true, None, false, Some(false), "closed"),
+            (true, None, false, Some(true), "refused"),
+            (true, None, true, Some(true), "refused"),
+            (true, Some(true), false, None, "closed"),
+            (true, Some(true), false, Some(true), "open"),
+            (true, Some(false), true, Some(true), "refused"),
+        ] {
+            let got = decide(demanded, allowed, asked, network);
+            assert_eq!(
+                got, decided,
+                "demanded {demanded} allowed {allowed:?} asked {asked} network {network:?}"
+            );
+        }
+    }
+}

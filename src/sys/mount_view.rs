@@ -1,0 +1,84 @@
+//! The files as somebody else shall see them: a mount namespace in which one folder is empty, but for what is shown.
+//!
+//! It is made once for a run and entered by each step, which costs one system call (setns(2)).
+
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change, mount_remount,
+};
+
+/// How large the empty folder may grow: it holds the names of what is shown.
+const OPTIONS: &CStr = c"mode=0755,size=1m";
+
+/// What is shown within the hidden folder.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The file or folder.
+    pub from: PathBuf,
+    /// Where it is seen.
+    pub at: PathBuf,
+    /// Whether it can be written.
+    pub is_writable: bool,
+}
+
+/// A view of the files that processes can enter.
+#[derive(Debug)]
+pub struct MountView(OwnedFd);
+
+impl AsFd for MountView {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl MountView {
+    /// Makes a view in which `hidden` is empty but for what is `shown`. Blocking.
+    ///
+    /// # Errors
+    /// This process may not mount, or a file is not there.
+    pub fn new(hidden: PathBuf, shown: Vec<Shown>) -> io::Result<MountView> {
+        // A thread of its own: the namespace of the others stays.
+        let made = std::thread::spawn(move || make(&hidden, &shown)).join();
+        made.unwrap_or_else(|_| Err(io::Error::other("the thread that mounts has failed")))
+    }
+}
+
+#[expect(unsafe_code, reason = "the standard library and rustix have no safe way to part from a namespace")]
+fn part() -> io::Result<()> {
+    // SAFETY: this thread shares neither its root nor its working directory from here on, and nothing it has open changes.
+    match unsafe { libc::unshare(libc::CLONE_NEWNS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn make(hidden: &Path, shown: &[Shown]) -> io::Result<MountView> {
+    part()?;
+    // What is mounted on the machine later is seen here, and not the other way round.
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+    let opened: Vec<OwnedFd> = shown
+        .iter()
+        .map(|shown| Ok(rustix::fs::open(&shown.from, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?))
+        .collect::<io::Result<_>>()?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("quire", hidden, "tmpfs", flags, OPTIONS)?;
+    for (shown, from) in shown.iter().zip(opened) {
+        let from = PathBuf::from(format!("/proc/thread-self/fd/{}", from.as_fd().as_raw_fd()));
+        if fs::metadata(&from)?.is_dir() {
+            fs::create_dir_all(&shown.at)?;
+        } else {
+            File::create(&shown.at)?;
+        }
+        mount_bind_recursive(&from, &shown.at)?;
+        if !shown.is_writable {
+            mount_remount(&shown.at, MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID, c"")?;
+        }
+    }
+    Ok(MountView(File::open("/proc/thread-self/ns/mnt")?.into()))
+}
