@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve};
+use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve, watch};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -33,6 +33,9 @@ enum Command {
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
     Repo(repo::RepoCommand),
+    /// Watch branches of repositories elsewhere
+    #[command(subcommand)]
+    Watch(watch::WatchCommand),
     /// Check or run the pipeline of a working copy, without a server
     #[command(subcommand)]
     Ci(CiCommand),
@@ -165,6 +168,8 @@ fn perform(cli: Cli) -> Ended {
         Command::Serve { bind } => serve::serve(made()?, bind.as_deref()),
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data()?, command),
+        Command::Watch(command) if command.makes_a_data_folder() => watch::perform(&made()?, command),
+        Command::Watch(command) => watch::perform(&data()?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
         Command::Ci(CiCommand::Run { path, verbose, json }) => {
             ci_run::run(anywhere().ok().as_ref(), &path, ci_run::Output { verbose, json })

@@ -12,6 +12,7 @@ mod place;
 mod repo;
 mod runs;
 mod serve;
+mod watch;
 
 pub use args::run;
 pub use hook::hook_name;

@@ -12,14 +12,14 @@ use crate::model::{Diagnostic, RefName, RepoName, SecretName, parse_byte_size, p
 use crate::script::data;
 use crate::script::{Node, Value};
 
-const KEYS: [&str; 4] = ["http", "secrets", "pass-env", "limits"];
+const KEYS: [&str; 5] = ["http", "secrets", "pass-env", "limits", "watch"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
 const SECRET_KEYS: [&str; 3] = ["file", "repos", "refs"];
 const LIMIT_KEYS: [&str; 7] =
     ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
 
 /// Keys that a later version of quire will have.
-const PLANNED: [&str; 5] = ["steps", "retention", "notify", "watch", "policy"];
+const PLANNED: [&str; 4] = ["steps", "retention", "notify", "policy"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,9 +80,11 @@ impl Reader {
                 "secrets" => settings.secrets = self.secrets(value),
                 "pass-env" => settings.pass_env = self.names(value),
                 "limits" => settings.limits = self.limits(value),
+                "watch" => settings.watches = self.watches(value),
                 other => self.wrong.push(refused(key, other)),
             }
         }
+        self.check_tokens(root, &settings);
         settings
     }
 

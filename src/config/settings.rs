@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::watch::WatchDecl;
 use crate::model::{RefName, RepoName, SecretName};
 
 /// What `config.fnl` says.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub pass_env: Vec<String>,
     /// What runs must not exceed.
     pub limits: Limits,
+    /// Branches of repositories elsewhere.
+    pub watches: Vec<WatchDecl>,
 }
 
 /// Where the server answers over TCP.
@@ -95,6 +98,7 @@ impl Default for Settings {
             secrets: Vec::new(),
             pass_env: Vec::new(),
             limits: Limits::default(),
+            watches: Vec::new(),
         }
     }
 }
@@ -104,5 +108,10 @@ impl SecretDecl {
     pub fn is_granted(&self, repo: &RepoName, ref_name: &RefName) -> bool {
         (self.repos.is_empty() || self.repos.contains(repo))
             && (self.refs.is_empty() || self.refs.contains(ref_name))
+    }
+    /// Whether a run of this watched repository and ref may have the secret: only when it is named, because its code is
+    /// somebody else's.
+    pub fn is_granted_to_watch(&self, watch: &RepoName, ref_name: &RefName) -> bool {
+        !self.repos.is_empty() && self.is_granted(watch, ref_name)
     }
 }

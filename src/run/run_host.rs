@@ -242,6 +242,10 @@ impl JobHost for RunHost {
             Some(Err(problem @ SecretError::NotGranted(_))) => Err(HostError::Refused(format!(
                 "{problem}; the operator's config.fnl grants it to others (:repos, :refs)"
             ))),
+            Some(Err(SecretError::NotGrantedToWatch { name, watch })) => Err(HostError::Refused(format!(
+                "the secret `{name}` is not granted to the watched repository {watch}; in the operator's config.fnl, \
+                 :{name} {{:file \"…\" :repos [\"{watch}\"]}} grants it"
+            ))),
             Some(Err(problem)) => Err(HostError::Refused(problem.to_string())),
             None => Err(HostError::Refused(self.undeclared(name))),
         }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::{SecretDecl, SecretSource};
-use crate::model::SecretName;
+use crate::model::{RefName, RepoName, SecretName};
 
 /// The largest secret, in bytes.
 const MAX_SECRET: u64 = 1 << 20;
@@ -21,6 +21,9 @@ pub struct SecretGrant {
     pub name: String,
     /// Where its value comes from; nothing when the run may not have it.
     pub source: Option<GrantSource>,
+    /// The watched repository that may not have it because no scope names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<String>,
 }
 
 /// Where a granted secret's value comes from.
@@ -43,6 +46,16 @@ pub enum SecretError {
     /// The run may not have it.
     #[error("the secret `{0}` is not granted to this repository and ref")]
     NotGranted(SecretName),
+    /// The run is one of a watched repository that no scope names.
+    #[error(
+        "the secret `{name}` is not granted to the watched repository {watch}: its code is somebody else's"
+    )]
+    NotGrantedToWatch {
+        /// The secret.
+        name: SecretName,
+        /// The watched repository.
+        watch: String,
+    },
     /// Its file cannot be read.
     #[error("the secret `{name}` cannot be read from {path}: {problem}")]
     File {
@@ -62,7 +75,14 @@ impl SecretGrant {
             SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
             SecretSource::File(path) => GrantSource::File(path.clone()),
         });
-        SecretGrant { name: secret.name.to_string(), source }
+        SecretGrant { name: secret.name.to_string(), source, unnamed: None }
+    }
+
+    /// A declared secret for a run of a watched repository: only a scope that names it grants it.
+    pub fn to_watch(secret: &SecretDecl, watch: &RepoName, ref_name: &RefName) -> SecretGrant {
+        let grant = SecretGrant::new(secret, secret.is_granted_to_watch(watch, ref_name));
+        let unnamed = (!secret.repos.contains(watch)).then(|| watch.to_string());
+        SecretGrant { unnamed, ..grant }
     }
 }
 
@@ -87,7 +107,12 @@ impl SecretValues {
         let values = grants.iter().filter_map(|grant| {
             let name = SecretName::parse(&grant.name).ok()?;
             let value = match &grant.source {
-                None => Err(SecretError::NotGranted(name.clone())),
+                None => Err(match &grant.unnamed {
+                    Some(watch) => {
+                        SecretError::NotGrantedToWatch { name: name.clone(), watch: watch.clone() }
+                    }
+                    None => SecretError::NotGranted(name.clone()),
+                }),
                 Some(GrantSource::Literal(value)) => Ok(value.0.expose_secret().as_bytes().to_vec().into()),
                 Some(GrantSource::File(path)) => {
                     read_secret(path).map(SecretSlice::from).map_err(|problem| SecretError::File {
@@ -146,7 +171,8 @@ mod tests {
     use super::*;
 
     fn file(path: &Path) -> SecretGrant {
-        SecretGrant { name: "token".to_owned(), source: Some(GrantSource::File(path.to_owned())) }
+        let source = Some(GrantSource::File(path.to_owned()));
+        SecretGrant { name: "token".to_owned(), source, unnamed: None }
     }
 
     #[test]
@@ -177,8 +203,8 @@ mod tests {
     fn grants_cross_a_socket_and_show_nothing() {
         let literal = Some(GrantSource::Literal(GrantValue(SecretString::from("hunter22".to_owned()))));
         let grants = [
-            SecretGrant { name: "a".to_owned(), source: literal },
-            SecretGrant { name: "b".to_owned(), source: None },
+            SecretGrant { name: "a".to_owned(), source: literal, unnamed: None },
+            SecretGrant { name: "b".to_owned(), source: None, unnamed: None },
         ];
         let text = serde_json::to_string(&grants).unwrap();
         let values = SecretValues::load(&serde_json::from_str::<Vec<SecretGrant>>(&text).unwrap());
@@ -186,5 +212,25 @@ mod tests {
         assert!(matches!(values.get("b"), Some(Err(SecretError::NotGranted(_)))));
         assert_eq!(values.get("c"), None);
         assert_eq!(values.names().count(), 2);
+    }
+
+    #[test]
+    fn a_watched_repository_gets_what_names_it_and_nothing_else() {
+        let (watch, main) = (RepoName::parse("mirror").unwrap(), RefName::parse(b"refs/heads/main").unwrap());
+        let other = RefName::parse(b"refs/heads/other").unwrap();
+        let decl = |repos: &[&str], refs: &[&RefName]| SecretDecl {
+            name: SecretName::parse("token").unwrap(),
+            source: SecretSource::Literal(SecretString::from("hunter22".to_owned())),
+            repos: repos.iter().map(|repo| RepoName::parse(repo).unwrap()).collect(),
+            refs: refs.iter().map(|name| (*name).clone()).collect(),
+        };
+        let get = |decl: SecretDecl| {
+            SecretValues::load(&[SecretGrant::to_watch(&decl, &watch, &main)]).get("token").unwrap()
+        };
+        assert!(matches!(get(decl(&[], &[])), Err(SecretError::NotGrantedToWatch { .. })));
+        assert!(matches!(get(decl(&[], &[&main])), Err(SecretError::NotGrantedToWatch { .. })));
+        assert!(matches!(get(decl(&["site"], &[])), Err(SecretError::NotGrantedToWatch { .. })));
+        assert!(matches!(get(decl(&["mirror"], &[&other])), Err(SecretError::NotGranted(_))));
+        assert_eq!(get(decl(&["site", "mirror"], &[&main])), Ok(b"hunter22".to_vec()));
     }
 }

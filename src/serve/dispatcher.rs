@@ -272,7 +272,7 @@ impl Dispatcher {
             id: row.id.to_string(),
             repo: row.repo.to_string(),
             number: row.number,
-            git_dir: text(data.repo(&row.repo)),
+            git_dir: text(if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) }),
             run_dir: text(data.run(&row.repo, row.number)),
             cache_dir: text(data.cache().join("fennel")),
             ref_name: row.ref_name.as_bytes().to_vec(),
@@ -300,6 +300,12 @@ impl Dispatcher {
 
 /// The declared secrets, with the sources of those that the run may have.
 fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let granted = |secret: &SecretDecl| secret.is_granted(&row.repo, &row.ref_name);
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, granted(secret))).collect()
+    let grant = |secret: &SecretDecl| {
+        if row.is_watched() {
+            SecretGrant::to_watch(secret, &row.repo, &row.ref_name)
+        } else {
+            SecretGrant::new(secret, secret.is_granted(&row.repo, &row.ref_name))
+        }
+    };
+    settings.secrets.iter().map(grant).collect()
 }

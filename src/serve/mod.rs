@@ -7,7 +7,10 @@ mod follower;
 mod launch;
 mod pushes;
 mod recover;
+mod remote_look;
+mod remotes;
 mod start;
+mod watch_announce;
 mod watcher;
 
 pub use start::{ServeError, ServeOptions, serve};

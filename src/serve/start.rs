@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::dispatcher::dispatch;
 use super::pushes::{recover_pushes, watch_pushes};
+use super::remotes::watch_remotes;
 use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
@@ -177,12 +178,14 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     let local = local.map_err(|source| ServeError::Socket { path: data.socket(), source })?;
     let (wake, wakes) = mpsc::channel(MAX_WAKES);
     let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
-    let app = App::new(data.clone(), store, settings, (wake, pushes), url.clone());
+    let (watches, watch_wakes) = mpsc::channel(MAX_WAKES);
+    let app = App::new(data.clone(), store, settings, (wake, pushes, watches), url.clone());
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
     tokio::spawn(reap());
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
+    tokio::spawn(watch_remotes(app.clone(), watch_wakes));
     tokio::spawn(dispatch(app.clone(), options.binary, options.environment, wakes));
     let watched = app.clone();
     tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +36,11 @@ impl PidFd {
     /// The number of the process.
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// The descriptor, to be polled.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// Sends a signal; `false` when the process is gone.
