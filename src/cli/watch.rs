@@ -280,8 +280,8 @@ fn shown(time: Duration) -> String {
     let secs = time.as_secs();
     match () {
         () if time.subsec_millis() > 0 => format!("{}ms", time.as_millis()),
-        () if secs % 3600 == 0 => format!("{}h", secs / 3600),
-        () if secs % 60 == 0 && secs > 60 => format!("{}m", secs / 60),
+        () if secs.is_multiple_of(3600) => format!("{}h", secs / 3600),
+        () if secs.is_multiple_of(60) && secs > 60 => format!("{}m", secs / 60),
         () => format!("{secs}s"),
     }
 }

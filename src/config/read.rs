@@ -84,7 +84,7 @@ impl Reader {
                 other => self.wrong.push(refused(key, other)),
             }
         }
-        self.check_tokens(root, &settings);
+        self.finish_watches(root, &settings);
         settings
     }
 

@@ -124,8 +124,8 @@ impl Reader {
         Some(watch)
     }
 
-    /// Checks what needs the whole file: tokens are declared secrets.
-    pub(super) fn check_tokens(&mut self, root: &Node, settings: &Settings) {
+    /// Checks what needs the whole file: tokens are declared secrets, and no line with a password is shown.
+    pub(super) fn finish_watches(&mut self, root: &Node, settings: &Settings) {
         let names: Vec<&str> = settings.secrets.iter().map(|secret| secret.name.as_str()).collect();
         let pairs = root.get("watch").and_then(|table| table.as_table().ok()).unwrap_or_default();
         for token in pairs.iter().filter_map(|(_, watch)| watch.get("token")) {
@@ -138,7 +138,21 @@ impl Reader {
                 });
             }
         }
+        let urls = pairs.iter().filter_map(|(_, watch)| watch.get("url"));
+        let hidden = urls.filter(|url| url.as_str().is_ok_and(may_hold_password)).map(|url| url.span.line);
+        for line in hidden {
+            for wrong in
+                self.wrong.iter_mut().filter(|wrong| wrong.span.is_some_and(|span| span.line == line))
+            {
+                wrong.source_line = None;
+            }
+        }
     }
+}
+
+/// Whether a text that is no good address may have a password in it.
+fn may_hold_password(text: &str) -> bool {
+    RemoteUrl::parse(text).is_err() && text.contains(['@', '?', '#'])
 }
 
 /// Whether `:secrets` has this name, with a good value or not.

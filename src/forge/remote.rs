@@ -231,13 +231,14 @@ fn public_addresses(url: &RemoteUrl) -> Result<Vec<IpAddr>, Trouble> {
     }
     match found.iter().find_map(|address| not_public(*address).map(|why| (address, why))) {
         None => Ok(found),
-        Some((address, why)) => Err(Trouble::new(
-            TroubleKind::Refused,
-            format!(
-                "{} leads to {address}, which is {why}; --allow-private, or :allow-private true, allows that",
-                url.host()
-            ),
-        )),
+        Some((address, why)) => {
+            let host = url.host();
+            let is_it = host.parse() == Ok(*address);
+            let leads =
+                if is_it { format!("{host} is") } else { format!("{host} leads to {address}, which is") };
+            let text = format!("{leads} {why}; --allow-private, or :allow-private true, allows that");
+            Err(Trouble::new(TroubleKind::Refused, text))
+        }
     }
 }
 

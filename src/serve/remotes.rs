@@ -209,6 +209,9 @@ impl Remotes {
     }
 
     async fn hear(&mut self, wake: WatchWake) {
+        if self.app.settings.unchanged().is_none() {
+            self.reload().await;
+        }
         match wake {
             WatchWake::Changed => self.reload().await,
             WatchWake::Now { name, answer } => self.look_now(name, answer).await,

@@ -141,7 +141,7 @@ mod tests {
         let (watch, at) = (watch(), Timestamp::from_millis(5));
         assert!(insert_watch(&db, &watch, at).unwrap());
         assert!(!insert_watch(&db, &watch, at).unwrap());
-        assert_eq!(added_watches(&db).unwrap(), [watch.clone()]);
+        assert_eq!(added_watches(&db).unwrap(), std::slice::from_ref(&watch));
         let status = WatchStatus {
             state: "following".to_owned(),
             since: at,

@@ -192,7 +192,9 @@ fn follow(
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<bool> = fds.iter().take(2).map(|fd| !fd.revents().is_empty()).collect();
-        let fits = streams.iter_mut().fold(true, |fits, stream| stream.take() && fits);
+        let [out, err] = streams;
+        let (out_fits, err_fits) = (out.take(), err.take());
+        let fits = out_fits && err_fits;
         match ready.as_slice() {
             _ if !fits => return Ok(Some(LimitedEnd::TooMuch)),
             [true, _] => return Ok(None),

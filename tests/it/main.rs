@@ -10,3 +10,4 @@ mod place;
 mod stories;
 mod tidy;
 mod vm;
+mod watch;

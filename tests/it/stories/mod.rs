@@ -74,6 +74,11 @@ stories! {
     uninterruptible
     unknown_input
     unreadable_formats
+    watch
+    watch_force_push
+    watch_gone
+    watch_refused
+    watch_secrets
 }
 
 fn folder() -> PathBuf {
