@@ -180,8 +180,8 @@ fn time(node: &Node) -> Result<Duration, Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::read;
     use super::*;
+    use crate::config::read;
 
     #[test]
     fn a_watch_is_read() {

@@ -282,8 +282,8 @@ fn parse_listing(output: &[u8], full: &str) -> Result<Listing, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::create::make_at;
     use super::*;
+    use crate::forge::new_repo;
     use crate::model::RepoName;
     use crate::sys::limited_git::wanted;
 
@@ -335,10 +335,11 @@ mod tests {
     #[test]
     fn a_remote_that_sends_too_much_is_cut_off_and_leaves_no_ref() {
         let folder = tempfile::tempdir().unwrap();
-        let (data, name) = (folder.path(), RepoName::parse("w").unwrap());
-        make_at(data, &name, &data.join("there.git")).unwrap();
-        make_at(data, &name, &data.join("here.git")).unwrap();
-        let git = || GitCommand::in_repo(&data.join("there.git"));
+        let data = folder.path();
+        for name in ["there", "here"] {
+            new_repo(data, &RepoName::parse(name).unwrap()).unwrap();
+        }
+        let git = || GitCommand::in_repo(&data.join("repos/there.git"));
         // Bytes that do not pack well.
         let mut noise = Vec::new();
         let mut state = 7_u64;
@@ -359,8 +360,8 @@ mod tests {
         git().args(["update-ref", "refs/heads/main", &commit]).run().unwrap();
         let (_wanted, unwanted) = wanted().unwrap();
         let signs = RemoteSigns { ssh_config: None, data, unwanted: &unwanted };
-        let watch = watch(data.join("there.git").to_str().unwrap());
-        let here = data.join("here.git");
+        let watch = watch(data.join("repos/there.git").to_str().unwrap());
+        let here = data.join("repos/here.git");
         let remote = Remote::prepare(&watch, None, &here, signs).unwrap();
         assert_eq!(remote.list().unwrap().tip.unwrap().to_string(), commit);
         let small = GitLimits { file_bytes: 100_000, ..FETCH_LIMITS };

@@ -47,8 +47,8 @@ pub fn remove_watched(data: &Path, name: &RepoName) -> Result<(), RepoError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::create::new_repo;
     use super::*;
+    use crate::forge::new_repo;
 
     #[test]
     fn a_name_belongs_to_a_hosted_or_a_watched_repository() {

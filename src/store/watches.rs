@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_watch_is_kept_and_its_state_belongs_to_its_address() {
         let folder = tempfile::tempdir().unwrap();
-        let db = super::super::open(&folder.path().join("quire.db")).unwrap();
+        let db = crate::store::open(&folder.path().join("quire.db")).unwrap();
         let (watch, at) = (watch(), Timestamp::from_millis(5));
         assert!(insert_watch(&db, &watch, at).unwrap());
         assert!(!insert_watch(&db, &watch, at).unwrap());
