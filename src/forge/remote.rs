@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 
 use super::remote_trouble::{Trouble, TroubleKind};
+use super::watched::clear_leftovers;
 use crate::config::WatchDecl;
 use crate::model::{BranchName, CommitId, RemoteUrl, UrlScheme, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
@@ -15,10 +16,12 @@ use crate::sys::limited_git::{GitLimits, LimitedEnd, Unwanted};
 use crate::sys::resolve;
 
 /// What the question where a branch is may take.
-pub(super) const LIST_LIMITS: GitLimits = GitLimits { time: Duration::from_secs(60), file_bytes: 1 << 20 };
+const LIST_LIMITS: GitLimits =
+    GitLimits { time: Duration::from_secs(60), file_bytes: 1 << 20, ends_with_caller: false };
 
 /// What a fetch may take: one hour, and packs of 4 GiB.
-pub(super) const FETCH_LIMITS: GitLimits = GitLimits { time: Duration::from_secs(3600), file_bytes: 4 << 30 };
+const FETCH_LIMITS: GitLimits =
+    GitLimits { time: Duration::from_secs(3600), file_bytes: 4 << 30, ends_with_caller: true };
 
 /// The variable by which what is left of a dead server is found.
 pub const FETCH_MARK: &str = "QUIRE_WATCH";
@@ -109,15 +112,16 @@ impl<'a> Remote<'a> {
         parse_listing(&output, &full)
     }
 
-    /// Fetches the branch. The ref of the copy has moved when it returns, and its reflog says so. Blocking.
+    /// Fetches the branch; nobody else may fetch into the copy meanwhile. The ref of the copy has moved when it returns, and its reflog says so. Blocking.
     ///
     /// # Errors
     /// Says what is wrong with the remote.
     pub fn fetch(&self) -> Result<(), Trouble> {
+        clear_leftovers(self.copy, self.branch);
         self.fetch_within(FETCH_LIMITS)
     }
 
-    pub(super) fn fetch_within(&self, limits: GitLimits) -> Result<(), Trouble> {
+    fn fetch_within(&self, limits: GitLimits) -> Result<(), Trouble> {
         let full = self.branch.full();
         let refspec = format!("+{full}:{full}");
         let asked = [

@@ -31,6 +31,8 @@ pub(super) struct Permits {
 pub(super) struct Task {
     pub(super) app: App,
     pub(super) watch: WatchDecl,
+    /// The row of the copy, once it was found.
+    pub(super) row: Option<RepoRow>,
     /// Whether everything that was fetched is known to be recorded.
     pub(super) is_settled: bool,
     pub(super) permits: Arc<Permits>,
@@ -41,6 +43,7 @@ pub(super) struct Task {
 pub(super) struct Looked {
     pub(super) watch: WatchDecl,
     pub(super) finding: Finding,
+    pub(super) row: Option<RepoRow>,
     pub(super) is_settled: bool,
 }
 
@@ -62,7 +65,7 @@ impl Task {
                 default_branch: None,
             },
         };
-        Looked { watch: self.watch, finding, is_settled: self.is_settled }
+        Looked { watch: self.watch, finding, row: self.row, is_settled: self.is_settled }
     }
 
     async fn find(&mut self) -> Result<Finding, Trouble> {
@@ -105,7 +108,16 @@ impl Task {
     }
 
     /// The row of the copy, which is made when it is not there.
-    async fn row(&self) -> Result<RepoRow, Trouble> {
+    async fn row(&mut self) -> Result<RepoRow, Trouble> {
+        // A copy that somebody has taken away is made anew, and a name that a hosted repository took is lost.
+        let is_there = self.app.data.watched_repo(&self.watch.name).is_dir();
+        if let Some(row) =
+            self.row.take().filter(|_| is_there && !self.app.data.repo(&self.watch.name).exists())
+        {
+            self.row = Some(row.clone());
+            return Ok(row);
+        }
+        self.is_settled = false;
         let (data, name) = (self.app.data.clone(), self.watch.name.clone());
         let made = tokio::task::spawn_blocking(move || forge::watched_copy(data.path(), &name));
         let identity =
@@ -115,6 +127,7 @@ impl Task {
         let synced =
             self.app.store.call(move |connection| store::sync_repo(connection, &kept.id, &kept.name));
         synced.await.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
+        self.row = Some(row.clone());
         Ok(row)
     }
 

@@ -15,9 +15,9 @@ use crate::forge::{FETCH_MARK, TroubleKind};
 use crate::http::{App, WatchWake};
 use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
 use crate::model::{RepoName, chain};
-use crate::store::{self, WatchStatus};
+use crate::store::{self, RepoRow, WatchStatus};
 use crate::sys::limited_git::{Wanted, wanted};
-use crate::sys::pidfd::PidFd;
+use crate::sys::pidfd::{self, PidFd};
 use crate::sys::{clock, process, random};
 
 /// How far apart the first looks at remotes begin.
@@ -25,6 +25,9 @@ const SPREAD: Duration = Duration::from_millis(40);
 
 /// When config.fnl is looked at again, should nothing else be due: watches may have been written into it.
 const LOOK_AT_CONFIG: Duration = Duration::from_secs(60);
+
+/// How long the gits of a dead server are waited for.
+const END_PATIENCE: Duration = Duration::from_secs(10);
 
 type RemoveAnswer = oneshot::Sender<Result<(), WatchError>>;
 
@@ -34,6 +37,7 @@ struct Watched {
     status: Option<WatchStatus>,
     due: Instant,
     failures: u32,
+    row: Option<RepoRow>,
     is_settled: bool,
     /// While a look is taken: dropping it ends that look.
     look: Option<Wanted>,
@@ -91,13 +95,22 @@ pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>
 fn end_leftovers(data: &std::path::Path) {
     let mark = format!("{FETCH_MARK}={}", data.display());
     let is_left = |pid| process::environment_has(pid, &[mark.as_bytes()]);
+    let mut ending = Vec::new();
     for pid in process::all().into_iter().filter(|pid| is_left(*pid)) {
-        if let Ok(Some(left)) = PidFd::open(pid)
-            && is_left(pid)
-            && let Err(error) = left.signal(process::Signal::KILL)
-        {
-            tracing::warn!(%error, %pid, "a git that an earlier server has left cannot be ended");
+        let Ok(Some(left)) = PidFd::open(pid) else { continue };
+        if !is_left(pid) {
+            continue;
         }
+        match left.signal(process::Signal::KILL) {
+            Ok(_) => ending.push(left),
+            Err(error) => {
+                tracing::warn!(%error, %pid, "a git that an earlier server has left cannot be ended");
+            }
+        }
+    }
+    // What they have locked is free only when they are gone.
+    for left in pidfd::wait_all(ending, END_PATIENCE) {
+        tracing::warn!(pid = %left.pid(), "a git that an earlier server has left does not end");
     }
 }
 
@@ -162,6 +175,7 @@ impl Remotes {
             let task = Task {
                 app: self.app.clone(),
                 watch: watched.watch.clone(),
+                row: watched.row.clone(),
                 is_settled: watched.is_settled,
                 permits: Arc::clone(&self.permits),
                 unwanted: Arc::new(unwanted),
@@ -184,7 +198,7 @@ impl Remotes {
             return;
         }
         let state = looked.finding.state;
-        watched.is_settled = looked.is_settled;
+        (watched.row, watched.is_settled) = (looked.row, looked.is_settled);
         watched.failures =
             if matches!(state, WatchState::Trouble(_)) { watched.failures.saturating_add(1) } else { 0 };
         let wait = next_look(watched.watch.every, state, watched.failures, random::fraction());
@@ -312,6 +326,7 @@ impl Watched {
             status,
             due,
             failures: 0,
+            row: None,
             is_settled: false,
             look: None,
             asked: Vec::new(),

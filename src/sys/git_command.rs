@@ -6,12 +6,13 @@ use std::io::{self, Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::children;
-use super::pidfd::{PidFd, wait_any};
+use super::pidfd::{PidFd, wait_all};
 use super::process::Exit;
 
 /// How long a git that quire starts may take.
@@ -19,6 +20,14 @@ const DEADLINE: Duration = Duration::from_secs(600);
 
 /// The most of git's complaint that an error carries, in bytes.
 const MAX_COMPLAINT: usize = 4096;
+
+/// The git in `PATH`, sought once: a program that is named by its path can be started without a copy of this process.
+#[expect(clippy::disallowed_methods, reason = "git is found by PATH")]
+static GIT: LazyLock<OsString> = LazyLock::new(|| {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|file| file.is_file());
+    found.map_or_else(|| "git".into(), OsString::from)
+});
 
 /// One call of the system's git. No configuration but the repository's own, no prompt, no hook.
 pub struct GitCommand {
@@ -176,7 +185,7 @@ impl GitCommand {
     /// The process as it will be started: its own group, an empty environment but for what is listed here.
     #[expect(clippy::disallowed_methods, reason = "this is the door to git, and git is found by PATH")]
     pub(super) fn prepare(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(if self.program == "git" { GIT.as_os_str() } else { &self.program });
         command.env_clear().process_group(0);
         for name in ["PATH", "HOME", "TMPDIR"] {
             if let Some(value) = std::env::var_os(name) {
@@ -199,7 +208,7 @@ impl GitCommand {
 /// Waits for the end of a process and reaps it; at the deadline kills its group. Says whether it ended in time, and how.
 fn wait_until_end(pid: Pid, deadline: Duration) -> io::Result<(bool, Exit)> {
     let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
-    let in_time = wait_any(&[&process], deadline);
+    let in_time = wait_all(vec![&process], deadline).is_empty();
     if !in_time {
         // The group may be gone by now, which is as good.
         let _ = kill_process_group(pid, Signal::KILL);
@@ -208,7 +217,7 @@ fn wait_until_end(pid: Pid, deadline: Duration) -> io::Result<(bool, Exit)> {
         if let Some(exit) = children::reap_own(pid) {
             return Ok((in_time, exit));
         }
-        wait_any(&[&process], deadline);
+        wait_all(vec![&process], deadline);
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 
 use super::children;
 use super::git_command::GitCommand;
@@ -29,6 +29,8 @@ pub struct GitLimits {
     pub time: Duration,
     /// Bytes of any one file that it or its helpers write.
     pub file_bytes: u64,
+    /// Whether it ends with the thread that starts it. One that does not starts more cheaply, and is for short work.
+    pub ends_with_caller: bool,
 }
 
 /// How such a git ended.
@@ -80,7 +82,9 @@ impl GitCommand {
         let (out, out_theirs) = io::pipe()?;
         let (err, err_theirs) = io::pipe()?;
         command.stdin(Stdio::null()).stdout(out_theirs).stderr(err_theirs);
-        limit(&mut command, limits.file_bytes);
+        if limits.ends_with_caller {
+            tie(&mut command);
+        }
         let (pid, process) = children::start(|| {
             let child = command.spawn()?;
             let pid =
@@ -89,6 +93,9 @@ impl GitCommand {
             let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
             Ok((pid, process))
         })?;
+        // Before it has a helper, or anything to write. One that has ended already needs none.
+        let most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        let _ended = prlimit(Some(pid), Resource::Fsize, most(limits.file_bytes)).is_err();
         // The writing ends that are still open here.
         drop(command);
         let mut streams = [Stream::new(out.into(), MAX_OUTPUT)?, Stream::new(err.into(), MAX_CHATTER)?];
@@ -119,16 +126,11 @@ impl GitCommand {
     }
 }
 
-/// Has the process end with the thread that starts it, and write no larger file than this.
-#[expect(unsafe_code, reason = "the limits of a process are set between fork and exec")]
-fn limit(command: &mut Command, file_bytes: u64) {
-    let enter = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        setrlimit(Resource::Fsize, Rlimit { current: Some(file_bytes), maximum: Some(file_bytes) })?;
-        setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-        Ok(())
-    };
-    // SAFETY: the closure makes system calls only: it neither allocates nor takes a lock.
+/// Has the process end with the thread that starts it.
+#[expect(unsafe_code, reason = "the sign of a process is chosen between fork and exec")]
+fn tie(command: &mut Command) {
+    let enter = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: the closure makes one system call: it neither allocates nor takes a lock.
     unsafe { command.pre_exec(enter) };
 }
 
@@ -220,7 +222,9 @@ mod tests {
 
     fn run(script: &str, time: Duration) -> LimitedEnd {
         let (_wanted, unwanted) = wanted().unwrap();
-        shell(script).run_limited(GitLimits { time, file_bytes: 8192 }, &unwanted).unwrap()
+        shell(script)
+            .run_limited(GitLimits { time, file_bytes: 8192, ends_with_caller: true }, &unwanted)
+            .unwrap()
     }
 
     #[test]
@@ -233,7 +237,10 @@ mod tests {
         assert_eq!(run("while :; do echo much >&2; done", long), LimitedEnd::TooMuch);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("f").display().to_string();
-        assert_eq!(run(&format!("exec head -c 9000 /dev/zero >{file}"), long), LimitedEnd::TooMuch);
+        assert_eq!(
+            run(&format!("sleep 0.1; exec head -c 9000 /dev/zero >{file}"), long),
+            LimitedEnd::TooMuch
+        );
         assert!(matches!(run(&format!("head -c 8192 /dev/zero >{file}"), long), LimitedEnd::Done(_)));
     }
 
@@ -243,7 +250,7 @@ mod tests {
         assert_eq!(run("sleep 60 & exit 0", Duration::from_secs(30)), LimitedEnd::Done(Vec::new()));
         let (wanted, unwanted) = wanted().unwrap();
         drop(wanted);
-        let limits = GitLimits { time: Duration::from_secs(30), file_bytes: 8192 };
+        let limits = GitLimits { time: Duration::from_secs(30), file_bytes: 8192, ends_with_caller: false };
         assert_eq!(shell("sleep 60").run_limited(limits, &unwanted).unwrap(), LimitedEnd::Stopped);
         assert!(started.elapsed() < Duration::from_secs(10));
     }
