@@ -27,11 +27,17 @@ const FETCH_LIMITS: GitLimits =
 pub const FETCH_MARK: &str = "QUIRE_WATCH";
 
 /// Settings for every talk with a remote, besides those of the scheme.
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 6] = [
     "protocol.allow=never",
     "core.hooksPath=/dev/null",
     "core.askPass=",
     "credential.helper=",
+    "http.followRedirects=false",
+    "http.lowSpeedLimit=1000",
+];
+
+/// Settings for a fetch.
+const FETCH_SETTINGS: [&str; 9] = [
     "submodule.recurse=false",
     "fetch.recurseSubmodules=false",
     "fetch.fsckObjects=true",
@@ -42,8 +48,6 @@ const SETTINGS: [&str; 15] = [
     "fetch.writeCommitGraph=false",
     "gc.auto=0",
     "maintenance.auto=false",
-    "http.followRedirects=false",
-    "http.lowSpeedLimit=1000",
 ];
 
 /// How long http may be slower than the limit, in seconds.
@@ -108,7 +112,7 @@ impl<'a> Remote<'a> {
     pub fn list(&self) -> Result<Listing, Trouble> {
         let full = self.branch.full();
         let asked = ["ls-remote", "--symref", "--end-of-options", self.url.as_str(), "HEAD", &full];
-        let output = self.run(&asked, LIST_LIMITS)?;
+        let output = self.run(self.command(), &asked, LIST_LIMITS)?;
         parse_listing(&output, &full)
     }
 
@@ -137,11 +141,12 @@ impl<'a> Remote<'a> {
             self.url.as_str(),
             &refspec,
         ];
-        self.run(&asked, limits).map(drop)
+        let git = FETCH_SETTINGS.iter().fold(self.command(), |git, setting| git.args(["-c", setting]));
+        self.run(git, &asked, limits).map(drop)
     }
 
-    fn run(&self, asked: &[&str], limits: GitLimits) -> Result<Vec<u8>, Trouble> {
-        let ended = self.command().args(asked).run_limited(limits, self.signs.unwanted);
+    fn run(&self, git: GitCommand, asked: &[&str], limits: GitLimits) -> Result<Vec<u8>, Trouble> {
+        let ended = git.args(asked).run_limited(limits, self.signs.unwanted);
         let ended = ended.map_err(|error| {
             Trouble::new(TroubleKind::Failed, format!("git could not be started: {error}"))
         })?;
