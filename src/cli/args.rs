@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::executor;
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, doctor, licenses, logs, ops, place, repo, runs, serve, service};
+use super::{ci, ci_run, doctor, licenses, logs, ops, place, repo, runs, serve, service, watch};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -42,6 +42,9 @@ enum Command {
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
     Repo(repo::RepoCommand),
+    /// Watch branches of repositories elsewhere
+    #[command(subcommand)]
+    Watch(watch::WatchCommand),
     /// Check or run the pipeline of a working copy, without a server
     #[command(subcommand)]
     Ci(CiCommand),
@@ -196,6 +199,8 @@ fn perform(cli: Cli) -> Ended {
         }
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data()?, command),
+        Command::Watch(command) if command.makes_a_data_folder() => watch::perform(&made()?, command),
+        Command::Watch(command) => watch::perform(&data()?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
         Command::Ci(CiCommand::Run { path, verbose, json, profile }) => {
             let profiles = place::profiles(profile.as_deref())?;

@@ -16,6 +16,7 @@ mod repo;
 mod runs;
 mod serve;
 mod service;
+mod watch;
 
 pub use args::run;
 pub use hook::hook_name;

@@ -91,6 +91,7 @@ fn failure(error: &RepoError) -> Failure {
         | RepoError::Damaged { .. }
         | RepoError::RelativeBinary { .. } => Code::Broken,
         RepoError::Exists(_)
+        | RepoError::Watched(_)
         | RepoError::Format { .. }
         | RepoError::OwnHooks { .. }
         | RepoError::OtherFileSystem { .. }

@@ -12,10 +12,10 @@ pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bo
     let repo = repo.map(RepoName::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
     if let Some(name) = &repo
         && crate::forge::find(data.path(), name).is_err()
+        && !data.watched_repo(name).is_dir()
     {
-        return Err(
-            Failure::not_found(format!("there is no repository {name}")).hint("quire repo list lists them")
-        );
+        return Err(Failure::not_found(format!("there is no repository {name}"))
+            .hint("quire repo list and quire watch list list them"));
     }
     let filter = RunFilter { repo, limit };
     let rows = if data.database().exists() {

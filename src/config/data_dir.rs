@@ -78,6 +78,21 @@ impl DataDir {
         self.repos().join(name.folder())
     }
 
+    /// The folder of all copies of watched repositories.
+    pub fn watched(&self) -> PathBuf {
+        self.0.join("watched")
+    }
+
+    /// The copy of a watched repository.
+    pub fn watched_repo(&self, name: &RepoName) -> PathBuf {
+        self.watched().join(name.folder())
+    }
+
+    /// What ssh is told for watched repositories, when it is there.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.0.join("ssh_config")
+    }
+
     /// The name of the repository at this path, if it lies where repositories lie.
     pub fn repo_name(&self, git_dir: &Path) -> Option<RepoName> {
         let relative = git_dir.strip_prefix(self.repos()).ok()?.to_str()?;

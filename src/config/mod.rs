@@ -9,11 +9,13 @@ mod read;
 mod scope;
 mod settings;
 mod steps;
+mod watch;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
 pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};
 pub use read::{ConfigError, load, read};
-pub use scope::{Asker, MissingGrant};
+pub use scope::{Asker, MissingGrant, WATCH_EVENT};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
 pub use steps::{INSTALL_BWRAP, StepSettings, StepUser, find as find_step_user};
+pub use watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl, check_every};

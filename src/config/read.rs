@@ -14,14 +14,14 @@ use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName, parse_byte_
 use crate::script::data;
 use crate::script::{Node, Value};
 
-const KEYS: [&str; 6] = ["http", "secrets", "pass-env", "limits", "policy", "steps"];
+const KEYS: [&str; 7] = ["http", "secrets", "pass-env", "limits", "policy", "steps", "watch"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
 const SECRET_KEYS: [&str; 5] = ["file", "repos", "refs", "events", "jobs"];
 const LIMIT_KEYS: [&str; 7] =
     ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
 
 /// Keys that a later version of quire will have.
-const PLANNED: [&str; 3] = ["retention", "notify", "watch"];
+const PLANNED: [&str; 2] = ["retention", "notify"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +84,11 @@ impl Reader {
                 "limits" => settings.limits = self.limits(value),
                 "policy" => settings.policy = self.policy(value),
                 "steps" => settings.steps = read_steps(self, value),
+                "watch" => settings.watches = self.watches(value),
                 other => self.wrong.push(refused(key, other)),
             }
         }
+        self.finish_watches(root, &settings);
         settings
     }
 

@@ -4,7 +4,10 @@ use super::settings::SecretDecl;
 use crate::model::{RefName, RepoName};
 
 /// What can start a run, as `:events` of a secret names it.
-pub(super) const EVENTS: [&str; 3] = ["push", "manual", "watch"];
+pub(super) const EVENTS: [&str; 3] = ["push", "manual", WATCH_EVENT];
+
+/// The event of a watched repository. Its code is somebody else's: it gets only what names it in `:repos`.
+pub const WATCH_EVENT: &str = "watch";
 
 /// A run that wants secrets.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +28,8 @@ impl SecretDecl {
     pub fn missing(&self, asker: Asker<'_>) -> Vec<MissingGrant> {
         let mut missing = Vec::new();
         let mut lacks = |key: &str, value: String| missing.push((key.to_owned(), value));
-        if !self.repos.is_empty() && !asker.repo.is_some_and(|repo| self.repos.contains(repo)) {
+        let needs_name = !self.repos.is_empty() || asker.event == WATCH_EVENT;
+        if needs_name && !asker.repo.is_some_and(|repo| self.repos.contains(repo)) {
             lacks("repos", asker.repo.map_or_else(|| "a working copy".to_owned(), ToString::to_string));
         }
         if !self.refs.is_empty() && !self.refs.contains(asker.ref_name) {
@@ -49,6 +53,16 @@ mod tests {
     use crate::config::read;
 
     #[test]
+    fn a_watched_repository_gets_what_names_it_and_nothing_else() {
+        let settings =
+            read(br#"{:secrets {:all "hunter22" :named {:file "/k" :repos ["mirror"]}}}"#).unwrap();
+        let (watch, main) = (RepoName::parse("mirror").unwrap(), RefName::parse(b"refs/heads/main").unwrap());
+        let asker = Asker { repo: Some(&watch), ref_name: &main, event: WATCH_EVENT };
+        let missing: Vec<_> = settings.secrets.iter().map(|secret| secret.missing(asker)).collect();
+        assert_eq!(missing, [vec![("repos".to_owned(), "mirror".to_owned())], Vec::new()]);
+    }
+
+    #[test]
     fn a_grant_is_a_full_name_and_nothing_near_it() {
         let text =
             r#"{:secrets {:key {:file "/k" :repos ["site"] :refs ["refs/heads/main"] :events [:push]}}}"#;
@@ -69,6 +83,7 @@ mod tests {
             (Some("group/site"), "refs/heads/main", "push", "repos group/site"),
             (Some("Site"), "refs/heads/main", "push", "repos Site"),
             (Some("site"), "refs/heads/main", "manual", "events manual"),
+            (Some("site"), "refs/heads/main", "watch", "events watch"),
             (None, "refs/heads/x", "watch", "repos a working copy, refs refs/heads/x, events watch"),
         ] {
             assert_eq!(lacks(repo, name, event), expected, "{repo:?} {name} {event}");

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::policy::PolicySettings;
 use super::steps::StepSettings;
+use super::watch::WatchDecl;
 use crate::model::{JobId, RefName, RepoName, SecretName};
 
 /// What `config.fnl` says.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// What stands between steps and this machine.
     pub steps: StepSettings,
+    /// Branches of repositories elsewhere.
+    pub watches: Vec<WatchDecl>,
 }
 
 /// Where the server answers over TCP.
@@ -107,6 +110,7 @@ impl Default for Settings {
             limits: Limits::default(),
             policy: PolicySettings::default(),
             steps: StepSettings::default(),
+            watches: Vec::new(),
         }
     }
 }

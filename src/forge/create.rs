@@ -18,7 +18,11 @@ use super::trash::put_runs_away;
 /// Says that the name is taken, or what could not be written.
 pub fn new_repo(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     check_free(data, name)?;
-    let place = repo_dir(data, name);
+    make_at(data, name, &repo_dir(data, name))
+}
+
+/// Makes an empty bare repository at this place, where nothing is.
+pub(super) fn make_at(data: &Path, name: &RepoName, place: &Path) -> Result<Identity, RepoError> {
     make_folder(place.parent().unwrap_or(data))?;
     let write = |source| RepoError::Write { path: data.to_owned(), source };
     let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(data).map_err(write)?;
@@ -37,11 +41,11 @@ pub fn new_repo(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     sync_tree(&made)?;
     // Runs without a repository are what a removal left that did not end; they are not this one's.
     put_runs_away(data, name)?;
-    match move_folder(&made, &place) {
+    match move_folder(&made, place) {
         Ok(()) => Ok(identity),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(RepoError::Exists(name.clone()))
         }
-        Err(source) => Err(RepoError::Write { path: place, source }),
+        Err(source) => Err(RepoError::Write { path: place.to_owned(), source }),
     }
 }

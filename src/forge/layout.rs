@@ -18,6 +18,16 @@ pub fn repo_dir(data: &Path, name: &RepoName) -> PathBuf {
     repos_dir(data).join(name.folder())
 }
 
+/// The folder of the copies of watched repositories.
+pub(super) fn watched_root(data: &Path) -> PathBuf {
+    data.join("watched")
+}
+
+/// The folder of the copy of a watched repository, whether it is there or not.
+pub fn watched_dir(data: &Path, name: &RepoName) -> PathBuf {
+    watched_root(data).join(name.folder())
+}
+
 /// The folder of a repository's runs, whether it is there or not.
 pub fn runs_dir(data: &Path, name: &RepoName) -> PathBuf {
     data.join("runs").join(name.folder())
@@ -56,7 +66,21 @@ pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
 
 /// Checks that nothing has this name, nor one that differs in case only.
 pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> {
-    let mut folder = repos_dir(data);
+    match check_free_in(watched_root(data), name) {
+        Err(RepoError::Exists(_)) => Err(RepoError::Watched(name.clone())),
+        checked => checked.and_then(|()| check_free_in(repos_dir(data), name)),
+    }
+}
+
+/// Checks that no hosted repository has this name, nor one that differs in case only.
+///
+/// # Errors
+/// Says what has it.
+pub fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+    check_free_in(repos_dir(data), name)
+}
+
+fn check_free_in(mut folder: PathBuf, name: &RepoName) -> Result<(), RepoError> {
     for part in &name.folder() {
         for other in names_in(&folder)? {
             if other.eq_ignore_ascii_case(&part.to_string_lossy()) && part.to_string_lossy() != other {

@@ -28,6 +28,8 @@ mod open_tests;
 mod read_error;
 mod reflog;
 mod refs;
+mod remote;
+mod remote_trouble;
 mod repo_error;
 #[cfg(test)]
 mod repo_tests;
@@ -38,6 +40,7 @@ mod trash;
 mod workflow;
 #[cfg(test)]
 mod workflow_tests;
+mod watched;
 
 pub use adopt::{Adopted, adopt_from, adopt_in_place};
 pub use baseline::read_baseline;
@@ -45,7 +48,7 @@ pub use checkout::CheckedOut;
 pub use create::new_repo;
 pub use hooks::{HOOKS, install_hooks};
 pub use identity::{Identity, RepoId, read_identity};
-pub use layout::{find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir};
+pub use layout::{check_not_hosted, find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir, watched_dir};
 pub use ledger::{
     Bound, Claim, Found, How, Keys, KeysChange, MAX_RECENT, Recent, Report, Seen, Verdict, baseline, compare,
 };
@@ -58,7 +61,10 @@ pub use open::{
 pub use read_error::ReadError;
 pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
 pub use refs::{RefList, RefValue, Refs, head_branch};
+pub use remote::{FETCH_MARK, Listing, Remote, RemoteSigns};
+pub use remote_trouble::{Trouble, TroubleKind};
 pub use repo_error::RepoError;
 pub use settings::{apply_settings, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
+pub use watched::{remove_watched, watched_copy};
 pub use workflow::{WorkflowFile, workflow_path};

@@ -38,6 +38,9 @@ pub enum RepoError {
     /// There is a repository of this name.
     #[error("there is a repository {0} already")]
     Exists(RepoName),
+    /// A watched repository has the name.
+    #[error("{0} is a watched repository")]
+    Watched(RepoName),
     /// A name differs from another one in upper and lower case only.
     #[error(
         "{name} differs from {other} in upper and lower case only, which some file systems and people mix up"
@@ -166,6 +169,9 @@ impl RepoError {
             RepoError::Exists(name) => Some(format!(
                 "`quire repo rm {name}` moves it to the trash; a folder without quire.json is adopted by `quire repo adopt {name}`"
             )),
+            RepoError::Watched(name) => {
+                Some(format!("choose another name; `quire watch rm {name}` ends the watch"))
+            }
             RepoError::Overridden { key, .. } => Some(format!("remove `{key}` from the included file")),
             RepoError::Read { .. }
             | RepoError::Write { .. }

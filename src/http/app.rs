@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
 use crate::intake::{Scope, Settled, Settling, settle};
 use crate::model::{RepoName, RunId, chain};
@@ -50,6 +51,8 @@ pub struct App {
     pub wake: mpsc::Sender<Wake>,
     /// The way to whoever watches pushes until their receive-pack is gone.
     pub pushes: mpsc::Sender<OpenPush>,
+    /// The way to whoever watches remotes.
+    pub watches: mpsc::Sender<WatchWake>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
     /// Held while the spool is taken in.
@@ -82,7 +85,7 @@ impl App {
         data: DataDir,
         store: Store,
         settings: Arc<CurrentSettings>,
-        (wake, pushes): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>),
+        (wake, pushes, watches): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>, mpsc::Sender<WatchWake>),
         (url, environment): (Option<String>, Vec<(String, String)>),
     ) -> App {
         App {
@@ -92,6 +95,7 @@ impl App {
             live: LiveRuns::default(),
             wake,
             pushes,
+            watches,
             open_pushes: Arc::default(),
             draining: Arc::default(),
             url,
@@ -150,11 +154,12 @@ impl App {
         }
     }
 
-    /// The repository of this name: the row, made when the folder is there and the row is not.
+    /// The hosted repository of this name: the row, made when the folder is there and the row is not.
     pub async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, String> {
         let data = self.data.clone();
         let found = self.store.call(move |connection| -> Result<Option<RepoRow>, String> {
-            if let Some(row) = store::find_repo(connection, &name).map_err(|error| chain(&error))? {
+            let found = store::find_repo(connection, &name).map_err(|error| chain(&error))?;
+            if let Some(row) = found.filter(|row| !row.is_watched()) {
                 return Ok(Some(row));
             }
             let identity = crate::forge::read_identity(&data.repo(&name)).map_err(|error| chain(&error))?;

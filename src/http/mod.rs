@@ -9,7 +9,9 @@ mod hooks;
 mod pages;
 mod report;
 mod router;
+mod watches;
 
 pub use app::{App, Look, Wake};
 pub use hooks::{drain_spool, take_spool};
 pub use router::{local_router, public_router};
+pub use watches::{WatchFrame, WatchWake};

@@ -6,6 +6,7 @@
 //! database's writer calls it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use rusqlite::{Connection, Transaction};
 
@@ -19,6 +20,9 @@ use crate::forge::{
 use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp, chain};
 use crate::store::{self, Intent, NewRun, NewUpdate, PushedUpdate, RepoRow, StoreError};
 
+/// Who moves the refs of watched repositories.
+const WATCH_PUSHER: &str = "watch";
+
 /// What settling needs to know.
 pub struct Settling<'a> {
     /// The data folder.
@@ -31,6 +35,17 @@ pub struct Settling<'a> {
     pub now: Timestamp,
     /// Makes the id of a run.
     pub new_id: &'a mut dyn FnMut() -> RunId,
+}
+
+impl Settling<'_> {
+    /// The folder of the repository.
+    fn git_dir(&self) -> PathBuf {
+        if self.repo.is_watched() {
+            self.data.watched_repo(&self.repo.name)
+        } else {
+            self.data.repo(&self.repo.name)
+        }
+    }
 }
 
 /// What was settled.
@@ -100,7 +115,7 @@ pub fn settle(
 ) -> Result<Settled, SettleError> {
     let repo = settling.repo.name.to_string();
     let stored = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
-    let git_dir = settling.data.repo(&settling.repo.name);
+    let git_dir = settling.git_dir();
     let mut refs = Refs::of(&git_dir);
     let transaction = connection.transaction().map_err(stored)?;
     take_baseline(&transaction, settling)?;
@@ -132,7 +147,7 @@ fn take_baseline(transaction: &Transaction<'_>, settling: &Settling<'_>) -> Resu
         if store::is_based(transaction, id)? {
             return Ok(Ok(()));
         }
-        let held = match forge::read_baseline(&settling.data.repo(&settling.repo.name)) {
+        let held = match forge::read_baseline(&settling.git_dir()) {
             Ok(held) => held,
             Err(error) => return Ok(Err(error)),
         };
@@ -313,6 +328,7 @@ fn record(
         Decision::Skip(_) | Decision::Fail(_) | Decision::Run => "run".to_owned(),
     };
     let pusher = intent.and_then(|intent| intent.pusher.clone());
+    let pusher = pusher.or_else(|| settling.repo.is_watched().then(|| WATCH_PUSHER.to_owned()));
     let update = NewUpdate {
         repo: settling.repo.id.clone(),
         ref_name: name.clone(),

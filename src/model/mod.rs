@@ -3,6 +3,7 @@
 //! Nothing here does I/O. A type with a rule has one `parse`, which says what is wrong, and no public way
 //! around it.
 
+mod branch_name;
 mod chain;
 mod commit_id;
 mod container_name;
@@ -10,7 +11,9 @@ mod diagnostic;
 mod job_id;
 mod outcome;
 mod profile;
+mod public_address;
 mod ref_name;
+mod remote_url;
 mod repo_name;
 mod run_id;
 mod secret_name;
@@ -18,6 +21,7 @@ mod size;
 mod suggest;
 mod time;
 
+pub use branch_name::{BranchName, BranchNameError};
 pub use chain::chain;
 pub use commit_id::{CommitId, CommitIdError};
 pub use container_name::{ContainerNameError, MAX_CONTAINER_NAME, capability, container_user, network_name};
@@ -25,7 +29,9 @@ pub use diagnostic::{Diagnostic, Severity, Span, render_all};
 pub use job_id::{JobId, JobIdError};
 pub use outcome::{Outcome, Progress};
 pub use profile::{Profile, ProfileError};
+pub use public_address::not_public;
 pub use ref_name::{RefKind, RefName, RefNameError};
+pub use remote_url::{RemoteUrl, RemoteUrlError, UrlScheme};
 pub use repo_name::{RepoName, RepoNameError};
 pub use run_id::{RunId, RunName, RunNameError};
 pub use secret_name::{SecretName, SecretNameError};

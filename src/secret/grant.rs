@@ -68,12 +68,22 @@ impl SecretGrant {
     /// A declared secret, with its source when some job of the run may have it.
     pub fn new(secret: &SecretDecl, asker: Asker<'_>) -> SecretGrant {
         let missing = secret.missing(asker);
-        let source = missing.is_empty().then(|| match &secret.source {
-            SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
-            SecretSource::File(path) => GrantSource::File(path.clone()),
-        });
+        let source = missing.is_empty().then(|| source(secret));
         let jobs = secret.jobs.iter().map(ToString::to_string).collect();
         SecretGrant { name: secret.name.to_string(), source, missing, jobs }
+    }
+
+    /// A declared secret for what the operator uses it for: no scope binds that.
+    pub fn to_operator(secret: &SecretDecl) -> SecretGrant {
+        let (name, source) = (secret.name.to_string(), Some(source(secret)));
+        SecretGrant { name, source, missing: Vec::new(), jobs: Vec::new() }
+    }
+}
+
+fn source(secret: &SecretDecl) -> GrantSource {
+    match &secret.source {
+        SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
+        SecretSource::File(path) => GrantSource::File(path.clone()),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::follower::{Followed, finish, follow, settle};
 use super::launch::{Runner, start_runner};
 use super::recover::{Recovered, look};
-use crate::config::{Asker, Settings};
+use crate::config::{Asker, Settings, WATCH_EVENT};
 use crate::executor::container::ENGINE_VARIABLES;
 use crate::http::{App, Wake};
 use crate::journal::StopReason;
@@ -276,7 +276,7 @@ impl Dispatcher {
             id: row.id.to_string(),
             repo: row.repo.to_string(),
             number: row.number,
-            git_dir: text(data.repo(&row.repo)),
+            git_dir: text(if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) }),
             run_dir: text(data.run(&row.repo, row.number)),
             cache_dir: text(data.cache().join("fennel")),
             ref_name: row.ref_name.as_bytes().to_vec(),
@@ -308,6 +308,7 @@ impl Dispatcher {
 
 /// The declared secrets, with the sources of those that the run may have.
 fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event: &row.event };
+    let event = if row.is_watched() { WATCH_EVENT } else { &row.event };
+    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event };
     settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }

@@ -7,8 +7,11 @@ mod follower;
 mod launch;
 mod pushes;
 mod recover;
+mod remote_look;
+mod remotes;
 mod start;
 mod walls;
+mod watch_announce;
 mod watcher;
 
 pub use start::{ServeError, ServeOptions, Stopped, serve};

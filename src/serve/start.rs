@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::dispatcher::dispatch;
 use super::pushes::{recover_pushes, watch_pushes};
+use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
@@ -201,13 +202,16 @@ async fn run(
     let local = local.map_err(|source| ServeError::Socket { path: data.socket(), source })?;
     let (wake, wakes) = mpsc::channel(MAX_WAKES);
     let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
-    let app = App::new(data.clone(), store, settings, (wake, pushes), (url.clone(), options.environment));
+    let (watches, watch_wakes) = mpsc::channel(MAX_WAKES);
+    let app =
+        App::new(data.clone(), store, settings, (wake, pushes, watches), (url.clone(), options.environment));
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
     tokio::spawn(reap());
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
     tokio::spawn(dispatch(app.clone(), options.binary, options.profiles, wakes));
+    tokio::spawn(watch_remotes(app.clone(), watch_wakes));
     let watched = app.clone();
     tokio::spawn(async move {
         // The spool first: what is settled must know the intents of all pushes.

@@ -9,6 +9,7 @@ mod refs;
 mod repos;
 mod runs;
 mod updates;
+mod watches;
 mod writer;
 
 pub use open::{StoreError, open, open_read_only};
@@ -19,12 +20,19 @@ pub use pushes::{
 pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
-pub use repos::{RepoRow, find_repo, forget_missing, is_based, mark_based, repos as all_repos, sync_repo};
+pub use repos::{
+    RepoRow, WATCHED_ID, find_repo, forget_missing, is_based, mark_absent, mark_based, repos as all_repos,
+    sync_repo,
+};
 pub use runs::{
     NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
     newer_run, unfinished_runs,
 };
 pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
+pub use watches::{
+    WatchStatus, added_watches, delete_watch, forget_watch_state, insert_watch, save_watch_status,
+    watch_status,
+};
 pub use writer::{Store, WriterGone};
 
 #[cfg(test)]

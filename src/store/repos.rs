@@ -4,6 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use crate::model::RepoName;
 
+/// How the ids of copies of watched repositories begin; what follows is the id in their `quire.json`.
+pub const WATCHED_ID: &str = "watched:";
+
 /// A repository that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoRow {
@@ -11,6 +14,13 @@ pub struct RepoRow {
     pub id: String,
     /// Its name.
     pub name: RepoName,
+}
+
+impl RepoRow {
+    /// Whether it is the copy of a watched repository.
+    pub fn is_watched(&self) -> bool {
+        self.id.starts_with(WATCHED_ID)
+    }
 }
 
 fn row(id: String, name: &str) -> Option<RepoRow> {
@@ -31,17 +41,23 @@ pub fn sync_repo(connection: &Connection, id: &str, name: &RepoName) -> Result<(
     Ok(())
 }
 
-/// Records that the repositories which are not in `present` (by id) are gone.
+/// Records that the hosted repositories which are not in `present` (by id) are gone.
 pub fn forget_missing(connection: &Connection, present: &[String]) -> Result<()> {
     for repo in repos(connection)? {
         if !present.contains(&repo.id) {
-            connection.execute("UPDATE repos SET present = 0 WHERE id = ?1", [&repo.id])?;
+            mark_absent(connection, &repo.id)?;
         }
     }
     Ok(())
 }
 
-/// The repository with this name.
+/// Records that a repository is gone.
+pub fn mark_absent(connection: &Connection, id: &str) -> Result<()> {
+    connection.execute("UPDATE repos SET present = 0 WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// The repository with this name, hosted or watched.
 pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<RepoRow>> {
     let found = connection
         .prepare_cached("SELECT id FROM repos WHERE name = ?1 AND present = 1")?
@@ -50,10 +66,11 @@ pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<Repo
     Ok(found.map(|id| RepoRow { id, name: name.clone() }))
 }
 
-/// All repositories that are there, by name.
+/// All hosted repositories that are there, by name.
 pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, name FROM repos WHERE present = 1 ORDER BY name")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name FROM repos WHERE present = 1 AND id NOT LIKE 'watched:%' ORDER BY name",
+    )?;
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
     Ok(rows.into_iter().filter_map(|(id, name)| row(id, &name)).collect())

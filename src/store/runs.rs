@@ -79,6 +79,13 @@ pub struct RunRow {
     pub finished_at: Option<Timestamp>,
 }
 
+impl RunRow {
+    /// Whether it is a run of a watched repository.
+    pub fn is_watched(&self) -> bool {
+        self.repo_id.starts_with(super::repos::WATCHED_ID)
+    }
+}
+
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {

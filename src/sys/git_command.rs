@@ -5,11 +5,15 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::children;
+use super::pidfd::{PidFd, wait_all};
+use super::process::Exit;
 
 /// How long a git that quire starts may take.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -17,8 +21,15 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// The most of git's complaint that an error carries, in bytes.
 const MAX_COMPLAINT: usize = 4096;
 
+/// The git in `PATH`, sought once: a program that is named by its path can be started without a copy of this process.
+#[expect(clippy::disallowed_methods, reason = "git is found by PATH")]
+static GIT: LazyLock<OsString> = LazyLock::new(|| {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|file| file.is_file());
+    found.map_or_else(|| "git".into(), OsString::from)
+});
+
 /// One call of the system's git. No configuration but the repository's own, no prompt, no hook.
-#[derive(Debug)]
 pub struct GitCommand {
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
@@ -46,12 +57,12 @@ pub enum GitError {
         source: io::Error,
     },
     /// It ended with a failure.
-    #[error("`git {command}` failed ({status}): {complaint}")]
+    #[error("`git {command}` failed (exit code {exit}): {complaint}")]
     Failed {
         /// The arguments.
         command: String,
-        /// How it ended.
-        status: ExitStatus,
+        /// Its exit code.
+        exit: i32,
         /// What it wrote to its standard error.
         complaint: String,
     },
@@ -63,6 +74,13 @@ pub enum GitError {
         /// The time that it had.
         deadline: Duration,
     },
+}
+
+impl std::fmt::Debug for GitCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the environment, which may hold a credential.
+        f.debug_struct("GitCommand").field("args", &self.args).finish_non_exhaustive()
+    }
 }
 
 impl GitCommand {
@@ -133,23 +151,28 @@ impl GitCommand {
         stdin.rewind().map_err(follow)?;
         let mut stdout = tempfile::tempfile().map_err(follow)?;
         let mut stderr = tempfile::tempfile().map_err(follow)?;
-        let mut child = self
-            .prepare()
+        let mut prepared = self.prepare();
+        prepared
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout.try_clone().map_err(follow)?))
-            .stderr(Stdio::from(stderr.try_clone().map_err(follow)?))
-            .spawn()
-            .map_err(|source| GitError::Start { program: self.program.display().to_string(), source })?;
-        let in_time = wait_until_end(&mut child, self.deadline).map_err(follow)?;
-        let status = child.wait().map_err(follow)?;
+            .stderr(Stdio::from(stderr.try_clone().map_err(follow)?));
+        // Known as one's own child: the server reaps the others.
+        let (pid, ()) = children::start(|| {
+            let child = prepared.spawn()?;
+            let pid =
+                i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+            Ok((pid, ()))
+        })
+        .map_err(|source| GitError::Start { program: self.program.display().to_string(), source })?;
+        let (in_time, exit) = wait_until_end(pid, self.deadline).map_err(follow)?;
         if !in_time {
             return Err(GitError::TimedOut { command, deadline: self.deadline });
         }
-        if !status.success() {
+        if exit.code() != 0 {
             let complaint = read_back(&mut stderr).map_err(follow)?;
             let complaint = complaint.get(..MAX_COMPLAINT).unwrap_or(&complaint);
             let complaint = String::from_utf8_lossy(complaint).trim().to_owned();
-            return Err(GitError::Failed { command, status, complaint });
+            return Err(GitError::Failed { command, exit: exit.code(), complaint });
         }
         read_back(&mut stdout).map_err(follow)
     }
@@ -161,8 +184,8 @@ impl GitCommand {
 
     /// The process as it will be started: its own group, an empty environment but for what is listed here.
     #[expect(clippy::disallowed_methods, reason = "this is the door to git, and git is found by PATH")]
-    fn prepare(&self) -> Command {
-        let mut command = Command::new(&self.program);
+    pub(super) fn prepare(&self) -> Command {
+        let mut command = Command::new(if self.program == "git" { GIT.as_os_str() } else { &self.program });
         command.env_clear().process_group(0);
         for name in ["PATH", "HOME", "TMPDIR"] {
             if let Some(value) = std::env::var_os(name) {
@@ -182,29 +205,20 @@ impl GitCommand {
     }
 }
 
-/// Waits for the end of a process; at the deadline kills its group and answers no.
-fn wait_until_end(child: &mut Child, deadline: Duration) -> io::Result<bool> {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return Ok(true);
-    };
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let limit = Timespec {
-        tv_sec: i64::try_from(deadline.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: deadline.subsec_nanos().into(),
-    };
-    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-    let ended = loop {
-        match poll(&mut fds, Some(&limit)) {
-            Ok(count) => break count > 0,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    };
-    if !ended {
+/// Waits for the end of a process and reaps it; at the deadline kills its group. Says whether it ended in time, and how.
+fn wait_until_end(pid: Pid, deadline: Duration) -> io::Result<(bool, Exit)> {
+    let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
+    let in_time = wait_all(vec![&process], deadline).is_empty();
+    if !in_time {
         // The group may be gone by now, which is as good.
         let _ = kill_process_group(pid, Signal::KILL);
     }
-    Ok(ended)
+    loop {
+        if let Some(exit) = children::reap_own(pid) {
+            return Ok((in_time, exit));
+        }
+        wait_all(vec![&process], deadline);
+    }
 }
 
 /// Everything that was written to a file.

@@ -14,6 +14,14 @@ pub fn run_id() -> RunId {
     RunId::new(u64::try_from(now).unwrap_or_default(), random)
 }
 
+/// A number from 0 up to 1, without 1.
+pub fn fraction() -> f64 {
+    let fresh = uuid::Uuid::now_v7();
+    let bytes = fresh.as_bytes().iter().skip(12);
+    let number = bytes.fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    f64::from(number) / (f64::from(u32::MAX) + 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

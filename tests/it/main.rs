@@ -13,3 +13,4 @@ mod service;
 mod stories;
 mod tidy;
 mod vm;
+mod watch;

@@ -88,6 +88,11 @@ stories! {
     unreadable_formats
     workflow_mistakes
     workflow_toml
+    watch
+    watch_force_push
+    watch_gone
+    watch_refused
+    watch_secrets
 }
 
 fn folder() -> PathBuf {

@@ -1,0 +1,230 @@
+//! `:watch` of `config.fnl`: branches of repositories that quire does not host.
+
+use std::time::Duration;
+
+use super::read::{Reader, duration, key_text};
+use super::settings::Settings;
+use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, SecretName, UrlScheme, suggest};
+use crate::script::Node;
+
+const KEYS: [&str; 5] = ["url", "branch", "every", "token", "allow-private"];
+
+/// How often a branch is looked at when nothing else is said.
+pub const DEFAULT_EVERY: Duration = Duration::from_secs(60);
+
+/// The shortest time between two looks.
+const MIN_EVERY: Duration = Duration::from_secs(1);
+
+/// The longest time between two looks.
+const MAX_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The most watches that there can be.
+pub const MAX_WATCHES: usize = 1000;
+
+/// A branch of a repository elsewhere that is looked at again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchDecl {
+    /// What it is called: the name of its repository here.
+    pub name: RepoName,
+    /// Where the repository is.
+    pub url: RemoteUrl,
+    /// The branch.
+    pub branch: BranchName,
+    /// The time between two looks.
+    pub every: Duration,
+    /// Whether the machine may have an address that is not public.
+    pub allow_private: bool,
+    /// The secret that is shown to the remote.
+    pub token: Option<SecretName>,
+}
+
+impl WatchDecl {
+    /// What is wrong with the watch as a whole: the message, and a hint.
+    pub fn mistake(&self) -> Option<(String, &'static str)> {
+        self.token.as_ref()?;
+        match self.url.scheme() {
+            UrlScheme::Https => None,
+            UrlScheme::Http if self.url.is_loopback() => None,
+            UrlScheme::Http => Some(("a token is not sent over http".to_owned(), "use https://")),
+            UrlScheme::Ssh | UrlScheme::File => Some((
+                "a token is for https:// only".to_owned(),
+                "ssh takes its keys from ssh_config in the data folder, or from the account of the server",
+            )),
+        }
+    }
+
+    /// What the operator is warned of.
+    pub fn warning(&self) -> Option<String> {
+        let is_open = self.url.scheme() == UrlScheme::Http && !self.url.is_loopback();
+        is_open.then(|| format!("{}: nothing protects what comes over http; use https://", self.url))
+    }
+}
+
+/// Checks the time between two looks.
+///
+/// # Errors
+/// Says which times are possible.
+pub fn check_every(every: Duration) -> Result<Duration, String> {
+    if (MIN_EVERY..=MAX_EVERY).contains(&every) {
+        Ok(every)
+    } else {
+        Err("a branch is looked at every 1 s at the most often, and every 7 d at the least".to_owned())
+    }
+}
+
+impl Reader {
+    /// Reads `:watch`.
+    pub(super) fn watches(&mut self, table: &Node) -> Vec<WatchDecl> {
+        let Some(pairs) = self.take(table.as_table()) else { return Vec::new() };
+        if pairs.len() > MAX_WATCHES {
+            self.wrong.push(table.error(format!("these are more than {MAX_WATCHES} watches")));
+        }
+        let mut watches: Vec<WatchDecl> = Vec::new();
+        for (key, value) in pairs {
+            let Some(watch) = self.watch(key, value) else { continue };
+            if watches.iter().any(|other| other.name == watch.name) {
+                self.wrong.push(key.error(format!("`{}` is watched twice", watch.name)));
+                continue;
+            }
+            watches.push(watch);
+        }
+        watches
+    }
+
+    fn watch(&mut self, key: &Node, table: &Node) -> Option<WatchDecl> {
+        let name = RepoName::parse(key_text(key)).map_err(|error| key.error(error.to_string()));
+        let name = self.take(name);
+        let pairs = self.take(table.as_table())?;
+        let (mut url, mut branch, mut every) = (None, None, Some(DEFAULT_EVERY));
+        let (mut token, mut allow_private) = (None, false);
+        let mistakes = self.wrong.len();
+        for (key, value) in pairs {
+            match key_text(key) {
+                "url" => url = self.take(address(value)),
+                "branch" => branch = self.take(branch_name(value)),
+                "every" => every = self.take(time(value)),
+                "token" => token = self.take(secret_name(value)),
+                "allow-private" => allow_private = self.take(value.as_bool()).unwrap_or_default(),
+                _ => self.wrong.push(key.unknown_key(&KEYS)),
+            }
+        }
+        for missing in ["url", "branch"].into_iter().filter(|key| table.get(key).is_none()) {
+            let help = "write {:url \"https://…\" :branch \"main\"}";
+            self.wrong.push(table.error(format!("this watch has no `:{missing}`")).help(help));
+        }
+        if self.wrong.len() > mistakes {
+            return None;
+        }
+        let watch =
+            WatchDecl { name: name?, url: url?, branch: branch?, every: every?, allow_private, token };
+        if let Some((problem, help)) = watch.mistake() {
+            self.wrong.push(table.get("token").unwrap_or(table).error(problem).help(help));
+            return None;
+        }
+        Some(watch)
+    }
+
+    /// Checks what needs the whole file: tokens are declared secrets, and no line with a password is shown.
+    pub(super) fn finish_watches(&mut self, root: &Node, settings: &Settings) {
+        let names: Vec<&str> = settings.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        let pairs = root.get("watch").and_then(|table| table.as_table().ok()).unwrap_or_default();
+        for token in pairs.iter().filter_map(|(_, watch)| watch.get("token")) {
+            let Ok(name) = token.as_str() else { continue };
+            if SecretName::parse(name).is_ok() && !is_named(root, name) {
+                let problem = token.error(format!("no secret is called `{name}`"));
+                self.wrong.push(match suggest(name, names.iter().copied()) {
+                    Some(near) => problem.help(format!("did you mean `{near}`?")),
+                    None => problem.help(format!(":secrets {{:{name} {{:file \"/path\"}}}} declares it")),
+                });
+            }
+        }
+        let urls = pairs.iter().filter_map(|(_, watch)| watch.get("url"));
+        let hidden = urls.filter(|url| url.as_str().is_ok_and(may_hold_password)).map(|url| url.span.line);
+        for line in hidden {
+            for wrong in
+                self.wrong.iter_mut().filter(|wrong| wrong.span.is_some_and(|span| span.line == line))
+            {
+                wrong.source_line = None;
+            }
+        }
+    }
+}
+
+/// Whether a text that is no good address may have a password in it.
+fn may_hold_password(text: &str) -> bool {
+    RemoteUrl::parse(text).is_err() && text.contains(['@', '?', '#'])
+}
+
+/// Whether `:secrets` has this name, with a good value or not.
+fn is_named(root: &Node, name: &str) -> bool {
+    root.get("secrets").is_some_and(|secrets| secrets.get(name).is_some())
+}
+
+fn address(node: &Node) -> Result<RemoteUrl, Diagnostic> {
+    RemoteUrl::parse(node.as_str()?).map_err(|error| node.error(error.to_string()).help(error.hint))
+}
+
+fn branch_name(node: &Node) -> Result<BranchName, Diagnostic> {
+    BranchName::parse(node.as_str()?).map_err(|error| node.error(error.to_string()))
+}
+
+fn secret_name(node: &Node) -> Result<SecretName, Diagnostic> {
+    SecretName::parse(node.as_str()?).map_err(|error| {
+        node.error(error.to_string()).help("a token is named here; its value stands in `:secrets`")
+    })
+}
+
+fn time(node: &Node) -> Result<Duration, Diagnostic> {
+    check_every(duration(node)?).map_err(|problem| node.error(problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read;
+
+    #[test]
+    fn a_watch_is_read() {
+        let text = r#"{:watch {"linux" {:url "https://example.org/linux.git" :branch "master" :every "5m" :token "t"}
+                               "g/local" {:url "/srv/x" :branch "main" :allow-private true}}
+                       :secrets {:t "tok-123456"}}"#;
+        let watches = read(text.as_bytes()).unwrap().watches;
+        assert_eq!(watches.len(), 2);
+        assert_eq!((watches[0].name.as_str(), watches[0].every), ("linux", Duration::from_secs(300)));
+        assert_eq!(watches[0].token.as_ref().unwrap().as_str(), "t");
+        assert_eq!((watches[1].every, watches[1].allow_private), (DEFAULT_EVERY, true));
+    }
+
+    #[test]
+    fn all_mistakes_of_watches_are_found_at_once() {
+        let text = r#"{:watch {"-x" {:url "https://h/x" :branch "main"}
+          "a" {:url "git://h/x" :branch "a b" :every "0s" :tokn "t"}
+          "b" {:branch "main"}
+          "c" {:url "https://u:hunter22@h/x" :branch "--x"}
+          "d" {:url "ssh://h/x" :branch "main" :token "t"}
+          "e" {:url "https://h/x" :branch "main" :token "tt"}
+          "f" {:url "http://h/x" :branch "main" :token "t"}
+          "g" {:url "/x" :branch "main" :every "500ms"}}
+          :secrets {:t "tok-123456"}}"#;
+        let wrong = read(text.as_bytes()).unwrap_err();
+        let shown: Vec<String> =
+            wrong.iter().map(|wrong| format!("{}: {}", wrong.place(), wrong.message)).collect();
+        assert_eq!(
+            shown,
+            [
+                "config.fnl:1:10: `-x`: a part of a name must not begin with '-'",
+                "config.fnl:2:21: `git://` is not fetched from",
+                "config.fnl:2:41: `a b` is not the name of a branch: spaces, control characters and ~ ^ : ? * [ \\ are not allowed",
+                "config.fnl:2:54: no time at all is not a limit",
+                "config.fnl:2:59: there is no key `:tokn` here",
+                "config.fnl:3:15: this watch has no `:url`",
+                "config.fnl:4:21: a password or user does not belong into an address",
+                "config.fnl:4:54: `--x` is not the name of a branch: it must not begin with `-`",
+                "config.fnl:5:55: a token is for https:// only",
+                "config.fnl:7:56: a token is not sent over http",
+                "config.fnl:8:48: a branch is looked at every 1 s at the most often, and every 7 d at the least",
+                "config.fnl:6:57: no secret is called `tt`",
+            ]
+        );
+    }
+}

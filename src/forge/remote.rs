@@ -1,0 +1,382 @@
+//! Asking a remote where a branch is, and fetching it: the system's git, which may speak one protocol with one machine.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+
+use super::remote_trouble::{Trouble, TroubleKind};
+use super::watched::clear_leftovers;
+use crate::config::WatchDecl;
+use crate::model::{BranchName, CommitId, RemoteUrl, UrlScheme, not_public};
+use crate::secret::{Redactor, SecretGrant, SecretValues};
+use crate::sys::git_command::GitCommand;
+use crate::sys::limited_git::{GitLimits, LimitedEnd, Unwanted};
+use crate::sys::resolve;
+
+/// What the question where a branch is may take.
+const LIST_LIMITS: GitLimits =
+    GitLimits { time: Duration::from_secs(60), file_bytes: 1 << 20, ends_with_caller: false };
+
+/// What a fetch may take: one hour, and packs of 4 GiB.
+const FETCH_LIMITS: GitLimits =
+    GitLimits { time: Duration::from_secs(3600), file_bytes: 4 << 30, ends_with_caller: true };
+
+/// The variable by which what is left of a dead server is found.
+pub const FETCH_MARK: &str = "QUIRE_WATCH";
+
+/// Settings for every talk with a remote, besides those of the scheme.
+const SETTINGS: [&str; 6] = [
+    "protocol.allow=never",
+    "core.hooksPath=/dev/null",
+    "core.askPass=",
+    "credential.helper=",
+    "http.followRedirects=false",
+    "http.lowSpeedLimit=1000",
+];
+
+/// Settings for a fetch.
+const FETCH_SETTINGS: [&str; 9] = [
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "fetch.fsckObjects=true",
+    // Mistakes of old tools, which many repositories hold and which harm nobody.
+    "fetch.fsck.zeroPaddedFilemode=ignore",
+    "fetch.fsck.missingSpaceBeforeDate=ignore",
+    "fetch.fsck.badTimezone=ignore",
+    "fetch.writeCommitGraph=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+];
+
+/// How long http may be slower than the limit, in seconds.
+const LOW_SPEED_TIME: &str = "http.lowSpeedTime=30";
+
+/// A remote that can be asked: its machine is one that quire goes to, and its credential is at hand.
+pub struct Remote<'a> {
+    url: &'a RemoteUrl,
+    branch: &'a BranchName,
+    copy: &'a Path,
+    addresses: Vec<IpAddr>,
+    header: Option<String>,
+    redactor: Redactor,
+    signs: RemoteSigns<'a>,
+}
+
+/// What a talk with a remote is told from outside.
+#[derive(Clone, Copy)]
+pub struct RemoteSigns<'a> {
+    /// The file that ssh is told to read instead of the account's own.
+    pub ssh_config: Option<&'a Path>,
+    /// The data folder, by which the processes of the talk are found.
+    pub data: &'a Path,
+    /// Ends the talk.
+    pub unwanted: &'a Unwanted,
+}
+
+/// What a remote says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Where the branch is; nothing when it has none of this name.
+    pub tip: Option<CommitId>,
+    /// The branch that its `HEAD` names.
+    pub default_branch: Option<String>,
+}
+
+impl<'a> Remote<'a> {
+    /// Looks up the machine and reads the credential; `copy` is the repository to fetch into. Blocking.
+    ///
+    /// # Errors
+    /// Says why quire does not go there.
+    pub fn prepare(
+        watch: &'a WatchDecl,
+        token: Option<SecretGrant>,
+        copy: &'a Path,
+        signs: RemoteSigns<'a>,
+    ) -> Result<Remote<'a>, Trouble> {
+        let addresses = if watch.allow_private { Vec::new() } else { public_addresses(&watch.url)? };
+        let values = SecretValues::load(token.as_slice());
+        let header = match &watch.token {
+            None => None,
+            Some(name) => Some(header(name.as_str(), &values)?),
+        };
+        let redactor = Redactor::new(values.known());
+        Ok(Remote { url: &watch.url, branch: &watch.branch, copy, addresses, header, redactor, signs })
+    }
+
+    /// Asks where the branch is. Blocking.
+    ///
+    /// # Errors
+    /// Says what is wrong with the remote.
+    pub fn list(&self) -> Result<Listing, Trouble> {
+        let full = self.branch.full();
+        let asked = ["ls-remote", "--symref", "--end-of-options", self.url.as_str(), "HEAD", &full];
+        let output = self.run(self.command(), &asked, LIST_LIMITS)?;
+        parse_listing(&output, &full)
+    }
+
+    /// Fetches the branch; nobody else may fetch into the copy meanwhile. The ref of the copy has moved when it returns, and its reflog says so. Blocking.
+    ///
+    /// # Errors
+    /// Says what is wrong with the remote.
+    pub fn fetch(&self) -> Result<(), Trouble> {
+        clear_leftovers(self.copy, self.branch);
+        self.fetch_within(FETCH_LIMITS)
+    }
+
+    fn fetch_within(&self, limits: GitLimits) -> Result<(), Trouble> {
+        let full = self.branch.full();
+        let refspec = format!("+{full}:{full}");
+        let asked = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--no-auto-gc",
+            "--no-show-forced-updates",
+            "--refmap=",
+            "--end-of-options",
+            self.url.as_str(),
+            &refspec,
+        ];
+        let git = FETCH_SETTINGS.iter().fold(self.command(), |git, setting| git.args(["-c", setting]));
+        self.run(git, &asked, limits).map(drop)
+    }
+
+    fn run(&self, git: GitCommand, asked: &[&str], limits: GitLimits) -> Result<Vec<u8>, Trouble> {
+        let ended = git.args(asked).run_limited(limits, self.signs.unwanted);
+        let ended = ended.map_err(|error| {
+            Trouble::new(TroubleKind::Failed, format!("git could not be started: {error}"))
+        })?;
+        match ended {
+            LimitedEnd::Done(output) => Ok(output),
+            LimitedEnd::Failed(complaint) => Err(Trouble::parse(&self.redactor.text(&complaint))),
+            LimitedEnd::TimedOut => Err(Trouble::new(
+                TroubleKind::Unreachable,
+                format!("it did not answer to the end within {} s", limits.time.as_secs()),
+            )),
+            LimitedEnd::TooMuch => Err(Trouble::new(
+                TroubleKind::TooMuch,
+                format!("it sends too much: packs have at most {} MiB", limits.file_bytes >> 20),
+            )),
+            LimitedEnd::Stopped => Err(Trouble::new(TroubleKind::Stopped, "the server stops")),
+        }
+    }
+
+    /// The git that speaks with this remote and no other.
+    fn command(&self) -> GitCommand {
+        let protocol = match self.url.scheme() {
+            UrlScheme::Https => "protocol.https.allow=always",
+            UrlScheme::Http => "protocol.http.allow=always",
+            UrlScheme::Ssh => "protocol.ssh.allow=always",
+            UrlScheme::File => "protocol.file.allow=always",
+        };
+        let mut git = GitCommand::in_repo(self.copy)
+            .env("HOME", self.copy)
+            .env(FETCH_MARK, self.signs.data)
+            .env("GIT_COMMITTER_NAME", "quire")
+            .env("GIT_COMMITTER_EMAIL", "watch@quire.invalid")
+            .env("GIT_REFLOG_ACTION", "watch")
+            .env("GIT_SSH_COMMAND", self.ssh())
+            .env("GIT_SSH_VARIANT", "ssh");
+        for setting in SETTINGS.into_iter().chain([LOW_SPEED_TIME, protocol]) {
+            git = git.args(["-c", setting]);
+        }
+        if !self.addresses.is_empty() && self.url.scheme() != UrlScheme::Ssh {
+            git = git.arg("-c").arg(format!("http.curloptResolve={}", self.pin()));
+        }
+        if let Some(header) = &self.header {
+            git = git
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", format!("http.{}.extraheader", self.url.origin()))
+                .env("GIT_CONFIG_VALUE_0", header);
+        }
+        git
+    }
+
+    /// Has curl connect to the addresses that were checked: the name may lead elsewhere a moment later.
+    fn pin(&self) -> String {
+        let shown = |address: &IpAddr| match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let addresses: Vec<String> = self.addresses.iter().map(shown).collect();
+        format!("{}:{}:{}", self.url.host(), self.url.port(), addresses.join(","))
+    }
+
+    /// What git gives to the shell to start ssh: fixed words, a quoted path, and an address that was checked.
+    fn ssh(&self) -> String {
+        let mut words = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 \
+                         -o ServerAliveCountMax=4 -o ClearAllForwardings=yes -o ForwardAgent=no -o PermitLocalCommand=no \
+                         -o ControlPath=none"
+            .to_owned();
+        if let Some(file) = self.signs.ssh_config {
+            let path = file.to_string_lossy().replace('\'', "'\\''");
+            words.push_str(&format!(" -F '{path}'"));
+        }
+        if let (Some(address), UrlScheme::Ssh) = (self.addresses.first(), self.url.scheme()) {
+            // The key of the machine is still sought under its name.
+            let (host, port) = (self.url.host(), self.url.port());
+            let alias = if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") };
+            words.push_str(&format!(" -o HostName={address} -o 'HostKeyAlias={alias}'"));
+        }
+        words
+    }
+}
+
+/// The addresses of the machine, all of which have to be public.
+fn public_addresses(url: &RemoteUrl) -> Result<Vec<IpAddr>, Trouble> {
+    if url.scheme() == UrlScheme::File {
+        return Ok(Vec::new());
+    }
+    let found = resolve::addresses(url.host(), url.port()).map_err(|error| {
+        Trouble::new(TroubleKind::Unreachable, format!("{} could not be looked up: {error}", url.host()))
+    })?;
+    if found.is_empty() {
+        let text = format!("{} has no address", url.host());
+        return Err(Trouble::new(TroubleKind::Unreachable, text));
+    }
+    match found.iter().find_map(|address| not_public(*address).map(|why| (address, why))) {
+        None => Ok(found),
+        Some((address, why)) => {
+            let host = url.host();
+            let is_it = host.parse() == Ok(*address);
+            let leads =
+                if is_it { format!("{host} is") } else { format!("{host} leads to {address}, which is") };
+            let text = format!("{leads} {why}; --allow-private, or :allow-private true, allows that");
+            Err(Trouble::new(TroubleKind::Refused, text))
+        }
+    }
+}
+
+/// The header with the credential. The user's name is one that the usual forges take beside a token.
+fn header(name: &str, values: &SecretValues) -> Result<String, Trouble> {
+    let refused = |text: String| Trouble::new(TroubleKind::Refused, text);
+    let value = match values.get(name, "") {
+        Some(Ok(value)) => value,
+        Some(Err(problem)) => return Err(refused(problem.to_string())),
+        None => return Err(refused(format!("no secret is called `{name}` in config.fnl"))),
+    };
+    if value.is_empty() || value.iter().any(u8::is_ascii_control) {
+        return Err(refused(format!(
+            "the secret `{name}` is no token: it is empty or has control characters"
+        )));
+    }
+    let pair = [b"x-access-token:".as_slice(), &value].concat();
+    Ok(format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+}
+
+/// Reads the answer of `git ls-remote --symref`.
+fn parse_listing(output: &[u8], full: &str) -> Result<Listing, Trouble> {
+    let mut listing = Listing::default();
+    for line in String::from_utf8_lossy(output).lines() {
+        let Some((value, name)) = line.split_once('\t') else { continue };
+        if name == "HEAD" {
+            let target = value.strip_prefix("ref: refs/heads/");
+            listing.default_branch = target.map(str::to_owned).or(listing.default_branch);
+        } else if name == full {
+            let tip = CommitId::parse(value).map_err(|_| {
+                Trouble::new(
+                    TroubleKind::Failed,
+                    "its objects are not named by SHA-1, which quire does not read",
+                )
+            })?;
+            listing.tip = Some(tip);
+        }
+    }
+    Ok(listing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forge::new_repo;
+    use crate::model::RepoName;
+    use crate::sys::limited_git::wanted;
+
+    fn watch(url: &str) -> WatchDecl {
+        WatchDecl {
+            name: RepoName::parse("w").unwrap(),
+            url: RemoteUrl::parse(url).unwrap(),
+            branch: BranchName::parse("main").unwrap(),
+            every: Duration::from_secs(60),
+            allow_private: false,
+            token: None,
+        }
+    }
+
+    #[test]
+    fn only_the_branch_itself_is_read() {
+        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let said = format!(
+            "ref: refs/heads/trunk\tHEAD\n{two}\tHEAD\n{two}\trefs/x/refs/heads/main\n{one}\trefs/heads/main\njunk\n"
+        );
+        let listing = parse_listing(said.as_bytes(), "refs/heads/main").unwrap();
+        assert_eq!(listing.tip, Some(CommitId::parse(&one).unwrap()));
+        assert_eq!(listing.default_branch.as_deref(), Some("trunk"));
+        assert_eq!(parse_listing(b"", "refs/heads/main").unwrap(), Listing::default());
+        let long = format!("{}\trefs/heads/main\n", "a".repeat(64));
+        assert!(parse_listing(long.as_bytes(), "refs/heads/main").is_err());
+    }
+
+    #[test]
+    fn machines_that_are_not_everybodys_are_refused_however_they_are_written() {
+        for url in [
+            "http://127.0.0.1/x",
+            "https://localhost/x",
+            "https://[::1]/x",
+            "https://[::ffff:10.0.0.1]/x",
+            "http://2130706433/x",
+            "http://0x7f.1/x",
+            "http://127.1/x",
+            "http://0/x",
+            "ssh://169.254.169.254/x",
+            "git@192.168.0.1:x",
+        ] {
+            let trouble = public_addresses(&RemoteUrl::parse(url).unwrap()).unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Refused, "{url}: {trouble}");
+        }
+        assert_eq!(public_addresses(&RemoteUrl::parse("https://8.8.8.8/x").unwrap()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_remote_that_sends_too_much_is_cut_off_and_leaves_no_ref() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        for name in ["there", "here"] {
+            new_repo(data, &RepoName::parse(name).unwrap()).unwrap();
+        }
+        let git = || GitCommand::in_repo(&data.join("repos/there.git"));
+        // Bytes that do not pack well.
+        let mut noise = Vec::new();
+        let mut state = 7_u64;
+        for _ in 0..64_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            noise.extend(state.to_be_bytes());
+        }
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+        let blob = text(git().args(["hash-object", "-w", "--stdin"]).run_with(&noise).unwrap());
+        let tree =
+            text(git().arg("mktree").run_with(format!("100644 blob {blob}\tnoise\n").as_bytes()).unwrap());
+        let who = |git: GitCommand| {
+            ["AUTHOR", "COMMITTER"].iter().fold(git, |git, role| {
+                git.env(format!("GIT_{role}_NAME"), "t").env(format!("GIT_{role}_EMAIL"), "t@example.org")
+            })
+        };
+        let commit = text(who(git()).args(["commit-tree", "-m", "m", &tree]).run().unwrap());
+        git().args(["update-ref", "refs/heads/main", &commit]).run().unwrap();
+        let (_wanted, unwanted) = wanted().unwrap();
+        let signs = RemoteSigns { ssh_config: None, data, unwanted: &unwanted };
+        let watch = watch(data.join("repos/there.git").to_str().unwrap());
+        let here = data.join("repos/here.git");
+        let remote = Remote::prepare(&watch, None, &here, signs).unwrap();
+        assert_eq!(remote.list().unwrap().tip.unwrap().to_string(), commit);
+        let small = GitLimits { file_bytes: 100_000, ..FETCH_LIMITS };
+        assert_eq!(remote.fetch_within(small).unwrap_err().kind, TroubleKind::TooMuch);
+        assert!(!here.join("refs/heads/main").exists());
+        remote.fetch().unwrap();
+        assert_eq!(std::fs::read_to_string(here.join("refs/heads/main")).unwrap().trim(), commit);
+    }
+}

@@ -1,0 +1,106 @@
+//! Copies of watched repositories: bare repositories that only quire fetches into.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::create::make_at;
+use super::durable::{make_folder, move_folder};
+use super::identity::{Identity, read_identity};
+use super::layout::{check_not_hosted, watched_dir};
+use super::repo_error::RepoError;
+use super::trash::put_runs_away;
+use crate::model::{BranchName, RepoName};
+
+/// The copy of a watched repository, made empty when it is not there. Its hooks refuse pushes: it is not below `repos/`.
+///
+/// # Errors
+/// Says that a hosted repository has the name, or what could not be written.
+pub fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
+    check_not_hosted(data, name)?;
+    let place = watched_dir(data, name);
+    match read_identity(&place)? {
+        Some(identity) => Ok(identity),
+        None => make_at(data, name, &place),
+    }
+}
+
+/// Removes what a git that was killed has left in a copy: locks, and packs that never became one. Only for who knows that
+/// no other git works there.
+pub(super) fn clear_leftovers(copy: &Path, branch: &BranchName) {
+    let mut left = vec![copy.join(format!("{}.lock", branch.full()))];
+    left.extend(["packed-refs.lock", "HEAD.lock", "config.lock"].map(|name| copy.join(name)));
+    let packs = fs::read_dir(copy.join("objects/pack")).into_iter().flatten().flatten();
+    left.extend(
+        packs.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"tmp_")).map(|e| e.path()),
+    );
+    for path in left {
+        match fs::remove_file(&path) {
+            Ok(()) => {
+                tracing::info!(path = %path.display(), "a fetch that was killed left this, and it is removed")
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, path = %path.display(), "what a killed fetch left stays"),
+        }
+    }
+}
+
+/// Deletes the copy of a watched repository and moves its runs to the trash.
+///
+/// # Errors
+/// Says what could not be moved or deleted.
+pub fn remove_watched(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+    let place = watched_dir(data, name);
+    if fs::symlink_metadata(&place).is_ok() {
+        let failed = |source| RepoError::Write { path: place.clone(), source };
+        make_folder(data)?;
+        let beside = tempfile::Builder::new().prefix(".old-").tempdir_in(data).map_err(failed)?;
+        // Out of the way first: what is half deleted must not be taken for a copy.
+        move_folder(&place, &beside.path().join("repo.git")).map_err(failed)?;
+        beside.close().map_err(failed)?;
+    }
+    if name.as_str().contains('/') {
+        // Only an empty group goes; one with other copies in it is refused by the system.
+        drop(place.parent().map(fs::remove_dir));
+    }
+    put_runs_away(data, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forge::new_repo;
+
+    #[test]
+    fn what_a_killed_fetch_has_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = RepoName::parse("w").unwrap();
+        watched_copy(folder.path(), &name).unwrap();
+        let copy = watched_dir(folder.path(), &name);
+        let left = ["refs/heads/topic/x.lock", "packed-refs.lock", "objects/pack/tmp_pack_1"];
+        fs::create_dir_all(copy.join("refs/heads/topic")).unwrap();
+        left.iter().for_each(|name| fs::write(copy.join(name), "").unwrap());
+        fs::write(copy.join("objects/pack/pack-1.pack"), "").unwrap();
+        clear_leftovers(&copy, &BranchName::parse("topic/x").unwrap());
+        assert!(!left.iter().any(|name| copy.join(name).exists()));
+        assert!(copy.join("objects/pack/pack-1.pack").exists());
+    }
+
+    #[test]
+    fn a_name_belongs_to_a_hosted_or_a_watched_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let name = |text: &str| RepoName::parse(text).unwrap();
+        new_repo(data, &name("hosted")).unwrap();
+        let copy = watched_copy(data, &name("g/mirror")).unwrap();
+        assert_eq!(watched_copy(data, &name("g/mirror")).unwrap(), copy);
+        assert!(matches!(watched_copy(data, &name("hosted")), Err(RepoError::Exists(_))));
+        assert!(matches!(watched_copy(data, &name("Hosted")), Err(RepoError::CaseCollision { .. })));
+        assert!(matches!(new_repo(data, &name("g/mirror")), Err(RepoError::Watched(_))));
+        assert!(matches!(new_repo(data, &name("g/Mirror")), Err(RepoError::CaseCollision { .. })));
+        remove_watched(data, &name("g/mirror")).unwrap();
+        remove_watched(data, &name("g/mirror")).unwrap();
+        assert!(!watched_dir(data, &name("g/mirror")).exists() && !data.join("watched/g").exists());
+        new_repo(data, &name("g/mirror")).unwrap();
+    }
+}

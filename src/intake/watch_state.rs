@@ -1,0 +1,162 @@
+//! What follows from a look at a watched branch: its new state, what is to be announced, and when to look again.
+
+use std::time::Duration;
+
+use crate::forge::TroubleKind;
+use crate::model::{CommitId, Timestamp};
+use crate::store::WatchStatus;
+
+/// The longest time between two looks at a remote in trouble, unless it is looked at more seldom anyway.
+const MAX_BACK_OFF: Duration = Duration::from_secs(3600);
+
+/// The same for one that sends too much: each look may fetch gigabytes.
+const MAX_BACK_OFF_TOO_MUCH: Duration = Duration::from_secs(24 * 3600);
+
+/// Where a watch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchState {
+    /// It was not looked at yet.
+    New,
+    /// The branch is there, and what it is has been recorded.
+    Following,
+    /// The remote has no such branch.
+    NoBranch,
+    /// There is trouble with the remote.
+    Trouble(TroubleKind),
+}
+
+/// What a look has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where the watch is.
+    pub state: WatchState,
+    /// What is wrong.
+    pub error: Option<String>,
+    /// Where the branch is.
+    pub tip: Option<CommitId>,
+    /// The branch that the remote's `HEAD` names.
+    pub default_branch: Option<String>,
+}
+
+/// What somebody should hear of, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchChange {
+    /// It is in another state.
+    State {
+        /// Where it was.
+        from: Option<String>,
+        /// Where it is.
+        to: WatchState,
+        /// What is wrong.
+        error: Option<String>,
+    },
+    /// The remote has another default branch.
+    DefaultBranch {
+        /// The one before.
+        from: String,
+        /// The one now.
+        to: String,
+    },
+}
+
+impl WatchState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WatchState::New => "new",
+            WatchState::Following => "following",
+            WatchState::NoBranch => "no-branch",
+            WatchState::Trouble(kind) => match kind {
+                TroubleKind::Unreachable => "unreachable",
+                TroubleKind::Gone => "gone",
+                TroubleKind::Denied => "denied",
+                TroubleKind::TooMuch => "too-much",
+                TroubleKind::Refused => "refused",
+                TroubleKind::Failed => "failed",
+                TroubleKind::Stopped => "stopped",
+            },
+        }
+    }
+}
+
+/// The new status, and what of it is to be announced. A state that lasts is announced once.
+pub fn advance(
+    before: Option<&WatchStatus>,
+    found: Finding,
+    now: Timestamp,
+) -> (WatchStatus, Vec<WatchChange>) {
+    let word = found.state.as_str();
+    let mut changes = Vec::new();
+    let lasting = before.filter(|before| before.state == word);
+    if lasting.is_none() {
+        let from = before.map(|before| before.state.clone());
+        changes.push(WatchChange::State { from, to: found.state, error: found.error.clone() });
+    }
+    let known_default = before.and_then(|before| before.default_branch.clone());
+    if let (Some(from), Some(to)) = (&known_default, &found.default_branch)
+        && from != to
+    {
+        changes.push(WatchChange::DefaultBranch { from: from.clone(), to: to.clone() });
+    }
+    let status = WatchStatus {
+        state: word.to_owned(),
+        since: lasting.map_or(now, |before| before.since),
+        error: found.error,
+        tip: found.tip.or_else(|| before.and_then(|before| before.tip)),
+        default_branch: found.default_branch.or(known_default),
+    };
+    (status, changes)
+}
+
+/// How long to wait for the next look, after `failures` looks in a row that failed. `jitter` is from 0 to 1.
+pub fn next_look(every: Duration, state: WatchState, failures: u32, jitter: f64) -> Duration {
+    let cap = match state {
+        WatchState::Trouble(TroubleKind::TooMuch) => MAX_BACK_OFF_TOO_MUCH,
+        WatchState::Trouble(_) => MAX_BACK_OFF,
+        WatchState::New | WatchState::Following | WatchState::NoBranch => every,
+    };
+    let doubled = every.saturating_mul(2_u32.saturating_pow(failures.min(30)));
+    doubled.min(cap.max(every)).mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(state: WatchState, error: Option<&str>, default_branch: &str) -> Finding {
+        let default_branch = Some(default_branch.to_owned());
+        Finding { state, error: error.map(str::to_owned), tip: None, default_branch }
+    }
+
+    #[test]
+    fn a_state_that_lasts_is_announced_once_and_keeps_its_beginning() {
+        let at = Timestamp::from_millis;
+        let unreachable = WatchState::Trouble(TroubleKind::Unreachable);
+        let (first, changes) = advance(None, found(WatchState::Following, None, "main"), at(1));
+        assert_eq!(changes.len(), 1);
+        let (second, changes) = advance(Some(&first), found(WatchState::Following, None, "main"), at(2));
+        assert_eq!((&second, changes.len()), (&first, 0));
+        let (third, changes) = advance(Some(&second), found(unreachable, Some("a"), "main"), at(3));
+        assert_eq!((changes.len(), third.since), (1, at(3)));
+        let (fourth, changes) = advance(Some(&third), found(unreachable, Some("b"), "main"), at(4));
+        assert_eq!((changes.len(), fourth.since, fourth.error.as_deref()), (0, at(3), Some("b")));
+        let (fifth, changes) = advance(Some(&fourth), found(WatchState::Following, None, "trunk"), at(5));
+        assert_eq!((changes.len(), fifth.default_branch.as_deref()), (2, Some("trunk")));
+    }
+
+    #[test]
+    fn looks_back_off_up_to_a_cap_and_never_come_more_often() {
+        let every = Duration::from_secs(60);
+        let bad = WatchState::Trouble(TroubleKind::Gone);
+        let middle = |state, failures| next_look(every, state, failures, 0.5);
+        assert_eq!(middle(WatchState::Following, 0), every);
+        assert_eq!(middle(bad, 1), every * 2);
+        assert_eq!(middle(bad, 3), every * 8);
+        assert_eq!(middle(bad, 90), MAX_BACK_OFF);
+        assert_eq!(middle(WatchState::NoBranch, 5), every);
+        let day = Duration::from_secs(86_400);
+        assert_eq!(next_look(day, bad, 9, 0.5), day);
+        assert_eq!(next_look(every, WatchState::Following, 0, 0.0), every.mul_f64(0.9));
+        assert!(next_look(every, WatchState::Following, 0, 1.0) > every);
+    }
+}

@@ -1,0 +1,167 @@
+//! One look at a watched branch: where it is, and when it has moved, its commits and what follows from them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::config::WatchDecl;
+use crate::forge::{self, RefValue, Refs, Remote, RemoteSigns, Trouble, TroubleKind};
+use crate::http::{App, Look};
+use crate::intake::{Finding, WatchState};
+use crate::model::chain;
+use crate::secret::SecretGrant;
+use crate::store::{self, RepoRow, WATCHED_ID};
+use crate::sys::limited_git::Unwanted;
+
+/// Remotes that are asked at the same time.
+const MAX_LISTINGS: usize = 8;
+
+/// Remotes that are fetched from at the same time.
+const MAX_FETCHES: usize = 4;
+
+/// How many remotes are spoken to at the same time.
+pub(super) struct Permits {
+    listings: Semaphore,
+    fetches: Semaphore,
+}
+
+/// A look that is to be taken.
+#[derive(Clone)]
+pub(super) struct Task {
+    pub(super) app: App,
+    pub(super) watch: WatchDecl,
+    /// The row of the copy, once it was found.
+    pub(super) row: Option<RepoRow>,
+    /// Whether everything that was fetched is known to be recorded.
+    pub(super) is_settled: bool,
+    pub(super) permits: Arc<Permits>,
+    pub(super) unwanted: Arc<Unwanted>,
+}
+
+/// What a look came to.
+pub(super) struct Looked {
+    pub(super) watch: WatchDecl,
+    pub(super) finding: Finding,
+    pub(super) row: Option<RepoRow>,
+    pub(super) is_settled: bool,
+}
+
+impl Permits {
+    pub(super) fn new() -> Permits {
+        Permits { listings: Semaphore::new(MAX_LISTINGS), fetches: Semaphore::new(MAX_FETCHES) }
+    }
+}
+
+impl Task {
+    /// Takes the look. When it is dropped, the remote is spoken to until its sign is dropped as well.
+    pub(super) async fn look(mut self) -> Looked {
+        let finding = match self.find().await {
+            Ok(finding) => finding,
+            Err(trouble) => Finding {
+                state: WatchState::Trouble(trouble.kind),
+                error: Some(trouble.text),
+                tip: None,
+                default_branch: None,
+            },
+        };
+        Looked { watch: self.watch, finding, row: self.row, is_settled: self.is_settled }
+    }
+
+    async fn find(&mut self) -> Result<Finding, Trouble> {
+        let permits = Arc::clone(&self.permits);
+        let listing_permit = permits.listings.acquire().await.map_err(lost)?;
+        let row = self.row().await?;
+        if !self.is_settled {
+            // What a server that was killed has fetched and not recorded.
+            self.settle(row.clone()).await?;
+        }
+        let (task, copy) = (self.clone(), self.app.data.watched_repo(&self.watch.name));
+        let listed = tokio::task::spawn_blocking(move || {
+            let listing = task.with_remote(&copy, |remote| remote.list())?;
+            let here = task.watch.branch.ref_name().map(|name| Refs::of(&copy).value(&name));
+            let here = here.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
+            let has_moved = listing.tip.is_some_and(|tip| here != RefValue::Direct(tip));
+            Ok::<_, Trouble>((listing, has_moved))
+        });
+        let (listing, has_moved) = listed.await.map_err(lost)??;
+        drop(listing_permit);
+        if has_moved {
+            let _fetch_permit = permits.fetches.acquire().await.map_err(lost)?;
+            let (task, copy) = (self.clone(), self.app.data.watched_repo(&self.watch.name));
+            let fetched =
+                tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch()));
+            // A fetch that was cut off may have moved the ref all the same.
+            self.is_settled = false;
+            let fetched = fetched.await.map_err(lost)?;
+            self.settle(row).await?;
+            fetched?;
+        }
+        let is_there = listing.tip.is_some();
+        let missing = || format!("the remote has no branch {}", self.watch.branch);
+        Ok(Finding {
+            state: if is_there { WatchState::Following } else { WatchState::NoBranch },
+            error: (!is_there).then(missing),
+            tip: listing.tip,
+            default_branch: listing.default_branch,
+        })
+    }
+
+    /// The row of the copy, which is made when it is not there.
+    async fn row(&mut self) -> Result<RepoRow, Trouble> {
+        // A copy that somebody has taken away is made anew, and a name that a hosted repository took is lost.
+        let is_there = self.app.data.watched_repo(&self.watch.name).is_dir();
+        if let Some(row) =
+            self.row.take().filter(|_| is_there && !self.app.data.repo(&self.watch.name).exists())
+        {
+            self.row = Some(row.clone());
+            return Ok(row);
+        }
+        self.is_settled = false;
+        let (data, name) = (self.app.data.clone(), self.watch.name.clone());
+        let made = tokio::task::spawn_blocking(move || forge::watched_copy(data.path(), &name));
+        let identity =
+            made.await.map_err(lost)?.map_err(|error| Trouble::new(TroubleKind::Refused, chain(&error)))?;
+        let row = RepoRow { id: format!("{WATCHED_ID}{}", identity.id), name: self.watch.name.clone() };
+        let kept = row.clone();
+        let synced =
+            self.app.store.call(move |connection| store::sync_repo(connection, &kept.id, &kept.name));
+        synced.await.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
+        self.row = Some(row.clone());
+        Ok(row)
+    }
+
+    /// Records what was fetched, and sees to what follows.
+    async fn settle(&mut self, row: RepoRow) -> Result<(), Trouble> {
+        let settled = self.app.settle(row, Look::All).await.map_err(|problem| failed(&problem))?;
+        self.is_settled = settled.unread.is_empty();
+        Ok(())
+    }
+
+    /// Speaks with the remote. Blocking.
+    fn with_remote<T>(
+        &self,
+        copy: &std::path::Path,
+        speak: impl FnOnce(&Remote<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let settings = self.app.settings.get();
+        let named = |secret: &&crate::config::SecretDecl| Some(&secret.name) == self.watch.token.as_ref();
+        let token = settings.secrets.iter().find(named).map(SecretGrant::to_operator);
+        let ssh_config: Option<PathBuf> = Some(self.app.data.ssh_config()).filter(|path| path.is_file());
+        let signs = RemoteSigns {
+            ssh_config: ssh_config.as_deref(),
+            data: self.app.data.path(),
+            unwanted: &self.unwanted,
+        };
+        speak(&Remote::prepare(&self.watch, token, copy, signs)?)
+    }
+}
+
+/// Something of quire's own went wrong.
+fn lost(error: impl std::error::Error) -> Trouble {
+    failed(&error.to_string())
+}
+
+fn failed(problem: &str) -> Trouble {
+    Trouble::new(TroubleKind::Failed, problem)
+}

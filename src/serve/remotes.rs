@@ -1,0 +1,337 @@
+//! The owner of the watches: takes each look when it is due or asked for, one at a time for each remote.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::remote_look::{Looked, Permits, Task};
+use super::watch_announce::announce;
+use crate::config::WatchDecl;
+use crate::forge::{FETCH_MARK, TroubleKind};
+use crate::http::{App, WatchWake};
+use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
+use crate::model::{RepoName, chain};
+use crate::store::{self, RepoRow, WatchStatus};
+use crate::sys::limited_git::{Wanted, wanted};
+use crate::sys::pidfd::{self, PidFd};
+use crate::sys::{clock, process, random};
+
+/// How far apart the first looks at remotes begin.
+const SPREAD: Duration = Duration::from_millis(40);
+
+/// When config.fnl is looked at again, should nothing else be due: watches may have been written into it.
+const LOOK_AT_CONFIG: Duration = Duration::from_secs(60);
+
+/// How long the gits of a dead server are waited for.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+type RemoveAnswer = oneshot::Sender<Result<(), WatchError>>;
+
+/// One watch.
+struct Watched {
+    watch: WatchDecl,
+    status: Option<WatchStatus>,
+    due: Instant,
+    failures: u32,
+    row: Option<RepoRow>,
+    is_settled: bool,
+    /// While a look is taken: dropping it ends that look.
+    look: Option<Wanted>,
+    /// Who waits for a look that begins after they asked.
+    asked: Vec<oneshot::Sender<()>>,
+    /// Who waits for the look that is being taken.
+    awaited: Vec<oneshot::Sender<()>>,
+    removal: Option<RemoveAnswer>,
+}
+
+/// The owner of the watches.
+struct Remotes {
+    app: App,
+    permits: Arc<Permits>,
+    watches: HashMap<RepoName, Watched>,
+    looks: JoinSet<Looked>,
+    answers: JoinSet<()>,
+}
+
+/// Watches remotes for as long as anybody can tell it something.
+pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>) {
+    let data = app.data.path().to_owned();
+    if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(&data)).await {
+        tracing::warn!(%error, "what a dead server may have left is not ended");
+    }
+    let mut remotes = Remotes {
+        app,
+        permits: Arc::new(Permits::new()),
+        watches: HashMap::new(),
+        looks: JoinSet::new(),
+        answers: JoinSet::new(),
+    };
+    remotes.reload().await;
+    loop {
+        let next = remotes.begin();
+        tokio::select! {
+            wake = wakes.recv() => match wake {
+                Some(wake) => remotes.hear(wake).await,
+                None => return,
+            },
+            Some(looked) = remotes.looks.join_next() => match looked {
+                Ok(looked) => remotes.end(looked).await,
+                Err(error) => tracing::error!(%error, "a look at a remote was lost"),
+            },
+            Some(_) = remotes.answers.join_next() => {}
+            () = tokio::time::sleep_until(next) => {}
+        }
+        if remotes.app.settings.unchanged().is_none() {
+            remotes.reload().await;
+        }
+    }
+}
+
+/// Ends the gits of a server that was killed: two that fetch into one copy would be in each other's way.
+fn end_leftovers(data: &std::path::Path) {
+    let mark = format!("{FETCH_MARK}={}", data.display());
+    let is_left = |pid| process::environment_has(pid, &[mark.as_bytes()]);
+    let mut ending = Vec::new();
+    for pid in process::all().into_iter().filter(|pid| is_left(*pid)) {
+        let Ok(Some(left)) = PidFd::open(pid) else { continue };
+        if !is_left(pid) {
+            continue;
+        }
+        match left.signal(process::Signal::KILL) {
+            Ok(_) => ending.push(left),
+            Err(error) => {
+                tracing::warn!(%error, %pid, "a git that an earlier server has left cannot be ended");
+            }
+        }
+    }
+    // What they have locked is free only when they are gone.
+    for left in pidfd::wait_all(ending, END_PATIENCE) {
+        tracing::warn!(pid = %left.pid(), "a git that an earlier server has left does not end");
+    }
+}
+
+impl Remotes {
+    /// Takes up what config.fnl and the database say.
+    async fn reload(&mut self) {
+        let settings = Arc::clone(&self.app.settings);
+        let loaded = self.app.store.call(move |connection| {
+            let watches = all_watches(connection, &settings.get())?;
+            let with_status = watches
+                .into_iter()
+                .map(|(watch, _)| store::watch_status(connection, &watch).map(|status| (watch, status)));
+            with_status.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let loaded = match loaded.await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) => {
+                return tracing::error!(problem = chain(&error), "the watches could not be read");
+            }
+            Err(_) => return,
+        };
+        let mut known = std::mem::take(&mut self.watches);
+        let mut due = Instant::now();
+        for (watch, status) in loaded {
+            let name = watch.name.clone();
+            let kept = known.remove(&name);
+            let watched = match kept {
+                Some(kept) if kept.watch == watch => kept,
+                // The look that is being taken ends, and its result is not taken for the new one's.
+                Some(kept) => Watched { look: kept.look, ..Watched::new(watch, status, due) },
+                None => {
+                    if let Some(warning) = watch.warning() {
+                        tracing::warn!("{warning}");
+                    }
+                    Watched::new(watch, status, due)
+                }
+            };
+            due += SPREAD;
+            self.watches.insert(name, watched);
+        }
+    }
+
+    /// Begins the looks that are due; when the next one is.
+    fn begin(&mut self) -> Instant {
+        let now = Instant::now();
+        let mut next = now + LOOK_AT_CONFIG;
+        for watched in self.watches.values_mut().filter(|watched| watched.look.is_none()) {
+            if watched.due > now && watched.asked.is_empty() {
+                next = next.min(watched.due);
+                continue;
+            }
+            let (sign, unwanted) = match wanted() {
+                Ok(pair) => pair,
+                Err(error) => {
+                    tracing::error!(%error, "a remote cannot be looked at");
+                    watched.due = now + watched.watch.every;
+                    continue;
+                }
+            };
+            watched.look = Some(sign);
+            watched.awaited = std::mem::take(&mut watched.asked);
+            let task = Task {
+                app: self.app.clone(),
+                watch: watched.watch.clone(),
+                row: watched.row.clone(),
+                is_settled: watched.is_settled,
+                permits: Arc::clone(&self.permits),
+                unwanted: Arc::new(unwanted),
+            };
+            self.looks.spawn(task.look());
+        }
+        next
+    }
+
+    /// Takes up what a look came to.
+    async fn end(&mut self, looked: Looked) {
+        let Some(watched) = self.watches.get_mut(&looked.watch.name) else { return };
+        watched.look = None;
+        if watched.removal.is_some() {
+            return self.remove_now(&looked.watch.name).await;
+        }
+        let is_stop = looked.finding.state == WatchState::Trouble(TroubleKind::Stopped);
+        if watched.watch != looked.watch || is_stop {
+            watched.asked.append(&mut watched.awaited);
+            return;
+        }
+        let state = looked.finding.state;
+        (watched.row, watched.is_settled) = (looked.row, looked.is_settled);
+        watched.failures =
+            if matches!(state, WatchState::Trouble(_)) { watched.failures.saturating_add(1) } else { 0 };
+        let wait = next_look(watched.watch.every, state, watched.failures, random::fraction());
+        watched.due = Instant::now() + wait;
+        let (status, changes) = advance(watched.status.as_ref(), looked.finding, clock::now());
+        if watched.status.as_ref() != Some(&status) {
+            let (watch, kept) = (looked.watch.clone(), status.clone());
+            watched.status = Some(status);
+            let saved =
+                self.app.store.call(move |connection| store::save_watch_status(connection, &watch, &kept));
+            if let Ok(Err(error)) = saved.await {
+                tracing::error!(problem = chain(&error), "the state of a watch could not be recorded");
+            }
+        }
+        // Said when it is recorded, so that a new server does not say it again.
+        for change in &changes {
+            announce(&looked.watch, change);
+        }
+        for waiting in std::mem::take(&mut watched.awaited) {
+            let _gone = waiting.send(()).is_err();
+        }
+    }
+
+    async fn hear(&mut self, wake: WatchWake) {
+        if self.app.settings.unchanged().is_none() {
+            self.reload().await;
+        }
+        match wake {
+            WatchWake::Changed => self.reload().await,
+            WatchWake::Now { name, answer } => self.look_now(name, answer).await,
+            WatchWake::Remove { name, answer } => self.remove(name, answer).await,
+        }
+    }
+
+    /// Has watches looked at now, and answers when that was done.
+    async fn look_now(
+        &mut self,
+        name: Option<RepoName>,
+        answer: oneshot::Sender<Result<Vec<RepoName>, WatchError>>,
+    ) {
+        if let Some(name) = name.as_ref().filter(|name| !self.watches.contains_key(name)) {
+            let error = self.not_found(name.clone()).await;
+            let _gone = answer.send(Err(error)).is_err();
+            return;
+        }
+        let is_meant = |watched: &&mut Watched| name.as_ref().is_none_or(|name| watched.watch.name == *name);
+        let mut names = Vec::new();
+        let mut waits = Vec::new();
+        for watched in self.watches.values_mut().filter(is_meant) {
+            let (sender, done) = oneshot::channel();
+            watched.asked.push(sender);
+            names.push(watched.watch.name.clone());
+            waits.push(done);
+        }
+        names.sort();
+        self.answers.spawn(async move {
+            for wait in waits {
+                // A watch that was removed meanwhile is not waited for.
+                let _removed = wait.await.is_err();
+            }
+            let _gone = answer.send(Ok(names)).is_err();
+        });
+    }
+
+    async fn not_found(&self, name: RepoName) -> WatchError {
+        let (settings, asked) = (Arc::clone(&self.app.settings), name.clone());
+        let found = self.app.store.call(move |connection| not_found(connection, &settings.get(), &asked));
+        match found.await {
+            Ok(Ok(error)) => error,
+            Ok(Err(_)) | Err(_) => WatchError::NotFound { name, near: None },
+        }
+    }
+
+    /// Removes a watch, after the look that is being taken.
+    async fn remove(&mut self, name: RepoName, answer: RemoveAnswer) {
+        let is_declared = self
+            .app
+            .settings
+            .unchanged()
+            .is_some_and(|settings| settings.watches.iter().any(|watch| watch.name == name));
+        match self.watches.get_mut(&name) {
+            Some(watched) if !is_declared => {
+                watched.removal = Some(answer);
+                // The look ends at once: what it would find is not wanted any more.
+                let is_looked_at = watched.look.as_mut().is_some_and(|look| {
+                    look.withdraw();
+                    true
+                });
+                if !is_looked_at {
+                    self.remove_now(&name).await;
+                }
+            }
+            Some(_) | None => {
+                let removed = self.remove_stored(name).await;
+                let _gone = answer.send(removed).is_err();
+            }
+        }
+    }
+
+    async fn remove_now(&mut self, name: &RepoName) {
+        let removed = self.remove_stored(name.clone()).await;
+        let is_gone = removed.is_ok();
+        let Some(watched) = self.watches.get_mut(name) else { return };
+        if let Some(answer) = watched.removal.take() {
+            let _gone = answer.send(removed).is_err();
+        }
+        if is_gone {
+            self.watches.remove(name);
+        }
+    }
+
+    async fn remove_stored(&self, name: RepoName) -> Result<(), WatchError> {
+        let (data, settings) = (self.app.data.clone(), Arc::clone(&self.app.settings));
+        let asked = name.clone();
+        let removed =
+            self.app.store.call(move |connection| remove_watch(connection, &data, &settings.get(), &asked));
+        removed.await.unwrap_or(Err(WatchError::NotFound { name, near: None }))
+    }
+}
+
+impl Watched {
+    fn new(watch: WatchDecl, status: Option<WatchStatus>, due: Instant) -> Watched {
+        Watched {
+            watch,
+            status,
+            due,
+            failures: 0,
+            row: None,
+            is_settled: false,
+            look: None,
+            asked: Vec::new(),
+            awaited: Vec::new(),
+            removal: None,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Watches that were added by command, and what was last found out about each watch.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+use crate::config::WatchDecl;
+use crate::model::{BranchName, CommitId, RemoteUrl, RepoName, SecretName, Timestamp};
+
+/// What was last found out about a watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchStatus {
+    /// One word for where it is.
+    pub state: String,
+    /// Since when it is there.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub error: Option<String>,
+    /// What the branch was when it was last seen.
+    pub tip: Option<CommitId>,
+    /// The branch that the remote's `HEAD` names.
+    pub default_branch: Option<String>,
+}
+
+/// Adds a watch; false when there is one of this name.
+pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -> Result<bool> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO watches (name, url, branch, every_ms, allow_private, token, added_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            watch.name.as_str(),
+            watch.url.as_str(),
+            watch.branch.as_str(),
+            i64::try_from(watch.every.as_millis()).unwrap_or(i64::MAX),
+            watch.allow_private,
+            watch.token.as_ref().map(SecretName::as_str),
+            at.as_millis()
+        ])?;
+    Ok(inserted > 0)
+}
+
+/// Removes a watch and what is known of it; false when there is none.
+pub fn delete_watch(connection: &Connection, name: &RepoName) -> Result<bool> {
+    let deleted = connection.execute("DELETE FROM watches WHERE name = ?1", [name.as_str()])?;
+    forget_watch_state(connection, name)?;
+    Ok(deleted > 0)
+}
+
+/// The watches that were added by command, by name.
+pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, url, branch, every_ms, allow_private, token FROM watches ORDER BY name",
+    )?;
+    let rows = statement.query_map([], read_watch)?;
+    let rows: Vec<Option<WatchDecl>> = rows.collect::<Result<_>>()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// Reads a watch; `None` when it holds something that this version does not accept.
+fn read_watch(row: &Row<'_>) -> Result<Option<WatchDecl>> {
+    let text = |column: usize| row.get::<_, String>(column);
+    let (name, url, branch) = (text(0)?, text(1)?, text(2)?);
+    let (every, allow_private): (i64, bool) = (row.get(3)?, row.get(4)?);
+    let token: Option<String> = row.get(5)?;
+    let token = token.map(|token| SecretName::parse(&token)).transpose();
+    let (Ok(name), Ok(url), Ok(branch), Ok(token)) =
+        (RepoName::parse(&name), RemoteUrl::parse(&url), BranchName::parse(&branch), token)
+    else {
+        return Ok(None);
+    };
+    let every = Duration::from_millis(u64::try_from(every).unwrap_or_default());
+    Ok(Some(WatchDecl { name, url, branch, every, allow_private, token }))
+}
+
+/// What was last found out about a watch, as long as it has this address and branch.
+pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option<WatchStatus>> {
+    connection
+        .prepare_cached(
+            "SELECT state, since, error, tip, default_branch FROM watch_states
+             WHERE name = ?1 AND url = ?2 AND branch = ?3",
+        )?
+        .query_row(params![watch.name.as_str(), watch.url.as_str(), watch.branch.as_str()], |row| {
+            Ok(WatchStatus {
+                state: row.get(0)?,
+                since: Timestamp::from_millis(row.get(1)?),
+                error: row.get(2)?,
+                tip: row.get::<_, Option<String>>(3)?.and_then(|text| CommitId::parse(&text).ok()),
+                default_branch: row.get(4)?,
+            })
+        })
+        .optional()
+}
+
+/// Saves what was found out about a watch.
+pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &WatchStatus) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO watch_states (name, url, branch, state, since, error, tip, default_branch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            watch.name.as_str(),
+            watch.url.as_str(),
+            watch.branch.as_str(),
+            status.state,
+            status.since.as_millis(),
+            status.error,
+            status.tip.map(|tip| tip.to_string()),
+            status.default_branch
+        ])?;
+    Ok(())
+}
+
+/// Forgets what was found out about a watch.
+pub fn forget_watch_state(connection: &Connection, name: &RepoName) -> Result<()> {
+    connection.execute("DELETE FROM watch_states WHERE name = ?1", [name.as_str()])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watch() -> WatchDecl {
+        WatchDecl {
+            name: RepoName::parse("g/n").unwrap(),
+            url: RemoteUrl::parse("https://h/x").unwrap(),
+            branch: BranchName::parse("main").unwrap(),
+            every: Duration::from_secs(60),
+            allow_private: true,
+            token: Some(SecretName::parse("t").unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_watch_is_kept_and_its_state_belongs_to_its_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = crate::store::open(&folder.path().join("quire.db")).unwrap();
+        let (watch, at) = (watch(), Timestamp::from_millis(5));
+        assert!(insert_watch(&db, &watch, at).unwrap());
+        assert!(!insert_watch(&db, &watch, at).unwrap());
+        assert_eq!(added_watches(&db).unwrap(), std::slice::from_ref(&watch));
+        let status = WatchStatus {
+            state: "following".to_owned(),
+            since: at,
+            error: None,
+            tip: Some(CommitId::from_bytes([7; 20])),
+            default_branch: Some("main".to_owned()),
+        };
+        save_watch_status(&db, &watch, &status).unwrap();
+        assert_eq!(watch_status(&db, &watch).unwrap(), Some(status));
+        let moved = WatchDecl { url: RemoteUrl::parse("https://h/y").unwrap(), ..watch.clone() };
+        assert_eq!(watch_status(&db, &moved).unwrap(), None);
+        assert!(delete_watch(&db, &watch.name).unwrap());
+        assert!(!delete_watch(&db, &watch.name).unwrap());
+        assert_eq!(watch_status(&db, &watch).unwrap(), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! A git-http server on loopback: `git http-backend` behind a door that may want a token, send elsewhere, or say nothing.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What the door does.
+#[derive(Debug, Clone)]
+pub(super) enum Door {
+    /// Lets everybody in.
+    Open,
+    /// Wants this user and password, in base64.
+    Token(String),
+    /// Sends to another address.
+    Elsewhere(String),
+    /// Takes the request and never answers.
+    Silent,
+}
+
+/// The server. Its threads end with the test's process; each connection is one request.
+pub(super) struct GitHttp {
+    pub(super) address: SocketAddr,
+    door: Arc<Mutex<Door>>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl GitHttp {
+    pub(super) fn start(root: &Path, door: Door) -> GitHttp {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (door, requests) = (Arc::new(Mutex::new(door)), Arc::new(AtomicUsize::new(0)));
+        let (root, shared, counted) = (root.to_owned(), Arc::clone(&door), Arc::clone(&requests));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let (root, door) = (root.clone(), shared.lock().unwrap().clone());
+                std::thread::spawn(move || answer(stream, &root, &door));
+            }
+        });
+        GitHttp { address, door, requests }
+    }
+
+    /// Changes what the door does from now on.
+    pub(super) fn set(&self, door: Door) {
+        *self.door.lock().unwrap() = door;
+    }
+
+    /// How many requests came.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(mut stream: TcpStream, root: &Path, door: &Door) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next()?, words.next()?);
+    let mut headers: HashMap<String, String> = HashMap::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let refused = "HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    match door {
+        Door::Silent => {
+            // Until the other side has enough.
+            let _closed = reader.read(&mut [0]);
+            return None;
+        }
+        Door::Elsewhere(address) => {
+            let head = format!(
+                "HTTP/1.1 302 x\r\nLocation: {address}{target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            return stream.write_all(head.as_bytes()).ok();
+        }
+        Door::Token(wanted) if headers.get("authorization") != Some(&format!("Basic {wanted}")) => {
+            // What a hostile remote would do with what it was given.
+            return stream.write_all(refused.as_bytes()).ok();
+        }
+        Door::Token(_) | Door::Open => {}
+    }
+    let said = backend(root, (&method, &target), &headers, &body)?;
+    let end = said.windows(4).position(|part| part == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&said[..end]).into_owned();
+    let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK").to_owned();
+    let kept: String =
+        head.lines().filter(|line| !line.starts_with("Status: ")).map(|line| format!("{line}\r\n")).collect();
+    let rest = &said[end + 4..];
+    let head =
+        format!("HTTP/1.1 {status}\r\n{kept}Content-Length: {}\r\nConnection: close\r\n\r\n", rest.len());
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(rest).ok()
+}
+
+fn backend(
+    root: &Path,
+    (method, target): (&str, &str),
+    headers: &HashMap<String, String>,
+    body: &[u8],
+) -> Option<Vec<u8>> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
+    let mut git = Command::new("git");
+    git.arg("http-backend")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH")?)
+        .env("HOME", PathBuf::from("/nonexistent"))
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("REQUEST_METHOD", method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", header("content-type"))
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
+        .env("GIT_PROTOCOL", header("git-protocol"))
+        .env("REMOTE_ADDR", "127.0.0.1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = git.spawn().ok()?;
+    child.stdin.take()?.write_all(body).ok()?;
+    Some(child.wait_with_output().ok()?.stdout)
+}

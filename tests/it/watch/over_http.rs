@@ -1,0 +1,86 @@
+//! Watches over http: with and without a token, sent elsewhere, and left without an answer.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+
+use super::host::{Host, until};
+use super::http::{Door, GitHttp};
+
+fn config(http: &GitHttp, rest: &str) -> String {
+    format!(
+        "{{:watch {{\"there\" {{:url \"http://{}/there.git\" :branch \"main\" :allow-private true {rest}}}}}
+          :secrets {{:forge_token \"tok-0123456789\"}}}}",
+        http.address
+    )
+}
+
+#[test]
+fn a_branch_is_fetched_over_http_with_a_token_that_is_shown_nowhere() {
+    let mut host = Host::new("{}");
+    let pair = base64::engine::general_purpose::STANDARD.encode("x-access-token:tok-0123456789");
+    let http = GitHttp::start(&host.path(""), Door::Token(pair.clone()));
+    host.commits("main", 3);
+    host.configure(&config(&http, ""));
+    host.start();
+    let (code, text) = host.quire(&["watch", "now"]);
+    assert!(code == 1 && text.contains("denied"), "{text}");
+    host.configure(&config(&http, ":token \"forge_token\""));
+    let (code, text) = host.quire(&["watch", "now", "there"]);
+    assert_eq!(code, 0, "{text}");
+    host.passed("there#1");
+    assert_eq!(host.runs()[0]["sha"], host.tip("main").as_str());
+    // A second one that is refused, with the right header on its way.
+    http.set(Door::Token("other".to_owned()));
+    let (_, text) = host.quire(&["watch", "now", "there"]);
+    assert!(text.contains("denied"), "{text}");
+    for secret in ["tok-0123456789", &pair] {
+        assert_eq!(host.files_with(secret), Vec::<std::path::PathBuf>::new());
+        assert!(!host.server_log().contains(secret) && !text.contains(secret));
+    }
+    http.set(Door::Open);
+    host.commits("main", 1);
+    assert_eq!(host.quire(&["watch", "now"]).0, 0);
+    host.passed("there#2");
+}
+
+#[test]
+fn a_remote_that_sends_elsewhere_is_not_followed() {
+    let mut host = Host::new("{}");
+    host.commits("main", 1);
+    let target = GitHttp::start(&host.path(""), Door::Open);
+    let http = GitHttp::start(&host.path(""), Door::Elsewhere(format!("http://{}", target.address)));
+    host.configure(&config(&http, ""));
+    host.start();
+    let (code, text) = host.quire(&["watch", "now"]);
+    assert!(code == 1 && text.contains("302"), "{text}");
+    assert_eq!((target.requests(), host.runs().len()), (0, 0));
+}
+
+#[test]
+fn a_remote_that_never_answers_keeps_nobody_waiting() {
+    let mut host = Host::new("{}");
+    host.commits("main", 1);
+    let http = GitHttp::start(&host.path(""), Door::Silent);
+    host.configure(&config(&http, ""));
+    host.start();
+    until("the remote is asked", || (http.requests() > 0).then_some(()));
+    // Another watch goes on beside it.
+    let local = host.path("there.git").display().to_string();
+    assert_eq!(host.quire(&["watch", "add", &local, "main", "--name", "beside"]).0, 0);
+    assert_eq!(host.quire(&["watch", "now", "beside"]).0, 0);
+    // One that hangs is removed at once.
+    let url = format!("http://{}/there.git", http.address);
+    assert_eq!(host.quire(&["watch", "add", &url, "main", "--name", "hangs", "--allow-private"]).0, 0);
+    until("it is asked as well", || (http.requests() > 1).then_some(()));
+    let started = Instant::now();
+    assert_eq!(host.quire(&["watch", "rm", "hangs"]).0, 0);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    // What a killed server leaves is ended by the next one.
+    let left = host.speaking();
+    assert!(!left.is_empty());
+    host.kill_server();
+    host.start();
+    let is_gone = || !host.speaking().iter().any(|pid| left.contains(pid));
+    until("what was left has ended", || is_gone().then_some(()));
+}
