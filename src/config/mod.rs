@@ -4,10 +4,14 @@
 
 mod current;
 mod data_dir;
+mod notify;
+mod notify_read;
 mod read;
 mod settings;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
+pub use notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddress, TargetDecl};
+pub use notify_read::{MAX_REPO_CONFIG, REPO_CONFIG, read_repo_rules};
 pub use read::{ConfigError, load, read};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};

@@ -12,14 +12,14 @@ use crate::model::{Diagnostic, RefName, RepoName, SecretName, parse_byte_size, p
 use crate::script::data;
 use crate::script::{Node, Value};
 
-const KEYS: [&str; 4] = ["http", "secrets", "pass-env", "limits"];
+const KEYS: [&str; 5] = ["http", "secrets", "pass-env", "limits", "notify"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
 const SECRET_KEYS: [&str; 3] = ["file", "repos", "refs"];
 const LIMIT_KEYS: [&str; 7] =
     ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
 
 /// Keys that a later version of quire will have.
-const PLANNED: [&str; 5] = ["steps", "retention", "notify", "watch", "policy"];
+const PLANNED: [&str; 4] = ["steps", "retention", "watch", "policy"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +54,25 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 /// # Errors
 /// Gives all mistakes with their places.
 pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
-    let root = data::read("config.fnl", text)?;
+    let root = data::read("config.fnl", text).map_err(without_addresses)?;
     let mut reader = Reader { wrong: Vec::new() };
     let settings = reader.settings(&root);
-    if reader.wrong.is_empty() { Ok(settings) } else { Err(reader.wrong) }
+    if reader.wrong.is_empty() { Ok(settings) } else { Err(without_addresses(reader.wrong)) }
+}
+
+/// Addresses may be secrets: a line that is shown with a mistake is shown without what stands in its addresses.
+fn without_addresses(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for line in wrong.iter_mut().filter_map(|diagnostic| diagnostic.source_line.as_mut()) {
+        let mut shown = String::with_capacity(line.len());
+        for (index, part) in line.split("://").enumerate() {
+            let hidden =
+                if index == 0 { 0 } else { part.find(['"', ' ']).unwrap_or(part.len()) };
+            shown.push_str(if index == 0 { "" } else { "://" });
+            shown.extend(part.char_indices().map(|(place, c)| if place < hidden { '*' } else { c }));
+        }
+        *line = shown;
+    }
+    wrong
 }
 
 /// Collects the mistakes while it reads.
@@ -80,8 +95,12 @@ impl Reader {
                 "secrets" => settings.secrets = self.secrets(value),
                 "pass-env" => settings.pass_env = self.names(value),
                 "limits" => settings.limits = self.limits(value),
+                "notify" => {} // below, when all secrets are known
                 other => self.wrong.push(refused(key, other)),
             }
+        }
+        if let Some(table) = root.get("notify") {
+            settings.notify = self.notify(table, &settings.secrets);
         }
         settings
     }
@@ -299,13 +318,13 @@ mod tests {
 
     #[test]
     fn every_mistake_is_found_with_its_place() {
-        let text = "{:htpp {}\n :mirror {}\n :notify []\n :secrets {:1a \"x\" :b {:fil \"/x\"} :c 3 :d {:file \"rel\" :repos []}}\n :limits {:runs 0 :step-timeout \"soon\" :vm-memory \"1KiB\"}}";
+        let text = "{:htpp {}\n :mirror {}\n :watch []\n :secrets {:1a \"x\" :b {:fil \"/x\"} :c 3 :d {:file \"rel\" :repos []}}\n :limits {:runs 0 :step-timeout \"soon\" :vm-memory \"1KiB\"}}";
         assert_eq!(
             problems(text),
             [
                 "config.fnl:1:2: there is no key `:htpp` here",
                 "config.fnl:2:2: `:mirror` is not a setting: mirroring is a job",
-                "config.fnl:3:2: `:notify` is not in this version of quire",
+                "config.fnl:3:2: `:watch` is not in this version of quire",
                 "config.fnl:4:12: `1a` is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are",
                 "config.fnl:4:24: there is no key `:fil` here",
                 "config.fnl:4:23: this secret has no `:file`",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::notify::NotifySettings;
 use crate::model::{RefName, RepoName, SecretName};
 
 /// What `config.fnl` says.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub pass_env: Vec<String>,
     /// What runs must not exceed.
     pub limits: Limits,
+    /// Who is told what.
+    pub notify: NotifySettings,
 }
 
 /// Where the server answers over TCP.
@@ -95,6 +98,7 @@ impl Default for Settings {
             secrets: Vec::new(),
             pass_env: Vec::new(),
             limits: Limits::default(),
+            notify: NotifySettings::default(),
         }
     }
 }
