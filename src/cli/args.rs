@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, licenses, logs, ops, place, repo, runs, serve};
+use super::{ci, ci_run, licenses, logs, notify, ops, place, repo, runs, serve};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -93,6 +93,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show who was told what; try a target
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -177,6 +180,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Wait { run, json } => ops::wait(&data()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&data()?, &run, json),
         Command::Rerun { run, json } => ops::rerun(&data()?, &run, json),
+        Command::Notify(command) => notify::perform(&data()?, command),
         Command::Runner => serve::runner(),
     }
 }

@@ -65,8 +65,7 @@ fn without_addresses(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
     for line in wrong.iter_mut().filter_map(|diagnostic| diagnostic.source_line.as_mut()) {
         let mut shown = String::with_capacity(line.len());
         for (index, part) in line.split("://").enumerate() {
-            let hidden =
-                if index == 0 { 0 } else { part.find(['"', ' ']).unwrap_or(part.len()) };
+            let hidden = if index == 0 { 0 } else { part.find(['"', ' ']).unwrap_or(part.len()) };
             shown.push_str(if index == 0 { "" } else { "://" });
             shown.extend(part.char_indices().map(|(place, c)| if place < hidden { '*' } else { c }));
         }

@@ -54,6 +54,8 @@ pub struct App {
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
     /// Held while the spool is taken in.
     pub draining: Arc<tokio::sync::Mutex<()>>,
+    /// Rung when there may be notices: runs that have ended, or what was announced.
+    pub notices: Arc<tokio::sync::Notify>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
 }
@@ -90,6 +92,7 @@ impl App {
             pushes,
             open_pushes: Arc::default(),
             draining: Arc::default(),
+            notices: Arc::default(),
             url,
         }
     }
@@ -129,6 +132,7 @@ impl App {
         for run in &settled.queued {
             self.live.open(*run);
         }
+        self.notices.notify_one();
         if !settled.superseded.is_empty() {
             self.tell(Wake::Superseded(settled.superseded.clone())).await;
         }

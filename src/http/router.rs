@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::app::App;
-use super::{admin, hooks, pages};
+use super::{admin, hooks, notify, pages};
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 const MAX_FRAME: usize = 64 << 20;
@@ -33,6 +33,7 @@ pub fn local_router(app: App) -> Router {
         .route("/runs/{id}/cancel", post(admin::cancel))
         .route("/runs/{id}/rerun", post(admin::rerun_run))
         .route("/runs/{id}/end", get(admin::end))
+        .route("/notify/{id}/retry", post(notify::retry))
         .route("/{*path}", get(pages::page))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
         .with_state(app)

@@ -16,6 +16,7 @@ use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
+use crate::notify::{Courier, CourierStart};
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::process;
@@ -183,6 +184,7 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     }
     tokio::spawn(reap());
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
+    tokio::spawn(Courier::run(courier(&app, &options.environment)));
     tokio::spawn(dispatch(app.clone(), options.binary, options.environment, wakes));
     let watched = app.clone();
     tokio::spawn(async move {
@@ -204,6 +206,18 @@ async fn run(options: ServeOptions, settings: Arc<CurrentSettings>, store: Store
     wait_for_signal().await;
     tracing::info!("stopping; runs go on");
     Ok(())
+}
+
+/// What the task for notifications stands on.
+fn courier(app: &App, environment: &[(String, String)]) -> CourierStart {
+    CourierStart {
+        data: app.data.clone(),
+        store: app.store.clone(),
+        settings: Arc::clone(&app.settings),
+        notices: Arc::clone(&app.notices),
+        url: app.url.clone(),
+        environment: environment.to_vec(),
+    }
 }
 
 /// Says what the scopes of secrets cannot do as long as steps run with the server's account.

@@ -45,6 +45,13 @@ stories! {
     many_refs
     no_address
     nothing_to_run
+    notify
+    notify_mail
+    notify_refused
+    notify_repository
+    notify_retries
+    notify_stuck
+    notify_variables
     out_of_memory
     outputs
     parallel_jobs
