@@ -60,16 +60,22 @@ pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
     if reader.wrong.is_empty() { Ok(settings) } else { Err(without_addresses(reader.wrong)) }
 }
 
-/// Addresses may be secrets: a line that is shown with a mistake is shown without what stands in its addresses.
+/// What begins a text that may be a secret, or one in the wrong place: an address, and keys of targets.
+const HIDDEN_AFTER: [&str; 7] =
+    ["://", ":slack \"", ":discord \"", ":teams \"", ":webhook \"", ":hmac \"", ":password \""];
+
+/// A line that is shown with a mistake is shown without what stands in its addresses.
 fn without_addresses(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
     for line in wrong.iter_mut().filter_map(|diagnostic| diagnostic.source_line.as_mut()) {
-        let mut shown = String::with_capacity(line.len());
-        for (index, part) in line.split("://").enumerate() {
-            let hidden = if index == 0 { 0 } else { part.find(['"', ' ']).unwrap_or(part.len()) };
-            shown.push_str(if index == 0 { "" } else { "://" });
-            shown.extend(part.char_indices().map(|(place, c)| if place < hidden { '*' } else { c }));
+        for start in HIDDEN_AFTER {
+            let mut shown = String::with_capacity(line.len());
+            for (index, part) in line.split(start).enumerate() {
+                let end = if index == 0 { 0 } else { part.find(['"', ' ']).unwrap_or(part.len()) };
+                shown.push_str(if index == 0 { "" } else { start });
+                shown.extend(part.char_indices().map(|(place, c)| if place < end { '*' } else { c }));
+            }
+            *line = shown;
         }
-        *line = shown;
     }
     wrong
 }

@@ -50,8 +50,11 @@ impl World {
     pub(super) fn command(&self, program: &str) -> Command {
         // The Python of dev/setup, which has a mail server, stands before the one of the machine.
         let root = env!("CARGO_MANIFEST_DIR");
-        let path =
-            format!("{}/bin:{root}/target/venv/bin:{}", self.path().display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}/bin:{root}/target/venv/bin:{}",
+            self.path().display(),
+            std::env::var("PATH").unwrap()
+        );
         let mut command = Command::new(program);
         command
             .env_clear()

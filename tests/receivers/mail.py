@@ -1,4 +1,4 @@
-"""A mail server on loopback: python3 smtp.py FOLDER [refuse].
+"""A mail server on loopback: python3 mail.py FOLDER [refuse].
 
 Writes its port into FOLDER/port, and each mail into FOLDER/mail-N. With `refuse` it answers 550 to every recipient. The login is
 ci, the password in FOLDER/password.
@@ -38,7 +38,7 @@ class Mailbox:
 def authenticate(server, session, envelope, mechanism, data):
     with open(os.path.join(folder, "password")) as password:
         fits = data.login == b"ci" and data.password.decode() == password.read().strip()
-    return AuthResult(success=fits, auth_data=data.login if fits else None)
+    return AuthResult(success=fits, handled=False, auth_data=data.login if fits else None)
 
 
 async def main():
