@@ -125,4 +125,35 @@ mod tests {
         assert_ne!(one, id(["01a1fbb1", "team", "fixed"]));
         assert_eq!(one.len(), 36);
     }
+
+    #[test]
+    fn an_announcement_reaches_who_wants_to_know_of_watched_remotes() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = b"{:notify {:targets {:a {:slack \"https://x\"} :b {:slack \"https://x\"}} \
+            :rules [{:to :a :on [:watch] :refs [\"refs/heads/main\"]} {:to :b :on [:failed]}]}}";
+        let said = Announcement {
+            repo: "mirror/site".to_owned(),
+            ref_name: Some("refs/heads/main".to_owned()),
+            what: "was force-pushed at its remote".to_owned(),
+            why: None,
+        };
+        let mut db = crate::store::open(&folder.path().join("quire.db")).unwrap();
+        crate::notify::announce(&db, &said, crate::model::Timestamp::from_millis(7)).unwrap();
+        let notice = crate::store::notices(&db, 9).unwrap().remove(0);
+        let given = Expansion {
+            data: DataDir::new(folder.path()),
+            url: None,
+            settings: Arc::new(crate::config::read(text).unwrap()),
+            of_variables: Arc::default(),
+            notice,
+            run: None,
+        };
+        let messages = expand(&given).messages;
+        assert_eq!(messages.len(), 1);
+        assert_eq!((messages[0].target.as_str(), messages[0].subject.as_str()), ("a", "mirror/site"));
+        let message: Message = serde_json::from_str(&messages[0].message).unwrap();
+        assert_eq!(message.title(), "mirror/site was force-pushed at its remote");
+        crate::store::post(&mut db, given.notice.seq, &messages).unwrap();
+        assert!(crate::store::notices(&db, 9).unwrap().is_empty());
+    }
 }

@@ -33,4 +33,6 @@ pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
 pub use writer::{Store, WriterGone};
 
 #[cfg(test)]
+mod outbox_tests;
+#[cfg(test)]
 mod tests;
