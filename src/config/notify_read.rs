@@ -41,7 +41,9 @@ pub fn read_repo_rules(text: &[u8], repo: &RepoName, targets: &[&str]) -> (Vec<N
     if let Some(pairs) = reader.take(root.as_table())
         && let Some((_, list)) = pairs.iter().find(|(key, _)| key_text(key) == "notify")
     {
-        for item in reader.take(list.as_list()).unwrap_or_default().iter().take(MAX_ENTRIES) {
+        let items = reader.take(list.as_list()).unwrap_or_default();
+        reader.few(list, items.len());
+        for item in items.iter().take(MAX_ENTRIES) {
             let before = reader.wrong.len();
             let rule = reader.rule(item, targets, &REPO_RULE_KEYS);
             if let (Some(rule), true) = (rule, reader.wrong.len() == before) {
@@ -442,6 +444,32 @@ mod tests {
         );
         assert_eq!(read_repo_rules(b"{:notify", &repo, &[]).1.len(), 1);
         assert_eq!(read_repo_rules(b"[1]", &repo, &[]).1.len(), 1);
+    }
+
+    #[test]
+    fn a_hostile_file_of_a_repository_is_one_of_mistakes() {
+        let repo = RepoName::parse("site").unwrap();
+        let limit = usize::try_from(MAX_REPO_CONFIG).unwrap();
+        for part in [
+            "[",
+            "(",
+            "{:a ",
+            "`",
+            "#",
+            "\"",
+            "(macro f [] (f)) ",
+            "{:notify [{:to :team}",
+            "\u{0}",
+            ":a ",
+            "\\",
+        ] {
+            let text = part.repeat(limit / part.len());
+            let (rules, wrong) = read_repo_rules(text.as_bytes(), &repo, &["team"]);
+            assert!(rules.is_empty() && !wrong.is_empty(), "{part}");
+        }
+        let many = format!("{{:notify [{}]}}", "{:to :team} ".repeat(1000));
+        let (rules, wrong) = read_repo_rules(many.as_bytes(), &repo, &["team"]);
+        assert_eq!((rules.len(), wrong.len()), (MAX_ENTRIES, 1));
     }
 
     #[test]

@@ -99,8 +99,14 @@ fn judge(error: &lettre::transport::smtp::Error) -> NotSent {
         Some(code) if error.is_permanent() => NotSent::Never(format!("the mail server answered {code}")),
         Some(code) => later(format!("the mail server answered {code}")),
         None if error.is_timeout() => later("the mail server does not answer in time"),
-        None => later(format!("the mail server cannot be used: {}", chain(error))),
+        None => later(format!("the mail server cannot be used: {}", innermost(error))),
     }
+}
+
+/// The error at the bottom: those above it repeat it.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let all = std::iter::successors(Some(error), |error| error.source());
+    all.last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
