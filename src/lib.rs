@@ -33,6 +33,8 @@ pub mod executor;
 pub mod run;
 /// What people and programs see of runs: text and JSON.
 pub mod view;
+/// Who is told what: events, rules, messages and their delivery.
+pub mod notify;
 /// The HTTP door: thin handlers over the Unix socket and loopback.
 pub mod http;
 /// The server: who owns which task, in what order they start and stop.

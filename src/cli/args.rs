@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::executor;
 
 use super::exit::{Code, Ended, Failure};
-use super::{ci, ci_run, doctor, licenses, logs, ops, place, repo, runs, serve, service, watch};
+use super::{ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, runs, serve, service, watch};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -117,6 +117,9 @@ enum Command {
     /// Have systemd start quire with the machine
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// Show who was told what; try a target
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -217,6 +220,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Doctor { reset_caches: true, .. } => doctor::reset_caches(&data()?),
         Command::Doctor { json, .. } => doctor::doctor(&anywhere()?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
+        Command::Notify(command) => notify::perform(&data()?, command),
         Command::Runner => serve::runner(),
     }
 }

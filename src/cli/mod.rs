@@ -10,6 +10,7 @@ mod exit;
 mod hook;
 mod licenses;
 mod logs;
+mod notify;
 mod ops;
 mod place;
 mod repo;

@@ -164,7 +164,7 @@ pub(super) fn rerun(data: &DataDir, run: &str, as_json: bool) -> Ended {
 }
 
 /// Asks the server; nothing when it does not answer.
-fn ask(data: &DataDir, target: &str, by: Option<&str>) -> Option<(u16, Value)> {
+pub(super) fn ask(data: &DataDir, target: &str, by: Option<&str>) -> Option<(u16, Value)> {
     let body = json!({ "by": by }).to_string();
     let answer = http_client::request(&data.socket(), "POST", target, body.as_bytes(), PATIENCE).ok()?;
     let status = answer.status;
@@ -172,7 +172,7 @@ fn ask(data: &DataDir, target: &str, by: Option<&str>) -> Option<(u16, Value)> {
     Some((status, value))
 }
 
-fn refused(value: &Value) -> Failure {
+pub(super) fn refused(value: &Value) -> Failure {
     let problem = value.get("error").and_then(Value::as_str).unwrap_or("the server refused without a reason");
     Failure::new(Code::Broken, problem)
 }

@@ -4,6 +4,8 @@
 
 mod current;
 mod data_dir;
+mod notify;
+mod notify_read;
 mod policy;
 mod read;
 mod scope;
@@ -13,6 +15,8 @@ mod watch;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
+pub use notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddress, TargetDecl};
+pub use notify_read::{MAX_REPO_CONFIG, REPO_CONFIG, read_repo_rules};
 pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};
 pub use read::{ConfigError, load, read};
 pub use scope::{Asker, MissingGrant, WATCH_EVENT};

@@ -14,14 +14,14 @@ use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName, parse_byte_
 use crate::script::data;
 use crate::script::{Node, Value};
 
-const KEYS: [&str; 7] = ["http", "secrets", "pass-env", "limits", "policy", "steps", "watch"];
+const KEYS: [&str; 8] = ["http", "secrets", "pass-env", "limits", "policy", "steps", "watch", "notify"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
 const SECRET_KEYS: [&str; 5] = ["file", "repos", "refs", "events", "jobs"];
 const LIMIT_KEYS: [&str; 7] =
     ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
 
 /// Keys that a later version of quire will have.
-const PLANNED: [&str; 2] = ["retention", "notify"];
+const PLANNED: [&str; 1] = ["retention"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +56,30 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 /// # Errors
 /// Gives all mistakes with their places.
 pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
-    let root = data::read("config.fnl", text)?;
+    let root = data::read("config.fnl", text).map_err(without_addresses)?;
     let mut reader = Reader { wrong: Vec::new() };
     let settings = reader.settings(&root);
-    if reader.wrong.is_empty() { Ok(settings) } else { Err(reader.wrong) }
+    if reader.wrong.is_empty() { Ok(settings) } else { Err(without_addresses(reader.wrong)) }
+}
+
+/// What begins a text that may be a secret, or one in the wrong place: an address, and keys of targets.
+const HIDDEN_AFTER: [&str; 7] =
+    ["://", ":slack \"", ":discord \"", ":teams \"", ":webhook \"", ":hmac \"", ":password \""];
+
+/// A line that is shown with a mistake is shown without what stands in its addresses.
+fn without_addresses(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for line in wrong.iter_mut().filter_map(|diagnostic| diagnostic.source_line.as_mut()) {
+        for start in HIDDEN_AFTER {
+            let mut shown = String::with_capacity(line.len());
+            for (index, part) in line.split(start).enumerate() {
+                let end = if index == 0 { 0 } else { part.find(['"', ' ']).unwrap_or(part.len()) };
+                shown.push_str(if index == 0 { "" } else { start });
+                shown.extend(part.char_indices().map(|(place, c)| if place < end { '*' } else { c }));
+            }
+            *line = shown;
+        }
+    }
+    wrong
 }
 
 /// Collects the mistakes while it reads.
@@ -85,10 +105,14 @@ impl Reader {
                 "policy" => settings.policy = self.policy(value),
                 "steps" => settings.steps = read_steps(self, value),
                 "watch" => settings.watches = self.watches(value),
+                "notify" => {} // below, when all secrets are known
                 other => self.wrong.push(refused(key, other)),
             }
         }
         self.finish_watches(root, &settings);
+        if let Some(table) = root.get("notify") {
+            settings.notify = self.notify(table, &settings.secrets);
+        }
         settings
     }
 
@@ -317,13 +341,13 @@ mod tests {
 
     #[test]
     fn every_mistake_is_found_with_its_place() {
-        let text = "{:htpp {}\n :mirror {}\n :notify []\n :secrets {:1a \"x\" :b {:fil \"/x\"} :c 3 :d {:file \"rel\" :repos []}}\n :limits {:runs 0 :step-timeout \"soon\" :vm-memory \"1KiB\"}}";
+        let text = "{:htpp {}\n :mirror {}\n :watch []\n :secrets {:1a \"x\" :b {:fil \"/x\"} :c 3 :d {:file \"rel\" :repos []}}\n :limits {:runs 0 :step-timeout \"soon\" :vm-memory \"1KiB\"}}";
         assert_eq!(
             problems(text),
             [
                 "config.fnl:1:2: there is no key `:htpp` here",
                 "config.fnl:2:2: `:mirror` is not a setting: mirroring is a job",
-                "config.fnl:3:2: `:notify` is not in this version of quire",
+                "config.fnl:3:2: `:watch` is not in this version of quire",
                 "config.fnl:4:12: `1a` is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are",
                 "config.fnl:4:24: there is no key `:fil` here",
                 "config.fnl:4:23: this secret has no `:file`",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::notify::NotifySettings;
 use super::policy::PolicySettings;
 use super::steps::StepSettings;
 use super::watch::WatchDecl;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub steps: StepSettings,
     /// Branches of repositories elsewhere.
     pub watches: Vec<WatchDecl>,
+    /// Who is told what.
+    pub notify: NotifySettings,
 }
 
 /// Where the server answers over TCP.
@@ -111,6 +114,7 @@ impl Default for Settings {
             policy: PolicySettings::default(),
             steps: StepSettings::default(),
             watches: Vec::new(),
+            notify: NotifySettings::default(),
         }
     }
 }

@@ -147,6 +147,25 @@ impl Repo {
         Ok(Some(found))
     }
 
+    /// A file of a commit, by its path; nothing when there is none. Links and folders are none.
+    ///
+    /// # Errors
+    /// Says what is missing, or that it has more than `limit` bytes.
+    pub fn file(&self, id: CommitId, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let failed = |source| ReadError::Object { commit: id, what: "a file", source };
+        let root = self.find(id)?.tree().map_err(failed)?;
+        let Ok(entry) = root.get_path(Path::new(path)) else { return Ok(None) };
+        if entry.kind() != Some(git2::ObjectType::Blob) || entry.filemode() == LINK {
+            return Ok(None);
+        }
+        let (size, _) = self.git.odb().and_then(|odb| odb.read_header(entry.id())).map_err(failed)?;
+        if size as u64 > limit {
+            return Err(ReadError::TooLarge { what: path.to_owned(), size: size as u64, limit });
+        }
+        let blob = self.git.find_blob(entry.id()).map_err(failed)?;
+        Ok(Some(blob.content().to_vec()))
+    }
+
     /// The paths that differ between two commits; `old` may be zero, for all files.
     ///
     /// # Errors

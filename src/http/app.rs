@@ -57,6 +57,8 @@ pub struct App {
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
     /// Held while the spool is taken in.
     pub draining: Arc<tokio::sync::Mutex<()>>,
+    /// Rung when there may be notices: runs that have ended, or what was announced.
+    pub notices: Arc<tokio::sync::Notify>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
     /// The environment that the server was started with.
@@ -98,6 +100,7 @@ impl App {
             watches,
             open_pushes: Arc::default(),
             draining: Arc::default(),
+            notices: Arc::default(),
             url,
             environment: Arc::new(environment),
             start_again: Arc::default(),
@@ -139,6 +142,7 @@ impl App {
         for run in &settled.queued {
             self.live.open(*run);
         }
+        self.notices.notify_one();
         if !settled.superseded.is_empty() {
             self.tell(Wake::Superseded(settled.superseded.clone())).await;
         }

@@ -6,6 +6,7 @@
 mod app;
 mod admin;
 mod hooks;
+mod notify;
 mod pages;
 mod report;
 mod router;

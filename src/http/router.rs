@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::app::App;
-use super::{admin, hooks, pages, watches};
+use super::{admin, hooks, notify, pages, watches};
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 const MAX_FRAME: usize = 64 << 20;
@@ -37,6 +37,7 @@ pub fn local_router(app: App) -> Router {
         .route("/watches", post(watches::add))
         .route("/watches/remove", post(watches::remove))
         .route("/watches/now", post(watches::now))
+        .route("/notify/{id}/retry", post(notify::retry))
         .route("/{*path}", get(pages::page))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
         .with_state(app)

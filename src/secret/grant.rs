@@ -169,6 +169,22 @@ impl SecretValues {
     }
 }
 
+/// The value of a secret that the server itself uses, such as the address of a webhook. Blocking.
+///
+/// # Errors
+/// When its file cannot be read.
+pub fn read_value(source: &SecretSource) -> io::Result<SecretSlice<u8>> {
+    match source {
+        SecretSource::Literal(value) => Ok(value.expose_secret().as_bytes().to_vec().into()),
+        SecretSource::File(path) => read_secret(path).map(SecretSlice::from),
+    }
+}
+
+/// Lends a value to who has to send it.
+pub fn lend<T>(value: &SecretSlice<u8>, to: impl FnOnce(&[u8]) -> T) -> T {
+    to(value.expose_secret())
+}
+
 /// Reads a secret's file: a regular file of at most 1 MiB; one line feed at its end is not part of the value.
 fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
     // Without waiting for a writer, should it be a FIFO.

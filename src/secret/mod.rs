@@ -33,6 +33,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues};
+pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues, lend, read_value};
 pub use redactor::{MARK, Redacted, Redactor};
 pub use stream::RedactStream;

@@ -179,6 +179,7 @@ impl Dispatcher {
         if let Ok(Err(error)) = ended.await {
             tracing::error!(%error, "the index of runs could not be changed");
         }
+        self.app.notices.notify_one();
         self.runs.retain(|tracked| tracked.row.id != row.id);
         self.app.live.close(row.id);
     }
@@ -238,6 +239,7 @@ impl Dispatcher {
             store::finish_run(connection, id, Outcome::Cancelled, Some(&reason), clock::now())
         });
         ended.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        self.app.notices.notify_one();
         self.runs.retain(|tracked| tracked.row.id != id);
         self.app.live.close(id);
         Ok(())

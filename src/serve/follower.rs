@@ -100,6 +100,7 @@ pub(super) async fn finish(app: &App, row: &RunRow, record: &RunRecord) {
         store::finish_run(connection, id, outcome, reason.as_deref(), at).map(|_| ())
     })
     .await;
+    app.notices.notify_one();
 }
 
 /// Changes the index. When that fails, the journal still says it, and the next start reads it again.

@@ -9,12 +9,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::remote_look::{Looked, Permits, Task};
-use super::watch_announce::announce;
+use super::watch_announce::{announce, announcement};
 use crate::config::WatchDecl;
 use crate::forge::{FETCH_MARK, TroubleKind};
 use crate::http::{App, WatchWake};
 use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
 use crate::model::{RepoName, chain};
+use crate::notify;
 use crate::store::{self, RepoRow, WatchStatus};
 use crate::sys::limited_git::{Wanted, wanted};
 use crate::sys::pidfd::{self, PidFd};
@@ -207,11 +208,18 @@ impl Remotes {
         if watched.status.as_ref() != Some(&status) {
             let (watch, kept) = (looked.watch.clone(), status.clone());
             watched.status = Some(status);
-            let saved =
-                self.app.store.call(move |connection| store::save_watch_status(connection, &watch, &kept));
+            let said: Vec<_> =
+                changes.iter().filter_map(|change| announcement(&looked.watch, change)).collect();
+            let saved = self.app.store.call(move |connection| {
+                let transaction = connection.transaction()?;
+                store::save_watch_status(&transaction, &watch, &kept)?;
+                said.iter().try_for_each(|said| notify::announce(&transaction, said, clock::now()))?;
+                transaction.commit()
+            });
             if let Ok(Err(error)) = saved.await {
                 tracing::error!(problem = chain(&error), "the state of a watch could not be recorded");
             }
+            self.app.notices.notify_one();
         }
         // Said when it is recorded, so that a new server does not say it again.
         for change in &changes {

@@ -18,6 +18,7 @@ use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
+use crate::notify::{Courier, CourierStart};
 use crate::policy::{self, StartProfiles};
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
@@ -212,6 +213,7 @@ async fn run(
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
     tokio::spawn(dispatch(app.clone(), options.binary, options.profiles, wakes));
     tokio::spawn(watch_remotes(app.clone(), watch_wakes));
+    tokio::spawn(Courier::run(courier(&app)));
     let watched = app.clone();
     tokio::spawn(async move {
         // The spool first: what is settled must know the intents of all pushes.
@@ -270,6 +272,18 @@ fn tell(supervisor: Option<&Supervisor>, lines: &str) {
 fn warn_of_bundle(settings: &Settings, data: &DataDir) {
     if let Some(problems) = policy::bundle_problems(&settings.policy, data.path()) {
         tracing::warn!("the policy bundle cannot be used, and every container is denied:\n{problems}");
+    }
+}
+
+/// What the task for notifications stands on.
+fn courier(app: &App) -> CourierStart {
+    CourierStart {
+        data: app.data.clone(),
+        store: app.store.clone(),
+        settings: Arc::clone(&app.settings),
+        notices: Arc::clone(&app.notices),
+        url: app.url.clone(),
+        environment: app.environment.to_vec(),
     }
 }
 

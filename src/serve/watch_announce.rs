@@ -2,8 +2,9 @@
 
 use crate::config::WatchDecl;
 use crate::intake::{WatchChange, WatchState};
+use crate::notify::Announcement;
 
-/// Says what has changed.
+/// Says in the server's log what has changed.
 pub(super) fn announce(watch: &WatchDecl, change: &WatchChange) {
     let (name, url, branch) = (&watch.name, &watch.url, &watch.branch);
     match change {
@@ -21,4 +22,21 @@ pub(super) fn announce(watch: &WatchDecl, change: &WatchChange) {
             tracing::warn!(%url, "the default branch of {name} was {from} and is {to}; {branch} is watched");
         }
     }
+}
+
+/// What those are told who want to know; nothing about a watch that begins well.
+pub(super) fn announcement(watch: &WatchDecl, change: &WatchChange) -> Option<Announcement> {
+    let (what, why) = match change {
+        WatchChange::State { from: None, to: WatchState::Following, .. } => return None,
+        WatchChange::State { from: Some(from), to: WatchState::Following, .. } => {
+            ("is followed again".to_owned(), Some(format!("it was {from}")))
+        }
+        WatchChange::State { to, error, .. } => (format!("is {}", to.as_str()), error.clone()),
+        WatchChange::DefaultBranch { from, to } => {
+            let why = format!("{} is watched", watch.branch);
+            (format!("has another default branch: {to}, which was {from}"), Some(why))
+        }
+    };
+    let ref_name = Some(format!("refs/heads/{}", watch.branch));
+    Some(Announcement { repo: watch.name.to_string(), ref_name, what, why })
 }

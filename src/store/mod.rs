@@ -4,6 +4,7 @@
 //! and takes closures. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
 
 mod open;
+mod outbox;
 mod pushes;
 mod refs;
 mod repos;
@@ -13,6 +14,10 @@ mod watches;
 mod writer;
 
 pub use open::{StoreError, open, open_read_only};
+pub use outbox::{
+    Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, insert_notice, list_messages, next_messages,
+    notices, post, record_attempt, retry_message, verdict_before,
+};
 pub use pushes::{
     Intent, NewPush, OpenPush, PushedUpdate, has_push, insert_push, open_intents, open_pushes, open_refs,
     pushed_refs, settle_intent, settle_push,
@@ -35,5 +40,7 @@ pub use watches::{
 };
 pub use writer::{Store, WriterGone};
 
+#[cfg(test)]
+mod outbox_tests;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The migrations, oldest first: the n-th brings a database from version n to n + 1.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("watches.sql")];
+#[rustfmt::skip] // one a line
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("watches.sql"),
+    include_str!("outbox.sql"),
+];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.
 const BUSY: Duration = Duration::from_secs(5);

@@ -289,7 +289,8 @@ fn every_table_and_fact_is_in_the_formats() {
         section(&page, "### `journal.ndjson`"),
         section(&page, "## The spec of a run"),
     );
-    let schema = read("src/store/schema.sql") + &read("src/store/watches.sql");
+    let schema =
+        read("src/store/schema.sql") + &read("src/store/watches.sql") + &read("src/store/outbox.sql");
     for table in schema.split("CREATE TABLE ").skip(1) {
         let (name, body) = table.split_once(" (").unwrap();
         let row = tables.lines().find(|line| line.starts_with(&format!("| `{name}` |")));

@@ -52,6 +52,13 @@ stories! {
     no_address
     no_socket
     nothing_to_run
+    notify
+    notify_mail
+    notify_refused
+    notify_repository
+    notify_retries
+    notify_stuck
+    notify_variables
     out_of_memory
     outputs
     parallel_jobs

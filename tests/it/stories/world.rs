@@ -48,12 +48,19 @@ impl World {
 
     /// A program in the story's world.
     pub(super) fn command(&self, program: &str) -> Command {
-        let path = format!("{}/bin:{}", self.path().display(), std::env::var("PATH").unwrap());
+        // The Python of dev/setup, which has a mail server, stands before the one of the machine.
+        let root = env!("CARGO_MANIFEST_DIR");
+        let path = format!(
+            "{}/bin:{root}/target/venv/bin:{}",
+            self.path().display(),
+            std::env::var("PATH").unwrap()
+        );
         let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", path)
             .env("T", self.path())
+            .env("RECEIVERS", Path::new(root).join("tests/receivers"))
             .env("HOME", self.path().join("home"))
             .env("QUIRE_DATA", self.path().join("data"))
             .env("GIT_CONFIG_GLOBAL", self.path().join("gitconfig"))

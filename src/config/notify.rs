@@ -1,0 +1,150 @@
+//! What `config.fnl` says about notifications: targets, and rules that say what goes to which.
+
+use std::time::Duration;
+
+use super::settings::SecretSource;
+use crate::model::{JobId, RefName, RepoName};
+
+/// What `:notify` says.
+#[derive(Debug, Clone)]
+pub struct NotifySettings {
+    /// Where messages can go.
+    pub targets: Vec<TargetDecl>,
+    /// What goes where.
+    pub rules: Vec<NotifyRule>,
+    /// Addresses that would be refused, as `host:port` in lower case.
+    pub allow: Vec<String>,
+    /// How long a run may be queued, or run, before it counts as stuck.
+    pub stuck_after: Duration,
+}
+
+/// A place that messages can go to.
+#[derive(Debug, Clone)]
+pub struct TargetDecl {
+    /// Its name.
+    pub name: String,
+    /// What it is, and where.
+    pub address: TargetAddress,
+    /// The repositories whose own rules may name it.
+    pub repos: Vec<RepoName>,
+}
+
+/// What a target is, and where. Addresses of the web are secrets by nature: who has one can write there.
+#[derive(Debug, Clone)]
+pub enum TargetAddress {
+    /// An incoming webhook of Slack, or of what speaks like it.
+    Slack(SecretSource),
+    /// A webhook of Discord.
+    Discord(SecretSource),
+    /// A webhook of Teams that takes an adaptive card.
+    Teams(SecretSource),
+    /// Any program: JSON over HTTP.
+    Webhook {
+        /// The address.
+        url: SecretSource,
+        /// The key of the signature.
+        hmac: Option<SecretSource>,
+    },
+    /// Mail.
+    Mail(MailDecl),
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone)]
+pub struct MailDecl {
+    /// Whether TLS is spoken from the first byte on (`smtps://`).
+    pub is_tls: bool,
+    /// The server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who sends.
+    pub from: String,
+    /// Who gets it.
+    pub to: Vec<String>,
+    /// The login, with where its password is.
+    pub login: Option<(String, SecretSource)>,
+}
+
+/// Says which events go to a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifyRule {
+    /// The name of the target.
+    pub to: String,
+    /// The events.
+    pub on: Vec<NotifyEvent>,
+    /// The repositories, by their full names; all when empty.
+    pub repos: Vec<RepoName>,
+    /// The refs, by their full names; all when empty.
+    pub refs: Vec<RefName>,
+    /// The jobs; all when empty.
+    pub jobs: Vec<JobId>,
+}
+
+/// What can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyEvent {
+    /// A run failed, timed out, was interrupted or denied, or its pipeline is broken.
+    Failed,
+    /// A run passed after one that failed on the same ref.
+    Fixed,
+    /// A run passed.
+    Passed,
+    /// A person stopped a run.
+    Cancelled,
+    /// A run is queued or running for too long.
+    Stuck,
+    /// A watched remote did something that is no run.
+    Watch,
+}
+
+impl NotifyEvent {
+    /// All events.
+    pub const ALL: [NotifyEvent; 6] = [
+        NotifyEvent::Failed,
+        NotifyEvent::Fixed,
+        NotifyEvent::Passed,
+        NotifyEvent::Cancelled,
+        NotifyEvent::Stuck,
+        NotifyEvent::Watch,
+    ];
+
+    /// The events of a rule that names none.
+    pub const DEFAULT: [NotifyEvent; 2] = [NotifyEvent::Failed, NotifyEvent::Fixed];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NotifyEvent::Failed => "failed",
+            NotifyEvent::Fixed => "fixed",
+            NotifyEvent::Passed => "passed",
+            NotifyEvent::Cancelled => "cancelled",
+            NotifyEvent::Stuck => "stuck",
+            NotifyEvent::Watch => "watch",
+        }
+    }
+
+    /// The event with this word, if there is one.
+    pub fn parse(word: &str) -> Option<NotifyEvent> {
+        NotifyEvent::ALL.into_iter().find(|event| event.as_str() == word)
+    }
+}
+
+impl Default for NotifySettings {
+    fn default() -> NotifySettings {
+        NotifySettings {
+            targets: Vec::new(),
+            rules: Vec::new(),
+            allow: Vec::new(),
+            stuck_after: Duration::from_secs(2 * 3600),
+        }
+    }
+}
+
+impl NotifySettings {
+    /// The names of the targets that the rules of a repository itself may name.
+    pub fn targets_of(&self, repo: &RepoName) -> Vec<&str> {
+        let open = self.targets.iter().filter(|target| target.repos.contains(repo));
+        open.map(|target| target.name.as_str()).collect()
+    }
+}

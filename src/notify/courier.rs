@@ -1,0 +1,302 @@
+//! The server's task for notifications: compares notices with the rules, and sends what is in the outbox.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::backoff::pause;
+use super::deliver::deliver;
+use super::expand::{Expanded, Expansion, expand};
+use super::http_post::NotSent;
+use super::message::Message;
+use super::target::{find_target, variables};
+use crate::config::{CurrentSettings, DataDir, NotifyEvent, Settings, TargetDecl};
+use crate::model::{Progress, RepoName, RunId, RunName, Timestamp};
+use crate::store::{self, Attempted, NoticeKind, NoticeRow, OutboxRow, RunRow, Store};
+use crate::sys::clock;
+
+/// Messages that are sent at the same time, each to another target.
+const MAX_SENDING: usize = 16;
+
+/// Notices that are read at a time.
+const MAX_NOTICES: u32 = 64;
+
+/// Repositories whose wrong rules were told of, before they are told of again.
+const MAX_WARNED: usize = 256;
+
+/// Runs that were found stuck, before they are looked up again.
+const MAX_STUCK: usize = 4096;
+
+/// How long to wait before the database is asked again that has refused.
+const AFTER_TROUBLE: Duration = Duration::from_secs(60);
+
+/// What the task stands on.
+#[derive(Clone)]
+pub struct CourierStart {
+    /// The data folder.
+    pub data: DataDir,
+    /// The database.
+    pub store: Store,
+    /// The settings.
+    pub settings: Arc<CurrentSettings>,
+    /// Rung when there is something to look at.
+    pub notices: Arc<Notify>,
+    /// The address of the server.
+    pub url: Option<String>,
+    /// The server's environment.
+    pub environment: Vec<(String, String)>,
+}
+
+type Ended = Result<(Id, Result<(), NotSent>), JoinError>;
+
+/// The database has refused; that was said.
+struct Trouble;
+
+/// The server's task for notifications.
+pub struct Courier {
+    start: CourierStart,
+    of_variables: Arc<Vec<TargetDecl>>,
+    sending: JoinSet<Result<(), NotSent>>,
+    /// What is being sent, one message for each target.
+    busy: HashMap<Id, OutboxRow>,
+    stuck: HashSet<RunId>,
+    warned: HashMap<RepoName, String>,
+}
+
+impl Courier {
+    /// Works until the runtime ends. What is being sent then is sent again by the next server.
+    pub async fn run(start: CourierStart) {
+        let (data, environment) = (start.data.clone(), start.environment.clone());
+        let found = tokio::task::spawn_blocking(move || variables(&data, &environment)).await;
+        let (of_variables, problems) = found.unwrap_or_default();
+        for problem in problems {
+            tracing::warn!("a variable for notifications cannot be used:\n{problem}");
+        }
+        let mut courier = Courier {
+            start,
+            of_variables: Arc::new(of_variables),
+            sending: JoinSet::new(),
+            busy: HashMap::new(),
+            stuck: HashSet::new(),
+            warned: HashMap::new(),
+        };
+        loop {
+            let pause = courier.work().await.unwrap_or(Some(AFTER_TROUBLE));
+            courier.wait(pause).await;
+        }
+    }
+
+    /// Waits for a ring, for the end of an attempt, or until something is due.
+    async fn wait(&mut self, pause: Option<Duration>) {
+        let due = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.start.notices.notified() => {}
+            Some(ended) = self.sending.join_next_with_id(), if !self.sending.is_empty() => self.ended(ended).await,
+            () = due => {}
+        }
+    }
+
+    /// Does what there is to do now, and says when there is more.
+    async fn work(&mut self) -> Result<Option<Duration>, Trouble> {
+        let settings = self.settings().await?;
+        let stuck = self.look_for_stuck(&settings).await?;
+        loop {
+            let notices = self.call(|connection| store::notices(connection, MAX_NOTICES)).await?;
+            if notices.is_empty() {
+                break;
+            }
+            for notice in notices {
+                self.post(notice, &settings).await?;
+            }
+        }
+        let due = self.send_due(&settings).await?;
+        Ok(stuck.into_iter().chain(due).min())
+    }
+
+    async fn settings(&self) -> Result<Arc<Settings>, Trouble> {
+        let current = Arc::clone(&self.start.settings);
+        tokio::task::spawn_blocking(move || current.get()).await.map_err(|_| Trouble)
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        match self.start.store.call(work).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the outbox of notifications could not be used");
+                Err(Trouble)
+            }
+            Err(_) => Err(Trouble),
+        }
+    }
+
+    /// Turns a notice into messages.
+    async fn post(&mut self, notice: NoticeRow, settings: &Arc<Settings>) -> Result<(), Trouble> {
+        let seq = notice.seq;
+        let run = match notice.kind {
+            NoticeKind::Ended(id) | NoticeKind::Stuck(id) => self.call(move |db| find_run(db, id)).await?,
+            NoticeKind::Watch(_) => None,
+        };
+        let expansion = Expansion {
+            data: self.start.data.clone(),
+            url: self.start.url.clone(),
+            settings: Arc::clone(settings),
+            of_variables: Arc::clone(&self.of_variables),
+            notice,
+            run,
+        };
+        let expanded = tokio::task::spawn_blocking(move || expand(&expansion)).await;
+        let Expanded { messages, warning } = expanded.unwrap_or_else(|error| {
+            tracing::error!(%error, "a notice could not be compared with the rules and is dropped");
+            Expanded::default()
+        });
+        if let Some((repo, problem)) = warning {
+            self.warn(repo, problem);
+        }
+        self.call(move |db| store::post(db, seq, &messages)).await
+    }
+
+    /// Says once what is wrong with the rules of a repository.
+    fn warn(&mut self, repo: RepoName, problem: String) {
+        if self.warned.get(&repo) == Some(&problem) {
+            return;
+        }
+        tracing::warn!(%repo, "rules of a repository are left out:\n{problem}");
+        if self.warned.len() >= MAX_WARNED {
+            self.warned.clear();
+        }
+        self.warned.insert(repo, problem);
+    }
+
+    /// Gives a notice of each run that has become stuck, when anybody wants to know; says when the next one would be.
+    async fn look_for_stuck(&mut self, settings: &Settings) -> Result<Option<Duration>, Trouble> {
+        let notify = &settings.notify;
+        let is_wanted = notify.rules.iter().any(|rule| rule.on.contains(&NotifyEvent::Stuck))
+            || notify.targets.iter().any(|target| !target.repos.is_empty());
+        if !is_wanted {
+            return Ok(None);
+        }
+        let (now, limit) = (clock::now(), notify.stuck_after);
+        let mut next = limit;
+        for run in self.call(|db| store::unfinished_runs(db)).await? {
+            let since = match run.state {
+                Progress::Running => run.started_at.unwrap_or(run.queued_at),
+                Progress::Queued | Progress::Finished => run.queued_at,
+            };
+            let left = limit.checked_sub(since_until(since, now)).filter(|left| !left.is_zero());
+            match left {
+                Some(left) => next = next.min(left),
+                None if self.stuck.contains(&run.id) => {}
+                None => {
+                    let kind = NoticeKind::Stuck(run.id);
+                    self.call(move |db| store::insert_notice(db, &kind, now)).await?;
+                    if self.stuck.len() >= MAX_STUCK {
+                        self.stuck.clear();
+                    }
+                    self.stuck.insert(run.id);
+                }
+            }
+        }
+        Ok(Some(next))
+    }
+
+    /// Begins to send what is due, and says when the next message is.
+    async fn send_due(&mut self, settings: &Settings) -> Result<Option<Duration>, Trouble> {
+        let now = clock::now();
+        let mut next: Option<Duration> = None;
+        for row in self.call(|db| store::next_messages(db)).await? {
+            if self.busy.values().any(|busy| busy.target == row.target) || self.busy.len() >= MAX_SENDING {
+                continue; // looked at again when an attempt ends
+            }
+            if row.due_at > now {
+                let left = since_until(now, row.due_at);
+                next = Some(next.map_or(left, |next| next.min(left)));
+                continue;
+            }
+            let target = find_target(&settings.notify, &self.of_variables, &row.target);
+            let message = serde_json::from_str::<Message>(&row.message);
+            let (id, kept) = (row.id.clone(), row.clone());
+            let task = self.sending.spawn(async move {
+                let unknown = || NotSent::Never("there is no such target any more".to_owned());
+                let unread = |_| NotSent::Never("the message cannot be read by this version".to_owned());
+                deliver(&target.ok_or_else(unknown)?, &message.map_err(unread)?, &id).await
+            });
+            self.busy.insert(task.id(), kept);
+        }
+        Ok(next)
+    }
+
+    /// Records how an attempt went.
+    async fn ended(&mut self, ended: Ended) {
+        let (task, how) = match ended {
+            Ok((task, how)) => (task, how),
+            Err(error) => (
+                error.id(),
+                Err(NotSent::Later { problem: "the attempt has failed".to_owned(), asked: None }),
+            ),
+        };
+        let Some(row) = self.busy.remove(&task) else { return };
+        let now = clock::now();
+        let how = outcome(&row, how, now);
+        let (target, id, attempts) = (&row.target, &row.id, row.attempts + 1);
+        match &how {
+            Attempted::Sent => tracing::info!(target, id, subject = row.subject, "notified"),
+            Attempted::Later(due, problem) => {
+                tracing::warn!(problem, target, id, attempts, "not notified; tried again at {due}")
+            }
+            Attempted::GivenUp(problem) => {
+                tracing::error!(
+                    problem,
+                    target,
+                    id,
+                    attempts,
+                    "not notified, and given up; quire notify retry {id}"
+                )
+            }
+        }
+        // When this fails, the message is sent again.
+        let id = row.id.clone();
+        let _said = self.call(move |db| store::record_attempt(db, &id, &how, now)).await.is_err();
+    }
+}
+
+fn find_run(
+    connection: &rusqlite::Connection,
+    id: RunId,
+) -> rusqlite::Result<Option<(RunRow, Option<crate::model::Outcome>)>> {
+    let Some(row) = store::find_run(connection, &RunName::Id(id))? else { return Ok(None) };
+    let before = store::verdict_before(connection, &row.repo_id, &row.ref_name, row.number)?;
+    Ok(Some((row, before)))
+}
+
+/// What follows from an attempt.
+fn outcome(row: &OutboxRow, how: Result<(), NotSent>, now: Timestamp) -> Attempted {
+    match how {
+        Ok(()) => Attempted::Sent,
+        Err(NotSent::Never(problem)) => Attempted::GivenUp(problem),
+        Err(NotSent::Later { problem, asked }) => {
+            let seed = row.id.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+            match pause(row.attempts + 1, asked, seed) {
+                Some(pause) => {
+                    let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+                    Attempted::Later(Timestamp::from_millis(now.as_millis().saturating_add(millis)), problem)
+                }
+                None => Attempted::GivenUp(problem),
+            }
+        }
+    }
+}
+
+fn since_until(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default())
+}

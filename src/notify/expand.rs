@@ -1,0 +1,159 @@
+//! Makes the messages that a notice leads to.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::announce::Announcement;
+use super::event::{Happened, events_of, told};
+use super::message::Message;
+use super::repo_rules::own_rules;
+use super::target::rules_of_variables;
+use crate::config::{DataDir, NotifyEvent, Settings, TargetDecl};
+use crate::model::{Outcome, RefName, RepoName};
+use crate::store::{Delivery, NoticeKind, NoticeRow, OutboxRow, RunRow};
+use crate::view::RunView;
+
+/// What a notice is compared with.
+pub(super) struct Expansion {
+    pub(super) data: DataDir,
+    pub(super) url: Option<String>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) of_variables: Arc<Vec<TargetDecl>>,
+    pub(super) notice: NoticeRow,
+    /// The run that it is about, and how the one before ended.
+    pub(super) run: Option<(RunRow, Option<Outcome>)>,
+}
+
+/// What came of a notice.
+#[derive(Default)]
+pub(super) struct Expanded {
+    pub(super) messages: Vec<OutboxRow>,
+    /// What is wrong with the rules of a repository.
+    pub(super) warning: Option<(RepoName, String)>,
+}
+
+/// Compares a notice with the rules. Reads the run's folder and the repository: blocking.
+pub(super) fn expand(given: &Expansion) -> Expanded {
+    match (&given.notice.kind, &given.run) {
+        (NoticeKind::Ended(_), Some((row, before))) => {
+            let events = row.outcome.map(|outcome| events_of(outcome, *before)).unwrap_or_default();
+            of_run(given, row, events)
+        }
+        (NoticeKind::Stuck(_), Some((row, _))) if row.outcome.is_none() => {
+            of_run(given, row, &[NotifyEvent::Stuck])
+        }
+        // A run that is gone, or goes on no longer.
+        (NoticeKind::Ended(_) | NoticeKind::Stuck(_), _) => Expanded::default(),
+        (NoticeKind::Watch(said), _) => of_announcement(given, said),
+    }
+}
+
+fn of_run(given: &Expansion, row: &RunRow, events: &[NotifyEvent]) -> Expanded {
+    if events.is_empty() || !can_tell(given) {
+        return Expanded::default();
+    }
+    let run = RunView::load(&given.data, row.clone(), given.url.as_deref());
+    let run_dir = given.data.run(&row.repo, row.number);
+    let happened =
+        Happened { events, repo: &row.repo, ref_name: Some(&row.ref_name), record: Some(&run.record) };
+    let make = |event| Message::of_run(&run, event, &run_dir, given.notice.at);
+    all(given, &happened, &row.id.to_string(), make)
+}
+
+fn of_announcement(given: &Expansion, said: &str) -> Expanded {
+    let Ok(said) = serde_json::from_str::<Announcement>(said) else { return Expanded::default() };
+    let Ok(repo) = RepoName::parse(&said.repo) else { return Expanded::default() };
+    let ref_name = said.ref_name.as_deref().and_then(|name| RefName::parse(name.as_bytes()).ok());
+    let events = [NotifyEvent::Watch];
+    let happened = Happened { events: &events, repo: &repo, ref_name: ref_name.as_ref(), record: None };
+    let about = format!("{} {} {}", said.repo, said.what, given.notice.at);
+    all(given, &happened, &about, |_| Message::of_announcement(&said, given.notice.at))
+}
+
+/// Whether there is anybody to tell.
+fn can_tell(given: &Expansion) -> bool {
+    !given.settings.notify.targets.is_empty() || !given.of_variables.is_empty()
+}
+
+/// One message for each target that is told.
+fn all(
+    given: &Expansion,
+    happened: &Happened<'_>,
+    about: &str,
+    make: impl Fn(NotifyEvent) -> Message,
+) -> Expanded {
+    let notify = &given.settings.notify;
+    let (own, problem) = own_rules(&given.data.repo(happened.repo), happened.repo, notify);
+    let rules = [notify.rules.clone(), rules_of_variables(&given.of_variables), own].concat();
+    let row = |(target, event): (&str, NotifyEvent)| {
+        let message = make(event);
+        OutboxRow {
+            id: id([about, target, event.as_str()]),
+            target: target.to_owned(),
+            event: event.as_str().to_owned(),
+            subject: message.subject.clone(),
+            message: serde_json::to_string(&message).unwrap_or_default(),
+            state: Delivery::Waiting,
+            attempts: 0,
+            due_at: given.notice.at,
+            problem: None,
+            created_at: given.notice.at,
+            ended_at: None,
+        }
+    };
+    let messages = told(&rules, happened).into_iter().map(row).collect();
+    Expanded { messages, warning: problem.map(|problem| (happened.repo.clone(), problem)) }
+}
+
+/// The id of a message: the same whenever it is made of the same.
+fn id(parts: [&str; 3]) -> String {
+    let digest = Sha256::digest(parts.join("\n"));
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_message_is_stable() {
+        let one = id(["01a1fbb1", "team", "failed"]);
+        assert_eq!(one, id(["01a1fbb1", "team", "failed"]));
+        assert_ne!(one, id(["01a1fbb1", "team", "fixed"]));
+        assert_eq!(one.len(), 36);
+    }
+
+    #[test]
+    fn an_announcement_reaches_who_wants_to_know_of_watched_remotes() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = b"{:notify {:targets {:a {:slack \"https://x\"} :b {:slack \"https://x\"}} \
+            :rules [{:to :a :on [:watch] :refs [\"refs/heads/main\"]} {:to :b :on [:failed]}]}}";
+        let said = Announcement {
+            repo: "mirror/site".to_owned(),
+            ref_name: Some("refs/heads/main".to_owned()),
+            what: "was force-pushed at its remote".to_owned(),
+            why: None,
+        };
+        let mut db = crate::store::open(&folder.path().join("quire.db")).unwrap();
+        crate::notify::announce(&db, &said, crate::model::Timestamp::from_millis(7)).unwrap();
+        let notice = crate::store::notices(&db, 9).unwrap().remove(0);
+        let given = Expansion {
+            data: DataDir::new(folder.path()),
+            url: None,
+            settings: Arc::new(crate::config::read(text).unwrap()),
+            of_variables: Arc::default(),
+            notice,
+            run: None,
+        };
+        let messages = expand(&given).messages;
+        assert_eq!(messages.len(), 1);
+        assert_eq!((messages[0].target.as_str(), messages[0].subject.as_str()), ("a", "mirror/site"));
+        let message: Message = serde_json::from_str(&messages[0].message).unwrap();
+        assert_eq!(message.title(), "mirror/site was force-pushed at its remote");
+        crate::store::post(&mut db, given.notice.seq, &messages).unwrap();
+        assert!(crate::store::notices(&db, 9).unwrap().is_empty());
+    }
+}

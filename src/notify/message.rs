@@ -1,0 +1,165 @@
+//! What a message is made of, the same for every kind of target.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::announce::Announcement;
+use super::tail::failing_lines;
+use crate::config::NotifyEvent;
+use crate::model::{Outcome, Timestamp, format_duration};
+use crate::view::{RunView, one_line, run_json};
+
+/// The largest description of a run in a message, in bytes of JSON; a larger one loses its steps, then its jobs.
+const MAX_RUN: usize = 128 << 10;
+
+/// What a message is made of. Version 1; kept in the outbox and never shown as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The version of the shape.
+    pub v: u32,
+    /// The word for what happened.
+    pub event: String,
+    /// What it is about: a run, or a repository.
+    pub subject: String,
+    /// The repository.
+    pub repo: String,
+    /// What happened, as the predicate of a sentence about the subject.
+    pub verdict: String,
+    /// Ref, commit, pusher, duration: one line.
+    pub context: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The lines that say more.
+    pub lines: Vec<String>,
+    /// Where there is more to see.
+    pub url: Option<String>,
+    /// When it happened.
+    pub at: String,
+    /// The run, as `quire show --json` gives it.
+    pub run: Option<Value>,
+}
+
+impl Message {
+    /// The version that is written.
+    pub const VERSION: u32 = 1;
+
+    /// The message about a run. Reads logs: blocking.
+    pub(super) fn of_run(run: &RunView, event: NotifyEvent, run_dir: &Path, at: Timestamp) -> Message {
+        let row = &run.row;
+        let outcome = run.outcome().unwrap_or(Outcome::Failed);
+        let failed = event == NotifyEvent::Failed;
+        Message {
+            v: Message::VERSION,
+            event: event.as_str().to_owned(),
+            subject: format!("{}#{}", row.repo, row.number),
+            repo: row.repo.to_string(),
+            verdict: verdict(event, outcome, run, at),
+            context: Some(context(run)),
+            reason: run.reason().map(one_line),
+            lines: if failed { failing_lines(run_dir, &run.record) } else { Vec::new() },
+            url: run.url.clone(),
+            at: at.to_string(),
+            run: Some(within(run_json(run))),
+        }
+    }
+
+    /// The message about something that is no run.
+    pub(super) fn of_announcement(said: &Announcement, at: Timestamp) -> Message {
+        Message {
+            v: Message::VERSION,
+            event: NotifyEvent::Watch.as_str().to_owned(),
+            subject: said.repo.clone(),
+            repo: said.repo.clone(),
+            verdict: one_line(&said.what),
+            context: said.ref_name.as_deref().map(one_line),
+            reason: said.why.as_deref().map(one_line),
+            lines: Vec::new(),
+            url: None,
+            at: at.to_string(),
+            run: None,
+        }
+    }
+
+    /// The first line: the subject and what happened to it.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.subject, self.verdict)
+    }
+}
+
+fn verdict(event: NotifyEvent, outcome: Outcome, run: &RunView, at: Timestamp) -> String {
+    let of_outcome = match outcome {
+        Outcome::TimedOut => "timed out",
+        Outcome::Cancelled => "was cancelled",
+        Outcome::Superseded => "was superseded",
+        Outcome::Interrupted => "was interrupted",
+        Outcome::Denied => "was denied",
+        Outcome::Passed | Outcome::Failed | Outcome::Skipped => outcome.as_str(),
+    };
+    match event {
+        NotifyEvent::Fixed => "passed again".to_owned(),
+        NotifyEvent::Stuck => {
+            let (word, since) = match run.started_at() {
+                Some(start) => ("running", start),
+                None => ("queued", run.row.queued_at),
+            };
+            format!("is stuck: {word} for {}", between(since, at))
+        }
+        NotifyEvent::Failed | NotifyEvent::Passed | NotifyEvent::Cancelled | NotifyEvent::Watch => {
+            of_outcome.to_owned()
+        }
+    }
+}
+
+fn context(run: &RunView) -> String {
+    let row = &run.row;
+    let by = row.pusher.as_deref().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
+    let took =
+        run.started_at().zip(run.finished_at()).map(|(start, end)| format!(", {}", between(start, end)));
+    format!("{} at {}{by}{}", run.ref_text(), row.sha.short(), took.unwrap_or_default())
+}
+
+fn between(start: Timestamp, end: Timestamp) -> String {
+    let millis = u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default();
+    format_duration(Duration::from_millis(millis))
+}
+
+/// A run within the limit: without steps when it is too large, then without jobs. `truncated` says so.
+fn within(mut run: Value) -> Value {
+    let is_large = |run: &Value| run.to_string().len() > MAX_RUN;
+    if !is_large(&run) {
+        return run;
+    }
+    for job in run.get_mut("jobs").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(job) = job.as_object_mut() {
+            job.insert("steps".to_owned(), Value::Array(Vec::new()));
+        }
+    }
+    let still = is_large(&run);
+    if let Some(members) = run.as_object_mut() {
+        members.insert("truncated".to_owned(), Value::Bool(true));
+        if still {
+            members.insert("jobs".to_owned(), Value::Array(Vec::new()));
+            members.insert("diagnostics".to_owned(), Value::Array(Vec::new()));
+        }
+    }
+    run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_large_run_loses_its_steps_and_then_its_jobs() {
+        let small = json!({ "jobs": [{ "steps": ["x"] }] });
+        assert_eq!(within(small.clone()), small);
+        let steps = json!({ "jobs": [{ "id": "a", "steps": ["x".repeat(MAX_RUN)] }] });
+        assert_eq!(within(steps), json!({ "jobs": [{ "id": "a", "steps": [] }], "truncated": true }));
+        let jobs = json!({ "jobs": [{ "id": "x".repeat(MAX_RUN), "steps": [] }] });
+        assert_eq!(within(jobs), json!({ "jobs": [], "truncated": true, "diagnostics": [] }));
+    }
+}

@@ -1,0 +1,86 @@
+//! The lines that say why a run failed, read from the ends of its logs.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::journal::{JobRecord, RunRecord};
+use crate::log::Record;
+use crate::model::{Outcome, render_all};
+use crate::view::{output_line, plain};
+
+/// The most lines of a message.
+pub(super) const MAX_LINES: usize = 20;
+
+/// The most jobs that lines are shown of.
+const MAX_JOBS: usize = 4;
+
+/// How much of the end of a log is read, in bytes.
+const MAX_READ: u64 = 64 << 10;
+
+/// The last lines of what failed in a run: of the failed jobs, or the mistakes of a broken pipeline. Blocking.
+pub(super) fn failing_lines(run_dir: &Path, record: &RunRecord) -> Vec<String> {
+    let is_bad = |job: &&JobRecord| {
+        matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted))
+    };
+    let jobs: Vec<&JobRecord> = record.jobs.iter().filter(is_bad).take(MAX_JOBS).collect();
+    if jobs.is_empty() {
+        let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+        return plain(&render_all(&diagnostics)).lines().take(MAX_LINES).map(output_line).collect();
+    }
+    let each = MAX_LINES / jobs.len();
+    let mut lines = Vec::new();
+    for job in jobs {
+        let folder = run_dir.join("log").join(&job.id);
+        let step = job.steps.iter().rev().find(|step| step.outcome != Some(Outcome::Passed));
+        let number = step.or(job.steps.last()).map_or(0, |step| step.number);
+        let mut of_job = last_lines(&folder.join(format!("{number}.log")), each).unwrap_or_default();
+        if let Some(reason) = &job.reason {
+            of_job.extend(plain(reason).lines().map(str::to_owned));
+        }
+        let from = of_job.len().saturating_sub(each);
+        lines.extend(of_job.iter().skip(from).map(|line| output_line(&format!("{} │ {line}", job.id))));
+    }
+    lines
+}
+
+/// The last lines of a log, at most `count`.
+fn last_lines(path: &Path, count: usize) -> io::Result<Vec<String>> {
+    let mut file = File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(MAX_READ);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_READ).read_to_end(&mut bytes)?;
+    // The first line may be the end of one.
+    let whole = bytes.split(|byte| *byte == b'\n').skip(usize::from(from > 0));
+    let mut lines: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for record in whole.filter_map(Record::parse) {
+        let text = String::from_utf8_lossy(&record.bytes);
+        match lines.last_mut().filter(|_| goes_on) {
+            Some(line) => line.push_str(&text),
+            None => lines.push(text.into_owned()),
+        }
+        goes_on = !record.ends_line;
+    }
+    let shown =
+        |line: &String| line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+    Ok(lines.iter().skip(lines.len().saturating_sub(count)).map(shown).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_log_is_read_in_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let time = "2026-11-20T23:59:59.007Z";
+        let mut text: String = (0..5000).map(|line| format!("{time} stdout F line {line}\n")).collect();
+        text.push_str(&format!("{time} stdout P 10%\r20%\r\n{time} stdout F  done\n{time} stdout P open"));
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(last_lines(&path, 3).unwrap(), ["line 4999", " done", "open"]);
+        assert!(last_lines(&path, 5000).unwrap().len() < 2000);
+    }
+}

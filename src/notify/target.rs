@@ -1,0 +1,105 @@
+//! Targets: those of `config.fnl`, and the two that variables switch on.
+
+use std::fs::File;
+use std::io::Read;
+
+use secrecy::SecretString;
+
+use super::dotenv::{DOTENV, MAX_DOTENV, read_dotenv};
+use crate::config::{
+    DataDir, NotifyEvent, NotifyRule, NotifySettings, SecretSource, TargetAddress, TargetDecl,
+};
+use crate::model::render_all;
+
+/// A place that a message goes to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// What it is, and where.
+    pub address: TargetAddress,
+    /// The addresses that are sent to although they are not of the outside world.
+    pub allow: Vec<String>,
+}
+
+/// The variables, and the names of the targets that they make: no name of `config.fnl` has a `/`.
+const VARIABLES: [(&str, &str); 2] =
+    [("DISCORD_WEBHOOK_URL", "env/discord"), ("SLACK_WEBHOOK_URL", "env/slack")];
+
+/// The events that such a target is told of, for every run.
+const EVENTS: [NotifyEvent; 4] =
+    [NotifyEvent::Failed, NotifyEvent::Fixed, NotifyEvent::Passed, NotifyEvent::Cancelled];
+
+/// The targets that variables switch on, of the environment or else of `.env`, and what is wrong with them. Blocking.
+pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<TargetDecl>, Vec<String>) {
+    let mut problems = Vec::new();
+    let mut text = String::new();
+    let path = data.path().join(DOTENV);
+    match File::open(&path).and_then(|file| file.take(MAX_DOTENV).read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => problems.push(format!("error: could not read {}: {error}\n", path.display())),
+    }
+    let (of_file, wrong) = read_dotenv(&text);
+    if !wrong.is_empty() {
+        problems.push(render_all(&wrong));
+    }
+    let mut targets = Vec::new();
+    for (variable, name) in VARIABLES {
+        let pairs = environment.iter().chain(&of_file);
+        let value =
+            pairs.filter(|(known, value)| known == variable && !value.is_empty()).map(|(_, value)| value);
+        let Some(value) = value.into_iter().next() else { continue };
+        if !value.starts_with("https://") && !value.starts_with("http://") {
+            let hint = "hint: it begins with https://";
+            problems.push(format!("error: the variable {variable} is not an address of the web\n{hint}\n"));
+            continue;
+        }
+        let source = SecretSource::Literal(SecretString::from(value.clone()));
+        let address = match variable {
+            "SLACK_WEBHOOK_URL" => TargetAddress::Slack(source),
+            _ => TargetAddress::Discord(source),
+        };
+        targets.push(TargetDecl { name: name.to_owned(), address, repos: Vec::new() });
+    }
+    (targets, problems)
+}
+
+/// The rules of the targets that variables switch on.
+pub(super) fn rules_of_variables(targets: &[TargetDecl]) -> Vec<NotifyRule> {
+    let rule = |target: &TargetDecl| NotifyRule {
+        to: target.name.clone(),
+        on: EVENTS.to_vec(),
+        repos: Vec::new(),
+        refs: Vec::new(),
+        jobs: Vec::new(),
+    };
+    targets.iter().map(rule).collect()
+}
+
+/// The target of this name.
+pub fn find_target(settings: &NotifySettings, of_variables: &[TargetDecl], name: &str) -> Option<Target> {
+    let found = settings.targets.iter().chain(of_variables).find(|target| target.name == name)?;
+    Some(Target { name: name.to_owned(), address: found.address.clone(), allow: settings.allow.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_stands_before_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert!(variables(&data, &[]).0.is_empty());
+        std::fs::write(folder.path().join(DOTENV), "SLACK_WEBHOOK_URL=https://file\noops\n").unwrap();
+        let (targets, problems) = variables(&data, &[pair("DISCORD_WEBHOOK_URL", "https://env")]);
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(names, ["env/discord", "env/slack"]);
+        assert_eq!(problems.len(), 1);
+        let (targets, problems) = variables(&data, &[pair("SLACK_WEBHOOK_URL", "hooks.example/T0")]);
+        assert!(targets.is_empty());
+        assert!(!problems.concat().contains("T0") && problems.concat().contains("SLACK_WEBHOOK_URL"));
+    }
+}

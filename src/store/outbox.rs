@@ -1,0 +1,261 @@
+//! Notices, and the outbox: what is to be sent to whom, and how that went.
+
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+use crate::model::{Outcome, RefName, RunId, Timestamp};
+
+/// Messages that are kept after they were sent or given up.
+const MAX_ENDED: i64 = 1000;
+
+/// Messages that may wait for one target; more are given up at once.
+const MAX_WAITING: i64 = 1000;
+
+/// What a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// A run has ended.
+    Ended(RunId),
+    /// A run is stuck.
+    Stuck(RunId),
+    /// No run: what a watched remote did, as JSON.
+    Watch(String),
+}
+
+/// Something that was not yet compared with the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// Its row.
+    pub seq: i64,
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is to be sent.
+    Waiting,
+    /// The target has taken it.
+    Sent,
+    /// It is not tried any more.
+    GivenUp,
+}
+
+impl Delivery {
+    /// The word for it, in the database and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Delivery::Waiting => "waiting",
+            Delivery::Sent => "sent",
+            Delivery::GivenUp => "given-up",
+        }
+    }
+
+    fn parse(word: &str) -> Delivery {
+        match word {
+            "waiting" => Delivery::Waiting,
+            "sent" => Delivery::Sent,
+            _ => Delivery::GivenUp,
+        }
+    }
+}
+
+/// A message to one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its id, which stays the same over all attempts.
+    pub id: String,
+    /// The target.
+    pub target: String,
+    /// The word for what happened.
+    pub event: String,
+    /// What it is about, in one word: a run, or a repository.
+    pub subject: String,
+    /// What it is made of, as JSON.
+    pub message: String,
+    /// Where it is.
+    pub state: Delivery,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next, while it waits.
+    pub due_at: Timestamp,
+    /// What went wrong the last time.
+    pub problem: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was sent or given up.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How an attempt went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempted {
+    /// The target has taken it.
+    Sent,
+    /// It is tried again at this time.
+    Later(Timestamp, String),
+    /// It is not tried any more.
+    GivenUp(String),
+}
+
+const COLUMNS: &str =
+    "id, target, event, subject, message, state, attempts, due_at, problem, created_at, ended_at";
+
+/// Records something that is no end of a run.
+pub fn insert_notice(connection: &Connection, kind: &NoticeKind, at: Timestamp) -> Result<()> {
+    let (word, run, said) = match kind {
+        NoticeKind::Ended(run) => ("ended", Some(run.to_string()), None),
+        NoticeKind::Stuck(run) => ("stuck", Some(run.to_string()), None),
+        NoticeKind::Watch(said) => ("watch", None, Some(said)),
+    };
+    connection
+        .prepare_cached("INSERT INTO notices (kind, run, said, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![word, run, said, at.as_millis()])?;
+    Ok(())
+}
+
+/// The oldest notices, at most `limit`. One that this version does not understand is left out.
+pub fn notices(connection: &Connection, limit: u32) -> Result<Vec<NoticeRow>> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, kind, run, said, at FROM notices ORDER BY seq LIMIT ?1")?;
+    let rows = statement.query_map([limit], |row| {
+        let kind: String = row.get(1)?;
+        let run: Option<String> = row.get(2)?;
+        let run = run.and_then(|id| RunId::parse(&id));
+        let kind = match (kind.as_str(), run) {
+            ("ended", Some(run)) => Some(NoticeKind::Ended(run)),
+            ("stuck", Some(run)) => Some(NoticeKind::Stuck(run)),
+            ("watch", _) => Some(NoticeKind::Watch(row.get::<_, Option<String>>(3)?.unwrap_or_default())),
+            _ => None,
+        };
+        let at = Timestamp::from_millis(row.get(4)?);
+        Ok(kind.map(|kind| NoticeRow { seq: row.get(0).unwrap_or_default(), kind, at }))
+    })?;
+    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// Puts the messages about a notice into the outbox and takes the notice away, in one transaction. A message that is there
+/// already stays as it is.
+pub fn post(connection: &mut Connection, notice: i64, messages: &[OutboxRow]) -> Result<()> {
+    let transaction = connection.transaction()?;
+    for row in messages {
+        insert(&transaction, row)?;
+    }
+    transaction.execute("DELETE FROM notices WHERE seq = ?1", [notice])?;
+    transaction.execute(
+        "DELETE FROM outbox WHERE state <> 'waiting' AND created_at < coalesce(
+           (SELECT created_at FROM outbox WHERE state <> 'waiting' ORDER BY created_at DESC LIMIT 1 OFFSET ?1), 0)",
+        [MAX_ENDED],
+    )?;
+    transaction.commit()
+}
+
+fn insert(connection: &Connection, row: &OutboxRow) -> Result<()> {
+    let waiting: i64 = connection
+        .prepare_cached("SELECT count(*) FROM outbox WHERE state = 'waiting' AND target = ?1")?
+        .query_row([&row.target], |row| row.get(0))?;
+    let is_full = waiting >= MAX_WAITING;
+    let state = if is_full { Delivery::GivenUp } else { Delivery::Waiting };
+    let problem = is_full.then(|| format!("{MAX_WAITING} messages wait for this target already"));
+    connection
+        .prepare_cached(
+            "INSERT INTO outbox (id, target, event, subject, message, state, attempts, due_at, problem, created_at, ended_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            row.id,
+            row.target,
+            row.event,
+            row.subject,
+            row.message,
+            state.as_str(),
+            row.due_at.as_millis(),
+            problem,
+            row.created_at.as_millis(),
+            is_full.then_some(row.created_at.as_millis())
+        ])?;
+    Ok(())
+}
+
+/// The message of each target that is due first, the most urgent first.
+pub fn next_messages(connection: &Connection) -> Result<Vec<OutboxRow>> {
+    // SQLite takes the other columns from the row that has the minimum.
+    let sql = format!(
+        "SELECT {}, min(due_at) FROM outbox WHERE state = 'waiting' GROUP BY target ORDER BY min(due_at), id",
+        COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read_row)?;
+    rows.collect()
+}
+
+/// Records how an attempt went.
+pub fn record_attempt(connection: &Connection, id: &str, how: &Attempted, now: Timestamp) -> Result<()> {
+    let (state, due, problem) = match how {
+        Attempted::Sent => (Delivery::Sent, now, None),
+        Attempted::Later(due, problem) => (Delivery::Waiting, *due, Some(problem)),
+        Attempted::GivenUp(problem) => (Delivery::GivenUp, now, Some(problem)),
+    };
+    let ended = (state != Delivery::Waiting).then_some(now.as_millis());
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET state = ?2, attempts = attempts + 1, due_at = ?3, problem = ?4, ended_at = ?5 WHERE id = ?1",
+        )?
+        .execute(params![id, state.as_str(), due.as_millis(), problem, ended])?;
+    Ok(())
+}
+
+/// Has a message tried now, with all its attempts again. False when there is no such message.
+pub fn retry_message(connection: &Connection, id: &str, now: Timestamp) -> Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE outbox SET state = 'waiting', attempts = 0, due_at = ?2, ended_at = NULL WHERE id = ?1",
+        )?
+        .execute(params![id, now.as_millis()])?;
+    Ok(changed > 0)
+}
+
+/// Messages, newest first.
+pub fn list_messages(connection: &Connection, limit: usize) -> Result<Vec<OutboxRow>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = format!("SELECT {COLUMNS} FROM outbox ORDER BY created_at DESC, target, id LIMIT ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([limit], read_row)?;
+    rows.collect()
+}
+
+/// How the newest run of a ref before `number` ended that passed or failed, in whatever way.
+pub fn verdict_before(
+    connection: &Connection,
+    repo: &str,
+    ref_name: &RefName,
+    number: u64,
+) -> Result<Option<Outcome>> {
+    let word: Option<String> = connection
+        .prepare_cached(
+            "SELECT outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND number < ?3 AND state = 'finished'
+               AND outcome NOT IN ('cancelled', 'superseded', 'skipped') ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row(params![repo, ref_name.as_bytes(), number.cast_signed()], |row| row.get(0))
+        .optional()?;
+    Ok(word.map(|word| Outcome::parse(&word).unwrap_or(Outcome::Failed)))
+}
+
+fn read_row(row: &Row<'_>) -> Result<OutboxRow> {
+    let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis);
+    Ok(OutboxRow {
+        id: row.get(0)?,
+        target: row.get(1)?,
+        event: row.get(2)?,
+        subject: row.get(3)?,
+        message: row.get(4)?,
+        state: Delivery::parse(&row.get::<_, String>(5)?),
+        attempts: row.get(6)?,
+        due_at: time(7)?,
+        problem: row.get(8)?,
+        created_at: time(9)?,
+        ended_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
+    })
+}

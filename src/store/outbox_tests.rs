@@ -1,0 +1,139 @@
+//! Notices and messages, in memory.
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::model::{Outcome, RefName, RepoName, RunId, RunName, Timestamp};
+
+const SCHEMA_1: &str = include_str!("schema.sql");
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// A database of version 1, with a run that has ended and one that has not.
+fn version_1(path: &std::path::Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(SCHEMA_1).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    sync_repo(&db, "r1", &RepoName::parse("site").unwrap()).unwrap();
+    insert_run(&db, &run(1, Some(Outcome::Failed))).unwrap();
+    insert_run(&db, &run(2, None)).unwrap();
+}
+
+fn run(seed: u8, ended: Option<Outcome>) -> NewRun {
+    NewRun {
+        id: RunId::new(1, [seed; 10]),
+        repo: "r1".to_owned(),
+        update: None,
+        ref_name: RefName::parse(b"refs/heads/main").unwrap(),
+        old: crate::model::CommitId::ZERO,
+        sha: crate::model::CommitId::ZERO,
+        event: "push".to_owned(),
+        pusher: None,
+        options: vec![],
+        pushed_at: at(1),
+        queued_at: at(1),
+        ended: ended.map(|outcome| (outcome, "why".to_owned())),
+        rerun_of: None,
+    }
+}
+
+fn message(id: &str, target: &str, due: i64) -> OutboxRow {
+    OutboxRow {
+        id: id.to_owned(),
+        target: target.to_owned(),
+        event: "failed".to_owned(),
+        subject: "site#1".to_owned(),
+        message: "{}".to_owned(),
+        state: Delivery::Waiting,
+        attempts: 0,
+        due_at: at(due),
+        problem: None,
+        created_at: at(due),
+        ended_at: None,
+    }
+}
+
+fn database() -> Connection {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("quire.db");
+    version_1(&path);
+    open(&path).unwrap()
+}
+
+#[test]
+fn an_older_database_gives_notices_from_now_on_and_of_nothing_before() {
+    let db = database();
+    assert_eq!(notices(&db, 9).unwrap(), []);
+    let id = RunId::new(1, [2; 10]);
+    assert!(finish_run(&db, id, Outcome::Passed, None, at(5)).unwrap());
+    assert!(!finish_run(&db, id, Outcome::Failed, None, at(6)).unwrap());
+    insert_run(&db, &run(3, Some(Outcome::Failed))).unwrap();
+    insert_run(&db, &run(4, Some(Outcome::Skipped))).unwrap();
+    insert_notice(&db, &NoticeKind::Watch("{}".to_owned()), at(7)).unwrap();
+    let kinds: Vec<NoticeKind> = notices(&db, 9).unwrap().into_iter().map(|notice| notice.kind).collect();
+    let ended = |seed| NoticeKind::Ended(RunId::new(1, [seed; 10]));
+    assert_eq!(kinds, [ended(2), ended(3), NoticeKind::Watch("{}".to_owned())]);
+}
+
+#[test]
+fn what_was_rolled_back_gives_no_notice() {
+    let mut db = database();
+    let transaction = db.transaction().unwrap();
+    finish_run(&transaction, RunId::new(1, [2; 10]), Outcome::Passed, None, at(5)).unwrap();
+    drop(transaction);
+    assert_eq!(notices(&db, 9).unwrap(), []);
+}
+
+#[test]
+fn a_message_is_there_once_and_each_target_has_its_first() {
+    let mut db = database();
+    post(&mut db, 0, &[message("a", "team", 5), message("b", "team", 3), message("c", "ops", 4)]).unwrap();
+    post(&mut db, 0, &[message("a", "team", 1)]).unwrap();
+    let next = |db: &Connection| -> Vec<String> {
+        next_messages(db).unwrap().into_iter().map(|row| row.id).collect()
+    };
+    assert_eq!(next(&db), ["b", "c"]);
+    record_attempt(&db, "b", &Attempted::Later(at(9), "it answered 500".to_owned()), at(6)).unwrap();
+    record_attempt(&db, "c", &Attempted::GivenUp("it answered 404".to_owned()), at(6)).unwrap();
+    assert_eq!(next(&db), ["a"]);
+    record_attempt(&db, "a", &Attempted::Sent, at(7)).unwrap();
+    assert_eq!(next(&db), ["b"]);
+    let all = list_messages(&db, 9).unwrap();
+    let shown: Vec<_> = all.iter().map(|row| (row.id.as_str(), row.state, row.attempts)).collect();
+    let expected = [("a", Delivery::Sent, 1), ("c", Delivery::GivenUp, 1), ("b", Delivery::Waiting, 1)];
+    assert_eq!(shown, expected);
+    assert!(retry_message(&db, "c", at(8)).unwrap() && !retry_message(&db, "x", at(8)).unwrap());
+    assert_eq!(next(&db), ["c", "b"]);
+}
+
+#[test]
+fn the_outbox_has_limits() {
+    let mut db = database();
+    let many: Vec<OutboxRow> = (0..1001).map(|n| message(&format!("{n:04}"), "team", n)).collect();
+    post(&mut db, 0, &many).unwrap();
+    let last = list_messages(&db, 1).unwrap().remove(0);
+    assert_eq!((last.id.as_str(), last.state), ("1000", Delivery::GivenUp));
+    assert!(last.problem.unwrap().contains("1000 messages wait"));
+    for n in 0..1000 {
+        record_attempt(&db, &format!("{n:04}"), &Attempted::Sent, at(n)).unwrap();
+    }
+    post(&mut db, 0, &[message("new", "team", 2000)]).unwrap();
+    assert_eq!(list_messages(&db, 9999).unwrap().len(), 1002);
+    record_attempt(&db, "new", &Attempted::Sent, at(2001)).unwrap();
+    post(&mut db, 0, &[]).unwrap();
+    assert_eq!(list_messages(&db, 9999).unwrap().len(), 1001);
+}
+
+#[test]
+fn the_verdict_before_is_that_of_the_ref() {
+    let db = database();
+    let main = RefName::parse(b"refs/heads/main").unwrap();
+    let before = |number| verdict_before(&db, "r1", &main, number).unwrap();
+    insert_run(&db, &run(3, Some(Outcome::Passed))).unwrap();
+    insert_run(&db, &run(4, Some(Outcome::Cancelled))).unwrap();
+    assert_eq!((before(1), before(2), before(5)), (None, Some(Outcome::Failed), Some(Outcome::Passed)));
+    assert_eq!(verdict_before(&db, "r1", &RefName::parse(b"refs/heads/x").unwrap(), 5).unwrap(), None);
+    assert!(find_run(&db, &RunName::Id(RunId::new(1, [4; 10]))).unwrap().is_some());
+}
