@@ -341,13 +341,13 @@ mod tests {
 
     #[test]
     fn every_mistake_is_found_with_its_place() {
-        let text = "{:htpp {}\n :mirror {}\n :watch []\n :secrets {:1a \"x\" :b {:fil \"/x\"} :c 3 :d {:file \"rel\" :repos []}}\n :limits {:runs 0 :step-timeout \"soon\" :vm-memory \"1KiB\"}}";
+        let text = "{:htpp {}\n :mirror {}\n :retention {}\n :secrets {:1a \"x\" :b {:fil \"/x\"} :c 3 :d {:file \"rel\" :repos []}}\n :limits {:runs 0 :step-timeout \"soon\" :vm-memory \"1KiB\"}}";
         assert_eq!(
             problems(text),
             [
                 "config.fnl:1:2: there is no key `:htpp` here",
                 "config.fnl:2:2: `:mirror` is not a setting: mirroring is a job",
-                "config.fnl:3:2: `:watch` is not in this version of quire",
+                "config.fnl:3:2: `:retention` is not in this version of quire",
                 "config.fnl:4:12: `1a` is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are",
                 "config.fnl:4:24: there is no key `:fil` here",
                 "config.fnl:4:23: this secret has no `:file`",
