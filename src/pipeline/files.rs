@@ -15,6 +15,8 @@ pub struct PipelineFiles {
     pub entry: Option<SourceFile>,
     /// The files below `.quire/lib`.
     pub lib: Vec<SourceFile>,
+    /// The other files below `.quire`: an image can be built of them.
+    pub beside: Vec<SourceFile>,
     /// `workflow/<branch>.toml` of the branch that is run.
     pub workflow: Option<SourceFile>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::build_image::{DOCKERFILE, ImageSource};
 use super::container_request::request;
 use super::container_step::{ContainerStep, Role};
 use super::containers::Containers;
@@ -30,7 +31,16 @@ pub(super) fn image_of(
     subject: &str,
     image: &str,
 ) -> Result<ImageRef, HostError> {
-    ImageRef::parse(image).or_else(|error| {
+    if image == DOCKERFILE {
+        return containers.source.image();
+    }
+    let parsed = ImageRef::parse(image);
+    if parsed.as_ref().is_ok_and(ImageSource::is_own) {
+        let problem =
+            format!("`{image}` is an image that quire builds; write {DOCKERFILE} for this pipeline's own");
+        return Err(HostError::Denied(problem));
+    }
+    parsed.or_else(|error| {
         containers.record(job, vec![invalid_image(subject, &error)])?;
         Err(HostError::Denied(error.to_string()))
     })

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
 
+use super::build_image::{DOCKERFILE, ImageSource};
 use super::recorder::{Recorder, StepLog};
 use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, forget};
 use crate::executor::{Environment, Host, Program, StepSpec};
@@ -17,7 +18,7 @@ use crate::policy::{ContainerRequest, Decision, Demand, Policy, Verdict, check_s
 use crate::script::{HostError, Pull};
 
 /// The longest that pulling an image may take.
-const PULL_LIMIT: Duration = Duration::from_secs(1800);
+pub(super) const PULL_LIMIT: Duration = Duration::from_secs(1800);
 
 /// How long an engine's client may take to clean up by itself.
 pub(super) const ENGINE_SETTLE: Duration = Duration::from_secs(10);
@@ -38,6 +39,8 @@ pub struct Containers {
     pub environment: BTreeMap<OsString, OsString>,
     /// Where everything is written down.
     pub recorder: Recorder,
+    /// What the pipeline's own image is built of.
+    pub(super) source: ImageSource,
     engine: OnceCell<Engine>,
     images: Mutex<HashMap<String, Arc<OnceCell<LocalImage>>>>,
     /// What was decided about and allowed, by job: it is written down once.
@@ -61,12 +64,14 @@ impl Containers {
         policy: Policy,
         environment: BTreeMap<OsString, OsString>,
         recorder: Recorder,
+        source: ImageSource,
     ) -> Containers {
         Containers {
             run,
             policy,
             environment,
             recorder,
+            source,
             engine: OnceCell::new(),
             images: Mutex::default(),
             allowed: Mutex::default(),
@@ -97,6 +102,14 @@ impl Containers {
     /// # Errors
     /// It is denied, or the decision cannot be written down.
     pub fn decide(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
+        if ImageSource::is_own(&request.image) {
+            return self.decide_own(job, request);
+        }
+        self.decide_as_it_is(job, request)
+    }
+
+    /// Decides about the image that a request names.
+    pub(super) fn decide_as_it_is(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
         let known = (job.to_owned(), format!("{request:?}"));
         if self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
             return Ok(());
@@ -169,7 +182,10 @@ impl Containers {
                 found = look(&format!("localhost/{written}")).await.map_err(refused)?;
             }
         }
-        if found.is_none() && pull != Pull::Never {
+        if found.is_none() && ImageSource::is_own(&request.image) {
+            self.build(engine, request, getting).await?;
+            found = look(&full).await.map_err(refused)?;
+        } else if found.is_none() && pull != Pull::Never {
             self.pull(engine, &full, getting).await?;
             found = look(&full).await.map_err(refused)?;
         }
@@ -272,6 +288,11 @@ fn fact(job: &str, decision: Decision) -> Fact {
         reason: decision.reason,
         hint: decision.hint,
     }
+}
+
+/// That the pipeline's own image could not be built.
+pub(super) fn failed_build(why: &str) -> String {
+    format!("image.build.failed: could not build {DOCKERFILE}: {why}")
 }
 
 /// The job of a step that is called `job/number`.

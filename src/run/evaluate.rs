@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::REPO_CONFIG;
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
 use crate::model::{CommitId, Diagnostic, RefName, Span, chain, format_duration};
@@ -39,6 +40,8 @@ pub fn sort_files(files: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Pipeli
             sorted.lib.push(SourceFile { path, text });
         } else if path == ".quire/ci.lua" {
             sorted.has_lua = true;
+        } else if path.starts_with(".quire/") && path != REPO_CONFIG {
+            sorted.beside.push(SourceFile { path, text });
         }
     }
     sorted

@@ -4,12 +4,14 @@
 //! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
 //! own, and so has the watchdog that ends the process when the VM does not listen.
 
+mod build_image;
 mod called_step;
 mod container_request;
 mod container_step;
 mod containers;
 mod confine;
 mod control;
+mod dockerfile;
 mod drive;
 mod evaluate;
 mod job_slot;

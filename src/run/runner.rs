@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::build_image::ImageSource;
 use super::confine::Confiner;
 use super::containers::Containers;
 use super::control;
@@ -314,7 +315,8 @@ async fn conduct(
     let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
         .map_err(|error| failed(chain(&error)))?;
     let (policy, variables) = (execution.policy, execution.engine_environment);
-    let containers = Arc::new(Containers::new(execution.run, policy, variables, recorder.clone()));
+    let source = ImageSource::new(execution.files.beside);
+    let containers = Arc::new(Containers::new(execution.run, policy, variables, recorder.clone(), source));
     let host = Arc::new(RunHost {
         io,
         executor: Arc::new(executor),

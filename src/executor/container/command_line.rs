@@ -165,14 +165,18 @@ impl ContainerPlan {
             // The same with swap: memory that is swapped is memory that was asked for.
             line.add(&[&format!("--memory={memory}"), &format!("--memory-swap={memory}")]);
         }
-        // The engines ask for more than a host without CAP_SYS_RESOURCE can give.
-        for (name, limit, most) in
-            [("nofile", Resource::Nofile, MAX_FILES), ("nproc", Resource::Nproc, MAX_PROCESSES)]
-        {
-            let limit = getrlimit(limit).maximum.unwrap_or(most).min(most);
-            line.add(&[&format!("--ulimit={name}={limit}:{limit}")]);
-        }
+        line.0.extend(ulimits().into_iter().map(OsString::from));
     }
+}
+
+/// The limits of processes in a container: no more than this process has, because the engines ask for more than a host
+/// without CAP_SYS_RESOURCE can give.
+pub fn ulimits() -> [String; 2] {
+    let of = |name: &str, limit: Resource, most: u64| {
+        let limit = getrlimit(limit).maximum.unwrap_or(most).min(most);
+        format!("--ulimit={name}={limit}:{limit}")
+    };
+    [of("nofile", Resource::Nofile, MAX_FILES), of("nproc", Resource::Nproc, MAX_PROCESSES)]
 }
 
 impl Mount {

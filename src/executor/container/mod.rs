@@ -10,7 +10,7 @@ mod memory_folder;
 mod sweep;
 mod variables;
 
-pub use command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE};
+pub use command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE, ulimits};
 pub use engine::{ENGINE_VARIABLES, Engine, EngineError, EngineKind, UNAVAILABLE, complaint};
 pub use image::LocalImage;
 pub use memory_folder::{MemoryFolder, forget};

@@ -43,10 +43,16 @@ fn read(image: &Value, command: &Value, options: &Value, line: Option<u32>) -> R
     }
     let mut container = ContainerOptions::default();
     if let Value::Table(table) = options {
+        let mut named = Vec::new();
         for (key, value) in table.pairs::<Value, Value>().flatten() {
             let Some(name) = text(&key) else {
                 return Err(format!("the options of container have names, got {} as a key", kind(&key)));
             };
+            named.push((name, value));
+        }
+        // Always in the same order, as decisions about them are.
+        named.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, value) in named {
             if ContainerOptions::knows(&name) {
                 let set = container.set(&name, &OptionValue::read(&value));
                 set.map_err(|problem| format!("container: {problem}"))?;

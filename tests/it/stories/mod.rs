@@ -37,6 +37,7 @@ stories! {
     config_mistakes
     container
     container_denied
+    container_dockerfile
     container_unavailable
     cycle
     delete_branch

@@ -1,0 +1,180 @@
+//! The pipeline's own image: built of `.quire/Dockerfile` as it is in the commit, and kept by its content.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::containers::{Containers, Getting, client_spec, failed_build};
+use super::dockerfile::base_images;
+use crate::executor::container::{Engine, EngineKind, complaint, ulimits};
+use crate::model::chain;
+use crate::policy::{ContainerRequest, ImageRef};
+use crate::script::{HostError, SourceFile};
+
+/// How a pipeline names its own image.
+pub(super) const DOCKERFILE: &str = ".quire/Dockerfile";
+
+/// The name of pipelines' own images on this machine; the tag is the content.
+const REPOSITORY: &str = "localhost/quire-pipeline";
+
+/// What building a layer may do that a step may not: what installing packages needs.
+const BUILD_CAPS: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETFCAP", "SETGID", "SETUID"];
+
+/// The files that an image is built of.
+#[derive(Debug, Clone, Default)]
+pub struct ImageSource(Vec<SourceFile>);
+
+impl ImageSource {
+    /// The files below `.quire` beside the pipeline's own; none without a Dockerfile.
+    pub fn new(files: Vec<SourceFile>) -> ImageSource {
+        let has_dockerfile = files.iter().any(|file| file.path == DOCKERFILE);
+        ImageSource(if has_dockerfile { files } else { Vec::new() })
+    }
+
+    fn dockerfile(&self) -> Option<String> {
+        let file = self.0.iter().find(|file| file.path == DOCKERFILE)?;
+        Some(String::from_utf8_lossy(&file.text).into_owned())
+    }
+
+    /// The image that is built of these files.
+    ///
+    /// # Errors
+    /// There is no Dockerfile.
+    pub(super) fn image(&self) -> Result<ImageRef, HostError> {
+        let missing = || HostError::Refused(format!("there is no {DOCKERFILE} in this commit"));
+        self.dockerfile().ok_or_else(missing)?;
+        let mut digest = Sha256::new();
+        for file in &self.0 {
+            for part in [file.path.as_bytes(), &file.text] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+        }
+        let tag: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        ImageRef::parse(&format!("{REPOSITORY}:{tag}")).map_err(|error| HostError::Refused(error.to_string()))
+    }
+
+    /// Whether an image is a pipeline's own.
+    pub(super) fn is_own(image: &ImageRef) -> bool {
+        image.to_string().starts_with(&format!("{REPOSITORY}:"))
+    }
+
+    /// Writes the files into a new folder. Blocking.
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        for file in &self.0 {
+            let path = folder.join(file.path.strip_prefix(".quire/").unwrap_or(&file.path));
+            if let Some(parent) = path.parent() {
+                DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            }
+            fs::write(&path, &file.text)?;
+            // The modes of the commit are not known here; a script says itself what it is.
+            let mode = if file.text.starts_with(b"#!") { 0o755 } else { 0o644 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
+}
+
+impl Containers {
+    /// Decides about a container of the pipeline's own image: about every image that it is built of.
+    ///
+    /// # Errors
+    /// One of them is denied, or cannot be used.
+    pub(super) fn decide_own(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
+        let text = self.source.dockerfile().unwrap_or_default();
+        let images = base_images(&text);
+        if images.is_empty() {
+            return self.decide_as_it_is(job, request);
+        }
+        for image in images {
+            let image = super::called_step::image_of(self, job, &request.subject, &image)?;
+            self.decide_as_it_is(job, &ContainerRequest { image, ..request.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Builds the pipeline's own image; what the engine says about it is in the step's log.
+    pub(super) async fn build(
+        &self,
+        engine: &Engine,
+        request: &ContainerRequest,
+        getting: &mut Getting<'_>,
+    ) -> Result<(), HostError> {
+        let failed = |error: io::Error| HostError::Refused(failed_build(&error.to_string()));
+        let parent = self.recorder.run_dir().to_owned();
+        let source = self.source.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let folder = tempfile::Builder::new().prefix("image-").tempdir_in(parent)?;
+            source.write(folder.path()).map(|()| folder)
+        });
+        let folder = written.await.map_err(|error| HostError::Broken(error.to_string()))?.map_err(failed)?;
+        let args = build_args(engine, request, folder.path());
+        let spec = client_spec(engine, args, getting.name, super::containers::PULL_LIMIT)?;
+        let built = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
+        let end = built.map_err(|error| HostError::Refused(chain(&error)))?;
+        match end.exit {
+            0 => Ok(()),
+            _ if end.timed_out => Err(HostError::Refused(failed_build("it took too long"))),
+            _ => Err(HostError::Refused(failed_build(&complaint(&end.stderr)))),
+        }
+    }
+}
+
+fn build_args(engine: &Engine, request: &ContainerRequest, folder: &Path) -> Vec<Vec<u8>> {
+    let file = folder.join("Dockerfile");
+    let mut args: Vec<String> = Vec::new();
+    if let Some(runtime) = engine.runtime {
+        args.extend(["--runtime".to_owned(), runtime.to_owned()]);
+    }
+    args.extend(["build", "--force-rm"].map(str::to_owned));
+    args.push(format!("--network={}", request.network));
+    args.push(format!("--tag={}", request.image));
+    args.extend(ulimits());
+    if engine.kind == EngineKind::Podman {
+        args.extend(["--pull=missing", "--cap-drop=all"].map(str::to_owned));
+        args.extend(BUILD_CAPS.map(|cap| format!("--cap-add={cap}")));
+    }
+    let path = |path: PathBuf| std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
+    let mut args: Vec<Vec<u8>> = args.into_iter().map(String::into_bytes).collect();
+    args.push([b"--file=".to_vec(), path(file)].concat());
+    args.push(path(folder.to_owned()));
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(files: &[(&str, &str)]) -> ImageSource {
+        let file = |(path, text): &(&str, &str)| SourceFile {
+            path: (*path).to_owned(),
+            text: text.as_bytes().to_vec(),
+        };
+        ImageSource::new(files.iter().map(file).collect())
+    }
+
+    #[test]
+    fn the_image_is_named_by_what_it_is_built_of() {
+        let image = |files: &[(&str, &str)]| source(files).image().map(|image| image.to_string());
+        let one = image(&[(DOCKERFILE, "FROM x"), (".quire/a", "1")]).unwrap();
+        assert_eq!(one, image(&[(DOCKERFILE, "FROM x"), (".quire/a", "1")]).unwrap());
+        assert_ne!(one, image(&[(DOCKERFILE, "FROM x"), (".quire/a", "2")]).unwrap());
+        assert_ne!(one, image(&[(DOCKERFILE, "FROM x"), (".quire/b", "1")]).unwrap());
+        assert!(ImageSource::is_own(&ImageRef::parse(&one).unwrap()));
+        assert!(!ImageSource::is_own(&ImageRef::parse("localhost/quire-pipeline-x").unwrap()));
+        let missing = image(&[(".quire/a", "1")]).unwrap_err().to_string();
+        assert_eq!(missing, "there is no .quire/Dockerfile in this commit");
+    }
+
+    #[test]
+    fn the_context_is_the_folder_of_the_pipeline() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [(DOCKERFILE, "FROM x"), (".quire/bin/run", "#!/bin/sh\n"), (".quire/data", "1")];
+        source(&files).write(folder.path()).unwrap();
+        let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("Dockerfile"), mode("bin/run"), mode("data")), (0o644, 0o755, 0o644));
+    }
+}
