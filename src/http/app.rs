@@ -32,6 +32,8 @@ pub enum Wake {
     },
     /// A runner is gone and its run is settled.
     Ended(RunId),
+    /// The runner of a run that had not begun was dying when the server started: the run needs another.
+    Again(RunId),
     /// A moment has passed since a runner was taken: the next one can be made ready.
     Quiet,
 }

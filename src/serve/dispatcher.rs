@@ -18,7 +18,6 @@ use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, StepRules, pl
 use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
 use crate::sys::clock;
-use crate::sys::pidfd::PidFd;
 
 /// How long after a runner was taken the next one is made ready.
 const SPARE_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
@@ -56,6 +55,7 @@ pub(super) async fn dispatch(
             Wake::Superseded(runs) => dispatcher.supersede(runs),
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
             Wake::Ended(run) => dispatcher.runs.retain(|tracked| tracked.row.id != run),
+            Wake::Again(run) => dispatcher.queue_again(run),
             Wake::Quiet => dispatcher.keep_spare().await,
         }
         dispatcher.advance().await;
@@ -72,7 +72,7 @@ impl Dispatcher {
             match found {
                 Ok(Recovered::Attached { process, has_slot, run_dir }) => {
                     tracing::info!(run = %row.id, "a run goes on");
-                    self.attach(&row, process, run_dir);
+                    self.follow(Followed { row: row.clone(), run_dir, process, is_found: true });
                     self.runs.push(Tracked { row, has_runner: true, has_slot });
                 }
                 Ok(Recovered::Gone { mut record, run_dir }) => {
@@ -159,7 +159,7 @@ impl Dispatcher {
         });
         match launched.await {
             Ok(Ok(process)) => {
-                self.attach(&row, process, run_dir);
+                self.follow(Followed { row: row.clone(), run_dir, process, is_found: false });
                 if let Some(tracked) = self.runs.get_mut(place) {
                     (tracked.has_runner, tracked.has_slot) = (true, with_slot);
                 }
@@ -184,9 +184,15 @@ impl Dispatcher {
         self.app.live.close(row.id);
     }
 
-    fn attach(&self, row: &RunRow, process: PidFd, run_dir: PathBuf) {
-        let followed = Followed { row: row.clone(), run_dir, process };
+    fn follow(&self, followed: Followed) {
         tokio::spawn(follow(self.app.clone(), followed));
+    }
+
+    /// Takes a run as if it had had no runner.
+    fn queue_again(&mut self, id: RunId) {
+        if let Some(tracked) = self.runs.iter_mut().find(|tracked| tracked.row.id == id) {
+            (tracked.has_runner, tracked.has_slot) = (false, false);
+        }
     }
 
     /// Gives a slot to a runner that waits.

@@ -20,6 +20,8 @@ pub(super) struct Followed {
     pub(super) row: RunRow,
     pub(super) run_dir: PathBuf,
     pub(super) process: PidFd,
+    /// Whether the runner was there when the server started. Such a one may have been dying already.
+    pub(super) is_found: bool,
 }
 
 /// Follows a run until its runner is gone and the run is settled.
@@ -56,9 +58,20 @@ pub(super) async fn follow(app: App, followed: Followed) {
     }
     read_on(&app, &followed.row, &mut reader, &mut record).await;
     children::reap_own(pid);
+    let has_begun = record.started_at.is_some() || record.outcome.is_some();
+    if followed.is_found && !has_begun && sweep(followed.row.id).await {
+        // As if the server had come a moment later. A runner of its own that dies so is not given a second try.
+        return app.tell(Wake::Again(followed.row.id)).await;
+    }
     settle(&app, &followed.row, &followed.run_dir, &mut record).await;
     app.live.close(followed.row.id);
     app.tell(Wake::Ended(followed.row.id)).await;
+}
+
+/// Ends what is left of a run; whether nothing is.
+async fn sweep(run: RunId) -> bool {
+    let swept = tokio::task::spawn_blocking(move || sweep_run(&run)).await;
+    swept.is_ok_and(|swept| swept.survivors.is_empty())
 }
 
 fn watch(run_dir: &Path) -> Option<Inotify> {

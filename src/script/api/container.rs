@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mlua::{Lua, Table, Value};
 
 use super::options::Options;
-use super::{Answer, Shared, kind, step, text};
+use super::{Shared, kind, step, text};
 use crate::script::container_options::{ContainerOptions, unknown};
 use crate::script::host::ContainerCall;
 use crate::script::option_value::OptionValue;
@@ -20,16 +20,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         let line = place.line();
         let call = read(&image, &command, &options, line);
         let asked = call.map(|call| (call.step.check, shared.host.container(&job, call)));
-        async move {
-            let (check, running) = match asked {
-                Ok(asked) => asked,
-                Err(problem) => return Ok(Answer::Refused(problem)),
-            };
-            match running.await {
-                Ok(result) => Ok(Answer::Given(step::give(&lua, result, check, place.known())?)),
-                Err(error) => Ok(Answer::from(error)),
-            }
-        }
+        async move { step::answer(&lua, asked, place).await }
     })?;
     table.raw_set("container", container)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mlua::{Lua, Table, Value};
 
 use super::options::Options;
-use super::{Answer, Shared, step};
+use super::{Shared, step};
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let shared = Arc::clone(shared);
@@ -17,16 +17,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         let call = Options::read("sh", &options, &step::KNOWN)
             .and_then(|options| step::read("sh", &command, &options, line));
         let asked = call.map(|call| (call.check, shared.host.sh(&job, call)));
-        async move {
-            let (check, running) = match asked {
-                Ok(asked) => asked,
-                Err(problem) => return Ok(Answer::Refused(problem)),
-            };
-            match running.await {
-                Ok(result) => Ok(Answer::Given(step::give(&lua, result, check, place.known())?)),
-                Err(error) => Ok(Answer::from(error)),
-            }
-        }
+        async move { step::answer(&lua, asked, place).await }
     })?;
     table.raw_set("sh", sh)
 }

@@ -3,8 +3,8 @@
 use mlua::{Lua, Table, Value};
 
 use super::options::{Options, argument};
-use super::{bytes, kind};
-use crate::script::host::{Command, ShCall, StepResult};
+use super::{Answer, bytes, kind};
+use crate::script::host::{Command, HostFuture, ShCall, StepResult};
 use crate::script::job_call::{StepFailure, StepFault};
 use crate::script::script_error::{Place, current_place, line_of_span};
 
@@ -62,14 +62,23 @@ fn read_command(of: &str, value: &Value) -> Result<Command, String> {
     Ok(Command::Argv(argv))
 }
 
-/// What the prelude gets of a step that ended: the result as the script sees it, and what is kept about it.
-pub(super) fn give(
+/// A step that was asked for: its `:check`, and its end.
+pub(super) type Asked = Result<(Option<bool>, HostFuture<StepResult>), String>;
+
+/// Waits for a step, and gives what the prelude gets of it: the result as the script sees it, and what is kept about it.
+pub(super) async fn answer(
     lua: &Lua,
-    result: StepResult,
-    check: Option<bool>,
-    place: Option<Place>,
-) -> mlua::Result<(Table, Table)> {
-    Ok((visible(lua, &result)?, hidden(lua, result, check, place)?))
+    asked: Asked,
+    place: CallPlace,
+) -> mlua::Result<Answer<(Table, Table)>> {
+    let (check, running) = match asked {
+        Ok(asked) => asked,
+        Err(problem) => return Ok(Answer::Refused(problem)),
+    };
+    Ok(match running.await {
+        Ok(result) => Answer::Given((visible(lua, &result)?, hidden(lua, result, check, place.known())?)),
+        Err(error) => Answer::from(error),
+    })
 }
 
 /// Where a step was called, as far as that is known.
