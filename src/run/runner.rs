@@ -38,6 +38,7 @@ use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
 use crate::sys::inotify::Inotify;
 use crate::sys::lock::LockFile;
+use crate::sys::own_pages;
 use crate::sys::process;
 use crate::sys::spawn;
 
@@ -103,6 +104,8 @@ pub type Fill = Box<dyn FnOnce() -> Result<serde_json::Value, String> + Send>;
 /// # Errors
 /// When the run could not be led; its journal has no end then, and the server settles it.
 pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
+    // A spare one may wait for long, and pages that cannot be given back are no reason not to.
+    let _kept = own_pages::give_back().is_err();
     let Some((length, descriptors)) = handover::receive(&socket).map_err(RunnerError::Spec)? else {
         return Ok(());
     };

@@ -18,6 +18,7 @@ use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, StepRules, pl
 use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
 use crate::sys::clock;
+use crate::sys::own_pages;
 
 /// How long after a runner was taken the next one is made ready.
 const SPARE_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
@@ -56,9 +57,19 @@ pub(super) async fn dispatch(
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
             Wake::Ended(run) => dispatcher.runs.retain(|tracked| tracked.row.id != run),
             Wake::Again(run) => dispatcher.queue_again(run),
-            Wake::Quiet => dispatcher.keep_spare().await,
+            Wake::Quiet => {
+                dispatcher.keep_spare().await;
+                give_back_pages();
+            }
         }
         dispatcher.advance().await;
+    }
+}
+
+/// Gives back what the push before has mapped of the program.
+fn give_back_pages() {
+    if let Err(error) = own_pages::give_back() {
+        tracing::debug!(%error, "pages of the program could not be given back");
     }
 }
 

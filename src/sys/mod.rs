@@ -13,6 +13,7 @@ pub mod limited_git;
 pub mod lock;
 pub mod notify;
 pub mod mount_view;
+pub mod own_pages;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
