@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
 use super::recorder::{Recorder, StepLog};
-use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, forget};
+use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_sockets, forget};
 use crate::executor::{Environment, Host, Program, StepSpec};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
@@ -58,10 +58,11 @@ impl Containers {
     /// The containers of a run that has none yet.
     pub fn new(
         run: RunId,
-        policy: Policy,
+        mut policy: Policy,
         environment: BTreeMap<OsString, OsString>,
         recorder: Recorder,
     ) -> Containers {
+        policy.engine_sockets.extend(engine_sockets(&environment));
         Containers {
             run,
             policy,
