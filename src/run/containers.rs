@@ -52,6 +52,8 @@ pub(super) struct Getting<'a> {
     pub(super) log: &'a mut StepLog,
     pub(super) name: &'a str,
     pub(super) stop: watch::Receiver<bool>,
+    /// How long the step may take.
+    pub(super) limit: Option<Duration>,
 }
 
 impl Containers {
@@ -209,14 +211,21 @@ impl Containers {
     /// Pulls an image; what the engine says about it is in the step's log.
     async fn pull(&self, engine: &Engine, image: &str, getting: &mut Getting<'_>) -> Result<(), HostError> {
         let args = ["pull", "--", image].map(|arg| arg.as_bytes().to_vec());
-        let spec = client_spec(engine, args.into(), getting.name, PULL_LIMIT)?;
+        let spec = client_spec(
+            engine,
+            args.into(),
+            getting.name,
+            getting.limit.map_or(PULL_LIMIT, |limit| limit.min(PULL_LIMIT)),
+        )?;
         let pulled = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
         let end = pulled.map_err(|error| HostError::Refused(chain(&error)))?;
-        if end.exit == 0 {
-            return Ok(());
-        }
-        let said = crate::executor::container::complaint(&end.stderr);
-        let why = if end.timed_out { "it took too long".to_owned() } else { said };
+        // A client that is told to end exits with 0, too.
+        let why = match (end.timed_out, end.stopped) {
+            (true, _) => "it took too long".to_owned(),
+            (false, true) => "it was stopped".to_owned(),
+            (false, false) if end.exit == 0 => return Ok(()),
+            (false, false) => crate::executor::container::complaint(&end.stderr),
+        };
         Err(HostError::Refused(format!("{PULL_FAILED}: could not pull the image `{image}`: {why}")))
     }
 
