@@ -3,17 +3,16 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::read::{Reader, key_text};
-use crate::model::{Diagnostic, Profile, capability, container_user, network_name};
+use crate::model::{Diagnostic, Profile, capability, network_name};
 use crate::script::Node;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 10] = [
     "profile",
     "requests",
     "bundle",
     "network",
     "mounts",
     "writable-mounts",
-    "users",
     "caps",
     "rootfs-writable",
     "env-inheritance",
@@ -42,8 +41,6 @@ pub struct PolicySettings {
     pub mounts: Vec<PathBuf>,
     /// Folders of the host that containers may also write.
     pub writable_mounts: Vec<PathBuf>,
-    /// Users that containers may ask for although they are root.
-    pub users: Vec<String>,
     /// Capabilities that containers may have, without `CAP_`.
     pub caps: Vec<String>,
     /// Whether containers may write to the image's own files.
@@ -78,7 +75,6 @@ impl Reader {
                 "network" => policy.network = self.opening(value, network),
                 "mounts" => policy.mounts = self.opening(value, folder),
                 "writable-mounts" => policy.writable_mounts = self.opening(value, folder),
-                "users" => policy.users = self.opening(value, |node| named(node, container_user)),
                 "caps" => policy.caps = self.opening(value, cap),
                 "rootfs-writable" => policy.rootfs_writable = self.take(value.as_bool()).unwrap_or_default(),
                 "env-inheritance" => policy.env_inheritance = self.take(value.as_bool()).unwrap_or_default(),

@@ -18,7 +18,7 @@ use super::inside::{Report, Said};
 use super::members::{Footprint, Running};
 use super::output::Output;
 use super::program::{self, Missing};
-use super::step::{Program, StepEnd, StepError, StepSpec};
+use super::step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
 use super::stop::{self, Patience, Swept};
 use super::sweep;
 use crate::log::{Sink, Stream};
@@ -186,7 +186,7 @@ impl Host {
             duration: started.elapsed(),
             leftovers: if matches!(cause, Cause::Ended) { cleared.ended } else { Vec::new() },
             survivors: cleared.survivors,
-            out_of_memory: false,
+            out_of_memory: OutOfMemory::No,
             missing: None,
         })
     }
@@ -301,6 +301,10 @@ impl Live {
     /// Ends everything that belongs to the step.
     async fn clear(&self, cause: &Cause, (settle, grace): (Duration, Duration)) -> Swept {
         let patience = match cause {
+            // What was killed can no longer have told others to clean up.
+            Cause::Ended if self.child.process.was_killed() => {
+                Patience { settle: settle.min(LEFTOVER_SETTLE), grace: LEFTOVER_GRACE }
+            }
             Cause::Ended => Patience { settle, grace: LEFTOVER_GRACE },
             Cause::TimedOut | Cause::Stopped => Patience { settle: Duration::ZERO, grace },
         };

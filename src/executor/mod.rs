@@ -31,6 +31,6 @@ pub use environment::{Environment, EnvironmentError};
 pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans};
 pub use inside::{WORD, lead as lead_inside};
 pub use output::SILENCE;
-pub use step::{Program, StepEnd, StepError, StepSpec};
+pub use step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
 pub use stop::{SWEEP_LIMIT, Swept};
 pub use sweep::{sweep_children, sweep_run};

@@ -66,10 +66,22 @@ pub struct StepEnd {
     pub leftovers: Vec<String>,
     /// The names of the processes that could not be killed: they hang in the kernel. At most 32.
     pub survivors: Vec<String>,
-    /// Whether memory ran out, where that can be known.
-    pub out_of_memory: bool,
+    /// Whether memory ran out, as far as that can be known.
+    pub out_of_memory: OutOfMemory,
     /// Why the program could not be started, when the exit code is 126 or 127 because of that.
     pub missing: Option<String>,
+}
+
+/// Whether memory ran out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OutOfMemory {
+    /// There is no sign of it.
+    #[default]
+    No,
+    /// What had a limit was killed, and nobody here did it.
+    Likely,
+    /// Who set the limit says so.
+    Sure,
 }
 
 /// Why quire could not run a step.

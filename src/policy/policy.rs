@@ -20,7 +20,7 @@ pub struct Policy {
     pub operator: PolicySettings,
     /// The data folder, which no container sees. `config.fnl` is in it.
     pub data_dir: PathBuf,
-    /// Sockets of engines, beside those that are known by their usual places.
+    /// Sockets of the engines of this machine, beside the usual places, which are always known.
     pub engine_sockets: Vec<PathBuf>,
 }
 

@@ -27,7 +27,6 @@ pub struct PolicySpec {
     bundle: BundleSpec,
     operator: OperatorSpec,
     data_dir: PathBuf,
-    engine_sockets: Vec<PathBuf>,
 }
 
 /// The bundle of a policy.
@@ -72,7 +71,6 @@ struct OperatorSpec {
     network: Vec<String>,
     mounts: Vec<PathBuf>,
     writable_mounts: Vec<PathBuf>,
-    users: Vec<String>,
     caps: Vec<String>,
     rootfs_writable: bool,
     env_inheritance: bool,
@@ -142,7 +140,6 @@ impl From<&Policy> for PolicySpec {
                 network: operator.network,
                 mounts: operator.mounts,
                 writable_mounts: operator.writable_mounts,
-                users: operator.users,
                 caps: operator.caps,
                 rootfs_writable: operator.rootfs_writable,
                 env_inheritance: operator.env_inheritance,
@@ -151,7 +148,6 @@ impl From<&Policy> for PolicySpec {
                 signer: operator.signatures.signer,
             },
             data_dir: policy.data_dir.clone(),
-            engine_sockets: policy.engine_sockets.clone(),
         }
     }
 }
@@ -170,7 +166,6 @@ impl From<PolicySpec> for Policy {
                 network: operator.network,
                 mounts: operator.mounts,
                 writable_mounts: operator.writable_mounts,
-                users: operator.users,
                 caps: operator.caps,
                 rootfs_writable: operator.rootfs_writable,
                 env_inheritance: operator.env_inheritance,
@@ -181,7 +176,8 @@ impl From<PolicySpec> for Policy {
                 },
             },
             data_dir: spec.data_dir,
-            engine_sockets: spec.engine_sockets,
+            // Whoever runs containers knows them.
+            engine_sockets: Vec::new(),
         }
     }
 }
@@ -248,7 +244,6 @@ mod tests {
             network: vec!["bridge".into()],
             mounts: vec!["/srv/a".into()],
             writable_mounts: vec!["/srv/b".into()],
-            users: vec!["0".into()],
             caps: vec!["CHOWN".into()],
             rootfs_writable: true,
             env_inheritance: true,
@@ -266,7 +261,7 @@ mod tests {
             bundle: BundleState::Good(Bundle::parse("p", text.as_bytes()).unwrap()),
             operator,
             data_dir: "/var/quire".into(),
-            engine_sockets: vec!["/x.sock".into()],
+            engine_sockets: Vec::new(),
         };
         let mistake = BundleMistake { text: "p:1:1: no".into(), hint: Some("yes".into()) };
         let broken = Policy {

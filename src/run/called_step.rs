@@ -126,6 +126,7 @@ impl CalledStep {
             executor: Arc::clone(&self.executor),
             recorder: self.recorder.clone(),
             steps: Arc::clone(&self.steps),
+            stop: self.stop.clone(),
             network: self.place.options.network.clone().unwrap_or_else(|| network.to_owned()),
             secrets: std::mem::take(&mut self.of_services),
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -14,7 +14,7 @@ use crate::executor::container::{
     ContainerPlan, Engine, EngineKind, HOSTS, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables,
     WORKSPACE, labels,
 };
-use crate::executor::{Host, StepEnd, StepSpec};
+use crate::executor::{Host, OutOfMemory, StepEnd, StepSpec};
 use crate::model::chain;
 use crate::policy::{ContainerRequest, limits};
 use crate::script::{HostError, Pull};
@@ -91,9 +91,13 @@ impl ContainerStep {
         let containers = Arc::clone(&self.containers);
         let engine = containers.engine().await?.clone();
         let step_name = format!("{}/{}", self.job, self.number);
-        let mut getting = Getting { executor, log, name: &step_name, stop: stop.clone() };
+        let began = Instant::now();
+        let limit = self.timeout;
+        let mut getting = Getting { executor, log, name: &step_name, stop: stop.clone(), limit };
         let image = containers.image(&self.request, self.pull, &mut getting).await?;
-        let (timeout, input, capture) = (self.timeout, self.input.clone(), self.capture_limit);
+        // Its image is a part of the step's time.
+        let timeout = self.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+        let (input, capture) = (self.input.clone(), self.capture_limit);
         let prepared = tokio::task::spawn_blocking(move || self.prepare(&image));
         let prepared = prepared.await.map_err(|error| HostError::Broken(error.to_string()))??;
         let spec = prepared.spec(&engine, step_name, (input, timeout, capture))?;
@@ -276,11 +280,15 @@ async fn clean_up(engine: &Engine, plan: &ContainerPlan, end: &mut StepEnd) -> R
     if ended_by_itself {
         return Ok(());
     }
-    let (engine, name, looks) = (engine.clone(), plan.name.clone(), !plan.remove && end.exit == 137);
+    let (engine, name) = (engine.clone(), plan.name.clone());
+    let looks = !plan.remove && !end.timed_out && !end.stopped && end.signal.is_none();
+    let likely = if looks && end.exit == 137 { OutOfMemory::Likely } else { OutOfMemory::No };
     let cleaned = beside(move || {
+        // Also of one that ended otherwise: a child of its program may have been the victim. Not every engine hears
+        // of it on every kernel.
         let was_out = looks && engine.was_out_of_memory(&name).unwrap_or(false);
         engine.remove(&[name])?;
-        Ok(was_out)
+        Ok(if was_out { OutOfMemory::Sure } else { likely })
     });
     end.out_of_memory = cleaned.await.map_err(refused)?;
     Ok(())

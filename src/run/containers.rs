@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::build_image::{DOCKERFILE, ImageSource};
 use super::recorder::{Recorder, StepLog};
-use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, forget};
+use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_sockets, forget};
 use crate::executor::{Environment, Host, Program, StepSpec};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
@@ -55,17 +55,20 @@ pub(super) struct Getting<'a> {
     pub(super) log: &'a mut StepLog,
     pub(super) name: &'a str,
     pub(super) stop: watch::Receiver<bool>,
+    /// How long the step may take.
+    pub(super) limit: Option<Duration>,
 }
 
 impl Containers {
     /// The containers of a run that has none yet.
     pub fn new(
         run: RunId,
-        policy: Policy,
+        mut policy: Policy,
         environment: BTreeMap<OsString, OsString>,
         recorder: Recorder,
         source: ImageSource,
     ) -> Containers {
+        policy.engine_sockets.extend(engine_sockets(&environment));
         Containers {
             run,
             policy,
@@ -224,14 +227,21 @@ impl Containers {
     /// Pulls an image; what the engine says about it is in the step's log.
     async fn pull(&self, engine: &Engine, image: &str, getting: &mut Getting<'_>) -> Result<(), HostError> {
         let args = ["pull", "--", image].map(|arg| arg.as_bytes().to_vec());
-        let spec = client_spec(engine, args.into(), getting.name, PULL_LIMIT)?;
+        let spec = client_spec(
+            engine,
+            args.into(),
+            getting.name,
+            getting.limit.map_or(PULL_LIMIT, |limit| limit.min(PULL_LIMIT)),
+        )?;
         let pulled = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
         let end = pulled.map_err(|error| HostError::Refused(chain(&error)))?;
-        if end.exit == 0 {
-            return Ok(());
-        }
-        let said = crate::executor::container::complaint(&end.stderr);
-        let why = if end.timed_out { "it took too long".to_owned() } else { said };
+        // A client that is told to end exits with 0, too.
+        let why = match (end.timed_out, end.stopped) {
+            (true, _) => "it took too long".to_owned(),
+            (false, true) => "it was stopped".to_owned(),
+            (false, false) if end.exit == 0 => return Ok(()),
+            (false, false) => crate::executor::container::complaint(&end.stderr),
+        };
         Err(HostError::Refused(format!("{PULL_FAILED}: could not pull the image `{image}`: {why}")))
     }
 

@@ -15,7 +15,7 @@ use super::step::step;
 use super::vm_thread::VmThread;
 use crate::journal::{Fact, StopReason};
 use crate::model::{Outcome, chain, format_duration};
-use crate::pipeline::{Need, Source};
+use crate::pipeline::{Job, Need, Source};
 use crate::script::{JobInput, JobInputs};
 
 /// What comes from outside of the decisions.
@@ -141,6 +141,16 @@ impl Drive {
         Ok(())
     }
 
+    /// What a job is told of the push. In a container the repository is not there.
+    fn push_for(&self, job: Option<&Job>) -> serde_json::Value {
+        let is_boxed = job.is_some_and(|job| job.options.image.is_some());
+        let mut push = self.push.clone();
+        if let Some(fields) = push.as_object_mut().filter(|_| is_boxed) {
+            fields.remove("git-dir");
+        }
+        push
+    }
+
     /// Writes a fact; one that waits for the disk does so beside the runtime.
     async fn record(&self, fact: Fact) -> Result<(), String> {
         let recorder = self.recorder.clone();
@@ -162,10 +172,11 @@ impl Drive {
     /// What a job gets from what it needs.
     fn inputs(&self, job: usize) -> JobInputs {
         let jobs = self.state.graph().jobs();
-        let needs = jobs.get(job).map(|job| job.needs.as_slice()).unwrap_or_default();
+        let asking = jobs.get(job);
+        let needs = asking.map(|job| job.needs.as_slice()).unwrap_or_default();
         let input = |need: &Need| match need {
             Need::Source(source @ Source::Push) => {
-                Some((source.name().to_owned(), JobInput::Json(self.push.clone())))
+                Some((source.name().to_owned(), JobInput::Json(self.push_for(asking))))
             }
             Need::Job(index) => jobs.get(*index).map(|job| (job.id.to_string(), JobInput::Job)),
         };

@@ -333,7 +333,7 @@ async fn conduct(
         containers: Arc::clone(&containers),
         broken: forward_broken(sender.clone()),
     });
-    let watchdog = Watchdog::new(recorder.clone(), execution.run, workspace);
+    let watchdog = Watchdog::new(workspace, Arc::clone(&containers));
     let memory = execution.limits.vm_memory;
     let (vm, evaluated) = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;

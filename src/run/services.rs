@@ -35,6 +35,8 @@ pub(super) struct Starting {
     pub(super) recorder: Recorder,
     /// Numbers the steps of the job.
     pub(super) steps: Arc<AtomicU32>,
+    /// Whether the job has to end.
+    pub(super) stop: watch::Receiver<bool>,
     /// The network that they all share.
     pub(super) network: String,
     /// The files of their secrets, by name.
@@ -83,7 +85,7 @@ impl Services {
                 None => Network::Named(starting.network.clone()),
             };
             let mut one = launch(&starting, (service, place), (request, network, hosts.clone()), &stop);
-            let runs = until_ready(&engine, &mut one, None).await;
+            let runs = until_ready(&engine, &mut one, None, starting.stop.clone()).await;
             owner = owner.or(Some(one.container.clone()));
             started.push(one);
             if let Err(problem) = runs {
@@ -95,7 +97,7 @@ impl Services {
             if failed.is_none()
                 && let Some(health) = one.health.clone()
             {
-                failed = until_ready(&engine, one, Some(&health)).await.err();
+                failed = until_ready(&engine, one, Some(&health), starting.stop.clone()).await.err();
             }
         }
         let tasks = std::sync::Mutex::new(started.into_iter().map(|one| one.task).collect());
@@ -177,7 +179,12 @@ fn launch(
 }
 
 /// Waits until a service runs, or until its command says that it is ready.
-async fn until_ready(engine: &Engine, one: &mut Started, health: Option<&Command>) -> Result<(), HostError> {
+async fn until_ready(
+    engine: &Engine,
+    one: &mut Started,
+    health: Option<&Command>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), HostError> {
     let container = one.container.clone();
     let asking = async {
         loop {
@@ -192,7 +199,16 @@ async fn until_ready(engine: &Engine, one: &mut Started, health: Option<&Command
             tokio::time::sleep(READY_PAUSE).await;
         }
     };
+    let stopped = async {
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left who could ask.
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
+        () = stopped => {
+            Err(HostError::Refused(format!("the job was stopped before its service `{}` was ready", one.name)))
+        }
         ready = tokio::time::timeout(READY_LIMIT, asking) => ready.unwrap_or_else(|_| {
             let secs = READY_LIMIT.as_secs();
             Err(HostError::Refused(format!("service.not.ready: `{}` was not ready within {secs} s", one.name)))

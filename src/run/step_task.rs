@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::container_step::ContainerStep;
 use super::recorder::Recorder;
-use crate::executor::{Host, StepEnd, StepSpec};
+use crate::executor::{Host, OutOfMemory, StepEnd, StepSpec};
 use crate::journal::Fact;
 use crate::model::{Outcome, chain};
 use crate::script::{Command, HostError, StepResult};
@@ -58,14 +58,8 @@ impl Step {
                 }
             },
         };
-        if end.out_of_memory {
-            log.note("out of memory: the container has used up its `:memory`")
-                .map_err(|error| failed(&error))?;
-        }
-        if !end.survivors.is_empty() {
-            let survivors = recorder.redact(&end.survivors.join(", "));
-            log.note(&format!("these processes could not be killed: {survivors}"))
-                .map_err(|error| failed(&error))?;
+        for note in notes(&end) {
+            log.note(&recorder.redact(&note)).map_err(|error| failed(&error))?;
         }
         let written = log.finish().map_err(|error| failed(&error))?;
         let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
@@ -96,6 +90,20 @@ impl Step {
             title,
         })
     }
+}
+
+/// What a step's log says after its output.
+fn notes(end: &StepEnd) -> Vec<String> {
+    let memory = match end.out_of_memory {
+        OutOfMemory::No => None,
+        OutOfMemory::Likely => {
+            Some("killed, most likely out of memory: the container has used up its `:memory`".to_owned())
+        }
+        OutOfMemory::Sure => Some("out of memory: the container has used up its `:memory`".to_owned()),
+    };
+    let survivors = (!end.survivors.is_empty())
+        .then(|| format!("these processes could not be killed: {}", end.survivors.join(", ")));
+    memory.into_iter().chain(survivors).collect()
 }
 
 /// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::containers::Containers;
 use super::recorder::Recorder;
 use super::workspace::Workspace;
 use crate::executor::sweep_run;
@@ -28,6 +29,7 @@ pub struct Watchdog {
     recorder: Recorder,
     run: RunId,
     workspace: Workspace,
+    containers: Arc<Containers>,
 }
 
 /// Whether the VM's thread is at work, and since when.
@@ -35,9 +37,9 @@ pub struct Watchdog {
 pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
 impl Watchdog {
-    /// A watchdog for this run.
-    pub fn new(recorder: Recorder, run: RunId, workspace: Workspace) -> Watchdog {
-        Watchdog { recorder, run, workspace }
+    /// A watchdog for the run of these containers.
+    pub fn new(workspace: Workspace, containers: Arc<Containers>) -> Watchdog {
+        Watchdog { recorder: containers.recorder.clone(), run: containers.run, workspace, containers }
     }
 
     /// Starts the watchdog's thread; it is told through what is returned when the VM works.
@@ -80,6 +82,8 @@ impl Watchdog {
     )]
     fn end(&self, reason: &str) -> ! {
         let swept = sweep_run(&self.run);
+        self.containers.doubt();
+        self.containers.sweep();
         // For who looks at `quire ci run`; a runner's goes to its log.
         let told = std::io::Write::write_all(&mut std::io::stderr(), format!("error: {reason}\n").as_bytes());
         if let Err(error) = told.and_then(|()| self.workspace.remove()) {

@@ -61,6 +61,15 @@ impl PidFd {
         wait_any(&[self], Duration::ZERO)
     }
 
+    /// Whether the process is a child that a signal has killed and that is not reaped.
+    pub fn was_killed(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::PidFd(self.fd.as_fd()), options) {
+            Ok(Some(status)) => status.killed() || status.dumped(),
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Reaps the process, if it is a child and has ended; says whether.
     pub fn reap(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;

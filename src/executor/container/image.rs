@@ -65,6 +65,8 @@ fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
     if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
+    // An image that was asked for by its digest has that one, whatever others it has beside it.
+    let asked = image.split_once('@').map(|(_, digest)| digest.to_owned());
     let digests = found.digests.unwrap_or_default();
     // One image can have come from several repositories: the digest in the one that was asked for.
     let name = image.split('@').next().unwrap_or(image);
@@ -75,7 +77,9 @@ fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
         Some((fits, value.to_owned()))
     };
     let digests: Vec<_> = digests.iter().filter_map(of).collect();
-    let digest = digests.iter().find(|(fits, _)| *fits).or(digests.first()).map(|(_, value)| value.clone());
+    let by_name =
+        || digests.iter().find(|(fits, _)| *fits).or(digests.first()).map(|(_, value)| value.clone());
+    let digest = asked.filter(|asked| digests.iter().any(|(_, value)| value == asked)).or_else(by_name);
     let user = found.config.map(|config| config.user).unwrap_or_default();
     Some(LocalImage { id: format!("sha256:{id}"), digest, user })
 }
@@ -93,6 +97,10 @@ mod tests {
         let image = parse("h:5/x:latest", podman.as_bytes()).unwrap();
         assert_eq!((image.id, image.digest.as_deref()), (format!("sha256:{hex}"), Some("sha256:2")));
         assert_eq!(image.user, "7");
+        let both = podman.replace("h:5/o@sha256:1", "h:5/x@sha256:1");
+        let digest = |name| parse(name, both.as_bytes()).unwrap().digest;
+        assert_eq!(digest("h:5/x@sha256:2").as_deref(), Some("sha256:2"));
+        assert_eq!(digest("h:5/x").as_deref(), Some("sha256:1"));
         let docker = format!(r#"[{{"Id": "sha256:{hex}", "RepoDigests": null, "Config": {{}}}}]"#);
         let image = parse("x", docker.as_bytes()).unwrap();
         assert_eq!((image.digest, image.user.as_str()), (None, ""));

@@ -7,6 +7,7 @@ mod command_line;
 mod engine;
 mod image;
 mod memory_folder;
+mod socket;
 mod sweep;
 mod variables;
 
@@ -14,5 +15,6 @@ pub use command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE,
 pub use engine::{ENGINE_VARIABLES, Engine, EngineError, EngineKind, UNAVAILABLE, complaint};
 pub use image::LocalImage;
 pub use memory_folder::{MemoryFolder, forget};
+pub use socket::engine_sockets;
 pub use sweep::labels;
 pub use variables::{VariableError, Variables};

@@ -1,5 +1,7 @@
 //! Finding containers again: by their labels, never by their names.
 
+use std::time::Duration;
+
 use super::engine::{Engine, EngineError};
 use crate::model::RunId;
 
@@ -8,6 +10,12 @@ const RUN: &str = "quire.run";
 
 /// The most containers that one call removes.
 const MAX_AT_ONCE: usize = 64;
+
+/// How often a container is tried to be removed.
+const REMOVE_TRIES: u32 = 5;
+
+/// How long to wait before it is tried again.
+const REMOVE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The labels of a container: the run that it belongs to, and the job and step that asked for it.
 pub fn labels(run: RunId, job: &str, of: &str) -> Vec<(String, String)> {
@@ -32,15 +40,27 @@ impl Engine {
             }
             args.push("--");
             args.extend(some.iter().map(String::as_str));
-            let called = self.try_call(&args)?;
-            let complaint = String::from_utf8_lossy(&called.stderr).to_lowercase();
-            let is_gone =
-                complaint.contains("no such container") || complaint.contains("already in progress");
-            if called.exit.code() != 0 && !is_gone {
-                return Err(self.refused("could not remove a container", &called.stderr));
+            // Engines refuse to remove what ends by itself at that moment.
+            let mut tries = 1;
+            while let Err(error) = self.try_remove(&args) {
+                if tries == REMOVE_TRIES {
+                    return Err(error);
+                }
+                tries += 1;
+                std::thread::sleep(REMOVE_PAUSE);
             }
         }
         Ok(())
+    }
+
+    fn try_remove(&self, args: &[&str]) -> Result<(), EngineError> {
+        let called = self.try_call(args)?;
+        let complaint = String::from_utf8_lossy(&called.stderr).to_lowercase();
+        let is_gone = complaint.contains("no such container") || complaint.contains("already in progress");
+        if called.exit.code() == 0 || is_gone {
+            return Ok(());
+        }
+        Err(self.refused("could not remove a container", &called.stderr))
     }
 
     /// Removes every container of a run, and says how many there were. Blocking.

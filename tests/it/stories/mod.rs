@@ -4,7 +4,7 @@
 
 mod pattern;
 mod script;
-mod world;
+pub(crate) mod world;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -9,27 +9,27 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a command, or a fact that has to come, may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How long to wait before a fact is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a command printed on both streams, and its exit code: 128 and the signal when one killed it.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     pub output: String,
     pub exit: i32,
 }
 
 /// The world of one story. When it goes, all that was started in it goes.
-pub(super) struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
     server: Option<Child>,
     others: Vec<Child>,
 }
 
 impl World {
-    pub(super) fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = tempfile::Builder::new().prefix("quire-story-").tempdir().unwrap();
         let world = World { folder, server: None, others: Vec::new() };
         for name in ["bin", "home", "data"] {
@@ -42,12 +42,12 @@ impl World {
         world
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// A program in the story's world.
-    pub(super) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         // The Python of dev/setup, which has a mail server, stands before the one of the machine.
         let root = env!("CARGO_MANIFEST_DIR");
         let path = format!(
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Runs a program to its end; one that takes too long is killed with all of its session.
-    pub(super) fn run(&self, command: &mut Command) -> Ended {
+    pub(crate) fn run(&self, command: &mut Command) -> Ended {
         let (mut reader, writer) = std::io::pipe().unwrap();
         command.stdout(writer.try_clone().unwrap()).stderr(writer).process_group(0);
         let mut child = command.spawn().unwrap();
@@ -102,14 +102,14 @@ impl World {
     }
 
     /// Starts a command beside the story.
-    pub(super) fn background(&mut self, command: &str) {
+    pub(crate) fn background(&mut self, command: &str) {
         let mut shell = self.command("sh");
         shell.args(["-c", command]).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         self.others.push(shell.spawn().unwrap());
     }
 
     /// Starts the server and waits until it answers. `Err` is what it said when it ended instead.
-    pub(super) fn serve(&mut self, args: &[&str]) -> Result<(), String> {
+    pub(crate) fn serve(&mut self, args: &[&str]) -> Result<(), String> {
         assert!(self.server.is_none(), "the server runs already");
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let bind: &[&str] = if args.contains(&"--bind") { &[] } else { &["--bind", "none"] };
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Ends the server: `TERM` or `KILL`.
-    pub(super) fn end_server(&mut self, signal: &str) {
+    pub(crate) fn end_server(&mut self, signal: &str) {
         let mut server = self.server.take().expect("the server runs");
         signal_to(signal, &server.id().to_string());
         let deadline = Instant::now() + PATIENCE;
@@ -170,12 +170,12 @@ impl World {
         self.path().join("serve.log")
     }
 
-    pub(super) fn serve_log(&self) -> String {
+    pub(crate) fn serve_log(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
     /// Looks for a fact until it is there; false when it does not come.
-    pub(super) fn eventually(&self, mut is_there: impl FnMut(&World) -> bool) -> bool {
+    pub(crate) fn eventually(&self, mut is_there: impl FnMut(&World) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if is_there(self) {
@@ -207,8 +207,9 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
+impl World {
+    /// Kills everything that was started in it.
+    pub(crate) fn stop_everything(&mut self) {
         // Again and again: what is killed first may have started another in between.
         for _ in 0..50 {
             let left = self.processes();
@@ -223,6 +224,12 @@ impl Drop for World {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop_everything();
     }
 }
 

@@ -1,0 +1,163 @@
+//! Images from a registry on loopback: Debian's docker-registry, started here.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::{Boxes, engine};
+
+/// A registry with one image, ended by its pid.
+struct Registry {
+    process: Child,
+    port: u16,
+}
+
+impl Registry {
+    fn start(folder: &Path) -> Registry {
+        let port = free_port();
+        let (config, store) = (folder.join("registry.yml"), folder.join("registry"));
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n",
+            store.display()
+        );
+        fs::write(&config, text).unwrap();
+        let log = fs::File::create(folder.join("registry.log")).unwrap();
+        let mut serve = Command::new("docker-registry");
+        serve.arg("serve").arg(&config).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Registry { process: serve.spawn().unwrap(), port }
+    }
+
+    /// Pushes an image there as `name` that is nowhere else.
+    fn fill(&self, name: &str) {
+        let target = format!("docker://127.0.0.1:{}/{name}", self.port);
+        let image = format!("localhost/quire-test:{}", self.port);
+        let change = format!("--change=LABEL port={}", self.port);
+        let made = engine::podman(&["create", engine::IMAGE, "true"]);
+        let container = String::from_utf8(made.stdout).unwrap();
+        let committed = engine::podman(&["commit", "--quiet", &change, container.trim(), &image]);
+        assert!(committed.status.success(), "{}", String::from_utf8_lossy(&committed.stderr));
+        engine::podman(&["rm", container.trim()]);
+        self.push(&image, &target);
+        assert!(engine::podman(&["rmi", &image]).status.success());
+    }
+
+    fn push(&self, image: &str, target: &str) {
+        // The registry may still be on its way.
+        for _ in 0..100 {
+            let pushed = engine::podman(&["push", "--quiet", "--tls-verify=false", image, target]);
+            if pushed.status.success() {
+                return;
+            }
+        }
+        panic!("the registry takes no image");
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        // What was pulled from it goes from this machine, too.
+        let filter = format!("reference=127.0.0.1:{}/*", self.port);
+        let listed = engine::podman(&["images", "--filter", &filter, "--format", "{{.Repository}}:{{.Tag}}"]);
+        for image in String::from_utf8_lossy(&listed.stdout).lines() {
+            engine::podman(&["rmi", "--", image.trim_end_matches(":<none>")]);
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server whose engine speaks plain HTTP with registries on loopback.
+fn boxes(config: &str) -> Option<Boxes> {
+    engine::can_run_containers().then(|| {
+        let boxes = Boxes::serving(config, &["CONTAINERS_REGISTRIES_CONF=$T/registries.conf"]);
+        let conf = "[[registry]]\nlocation = \"127.0.0.1\"\nprefix = \"127.0.0.1\"\ninsecure = true\n";
+        fs::write(boxes.path("registries.conf"), conf).unwrap();
+        boxes
+    })
+}
+
+/// Trusts one registry on loopback without TLS.
+fn trust(boxes: &Boxes, port: u16) {
+    let conf = format!("[[registry]]\nlocation = \"127.0.0.1:{port}\"\ninsecure = true\n");
+    fs::write(boxes.path("registries.conf"), conf).unwrap();
+}
+
+#[test]
+fn images_are_pulled_by_tag_and_digest_and_pinned() {
+    let Some(mut boxes) = boxes("{:limits {:jobs 1}}") else { return };
+    let registry = Registry::start(boxes.world.path());
+    trust(&boxes, registry.port);
+    registry.fill("box:one");
+    let (port, none) = (registry.port, "0".repeat(64));
+    let run = boxes.push(&format!(
+        r#"(ci:job :never [:quire/push] {{:allow-failure true}}
+             (fn [{{: container}}] (container "127.0.0.1:{port}/box:one" "echo ran" {{:pull :never}})))
+           (ci:job :tag [:never] {{:when :always}}
+             (fn [{{: container}}]
+               (container "127.0.0.1:{port}/box:one" "echo by tag")
+               (container "127.0.0.1:{port}/box:one" "echo again" {{:pull :always}})))
+           (ci:job :absent [:tag] {{:when :always :allow-failure true}}
+             (fn [{{: container}}] (container "127.0.0.1:{port}/box:two" "echo ran")))
+           (ci:job :wrong [:absent] {{:when :always :allow-failure true}}
+             (fn [{{: container}}] (container "127.0.0.1:{port}/box@sha256:{none}" "echo ran")))"#
+    ));
+    let shown = boxes.wait(&run);
+    let text = boxes.quire(&["show", &run]).output;
+    assert!(
+        text.contains(&format!(
+            "image.pull.failed: the image `127.0.0.1:{port}/box:one` is not on this machine"
+        )),
+        "{text}"
+    );
+    assert!(boxes.logs(&run, "tag").contains("by tag\n") && boxes.logs(&run, "tag").ends_with("again\n"));
+    for image in ["box:two".to_owned(), format!("box@sha256:{none}")] {
+        let said = format!("image.pull.failed: could not pull the image `127.0.0.1:{port}/{image}`");
+        assert!(text.contains(&said), "{text}");
+    }
+    let digest = shown["images"][0]["digest"].as_str().unwrap_or_else(|| panic!("{shown}")).to_owned();
+    assert!(digest.starts_with("sha256:") && digest.len() == 71, "{shown}");
+    let run = boxes.push(&format!(
+        r#"(ci:job :digest [:quire/push]
+             (fn [{{: container}}] (container "127.0.0.1:{port}/box@{digest}" "echo by digest" {{:pull :always}})))"#
+    ));
+    boxes.ends(&run, "passed");
+    assert_eq!(boxes.show(&run)["images"][0]["digest"], digest.as_str());
+    assert!(boxes.logs(&run, "digest").ends_with("by digest\n"));
+    boxes.nothing_left(&run);
+}
+
+#[test]
+fn a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_or_by_the_clock() {
+    let Some(mut boxes) = boxes("{:limits {:jobs 2}}") else { return };
+    // It takes connections, and never says anything.
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (down, port) = (free_port(), hanging.local_addr().unwrap().port());
+    trust(&boxes, port);
+    let run = boxes.push(&format!(
+        r#"(ci:job :down [:quire/push]
+             (fn [{{: container}}] (container "127.0.0.1:{down}/box" "echo ran")))
+           (ci:job :hangs [:quire/push]
+             (fn [{{: container}}] (container "127.0.0.1:{port}/box" "echo ran" {{:timeout 1}})))"#
+    ));
+    boxes.wait(&run);
+    let text = boxes.quire(&["show", &run]).output;
+    assert!(
+        text.contains(&format!("image.pull.failed: could not pull the image `127.0.0.1:{down}/box")),
+        "{text}"
+    );
+    assert!(text.contains("could not pull") && text.contains("it took too long"), "{text}");
+    boxes.nothing_left(&run);
+    let run = boxes.push(&format!(
+        r#"(ci:job :hangs [:quire/push] (fn [{{: container}}] (container "127.0.0.1:{port}/box:x" "echo ran")))"#
+    ));
+    hanging.set_nonblocking(true).unwrap();
+    assert!(boxes.world.eventually(|_| boxes.quire(&["show", &run]).output.contains("(running)")));
+    boxes.quire(&["cancel", &run]);
+    boxes.ends(&run, "cancelled");
+    boxes.nothing_left(&run);
+}
