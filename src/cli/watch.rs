@@ -238,7 +238,7 @@ impl Row {
         self.status.as_ref().map_or(WatchState::New.as_str(), |status| &status.state)
     }
 
-    /// Two lines, and a third when something is wrong.
+    /// Two lines, and one more for what is wrong and for a branch that was rewritten.
     fn line(&self) -> String {
         let watch = &self.watch;
         let from = if self.is_declared { ", in config.fnl" } else { "" };
@@ -252,6 +252,9 @@ impl Row {
         );
         if let Some(WatchStatus { error: Some(error), since, .. }) = &self.status {
             text.push_str(&format!("            since {since}: {error}\n"));
+        }
+        if let Some(at) = self.status.as_ref().and_then(|status| status.rewritten_at) {
+            text.push_str(&format!("            rewritten {at}\n"));
         }
         text
     }
@@ -271,6 +274,7 @@ impl Row {
             "error": status.and_then(|status| status.error.clone()),
             "tip": status.and_then(|status| status.tip).map(|tip| tip.to_string()),
             "default_branch": status.and_then(|status| status.default_branch.clone()),
+            "rewritten_at": status.and_then(|status| status.rewritten_at).map(|at| at.to_string()),
         })
     }
 }

@@ -18,6 +18,7 @@ use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
+use crate::intake::all_watches;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::{self, StartProfiles};
 use crate::store::{self, Store, StoreError};
@@ -133,7 +134,10 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     warn_of_bundle(&settings.get(), &data);
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
-    let (store, writer) = Store::start(store::open(&data.database())?);
+    let database = store::open(&data.database())?;
+    let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;
+    walls::warn_of_watches(&settings.get(), watches.len());
+    let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     // What a dead runner had started becomes this process's, and is ended.
     process::become_subreaper().map_err(ServeError::Runtime)?;

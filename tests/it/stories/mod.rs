@@ -100,6 +100,7 @@ stories! {
     watch_gone
     watch_refused
     watch_secrets
+    watch_told
 }
 
 fn folder() -> PathBuf {
