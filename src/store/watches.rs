@@ -124,6 +124,11 @@ pub fn forget_watch_state(connection: &Connection, name: &RepoName) -> Result<()
     Ok(())
 }
 
+/// Forgets what was found out about all watches; how many there were.
+pub fn forget_watch_states(connection: &Connection) -> Result<usize> {
+    connection.execute("DELETE FROM watch_states", [])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
