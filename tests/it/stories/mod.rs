@@ -62,6 +62,7 @@ stories! {
     out_of_memory
     outputs
     parallel_jobs
+    phantom_ci
     planned
     policy_mistakes
     push_options
@@ -98,6 +99,7 @@ stories! {
     watch
     watch_force_push
     watch_gone
+    watch_import
     watch_refused
     watch_secrets
     watch_told
