@@ -159,7 +159,8 @@ fn variables(path: &Path) -> Result<Vec<(String, String)>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(at(path, &error)),
     }
-    let (pairs, wrong) = read_dotenv(&text);
+    let (pairs, mut wrong) = read_dotenv(&text);
+    wrong.iter_mut().for_each(|wrong| wrong.file = path.display().to_string());
     eprint!("{}", render_all(&wrong));
     Ok(pairs.into_iter().filter(|(name, _)| VARIABLES.contains(&name.as_str())).collect())
 }
