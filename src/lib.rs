@@ -41,3 +41,5 @@ pub mod http;
 pub mod serve;
 /// The command line: one file a command.
 pub mod cli;
+/// Names that this binary had elsewhere, and what it does when it is called by one.
+pub mod compat;

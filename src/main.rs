@@ -1,11 +1,12 @@
-//! The quire binary: what it does is in the library; this decides between a hook and the command line.
+//! The quire binary: what it does is in the library; this decides between a hook, another name and the command line.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Hooks live for milliseconds: they are told apart before anything else is set up.
-    match quire::cli::hook_name(std::env::args_os().next().as_deref()) {
-        Some(hook) => hook(),
+    let called = std::env::args_os().next();
+    match quire::cli::hook_name(called.as_deref()).or_else(|| quire::compat::program(called.as_deref())) {
+        Some(program) => program(),
         None => quire::cli::run(),
     }
 }

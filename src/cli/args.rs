@@ -174,7 +174,7 @@ pub fn run() -> ExitCode {
 }
 
 /// Says why a command has failed, and gives its exit code.
-fn leave(ended: Ended) -> ExitCode {
+pub(crate) fn leave(ended: Ended) -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code as u8),
         Err(Failure { code, text }) => {

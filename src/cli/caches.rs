@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 /// Removes what is in a folder of caches, which may not be there; the number of files that were removed.
-pub(super) fn clear(folder: &Path) -> io::Result<u64> {
+pub(crate) fn clear(folder: &Path) -> io::Result<u64> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),

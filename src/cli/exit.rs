@@ -4,7 +4,7 @@ use crate::model::{Diagnostic, Outcome, chain, render_all};
 
 /// Exit codes of quire's commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
+pub(crate) enum Code {
     /// Passed, or done.
     Done = 0,
     /// Failed.
@@ -25,44 +25,44 @@ pub(super) enum Code {
 
 /// Why a command ends otherwise than done.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) code: Code,
-    pub(super) text: String,
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) text: String,
 }
 
 /// What a command ends with.
-pub(super) type Ended = Result<Code, Failure>;
+pub(crate) type Ended = Result<Code, Failure>;
 
 impl Failure {
     /// A failure with a message, and a hint when there is one.
-    pub(super) fn new(code: Code, message: impl std::fmt::Display) -> Failure {
+    pub(crate) fn new(code: Code, message: impl std::fmt::Display) -> Failure {
         Failure { code, text: format!("error: {message}\n") }
     }
 
     /// The same failure with a hint.
-    pub(super) fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
+    pub(crate) fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
         self.text.push_str(&format!("hint: {hint}\n"));
         self
     }
 
     /// quire could not do its work.
-    pub(super) fn broken(error: &dyn std::error::Error) -> Failure {
+    pub(crate) fn broken(error: &dyn std::error::Error) -> Failure {
         Failure::new(Code::Broken, chain(error))
     }
 
     /// There is no such thing.
-    pub(super) fn not_found(message: impl std::fmt::Display) -> Failure {
+    pub(crate) fn not_found(message: impl std::fmt::Display) -> Failure {
         Failure::new(Code::NotFound, message)
     }
 
     /// Mistakes in a file.
-    pub(super) fn mistakes(wrong: &[Diagnostic]) -> Failure {
+    pub(crate) fn mistakes(wrong: &[Diagnostic]) -> Failure {
         Failure { code: Code::Usage, text: render_all(wrong) }
     }
 }
 
 /// The exit code of a command that carries a run's verdict.
-pub(super) fn verdict(outcome: Option<Outcome>) -> Code {
+pub(crate) fn verdict(outcome: Option<Outcome>) -> Code {
     match outcome {
         Some(Outcome::Passed | Outcome::Skipped) => Code::Done,
         Some(Outcome::Failed | Outcome::Denied | Outcome::Interrupted) | None => Code::Failed,
@@ -72,13 +72,13 @@ pub(super) fn verdict(outcome: Option<Outcome>) -> Code {
 }
 
 /// Writes to standard output. A reader that has gone away, such as `head`, is no failure.
-pub(super) fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err();
 }
 
 /// Writes a JSON value and a line feed to standard output.
-pub(super) fn print_json(value: &serde_json::Value) {
+pub(crate) fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
 }

@@ -16,14 +16,14 @@ use crate::view::{LogFollower, LogLine, plain};
 
 /// What to print, and how.
 #[derive(Debug)]
-pub(super) struct Options {
-    pub(super) job: Option<String>,
-    pub(super) follow: bool,
-    pub(super) json: bool,
+pub(crate) struct Options {
+    pub(crate) job: Option<String>,
+    pub(crate) follow: bool,
+    pub(crate) json: bool,
 }
 
 /// `quire logs`.
-pub(super) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
+pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     let row = find_run(data, run)?;
     let run_dir = data.run(&row.repo, row.number);
     let record = RunRecord::read(&run_dir);

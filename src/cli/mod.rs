@@ -1,23 +1,25 @@
 //! The command line: one file a command. Only here is the environment read.
 
 mod args;
-mod caches;
+pub(crate) mod caches;
 mod ci;
 mod ci_run;
 mod doctor;
 mod ci_workflow;
-mod exit;
+pub(crate) mod exit;
 mod hook;
 mod licenses;
-mod logs;
+pub(crate) mod logs;
 mod notify;
-mod ops;
-mod place;
+pub(crate) mod ops;
+pub(crate) mod place;
 mod repo;
-mod runs;
-mod serve;
-mod service;
+pub(crate) mod runs;
+pub(crate) mod serve;
+pub(crate) mod service;
 mod watch;
+mod watch_import;
 
+pub(crate) use args::leave;
 pub use args::run;
 pub use hook::hook_name;

@@ -178,7 +178,7 @@ pub(super) fn refused(value: &Value) -> Failure {
 }
 
 /// The database for writing, while no server has the data folder.
-pub(super) fn alone(data: &DataDir) -> Result<(rusqlite::Connection, LockFile), Failure> {
+pub(crate) fn alone(data: &DataDir) -> Result<(rusqlite::Connection, LockFile), Failure> {
     let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Failure::broken(&error))?;
     let lock = lock.ok_or_else(|| {
         if place::serves_without_socket(data) {

@@ -37,7 +37,7 @@ fn resolved(data: DataDir) -> Result<DataDir, Failure> {
 }
 
 /// The data folder, made when it is not there.
-pub(super) fn make_data_dir(data: DataDir) -> Result<DataDir, Failure> {
+pub(crate) fn make_data_dir(data: DataDir) -> Result<DataDir, Failure> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.path());
     made.map_err(|error| {
@@ -58,19 +58,19 @@ pub(super) fn existing(data: DataDir) -> Result<DataDir, Failure> {
 
 /// The environment as pairs; what is not UTF-8 is left out.
 #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
-pub(super) fn environment() -> Vec<(String, String)> {
+pub(crate) fn environment() -> Vec<(String, String)> {
     let pairs = std::env::vars_os();
     pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// One variable of the environment.
 #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The database, for reading.
-pub(super) fn database(data: &DataDir) -> Result<Connection, Failure> {
+pub(crate) fn database(data: &DataDir) -> Result<Connection, Failure> {
     if !data.database().exists() {
         return Err(Failure::not_found(format!("there are no runs in {}", data.path().display()))
             .hint("is this the data folder? name another with --data"));

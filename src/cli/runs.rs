@@ -8,7 +8,7 @@ use crate::store::{self, RunFilter};
 use crate::view::{RunView, run_json, run_list, run_page, runs_json};
 
 /// `quire runs`.
-pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
+pub(crate) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
     let repo = repo.map(RepoName::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
     if let Some(name) = &repo
         && crate::forge::find(data.path(), name).is_err()

@@ -2,12 +2,12 @@
 
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Code, Ended, Failure};
-use super::place::{environment, variable};
+use super::place::{self, environment, variable};
 use crate::config::{Bind, ConfigError, DataDir};
 use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
@@ -15,10 +15,36 @@ use crate::serve::{ServeError, ServeOptions, Stopped};
 use crate::sys::notify::Supervisor;
 use crate::sys::reexec::reexec;
 
+/// How a server is started otherwise than `quire serve` does.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// A list of watches beside those of `config.fnl`.
+    pub(crate) watch_list: Option<PathBuf>,
+    /// Whether what steps say is shown.
+    pub(crate) shows_output: bool,
+    /// Variables that count as the environment's.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
 /// `quire serve`.
 pub(super) fn serve(data: DataDir, bind: Option<&str>, profiles: StartProfiles, has_socket: bool) -> Ended {
-    log_to_stderr();
     let bind = bind.map(parse_bind).transpose()?;
+    start(data, bind, profiles, has_socket, Beside::default())
+}
+
+/// Serves without any listener.
+pub(crate) fn serve_alone(data: DataDir, beside: Beside) -> Ended {
+    start(data, Some(Bind::Nothing), place::profiles(None)?, false, beside)
+}
+
+fn start(
+    data: DataDir,
+    bind: Option<Bind>,
+    profiles: StartProfiles,
+    has_socket: bool,
+    beside: Beside,
+) -> Ended {
+    log_to_stderr();
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
     let supervisor = variable("NOTIFY_SOCKET").and_then(|address| Supervisor::at(address.as_ref()));
     let options = ServeOptions {
@@ -27,7 +53,9 @@ pub(super) fn serve(data: DataDir, bind: Option<&str>, profiles: StartProfiles, 
         has_socket,
         supervisor,
         binary: binary.clone(),
-        environment: environment(),
+        environment: [environment(), beside.variables].concat(),
+        watch_list: beside.watch_list,
+        shows_output: beside.shows_output,
         profiles,
     };
     match crate::serve::serve(options) {

@@ -1,5 +1,6 @@
 //! `quire watch …`: branches of repositories elsewhere, with or without a server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::ops::alone;
 use super::place::database;
+use super::watch_import::import;
 use crate::config::{self, ConfigError, DEFAULT_EVERY, DataDir, Settings, WatchDecl};
 use crate::http::WatchFrame;
 use crate::intake::{WatchError, WatchState, add_watch, all_watches, remove_watch};
@@ -16,7 +18,7 @@ use crate::store::{self, WatchStatus};
 use crate::sys::{clock, http_client};
 
 /// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long it may take to look at remotes, of which each may take an hour.
 const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -44,6 +46,11 @@ pub(super) enum WatchCommand {
     Now {
         /// The name of the watch
         name: Option<String>,
+    },
+    /// Add the watches of a list: a TOML table `[name]` for each, with `path` and `target_branch`
+    Import {
+        /// The list
+        file: PathBuf,
     },
 }
 
@@ -73,13 +80,14 @@ pub(super) struct AddArgs {
 impl WatchCommand {
     /// Whether the command may be the first in a data folder.
     pub(super) fn makes_a_data_folder(&self) -> bool {
-        matches!(self, WatchCommand::Add(_))
+        matches!(self, WatchCommand::Add(_) | WatchCommand::Import { .. })
     }
 }
 
 pub(super) fn perform(data: &DataDir, command: WatchCommand) -> Ended {
     match command {
         WatchCommand::Add(args) => add(data, &parse(&args)?),
+        WatchCommand::Import { file } => import(data, &file),
         WatchCommand::List { json } => list(data, json),
         WatchCommand::Rm { name } => remove(data, &parse_name(&name)?),
         WatchCommand::Now { name } => now(data, name.as_deref().map(parse_name).transpose()?.as_ref()),
@@ -238,7 +246,7 @@ impl Row {
         self.status.as_ref().map_or(WatchState::New.as_str(), |status| &status.state)
     }
 
-    /// Two lines, and a third when something is wrong.
+    /// Two lines, and one more for what is wrong and for a branch that was rewritten.
     fn line(&self) -> String {
         let watch = &self.watch;
         let from = if self.is_declared { ", in config.fnl" } else { "" };
@@ -252,6 +260,9 @@ impl Row {
         );
         if let Some(WatchStatus { error: Some(error), since, .. }) = &self.status {
             text.push_str(&format!("            since {since}: {error}\n"));
+        }
+        if let Some(at) = self.status.as_ref().and_then(|status| status.rewritten_at) {
+            text.push_str(&format!("            rewritten {at}\n"));
         }
         text
     }
@@ -271,6 +282,7 @@ impl Row {
             "error": status.and_then(|status| status.error.clone()),
             "tip": status.and_then(|status| status.tip).map(|tip| tip.to_string()),
             "default_branch": status.and_then(|status| status.default_branch.clone()),
+            "rewritten_at": status.and_then(|status| status.rewritten_at).map(|at| at.to_string()),
         })
     }
 }
@@ -286,7 +298,7 @@ fn shown(time: Duration) -> String {
     }
 }
 
-fn settings(data: &DataDir) -> Result<Settings, Failure> {
+pub(super) fn settings(data: &DataDir) -> Result<Settings, Failure> {
     config::load(&data.config()).map_err(|error| match error {
         ConfigError::Wrong(wrong) => Failure::mistakes(&wrong),
         ConfigError::Read { .. } => Failure::broken(&error),
@@ -294,7 +306,7 @@ fn settings(data: &DataDir) -> Result<Settings, Failure> {
 }
 
 /// Asks the server; nothing when there is none.
-fn ask(
+pub(super) fn ask(
     data: &DataDir,
     target: &str,
     body: &Value,
@@ -310,7 +322,7 @@ fn ask(
 }
 
 /// The answer of a server that did what it was asked.
-fn taken((status, value): (u16, Value)) -> Result<Value, Failure> {
+pub(super) fn taken((status, value): (u16, Value)) -> Result<Value, Failure> {
     if (200..300).contains(&status) {
         return Ok(value);
     }
@@ -328,7 +340,7 @@ fn taken((status, value): (u16, Value)) -> Result<Value, Failure> {
     })
 }
 
-fn failure(error: &WatchError) -> Failure {
+pub(super) fn failure(error: &WatchError) -> Failure {
     let code = match error {
         WatchError::Exists(_) | WatchError::InConfig(_) | WatchError::TooMany | WatchError::Copy(_) => {
             Code::Failed

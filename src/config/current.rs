@@ -1,11 +1,13 @@
-//! The settings as they are valid now: a bad edit keeps the last good ones, and says so.
+//! The settings as they are valid now, of `config.fnl` and of a list of watches beside it: a bad edit keeps the last good
+//! ones, and says so.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::read::{ConfigError, load};
 use super::settings::Settings;
-use crate::model::{chain, render_all};
+use super::watch_list::{is_same, read_list_file, read_watch_list};
+use crate::model::{Diagnostic, RepoName, chain, render_all};
 
 /// What tells one state of the file from another: inode, size, time of change. Nothing when it is not there.
 type Stamp = Option<(u64, u64, i64, i64)>;
@@ -14,7 +16,9 @@ type Stamp = Option<(u64, u64, i64, i64)>;
 #[derive(Debug)]
 pub struct CurrentSettings {
     path: PathBuf,
-    last: Mutex<(Stamp, Arc<Settings>)>,
+    /// A list of watches that count as those of `config.fnl`.
+    list: Option<PathBuf>,
+    last: Mutex<([Stamp; 2], Arc<Settings>)>,
 }
 
 impl CurrentSettings {
@@ -23,24 +27,32 @@ impl CurrentSettings {
     /// # Errors
     /// When it cannot be used: there are no last good settings yet.
     pub fn load(path: PathBuf) -> Result<CurrentSettings, ConfigError> {
-        let stamp = stamp(&path);
-        let settings = load(&path)?;
-        Ok(CurrentSettings { path, last: Mutex::new((stamp, Arc::new(settings))) })
+        CurrentSettings::load_with(path, None)
+    }
+
+    /// The same with the watches of a list, when there is one.
+    ///
+    /// # Errors
+    /// When one of the two files cannot be used.
+    pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<CurrentSettings, ConfigError> {
+        let stamps = stamps(&path, list.as_deref());
+        let settings = load_both(&path, list.as_deref())?;
+        Ok(CurrentSettings { path, list, last: Mutex::new((stamps, Arc::new(settings))) })
     }
 
     /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
     pub fn unchanged(&self) -> Option<Arc<Settings>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (stamp(&self.path) == last.0).then(|| Arc::clone(&last.1))
+        (stamps(&self.path, self.list.as_deref()) == last.0).then(|| Arc::clone(&last.1))
     }
 
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = stamp(&self.path);
-        if stamp != last.0 {
-            last.0 = stamp;
-            match load(&self.path) {
+        let stamps = stamps(&self.path, self.list.as_deref());
+        if stamps != last.0 {
+            last.0 = stamps;
+            match load_both(&self.path, self.list.as_deref()) {
                 // An editor empties a file before it fills it: that moment must not take all secrets away.
                 Ok(_) if is_blank(&self.path) => {
                     tracing::warn!(
@@ -48,21 +60,61 @@ impl CurrentSettings {
                     );
                 }
                 Ok(settings) => {
-                    tracing::info!("config.fnl has changed");
+                    tracing::info!("the settings have changed");
                     last.1 = Arc::new(settings);
                 }
                 Err(ConfigError::Wrong(wrong)) => {
                     let problems = render_all(&wrong);
-                    tracing::error!("config.fnl cannot be used, the last good one stays valid:\n{problems}");
+                    tracing::error!(
+                        "{} cannot be used, the last good one stays valid:\n{problems}",
+                        self.shown()
+                    );
                 }
                 Err(error) => {
                     let problem = chain(&error);
-                    tracing::error!(problem, "config.fnl cannot be read, the last good one stays valid");
+                    tracing::error!(
+                        problem,
+                        "{} cannot be read, the last good one stays valid",
+                        self.shown()
+                    );
                 }
             }
         }
         Arc::clone(&last.1)
     }
+
+    /// The files for a message.
+    fn shown(&self) -> String {
+        let list = self.list.as_ref().and_then(|list| list.file_name());
+        list.map_or("config.fnl".to_owned(), |list| format!("config.fnl or {}", list.display()))
+    }
+}
+
+/// Reads `config.fnl`, and adds the watches of the list.
+fn load_both(path: &std::path::Path, list: Option<&std::path::Path>) -> Result<Settings, ConfigError> {
+    let mut settings = load(path)?;
+    let Some(list) = list else { return Ok(settings) };
+    let Some(text) = read_list_file(list)? else { return Ok(settings) };
+    let file = list.display().to_string();
+    let listed = read_watch_list(&file, &text).map_err(ConfigError::Wrong)?;
+    let is_declared = |name: &RepoName| settings.watches.iter().any(|watch| is_same(&watch.name, name));
+    let twice: Vec<Diagnostic> = listed
+        .iter()
+        .filter(|listed| is_declared(&listed.watch.name))
+        .map(|listed| {
+            let message = format!("the watch `{}` stands in config.fnl as well", listed.watch.name);
+            Diagnostic::error(&file, message).at(listed.place, &text).help("remove one of the two")
+        })
+        .collect();
+    if !twice.is_empty() {
+        return Err(ConfigError::Wrong(twice));
+    }
+    settings.watches.extend(listed.into_iter().map(|listed| listed.watch));
+    Ok(settings)
+}
+
+fn stamps(path: &std::path::Path, list: Option<&std::path::Path>) -> [Stamp; 2] {
+    [stamp(path), list.and_then(stamp)]
 }
 
 /// Whether the file is there and has nothing in it.
@@ -79,6 +131,29 @@ fn stamp(path: &std::path::Path) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_watches_of_a_list_are_settings_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, list) = (folder.path().join("config.fnl"), folder.path().join("list.toml"));
+        let load = || CurrentSettings::load_with(path.clone(), Some(list.clone()));
+        assert!(load().unwrap().get().watches.is_empty());
+        std::fs::write(&list, "[site]\npath = \"/srv/site\"\n").unwrap();
+        let current = load().unwrap();
+        assert_eq!(current.get().watches.len(), 1);
+        std::fs::write(&path, "{:watch {\"Site\" {:url \"/x\" :branch \"main\"}}}").unwrap();
+        assert!(current.unchanged().is_none());
+        assert_eq!(
+            current.get().watches.first().map(|watch| watch.name.to_string()).as_deref(),
+            Some("site")
+        );
+        assert!(matches!(load(), Err(ConfigError::Wrong(_))));
+        std::fs::write(&list, "").unwrap();
+        assert_eq!(
+            current.get().watches.first().map(|watch| watch.name.to_string()).as_deref(),
+            Some("Site")
+        );
+    }
 
     #[test]
     fn a_bad_edit_keeps_the_last_good_settings() {

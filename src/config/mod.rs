@@ -12,6 +12,7 @@ mod scope;
 mod settings;
 mod steps;
 mod watch;
+mod watch_list;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
@@ -23,3 +24,4 @@ pub use scope::{Asker, MissingGrant, WATCH_EVENT};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
 pub use steps::{INSTALL_BWRAP, StepSettings, StepUser, find as find_step_user};
 pub use watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl, check_every};
+pub use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 
+use super::refs::{RefValue, Refs};
 use super::remote_trouble::{Trouble, TroubleKind};
 use super::watched::clear_leftovers;
 use crate::config::WatchDecl;
-use crate::model::{BranchName, CommitId, RemoteUrl, UrlScheme, not_public};
+use crate::model::{BranchName, CommitId, RemoteUrl, UrlScheme, chain, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
 use crate::sys::limited_git::{GitLimits, LimitedEnd, Unwanted};
@@ -123,6 +124,21 @@ impl<'a> Remote<'a> {
     pub fn fetch(&self) -> Result<(), Trouble> {
         clear_leftovers(self.copy, self.branch);
         self.fetch_within(FETCH_LIMITS)
+    }
+
+    /// Fetches the branch and says where it was then: it can have moved since it was asked for. Blocking.
+    ///
+    /// # Errors
+    /// Says what is wrong with the remote, or that the copy cannot be read.
+    pub fn fetch_tip(&self) -> Result<Option<CommitId>, Trouble> {
+        self.fetch()?;
+        let failed = |problem: String| Trouble::new(TroubleKind::Failed, problem);
+        let name = self.branch.ref_name().map_err(|error| failed(error.to_string()))?;
+        let value = Refs::of(self.copy).value(&name).map_err(|error| failed(chain(&error)))?;
+        Ok(match value {
+            RefValue::Direct(tip) => Some(tip),
+            RefValue::Missing | RefValue::Symbolic(_) => None,
+        })
     }
 
     fn fetch_within(&self, limits: GitLimits) -> Result<(), Trouble> {

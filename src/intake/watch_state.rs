@@ -36,6 +36,8 @@ pub struct Finding {
     pub tip: Option<CommitId>,
     /// The branch that the remote's `HEAD` names.
     pub default_branch: Option<String>,
+    /// Whether the tip that was known before is no part of it.
+    pub is_rewritten: bool,
 }
 
 /// What somebody should hear of, once.
@@ -56,6 +58,13 @@ pub enum WatchChange {
         from: String,
         /// The one now.
         to: String,
+    },
+    /// The branch was forced: what it was is no part of what it is.
+    Rewritten {
+        /// Where it was.
+        from: CommitId,
+        /// Where it is.
+        to: CommitId,
     },
 }
 
@@ -98,12 +107,23 @@ pub fn advance(
     {
         changes.push(WatchChange::DefaultBranch { from: from.clone(), to: to.clone() });
     }
+    let known_tip = before.and_then(|before| before.tip);
+    let rewritten_at = match (known_tip, found.tip) {
+        (Some(from), Some(to)) if from != to => {
+            if found.is_rewritten {
+                changes.push(WatchChange::Rewritten { from, to });
+            }
+            found.is_rewritten.then_some(now)
+        }
+        (_, _) => before.and_then(|before| before.rewritten_at),
+    };
     let status = WatchStatus {
         state: word.to_owned(),
         since: lasting.map_or(now, |before| before.since),
         error: found.error,
-        tip: found.tip.or_else(|| before.and_then(|before| before.tip)),
+        tip: found.tip.or(known_tip),
         default_branch: found.default_branch.or(known_default),
+        rewritten_at,
     };
     (status, changes)
 }
@@ -125,7 +145,7 @@ mod tests {
 
     fn found(state: WatchState, error: Option<&str>, default_branch: &str) -> Finding {
         let default_branch = Some(default_branch.to_owned());
-        Finding { state, error: error.map(str::to_owned), tip: None, default_branch }
+        Finding { state, error: error.map(str::to_owned), tip: None, default_branch, is_rewritten: false }
     }
 
     #[test]
@@ -142,6 +162,37 @@ mod tests {
         assert_eq!((changes.len(), fourth.since, fourth.error.as_deref()), (0, at(3), Some("b")));
         let (fifth, changes) = advance(Some(&fourth), found(WatchState::Following, None, "trunk"), at(5));
         assert_eq!((changes.len(), fifth.default_branch.as_deref()), (2, Some("trunk")));
+    }
+
+    #[test]
+    fn a_rewritten_branch_is_announced_once_and_noted_until_it_moves_on() {
+        let at = Timestamp::from_millis;
+        let tip = |byte: u8, is_rewritten| Finding {
+            tip: Some(CommitId::from_bytes([byte; 20])),
+            is_rewritten,
+            ..found(WatchState::Following, None, "main")
+        };
+        let gone = || found(WatchState::Trouble(TroubleKind::Gone), Some("x"), "main");
+        // What is found, at its time; whether a rewrite is announced, and what is noted then.
+        let looks = [
+            (tip(1, true), 1, false, None),
+            (tip(1, true), 2, false, None),
+            (tip(2, true), 3, true, Some(3)),
+            (tip(2, false), 4, false, Some(3)),
+            (gone(), 5, false, Some(3)),
+            (tip(2, true), 6, false, Some(3)),
+            (tip(3, true), 7, true, Some(7)),
+            (tip(4, false), 8, false, None),
+            (gone(), 9, false, None),
+            (tip(5, true), 10, true, Some(10)),
+        ];
+        let mut status: Option<WatchStatus> = None;
+        for (finding, now, is_told, noted) in looks {
+            let (next, changes) = advance(status.as_ref(), finding, at(now));
+            let told = changes.iter().any(|change| matches!(change, WatchChange::Rewritten { .. }));
+            assert_eq!((told, next.rewritten_at), (is_told, noted.map(at)), "at {now}");
+            status = Some(next);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod run_id;
 mod secret_name;
 mod size;
 mod suggest;
+mod text_places;
 mod time;
 
 pub use branch_name::{BranchName, BranchNameError};
@@ -37,4 +38,5 @@ pub use run_id::{RunId, RunName, RunNameError};
 pub use secret_name::{SecretName, SecretNameError};
 pub use size::{ByteSizeError, DurationError, format_duration, parse_byte_size, parse_duration};
 pub use suggest::suggest;
+pub use text_places::TextPlaces;
 pub use time::Timestamp;

@@ -48,6 +48,8 @@ pub struct CourierStart {
     pub url: Option<String>,
     /// The server's environment.
     pub environment: Vec<(String, String)>,
+    /// Whether messages about runs that passed have the last lines of their output as well.
+    pub shows_output: bool,
 }
 
 type Ended = Result<(Id, Result<(), NotSent>), JoinError>;
@@ -152,6 +154,7 @@ impl Courier {
             url: self.start.url.clone(),
             settings: Arc::clone(settings),
             of_variables: Arc::clone(&self.of_variables),
+            shows_output: self.start.shows_output,
             notice,
             run,
         };

@@ -8,6 +8,7 @@ use super::announce::Announcement;
 use super::event::{Happened, events_of, told};
 use super::message::Message;
 use super::repo_rules::own_rules;
+use super::tail::last_output;
 use super::target::rules_of_variables;
 use crate::config::{DataDir, NotifyEvent, Settings, TargetDecl};
 use crate::model::{Outcome, RefName, RepoName};
@@ -20,6 +21,8 @@ pub(super) struct Expansion {
     pub(super) url: Option<String>,
     pub(super) settings: Arc<Settings>,
     pub(super) of_variables: Arc<Vec<TargetDecl>>,
+    /// Whether a message about a run that passed has its output as well.
+    pub(super) shows_output: bool,
     pub(super) notice: NoticeRow,
     /// The run that it is about, and how the one before ended.
     pub(super) run: Option<(RunRow, Option<Outcome>)>,
@@ -57,7 +60,13 @@ fn of_run(given: &Expansion, row: &RunRow, events: &[NotifyEvent]) -> Expanded {
     let run_dir = given.data.run(&row.repo, row.number);
     let happened =
         Happened { events, repo: &row.repo, ref_name: Some(&row.ref_name), record: Some(&run.record) };
-    let make = |event| Message::of_run(&run, event, &run_dir, given.notice.at);
+    let make = |event| {
+        let mut message = Message::of_run(&run, event, &run_dir, given.notice.at);
+        if given.shows_output && message.lines.is_empty() {
+            message.lines = last_output(&run_dir, &run.record);
+        }
+        message
+    };
     all(given, &happened, &row.id.to_string(), make)
 }
 
@@ -145,6 +154,7 @@ mod tests {
             url: None,
             settings: Arc::new(crate::config::read(text).unwrap()),
             of_variables: Arc::default(),
+            shows_output: false,
             notice,
             run: None,
         };

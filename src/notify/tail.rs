@@ -1,4 +1,4 @@
-//! The lines that say why a run failed, read from the ends of its logs.
+//! The lines that say why a run failed, or what it said last, read from the ends of its logs.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -28,13 +28,26 @@ pub(super) fn failing_lines(run_dir: &Path, record: &RunRecord) -> Vec<String> {
         let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
         return plain(&render_all(&diagnostics)).lines().take(MAX_LINES).map(output_line).collect();
     }
-    let each = MAX_LINES / jobs.len();
+    lines_of(run_dir, &jobs)
+}
+
+/// The last lines of a run, however it ended: of its last jobs. Blocking.
+pub(super) fn last_output(run_dir: &Path, record: &RunRecord) -> Vec<String> {
+    let begun: Vec<&JobRecord> = record.jobs.iter().filter(|job| job.started_at.is_some()).collect();
+    let last = begun.len().saturating_sub(MAX_JOBS);
+    lines_of(run_dir, begun.get(last..).unwrap_or_default())
+}
+
+/// The last lines of each of these jobs: of the step that did not pass, or else of the last one.
+fn lines_of(run_dir: &Path, jobs: &[&JobRecord]) -> Vec<String> {
+    let each = MAX_LINES / jobs.len().max(1);
     let mut lines = Vec::new();
     for job in jobs {
         let folder = run_dir.join("log").join(&job.id);
         let step = job.steps.iter().rev().find(|step| step.outcome != Some(Outcome::Passed));
-        let number = step.or(job.steps.last()).map_or(0, |step| step.number);
-        let mut of_job = last_lines(&folder.join(format!("{number}.log")), each).unwrap_or_default();
+        let log =
+            step.or(job.steps.last()).map_or("script.log".to_owned(), |step| format!("{}.log", step.number));
+        let mut of_job = last_lines(&folder.join(log), each).unwrap_or_default();
         if let Some(reason) = &job.reason {
             of_job.extend(plain(reason).lines().map(str::to_owned));
         }

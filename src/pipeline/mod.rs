@@ -8,7 +8,6 @@ pub mod fennel;
 mod files;
 mod graph;
 mod job_option;
-mod text_places;
 mod words;
 pub mod workflow;
 mod workflow_reader;

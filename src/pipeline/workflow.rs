@@ -6,9 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::text_places::TextPlaces;
 use super::workflow_reader::{Command, read};
-use crate::model::{Diagnostic, Span};
+use crate::model::{Diagnostic, Span, TextPlaces};
 use crate::script::{Bundle, Module, SourceFile, source_text};
 
 /// What every entry begins with: how a table becomes a job. A step that fails raises, and so fails its job.

@@ -7,9 +7,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::text_places::TextPlaces;
 use super::words::{self, ShellSign, Unclosed};
-use crate::model::{Diagnostic, suggest};
+use crate::model::{Diagnostic, TextPlaces, suggest};
 use crate::script::{MAX_DIAGNOSTICS, MAX_JOBS};
 
 /// One table.

@@ -73,6 +73,11 @@ struct Prepared {
 }
 
 impl ContainerStep {
+    /// Whether it runs beside the steps, and ends when it is told to.
+    pub(super) fn is_service(&self) -> bool {
+        matches!(self.role, Role::Service)
+    }
+
     /// The name of the container.
     pub(super) fn name(&self) -> String {
         format!("quire-{}-{}-{}", self.containers.run, self.job, self.number)

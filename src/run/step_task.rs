@@ -44,6 +44,7 @@ impl Step {
         recorder.write(started).map_err(|error| failed(&error))?;
         let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
         let mut problem = None;
+        let is_service = matches!(&work, Work::Container(container) if container.is_service());
         let end = match work {
             Work::Host(spec) => match executor.run_step(&spec, &mut log, stop).await {
                 Ok(end) => end,
@@ -66,7 +67,7 @@ impl Step {
         let fact = Fact::StepEnded {
             job,
             step: number,
-            outcome: outcome(&end, problem.as_ref()).as_str().to_owned(),
+            outcome: outcome(&end, problem.as_ref(), is_service).as_str().to_owned(),
             exit: end.exit,
             signal: end.signal,
             duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
@@ -116,11 +117,14 @@ fn refuse(reason: String, log: &mut super::recorder::StepLog) -> StepEnd {
 }
 
 /// The outcome of a step by itself.
-fn outcome(end: &StepEnd, problem: Option<&HostError>) -> Outcome {
+fn outcome(end: &StepEnd, problem: Option<&HostError>, is_service: bool) -> Outcome {
     if matches!(problem, Some(HostError::Denied(_))) {
         Outcome::Denied
     } else if end.timed_out {
         Outcome::TimedOut
+    } else if end.stopped && is_service {
+        // It is told to end when nobody needs it any more.
+        Outcome::Passed
     } else if end.stopped {
         Outcome::Cancelled
     } else if end.exit == 0 {

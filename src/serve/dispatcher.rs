@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::echo::echo;
 use super::follower::{Followed, finish, follow, settle};
 use super::launch::{Runner, start_runner};
 use super::recover::{Recovered, look};
@@ -30,23 +31,27 @@ struct Tracked {
     has_slot: bool,
 }
 
+/// What the owner of the queue is started with.
+pub(super) struct DispatchStart {
+    /// The quire binary, for runners.
+    pub(super) binary: PathBuf,
+    /// The profiles of containers that were chosen where the server was started.
+    pub(super) profiles: StartProfiles,
+    /// Whether what steps say is shown on standard output.
+    pub(super) shows_output: bool,
+}
+
 /// The owner of the queue.
 pub(super) struct Dispatcher {
     app: App,
-    binary: PathBuf,
-    profiles: StartProfiles,
+    start: DispatchStart,
     runs: Vec<Tracked>,
     spare: Option<Runner>,
 }
 
 /// Owns the queue until nobody can tell it anything any more.
-pub(super) async fn dispatch(
-    app: App,
-    binary: PathBuf,
-    profiles: StartProfiles,
-    mut wakes: mpsc::Receiver<Wake>,
-) {
-    let mut dispatcher = Dispatcher { app, binary, profiles, runs: Vec::new(), spare: None };
+pub(super) async fn dispatch(app: App, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
+    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), spare: None };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.keep_spare().await;
@@ -159,7 +164,7 @@ impl Dispatcher {
         let Some(row) = self.runs.get(place).map(|tracked| tracked.row.clone()) else { return };
         let run_dir = self.app.data.run(&row.repo, row.number);
         let spec = self.spec(&row, with_slot, settings);
-        let (spare, binary) = (self.spare.take(), self.binary.clone());
+        let (spare, binary) = (self.spare.take(), self.start.binary.clone());
         self.call_for_spare();
         let launched = tokio::task::spawn_blocking(move || {
             // A spare that died while it waited is no reason for the run to fail.
@@ -196,7 +201,14 @@ impl Dispatcher {
     }
 
     fn follow(&self, followed: Followed) {
-        tokio::spawn(follow(self.app.clone(), followed));
+        let (app, row, shows_output) = (self.app.clone(), followed.row.clone(), self.start.shows_output);
+        tokio::spawn(async move {
+            if shows_output {
+                tokio::join!(follow(app.clone(), followed), echo(app, row));
+            } else {
+                follow(app, followed).await;
+            }
+        });
     }
 
     /// Takes a run as if it had had no runner.
@@ -276,7 +288,7 @@ impl Dispatcher {
         if self.spare.as_ref().is_some_and(|runner| !runner.process.is_dead()) {
             return;
         }
-        let binary = self.binary.clone();
+        let binary = self.start.binary.clone();
         match tokio::task::spawn_blocking(move || start_runner(&binary)).await {
             Ok(Ok(runner)) => self.spare = Some(runner),
             Ok(Err(error)) => tracing::warn!(problem = chain(&error), "no runner is ready ahead of time"),
@@ -288,7 +300,8 @@ impl Dispatcher {
     fn spec(&self, row: &RunRow, has_slot: bool, settings: &Settings) -> RunSpec {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let data = &self.app.data;
-        let (policy, denied) = policy_of_run(&settings.policy, data.path(), self.profiles, &row.options);
+        let (policy, denied) =
+            policy_of_run(&settings.policy, data.path(), self.start.profiles, &row.options);
         let of_engine = |(name, _): &&(String, String)| ENGINE_VARIABLES.contains(&name.as_str());
         RunSpec {
             v: RunSpec::VERSION,

@@ -3,6 +3,7 @@
 //! It never evaluates repository code. Runs are led by runner processes that outlive it.
 
 mod dispatcher;
+mod echo;
 mod follower;
 mod launch;
 mod pushes;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::config::WatchDecl;
-use crate::forge::{self, RefValue, Refs, Remote, RemoteSigns, Trouble, TroubleKind};
+use crate::forge::{self, RefValue, Refs, Remote, RemoteSigns, Repo, Trouble, TroubleKind};
 use crate::http::{App, Look};
 use crate::intake::{Finding, WatchState};
-use crate::model::chain;
+use crate::model::{CommitId, chain};
 use crate::secret::SecretGrant;
 use crate::store::{self, RepoRow, WATCHED_ID};
 use crate::sys::limited_git::Unwanted;
@@ -35,6 +35,8 @@ pub(super) struct Task {
     pub(super) row: Option<RepoRow>,
     /// Whether everything that was fetched is known to be recorded.
     pub(super) is_settled: bool,
+    /// Where the branch was when it was last recorded.
+    pub(super) known_tip: Option<CommitId>,
     pub(super) permits: Arc<Permits>,
     pub(super) unwanted: Arc<Unwanted>,
 }
@@ -63,6 +65,7 @@ impl Task {
                 error: Some(trouble.text),
                 tip: None,
                 default_branch: None,
+                is_rewritten: false,
             },
         };
         Looked { watch: self.watch, finding, row: self.row, is_settled: self.is_settled }
@@ -86,25 +89,43 @@ impl Task {
         });
         let (listing, has_moved) = listed.await.map_err(lost)??;
         drop(listing_permit);
+        let mut tip = listing.tip;
         if has_moved {
             let _fetch_permit = permits.fetches.acquire().await.map_err(lost)?;
             let (task, copy) = (self.clone(), self.app.data.watched_repo(&self.watch.name));
             let fetched =
-                tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch()));
+                tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
             // A fetch that was cut off may have moved the ref all the same.
             self.is_settled = false;
             let fetched = fetched.await.map_err(lost)?;
             self.settle(row).await?;
-            fetched?;
+            // It may have moved on since it was asked.
+            tip = fetched?;
         }
+        let is_rewritten = self.is_rewritten(tip).await?;
         let is_there = listing.tip.is_some();
         let missing = || format!("the remote has no branch {}", self.watch.branch);
         Ok(Finding {
             state: if is_there { WatchState::Following } else { WatchState::NoBranch },
             error: (!is_there).then(missing),
-            tip: listing.tip,
+            tip,
             default_branch: listing.default_branch,
+            is_rewritten,
         })
+    }
+
+    /// Whether the tip that was known is no part of this one. One that the copy does not have any more is not.
+    async fn is_rewritten(&self, tip: Option<CommitId>) -> Result<bool, Trouble> {
+        let (Some(from), Some(to)) = (self.known_tip, tip) else { return Ok(false) };
+        if from == to {
+            return Ok(false);
+        }
+        let copy = self.app.data.watched_repo(&self.watch.name);
+        let compared = tokio::task::spawn_blocking(move || {
+            let is_part = Repo::open(&copy).and_then(|repo| repo.is_ancestor(from, to));
+            !is_part.unwrap_or(false)
+        });
+        compared.await.map_err(lost)
     }
 
     /// The row of the copy, which is made when it is not there.

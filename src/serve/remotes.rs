@@ -178,6 +178,7 @@ impl Remotes {
                 watch: watched.watch.clone(),
                 row: watched.row.clone(),
                 is_settled: watched.is_settled,
+                known_tip: watched.status.as_ref().and_then(|status| status.tip),
                 permits: Arc::clone(&self.permits),
                 unwanted: Arc::new(unwanted),
             };

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::dispatcher::dispatch;
+use super::dispatcher::{DispatchStart, dispatch};
 use super::pushes::{recover_pushes, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
@@ -18,6 +18,7 @@ use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
+use crate::intake::all_watches;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::{self, StartProfiles};
 use crate::store::{self, Store, StoreError};
@@ -40,6 +41,10 @@ pub struct ServeOptions {
     pub data: DataDir,
     /// Where to answer over TCP, instead of what `config.fnl` says.
     pub bind: Option<Bind>,
+    /// A list of watches beside those of `config.fnl`, if there is one.
+    pub watch_list: Option<PathBuf>,
+    /// Whether people are shown what steps say: on standard output, and in messages about runs that passed.
+    pub shows_output: bool,
     /// Whether hooks and commands find a Unix socket; without one, hooks use the spool.
     pub has_socket: bool,
     /// Who is told that the server is ready, and that it stops.
@@ -129,11 +134,14 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     let mut lock =
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
-    let settings = CurrentSettings::load(data.config())?;
+    let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
     warn_of_bundle(&settings.get(), &data);
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
-    let (store, writer) = Store::start(store::open(&data.database())?);
+    let database = store::open(&data.database())?;
+    let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;
+    walls::warn_of_watches(&settings.get(), watches.len());
+    let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     // What a dead runner had started becomes this process's, and is ended.
     process::become_subreaper().map_err(ServeError::Runtime)?;
@@ -187,7 +195,7 @@ async fn run(
     settings: Arc<CurrentSettings>,
     store: Store,
 ) -> Result<Stopped, ServeError> {
-    let data = options.data.clone();
+    let (data, start) = (options.data.clone(), dispatch_start(&options));
     let first = settings.get();
     let bind = options.bind.unwrap_or(first.bind);
     let listener = match bind {
@@ -211,9 +219,9 @@ async fn run(
     }
     tokio::spawn(reap());
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
-    tokio::spawn(dispatch(app.clone(), options.binary, options.profiles, wakes));
+    tokio::spawn(dispatch(app.clone(), start, wakes));
     tokio::spawn(watch_remotes(app.clone(), watch_wakes));
-    tokio::spawn(Courier::run(courier(&app)));
+    tokio::spawn(Courier::run(courier(&app, options.shows_output)));
     let watched = app.clone();
     tokio::spawn(async move {
         // The spool first: what is settled must know the intents of all pushes.
@@ -275,8 +283,17 @@ fn warn_of_bundle(settings: &Settings, data: &DataDir) {
     }
 }
 
+/// What the owner of the queue is started with.
+fn dispatch_start(options: &ServeOptions) -> DispatchStart {
+    DispatchStart {
+        binary: options.binary.clone(),
+        profiles: options.profiles,
+        shows_output: options.shows_output,
+    }
+}
+
 /// What the task for notifications stands on.
-fn courier(app: &App) -> CourierStart {
+fn courier(app: &App, shows_output: bool) -> CourierStart {
     CourierStart {
         data: app.data.clone(),
         store: app.store.clone(),
@@ -284,6 +301,7 @@ fn courier(app: &App) -> CourierStart {
         notices: Arc::clone(&app.notices),
         url: app.url.clone(),
         environment: app.environment.to_vec(),
+        shows_output,
     }
 }
 

@@ -28,10 +28,25 @@ pub(super) fn check(settings: &Settings, data: &DataDir, path: Option<&str>) -> 
     Ok(())
 }
 
+/// Says that the code of watched repositories, which others may write, can read what the server can. `count` is how many
+/// there are.
+pub(super) fn warn_of_watches(settings: &Settings, count: usize) {
+    if !has_wall(settings) && count > 0 {
+        let are = if count == 1 { "1 repository is" } else { &format!("{count} repositories are") };
+        tracing::warn!(
+            "{are} watched: their steps run with the account of this server and can read its files; :steps {{:user …}} or \
+             :steps {{:sandbox :bwrap}} would stand in between"
+        );
+    }
+}
+
+fn has_wall(settings: &Settings) -> bool {
+    settings.steps.user.is_some() || settings.steps.sandbox.is_some()
+}
+
 /// Whether scopes promise what steps can get round.
 fn is_open(settings: &Settings) -> bool {
-    let has_wall = settings.steps.user.is_some() || settings.steps.sandbox.is_some();
-    !has_wall && settings.secrets.iter().any(|secret| secret.is_scoped())
+    !has_wall(settings) && settings.secrets.iter().any(|secret| secret.is_scoped())
 }
 
 #[cfg(test)]

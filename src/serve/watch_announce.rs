@@ -21,6 +21,9 @@ pub(super) fn announce(watch: &WatchDecl, change: &WatchChange) {
         WatchChange::DefaultBranch { from, to } => {
             tracing::warn!(%url, "the default branch of {name} was {from} and is {to}; {branch} is watched");
         }
+        WatchChange::Rewritten { from, to } => {
+            tracing::warn!(%url, %branch, "{name} was rewritten: it was {} and is {}", from.short(), to.short());
+        }
     }
 }
 
@@ -35,6 +38,10 @@ pub(super) fn announcement(watch: &WatchDecl, change: &WatchChange) -> Option<An
         WatchChange::DefaultBranch { from, to } => {
             let why = format!("{} is watched", watch.branch);
             (format!("has another default branch: {to}, which was {from}"), Some(why))
+        }
+        WatchChange::Rewritten { from, to } => {
+            let why = format!("it was {} and is {}", from.short(), to.short());
+            ("was rewritten".to_owned(), Some(why))
         }
     };
     let ref_name = Some(format!("refs/heads/{}", watch.branch));

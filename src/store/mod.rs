@@ -35,8 +35,8 @@ pub use runs::{
 };
 pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
 pub use watches::{
-    WatchStatus, added_watches, delete_watch, forget_watch_state, insert_watch, save_watch_status,
-    watch_status,
+    WatchStatus, added_watches, delete_watch, forget_watch_state, forget_watch_states, insert_watch,
+    save_watch_status, watch_status,
 };
 pub use writer::{Store, WriterGone};
 

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("watches.sql"),
     include_str!("outbox.sql"),
+    include_str!("rewritten.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.

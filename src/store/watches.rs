@@ -20,6 +20,8 @@ pub struct WatchStatus {
     pub tip: Option<CommitId>,
     /// The branch that the remote's `HEAD` names.
     pub default_branch: Option<String>,
+    /// When it was rewritten, if it has not moved in the ordinary way since.
+    pub rewritten_at: Option<Timestamp>,
 }
 
 /// Adds a watch; false when there is one of this name.
@@ -78,7 +80,7 @@ fn read_watch(row: &Row<'_>) -> Result<Option<WatchDecl>> {
 pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option<WatchStatus>> {
     connection
         .prepare_cached(
-            "SELECT state, since, error, tip, default_branch FROM watch_states
+            "SELECT state, since, error, tip, default_branch, rewritten_at FROM watch_states
              WHERE name = ?1 AND url = ?2 AND branch = ?3",
         )?
         .query_row(params![watch.name.as_str(), watch.url.as_str(), watch.branch.as_str()], |row| {
@@ -88,6 +90,7 @@ pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option
                 error: row.get(2)?,
                 tip: row.get::<_, Option<String>>(3)?.and_then(|text| CommitId::parse(&text).ok()),
                 default_branch: row.get(4)?,
+                rewritten_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
             })
         })
         .optional()
@@ -97,8 +100,9 @@ pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option
 pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &WatchStatus) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO watch_states (name, url, branch, state, since, error, tip, default_branch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO watch_states
+               (name, url, branch, state, since, error, tip, default_branch, rewritten_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             watch.name.as_str(),
@@ -108,7 +112,8 @@ pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &Wa
             status.since.as_millis(),
             status.error,
             status.tip.map(|tip| tip.to_string()),
-            status.default_branch
+            status.default_branch,
+            status.rewritten_at.map(Timestamp::as_millis)
         ])?;
     Ok(())
 }
@@ -117,6 +122,11 @@ pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &Wa
 pub fn forget_watch_state(connection: &Connection, name: &RepoName) -> Result<()> {
     connection.execute("DELETE FROM watch_states WHERE name = ?1", [name.as_str()])?;
     Ok(())
+}
+
+/// Forgets what was found out about all watches; how many there were.
+pub fn forget_watch_states(connection: &Connection) -> Result<usize> {
+    connection.execute("DELETE FROM watch_states", [])
 }
 
 #[cfg(test)]
@@ -148,6 +158,7 @@ mod tests {
             error: None,
             tip: Some(CommitId::from_bytes([7; 20])),
             default_branch: Some("main".to_owned()),
+            rewritten_at: Some(at),
         };
         save_watch_status(&db, &watch, &status).unwrap();
         assert_eq!(watch_status(&db, &watch).unwrap(), Some(status));

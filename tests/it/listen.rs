@@ -26,8 +26,6 @@ impl Server {
     /// Starts it, below strace when a file for the trace is named, and waits until it is ready.
     fn start(args: &[&str], trace: Option<&str>) -> (Server, String) {
         let folder = tempfile::Builder::new().prefix("quire-listen-").tempdir().unwrap();
-        let notify = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let quire = env!("CARGO_BIN_EXE_quire");
         let mut command = match trace {
             Some(name) => {
@@ -39,6 +37,13 @@ impl Server {
             None => Command::new(quire),
         };
         command.arg("serve").args(args).arg("--data").arg(folder.path().join("data"));
+        Server::begin(folder, command)
+    }
+
+    /// Starts a program in its folder, and waits until it is ready.
+    fn begin(folder: tempfile::TempDir, mut command: Command) -> (Server, String) {
+        let notify = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        notify.set_read_timeout(Some(PATIENCE)).unwrap();
         command.env("NOTIFY_SOCKET", folder.path().join("notify"));
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Server { folder, notify, child };
@@ -114,6 +119,20 @@ fn a_server_without_address_and_socket_listens_nowhere() {
     assert_eq!(server.doors(), Vec::<String>::new());
     assert!(!data.join("server.sock").exists());
     assert_eq!(server.stop(), "STOPPING=1\nSTATUS=stopping; runs go on");
+}
+
+#[test]
+fn phantom_ci_listens_nowhere() {
+    let folder = tempfile::Builder::new().prefix("quire-listen-").tempdir().unwrap();
+    let link = folder.path().join("phantom_ci");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_quire"), &link).unwrap();
+    let mut command = Command::new(link);
+    command.env("HOME", folder.path()).env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME");
+    let (mut server, ready) = Server::begin(folder, command);
+    let data = server.folder.path().join(".local/share/phantom_ci");
+    assert_eq!(ready, format!("READY=1\nSTATUS=serving {}", data.display()));
+    assert_eq!(server.doors(), Vec::<String>::new());
+    let _said = server.stop();
 }
 
 #[test]

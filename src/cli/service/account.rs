@@ -17,12 +17,15 @@ const OWN: &str = "quire";
 
 /// Makes sure that the account is there, owns the data folder, and can start the binary.
 pub(super) fn prepare(user: &str, unit: &Unit) -> Result<(), Failure> {
-    if let Some(closed) = closed_to_others(&unit.binary) {
-        let message =
-            format!("{user} cannot start {}: {} is closed to it", unit.binary.display(), closed.display());
+    if let Some(closed) = closed_to_others(&unit.program.binary) {
+        let message = format!(
+            "{user} cannot start {}: {} is closed to it",
+            unit.program.binary.display(),
+            closed.display()
+        );
         return Err(Failure::new(Code::Broken, message).hint(format!(
             "install -m 755 {} /usr/local/bin/quire, and run that one",
-            unit.binary.display()
+            unit.program.binary.display()
         )));
     }
     let (uid, gid) = match find(user)? {

@@ -13,12 +13,16 @@ use serde_json::json;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::place::{data_dir, make_data_dir, variable};
 use crate::config::DataDir;
-use place::{NAME, There, Written};
+use place::{There, Written};
 use systemd::Systemd;
+pub(crate) use unit::Program;
 use unit::{Scope, Unit};
 
 /// The data folder of a service of the machine, when nothing else is said.
 const SYSTEM_DATA: &str = "/var/quire";
+
+/// The name of the unit.
+const QUIRE: &str = "quire.service";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ServiceCommand {
@@ -63,26 +67,33 @@ pub(super) struct Install {
 /// `quire service`.
 pub(super) fn perform(data: Option<PathBuf>, command: ServiceCommand) -> Ended {
     match command {
-        ServiceCommand::Install(install) => self::install(data, &install),
+        ServiceCommand::Install(install) => self::install(&describe(data, &install)?, &install),
         ServiceCommand::Status { user, json } => status(user, json),
         ServiceCommand::Uninstall { user } => uninstall(user),
     }
 }
 
-fn install(data: Option<PathBuf>, install: &Install) -> Ended {
-    let unit = describe(data, install)?;
+/// Installs another program of this binary as a service of the caller's account, or prints its unit.
+pub(crate) fn install_program(program: Program, data: &DataDir, print: bool) -> Ended {
+    let install = Install { user: true, now: false, run_as: String::new(), may_gain_rights: true, print };
+    let unit = Unit { scope: Scope::User, program, data: data.path().to_owned(), may_gain_rights: true };
+    self::install(&unit, &install)
+}
+
+fn install(unit: &Unit, install: &Install) -> Ended {
     let text = unit.text().map_err(|problem| Failure::new(Code::Usage, problem))?;
     if install.print {
         print(&text);
         return Ok(Code::Done);
     }
-    let systemd = present(install.user, &unit)?;
-    let path = unit_path(install.user)?;
+    let systemd = present(install.user, unit)?;
+    let name = unit.program.unit;
+    let path = unit_path(name, install.user)?;
     if place::look(&path).map_err(|error| at(&path, &error))? == There::Foreign {
         return Err(foreign(&path));
     }
     if let Scope::System { user } = &unit.scope {
-        account::prepare(user, &unit)?;
+        account::prepare(user, unit)?;
     } else {
         make_data_dir(DataDir::new(&unit.data))?;
     }
@@ -93,12 +104,12 @@ fn install(data: Option<PathBuf>, install: &Install) -> Ended {
         Written::New => print(&format!("wrote {}\n", path.display())),
     }
     systemd.call(&["daemon-reload"])?;
-    systemd.call(&["enable", NAME])?;
+    systemd.call(&["enable", name])?;
     if install.now {
-        systemd.call(&[if written == Written::New { "restart" } else { "start" }, NAME])?;
+        systemd.call(&[if written == Written::New { "restart" } else { "start" }, name])?;
         print("it runs, and starts with the machine\n");
     } else {
-        print(&format!("it starts with the machine; now: {} start {NAME}\n", systemd.shown()));
+        print(&format!("it starts with the machine; now: {} start {name}\n", systemd.shown()));
     }
     if install.user {
         eprintln!("hint: a service of an account ends with its last session, unless: loginctl enable-linger");
@@ -117,14 +128,15 @@ fn describe(data: Option<PathBuf>, install: &Install) -> Result<Unit, Failure> {
     }
     let scope = if install.user { Scope::User } else { Scope::System { user: install.run_as.clone() } };
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
-    Ok(Unit { scope, binary, data: data.path().to_owned(), may_gain_rights: install.may_gain_rights })
+    let program = Program::quire(binary);
+    Ok(Unit { scope, program, data: data.path().to_owned(), may_gain_rights: install.may_gain_rights })
 }
 
 fn status(user: bool, as_json: bool) -> Ended {
-    let systemd = running(user)?;
-    let path = unit_path(user)?;
+    let systemd = running(QUIRE, user)?;
+    let path = unit_path(QUIRE, user)?;
     let there = place::look(&path).map_err(|error| at(&path, &error))?;
-    let shown = systemd.show(NAME)?;
+    let shown = systemd.show()?;
     if as_json {
         print_json(&json!({
             "unit": path,
@@ -155,8 +167,8 @@ fn status(user: bool, as_json: bool) -> Ended {
 }
 
 fn uninstall(user: bool) -> Ended {
-    let systemd = running(user)?;
-    let path = unit_path(user)?;
+    let systemd = running(QUIRE, user)?;
+    let path = unit_path(QUIRE, user)?;
     match place::look(&path).map_err(|error| at(&path, &error))? {
         There::Foreign => return Err(foreign(&path)),
         There::Nothing => {
@@ -169,7 +181,7 @@ fn uninstall(user: bool) -> Ended {
         There::Ours => {}
     }
     may_change(user)?;
-    systemd.call(&["disable", "--now", NAME])?;
+    systemd.call(&["disable", "--now", QUIRE])?;
     std::fs::remove_file(&path).map_err(|error| at(&path, &error))?;
     systemd.call(&["daemon-reload"])?;
     print(&format!("removed {}; runs that go on end by themselves\n", path.display()));
@@ -178,8 +190,13 @@ fn uninstall(user: bool) -> Ended {
 
 /// systemd, with the right to change what is asked for; else what to do instead.
 fn present(user: bool, unit: &Unit) -> Result<Systemd, Failure> {
-    let systemd = running(user).map_err(|failure| {
-        let (binary, data) = (unit.binary.display(), unit.data.display());
+    let program = &unit.program;
+    let systemd = running(program.unit, user).map_err(|failure| {
+        let binary = program.binary.display();
+        if !program.serves {
+            return failure.hint(format!("with cron (crontab -e): @reboot {binary}"));
+        }
+        let data = unit.data.display();
         failure
             .hint("quire service install --print shows the unit that would be written")
             .hint(format!("with cron (crontab -e): @reboot {binary} serve --data '{data}'"))
@@ -189,9 +206,9 @@ fn present(user: bool, unit: &Unit) -> Result<Systemd, Failure> {
     Ok(systemd)
 }
 
-fn running(user: bool) -> Result<Systemd, Failure> {
+fn running(unit: &'static str, user: bool) -> Result<Systemd, Failure> {
     if Path::new("/run/systemd/system").is_dir() {
-        return Ok(Systemd { user });
+        return Ok(Systemd { user, unit });
     }
     Err(Failure::new(Code::Broken, "systemd does not run this machine: there is no /run/systemd/system"))
 }
@@ -204,12 +221,12 @@ fn may_change(user: bool) -> Result<(), Failure> {
         .hint("as root, or with --user for your own account"))
 }
 
-fn unit_path(user: bool) -> Result<PathBuf, Failure> {
+fn unit_path(name: &str, user: bool) -> Result<PathBuf, Failure> {
     if !user {
-        return Ok(place::system_unit());
+        return Ok(place::system_unit(name));
     }
     let (config, home) = (variable("XDG_CONFIG_HOME"), variable("HOME"));
-    place::user_unit(config.as_deref(), home.as_deref())
+    place::user_unit(name, config.as_deref(), home.as_deref())
         .ok_or_else(|| Failure::new(Code::Usage, "there is no $HOME to write the unit to"))
 }
 

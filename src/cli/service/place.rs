@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::unit::MARKER;
 
-/// The name of the unit.
-pub(super) const NAME: &str = "quire.service";
-
 /// What is at the place of the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum There {
@@ -32,15 +29,15 @@ pub(super) enum Written {
 }
 
 /// Where units of the machine are.
-pub(super) fn system_unit() -> PathBuf {
-    Path::new("/etc/systemd/system").join(NAME)
+pub(super) fn system_unit(name: &str) -> PathBuf {
+    Path::new("/etc/systemd/system").join(name)
 }
 
 /// Where units of a user are.
-pub(super) fn user_unit(config_home: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
+pub(super) fn user_unit(name: &str, config_home: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
     let config = config_home.map(PathBuf::from).filter(|path| path.is_absolute());
     let config = config.or_else(|| home.map(|home| Path::new(home).join(".config")))?;
-    Some(config.join("systemd/user").join(NAME))
+    Some(config.join("systemd/user").join(name))
 }
 
 /// What is at a path.
@@ -81,7 +78,7 @@ mod tests {
     #[test]
     fn a_unit_is_written_once_and_never_over_another_one() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("systemd/user").join(NAME);
+        let path = folder.path().join("systemd/user/quire.service");
         let text = format!("{MARKER}\n[Service]\n");
         assert_eq!(look(&path).unwrap(), There::Nothing);
         assert_eq!(write(&path, &text).unwrap(), Written::New);
@@ -98,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_unit_of_a_user_follows_xdg() {
-        let place = |config, home| user_unit(config, home).map(|path| path.display().to_string());
+        let place =
+            |config, home| user_unit("quire.service", config, home).map(|path| path.display().to_string());
         let wanted = |text: &str| Some(text.to_owned());
         assert_eq!(place(Some("/c"), Some("/h")), wanted("/c/systemd/user/quire.service"));
         assert_eq!(place(Some("relative"), Some("/h")), wanted("/h/.config/systemd/user/quire.service"));

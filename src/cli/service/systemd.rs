@@ -15,6 +15,8 @@ const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,UnitFileStat
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Systemd {
     pub(super) user: bool,
+    /// The unit that it is asked about.
+    pub(super) unit: &'static str,
 }
 
 /// What systemd says of a unit.
@@ -45,12 +47,12 @@ impl Systemd {
             return Ok(said);
         }
         Err(Failure::new(Code::Broken, format!("{shown} failed: {}", said.complaint.replace('\n', "; ")))
-            .hint(format!("journalctl{} -u quire.service", if self.user { " --user" } else { "" })))
+            .hint(format!("journalctl{} -u {}", if self.user { " --user" } else { "" }, self.unit)))
     }
 
-    /// What systemd knows of a unit.
-    pub(super) fn show(self, unit: &str) -> Result<Shown, Failure> {
-        Ok(parse(&self.call(&["show", unit, PROPERTIES])?.output))
+    /// What systemd knows of the unit.
+    pub(super) fn show(self) -> Result<Shown, Failure> {
+        Ok(parse(&self.call(&["show", self.unit, PROPERTIES])?.output))
     }
 }
 

@@ -17,11 +17,42 @@ pub(super) enum Scope {
     User,
 }
 
+/// What the unit starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    /// The name of the unit.
+    pub(crate) unit: &'static str,
+    /// What it is, in one line.
+    pub(crate) about: &'static str,
+    /// How the unit is removed.
+    pub(crate) removal: &'static str,
+    /// What is started.
+    pub(crate) binary: PathBuf,
+    /// Whether it is started as `serve --data DIR`; else without any word.
+    pub(crate) serves: bool,
+    /// Variables that it is started with.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+impl Program {
+    /// quire itself.
+    pub(super) fn quire(binary: PathBuf) -> Program {
+        Program {
+            unit: "quire.service",
+            about: "quire, a git forge that runs .quire/ci.fnl on every push",
+            removal: "`quire service uninstall` removes it",
+            binary,
+            serves: true,
+            variables: Vec::new(),
+        }
+    }
+}
+
 /// What the unit is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unit {
     pub(super) scope: Scope,
-    pub(super) binary: PathBuf,
+    pub(super) program: Program,
     pub(super) data: PathBuf,
     /// Whether steps may gain rights: rootless containers and sudo need it.
     pub(super) may_gain_rights: bool,
@@ -30,13 +61,17 @@ pub(super) struct Unit {
 impl Unit {
     /// The unit, or why there can be none.
     pub(super) fn text(&self) -> Result<String, String> {
-        let (binary, data) = (quoted(&self.binary, "$$")?, quoted(&self.data, "$$")?);
+        let program = &self.program;
+        let mut command = quoted(&program.binary, "$$")?;
+        if program.serves {
+            command.push_str(&format!(" serve --data {}", quoted(&self.data, "$$")?));
+        }
         let (folder, written) = (unquoted(&self.data)?, quoted(&self.data, "$")?);
         let mut lines = vec![
             MARKER.to_owned(),
-            "# `quire service uninstall` removes it; your own settings belong into `systemctl edit quire.service`".to_owned(),
+            format!("# {}; your own settings belong into `systemctl edit {}`", program.removal, program.unit),
             "[Unit]".to_owned(),
-            "Description=quire, a git forge that runs .quire/ci.fnl on every push".to_owned(),
+            format!("Description={}", program.about),
         ];
         if matches!(self.scope, Scope::System { .. }) {
             lines.push("After=network-online.target".to_owned());
@@ -46,7 +81,7 @@ impl Unit {
             String::new(),
             "[Service]".to_owned(),
             "Type=notify".to_owned(),
-            format!("ExecStart={binary} serve --data {data}"),
+            format!("ExecStart={command}"),
             format!("WorkingDirectory={folder}"),
             "Restart=on-failure".to_owned(),
             "TimeoutStopSec=20".to_owned(),
@@ -56,6 +91,9 @@ impl Unit {
             "Delegate=yes".to_owned(),
             "UMask=0077".to_owned(),
         ]);
+        for (name, value) in &program.variables {
+            lines.push(format!("Environment={}", word(&format!("{name}={value}"), "$")?));
+        }
         if !self.may_gain_rights {
             lines.push("NoNewPrivileges=yes".to_owned());
         }
@@ -81,9 +119,16 @@ fn unquoted(path: &Path) -> Result<String, String> {
 
 /// A path as a quoted word; `dollar` is how a dollar sign is written there.
 fn quoted(path: &Path, dollar: &str) -> Result<String, String> {
-    let text =
-        plain(path)?.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', dollar);
-    let is_simple = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
+    word(plain(path)?, dollar)
+}
+
+/// A text of one line as a quoted word.
+fn word(text: &str, dollar: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err(format!("{text:?} has control characters in it"));
+    }
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', dollar);
+    let is_simple = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+=".contains(&byte));
     Ok(if is_simple { text } else { format!("\"{text}\"") })
 }
 
@@ -104,7 +149,12 @@ mod tests {
     use super::*;
 
     fn unit(scope: Scope, data: &str) -> Unit {
-        Unit { scope, binary: "/usr/bin/quire".into(), data: data.into(), may_gain_rights: false }
+        Unit {
+            scope,
+            program: Program::quire("/usr/bin/quire".into()),
+            data: data.into(),
+            may_gain_rights: false,
+        }
     }
 
     #[test]
@@ -136,6 +186,20 @@ mod tests {
         assert!(text.contains("WantedBy=default.target"));
         let may = Unit { may_gain_rights: true, ..unit(Scope::User, "/home/ada/quire") };
         assert!(!may.text().unwrap().contains("NoNewPrivileges"));
+    }
+
+    #[test]
+    fn another_program_is_started_without_words_and_with_its_variables() {
+        let program = Program {
+            unit: "other.service",
+            serves: false,
+            variables: vec![("XDG_DATA_HOME".to_owned(), "/a b/50%".to_owned())],
+            ..Program::quire("/usr/bin/other".into())
+        };
+        let text = Unit { program, ..unit(Scope::User, "/home/ada/other") }.text().unwrap();
+        for line in ["ExecStart=/usr/bin/other", "Environment=\"XDG_DATA_HOME=/a b/50%%\""] {
+            assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
+        }
     }
 
     #[test]

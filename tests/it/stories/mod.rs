@@ -63,6 +63,7 @@ stories! {
     out_of_memory
     outputs
     parallel_jobs
+    phantom_ci
     planned
     policy_mistakes
     push_options
@@ -99,8 +100,10 @@ stories! {
     watch
     watch_force_push
     watch_gone
+    watch_import
     watch_refused
     watch_secrets
+    watch_told
 }
 
 fn folder() -> PathBuf {

@@ -1,0 +1,278 @@
+//! A list of watches in TOML, `Repo.toml`: a table for each repository, with `path` and `target_branch`.
+//!
+//! Who writes the list has the repositories, or chose them: addresses of private networks are allowed.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::read::ConfigError;
+use super::watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl};
+use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, Span, TextPlaces, suggest};
+
+/// The branch that is watched when a table names none.
+pub const DEFAULT_BRANCH: &str = "master";
+
+/// The largest list, in bytes.
+const MAX_LIST: u64 = 1 << 20;
+
+const PATH: &str = "path";
+const BRANCH: &str = "target_branch";
+
+/// What the TOML parser says of a key, or of a table, that is there twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// What a table looks like.
+const EXAMPLE: &str = "write a table for each repository: `[name]`, and below it `path = \"/srv/name.git\"`";
+
+/// What to do about a name that cannot be one.
+const NAME_HELP: &str =
+    "a watch is called `[name]` or `[\"group/name\"]`; another name with a dot or a slash is quoted, too";
+
+/// A watch of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedWatch {
+    /// The watch.
+    pub watch: WatchDecl,
+    /// Where its name stands.
+    pub place: Span,
+}
+
+type Key<'a> = Spanned<Cow<'a, str>>;
+
+/// Reads the text of a list; `None` when there is no such file.
+///
+/// # Errors
+/// When it is there and cannot be read, is too large, or is no UTF-8.
+pub fn read_list_file(path: &Path) -> Result<Option<String>, ConfigError> {
+    let wrong = |source| ConfigError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_LIST + 1).read_to_end(&mut bytes)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(wrong(source)),
+    }
+    let of_file = |message: String| {
+        Err(ConfigError::Wrong(vec![Diagnostic::error(path.display().to_string(), message).help(EXAMPLE)]))
+    };
+    if bytes.len() as u64 > MAX_LIST {
+        return of_file(format!("it has more than {} MiB", MAX_LIST >> 20));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) => of_file("it is not UTF-8".to_owned()),
+    }
+}
+
+/// The watches of a list, in the order in which they stand there. `file` is its name for people.
+///
+/// # Errors
+/// Gives all mistakes with their places.
+pub fn read_watch_list(file: &str, text: &str) -> Result<Vec<ListedWatch>, Vec<Diagnostic>> {
+    let places = TextPlaces::new(file, text);
+    let (document, broken) = DeTable::parse_recoverable(text);
+    let mut tables: Vec<(&Key<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
+    tables.sort_by_key(|(key, _)| key.span().start);
+    let mut reading = Reading {
+        places: &places,
+        watches: Vec::new(),
+        wrong: Vec::new(),
+        is_broken: broken.iter().any(|error| error.message() != DUPLICATE),
+    };
+    reading.syntax(&broken);
+    for (key, value) in tables {
+        reading.table(key, value);
+    }
+    if reading.watches.len() > MAX_WATCHES {
+        reading
+            .wrong
+            .push(Diagnostic::error(file, format!("these are more than {MAX_WATCHES} repositories")));
+    }
+    if reading.wrong.is_empty() { Ok(reading.watches) } else { Err(shown(reading.wrong)) }
+}
+
+/// The mistakes in the order of their places. A line with an address may hold a password, and is not shown.
+fn shown(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    wrong.sort_by_key(|mistake| mistake.span);
+    for mistake in &mut wrong {
+        mistake.source_line = mistake.source_line.take().filter(|line| !line.contains(['@', '?']));
+    }
+    wrong
+}
+
+struct Reading<'a> {
+    places: &'a TextPlaces<'a>,
+    watches: Vec<ListedWatch>,
+    wrong: Vec<Diagnostic>,
+    /// Whether some of the text is no TOML: what is missing may stand there.
+    is_broken: bool,
+}
+
+impl Reading<'_> {
+    fn refuse(&mut self, at: &Range<usize>, message: impl Into<String>, help: &str) {
+        self.wrong.push(self.places.error(at, message, help));
+    }
+
+    /// What is no TOML. Of a table that is there twice only the name is told: its keys are there twice as well, then.
+    fn syntax(&mut self, broken: &[toml::de::Error]) {
+        let text = self.places.text();
+        let mut repeated: Option<usize> = None;
+        for error in broken {
+            let at = error.span().unwrap_or(0..0);
+            let before = text.get(..at.start).unwrap_or_default();
+            if error.message() != DUPLICATE {
+                let message = error.message().lines().collect::<Vec<_>>().join(", ");
+                self.refuse(&at, message, EXAMPLE);
+            } else if before.trim_end_matches(['"', '\'']).ends_with('[') {
+                repeated = Some(at.end);
+                self.refuse(
+                    &at,
+                    "there are two tables with this name",
+                    "give each repository a name of its own",
+                );
+            } else if repeated.is_none_or(|end| text.get(end..at.start).is_none_or(|t| t.contains("\n["))) {
+                self.refuse(&at, "this key is there twice", "remove one of the two");
+            }
+        }
+    }
+
+    fn table(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) {
+        let (name, at) = (key.get_ref(), key.span());
+        let Some(table) = value.get_ref().as_table() else {
+            return self.refuse(&at, "this is no table", EXAMPLE);
+        };
+        let before = self.wrong.len();
+        let name = match RepoName::parse(name) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.refuse(&at, error.to_string(), NAME_HELP);
+                None
+            }
+        };
+        let (url, branch) = self.keys(&at, table);
+        let (Some(name), Some(url), Some(branch)) = (name, url, branch) else { return };
+        if let Some(first) = self.watches.iter().find(|other| is_same(&other.watch.name, &name)) {
+            let help = format!("the first one is in line {}", first.place.line);
+            return self.refuse(&at, format!("`{name}` is there twice"), &help);
+        }
+        if self.wrong.len() == before {
+            let every = DEFAULT_EVERY;
+            let watch = WatchDecl { name, url, branch, every, allow_private: true, token: None };
+            self.watches.push(ListedWatch { watch, place: self.places.span(&at) });
+        }
+    }
+
+    /// The address and the branch of a table, as far as they are right.
+    fn keys(&mut self, at: &Range<usize>, table: &DeTable<'_>) -> (Option<RemoteUrl>, Option<BranchName>) {
+        let (mut url, mut branch) = (None, BranchName::parse(DEFAULT_BRANCH).ok());
+        let mut has_path = false;
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                PATH => {
+                    has_path = true;
+                    url = self.text(value, PATH).and_then(|(text, at)| {
+                        RemoteUrl::parse(text)
+                            .map_err(|error| self.refuse(&at, error.to_string(), error.hint))
+                            .ok()
+                    });
+                }
+                BRANCH => {
+                    branch = self.text(value, BRANCH).and_then(|(text, at)| {
+                        let help = format!("name one branch; without `{BRANCH}` it is {DEFAULT_BRANCH}");
+                        BranchName::parse(text)
+                            .map_err(|error| self.refuse(&at, error.to_string(), &help))
+                            .ok()
+                    });
+                }
+                name => {
+                    let is_table = value.get_ref().is_table();
+                    let near = suggest(name, [PATH, BRANCH]);
+                    // It is told once: here.
+                    has_path |= is_table || near == Some(PATH);
+                    let help = match near {
+                        _ if is_table => "a name with a dot is quoted: `[\"my.repo\"]`".to_owned(),
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("the keys of a table are `{PATH}` and `{BRANCH}`"),
+                    };
+                    let shown: String = name.escape_debug().take(60).collect();
+                    self.refuse(&key.span(), format!("a table has no key `{shown}`"), &help);
+                }
+            }
+        }
+        if !has_path && !self.is_broken {
+            let help = "say where the repository is: `path = \"/srv/name.git\"`, or an address";
+            self.refuse(at, format!("this table has no `{PATH}`"), help);
+        }
+        (url, branch)
+    }
+
+    fn text<'t>(&mut self, value: &'t Spanned<DeValue<'_>>, key: &str) -> Option<(&'t str, Range<usize>)> {
+        let at = value.span();
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.refuse(&at, format!("`{key}` is a string"), "put it into quotes");
+        }
+        text.map(|text| (text, at))
+    }
+}
+
+/// Whether two names cannot be told apart on every disk.
+pub fn is_same(one: &RepoName, other: &RepoName) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_and_its_branch_is_master_by_default() {
+        let text = "# mine\n[site]\npath = \"/srv/site\"\n\n[\"g/tool\"]\npath = 'git@host:tool.git'\ntarget_branch = \"main\"\n";
+        let watches = read_watch_list("Repo.toml", text).unwrap();
+        let shown: Vec<String> = watches
+            .iter()
+            .map(|listed| {
+                let watch = &listed.watch;
+                format!(
+                    "{} {} {} {} {}",
+                    listed.place.line, watch.name, watch.url, watch.branch, watch.allow_private
+                )
+            })
+            .collect();
+        assert_eq!(shown, ["2 site /srv/site master true", "5 g/tool git@host:tool.git main true"]);
+        assert!(read_watch_list("Repo.toml", "").unwrap().is_empty());
+    }
+
+    #[test]
+    fn all_mistakes_of_a_list_are_found_at_once() {
+        let text = "top = 1\n[a]\npth = \"/a\"\n[b]\npath = \"rel\"\ntarget_branch = \"--x\"\n[my.repo]\npath = \"/x\"\n\
+                    [-x]\npath = \"/x\"\n[c]\npath = 7\n[A1]\npath = \"/a\"\n[a1]\npath = \"/a\"\n\
+                    [d]\npath = \"https://u:hunter22@h/x\"\n[e]\npath = \"/b\"\n[e]\npath = \"/b\"\n";
+        let wrong = read_watch_list("Repo.toml", text).unwrap_err();
+        let shown: Vec<String> =
+            wrong.iter().map(|wrong| format!("{}: {}", wrong.place(), wrong.message)).collect();
+        assert_eq!(
+            shown,
+            [
+                "Repo.toml:1:1: this is no table",
+                "Repo.toml:3:1: a table has no key `pth`",
+                "Repo.toml:5:8: a local repository is named by an absolute path",
+                "Repo.toml:6:17: `--x` is not the name of a branch: it must not begin with `-`",
+                "Repo.toml:7:5: a table has no key `repo`",
+                "Repo.toml:9:2: `-x`: a part of a name must not begin with '-'",
+                "Repo.toml:12:8: `path` is a string",
+                "Repo.toml:15:2: `a1` is there twice",
+                "Repo.toml:18:8: a password or user does not belong into an address",
+                "Repo.toml:21:2: there are two tables with this name",
+            ]
+        );
+        assert!(!crate::model::render_all(&wrong).contains("hunter22"));
+        let broken = read_watch_list("Repo.toml", "[a]\npath = \n[b\npath = \"/x\"\n").unwrap_err();
+        assert!(broken.iter().all(|wrong| wrong.span.is_some()), "{broken:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Shows on standard output what the steps of a run say, as it comes.
+//!
+//! For a server that somebody looks at. A run that goes on from an earlier server is shown from its beginning.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use crate::http::App;
+use crate::model::render_all;
+use crate::store::{self, RunRow};
+use crate::sys::inotify::Inotify;
+use crate::view::{LogFollower, LogLine, RunView, one_line, plain};
+
+/// Shows the output of a run until it has ended. What cannot be shown is still in the logs.
+pub(super) async fn echo(app: App, row: RunRow) {
+    let Some(mut live) = app.live.follow(row.id) else { return };
+    let run_dir = app.data.run(&row.repo, row.number);
+    let Ok(inotify) = Inotify::new() else { return };
+    let mut shown =
+        Shown { name: format!("{}#{}", row.repo, row.number), follower: LogFollower::new(&run_dir, None) };
+    let begin = format!("{} {} at {}\n", shown.name, one_line(&row.ref_name.short()), row.sha.short());
+    let Some(kept) = shown.with(move |_| say(begin.as_bytes())).await else { return };
+    shown = kept;
+    loop {
+        // Watched first, then read: the folders that are not there yet come up in those that are.
+        let folders: Vec<PathBuf> = shown.follower.folders().into_iter().chain([run_dir.clone()]).collect();
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            if inotify.watch(folder).is_err() {
+                return;
+            }
+        }
+        let Some(kept) = shown.with(Shown::read_on).await else { return };
+        shown = kept;
+        let has_ended = tokio::select! {
+            changes = inotify.changes() => changes.is_err(),
+            () = async { while live.changed().await.is_ok() {} } => true,
+        };
+        if has_ended {
+            break;
+        }
+    }
+    let _shown = shown.with(move |shown| shown.end(&app, &row)).await.is_some();
+}
+
+/// What of a run is shown.
+struct Shown {
+    name: String,
+    follower: LogFollower,
+}
+
+impl Shown {
+    /// Works where it may block; nothing when nobody reads what is shown.
+    async fn with(
+        mut self,
+        work: impl FnOnce(&mut Shown) -> io::Result<()> + Send + 'static,
+    ) -> Option<Shown> {
+        let worked = tokio::task::spawn_blocking(move || work(&mut self).map(|()| self)).await;
+        worked.ok()?.ok()
+    }
+
+    fn read_on(&mut self) -> io::Result<()> {
+        let lines = self.follower.read()?;
+        say(&self.format(&lines))
+    }
+
+    /// The last lines, and how the run has ended.
+    fn end(&mut self, app: &App, row: &RunRow) -> io::Result<()> {
+        let lines = self.follower.finish()?;
+        say(&self.format(&lines))?;
+        let found = store::open_read_only(&app.data.database()).ok();
+        let name = crate::model::RunName::Id(row.id);
+        let row =
+            found.and_then(|db| store::find_run(&db, &name).ok().flatten()).unwrap_or_else(|| row.clone());
+        let run = RunView::load(&app.data, row, None);
+        let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+        let mut text = plain(&render_all(&diagnostics));
+        for job in &run.record.jobs {
+            let reason = job.reason.as_deref().and_then(|reason| reason.lines().next()).map(one_line);
+            if let (Some(outcome), Some(reason)) = (job.outcome, reason) {
+                text.push_str(&format!("{} {} {outcome}: {reason}\n", self.name, job.id));
+            }
+        }
+        let outcome = run.outcome().map_or("ended", |outcome| outcome.as_str());
+        let reason = run.reason().and_then(|reason| reason.lines().next()).map(one_line);
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        text.push_str(&format!("{} {outcome}{reason}\n", self.name));
+        say(text.as_bytes())
+    }
+
+    fn format(&self, lines: &[LogLine]) -> Vec<u8> {
+        let is_terminal = io::stdout().is_terminal();
+        let mut out = Vec::new();
+        for line in lines {
+            let job = line.job.as_deref().map(|job| format!(" {job}")).unwrap_or_default();
+            out.extend_from_slice(format!("{}{job} │ ", self.name).as_bytes());
+            if is_terminal {
+                out.extend_from_slice(plain(&String::from_utf8_lossy(&line.bytes)).as_bytes());
+            } else {
+                out.extend_from_slice(&line.bytes);
+            }
+            out.push(b'\n');
+        }
+        out
+    }
+}
+
+/// Writes whole lines; those of other runs stand before or behind them.
+fn say(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
