@@ -50,6 +50,20 @@ impl Outcome {
         }
     }
 
+    /// What became of something that ended so, as the predicate of a sentence.
+    pub fn predicate(self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed out",
+            Outcome::Cancelled => "was cancelled",
+            Outcome::Superseded => "was superseded",
+            Outcome::Interrupted => "was interrupted",
+            Outcome::Denied => "was denied",
+            Outcome::Skipped => "was skipped",
+        }
+    }
+
     /// The outcome with this word, if there is one.
     pub fn parse(word: &str) -> Option<Outcome> {
         Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)

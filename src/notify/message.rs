@@ -90,14 +90,7 @@ impl Message {
 }
 
 fn verdict(event: NotifyEvent, outcome: Outcome, run: &RunView, at: Timestamp) -> String {
-    let of_outcome = match outcome {
-        Outcome::TimedOut => "timed out",
-        Outcome::Cancelled => "was cancelled",
-        Outcome::Superseded => "was superseded",
-        Outcome::Interrupted => "was interrupted",
-        Outcome::Denied => "was denied",
-        Outcome::Passed | Outcome::Failed | Outcome::Skipped => outcome.as_str(),
-    };
+    let of_outcome = outcome.predicate();
     match event {
         NotifyEvent::Fixed => "passed again".to_owned(),
         NotifyEvent::Stuck => {

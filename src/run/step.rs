@@ -173,7 +173,7 @@ fn needs_verdict(run: &RunState, job: &Job) -> Verdict {
     match (job.options.when, not_passed, failed) {
         (When::Always, _, _) | (When::Passed, None, _) | (When::Failed, _, Some(_)) => Verdict::Start,
         (When::Passed, Some((needed, outcome)), _) => {
-            let what = if outcome == Outcome::Skipped { "was skipped".to_owned() } else { past(outcome) };
+            let what = outcome.predicate();
             Verdict::Never(Outcome::Skipped, format!("needs {}, which {what}", needed.id))
         }
         (When::Failed, _, None) => {
@@ -192,22 +192,9 @@ fn is_failure(outcome: Outcome) -> bool {
 
 /// What became of some jobs, as a sentence.
 pub(super) fn ended_so(jobs: &[&str], outcome: Outcome) -> String {
-    let past = past(outcome);
-    let past = if jobs.len() > 1 { past.replacen("was ", "were ", 1) } else { past };
+    let past = outcome.predicate();
+    let past = if jobs.len() > 1 { past.replacen("was ", "were ", 1) } else { past.to_owned() };
     format!("{} {past}", jobs.join(", "))
-}
-
-/// What became of a job, as the end of a sentence.
-fn past(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Failed | Outcome::Passed => outcome.to_string(),
-        Outcome::TimedOut => "timed out".to_owned(),
-        Outcome::Cancelled
-        | Outcome::Superseded
-        | Outcome::Interrupted
-        | Outcome::Denied
-        | Outcome::Skipped => format!("was {outcome}"),
-    }
 }
 
 /// How a run ended all of whose jobs have ended.

@@ -214,22 +214,10 @@ pub fn push_verdict(run: &RunView) -> String {
 /// An outcome with its reason as the predicate of a sentence: `failed: test failed`, `was cancelled by ada`.
 fn predicate(outcome: Outcome, reason: Option<&str>) -> String {
     let first = reason.map(|reason| one_line(reason.lines().next().unwrap_or_default()));
-    let Some(reason) = first else { return past(outcome).to_owned() };
+    let Some(reason) = first else { return outcome.predicate().to_owned() };
     match reason.strip_prefix(outcome.as_str()) {
-        Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("{}{rest}", past(outcome)),
-        Some(_) | None => format!("{}: {reason}", past(outcome)),
-    }
-}
-
-/// An outcome as the predicate of a sentence.
-fn past(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::TimedOut => "timed out",
-        Outcome::Cancelled => "was cancelled",
-        Outcome::Superseded => "was superseded",
-        Outcome::Interrupted => "was interrupted",
-        Outcome::Denied => "was denied",
-        Outcome::Passed | Outcome::Failed | Outcome::Skipped => outcome.as_str(),
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("{}{rest}", outcome.predicate()),
+        Some(_) | None => format!("{}: {reason}", outcome.predicate()),
     }
 }
 
