@@ -132,6 +132,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_watch_that_an_older_version_has_seen_was_not_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        let old = Connection::open(&path).unwrap();
+        MIGRATIONS.iter().take(3).for_each(|sql| old.execute_batch(sql).unwrap());
+        old.pragma_update(None, "user_version", 3).unwrap();
+        let row = "INSERT INTO watch_states VALUES ('w', '/x', 'main', 'following', 5, NULL, NULL, 'main')";
+        old.execute(row, []).unwrap();
+        drop(old);
+        let new = open(&path).unwrap();
+        let seen: (String, Option<i64>) = new
+            .query_row("SELECT state, rewritten_at FROM watch_states", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(seen, ("following".to_owned(), None));
+    }
+
+    #[test]
     fn a_new_database_is_migrated_once_and_a_newer_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("quire.db");

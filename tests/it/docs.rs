@@ -302,6 +302,11 @@ fn every_table_and_fact_is_in_the_formats() {
             }
         }
     }
+    for line in read("src/store/rewritten.sql").lines().filter_map(|line| line.strip_prefix("ALTER TABLE ")) {
+        let (table, column) = line.split_once(" ADD COLUMN ").unwrap();
+        let row = tables.lines().find(|line| line.starts_with(&format!("| `{table}` |"))).unwrap();
+        assert!(has(row, column.split(' ').next().unwrap()), "`{table}`: {column}");
+    }
     let fact = read("src/journal/fact.rs");
     let fact = fact.split("pub enum Fact {").nth(1).unwrap().split("\n}").next().unwrap();
     for line in fact.lines().filter(|line| !line.trim_start().starts_with("//")) {
