@@ -27,6 +27,8 @@ pub(super) fn request(
     request.rootfs_writable = options.rootfs_writable;
     request.caps.clone_from(&options.caps);
     request.privileged.clone_from(&options.privileged);
+    // As tables of a script have no order: the same request is told the same way.
+    request.privileged.sort();
     Ok(request)
 }
 

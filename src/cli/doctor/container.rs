@@ -1,62 +1,130 @@
-//! Which container engine there is: podman, else docker; and its runtime.
+//! Whether steps can run in containers: which engine there is, and what it lacks.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::check::Check;
 use crate::config::DataDir;
+use crate::executor::container::{CATATONIT, HYBRID};
 use crate::sys::tool::{self, Said};
 
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is asked of each engine: version, runtime.
+/// What is asked of each engine: version, runtime; of podman also network backend, cgroups, and whether it is rootless.
 const ENGINES: [(&str, [&str; 3]); 2] = [
-    ("podman", ["info", "--format", "{{.Version.Version}} {{.Host.OCIRuntime.Name}}"]),
+    (
+        "podman",
+        [
+            "info",
+            "--format",
+            "{{.Version.Version}} {{.Host.OCIRuntime.Name}} {{.Host.NetworkBackend}} {{.Host.CgroupsVersion}} \
+             {{.Host.Security.Rootless}} {{.Host.CgroupControllers}}",
+        ],
+    ),
     ("docker", ["info", "--format", "{{.ServerVersion}} {{.DefaultRuntime}}"]),
 ];
 
-pub(super) fn check(_: &DataDir) -> Vec<Check> {
-    judge(ENGINES.map(|(engine, question)| (engine, tool::ask(engine, &question, PATIENCE))))
+/// Where podman looks for netavark.
+const NETAVARK: [&str; 3] =
+    ["/usr/lib/podman/netavark", "/usr/libexec/podman/netavark", "/usr/local/libexec/podman/netavark"];
+
+/// Where netavark looks for iptables.
+const IPTABLES: [&str; 4] =
+    ["/usr/sbin/iptables", "/sbin/iptables", "/usr/bin/iptables", "/usr/local/sbin/iptables"];
+
+/// What this machine has beside an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Host {
+    /// cgroup v2 is mounted beside version 1.
+    is_hybrid: bool,
+    has_runc: bool,
+    has_catatonit: bool,
+    has_netavark: bool,
+    has_iptables: bool,
 }
 
-/// The first engine that answers counts; those that are there and do not are named.
-fn judge<const N: usize>(asked: [(&str, io::Result<Said>); N]) -> Vec<Check> {
-    let why = "`container` is for a later version, and will need one";
-    let mut checks = Vec::new();
+pub(super) fn check(_: &DataDir) -> Vec<Check> {
+    let has = |files: &[&str]| files.iter().any(|file| Path::new(file).exists());
+    let host = Host {
+        is_hybrid: has(&[HYBRID]),
+        has_runc: has(&["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc", "/usr/local/bin/runc"]),
+        has_catatonit: has(&CATATONIT),
+        has_netavark: has(&NETAVARK),
+        has_iptables: has(&IPTABLES),
+    };
+    judge(ENGINES.map(|(engine, question)| (engine, tool::ask(engine, &question, PATIENCE))), host)
+}
+
+/// The first engine that is there counts, as for runs.
+fn judge<const N: usize>(asked: [(&str, io::Result<Said>); N], host: Host) -> Vec<Check> {
+    let why = "steps in containers fail with container.runtime.unavailable";
     for (engine, said) in asked {
         match said {
-            Ok(said) if said.is_ok => {
-                let (version, runtime) = said.output.split_once(' ').unwrap_or((said.output.as_str(), ""));
-                checks.push(judge_runtime(engine, version, runtime.trim()));
-                return checks;
-            }
+            Ok(said) if said.is_ok => return judge_engine(engine, &said.output, host),
             Ok(said) => {
                 let complaint = said.complaint.lines().last().unwrap_or("it does not say why").to_owned();
-                checks.push(Check::warning(
-                    format!("{engine} does not work: {complaint}"),
-                    why,
-                    format!("{engine} info"),
-                ));
+                let what = format!("{engine} does not work: {complaint}");
+                return vec![Check::warning(what, why, format!("{engine} info"))];
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                checks.push(Check::warning(format!("{engine}: {error}"), why, format!("{engine} info")))
+                return vec![Check::warning(format!("{engine}: {error}"), why, format!("{engine} info"))];
             }
         }
     }
-    if checks.is_empty() {
-        checks.push(Check::warning("there is no container engine", why, "install podman and crun"));
-    }
-    checks
+    vec![Check::warning("there is no container engine", why, "apt-get install podman runc catatonit")]
 }
 
-fn judge_runtime(engine: &str, version: &str, runtime: &str) -> Check {
+fn judge_engine(engine: &str, said: &str, host: Host) -> Vec<Check> {
+    let mut words = said.split_whitespace();
+    let (version, runtime) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (network, cgroups) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is_rootless = words.next() == Some("true");
+    let controllers: Vec<&str> = words.map(|word| word.trim_matches(['[', ']'])).collect();
     if runtime.is_empty() {
         let what = format!("{engine} {version} has no OCI runtime");
-        return Check::warning(what, "it starts no container", "install crun or runc");
+        return vec![Check::warning(what, "it starts no container", "apt-get install runc")];
     }
-    Check::ok(format!("{engine} {version} with {runtime}"))
+    if engine == "docker" {
+        return vec![Check::ok(format!("docker {version} with {runtime}"))];
+    }
+    let needs_runc = host.is_hybrid && runtime == "crun";
+    let used = if needs_runc && host.has_runc { "runc" } else { runtime };
+    let mut checks = vec![Check::ok(format!("podman {version} with {used}"))];
+    if needs_runc && !host.has_runc {
+        checks = vec![Check::warning(
+            format!("podman {version} has only crun, and cgroup v2 is mounted beside version 1"),
+            "crun starts no container then",
+            "apt-get install runc; or boot with systemd.unified_cgroup_hierarchy=1",
+        )];
+    }
+    if !host.has_catatonit {
+        checks.push(Check::warning(
+            "podman has no init for containers",
+            "a step that is stopped does not hear TERM, and ends 10 seconds later by KILL",
+            "apt-get install catatonit",
+        ));
+    }
+    if network == "netavark" && !(host.has_netavark && host.has_iptables) {
+        let missing = if host.has_netavark { "iptables" } else { "netavark" };
+        checks.push(Check::warning(
+            format!("podman has no {missing}"),
+            "containers without a network run; those with `:network \"bridge\"` do not",
+            "apt-get install netavark aardvark-dns iptables",
+        ));
+    }
+    let lacks = |controller: &&str| !controllers.contains(controller);
+    let missing: Vec<&str> = ["cpu", "memory", "pids"].into_iter().filter(lacks).collect();
+    if is_rootless && (cgroups == "v1" || !missing.is_empty()) {
+        checks.push(Check::warning(
+            "rootless containers cannot be limited here",
+            "`:memory`, `:cpus`, the limit of processes, and the ceilings of a policy bundle are refused or do nothing",
+            "cgroup v2 with Delegate=cpu memory pids in user@.service",
+        ));
+    }
+    checks
 }
 
 #[cfg(test)]
@@ -64,19 +132,64 @@ mod tests {
     use super::*;
     use crate::cli::doctor::check::{Level, levels};
 
+    const ALL: Host = Host {
+        is_hybrid: false,
+        has_runc: true,
+        has_catatonit: true,
+        has_netavark: true,
+        has_iptables: true,
+    };
+    const ROOTFUL: &str = "4.3.1 crun netavark v2 false [cpuset cpu memory pids]";
+
+    fn said(is_ok: bool, output: &str) -> io::Result<Said> {
+        Ok(Said { is_ok, output: output.to_owned(), complaint: "a\nno".to_owned() })
+    }
+
+    fn missing() -> io::Result<Said> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
     #[test]
-    fn the_first_engine_that_answers_counts() {
-        let said = |is_ok, output: &str| {
-            Ok(Said { is_ok, output: output.to_owned(), complaint: "a\nno".to_owned() })
-        };
-        let missing = || Err(io::ErrorKind::NotFound.into());
-        let both = |podman, docker| judge([("podman", podman), ("docker", docker)]);
-        assert_eq!(levels(&both(said(true, "4.3.1 crun"), missing())), [Level::Ok]);
+    fn the_first_engine_that_is_there_counts() {
+        let both = |podman, docker| judge([("podman", podman), ("docker", docker)], ALL);
+        assert_eq!(levels(&both(said(true, ROOTFUL), missing())), [Level::Ok]);
         assert_eq!(levels(&both(missing(), said(true, "27.0 runc"))), [Level::Ok]);
-        assert_eq!(levels(&both(said(false, ""), said(true, "27.0 runc"))), [Level::Warning, Level::Ok]);
+        assert_eq!(levels(&both(said(false, ""), said(true, "27.0 runc"))), [Level::Warning]);
+        assert_eq!(levels(&both(missing(), said(false, ""))), [Level::Warning]);
         assert_eq!(levels(&both(said(true, "4.3.1"), missing())), [Level::Warning]);
         let none = both(missing(), missing());
         assert_eq!(levels(&none), [Level::Warning]);
         assert!(none[0].what.contains("no container engine"));
+    }
+
+    #[test]
+    fn what_podman_lacks_is_said_with_what_follows() {
+        let crun = |is_hybrid, has_runc| Host { is_hybrid, has_runc, ..ALL };
+        let rootless =
+            |cgroups: &str, controllers: &str| format!("4.3.1 crun netavark {cgroups} true [{controllers}]");
+        let table: [(&str, Host, &[&str]); 10] = [
+            (ROOTFUL, ALL, &["podman 4.3.1 with crun"]),
+            (ROOTFUL, crun(true, true), &["podman 4.3.1 with runc"]),
+            (ROOTFUL, crun(true, false), &["only crun, and cgroup v2 is mounted beside version 1"]),
+            (ROOTFUL, crun(false, false), &["podman 4.3.1 with crun"]),
+            (ROOTFUL, Host { has_catatonit: false, ..ALL }, &["with crun", "no init for containers"]),
+            (ROOTFUL, Host { has_netavark: false, ..ALL }, &["with crun", "no netavark"]),
+            (ROOTFUL, Host { has_iptables: false, ..ALL }, &["with crun", "no iptables"]),
+            ("5.0 crun cni v1 false []", Host { has_netavark: false, ..ALL }, &["podman 5.0 with crun"]),
+            (&rootless("v2", "cpu memory pids"), ALL, &["with crun"]),
+            (&rootless("v2", "memory pids"), ALL, &["with crun", "cannot be limited"]),
+        ];
+        for (info, host, wanted) in table {
+            let checks = judge([("podman", said(true, info))], host);
+            let told: Vec<&str> = checks.iter().map(|check| check.what.as_str()).collect();
+            assert_eq!(told.len(), wanted.len(), "{info} {host:?}: {told:?}");
+            assert!(
+                told.iter().zip(wanted).all(|(told, wanted)| told.contains(wanted)),
+                "{told:?} {wanted:?}"
+            );
+            assert!(checks.iter().all(|check| check.level == Level::Ok || check.hint.is_some()));
+        }
+        let v1 = judge([("podman", said(true, &rootless("v1", "cpu memory pids")))], ALL);
+        assert_eq!(levels(&v1), [Level::Ok, Level::Warning]);
     }
 }

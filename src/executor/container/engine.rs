@@ -53,8 +53,11 @@ pub const ENGINE_VARIABLES: [&str; 24] = [
 const MORE_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
 /// Where podman looks for its init.
-const CATATONIT: [&str; 3] =
+pub const CATATONIT: [&str; 3] =
     ["/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit", "/usr/lib/podman/catatonit"];
+
+/// What is there when cgroup v2 is mounted beside version 1.
+pub const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +165,7 @@ impl Engine {
     /// There is none.
     pub fn find(env: &BTreeMap<OsString, OsString>) -> Result<Engine, EngineError> {
         let host = Host {
-            is_hybrid: Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+            is_hybrid: Path::new(HYBRID).exists(),
             has_catatonit: CATATONIT.iter().any(|file| Path::new(file).exists()),
         };
         Engine::choose(env, host)

@@ -12,7 +12,9 @@ mod sweep;
 mod variables;
 
 pub use command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE, ulimits};
-pub use engine::{ENGINE_VARIABLES, Engine, EngineError, EngineKind, UNAVAILABLE, complaint};
+pub use engine::{
+    CATATONIT, ENGINE_VARIABLES, Engine, EngineError, EngineKind, HYBRID, UNAVAILABLE, complaint,
+};
 pub use image::LocalImage;
 pub use memory_folder::{MemoryFolder, forget};
 pub use socket::engine_sockets;

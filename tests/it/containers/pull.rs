@@ -59,10 +59,10 @@ impl Drop for Registry {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         // What was pulled from it goes from this machine, too.
-        let filter = format!("reference=127.0.0.1:{}/*", self.port);
-        let listed = engine::podman(&["images", "--filter", &filter, "--format", "{{.Repository}}:{{.Tag}}"]);
+        let filter = format!("label=port={}", self.port);
+        let listed = engine::podman(&["images", "--quiet", "--filter", &filter]);
         for image in String::from_utf8_lossy(&listed.stdout).lines() {
-            engine::podman(&["rmi", "--", image.trim_end_matches(":<none>")]);
+            engine::podman(&["rmi", "--force", "--", image]);
         }
     }
 }

@@ -77,6 +77,7 @@ stories! {
     runtime_error
     sandbox
     secret_scopes
+    secret_sources
     secrets_masked
     secrets_refused
     server_down_and_up
