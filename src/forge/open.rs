@@ -13,6 +13,9 @@ pub const MAX_PIPELINE_FILE: u64 = 1 << 20;
 /// All files below `.quire` together, in bytes.
 pub const MAX_PIPELINE_BYTES: u64 = 10 << 20;
 
+/// The names of everything below `.quire` together, in bytes: a small tree can hold very many.
+const MAX_PIPELINE_NAMES: u64 = 1 << 20;
+
 /// How many changed files are named.
 pub const MAX_CHANGED_FILES: usize = 3_000;
 
@@ -122,12 +125,17 @@ impl Repo {
             return Ok(None);
         };
         let mut found = PipelineFiles { tree: commit_id(entry.id()), files: Vec::new() };
-        let mut left = MAX_PIPELINE_BYTES;
+        let (mut left, mut names) = (MAX_PIPELINE_BYTES, 0);
         let odb = self.git.odb().map_err(failed)?;
         let mut folders = vec![(b".quire/".to_vec(), entry.id())];
         while let Some((folder, tree)) = folders.pop() {
             for entry in &self.git.find_tree(tree).map_err(failed)? {
                 let path = [&folder, entry.name_bytes()].concat();
+                names += path.len() as u64;
+                if names > MAX_PIPELINE_NAMES {
+                    let what = "the list of files below .quire".to_owned();
+                    return Err(ReadError::TooLarge { what, size: names, limit: MAX_PIPELINE_NAMES });
+                }
                 match (entry.kind(), entry.filemode()) {
                     (Some(git2::ObjectType::Tree), _) => {
                         folders.push(([&path, b"/".as_slice()].concat(), entry.id()))

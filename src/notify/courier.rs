@@ -267,9 +267,14 @@ impl Courier {
                 )
             }
         }
-        // When this fails, the message is sent again.
-        let id = row.id.clone();
-        let _said = self.call(move |db| store::record_attempt(db, &id, &how, now)).await.is_err();
+        // Nothing else is sent before this is written down: it would be sent again and again else.
+        loop {
+            let (id, how) = (row.id.clone(), how.clone());
+            if self.call(move |db| store::record_attempt(db, &id, &how, now)).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(AFTER_TROUBLE).await;
+        }
     }
 }
 

@@ -189,8 +189,9 @@ fn no_table_opens_the_host() {
             assert_eq!(worst(&lax, &request).0, disabled, "{request:?}");
         }
     }
-    let beside = worst(&strict[0], &with_mount("/var/quire-cache"));
-    assert_eq!(beside.0, Verdict::Allow);
+    let beside = request(|r| r.mounts = vec![mount("/var/quire-cache", "/m", false)]);
+    let named = policy(Profile::Secure, "{:mounts [\"/var/quire-cache\"]}", None);
+    assert_eq!(worst(&named, &beside).0, Verdict::Allow);
 }
 
 #[test]
@@ -236,7 +237,12 @@ fn reading_is_not_writing_and_a_neighbour_is_not_inside() {
     let (read, write) = ("{:mounts [\"/srv/a\"]}", "{:writable-mounts [\"/srv/a\"]}");
     assert_eq!(verdict(read, "/srv/a", false), Verdict::Allow);
     assert_eq!(verdict(read, "/srv/a", true), Verdict::Deny);
-    assert_eq!(verdict(write, "/srv/a/b", true), Verdict::Allow);
+    assert_eq!(verdict(write, "/srv/a/", true), Verdict::Allow);
+    let both = "{:mounts [\"/srv\"] :writable-mounts [\"/srv/a\"]}";
+    assert_eq!(verdict(both, "/srv/b/c", false), Verdict::Allow);
+    for writable in [true, false] {
+        assert_eq!(verdict(both, "/srv/a/b", writable), Verdict::Deny, "what can be exchanged for a link");
+    }
     assert_eq!(verdict(write, "/srv/a", false), Verdict::Allow);
     for outside in ["/srv/ab", "/srv", "/srv/b"] {
         assert_eq!(verdict(read, outside, false), Verdict::Deny, "{outside}");

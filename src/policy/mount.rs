@@ -68,13 +68,16 @@ impl Judge<'_> {
             return self.only_disabled(&shown);
         }
         let operator = &self.policy.operator;
-        let is_writable = lies_in(&source, &operator.writable_mounts);
+        // Only as it is named: who may write there could put a link in the place of a folder below, between the decision
+        // and the mount.
+        let is_writable = operator.writable_mounts.contains(&source);
         if mount.writable {
             self.opening(&format!("writing to {shown}"), is_writable, |settings| {
                 settings.writable_mounts.push(source)
             });
         } else {
-            let is_open = is_writable || lies_in(&source, &operator.mounts);
+            let is_still = !lies_in(&source, &operator.writable_mounts);
+            let is_open = is_writable || (is_still && lies_in(&source, &operator.mounts));
             self.opening(&shown, is_open, |settings| settings.mounts.push(source));
         }
     }

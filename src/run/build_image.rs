@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::containers::{Containers, Getting, client_spec, failed_build};
-use super::dockerfile::base_images;
+use super::containers::{Containers, Getting, PULL_LIMIT, beside, client_spec, failed_build, refused};
+use super::dockerfile::{self, Recipe};
 use crate::executor::container::{Engine, EngineKind, complaint, ulimits};
 use crate::model::chain;
-use crate::policy::{ContainerRequest, ImageRef};
-use crate::script::{HostError, SourceFile};
+use crate::policy::{ContainerRequest, ImageRef, Limits, limits};
+use crate::script::{HostError, Pull, SourceFile};
 
 /// How a pipeline names its own image.
 pub(super) const DOCKERFILE: &str = ".quire/Dockerfile";
@@ -34,9 +34,13 @@ impl ImageSource {
         ImageSource(if has_dockerfile { files } else { Vec::new() })
     }
 
-    fn dockerfile(&self) -> Option<String> {
-        let file = self.0.iter().find(|file| file.path == DOCKERFILE)?;
-        Some(String::from_utf8_lossy(&file.text).into_owned())
+    fn recipe(&self) -> Result<Recipe, HostError> {
+        let file = self.0.iter().find(|file| file.path == DOCKERFILE);
+        let file =
+            file.ok_or_else(|| HostError::Refused(format!("there is no {DOCKERFILE} in this commit")))?;
+        let text = std::str::from_utf8(&file.text).map_err(|_| "it is not UTF-8 text".to_owned());
+        let recipe = text.and_then(dockerfile::read);
+        recipe.map_err(|problem| HostError::Refused(format!("{DOCKERFILE}: {problem}")))
     }
 
     /// The image that is built of these files.
@@ -44,8 +48,7 @@ impl ImageSource {
     /// # Errors
     /// There is no Dockerfile.
     pub(super) fn image(&self) -> Result<ImageRef, HostError> {
-        let missing = || HostError::Refused(format!("there is no {DOCKERFILE} in this commit"));
-        self.dockerfile().ok_or_else(missing)?;
+        self.recipe()?;
         let mut digest = Sha256::new();
         for file in &self.0 {
             for part in [file.path.as_bytes(), &file.text] {
@@ -59,7 +62,7 @@ impl ImageSource {
 
     /// Whether an image is a pipeline's own.
     pub(super) fn is_own(image: &ImageRef) -> bool {
-        image.to_string().starts_with(&format!("{REPOSITORY}:"))
+        format!("{}/{}", image.registry(), image.repository()) == REPOSITORY
     }
 
     /// Writes the files into a new folder. Blocking.
@@ -84,8 +87,7 @@ impl Containers {
     /// # Errors
     /// One of them is denied, or cannot be used.
     pub(super) fn decide_own(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
-        let text = self.source.dockerfile().unwrap_or_default();
-        let images = base_images(&text);
+        let images = self.source.recipe()?.images;
         if images.is_empty() {
             return self.decide_as_it_is(job, request);
         }
@@ -104,26 +106,59 @@ impl Containers {
         getting: &mut Getting<'_>,
     ) -> Result<(), HostError> {
         let failed = |error: io::Error| HostError::Refused(failed_build(&error.to_string()));
+        let recipe = self.source.recipe()?;
+        let mut names = Vec::with_capacity(recipe.images.len());
+        for base in &recipe.images {
+            names.push(self.base(engine, request, base, getting).await?);
+        }
+        let text = recipe.render(&names);
         let parent = self.recorder.run_dir().to_owned();
         let source = self.source.clone();
         let written = tokio::task::spawn_blocking(move || {
             let folder = tempfile::Builder::new().prefix("image-").tempdir_in(parent)?;
-            source.write(folder.path()).map(|()| folder)
+            let context = folder.path().join("context");
+            DirBuilder::new().mode(0o700).create(&context)?;
+            source.write(&context)?;
+            fs::write(folder.path().join("Dockerfile"), text).map(|()| folder)
         });
         let folder = written.await.map_err(|error| HostError::Broken(error.to_string()))?.map_err(failed)?;
-        let args = build_args(engine, request, folder.path());
-        let spec = client_spec(engine, args, getting.name, super::containers::PULL_LIMIT)?;
+        let args = build_args(engine, request, &limits(&self.policy, request), folder.path());
+        let limit = getting.limit.map_or(PULL_LIMIT, |limit| limit.min(PULL_LIMIT));
+        let spec = client_spec(engine, args, getting.name, limit)?;
         let built = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
         let end = built.map_err(|error| HostError::Refused(chain(&error)))?;
-        match end.exit {
-            0 => Ok(()),
-            _ if end.timed_out => Err(HostError::Refused(failed_build("it took too long"))),
-            _ => Err(HostError::Refused(failed_build(&complaint(&end.stderr)))),
+        // A client that is told to end exits with 0, too.
+        let why = match (end.timed_out, end.stopped) {
+            (true, _) => "it took too long".to_owned(),
+            (false, true) => "it was stopped".to_owned(),
+            (false, false) if end.exit == 0 => return Ok(()),
+            (false, false) => complaint(&end.stderr),
+        };
+        Err(HostError::Refused(failed_build(&why)))
+    }
+
+    /// What the engine knows an image by that another is built of: its id, so that nothing else is used than what was
+    /// decided about. Instructions that wait in it for being built upon would be run unread.
+    async fn base(
+        &self,
+        engine: &Engine,
+        request: &ContainerRequest,
+        base: &str,
+        getting: &mut Getting<'_>,
+    ) -> Result<String, HostError> {
+        let image = ImageRef::parse(base).map_err(|error| HostError::Denied(error.to_string()))?;
+        let asked = ContainerRequest { image, ..request.clone() };
+        let found = Box::pin(self.find_image(&asked, Pull::Missing, getting)).await?;
+        let (asking, id) = (engine.clone(), found.id.clone());
+        if beside(move || asking.has_triggers(&id)).await.map_err(refused)? {
+            let problem = format!("`{base}` has ONBUILD instructions, which are not taken");
+            return Err(HostError::Refused(failed_build(&problem)));
         }
+        Ok(found.id.strip_prefix("sha256:").unwrap_or(&found.id).to_owned())
     }
 }
 
-fn build_args(engine: &Engine, request: &ContainerRequest, folder: &Path) -> Vec<Vec<u8>> {
+fn build_args(engine: &Engine, request: &ContainerRequest, limits: &Limits, folder: &Path) -> Vec<Vec<u8>> {
     let file = folder.join("Dockerfile");
     let mut args: Vec<String> = Vec::new();
     if let Some(runtime) = engine.runtime {
@@ -134,13 +169,22 @@ fn build_args(engine: &Engine, request: &ContainerRequest, folder: &Path) -> Vec
     args.push(format!("--tag={}", request.image));
     args.extend(ulimits());
     if engine.kind == EngineKind::Podman {
-        args.extend(["--pull=missing", "--cap-drop=all"].map(str::to_owned));
+        args.extend(["--pull=never", "--cap-drop=all"].map(str::to_owned));
         args.extend(BUILD_CAPS.map(|cap| format!("--cap-add={cap}")));
+    }
+    if let Some(memory) = limits.memory {
+        args.extend([format!("--memory={memory}"), format!("--memory-swap={memory}")]);
+    }
+    if let Some(cpus) = limits.cpus {
+        args.extend([
+            "--cpu-period=100000".to_owned(),
+            format!("--cpu-quota={}", u64::from(cpus.milli()) * 100),
+        ]);
     }
     let path = |path: PathBuf| std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
     let mut args: Vec<Vec<u8>> = args.into_iter().map(String::into_bytes).collect();
     args.push([b"--file=".to_vec(), path(file)].concat());
-    args.push(path(folder.to_owned()));
+    args.push(path(folder.join("context")));
     args
 }
 

@@ -96,6 +96,13 @@ impl CalledStep {
 
     fn decided(&self) -> Result<ContainerRequest, HostError> {
         let image = image_of(&self.containers, &self.job, &self.job, &self.call.image)?;
+        let is_below = |cwd: &String| {
+            let mut parts = std::path::Path::new(cwd).components();
+            parts.all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
+        };
+        if let Some(cwd) = self.call.step.cwd.as_ref().filter(|cwd| !is_below(cwd)) {
+            return Err(HostError::Refused(format!("`:cwd` {cwd:?} is not below the workspace")));
+        }
         let request = request(&self.job, image, &self.call.options).map_err(HostError::Refused)?;
         self.containers.decide(&self.job, &request)?;
         Ok(request)

@@ -108,7 +108,7 @@ impl ContainerStep {
         let spec = prepared.spec(&engine, step_name, (input, timeout, capture))?;
         let mut ended = executor.run_step(&spec, log, stop.clone()).await;
         if let Ok(end) = &ended
-            && is_name_taken(end)
+            && is_name_taken(end, &prepared.plan.name)
         {
             containers.free_name(&prepared.plan.name).await?;
             ended = executor.run_step(&spec, log, stop).await;
@@ -117,7 +117,7 @@ impl ContainerStep {
             containers.doubt();
         }
         let mut end = ended.map_err(|error| HostError::Refused(chain(&error)))?;
-        clean_up(&engine, &prepared.plan, &mut end).await?;
+        clean_up(&engine, &prepared.plan, &mut end).await.inspect_err(|_| containers.doubt())?;
         if engine.kind == EngineKind::Podman && engine.has_init && end.exit == 1 {
             end.exit = exit_behind_init(&end.stderr);
         }
@@ -263,9 +263,11 @@ fn numbers(user: &str) -> Option<(u32, u32)> {
 }
 
 /// Whether the engine refused to make the container because there is one of its name.
-fn is_name_taken(end: &StepEnd) -> bool {
+fn is_name_taken(end: &StepEnd, name: &str) -> bool {
     let said = String::from_utf8_lossy(&end.stderr);
-    end.exit == 125 && said.contains("already in use")
+    // The engine's own last word, which has the name; a step may say anything.
+    let last = said.lines().next_back().unwrap_or_default();
+    end.exit == 125 && end.stdout.is_empty() && last.contains(name) && last.contains("already in use")
 }
 
 /// The exit of a step whose container has podman's init, which exits with 1 for a program that it cannot start.

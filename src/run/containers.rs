@@ -14,7 +14,9 @@ use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, en
 use crate::executor::{Environment, Host, Program, StepSpec};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
-use crate::policy::{ContainerRequest, Decision, Demand, Policy, Verdict, check_signature, decide};
+use crate::policy::{
+    ContainerRequest, Decision, Demand, ImageRef, Policy, Verdict, check_signature, decide, is_allowed,
+};
 use crate::script::{HostError, Pull};
 
 /// The longest that pulling an image may take.
@@ -160,7 +162,7 @@ impl Containers {
         Ok(image.clone())
     }
 
-    async fn find_image(
+    pub(super) async fn find_image(
         &self,
         request: &ContainerRequest,
         pull: Pull,
@@ -179,10 +181,9 @@ impl Containers {
             found = look(&full).await.map_err(refused)?;
             if found.is_none()
                 && engine.kind == EngineKind::Podman
-                && !written.starts_with(request.image.registry())
+                && let Some(local) = self.made_here(request)
             {
-                // What was made on this machine without a host in its name.
-                found = look(&format!("localhost/{written}")).await.map_err(refused)?;
+                found = look(&local.to_string()).await.map_err(refused)?;
             }
         }
         if found.is_none() && ImageSource::is_own(&request.image) {
@@ -199,6 +200,15 @@ impl Containers {
         self.recorder.write(fact).map_err(|error| HostError::Broken(chain(&error)))?;
         self.check_signature(job_of(getting.name), request, &found).await?;
         Ok(found)
+    }
+
+    /// The name that an image without a host in its name has when it was made on this machine, where policy allows that.
+    fn made_here(&self, request: &ContainerRequest) -> Option<ImageRef> {
+        let written = request.image.to_string();
+        let has_host = written.starts_with(&format!("{}/", request.image.registry()));
+        let image = ImageRef::parse(&format!("localhost/{written}")).ok().filter(|_| !has_host)?;
+        let asked = ContainerRequest { image: image.clone(), ..request.clone() };
+        (!ImageSource::is_own(&image) && is_allowed(&decide(&self.policy, &asked))).then_some(image)
     }
 
     /// Looks for the signature of an image, where the bundle demands one.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, openat};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, openat, statat};
 
 /// Folders inside each other, at most.
 const MAX_DEPTH: usize = 512;
@@ -42,12 +42,22 @@ fn give_below(folder: BorrowedFd<'_>, to: (Uid, Gid), depth: usize) -> io::Resul
                 Err(error) => return Err(error.into()),
             }
         }
+        if is_shared(folder, name) {
+            continue;
+        }
         match chownat(folder, name, Some(to.0), Some(to.1), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+/// Whether a file has another name, which may be outside: it is not given away.
+fn is_shared(folder: BorrowedFd<'_>, name: &std::ffi::CStr) -> bool {
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|found| {
+        FileType::from_raw_mode(found.st_mode) == FileType::RegularFile && found.st_nlink > 1
+    })
 }
 
 #[cfg(test)]
@@ -69,6 +79,7 @@ mod tests {
         std::fs::write(folder.path().join("outside"), "x").unwrap();
         symlink("../outside", work.join("link")).unwrap();
         symlink("..", work.join("up")).unwrap();
+        std::fs::hard_link(folder.path().join("outside"), work.join("a/shared")).unwrap();
         give(&work, (1234, 5678)).unwrap();
         let owner = |path: &Path| {
             let found = std::fs::symlink_metadata(path).unwrap();

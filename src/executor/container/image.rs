@@ -1,8 +1,10 @@
 //! Images on this machine: which one a name means, and what it is to be known by.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, EngineKind};
 
 /// An image that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,45 @@ impl Engine {
         let is_absent =
             ["no such image", "not known", "not found"].iter().any(|sign| complaint.contains(sign));
         if is_absent { Ok(None) } else { Err(self.unusable(&called.stderr)) }
+    }
+
+    /// Whether an image holds instructions that are run when another is built of it. Blocking.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    pub fn has_triggers(&self, id: &str) -> Result<bool, EngineError> {
+        let what = "could not say what waits in an image";
+        let none = |found: &serde_json::Value| found.is_null() || found.as_array().is_some_and(Vec::is_empty);
+        if self.kind == EngineKind::Docker {
+            let said =
+                self.call(&["image", "inspect", "--format", "{{json .Config.OnBuild}}", "--", id], what)?;
+            let said = serde_json::from_slice(&said)
+                .map_err(|error| self.refused(what, error.to_string().as_bytes()))?;
+            return Ok(!none(&said));
+        }
+        // Podman does not show them: its store has the image's configuration as it came.
+        let store =
+            self.call(&["info", "--format", "{{.Store.GraphRoot}}/{{.Store.GraphDriverName}}-images"], what)?;
+        let folder =
+            PathBuf::from(String::from_utf8_lossy(&store).trim()).join(id.trim_start_matches("sha256:"));
+        let files =
+            std::fs::read_dir(folder).map_err(|error| self.refused(what, error.to_string().as_bytes()))?;
+        let mut is_read = false;
+        for file in files.flatten() {
+            let Ok(text) = std::fs::read(file.path()) else { continue };
+            let Ok(value) = serde_json::from_slice::<serde_json::Value>(&text) else { continue };
+            if value.get("rootfs").is_some() {
+                is_read = true;
+                if value
+                    .get("config")
+                    .and_then(|config| config.get("OnBuild"))
+                    .is_some_and(|found| !none(found))
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        if is_read { Ok(false) } else { Err(self.refused(what, b"its configuration is not in the store")) }
     }
 
     /// That the engine does not work, with what it said.

@@ -45,10 +45,16 @@ pub struct Variables {
 
 /// Why a variable cannot be given to a container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`:env`: the engine itself reads `{0}`, and this value has lines; give it in one line, or as `:secrets`"
-)]
-pub struct VariableError(pub String);
+pub enum VariableError {
+    /// An engine would take the name for more than a name.
+    #[error("`:env`: {0:?} is no name of a variable that a container can have")]
+    Name(String),
+    /// The engine would obey it, and cannot be given it in another way.
+    #[error(
+        "`:env`: the engine itself reads `{0}`, and this value has lines; give it in one line, or as `:secrets`"
+    )]
+    Lines(String),
+}
 
 impl Variables {
     /// Sorts variables by the way that each can take.
@@ -58,10 +64,13 @@ impl Variables {
     pub fn sort(all: &[(String, Vec<u8>)]) -> Result<Variables, VariableError> {
         let mut sorted = Variables::default();
         for (name, value) in all {
+            if name.is_empty() || name.contains(|c: char| c.is_control() || "=*#".contains(c)) {
+                return Err(VariableError::Name(name.clone()));
+            }
             if !is_read_by_engines(name) {
                 sorted.by_name.push((name.clone(), OsString::from_vec(value.clone())));
-            } else if value.contains(&b'\n') || value.contains(&b'\r') || name.starts_with('#') {
-                return Err(VariableError(name.clone()));
+            } else if value.contains(&b'\n') || value.contains(&b'\r') {
+                return Err(VariableError::Lines(name.clone()));
             } else {
                 sorted.in_file.push((name.clone(), value.clone()));
             }
@@ -108,7 +117,10 @@ mod tests {
             let sorted = sort(name, "two\nlines").unwrap();
             assert_eq!((sorted.by_name.len(), sorted.file()), (1, None), "{name}");
         }
-        assert_eq!(sort("LD_PRELOAD", "a\nB=c"), Err(VariableError("LD_PRELOAD".to_owned())));
-        assert_eq!(sort("PATH", "a\rb"), Err(VariableError("PATH".to_owned())));
+        assert_eq!(sort("LD_PRELOAD", "a\nB=c"), Err(VariableError::Lines("LD_PRELOAD".to_owned())));
+        for name in ["", "LD_Y\nHTTPS_PR*\nX", "HTTPS_PR*", "#x", "a=b"] {
+            assert_eq!(sort(name, "v"), Err(VariableError::Name(name.to_owned())));
+        }
+        assert_eq!(sort("PATH", "a\rb"), Err(VariableError::Lines("PATH".to_owned())));
     }
 }
