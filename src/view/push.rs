@@ -10,6 +10,7 @@ use super::sanitize::{one_line, plain};
 use super::text::between;
 use crate::journal::JobRecord;
 use crate::model::{Outcome, Progress, Severity, Timestamp, render_all};
+use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
 const WIDTH: usize = 72;
@@ -178,10 +179,20 @@ pub fn job_line(job: &JobRecord, width: usize) -> String {
     format!("{}\n{}", line.trim_end(), hints(job.reason.as_deref()))
 }
 
-/// The hints in a reason, each on a line of its own: in full, because they are to be typed.
+/// The hints in a reason, each on a line of its own: in full, because they are to be typed. A decision of policy after the
+/// first stands before its hint.
 fn hints(reason: Option<&str>) -> String {
-    let lines = reason.unwrap_or_default().lines().filter(|line| line.starts_with("hint: "));
-    lines.map(|line| format!("{}\n", plain(line))).collect()
+    let mut out = String::new();
+    for line in reason.unwrap_or_default().lines().skip(1) {
+        let is_decision =
+            CODES.iter().any(|code| line.strip_prefix(code).is_some_and(|rest| rest.starts_with(": ")));
+        if is_decision {
+            out.push_str(&format!("  {}\n", plain(line)));
+        } else if line.starts_with("hint: ") {
+            out.push_str(&format!("{}\n", plain(line)));
+        }
+    }
+    out
 }
 
 /// The last line of a push that waited.
@@ -206,7 +217,12 @@ pub fn push_verdict(run: &RunView) -> String {
         | Outcome::Denied => {
             let verdict = format!("error: run {number} {}{took}", predicate(outcome, run.reason()));
             let hints = hints(run.reason());
-            format!("{verdict}\n{hints}hint: quire logs '{}#{number}'\n", run.row.repo)
+            // Without a step that failed, the logs say nothing about it.
+            let is_of_a_step = |job: &JobRecord| {
+                job.steps.iter().any(|step| step.outcome.is_some_and(|outcome| outcome != Outcome::Passed))
+            };
+            let command = if run.record.jobs.iter().any(is_of_a_step) { "logs" } else { "show" };
+            format!("{verdict}\n{hints}hint: quire {command} '{}#{number}'\n", run.row.repo)
         }
     }
 }
