@@ -1,7 +1,6 @@
 //! What a push reads while it waits: the runs it led to, at most four lines; with `-o ci.wait` a line per job and the
 //! verdict, with `-o ci.log` all output.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
-    LogFollower, LogLine, PushedRun, RunView, broken, job_line, one_line, output_line, push_header,
-    push_verdict,
+    LogFollower, LogLine, PushedRun, RunView, Telling, Told, broken, job_line, one_line, output_line,
+    push_header, push_verdict,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -136,7 +135,7 @@ impl Reporter {
         let id = run.row.id;
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = LogFollower::new(&run_dir, None);
-        let mut told = HashSet::new();
+        let mut telling = Telling::default();
         let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
         let mut live = self.app.live.follow(id);
@@ -149,16 +148,14 @@ impl Reporter {
                 }
             }
             let view = self.app.view(self.row(id).await?).await;
-            if shows_log {
-                let lines = follower.read().unwrap_or_default();
-                self.say(lines.iter().map(prefixed).collect()).await?;
-            }
-            self.jobs(&view, &mut told, (&run_dir, shows_log)).await?;
+            let lines = match (shows_log, view.has_ended()) {
+                (false, _) => Vec::new(),
+                (true, false) => follower.read().unwrap_or_default(),
+                (true, true) => follower.finish().unwrap_or_default(),
+            };
+            self.tell(&view, telling.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
             if view.has_ended() {
-                if shows_log {
-                    let rest = follower.finish().unwrap_or_default();
-                    self.say(rest.iter().map(prefixed).collect()).await?;
-                }
+                self.say(telling.rest().iter().map(prefixed).collect()).await?;
                 let late = broken(&view).filter(|_| !was_broken);
                 return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
             }
@@ -183,27 +180,32 @@ impl Reporter {
         }
     }
 
-    /// Tells of the jobs that have ended since the last time, in the order in which they ended. Those of one
-    /// millisecond may become known in any order.
-    async fn jobs(
+    /// Tells of output and of jobs that have ended.
+    async fn tell(
         &self,
         run: &RunView,
-        told: &mut HashSet<String>,
+        told: Vec<Told<'_>>,
         (run_dir, shows_log): (&std::path::Path, bool),
     ) -> Option<()> {
-        let mut ended: Vec<_> = run.record.jobs.iter().filter(|job| job.outcome.is_some()).collect();
-        ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
         let width = run.record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-        for job in ended.into_iter().filter(|job| told.insert(job.id.clone())) {
-            self.say(job_line(job, width)).await?;
+        let mut text = String::new();
+        for told in told {
+            let job = match told {
+                Told::Line(line) => {
+                    text.push_str(&prefixed(&line));
+                    continue;
+                }
+                Told::End(job) => job,
+            };
+            text.push_str(&job_line(job, width));
             let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));
             if is_bad && !shows_log {
                 let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
                 let from = lines.len().saturating_sub(FAILED_LINES);
-                self.say(lines.iter().skip(from).map(prefixed).collect()).await?;
+                text.extend(lines.iter().skip(from).map(prefixed));
             }
         }
-        Some(())
+        self.say(text).await
     }
 }
 

@@ -6,6 +6,7 @@ mod push;
 mod run;
 mod sanitize;
 mod text;
+mod told;
 
 pub use follow::{LogFollower, LogLine};
 pub use json::{jobs_json, run_json, runs_json};
@@ -13,3 +14,4 @@ pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use sanitize::{one_line, output_line, plain};
 pub use text::{run_list, run_page};
+pub use told::{Telling, Told};

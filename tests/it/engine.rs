@@ -51,7 +51,11 @@ fn prepare() -> Result<(), String> {
     if !podman(&["image", "exists", IMAGE]).status.success() {
         import()?;
     }
-    let tried = podman(&[&["run", "--rm", "--network=none"], &LIMITS[..], &[IMAGE, "true"]].concat());
+    // As quire does it: where cgroup v2 stands beside version 1, crun refuses.
+    let is_hybrid = Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists();
+    let runtime: &[&str] = if is_hybrid { &["--runtime=runc"] } else { &[] };
+    let tried =
+        podman(&[runtime, &["run", "--rm", "--network=none"], &LIMITS[..], &[IMAGE, "true"]].concat());
     if tried.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&tried.stderr).into_owned()) }
 }
 

@@ -1,0 +1,131 @@
+//! What is told of a run while it goes on: the lines of its jobs and how they ended, in an order that could have been.
+//!
+//! Lines come from logs and ends from the journal, which are read one after the other: a line of a job may be read before
+//! the end of the job that it needed. Such a line waits until the journal says that its job has begun.
+
+use std::collections::HashSet;
+
+use super::follow::LogLine;
+use crate::journal::JobRecord;
+
+/// Something to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told<'a> {
+    /// A line of output.
+    Line(LogLine),
+    /// The end of a job.
+    End(&'a JobRecord),
+}
+
+/// What was told of a run, and what waits to be.
+#[derive(Debug, Default)]
+pub struct Telling {
+    ended: HashSet<String>,
+    waiting: Vec<LogLine>,
+}
+
+impl Telling {
+    /// Takes the lines that have come, and gives what can be told now: ends in the order in which they came, each
+    /// behind all lines of its job and before all of a job that began later. Ends of one millisecond may come in any
+    /// order.
+    pub fn next<'a>(&mut self, lines: Vec<LogLine>, jobs: &'a [JobRecord]) -> Vec<Told<'a>> {
+        self.waiting.extend(lines);
+        let mut ended: Vec<&JobRecord> = jobs
+            .iter()
+            .filter(|job| job.finished_at.is_some() && job.outcome.is_some() && !self.ended.contains(&job.id))
+            .collect();
+        ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
+        let mut told = Vec::new();
+        for job in ended {
+            // What was said before it ended, by jobs that had begun by then.
+            let (before, after) = std::mem::take(&mut self.waiting).into_iter().partition(|line| {
+                let begun = begun_at(line, jobs);
+                line.job.as_ref() == Some(&job.id)
+                    || begun.is_some_and(|at| Some(at) < job.finished_at.as_deref())
+            });
+            self.waiting = after;
+            told.extend(Vec::into_iter(before).map(Told::Line));
+            told.push(Told::End(job));
+            self.ended.insert(job.id.clone());
+        }
+        let (known, unknown) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|line| begun_at(line, jobs).is_some());
+        self.waiting = unknown;
+        told.extend(Vec::into_iter(known).map(Told::Line));
+        told
+    }
+
+    /// What still waits when the run has ended.
+    pub fn rest(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// When the job of a line began, as far as is known; the beginning of time for what no job said.
+fn begun_at<'a>(line: &LogLine, jobs: &'a [JobRecord]) -> Option<&'a str> {
+    let Some(name) = &line.job else { return Some("") };
+    jobs.iter().find(|job| job.id == *name)?.started_at.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Stream;
+    use crate::model::{Outcome, Timestamp};
+
+    fn job(id: &str, started_at: Option<&str>, finished_at: Option<&str>) -> JobRecord {
+        JobRecord {
+            id: id.to_owned(),
+            needs: Vec::new(),
+            started_at: started_at.map(str::to_owned),
+            finished_at: finished_at.map(str::to_owned),
+            outcome: finished_at.map(|_| Outcome::Passed),
+            reason: None,
+            steps: Vec::new(),
+            policy: Vec::new(),
+        }
+    }
+
+    fn line(job: &str) -> LogLine {
+        let time = Timestamp::from_millis(0);
+        let job = (job != "-").then(|| job.to_owned());
+        LogLine { time, job, step: 1, stream: Stream::Stdout, bytes: Vec::new() }
+    }
+
+    fn next(telling: &mut Telling, lines: &[&str], jobs: &[JobRecord]) -> String {
+        let told = telling.next(lines.iter().map(|name| line(name)).collect(), jobs);
+        let words: Vec<String> = told
+            .into_iter()
+            .map(|told| match told {
+                Told::Line(line) => line.job.unwrap_or_else(|| "-".to_owned()),
+                Told::End(job) => job.id.to_uppercase(),
+            })
+            .collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn a_line_waits_for_what_came_before_its_job() {
+        let mut telling = Telling::default();
+        let begun = [job("a", Some("1"), None), job("b", None, None)];
+        assert_eq!(next(&mut telling, &["-", "a", "b"], &begun), "- a");
+        let ended = [job("a", Some("1"), Some("2")), job("b", Some("2"), None)];
+        assert_eq!(next(&mut telling, &["b"], &ended), "A b b");
+        assert_eq!(next(&mut telling, &[], &ended), "", "nothing is told twice");
+        assert!(telling.rest().is_empty());
+    }
+
+    #[test]
+    fn an_end_is_behind_the_lines_of_its_job() {
+        let ended =
+            [job("b", Some("2"), Some("3")), job("a", Some("1"), Some("2")), job("c", None, Some("3"))];
+        assert_eq!(next(&mut Telling::default(), &["a", "b", "a", "b"], &ended), "a a A b b B C");
+    }
+
+    #[test]
+    fn what_is_never_explained_is_the_rest() {
+        let mut telling = Telling::default();
+        assert_eq!(next(&mut telling, &["x"], &[]), "");
+        assert_eq!(telling.rest(), [line("x")]);
+    }
+}
