@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::remote_look::{Looked, Permits, Task};
@@ -42,6 +42,8 @@ struct Watched {
     is_settled: bool,
     /// While a look is taken: dropping it ends that look.
     look: Option<Wanted>,
+    /// The task of that look.
+    task: Option<task::Id>,
     /// Who waits for a look that begins after they asked.
     asked: Vec<oneshot::Sender<()>>,
     /// Who waits for the look that is being taken.
@@ -81,7 +83,7 @@ pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>
             },
             Some(looked) = remotes.looks.join_next() => match looked {
                 Ok(looked) => remotes.end(looked).await,
-                Err(error) => tracing::error!(%error, "a look at a remote was lost"),
+                Err(error) => remotes.lose(&error),
             },
             Some(_) = remotes.answers.join_next() => {}
             () = tokio::time::sleep_until(next) => {}
@@ -140,8 +142,7 @@ impl Remotes {
             let kept = known.remove(&name);
             let watched = match kept {
                 Some(kept) if kept.watch == watch => kept,
-                // The look that is being taken ends, and its result is not taken for the new one's.
-                Some(kept) => Watched { look: kept.look, ..Watched::new(watch, status, due) },
+                Some(kept) => kept.changed(Watched::new(watch, status, due)),
                 None => {
                     if let Some(warning) = watch.warning() {
                         tracing::warn!("{warning}");
@@ -182,9 +183,20 @@ impl Remotes {
                 permits: Arc::clone(&self.permits),
                 unwanted: Arc::new(unwanted),
             };
-            self.looks.spawn(task.look());
+            watched.task = Some(self.looks.spawn(task.look()).id());
         }
         next
+    }
+
+    /// Has a watch looked at again later whose look was lost.
+    fn lose(&mut self, error: &JoinError) {
+        tracing::error!(%error, "a look at a remote was lost");
+        let of_task = |watched: &&mut Watched| watched.task == Some(error.id());
+        if let Some(watched) = self.watches.values_mut().find(of_task) {
+            (watched.look, watched.task) = (None, None);
+            watched.due = Instant::now() + watched.watch.every;
+            watched.awaited.clear();
+        }
     }
 
     /// Takes up what a look came to.
@@ -329,6 +341,16 @@ impl Remotes {
 }
 
 impl Watched {
+    /// What takes its place when its settings have changed. The look that is being taken ends: its result is not taken
+    /// for the new one's, and who waits for it hears of the next.
+    fn changed(mut self, new: Watched) -> Watched {
+        if let Some(look) = &mut self.look {
+            look.withdraw();
+        }
+        self.asked.append(&mut self.awaited);
+        Watched { look: self.look, task: self.task, asked: self.asked, removal: self.removal, ..new }
+    }
+
     fn new(watch: WatchDecl, status: Option<WatchStatus>, due: Instant) -> Watched {
         Watched {
             watch,
@@ -338,6 +360,7 @@ impl Watched {
             row: None,
             is_settled: false,
             look: None,
+            task: None,
             asked: Vec::new(),
             awaited: Vec::new(),
             removal: None,

@@ -76,6 +76,17 @@ fn a_remote_that_never_answers_keeps_nobody_waiting() {
     let started = Instant::now();
     assert_eq!(host.quire(&["watch", "rm", "hangs"]).0, 0);
     assert!(started.elapsed() < Duration::from_secs(10));
+    // One whose address changes is not waited for, either: who asked for it hears of the new one.
+    let mut waits = host.quire_beside(&["watch", "now", "there"]);
+    let open = GitHttp::start(&host.path(""), Door::Open);
+    host.configure(&config(&open, ""));
+    assert_eq!(host.quire(&["watch", "now", "beside"]).0, 0);
+    assert!(waits.wait().unwrap().success());
+    assert!(open.requests() > 0);
+    let asked = http.requests();
+    host.configure(&config(&http, ""));
+    assert_eq!(host.quire(&["watch", "now", "beside"]).0, 0);
+    until("it is asked again", || (http.requests() > asked).then_some(()));
     // What a killed server leaves is ended by the next one.
     let left = host.speaking();
     assert!(!left.is_empty());
