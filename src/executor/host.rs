@@ -277,12 +277,6 @@ impl Live {
                 None => std::future::pending().await,
             }
         };
-        let asked = async {
-            if stop.wait_for(|stop| *stop).await.is_err() {
-                // Nobody is left who could ask.
-                std::future::pending::<()>().await;
-            }
-        };
         let Live { child, report, .. } = self;
         let dead = async {
             match report {
@@ -293,7 +287,7 @@ impl Live {
         tokio::select! {
             biased;
             dead = dead => dead.map(|()| Cause::Ended),
-            () = asked => Ok(Cause::Stopped),
+            () = asked_to_stop(&mut stop) => Ok(Cause::Stopped),
             () = time_is_over => Ok(Cause::TimedOut),
         }
     }
@@ -339,6 +333,13 @@ impl Drop for Live {
 }
 
 /// Writes the input, and closes it. A step need not read it.
+/// Waits until a step is asked to stop; for ever when nobody is left who could ask.
+pub async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn feed(stdin: Option<OwnedFd>, input: &[u8]) {
     let Some(Ok(mut stdin)) = stdin.map(pipe::Sender::from_owned_fd) else { return };
     // Whoever closes the reading end has read enough.

@@ -28,7 +28,7 @@ mod sweep;
 
 pub use confinement::{Confinement, SYSTEM, Sandbox, find_bwrap};
 pub use environment::{Environment, EnvironmentError};
-pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans};
+pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans, asked_to_stop};
 pub use inside::{WORD, lead as lead_inside};
 pub use output::SILENCE;
 pub use step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};

@@ -16,7 +16,7 @@ fn policy(profile: Profile, table: &str, bundle: Option<&str>) -> Policy {
         bundle: bundle.map_or(BundleState::Absent, read),
         operator: PolicySettings { bundle: bundle.map(|_| PathBuf::from("policy.yaml")), ..operator },
         data_dir: "/var/quire".into(),
-        engine_sockets: vec!["/opt/engine/e.sock".into()],
+        engine_places: vec!["/opt/engine/e.sock".into()],
     }
 }
 

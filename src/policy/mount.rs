@@ -99,7 +99,7 @@ fn is_an_engines(policy: &Policy, source: &Path) -> bool {
         .map_or_else(|_| source.to_owned(), |rest| Path::new("/run").join(rest));
     source.file_name().and_then(|name| name.to_str()).is_some_and(|name| ENGINE_SOCKETS.contains(&name))
         || ENGINES.into_iter().any(|engine| matches_either_way(&plain, Path::new(engine)))
-        || policy.engine_sockets.iter().any(|socket| overlaps(source, socket) || overlaps(&plain, socket))
+        || policy.engine_places.iter().any(|socket| overlaps(source, socket) || overlaps(&plain, socket))
 }
 
 /// [`overlaps`], with `*` for any part.

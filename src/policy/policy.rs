@@ -20,8 +20,8 @@ pub struct Policy {
     pub operator: PolicySettings,
     /// The data folder, which no container sees. `config.fnl` is in it.
     pub data_dir: PathBuf,
-    /// Sockets of the engines of this machine, beside the usual places, which are always known.
-    pub engine_sockets: Vec<PathBuf>,
+    /// Where the engines of this machine listen and what they keep, beside the usual places, which are always known.
+    pub engine_places: Vec<PathBuf>,
 }
 
 /// The bundle, as far as there is one.
@@ -61,7 +61,7 @@ impl Policy {
             operator: settings.clone(),
             // Sources of mounts come without symbolic links, and are compared with this.
             data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned()),
-            engine_sockets: Vec::new(),
+            engine_places: Vec::new(),
         }
     }
 

@@ -64,7 +64,7 @@ mod tests {
             bundle: BundleState::Good(Bundle::parse("policy.yaml", text.as_bytes()).unwrap()),
             operator: PolicySettings { bundle: Some("policy.yaml".into()), ..PolicySettings::default() },
             data_dir: "/var/quire".into(),
-            engine_sockets: Vec::new(),
+            engine_places: Vec::new(),
         }
     }
 

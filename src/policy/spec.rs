@@ -177,7 +177,7 @@ impl From<PolicySpec> for Policy {
             },
             data_dir: spec.data_dir,
             // Whoever runs containers knows them.
-            engine_sockets: Vec::new(),
+            engine_places: Vec::new(),
         }
     }
 }
@@ -261,7 +261,7 @@ mod tests {
             bundle: BundleState::Good(Bundle::parse("p", text.as_bytes()).unwrap()),
             operator,
             data_dir: "/var/quire".into(),
-            engine_sockets: Vec::new(),
+            engine_places: Vec::new(),
         };
         let mistake = BundleMistake { text: "p:1:1: no".into(), hint: Some("yes".into()) };
         let broken = Policy {

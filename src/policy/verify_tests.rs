@@ -57,7 +57,7 @@ impl Scene {
             bundle: BundleState::Good(Bundle { verify_signatures: Demand::Required, ..Bundle::default() }),
             operator: PolicySettings { signatures, ..PolicySettings::default() },
             data_dir: folder.path().to_owned(),
-            engine_sockets: Vec::new(),
+            engine_places: Vec::new(),
         };
         Scene { folder, pair, policy }
     }

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
 
 use super::build_image::{DOCKERFILE, ImageSource};
 use super::recorder::{Recorder, StepLog};
-use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_sockets, forget};
-use crate::executor::{Environment, Host, Program, StepSpec};
+use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_places, forget};
+use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
 use crate::policy::{
@@ -43,6 +43,8 @@ pub struct Containers {
     pub recorder: Recorder,
     /// What the pipeline's own image is built of.
     pub(super) source: ImageSource,
+    /// The policy with what is known of the engines, which only decisions about mounts need.
+    with_places: OnceLock<Policy>,
     engine: OnceCell<Engine>,
     images: Mutex<HashMap<String, Arc<OnceCell<LocalImage>>>>,
     /// What was decided about and allowed, by job: it is written down once.
@@ -65,18 +67,18 @@ impl Containers {
     /// The containers of a run that has none yet.
     pub fn new(
         run: RunId,
-        mut policy: Policy,
+        policy: Policy,
         environment: BTreeMap<OsString, OsString>,
         recorder: Recorder,
         source: ImageSource,
     ) -> Containers {
-        policy.engine_sockets.extend(engine_sockets(&environment));
         Containers {
             run,
             policy,
             environment,
             recorder,
             source,
+            with_places: OnceLock::new(),
             engine: OnceCell::new(),
             images: Mutex::default(),
             allowed: Mutex::default(),
@@ -119,9 +121,18 @@ impl Containers {
         if self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
             return Ok(());
         }
-        self.record(job, decide(&self.policy, request))?;
+        self.record(job, decide(self.policy_for(request), request))?;
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(known);
         Ok(())
+    }
+
+    fn policy_for(&self, request: &ContainerRequest) -> &Policy {
+        if request.mounts.is_empty() {
+            return &self.policy;
+        }
+        let with_places =
+            || Policy { engine_places: engine_places(&self.environment), ..self.policy.clone() };
+        self.with_places.get_or_init(with_places)
     }
 
     /// Writes decisions down.
@@ -158,8 +169,26 @@ impl Containers {
             }
             Arc::clone(images.entry(key).or_default())
         };
-        let image = cell.get_or_try_init(|| self.find_image(request, pull, getting)).await?;
-        Ok(image.clone())
+        let (mut stop, limit) = (getting.stop.clone(), getting.limit.unwrap_or(PULL_LIMIT));
+        let is_ours = AtomicBool::new(false);
+        let mut image = std::pin::pin!(cell.get_or_try_init(|| {
+            is_ours.store(true, Ordering::Relaxed);
+            self.find_image(request, pull, getting)
+        }));
+        let why = tokio::select! {
+            biased;
+            image = &mut image => return image.cloned(),
+            () = asked_to_stop(&mut stop) => "it was stopped",
+            () = tokio::time::sleep(limit) => "it took too long",
+        };
+        // Who pulls it is told by itself, and ends the engine's client. Who waits for another job does not wait on.
+        if is_ours.load(Ordering::Relaxed) {
+            return image.await.cloned();
+        }
+        Err(HostError::Refused(format!(
+            "{PULL_FAILED}: another job pulls the image `{}`: {why}",
+            request.image
+        )))
     }
 
     pub(super) async fn find_image(
@@ -208,7 +237,8 @@ impl Containers {
         let has_host = written.starts_with(&format!("{}/", request.image.registry()));
         let image = ImageRef::parse(&format!("localhost/{written}")).ok().filter(|_| !has_host)?;
         let asked = ContainerRequest { image: image.clone(), ..request.clone() };
-        (!ImageSource::is_own(&image) && is_allowed(&decide(&self.policy, &asked))).then_some(image)
+        (!ImageSource::is_own(&image) && is_allowed(&decide(self.policy_for(&asked), &asked)))
+            .then_some(image)
     }
 
     /// Looks for the signature of an image, where the bundle demands one.

@@ -13,8 +13,8 @@ use super::container_step::{ContainerStep, Role};
 use super::containers::{Containers, beside, refused};
 use super::recorder::Recorder;
 use super::step_task::{Step, Work, argv};
-use crate::executor::Host;
 use crate::executor::container::{Engine, Network};
+use crate::executor::{Host, asked_to_stop};
 use crate::policy::ContainerRequest;
 use crate::script::{Command, HostError, Service, StepResult};
 
@@ -23,6 +23,9 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long to wait before a service is asked again whether it is ready.
 const READY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the command may take that says whether a service is ready; one that hangs is asked again.
+const HEALTH_LIMIT: Duration = Duration::from_secs(10);
 
 /// How much of a service's output is kept to say why it ended, in bytes.
 const CAPTURE_LIMIT: usize = 64 << 10;
@@ -191,7 +194,7 @@ async fn until_ready(
             let (engine, container, health) = (engine.clone(), container.clone(), health.cloned());
             let asked = beside(move || match health {
                 None => engine.is_running(&container),
-                Some(health) => engine.exec(&container, &argv(&health)),
+                Some(health) => engine.exec(&container, &argv(&health), HEALTH_LIMIT),
             });
             if asked.await.map_err(refused)? {
                 return Ok(());
@@ -199,14 +202,8 @@ async fn until_ready(
             tokio::time::sleep(READY_PAUSE).await;
         }
     };
-    let stopped = async {
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            // Nobody is left who could ask.
-            std::future::pending::<()>().await;
-        }
-    };
     tokio::select! {
-        () = stopped => {
+        () = asked_to_stop(&mut stop) => {
             Err(HostError::Refused(format!("the job was stopped before its service `{}` was ready", one.name)))
         }
         ready = tokio::time::timeout(READY_LIMIT, asking) => ready.unwrap_or_else(|_| {

@@ -211,6 +211,14 @@ impl Engine {
     /// # Errors
     /// When it could not be called.
     pub fn try_call(&self, args: &[&str]) -> Result<Called, EngineError> {
+        self.call_within(args, CALL_LIMIT)?.ok_or(EngineError::TimedOut { engine: self.kind.as_str() })
+    }
+
+    /// Calls the engine, whatever it answers; nothing when the answer does not come in time. Blocking.
+    ///
+    /// # Errors
+    /// When it could not be called.
+    pub fn call_within(&self, args: &[&str], limit: Duration) -> Result<Option<Called>, EngineError> {
         let engine = self.kind.as_str();
         let launch = Launch {
             program: self.program.clone(),
@@ -223,9 +231,9 @@ impl Engine {
             kept: None,
         };
         let answered =
-            answer(launch, CALL_LIMIT, MAX_ANSWER).map_err(|source| EngineError::Call { engine, source })?;
-        let exit = answered.exit.ok_or(EngineError::TimedOut { engine })?;
-        Ok(Called { exit, stdout: answered.stdout, stderr: answered.stderr })
+            answer(launch, limit, MAX_ANSWER).map_err(|source| EngineError::Call { engine, source })?;
+        let Some(exit) = answered.exit else { return Ok(None) };
+        Ok(Some(Called { exit, stdout: answered.stdout, stderr: answered.stderr }))
     }
 
     /// What the engine complains about, as an error.

@@ -7,7 +7,7 @@ mod command_line;
 mod engine;
 mod image;
 mod memory_folder;
-mod socket;
+mod places;
 mod sweep;
 mod variables;
 
@@ -17,6 +17,6 @@ pub use engine::{
 };
 pub use image::LocalImage;
 pub use memory_folder::{MemoryFolder, forget};
-pub use socket::engine_sockets;
+pub use places::engine_places;
 pub use sweep::labels;
 pub use variables::{VariableError, Variables};

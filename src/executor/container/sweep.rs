@@ -85,16 +85,16 @@ impl Engine {
         Ok(self.try_call(&args)?.stdout.starts_with(b"true"))
     }
 
-    /// Runs a command in a container, and says whether it exited with 0. Blocking.
+    /// Runs a command in a container, and says whether it exited with 0 in time. Blocking.
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn exec(&self, container: &str, command: &[Vec<u8>]) -> Result<bool, EngineError> {
+    pub fn exec(&self, container: &str, command: &[Vec<u8>], limit: Duration) -> Result<bool, EngineError> {
         let words: Vec<String> =
             command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let args: Vec<&str> =
             ["exec", container].into_iter().chain(words.iter().map(String::as_str)).collect();
-        Ok(self.try_call(&args)?.exit.code() == 0)
+        Ok(self.call_within(&args, limit)?.is_some_and(|called| called.exit.code() == 0))
     }
 
     /// Whether a container that has ended was ended because its memory was used up. Blocking.

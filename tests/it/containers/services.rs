@@ -62,3 +62,17 @@ fn a_job_that_waits_for_a_service_that_never_gets_ready_can_be_cancelled() {
     boxes.ends(&run, "cancelled");
     boxes.nothing_left(&run);
 }
+
+#[test]
+fn a_command_of_health_that_hangs_is_asked_again() {
+    let Some(mut boxes) = Boxes::new("{}") else { return };
+    let run = boxes.push(
+        r#"(ci:job :waits [:quire/push]
+             {:image "localhost/busybox"
+              :services {:db {:image "localhost/busybox" :cmd ["sleep" "600"]
+                              :health "test -e /tmp/asked || { touch /tmp/asked; sleep 600; }"}}}
+             (fn [{: sh}] (sh "true")))"#,
+    );
+    boxes.ends(&run, "passed");
+    boxes.nothing_left(&run);
+}
