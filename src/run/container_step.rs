@@ -196,8 +196,9 @@ impl ContainerStep {
             }
             Role::Service => (None, true),
         };
+        let data = &self.containers.policy.data_dir;
         ContainerPlan {
-            labels: labels(self.containers.run, &self.job, &self.request.subject),
+            labels: labels(self.containers.run, data, &self.job, &self.request.subject),
             name,
             image: image.to_owned(),
             command: self.command,

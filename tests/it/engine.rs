@@ -16,7 +16,10 @@ const LIMITS: [&str; 2] = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:102
 
 /// Calls podman.
 pub(crate) fn podman(args: &[&str]) -> Output {
-    Command::new("podman").args(args).stdin(Stdio::null()).output().expect("podman starts")
+    // As quire does it: where cgroup v2 stands beside version 1, crun refuses.
+    let is_hybrid = Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists();
+    let runtime: &[&str] = if is_hybrid { &["--runtime=runc"] } else { &[] };
+    Command::new("podman").args(runtime).args(args).stdin(Stdio::null()).output().expect("podman starts")
 }
 
 /// Whether containers can be run here: then the image is there. Says loudly that they cannot.

@@ -1,5 +1,6 @@
 //! Finding containers again: by their labels, never by their names.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::engine::{Engine, EngineError};
@@ -17,9 +18,11 @@ const REMOVE_TRIES: u32 = 5;
 /// How long to wait before it is tried again.
 const REMOVE_PAUSE: Duration = Duration::from_millis(100);
 
-/// The labels of a container: the run that it belongs to, and the job and step that asked for it.
-pub fn labels(run: RunId, job: &str, of: &str) -> Vec<(String, String)> {
+/// The labels of a container: the run that it belongs to, whose data folder says which quire that is, and the job and
+/// step that asked for it.
+pub fn labels(run: RunId, data: &Path, job: &str, of: &str) -> Vec<(String, String)> {
     vec![
+        ("quire.instance".to_owned(), data.to_string_lossy().into_owned()),
         (RUN.to_owned(), run.to_string()),
         ("quire.job".to_owned(), job.to_owned()),
         ("quire.of".to_owned(), of.to_owned()),

@@ -58,6 +58,10 @@ fn a_container_whose_runner_was_killed_is_removed_and_look_alikes_are_left_alone
     let run = boxes.push(LONG);
     boxes.appears(&run, "began");
     let id = boxes.id(&run);
+    let label = "--format={{index .Config.Labels \"quire.instance\"}}";
+    let said = engine::podman(&["inspect", label, "--", &containers(&id)[0]]);
+    let data = boxes.path("data").canonicalize().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), data.to_str().unwrap());
     let other = Foreign::start(&format!("other-{id}"), "quire.run=00000000-0000-0000-0000-000000000000");
     let longer = Foreign::start(&format!("quire-{id}-long-12"), &format!("quire.run={id}0"));
     kill(runner(&boxes, &run).as_str());
