@@ -1,6 +1,6 @@
 //! `quire ci run`: the pipeline of a working copy, run on its files as they are now, by the engine that the server uses.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -28,7 +28,7 @@ use crate::run::{
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
 use crate::sys::{clock, inotify::Inotify, random, socket};
-use crate::view::{LogFollower, job_line, plain};
+use crate::view::{LogFollower, LogLine, Telling, Told, job_line, plain};
 
 /// How many local runs are kept.
 const KEPT_RUNS: u64 = 20;
@@ -275,7 +275,7 @@ impl Reporter {
 async fn report(run_dir: &Path, output: Output) -> bool {
     let Ok(inotify) = Inotify::new() else { return false };
     let mut follower = LogFollower::new(run_dir, None);
-    let (mut told, mut interrupted) = (HashSet::new(), false);
+    let (mut telling, mut interrupted) = (Telling::default(), false);
     loop {
         for folder in
             follower.folders().into_iter().chain([run_dir.to_owned()]).filter(|folder| folder.is_dir())
@@ -283,14 +283,14 @@ async fn report(run_dir: &Path, output: Output) -> bool {
             let _not_seen_live = inotify.watch(&folder).is_err();
         }
         let record = RunRecord::read(run_dir);
-        if output.verbose && !output.json {
-            let lines = if record.outcome.is_some() { follower.finish() } else { follower.read() };
-            for line in lines.unwrap_or_default() {
-                let job = line.job.as_deref().unwrap_or("quire");
-                print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+        if !output.json {
+            let lines = if output.verbose { follower.read(&record) } else { Ok(Vec::new()) };
+            let told = telling.next(lines.unwrap_or_default(), &record.jobs);
+            show(run_dir, &record, told, output.verbose);
+            if record.outcome.is_some() {
+                telling.rest().iter().for_each(print_line);
             }
         }
-        tell_jobs(run_dir, &record, &mut told, output);
         if record.outcome.is_some() {
             return interrupted;
         }
@@ -310,18 +310,28 @@ async fn report(run_dir: &Path, output: Output) -> bool {
     }
 }
 
-/// Tells of the jobs that have ended since the last time. Those of one millisecond may become known in any order.
-fn tell_jobs(run_dir: &Path, record: &RunRecord, told: &mut HashSet<String>, output: Output) {
-    let mut ended: Vec<_> = record.jobs.iter().filter(|job| job.outcome.is_some()).collect();
-    ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
+/// Tells of output and of jobs that have ended.
+fn show(run_dir: &Path, record: &RunRecord, told: Vec<Told<'_>>, verbose: bool) {
     let width = record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-    for job in ended.into_iter().filter(|job| told.insert(job.id.clone()) && !output.json) {
+    for told in told {
+        let job = match told {
+            Told::Line(line) => {
+                print_line(&line);
+                continue;
+            }
+            Told::End(job) => job,
+        };
         print(&job_line(job, width));
-        if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !output.verbose {
+        if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !verbose {
             let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
             for line in lines.iter().skip(lines.len().saturating_sub(FAILED_LINES)) {
                 print(&format!("    {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
             }
         }
     }
+}
+
+fn print_line(line: &LogLine) {
+    let job = line.job.as_deref().unwrap_or("quire");
+    print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
 }

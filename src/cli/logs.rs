@@ -46,7 +46,7 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
         let runtime = runtime.map_err(|error| Failure::broken(&error))?;
         return runtime.block_on(follow(data, &row, follower, &printer));
     }
-    let lines = if row.state == Progress::Finished { follower.finish() } else { follower.read() };
+    let lines = if row.state == Progress::Finished { follower.finish() } else { follower.read(&record) };
     let _gone = printer.print(lines.map_err(|error| Failure::broken(&error))?.iter()).is_err();
     Ok(Code::Done)
 }
@@ -62,9 +62,10 @@ async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer
         for folder in above.into_iter().chain(follower.folders()).filter(|folder| folder.is_dir()) {
             inotify.watch(&folder).map_err(broken)?;
         }
-        let has_ended = RunRecord::read(&run_dir).outcome.is_some();
-        let has_ended = has_ended || find_run(data, &row.id.to_string())?.state == Progress::Finished;
-        let lines = if has_ended { follower.finish() } else { follower.read() };
+        let record = RunRecord::read(&run_dir);
+        let has_ended =
+            record.outcome.is_some() || find_run(data, &row.id.to_string())?.state == Progress::Finished;
+        let lines = if has_ended { follower.finish() } else { follower.read(&record) };
         let is_gone = printer.print(lines.map_err(broken)?.iter()).is_err();
         if has_ended || is_gone {
             return Ok(Code::Done);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::read::{ConfigError, load};
+use super::read::{ConfigError, read, text_of};
 use super::settings::Settings;
 use super::watch_list::{is_same, read_list_file, read_watch_list};
 use crate::model::{Diagnostic, RepoName, chain, render_all};
@@ -18,7 +18,16 @@ pub struct CurrentSettings {
     path: PathBuf,
     /// A list of watches that count as those of `config.fnl`.
     list: Option<PathBuf>,
-    last: Mutex<([Stamp; 2], Arc<Settings>)>,
+    last: Mutex<Last>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Last {
+    stamps: [Stamp; 2],
+    /// Whether the settings are those of a file.
+    is_written: bool,
+    settings: Arc<Settings>,
 }
 
 impl CurrentSettings {
@@ -36,32 +45,42 @@ impl CurrentSettings {
     /// When one of the two files cannot be used.
     pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<CurrentSettings, ConfigError> {
         let stamps = stamps(&path, list.as_deref());
-        let settings = load_both(&path, list.as_deref())?;
-        Ok(CurrentSettings { path, list, last: Mutex::new((stamps, Arc::new(settings))) })
+        let text = text_of(&path)?;
+        let settings = Arc::new(read_both(text.as_deref(), list.as_deref())?);
+        let last = Last { stamps, is_written: text.is_some(), settings };
+        Ok(CurrentSettings { path, list, last: Mutex::new(last) })
     }
 
     /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
     pub fn unchanged(&self) -> Option<Arc<Settings>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (stamps(&self.path, self.list.as_deref()) == last.0).then(|| Arc::clone(&last.1))
+        (stamps(&self.path, self.list.as_deref()) == last.stamps).then(|| Arc::clone(&last.settings))
     }
 
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = stamps(&self.path, self.list.as_deref());
-        if stamps != last.0 {
-            last.0 = stamps;
-            match load_both(&self.path, self.list.as_deref()) {
-                // An editor empties a file before it fills it: that moment must not take all secrets away.
-                Ok(_) if is_blank(&self.path) => {
+        if stamps != last.stamps {
+            last.stamps = stamps;
+            let text = text_of(&self.path);
+            // An editor empties a file before it fills it, or takes it away before it writes another: that moment must
+            // not take all secrets away.
+            let is_blank = text.as_ref().is_ok_and(|text| match text {
+                None => last.is_written,
+                Some(text) => text.iter().all(u8::is_ascii_whitespace),
+            });
+            let is_there = matches!(text, Ok(Some(_)));
+            let settings = text.and_then(|text| read_both(text.as_deref(), self.list.as_deref()));
+            match settings {
+                Ok(_) if is_blank => {
                     tracing::warn!(
-                        "config.fnl is empty, the last good one stays valid; {{}} would mean no settings"
+                        "config.fnl is empty or gone, the last good one stays valid; {{}} would mean no settings"
                     );
                 }
                 Ok(settings) => {
                     tracing::info!("the settings have changed");
-                    last.1 = Arc::new(settings);
+                    (last.settings, last.is_written) = (Arc::new(settings), is_there);
                 }
                 Err(ConfigError::Wrong(wrong)) => {
                     let problems = render_all(&wrong);
@@ -80,7 +99,7 @@ impl CurrentSettings {
                 }
             }
         }
-        Arc::clone(&last.1)
+        Arc::clone(&last.settings)
     }
 
     /// The files for a message.
@@ -90,9 +109,10 @@ impl CurrentSettings {
     }
 }
 
-/// Reads `config.fnl`, and adds the watches of the list.
-fn load_both(path: &std::path::Path, list: Option<&std::path::Path>) -> Result<Settings, ConfigError> {
-    let mut settings = load(path)?;
+/// Reads the text of `config.fnl`, when there is one, and adds the watches of the list.
+fn read_both(text: Option<&[u8]>, list: Option<&std::path::Path>) -> Result<Settings, ConfigError> {
+    let mut settings =
+        text.map_or_else(|| Ok(Settings::default()), |text| read(text).map_err(ConfigError::Wrong))?;
     let Some(list) = list else { return Ok(settings) };
     let Some(text) = read_list_file(list)? else { return Ok(settings) };
     let file = list.display().to_string();
@@ -115,11 +135,6 @@ fn load_both(path: &std::path::Path, list: Option<&std::path::Path>) -> Result<S
 
 fn stamps(path: &std::path::Path, list: Option<&std::path::Path>) -> [Stamp; 2] {
     [stamp(path), list.and_then(stamp)]
-}
-
-/// Whether the file is there and has nothing in it.
-fn is_blank(path: &std::path::Path) -> bool {
-    std::fs::read(path).is_ok_and(|text| text.iter().all(u8::is_ascii_whitespace))
 }
 
 fn stamp(path: &std::path::Path) -> Stamp {
@@ -170,6 +185,8 @@ mod tests {
         std::fs::write(&path, "{:limits {:runs 0}}   ").unwrap();
         assert_eq!(current.get().limits.runs, 7);
         std::fs::remove_file(&path).unwrap();
+        assert_eq!(current.get().limits.runs, 7);
+        std::fs::write(&path, "{}").unwrap();
         assert_eq!(current.get().limits.runs, 2);
         std::fs::write(&path, "{").unwrap();
         assert!(CurrentSettings::load(path).is_err());

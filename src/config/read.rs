@@ -44,9 +44,14 @@ pub enum ConfigError {
 /// # Errors
 /// When the file is there and cannot be read, or with all mistakes in it.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+    text_of(path)?.map_or_else(|| Ok(Settings::default()), |text| read(&text).map_err(ConfigError::Wrong))
+}
+
+/// The text of `config.fnl`; nothing when it is not there.
+pub(super) fn text_of(path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
     match std::fs::read(path) {
-        Ok(bytes) => read(&bytes).map_err(ConfigError::Wrong),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
     }
 }

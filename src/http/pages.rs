@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::app::App;
 use crate::model::{RepoName, RunName};
 use crate::store;
-use crate::view::{LogFollower, plain, run_page};
+use crate::view::{LogFollower, RunView, plain, run_page};
 
 /// The most bytes of output on a page; the whole is in `quire logs`.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -34,15 +34,16 @@ pub(super) async fn page(State(app): State<App>, Path(path): Path<String>) -> Re
     let Ok(Ok(Some(row))) = found else { return not_found() };
     let run_dir = app.data.run(&row.repo, row.number);
     let view = app.view(row).await;
-    let has_ended = view.has_ended();
-    let output = tokio::task::spawn_blocking(move || output(&run_dir, has_ended)).await.unwrap_or_default();
-    text(StatusCode::OK, run_page(&view) + &output)
+    let page = run_page(&view);
+    let output = tokio::task::spawn_blocking(move || output(&run_dir, &view)).await.unwrap_or_default();
+    text(StatusCode::OK, page + &output)
 }
 
 /// The output of all jobs, each line behind the name of its job.
-fn output(run_dir: &std::path::Path, has_ended: bool) -> String {
+fn output(run_dir: &std::path::Path, run: &RunView) -> String {
     let mut follower = LogFollower::new(run_dir, None);
-    let lines = if has_ended { follower.finish() } else { follower.read() }.unwrap_or_default();
+    let lines = if run.has_ended() { follower.finish() } else { follower.read(&run.record) };
+    let lines = lines.unwrap_or_default();
     let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
         if out.len() > MAX_OUTPUT {

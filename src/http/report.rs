@@ -150,7 +150,7 @@ impl Reporter {
             let view = self.app.view(self.row(id).await?).await;
             let lines = match (shows_log, view.has_ended()) {
                 (false, _) => Vec::new(),
-                (true, false) => follower.read().unwrap_or_default(),
+                (true, false) => follower.read(&view.record).unwrap_or_default(),
                 (true, true) => follower.finish().unwrap_or_default(),
             };
             self.tell(&view, telling.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;

@@ -78,7 +78,8 @@ impl Policy {
         self.rules().map(|bundle| bundle.verify_signatures).unwrap_or_default()
     }
 
-    pub(super) fn ceilings(&self) -> Ceilings {
+    /// What no container may have more of.
+    pub fn ceilings(&self) -> Ceilings {
         self.rules().map(|bundle| bundle.ceilings).unwrap_or_default()
     }
 

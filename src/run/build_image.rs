@@ -11,7 +11,7 @@ use super::containers::{Containers, Getting, PULL_LIMIT, beside, client_spec, fa
 use super::dockerfile::{self, Recipe};
 use crate::executor::container::{Engine, EngineKind, complaint, ulimits};
 use crate::model::chain;
-use crate::policy::{ContainerRequest, ImageRef, Limits, limits};
+use crate::policy::{ContainerRequest, ImageRef, Limits};
 use crate::script::{HostError, Pull, SourceFile};
 
 /// How a pipeline names its own image.
@@ -122,7 +122,8 @@ impl Containers {
             fs::write(folder.path().join("Dockerfile"), text).map(|()| folder)
         });
         let folder = written.await.map_err(|error| HostError::Broken(error.to_string()))?.map_err(failed)?;
-        let args = build_args(engine, request, &limits(&self.policy, request), folder.path());
+        let limits = self.limits(engine, request)?;
+        let args = build_args(engine, request, limits, folder.path());
         let limit = getting.limit.map_or(PULL_LIMIT, |limit| limit.min(PULL_LIMIT));
         let spec = client_spec(engine, args, getting.name, limit)?;
         let built = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
@@ -158,7 +159,12 @@ impl Containers {
     }
 }
 
-fn build_args(engine: &Engine, request: &ContainerRequest, limits: &Limits, folder: &Path) -> Vec<Vec<u8>> {
+fn build_args(
+    engine: &Engine,
+    request: &ContainerRequest,
+    limits: Option<Limits>,
+    folder: &Path,
+) -> Vec<Vec<u8>> {
     let file = folder.join("Dockerfile");
     let mut args: Vec<String> = Vec::new();
     if let Some(runtime) = engine.runtime {
@@ -172,10 +178,10 @@ fn build_args(engine: &Engine, request: &ContainerRequest, limits: &Limits, fold
         args.extend(["--pull=never", "--cap-drop=all"].map(str::to_owned));
         args.extend(BUILD_CAPS.map(|cap| format!("--cap-add={cap}")));
     }
-    if let Some(memory) = limits.memory {
+    if let Some(memory) = limits.and_then(|limits| limits.memory) {
         args.extend([format!("--memory={memory}"), format!("--memory-swap={memory}")]);
     }
-    if let Some(cpus) = limits.cpus {
+    if let Some(cpus) = limits.and_then(|limits| limits.cpus) {
         args.extend([
             "--cpu-period=100000".to_owned(),
             format!("--cpu-quota={}", u64::from(cpus.milli()) * 100),

@@ -1,12 +1,12 @@
 //! A step in a container: its image, its secrets, its command line, and nothing left of it afterwards.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::container_user::ContainerUser;
 use super::containers::{Containers, Getting, beside, client_spec, refused};
 use super::recorder::StepLog;
 use super::workspace::Workspace;
@@ -16,7 +16,7 @@ use crate::executor::container::{
 };
 use crate::executor::{Host, OutOfMemory, StepEnd, StepSpec};
 use crate::model::chain;
-use crate::policy::{ContainerRequest, limits};
+use crate::policy::{ContainerRequest, Limits};
 use crate::script::{HostError, Pull};
 
 /// A container that is asked for and allowed.
@@ -103,7 +103,8 @@ impl ContainerStep {
         // Its image is a part of the step's time.
         let timeout = self.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
         let (input, capture) = (self.input.clone(), self.capture_limit);
-        let prepared = tokio::task::spawn_blocking(move || self.prepare(&image));
+        let asking = engine.clone();
+        let prepared = tokio::task::spawn_blocking(move || self.prepare(&asking, &image));
         let prepared = prepared.await.map_err(|error| HostError::Broken(error.to_string()))??;
         let spec = prepared.spec(&engine, step_name, (input, timeout, capture))?;
         let mut ended = executor.run_step(&spec, log, stop.clone()).await;
@@ -130,15 +131,15 @@ impl ContainerStep {
     }
 
     /// Makes the files of the container and what the engine is told. Blocking.
-    fn prepare(self, image: &LocalImage) -> Result<Prepared, HostError> {
+    fn prepare(self, engine: &Engine, image: &LocalImage) -> Result<Prepared, HostError> {
         let variables = Variables::sort(&self.env).map_err(|error| HostError::Refused(error.to_string()))?;
+        let asked = self.request.user.as_deref();
         let (user, mut mounts) = match &self.role {
-            Role::Step { workspace, .. } => {
-                let owner = self.own(workspace)?;
-                let user = self.request.user.clone().unwrap_or_else(|| format!("{}:{}", owner.0, owner.1));
-                (Some(user), vec![Mount::writable(workspace.path(), WORKSPACE)])
-            }
-            Role::Service => (self.request.user.clone(), Vec::new()),
+            Role::Step { workspace, .. } => (
+                ContainerUser::of_workspace(asked, workspace, engine.is_rootless)?,
+                vec![Mount::writable(workspace.path(), WORKSPACE)],
+            ),
+            Role::Service => (ContainerUser::of_service(asked, &image.user, engine.is_rootless), Vec::new()),
         };
         let mut memory = None;
         let needs_memory =
@@ -149,8 +150,7 @@ impl ContainerStep {
             let name = format!("{}-{}", self.job, self.number);
             let folder = MemoryFolder::create(self.containers.run, &name).map_err(failed)?;
             if !self.secrets.is_empty() {
-                let owner = numbers(user.as_deref().unwrap_or(&image.user));
-                let files = folder.files_for("secrets", &self.secrets, owner).map_err(failed)?;
+                let files = folder.files_for("secrets", &self.secrets, user.on_host).map_err(failed)?;
                 mounts.push(Mount::read_only(&files, SECRETS));
             }
             if !self.hosts.is_empty() {
@@ -170,18 +170,20 @@ impl ContainerStep {
             let (source, target) = (mount.source.clone(), mount.target.clone());
             mounts.push(Mount { source, target, writable: mount.writable });
         }
-        let plan = self.plan(&image.id, (user, mounts, env_file), &variables);
+        let limits = self.containers.limits(engine, &self.request)?;
+        let plan = self.plan(&image.id, (user, mounts, env_file), limits, &variables);
         Ok(Prepared { plan, variables, _memory: memory })
     }
 
     fn plan(
         self,
         image: &str,
-        (user, mounts, env_file): (Option<String>, Vec<Mount>, Option<std::path::PathBuf>),
+        (user, mounts, env_file): (ContainerUser, Vec<Mount>, Option<std::path::PathBuf>),
+        limits: Option<Limits>,
         variables: &Variables,
     ) -> ContainerPlan {
         let name = self.name();
-        let limits = limits(&self.containers.policy, &self.request);
+        let memory = limits.and_then(|limits| limits.memory);
         let mut env: Vec<String> = variables.by_name.iter().map(|(name, _)| name.clone()).collect();
         env.extend(["QUIRE_RUN", "QUIRE_STEP"].map(str::to_owned));
         let (workdir, service) = match &self.role {
@@ -203,11 +205,12 @@ impl ContainerStep {
             image: image.to_owned(),
             command: self.command,
             workdir,
-            user,
+            user: user.name,
+            maps: user.maps,
             network: self.network,
-            cpus: limits.cpus.map(|cpus| cpus.to_string()),
-            memory: limits.memory,
-            pids: limits.pids,
+            cpus: limits.and_then(|limits| limits.cpus).map(|cpus| cpus.to_string()),
+            memory,
+            pids: limits.map(|limits| limits.pids),
             mounts,
             env,
             env_file,
@@ -215,22 +218,8 @@ impl ContainerStep {
             caps: self.request.caps,
             has_input: self.input.is_some(),
             // One that may run out of memory is looked at before it is removed.
-            remove: limits.memory.is_none(),
+            remove: memory.is_none(),
             service,
-        }
-    }
-
-    /// Gives the workspace to the user in the container, if that is another than whose it is. Blocking.
-    fn own(&self, workspace: &Workspace) -> Result<(u32, u32), HostError> {
-        let failed = |error: std::io::Error| HostError::Refused(format!("the workspace: {error}"));
-        let found = std::fs::symlink_metadata(workspace.path()).map_err(failed)?;
-        let owner = (found.uid(), found.gid());
-        match self.request.user.as_deref().and_then(numbers) {
-            Some(wanted) if wanted != owner => {
-                workspace.give_to(wanted).map_err(failed)?;
-                Ok(wanted)
-            }
-            Some(_) | None => Ok(owner),
         }
     }
 }
@@ -252,15 +241,6 @@ impl Prepared {
         }
         Ok(StepSpec { input, timeout, capture_limit, ..spec })
     }
-}
-
-/// User and group as numbers: `1000`, `1000:100`; nothing for names.
-fn numbers(user: &str) -> Option<(u32, u32)> {
-    if user.is_empty() || user == "root" {
-        return Some((0, 0));
-    }
-    let (user, group) = user.split_once(':').unwrap_or((user, "0"));
-    Some((user.parse().ok()?, group.parse().ok()?))
 }
 
 /// Whether the engine refused to make the container because there is one of its name.
@@ -315,15 +295,5 @@ mod tests {
         assert_eq!(exit_behind_init(b"ERROR (catatonit:2): failed to exec pid1: Permission denied\n"), 126);
         assert_eq!(exit_behind_init(b"failed to exec pid1: No such file or directory\n"), 1);
         assert_eq!(exit_behind_init(b""), 1);
-    }
-
-    #[test]
-    fn users_are_numbers_or_not_known() {
-        assert_eq!(numbers("1000"), Some((1000, 0)));
-        assert_eq!(numbers("1000:100"), Some((1000, 100)));
-        assert_eq!(numbers("root"), Some((0, 0)));
-        assert_eq!(numbers(""), Some((0, 0)), "an image that says nothing runs as root");
-        assert_eq!(numbers("postgres"), None);
-        assert_eq!(numbers("1000:staff"), None);
     }
 }

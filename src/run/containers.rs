@@ -15,7 +15,8 @@ use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
 use crate::policy::{
-    ContainerRequest, Decision, Demand, ImageRef, Policy, Verdict, check_signature, decide, is_allowed,
+    ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,
+    is_allowed, limits,
 };
 use crate::script::{HostError, Pull};
 
@@ -30,6 +31,9 @@ pub(super) const ENGINE_GRACE: Duration = Duration::from_secs(10);
 
 /// The code of the problem that an image cannot be had.
 const PULL_FAILED: &str = "image.pull.failed";
+
+/// The code of the problem that a container cannot be limited.
+const LIMITS_UNAVAILABLE: &str = "container.limits.unavailable";
 
 /// What containers of a run have in common.
 pub struct Containers {
@@ -305,6 +309,30 @@ impl Containers {
         Err(HostError::Refused(format!(
             "container.name.conflict: a container that is not this run's is called `{name}`"
         )))
+    }
+
+    /// What the engine is told to limit a container to; nothing where it can limit none and none was asked for.
+    ///
+    /// # Errors
+    /// It can limit none.
+    pub(super) fn limits(
+        &self,
+        engine: &Engine,
+        request: &ContainerRequest,
+    ) -> Result<Option<Limits>, HostError> {
+        let limits = limits(&self.policy, request);
+        let ceilings = self.policy.ceilings();
+        let is_asked = limits.cpus.is_some()
+            || limits.memory.is_some()
+            || request.pids.is_some()
+            || ceilings.pids.is_some();
+        match (engine.has_limits, is_asked) {
+            (true, _) => Ok(Some(limits)),
+            (false, false) => Ok(None),
+            (false, true) => Err(HostError::Refused(format!(
+                "{LIMITS_UNAVAILABLE}: rootless containers cannot be limited here, because cgroup v2 is not alone; quire doctor says more"
+            ))),
+        }
     }
 
     /// Says that something may have been left of a container.

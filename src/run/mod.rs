@@ -8,6 +8,7 @@ mod build_image;
 mod called_step;
 mod container_request;
 mod container_step;
+mod container_user;
 mod containers;
 mod confine;
 mod control;

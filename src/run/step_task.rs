@@ -1,6 +1,7 @@
 //! One step on its way: written down before it runs and after it has ended.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -43,17 +44,17 @@ impl Step {
         let started = Fact::StepStarted { job: job.clone(), step: number, title: title.clone(), line };
         recorder.write(started).map_err(|error| failed(&error))?;
         let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
-        let mut problem = None;
+        let (mut problem, began) = (None, Instant::now());
         let is_service = matches!(&work, Work::Container(container) if container.is_service());
         let end = match work {
             Work::Host(spec) => match executor.run_step(&spec, &mut log, stop).await {
                 Ok(end) => end,
-                Err(error) => refuse(recorder.redact(&chain(&error)), &mut log),
+                Err(error) => refuse(recorder.redact(&chain(&error)), &mut log, began),
             },
             Work::Container(container) => match container.run(&executor, &mut log, stop).await {
                 Ok(end) => end,
                 Err(error) => {
-                    let end = refuse(recorder.redact(&error.to_string()), &mut log);
+                    let end = refuse(recorder.redact(&error.to_string()), &mut log, began);
                     problem = Some(error);
                     end
                 }
@@ -109,11 +110,18 @@ fn notes(end: &StepEnd) -> Vec<String> {
 
 /// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed
 /// step, so that the job fails.
-fn refuse(reason: String, log: &mut super::recorder::StepLog) -> StepEnd {
+fn refuse(reason: String, log: &mut super::recorder::StepLog, began: Instant) -> StepEnd {
+    let duration = began.elapsed();
     if let Err(problem) = log.note(&reason) {
         tracing::warn!(%problem, reason, "why a step could not run is not in its log");
     }
-    StepEnd { exit: 126, stderr: reason.clone().into_bytes(), missing: Some(reason), ..StepEnd::default() }
+    StepEnd {
+        exit: 126,
+        stderr: reason.clone().into_bytes(),
+        duration,
+        missing: Some(reason),
+        ..StepEnd::default()
+    }
 }
 
 /// The outcome of a step by itself.

@@ -6,8 +6,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::sys::user::Account;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use crate::sys::remove_tree::remove_tree;
+use crate::sys::user::Account;
 
 /// The largest file that a script reads, in bytes.
 const MAX_READ: u64 = 64 << 20;
@@ -142,28 +144,8 @@ impl Workspace {
     /// # Errors
     /// When something in it cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                unlock(&self.path)?;
-                fs::remove_dir_all(&self.path)
-            }
-            removed => removed,
-        }
+        remove_tree(&self.path)
     }
-}
-
-/// Makes the folders below one writable again: builds leave read-only ones behind.
-fn unlock(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            unlock(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::http::App;
+use crate::journal::RunRecord;
 use crate::model::render_all;
 use crate::store::{self, RunRow};
 use crate::sys::inotify::Inotify;
@@ -29,7 +31,8 @@ pub(super) async fn echo(app: App, row: RunRow) {
                 return;
             }
         }
-        let Some(kept) = shown.with(Shown::read_on).await else { return };
+        let record = Arc::clone(&live.borrow());
+        let Some(kept) = shown.with(move |shown| shown.read_on(&record)).await else { return };
         shown = kept;
         let has_ended = tokio::select! {
             changes = inotify.changes() => changes.is_err(),
@@ -58,8 +61,8 @@ impl Shown {
         worked.ok()?.ok()
     }
 
-    fn read_on(&mut self) -> io::Result<()> {
-        let lines = self.follower.read()?;
+    fn read_on(&mut self, record: &RunRecord) -> io::Result<()> {
+        let lines = self.follower.read(record)?;
         say(&self.format(&lines))
     }
 

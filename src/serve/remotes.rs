@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::remote_look::{Looked, Permits, Task};
 use super::watch_announce::{announce, announcement};
-use crate::config::WatchDecl;
+use crate::config::{Settings, WatchDecl};
 use crate::forge::{FETCH_MARK, TroubleKind};
 use crate::http::{App, WatchWake};
 use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
@@ -54,6 +54,8 @@ struct Watched {
 /// The owner of the watches.
 struct Remotes {
     app: App,
+    /// The settings that were taken up last.
+    settings: Option<Arc<Settings>>,
     permits: Arc<Permits>,
     watches: HashMap<RepoName, Watched>,
     looks: JoinSet<Looked>,
@@ -68,6 +70,7 @@ pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>
     }
     let mut remotes = Remotes {
         app,
+        settings: None,
         permits: Arc::new(Permits::new()),
         watches: HashMap::new(),
         looks: JoinSet::new(),
@@ -88,9 +91,7 @@ pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>
             Some(_) = remotes.answers.join_next() => {}
             () = tokio::time::sleep_until(next) => {}
         }
-        if remotes.app.settings.unchanged().is_none() {
-            remotes.reload().await;
-        }
+        remotes.reload_when_changed().await;
     }
 }
 
@@ -118,18 +119,32 @@ fn end_leftovers(data: &std::path::Path) {
 }
 
 impl Remotes {
+    /// Takes up config.fnl when it is another than was taken up: others may have read it since it was written.
+    async fn reload_when_changed(&mut self) {
+        let now = self.app.settings.unchanged();
+        let is_same = now.zip(self.settings.as_ref()).is_some_and(|(now, taken)| Arc::ptr_eq(&now, taken));
+        if !is_same {
+            self.reload().await;
+        }
+    }
+
     /// Takes up what config.fnl and the database say.
     async fn reload(&mut self) {
         let settings = Arc::clone(&self.app.settings);
         let loaded = self.app.store.call(move |connection| {
-            let watches = all_watches(connection, &settings.get())?;
+            let settings = settings.get();
+            let watches = all_watches(connection, &settings)?;
             let with_status = watches
                 .into_iter()
                 .map(|(watch, _)| store::watch_status(connection, &watch).map(|status| (watch, status)));
-            with_status.collect::<rusqlite::Result<Vec<_>>>()
+            let watches = with_status.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok::<_, rusqlite::Error>((settings, watches))
         });
         let loaded = match loaded.await {
-            Ok(Ok(loaded)) => loaded,
+            Ok(Ok((settings, loaded))) => {
+                self.settings = Some(settings);
+                loaded
+            }
             Ok(Err(error)) => {
                 return tracing::error!(problem = chain(&error), "the watches could not be read");
             }
@@ -244,9 +259,7 @@ impl Remotes {
     }
 
     async fn hear(&mut self, wake: WatchWake) {
-        if self.app.settings.unchanged().is_none() {
-            self.reload().await;
-        }
+        self.reload_when_changed().await;
         match wake {
             WatchWake::Changed => self.reload().await,
             WatchWake::Now { name, answer } => self.look_now(name, answer).await,

@@ -21,6 +21,7 @@ pub mod program_output;
 pub mod random;
 pub mod ready;
 pub mod reexec;
+pub mod remove_tree;
 pub mod resolve;
 pub mod socket;
 pub mod spawn;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::journal::{JobRecord, RunRecord};
 use crate::log::{LogReader, Stream};
 use crate::model::Timestamp;
 
@@ -54,31 +55,30 @@ impl LogFollower {
         folders.chain([self.folder.clone()]).collect()
     }
 
-    /// All lines that have been completed since the last call, by their time.
+    /// All lines that have been completed since the last call, by their time. A line that was never ended is complete
+    /// when the record says that its step has ended: the record was read before this call.
     ///
     /// # Errors
     /// When a log is there and cannot be read.
-    pub fn read(&mut self) -> io::Result<Vec<LogLine>> {
-        self.open_new()?;
-        let mut lines = Vec::new();
-        for open in self.files.values_mut() {
-            open.read(&mut lines)?;
-        }
-        lines.sort_by_key(|line| line.time);
-        Ok(lines)
+    pub fn read(&mut self, record: &RunRecord) -> io::Result<Vec<LogLine>> {
+        self.read_on(|open| open.is_complete(record))
     }
 
-    /// All lines that have come since the last call, also those that never ended, by their time. Call it when the
-    /// run has ended.
+    /// All lines that have come since the last call, by their time. Call it when what is followed has ended.
     ///
     /// # Errors
     /// When a log is there and cannot be read.
     pub fn finish(&mut self) -> io::Result<Vec<LogLine>> {
-        let mut lines = self.read()?;
+        self.read_on(|_| true)
+    }
+
+    fn read_on(&mut self, is_complete: impl Fn(&Open) -> bool) -> io::Result<Vec<LogLine>> {
+        self.open_new()?;
+        let mut lines = Vec::new();
         for open in self.files.values_mut() {
-            for (word, (time, bytes)) in std::mem::take(&mut open.begun) {
-                let stream = if word == "stderr" { Stream::Stderr } else { Stream::Stdout };
-                lines.push(LogLine { time, job: open.job.clone(), step: open.step, stream, bytes });
+            open.read(&mut lines)?;
+            if is_complete(open) {
+                open.finish(&mut lines);
             }
         }
         lines.sort_by_key(|line| line.time);
@@ -130,11 +130,31 @@ impl Open {
         }
         Ok(())
     }
+
+    /// Gives the lines that have begun and will not be ended.
+    fn finish(&mut self, lines: &mut Vec<LogLine>) {
+        for (word, (time, bytes)) in std::mem::take(&mut self.begun) {
+            let stream = if word == "stderr" { Stream::Stderr } else { Stream::Stdout };
+            lines.push(LogLine { time, job: self.job.clone(), step: self.step, stream, bytes });
+        }
+    }
+
+    /// Whether the record says that nothing more comes.
+    fn is_complete(&self, record: &RunRecord) -> bool {
+        let Some(id) = &self.job else { return record.is_evaluated || record.outcome.is_some() };
+        let job = record.jobs.iter().find(|job| job.id == *id);
+        let has_ended = |job: &JobRecord| {
+            let step = job.steps.iter().find(|step| step.number == self.step);
+            job.outcome.is_some() || step.is_some_and(|step| step.finished_at.is_some())
+        };
+        record.outcome.is_some() || job.is_some_and(has_ended)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::{Fact, JobFact, Record};
     use crate::log::{LogLimit, LogWriter, PassThrough, Sink};
 
     fn texts(lines: &[LogLine]) -> Vec<String> {
@@ -148,8 +168,9 @@ mod tests {
     #[test]
     fn lines_come_once_and_whole_from_all_logs() {
         let folder = tempfile::tempdir().unwrap();
+        let running = RunRecord::default();
         let mut follower = LogFollower::new(folder.path(), None);
-        assert!(follower.read().unwrap().is_empty());
+        assert!(follower.read(&running).unwrap().is_empty());
         let path = |name: &str| folder.path().join("log").join(name);
         let create =
             |name: &str| LogWriter::create(&path(name), LogLimit::new(1 << 20), || PassThrough).unwrap();
@@ -157,15 +178,44 @@ mod tests {
         one.write(Stream::Stdout, b"a\nb").unwrap();
         let mut script = create("script.log");
         script.write(Stream::Stdout, b"evaluated\n").unwrap();
-        let mut seen = texts(&follower.read().unwrap());
+        let mut seen = texts(&follower.read(&running).unwrap());
         one.write(Stream::Stdout, b"c\nd").unwrap();
         one.finish().unwrap();
         script.finish().unwrap();
-        seen.extend(texts(&follower.read().unwrap()));
+        seen.extend(texts(&follower.read(&running).unwrap()));
         seen.extend(texts(&follower.finish().unwrap()));
         seen.sort();
         assert_eq!(seen, ["- 0 evaluated", "test 1 a", "test 1 bc", "test 1 d"]);
         let mut only = LogFollower::new(folder.path(), Some("docs".to_owned()));
-        assert!(only.read().unwrap().is_empty());
+        assert!(only.read(&running).unwrap().is_empty());
+    }
+    #[test]
+    fn a_line_without_an_end_comes_when_its_step_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log/test/1.log");
+        let mut writer = LogWriter::create(&path, LogLimit::new(1 << 20), || PassThrough).unwrap();
+        writer.write(Stream::Stdout, b"no end").unwrap();
+        writer.finish().unwrap();
+        let mut record = RunRecord::default();
+        let mut follower = LogFollower::new(folder.path(), None);
+        let jobs = vec![JobFact { id: "test".into(), needs: Vec::new() }];
+        let evaluated = Fact::Evaluated { jobs, diagnostics: Vec::new() };
+        let started = Fact::StepStarted { job: "test".into(), step: 1, title: "t".into(), line: None };
+        let ended = Fact::StepEnded {
+            job: "test".into(),
+            step: 1,
+            outcome: "passed".into(),
+            exit: 0,
+            signal: None,
+            duration_ms: 1,
+            left_out: 0,
+            secrets: Vec::new(),
+            leftovers: Vec::new(),
+        };
+        for (fact, expected) in [(evaluated, &[][..]), (started, &[]), (ended, &["test 1 no end"])] {
+            record.apply(Record { v: 1, t: Timestamp::from_millis(0).to_string(), fact });
+            assert_eq!(texts(&follower.read(&record).unwrap()), expected);
+        }
+        assert!(follower.finish().unwrap().is_empty());
     }
 }

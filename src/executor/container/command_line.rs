@@ -37,14 +37,16 @@ pub struct ContainerPlan {
     pub workdir: Option<String>,
     /// The user in it; else the image's.
     pub user: Option<String>,
+    /// Options that say which of the host's ids are whose in it.
+    pub maps: Vec<String>,
     /// Its network.
     pub network: Network,
     /// Processors.
     pub cpus: Option<String>,
     /// Bytes of memory.
     pub memory: Option<u64>,
-    /// Processes.
-    pub pids: u32,
+    /// Processes; the engine's own limit when it is told none.
+    pub pids: Option<u32>,
     /// Folders of the host.
     pub mounts: Vec<Mount>,
     /// Names of variables in the client's environment; `NAME=value` for what is no secret.
@@ -144,6 +146,9 @@ impl ContainerPlan {
         if let Some(user) = &self.user {
             line.add(&[&format!("--user={user}")]);
         }
+        for map in &self.maps {
+            line.add(&[map]);
+        }
         for (name, value) in &self.labels {
             line.add(&["--label", &format!("{name}={value}")]);
         }
@@ -157,7 +162,9 @@ impl ContainerPlan {
     }
 
     fn add_limits(&self, line: &mut Line) {
-        line.add(&[&format!("--pids-limit={}", self.pids)]);
+        if let Some(pids) = self.pids {
+            line.add(&[&format!("--pids-limit={pids}")]);
+        }
         if let Some(cpus) = &self.cpus {
             line.add(&[&format!("--cpus={cpus}")]);
         }
@@ -221,11 +228,12 @@ mod tests {
             image: "sha256:ab".into(),
             command: vec![b"sh".to_vec(), b"-c".to_vec(), b"--privileged".to_vec()],
             workdir: Some(WORKSPACE.into()),
+            maps: Vec::new(),
             user: Some("0:0".into()),
             network: Network::Named("none".into()),
             cpus: None,
             memory: None,
-            pids: 512,
+            pids: Some(512),
             mounts: vec![Mount::writable(Path::new("/data/work"), WORKSPACE)],
             env: vec!["CI".into()],
             env_file: None,
@@ -243,6 +251,8 @@ mod tests {
             program: "/usr/bin/podman".into(),
             runtime: Some("runc"),
             has_init: true,
+            is_rootless: false,
+            has_limits: true,
             env: Vec::new(),
         };
         plan.command_line(&engine).into_iter().map(|arg| arg.into_string().unwrap()).collect()

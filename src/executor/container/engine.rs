@@ -59,6 +59,9 @@ pub const CATATONIT: [&str; 3] =
 /// What is there when cgroup v2 is mounted beside version 1.
 pub const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 
+/// What is there when only cgroup v2 is mounted.
+const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
+
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
@@ -79,6 +82,10 @@ pub struct Engine {
     pub runtime: Option<&'static str>,
     /// Whether it has an init for containers: then signals end what runs in them, as they do on the host.
     pub has_init: bool,
+    /// Whether its root is the account that quire runs as, and no other account of the host is anybody in it.
+    pub is_rootless: bool,
+    /// Whether it can limit what a container takes.
+    pub has_limits: bool,
     /// The client's environment.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -146,6 +153,10 @@ struct Host {
     is_hybrid: bool,
     /// Whether podman's init is where it looks for it.
     has_catatonit: bool,
+    /// Whether quire runs as root.
+    is_root: bool,
+    /// Whether there is only cgroup v2, of which accounts can be given parts.
+    is_unified: bool,
 }
 
 impl EngineKind {
@@ -167,6 +178,8 @@ impl Engine {
         let host = Host {
             is_hybrid: Path::new(HYBRID).exists(),
             has_catatonit: CATATONIT.iter().any(|file| Path::new(file).exists()),
+            is_root: rustix::process::geteuid().is_root(),
+            is_unified: Path::new(UNIFIED).exists(),
         };
         Engine::choose(env, host)
     }
@@ -194,7 +207,9 @@ impl Engine {
             .collect();
         env.push(("PATH".into(), path));
         let has_init = kind == EngineKind::Docker || host.has_catatonit;
-        Ok(Engine { kind, program, runtime, has_init, env })
+        let is_rootless = kind == EngineKind::Podman && !host.is_root;
+        let has_limits = !is_rootless || host.is_unified;
+        Ok(Engine { kind, program, runtime, has_init, is_rootless, has_limits, env })
     }
 
     /// Calls the engine and gives what it wrote. Blocking.
@@ -282,6 +297,10 @@ mod tests {
     use super::*;
 
     fn choose(programs: &[&str], is_hybrid: bool) -> Result<Engine, EngineError> {
+        choose_as(programs, is_hybrid, true)
+    }
+
+    fn choose_as(programs: &[&str], is_hybrid: bool, is_root: bool) -> Result<Engine, EngineError> {
         let folder = tempfile::tempdir().unwrap();
         for program in programs {
             let file = folder.path().join(program);
@@ -290,7 +309,8 @@ mod tests {
         }
         let env = [("PATH", folder.path().as_os_str()), ("LD_PRELOAD", OsStr::new("x"))];
         let env = env.map(|(name, value)| (name.into(), value.into())).into();
-        Engine::choose(&env, Host { is_hybrid, has_catatonit: false })
+        let is_unified = !is_hybrid;
+        Engine::choose(&env, Host { is_hybrid, has_catatonit: false, is_root, is_unified })
     }
 
     #[test]
@@ -299,6 +319,19 @@ mod tests {
         assert_eq!(choose(&["docker"], false).unwrap().kind, EngineKind::Docker);
         let missing = choose(&["pod"], false).unwrap_err().to_string();
         assert!(missing.starts_with("container.runtime.unavailable: neither podman nor docker"), "{missing}");
+    }
+
+    #[test]
+    fn without_root_podman_is_rootless_and_limits_need_cgroup_v2_alone() {
+        let has = |programs: &[&str], is_hybrid| {
+            let engine = choose_as(programs, is_hybrid, false).unwrap();
+            (engine.is_rootless, engine.has_limits)
+        };
+        assert_eq!(has(&["podman"], true), (true, false));
+        assert_eq!(has(&["podman"], false), (true, true));
+        assert_eq!(has(&["docker"], true), (false, true));
+        let of_root = choose(&["podman"], true).unwrap();
+        assert_eq!((of_root.is_rootless, of_root.has_limits), (false, true));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statfs;
 
 use crate::model::RunId;
+use crate::sys::remove_tree::remove_tree;
 
 /// Where folders in memory are made.
 const SHM: &str = "/dev/shm";
@@ -107,7 +108,7 @@ fn give(path: &Path, owner: Option<(u32, u32)>, (own, all): (u32, u32)) -> io::R
 
 impl Drop for MemoryFolder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = remove_tree(&self.path) {
             tracing::warn!(%error, "a folder in memory could not be removed");
         }
         // The last one removes the run's.
@@ -122,10 +123,7 @@ impl Drop for MemoryFolder {
 /// # Errors
 /// It is there and cannot be removed.
 pub fn forget(run: RunId) -> io::Result<()> {
-    match fs::remove_dir_all(of_run(run)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
+    remove_tree(&of_run(run))
 }
 
 #[cfg(test)]
