@@ -32,14 +32,19 @@ pub(crate) fn can_run_containers() -> bool {
                 std::env::var_os("QUIRE_TEST_CONTAINERS").is_none_or(|value| value != "required"),
                 "containers have to run here, and do not: {why}"
             );
-            println!("SKIPPED: no container can be run here: {why}");
-            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
-            let name = std::thread::current().name().unwrap_or("a test").replace("::", ".");
-            let noted = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), why));
-            noted.expect("dev/test counts what was skipped");
+            skip(&format!("no container can be run here: {why}"));
             false
         }
     }
+}
+
+/// Says loudly that a test does nothing here.
+pub(crate) fn skip(why: &str) {
+    println!("SKIPPED: {why}");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    let name = std::thread::current().name().unwrap_or("a test").replace("::", ".");
+    let noted = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), why));
+    noted.expect("dev/test counts what was skipped");
 }
 
 fn prepare() -> Result<(), String> {
@@ -63,6 +68,20 @@ fn prepare() -> Result<(), String> {
 }
 
 fn import() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let tar = folder.path().join("image.tar");
+    pack(&tar)?;
+    let tar = tar.to_str().ok_or("no path")?;
+    let imported = podman(&["import", "--quiet", tar, &format!("{IMAGE}:latest")]);
+    if imported.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&imported.stderr).into_owned())
+    }
+}
+
+/// Writes the files of the image into an archive.
+pub(crate) fn pack(tar: &Path) -> Result<(), String> {
     let busybox = Path::new("/usr/bin/busybox");
     if !busybox.exists() {
         return Err("there is no busybox-static".to_owned());
@@ -75,16 +94,11 @@ fn import() -> Result<(), String> {
     for applet in String::from_utf8_lossy(&listed.stdout).lines().filter(|applet| *applet != "busybox") {
         std::os::unix::fs::symlink("busybox", bin.join(applet)).map_err(|error| error.to_string())?;
     }
-    let tar = root.path().join("image.tar");
-    let (tar, folder) = (tar.to_str().ok_or("no path")?, root.path().to_str().ok_or("no path")?);
-    let packed = Command::new("tar").args(["-C", folder, "-cf", tar, "bin"]).status();
-    if !packed.is_ok_and(|status| status.success()) {
-        return Err("tar does not work".to_owned());
-    }
-    let imported = podman(&["import", "--quiet", tar, &format!("{IMAGE}:latest")]);
-    if imported.status.success() {
+    let mut pack = Command::new("tar");
+    pack.args(["--owner=0", "--group=0", "-C"]).arg(root.path()).arg("-cf").arg(tar).arg("bin");
+    if pack.status().is_ok_and(|status| status.success()) {
         Ok(())
     } else {
-        Err(String::from_utf8_lossy(&imported.stderr).into_owned())
+        Err("tar does not work".to_owned())
     }
 }

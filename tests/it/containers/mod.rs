@@ -6,6 +6,7 @@ mod ends;
 mod hostile;
 mod killed;
 mod pull;
+mod rootless;
 mod secrets;
 mod services;
 
