@@ -140,6 +140,9 @@ fn tell(name: &str) {
     if text.lines().any(|line| line == "needs containers") && !engine::can_run_containers() {
         return;
     }
+    if text.lines().any(|line| line == "needs root") && !rustix::process::geteuid().is_root() {
+        return engine::skip("only root can be another user");
+    }
     let blesses = std::env::var("QUIRE_STORIES").is_ok_and(|value| value == "bless");
     let world = World::new();
     let user = world.run(world.command("id").arg("-un")).output.trim().to_owned();
@@ -178,7 +181,7 @@ impl Teller {
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (verb, words.as_slice()) {
             ("file", [path]) => self.file(path, &line),
-            ("needs", ["containers"]) => Ok(()),
+            ("needs", ["containers" | "root"]) => Ok(()),
             ("repo", [name]) => self.repo(name),
             ("commit", [name, ..]) => {
                 let message = rest[name.len()..].trim();

@@ -212,12 +212,15 @@ impl World {
     pub(crate) fn stop_everything(&mut self) {
         // Again and again: what is killed first may have started another in between.
         for _ in 0..50 {
-            let left = self.processes();
+            let mut left = self.processes();
+            // Who is not root cannot look into quire's own: those below what was started here are known all the same.
+            let alive = self.server.iter_mut().chain(&mut self.others).filter_map(alive);
+            for child in alive.collect::<Vec<_>>() {
+                left.extend(children_of(&child));
+                left.push(child);
+            }
             for pid in &left {
                 signal_to("KILL", pid);
-            }
-            for child in self.server.iter_mut().chain(&mut self.others) {
-                let _ended = child.try_wait();
             }
             if left.is_empty() {
                 return;
@@ -231,6 +234,16 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop_everything();
     }
+}
+
+/// The process id of a child that has not ended.
+fn alive(child: &mut Child) -> Option<String> {
+    child.try_wait().is_ok_and(|ended| ended.is_none()).then(|| child.id().to_string())
+}
+
+fn children_of(pid: &str) -> Vec<String> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().map(str::to_owned).collect()
 }
 
 fn signal_to(signal: &str, pid: &str) {
