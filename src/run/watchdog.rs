@@ -13,13 +13,17 @@ use super::workspace::Workspace;
 use crate::executor::sweep_run;
 use crate::journal::Fact;
 use crate::model::{Outcome, RunId};
-use crate::script::VmPulse;
+use crate::script::{Beat, VmPulse};
 
-/// How long the VM may go on in one piece before its code is asked to end.
+/// How much processor time the VM may have in one piece before its code is asked to end.
 const ASK_AFTER: Duration = Duration::from_secs(4);
 
-/// How long it may go on before the runner ends itself.
+/// How much it may have before the runner ends itself.
 const END_AFTER: Duration = Duration::from_secs(5);
+
+/// On a machine that is busy with others it may be late for that alone: this many times as long on the clock counts as
+/// well, should it sleep where it cannot be heard.
+const PATIENCE: u32 = 12;
 
 /// The exit status of a runner that ended itself: that of timeout(1).
 const EXIT_TIMED_OUT: i32 = 124;
@@ -58,13 +62,13 @@ impl Watchdog {
             }
             // The thread has been at work all the time, which may be many short pieces: only a long one counts.
             match pulse.beat() {
-                Some(beat) if beat.elapsed >= END_AFTER => {
+                Some(beat) if has_had(&beat, END_AFTER) => {
                     let job = beat.job.as_deref().map(|job| format!(" in job {job}")).unwrap_or_default();
                     let place =
                         beat.last_place.map(|place| format!(", last seen at {place}")).unwrap_or_default();
                     self.end(&format!("the script did not listen for {} s{job}{place}", END_AFTER.as_secs()));
                 }
-                Some(beat) if beat.elapsed >= ASK_AFTER => {
+                Some(beat) if has_had(&beat, ASK_AFTER) => {
                     pulse.interrupt(beat.generation);
                     busy.wait_while_busy(since, since.elapsed() + Duration::from_millis(100));
                 }
@@ -98,6 +102,10 @@ impl Watchdog {
         }
         std::process::exit(EXIT_TIMED_OUT)
     }
+}
+
+fn has_had(beat: &Beat, limit: Duration) -> bool {
+    beat.worked >= limit || beat.elapsed >= limit * PATIENCE
 }
 
 impl Busy {

@@ -5,12 +5,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 use super::script_error::Place;
+use crate::sys::clock;
 
 /// The state of the VM's thread, shared with a watchdog.
 #[derive(Debug)]
@@ -18,6 +21,10 @@ pub struct VmPulse {
     origin: Instant,
     /// Milliseconds since `origin`, plus one; 0 when nothing is being polled.
     poll_start: AtomicU64,
+    /// The processor time that the thread had had by then, in milliseconds.
+    cpu_start: AtomicU64,
+    /// The thread.
+    thread: AtomicI32,
     generation: AtomicU64,
     /// The place of the polled job's name in `names`, plus one; 0 while the pipeline is read.
     job: AtomicU32,
@@ -38,6 +45,8 @@ pub struct Beat {
     pub job: Option<Arc<str>>,
     /// How long the poll has been going on.
     pub elapsed: Duration,
+    /// How much processor time it has had; all of the time where that cannot be known.
+    pub worked: Duration,
     /// Differs for each poll; [`VmPulse::interrupt`] takes it.
     pub generation: u64,
     /// Where the script was when the hook last ran, in this poll or an earlier one.
@@ -49,6 +58,8 @@ impl VmPulse {
         VmPulse {
             origin: Instant::now(),
             poll_start: AtomicU64::new(0),
+            cpu_start: AtomicU64::new(0),
+            thread: AtomicI32::new(0),
             generation: AtomicU64::new(0),
             job: AtomicU32::new(0),
             interrupted: AtomicU64::new(0),
@@ -69,7 +80,9 @@ impl VmPulse {
             return None;
         }
         let elapsed = Duration::from_millis(self.now().saturating_sub(start));
-        Some(Beat { job: self.name(job), elapsed, generation, last_place: self.last_place() })
+        let had = Pid::from_raw(self.thread.load(Ordering::SeqCst)).and_then(clock::cpu_time_of);
+        let worked = had.map_or(elapsed, |had| had.saturating_sub(self.cpu_start()));
+        Some(Beat { job: self.name(job), elapsed, worked, generation, last_place: self.last_place() })
     }
 
     /// Asks the Lua code of one poll to end with an error, where it cannot be suspended.
@@ -101,12 +114,14 @@ impl VmPulse {
     }
 
     /// Counts one run of the hook, and says whether the code must end now: a first yield did not end the poll,
-    /// so that it runs where it cannot be suspended, and it has had `grace`.
+    /// so that it runs where it cannot be suspended, and it has had `grace` of processor time.
     pub(super) fn must_end(&self, grace: Duration) -> bool {
         let again = self.hooks.fetch_add(1, Ordering::SeqCst) > 0;
         let interrupted = self.interrupted.load(Ordering::SeqCst) == self.generation.load(Ordering::SeqCst);
-        let Some(start) = self.poll_start.load(Ordering::SeqCst).checked_sub(1) else { return false };
-        let over = Duration::from_millis(self.now().saturating_sub(start)) > grace;
+        if self.poll_start.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        let over = clock::own_cpu_time().saturating_sub(self.cpu_start()) > grace;
         let must = again && (interrupted || over);
         if must {
             self.stopped.store(true, Ordering::SeqCst);
@@ -116,6 +131,10 @@ impl VmPulse {
 
     fn now(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn cpu_start(&self) -> Duration {
+        Duration::from_millis(self.cpu_start.load(Ordering::SeqCst))
     }
 
     fn name(&self, number: u32) -> Option<Arc<str>> {
@@ -128,6 +147,9 @@ impl VmPulse {
         self.job.store(job, Ordering::SeqCst);
         self.hooks.store(0, Ordering::SeqCst);
         self.stopped.store(false, Ordering::SeqCst);
+        let cpu = u64::try_from(clock::own_cpu_time().as_millis()).unwrap_or(u64::MAX);
+        self.cpu_start.store(cpu, Ordering::SeqCst);
+        self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::SeqCst);
         self.poll_start.store(self.now().saturating_add(1), Ordering::SeqCst);
         PollGuard(self)
     }
