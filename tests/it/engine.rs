@@ -1,12 +1,16 @@
 //! The container engine of this machine, and an image to run: `localhost/busybox`, made here of Debian's busybox.
 //!
 //! Where no container can be run, the tests that need one say so loudly and do nothing; with
-//! `QUIRE_TEST_CONTAINERS=required`, as `.ci/run` has it, they fail instead.
+//! `QUIRE_TEST_CONTAINERS=required`, as `.ci/run` has it, they fail instead. That engine is podman, unless a test is
+//! told [`by_docker`].
 
+use std::cell::RefCell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+
+use super::docker::Docker;
 
 /// The image.
 pub(crate) const IMAGE: &str = "localhost/busybox";
@@ -14,29 +18,98 @@ pub(crate) const IMAGE: &str = "localhost/busybox";
 /// Limits that a host without CAP_SYS_RESOURCE can give.
 const LIMITS: [&str; 2] = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
 
-/// Calls podman.
-pub(crate) fn podman(args: &[&str]) -> Output {
+thread_local! {
+    /// The docker that the test of this thread is told by; podman when there is none.
+    static DOCKER: RefCell<Option<Docker>> = const { RefCell::new(None) };
+}
+
+/// Tells a test by a docker of its own. Does nothing where there is none, which is said loudly.
+pub(crate) fn by_docker(test: impl FnOnce()) {
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            drop(DOCKER.take());
+        }
+    }
+    match Docker::start() {
+        Ok(docker) => DOCKER.set(Some(docker)),
+        Err(why) => return skip(&why),
+    }
+    let _end = End;
+    test();
+}
+
+/// Does something with the docker of this test.
+pub(crate) fn with_docker<T>(act: impl FnOnce(&mut Docker) -> T) -> Option<T> {
+    DOCKER.with_borrow_mut(|docker| docker.as_mut().map(act))
+}
+
+/// The name of the engine of this test.
+pub(crate) fn name() -> &'static str {
+    with_docker(|_| "docker").unwrap_or("podman")
+}
+
+/// The variables that lead programs to the engine of this test.
+pub(crate) fn variables() -> Vec<(&'static str, String)> {
+    let of_docker = |docker: &mut Docker| {
+        vec![("DOCKER_HOST", docker.address()), ("PATH", docker.programs().display().to_string())]
+    };
+    let path = || vec![("PATH", std::env::var("PATH").unwrap())];
+    let mut variables = with_docker(of_docker).unwrap_or_else(path);
+    variables.push(("ENGINE", name().to_owned()));
+    variables
+}
+
+/// Calls the engine of this test.
+pub(crate) fn call(args: &[&str]) -> Output {
+    with_docker(|docker| docker.call(args)).unwrap_or_else(|| podman(args))
+}
+
+/// Removes a container of this test, whatever it does.
+pub(crate) fn remove(container: &str) {
+    call(&["rm", "--force", "--volumes", container]);
+}
+
+/// Pushes an image to a registry on loopback, which speaks without TLS.
+pub(crate) fn push(image: &str, target: &str) -> Output {
+    if name() == "podman" {
+        return podman(&["push", "--quiet", "--tls-verify=false", image, &format!("docker://{target}")]);
+    }
+    call(&["tag", image, target]);
+    let pushed = call(&["push", target]);
+    call(&["rmi", target]);
+    pushed
+}
+
+fn podman(args: &[&str]) -> Output {
     Command::new("podman").args(args).stdin(Stdio::null()).output().expect("podman starts")
 }
 
 /// Whether containers can be run here: then the image is there. Says loudly that they cannot.
 pub(crate) fn can_run_containers() -> bool {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
+    if name() == "docker" {
+        return true;
+    }
     match READY.get_or_init(prepare) {
         Ok(()) => true,
         Err(why) => {
-            assert!(
-                std::env::var_os("QUIRE_TEST_CONTAINERS").is_none_or(|value| value != "required"),
-                "containers have to run here, and do not: {why}"
-            );
-            println!("SKIPPED: no container can be run here: {why}");
-            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
-            let name = std::thread::current().name().unwrap_or("a test").replace("::", ".");
-            let noted = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), why));
-            noted.expect("dev/test counts what was skipped");
+            skip(why);
             false
         }
     }
+}
+
+fn skip(why: &str) {
+    assert!(
+        std::env::var_os("QUIRE_TEST_CONTAINERS").is_none_or(|value| value != "required"),
+        "containers have to run here, and do not: {why}"
+    );
+    println!("SKIPPED: no container can be run here: {why}");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    let name = std::thread::current().name().unwrap_or("a test").replace("::", ".");
+    let noted = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), why));
+    noted.expect("dev/test counts what was skipped");
 }
 
 fn prepare() -> Result<(), String> {
@@ -60,6 +133,21 @@ fn prepare() -> Result<(), String> {
 }
 
 fn import() -> Result<(), String> {
+    let tar = image_tar()?;
+    let imported = podman(&["import", "--quiet", tar.to_str().ok_or("no path")?, &format!("{IMAGE}:latest")]);
+    if imported.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&imported.stderr).into_owned())
+    }
+}
+
+/// What the image is made of: an archive, made once.
+pub(crate) fn image_tar() -> Result<PathBuf, String> {
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("busybox.tar");
+    if made.exists() {
+        return Ok(made);
+    }
     let busybox = Path::new("/usr/bin/busybox");
     if !busybox.exists() {
         return Err("there is no busybox-static".to_owned());
@@ -73,15 +161,13 @@ fn import() -> Result<(), String> {
         std::os::unix::fs::symlink("busybox", bin.join(applet)).map_err(|error| error.to_string())?;
     }
     let tar = root.path().join("image.tar");
-    let (tar, folder) = (tar.to_str().ok_or("no path")?, root.path().to_str().ok_or("no path")?);
-    let packed = Command::new("tar").args(["-C", folder, "-cf", tar, "bin"]).status();
+    let packed = Command::new("tar").arg("-C").arg(root.path()).arg("-cf").arg(&tar).arg("bin").status();
     if !packed.is_ok_and(|status| status.success()) {
         return Err("tar does not work".to_owned());
     }
-    let imported = podman(&["import", "--quiet", tar, &format!("{IMAGE}:latest")]);
-    if imported.status.success() {
-        Ok(())
-    } else {
-        Err(String::from_utf8_lossy(&imported.stderr).into_owned())
-    }
+    // Others may be making it, too: it is there at once and whole.
+    let own = made.with_extension(std::process::id().to_string());
+    let moved = fs::copy(&tar, &own).and_then(|_| fs::rename(&own, &made));
+    moved.map_err(|error| error.to_string())?;
+    Ok(made)
 }
