@@ -1,6 +1,7 @@
 //! A step in a container: its image, its secrets, its command line, and nothing left of it afterwards.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,11 @@ use tokio::sync::watch;
 use super::container_user::ContainerUser;
 use super::containers::{Containers, Getting, beside, client_spec, refused};
 use super::recorder::StepLog;
+use super::step_task::refuse;
 use super::workspace::Workspace;
 use crate::executor::container::{
     ContainerPlan, Engine, EngineKind, HOSTS, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables,
-    WORKSPACE, labels,
+    WORKSPACE, complaint, labels,
 };
 use crate::executor::{Host, OutOfMemory, StepEnd, StepSpec};
 use crate::model::chain;
@@ -94,6 +96,9 @@ impl ContainerStep {
         stop: watch::Receiver<bool>,
     ) -> Result<StepEnd, HostError> {
         let containers = Arc::clone(&self.containers);
+        if let Some(reason) = self.no_folder() {
+            return Ok(refuse(containers.recorder.redact(&reason), log, Instant::now()));
+        }
         let engine = containers.engine().await?.clone();
         let step_name = format!("{}/{}", self.job, self.number);
         let began = Instant::now();
@@ -118,9 +123,18 @@ impl ContainerStep {
             containers.doubt();
         }
         let mut end = ended.map_err(|error| HostError::Refused(chain(&error)))?;
+        if engine.kind == EngineKind::Docker && end.exit == 125 {
+            // Its client ends so, too, when its server is gone.
+            let asked = engine.clone();
+            beside(move || asked.version()).await.map_err(refused)?;
+        }
+        let refusal = refusal(&engine, &end);
         clean_up(&engine, &prepared.plan, &mut end).await.inspect_err(|_| containers.doubt())?;
         if engine.kind == EngineKind::Podman && engine.has_init && end.exit == 1 {
             end.exit = exit_behind_init(&end.stderr);
+        }
+        if let Some(problem) = refusal {
+            return Err(problem);
         }
         // Those of the engine; what the container left behind ended with it.
         end.leftovers.clear();
@@ -130,13 +144,30 @@ impl ContainerStep {
         Ok(end)
     }
 
+    /// Why it cannot begin in its folder, which docker would make. Where a link leads is seen in the container alone.
+    fn no_folder(&self) -> Option<String> {
+        let Role::Step { workspace, cwd: Some(cwd) } = &self.role else { return None };
+        let mut path = workspace.path().to_owned();
+        for part in Path::new(cwd).components() {
+            path.push(part);
+            let problem = match std::fs::symlink_metadata(&path) {
+                Ok(found) if found.is_symlink() => return None,
+                Ok(found) if found.is_dir() => continue,
+                Ok(_) => std::io::ErrorKind::NotADirectory.into(),
+                Err(problem) => problem,
+            };
+            return Some(format!("the step cannot run in the folder {WORKSPACE}/{cwd}: {problem}"));
+        }
+        None
+    }
+
     /// Makes the files of the container and what the engine is told. Blocking.
     fn prepare(self, engine: &Engine, image: &LocalImage) -> Result<Prepared, HostError> {
         let variables = Variables::sort(&self.env).map_err(|error| HostError::Refused(error.to_string()))?;
         let asked = self.request.user.as_deref();
         let (user, mut mounts) = match &self.role {
             Role::Step { workspace, .. } => (
-                ContainerUser::of_workspace(asked, workspace, engine.is_rootless)?,
+                ContainerUser::of_workspace(asked, workspace, engine)?,
                 vec![Mount::writable(workspace.path(), WORKSPACE)],
             ),
             Role::Service => (ContainerUser::of_service(asked, &image.user, engine.is_rootless), Vec::new()),
@@ -243,11 +274,18 @@ impl Prepared {
     }
 }
 
+/// That the engine did not start the container, when that was its last word; a step may exit with 125, too.
+fn refusal(engine: &Engine, end: &StepEnd) -> Option<HostError> {
+    let may_be = end.exit == 125 && end.stdout.is_empty() && !end.stopped && !end.timed_out;
+    let why = may_be.then(|| engine.refusal(&end.stderr)).flatten()?;
+    let engine = engine.kind.as_str();
+    Some(HostError::Refused(format!("container.start.failed: {engine} did not start the container: {why}")))
+}
+
 /// Whether the engine refused to make the container because there is one of its name.
 fn is_name_taken(end: &StepEnd, name: &str) -> bool {
-    let said = String::from_utf8_lossy(&end.stderr);
     // The engine's own last word, which has the name; a step may say anything.
-    let last = said.lines().next_back().unwrap_or_default();
+    let last = complaint(&end.stderr);
     end.exit == 125 && end.stdout.is_empty() && last.contains(name) && last.contains("already in use")
 }
 

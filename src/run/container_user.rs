@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::process::{getegid, geteuid};
 
 use super::workspace::Workspace;
+use crate::executor::container::{Engine, EngineKind};
 use crate::script::HostError;
 
 /// How many ids a rootless account has beside its own, as distributions give them (subuid(5)).
@@ -34,10 +35,16 @@ impl ContainerUser {
     pub(super) fn of_workspace(
         asked: Option<&str>,
         workspace: &Workspace,
-        is_rootless: bool,
+        engine: &Engine,
     ) -> Result<ContainerUser, HostError> {
-        if is_rootless {
-            return Ok(ContainerUser::rootless(asked));
+        if engine.is_rootless {
+            let user = ContainerUser::rootless(asked);
+            if engine.kind == EngineKind::Docker && !user.maps.is_empty() {
+                let user = asked.unwrap_or_default();
+                let problem = format!("rootless docker cannot give the workspace to the user {user}");
+                return Err(HostError::Refused(problem));
+            }
+            return Ok(user);
         }
         let failed = |error: std::io::Error| HostError::Refused(format!("the workspace: {error}"));
         let found = symlink_metadata(workspace.path()).map_err(failed)?;

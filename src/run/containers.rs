@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, watch};
 use super::build_image::{DOCKERFILE, ImageSource};
 use super::recorder::{Recorder, StepLog};
 use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_places, forget};
-use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop};
+use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
 use crate::policy::{
@@ -97,13 +97,7 @@ impl Containers {
     pub async fn engine(&self) -> Result<&Engine, HostError> {
         let found = self.engine.get_or_try_init(|| async {
             let engine = Engine::find(&self.environment)?;
-            match engine.kind {
-                EngineKind::Podman => Ok(engine),
-                EngineKind::Docker => {
-                    let asked = engine.clone();
-                    beside(move || asked.version()).await.map(|_version| engine)
-                }
-            }
+            beside(move || engine.ready()).await
         });
         found.await.map_err(refused)
     }
@@ -349,6 +343,9 @@ impl Containers {
             && let Err(error) = engine.sweep(self.run)
         {
             tracing::warn!(error = chain(&error), "containers of the run may be left");
+            // An engine that is gone ends nothing; what runs in its containers can be found as any process can.
+            let swept = sweep_run(&self.run);
+            tracing::warn!(survivors = ?swept.survivors, "processes of the run were ended without the engine");
         }
         if let Err(error) = forget(self.run) {
             tracing::warn!(%error, "something of the run may be left in memory");

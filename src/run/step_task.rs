@@ -110,7 +110,7 @@ fn notes(end: &StepEnd) -> Vec<String> {
 
 /// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed
 /// step, so that the job fails.
-fn refuse(reason: String, log: &mut super::recorder::StepLog, began: Instant) -> StepEnd {
+pub(super) fn refuse(reason: String, log: &mut super::recorder::StepLog, began: Instant) -> StepEnd {
     let duration = began.elapsed();
     if let Err(problem) = log.note(&reason) {
         tracing::warn!(%problem, reason, "why a step could not run is not in its log");

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
 mod containers;
+mod docker;
 mod docs;
 mod engine;
 mod executor;

@@ -12,7 +12,11 @@ use crate::sys::tool::{self, Said};
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is asked of each engine: version, runtime; of podman also network backend, cgroups, and whether it is rootless.
+/// What it means that there is no init.
+const NO_INIT: &str = "a step that is stopped does not hear TERM, and ends 10 seconds later by KILL";
+
+/// What is asked of each engine: version, runtime; of docker also the commit of its init, which is `N/A` when there is
+/// none; of podman also network backend, cgroups, and whether it is rootless.
 const ENGINES: [(&str, [&str; 3]); 2] = [
     (
         "podman",
@@ -23,8 +27,11 @@ const ENGINES: [(&str, [&str; 3]); 2] = [
              {{.Host.Security.Rootless}} {{.Host.CgroupControllers}}",
         ],
     ),
-    ("docker", ["info", "--format", "{{.ServerVersion}} {{.DefaultRuntime}}"]),
+    ("docker", ["info", "--format", "{{.ServerVersion}} {{.DefaultRuntime}} {{.InitCommit.ID}}"]),
 ];
+
+/// What docker is asked first: some clients do not say why they have no answer when they are asked for more.
+const SERVER: [&str; 3] = ["version", "--format", "{{.Server.Version}}"];
 
 /// Where podman looks for netavark.
 const NETAVARK: [&str; 3] =
@@ -54,7 +61,17 @@ pub(super) fn check(_: &DataDir) -> Vec<Check> {
         has_netavark: has(&NETAVARK),
         has_iptables: has(&IPTABLES),
     };
-    judge(ENGINES.map(|(engine, question)| (engine, tool::ask(engine, &question, PATIENCE))), host)
+    judge(ENGINES.map(|(engine, question)| (engine, ask(engine, &question))), host)
+}
+
+fn ask(engine: &str, question: &[&str; 3]) -> io::Result<Said> {
+    if engine == "docker" {
+        let said = tool::ask(engine, &SERVER, PATIENCE)?;
+        if !said.is_ok {
+            return Ok(said);
+        }
+    }
+    tool::ask(engine, question, PATIENCE)
 }
 
 /// The first engine that is there counts, as for runs.
@@ -88,7 +105,12 @@ fn judge_engine(engine: &str, said: &str, host: Host) -> Vec<Check> {
         return vec![Check::warning(what, "it starts no container", "apt-get install runc")];
     }
     if engine == "docker" {
-        return vec![Check::ok(format!("docker {version} with {runtime}"))];
+        let mut checks = vec![Check::ok(format!("docker {version} with {runtime}"))];
+        if network == "N/A" {
+            let what = "docker has no init for containers: docker-init is not in its PATH";
+            checks.push(Check::warning(what, NO_INIT, "apt-get install tini"));
+        }
+        return checks;
     }
     let needs_runc = host.is_hybrid && runtime == "crun";
     let used = if needs_runc && host.has_runc { "runc" } else { runtime };
@@ -103,7 +125,7 @@ fn judge_engine(engine: &str, said: &str, host: Host) -> Vec<Check> {
     if !host.has_catatonit {
         checks.push(Check::warning(
             "podman has no init for containers",
-            "a step that is stopped does not hear TERM, and ends 10 seconds later by KILL",
+            NO_INIT,
             "apt-get install catatonit",
         ));
     }
@@ -154,6 +176,7 @@ mod tests {
         let both = |podman, docker| judge([("podman", podman), ("docker", docker)], ALL);
         assert_eq!(levels(&both(said(true, ROOTFUL), missing())), [Level::Ok]);
         assert_eq!(levels(&both(missing(), said(true, "27.0 runc"))), [Level::Ok]);
+        assert_eq!(levels(&both(missing(), said(true, "27.0 runc N/A"))), [Level::Ok, Level::Warning]);
         assert_eq!(levels(&both(said(false, ""), said(true, "27.0 runc"))), [Level::Warning]);
         assert_eq!(levels(&both(missing(), said(false, ""))), [Level::Warning]);
         assert_eq!(levels(&both(said(true, "4.3.1"), missing())), [Level::Warning]);

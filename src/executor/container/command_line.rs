@@ -16,6 +16,12 @@ pub const HOSTS: &str = "/etc/hosts";
 /// Where the secrets are in a container.
 pub const SECRETS: &str = "/run/secrets";
 
+/// Where everything can be written, in memory. Docker runs no program there unless it is told to.
+const TMP: &str = "--tmpfs=/tmp:rw,nosuid,nodev,exec,mode=1777";
+
+/// The same for what runs as a service.
+const RUN: &str = "--tmpfs=/run:rw,nosuid,nodev,exec,mode=1777";
+
 /// The most open files of a container.
 const MAX_FILES: u64 = 65_536;
 
@@ -94,9 +100,9 @@ impl ContainerPlan {
             line.add(&["--runtime", runtime]);
         }
         line.add(&["run", "--pull=never", "--cap-drop=ALL", "--security-opt=no-new-privileges"]);
-        line.add(&["--log-driver=none", "--no-healthcheck", "--tmpfs=/tmp:rw,nosuid,nodev,mode=1777"]);
+        line.add(&["--log-driver=none", "--no-healthcheck", TMP]);
         if self.service {
-            line.add(&["--tmpfs=/run:rw,nosuid,nodev,mode=1777"]);
+            line.add(&[RUN]);
         } else {
             line.add(&["--entrypoint="]);
         }
@@ -121,7 +127,7 @@ impl ContainerPlan {
             line.add(&["--interactive"]);
         }
         self.add_names(&mut line);
-        self.add_limits(&mut line);
+        self.add_limits(&mut line, engine);
         for mount in &self.mounts {
             line.add(&[&mount.argument()]);
         }
@@ -161,12 +167,15 @@ impl ContainerPlan {
         }
     }
 
-    fn add_limits(&self, line: &mut Line) {
+    fn add_limits(&self, line: &mut Line, engine: &Engine) {
         if let Some(pids) = self.pids {
             line.add(&[&format!("--pids-limit={pids}")]);
         }
         if let Some(cpus) = &self.cpus {
-            line.add(&[&format!("--cpus={cpus}")]);
+            // Docker refuses more than there are; there, all are as much as was asked for.
+            let all =
+                engine.cpus.filter(|all| cpus.parse::<f64>().is_ok_and(|asked| asked > f64::from(*all)));
+            line.add(&[&format!("--cpus={}", all.map_or_else(|| cpus.clone(), |all| all.to_string()))]);
         }
         if let Some(memory) = self.memory {
             // The same with swap: memory that is swapped is memory that was asked for.
@@ -253,6 +262,7 @@ mod tests {
             has_init: true,
             is_rootless: false,
             has_limits: true,
+            cpus: (kind == EngineKind::Docker).then_some(2),
             env: Vec::new(),
         };
         plan.command_line(&engine).into_iter().map(|arg| arg.into_string().unwrap()).collect()
@@ -299,5 +309,13 @@ mod tests {
         }
         assert!(!line.contains(&"--read-only".to_owned()));
         assert!(!line.iter().any(|found| found.contains("image-volume")), "docker has no such option");
+    }
+    #[test]
+    fn docker_is_asked_for_no_more_processors_than_there_are() {
+        let plan = |cpus: &str| ContainerPlan { cpus: Some(cpus.into()), ..plan() };
+        let has = |cpus, kind, argument: &str| line(&plan(cpus), kind).iter().any(|found| found == argument);
+        assert!(has("16", EngineKind::Docker, "--cpus=2"));
+        assert!(has("1.5", EngineKind::Docker, "--cpus=1.5"));
+        assert!(has("16", EngineKind::Podman, "--cpus=16"));
     }
 }

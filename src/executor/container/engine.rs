@@ -22,7 +22,7 @@ const MAX_ANSWER: usize = 4 << 20;
 pub const UNAVAILABLE: &str = "container.runtime.unavailable";
 
 /// What engines read of the environment that quire was started with.
-pub const ENGINE_VARIABLES: [&str; 24] = [
+pub const ENGINE_VARIABLES: [&str; 27] = [
     "PATH",
     "HOME",
     "USER",
@@ -35,6 +35,9 @@ pub const ENGINE_VARIABLES: [&str; 24] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DOCKER_HOST",
     "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
     "CONTAINER_HOST",
     "CONTAINERS_CONF",
     "CONTAINERS_STORAGE_CONF",
@@ -86,6 +89,8 @@ pub struct Engine {
     pub is_rootless: bool,
     /// Whether it can limit what a container takes.
     pub has_limits: bool,
+    /// The most processors that it gives to a container; an engine that does not say takes any number.
+    pub cpus: Option<u32>,
     /// The client's environment.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -206,10 +211,14 @@ impl Engine {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         env.push(("PATH".into(), path));
+        if kind == EngineKind::Docker {
+            // The other builder knows no networks by name and no limits, and takes no image by its id.
+            env.push(("DOCKER_BUILDKIT".into(), "0".into()));
+        }
         let has_init = kind == EngineKind::Docker || host.has_catatonit;
         let is_rootless = kind == EngineKind::Podman && !host.is_root;
         let has_limits = !is_rootless || host.is_unified;
-        Ok(Engine { kind, program, runtime, has_init, is_rootless, has_limits, env })
+        Ok(Engine { kind, program, runtime, has_init, is_rootless, has_limits, cpus: None, env })
     }
 
     /// Calls the engine and gives what it wrote. Blocking.
@@ -257,6 +266,28 @@ impl Engine {
         EngineError::Refused { engine, what, complaint }
     }
 
+    /// Asks docker's server whether it works, and what it has; podman needs no server that could be absent. Blocking.
+    ///
+    /// # Errors
+    /// It does not work.
+    pub fn ready(self) -> Result<Engine, EngineError> {
+        if self.kind == EngineKind::Podman {
+            return Ok(self);
+        }
+        let format =
+            "{{with .Info}}{{.ServerVersion}} {{.NCPU}} {{.InitCommit.ID}} {{.SecurityOptions}}{{end}}";
+        let called = self.ask(&["info", "--format", format])?;
+        match Served::parse(&String::from_utf8_lossy(&called.stdout)) {
+            Some(served) if called.exit.code() == 0 => {
+                let has_limits = !served.is_rootless || Path::new(UNIFIED).exists();
+                let Served { cpus, has_init, is_rootless } = served;
+                Ok(Engine { has_init, is_rootless, has_limits, cpus: Some(cpus), ..self })
+            }
+            // Some clients do not say here why they have no answer.
+            _ => self.version().map(|_version| self),
+        }
+    }
+
     /// Asks the engine whether it works, and gives its version. Blocking.
     ///
     /// # Errors
@@ -266,21 +297,73 @@ impl Engine {
             EngineKind::Podman => "{{.Client.Version}}",
             EngineKind::Docker => "{{.Server.Version}}",
         };
-        let called = self.try_call(&["version", "--format", format])?;
+        let called = self.ask(&["version", "--format", format])?;
         let version = String::from_utf8_lossy(&called.stdout).trim().to_owned();
         if called.exit.code() == 0 && !version.is_empty() {
             return Ok(version);
         }
         Err(EngineError::Unusable { engine: self.kind.as_str(), complaint: complaint(&called.stderr) })
     }
+
+    /// Asks something that an engine which works can answer.
+    fn ask(&self, args: &[&str]) -> Result<Called, EngineError> {
+        let called = self.try_call(args);
+        if let Err(EngineError::TimedOut { engine }) = called {
+            let complaint = format!("it did not answer within {} s", CALL_LIMIT.as_secs());
+            return Err(EngineError::Unusable { engine, complaint });
+        }
+        called
+    }
+
+    /// What the engine complained about when it was to start a container; nothing when its last word is not its own.
+    pub fn refusal(&self, stderr: &[u8]) -> Option<String> {
+        let word = match self.kind {
+            EngineKind::Podman => "Error: ",
+            EngineKind::Docker => "docker: ",
+        };
+        last_word(&String::from_utf8_lossy(stderr)).starts_with(word).then(|| complaint(stderr))
+    }
 }
 
-/// The last line that an engine wrote, which says what is wrong; lines before it are warnings.
+/// What docker's server has.
+#[derive(Debug, PartialEq, Eq)]
+struct Served {
+    cpus: u32,
+    has_init: bool,
+    is_rootless: bool,
+}
+
+impl Served {
+    /// Reads version, processors, the commit of its init (`N/A` when there is no init, and often empty), and how it
+    /// secures containers.
+    fn parse(said: &str) -> Option<Served> {
+        let mut words = said.split_whitespace().skip(1);
+        let cpus = words.next()?.parse().ok().filter(|cpus| *cpus > 0)?;
+        let is_rootless = said.contains("name=rootless");
+        Some(Served { cpus, has_init: words.next() != Some("N/A"), is_rootless })
+    }
+}
+
+/// What an engine complains about.
 pub fn complaint(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
-    let line = line.strip_prefix("Error: ").unwrap_or(line);
+    let mut line = last_word(&text);
+    for prefix in ["docker: ", "Error: ", "Error response from daemon: "] {
+        line = line.strip_prefix(prefix).unwrap_or(line);
+    }
     line.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The last line that an engine wrote, which says what is wrong: lines before it are warnings. After it there can be
+/// docker's advice to read its help, and what its client logs about itself.
+fn last_word(text: &str) -> &str {
+    let is_advice = |line: &str| {
+        line.contains(" --help'")
+            && ["See 'docker ", "Run 'docker "].iter().any(|word| line.starts_with(word))
+    };
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_advice(line));
+    let is_logged = |line: &&str| line.starts_with("time=\"") && line.contains(" level=");
+    lines().rfind(|line| !is_logged(line)).or_else(|| lines().next_back()).unwrap_or("it said nothing")
 }
 
 fn search(path: &OsStr, name: &str) -> Option<PathBuf> {
@@ -352,5 +435,33 @@ mod tests {
     fn the_last_line_is_the_complaint() {
         assert_eq!(complaint(b"level=warning x\nError: no such image\n\n"), "no such image");
         assert_eq!(complaint(b""), "it said nothing");
+        let old = b"docker: Error response from daemon: no network.\nSee 'docker run --help'.\n";
+        let new = b"docker: Error response from daemon: no network.\n\nRun 'docker run --help' for more information\n";
+        let logged = b"time=\"2026-01-01T00:00:00Z\" level=error msg=\"error waiting for container: context canceled\"\n";
+        assert_eq!(complaint(&[&old[..], logged].concat()), "no network.");
+        assert!(complaint(logged).contains("context canceled"), "where there is nothing else");
+        assert_eq!((complaint(old), complaint(new)), ("no network.".to_owned(), "no network.".to_owned()));
+    }
+
+    #[test]
+    fn what_dockers_server_has_is_read_and_nothing_is_no_server() {
+        let served = |cpus, has_init| Some(Served { cpus, has_init, is_rootless: false });
+        assert_eq!(Served::parse("20.10.24+dfsg1 2  [name=seccomp,profile=default]\n"), served(2, true));
+        let rootless = Served::parse("20.10.24 2 de40ad0 [name=seccomp,profile=default name=rootless]");
+        assert!(rootless.is_some_and(|served| served.is_rootless));
+        assert_eq!(Served::parse("28.2.2 16 de40ad0\n"), served(16, true));
+        assert_eq!(Served::parse("20.10.24 2 N/A"), served(2, false));
+        for nothing in ["", "\n", " 0 ", "x y z", "20.10.24 0"] {
+            assert_eq!(Served::parse(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn docker_builds_with_what_knows_limits() {
+        let has = |programs: &[&str]| {
+            let engine = choose(programs, false).unwrap();
+            engine.env.contains(&("DOCKER_BUILDKIT".into(), "0".into()))
+        };
+        assert!(has(&["docker"]) && !has(&["podman"]));
     }
 }

@@ -43,27 +43,29 @@ impl Engine {
             }
             args.push("--");
             args.extend(some.iter().map(String::as_str));
-            // Engines refuse to remove what ends by itself at that moment.
+            // Engines refuse to remove what ends by itself at that moment; what they remove already is theirs to end.
             let mut tries = 1;
-            while let Err(error) = self.try_remove(&args) {
-                if tries == REMOVE_TRIES {
-                    return Err(error);
+            loop {
+                match self.try_remove(&args) {
+                    Ok(true) => break,
+                    Ok(false) if tries == REMOVE_TRIES => break,
+                    Err(error) if tries == REMOVE_TRIES => return Err(error),
+                    Ok(false) | Err(_) => tries += 1,
                 }
-                tries += 1;
                 std::thread::sleep(REMOVE_PAUSE);
             }
         }
         Ok(())
     }
 
-    fn try_remove(&self, args: &[&str]) -> Result<(), EngineError> {
+    /// Whether they are gone; they are not yet when the engine is at it.
+    fn try_remove(&self, args: &[&str]) -> Result<bool, EngineError> {
         let called = self.try_call(args)?;
-        let complaint = String::from_utf8_lossy(&called.stderr).to_lowercase();
-        let is_gone = complaint.contains("no such container") || complaint.contains("already in progress");
-        if called.exit.code() == 0 || is_gone {
-            return Ok(());
+        if called.exit.code() == 0 {
+            return Ok(true);
         }
-        Err(self.refused("could not remove a container", &called.stderr))
+        let refused = || self.refused("could not remove a container", &called.stderr);
+        what_is_left(&String::from_utf8_lossy(&called.stderr)).ok_or_else(refused)
     }
 
     /// Removes every container of a run, and says how many there were. Blocking.
@@ -118,5 +120,40 @@ impl Engine {
         let called = self.try_call(&["container", "inspect", "--format", &format, "--", container])?;
         let text = String::from_utf8_lossy(&called.stdout).trim().to_owned();
         Ok((called.exit.code() == 0).then_some(text))
+    }
+}
+
+/// Reads what an engine complained about, one container a line: whether all of them are gone, or nothing when one of
+/// them could not be removed.
+fn what_is_left(complaint: &str) -> Option<bool> {
+    let lines = complaint.lines().map(str::to_lowercase).filter(|line| !line.trim().is_empty());
+    let mut all_gone = None;
+    for line in lines {
+        let is_gone = line.contains("no such container");
+        if !is_gone && !line.contains("already in progress") {
+            return None;
+        }
+        all_gone = Some(is_gone && all_gone.unwrap_or(true));
+    }
+    all_gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_could_not_be_removed_is_not_hidden_by_one_that_is_gone() {
+        let (gone, at_it) = (
+            "Error: No such container: a\n",
+            "Error response from daemon: removal of container b is already in progress\n",
+        );
+        let stays =
+            "Error response from daemon: container c: driver \"overlay2\" failed to remove root filesystem\n";
+        assert_eq!(what_is_left(gone), Some(true));
+        assert_eq!(what_is_left(&format!("{gone}{at_it}")), Some(false));
+        assert_eq!(what_is_left(&format!("{at_it}{gone}")), Some(false));
+        assert_eq!(what_is_left(&format!("{gone}{stays}")), None);
+        assert_eq!(what_is_left(""), None);
     }
 }

@@ -34,6 +34,9 @@ const READ_BY_ENGINES: [&str; 22] = [
     "_",
 ];
 
+/// How long a line of the file gets at most; clients read none that is longer.
+const MAX_LINE: usize = 64 << 10;
+
 /// The variables of a container, by the way that they take.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Variables {
@@ -54,6 +57,11 @@ pub enum VariableError {
         "`:env`: the engine itself reads `{0}`, and this value has lines; give it in one line, or as `:secrets`"
     )]
     Lines(String),
+    /// The engine would obey it, and its file cannot hold it.
+    #[error(
+        "`:env`: the engine itself reads `{0}`, and this value is no UTF-8 text, or is too long; give it as `:secrets`"
+    )]
+    NoLine(String),
 }
 
 impl Variables {
@@ -64,13 +72,18 @@ impl Variables {
     pub fn sort(all: &[(String, Vec<u8>)]) -> Result<Variables, VariableError> {
         let mut sorted = Variables::default();
         for (name, value) in all {
-            if name.is_empty() || name.contains(|c: char| c.is_control() || "=*#".contains(c)) {
+            if name.is_empty()
+                || name.contains(|c: char| c.is_control() || c.is_whitespace() || "=*#".contains(c))
+            {
                 return Err(VariableError::Name(name.clone()));
             }
             if !is_read_by_engines(name) {
                 sorted.by_name.push((name.clone(), OsString::from_vec(value.clone())));
             } else if value.contains(&b'\n') || value.contains(&b'\r') {
                 return Err(VariableError::Lines(name.clone()));
+            } else if std::str::from_utf8(value).is_err() || name.len() + 1 + value.len() >= MAX_LINE {
+                // Docker would print the value when it refuses it, podman change it.
+                return Err(VariableError::NoLine(name.clone()));
             } else {
                 sorted.in_file.push((name.clone(), value.clone()));
             }
@@ -118,9 +131,14 @@ mod tests {
             assert_eq!((sorted.by_name.len(), sorted.file()), (1, None), "{name}");
         }
         assert_eq!(sort("LD_PRELOAD", "a\nB=c"), Err(VariableError::Lines("LD_PRELOAD".to_owned())));
-        for name in ["", "LD_Y\nHTTPS_PR*\nX", "HTTPS_PR*", "#x", "a=b"] {
+        for name in ["", "LD_Y\nHTTPS_PR*\nX", "HTTPS_PR*", "#x", "a=b", "a b"] {
             assert_eq!(sort(name, "v"), Err(VariableError::Name(name.to_owned())));
         }
         assert_eq!(sort("PATH", "a\rb"), Err(VariableError::Lines("PATH".to_owned())));
+        let no_line = Err(VariableError::NoLine("PATH".to_owned()));
+        assert_eq!(Variables::sort(&[("PATH".to_owned(), b"a\xff".to_vec())]), no_line);
+        let long = "x".repeat(MAX_LINE - "PATH=".len());
+        assert_eq!(sort("PATH", &long), no_line);
+        assert!(sort("PATH", &long[1..]).is_ok());
     }
 }

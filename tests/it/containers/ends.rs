@@ -3,7 +3,7 @@
 use super::Boxes;
 
 #[test]
-fn bombs_end_in_their_container() {
+pub(super) fn bombs_end_in_their_container() {
     let Some(mut boxes) = Boxes::new("{:limits {:jobs 2}}") else { return };
     // Both end by themselves: forty processes at most, and memory that a limit of 32 MiB stops.
     let run = boxes.push(
@@ -31,7 +31,7 @@ fn bombs_end_in_their_container() {
 }
 
 #[test]
-fn a_cancelled_run_takes_its_containers_along_also_those_that_ignore_signals() {
+pub(super) fn a_cancelled_run_takes_its_containers_along_also_those_that_ignore_signals() {
     let Some(mut boxes) = Boxes::new("{:limits {:jobs 3}}") else { return };
     let run = boxes.push(
         r#"(ci:job :polite [:quire/push]
@@ -53,7 +53,7 @@ fn a_cancelled_run_takes_its_containers_along_also_those_that_ignore_signals() {
 }
 
 #[test]
-fn what_a_step_leaves_behind_ends_with_its_container() {
+pub(super) fn what_a_step_leaves_behind_ends_with_its_container() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :left [:quire/push]
@@ -68,7 +68,7 @@ fn what_a_step_leaves_behind_ends_with_its_container() {
 }
 
 #[test]
-fn limits_are_those_of_the_host_and_users_are_who_they_should_be() {
+pub(super) fn limits_are_those_of_the_host_and_users_are_who_they_should_be() {
     let Some(mut boxes) = Boxes::new("{:limits {:jobs 1}}") else { return };
     let run = boxes.push(
         r#"(ci:job :users [:quire/push] {:image "localhost/busybox"}

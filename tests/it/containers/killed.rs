@@ -12,7 +12,7 @@ struct Foreign(String);
 impl Foreign {
     fn start(name: &str, label: &str) -> Foreign {
         let label = format!("--label={label}");
-        let ran = engine::podman(&[
+        let ran = engine::call(&[
             "run",
             "--detach",
             "--name",
@@ -30,19 +30,19 @@ impl Foreign {
     }
 
     fn is_running(&self) -> bool {
-        let asked = engine::podman(&["container", "inspect", "--format", "{{.State.Running}}", &self.0]);
+        let asked = engine::call(&["container", "inspect", "--format", "{{.State.Running}}", &self.0]);
         asked.stdout.starts_with(b"true")
     }
 }
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        engine::podman(&["rm", "--force", "--time=0", &self.0]);
+        engine::remove(&self.0);
     }
 }
 
 #[test]
-fn a_container_whose_client_was_killed_is_gone_at_the_end_of_the_run() {
+pub(super) fn a_container_whose_client_was_killed_is_gone_at_the_end_of_the_run() {
     let Some(mut boxes) = Boxes::new(CONFIG) else { return };
     let run = boxes.push(LONG);
     boxes.appears(&run, "began");
@@ -53,13 +53,13 @@ fn a_container_whose_client_was_killed_is_gone_at_the_end_of_the_run() {
 }
 
 #[test]
-fn a_container_whose_runner_was_killed_is_removed_and_look_alikes_are_left_alone() {
+pub(super) fn a_container_whose_runner_was_killed_is_removed_and_look_alikes_are_left_alone() {
     let Some(mut boxes) = Boxes::new(CONFIG) else { return };
     let run = boxes.push(LONG);
     boxes.appears(&run, "began");
     let id = boxes.id(&run);
     let label = "--format={{index .Config.Labels \"quire.instance\"}}";
-    let said = engine::podman(&["inspect", label, "--", &containers(&id)[0]]);
+    let said = engine::call(&["inspect", label, "--", &containers(&id)[0]]);
     let data = boxes.path("data").canonicalize().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), data.to_str().unwrap());
     let other = Foreign::start(&format!("other-{id}"), "quire.run=00000000-0000-0000-0000-000000000000");
@@ -72,7 +72,7 @@ fn a_container_whose_runner_was_killed_is_removed_and_look_alikes_are_left_alone
 }
 
 #[test]
-fn the_next_server_removes_what_killed_ones_have_left() {
+pub(super) fn the_next_server_removes_what_killed_ones_have_left() {
     let Some(mut boxes) = Boxes::new(CONFIG) else { return };
     let run = boxes.push(&LONG.replace("{:secrets", "{:memory \"64MiB\" :secrets"));
     boxes.appears(&run, "began");
@@ -86,7 +86,7 @@ fn the_next_server_removes_what_killed_ones_have_left() {
 }
 
 #[test]
-fn a_run_whose_script_does_not_listen_takes_its_containers_along() {
+pub(super) fn a_run_whose_script_does_not_listen_takes_its_containers_along() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :boxed [:quire/push]
@@ -101,7 +101,7 @@ fn a_run_whose_script_does_not_listen_takes_its_containers_along() {
 }
 
 #[test]
-fn a_name_that_another_container_has_is_a_conflict_and_that_one_stays() {
+pub(super) fn a_name_that_another_container_has_is_a_conflict_and_that_one_stays() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :named [:quire/push]

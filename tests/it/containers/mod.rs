@@ -2,11 +2,13 @@
 //!
 //! Each test has a data folder of its own, and looks at its own containers only, by the label of its runs.
 
+mod docker;
 mod ends;
 mod hostile;
 mod killed;
 mod pull;
 mod rootless;
+mod same;
 mod secrets;
 mod services;
 
@@ -128,6 +130,12 @@ impl Boxes {
         let id = self.id(run);
         assert_eq!(containers(&id), Vec::<String>::new(), "{run}\n{}", self.world.serve_log());
         assert!(!Path::new("/dev/shm").join(format!("quire-{id}")).exists(), "{run}");
+        self.no_process_left(run);
+    }
+
+    /// That no process of a run is left, also when its engine cannot be asked.
+    pub(super) fn no_process_left(&self, run: &str) {
+        let id = self.id(run);
         let mark = format!("QUIRE_RUN={id}");
         let is_gone = |_: &World| processes(|process| contains(&process.join("environ"), &mark)).is_empty();
         assert!(self.world.eventually(is_gone), "processes of {run} are left");
@@ -144,7 +152,7 @@ impl Drop for Boxes {
         for number in 1..=self.pushes {
             let id = self.id(&format!("foo#{number}"));
             for container in containers(&id) {
-                engine::podman(&["rm", "--force", "--time=0", &container]);
+                engine::remove(&container);
             }
             let _none = fs::remove_dir_all(Path::new("/dev/shm").join(format!("quire-{id}")));
         }
@@ -154,7 +162,7 @@ impl Drop for Boxes {
 /// The ids of a run's containers.
 pub(super) fn containers(id: &str) -> Vec<String> {
     let filter = format!("label=quire.run={id}");
-    let listed = engine::podman(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
+    let listed = engine::call(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
     String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -184,7 +192,7 @@ pub(super) fn client(id: &str, step: &str) -> String {
     let name = format!("quire-{id}-{step}\0");
     let is_client = |process: &Path| {
         contains(&process.join("cmdline"), &name)
-            && fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with("podman"))
+            && fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with(engine::name()))
             && contains(&process.join("cmdline"), "\0run\0")
     };
     let found = processes(is_client);

@@ -30,23 +30,22 @@ impl Registry {
 
     /// Pushes an image there as `name` that is nowhere else.
     fn fill(&self, name: &str) {
-        let target = format!("docker://127.0.0.1:{}/{name}", self.port);
+        let target = format!("127.0.0.1:{}/{name}", self.port);
         let image = format!("localhost/quire-test:{}", self.port);
         let change = format!("--change=LABEL port={}", self.port);
-        let made = engine::podman(&["create", engine::IMAGE, "true"]);
+        let made = engine::call(&["create", engine::IMAGE, "true"]);
         let container = String::from_utf8(made.stdout).unwrap();
-        let committed = engine::podman(&["commit", "--quiet", &change, container.trim(), &image]);
+        let committed = engine::call(&["commit", &change, container.trim(), &image]);
         assert!(committed.status.success(), "{}", String::from_utf8_lossy(&committed.stderr));
-        engine::podman(&["rm", container.trim()]);
+        engine::call(&["rm", container.trim()]);
         self.push(&image, &target);
-        assert!(engine::podman(&["rmi", &image]).status.success());
+        assert!(engine::call(&["rmi", &image]).status.success());
     }
 
     fn push(&self, image: &str, target: &str) {
         // The registry may still be on its way.
         for _ in 0..100 {
-            let pushed = engine::podman(&["push", "--quiet", "--tls-verify=false", image, target]);
-            if pushed.status.success() {
+            if engine::push(image, target).status.success() {
                 return;
             }
         }
@@ -60,9 +59,9 @@ impl Drop for Registry {
         self.process.wait().unwrap();
         // What was pulled from it goes from this machine, too.
         let filter = format!("label=port={}", self.port);
-        let listed = engine::podman(&["images", "--quiet", "--filter", &filter]);
+        let listed = engine::call(&["images", "--quiet", "--filter", &filter]);
         for image in String::from_utf8_lossy(&listed.stdout).lines() {
-            engine::podman(&["rmi", "--force", "--", image]);
+            engine::call(&["rmi", "--force", "--", image]);
         }
     }
 }
@@ -88,7 +87,7 @@ fn trust(boxes: &Boxes, port: u16) {
 }
 
 #[test]
-fn images_are_pulled_by_tag_and_digest_and_pinned() {
+pub(super) fn images_are_pulled_by_tag_and_digest_and_pinned() {
     let Some(mut boxes) = boxes("{:limits {:jobs 1}}") else { return };
     let registry = Registry::start(boxes.world.path());
     trust(&boxes, registry.port);
@@ -132,7 +131,7 @@ fn images_are_pulled_by_tag_and_digest_and_pinned() {
 }
 
 #[test]
-fn a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_or_by_the_clock() {
+pub(super) fn a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_or_by_the_clock() {
     let Some(mut boxes) = boxes("{:limits {:jobs 2}}") else { return };
     // It takes connections, and never says anything.
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();

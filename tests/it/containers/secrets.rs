@@ -9,7 +9,7 @@ const FILE: &str = "file-secret-5e7QmLxW";
 const VARIABLE: &str = "variable-secret-9aTzKpRv";
 
 #[test]
-fn a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect() {
+pub(super) fn a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect() {
     let config = format!("{{:secrets {{:file \"{FILE}\" :var \"{VARIABLE}\"}}}}");
     let Some(mut boxes) = Boxes::new(&config) else { return };
     let run = boxes.push(
@@ -29,7 +29,7 @@ fn a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect() {
         assert_eq!(seen, Vec::<String>::new(), "{secret} is in an argument list");
     }
     let [container] = &containers(&id)[..] else { panic!("one container") };
-    let inspected = String::from_utf8(engine::podman(&["inspect", container]).stdout).unwrap();
+    let inspected = String::from_utf8(engine::call(&["inspect", container]).stdout).unwrap();
     assert!(inspected.contains("/run/secrets") && !inspected.contains(FILE), "a file is not in inspect");
     assert!(inspected.contains(VARIABLE), "a variable is, and the manual says so");
     let memory = Path::new("/dev/shm").join(format!("quire-{id}"));
@@ -48,7 +48,7 @@ fn a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect() {
 }
 
 #[test]
-fn what_the_engine_would_obey_does_not_reach_its_client() {
+pub(super) fn what_the_engine_would_obey_does_not_reach_its_client() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :boxed [:quire/push]

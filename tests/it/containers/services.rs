@@ -3,7 +3,7 @@
 use super::{Boxes, containers};
 
 #[test]
-fn a_service_has_a_log_and_goes_with_the_job_also_with_a_cancelled_one() {
+pub(super) fn a_service_has_a_log_and_goes_with_the_job_also_with_a_cancelled_one() {
     let Some(mut boxes) = Boxes::new("{:limits {:jobs 1}}") else { return };
     let run = boxes.push(
         r#"(ci:job :first [:quire/push]
@@ -25,7 +25,7 @@ fn a_service_has_a_log_and_goes_with_the_job_also_with_a_cancelled_one() {
 }
 
 #[test]
-fn a_service_that_dies_or_is_not_there_fails_the_job_and_says_so() {
+pub(super) fn a_service_that_dies_or_is_not_there_fails_the_job_and_says_so() {
     let Some(mut boxes) = Boxes::new("{:limits {:jobs 2}}") else { return };
     let run = boxes.push(
         r#"(ci:job :dies [:quire/push]
@@ -48,7 +48,7 @@ fn a_service_that_dies_or_is_not_there_fails_the_job_and_says_so() {
 }
 
 #[test]
-fn a_job_that_waits_for_a_service_that_never_gets_ready_can_be_cancelled() {
+pub(super) fn a_job_that_waits_for_a_service_that_never_gets_ready_can_be_cancelled() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :waits [:quire/push]

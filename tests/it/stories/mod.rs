@@ -107,6 +107,26 @@ stories! {
     watch_told
 }
 
+/// The stories of containers, told by docker, too.
+mod by_docker {
+    use super::{engine, tell};
+
+    #[test]
+    fn container() {
+        engine::by_docker(|| tell("container"));
+    }
+
+    #[test]
+    fn container_denied() {
+        engine::by_docker(|| tell("container_denied"));
+    }
+
+    #[test]
+    fn container_dockerfile() {
+        engine::by_docker(|| tell("container_dockerfile"));
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
 }

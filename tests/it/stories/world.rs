@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::engine;
+
 /// How long a command, or a fact that has to come, may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -50,14 +52,16 @@ impl World {
     pub(crate) fn command(&self, program: &str) -> Command {
         // The Python of dev/setup, which has a mail server, stands before the one of the machine.
         let root = env!("CARGO_MANIFEST_DIR");
+        let variables = engine::variables();
         let path = format!(
             "{}/bin:{root}/target/venv/bin:{}",
             self.path().display(),
-            std::env::var("PATH").unwrap()
+            variables.iter().find(|(name, _)| *name == "PATH").unwrap().1
         );
         let mut command = Command::new(program);
         command
             .env_clear()
+            .envs(variables)
             .env("PATH", path)
             .env("T", self.path())
             .env("RECEIVERS", Path::new(root).join("tests/receivers"))

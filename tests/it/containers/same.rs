@@ -1,0 +1,91 @@
+//! What engines do differently by themselves, and must not: a step's result is the same by each.
+
+use super::{Boxes, engine};
+
+#[test]
+pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
+    let Some(mut boxes) = Boxes::new("{:limits {:jobs 1}}") else { return };
+    let run = boxes.push(
+        r#"(ci:job :asked [:quire/push]
+             (fn [{: container : log : sh}]
+               (fn tell [what r] (log (.. what ": " r.exit " " r.stdout)))
+               (tell "tmp" (container "localhost/busybox" "printf '#!/bin/sh\necho runs' >/tmp/x; chmod +x /tmp/x; /tmp/x"))
+               (tell "nowhere" (container "localhost/busybox" "pwd" {:cwd "no/where"}))
+               (tell "file" (container "localhost/busybox" "pwd" {:cwd ".quire/ci.fnl"}))
+               (tell "made" (sh "ls -d no 2>/dev/null"))
+               (tell "link" (do (sh "ln -s .quire link") (container "localhost/busybox" "ls" {:cwd "link"})))
+               (tell "cpus" (container "localhost/busybox" "echo all" {:cpus 512}))
+               (tell "no program" (container "localhost/busybox" ["nope"]))
+               (tell "no command" (container "localhost/busybox" "nope"))
+               (tell "no executable" (container "localhost/busybox" ["/etc/hosts"]))
+               (tell "folder" (container "localhost/busybox" ["/tmp"]))
+               (tell "input" (container "localhost/busybox" "wc -c" {:input (string.rep "x" 300000)}))
+               (tell "unread" (container "localhost/busybox" "true" {:input (string.rep "x" 300000)}))
+               (tell "bytes" (container "localhost/busybox" "od -An -c" {:input "\016\017\255\n"}))
+               (tell "closed" (container "localhost/busybox" "cat"))
+               (tell "signal" (container "localhost/busybox" "kill -TERM $$; sleep 9"))
+               (tell "both" (container "localhost/busybox" "head -c 5000000 /dev/zero >&2; head -c 100 /dev/zero | tr '\\0' x"))
+               (each [_ env (ipairs [{"A B" "v"} {:PATH "\255"} {:PATH (string.rep "x" 66000)}])]
+                 (let [(ok problem) (pcall #(container "localhost/busybox" "true" {: env}))]
+                   (log (.. "env " (tostring ok) ": " (tostring problem)))))
+               (let [(ok problem) (pcall #(container "localhost/busybox" "true" {:memory "4"}))]
+                 (log (.. "memory " (tostring ok) ": " (tostring problem))))
+               nil))"#,
+    );
+    boxes.wait(&run);
+    let log = boxes.logs(&run, "asked");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains(": ") && !line.contains('│')).collect();
+
+    for line in [
+        "tmp: 0 runs",
+        "nowhere: 126 ",
+        "file: 126 ",
+        "link: 0 ci.fnl",
+        "cpus: 0 all",
+        "no program: 127 ",
+        "no command: 127 ",
+        "no executable: 126 ",
+        "folder: 126 ",
+        "input: 0 300000",
+        "unread: 0 ",
+        "closed: 0 ",
+        "bytes: 0  020 021 377  \\n",
+        "signal: 143 ",
+        r#"env false: `:env`: "A B" is no name of a variable that a container can have"#,
+        "env false: `:env`: the engine itself reads `PATH`, and this value is no UTF-8 text, or is too long; give it as `:secrets`",
+    ] {
+        assert!(told.iter().any(|found| found.trim_end() == line.trim_end()), "{line}\n{log}");
+    }
+    boxes.nothing_left(&run);
+}
+
+#[test]
+pub(super) fn the_volumes_of_an_image_are_a_services_own_and_go_with_it() {
+    let Some(mut boxes) = Boxes::new("{}") else { return };
+    let image = format!("localhost/quire-test-volume-{}", std::process::id());
+    let folder = boxes.path("image");
+    std::fs::create_dir(&folder).unwrap();
+    let text = "FROM localhost/busybox\nRUN mkdir -m 1777 /data && echo old >/data/old\nVOLUME /data\n";
+    std::fs::write(folder.join("Dockerfile"), text).unwrap();
+    let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+    let line = [&["build", "--quiet", "--tag", &image], &limits[..], &[folder.to_str().unwrap()]].concat();
+    let built = engine::call(&line);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let run = boxes.push(&format!(
+        r#"(ci:job :db [:quire/push]
+             {{:image "{image}"
+              :services {{:db {{:image "{image}" :health "test -e /data/ready"
+                              :cmd "printf '#!/bin/sh\\necho runs' >/data/x; chmod +x /data/x; /data/x; ls /data; touch /data/ready; exec sleep 600"}}}}}}
+             (fn [{{: sh}}] (sh "cat /data/old")))"#
+    ));
+    boxes.wait(&run);
+    engine::call(&["rmi", "--force", &image]);
+    boxes.ends(&run, "passed");
+    let log = boxes.logs(&run, "db");
+    assert!(log.contains("runs\nold\nx\n") && log.matches("old\n").count() == 2, "{log}");
+    boxes.nothing_left(&run);
+    if engine::name() == "docker" {
+        let left = engine::call(&["volume", "ls", "--quiet"]);
+        assert_eq!(String::from_utf8(left.stdout).unwrap(), "", "docker has them on disk");
+    }
+}
