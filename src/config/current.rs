@@ -18,7 +18,17 @@ pub struct CurrentSettings {
     path: PathBuf,
     /// A list of watches that count as those of `config.fnl`.
     list: Option<PathBuf>,
-    last: Mutex<([Stamp; 2], Arc<Settings>)>,
+    last: Mutex<Last>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Last {
+    stamps: [Stamp; 2],
+    /// The last good settings.
+    settings: Arc<Settings>,
+    /// What is wrong with the files since.
+    trouble: Option<String>,
 }
 
 impl CurrentSettings {
@@ -37,34 +47,45 @@ impl CurrentSettings {
     pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<CurrentSettings, ConfigError> {
         let stamps = stamps(&path, list.as_deref());
         let settings = load_both(&path, list.as_deref())?;
-        Ok(CurrentSettings { path, list, last: Mutex::new((stamps, Arc::new(settings))) })
+        let last = Last { stamps, settings: Arc::new(settings), trouble: None };
+        Ok(CurrentSettings { path, list, last: Mutex::new(last) })
     }
 
     /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
     pub fn unchanged(&self) -> Option<Arc<Settings>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (stamps(&self.path, self.list.as_deref()) == last.0).then(|| Arc::clone(&last.1))
+        (stamps(&self.path, self.list.as_deref()) == last.stamps).then(|| Arc::clone(&last.settings))
+    }
+
+    /// What is wrong with the files as they are now, so that older settings are in force: one line for whoever is not the
+    /// operator. It has the place of the first mistake and not its text, which may hold what stands in the file. Blocking.
+    pub fn trouble(&self) -> Option<String> {
+        self.get();
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = stamps(&self.path, self.list.as_deref());
-        if stamps != last.0 {
-            last.0 = stamps;
+        if stamps != last.stamps {
+            last.stamps = stamps;
+            last.trouble = None;
             match load_both(&self.path, self.list.as_deref()) {
                 // An editor empties a file before it fills it: that moment must not take all secrets away.
                 Ok(_) if is_blank(&self.path) => {
                     tracing::warn!(
                         "config.fnl is empty, the last good one stays valid; {{}} would mean no settings"
                     );
+                    last.trouble = Some("config.fnl is empty".to_owned());
                 }
                 Ok(settings) => {
                     tracing::info!("the settings have changed");
-                    last.1 = Arc::new(settings);
+                    last.settings = Arc::new(settings);
                 }
                 Err(ConfigError::Wrong(wrong)) => {
                     let problems = render_all(&wrong);
+                    last.trouble = Some(format!("{} cannot be used", first_place(&wrong)));
                     tracing::error!(
                         "{} cannot be used, the last good one stays valid:\n{problems}",
                         self.shown()
@@ -72,6 +93,7 @@ impl CurrentSettings {
                 }
                 Err(error) => {
                     let problem = chain(&error);
+                    last.trouble = Some(format!("{} cannot be read", self.shown()));
                     tracing::error!(
                         problem,
                         "{} cannot be read, the last good one stays valid",
@@ -80,7 +102,7 @@ impl CurrentSettings {
                 }
             }
         }
-        Arc::clone(&last.1)
+        Arc::clone(&last.settings)
     }
 
     /// The files for a message.
@@ -111,6 +133,13 @@ fn load_both(path: &std::path::Path, list: Option<&std::path::Path>) -> Result<S
     }
     settings.watches.extend(listed.into_iter().map(|listed| listed.watch));
     Ok(settings)
+}
+
+/// The place of the first of some mistakes, in a file without its folder.
+fn first_place(wrong: &[Diagnostic]) -> String {
+    let first = wrong.iter().min_by_key(|wrong| (wrong.severity, wrong.file.clone(), wrong.span));
+    let place = first.map(Diagnostic::place).unwrap_or_default();
+    place.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 fn stamps(path: &std::path::Path, list: Option<&std::path::Path>) -> [Stamp; 2] {
@@ -165,12 +194,16 @@ mod tests {
         std::fs::write(&path, "{:limits {:runs 7}}").unwrap();
         assert!(current.unchanged().is_none());
         assert_eq!(current.get().limits.runs, 7);
+        assert_eq!(current.trouble(), None);
         std::fs::write(&path, "").unwrap();
+        assert_eq!(current.trouble().as_deref(), Some("config.fnl is empty"));
         assert_eq!(current.get().limits.runs, 7);
-        std::fs::write(&path, "{:limits {:runs 0}}   ").unwrap();
+        std::fs::write(&path, "{:limits {:runs 0} :pass-env [\"x=hunter2\"]}   ").unwrap();
         assert_eq!(current.get().limits.runs, 7);
+        assert_eq!(current.trouble().as_deref(), Some("config.fnl:1:17 cannot be used"));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(current.get().limits.runs, 2);
+        assert_eq!(current.trouble(), None);
         std::fs::write(&path, "{").unwrap();
         assert!(CurrentSettings::load(path).is_err());
     }
