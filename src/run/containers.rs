@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
@@ -15,7 +15,8 @@ use crate::executor::{Environment, Host, Program, StepSpec};
 use crate::journal::Fact;
 use crate::model::{RunId, chain};
 use crate::policy::{
-    ContainerRequest, Decision, Demand, ImageRef, Policy, Verdict, check_signature, decide, is_allowed,
+    ContainerRequest, Decision, Demand, ImageRef, Policy, Verdict, check_signature, decide, decide_among,
+    is_allowed, told,
 };
 use crate::script::{HostError, Pull};
 
@@ -47,6 +48,8 @@ pub struct Containers {
     images: Mutex<HashMap<String, Arc<OnceCell<LocalImage>>>>,
     /// What was decided about and allowed, by job: it is written down once.
     allowed: Mutex<HashSet<(String, String)>>,
+    /// What jobs declare, for hints.
+    pub(super) declared: OnceLock<Vec<ContainerRequest>>,
     /// Whether something may have been left: a step did not end as containers do by themselves.
     unsure: AtomicBool,
 }
@@ -80,6 +83,7 @@ impl Containers {
             engine: OnceCell::new(),
             images: Mutex::default(),
             allowed: Mutex::default(),
+            declared: OnceLock::new(),
             unsure: AtomicBool::new(false),
         }
     }
@@ -119,7 +123,8 @@ impl Containers {
         if self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
             return Ok(());
         }
-        self.record(job, decide(&self.policy, request))?;
+        let declared = self.declared.get().map(Vec::as_slice).unwrap_or_default();
+        self.record(job, decide_among(&self.policy, declared, request))?;
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(known);
         Ok(())
     }
@@ -132,12 +137,12 @@ impl Containers {
         let mut denied = Vec::new();
         for decision in decisions {
             if decision.verdict == Verdict::Deny {
-                denied.push(decision.to_string());
+                denied.push(decision.clone());
             }
             let written = self.recorder.write(fact(job, decision));
             written.map_err(|error| HostError::Broken(chain(&error)))?;
         }
-        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(denied.join("\n"))) }
+        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(told(&denied))) }
     }
 
     /// The image that a request means, pulled if that has to be; looked for once in a run.
