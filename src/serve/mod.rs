@@ -16,4 +16,4 @@ mod watch_announce;
 mod watcher;
 
 pub use start::{ServeError, ServeOptions, Stopped, serve};
-pub use walls::{Gap, gaps};
+pub use walls::{Gap, gaps, watch_note};

@@ -63,15 +63,22 @@ pub(super) fn check(settings: &Settings, data: &DataDir, path: Option<&str>) -> 
     Ok(())
 }
 
+/// What stands between the steps of a watched repository and this machine, and which secrets its jobs get: one line.
+pub fn watch_note(settings: &Settings) -> String {
+    let secrets = "its jobs get no secrets but those whose :repos name it";
+    if has_wall(settings) { secrets.to_owned() } else { format!("its steps {OPEN_TO_STEPS}; {secrets}") }
+}
+
+/// What is so without a wall.
+const OPEN_TO_STEPS: &str = "run with the account of the server and can read its files; :steps {:user …} or \
+                             :steps {:sandbox :bwrap} would stand in between";
+
 /// Says that the code of watched repositories, which others may write, can read what the server can. `count` is how many
 /// there are.
 pub(super) fn warn_of_watches(settings: &Settings, count: usize) {
     if !has_wall(settings) && count > 0 {
         let are = if count == 1 { "1 repository is" } else { &format!("{count} repositories are") };
-        tracing::warn!(
-            "{are} watched: their steps run with the account of this server and can read its files; :steps {{:user …}} or \
-             :steps {{:sandbox :bwrap}} would stand in between"
-        );
+        tracing::warn!("{are} watched: their steps {OPEN_TO_STEPS}");
     }
 }
 
