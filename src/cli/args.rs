@@ -193,7 +193,7 @@ fn perform(cli: Cli) -> Ended {
         return Err(Failure::new(Code::Usage, "there is no command").hint("quire --help lists them"));
     };
     let anywhere = || place::data_dir(cli.data.clone());
-    let made = || place::make_data_dir(anywhere()?);
+    let made = || place::make_data_dir(anywhere()?, "name another data folder with --data or QUIRE_DATA");
     let data = || place::existing(anywhere()?);
     match command {
         Command::Serve { bind, profile, no_socket } => {

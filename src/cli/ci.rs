@@ -115,8 +115,8 @@ fn evaluate(files: &PipelineFiles) -> Checked {
     let vm = loaded.vm(VM_MEMORY, Arc::new(NoJobs)).map_err(quire)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| quire(error.to_string()))?;
-    let graph = runtime.block_on(loaded.evaluate(&vm))?;
-    let warnings = loaded.warnings().iter().map(crate::journal::DiagnosticFact::to_diagnostic).collect();
+    let (graph, warnings) = runtime.block_on(loaded.evaluate(&vm))?;
+    let warnings = warnings.iter().map(crate::journal::DiagnosticFact::to_diagnostic).collect();
     Ok((job_facts(&graph), warnings))
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::ops::{alone, ask, refused};
-use super::place::{database, environment};
+use super::place::{database, environment, note_if_empty};
 use crate::config::{self, ConfigError, DataDir};
 use crate::model::suggest;
 use crate::notify::{deliver, find_target, test_message, variables};
@@ -50,6 +50,7 @@ fn list(data: &DataDir, limit: usize, as_json: bool) -> Ended {
     if as_json {
         print_json(&Value::Array(rows.iter().map(row_json).collect()));
     } else {
+        note_if_empty(rows.is_empty(), "no messages yet; :notify in config.fnl says who is told of what");
         print(&rows.iter().map(row_line).collect::<String>());
     }
     Ok(Code::Done)

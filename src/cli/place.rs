@@ -37,12 +37,11 @@ fn resolved(data: DataDir) -> Result<DataDir, Failure> {
 }
 
 /// The data folder, made when it is not there.
-pub(crate) fn make_data_dir(data: DataDir) -> Result<DataDir, Failure> {
+pub(crate) fn make_data_dir(data: DataDir, hint: &str) -> Result<DataDir, Failure> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.path());
     made.map_err(|error| {
-        Failure::new(Code::Broken, format!("could not make {}: {error}", data.path().display()))
-            .hint("name another data folder with --data or QUIRE_DATA")
+        Failure::new(Code::Broken, format!("could not make {}: {error}", data.path().display())).hint(hint)
     })?;
     resolved(data)
 }
@@ -103,6 +102,13 @@ pub(super) fn profiles(flag: Option<&str>) -> Result<StartProfiles, Failure> {
         environment: environment.map(|text| parse(&text, "QUIRE_PROFILE")).transpose()?,
         flag: flag.map(|text| parse(text, "--profile")).transpose()?,
     })
+}
+
+/// Says on standard error why a list has nothing in it.
+pub(super) fn note_if_empty(is_empty: bool, note: impl std::fmt::Display) {
+    if is_empty {
+        eprintln!("{note}");
+    }
 }
 
 /// Whether a server has the data folder that opens no socket.

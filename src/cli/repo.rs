@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::exit::{Code, Ended, Failure, print, print_json};
+use super::place::note_if_empty;
 use crate::config::DataDir;
 use crate::forge::{self, RepoError};
 use crate::model::RepoName;
@@ -164,6 +165,7 @@ fn list(data: &DataDir, as_json: bool) -> Result<(), Failure> {
         print_json(&listed.iter().map(repo).collect());
         return Ok(());
     }
+    note_if_empty(listed.is_empty(), "no repositories yet; quire repo new NAME");
     let mut out = String::new();
     for repo in &listed {
         out.push_str(&format!("{}\n", repo.name));

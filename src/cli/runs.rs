@@ -1,14 +1,26 @@
 //! `quire runs` and `quire show`: they read, with or without a server.
 
 use super::exit::{Code, Ended, Failure, print, print_json};
-use super::place::{database, find_run, server_url};
+use super::place::{database, find_run, note_if_empty, server_url};
 use crate::config::DataDir;
 use crate::model::RepoName;
 use crate::store::{self, RunFilter};
 use crate::view::{RunView, run_json, run_list, run_page, runs_json};
 
 /// `quire runs`.
-pub(crate) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
+pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
+    let of = repo.map(|repo| format!(" of {repo}")).unwrap_or_default();
+    let none = format!("no runs yet{of}; push to a repository that has .quire/ci.fnl");
+    list_or_note(data, repo, (limit, as_json), &none)
+}
+
+/// The same; `none` is said when there are none.
+pub(crate) fn list_or_note(
+    data: &DataDir,
+    repo: Option<&str>,
+    (limit, as_json): (usize, bool),
+    none: &str,
+) -> Ended {
     let repo = repo.map(RepoName::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
     if let Some(name) = &repo
         && crate::forge::find(data.path(), name).is_err()
@@ -28,6 +40,7 @@ pub(crate) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bo
     if as_json {
         print_json(&runs_json(&views));
     } else {
+        note_if_empty(views.is_empty(), none);
         print(&run_list(&views, &jiff::tz::TimeZone::system()));
     }
     Ok(Code::Done)

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::ops::alone;
-use super::place::database;
+use super::place::{database, note_if_empty, serves_without_socket};
 use super::watch_import::import;
 use crate::config::{self, ConfigError, DEFAULT_EVERY, DataDir, Settings, WatchDecl};
 use crate::http::WatchFrame;
 use crate::intake::{WatchError, WatchState, add_watch, all_watches, remove_watch};
-use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, Timestamp, chain, parse_duration};
+use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, Timestamp, chain, parse_duration, suggest};
+use crate::serve::watch_note;
 use crate::store::{self, WatchStatus};
 use crate::sys::{clock, http_client};
 
@@ -162,6 +163,7 @@ fn add(data: &DataDir, watch: &WatchDecl) -> Ended {
     if let Some(warning) = watch.warning() {
         eprintln!("warning: {warning}");
     }
+    eprintln!("warning: {}", watch_note(&settings));
     print(&format!(
         "{} watches {} of {} every {}\n",
         watch.name,
@@ -188,6 +190,9 @@ fn remove(data: &DataDir, name: &RepoName) -> Ended {
 fn now(data: &DataDir, name: Option<&RepoName>) -> Ended {
     let asked = json!({ "name": name.map(RepoName::as_str) });
     let Some(answer) = ask(data, "/watches/now", &asked, LONG_PATIENCE)? else {
+        if serves_without_socket(data) {
+            return Err(nobody_to_ask(data, name)?);
+        }
         return Err(Failure::new(Code::Broken, "the server does not answer")
             .hint("`quire serve` looks at every watch when it starts"));
     };
@@ -204,6 +209,27 @@ fn now(data: &DataDir, name: Option<&RepoName>) -> Ended {
     print(&rows.iter().map(|row| row.line()).collect::<String>());
     let all_well = rows.iter().all(|row| row.state() == WatchState::Following.as_str());
     Ok(if all_well { Code::Done } else { Code::Failed })
+}
+
+/// The server looks by itself, and cannot be asked to do it now.
+fn nobody_to_ask(data: &DataDir, name: Option<&RepoName>) -> Result<Failure, Failure> {
+    let rows = rows(data)?;
+    let found = rows.iter().find(|row| Some(&row.watch.name) == name);
+    let often = match (name, found) {
+        (Some(name), None) => {
+            return Err(failure(&WatchError::NotFound {
+                name: name.clone(),
+                near: suggest(name.as_str(), rows.iter().map(|row| row.watch.name.as_str()))
+                    .map(str::to_owned),
+            }));
+        }
+        (_, Some(row)) => format!("at {} every {}", row.watch.name, shown(row.watch.every)),
+        (None, None) => "as often as quire watch list says".to_owned(),
+    };
+    let problem = "the server of this data folder has no socket to be asked over";
+    Ok(Failure::new(Code::Broken, problem).hint(format!(
+        "it looks by itself, {often}; or stop it and start it again, which looks at every watch at once"
+    )))
 }
 
 /// A watch with what is known of it.
@@ -236,6 +262,7 @@ fn list(data: &DataDir, as_json: bool) -> Ended {
     if as_json {
         print_json(&rows.iter().map(Row::json).collect());
     } else {
+        note_if_empty(rows.is_empty(), "nothing is watched yet; quire watch add URL BRANCH");
         print(&rows.iter().map(Row::line).collect::<String>());
     }
     Ok(Code::Done)

@@ -87,7 +87,10 @@ fn perform(words: &[&str]) -> Ended {
         ["configure", "service"] => configure(&places()?, false),
         ["configure", "service", "--print"] => configure(&places()?, true),
         ["repo"] => repositories(&places()?),
-        ["jobs"] => runs::list(&places()?.data, None, MAX_RUNS, false),
+        ["jobs"] => {
+            let none = format!("no runs yet; {NAME} runs what comes to the branches that Repo.toml names");
+            runs::list_or_note(&places()?.data, None, (MAX_RUNS, false), &none)
+        }
         ["logs"] => output(&places()?, None),
         ["logs", repo] => output(&places()?, Some(repo)),
         ["reset"] => reset(&places()?),
@@ -146,7 +149,7 @@ fn watch(places: &Places) -> Ended {
         eprintln!("warning: {} names no repository yet", list.display());
         eprintln!("hint: {NAME} add PATH BRANCH");
     }
-    let data = make_data_dir(places.data.clone())?;
+    let data = make_data_dir(places.data.clone(), "name another folder with $XDG_DATA_HOME")?;
     let variables = variables(&places.config.join(DOTENV))?;
     serve_alone(data, Beside { watch_list: Some(list), shows_output: true, variables })
 }

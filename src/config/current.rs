@@ -27,7 +27,10 @@ struct Last {
     stamps: [Stamp; 2],
     /// Whether the settings are those of a file.
     is_written: bool,
+    /// The last good settings.
     settings: Arc<Settings>,
+    /// What is wrong with the files since.
+    trouble: Option<String>,
 }
 
 impl CurrentSettings {
@@ -47,7 +50,7 @@ impl CurrentSettings {
         let stamps = stamps(&path, list.as_deref());
         let text = text_of(&path)?;
         let settings = Arc::new(read_both(text.as_deref(), list.as_deref())?);
-        let last = Last { stamps, is_written: text.is_some(), settings };
+        let last = Last { stamps, is_written: text.is_some(), settings, trouble: None };
         Ok(CurrentSettings { path, list, last: Mutex::new(last) })
     }
 
@@ -57,12 +60,20 @@ impl CurrentSettings {
         (stamps(&self.path, self.list.as_deref()) == last.stamps).then(|| Arc::clone(&last.settings))
     }
 
+    /// What is wrong with the files as they are now, so that older settings are in force: one line for whoever is not the
+    /// operator. It has the place of the first mistake and not its text, which may hold what stands in the file. Blocking.
+    pub fn trouble(&self) -> Option<String> {
+        self.get();
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = stamps(&self.path, self.list.as_deref());
         if stamps != last.stamps {
             last.stamps = stamps;
+            last.trouble = None;
             let text = text_of(&self.path);
             // An editor empties a file before it fills it, or takes it away before it writes another: that moment must
             // not take all secrets away.
@@ -77,6 +88,7 @@ impl CurrentSettings {
                     tracing::warn!(
                         "config.fnl is empty or gone, the last good one stays valid; {{}} would mean no settings"
                     );
+                    last.trouble = Some("config.fnl is empty or gone".to_owned());
                 }
                 Ok(settings) => {
                     tracing::info!("the settings have changed");
@@ -84,6 +96,7 @@ impl CurrentSettings {
                 }
                 Err(ConfigError::Wrong(wrong)) => {
                     let problems = render_all(&wrong);
+                    last.trouble = Some(format!("{} cannot be used", first_place(&wrong)));
                     tracing::error!(
                         "{} cannot be used, the last good one stays valid:\n{problems}",
                         self.shown()
@@ -91,6 +104,7 @@ impl CurrentSettings {
                 }
                 Err(error) => {
                     let problem = chain(&error);
+                    last.trouble = Some(format!("{} cannot be read", self.shown()));
                     tracing::error!(
                         problem,
                         "{} cannot be read, the last good one stays valid",
@@ -131,6 +145,13 @@ fn read_both(text: Option<&[u8]>, list: Option<&std::path::Path>) -> Result<Sett
     }
     settings.watches.extend(listed.into_iter().map(|listed| listed.watch));
     Ok(settings)
+}
+
+/// The place of the first of some mistakes, in a file without its folder.
+fn first_place(wrong: &[Diagnostic]) -> String {
+    let first = wrong.iter().min_by_key(|wrong| (wrong.severity, wrong.file.clone(), wrong.span));
+    let place = first.map(Diagnostic::place).unwrap_or_default();
+    place.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 fn stamps(path: &std::path::Path, list: Option<&std::path::Path>) -> [Stamp; 2] {
@@ -180,14 +201,18 @@ mod tests {
         std::fs::write(&path, "{:limits {:runs 7}}").unwrap();
         assert!(current.unchanged().is_none());
         assert_eq!(current.get().limits.runs, 7);
+        assert_eq!(current.trouble(), None);
         std::fs::write(&path, "").unwrap();
+        assert_eq!(current.trouble().as_deref(), Some("config.fnl is empty or gone"));
         assert_eq!(current.get().limits.runs, 7);
-        std::fs::write(&path, "{:limits {:runs 0}}   ").unwrap();
+        std::fs::write(&path, "{:limits {:runs 0} :pass-env [\"x=hunter2\"]}   ").unwrap();
         assert_eq!(current.get().limits.runs, 7);
+        assert_eq!(current.trouble().as_deref(), Some("config.fnl:1:17 cannot be used"));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(current.get().limits.runs, 7);
         std::fs::write(&path, "{}").unwrap();
         assert_eq!(current.get().limits.runs, 2);
+        assert_eq!(current.trouble(), None);
         std::fs::write(&path, "{").unwrap();
         assert!(CurrentSettings::load(path).is_err());
     }

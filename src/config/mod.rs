@@ -22,6 +22,6 @@ pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_fol
 pub use read::{ConfigError, load, read};
 pub use scope::{Asker, MissingGrant, WATCH_EVENT};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
-pub use steps::{INSTALL_BWRAP, StepSettings, StepUser, find as find_step_user};
+pub use steps::{INSTALL_BWRAP, ShownPath, StepSettings, StepUser, find as find_step_user};
 pub use watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl, check_every};
 pub use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};

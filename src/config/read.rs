@@ -107,7 +107,10 @@ impl Reader {
                 "secrets" => settings.secrets = self.secrets(value),
                 "pass-env" => settings.pass_env = self.names(value),
                 "limits" => settings.limits = self.limits(value),
-                "policy" => settings.policy = self.policy(value),
+                "policy" => {
+                    settings.policy = self.policy(value);
+                    settings.bundle = value.get("bundle").cloned();
+                }
                 "steps" => settings.steps = read_steps(self, value),
                 "watch" => settings.watches = self.watches(value),
                 "notify" => {} // below, when all secrets are known

@@ -11,6 +11,7 @@ use super::policy::PolicySettings;
 use super::steps::StepSettings;
 use super::watch::WatchDecl;
 use crate::model::{JobId, RefName, RepoName, SecretName};
+use crate::script::Node;
 
 /// What `config.fnl` says.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What containers may.
     pub policy: PolicySettings,
+    /// Where the policy bundle is named.
+    pub bundle: Option<Node>,
     /// What stands between steps and this machine.
     pub steps: StepSettings,
     /// Branches of repositories elsewhere.
@@ -112,6 +115,7 @@ impl Default for Settings {
             pass_env: Vec::new(),
             limits: Limits::default(),
             policy: PolicySettings::default(),
+            bundle: None,
             steps: StepSettings::default(),
             watches: Vec::new(),
             notify: NotifySettings::default(),

@@ -22,8 +22,8 @@ pub struct StepSettings {
     pub sandbox: Option<Node>,
     /// Whether a job may have the network in its sandbox.
     pub network: Option<bool>,
-    /// What sandboxes show beside the folders of the system.
-    pub read: Vec<PathBuf>,
+    /// What sandboxes show beside the folders of the system, with its places.
+    pub read: Vec<ShownPath>,
 }
 
 /// The user of steps, as `config.fnl` names it.
@@ -31,6 +31,14 @@ pub struct StepSettings {
 pub struct StepUser {
     /// The login name.
     pub name: String,
+    node: Node,
+}
+
+/// A path that sandboxes show, as `config.fnl` names it.
+#[derive(Debug, Clone)]
+pub struct ShownPath {
+    /// The path.
+    pub path: PathBuf,
     node: Node,
 }
 
@@ -48,11 +56,15 @@ pub(super) fn read_steps(reader: &mut Reader, table: &Node) -> StepSettings {
             "sandbox" => steps.sandbox = reader.take(sandbox(value)),
             "network" => steps.network = reader.take(value.as_bool()),
             "read" => {
-                steps.read = reader.list(value, |text| {
+                let places = value.as_list().unwrap_or_default().to_vec();
+                let paths = reader.list(value, |text| {
                     let path = PathBuf::from(text);
                     let fits = path.is_absolute() && path.parent().is_some();
                     if fits { Ok(path) } else { Err(format!("`{text}` is not an absolute path below `/`")) }
                 });
+                // With a mistake there are fewer paths than places, and no settings come of it.
+                let shown = paths.into_iter().zip(places);
+                steps.read = shown.map(|(path, node)| ShownPath { path, node }).collect();
             }
             _ => reader.wrong.push(key.unknown_key(&STEP_KEYS)),
         }
@@ -96,7 +108,21 @@ impl StepUser {
     }
 }
 
+impl ShownPath {
+    /// The mistake that nothing is there.
+    fn missing(&self) -> Option<Diagnostic> {
+        let error = std::fs::metadata(&self.path).err()?;
+        let problem = format!("sandboxes cannot show `{}`: {error}", self.path.display());
+        Some(self.node.error(problem).help("take it out, or make it; until then no step begins in a sandbox"))
+    }
+}
+
 impl StepSettings {
+    /// The mistakes of paths that are shown in sandboxes and not there.
+    pub fn missing_paths(&self) -> Vec<Diagnostic> {
+        self.read.iter().filter_map(ShownPath::missing).collect()
+    }
+
     /// The mistake that a sandbox is demanded and cannot be made here.
     pub fn missing_sandbox(&self, is_there: impl FnOnce() -> bool) -> Option<Diagnostic> {
         let node = self.sandbox.as_ref().filter(|_| !is_there())?;
@@ -167,7 +193,10 @@ mod tests {
         let steps = read(text.as_bytes()).unwrap().steps;
         assert_eq!(steps.user.as_ref().map(|user| user.name.as_str()), Some("ci"));
         assert_eq!((steps.no_new_privs, steps.network), (Some(false), Some(true)));
-        assert!(steps.sandbox.is_some() && steps.read == ["/srv/x"].map(std::path::PathBuf::from));
+        assert!(steps.sandbox.is_some() && steps.read[0].path == std::path::Path::new("/srv/x"));
+        let missing = steps.missing_paths();
+        assert_eq!(missing[0].place(), "config.fnl:1:77");
+        assert!(missing[0].message.starts_with("sandboxes cannot show `/srv/x`: "));
         assert!(steps.missing_sandbox(|| true).is_none());
         let missing = steps.missing_sandbox(|| false).unwrap();
         assert_eq!(missing.place(), "config.fnl:1:50");

@@ -2,6 +2,7 @@
 //! verdict, with `-o ci.log` all output.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -82,8 +83,7 @@ impl Reporter {
         let deadline = Instant::now() + EVALUATION_PATIENCE;
         for id in ids.iter().take(MAX_RUNS) {
             if let Some(mut live) = self.app.live.follow(*id) {
-                let known =
-                    |record: &std::sync::Arc<RunRecord>| record.is_evaluated || record.outcome.is_some();
+                let known = |record: &Arc<RunRecord>| record.is_evaluated || record.outcome.is_some();
                 let _late = timeout_at(deadline, live.wait_for(known)).await.is_err();
             }
         }
@@ -92,6 +92,9 @@ impl Reporter {
             runs.extend(self.pushed(*id, waits || shows_log).await);
         }
         self.say(push_header(&runs)).await?;
+        if !runs.is_empty() {
+            self.say(self.config_trouble().await).await?;
+        }
         if (!waits && !shows_log) || runs.is_empty() {
             return Some(());
         }
@@ -102,6 +105,19 @@ impl Reporter {
             self.watch(pushed.run, shows_log).await?;
         }
         Some(())
+    }
+
+    /// The warning that runs go by older settings than those of the operator's files.
+    async fn config_trouble(&self) -> String {
+        let settings = Arc::clone(&self.app.settings);
+        let trouble = tokio::task::spawn_blocking(move || settings.trouble()).await.ok().flatten();
+        let sentence = |trouble: String| {
+            format!(
+                "warning: {}; the last good one is in force, and the server's log says more\n",
+                one_line(&trouble)
+            )
+        };
+        trouble.map(sentence).unwrap_or_default()
     }
 
     /// The runs that a push has led to.

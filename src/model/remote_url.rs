@@ -40,7 +40,7 @@ pub struct RemoteUrlError {
 }
 
 const SCHEMES: &str = "use https://, ssh://, user@host:path, file:// or an absolute path";
-const NO_PASSWORD: &str = "declare a secret in config.fnl and name it: :token \"NAME\", or --token NAME";
+const NO_PASSWORD: &str = "declare a secret in config.fnl and name it: :token \"NAME\" in its :watch there, or quire --data DIR watch add --token NAME";
 
 fn wrong<T>(message: impl Into<String>, hint: &'static str) -> Result<T, RemoteUrlError> {
     Err(RemoteUrlError { message: message.into(), hint })

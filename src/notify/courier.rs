@@ -263,7 +263,8 @@ impl Courier {
                     target,
                     id,
                     attempts,
-                    "not notified, and given up; quire notify retry {id}"
+                    "not notified, and given up; quire --data '{}' notify retry {id}",
+                    self.start.data.path().display()
                 )
             }
         }

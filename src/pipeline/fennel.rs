@@ -4,7 +4,7 @@ use super::check::{Declared, DeclaredNeed};
 use super::files::PipelineFiles;
 use super::graph::{JobGraph, JobOptions};
 use super::job_option::{check_together, read_option};
-use crate::model::{Diagnostic, Span};
+use crate::model::{Diagnostic, Severity, Span};
 use crate::script::{
     BuiltinModule, Bundle, BundleCache, CacheKey, CallSpans, CompileFailure, CompileOptions, GLOBALS,
     InputRef, PLANNED, Problem, Registration, SourceFile, Sources, compile,
@@ -111,6 +111,27 @@ pub fn declare(registrations: &[Registration], entry: &str, text: &str) -> Resul
             Err(wrong)
         }
     }
+}
+
+/// Warns of jobs whose services nothing can reach: they have no image, and `calls_container` says that no code of the pipeline
+/// may start a container by itself.
+pub fn unreached_services(
+    registrations: &[Registration],
+    (entry, text): (&str, &str),
+    calls_container: bool,
+) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for registration in registrations.iter().filter(|_| !calls_container) {
+        let has = |name: &str| registration.options.iter().any(|(option, _)| option == name);
+        if has("services") && !has("image") {
+            let mut reading = Reading::new(registration, (entry, text), &mut warnings);
+            let (span, job) = (reading.span(Some(0), None), registration.id.as_deref().unwrap_or_default());
+            let message = format!("no step of `{job}` can reach its services: they all run on the host");
+            let help = "give the job an `:image`, or run the step with `(container image cmd)`".to_owned();
+            reading.refuse(span, message, Some(help));
+        }
+    }
+    warnings.into_iter().map(|warning| Diagnostic { severity: Severity::Warning, ..warning }).collect()
 }
 
 /// One registration on its way to a declared job.

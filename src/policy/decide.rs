@@ -6,9 +6,8 @@ use super::decision::{
     ALLOWED, BUNDLE_INVALID, CEILING_EXCEEDED, DENIED, Decision, OPENED, REGISTRY_NOT_ALLOWED,
     REQUEST_INVALID, Verdict,
 };
-use super::hint::{ceilings_line, config_line, registries_line};
+use super::hint::{Hint, Wanted};
 use super::policy::{BundleState, Policy};
-use super::profile::ProfileSource;
 use super::request::{ContainerRequest, NO_NETWORK};
 use crate::config::PolicySettings;
 use crate::model::{Profile, capability, container_user, network_name};
@@ -52,12 +51,35 @@ pub fn limits(policy: &Policy, request: &ContainerRequest) -> Limits {
 
 /// Decides every point of a request. The container may start when none is denied. Signatures are `signature`'s.
 pub fn decide(policy: &Policy, request: &ContainerRequest) -> Vec<Decision> {
-    let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new() };
+    decide_among(policy, &[], request)
+}
+
+/// The same, with hints that also allow what is denied to `others`, as far as it could be allowed.
+pub fn decide_among(
+    policy: &Policy,
+    others: &[ContainerRequest],
+    request: &ContainerRequest,
+) -> Vec<Decision> {
+    let mut wanted = Wanted::of(policy);
+    for other in others {
+        wanted = judge(policy, other, wanted).wanted;
+    }
+    let Judge { wanted, decisions, .. } = judge(policy, request, wanted);
+    let file = policy.bundle_name();
+    let written = decisions.into_iter().map(|(decision, hint)| {
+        let hint = hint.map(|hint| wanted.line(hint, policy.source, &file));
+        Decision { hint, ..decision }
+    });
+    written.collect()
+}
+
+fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, wanted: Wanted) -> Judge<'a> {
+    let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new(), wanted };
     if let BundleState::Broken(wrong) = &policy.bundle {
         for mistake in wrong {
-            judge.deny(BUNDLE_INVALID, mistake.text.clone(), mistake.hint.clone());
+            judge.deny(BUNDLE_INVALID, mistake.text.clone(), mistake.hint.clone().map(Hint::Alone));
         }
-        return judge.decisions;
+        return judge;
     }
     judge.image(request);
     judge.network(&request.network);
@@ -75,7 +97,7 @@ pub fn decide(policy: &Policy, request: &ContainerRequest) -> Vec<Decision> {
     for name in &request.privileged {
         judge.privileged(name);
     }
-    judge.decisions
+    judge
 }
 
 /// Whether nothing is denied.
@@ -87,20 +109,21 @@ pub fn is_allowed(decisions: &[Decision]) -> bool {
 pub(super) struct Judge<'a> {
     pub(super) policy: &'a Policy,
     subject: &'a str,
-    decisions: Vec<Decision>,
+    decisions: Vec<(Decision, Option<Hint>)>,
+    wanted: Wanted,
 }
 
 impl Judge<'_> {
-    fn note(&mut self, verdict: Verdict, code: &'static str, reason: String, hint: Option<String>) {
+    fn note(&mut self, verdict: Verdict, code: &'static str, reason: String, hint: Option<Hint>) {
         let subject = self.subject.to_owned();
-        self.decisions.push(Decision { subject, verdict, code, reason, hint });
+        self.decisions.push((Decision { subject, verdict, code, reason, hint: None }, hint));
     }
 
     pub(super) fn allow(&mut self, reason: String) {
         self.note(Verdict::Allow, ALLOWED, reason, None);
     }
 
-    pub(super) fn deny(&mut self, code: &'static str, reason: String, hint: Option<String>) {
+    pub(super) fn deny(&mut self, code: &'static str, reason: String, hint: Option<Hint>) {
         self.note(Verdict::Deny, code, reason, hint);
     }
 
@@ -118,10 +141,9 @@ impl Judge<'_> {
                 self.warn(OPENED, format!("{what} is not open, and the profile is disabled"))
             }
             profile @ (Profile::Secure | Profile::Permissive) => {
-                let mut settings = self.policy.operator.clone();
-                open(&mut settings);
+                self.wanted.open(open);
                 let reason = format!("{what} is not open in the profile {profile}");
-                self.deny(DENIED, reason, Some(config_line(&settings)));
+                self.deny(DENIED, reason, Some(Hint::Openings));
             }
         }
     }
@@ -139,33 +161,13 @@ impl Judge<'_> {
             profile @ (Profile::Secure | Profile::Permissive) => {
                 let reason =
                     format!("{what} gives the host away, which the profile {profile} does not allow");
-                let hint = self.disabled_hint();
-                self.deny(DENIED, reason, Some(hint));
-            }
-        }
-    }
-
-    /// How the profile becomes `disabled`: where it was chosen.
-    fn disabled_hint(&self) -> String {
-        let mut settings = self.policy.operator.clone();
-        match self.policy.source {
-            ProfileSource::Default | ProfileSource::Config => {
-                settings.profile = Some(Profile::Disabled);
-                config_line(&settings)
-            }
-            ProfileSource::Flag => "start quire with --profile disabled".to_owned(),
-            ProfileSource::Environment => "start quire with QUIRE_PROFILE=disabled".to_owned(),
-            ProfileSource::Request => {
-                if !settings.requests.contains(&Profile::Disabled) {
-                    settings.requests.push(Profile::Disabled);
-                }
-                format!("ask for the profile `disabled`, and {}", config_line(&settings))
+                self.deny(DENIED, reason, Some(Hint::Disabled));
             }
         }
     }
 
     /// Decides about what a rule of the bundle forbids: `disabled` lets it through with a warning.
-    fn rule(&mut self, code: &'static str, reason: String, hint: String) {
+    fn rule(&mut self, code: &'static str, reason: String, hint: Hint) {
         match self.policy.profile {
             Profile::Disabled => self.warn(code, format!("{reason}, and the profile is disabled")),
             Profile::Secure | Profile::Permissive => self.deny(code, reason, Some(hint)),
@@ -181,7 +183,8 @@ impl Judge<'_> {
             {
                 let file = self.policy.bundle_name();
                 let reason = format!("the image `{image}` comes from {registry}, which {file} does not list");
-                self.rule(REGISTRY_NOT_ALLOWED, reason, registries_line(bundle, registry, &file));
+                self.wanted.registry(registry);
+                self.rule(REGISTRY_NOT_ALLOWED, reason, Hint::Registries);
             }
             Some(_) | None => self.allow(format!("the image `{image}` comes from {registry}")),
         }
@@ -206,35 +209,36 @@ impl Judge<'_> {
     fn amounts(&mut self, request: &ContainerRequest) {
         let ceilings = self.policy.ceilings();
         if let Some(cpus) = request.cpus {
-            let raised = Ceilings { cpu: Some(cpus), ..ceilings };
             let is_over = ceilings.cpu.is_some_and(|ceiling| cpus > ceiling);
-            self.amount(is_over, format!("{cpus} processors"), raised);
+            let asked = Ceilings { cpu: Some(cpus), ..Ceilings::default() };
+            self.amount(is_over, format!("{cpus} processors"), asked);
         }
         match request.memory {
             Some(0) => self.invalid("no memory at all is not a limit".to_owned()),
             Some(memory) => {
-                let raised = Ceilings { memory: Some(memory), ..ceilings };
                 let is_over = ceilings.memory.is_some_and(|ceiling| memory > ceiling);
-                self.amount(is_over, format!("{} of memory", format_memory(memory)), raised);
+                let asked = Ceilings { memory: Some(memory), ..Ceilings::default() };
+                self.amount(is_over, format!("{} of memory", format_memory(memory)), asked);
             }
             None => {}
         }
         match request.pids {
             Some(0) => self.invalid("no processes at all is not a limit".to_owned()),
             Some(pids) => {
-                let raised = Ceilings { pids: Some(pids), ..ceilings };
                 let is_over = ceilings.pids.is_some_and(|ceiling| pids > ceiling);
-                self.amount(is_over, format!("{pids} processes"), raised);
+                let asked = Ceilings { pids: Some(pids), ..Ceilings::default() };
+                self.amount(is_over, format!("{pids} processes"), asked);
             }
             None => {}
         }
     }
 
-    fn amount(&mut self, is_over: bool, what: String, raised: Ceilings) {
+    fn amount(&mut self, is_over: bool, what: String, asked: Ceilings) {
         if is_over {
             let file = self.policy.bundle_name();
             let reason = format!("{what} are more than the ceiling in {file}");
-            self.rule(CEILING_EXCEEDED, reason, ceilings_line(&raised, &file));
+            self.wanted.raise(asked);
+            self.rule(CEILING_EXCEEDED, reason, Hint::Ceilings);
         } else {
             self.allow(format!("{what} are below the ceiling"));
         }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::policy::ProfileSource;
 use crate::policy::hint::tests::table_of;
 use crate::policy::{Bundle, BundleMistake, CODES, ImageRef, MountRequest};
 
@@ -317,9 +318,55 @@ fn the_line_of_every_hint_allows_what_was_denied() {
     assert!(seen >= 30, "{seen} denials");
 }
 
+/// What one request, and those beside it, are denied: the same lines stand with each of them, and allow all.
+#[test]
+fn the_hints_of_several_denials_are_one_table_that_allows_them_all() {
+    let table = "{:bundle \"policy.yaml\" :network [\"net\"]}";
+    let before = policy(Profile::Secure, table, Some(BUNDLE));
+    let much = request(|r| {
+        r.network = "mesh".into();
+        r.caps = vec!["cap_chown".into(), "KILL".into()];
+        r.mounts = vec![mount("/srv/a", "/a", true), mount("/srv/b", "/b", false)];
+        r.rootfs_writable = true;
+        r.cpus = Cpus::from_milli(2500);
+        r.memory = Some(3 << 30);
+        r.pids = Some(101);
+    });
+    let other = request(|r| {
+        r.image = ImageRef::parse("ghcr.io/x").unwrap();
+        r.caps = vec!["KILL".into(), "NET_RAW".into()];
+        r.pids = Some(900);
+    });
+    let beside = [much.clone(), other.clone()];
+    let hints = |request| {
+        let decisions = decide_among(&before, &beside, request);
+        let denied = decisions.into_iter().filter(|one| one.verdict == Verdict::Deny);
+        denied.filter_map(|one| one.hint).collect::<std::collections::BTreeSet<_>>()
+    };
+    let (of_one, of_other) = (hints(&much), hints(&other));
+    assert_eq!((of_one.len(), of_other.len()), (2, 3), "{of_one:#?} {of_other:#?}");
+    assert!(of_one.is_subset(&of_other), "{of_one:#?} {of_other:#?}");
+    let mut after = of_other.iter().fold(before.clone(), |policy, hint| follow(&policy, hint));
+    let lines =
+        of_other.iter().filter_map(|hint| hint.strip_prefix("write `")?.strip_suffix("` in policy.yaml"));
+    let bundle = Bundle::parse("policy.yaml", lines.collect::<Vec<_>>().join("\n").as_bytes()).unwrap();
+    after.bundle = BundleState::Good(bundle);
+    for request in beside {
+        let again = decide(&after, &request);
+        assert!(is_allowed(&again), "{of_other:#?}\n{again:#?}");
+    }
+    // What gives the host away is no part of the line for all else.
+    let host = request(|r| r.privileged = vec!["devices".into()]);
+    assert!(!format!("{of_one:?}").contains("disabled"));
+    let decisions = decide_among(&before, &[much.clone(), host.clone()], &host);
+    let line = decisions.iter().find_map(|one| one.hint.clone()).unwrap();
+    let after = follow(&before, &line);
+    assert!(line.contains(":profile :disabled") && is_allowed(&decide(&after, &host)), "{line}");
+}
+
 /// The policy after the operator has written what a hint says.
 fn follow(before: &Policy, hint: &str) -> Policy {
-    if hint.ends_with("in config.fnl") {
+    if hint.starts_with("in config.fnl") {
         let read = crate::config::read(table_of(hint).as_bytes())
             .unwrap_or_else(|wrong| panic!("{hint}: {wrong:?}"));
         let profile = read.policy.profile.unwrap_or(before.profile);
@@ -340,12 +387,12 @@ fn follow(before: &Policy, hint: &str) -> Policy {
 fn the_hint_names_the_place_where_the_profile_was_chosen() {
     let request = request(|r| r.network = "host".into());
     for (source, wanted) in [
-        (ProfileSource::Default, "write `:policy {:profile :disabled}` in config.fnl"),
+        (ProfileSource::Default, "in config.fnl: {:policy {:profile :disabled}}"),
         (ProfileSource::Flag, "start quire with --profile disabled"),
         (ProfileSource::Environment, "start quire with QUIRE_PROFILE=disabled"),
         (
             ProfileSource::Request,
-            "ask for the profile `disabled`, and write `:policy {:requests [:disabled]}` in config.fnl",
+            "ask for the profile `disabled`, and in config.fnl: {:policy {:requests [:disabled]}}",
         ),
     ] {
         let policy = Policy { source, ..policy(Profile::Secure, "{}", None) };

@@ -49,6 +49,15 @@ impl fmt::Display for Decision {
     }
 }
 
+/// Denials as text: each reason, and a hint that several share behind the last of them.
+pub fn told(denied: &[Decision]) -> String {
+    let shown = denied.iter().enumerate().map(|(place, decision)| {
+        let is_shared = denied.iter().skip(place + 1).any(|later| later.hint == decision.hint);
+        if is_shared { Decision { hint: None, ..decision.clone() } } else { decision.clone() }.to_string()
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
 /// What is asked for is allowed.
 pub(super) const ALLOWED: &str = "policy.allowed";
 /// The profile `disabled` lets through what no table opens.

@@ -1,26 +1,121 @@
-//! The exact lines of `config.fnl` and of the bundle that would allow what was denied.
+//! The exact lines of `config.fnl` and of the bundle that would allow what was denied: one for all points of a request, and of
+//! those that are known beside it.
 
 use std::path::Path;
 
 use super::amount::format_memory;
-use super::bundle::{Bundle, Ceilings, Demand};
+use super::bundle::{Ceilings, Demand};
+use super::policy::Policy;
+use super::profile::ProfileSource;
 use crate::config::PolicySettings;
+use crate::model::Profile;
 
-/// The line of `config.fnl` with these settings.
+/// What would allow a point that is denied.
+#[derive(Debug, Clone)]
+pub(super) enum Hint {
+    /// All openings that are asked for.
+    Openings,
+    /// The profile `disabled`, and all openings.
+    Disabled,
+    /// All registries that are asked for.
+    Registries,
+    /// All ceilings that are exceeded.
+    Ceilings,
+    /// Nothing else has to do with it.
+    Alone(String),
+}
+
+/// What would have to stand where, for all that is asked for and could be allowed.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) settings: PolicySettings,
+    registries: Vec<String>,
+    ceilings: Ceilings,
+}
+
+impl Wanted {
+    /// What stands there already.
+    pub(super) fn of(policy: &Policy) -> Wanted {
+        Wanted {
+            settings: policy.operator.clone(),
+            registries: policy.rules().map(|bundle| bundle.allowed_registries.clone()).unwrap_or_default(),
+            ceilings: policy.ceilings(),
+        }
+    }
+
+    pub(super) fn open(&mut self, open: impl FnOnce(&mut PolicySettings)) {
+        open(&mut self.settings);
+        once(&mut self.settings.network);
+        once(&mut self.settings.mounts);
+        once(&mut self.settings.writable_mounts);
+        once(&mut self.settings.caps);
+    }
+
+    pub(super) fn registry(&mut self, registry: &str) {
+        self.registries.push(registry.to_ascii_lowercase());
+        once(&mut self.registries);
+    }
+
+    pub(super) fn raise(&mut self, asked: Ceilings) {
+        let Ceilings { cpu, memory, pids } = &mut self.ceilings;
+        *cpu = asked.cpu.max(*cpu);
+        *memory = asked.memory.max(*memory);
+        *pids = asked.pids.max(*pids);
+    }
+
+    /// The line of a hint, where `source` chose the profile and the bundle is called `file`.
+    pub(super) fn line(&self, hint: Hint, source: ProfileSource, file: &str) -> String {
+        match hint {
+            Hint::Openings => config_line(&self.settings),
+            Hint::Disabled => self.disabled_line(source),
+            Hint::Registries => registries_line(&self.registries, file),
+            Hint::Ceilings => ceilings_line(&self.ceilings, file),
+            Hint::Alone(text) => text,
+        }
+    }
+
+    /// How the profile becomes `disabled`: where it was chosen.
+    fn disabled_line(&self, source: ProfileSource) -> String {
+        let mut settings = self.settings.clone();
+        match source {
+            ProfileSource::Default | ProfileSource::Config => {
+                settings.profile = Some(Profile::Disabled);
+                config_line(&settings)
+            }
+            ProfileSource::Flag => "start quire with --profile disabled".to_owned(),
+            ProfileSource::Environment => "start quire with QUIRE_PROFILE=disabled".to_owned(),
+            ProfileSource::Request => {
+                settings.requests.push(Profile::Disabled);
+                once(&mut settings.requests);
+                format!("ask for the profile `disabled`, and {}", config_line(&settings))
+            }
+        }
+    }
+}
+
+/// Leaves each item where it stands first.
+fn once<T: PartialEq + Clone>(items: &mut Vec<T>) {
+    let mut seen: Vec<T> = Vec::with_capacity(items.len());
+    items.retain(|item| {
+        let is_new = !seen.contains(item);
+        seen.push(item.clone());
+        is_new
+    });
+}
+
+/// The `config.fnl` with these settings.
 pub(super) fn config_line(settings: &PolicySettings) -> String {
-    format!("write `:policy {}` in config.fnl", table(settings))
+    format!("in config.fnl: {{:policy {}}}", table(settings))
 }
 
 /// The line of a bundle that allows these registries.
-pub(super) fn registries_line(bundle: &Bundle, also: &str, file: &str) -> String {
-    let mut all = bundle.allowed_registries.clone();
-    all.push(also.to_ascii_lowercase());
+fn registries_line(all: &[String], file: &str) -> String {
     let all: Vec<String> = all.iter().map(|registry| format!("\"{registry}\"")).collect();
     format!("write `allowed_registries: [{}]` in {file}", all.join(", "))
 }
 
 /// The line of a bundle with these ceilings.
-pub(super) fn ceilings_line(ceilings: &Ceilings, file: &str) -> String {
+fn ceilings_line(ceilings: &Ceilings, file: &str) -> String {
     let cpu = ceilings.cpu.map(|cpu| format!("cpu: \"{cpu}\""));
     let memory = ceilings.memory.map(|memory| format!("memory: \"{}\"", format_memory(memory)));
     let pids = ceilings.pids.map(|pids| format!("pids: {pids}"));
@@ -90,12 +185,11 @@ pub(super) mod tests {
 
     use super::*;
     use crate::config::SignatureSettings;
-    use crate::model::Profile;
 
     /// The `config.fnl` that a hint asks for.
     pub(in crate::policy) fn table_of(hint: &str) -> String {
-        let line = hint.strip_prefix("write `").and_then(|rest| rest.strip_suffix("` in config.fnl"));
-        format!("{{{}}}", line.unwrap_or_else(|| panic!("{hint} is no line of config.fnl")))
+        let line = hint.strip_prefix("in config.fnl: ");
+        line.unwrap_or_else(|| panic!("{hint} is no config.fnl")).to_owned()
     }
 
     #[test]

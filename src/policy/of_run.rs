@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::decision::Decision;
+use super::hint::config_line;
 use super::policy::Policy;
 use super::profile::choose;
 use crate::config::PolicySettings;
@@ -38,14 +39,33 @@ pub fn policy_of_run(
     };
     let (chosen, denied) = match chosen {
         Ok(chosen) => (chosen, None),
-        Err(denied) => (choose(None).unwrap_or_default(), Some(denied)),
+        Err(denied) => (choose(None).unwrap_or_default(), Some(with_all_settings(denied, settings, asked))),
     };
     (Policy::load(settings, data_dir, chosen), denied)
+}
+
+/// The denial of a profile with a hint that keeps what the operator has written.
+fn with_all_settings(denied: Decision, settings: &PolicySettings, asked: Option<&str>) -> Decision {
+    let wanted = asked.and_then(|name| Profile::parse(name).ok()).filter(|_| denied.hint.is_some());
+    let Some(wanted) = wanted else { return denied };
+    let mut settings = settings.clone();
+    settings.requests.push(wanted);
+    Decision { hint: Some(config_line(&settings)), ..denied }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hint_of_a_refused_profile_keeps_what_is_written() {
+        let settings = PolicySettings { network: vec!["bridge".into()], ..PolicySettings::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let options = ["ci.profile=disabled".to_owned()];
+        let (_, denied) = policy_of_run(&settings, folder.path(), StartProfiles::default(), &options);
+        let hint = denied.and_then(|denied| denied.hint).unwrap();
+        assert_eq!(hint, "in config.fnl: {:policy {:requests [:disabled] :network [\"bridge\"]}}");
+    }
 
     #[test]
     fn a_push_asks_and_the_operator_answers() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::bundle::{Bundle, Ceilings, Demand, Overrides};
 use super::profile::ProfileSource;
 use crate::config::PolicySettings;
-use crate::model::{Diagnostic, Profile, render_all};
+use crate::model::{Diagnostic, Profile};
 
 /// What holds for the containers of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,10 +114,10 @@ fn load_bundle(settings: &PolicySettings, data_dir: &Path) -> Result<Bundle, Vec
     Bundle::load(&data_dir.join(name), &name.display().to_string())
 }
 
-/// All mistakes of the bundle that these settings name, as text for the operator; nothing when there are none. Blocking.
-pub fn bundle_problems(settings: &PolicySettings, data_dir: &Path) -> Option<String> {
-    settings.bundle.as_ref()?;
-    load_bundle(settings, data_dir).err().map(|wrong| render_all(&wrong))
+/// All mistakes of the bundle that these settings name. Blocking.
+pub fn bundle_problems(settings: &PolicySettings, data_dir: &Path) -> Vec<Diagnostic> {
+    let wrong = settings.bundle.as_ref().and_then(|_| load_bundle(settings, data_dir).err());
+    wrong.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -135,16 +135,16 @@ mod tests {
         std::fs::write(&path, "ceilings: {pids: 9}\n").unwrap();
         assert_eq!(load("rules/policy.yaml").ceilings().pids, Some(9));
         assert_eq!(load(path.to_str().unwrap()).ceilings().pids, Some(9));
-        assert_eq!(bundle_problems(&settings("rules/policy.yaml"), folder.path()), None);
+        assert_eq!(bundle_problems(&settings("rules/policy.yaml"), folder.path()), []);
         std::fs::write(&path, "ceiling: {pids: 9}\noverrides: 7\n").unwrap();
         let BundleState::Broken(wrong) = load("rules/policy.yaml").bundle else { panic!() };
         assert_eq!(wrong.len(), 2);
         assert_eq!(wrong[0].text, "rules/policy.yaml:1:1: there is no key `ceiling` here");
         assert_eq!(wrong[0].hint.as_deref(), Some("did you mean `ceilings`?"));
         assert!(matches!(load("absent.yaml").bundle, BundleState::Broken(_)));
-        assert!(bundle_problems(&settings("absent.yaml"), folder.path()).unwrap().contains("absent.yaml"));
+        assert!(bundle_problems(&settings("absent.yaml"), folder.path())[0].file.contains("absent.yaml"));
         let none = Policy::load(&PolicySettings::default(), folder.path(), Default::default());
         assert_eq!(none.bundle, BundleState::Absent);
-        assert_eq!(bundle_problems(&PolicySettings::default(), folder.path()), None);
+        assert_eq!(bundle_problems(&PolicySettings::default(), folder.path()), []);
     }
 }

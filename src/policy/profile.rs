@@ -109,7 +109,7 @@ mod tests {
         assert_eq!((denied.code, denied.verdict), (DENIED, Verdict::Deny));
         assert_eq!(
             denied.hint.as_deref(),
-            Some("write `:policy {:profile :secure :requests [:permissive]}` in config.fnl")
+            Some("in config.fnl: {:policy {:profile :secure :requests [:permissive]}}")
         );
         assert!(choose(PERMISSIVE, None, None, SECURE, &[Profile::Permissive]).is_ok());
         let denied = choose(DISABLED, None, None, None, &[Profile::Permissive]).unwrap_err();

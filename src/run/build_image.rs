@@ -98,6 +98,21 @@ impl Containers {
         Ok(())
     }
 
+    /// Keeps what the jobs declare: the hint of a denial allows it, too.
+    pub(super) fn declare<'a>(&self, requests: impl Iterator<Item = &'a ContainerRequest>) {
+        let mut declared = Vec::new();
+        for request in requests {
+            let own = ImageSource::is_own(&request.image).then(|| self.source.recipe().ok()).flatten();
+            let images = own.map(|recipe| recipe.images).filter(|images| !images.is_empty());
+            let images =
+                images.map(|images| images.iter().filter_map(|image| ImageRef::parse(image).ok()).collect());
+            for image in images.unwrap_or_else(|| vec![request.image.clone()]) {
+                declared.push(ContainerRequest { image, ..request.clone() });
+            }
+        }
+        let _only_once = self.declared.set(declared).is_err();
+    }
+
     /// Builds the pipeline's own image; what the engine says about it is in the step's log.
     pub(super) async fn build(
         &self,

@@ -87,7 +87,17 @@ impl CalledStep {
             Some(services) => (services.shared(), services.hosts.clone()),
             None => (Network::Named(request.network.clone()), Vec::new()),
         };
+        let (place, containers) = (Arc::clone(&self.place), Arc::clone(&self.containers));
+        let (recorder, job) = (self.recorder.clone(), self.job.clone());
         let result = self.step(request, network, hosts).await;
+        if let Some(services) = beside.as_ref().or_else(|| place.services.get())
+            && result.as_ref().map_or(true, |end| end.exit != 0)
+        {
+            // What a step missed may be a service that is not there any more.
+            for gone in services.gone(containers.engine().await?).await {
+                recorder.print(Some(&job), format!("warning: {gone}").as_bytes());
+            }
+        }
         if let Some(services) = beside {
             services.end().await;
         }

@@ -53,7 +53,7 @@ impl StepRules {
             no_new_privs: settings.steps.no_new_privs.unwrap_or(true),
             sandbox: settings.steps.sandbox.is_some(),
             network: settings.steps.network,
-            read: settings.steps.read.clone(),
+            read: settings.steps.read.iter().map(|shown| shown.path.clone()).collect(),
             data: None,
             masked: settings.secrets.iter().filter_map(|secret| file(&secret.source)).collect(),
         }

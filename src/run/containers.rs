@@ -16,7 +16,7 @@ use crate::journal::Fact;
 use crate::model::{RunId, chain};
 use crate::policy::{
     ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,
-    is_allowed, limits,
+    decide_among, is_allowed, limits, told,
 };
 use crate::script::{HostError, Pull};
 
@@ -53,6 +53,8 @@ pub struct Containers {
     images: Mutex<HashMap<String, Arc<OnceCell<LocalImage>>>>,
     /// What was decided about and allowed, by job: it is written down once.
     allowed: Mutex<HashSet<(String, String)>>,
+    /// What jobs declare, for hints.
+    pub(super) declared: OnceLock<Vec<ContainerRequest>>,
     /// Whether something may have been left: a step did not end as containers do by themselves.
     unsure: AtomicBool,
 }
@@ -86,6 +88,7 @@ impl Containers {
             engine: OnceCell::new(),
             images: Mutex::default(),
             allowed: Mutex::default(),
+            declared: OnceLock::new(),
             unsure: AtomicBool::new(false),
         }
     }
@@ -119,7 +122,8 @@ impl Containers {
         if self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
             return Ok(());
         }
-        self.record(job, decide(self.policy_for(request), request))?;
+        let declared = self.declared.get().map(Vec::as_slice).unwrap_or_default();
+        self.record(job, decide_among(self.policy_for(request), declared, request))?;
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(known);
         Ok(())
     }
@@ -141,12 +145,12 @@ impl Containers {
         let mut denied = Vec::new();
         for decision in decisions {
             if decision.verdict == Verdict::Deny {
-                denied.push(decision.to_string());
+                denied.push(decision.clone());
             }
             let written = self.recorder.write(fact(job, decision));
             written.map_err(|error| HostError::Broken(chain(&error)))?;
         }
-        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(denied.join("\n"))) }
+        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(told(&denied))) }
     }
 
     /// The image that a request means, pulled if that has to be; looked for once in a run.

@@ -8,7 +8,7 @@ use crate::config::REPO_CONFIG;
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
 use crate::model::{CommitId, Diagnostic, RefName, Span, chain, format_duration};
-use crate::pipeline::fennel::{ENTRY, declare, load, load_despite};
+use crate::pipeline::fennel::{ENTRY, declare, load, load_despite, unreached_services};
 use crate::pipeline::{Job, JobGraph, PipelineFiles, workflow};
 use crate::script::{
     Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, Registration, ScriptError, SourceFile, Vm,
@@ -102,11 +102,11 @@ impl Loaded {
         Vm::new(limits, modules, ENTRY_MODULE, host).map_err(|error| chain(&error))
     }
 
-    /// Evaluates the pipeline in its VM and checks what it declared.
+    /// Evaluates the pipeline in its VM and checks what it declared; gives all warnings with it.
     ///
     /// # Errors
     /// Gives all mistakes, or the error that the script raised.
-    pub async fn evaluate(&self, vm: &Vm) -> Result<JobGraph, Vec<Diagnostic>> {
+    pub async fn evaluate(&self, vm: &Vm) -> Result<(JobGraph, Vec<DiagnosticFact>), Vec<Diagnostic>> {
         let evaluated = vm.evaluate().await;
         if !self.mistakes.is_empty() {
             // An error of the script may only follow from the mistakes that are known.
@@ -114,10 +114,13 @@ impl Loaded {
             return Err(self.mistakes.iter().cloned().chain(more.unwrap_or_default()).collect());
         }
         match evaluated {
-            Ok(registrations) => self.declare(&registrations).map_err(|mut wrong| {
-                wrong.sort_by_key(|mistake| mistake.span);
-                wrong
-            }),
+            Ok(registrations) => {
+                let declared = self.declare(&registrations).map_err(|mut wrong| {
+                    wrong.sort_by_key(|mistake| mistake.span);
+                    wrong
+                });
+                declared.map(|graph| (graph, self.warnings(&registrations)))
+            }
             Err(EvaluationError::Script(error)) => Err(vec![self.diagnostic(&error)]),
             Err(EvaluationError::TimedOut { limit, last_place }) => {
                 let message = format!("reading the pipeline took longer than {}", format_duration(limit));
@@ -162,10 +165,16 @@ impl Loaded {
     }
 
     /// The warnings of the front-end, as facts.
-    pub fn warnings(&self) -> Vec<DiagnosticFact> {
-        self.bundle.warnings.iter().chain(&self.unused).map(DiagnosticFact::from).collect()
+    fn warnings(&self, registrations: &[Registration]) -> Vec<DiagnosticFact> {
+        let lib = self.lib.iter().map(|file| String::from_utf8_lossy(&file.text));
+        let calls_container = lib.chain([self.text.as_str().into()]).any(|text| text.contains(CONTAINER));
+        let unreached = unreached_services(registrations, (self.entry(), &self.text), calls_container);
+        self.bundle.warnings.iter().chain(&self.unused).chain(&unreached).map(DiagnosticFact::from).collect()
     }
 }
+
+/// What stands in the text of a pipeline that starts a container in a job by itself.
+const CONTAINER: &str = "container";
 
 /// How long a pipeline may take to be evaluated.
 const EVALUATION_LIMIT: Duration = Duration::from_secs(5);

@@ -27,6 +27,10 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How much of each output of a step a script gets, in bytes.
 pub(super) const CAPTURE_LIMIT: usize = 16 << 20;
 
+/// What the log of a job with services says when a step fails that could not reach them.
+const NO_SERVICES_HERE: &str = "warning: the services of this job cannot be reached from that step, which ran on the host; give the \
+                                job an `:image`, or run the step with `(container image cmd)`";
+
 /// The world of the jobs of one run.
 pub struct RunHost {
     /// The runtime of steps: never the VM's thread.
@@ -159,7 +163,7 @@ impl JobHost for RunHost {
                 return Box::pin(async move { Err(HostError::Refused(problem.to_string())) });
             }
         }
-        let StepSlot { number, stop, active, .. } = slot;
+        let StepSlot { number, stop, active, place, .. } = slot;
         let title = call.name.clone().unwrap_or_else(|| title(&call.command));
         let spec = StepSpec {
             name: format!("{job}/{number}"),
@@ -181,7 +185,19 @@ impl JobHost for RunHost {
         };
         let work = Work::Host(Box::new(spec));
         let step = Step { job: job.to_owned(), number, title, line: call.line, work, stop };
-        self.start(active, step.run(Arc::clone(&self.executor), self.recorder.clone()))
+        let run = step.run(Arc::clone(&self.executor), self.recorder.clone());
+        if place.options.services.is_empty() {
+            return self.start(active, run);
+        }
+        let (recorder, job) = (self.recorder.clone(), job.to_owned());
+        self.start(active, async move {
+            let result = run.await;
+            // Not with one that passed: a job may well prepare on the host what its containers use.
+            if result.as_ref().is_ok_and(|end| end.exit != 0) {
+                recorder.print(Some(&job), NO_SERVICES_HERE.as_bytes());
+            }
+            result
+        })
     }
 
     fn secret(&self, job: &str, name: &str) -> Result<Vec<u8>, HostError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::called_step::image_of;
 use super::container_request::request;
@@ -26,6 +27,8 @@ const READY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the command may take that says whether a service is ready; one that hangs is asked again.
 const HEALTH_LIMIT: Duration = Duration::from_secs(10);
+/// How long a service whose container has ended may take until that is written down.
+const GONE_LIMIT: Duration = Duration::from_secs(1);
 
 /// How much of a service's output is kept to say why it ended, in bytes.
 const CAPTURE_LIMIT: usize = 64 << 10;
@@ -55,15 +58,19 @@ pub(super) struct Services {
     /// The network that it is in.
     pub(super) network: String,
     stop: watch::Sender<bool>,
-    tasks: std::sync::Mutex<Vec<JoinHandle<Result<StepResult, HostError>>>>,
+    tasks: std::sync::Mutex<Vec<Started>>,
 }
 
 /// A service on its way to being ready.
 struct Started {
     name: String,
+    /// The number of its step.
+    number: u32,
     container: String,
     health: Option<Command>,
     task: JoinHandle<Result<StepResult, HostError>>,
+    /// Whether its end was told.
+    is_told: bool,
 }
 
 impl Services {
@@ -103,7 +110,7 @@ impl Services {
                 failed = until_ready(&engine, one, Some(&health), starting.stop.clone()).await.err();
             }
         }
-        let tasks = std::sync::Mutex::new(started.into_iter().map(|one| one.task).collect());
+        let tasks = std::sync::Mutex::new(started);
         let services =
             Services { owner: owner.unwrap_or_default(), hosts, network: starting.network, stop, tasks };
         match failed {
@@ -123,14 +130,65 @@ impl Services {
     /// Ends them all, and waits until they are gone.
     pub(super) async fn end(&self) {
         self.stop.send_replace(true);
-        let tasks =
-            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for task in tasks {
+        let tasks = std::mem::take(&mut *self.lock());
+        for Started { task, .. } in tasks {
             // How it ended is in its log and in the journal; one that was waited for before cannot be again.
             if !task.is_finished() {
                 let _ended = task.await;
             }
         }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Started>> {
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Says of each service that has ended by itself how; once.
+    pub(super) async fn gone(&self, engine: &Engine) -> Vec<String> {
+        let untold: Vec<String> =
+            self.lock().iter().filter(|one| !one.is_told).map(|one| one.container.clone()).collect();
+        let mut told = Vec::new();
+        for container in untold {
+            let (engine, asked) = (engine.clone(), container.clone());
+            let looked = beside(move || Ok((engine.is_running(&asked)?, engine.exit_of(&asked)?))).await;
+            let (is_running, exit) = looked.unwrap_or((true, None));
+            if is_running {
+                continue;
+            }
+            let is_over = || {
+                let services = self.lock();
+                services.iter().any(|one| one.container == container && one.task.is_finished())
+            };
+            // The engine's client knows of the end later than the engine, and now and then not at all.
+            let until = Instant::now() + GONE_LIMIT;
+            while exit.is_none() && !is_over() && Instant::now() < until {
+                tokio::time::sleep(READY_PAUSE).await;
+            }
+            told.extend(self.end_of(&container, exit).await);
+        }
+        told
+    }
+
+    /// How a service has ended whose container does not run any more.
+    async fn end_of(&self, container: &str, exit: Option<i32>) -> Option<String> {
+        let (name, number, task) = {
+            let mut services = self.lock();
+            let place = services.iter().position(|one| one.container == container)?;
+            let one = services.get_mut(place)?;
+            one.is_told = true;
+            let (name, number) = (one.name.clone(), one.number);
+            let task = one.task.is_finished().then(|| services.remove(place).task);
+            (name, number, task)
+        };
+        let how = match task {
+            None => exit.map(|exit| format!(" with exit {exit}")).unwrap_or_default(),
+            Some(task) => match task.await {
+                Ok(Ok(end)) => format!(" with exit {}", end.exit),
+                Ok(Err(problem)) => format!(": {problem}"),
+                Err(error) => format!(": {error}"),
+            },
+        };
+        Some(format!("the service `{name}` has ended{how}; its log is that of step {number}"))
     }
 }
 
@@ -178,7 +236,14 @@ fn launch(
         stop: stop.subscribe(),
     };
     let task = tokio::spawn(step.run(Arc::clone(&starting.executor), starting.recorder.clone()));
-    Started { name: service.name.clone(), container: name, health: service.health.clone(), task }
+    Started {
+        name: service.name.clone(),
+        number,
+        container: name,
+        health: service.health.clone(),
+        task,
+        is_told: false,
+    }
 }
 
 /// Waits until a service runs, or until its command says that it is ready.

@@ -11,6 +11,7 @@ use super::step::ended_so;
 use crate::journal::Fact;
 use crate::model::{Outcome, chain};
 use crate::pipeline::{Job, JobGraph};
+use crate::policy::ContainerRequest;
 use crate::script::HostError;
 
 /// Decides about every container that the jobs declare, and gives the end of a run one of which is denied, or makes
@@ -24,9 +25,12 @@ pub(super) async fn decide_up_front(
 ) -> Result<Option<Ended>, String> {
     let mut jobs: BTreeMap<Outcome, Vec<&str>> = BTreeMap::new();
     let mut needs_engine = false;
-    for job in graph.jobs() {
+    let asked: Vec<_> = graph.jobs().iter().map(|job| (job, requests_of(containers, job))).collect();
+    containers.declare(asked.iter().flat_map(|(_, requests)| requests).flatten());
+    for (job, requests) in asked {
         let (mut outcome, mut reasons) = (Outcome::Failed, Vec::new());
-        for decided in decide_job(containers, job) {
+        for decided in requests {
+            let decided = decided.and_then(|request| containers.decide(job.id.as_str(), &request));
             needs_engine = true;
             match decided {
                 Ok(()) => {}
@@ -60,25 +64,23 @@ fn summary(jobs: &BTreeMap<Outcome, Vec<&str>>) -> Option<(Outcome, String)> {
     Some((*outcome, ended_so(jobs, *outcome)))
 }
 
-/// What is decided about the containers of one job.
-fn decide_job(containers: &Containers, job: &Job) -> Vec<Result<(), HostError>> {
+/// The containers that one job declares.
+fn requests_of(containers: &Containers, job: &Job) -> Vec<Result<ContainerRequest, HostError>> {
     let (options, name) = (&job.options.container, job.id.to_string());
-    let mut decided = Vec::new();
+    let mut requests = Vec::new();
     if let Some(image) = &job.options.image {
-        decided.push(image_of(containers, &name, &name, image).and_then(|image| {
-            let request = request(&name, image, options).map_err(HostError::Refused)?;
-            containers.decide(&name, &request)
-        }));
+        let image = image_of(containers, &name, &name, image);
+        requests.push(image.and_then(|image| request(&name, image, options).map_err(HostError::Refused)));
     }
     for service in &options.services {
         let subject = format!("{name}/{}", service.name);
-        decided.push(image_of(containers, &name, &subject, &service.image).and_then(|image| {
+        requests.push(image_of(containers, &name, &subject, &service.image).and_then(|image| {
             let mut asked = request(&subject, image, &service.options).map_err(HostError::Refused)?;
             if let Some(network) = &options.network {
                 asked.network.clone_from(network);
             }
-            containers.decide(&name, &asked)
+            Ok(asked)
         }));
     }
-    decided
+    requests
 }

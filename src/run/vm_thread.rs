@@ -96,7 +96,7 @@ fn serve(
     busy.begin();
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let evaluated = loaded.evaluate(vm).await.map(|graph| (graph, loaded.warnings()));
+        let evaluated = loaded.evaluate(vm).await;
         let loaded = Arc::new(loaded);
         if answer.send(evaluated).is_err() {
             return;

@@ -16,3 +16,4 @@ mod watch_announce;
 mod watcher;
 
 pub use start::{ServeError, ServeOptions, Stopped, serve};
+pub use walls::{Gap, gaps, watch_note};

@@ -15,12 +15,12 @@ use super::pushes::{recover_pushes, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
-use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Settings};
+use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
 use crate::forge;
 use crate::http::{App, local_router, public_router, take_spool};
 use crate::intake::all_watches;
 use crate::notify::{Courier, CourierStart};
-use crate::policy::{self, StartProfiles};
+use crate::policy::StartProfiles;
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::notify::Supervisor;
@@ -135,7 +135,6 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
     let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
-    warn_of_bundle(&settings.get(), &data);
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let database = store::open(&data.database())?;
@@ -273,13 +272,6 @@ fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListene
 fn tell(supervisor: Option<&Supervisor>, lines: &str) {
     if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.tell(lines)) {
         tracing::warn!(%error, "$NOTIFY_SOCKET does not take what the server says");
-    }
-}
-
-/// Says what is wrong with the policy bundle. The server starts: only runs that need a container are denied.
-fn warn_of_bundle(settings: &Settings, data: &DataDir) {
-    if let Some(problems) = policy::bundle_problems(&settings.policy, data.path()) {
-        tracing::warn!("the policy bundle cannot be used, and every container is denied:\n{problems}");
     }
 }
 

@@ -1,23 +1,58 @@
-//! What is looked at, when the server starts, of what stands between steps and this machine.
+//! What is looked at, when the server starts and by the doctor, of what stands between steps and this machine.
 
 use std::ffi::OsStr;
 
 use crate::config::{DataDir, Settings};
 use crate::executor::find_bwrap;
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, render_all};
+use crate::policy::bundle_problems;
 
-/// Refuses a user that steps cannot have; says that there is no sandbox, which refuses runs and not the server, and what
+/// Something of `config.fnl` that this machine does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What it is, with its place.
+    pub mistake: Diagnostic,
+    /// The mistakes in another file that it consists of.
+    pub details: Vec<Diagnostic>,
+    /// What follows.
+    pub why: &'static str,
+    /// Whether no server starts with it.
+    is_fatal: bool,
+}
+
+/// Everything that `config.fnl` demands of this machine and that is not there: the user of steps, the sandbox, what it
+/// shows, the policy bundle. `path` is where programs are looked for. Blocking.
+pub fn gaps(settings: &Settings, data: &DataDir, path: Option<&str>) -> Vec<Gap> {
+    let steps = &settings.steps;
+    let gap = |mistake, why| Gap { mistake, details: Vec::new(), why, is_fatal: false };
+    let refused = steps.user.as_ref().and_then(|user| user.account(data.path()).err());
+    let user = refused.map(|mistake| Gap { is_fatal: true, ..gap(mistake, "no server starts") });
+    let bwrap = || find_bwrap(path.map(OsStr::new)).is_some();
+    let sandbox = steps.missing_sandbox(bwrap).map(|mistake| gap(mistake, "no run can go on"));
+    let shown = steps.missing_paths().into_iter();
+    let shown = shown.map(|mistake| gap(mistake, "steps in a sandbox cannot begin"));
+    let details = bundle_problems(&settings.policy, data.path());
+    let bundle = settings.bundle.as_ref().filter(|_| !details.is_empty());
+    let bundle = bundle.map(|node| {
+        let mistake = node.error("the policy bundle cannot be used");
+        Gap { details, ..gap(mistake, "every container is denied") }
+    });
+    user.into_iter().chain(sandbox).chain(shown).chain(bundle).collect()
+}
+
+/// Refuses a user that steps cannot have; says what else is not there, which refuses runs and not the server, and what
 /// the scopes of secrets cannot do.
 ///
 /// # Errors
 /// The mistake, with its place.
 pub(super) fn check(settings: &Settings, data: &DataDir, path: Option<&str>) -> Result<(), Vec<Diagnostic>> {
-    if let Some(user) = &settings.steps.user {
-        user.account(data.path()).map_err(|wrong| vec![wrong])?;
+    let (fatal, others): (Vec<Gap>, Vec<Gap>) =
+        gaps(settings, data, path).into_iter().partition(|gap| gap.is_fatal);
+    if !fatal.is_empty() {
+        return Err(fatal.into_iter().map(|gap| gap.mistake).collect());
     }
-    let bwrap = || find_bwrap(path.map(OsStr::new)).is_some();
-    if let Some(missing) = settings.steps.missing_sandbox(bwrap) {
-        tracing::error!("no run can go on:\n{}", missing.render());
+    for gap in others {
+        tracing::error!("{}:\n{}{}", gap.why, gap.mistake.render(), render_all(&gap.details));
     }
     if is_open(settings) {
         tracing::warn!(
@@ -28,15 +63,22 @@ pub(super) fn check(settings: &Settings, data: &DataDir, path: Option<&str>) -> 
     Ok(())
 }
 
+/// What stands between the steps of a watched repository and this machine, and which secrets its jobs get: one line.
+pub fn watch_note(settings: &Settings) -> String {
+    let secrets = "its jobs get no secrets but those whose :repos name it";
+    if has_wall(settings) { secrets.to_owned() } else { format!("its steps {OPEN_TO_STEPS}; {secrets}") }
+}
+
+/// What is so without a wall.
+const OPEN_TO_STEPS: &str = "run with the account of the server and can read its files; :steps {:user …} or \
+                             :steps {:sandbox :bwrap} would stand in between";
+
 /// Says that the code of watched repositories, which others may write, can read what the server can. `count` is how many
 /// there are.
 pub(super) fn warn_of_watches(settings: &Settings, count: usize) {
     if !has_wall(settings) && count > 0 {
         let are = if count == 1 { "1 repository is" } else { &format!("{count} repositories are") };
-        tracing::warn!(
-            "{are} watched: their steps run with the account of this server and can read its files; :steps {{:user …}} or \
-             :steps {{:sandbox :bwrap}} would stand in between"
-        );
+        tracing::warn!("{are} watched: their steps {OPEN_TO_STEPS}");
     }
 }
 

@@ -17,6 +17,7 @@ mod reset;
 mod secrets;
 mod server;
 mod spool;
+mod walls;
 
 use serde_json::{Value, json};
 
@@ -39,6 +40,7 @@ const FAMILIES: &[Family] = &[
     ("repos", repos::check),
     ("spool", spool::check),
     ("config", config::check),
+    ("walls", walls::check),
     ("secrets", secrets::check),
     ("cgroup", cgroup::check),
     ("container", container::check),

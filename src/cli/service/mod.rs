@@ -95,7 +95,7 @@ fn install(unit: &Unit, install: &Install) -> Ended {
     if let Scope::System { user } = &unit.scope {
         account::prepare(user, unit)?;
     } else {
-        make_data_dir(DataDir::new(&unit.data))?;
+        make_data_dir(DataDir::new(&unit.data), "name another with --data, QUIRE_DATA or XDG_DATA_HOME")?;
     }
     let written = place::write(&path, &text).map_err(|error| at(&path, &error))?;
     match written {

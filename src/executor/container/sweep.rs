@@ -90,6 +90,17 @@ impl Engine {
         Ok(self.try_call(&args)?.stdout.starts_with(b"true"))
     }
 
+    /// The exit of a container that has ended and is still known. Blocking.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub fn exit_of(&self, container: &str) -> Result<Option<i32>, EngineError> {
+        let args =
+            ["container", "inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", "--", container];
+        let said = String::from_utf8_lossy(&self.try_call(&args)?.stdout).trim().to_owned();
+        Ok(said.strip_prefix("false ").and_then(|exit| exit.parse().ok()))
+    }
+
     /// Runs a command in a container, and says whether it exited with 0 in time. Blocking.
     ///
     /// # Errors

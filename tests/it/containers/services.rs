@@ -76,3 +76,21 @@ fn a_command_of_health_that_hangs_is_asked_again() {
     boxes.ends(&run, "passed");
     boxes.nothing_left(&run);
 }
+
+#[test]
+fn a_service_that_ends_at_once_is_named_when_a_step_fails() {
+    let Some(mut boxes) = Boxes::new("{}") else { return };
+    let run = boxes.push(
+        r#"(ci:job :alone [:quire/push]
+             {:image "localhost/busybox"
+              :services {:db {:image "localhost/busybox" :cmd "nc -l -p 7000; echo no disk >&2; exit 3"}}}
+             (fn [{: sh}] (sh "until nc db 7000 </dev/null; do sleep 0.1; done; exit 7")))"#,
+    );
+    boxes.ends(&run, "failed");
+    let log = boxes.logs(&run, "alone");
+    assert!(
+        log.contains("warning: the service `db` has ended with exit 3; its log is that of step 2"),
+        "{log}"
+    );
+    boxes.nothing_left(&run);
+}

@@ -82,6 +82,7 @@ stories! {
     secrets_refused
     server_down_and_up
     service
+    services_on_the_host
     several_mistakes
     signal
     skip
