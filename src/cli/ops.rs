@@ -106,6 +106,10 @@ fn until_ended(data: &DataDir, row: &RunRow) -> Result<(), Failure> {
 /// `quire cancel`.
 pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
     let row = find_run(data, run)?;
+    // The journal knows it first.
+    if RunView::load(data, row.clone(), None).has_ended() {
+        return Err(Failure::new(Code::Failed, format!("{run} has ended already")));
+    }
     let by = user::login_name();
     let answer = match ask(data, &format!("/runs/{}/cancel", row.id), by.as_deref()) {
         Some(answer) => answer,
@@ -128,9 +132,6 @@ pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
 /// Cancels without a server: a runner hears it by itself, and a queued run is ended in the database.
 fn cancel_alone(data: &DataDir, row: &RunRow, by: Option<String>) -> Result<Value, Failure> {
     let done = json!({ "cancelled": row.id.to_string() });
-    if RunView::load(data, row.clone(), None).has_ended() {
-        return Err(Failure::new(Code::Failed, format!("{}#{} has ended already", row.repo, row.number)));
-    }
     let message = Message::Stop { reason: StopReason::Cancelled { by } };
     if run::tell(&data.run(&row.repo, row.number), &message).is_ok() {
         return Ok(done);

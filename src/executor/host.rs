@@ -251,8 +251,9 @@ impl Host {
     }
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
+impl Host {
+    /// Ends what steps have left behind, and removes the cgroups. Nothing is run after that. Blocking.
+    pub fn clear(&self) {
         if self.orphans == Orphans::OfSteps {
             // Two steps that ended together took each other for the owner of what nothing ties to a step.
             sweep::sweep_children(&[]);
@@ -261,6 +262,12 @@ impl Drop for Host {
             // Only survivors keep it, and a step's end names them.
             let _busy = cgroup.remove();
         }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

@@ -40,6 +40,7 @@ use crate::sys::inotify::Inotify;
 use crate::sys::lock::LockFile;
 use crate::sys::own_pages;
 use crate::sys::process;
+use crate::sys::remove_tree::remove_tree;
 use crate::sys::spawn;
 
 /// Events that may wait for the driver.
@@ -146,7 +147,7 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let run_dir = Path::new(&spec.run_dir);
     log_errors_to(&run_dir.join("runner.log"));
     // What an attempt left that never began: its logs are of nothing.
-    remove_folder(&run_dir.join(LOG_FOLDER)).map_err(RunnerError::Spec)?;
+    remove_tree(&run_dir.join(LOG_FOLDER)).map_err(RunnerError::Spec)?;
     let secrets = SecretValues::load(&spec.secrets);
     let redactor = Redactor::new(secrets.known());
     let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
@@ -259,18 +260,10 @@ fn push_outputs(
     event.outputs(&repo).map_err(|error| chain(&error))
 }
 
-/// Removes a folder with all that is in it, if it is there.
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
-}
-
 /// Writes the files of a commit into a folder, which is made for it.
 fn check_out(git_dir: &Path, commit: CommitId, into: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
-    remove_folder(into).map_err(failed)?;
+    remove_tree(into).map_err(failed)?;
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
         .create(into)
         .map_err(failed)?;
@@ -293,7 +286,13 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
         .enable_all()
         .build()
         .map_err(|error| RunnerError::Broken(error.to_string()))?;
-    let ended = runtime.block_on(conduct(execution, loaded, runtime.handle().clone()));
+    let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
+        .map_err(|error| RunnerError::Broken(chain(&error)))?;
+    let executor = Arc::new(executor);
+    let conducted = conduct(execution, loaded, runtime.handle().clone(), Arc::clone(&executor));
+    let ended = runtime.block_on(conducted);
+    // The VM's thread may hold it for ever.
+    executor.clear();
     // What still goes on belongs to nobody: a thread that is stuck is not waited for.
     runtime.shutdown_background();
     ended
@@ -311,18 +310,17 @@ async fn conduct(
     execution: Execution,
     loaded: Loaded,
     io: tokio::runtime::Handle,
+    executor: Arc<Host>,
 ) -> Result<Ended, RunnerError> {
     let failed = |problem: String| RunnerError::Broken(problem);
     let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
-    let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
-        .map_err(|error| failed(chain(&error)))?;
     let (policy, variables) = (execution.policy, execution.engine_environment);
     let source = ImageSource::new(execution.files.beside);
     let containers = Arc::new(Containers::new(execution.run, policy, variables, recorder.clone(), source));
     let host = Arc::new(RunHost {
         io,
-        executor: Arc::new(executor),
+        executor,
         recorder: recorder.clone(),
         secrets: Arc::new(execution.secrets),
         workspace: execution.workspace,

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn one_that_hangs_is_killed_with_its_children() {
-        let said = sh("echo begun; sleep 600 & sleep 600", Duration::from_millis(100));
+        let said = sh("echo begun; sleep 600 & sleep 600", Duration::from_millis(1000));
         assert_eq!((said.exit, said.stdout), (None, b"begun\n".into()));
         let said = sh("yes", Duration::from_millis(50));
         assert_eq!((said.exit, said.stdout.len()), (None, 10));

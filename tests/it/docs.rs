@@ -163,6 +163,16 @@ fn every_example_of_the_manual_does_what_it_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+#[test]
+fn the_examples_of_containers_do_it_by_docker_too() {
+    engine::by_docker(|| {
+        let of_containers = examples(&read("CI-FENNEL.md")).into_iter();
+        let wrong = of_containers.filter(|example| example.text.contains(engine::IMAGE));
+        let wrong: Vec<String> = wrong.filter_map(|example| try_example(&example).err()).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    });
+}
+
 /// The part of a page below a heading, up to the next one of its level or above.
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let start = page.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("there is no `{heading}`"));

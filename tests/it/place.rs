@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use super::engine;
+
 /// What pipelines name as a remote; a bare repository of the place stands for it.
 pub(super) const REMOTE: &str = "https://github.com/owner/repo.git";
 
@@ -49,7 +51,7 @@ impl Place {
             .args(args)
             .current_dir(self.path("copy"))
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
+            .envs(engine::variables())
             .env("HOME", self.path("home"))
             .env("QUIRE_DATA", self.path("data"))
             .env("GIT_CONFIG_SYSTEM", "/dev/null")

@@ -25,6 +25,7 @@ told_again! {
     pull::images_are_pulled_by_tag_and_digest_and_pinned
     pull::a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_or_by_the_clock
     same::what_is_asked_for_means_the_same_by_every_engine
+    same::folders_of_the_host_are_seen_as_policy_opened_them
     same::the_volumes_of_an_image_are_a_services_own_and_go_with_it
     secrets::a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect
     secrets::what_the_engine_would_obey_does_not_reach_its_client
@@ -46,6 +47,14 @@ fn is_unavailable(server: &[&str], why: &str) {
     assert!(reason.contains(why), "{reason}");
     assert!(!shown.contains("touch ran"), "nothing starts: {shown}");
     boxes.nothing_left(&run);
+    let mut doctor = boxes.world.command("quire");
+    for (name, value) in server.iter().filter_map(|variable| variable.split_once('=')) {
+        doctor.env(name, value.replace("$T", boxes.world.path().to_str().unwrap()));
+    }
+    let said = boxes.world.run(doctor.arg("doctor")).output;
+    let line =
+        said.lines().find(|line| line.contains("docker does not work: ")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.starts_with("warning") && line.contains(why), "{said}");
 }
 
 #[test]

@@ -89,3 +89,25 @@ pub(super) fn the_volumes_of_an_image_are_a_services_own_and_go_with_it() {
         assert_eq!(String::from_utf8(left.stdout).unwrap(), "", "docker has them on disk");
     }
 }
+
+#[test]
+pub(super) fn folders_of_the_host_are_seen_as_policy_opened_them() {
+    let Some(mut boxes) = Boxes::new("{:limits {:jobs 1}}") else { return };
+    let text = r#"{:policy {:mounts ["$T/read"] :writable-mounts ["$T/write"]}}"#;
+    let config = text.replace("$T", boxes.world.path().to_str().unwrap());
+    std::fs::write(boxes.path("data/config.fnl"), config).unwrap();
+    for name in ["read", "write", "read/below"] {
+        std::fs::create_dir(boxes.path(name)).unwrap();
+    }
+    std::fs::write(boxes.path("read/below/file"), "of the host\n").unwrap();
+    let run = boxes.push(
+        r#"(ci:job :mounts [:quire/push]
+             (fn [{: container}]
+               (container "localhost/busybox" "cat /in/file; touch /in/x 2>&1; echo made >/out/made"
+                 {:mounts ["$T/read/below:/in:ro" "$T/write:/out"]})))"#,
+    );
+    boxes.ends(&run, "passed");
+    assert_eq!(boxes.logs(&run, "mounts"), "of the host\ntouch: /in/x: Read-only file system\n");
+    assert_eq!(std::fs::read_to_string(boxes.path("write/made")).unwrap(), "made\n");
+    boxes.nothing_left(&run);
+}
