@@ -97,6 +97,15 @@ fn every_way_to_ask_for_the_host_is_refused_before_an_engine_is_looked_for() {
     assert_eq!(boxes.world.run(boxes.world.command("ls").arg("empty")).output, "");
 }
 
+#[test]
+fn a_run_that_is_denied_before_anything_ran_leaves_no_cgroup() {
+    let mut boxes = without_engine();
+    let options = "{:image \"localhost/busybox\" :network \"bridge\"}";
+    let run = boxes.push(&format!("(ci:job :net [:quire/push] {options} (fn [{{: sh}}] (sh \"true\")))"));
+    boxes.ends(&run, "denied");
+    boxes.no_cgroup_left(&run);
+}
+
 /// A server that finds no engine: whatever gets as far as looking for one fails with another code.
 fn without_engine() -> Boxes {
     let mut boxes =

@@ -131,6 +131,18 @@ impl Boxes {
         assert_eq!(containers(&id), Vec::<String>::new(), "{run}\n{}", self.world.serve_log());
         assert!(!Path::new("/dev/shm").join(format!("quire-{id}")).exists(), "{run}");
         self.no_process_left(run);
+        self.no_cgroup_left(run);
+    }
+
+    /// That the folders are gone in which the kernel knew a run's steps.
+    pub(super) fn no_cgroup_left(&self, run: &str) {
+        let id = self.id(run);
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+        for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+            let group = Path::new(mount).join(own).join(format!("quire-{id}"));
+            assert!(self.world.eventually(|_| !group.exists()), "{run} has left {}", group.display());
+        }
     }
 
     /// That no process of a run is left, also when its engine cannot be asked.
