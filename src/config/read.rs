@@ -267,9 +267,10 @@ pub(super) fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
 
 fn event(text: &str) -> Result<String, String> {
     let known = EVENTS.iter().find(|known| **known == text);
-    known
-        .map(|known| (*known).to_owned())
-        .ok_or_else(|| format!("nothing is started by `{text}`: the events are `{}`", EVENTS.join("`, `")))
+    known.map(|known| (*known).to_owned()).ok_or_else(|| {
+        let why = if text == "manual" { " in this version of quire" } else { "" };
+        format!("nothing is started by `{text}`{why}: the events are `{}`", EVENTS.join("` and `"))
+    })
 }
 
 fn variable(node: &Node) -> Result<String, Diagnostic> {
