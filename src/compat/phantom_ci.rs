@@ -21,7 +21,7 @@ use crate::config::{
 use crate::executor;
 use crate::intake::WatchState;
 use crate::model::{BranchName, RemoteUrl, RepoName, render_all, suggest};
-use crate::notify::{DOTENV, read_dotenv};
+use crate::notify::{DOTENV, read_dotenv, warn_of_dotenv};
 use crate::store::{self, RunFilter};
 use crate::sys::lock;
 use crate::view::{RunView, one_line};
@@ -163,6 +163,8 @@ fn variables(path: &Path) -> Result<Vec<(String, String)>, Failure> {
         Err(error) => return Err(at(path, &error)),
     }
     let (pairs, mut wrong) = read_dotenv(&text);
+    let mode = fs::metadata(path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
+    wrong.extend(warn_of_dotenv(&pairs, &VARIABLES, mode));
     wrong.iter_mut().for_each(|wrong| wrong.file = path.display().to_string());
     eprint!("{}", render_all(&wrong));
     Ok(pairs.into_iter().filter(|(name, _)| VARIABLES.contains(&name.as_str())).collect())

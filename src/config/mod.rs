@@ -6,6 +6,7 @@ mod current;
 mod data_dir;
 mod notify;
 mod notify_read;
+mod notify_twice;
 mod policy;
 mod read;
 mod scope;

@@ -81,6 +81,7 @@ impl Reader {
             let items = self.take(list.as_list()).unwrap_or_default();
             self.few(list, items.len());
             settings.rules = items.iter().filter_map(|item| self.rule(item, &names, &RULE_KEYS)).collect();
+            self.twice(items, &RULE_KEYS);
         }
         settings
     }

@@ -61,10 +61,18 @@ pub(super) fn text_of(path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
 /// # Errors
 /// Gives all mistakes with their places.
 pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
-    let root = data::read("config.fnl", text).map_err(without_addresses)?;
+    let root = without_literals(data::read("config.fnl", text).map_err(without_addresses)?);
     let mut reader = Reader { wrong: Vec::new() };
     let settings = reader.settings(&root);
     if reader.wrong.is_empty() { Ok(settings) } else { Err(without_addresses(reader.wrong)) }
+}
+
+/// The same settings, whose mistakes show no value of a secret that stands beside them.
+fn without_literals(root: Node) -> Node {
+    let secrets = root.get("secrets").and_then(|table| table.as_table().ok()).unwrap_or_default();
+    let literals = secrets.iter().filter(|(_, value)| matches!(value.value, Value::String(_)));
+    let spans: Vec<_> = literals.map(|(_, value)| value.span).collect();
+    if spans.is_empty() { root } else { root.hiding(&spans) }
 }
 
 /// What begins a text that may be a secret, or one in the wrong place: an address, and keys of targets.
@@ -272,9 +280,10 @@ pub(super) fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
 
 fn event(text: &str) -> Result<String, String> {
     let known = EVENTS.iter().find(|known| **known == text);
-    known
-        .map(|known| (*known).to_owned())
-        .ok_or_else(|| format!("nothing is started by `{text}`: the events are `{}`", EVENTS.join("`, `")))
+    known.map(|known| (*known).to_owned()).ok_or_else(|| {
+        let why = if text == "manual" { " in this version of quire" } else { "" };
+        format!("nothing is started by `{text}`{why}: the events are `{}`", EVENTS.join("` and `"))
+    })
 }
 
 fn variable(node: &Node) -> Result<String, Diagnostic> {
@@ -369,6 +378,23 @@ mod tests {
         );
         assert_eq!(problems("(print 1)").len(), 1);
         assert_eq!(problems("{:secrets").len(), 1);
+    }
+
+    #[test]
+    fn a_secret_beside_a_mistake_is_not_shown() {
+        let text = "{:secrets {:a \"hunter2é\" :b \"hunt\ner3\" :c 3} :limit {:x 1} :steps {:user \"no-such-user\"}}";
+        let shown = crate::model::render_all(&read(text.as_bytes()).unwrap_err());
+        assert!(
+            !shown.contains("hunt") && !shown.contains("er3") && shown.contains(":limit {:x 1}"),
+            "{shown}"
+        );
+        let settings = read(b"{:secrets {:a \"hunter2\"} :steps {:user \"no-such-user\"}}").unwrap();
+        let wrong = settings.steps.user.unwrap().account(Path::new("/var/quire")).unwrap_err();
+        assert!(
+            !wrong.render().contains("hunter2") && wrong.render().contains("^^^^^"),
+            "{}",
+            wrong.render()
+        );
     }
 
     #[test]

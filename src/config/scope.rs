@@ -4,7 +4,7 @@ use super::settings::SecretDecl;
 use crate::model::{RefName, RepoName};
 
 /// What can start a run, as `:events` of a secret names it.
-pub(super) const EVENTS: [&str; 3] = ["push", "manual", WATCH_EVENT];
+pub(super) const EVENTS: [&str; 2] = ["push", WATCH_EVENT];
 
 /// The event of a watched repository. Its code is somebody else's: it gets only what names it in `:repos`.
 pub const WATCH_EVENT: &str = "watch";

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!((steps.no_new_privs, steps.network), (Some(false), Some(true)));
         assert!(steps.sandbox.is_some() && steps.read[0].path == std::path::Path::new("/srv/x"));
         let missing = steps.missing_paths();
-        assert_eq!(missing[0].place(), "config.fnl:1:77");
+        assert_eq!(missing[0].place(), "config.fnl:1:78");
         assert!(missing[0].message.starts_with("sandboxes cannot show `/srv/x`: "));
         assert!(steps.missing_sandbox(|| true).is_none());
         let missing = steps.missing_sandbox(|| false).unwrap();

@@ -53,7 +53,10 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
     for member in &told {
         // A process of another user cannot be told; the report will name it.
         let _told = member.process.signal(Signal::TERM);
-        let _told = member.process.signal(Signal::CONT);
+        // Only to one that is halted: the client of an engine passes on what it gets, to a container that ends just then.
+        if process::look(member.process.pid()).is_some_and(|process| process.halted) {
+            let _told = member.process.signal(Signal::CONT);
+        }
     }
     if wait_all(told, patience.grace).is_empty() {
         // It says how the program has ended, then it ends.

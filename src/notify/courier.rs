@@ -75,7 +75,7 @@ impl Courier {
         let found = tokio::task::spawn_blocking(move || variables(&data, &environment)).await;
         let (of_variables, problems) = found.unwrap_or_default();
         for problem in problems {
-            tracing::warn!("a variable for notifications cannot be used:\n{problem}");
+            tracing::warn!("about the variables for notifications:\n{problem}");
         }
         let mut courier = Courier {
             start,

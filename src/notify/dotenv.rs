@@ -1,6 +1,6 @@
 //! `.env` beside `config.fnl`: variables for who does not write `config.fnl`.
 
-use crate::model::{Diagnostic, Span};
+use crate::model::{Diagnostic, Severity, Span, suggest};
 
 /// The name of the file.
 pub const DOTENV: &str = ".env";
@@ -24,6 +24,27 @@ pub fn read_dotenv(text: &str) -> (Vec<(String, String)>, Vec<Diagnostic>) {
         }
     }
     (pairs, wrong)
+}
+
+/// Warns of names that are nearly one of `known`, which is what counts in this file, and of a file whose mode lets others
+/// read it.
+pub fn warn_of_dotenv(pairs: &[(String, String)], known: &[&str], mode: Option<u32>) -> Vec<Diagnostic> {
+    let warning = |message: String, help: String| Diagnostic {
+        severity: Severity::Warning,
+        ..Diagnostic::error(DOTENV, message).help(help)
+    };
+    let names = pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name));
+    let near = names.filter_map(|name| Some((name, suggest(&name.to_uppercase(), known.iter().copied())?)));
+    let mut warnings: Vec<Diagnostic> = near
+        .map(|(name, near)| {
+            warning(format!("`{name}` is no variable that counts"), format!("did you mean {near}?"))
+        })
+        .collect();
+    if let Some(mode) = mode.filter(|mode| mode & 0o044 != 0) {
+        let message = format!("it has the mode {:04o}: others can read the addresses in it", mode & 0o7777);
+        warnings.push(warning(message, format!("chmod 600 {DOTENV}")));
+    }
+    warnings
 }
 
 fn read_line(line: &str) -> Result<Option<(String, String)>, &'static str> {
@@ -83,6 +104,22 @@ mod tests {
         assert!(wrong.is_empty());
         let shown: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(shown, ["A=1", "B=two words", "C=x # \" \n\\q", "D=a\\n$X", "E=", "F=", "G=a#b"]);
+    }
+
+    #[test]
+    fn near_names_and_open_files_are_warned_of() {
+        let pair = |name: &str| (name.to_owned(), "https://hooks.example/T0".to_owned());
+        let pairs =
+            [pair("SLACK_WEBHOK_URL"), pair("discord_webhook_url"), pair("OTHER"), pair("SLACK_WEBHOOK_URL")];
+        let known = ["DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL"];
+        let warnings = crate::model::render_all(&warn_of_dotenv(&pairs, &known, Some(0o100_640)));
+        assert_eq!(
+            warnings,
+            "warning: .env: `SLACK_WEBHOK_URL` is no variable that counts\nhint: did you mean SLACK_WEBHOOK_URL?\n\
+             warning: .env: `discord_webhook_url` is no variable that counts\nhint: did you mean DISCORD_WEBHOOK_URL?\n\
+             warning: .env: it has the mode 0640: others can read the addresses in it\nhint: chmod 600 .env\n"
+        );
+        assert!(warn_of_dotenv(&pairs[2..], &known, Some(0o600)).is_empty());
     }
 
     #[test]

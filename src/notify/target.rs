@@ -5,7 +5,7 @@ use std::io::Read;
 
 use secrecy::SecretString;
 
-use super::dotenv::{DOTENV, MAX_DOTENV, read_dotenv};
+use super::dotenv::{DOTENV, MAX_DOTENV, read_dotenv, warn_of_dotenv};
 use crate::config::{
     DataDir, NotifyEvent, NotifyRule, NotifySettings, SecretSource, TargetAddress, TargetDecl,
 };
@@ -40,7 +40,9 @@ pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<Targe
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => problems.push(format!("error: could not read {}: {error}\n", path.display())),
     }
-    let (of_file, wrong) = read_dotenv(&text);
+    let (of_file, mut wrong) = read_dotenv(&text);
+    let mode = std::fs::metadata(&path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
+    wrong.extend(warn_of_dotenv(&of_file, &VARIABLES.map(|(variable, _)| variable), mode));
     if !wrong.is_empty() {
         problems.push(render_all(&wrong));
     }

@@ -65,6 +65,39 @@ impl Node {
         Node { span, value, source: Arc::clone(source) }
     }
 
+    /// The same value, whose errors show stars where these spans are.
+    #[must_use]
+    pub fn hiding(self, spans: &[Span]) -> Node {
+        let is_hidden = |place: (u32, u32)| {
+            spans
+                .iter()
+                .any(|span| (span.line, span.column) <= place && place < (span.end_line, span.end_column))
+        };
+        let mut text = Vec::with_capacity(self.source.text.len());
+        for (line, number) in self.source.text.split_inclusive('\n').zip(1..) {
+            let bytes = line.bytes().zip(1..);
+            text.extend(bytes.map(|(byte, column)| match byte {
+                b'\n' => byte,
+                _ if is_hidden((number, column)) => b'*',
+                _ => byte,
+            }));
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let source = Arc::new(Source { file: self.source.file.clone(), text });
+        self.of(&source)
+    }
+
+    fn of(self, source: &Arc<Source>) -> Node {
+        let value = match self.value {
+            Value::Table(pairs) => Value::Table(
+                pairs.into_iter().map(|(key, value)| (key.of(source), value.of(source))).collect(),
+            ),
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.of(source)).collect()),
+            value @ (Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Nil) => value,
+        };
+        Node { span: self.span, value, source: Arc::clone(source) }
+    }
+
     /// An error at the place of this value.
     pub fn error(&self, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(self.source.file.clone(), message).at(self.span, &self.source.text)

@@ -17,6 +17,8 @@ pub struct Process {
     pub name: String,
     /// Whether it has ended and waits to be reaped.
     pub zombie: bool,
+    /// Whether a signal has halted it.
+    pub halted: bool,
     /// Its parent; `None` for a process without one in this namespace.
     pub parent: Option<Pid>,
     /// The leader of its session; `None` when that is outside this namespace.
@@ -185,6 +187,7 @@ fn parse_stat(line: &[u8]) -> Option<Process> {
         pid: parse_pid(line.get(..open)?)?,
         name: String::from_utf8_lossy(line.get(open + 1..close)?).into_owned(),
         zombie: matches!(fields.first()?, [b'Z' | b'X' | b'x']),
+        halted: fields.first()? == b"T",
         parent: parse_pid(fields.get(1)?),
         session: parse_pid(fields.get(3)?),
         started: number(19)?,
@@ -201,7 +204,8 @@ mod tests {
         let process = parse_stat(line).unwrap();
         assert_eq!(process.name, "a) Z 1 (b");
         assert_eq!((process.parent, process.session), (Pid::from_raw(7), Pid::from_raw(70)));
-        assert!(!process.zombie);
+        assert!(!process.zombie && !process.halted);
+        assert!(parse_stat(b"71 (a) T 7 71 70 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 987654 8 9\n").unwrap().halted);
         assert_eq!(process.started, 987_654);
     }
 
