@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
@@ -216,7 +217,7 @@ fn push(copy: &Copy) -> Result<serde_json::Value, Failure> {
 /// Copies what git would commit, tracked and untracked but not ignored, as it is now.
 fn fill(copy: &Copy, into: PathBuf, push: serde_json::Value) -> Fill {
     let root = copy.root.clone();
-    Box::new(move || {
+    Box::new(move |is_wanted| {
         let listed = GitCommand::new()
             .arg("-C")
             .arg(&root)
@@ -226,6 +227,9 @@ fn fill(copy: &Copy, into: PathBuf, push: serde_json::Value) -> Fill {
         fs::DirBuilder::new().mode(0o700).create(&into).map_err(|error| error.to_string())?;
         for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
             let path = Path::new(std::ffi::OsStr::from_bytes(path));
+            if !is_wanted.load(Ordering::Relaxed) {
+                return Err("it is not wanted any more".to_owned());
+            }
             copy_one(&root.join(path), &into.join(path))
                 .map_err(|error| format!("could not copy {}: {error}", path.display()))?;
         }

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Mode, OFlags, fchmod, mkdirat, openat, symlinkat};
 
@@ -26,10 +27,25 @@ pub struct CheckedOut {
     pub bytes: u64,
 }
 
+/// The most that is written: a commit of a few kilobytes can name any number of files.
+const MOST: Most = Most { entries: 2_000_000, bytes: 32 << 30 };
+
+/// The most that is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    /// Files, links and folders.
+    pub(super) entries: usize,
+    /// Bytes of files.
+    pub(super) bytes: u64,
+}
+
 /// One checkout under way.
 struct Checkout<'a> {
     repo: &'a Repo,
     commit: CommitId,
+    is_wanted: &'a AtomicBool,
+    most: Most,
+    entries: usize,
     done: CheckedOut,
 }
 
@@ -38,11 +54,27 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::C
 
 impl Repo {
     /// Writes all files of a commit into a folder, which is made with mode 0700, or is there and empty. Submodules
-    /// become empty folders. After an error the folder is left half written.
+    /// become empty folders. It ends with an error when it is not wanted any more. After an error the folder is left
+    /// half written.
     ///
     /// # Errors
-    /// Says what could not be read or written, or which name must not be.
-    pub fn checkout(&self, id: CommitId, into: &Path) -> Result<CheckedOut, ReadError> {
+    /// Says what could not be read or written, or which name must not be; or that there is too much.
+    pub fn checkout(
+        &self,
+        id: CommitId,
+        into: &Path,
+        is_wanted: &AtomicBool,
+    ) -> Result<CheckedOut, ReadError> {
+        self.checkout_within(id, into, is_wanted, MOST)
+    }
+
+    pub(super) fn checkout_within(
+        &self,
+        id: CommitId,
+        into: &Path,
+        is_wanted: &AtomicBool,
+        most: Most,
+    ) -> Result<CheckedOut, ReadError> {
         let commit = self.find(id)?;
         let id = commit_id(commit.id());
         let tree =
@@ -54,7 +86,8 @@ impl Repo {
             return Err(ReadError::NotEmpty { path: into.to_owned() });
         }
         fchmod(&root, Mode::RWXU).map_err(|errno| failed(errno.into()))?;
-        let mut checkout = Checkout { repo: self, commit: id, done: CheckedOut::default() };
+        let done = CheckedOut::default();
+        let mut checkout = Checkout { repo: self, commit: id, is_wanted, most, entries: 0, done };
         checkout.folder(&tree, root.as_fd(), into)?;
         Ok(checkout.done)
     }
@@ -64,6 +97,7 @@ impl Checkout<'_> {
     /// Writes one folder. The depth is that of the path, which the system limits as well.
     fn folder(&mut self, tree: &git2::Tree<'_>, at: BorrowedFd<'_>, path: &Path) -> Result<(), ReadError> {
         for entry in tree {
+            self.count()?;
             let name = OsStr::from_bytes(entry.name_bytes());
             let path = path.join(name);
             if !may_be_written(entry.name_bytes()) {
@@ -80,6 +114,19 @@ impl Checkout<'_> {
                 Some(git2::ObjectType::Commit) => drop(self.make_folder(at, name, &path)?),
                 _ => self.file(&entry, at, path)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Counts one entry, which is one too many or not wanted any more.
+    fn count(&mut self) -> Result<(), ReadError> {
+        self.entries += 1;
+        if !self.is_wanted.load(Ordering::Relaxed) {
+            return Err(ReadError::Unwanted { commit: self.commit });
+        }
+        let Most { entries, bytes } = self.most;
+        if self.entries > entries || self.done.bytes > bytes {
+            return Err(ReadError::TooMuch { commit: self.commit, entries, bytes });
         }
         Ok(())
     }

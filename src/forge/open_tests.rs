@@ -3,11 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use crate::model::CommitId;
 
+use super::checkout::Most;
 use super::fixture::Fixture;
 use super::*;
+
+static WANTED: AtomicBool = AtomicBool::new(true);
 
 /// Makes a commit of these entries: path, mode, content. Paths may have folders.
 pub(super) fn commit(fixture: &Fixture, entries: &[(&str, &str, &[u8])]) -> CommitId {
@@ -114,7 +118,7 @@ fn changed_files_are_named_up_to_the_limit() {
         assert_eq!((changes.paths.len(), changes.truncated), (MAX_CHANGED_FILES, truncated));
         // Three thousand files are also a fair measure of a checkout.
         let begun = std::time::Instant::now();
-        let done = repo.checkout(id, &fixture.dir.path().join(format!("out{count}"))).unwrap();
+        let done = repo.checkout(id, &fixture.dir.path().join(format!("out{count}")), &WANTED).unwrap();
         println!("{} files checked out in {:?}", done.files, begun.elapsed());
         assert_eq!(done.files, count);
     }
@@ -135,13 +139,30 @@ fn a_checkout_has_modes_links_and_no_filters() {
     );
     let repo = Repo::open(&fixture.repo).unwrap();
     let out = fixture.dir.path().join("out");
-    assert_eq!(repo.checkout(id, &out).unwrap().files, 4);
+    assert_eq!(repo.checkout(id, &out, &WANTED).unwrap().files, 4);
     assert_eq!(fs::read(out.join("hidden")).unwrap(), b"one\ntwo\n");
     assert_eq!(fs::read_link(out.join("link")).unwrap(), Path::new("/etc"));
     assert_eq!((mode(&out), mode(&out.join("a/b/run")), mode(&out.join("hidden"))), (0o700, 0o755, 0o644));
     assert_eq!(fs::read_dir(out.join("module")).unwrap().count(), 0);
     assert!(!out.join(".git").exists());
-    assert!(matches!(repo.checkout(id, &out), Err(ReadError::NotEmpty { .. })));
+    assert!(matches!(repo.checkout(id, &out, &WANTED), Err(ReadError::NotEmpty { .. })));
+}
+
+#[test]
+fn a_checkout_has_an_end() {
+    let fixture = Fixture::with_commits(1);
+    let id = commit(&fixture, &[("a/b", "100644", b"1234"), ("c", "120000", b"5678"), ("d", "100644", b"9")]);
+    let repo = Repo::open(&fixture.repo).unwrap();
+    let out = fixture.dir.path().join("out");
+    let within = |entries, bytes| {
+        drop(fs::remove_dir_all(&out));
+        repo.checkout_within(id, &out, &WANTED, Most { entries, bytes }).is_ok()
+    };
+    assert!(within(4, 8), "the last file is not counted before it is written");
+    assert!(!within(3, 8) && !within(4, 7));
+    drop(fs::remove_dir_all(&out));
+    let unwanted = repo.checkout(id, &out, &AtomicBool::new(false));
+    assert!(matches!(unwanted, Err(ReadError::Unwanted { .. })));
 }
 
 /// Writes a tree object as it is, whatever git thinks of it.
@@ -179,7 +200,7 @@ fn a_hostile_tree_writes_nothing_outside() {
         let text = format!("tree {tree}\nauthor J <j@x> 0 +0000\ncommitter J <j@x> 0 +0000\n\nx\n");
         let call = fixture.call().args(["hash-object", "-w", "-t", "commit", "--literally", "--stdin"]);
         let id = parse(&call.run_with(text.as_bytes()).unwrap());
-        assert!(repo.checkout(id, &out).is_err(), "{number}");
+        assert!(repo.checkout(id, &out, &WANTED).is_err(), "{number}");
         assert!(fs::read_dir(&target).unwrap().next().is_none() && !fixture.dir.path().join("evil").exists());
     }
 }

@@ -58,6 +58,22 @@ pub enum ReadError {
         /// The path of the entry, bytes that are not UTF-8 replaced.
         name: String,
     },
+    /// A commit that would be more on disk than any is meant to be.
+    #[error("{commit} has more than {entries} files and folders, or more than {bytes} bytes")]
+    TooMuch {
+        /// The commit.
+        commit: CommitId,
+        /// The most entries.
+        entries: usize,
+        /// The most bytes.
+        bytes: u64,
+    },
+    /// Nobody wants the files any more.
+    #[error("the files of {commit} are not wanted any more")]
+    Unwanted {
+        /// The commit.
+        commit: CommitId,
+    },
     /// The folder for a checkout has something in it.
     #[error("{} is not empty", path.display())]
     NotEmpty {

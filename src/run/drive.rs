@@ -87,18 +87,35 @@ impl Drive {
     /// When something could not be written down.
     pub async fn wait_for_slot(&mut self) -> Result<Option<Ended>, String> {
         loop {
-            match self.events.1.recv().await {
-                Some(Outside::Told(Message::Go {})) => return Ok(None),
-                Some(Outside::Told(Message::Stop { reason })) => {
-                    if let Some(ended) = self.happen(Event::StopAsked(reason)).await? {
-                        return Ok(Some(ended));
-                    }
-                }
-                Some(Outside::Broken(problem)) => return Err(problem),
-                Some(_) => {}
-                None => return Err("the runner has lost its events".to_owned()),
+            let outside = self.events.1.recv().await;
+            if matches!(outside, Some(Outside::Told(Message::Go {}))) {
+                return Ok(None);
+            }
+            if let Some(ended) = self.before_start(outside).await? {
+                return Ok(Some(ended));
             }
         }
+    }
+
+    /// Takes up what comes before the first job begins.
+    ///
+    /// # Errors
+    /// When something could not be written down, or nothing comes any more.
+    pub async fn before_start(&mut self, outside: Option<Outside>) -> Result<Option<Ended>, String> {
+        match outside {
+            Some(Outside::Told(Message::Stop { reason })) => self.stop(reason).await,
+            Some(Outside::Broken(problem)) => Err(problem),
+            Some(_) => Ok(None),
+            None => Err("the runner has lost its events".to_owned()),
+        }
+    }
+
+    /// Tells the run to stop.
+    ///
+    /// # Errors
+    /// When something could not be written down.
+    pub async fn stop(&mut self, reason: StopReason) -> Result<Option<Ended>, String> {
+        self.happen(Event::StopAsked(reason)).await
     }
 
     /// Decides about one event and performs what follows.

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -18,6 +19,7 @@ use super::containers::Containers;
 use super::control;
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
+use super::filling::{Fill, Filled, Filling};
 use super::job_slot::JobSlots;
 use super::push_event::PushEvent;
 use super::recorder::{LOG_FOLDER, Recorder};
@@ -95,9 +97,6 @@ pub struct Execution {
     /// What container engines read of the environment that quire was started with.
     pub engine_environment: BTreeMap<OsString, OsString>,
 }
-
-/// Puts the files of a run into its workspace, and says what `:quire/push` gives.
-pub type Fill = Box<dyn FnOnce() -> Result<serde_json::Value, String> + Send>;
 
 /// Waits for a run on the socket that is standard input, and leads it to its end. When the socket is closed instead,
 /// there is nothing to do.
@@ -181,8 +180,8 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         limits: spec.limits.clone(),
         files,
         cache: Some(PathBuf::from(&spec.cache_dir)),
-        fill: Box::new(move || {
-            check_out(Path::new(&pushed.git_dir), new, &into)?;
+        fill: Box::new(move |is_wanted| {
+            check_out(Path::new(&pushed.git_dir), new, &into, is_wanted)?;
             confines.prepare()?;
             push_outputs(&pushed, &ref_name, (old, new))
         }),
@@ -261,14 +260,14 @@ fn push_outputs(
 }
 
 /// Writes the files of a commit into a folder, which is made for it.
-fn check_out(git_dir: &Path, commit: CommitId, into: &Path) -> Result<(), String> {
+fn check_out(git_dir: &Path, commit: CommitId, into: &Path, is_wanted: &AtomicBool) -> Result<(), String> {
     let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
     remove_tree(into).map_err(failed)?;
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
         .create(into)
         .map_err(failed)?;
     let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
-    repo.checkout(commit, into).map_err(|error| chain(&error))?;
+    repo.checkout(commit, into, is_wanted).map_err(|error| chain(&error))?;
     Ok(())
 }
 
@@ -351,7 +350,7 @@ async fn conduct(
         listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
-    let filling = tokio::task::spawn_blocking(execution.fill);
+    let filling = Filling::start(execution.fill);
     let (superseded_by, has_slot) = (execution.superseded_by, execution.has_slot);
     let led = Drive {
         state: RunState::new(graph, execution.limits.jobs),
@@ -373,16 +372,14 @@ async fn conduct(
 async fn follow_through(
     mut led: Drive,
     (superseded_by, has_slot): (Option<u64>, bool),
-    filling: tokio::task::JoinHandle<Result<serde_json::Value, String>>,
+    filling: Filling,
 ) -> Result<Ended, String> {
     if let Some(ended) = admit(&mut led, superseded_by, has_slot).await? {
         return Ok(ended);
     }
-    match filling.await.unwrap_or_else(|error| Err(error.to_string())) {
-        Ok(push) => led.push = push,
-        Err(problem) => {
-            return Ok((Outcome::Failed, Some(format!("could not check out the commit: {problem}"))));
-        }
+    match filling.wait(&mut led).await? {
+        Filled::Files(push) => led.push = push,
+        Filled::Nothing(ended) => return Ok(ended),
     }
     drive(led).await
 }

@@ -91,6 +91,7 @@ stories! {
     tags
     three_hundred_jobs
     timeouts
+    tree_bomb
     two_hundred_steps
     two_refs
     two_servers

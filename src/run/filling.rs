@@ -1,0 +1,70 @@
+//! The files of a run on their way into its workspace, while the run can still be told to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::JoinHandle;
+
+use super::drive::{Drive, Ended};
+use crate::journal::StopReason;
+use crate::model::Outcome;
+
+/// Puts the files of a run into its workspace, as long as they are wanted, and says what `:quire/push` gives.
+pub type Fill = Box<dyn FnOnce(&AtomicBool) -> Result<serde_json::Value, String> + Send>;
+
+/// The files on their way.
+pub(super) struct Filling {
+    task: JoinHandle<Result<serde_json::Value, String>>,
+    is_wanted: Arc<AtomicBool>,
+}
+
+/// What came of it.
+pub(super) enum Filled {
+    /// The files are there; what `:quire/push` gives.
+    Files(serde_json::Value),
+    /// The run has ended before its first job.
+    Nothing(Ended),
+}
+
+impl Filling {
+    /// Begins beside the runtime.
+    pub(super) fn start(fill: Fill) -> Filling {
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&is_wanted);
+        Filling { task: tokio::task::spawn_blocking(move || fill(&asked)), is_wanted }
+    }
+
+    /// Waits for the files, or until the run is told to stop or its time is over.
+    ///
+    /// # Errors
+    /// When something could not be written down.
+    pub(super) async fn wait(mut self, led: &mut Drive) -> Result<Filled, String> {
+        let mut deadline = std::pin::pin!(tokio::time::sleep(led.run_timeout));
+        let mut is_late = false;
+        loop {
+            let stopped = tokio::select! {
+                biased;
+                filled = &mut self.task => {
+                    return Ok(match filled.unwrap_or_else(|error| Err(error.to_string())) {
+                        Ok(push) => Filled::Files(push),
+                        Err(problem) => {
+                            let reason = format!("could not check out the commit: {problem}");
+                            Filled::Nothing((Outcome::Failed, Some(reason)))
+                        }
+                    });
+                }
+                outside = led.events.1.recv() => led.before_start(outside).await?,
+                () = &mut deadline, if !is_late => {
+                    is_late = true;
+                    led.stop(StopReason::TimedOut {}).await?
+                }
+            };
+            if let Some(ended) = stopped {
+                // It notices at its next file.
+                self.is_wanted.store(false, Ordering::Relaxed);
+                let _what_is_there_is_removed = self.task.await;
+                return Ok(Filled::Nothing(ended));
+            }
+        }
+    }
+}
