@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -17,8 +18,11 @@ use crate::sys::limited_git::Unwanted;
 /// Remotes that are asked at the same time.
 const MAX_LISTINGS: usize = 8;
 
-/// Remotes that are fetched from at the same time.
+/// Remotes that are fetched from at the same time, not counting those that take long.
 const MAX_FETCHES: usize = 4;
+
+/// How long a fetch may take until it counts no longer.
+const FETCH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many remotes are spoken to at the same time.
 pub(super) struct Permits {
@@ -91,13 +95,20 @@ impl Task {
         drop(listing_permit);
         let mut tip = listing.tip;
         if has_moved {
-            let _fetch_permit = permits.fetches.acquire().await.map_err(lost)?;
+            let fetch_permit = permits.fetches.acquire().await.map_err(lost)?;
             let (task, copy) = (self.clone(), self.app.data.watched_repo(&self.watch.name));
-            let fetched =
+            let mut fetched =
                 tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
+            // One that trickles holds up no others.
+            let in_time = tokio::time::timeout(FETCH_PATIENCE, &mut fetched).await;
+            drop(fetch_permit);
             // A fetch that was cut off may have moved the ref all the same.
             self.is_settled = false;
-            let fetched = fetched.await.map_err(lost)?;
+            let fetched = match in_time {
+                Ok(fetched) => fetched,
+                Err(_) => fetched.await,
+            };
+            let fetched = fetched.map_err(lost)?;
             self.settle(row).await?;
             // It may have moved on since it was asked.
             tip = fetched?;
