@@ -101,6 +101,8 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
         .with_target(false)
+        // Standard error may be a file on a full disk, and saying so there would end the thread.
+        .log_internal_errors(false)
         .try_init();
     let _already = made.is_err();
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::container_step::ContainerStep;
 use super::recorder::Recorder;
-use crate::executor::{Host, OutOfMemory, StepEnd, StepSpec};
+use crate::executor::{Host, OutOfMemory, StepEnd, StepError, StepSpec};
 use crate::journal::Fact;
 use crate::model::{Outcome, chain};
 use crate::script::{Command, HostError, StepResult};
@@ -49,7 +49,12 @@ impl Step {
         let end = match work {
             Work::Host(spec) => match executor.run_step(&spec, &mut log, stop).await {
                 Ok(end) => end,
-                Err(error) => refuse(recorder.redact(&chain(&error)), &mut log, began),
+                Err(error) => {
+                    let reason = chain(&error);
+                    let end = refuse(recorder.redact(&reason), &mut log, began);
+                    problem = is_quires(&error).then_some(HostError::Refused(reason));
+                    end
+                }
             },
             Work::Container(container) => match container.run(&executor, &mut log, stop).await {
                 Ok(end) => end,
@@ -91,6 +96,17 @@ impl Step {
             step: number,
             title,
         })
+    }
+}
+
+/// Whether quire could not do its part, of which the log may say nothing: the disk can be full.
+fn is_quires(error: &StepError) -> bool {
+    match error {
+        StepError::Folder { .. } | StepError::Sandbox { .. } => false,
+        StepError::Spawn { .. }
+        | StepError::Watch { .. }
+        | StepError::Log { .. }
+        | StepError::Subreaper { .. } => true,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod docker;
 mod ends;
+mod full_disk;
 mod hostile;
 mod killed;
 mod pull;
@@ -35,7 +36,11 @@ impl Boxes {
 
     /// With these variables for the server.
     pub(super) fn serving(config: &str, serve: &[&str]) -> Boxes {
-        let mut world = World::new();
+        Boxes::in_world(World::new(), config, serve)
+    }
+
+    /// In a world that is there.
+    pub(super) fn in_world(mut world: World, config: &str, serve: &[&str]) -> Boxes {
         fs::write(world.path().join("data/config.fnl"), config).unwrap();
         let made = "quire repo new foo >/dev/null && git init -q foo && mkdir foo/.quire &&
                     git -C foo remote add origin $T/data/repos/foo.git";

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use super::super::stories::world::World;
+use super::full_disk::Disk;
 use super::{Boxes, engine};
 
 /// A registry with one image, ended by its pid.
@@ -163,4 +165,31 @@ pub(super) fn a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_
     boxes.quire(&["cancel", &run]);
     boxes.ends(&run, "cancelled");
     boxes.nothing_left(&run);
+}
+
+#[test]
+fn an_image_for_which_the_engine_has_no_room_is_said() {
+    if !engine::can_run_containers() {
+        return;
+    }
+    let world = World::new();
+    let Some(_disk) = Disk::mount(&world.path().join("store"), "1m") else { return };
+    let variables =
+        ["CONTAINERS_REGISTRIES_CONF=$T/registries.conf", "CONTAINERS_STORAGE_CONF=$T/storage.conf"];
+    let mut boxes = Boxes::in_world(world, "{}", &variables);
+    let store = boxes.path("store").display().to_string();
+    let conf =
+        format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{store}/graph\"\nrunroot = \"{store}/run\"\n");
+    fs::write(boxes.path("storage.conf"), conf).unwrap();
+    let registry = Registry::start(boxes.world.path());
+    trust(&boxes, registry.port);
+    registry.fill("box:large");
+    let port = registry.port;
+    let run = boxes.push(&format!(
+        r#"(ci:job :pulls [:quire/push] (fn [{{: container}}] (container "127.0.0.1:{port}/box:large" "echo ran")))"#
+    ));
+    let shown = boxes.ends(&run, "failed");
+    let said = format!("image.pull.failed: could not pull the image `127.0.0.1:{port}/box:large`");
+    assert!(shown.contains(&said) && shown.contains("no space left on device"), "{shown}");
+    boxes.world.stop_everything();
 }
