@@ -328,7 +328,7 @@ impl Containers {
             (true, _) => Ok(Some(limits)),
             (false, false) => Ok(None),
             (false, true) => Err(HostError::Refused(format!(
-                "{LIMITS_UNAVAILABLE}: rootless containers cannot be limited here, because cgroup v2 is not alone; quire doctor says more"
+                "{LIMITS_UNAVAILABLE}: rootless containers cannot be limited here, because the account has no part of cgroup v2 for it; quire doctor says more"
             ))),
         }
     }

@@ -47,6 +47,12 @@ impl Cgroup {
         OpenOptions::new().write(true).open(self.path.join("cgroup.kill")).is_ok()
     }
 
+    /// Whether all of these controllers are there for it.
+    pub fn has_controllers(&self, wanted: &[&str]) -> bool {
+        let there = fs::read_to_string(self.path.join("cgroup.controllers")).unwrap_or_default();
+        wanted.iter().all(|wanted| there.split_whitespace().any(|there| there == *wanted))
+    }
+
     /// Opens the folder, for processes that are to be started in it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
+use crate::sys::cgroup::Cgroup;
 use crate::sys::process::Exit;
 use crate::sys::program_output::answer;
 use crate::sys::spawn::Launch;
@@ -62,8 +63,8 @@ pub const CATATONIT: [&str; 3] =
 /// What is there when cgroup v2 is mounted beside version 1.
 pub const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 
-/// What is there when only cgroup v2 is mounted.
-const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
+/// What limits the memory and the processes of a container whose engine is not root's. Version 1 gives accounts none.
+const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +161,8 @@ struct Host {
     has_catatonit: bool,
     /// Whether quire runs as root.
     is_root: bool,
-    /// Whether there is only cgroup v2, of which accounts can be given parts.
-    is_unified: bool,
+    /// Whether [`CONTROLLERS`] are given to the account.
+    has_controllers: bool,
 }
 
 impl EngineKind {
@@ -184,7 +185,7 @@ impl Engine {
             is_hybrid: Path::new(HYBRID).exists(),
             has_catatonit: CATATONIT.iter().any(|file| Path::new(file).exists()),
             is_root: rustix::process::geteuid().is_root(),
-            is_unified: Path::new(UNIFIED).exists(),
+            has_controllers: has_controllers(),
         };
         Engine::choose(env, host)
     }
@@ -217,7 +218,7 @@ impl Engine {
         }
         let has_init = kind == EngineKind::Docker || host.has_catatonit;
         let is_rootless = kind == EngineKind::Podman && !host.is_root;
-        let has_limits = !is_rootless || host.is_unified;
+        let has_limits = !is_rootless || host.has_controllers;
         Ok(Engine { kind, program, runtime, has_init, is_rootless, has_limits, cpus: None, env })
     }
 
@@ -279,7 +280,7 @@ impl Engine {
         let called = self.ask(&["info", "--format", format])?;
         match Served::parse(&String::from_utf8_lossy(&called.stdout)) {
             Some(served) if called.exit.code() == 0 => {
-                let has_limits = !served.is_rootless || Path::new(UNIFIED).exists();
+                let has_limits = !served.is_rootless || has_controllers();
                 let Served { cpus, has_init, is_rootless } = served;
                 Ok(Engine { has_init, is_rootless, has_limits, cpus: Some(cpus), ..self })
             }
@@ -344,6 +345,10 @@ impl Served {
     }
 }
 
+fn has_controllers() -> bool {
+    Cgroup::own().is_some_and(|own| own.has_controllers(&CONTROLLERS))
+}
+
 /// What an engine complains about.
 pub fn complaint(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
@@ -392,8 +397,8 @@ mod tests {
         }
         let env = [("PATH", folder.path().as_os_str()), ("LD_PRELOAD", OsStr::new("x"))];
         let env = env.map(|(name, value)| (name.into(), value.into())).into();
-        let is_unified = !is_hybrid;
-        Engine::choose(&env, Host { is_hybrid, has_catatonit: false, is_root, is_unified })
+        let has_controllers = !is_hybrid;
+        Engine::choose(&env, Host { is_hybrid, has_catatonit: false, is_root, has_controllers })
     }
 
     #[test]
