@@ -197,11 +197,9 @@ impl RunRecord {
                     job.policy.push(PolicyRecord { subject, verdict, code, reason, hint });
                 })
             }
-            Fact::JobEnded { job, outcome, reason } => self.with_job(&job, |job| {
-                job.outcome = Some(word(&outcome));
-                job.reason = reason;
-                job.finished_at = Some(time);
-            }),
+            Fact::JobEnded { job, outcome, reason } => {
+                self.with_job(&job, |job| job.close(word(&outcome), reason.as_deref(), &time));
+            }
             Fact::RunOpened { .. }
             | Fact::Evaluated { .. }
             | Fact::Broken { .. }
@@ -234,7 +232,8 @@ impl JobRecord {
         }
     }
 
-    /// Ends what has no end of its own, because its run has ended: a runner that is gone says nothing of its jobs.
+    /// Ends the job, unless it has ended, and those of its steps that have no end of their own: a runner that is gone says
+    /// nothing of its jobs, and a step that could not be followed nothing of itself.
     fn close(&mut self, outcome: Outcome, reason: Option<&str>, time: &str) {
         if self.outcome.is_some() {
             return;
