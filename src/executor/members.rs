@@ -89,7 +89,8 @@ impl Footprint {
     /// Finds the living processes of the step, the main one among them, and reaps those that are dead.
     pub(super) fn look(&self) -> Look {
         let of_steps = self.orphans == Orphans::OfSteps;
-        let mut roots = process::children(process::own_pid());
+        let me = process::own_pid();
+        let mut roots = process::children(me);
         // In this order: a step that starts after the look has no orphans among the roots.
         let all_orphans_are_ours = of_steps && self.running.is_alone();
         if of_steps {
@@ -99,7 +100,8 @@ impl Footprint {
         let mut look = walk(roots, Some(self.main), &|process| {
             process.session == Some(self.main)
                 || all_orphans_are_ours
-                || (process.zombie && of_steps)
+                // A dead one below a process of another step is that one's to reap.
+                || (process.zombie && of_steps && process.parent == Some(me))
                 || self.cgroup.as_ref().is_some_and(|cgroup| cgroup.has(process.pid))
                 || process::environment_has(process.pid, &[run, step])
         });

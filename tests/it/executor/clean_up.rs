@@ -214,6 +214,34 @@ fn the_end_of_one_step_does_not_touch_another() {
 }
 
 #[test]
+fn a_dead_child_of_another_steps_daemon_is_that_ones() {
+    in_own_process("executor::clean_up::a_dead_child_of_another_steps_daemon_is_that_ones", || {
+        block_on(async {
+            for containment in BOTH {
+                let bench = Bench::new(containment, Orphans::OfSteps);
+                let (ready, go) = (bench.fifo("ready"), bench.fifo("go"));
+                // It never waits for its child.
+                let script = "(setsid sh -c 'true & exec sleep 1000' >/dev/null 2>&1 & echo $! > daemon)
+                    until set -- $(cat /proc/$(cat daemon)/task/*/children) && grep -q Z /proc/$1/stat; do :; done
+                    echo > ready; read x < go; kill -0 $(cat daemon)";
+                let (long, mut short) = (bench.sh(script), bench.sh("exit 7"));
+                short.name = "other/1".to_owned();
+                let other = async {
+                    tokio::task::spawn_blocking(move || fs::read(ready).unwrap()).await.unwrap();
+                    let (end, _) = bench.run(&short).await;
+                    assert_eq!((end.exit, end.leftovers.len(), end.survivors), (7, 0, Vec::new()));
+                    tokio::task::spawn_blocking(move || fs::write(go, "\n").unwrap()).await.unwrap();
+                };
+                let ((end, _), ()) = tokio::join!(bench.run(&long), other);
+                assert_eq!((end.exit, end.leftovers), (0, vec!["sleep".to_owned()]), "{containment:?}");
+                bench.assert_clean();
+            }
+        });
+        assert_eq!(process::children(own_pid()), []);
+    });
+}
+
+#[test]
 fn the_end_of_a_host_is_the_end_of_what_nothing_ties_to_a_step() {
     in_own_process("executor::clean_up::the_end_of_a_host_is_the_end_of_what_nothing_ties_to_a_step", || {
         let bench = Bench::new(Containment::Descent, Orphans::OfSteps);
