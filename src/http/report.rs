@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -82,14 +82,19 @@ impl Reporter {
         let ids = self.runs(push).await;
         let deadline = Instant::now() + EVALUATION_PATIENCE;
         for id in ids.iter().take(MAX_RUNS) {
-            if let Some(mut live) = self.app.live.follow(*id) {
+            if let Some(mut live) = self.follow(*id).await {
                 let known = |record: &Arc<RunRecord>| record.is_evaluated || record.outcome.is_some();
                 let _late = timeout_at(deadline, live.wait_for(known)).await.is_err();
             }
         }
         let mut runs = Vec::new();
         for id in &ids {
-            runs.extend(self.pushed(*id, waits || shows_log).await);
+            let pushed = self.pushed(*id, waits || shows_log).await;
+            if pushed.as_ref().is_some_and(|pushed| pushed.run.row.outcome.is_some()) {
+                // It may have ended before it was followed.
+                self.app.live.close(*id);
+            }
+            runs.extend(pushed);
         }
         self.say(push_header(&runs)).await?;
         if !runs.is_empty() {
@@ -120,6 +125,17 @@ impl Reporter {
         trouble.map(sentence).unwrap_or_default()
     }
 
+    /// The record of a run that has not ended, also when nobody has begun to keep it yet.
+    async fn follow(&self, id: RunId) -> Option<watch::Receiver<Arc<RunRecord>>> {
+        if let Some(live) = self.app.live.follow(id) {
+            return Some(live);
+        }
+        if self.row(id).await.is_some_and(|row| row.outcome.is_none()) {
+            self.app.live.open(id);
+        }
+        self.app.live.follow(id)
+    }
+
     /// The runs that a push has led to.
     async fn runs(&self, push: &str) -> Vec<RunId> {
         let push = push.to_owned();
@@ -136,11 +152,13 @@ impl Reporter {
 
     async fn pushed(&self, id: RunId, is_watched: bool) -> Option<PushedRun> {
         let row = self.row(id).await?;
-        let seq = (row.queued_at, row.id);
+        // Ids of one millisecond are in no order, numbers are.
+        let seq = (row.queued_at, row.number);
         let unfinished = self.app.store.call(|connection| store::unfinished_runs(connection)).await;
         let unfinished = unfinished.ok().and_then(Result::ok).unwrap_or_default();
         let ahead = unfinished.iter().take_while(|run| run.id != row.id);
-        let ahead = ahead.filter(|run| run.superseded_by.is_none() && (run.queued_at, run.id) < seq).count();
+        let ahead =
+            ahead.filter(|run| run.superseded_by.is_none() && (run.queued_at, run.number) < seq).count();
         // Runs that leave a slot free are not waited for.
         let ahead = if ahead < self.app.settings.get().limits.runs { 0 } else { ahead };
         Some(PushedRun { run: self.app.view(row).await, ahead, is_watched })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::fact::{DiagnosticFact, Fact, Record, StopReason};
+use super::fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
 use super::reader::{JOURNAL, JournalReader};
 use crate::model::{Outcome, Progress};
 
@@ -136,7 +136,17 @@ impl RunRecord {
             Fact::Evaluated { jobs, diagnostics } => {
                 self.is_evaluated = true;
                 self.diagnostics = diagnostics;
-                self.jobs = jobs.into_iter().map(|job| JobRecord::new(job.id, job.needs)).collect();
+                // Of some it was known before how they end: what they ask for was decided about.
+                let mut decided = std::mem::take(&mut self.jobs);
+                let record = |job: JobFact| {
+                    let known = decided.iter().position(|known| known.id == job.id);
+                    let known = known.map(|place| decided.swap_remove(place));
+                    JobRecord {
+                        needs: job.needs,
+                        ..known.unwrap_or_else(|| JobRecord::new(job.id, Vec::new()))
+                    }
+                };
+                self.jobs = jobs.into_iter().map(record).collect();
             }
             Fact::Broken { diagnostics } => {
                 self.is_evaluated = true;
@@ -210,8 +220,11 @@ impl RunRecord {
         }
     }
 
-    /// Changes the job with this id, if the pipeline has it.
+    /// Changes the job with this id, if the pipeline has it or is not known yet.
     fn with_job(&mut self, id: &str, change: impl FnOnce(&mut JobRecord)) {
+        if !self.is_evaluated && !self.jobs.iter().any(|job| job.id == id) {
+            self.jobs.push(JobRecord::new(id.to_owned(), Vec::new()));
+        }
         if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
             change(job);
         }

@@ -183,14 +183,17 @@ impl<'a> Reading<'a> {
     }
 
     fn keys(&mut self, number: u64, at: &Range<usize>, table: &DeTable<'_>) {
-        let mut run = None;
+        let (mut run, mut is_near) = (None, false);
         for (key, value) in table {
             if key.get_ref() == RUN {
                 run = Some(value);
                 continue;
             }
             let help = match suggest(key.get_ref(), [RUN]) {
-                Some(_) => "did you mean `run`?",
+                Some(_) => {
+                    is_near = true;
+                    "did you mean `run`?"
+                }
                 None => "the only key of a table is `run`",
             };
             self.refuse(&key.span(), format!("a table has no key `{}`", shown(key.get_ref())), help);
@@ -198,7 +201,7 @@ impl<'a> Reading<'a> {
         match run {
             Some(value) => self.run(number, at, value),
             // It may be what could not be read.
-            None if !self.broken_lines.is_empty() => {}
+            None if is_near || !self.broken_lines.is_empty() => {}
             None => self.refuse(
                 at,
                 format!("the table {number} has no `run`"),
@@ -285,6 +288,7 @@ impl<'a> Reading<'a> {
             self.warnings.sort_by_key(|warning| warning.span);
             return Ok((self.commands, self.warnings));
         }
+        self.wrong.append(&mut self.warnings);
         self.wrong.sort_by_key(|mistake| mistake.span);
         if self.more > 0 {
             let message = format!("there are {} more mistakes", self.more);

@@ -118,7 +118,6 @@ run = \"a \\u0000\"
         [
             "1:1 `run` is no table",
             "2:2 the table `build` is not numbered",
-            "4:2 the table 0 has no `run`",
             "5:1 a table has no key `rum`",
             "6:1 a table has no key `timeout`",
             "8:7 `run` is a string, got an array",
@@ -126,6 +125,7 @@ run = \"a \\u0000\"
             "12:13 this quote is not closed",
             "13:2 there are two tables with the number 3",
             "15:3 `4` is no table",
+            "17:2 there is no table 4",
             "18:7 the program is empty",
             "20:9 nothing follows the backslash",
             "21:2 the number `99999999999999999999` is too large",

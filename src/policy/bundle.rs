@@ -163,10 +163,6 @@ fn demand(document: &mut Document<'_>, at: &Yaml) -> Demand {
 
 fn registries(document: &mut Document<'_>, at: &Yaml) -> Vec<String> {
     let items = document.items(at);
-    if items.is_empty() {
-        let help = "leave the key out to allow all of them";
-        document.refuse(at, "an empty list allows no registry", Some(help));
-    }
     let mut registries = Vec::new();
     for item in items {
         match document.text(item) {
@@ -328,7 +324,6 @@ mod tests {
             ("- a\n", "keys with values are expected here, and this is a list"),
             ("required\n", "keys with values are expected"),
             ("ceilings:\n", "keys with values are expected here, and this is nothing"),
-            ("allowed_registries: []\n", "an empty list allows no registry"),
             ("verify_signatures: ~\n", "a text is expected here, and this is nothing"),
             ("overrides: {network: [host]}\n", "no list opens it"),
             ("overrides: {network: [--x]}\n", "is not the name of a network"),

@@ -17,7 +17,7 @@ use super::services::{Services, Starting};
 use super::step_task::{Step, Work, argv, title};
 use super::workspace::Workspace;
 use crate::executor::Host;
-use crate::executor::container::Network;
+use crate::executor::container::{Network, WORKSPACE};
 use crate::policy::{ContainerRequest, ImageRef, NO_NETWORK, invalid_image};
 use crate::script::{ContainerCall, HostError, StepResult};
 
@@ -44,6 +44,15 @@ pub(super) fn image_of(
         containers.record(job, vec![invalid_image(subject, &error)])?;
         Err(HostError::Denied(error.to_string()))
     })
+}
+
+/// A folder as it is called below the workspace, which is `/work` inside.
+fn below_workspace(folder: String) -> String {
+    match folder.strip_prefix(WORKSPACE) {
+        Some("" | "/") => ".".to_owned(),
+        Some(below) => below.strip_prefix('/').map(str::to_owned).unwrap_or(folder),
+        None => folder,
+    }
 }
 
 /// A call with everything that it needs.
@@ -110,7 +119,8 @@ impl CalledStep {
             let mut parts = std::path::Path::new(cwd).components();
             parts.all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
         };
-        if let Some(cwd) = self.call.step.cwd.as_ref().filter(|cwd| !is_below(cwd)) {
+        let cwd = self.call.step.cwd.clone().map(below_workspace);
+        if let Some(cwd) = cwd.filter(|cwd| !is_below(cwd)) {
             return Err(HostError::Refused(format!("`:cwd` {cwd:?} is not below the workspace")));
         }
         let request = request(&self.job, image, &self.call.options).map_err(HostError::Refused)?;
@@ -164,7 +174,7 @@ impl CalledStep {
             job: self.job.clone(),
             number: self.number,
             command: argv(&call.command),
-            role: Role::Step { workspace: self.workspace, cwd: call.cwd },
+            role: Role::Step { workspace: self.workspace, cwd: call.cwd.map(below_workspace) },
             env: call.env,
             secrets: self.secrets,
             network,

@@ -300,7 +300,7 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
 /// The end of a run whose pipeline cannot be used.
 fn broken(recorder: &Recorder, diagnostics: &[Diagnostic]) -> Result<Ended, RunnerError> {
     write(recorder, Fact::Broken { diagnostics: diagnostics.iter().map(DiagnosticFact::from).collect() })?;
-    let count = diagnostics.len();
+    let count = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     let mistakes = if count == 1 { "a mistake".to_owned() } else { format!("{count} mistakes") };
     Ok((Outcome::Failed, Some(format!("the pipeline cannot be used: it has {mistakes}"))))
 }
@@ -339,11 +339,13 @@ async fn conduct(
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
+    // Before the jobs are known: who waits for them hears at once that none of them begins.
+    let ended = match execution.confiner.settle(&graph) {
+        Err(reason) => Some((Outcome::Failed, Some(reason))),
+        Ok(()) => decide_up_front(&containers, &graph).await.map_err(failed)?,
+    };
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
-    if let Err(reason) = execution.confiner.settle(&graph) {
-        return Ok((Outcome::Failed, Some(reason)));
-    }
-    if let Some(ended) = decide_up_front(&containers, &graph).await.map_err(failed)? {
+    if let Some(ended) = ended {
         return Ok(ended);
     }
     if let Some(control) = execution.control {

@@ -194,7 +194,10 @@ fn is_failure(outcome: Outcome) -> bool {
 pub(super) fn ended_so(jobs: &[&str], outcome: Outcome) -> String {
     let past = outcome.predicate();
     let past = if jobs.len() > 1 { past.replacen("was ", "were ", 1) } else { past.to_owned() };
-    format!("{} {past}", jobs.join(", "))
+    // The jobs of a workflow file are numbers, which would read as how many there were.
+    let is_number = |job: &&str| job.bytes().all(|byte| byte.is_ascii_digit());
+    let word = if jobs.iter().any(is_number) { "job " } else { "" };
+    format!("{word}{} {past}", jobs.join(", "))
 }
 
 /// How a run ended all of whose jobs have ended.

@@ -24,14 +24,16 @@ pub(super) async fn decide_up_front(
     graph: &JobGraph,
 ) -> Result<Option<Ended>, String> {
     let mut jobs: BTreeMap<Outcome, Vec<&str>> = BTreeMap::new();
-    let mut needs_engine = false;
+    let mut boxed: Vec<&Job> = Vec::new();
     let asked: Vec<_> = graph.jobs().iter().map(|job| (job, requests_of(containers, job))).collect();
     containers.declare(asked.iter().flat_map(|(_, requests)| requests).flatten());
     for (job, requests) in asked {
         let (mut outcome, mut reasons) = (Outcome::Failed, Vec::new());
+        if !requests.is_empty() {
+            boxed.push(job);
+        }
         for decided in requests {
             let decided = decided.and_then(|request| containers.decide(job.id.as_str(), &request));
-            needs_engine = true;
             match decided {
                 Ok(()) => {}
                 Err(HostError::Denied(reason)) => {
@@ -44,18 +46,28 @@ pub(super) async fn decide_up_front(
         }
         if !reasons.is_empty() {
             jobs.entry(outcome).or_default().push(job.id.as_str());
-            let (job, outcome) = (job.id.to_string(), outcome.as_str().to_owned());
-            let fact = Fact::JobEnded { job, outcome, reason: Some(reasons.join("\n")) };
-            containers.recorder.write(fact).map_err(|error| chain(&error))?;
+            end(containers, job, outcome, reasons.join("\n"))?;
         }
     }
     if let Some((outcome, reason)) = summary(&jobs) {
         return Ok(Some((outcome, Some(format!("{reason}, so nothing was started")))));
     }
-    if needs_engine && let Err(problem) = containers.engine().await {
+    if !boxed.is_empty()
+        && let Err(problem) = containers.engine().await
+    {
+        for job in boxed {
+            end(containers, job, Outcome::Failed, problem.to_string())?;
+        }
         return Ok(Some((Outcome::Failed, Some(problem.to_string()))));
     }
     Ok(None)
+}
+
+/// Writes down that a job does not begin.
+fn end(containers: &Containers, job: &Job, outcome: Outcome, reason: String) -> Result<(), String> {
+    let (job, outcome) = (job.id.to_string(), outcome.as_str().to_owned());
+    let fact = Fact::JobEnded { job, outcome, reason: Some(reason) };
+    containers.recorder.write(fact).map_err(|error| chain(&error))
 }
 
 /// How a run ends none of whose jobs began, when some of them cannot.

@@ -66,6 +66,16 @@ pub enum Stopped {
     ToStartAgain,
 }
 
+impl Stopped {
+    /// What a supervisor is told. Who hears `STOPPING=1` takes no other word of this process than its end (sd_notify(3)).
+    fn farewell(self) -> &'static str {
+        match self {
+            Stopped::BySignal => "STOPPING=1\nSTATUS=stopping; runs go on",
+            Stopped::ToStartAgain => "STATUS=starting again; runs go on",
+        }
+    }
+}
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -250,7 +260,7 @@ async fn run(
         _ = int.recv() => Stopped::BySignal,
         () = again.notified() => Stopped::ToStartAgain,
     };
-    tell(options.supervisor.as_ref(), "STOPPING=1\nSTATUS=stopping; runs go on");
+    tell(options.supervisor.as_ref(), stopped.farewell());
     tracing::info!("stopping; runs go on");
     Ok(stopped)
 }

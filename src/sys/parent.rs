@@ -6,7 +6,8 @@ use super::process;
 /// one is gone: whoever has adopted it since is in another process group.
 pub fn parent() -> Option<(u32, u64)> {
     let pid = rustix::process::getppid()?;
-    let started = process::start_time(pid)?;
-    let group = rustix::process::getpgid(Some(pid)).ok()?;
-    (group == rustix::process::getpgrp()).then(|| (pid.as_raw_pid().cast_unsigned(), started))
+    let (parent, own) = (process::look(pid)?, process::look(process::own_pid())?);
+    // A group that is not of this namespace has no number here, nor has anybody's who adopts from outside of it.
+    let is_adopter = parent.group != own.group || (own.group.is_none() && pid.is_init());
+    (!is_adopter).then(|| (pid.as_raw_pid().cast_unsigned(), parent.started))
 }

@@ -21,6 +21,8 @@ pub struct Process {
     pub halted: bool,
     /// Its parent; `None` for a process without one in this namespace.
     pub parent: Option<Pid>,
+    /// Its process group; `None` when that is outside this namespace.
+    pub group: Option<Pid>,
     /// The leader of its session; `None` when that is outside this namespace.
     pub session: Option<Pid>,
     /// When it started, in clock ticks since boot: with the number it names a process within one boot.
@@ -189,6 +191,7 @@ fn parse_stat(line: &[u8]) -> Option<Process> {
         zombie: matches!(fields.first()?, [b'Z' | b'X' | b'x']),
         halted: fields.first()? == b"T",
         parent: parse_pid(fields.get(1)?),
+        group: parse_pid(fields.get(2)?),
         session: parse_pid(fields.get(3)?),
         started: number(19)?,
     })

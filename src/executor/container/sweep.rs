@@ -23,6 +23,8 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(100);
 pub fn labels(run: RunId, data: &Path, job: &str, of: &str) -> Vec<(String, String)> {
     vec![
         ("quire.instance".to_owned(), data.to_string_lossy().into_owned()),
+        // What is run again is a run of its own.
+        ("quire.attempt".to_owned(), "1".to_owned()),
         (RUN.to_owned(), run.to_string()),
         ("quire.job".to_owned(), job.to_owned()),
         ("quire.of".to_owned(), of.to_owned()),
