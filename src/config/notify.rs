@@ -109,8 +109,8 @@ impl NotifyEvent {
         NotifyEvent::Watch,
     ];
 
-    /// The events of a rule that names none.
-    pub const DEFAULT: [NotifyEvent; 2] = [NotifyEvent::Failed, NotifyEvent::Fixed];
+    /// The events of a rule that names none: what somebody has to look at, and that it is over.
+    pub const DEFAULT: [NotifyEvent; 3] = [NotifyEvent::Failed, NotifyEvent::Fixed, NotifyEvent::Watch];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
