@@ -20,3 +20,7 @@ lint:
 # Measure against a bare shell hook
 bench:
     ./dev/bench
+
+# The standing attacks, ten minutes with a new seed
+attack:
+    ./dev/attack

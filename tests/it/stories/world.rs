@@ -159,6 +159,12 @@ impl World {
             && answer.ends_with(b"200")
     }
 
+    /// The process id of the server that runs.
+    #[allow(dead_code, reason = "the attacks that use it are being written")]
+    pub(crate) fn server_pid(&self) -> u32 {
+        self.server.as_ref().expect("the server runs").id()
+    }
+
     /// Ends the server: `TERM` or `KILL`.
     pub(crate) fn end_server(&mut self, signal: &str) {
         let mut server = self.server.take().expect("the server runs");
