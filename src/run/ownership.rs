@@ -1,60 +1,62 @@
 //! Giving a folder with all that is in it to another user, without following a link.
 
-use std::fs::File;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Gid, Uid, chownat, statat};
+use rustix::io::Errno;
 
-/// Folders inside each other, at most.
-const MAX_DEPTH: usize = 512;
+use crate::sys::folder::Folder;
+use crate::sys::tree::{Place, Visit, walk};
 
 /// Gives a folder and everything below it to a user and a group. Blocking. Links are given themselves, never what they
-/// lead to: each name is looked up in an opened folder, so that nobody can exchange one on the way.
+/// lead to: each name is looked up in an opened folder, so that nobody can exchange one on the way. What is mounted
+/// there is left alone.
 ///
 /// # Errors
 /// Something cannot be given away.
 pub(super) fn give(folder: &Path, (user, group): (u32, u32)) -> io::Result<()> {
-    let top = File::open(folder)?;
-    let to = (Uid::from_raw(user), Gid::from_raw(group));
-    give_below(top.as_fd(), to, MAX_DEPTH)?;
+    let top = Folder::open(folder)?;
+    let mut to = NewOwner(Uid::from_raw(user), Gid::from_raw(group));
+    walk(top.as_fd(), &mut to)?;
     chownat(&top, "", Some(to.0), Some(to.1), AtFlags::EMPTY_PATH)?;
     Ok(())
 }
 
-fn give_below(folder: BorrowedFd<'_>, to: (Uid, Gid), depth: usize) -> io::Result<()> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(io::Error::other("folders are nested too deep"));
-    };
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            match openat(folder, name, flags, Mode::empty()) {
-                Ok(below) => give_below(below.as_fd(), to, depth)?,
-                // Gone since, or no folder after all.
-                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if is_shared(folder, name) {
-            continue;
-        }
-        match chownat(folder, name, Some(to.0), Some(to.1), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
+/// Who gets what is visited.
+struct NewOwner(Uid, Gid);
+
+impl NewOwner {
+    fn give(&self, at: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+        match chownat(at, name, Some(self.0), Some(self.1), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
-    Ok(())
+}
+
+impl Visit for NewOwner {
+    fn file(&mut self, at: BorrowedFd<'_>, name: &OsStr, _: &Place<'_>) -> io::Result<()> {
+        if is_shared(at, name) { Ok(()) } else { self.give(at, name) }
+    }
+
+    fn folder(&mut self, at: BorrowedFd<'_>, name: &OsStr, _: &Place<'_>) -> io::Result<()> {
+        self.give(at, name)
+    }
+
+    fn closed(&mut self, _: BorrowedFd<'_>, _: &OsStr, _: &Place<'_>, error: io::Error) -> io::Result<bool> {
+        match Errno::from_io_error(&error) {
+            // No folder after all, or another file system.
+            Some(Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(false),
+            _ => Err(error),
+        }
+    }
 }
 
 /// Whether a file has another name, which may be outside: it is not given away.
-fn is_shared(folder: BorrowedFd<'_>, name: &std::ffi::CStr) -> bool {
+fn is_shared(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
     statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|found| {
         FileType::from_raw_mode(found.st_mode) == FileType::RegularFile && found.st_nlink > 1
     })

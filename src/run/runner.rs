@@ -146,7 +146,7 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let run_dir = Path::new(&spec.run_dir);
     log_errors_to(&run_dir.join("runner.log"));
     // What an attempt left that never began: its logs are of nothing.
-    remove_tree(&run_dir.join(LOG_FOLDER)).map_err(RunnerError::Spec)?;
+    remove_tree(&run_dir.join(LOG_FOLDER)).map_err(|left| RunnerError::Spec(left.into()))?;
     let secrets = SecretValues::load(&spec.secrets);
     let redactor = Redactor::new(secrets.known());
     let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
@@ -262,7 +262,7 @@ fn push_outputs(
 /// Writes the files of a commit into a folder, which is made for it.
 fn check_out(git_dir: &Path, commit: CommitId, into: &Path, is_wanted: &AtomicBool) -> Result<(), String> {
     let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
-    remove_tree(into).map_err(failed)?;
+    remove_tree(into).map_err(|left| failed(left.into()))?;
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
         .create(into)
         .map_err(failed)?;

@@ -144,7 +144,7 @@ impl Workspace {
     /// # Errors
     /// When something in it cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        remove_tree(&self.path)
+        Ok(remove_tree(&self.path)?)
     }
 }
 

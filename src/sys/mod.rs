@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod children;
 pub mod clock;
 mod clone_into;
+pub mod folder;
 pub mod git_command;
 pub mod handover;
 pub mod http_client;
@@ -27,6 +28,7 @@ pub mod socket;
 pub mod spawn;
 pub mod tool;
 pub mod transition;
+pub(crate) mod tree;
 pub mod user;
 
 pub use boot::boot_id;

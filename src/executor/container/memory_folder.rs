@@ -123,7 +123,7 @@ impl Drop for MemoryFolder {
 /// # Errors
 /// It is there and cannot be removed.
 pub fn forget(run: RunId) -> io::Result<()> {
-    remove_tree(&of_run(run))
+    Ok(remove_tree(&of_run(run))?)
 }
 
 #[cfg(test)]
