@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
@@ -18,7 +16,7 @@ use super::place::environment;
 use crate::config::{self, Asker, DataDir, Settings};
 use crate::executor::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans};
-use crate::forge::Repo;
+use crate::forge::{Repo, copy_working_copy};
 use crate::journal::{Fact, RunRecord, StopReason};
 use crate::model::{CommitId, Outcome, RefName, chain};
 use crate::policy::{StartProfiles, policy_of_run};
@@ -214,46 +212,15 @@ fn push(copy: &Copy) -> Result<serde_json::Value, Failure> {
     event.outputs(&repo).map_err(|error| Failure::broken(&error))
 }
 
-/// Copies what git would commit, tracked and untracked but not ignored, as it is now.
+/// Copies what git would commit, as it is now.
 fn fill(copy: &Copy, into: PathBuf, push: serde_json::Value) -> Fill {
     let root = copy.root.clone();
     Box::new(move |is_wanted| {
-        let listed = GitCommand::new()
-            .arg("-C")
-            .arg(&root)
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-            .run()
-            .map_err(|error| chain(&error))?;
-        fs::DirBuilder::new().mode(0o700).create(&into).map_err(|error| error.to_string())?;
-        for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-            let path = Path::new(std::ffi::OsStr::from_bytes(path));
-            if !is_wanted.load(Ordering::Relaxed) {
-                return Err("it is not wanted any more".to_owned());
-            }
-            copy_one(&root.join(path), &into.join(path))
-                .map_err(|error| format!("could not copy {}: {error}", path.display()))?;
-        }
+        let failed = |problem: String| format!("could not copy the working copy: {problem}");
+        fs::DirBuilder::new().mode(0o700).create(&into).map_err(|error| failed(error.to_string()))?;
+        copy_working_copy(&root, &into, is_wanted).map_err(|error| failed(chain(&error)))?;
         Ok(push)
     })
-}
-
-/// Copies a file or a link. A file that git knows and that was deleted is no error.
-fn copy_one(from: &Path, to: &Path) -> io::Result<()> {
-    let there = match fs::symlink_metadata(from) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        there => there?,
-    };
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    if there.is_symlink() {
-        symlink(fs::read_link(from)?, to)
-    } else if there.is_file() {
-        fs::copy(from, to).map(|_| ())
-    } else {
-        // A submodule: an empty folder, as in a checkout.
-        fs::create_dir_all(to)
-    }
 }
 
 /// Prints what happens while it happens, and hears Ctrl-C.

@@ -41,6 +41,7 @@ mod workflow;
 #[cfg(test)]
 mod workflow_tests;
 mod watched;
+mod working_copy;
 
 pub use adopt::{Adopted, adopt_from, adopt_in_place};
 pub use baseline::read_baseline;
@@ -68,3 +69,4 @@ pub use settings::{apply_settings, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
 pub use watched::{remove_watched, watched_copy};
 pub use workflow::{WorkflowFile, workflow_path};
+pub use working_copy::{CopyError, copy_working_copy};

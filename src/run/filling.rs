@@ -47,10 +47,7 @@ impl Filling {
                 filled = &mut self.task => {
                     return Ok(match filled.unwrap_or_else(|error| Err(error.to_string())) {
                         Ok(push) => Filled::Files(push),
-                        Err(problem) => {
-                            let reason = format!("could not check out the commit: {problem}");
-                            Filled::Nothing((Outcome::Failed, Some(reason)))
-                        }
+                        Err(reason) => Filled::Nothing((Outcome::Failed, Some(reason))),
                     });
                 }
                 outside = led.events.1.recv() => led.before_start(outside).await?,

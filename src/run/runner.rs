@@ -181,9 +181,12 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         files,
         cache: Some(PathBuf::from(&spec.cache_dir)),
         fill: Box::new(move |is_wanted| {
-            check_out(Path::new(&pushed.git_dir), new, &into, is_wanted)?;
-            confines.prepare()?;
-            push_outputs(&pushed, &ref_name, (old, new))
+            let fill = || {
+                check_out(Path::new(&pushed.git_dir), new, &into, is_wanted)?;
+                confines.prepare()?;
+                push_outputs(&pushed, &ref_name, (old, new))
+            };
+            fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
         }),
         control: Some(control),
         has_slot: spec.has_slot,

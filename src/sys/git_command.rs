@@ -144,6 +144,17 @@ impl GitCommand {
     /// As [`GitCommand::run`].
     pub fn run_with(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
         let command = self.shown();
+        let mut stdout = self.run_to_file(input)?;
+        read_back(&mut stdout).map_err(|source| GitError::Follow { command, source })
+    }
+
+    /// Runs it with these bytes on its standard input and gives a file without a name, at its start, that holds what
+    /// it wrote to its standard output.
+    ///
+    /// # Errors
+    /// As [`GitCommand::run`].
+    pub fn run_to_file(self, input: &[u8]) -> Result<File, GitError> {
+        let command = self.shown();
         let follow = |source| GitError::Follow { command: command.clone(), source };
         // Files instead of pipes: no reader can be the reason that git waits, and no thread is needed.
         let mut stdin = tempfile::tempfile().map_err(follow)?;
@@ -174,7 +185,8 @@ impl GitCommand {
             let complaint = String::from_utf8_lossy(complaint).trim().to_owned();
             return Err(GitError::Failed { command, exit: exit.code(), complaint });
         }
-        read_back(&mut stdout).map_err(follow)
+        stdout.rewind().map_err(follow)?;
+        Ok(stdout)
     }
 
     /// The arguments for people.

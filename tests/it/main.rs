@@ -17,3 +17,4 @@ mod stories;
 mod tidy;
 mod vm;
 mod watch;
+mod working_copy;

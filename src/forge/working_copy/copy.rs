@@ -1,0 +1,334 @@
+//! Copying what `git add -A` would commit of a working copy.
+//!
+//! Both sides are reached from the descriptor of their root, and no link is followed on the way: a link is copied as
+//! the link that it is, and there is nothing below it. Files are created exclusively. So nothing outside the
+//! destination is ever opened for writing, whatever the working copy holds or becomes meanwhile.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{
+    FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat2, readlinkat, symlinkat,
+};
+use rustix::io::Errno;
+
+use super::copy_error::CopyError;
+use super::listing::{LIST, Listed, Staged, parse_listing};
+use crate::sys::git_command::{GitCommand, GitError};
+
+/// How many files may be copied.
+const MAX_ENTRIES: usize = 2_000_000;
+
+/// How many bytes may be copied.
+const MAX_BYTES: u64 = 32 << 30;
+
+/// How many bytes are copied before it is asked again whether they are still needed.
+const CHUNK: u64 = 64 << 20;
+
+/// How many objects one git reads from the index.
+const OBJECTS: usize = 1_000;
+
+/// Copies what `git add -A` would commit of a working copy into an empty folder: tracked and untracked files that are
+/// not ignored, as they are now. Submodules and other repositories become empty folders. Changes nothing in the
+/// working copy. After an error the folder is left half filled. Blocking.
+///
+/// # Errors
+/// Says which file could not be copied; or that the copy is no longer wanted.
+pub fn copy_working_copy(root: &Path, into: &Path, is_wanted: &AtomicBool) -> Result<(), CopyError> {
+    let failed = |what| move |source| CopyError::Git { what, source };
+    let listed = git(root).args(LIST).run().map_err(failed("list the files"))?;
+    let listed = parse_listing(&listed)?;
+    if listed.len() > MAX_ENTRIES {
+        return Err(too_much());
+    }
+    let from = open_root(root).map_err(|source| CopyError::read(root, source))?;
+    let into = open_root(into).map_err(|source| CopyError::write(into, source))?;
+    let trust = Trust::ask(root).map_err(failed("read its configuration"))?;
+    let mut copy = Copy { from, into, trust, is_wanted, bytes: 0 };
+    let (pinned, present): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|listed| listed.staged.as_ref().is_some_and(|staged| staged.is_pinned));
+    for listed in &present {
+        copy.path(listed)?;
+    }
+    for batch in pinned.chunks(OBJECTS) {
+        copy.pinned(root, batch)?;
+    }
+    Ok(())
+}
+
+/// A git that works in the working copy.
+fn git(root: &Path) -> GitCommand {
+    GitCommand::new().arg("-C").arg(root)
+}
+
+fn too_much() -> CopyError {
+    CopyError::TooMuch { entries: MAX_ENTRIES, bytes: MAX_BYTES }
+}
+
+/// What of a file's kind git takes from the file system, and not from the index.
+#[derive(Debug, Clone, Copy)]
+struct Trust {
+    /// Whether a file is executable (`core.fileMode`).
+    mode: bool,
+    /// Whether it is a link (`core.symlinks`).
+    links: bool,
+}
+
+impl Trust {
+    fn ask(root: &Path) -> Result<Trust, GitError> {
+        let pattern = r"^core\.(filemode|symlinks)$";
+        let listed = match git(root).args(["config", "-z", "--type=bool", "--get-regexp", pattern]).run() {
+            // Neither is set.
+            Err(GitError::Failed { exit: 1, .. }) => Vec::new(),
+            listed => listed?,
+        };
+        let mut trust = Trust { mode: true, links: true };
+        for record in listed.split(|byte| *byte == 0) {
+            match record {
+                b"core.filemode\ntrue" => trust.mode = true,
+                b"core.filemode\nfalse" => trust.mode = false,
+                b"core.symlinks\ntrue" => trust.links = true,
+                b"core.symlinks\nfalse" => trust.links = false,
+                _ => {}
+            }
+        }
+        Ok(trust)
+    }
+}
+
+/// One copy under way.
+struct Copy<'a> {
+    from: OwnedFd,
+    into: OwnedFd,
+    trust: Trust,
+    is_wanted: &'a AtomicBool,
+    bytes: u64,
+}
+
+impl Copy<'_> {
+    /// Copies what is at a path now. One that is gone is not copied.
+    fn path(&mut self, listed: &Listed) -> Result<(), CopyError> {
+        self.check_wanted()?;
+        let path = &listed.path;
+        let Some((found, stat)) = self.find(path)? else { return Ok(()) };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => {
+                let target = readlinkat(&found, "", Vec::new());
+                let target = target.map_err(|source| CopyError::read(path, source))?;
+                self.link(path, OsStr::from_bytes(target.as_bytes()))
+            }
+            FileType::RegularFile => self.file(listed, &found, stat),
+            FileType::Directory if listed.is_repository => {
+                self.make_folders(path).map_err(|source| CopyError::write(path, source)).map(|_| ())
+            }
+            // What was a file: the files in the folder are listed by themselves.
+            FileType::Directory => Ok(()),
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => Err(CopyError::Special(path.clone())),
+        }
+    }
+
+    fn check_wanted(&self) -> Result<(), CopyError> {
+        if self.is_wanted.load(Ordering::Relaxed) { Ok(()) } else { Err(CopyError::Stopped) }
+    }
+
+    /// What is at a path of the working copy, not opened yet. Nothing where a file or a link takes the place of a folder.
+    fn find(&self, path: &Path) -> Result<Option<(OwnedFd, Stat)>, CopyError> {
+        let found = match open_below(&self.from, path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(found) => found,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(source) => return Err(CopyError::read(path, source)),
+        };
+        let stat = fstat(&found).map_err(|source| CopyError::read(path, source))?;
+        Ok(Some((found, stat)))
+    }
+
+    fn file(&mut self, listed: &Listed, found: &OwnedFd, stat: Stat) -> Result<(), CopyError> {
+        let path = &listed.path;
+        // The very file that was found, whatever has its name by now.
+        let from = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()));
+        let mut from = from.map_err(|source| CopyError::read(path, source))?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        self.count(size)?;
+        if !self.trust.links && listed.staged.as_ref().is_some_and(Staged::is_link) {
+            let mut target = Vec::new();
+            from.take(size).read_to_end(&mut target).map_err(|source| CopyError::read(path, source))?;
+            return self.link(path, OsStr::from_bytes(&target));
+        }
+        let is_executable = if self.trust.mode {
+            stat.st_mode & 0o100 != 0
+        } else {
+            listed.staged.as_ref().is_some_and(Staged::is_executable)
+        };
+        let mut to = self.create(path, is_executable)?;
+        // No more than it had: one that grows all the time would never end.
+        let mut left = size;
+        while left > 0 {
+            self.check_wanted()?;
+            let copied = io::copy(&mut (&mut from).take(left.min(CHUNK)), &mut to);
+            let copied = copied.map_err(|source| CopyError::write(path, source))?;
+            left = if copied == 0 { 0 } else { left - copied };
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, size: u64) -> Result<(), CopyError> {
+        self.bytes = self.bytes.saturating_add(size);
+        if self.bytes > MAX_BYTES { Err(too_much()) } else { Ok(()) }
+    }
+
+    fn link(&self, path: &Path, target: &OsStr) -> Result<(), CopyError> {
+        let made = self.make_parent(path).and_then(|(folder, name)| symlinkat(target, folder, name));
+        made.map_err(|source| CopyError::write(path, source))
+    }
+
+    fn create(&self, path: &Path, is_executable: bool) -> Result<File, CopyError> {
+        let mode = Mode::from_raw_mode(if is_executable { 0o755 } else { 0o644 });
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let made = self
+            .make_parent(path)
+            .and_then(|(folder, name)| open_below(&folder, Path::new(name), flags, mode));
+        made.map(File::from).map_err(|source| CopyError::write(path, source))
+    }
+
+    /// The folder of a path in the destination, made where it is missing, and the path's last part.
+    fn make_parent<'a>(&self, path: &'a Path) -> Result<(OwnedFd, &'a OsStr), Errno> {
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = parent.map_or_else(
+            || open_below(&self.into, Path::new("."), FOLDER, Mode::empty()),
+            |parent| self.make_folders(parent),
+        )?;
+        Ok((folder, name))
+    }
+
+    /// Makes a folder of the destination with those above it.
+    fn make_folders(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        match open_below(&self.into, path, FOLDER, Mode::empty()) {
+            Err(Errno::NOENT) => {}
+            opened => return opened,
+        }
+        let (above, name) = self.make_parent(path)?;
+        match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => open_below(&above, Path::new(name), FOLDER, Mode::empty()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What git commits as it is in its index.
+impl Copy<'_> {
+    fn pinned(&mut self, root: &Path, batch: &[Listed]) -> Result<(), CopyError> {
+        self.check_wanted()?;
+        let mut wanted = Vec::new();
+        for listed in batch {
+            let Some(staged) = listed.staged.as_ref().filter(|_| self.is_free(&listed.path)) else {
+                continue;
+            };
+            if listed.is_repository {
+                self.make_folders(&listed.path).map_err(|source| CopyError::write(&listed.path, source))?;
+            } else {
+                wanted.push((&listed.path, staged));
+            }
+        }
+        let ids: String = wanted.iter().map(|(_, staged)| format!("{}\n", staged.object)).collect();
+        let read = git(root).args(["cat-file", "--batch"]).run_to_file(ids.as_bytes());
+        let read = read.map_err(|source| CopyError::Git { what: "read files of its index", source })?;
+        let mut objects = BufReader::new(read);
+        for (path, staged) in wanted {
+            self.object(path, staged, &mut objects)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a path of the destination can be made: what the working copy has in its place replaces it.
+    fn is_free(&self, path: &Path) -> bool {
+        let found = open_below(&self.into, path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
+        matches!(found, Err(Errno::NOENT))
+    }
+
+    /// Writes the next object of `git cat-file --batch`: `ID TYPE SIZE`, the content, a line break.
+    fn object(&mut self, path: &Path, staged: &Staged, from: &mut BufReader<File>) -> Result<(), CopyError> {
+        let unread = |source: io::Error| CopyError::read(path, source);
+        let mut head = String::new();
+        from.read_line(&mut head).map_err(unread)?;
+        let mut words = head.trim_end().split(' ').skip(1);
+        let (Some("blob"), Some(Ok(size))) = (words.next(), words.next().map(str::parse::<u64>)) else {
+            return Err(unread(io::Error::other(format!("git does not have it: {}", head.trim_end()))));
+        };
+        self.count(size)?;
+        if staged.is_link() {
+            let mut target = Vec::new();
+            from.take(size).read_to_end(&mut target).map_err(unread)?;
+            self.link(path, OsStr::from_bytes(&target))?;
+        } else {
+            let mut to = self.create(path, staged.is_executable())?;
+            let written = io::copy(&mut from.take(size), &mut to).and_then(|_| to.flush());
+            written.map_err(|source| CopyError::write(path, source))?;
+        }
+        from.read_exact(&mut [0]).map_err(unread)
+    }
+}
+
+/// How folders are opened.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
+
+fn open_root(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Opens a path below a folder without following a link on the way.
+fn open_below(folder: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(folder, path, flags | OFlags::CLOEXEC, mode, resolve)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_destination_is_never_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for folder in ["copy/data", "outside"] {
+            fs::create_dir_all(path(folder)).unwrap();
+        }
+        GitCommand::new().args(["init", "-q"]).arg(path("copy")).run().unwrap();
+        for file in ["copy/data/x", "copy/y", "outside/x", "outside/y"] {
+            fs::write(path(file), file).unwrap();
+        }
+        for (link, target) in [("data", "outside"), ("y", "outside/y"), ("y", "outside/new")] {
+            let _empty = fs::remove_dir_all(path("into")).is_err();
+            fs::create_dir(path("into")).unwrap();
+            symlink(path(target), path("into").join(link)).unwrap();
+            let error = copy_working_copy(&path("copy"), &path("into"), &AtomicBool::new(true)).unwrap_err();
+            assert!(matches!(error, CopyError::Write { .. }), "{error}");
+        }
+        assert_eq!(fs::read_to_string(path("outside/x")).unwrap(), "outside/x");
+        assert_eq!(fs::read_to_string(path("outside/y")).unwrap(), "outside/y");
+        assert!(!path("outside/new").exists());
+    }
+
+    #[test]
+    fn a_copy_that_is_no_longer_wanted_ends() {
+        let place = tempfile::tempdir().unwrap();
+        GitCommand::new().args(["init", "-q"]).arg(place.path()).run().unwrap();
+        fs::write(place.path().join("x"), "x").unwrap();
+        let into = tempfile::tempdir().unwrap();
+        let error = copy_working_copy(place.path(), into.path(), &AtomicBool::new(false)).unwrap_err();
+        assert!(matches!(error, CopyError::Stopped));
+        assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,8 @@
+//! Working copies: what git would commit of one, copied elsewhere. Changes nothing in it.
+
+mod copy;
+mod copy_error;
+mod listing;
+
+pub use copy::copy_working_copy;
+pub use copy_error::CopyError;
