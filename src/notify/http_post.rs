@@ -17,8 +17,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use super::address::{is_listed, is_public};
+use super::address::is_listed;
 use super::backoff::retry_after;
+use crate::model::not_public;
 use crate::sys::clock;
 
 /// The longest that resolving a name, and then connecting, may take.
@@ -82,7 +83,7 @@ pub(super) async fn resolve(host: &str, port: u16, allow: &[String]) -> Result<P
     if !listed.is_empty() {
         return Ok(Place { addresses: listed, is_listed: true });
     }
-    let public = found.iter().copied().filter(|address| is_public(address.ip()));
+    let public = found.iter().copied().filter(|address| not_public(address.ip()).is_none());
     let public: Vec<SocketAddr> = public.take(MAX_ADDRESSES).collect();
     if public.is_empty() {
         let problem =

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use petgraph::algo::tarjan_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-
+use super::cycle::find_cycles;
 use super::graph::{Job, JobGraph, JobOptions, Need, Source};
 use crate::model::{Diagnostic, JobId, Span, suggest};
 
@@ -155,69 +153,19 @@ fn unknown_need(need: &DeclaredNeed, ids: &HashMap<&str, usize>, file: &File<'_>
     }
 }
 
-/// Finds cycles. A job that needs a source or an acyclic job is reachable, so no cycle means all are.
+/// Reports dependency cycles. A job that needs a source or an acyclic job is reachable, so no cycle means all are.
 fn check_cycles(declared: &[Declared], needs: &[Vec<Need>], file: &File<'_>, wrong: &mut Vec<Diagnostic>) {
-    let mut graph: DiGraph<usize, ()> = DiGraph::new();
-    let nodes: Vec<NodeIndex> = (0..declared.len()).map(|index| graph.add_node(index)).collect();
-    for (from, needs) in nodes.iter().zip(needs) {
-        for need in needs {
-            if let Need::Job(index) = need
-                && let Some(to) = nodes.get(*index)
-            {
-                graph.add_edge(*from, *to, ());
-            }
-        }
-    }
-    for component in tarjan_scc(&graph) {
-        let mut members: Vec<usize> =
-            component.iter().filter_map(|node| graph.node_weight(*node).copied()).collect();
-        let looped =
-            members.len() > 1 || component.first().is_some_and(|node| graph.contains_edge(*node, *node));
-        if !looped {
-            continue;
-        }
-        members.sort_unstable();
-        let first = members.first().and_then(|index| declared.get(*index));
-        let path = cycle_path(&members, needs);
-        let names: Vec<&str> =
-            path.iter().filter_map(|index| declared.get(*index)).map(|job| job.id.as_str()).collect();
-        let message = match names.as_slice() {
-            [only, _] if members.len() == 1 => format!("the job `{only}` needs itself"),
-            _ => format!("these jobs wait for each other: {}", names.join(" needs ")),
+    for cycle in find_cycles(needs) {
+        let jobs: Vec<&Declared> = cycle.iter().filter_map(|index| declared.get(*index)).collect();
+        let names: Vec<&str> = jobs.iter().chain(jobs.first()).map(|job| job.id.as_str()).collect();
+        let message = format!("dependency cycle: {}", names.join(" → "));
+        let span = jobs.first().and_then(|job| job.id_span.or(job.span));
+        let help = match jobs.as_slice() {
+            [_] => "a job cannot depend on itself; remove it from its own inputs",
+            _ => "remove one of these dependencies",
         };
-        let span = first.and_then(|job| job.id_span.or(job.span));
-        wrong.push(file.error(span, message).help("take one of these needs away"));
+        wrong.push(file.error(span, message).help(help));
     }
-}
-
-/// One way round within a strongly connected set, beginning and ending at its first member.
-fn cycle_path(members: &[usize], needs: &[Vec<Need>]) -> Vec<usize> {
-    let Some(start) = members.first().copied() else { return Vec::new() };
-    let mut before: HashMap<usize, usize> = HashMap::new();
-    let mut queue = std::collections::VecDeque::from([start]);
-    while let Some(here) = queue.pop_front() {
-        for need in needs.get(here).into_iter().flatten() {
-            let Need::Job(next) = need else { continue };
-            if *next == start {
-                let mut path = vec![start, here];
-                while let Some(previous) =
-                    path.last().filter(|last| **last != start).and_then(|last| before.get(last))
-                {
-                    path.push(*previous);
-                }
-                if path.last() != Some(&start) {
-                    path.push(start);
-                }
-                path.reverse();
-                return path;
-            }
-            if members.contains(next) && !before.contains_key(next) {
-                before.insert(*next, here);
-                queue.push_back(*next);
-            }
-        }
-    }
-    vec![start]
 }
 
 #[cfg(test)]
@@ -261,8 +209,8 @@ mod tests {
                 "there are two jobs called `test`",
                 "no job or source is called `tset`",
                 "the source `quire/manual` is not in this version of quire",
-                "these jobs wait for each other: x needs y needs z needs x",
-                "the job `me` needs itself",
+                "dependency cycle: x → y → z → x",
+                "dependency cycle: me → me",
             ]
         );
     }

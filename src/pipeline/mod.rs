@@ -4,6 +4,7 @@
 //! this module nobody can tell which front-end was used.
 
 mod check;
+mod cycle;
 pub mod fennel;
 mod files;
 mod graph;
