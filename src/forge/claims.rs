@@ -5,6 +5,8 @@
 
 use crate::model::CommitId;
 
+use super::alignment::Alignment;
+use super::chain::{Link, find_chain, find_lives_before};
 use super::ledger::{Bound, Claim, Recent, Report};
 use super::reflog::{Line, LineInfo};
 
@@ -41,7 +43,7 @@ pub(super) struct Candidate<'a> {
 
 /// How well a report fits a line; each is tried for all reports before the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
+pub(super) enum Fit {
     /// Same e-mail, within the time of the push.
     MailAndTime,
     /// Same e-mail; the pusher sets the date over a local path.
@@ -76,10 +78,99 @@ impl<'a> Claims<'a> {
         Claims { unbound, order: reports }
     }
 
-    /// Binds reports to updates found earlier, which are returned, and to lines, which are marked.
-    pub(super) fn bind(&mut self, recent: &[Recent], lines: &mut [Candidate<'_>]) -> Vec<Bound> {
-        let mut bound: Vec<Bound> = Vec::new();
-        for fit in [Fit::MailAndTime, Fit::Mail, Fit::Time, Fit::Values] {
+    /// Takes what was announced of the lives of a ref before the first of these lines, or before its value when there
+    /// are none: from the value seen last to the one that is certain next.
+    pub(super) fn take_lives_before(
+        &mut self,
+        (from, tip): (CommitId, CommitId),
+        recent: &[Recent],
+        lines: &[Candidate<'_>],
+    ) -> Vec<Link<'a>> {
+        let reports = self.unrecorded(recent);
+        let links = match lines.first() {
+            // Another ref was renamed to this one, which was there or not.
+            Some(first) if first.proof == Proof::History => find_chain(from, CommitId::ZERO, &reports),
+            first => {
+                let to = first.map_or(tip, |first| first.line.old);
+                find_lives_before((from, to), &reports, &Alignment::new(&reports, lines)).links
+            }
+        };
+        self.leave_out(&links);
+        links
+    }
+
+    /// Whether everything that these lines tell was announced, and so was that the ref was deleted before: the log is that
+    /// of a new life of the ref then, whatever equal lines there were before.
+    pub(super) fn explain_a_new_life(
+        &self,
+        from: CommitId,
+        recent: &[Recent],
+        lines: &[Candidate<'_>],
+    ) -> bool {
+        let is_new = lines.first().is_some_and(|first| first.line.old.is_zero());
+        let reports = if is_new { self.unrecorded(recent) } else { Vec::new() };
+        let target = (from, CommitId::ZERO);
+        let lives = find_lives_before(target, &reports, &Alignment::new(&reports, lines));
+        lives.is_explained && !lives.links.is_empty()
+    }
+
+    /// Takes the announced updates that lead from one value to another.
+    pub(super) fn take_chain(&mut self, from: CommitId, to: CommitId) -> Vec<Link<'a>> {
+        let links = find_chain(from, to, &self.unbound_in_order());
+        self.leave_out(&links);
+        links
+    }
+
+    /// What is not bound yet, in the order of announcement.
+    fn unbound_in_order(&self) -> Vec<&'a Report> {
+        let is_unbound = |report: &&Report| self.unbound.iter().any(|other| std::ptr::eq(*other, *report));
+        self.order.iter().filter(is_unbound).collect()
+    }
+
+    /// What is not bound yet and names no update that was found earlier, in the order of announcement.
+    fn unrecorded(&self, recent: &[Recent]) -> Vec<&'a Report> {
+        let is_recorded = |report: &Report| {
+            recent.iter().any(|update| update.push.is_none() && report.moves(update.old, update.new))
+        };
+        let mut reports = self.unbound_in_order();
+        reports.retain(|report| !is_recorded(report));
+        reports
+    }
+
+    fn leave_out(&mut self, links: &[Link<'_>]) {
+        let is_taken = |report: &Report| {
+            links.iter().any(|link| matches!(link, Link::Push(taken) if std::ptr::eq(*taken, report)))
+        };
+        self.unbound.retain(|report| !is_taken(report));
+    }
+
+    /// Binds by e-mail, which is sure: to updates found earlier, which are returned, and to lines, which are marked.
+    pub(super) fn bind_by_mail(&mut self, recent: &[Recent], lines: &mut [Candidate<'_>]) -> Vec<Bound> {
+        let mut bound = Vec::new();
+        self.bind(&[Fit::MailAndTime, Fit::Mail], recent, lines, &mut bound);
+        bound
+    }
+
+    /// Binds what is left by order, time and values.
+    pub(super) fn bind_rest(
+        &mut self,
+        recent: &[Recent],
+        lines: &mut [Candidate<'_>],
+        bound: &mut Vec<Bound>,
+    ) {
+        let reports = self.unrecorded(recent);
+        for (report, line) in Alignment::new(&reports, lines).pairs() {
+            if let (Some(report), Some(candidate)) = (reports.get(report), lines.get_mut(line)) {
+                candidate.push = Some(report.push.clone());
+                self.leave_out(&[Link::Push(report)]);
+            }
+        }
+        self.bind(&[Fit::Time, Fit::Values], recent, lines, bound);
+        self.put_in_order(lines);
+    }
+
+    fn bind(&mut self, fits: &[Fit], recent: &[Recent], lines: &mut [Candidate<'_>], bound: &mut Vec<Bound>) {
+        for fit in fits.iter().copied() {
             self.unbound.retain(|report| {
                 let earlier = recent.iter().find(|update| {
                     let free =
@@ -97,8 +188,6 @@ impl<'a> Claims<'a> {
                 bind_line(report, lines, fit).is_none()
             });
         }
-        self.put_in_order(lines);
-        bound
     }
 
     /// Equal steps that no e-mail tells apart belong to their pushes in the order in which these were announced,
@@ -146,12 +235,6 @@ impl<'a> Claims<'a> {
         taken
     }
 
-    /// Takes the push that meant to make this step.
-    pub(super) fn take_intent(&mut self, from: CommitId, target: CommitId) -> Option<String> {
-        let place = self.unbound.iter().position(|report| report.moves(from, target))?;
-        Some(self.unbound.remove(place).push.clone())
-    }
-
     /// Takes all that has happened.
     pub(super) fn take_all_happened(&mut self) -> Vec<&'a Report> {
         let (happened, rest) = self.unbound.iter().partition(|report| report.claim == Claim::Happened);
@@ -186,7 +269,7 @@ fn fits_earlier(report: &Report, line: &LineInfo, fit: Fit) -> bool {
 }
 
 /// Whether a report fits a line this well.
-fn fits(report: &Report, line: &LineInfo, fit: Fit) -> bool {
+pub(super) fn fits(report: &Report, line: &LineInfo, fit: Fit) -> bool {
     let in_time = report.since.saturating_sub(SLACK_SECS) <= line.time
         && line.time <= report.until.saturating_add(SLACK_SECS);
     let same_mail = report.email.as_ref() == Some(&line.email);
@@ -208,7 +291,7 @@ fn domain(email: &[u8]) -> Option<&[u8]> {
 
 impl Report {
     /// Whether the report tells of this step.
-    fn moves(&self, old: CommitId, new: CommitId) -> bool {
+    pub(super) fn moves(&self, old: CommitId, new: CommitId) -> bool {
         self.old == old && self.new == new
     }
 }

@@ -4,19 +4,21 @@
 //! its new value, the ref has that value, or a hook says so. A line that the next one goes *around* is a
 //! phantom (a receive-pack was killed between the line and the ref). A value that no line leads to was reached
 //! all the same (power cut, log removed, ref deleted), and is an update of its own. Every line, phantom or
-//! not, proves that the ref had its old value, because git reads that under the ref's lock.
+//! not, proves that the ref had its old value, because git reads that under the ref's lock. What a ref went
+//! through before it was deleted has no line any more; there the intents count that form a chain (`chain`).
 //!
 //! Invariants: looking again with what the verdict returned finds nothing; a report never makes a second
 //! update of one that is among the last [`MAX_RECENT`]; ids of updates are the caller's business.
 //!
 //! Known limits: what was deleted and recreated within one second by one identity between two looks, without
-//! reports; several updates whose lines were all lost between two looks become one; a phantom *and* a lost
+//! reports and without intents; several updates whose lines were all lost between two looks become one; a phantom *and* a lost
 //! line next to it, both since the last look, count as one update too many.
 
 use std::collections::BTreeMap;
 
 use crate::model::CommitId;
 
+use super::chain::Link;
 use super::claims::{Candidate, Claims, Proof};
 use super::look::{LogCursor, LogId, LogPart, LogStart, Look};
 use super::reflog::{Entry, Line, LineInfo, LineKey};
@@ -91,7 +93,8 @@ pub struct Report {
 pub enum Claim {
     /// The ref has moved: said after the fact. An update without a line, if need be.
     Happened,
-    /// The ref was about to move: names the push of an update that is found, but makes none.
+    /// The ref was about to move: names the push of an update that is found. An update without a line only as a part
+    /// of a chain, because git refuses some pushes after this was said.
     Intended,
 }
 
@@ -102,7 +105,7 @@ pub enum How {
     Line,
     /// By a report alone.
     Report,
-    /// By the ref's value alone: no line and no report leads there.
+    /// By the ref's value, or by an intent that leads to a value which the ref certainly had: there is no line.
     Tip,
 }
 
@@ -192,12 +195,27 @@ impl Keys {
 pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Verdict {
     let mut reading = read(seen, known, look);
     let mut claims = Claims::new(reports, &seen.recent);
-    let bound = claims.bind(&seen.recent, &mut reading.candidates);
+    let fresh = read(seen, &Keys::default(), look);
+    if fresh.candidates.len() > reading.candidates.len()
+        && claims.explain_a_new_life(seen.value, &seen.recent, &fresh.candidates)
+    {
+        reading = fresh;
+    }
+    let mut bound = claims.bind_by_mail(&seen.recent, &mut reading.candidates);
+    let before = match look.log.as_ref().map(|log| log.from) {
+        // The log goes on from what was seen: the ref was not deleted meanwhile.
+        Some(LogStart::Cursor(_)) => Vec::new(),
+        Some(LogStart::Beginning) | None => {
+            claims.take_lives_before((seen.value, look.tip), &seen.recent, &reading.candidates)
+        }
+    };
+    claims.bind_rest(&seen.recent, &mut reading.candidates, &mut bound);
     let pending = reading.candidates.iter().any(|candidate| candidate.proof == Proof::Pending);
     let waiting = waiting_line(look, &reading);
     let (cursor, keys) = settle(seen, look, &reading);
 
     let mut book = Book { at: seen.value, found: Vec::new(), next_serial: seen.next_serial };
+    before.into_iter().for_each(|link| book.follow(link));
     for candidate in reading.candidates {
         if candidate.proof == Proof::History {
             book.write(candidate.line.new, Some(candidate.line.info.clone()), How::Line, candidate.push);
@@ -362,8 +380,21 @@ impl Book {
     /// Leads to a value that the ref certainly had: by reports as far as they lead, else in one step.
     fn bridge(&mut self, target: CommitId, claims: &mut Claims<'_>) {
         self.bridge_by_reports(target, claims);
-        let push = if self.at == target { None } else { claims.take_intent(self.at, target) };
-        self.write(target, None, How::Tip, push);
+        if self.at != target {
+            claims.take_chain(self.at, target).into_iter().for_each(|link| self.follow(link));
+        }
+        self.write(target, None, How::Tip, None);
+    }
+
+    /// Writes down one link of a chain.
+    fn follow(&mut self, link: Link<'_>) {
+        match link {
+            Link::Push(report) => {
+                let how = if report.claim == Claim::Happened { How::Report } else { How::Tip };
+                self.write(report.new, None, how, Some(report.push.clone()));
+            }
+            Link::Unknown(value) => self.write(value, None, How::Tip, None),
+        }
     }
 
     /// Leads towards a value as far as reports lead.

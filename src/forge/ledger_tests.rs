@@ -136,6 +136,13 @@ fn what_one_look_finds() {
         // The first that is reported is not the first that was announced.
         ("0a1", 'a', "0a1 ab2 ba2 ab2", 'b', "~p1:ab/2 ~p2:ba/2 p3:ab/2", "ab@p1 ba@p2 ab@p3"),
         ("0a1", 'a', "0a1 ab2 ab2", 'b', "~p1:ab/2 p2:ab/2", "ab@p2"),
+        // Of equal tries the one that was reported, else the last before the next step.
+        ("0a1", 'a', "0a1 ab2", 'b', "p1:ab/2 ~p2:ab/2", "ab@p1"),
+        ("0a1", 'a', "0a1 ab2", 'b', "~p1:ab/2 ~p2:ab/2", "ab@p2"),
+        ("0a1", 'a', "0a1 ab2 ba3", 'a', "~p1:ab/2 ~p2:ba/3 ~p3:ab/3", "ab@p1 ba@p2"),
+        ("0a1", 'a', "0a1 ab2 ba2 ab2", 'b', "p1:ab/2 p2:ba/2 ~p3:ab/2", "ab@p1 ba@p2 ab@p3"),
+        // Announced in another order than moved.
+        ("0a1", 'a', "0a1 ab2 ba2 ac2", 'c', "~p1:ac/2 ~p2:ab/2 ~p3:ba/2", "ab@p2 ba@p3 ac@p1"),
         // No line, but a report: the log was lost.
         ("0a1", 'a', "none", 'b', "p1:ab", "ab+@p1"),
         ("0a1", 'a', "none", 'a', "p1:ab p2:ba", "ab+@p1 ba+@p2"),
@@ -286,4 +293,55 @@ fn chains_of_any_shape_are_idempotent_and_end_at_the_tip() {
             assert!(chain.clone().all(|found| found.old != found.new));
         }
     }
+}
+
+#[test]
+fn lives_of_a_ref_that_nobody_saw_are_found_by_their_intents() {
+    let rows = [
+        // Made and deleted; made, deleted and made again; twice over.
+        ("none", '0', "none", '0', "~p1:0a ~p2:a0", "0a?@p1 a0?@p2"),
+        ("none", '0', "0a3", 'a', "~p1:0a/1 ~p2:a0/2 ~p3:0a/3", "0a?@p1 a0?@p2 0a@p3"),
+        ("0a1", 'a', "0a3", 'a', "~p2:a0/2 ~p3:0a/3", "a0?@p2 0a@p3"),
+        ("0a1", 'a', "0b3 bc4", 'c', "~p1:ab/1 ~p2:b0/2 ~p3:0b/3 ~p4:bc/4", "ab?@p1 b0?@p2 0b@p3 bc@p4"),
+        ("0a1", 'a', "none", '0', "~p1:ab ~p2:ba ~p3:ab ~p4:b0", "ab?@p1 ba?@p2 ab?@p3 b0?@p4"),
+        // A refused or killed push is no part of a chain; of equal tries the last one is.
+        ("none", '0', "none", '0', "~p1:0a ~p2:0a ~p3:a0", "0a?@p2 a0?@p3"),
+        ("none", '0', "none", '0', "~p1:0a ~p2:ab ~p3:a0", "0a?@p1 a0?@p3"),
+        ("none", '0', "none", '0', "~p1:0a ~p2:0b ~p3:a0", "0a?@p1 a0?@p3"),
+        ("none", '0', "none", '0', "~p1:0a", ""),
+        ("0a1", 'a', "none", '0', "~p1:ab", "a0?"),
+        ("0a1", 'a', "none", '0', "~p1:ab ~p2:a0", "a0?@p2"),
+        ("none", '0', "0a1", 'a', "~p1:0a/1 ~p2:a0/2", "0a@p1"),
+        ("none", '0', "0a1 ab3", 'b', "~p1:0a/1 ~p2:a0/2 ~p3:ab/3", "0a@p1 ab@p3"),
+        ("none", '0', "0a4", 'a', "~p1:0a/1 ~p2:a0/2 ~p3:0a/3 ~p4:0a/4", "0a?@p1 a0?@p2 0a@p4"),
+        ("0a1", 'a', "0a1 ab2 ba3", 'a', "~p2:ab/2 ~p3:ba/3 ~p4:ab/3 ~p5:a0/3", "ab@p2 ba@p3"),
+        // Some were reported, some moves had no hook.
+        ("none", '0', "none", '0', "p1:0a", "0a+@p1 a0?"),
+        ("none", '0', "none", '0', "p1:0a ~p2:b0", "0a+@p1 ab? b0?@p2"),
+        ("none", '0', "0a3", 'a', "p1:0a/1 p2:a0/2", "0a+@p1 a0+@p2 0a"),
+        ("0a1", 'a', "none", '0', "~p2:b0", "ab? b0?@p2"),
+        // Lines that were lost: what was announced leads over them.
+        ("0a1", 'a', "0a1 xx xx", 'c', "~p1:ab ~p2:bc", "ab?@p1 bc?@p2"),
+        ("0a1", 'a', "0a1 xx xx cd4", 'd', "~p1:ab/2 ~p2:bc/3 ~p4:cd/4", "ab?@p1 bc?@p2 cd@p4"),
+        // Another ref was renamed to one that was made and deleted.
+        ("none", '0', "0a1 ab2 bb3!", 'b', "~p1:0c/1 ~p2:c0/2", "0c?@p1 c0?@p2 0b"),
+    ];
+    for (stored, before, lines, tip, reports, expected) in rows {
+        let mut world = if stored == "none" { World::default() } else { World::at(stored, before) };
+        // What git writes for a new life of a ref is another file.
+        let file = if stored == "none" || lines.starts_with(stored) { 1 } else { 2 };
+        assert_eq!(
+            world.find(file, lines, tip, reports),
+            expected,
+            "{stored} {before} → {lines} {tip} {reports}"
+        );
+    }
+}
+
+#[test]
+fn recreated_within_a_second_by_the_same_hand_is_found_by_intents() {
+    let mut world = World::default();
+    assert_eq!(world.find(1, "0a1", 'a', "~p1:0a/1"), "0a@p1");
+    assert_eq!(world.find(2, "0a1", 'a', "~p2:a0/1 ~p3:0a/1"), "a0?@p2 0a@p3");
+    assert_eq!(world.find(3, "0a1", 'a', ""), "", "gc");
 }

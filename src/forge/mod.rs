@@ -4,7 +4,9 @@
 //! started to make a repository; refs and logs are read by parsers of our own, objects by libgit2.
 
 mod adopt;
+mod alignment;
 mod baseline;
+mod chain;
 mod checkout;
 mod claims;
 mod create;
@@ -36,6 +38,8 @@ mod repo_tests;
 mod settings;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod simulation_intents;
 mod trash;
 mod workflow;
 #[cfg(test)]

@@ -36,10 +36,14 @@ const ALIAS: &[u8] = b"refs/heads/alias";
 type Step = (RefName, CommitId, CommitId);
 
 /// A small generator with a fixed seed.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -100,7 +104,7 @@ impl Sim {
         Sim {
             fixture,
             clone,
-            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            random: Random::new(seed),
             values: BTreeMap::new(),
             truth: Vec::new(),
             reports: Vec::new(),
@@ -349,7 +353,7 @@ fn difference(truth: &[Step], found: &[Step]) -> (usize, usize) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the size of a test")]
-fn size(name: &str, default: usize) -> usize {
+pub(super) fn size(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

@@ -182,6 +182,9 @@ fn names(
             let wrong =
                 |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
             names.extend(recorded.map_err(wrong)?);
+            // A ref that was made and deleted before anybody looked is known by its intents alone.
+            let announced = store::refs_of_open_intents(transaction, &settling.repo.id);
+            names.extend(announced.map_err(wrong)?);
             Ok(names)
         }
     }

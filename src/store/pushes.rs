@@ -134,6 +134,14 @@ pub fn open_refs(connection: &Connection, push: &str) -> Result<Vec<RefName>> {
     rows.collect()
 }
 
+/// The refs of a repository that open intents name.
+pub fn refs_of_open_intents(connection: &Connection, repo: &str) -> Result<Vec<RefName>> {
+    let mut statement =
+        connection.prepare_cached("SELECT DISTINCT ref FROM intents WHERE repo = ?1 AND state = 'open'")?;
+    let rows = statement.query_map([repo], |row| ref_name(row, 0))?;
+    rows.collect()
+}
+
 /// Marks an intent as settled: it happened, or it did not.
 pub fn settle_intent(connection: &Connection, id: i64, happened: bool) -> Result<()> {
     let state = if happened { "confirmed" } else { "dropped" };

@@ -140,9 +140,14 @@ impl Forge {
 
     /// A push to the repository; as over ssh, the pusher's environment knows nothing of the data folder.
     pub(super) fn push(&self, refspec: &str) -> Push {
+        self.push_all(&[refspec.to_owned()])
+    }
+
+    /// A push of several refs.
+    pub(super) fn push_all(&self, refspecs: &[String]) -> Push {
         let mut command = self.command("git");
         command.arg("push");
-        Push { command, refspecs: vec![refspec.to_owned()] }
+        Push { command, refspecs: refspecs.to_vec() }
     }
 
     /// Has git find its hooks in a folder of the test's. The server leaves that folder alone.

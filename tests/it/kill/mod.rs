@@ -1,6 +1,7 @@
 //! The hard promises (DESIGN section 2, 1 and 2): processes are killed on the road of a push, and nothing but the time
 //! may change.
 
+mod deleted;
 mod forge;
 mod hooks;
 mod receive_pack;
