@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one request may wait for the end of a run.
 const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// What a server answers that has no place for a request now, and when it is asked again.
+const BUSY: u16 = 503;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 1 << 20;
 
@@ -31,9 +35,8 @@ pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
     let row = find_run(data, run)?;
     if row.state != Progress::Finished {
         let target = format!("/runs/{}/end", row.id);
-        let answer = http_client::request(&data.socket(), "GET", &target, b"", LONG_PATIENCE);
-        if let Err(error) = answer.and_then(|answer| answer.read(MAX_ANSWER)) {
-            without_server(data, &row, &error)?;
+        while let Some(pause) = wait_for_end(data, &row, &target)? {
+            std::thread::sleep(pause);
         }
     }
     let view = RunView::load(data, find_run(data, run)?, server_url(data).as_deref());
@@ -43,6 +46,16 @@ pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
         print(&push_verdict(&view));
     }
     Ok(verdict(view.outcome()))
+}
+
+/// Has the server answer when the run has ended; the time after which to ask again when it is busy.
+fn wait_for_end(data: &DataDir, row: &RunRow, target: &str) -> Result<Option<Duration>, Failure> {
+    let answer = http_client::request(&data.socket(), "GET", target, b"", LONG_PATIENCE);
+    match answer.and_then(|answer| Ok((answer.status, answer.read(MAX_ANSWER)?))) {
+        Ok((BUSY, _)) => Ok(Some(RETRY_AFTER)),
+        Ok(_) => Ok(None),
+        Err(error) => without_server(data, row, &error).map(|()| None),
+    }
 }
 
 /// Waits for a run whose server is not there: its runner may be.

@@ -5,6 +5,7 @@
 
 mod app;
 mod admin;
+mod door;
 mod hooks;
 mod notify;
 mod pages;
@@ -13,6 +14,7 @@ mod router;
 mod watches;
 
 pub use app::{App, Look, Wake};
+pub use door::{DoorLimits, Listener, serve};
 pub use hooks::{drain_spool, take_spool};
-pub use router::{local_router, public_router};
+pub use router::{MAX_FRAME, local_router, public_router};
 pub use watches::{WatchFrame, WatchWake};

@@ -1,7 +1,7 @@
 //! Plain-text pages.
 
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::app::App;
@@ -26,10 +26,8 @@ fn not_found() -> Response {
 }
 
 /// `GET /{repo}/run/{number}`: the run and its output.
-pub(super) async fn page(State(app): State<App>, Path(path): Path<String>) -> Response {
-    let Some((repo, number)) = path.rsplit_once("/run/") else { return not_found() };
-    let (Ok(repo), Ok(number)) = (RepoName::parse(repo), number.parse()) else { return not_found() };
-    let name = RunName::Number(repo, number);
+pub(super) async fn page(State(app): State<App>, uri: Uri) -> Response {
+    let Some(name) = run_name(uri.path()) else { return not_found() };
     let found = app.store.call(move |connection| store::find_run(connection, &name)).await;
     let Ok(Ok(Some(row))) = found else { return not_found() };
     let run_dir = app.data.run(&row.repo, row.number);
@@ -37,6 +35,14 @@ pub(super) async fn page(State(app): State<App>, Path(path): Path<String>) -> Re
     let page = run_page(&view);
     let output = tokio::task::spawn_blocking(move || output(&run_dir, &view)).await.unwrap_or_default();
     text(StatusCode::OK, page + &output)
+}
+
+/// The run whose page is at a path. There is one path for each: nothing is decoded and nothing left out.
+fn run_name(path: &str) -> Option<RunName> {
+    let (repo, number) = path.strip_prefix('/')?.rsplit_once("/run/")?;
+    let (repo, number) = (RepoName::parse(repo).ok()?, number.parse::<u64>().ok()?);
+    let is_its_own = path == format!("/{repo}/run/{number}");
+    is_its_own.then_some(RunName::Number(repo, number))
 }
 
 /// The output of all jobs, each line behind the name of its job.

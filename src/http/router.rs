@@ -9,12 +9,13 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 
 use super::app::App;
 use super::{admin, hooks, notify, pages, watches};
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
-const MAX_FRAME: usize = 64 << 20;
+pub const MAX_FRAME: usize = 64 << 20;
 
 /// Headers of every page: nothing of it is active, and nothing of it is kept.
 const HEADERS: [(&str, &str); 4] = [
@@ -24,12 +25,11 @@ const HEADERS: [(&str, &str); 4] = [
     ("cache-control", "no-store"),
 ];
 
-/// The routes of the Unix socket: for hooks and commands of the same user.
-pub fn local_router(app: App) -> Router {
+/// The routes of the Unix socket: for hooks, and for commands of the same user, `beside_hooks` of them at a time.
+pub fn local_router(app: App, beside_hooks: usize) -> Router {
+    let places = Arc::new(Semaphore::new(beside_hooks));
     Router::new()
         .route("/healthz", get(pages::healthz))
-        .route("/intents", post(hooks::intents))
-        .route("/events", post(hooks::events))
         .route("/runs/{id}/cancel", post(admin::cancel))
         .route("/runs/{id}/rerun", post(admin::rerun_run))
         .route("/runs/{id}/end", get(admin::end))
@@ -39,6 +39,9 @@ pub fn local_router(app: App) -> Router {
         .route("/watches/now", post(watches::now))
         .route("/notify/{id}/retry", post(notify::retry))
         .route("/{*path}", get(pages::page))
+        .layer(middleware::from_fn_with_state(places, take_place))
+        .route("/intents", post(hooks::intents))
+        .route("/events", post(hooks::events))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
         .with_state(app)
 }
@@ -52,6 +55,20 @@ pub fn public_router(app: App, bound: SocketAddr, public_url: Option<&str>) -> R
         .route("/{*path}", get(pages::page))
         .layer(middleware::from_fn_with_state(hosts, check_host))
         .with_state(app)
+}
+
+/// Answers a request while there is a place for it. Some answers take hours: they must not keep hooks out.
+async fn take_place(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => busy(),
+    }
+}
+
+/// The answer to a request that there is no place for now.
+pub(super) fn busy() -> Response {
+    let retry = [(header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, retry, "this server is busy; try again later\n").into_response()
 }
 
 /// The hosts under which the server answers.
@@ -69,9 +86,7 @@ fn own_hosts(bound: SocketAddr, public_url: Option<&str>) -> Vec<String> {
 }
 
 async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, next: Next) -> Response {
-    let host =
-        request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_ascii_lowercase);
-    let mut response = if host.is_some_and(|host| hosts.contains(&host)) {
+    let mut response = if is_for(&hosts, &request) {
         next.run(request).await
     } else {
         (StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that host\n").into_response()
@@ -80,6 +95,14 @@ async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, nex
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether a request names only hosts that are ours: in its header, and in its target when that has one.
+fn is_for(hosts: &[String], request: &Request) -> bool {
+    let is_own = |host: &str| hosts.contains(&host.to_ascii_lowercase());
+    let of_header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let of_target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    of_header.is_some_and(is_own) && of_target.is_none_or(is_own)
 }
 
 #[cfg(test)]

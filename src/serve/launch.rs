@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::run::{CONTROL_SOCKET, RunSpec};
 use crate::sys::children;
+use crate::sys::descriptors;
 use crate::sys::handover;
 use crate::sys::lock::LockFile;
 use crate::sys::pidfd::PidFd;
@@ -64,6 +65,8 @@ pub(super) fn start_runner(binary: &Path) -> Result<Runner, LaunchError> {
         Ok((pid, ()))
     };
     let (pid, ()) = children::start(spawn).map_err(LaunchError::Spawn)?;
+    // Before it has anything to do.
+    descriptors::restore_for(pid).map_err(LaunchError::Spawn)?;
     let process = PidFd::open(pid).map_err(LaunchError::Spawn)?;
     let process = process.ok_or_else(|| LaunchError::Spawn(io::ErrorKind::NotFound.into()))?;
     Ok(Runner { socket, process })

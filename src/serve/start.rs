@@ -17,11 +17,12 @@ use super::walls;
 use super::watcher;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
 use crate::forge;
-use crate::http::{App, local_router, public_router, take_spool};
+use crate::http::{self, App, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
 use crate::intake::all_watches;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
 use crate::store::{self, Store, StoreError};
+use crate::sys::descriptors;
 use crate::sys::lock::{self, LockFile};
 use crate::sys::notify::Supervisor;
 use crate::sys::process;
@@ -240,16 +241,11 @@ async fn run(
             tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen at the next start");
         }
     });
-    if let (Some(listener), Some(bound)) = (listener, bound) {
-        let router = public_router(app.clone(), bound, first.public_url.as_deref());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        tracing::info!("answering at {}", url.as_deref().unwrap_or_default());
-    }
     let again = Arc::clone(&app.start_again);
-    if let Some(local) = local {
-        let router = local_router(app);
-        tokio::spawn(async move { axum::serve(local, router).await });
+    if let Some(url) = &url {
+        tracing::info!("answering at {url}");
     }
+    open_doors(app, (listener, first.public_url.as_deref()), local);
     // Before anybody is told: who hears that the server is ready may end it at once.
     let (mut term, mut int) = ends().map_err(ServeError::Runtime)?;
     tracing::info!("serving {}", data.path().display());
@@ -263,6 +259,25 @@ async fn run(
     tell(options.supervisor.as_ref(), stopped.farewell());
     tracing::info!("stopping; runs go on");
     Ok(stopped)
+}
+
+/// Serves what connects to the address and to the Unix socket.
+fn open_doors(
+    app: App,
+    (address, public_url): (Option<TcpListener>, Option<&str>),
+    local: Option<UnixListener>,
+) {
+    let descriptors = descriptors::raise();
+    let bound = address.as_ref().and_then(|address| address.local_addr().ok());
+    if let (Some(address), Some(bound)) = (address, bound) {
+        let router = public_router(app.clone(), bound, public_url);
+        tokio::spawn(http::serve(Listener::Tcp(address), router, DoorLimits::public(descriptors)));
+    }
+    if let Some(local) = local {
+        let limits = DoorLimits::local(descriptors, MAX_FRAME);
+        let router = local_router(app, limits.beside_hooks());
+        tokio::spawn(http::serve(Listener::Unix(local), router, limits));
+    }
 }
 
 /// Opens the Unix socket. A server without one also takes away what an earlier one has left.

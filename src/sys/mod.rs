@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod children;
 pub mod clock;
 mod clone_into;
+pub mod descriptors;
 pub mod folder;
 pub mod git_command;
 pub mod handover;

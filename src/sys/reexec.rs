@@ -9,5 +9,8 @@ use std::process::Command;
 /// Replaces this process by a new start of `binary`; returns only the reason why that did not work.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn reexec(binary: &Path, args: &[OsString]) -> io::Error {
+    if let Err(error) = super::descriptors::restore() {
+        return error;
+    }
     Command::new(binary).arg0("quire").args(args).exec()
 }

@@ -6,6 +6,7 @@ mod attack;
 mod containers;
 mod docker;
 mod docs;
+mod doors;
 mod engine;
 mod executor;
 mod kill;

@@ -1,0 +1,83 @@
+//! The limits of a door, from the number of descriptors that the server may have.
+
+use std::time::Duration;
+
+/// How long a connection may take to send the head of a request.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may stay open between two requests.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a request may take to send its body.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may take nothing of its answer.
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest head of a request, in bytes.
+pub(super) const MAX_HEAD: usize = 64 << 10;
+
+/// The largest body that any number of requests may have at the same time, in bytes.
+pub(super) const SMALL_BODY: u64 = 256 << 10;
+
+/// How many requests with larger bodies are read at the same time.
+pub(super) const MAX_LARGE_BODIES: usize = 2;
+
+/// The most connections of one peer.
+const MAX_OF_PEER: usize = 256;
+
+/// The most connections over TCP, and over the Unix socket.
+const MAX_PUBLIC: usize = 1024;
+const MAX_LOCAL: usize = 512;
+
+/// The fewest connections of a door.
+const MIN_CONNECTIONS: usize = 8;
+
+/// How many connections a door may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoorLimits {
+    /// Of all peers together.
+    pub(super) in_all: usize,
+    /// Of one peer: an address, or a user.
+    pub(super) of_peer: usize,
+    /// The largest body of a request, in bytes.
+    pub(super) body: usize,
+}
+
+impl DoorLimits {
+    /// The limits of the door over TCP: an eighth of the descriptors.
+    pub fn public(descriptors: u64) -> DoorLimits {
+        // It only shows: no request has a body that is read.
+        DoorLimits::new(descriptors / 8, MAX_PUBLIC, 0)
+    }
+
+    /// The limits of the Unix socket: a quarter of the descriptors. The rest is for runners, the database and files.
+    pub fn local(descriptors: u64, body: usize) -> DoorLimits {
+        DoorLimits::new(descriptors / 4, MAX_LOCAL, body)
+    }
+
+    /// How many requests other than those of hooks may be answered at the same time: hooks always find a place.
+    pub fn beside_hooks(&self) -> usize {
+        (self.of_peer / 2).max(1)
+    }
+
+    fn new(share: u64, most: usize, body: usize) -> DoorLimits {
+        let in_all = usize::try_from(share).unwrap_or(most).clamp(MIN_CONNECTIONS, most);
+        DoorLimits { in_all, of_peer: in_all.min(MAX_OF_PEER), body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_descriptors_are_kept_for_what_the_doors_are_there_for() {
+        for descriptors in [0, 64, 256, 1024, 20_000, u64::MAX] {
+            let (public, local) = (DoorLimits::public(descriptors), DoorLimits::local(descriptors, 1));
+            assert!((public.in_all + local.in_all) as u64 <= (descriptors / 2).max(16), "{descriptors}");
+            assert!(public.of_peer <= 256 && local.of_peer <= 256, "{descriptors}");
+        }
+        assert_eq!((DoorLimits::public(256).in_all, DoorLimits::local(256, 1).in_all), (32, 64));
+    }
+}

@@ -1,0 +1,14 @@
+//! The two listeners of the server, and the limits of what comes in.
+//!
+//! Connections that have not sent a whole request are cheap to make, so they are the first to go: at a limit, the
+//! oldest of them is closed and the new one is served. Nobody keeps hooks out by connecting and saying nothing.
+
+mod accept;
+mod limits;
+mod open_connections;
+mod progress;
+mod request;
+mod socket;
+
+pub use accept::{Listener, serve};
+pub use limits::DoorLimits;

@@ -1,0 +1,158 @@
+//! How far a connection is with its request, and until when it has to go on.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, STALL_TIMEOUT};
+
+/// What a connection is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The head of a request.
+    Head,
+    /// The body of a request.
+    Body,
+    /// Nothing: a request is being answered.
+    Answer,
+    /// The next request.
+    Idle,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Since when the client takes nothing of what is written.
+    stalled: Option<Instant>,
+}
+
+/// The progress of a connection, shared by what reads, answers and watches it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    state: Mutex<State>,
+    close: Notify,
+}
+
+impl Progress {
+    /// A connection that has just been made.
+    pub(super) fn new() -> Progress {
+        let state = State { phase: Phase::Head, since: Instant::now(), stalled: None };
+        Progress { state: Mutex::new(state), close: Notify::new() }
+    }
+
+    /// Bytes have come.
+    pub(super) fn has_read(&self) {
+        self.change(|state| {
+            if state.phase == Phase::Idle {
+                (state.phase, state.since) = (Phase::Head, Instant::now());
+            }
+        });
+    }
+
+    /// The head of a request is complete.
+    pub(super) fn expect_body(&self) {
+        self.change(|state| (state.phase, state.since) = (Phase::Body, Instant::now()));
+    }
+
+    /// The request is complete.
+    pub(super) fn begin_answer(&self) {
+        self.change(|state| (state.phase, state.since) = (Phase::Answer, Instant::now()));
+    }
+
+    /// The answer has been given.
+    pub(super) fn end_answer(&self) {
+        self.change(|state| {
+            if state.phase == Phase::Answer {
+                (state.phase, state.since) = (Phase::Idle, Instant::now());
+            }
+        });
+    }
+
+    /// The client has taken bytes, or takes none for now.
+    pub(super) fn has_written(&self, is_taken: bool) {
+        self.change(|state| match is_taken {
+            true => state.stalled = None,
+            false => {
+                state.stalled.get_or_insert_with(Instant::now);
+            }
+        });
+    }
+
+    /// Whether the connection has not sent a whole request.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state().phase != Phase::Answer
+    }
+
+    /// When to look again, and whether the connection is late by now.
+    pub(super) fn deadline(&self, now: Instant) -> (Instant, bool) {
+        let state = self.state();
+        let of_phase = match state.phase {
+            Phase::Head => Some(HEAD_TIMEOUT),
+            Phase::Body => Some(BODY_TIMEOUT),
+            Phase::Idle => Some(IDLE_TIMEOUT),
+            Phase::Answer => None,
+        };
+        let of_phase = of_phase.map(|timeout| state.since + timeout);
+        let of_stall = state.stalled.map(|since| since + STALL_TIMEOUT);
+        let deadline = of_phase.into_iter().chain(of_stall).min();
+        let is_late = deadline.is_some_and(|deadline| deadline <= now);
+        // Another phase may have begun by then, with a shorter time limit.
+        (deadline.unwrap_or(now + HEAD_TIMEOUT).min(now + HEAD_TIMEOUT), is_late)
+    }
+
+    /// Has the connection closed.
+    pub(super) fn close(&self) {
+        self.close.notify_one();
+    }
+
+    /// Waits until the connection is to be closed: another needs its place, or it is late.
+    pub(super) async fn is_over(&self) {
+        loop {
+            let (deadline, is_late) = self.deadline(Instant::now());
+            if is_late {
+                return;
+            }
+            tokio::select! {
+                () = self.close.notified() => return,
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_phase_has_its_time_limit() {
+        let progress = Progress::new();
+        let is_late_after = |seconds| progress.deadline(Instant::now() + Duration::from_secs(seconds)).1;
+        assert!(!is_late_after(9) && is_late_after(10) && progress.is_waiting());
+        progress.expect_body();
+        assert!(!is_late_after(29) && is_late_after(30) && progress.is_waiting());
+        progress.begin_answer();
+        progress.has_read();
+        assert!(!is_late_after(86_400) && !progress.is_waiting());
+        progress.has_written(false);
+        assert!(!is_late_after(29) && is_late_after(30));
+        progress.has_written(true);
+        assert!(!is_late_after(86_400));
+        progress.end_answer();
+        assert!(!is_late_after(59) && is_late_after(60) && progress.is_waiting());
+        progress.has_read();
+        assert!(!is_late_after(9) && is_late_after(10));
+    }
+}

@@ -1,0 +1,157 @@
+//! A request on its way to the routes: it is read whole, and what can be understood in two ways is refused.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, Request, Response, StatusCode, Version, header};
+use axum::response::IntoResponse;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::limits::{MAX_HEAD, SMALL_BODY};
+use super::progress::Progress;
+
+/// A whole request.
+pub(super) struct Gathered<'a> {
+    pub(super) request: Request<Body>,
+    /// Held until the request is answered, when its body is large.
+    pub(super) _memory: Option<SemaphorePermit<'a>>,
+}
+
+/// The memory for the bodies of requests.
+pub(super) struct BodyLimits {
+    /// The largest body, in bytes.
+    pub(super) most: usize,
+    /// Taken for each body that is not small.
+    pub(super) large: Semaphore,
+}
+
+/// Reads the body of a request.
+///
+/// # Errors
+/// The answer to a request that is refused.
+pub(super) async fn gather<'a>(
+    request: Request<Incoming>,
+    progress: &Progress,
+    limits: &'a BodyLimits,
+) -> Result<Gathered<'a>, Response<Body>> {
+    progress.expect_body();
+    let gathered = read(request, limits).await;
+    progress.begin_answer();
+    gathered.map_err(|(status, problem)| {
+        let close = [(header::CONNECTION, "close")];
+        (status, close, format!("{problem}\n")).into_response()
+    })
+}
+
+type Refusal = (StatusCode, &'static str);
+
+async fn read(request: Request<Incoming>, limits: &BodyLimits) -> Result<Gathered<'_>, Refusal> {
+    check(request.version(), request.headers())?;
+    if head_length(&request) > MAX_HEAD {
+        return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too long"));
+    }
+    let (head, body) = request.into_parts();
+    let length = body.size_hint().lower();
+    if length > limits.most as u64 {
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is too large"));
+    }
+    let memory = match length > SMALL_BODY {
+        true => limits.large.acquire().await.ok(),
+        false => None,
+    };
+    let body = Limited::new(body, limits.most).collect().await;
+    let body = body.map_err(|_| (StatusCode::BAD_REQUEST, "the body of the request could not be read"))?;
+    Ok(Gathered { request: Request::from_parts(head, Body::from(body.to_bytes())), _memory: memory })
+}
+
+/// Refuses what a proxy before the server may have understood otherwise (RFC 9112, sections 3.2 and 6.1).
+fn check(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+    let bad = |problem| Err((StatusCode::BAD_REQUEST, problem));
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 {
+        return bad("the request has several Host headers");
+    }
+    if hosts == 0 && version != Version::HTTP_10 {
+        return bad("the request has no Host header");
+    }
+    // A Content-Length beside it is not shown by the protocol's parser.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return bad("the request has a Transfer-Encoding; send its body with a Content-Length");
+    }
+    Ok(())
+}
+
+/// How long the head of a request is at least: the parser's own limit is that of its buffer, which may be larger.
+fn head_length<B>(request: &Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let headers =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    target + headers.sum::<usize>()
+}
+
+/// The body of an answer, which says when it has been given.
+pub(super) struct Answer {
+    body: Body,
+    progress: Arc<Progress>,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, progress: Arc<Progress>) -> Answer {
+        Answer { body, progress }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.progress.end_answer();
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(version: Version, fields: &[(&str, &str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let name: header::HeaderName = name.parse().unwrap();
+            headers.append(name, value.parse().unwrap());
+        }
+        check(version, &headers).is_err()
+    }
+
+    #[test]
+    fn what_can_be_understood_in_two_ways_is_refused() {
+        let host = ("host", "localhost");
+        assert!(!is_refused(Version::HTTP_11, &[host]));
+        assert!(!is_refused(Version::HTTP_10, &[]));
+        assert!(is_refused(Version::HTTP_11, &[]));
+        assert!(is_refused(Version::HTTP_11, &[host, host]));
+        assert!(is_refused(Version::HTTP_10, &[host, ("host", "other")]));
+        assert!(is_refused(Version::HTTP_11, &[host, ("transfer-encoding", "chunked")]));
+    }
+}

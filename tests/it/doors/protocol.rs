@@ -1,0 +1,110 @@
+//! Requests that no browser sends.
+
+use super::{Place, status};
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of requests")]
+fn what_can_be_understood_in_two_ways_is_refused() {
+    let place = Place::new();
+    place.push();
+    let host = place.address();
+    let page = "/foo/run/1";
+    let requests = [
+        ("200", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+        ("200", format!("GET {page} HTTP/1.0\r\nHost: {host}\r\n\r\n")),
+        ("200", format!("GET http://{host}{page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+        ("200", format!("HEAD {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+        ("405", format!("OPTIONS {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+        (
+            "405",
+            format!("POST {page} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        ),
+        ("405", format!("DELETE {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+        ("421", format!("GET {page} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")),
+        ("421", format!("GET {page} HTTP/1.0\r\n\r\n")),
+        ("400", format!("GET {page} HTTP/1.1\r\nConnection: close\r\n\r\n")),
+        ("400", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n")),
+        ("400", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n")),
+        ("400", format!("GET {page} HTTP/1.0\r\nHost: evil.example\r\nHost: {host}\r\n\r\n")),
+        (
+            "421",
+            format!("GET http://evil.example{page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        ),
+        (
+            "421",
+            format!("GET http://{host}{page} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+        ),
+        ("421", format!("GET http://x@{host}{page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+        (
+            "400",
+            format!(
+                "POST {page} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            ),
+        ),
+        (
+            "400",
+            format!(
+                "GET {page} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+            ),
+        ),
+        ("400", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: identity\r\n\r\n")),
+        (
+            "400",
+            format!(
+                "POST {page} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"
+            ),
+        ),
+        ("400", format!("GET {page} HTTP/1.1\r\nHost : {host}\r\n\r\n")),
+        ("413", format!("POST {page} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 500\r\n\r\n")),
+        ("431", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n", "x".repeat(100 << 10))),
+        ("431", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", "X: x\r\n".repeat(20_000))),
+        (
+            "200",
+            format!(
+                "GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX: {}\r\n\r\n",
+                "x".repeat(60 << 10)
+            ),
+        ),
+    ];
+    for (expected, request) in requests {
+        let answer = place.ask(request.as_bytes());
+        let shown: String = request.chars().take(200).collect();
+        assert_eq!(status(&answer), expected, "{shown}\n{answer}");
+        assert!(expected == "200" || !answer.contains("run foo#1"), "{shown}\n{answer}");
+    }
+}
+
+#[test]
+fn a_path_leads_to_a_run_or_nowhere() {
+    let place = Place::new();
+    place.push();
+    assert_eq!(status(&place.get("/foo/run/1")), "200");
+    for path in [
+        "/",
+        "//",
+        "//foo/run/1",
+        "/foo//run/1",
+        "/foo/run//1",
+        "/foo/run/1/",
+        "/foo/run/+1",
+        "/foo/run/01",
+        "/./foo/run/1",
+        "/../foo/run/1",
+        "/x/../foo/run/1",
+        "/%2e%2e/foo/run/1",
+        "/%2e/foo/run/1",
+        "/foo%00/run/1",
+        "/foo/run/1%00",
+        "/foo/run/%31%00",
+        "/foo%2frun%2f1%2f..",
+        "/foo/run/1%0d%0aX:%20y",
+        "/foo/run/18446744073709551616",
+        "/foo/run/-1",
+        "/%ff/run/1",
+        "/foo.git/run/1",
+        "/runs/x/end",
+    ] {
+        let status = status(&place.get(path)).to_owned();
+        assert!(matches!(status.as_str(), "400" | "404"), "{path}: {status}");
+    }
+}
