@@ -18,7 +18,7 @@ use crate::executor::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans};
 use crate::forge::{Repo, copy_working_copy};
 use crate::journal::{Fact, RunRecord, StopReason};
-use crate::model::{CommitId, Outcome, RefName, chain};
+use crate::model::{CommitId, Outcome, RefName, RunMark, chain};
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
     CONTROL_SOCKET, Confiner, Execution, Fill, Message, PushEvent, Recorder, RunLimits, StepRules, Workspace,
@@ -69,7 +69,8 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     let workspace = Workspace::new(run_dir.join("work"));
     let path = super::place::variable("PATH").map(Into::into);
     let execution = Execution {
-        run: random::run_id(),
+        // The id of the run is new, so that nothing else can have its mark.
+        mark: RunMark { instance: random::instance_id(), run: random::run_id() },
         recorder: recorder.clone(),
         secrets,
         environment: step_environment(&settings),

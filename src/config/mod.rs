@@ -4,6 +4,7 @@
 
 mod current;
 mod data_dir;
+mod instance;
 mod notify;
 mod notify_read;
 mod notify_twice;
@@ -17,6 +18,7 @@ mod watch_list;
 
 pub use current::CurrentSettings;
 pub use data_dir::{DataDir, DataDirHints};
+pub use instance::{Instance, InstanceError, Origin};
 pub use notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddress, TargetDecl};
 pub use notify_read::{MAX_REPO_CONFIG, REPO_CONFIG, read_repo_rules};
 pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};

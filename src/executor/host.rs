@@ -22,7 +22,7 @@ use super::step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
 use super::stop::{self, Patience, Swept};
 use super::sweep;
 use crate::log::{Sink, Stream};
-use crate::model::RunId;
+use crate::model::RunMark;
 use crate::sys::cgroup::Cgroup;
 use crate::sys::process::{self, Exit, Signal};
 use crate::sys::spawn::{Child, Launch, spawn};
@@ -58,7 +58,7 @@ pub enum Orphans {
 /// every adopted process; that blocks, at most for [`SWEEP_LIMIT`](super::SWEEP_LIMIT).
 #[derive(Debug)]
 pub struct Host {
-    run: RunId,
+    mark: RunMark,
     orphans: Orphans,
     cgroup: Option<Cgroup>,
     running: Arc<AtomicUsize>,
@@ -87,15 +87,15 @@ impl Host {
     ///
     /// # Errors
     /// The kernel has no subreapers.
-    pub fn new(run: RunId, containment: Containment, orphans: Orphans) -> Result<Host, StepError> {
+    pub fn new(mark: RunMark, containment: Containment, orphans: Orphans) -> Result<Host, StepError> {
         process::become_subreaper().map_err(|source| StepError::Subreaper { source })?;
         let cgroup = match containment {
             Containment::Cgroup => {
-                sweep::cgroup_of(&run).filter(|group| group.create().is_ok() && group.can_kill())
+                sweep::cgroup_of(&mark).filter(|group| group.create().is_ok() && group.can_kill())
             }
             Containment::Descent => None,
         };
-        Ok(Host { run, orphans, cgroup, running: Arc::default(), started: AtomicUsize::new(0) })
+        Ok(Host { mark, orphans, cgroup, running: Arc::default(), started: AtomicUsize::new(0) })
     }
 
     /// Whether steps get cgroups; where not, `quire doctor` says what that means.
@@ -212,14 +212,19 @@ impl Host {
                 sandbox.wrap(found, &spec.cwd, spec.env.get("HOME"), number)
             }
         };
-        let (run, step) = (self.run.to_string(), OsString::from(&spec.name));
-        let marks = [("QUIRE_RUN", OsStr::new(&run)), ("QUIRE_STEP", &step)];
+        let RunMark { instance, run } = self.mark;
+        let (instance, run) = (instance.to_string(), run.to_string());
+        let marks = [(sweep::INSTANCE, instance.as_str()), (sweep::RUN, &run), ("QUIRE_STEP", &spec.name)];
         let running = Running::enter(&self.running);
         let cgroup = self.step_cgroup();
         let launched = spawn(Launch {
             program: found.file,
             args: found.args,
-            env: spec.env.iter().chain(marks.map(|(name, value)| (OsStr::new(name), value))).collect(),
+            env: spec
+                .env
+                .iter()
+                .chain(marks.map(|(name, value)| (OsStr::new(name), OsStr::new(value))))
+                .collect(),
             cwd: &spec.cwd,
             has_input: spec.input.is_some(),
             cgroup: cgroup.as_ref().and_then(|cgroup| cgroup.door().ok()),
@@ -236,7 +241,8 @@ impl Host {
                     .ok_or(StepError::Spawn { program: name.to_string_lossy().into_owned(), source });
             }
         };
-        let marks = [sweep::mark_of(&self.run), format!("QUIRE_STEP={}", spec.name).into_bytes()];
+        let [instance, run] = sweep::entries_of(&self.mark);
+        let marks = [instance, run, format!("QUIRE_STEP={}", spec.name).into_bytes()];
         let orphans = self.orphans;
         let (main, has_frame) = (child.pid(), sandbox.is_some());
         let footprint = Arc::new(Footprint { main, marks, cgroup, orphans, running, has_frame });

@@ -58,7 +58,7 @@ pub(super) struct Footprint {
     /// The main process, which is not reaped as long as this is in use: its number is also the session's.
     pub(super) main: Pid,
     /// The entries of the environment that only this step has.
-    pub(super) marks: [Vec<u8>; 2],
+    pub(super) marks: [Vec<u8>; 3],
     /// The step's cgroup.
     pub(super) cgroup: Option<Cgroup>,
     /// Whose the orphans of this process are.
@@ -96,14 +96,14 @@ impl Footprint {
         if of_steps {
             roots.retain(|pid| reap_adopted(*pid).is_none());
         }
-        let [run, step] = &self.marks;
+        let [instance, run, step] = &self.marks;
         let mut look = walk(roots, Some(self.main), &|process| {
             process.session == Some(self.main)
                 || all_orphans_are_ours
                 // A dead one below a process of another step is that one's to reap.
                 || (process.zombie && of_steps && process.parent == Some(me))
                 || self.cgroup.as_ref().is_some_and(|cgroup| cgroup.has(process.pid))
-                || process::environment_has(process.pid, &[run, step])
+                || process::environment_has(process.pid, &[instance, run, step])
         });
         look.unsure |= self.cgroup.as_ref().is_some_and(Cgroup::is_populated);
         look

@@ -5,7 +5,8 @@
 //! has ended, timed out or was stopped, whatever the step left behind is told to end, then killed, then reaped.
 //!
 //! What a step left behind is found by its cgroup, by descent (the calling process is a subreaper, so that no
-//! descendant leaves it), by its session, and by its mark `QUIRE_RUN` and `QUIRE_STEP`. Without cgroups, a
+//! descendant leaves it), by its session, and by its mark: `QUIRE_INSTANCE`, `QUIRE_RUN` and `QUIRE_STEP`. The mark
+//! names the data folder, so that what a server of a copy of that folder looks for is never found here. Without cgroups, a
 //! process that left its parents, its session *and* its environment while other steps run cannot be told from
 //! theirs: it lives until no other step runs. A process is never killed by name, and a signal goes only
 //! through a descriptor that was opened before looking at whose it is.
@@ -33,4 +34,4 @@ pub use inside::{WORD, lead as lead_inside};
 pub use output::SILENCE;
 pub use step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
 pub use stop::{SWEEP_LIMIT, Swept};
-pub use sweep::{sweep_children, sweep_run};
+pub use sweep::{INSTANCE, RUN, sweep_children, sweep_run};

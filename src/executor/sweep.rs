@@ -2,34 +2,41 @@
 
 use super::members::{Look, Member, walk};
 use super::stop::{Swept, kill_until_none};
-use crate::model::RunId;
+use crate::model::RunMark;
 use crate::sys::cgroup::Cgroup;
 use crate::sys::children::is_own;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid};
 
+/// The variable that names the data folder of a process.
+pub const INSTANCE: &str = "QUIRE_INSTANCE";
+
+/// The variable that names the run of a process.
+pub const RUN: &str = "QUIRE_RUN";
+
 /// The cgroup of a run: a folder below the cgroup of the calling process.
-pub(super) fn cgroup_of(run: &RunId) -> Option<Cgroup> {
-    Some(Cgroup::own()?.child(&format!("quire-{run}")))
+pub(super) fn cgroup_of(mark: &RunMark) -> Option<Cgroup> {
+    Some(Cgroup::own()?.child(&format!("quire-{mark}")))
 }
 
-/// The entry of the environment that all processes of a run have, unless they removed it.
-pub(super) fn mark_of(run: &RunId) -> Vec<u8> {
-    format!("QUIRE_RUN={run}").into_bytes()
+/// The entries of the environment that all processes of a run have, unless they removed them.
+pub(super) fn entries_of(mark: &RunMark) -> [Vec<u8>; 2] {
+    [format!("{INSTANCE}={}", mark.instance), format!("{RUN}={}", mark.run)].map(String::into_bytes)
 }
 
 /// Kills everything that is left of a run: what is in its cgroup, and every process of the machine that has the
-/// run's id in its environment. It blocks. The run's own process must be gone.
-pub fn sweep_run(run: &RunId) -> Swept {
-    let cgroup = cgroup_of(run);
-    let mark = mark_of(run);
+/// run's mark in its environment. It blocks. The run's own process must be gone.
+pub fn sweep_run(mark: &RunMark) -> Swept {
+    let cgroup = cgroup_of(mark);
+    let [instance, run] = entries_of(mark);
     let swept = kill_until_none(|| {
         if let Some(cgroup) = cgroup.as_ref().filter(|cgroup| !cgroup.has(process::own_pid())) {
             // What it cannot kill is killed one by one.
             let _not_all = cgroup.kill();
         }
         let belongs = |pid| {
-            process::environment_has(pid, &[&mark]) || cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid))
+            process::environment_has(pid, &[&instance, &run])
+                || cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid))
         };
         let members = process::all().into_iter().filter_map(|pid| hold_if(pid, belongs)).collect();
         Look { members, unsure: cgroup.as_ref().is_some_and(Cgroup::is_populated) }

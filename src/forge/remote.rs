@@ -10,7 +10,7 @@ use super::refs::{RefValue, Refs};
 use super::remote_trouble::{Trouble, TroubleKind};
 use super::watched::clear_leftovers;
 use crate::config::WatchDecl;
-use crate::model::{BranchName, CommitId, RemoteUrl, UrlScheme, chain, not_public};
+use crate::model::{BranchName, CommitId, InstanceId, RemoteUrl, UrlScheme, chain, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
 use crate::sys::limited_git::{GitLimits, LimitedEnd, Unwanted};
@@ -70,8 +70,8 @@ pub struct Remote<'a> {
 pub struct RemoteSigns<'a> {
     /// The file that ssh is told to read instead of the account's own.
     pub ssh_config: Option<&'a Path>,
-    /// The data folder, by which the processes of the talk are found.
-    pub data: &'a Path,
+    /// The data folder's id, by which the processes of the talk are found.
+    pub instance: InstanceId,
     /// Ends the talk.
     pub unwanted: &'a Unwanted,
 }
@@ -191,7 +191,7 @@ impl<'a> Remote<'a> {
         };
         let mut git = GitCommand::in_repo(self.copy)
             .env("HOME", self.copy)
-            .env(FETCH_MARK, self.signs.data)
+            .env(FETCH_MARK, self.signs.instance.to_string())
             .env("GIT_COMMITTER_NAME", "quire")
             .env("GIT_COMMITTER_EMAIL", "watch@quire.invalid")
             .env("GIT_REFLOG_ACTION", "watch")
@@ -384,7 +384,7 @@ mod tests {
         let commit = text(who(git()).args(["commit-tree", "-m", "m", &tree]).run().unwrap());
         git().args(["update-ref", "refs/heads/main", &commit]).run().unwrap();
         let (_wanted, unwanted) = wanted().unwrap();
-        let signs = RemoteSigns { ssh_config: None, data, unwanted: &unwanted };
+        let signs = RemoteSigns { ssh_config: None, instance: InstanceId::new(7), unwanted: &unwanted };
         let watch = watch(data.join("repos/there.git").to_str().unwrap());
         let here = data.join("repos/here.git");
         let remote = Remote::prepare(&watch, None, &here, signs).unwrap();

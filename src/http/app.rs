@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
 use crate::intake::{Scope, Settled, Settling, settle};
-use crate::model::{RepoName, RunId, chain};
+use crate::model::{InstanceId, RepoName, RunId, chain};
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, PushedUpdate, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
@@ -43,6 +43,8 @@ pub enum Wake {
 pub struct App {
     /// The data folder.
     pub data: DataDir,
+    /// The id of the data folder, which marks what its runs start.
+    pub instance: InstanceId,
     /// The database.
     pub store: Store,
     /// The settings.
@@ -86,7 +88,7 @@ pub enum Look {
 impl App {
     /// What everything stands on, when nothing has happened yet.
     pub fn new(
-        data: DataDir,
+        (data, instance): (DataDir, InstanceId),
         store: Store,
         settings: Arc<CurrentSettings>,
         (wake, pushes, watches): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>, mpsc::Sender<WatchWake>),
@@ -94,6 +96,7 @@ impl App {
     ) -> App {
         App {
             data,
+            instance,
             store,
             settings,
             live: LiveRuns::default(),

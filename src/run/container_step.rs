@@ -16,7 +16,7 @@ use crate::executor::container::{
     ContainerPlan, Engine, EngineKind, HOSTS, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables,
     WORKSPACE, complaint, labels,
 };
-use crate::executor::{Host, OutOfMemory, StepEnd, StepSpec};
+use crate::executor::{Host, INSTANCE, OutOfMemory, RUN, StepEnd, StepSpec};
 use crate::model::chain;
 use crate::policy::{ContainerRequest, Limits};
 use crate::script::{HostError, Pull};
@@ -82,7 +82,7 @@ impl ContainerStep {
 
     /// The name of the container.
     pub(super) fn name(&self) -> String {
-        format!("quire-{}-{}-{}", self.containers.run, self.job, self.number)
+        format!("quire-{}-{}-{}", self.containers.mark.run, self.job, self.number)
     }
 
     /// Runs the container until nothing is left of it.
@@ -179,7 +179,7 @@ impl ContainerStep {
         if needs_memory {
             let failed = |error: std::io::Error| HostError::Refused(format!("no folder in memory: {error}"));
             let name = format!("{}-{}", self.job, self.number);
-            let folder = MemoryFolder::create(self.containers.run, &name).map_err(failed)?;
+            let folder = MemoryFolder::create(self.containers.mark, &name).map_err(failed)?;
             if !self.secrets.is_empty() {
                 let files = folder.files_for("secrets", &self.secrets, user.on_host).map_err(failed)?;
                 mounts.push(Mount::read_only(&files, SECRETS));
@@ -216,7 +216,7 @@ impl ContainerStep {
         let name = self.name();
         let memory = limits.and_then(|limits| limits.memory);
         let mut env: Vec<String> = variables.by_name.iter().map(|(name, _)| name.clone()).collect();
-        env.extend(["QUIRE_RUN", "QUIRE_STEP"].map(str::to_owned));
+        env.extend([INSTANCE, RUN, "QUIRE_STEP"].map(str::to_owned));
         let (workdir, service) = match &self.role {
             Role::Step { cwd, .. } => {
                 env.push("CI=true".to_owned());
@@ -231,7 +231,7 @@ impl ContainerStep {
         };
         let data = &self.containers.policy.data_dir;
         ContainerPlan {
-            labels: labels(self.containers.run, data, &self.job, &self.request.subject),
+            labels: labels(self.containers.mark, data, &self.job, &self.request.subject),
             name,
             image: image.to_owned(),
             command: self.command,

@@ -13,7 +13,7 @@ use super::recorder::{Recorder, StepLog};
 use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_places, forget};
 use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
 use crate::journal::Fact;
-use crate::model::{RunId, chain};
+use crate::model::{RunMark, chain};
 use crate::policy::{
     ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,
     decide_among, is_allowed, limits, told,
@@ -37,8 +37,8 @@ const LIMITS_UNAVAILABLE: &str = "container.limits.unavailable";
 
 /// What containers of a run have in common.
 pub struct Containers {
-    /// The run.
-    pub run: RunId,
+    /// Whose they are.
+    pub mark: RunMark,
     /// What they may.
     pub policy: Policy,
     /// What the engine's client reads of the environment that quire was started with.
@@ -72,14 +72,14 @@ pub(super) struct Getting<'a> {
 impl Containers {
     /// The containers of a run that has none yet.
     pub fn new(
-        run: RunId,
+        mark: RunMark,
         policy: Policy,
         environment: BTreeMap<OsString, OsString>,
         recorder: Recorder,
         source: ImageSource,
     ) -> Containers {
         Containers {
-            run,
+            mark,
             policy,
             environment,
             recorder,
@@ -293,9 +293,9 @@ impl Containers {
     /// It is not this run's, or cannot be removed.
     pub(super) async fn free_name(&self, name: &str) -> Result<(), HostError> {
         let (engine, asked) = (self.engine().await?.clone(), name.to_owned());
-        let run = self.run.to_string();
+        let mark = self.mark.to_string();
         let freed = beside(move || {
-            let is_ours = engine.run_of(&asked)?.is_none_or(|label| label == run);
+            let is_ours = engine.mark_of(&asked)?.is_none_or(|found| found == mark);
             if is_ours {
                 engine.remove(&[asked])?;
             }
@@ -344,14 +344,14 @@ impl Containers {
             return;
         }
         if let Some(engine) = self.engine.get()
-            && let Err(error) = engine.sweep(self.run)
+            && let Err(error) = engine.sweep(self.mark)
         {
             tracing::warn!(error = chain(&error), "containers of the run may be left");
             // An engine that is gone ends nothing; what runs in its containers can be found as any process can.
-            let swept = sweep_run(&self.run);
+            let swept = sweep_run(&self.mark);
             tracing::warn!(survivors = ?swept.survivors, "processes of the run were ended without the engine");
         }
-        if let Err(error) = forget(self.run) {
+        if let Err(error) = forget(self.mark) {
             tracing::warn!(%error, "something of the run may be left in memory");
         }
     }

@@ -33,7 +33,9 @@ use super::workspace::Workspace;
 use crate::executor::{Containment, Environment, Host, Orphans};
 use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, StopReason};
-use crate::model::{CommitId, Diagnostic, Outcome, RefName, RunId, SecretName, Severity, chain};
+use crate::model::{
+    CommitId, Diagnostic, InstanceId, Outcome, RefName, RunId, RunMark, SecretName, Severity, chain,
+};
 use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
 use crate::secret::{Redactor, SecretValues};
@@ -64,8 +66,8 @@ pub enum RunnerError {
 
 /// What is to be executed, wherever it comes from.
 pub struct Execution {
-    /// The id of the run.
-    pub run: RunId,
+    /// Whose its processes and containers are.
+    pub mark: RunMark,
     /// Where everything is written down.
     pub recorder: Recorder,
     /// The secrets of the run.
@@ -152,6 +154,7 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
     let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
     let run = RunId::parse(&spec.id).ok_or_else(|| wrong("id"))?;
+    let instance = InstanceId::parse(&spec.instance).ok_or_else(|| wrong("instance"))?;
     let ref_name = RefName::parse(&spec.ref_name).map_err(|_| wrong("ref"))?;
     let old = CommitId::parse(&spec.old).map_err(|_| wrong("old"))?;
     let new = CommitId::parse(&spec.new).map_err(|_| wrong("new"))?;
@@ -172,7 +175,7 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         Arc::new(Confiner::new(spec.steps.clone(), (work.clone(), spec.git_dir.clone().into()), path));
     let confines = Arc::clone(&confiner);
     let execution = Execution {
-        run,
+        mark: RunMark { instance, run },
         recorder: recorder.clone(),
         secrets,
         environment: Environment::clean(&from, &pass),
@@ -288,7 +291,7 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
         .enable_all()
         .build()
         .map_err(|error| RunnerError::Broken(error.to_string()))?;
-    let executor = Host::new(execution.run, Containment::Cgroup, execution.orphans)
+    let executor = Host::new(execution.mark, Containment::Cgroup, execution.orphans)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
     let executor = Arc::new(executor);
     let conducted = conduct(execution, loaded, runtime.handle().clone(), Arc::clone(&executor));
@@ -319,7 +322,7 @@ async fn conduct(
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let (policy, variables) = (execution.policy, execution.engine_environment);
     let source = ImageSource::new(execution.files.beside);
-    let containers = Arc::new(Containers::new(execution.run, policy, variables, recorder.clone(), source));
+    let containers = Arc::new(Containers::new(execution.mark, policy, variables, recorder.clone(), source));
     let host = Arc::new(RunHost {
         io,
         executor,

@@ -21,6 +21,8 @@ pub struct RunSpec {
     pub v: u32,
     /// The id of the run.
     pub id: String,
+    /// The id of the data folder, which marks what the run starts.
+    pub instance: String,
     /// The repository, without `.git`.
     pub repo: String,
     /// The number of the run.

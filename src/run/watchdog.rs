@@ -12,7 +12,7 @@ use super::recorder::Recorder;
 use super::workspace::Workspace;
 use crate::executor::sweep_run;
 use crate::journal::Fact;
-use crate::model::{Outcome, RunId};
+use crate::model::{Outcome, RunMark};
 use crate::script::{Beat, VmPulse};
 
 /// How much processor time the VM may have in one piece before its code is asked to end.
@@ -31,7 +31,7 @@ const EXIT_TIMED_OUT: i32 = 124;
 /// What the watchdog needs when it has to act.
 pub struct Watchdog {
     recorder: Recorder,
-    run: RunId,
+    mark: RunMark,
     workspace: Workspace,
     containers: Arc<Containers>,
 }
@@ -43,7 +43,7 @@ pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
 impl Watchdog {
     /// A watchdog for the run of these containers.
     pub fn new(workspace: Workspace, containers: Arc<Containers>) -> Watchdog {
-        Watchdog { recorder: containers.recorder.clone(), run: containers.run, workspace, containers }
+        Watchdog { recorder: containers.recorder.clone(), mark: containers.mark, workspace, containers }
     }
 
     /// Starts the watchdog's thread; it is told through what is returned when the VM works.
@@ -85,7 +85,7 @@ impl Watchdog {
         reason = "the one other place that ends the process: nothing else can any more"
     )]
     fn end(&self, reason: &str) -> ! {
-        let swept = sweep_run(&self.run);
+        let swept = sweep_run(&self.mark);
         self.containers.doubt();
         self.containers.sweep();
         // For who looks at `quire ci run`; a runner's goes to its log.

@@ -306,6 +306,7 @@ impl Dispatcher {
         RunSpec {
             v: RunSpec::VERSION,
             id: row.id.to_string(),
+            instance: self.app.instance.to_string(),
             repo: row.repo.to_string(),
             number: row.number,
             git_dir: text(if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) }),

@@ -7,7 +7,7 @@ use crate::executor::container::{Engine, forget};
 use crate::executor::{sweep_children, sweep_run};
 use crate::http::{App, Wake};
 use crate::journal::{Fact, JOURNAL, JournalReader, JournalWriter, RunRecord};
-use crate::model::{Outcome, RunId, Timestamp, chain};
+use crate::model::{Outcome, RunMark, Timestamp, chain};
 use crate::store::{self, RunRow};
 use crate::sys::children;
 use crate::sys::clock;
@@ -59,7 +59,10 @@ pub(super) async fn follow(app: App, followed: Followed) {
     read_on(&app, &followed.row, &mut reader, &mut record).await;
     children::reap_own(pid);
     let has_begun = record.started_at.is_some() || record.outcome.is_some();
-    if followed.is_found && !has_begun && sweep(followed.row.id).await {
+    if followed.is_found
+        && !has_begun
+        && sweep(RunMark { instance: app.instance, run: followed.row.id }).await
+    {
         // As if the server had come a moment later. A runner of its own that dies so is not given a second try.
         return app.tell(Wake::Again(followed.row.id)).await;
     }
@@ -69,8 +72,8 @@ pub(super) async fn follow(app: App, followed: Followed) {
 }
 
 /// Ends what is left of a run; whether nothing is.
-async fn sweep(run: RunId) -> bool {
-    let swept = tokio::task::spawn_blocking(move || sweep_run(&run)).await;
+async fn sweep(mark: RunMark) -> bool {
+    let swept = tokio::task::spawn_blocking(move || sweep_run(&mark)).await;
     swept.is_ok_and(|swept| swept.survivors.is_empty())
 }
 
@@ -131,17 +134,22 @@ async fn index(
 /// Settles a run whose runner is gone: without an end in its journal it is interrupted, and nothing of it is left.
 pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, record: &mut RunRecord) {
     if record.outcome.is_none() {
-        let (id, folder) = (row.id, run_dir.to_owned());
+        let (mark, folder) = (RunMark { instance: app.instance, run: row.id }, run_dir.to_owned());
         let used = !record.images.is_empty();
         let environment = Arc::clone(&app.environment);
         let ended = tokio::task::spawn_blocking(move || {
-            let mut swept = sweep_run(&id);
+            let mut swept = sweep_run(&mark);
             swept.survivors.extend(sweep_children(&[]).survivors);
             if used {
-                sweep_containers(id, &environment);
+                sweep_containers(mark, &environment);
             }
             process::reap_all();
-            interrupt(&folder, &swept.survivors)
+            let mut reason = "its runner was gone before it had ended".to_owned();
+            if !swept.survivors.is_empty() {
+                let survivors = swept.survivors.join(", ");
+                reason.push_str(&format!("; these processes could not be killed: {survivors}"));
+            }
+            interrupt(&folder, reason)
         });
         match ended.await {
             Ok(Ok(())) => {}
@@ -157,22 +165,18 @@ pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, record: &mut
 }
 
 /// Removes the containers of a run, and what they had in memory.
-fn sweep_containers(run: RunId, environment: &[(String, String)]) {
+fn sweep_containers(mark: RunMark, environment: &[(String, String)]) {
     let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    if let Err(error) = Engine::find(&environment).and_then(|engine| engine.sweep(run)) {
-        tracing::error!(problem = chain(&error), %run, "containers of an interrupted run may be left");
+    if let Err(error) = Engine::find(&environment).and_then(|engine| engine.sweep(mark)) {
+        tracing::error!(problem = chain(&error), run = %mark.run, "containers of an interrupted run may be left");
     }
-    if let Err(error) = forget(run) {
-        tracing::error!(%error, %run, "something of an interrupted run may be left in memory");
+    if let Err(error) = forget(mark) {
+        tracing::error!(%error, run = %mark.run, "something of an interrupted run may be left in memory");
     }
 }
 
 /// Writes the end of an interrupted run and removes its workspace.
-fn interrupt(run_dir: &Path, survivors: &[String]) -> Result<(), String> {
-    let mut reason = "its runner was gone before it had ended".to_owned();
-    if !survivors.is_empty() {
-        reason.push_str(&format!("; these processes could not be killed: {}", survivors.join(", ")));
-    }
+pub(super) fn interrupt(run_dir: &Path, reason: String) -> Result<(), String> {
     // The workspace first: it is gone when the run has ended.
     if let Err(error) = crate::run::Workspace::new(run_dir.join("work")).remove() {
         tracing::warn!(%error, run_dir = %run_dir.display(), "a workspace could not be removed");

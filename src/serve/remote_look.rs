@@ -182,7 +182,7 @@ impl Task {
         let ssh_config: Option<PathBuf> = Some(self.app.data.ssh_config()).filter(|path| path.is_file());
         let signs = RemoteSigns {
             ssh_config: ssh_config.as_deref(),
-            data: self.app.data.path(),
+            instance: self.app.instance,
             unwanted: &self.unwanted,
         };
         speak(&Remote::prepare(&self.watch, token, copy, signs)?)

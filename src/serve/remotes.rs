@@ -14,7 +14,7 @@ use crate::config::{Settings, WatchDecl};
 use crate::forge::{FETCH_MARK, TroubleKind};
 use crate::http::{App, WatchWake};
 use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
-use crate::model::{RepoName, chain};
+use crate::model::{InstanceId, RepoName, chain};
 use crate::notify;
 use crate::store::{self, RepoRow, WatchStatus};
 use crate::sys::limited_git::{Wanted, wanted};
@@ -64,8 +64,8 @@ struct Remotes {
 
 /// Watches remotes for as long as anybody can tell it something.
 pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>) {
-    let data = app.data.path().to_owned();
-    if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(&data)).await {
+    let instance = app.instance;
+    if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(instance)).await {
         tracing::warn!(%error, "what a dead server may have left is not ended");
     }
     let mut remotes = Remotes {
@@ -96,8 +96,8 @@ pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>
 }
 
 /// Ends the gits of a server that was killed: two that fetch into one copy would be in each other's way.
-fn end_leftovers(data: &std::path::Path) {
-    let mark = format!("{FETCH_MARK}={}", data.display());
+fn end_leftovers(instance: InstanceId) {
+    let mark = format!("{FETCH_MARK}={instance}");
     let is_left = |pid| process::environment_has(pid, &[mark.as_bytes()]);
     let mut ending = Vec::new();
     for pid in process::all().into_iter().filter(|pid| is_left(*pid)) {

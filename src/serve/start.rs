@@ -10,12 +10,13 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
 use super::pushes::{recover_pushes, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
-use crate::config::{Bind, ConfigError, CurrentSettings, DataDir};
+use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
 use crate::http::{self, App, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
 use crate::intake::all_watches;
@@ -99,6 +100,12 @@ pub enum ServeError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The data folder has no id.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// What the original of a copied data folder had still to do could not be set aside.
+    #[error("this data folder is a copy, and what its original has still to do could not be set aside: {0}")]
+    Copied(String),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -145,6 +152,7 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     let mut lock =
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
+    let instance = Instance::establish(data.path())?;
     let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
@@ -157,7 +165,7 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     process::become_subreaper().map_err(ServeError::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
-    let ended = runtime.block_on(run(options, Arc::new(settings), store));
+    let ended = runtime.block_on(run(options, instance, Arc::new(settings), store));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     if writer.join().is_err() {
         tracing::error!("the database's writer has failed");
@@ -202,19 +210,14 @@ fn make_folders(data: &DataDir) -> Result<(), ServeError> {
 /// Opens the doors and runs the tasks.
 async fn run(
     options: ServeOptions,
+    instance: Instance,
     settings: Arc<CurrentSettings>,
     store: Store,
 ) -> Result<Stopped, ServeError> {
     let (data, start) = (options.data.clone(), dispatch_start(&options));
     let first = settings.get();
     let bind = options.bind.unwrap_or(first.bind);
-    let listener = match bind {
-        Bind::Nothing => None,
-        Bind::Address(address) => {
-            let listener = TcpListener::bind(address).await;
-            Some(listener.map_err(|source| ServeError::Bind { address, source })?)
-        }
-    };
+    let listener = open_address(bind).await?;
     let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let url = bound.map(|address| first.public_url.clone().unwrap_or_else(|| format!("http://{address}")));
     let local = open_local(&data, options.has_socket);
@@ -222,11 +225,17 @@ async fn run(
     let (wake, wakes) = mpsc::channel(MAX_WAKES);
     let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
     let (watches, watch_wakes) = mpsc::channel(MAX_WAKES);
-    let app =
-        App::new(data.clone(), store, settings, (wake, pushes, watches), (url.clone(), options.environment));
+    let app = App::new(
+        (data.clone(), instance.id),
+        store,
+        settings,
+        (wake, pushes, watches),
+        (url.clone(), options.environment),
+    );
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
+    set_aside(&app, &instance).await.map_err(ServeError::Copied)?;
     tokio::spawn(reap());
     tokio::spawn(watch_pushes(app.clone(), open_pushes));
     tokio::spawn(dispatch(app.clone(), start, wakes));
@@ -278,6 +287,13 @@ fn open_doors(
         let router = local_router(app, limits.beside_hooks());
         tokio::spawn(http::serve(Listener::Unix(local), router, limits));
     }
+}
+
+/// Opens the address, if there is one.
+async fn open_address(bind: Bind) -> Result<Option<TcpListener>, ServeError> {
+    let Bind::Address(address) = bind else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    listener.map(Some).map_err(|source| ServeError::Bind { address, source })
 }
 
 /// Opens the Unix socket. A server without one also takes away what an earlier one has left.

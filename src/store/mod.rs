@@ -3,6 +3,7 @@
 //! One SQLite file in WAL mode with full sync, and one writer: a thread that owns the only writing connection
 //! and takes closures. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
 
+mod copied;
 mod open;
 mod outbox;
 mod pushes;
@@ -13,6 +14,7 @@ mod updates;
 mod watches;
 mod writer;
 
+pub use copied::set_aside;
 pub use open::{StoreError, open, open_read_only};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, insert_notice, list_messages, next_messages,

@@ -7,6 +7,7 @@ pub mod clock;
 mod clone_into;
 pub mod descriptors;
 pub mod folder;
+mod folder_identity;
 pub mod git_command;
 pub mod handover;
 pub mod http_client;
@@ -33,3 +34,4 @@ pub(crate) mod tree;
 pub mod user;
 
 pub use boot::boot_id;
+pub use folder_identity::FolderIdentity;

@@ -1,6 +1,6 @@
 //! Random numbers.
 
-use crate::model::RunId;
+use crate::model::{InstanceId, RunId};
 
 /// A new id for a run, of this moment.
 pub fn run_id() -> RunId {
@@ -12,6 +12,12 @@ pub fn run_id() -> RunId {
         *to = *from;
     }
     RunId::new(u64::try_from(now).unwrap_or_default(), random)
+}
+
+/// A new id for a data folder.
+pub fn instance_id() -> InstanceId {
+    // The second half of a fresh UUID is random, but for two bits.
+    InstanceId::new(uuid::Uuid::now_v7().as_u64_pair().1)
 }
 
 /// A number from 0 up to 1, without 1.

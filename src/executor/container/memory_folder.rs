@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statfs;
 
-use crate::model::RunId;
+use crate::model::RunMark;
 use crate::sys::remove_tree::remove_tree;
 
 /// Where folders in memory are made.
@@ -23,8 +23,8 @@ pub struct MemoryFolder {
 }
 
 /// The folder of everything in memory that belongs to a run.
-fn of_run(run: RunId) -> PathBuf {
-    Path::new(SHM).join(format!("quire-{run}"))
+fn of_run(mark: RunMark) -> PathBuf {
+    Path::new(SHM).join(format!("quire-{mark}"))
 }
 
 impl MemoryFolder {
@@ -32,11 +32,11 @@ impl MemoryFolder {
     ///
     /// # Errors
     /// It cannot be made, or not in memory.
-    pub fn create(run: RunId, name: &str) -> io::Result<MemoryFolder> {
+    pub fn create(mark: RunMark, name: &str) -> io::Result<MemoryFolder> {
         if u64::try_from(statfs(SHM)?.f_type).ok() != Some(TMPFS_MAGIC) {
             return Err(io::Error::other(format!("{SHM} is not in memory")));
         }
-        let top = of_run(run);
+        let top = of_run(mark);
         match DirBuilder::new().mode(0o700).create(&top) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Somebody else's folder with our name is not used.
@@ -122,8 +122,8 @@ impl Drop for MemoryFolder {
 ///
 /// # Errors
 /// It is there and cannot be removed.
-pub fn forget(run: RunId) -> io::Result<()> {
-    Ok(remove_tree(&of_run(run))?)
+pub fn forget(mark: RunMark) -> io::Result<()> {
+    Ok(remove_tree(&of_run(mark))?)
 }
 
 #[cfg(test)]
@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn secrets_are_in_memory_for_one_user_and_gone_with_the_folder() {
-        let run = random::run_id();
+        let run = RunMark { instance: random::instance_id(), run: random::run_id() };
+        let copy = RunMark { instance: random::instance_id(), run: run.run };
         let memory = MemoryFolder::create(run, "a-1").unwrap();
         let file = memory.file("env", b"A=b").unwrap();
         let files = [("token".to_owned(), b"s3cret".to_vec())];
@@ -147,6 +148,8 @@ mod tests {
         drop(memory);
         assert!(!of_run(run).exists());
         std::mem::forget(MemoryFolder::create(run, "b").unwrap());
+        forget(copy).unwrap();
+        assert!(of_run(run).exists(), "a copy of the data folder removes nothing of the original");
         forget(run).unwrap();
         forget(run).unwrap();
         assert!(!of_run(run).exists());

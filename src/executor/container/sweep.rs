@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::engine::{Engine, EngineError};
-use crate::model::RunId;
+use crate::model::RunMark;
 
-/// The label of every container of a run.
-const RUN: &str = "quire.run";
+/// The label by which the containers of a run are found: its mark, which names the data folder, too.
+const MARK: &str = "quire.mark";
 
 /// The most containers that one call removes.
 const MAX_AT_ONCE: usize = 64;
@@ -18,14 +18,15 @@ const REMOVE_TRIES: u32 = 5;
 /// How long to wait before it is tried again.
 const REMOVE_PAUSE: Duration = Duration::from_millis(100);
 
-/// The labels of a container: the run that it belongs to, whose data folder says which quire that is, and the job and
+/// The labels of a container: the mark by which quire finds it, and for people the data folder, the run, and the job and
 /// step that asked for it.
-pub fn labels(run: RunId, data: &Path, job: &str, of: &str) -> Vec<(String, String)> {
+pub fn labels(mark: RunMark, data: &Path, job: &str, of: &str) -> Vec<(String, String)> {
     vec![
+        (MARK.to_owned(), mark.to_string()),
         ("quire.instance".to_owned(), data.to_string_lossy().into_owned()),
         // What is run again is a run of its own.
         ("quire.attempt".to_owned(), "1".to_owned()),
-        (RUN.to_owned(), run.to_string()),
+        ("quire.run".to_owned(), mark.run.to_string()),
         ("quire.job".to_owned(), job.to_owned()),
         ("quire.of".to_owned(), of.to_owned()),
     ]
@@ -74,8 +75,8 @@ impl Engine {
     ///
     /// # Errors
     /// They could not be listed, or one could not be removed.
-    pub fn sweep(&self, run: RunId) -> Result<usize, EngineError> {
-        let filter = format!("label={RUN}={run}");
+    pub fn sweep(&self, mark: RunMark) -> Result<usize, EngineError> {
+        let filter = format!("label={MARK}={mark}");
         let args = ["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter];
         let listed = self.call(&args, "could not list containers")?;
         let ids: Vec<String> = String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect();
@@ -124,12 +125,12 @@ impl Engine {
         Ok(self.call(&args, "could not look at a container")?.starts_with(b"true"))
     }
 
-    /// The labels of a container of this name, as the engine lists them; nothing when there is none. Blocking.
+    /// The mark of the container of this name, empty without one; nothing when there is no such container. Blocking.
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn run_of(&self, container: &str) -> Result<Option<String>, EngineError> {
-        let format = format!("{{{{index .Config.Labels \"{RUN}\"}}}}");
+    pub fn mark_of(&self, container: &str) -> Result<Option<String>, EngineError> {
+        let format = format!("{{{{index .Config.Labels \"{MARK}\"}}}}");
         let called = self.try_call(&["container", "inspect", "--format", &format, "--", container])?;
         let text = String::from_utf8_lossy(&called.stdout).trim().to_owned();
         Ok((called.exit.code() == 0).then_some(text))

@@ -64,11 +64,16 @@ pub(super) fn a_container_whose_runner_was_killed_is_removed_and_look_alikes_are
     assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), data.to_str().unwrap());
     let other = Foreign::start(&format!("other-{id}"), "quire.run=00000000-0000-0000-0000-000000000000");
     let longer = Foreign::start(&format!("quire-{id}-long-12"), &format!("quire.run={id}0"));
+    // The same run of a copy of the data folder.
+    let copied = Foreign::start(&format!("copied-{id}"), &format!("quire.run={id}"));
+    let marked = Foreign::start(&format!("marked-{id}"), &format!("quire.mark=0000000000000007-{id}"));
     kill(runner(&boxes, &run).as_str());
     let shown = boxes.ends(&run, "interrupted");
     assert!(shown.contains("its runner was gone"), "{shown}");
-    boxes.nothing_left(&run);
     assert!(other.is_running() && longer.is_running(), "look-alikes are left alone");
+    assert!(copied.is_running() && marked.is_running(), "what is another data folder's is left alone");
+    drop(copied);
+    boxes.nothing_left(&run);
 }
 
 #[test]
@@ -128,7 +133,8 @@ pub(super) fn a_name_that_another_container_has_is_a_conflict_and_that_one_stays
     );
     boxes.appears(&run, "began");
     let id = boxes.id(&run);
-    let own = Foreign::start(&format!("quire-{id}-named-2"), &format!("quire.run={id}"));
+    let instance = quire::config::Instance::read(&boxes.path("data")).unwrap().unwrap();
+    let own = Foreign::start(&format!("quire-{id}-named-2"), &format!("quire.mark={instance}-{id}"));
     std::fs::write(boxes.work(&run).join("go"), "").unwrap();
     boxes.ends(&run, "passed");
     assert!(boxes.logs(&run, "named").ends_with("ran\n"));

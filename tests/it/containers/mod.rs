@@ -134,7 +134,7 @@ impl Boxes {
     pub(super) fn nothing_left(&self, run: &str) {
         let id = self.id(run);
         assert_eq!(containers(&id), Vec::<String>::new(), "{run}\n{}", self.world.serve_log());
-        assert!(!Path::new("/dev/shm").join(format!("quire-{id}")).exists(), "{run}");
+        assert_eq!(named_after(Path::new("/dev/shm"), &id), Vec::<PathBuf>::new(), "{run}");
         self.no_process_left(run);
         self.no_cgroup_left(run);
     }
@@ -145,8 +145,9 @@ impl Boxes {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap();
         let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
         for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-            let group = Path::new(mount).join(own).join(format!("quire-{id}"));
-            assert!(self.world.eventually(|_| !group.exists()), "{run} has left {}", group.display());
+            let group = Path::new(mount).join(own);
+            let is_gone = |_: &World| named_after(&group, &id).is_empty();
+            assert!(self.world.eventually(is_gone), "{run} has left {:?}", named_after(&group, &id));
         }
     }
 
@@ -171,9 +172,17 @@ impl Drop for Boxes {
             for container in containers(&id) {
                 engine::remove(&container);
             }
-            let _none = fs::remove_dir_all(Path::new("/dev/shm").join(format!("quire-{id}")));
+            for left in named_after(Path::new("/dev/shm"), &id) {
+                let _gone = fs::remove_dir_all(left);
+            }
         }
     }
+}
+
+/// What of a folder is named after a run.
+pub(super) fn named_after(folder: &Path, id: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains(id)).collect()
 }
 
 /// The ids of a run's containers.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Boxes, client, containers, contains, engine, processes};
+use super::{Boxes, client, containers, contains, engine, named_after, processes};
 
 const FILE: &str = "file-secret-5e7QmLxW";
 const VARIABLE: &str = "variable-secret-9aTzKpRv";
@@ -32,8 +32,8 @@ pub(super) fn a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect() {
     let inspected = String::from_utf8(engine::call(&["inspect", container]).stdout).unwrap();
     assert!(inspected.contains("/run/secrets") && !inspected.contains(FILE), "a file is not in inspect");
     assert!(inspected.contains(VARIABLE), "a variable is, and the manual says so");
-    let memory = Path::new("/dev/shm").join(format!("quire-{id}"));
-    assert_eq!(fs::read_dir(&memory).unwrap().count(), 1);
+    let [memory] = &named_after(Path::new("/dev/shm"), &id)[..] else { panic!("one folder in memory") };
+    assert_eq!(fs::read_dir(memory).unwrap().count(), 1);
     fs::write(boxes.work(&run).join("go"), "").unwrap();
     boxes.ends(&run, "passed");
     let log = boxes.logs(&run, "boxed");

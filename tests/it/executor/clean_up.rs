@@ -255,21 +255,25 @@ fn the_end_of_a_host_is_the_end_of_what_nothing_ties_to_a_step() {
 }
 
 #[test]
-fn what_is_left_of_a_dead_runner_is_found_by_its_run() {
+fn what_is_left_of_a_dead_runner_is_found_by_its_mark() {
     let mut canary = Canary::new();
     let folder = tempfile::tempdir().unwrap();
-    let run = fresh_run();
+    let mark = fresh_mark();
+    let copy = RunMark { instance: InstanceId::new(8), ..mark };
     // The runner is a shell that dies; its daemon belongs to nobody here.
     let script = format!("(setsid sh -c \"{}\" >/dev/null 2>&1 &)", STUBBORN.replace('$', "\\$"));
     let mut runner = Command::new("sh");
     runner.args(["-c", &format!("{script}; until test -e pid; do :; done; kill -KILL $$")]);
-    runner.env("QUIRE_RUN", run.to_string()).current_dir(folder.path());
+    runner.env("QUIRE_INSTANCE", mark.instance.to_string()).env("QUIRE_RUN", mark.run.to_string());
+    runner.current_dir(folder.path());
     assert!(!runner.status().unwrap().success());
     let daemon = pid_in(&folder.path().join("pid"));
     assert!(process::look(daemon).is_some());
-    assert_eq!(sweep_run(&fresh_run()).ended, [""; 0]);
+    for other in [fresh_mark(), copy] {
+        assert_eq!(sweep_run(&other).ended, [""; 0]);
+    }
     assert!(process::look(daemon).is_some());
-    let swept = sweep_run(&run);
+    let swept = sweep_run(&mark);
     assert!(swept.ended.contains(&"sh".to_owned()) && swept.survivors.is_empty(), "{swept:?}");
     assert!(process::look(daemon).is_none_or(|process| process.zombie));
     canary.assert_alive();

@@ -15,7 +15,7 @@ use quire::executor::{
     Containment, Environment, Host, LEFTOVER_SETTLE, Orphans, Program, StepEnd, StepError, StepSpec,
 };
 use quire::log::{LogLimit, LogText, LogWriter, PassThrough, read_text};
-use quire::model::RunId;
+use quire::model::{InstanceId, RunId, RunMark};
 use quire::sys::process::{self, Pid};
 use tokio::sync::watch;
 
@@ -25,15 +25,15 @@ const BOTH: [Containment; 2] = [Containment::Cgroup, Containment::Descent];
 /// A run with a folder, and a host for its steps.
 struct Bench {
     folder: tempfile::TempDir,
-    run: RunId,
+    mark: RunMark,
     host: Host,
 }
 
 impl Bench {
     fn new(containment: Containment, orphans: Orphans) -> Bench {
-        let run = fresh_run();
-        let host = Host::new(run, containment, orphans).unwrap();
-        Bench { folder: tempfile::tempdir().unwrap(), run, host }
+        let mark = fresh_mark();
+        let host = Host::new(mark, containment, orphans).unwrap();
+        Bench { folder: tempfile::tempdir().unwrap(), mark, host }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -89,13 +89,13 @@ impl Bench {
 
     /// Nothing is left of the run: no process, no zombie, no cgroup.
     fn assert_clean(&self) {
-        let mark = format!("QUIRE_RUN={}", self.run);
+        let mark = format!("QUIRE_RUN={}", self.mark.run);
         let left =
             process::all().into_iter().filter(|pid| process::environment_has(*pid, &[mark.as_bytes()]));
         let left: Vec<_> = left.filter_map(process::look).collect();
         assert!(left.is_empty(), "{left:?}");
         if let Some(own) = quire::sys::cgroup::Cgroup::own() {
-            assert_eq!(own.child(&format!("quire-{}", self.run)).members(), []);
+            assert_eq!(own.child(&format!("quire-{}", self.mark.run)).members(), []);
         }
     }
 }
@@ -104,14 +104,14 @@ fn argv(args: &[&str]) -> Program {
     Program::Argv(args.iter().map(|arg| arg.as_bytes().to_vec()).collect())
 }
 
-fn fresh_run() -> RunId {
+fn fresh_mark() -> RunMark {
     static COUNT: AtomicU8 = AtomicU8::new(0);
     let count = COUNT.fetch_add(1, Ordering::SeqCst);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let mut random = [count; 10];
     random[..4].copy_from_slice(&std::process::id().to_le_bytes());
     random[4..8].copy_from_slice(&now.subsec_nanos().to_le_bytes());
-    RunId::new(now.as_millis() as u64, random)
+    RunMark { instance: InstanceId::new(7), run: RunId::new(now.as_millis() as u64, random) }
 }
 
 fn pid_in(path: &std::path::Path) -> Pid {

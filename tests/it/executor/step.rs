@@ -82,7 +82,8 @@ async fn the_environment_is_the_given_one_and_the_mark() {
     let mut expected = vec![
         "ODD=a=b c\nd".to_owned(),
         "PATH=/usr/local/bin:/usr/bin:/bin".to_owned(),
-        format!("QUIRE_RUN={}", bench.run),
+        "QUIRE_INSTANCE=0000000000000007".to_owned(),
+        format!("QUIRE_RUN={}", bench.mark.run),
         "QUIRE_STEP=build/1".to_owned(),
     ];
     let text = String::from_utf8(end.stdout).unwrap();
@@ -110,7 +111,7 @@ async fn a_step_leads_a_session_without_a_terminal() {
 async fn a_step_is_in_its_own_cgroup_where_there_is_one() {
     let bench = bench();
     let (end, _) = bench.run(&bench.spec(argv(&["cat", "/proc/self/cgroup"]))).await;
-    let own = format!("quire-{}/step-0", bench.run);
+    let own = format!("quire-{}/step-0", bench.mark);
     assert_eq!(String::from_utf8_lossy(&end.stdout).contains(&own), bench.host.has_cgroup());
     let descent = Bench::new(Containment::Descent, Orphans::Unknown);
     assert!(!descent.host.has_cgroup());

@@ -39,6 +39,7 @@ stories! {
     container_denied
     container_dockerfile
     container_unavailable
+    copied_data_folder
     cycle
     delete_branch
     doctor

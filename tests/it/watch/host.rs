@@ -152,7 +152,8 @@ impl Host {
 
     /// The processes that speak with remotes for this data folder.
     pub(super) fn speaking(&self) -> Vec<quire::sys::process::Pid> {
-        let mark = format!("{}={}", quire::forge::FETCH_MARK, self.path("data").display());
+        let instance = quire::config::Instance::read(&self.path("data")).unwrap().unwrap();
+        let mark = format!("{}={instance}", quire::forge::FETCH_MARK);
         let all = quire::sys::process::all().into_iter();
         all.filter(|pid| quire::sys::process::environment_has(*pid, &[mark.as_bytes()])).collect()
     }

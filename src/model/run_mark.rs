@@ -1,0 +1,68 @@
+//! Which processes, containers and folders belong to a run: those that carry its mark, which names the data folder too.
+
+use std::fmt;
+
+use super::run_id::RunId;
+
+/// The id of a data folder that no copy of the folder shares: 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InstanceId(u64);
+
+impl InstanceId {
+    /// The id made of random bits.
+    pub fn new(random: u64) -> InstanceId {
+        InstanceId(random)
+    }
+
+    /// Reads what is displayed.
+    pub fn parse(text: &str) -> Option<InstanceId> {
+        let is_hex = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_hex.then(|| u64::from_str_radix(text, 16).ok().map(InstanceId)).flatten()
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A run of one data folder. The same run in a copy of the folder has another mark: nothing that is found by a mark
+/// can be another data folder's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RunMark {
+    /// The data folder.
+    pub instance: InstanceId,
+    /// The run.
+    pub run: RunId,
+}
+
+impl fmt::Display for RunMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.instance, self.run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_sixteen_digits() {
+        for id in [0, 7, u64::MAX].map(InstanceId::new) {
+            assert_eq!(InstanceId::parse(&id.to_string()), Some(id));
+        }
+        for text in ["", "7", "0000000000000007 ", "000000000000000G", "000000000000000A", "+00000000000000f"]
+        {
+            assert_eq!(InstanceId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_run_of_a_copy_has_another_mark() {
+        let run = RunId::new(1_795_000_000_000, [7; 10]);
+        let mark = |instance| RunMark { instance: InstanceId::new(instance), run };
+        assert_eq!(mark(7).to_string(), format!("0000000000000007-{run}"));
+        assert_ne!(mark(7).to_string(), mark(8).to_string());
+    }
+}

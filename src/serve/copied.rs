@@ -1,0 +1,69 @@
+//! The first start in a copy of a data folder. What the original has still to do is the original's: were it done here as
+//! well, a restore test would deploy a second time, and tell people so.
+
+use super::follower::{finish, interrupt};
+use crate::config::{Instance, Origin};
+use crate::http::{App, Look, take_spool};
+use crate::journal::RunRecord;
+use crate::model::chain;
+use crate::store::{self, RepoRow, RunRow};
+use crate::sys::clock;
+
+/// Sets aside what a copy had still to do: updates of refs are recorded, runs that have not ended are interrupted without a
+/// message, and messages that were not sent are given up. It does nothing in a folder that is no copy.
+///
+/// # Errors
+/// It could not be recorded; the next start tries again.
+pub(super) async fn set_aside(app: &App, instance: &Instance) -> Result<(), String> {
+    let Origin::Copied(original) = &instance.origin else { return Ok(()) };
+    // Nobody listens to this queue: nothing is started.
+    let (wake, _) = tokio::sync::mpsc::channel(1);
+    let quiet = App { wake, ..app.clone() };
+    take_spool(&quiet).await;
+    for row in call(app, store::all_repos).await?.into_iter().filter(|row: &RepoRow| !row.is_watched()) {
+        quiet.settle(row, Look::All).await?;
+    }
+    let reason = format!("it belongs to {}, of which this data folder is a copy", original.display());
+    let unfinished = call(app, store::unfinished_runs).await?;
+    for row in &unfinished {
+        end(app, row, &reason).await?;
+    }
+    let messages = app.store.call(move |connection| store::set_aside(connection, &reason, clock::now()));
+    let messages = messages.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+    let (own, folder) = (instance.clone(), app.data.path().to_owned());
+    let recorded = tokio::task::spawn_blocking(move || own.set_own(&folder)).await;
+    recorded.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+    tracing::warn!(
+        runs = unfinished.len(),
+        messages,
+        "this data folder is a copy of {}: runs that had not ended were interrupted here (quire rerun RUN runs one), messages \
+         that had not been sent were given up (quire notify retry ID sends one); its watches and notifications are live",
+        original.display()
+    );
+    Ok(())
+}
+
+async fn call<T: Send + 'static>(
+    app: &App,
+    read: fn(&rusqlite::Connection) -> rusqlite::Result<Vec<T>>,
+) -> Result<Vec<T>, String> {
+    let rows = app.store.call(move |connection| read(connection)).await;
+    rows.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
+}
+
+/// Writes the end of a run that has begun into the copy of its journal, and removes the copy of its workspace.
+async fn end(app: &App, row: &RunRow, reason: &str) -> Result<(), String> {
+    let (run_dir, reason) = (app.data.run(&row.repo, row.number), reason.to_owned());
+    let ended = tokio::task::spawn_blocking(move || {
+        let record = RunRecord::read(&run_dir);
+        if record.started_at.is_some() && record.outcome.is_none() {
+            interrupt(&run_dir, reason)?;
+        }
+        Ok::<RunRecord, String>(RunRecord::read(&run_dir))
+    });
+    let record = ended.await.map_err(|error| error.to_string())??;
+    // One whose end was written and not indexed has that end.
+    finish(app, row, &record).await;
+    app.live.close(row.id);
+    Ok(())
+}
