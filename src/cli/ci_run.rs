@@ -3,37 +3,38 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::ci::{find_root, read_files};
-use super::exit::{Code, Ended, Failure, print, print_json, verdict};
+use super::ci_report::Reporter;
+use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use super::place::environment;
 use crate::config::{self, Asker, DataDir, Settings};
 use crate::executor::container::ENGINE_VARIABLES;
-use crate::executor::{Environment, Orphans};
+use crate::executor::{Environment, Orphans, sweep_run};
 use crate::forge::{Repo, copy_working_copy};
 use crate::journal::{Fact, RunRecord, StopReason};
-use crate::model::{CommitId, Outcome, RefName, RunMark, chain};
+use crate::model::{CommitId, Outcome, RefName, chain};
+use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, Confiner, Execution, Fill, Message, PushEvent, Recorder, RunLimits, StepRules, Workspace,
-    execute, tell,
+    CONTROL_SOCKET, CacheHints, Confiner, Execution, Fill, LocalRun, LocalRuns, Message, PushEvent, Recorder,
+    RunLimits, RunnerError, StepRules, execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::git_command::GitCommand;
-use crate::sys::{clock, inotify::Inotify, random, socket};
-use crate::view::{LogFollower, LogLine, Telling, Told, job_line, plain};
+use crate::sys::interrupts::{Interrupt, watch_interrupts};
+use crate::sys::{clock, socket};
+use crate::view::plain;
 
-/// How many local runs are kept.
-const KEPT_RUNS: u64 = 20;
-
-/// How many of the last lines of a failed job are shown.
-const FAILED_LINES: usize = 20;
+/// How long a run may take to end when its steps were killed, before quire ends without it.
+const FORCED_END: Duration = Duration::from_secs(5);
 
 /// What to print.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ pub(super) struct Output {
 struct Copy {
     root: PathBuf,
     git_dir: PathBuf,
+    /// The root of the repository's files, of which this may be a part.
+    top: PathBuf,
     head: Option<CommitId>,
     branch: RefName,
 }
@@ -61,49 +64,117 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
         Some(Err(error)) => return Err(Failure::broken(&error)),
         None => Settings::default(),
     };
-    let run_dir = new_run_dir(&copy.git_dir)?;
-    let secrets = SecretValues::load(&grants(&settings, &copy.branch));
-    let recorder = Recorder::open(&run_dir, Redactor::new(secrets.known()), settings.limits.log_bytes);
-    let recorder = recorder.map_err(|error| Failure::broken(&error))?;
-    let control = socket::listen(&run_dir.join(CONTROL_SOCKET)).map_err(|error| Failure::broken(&error))?;
-    let workspace = Workspace::new(run_dir.join("work"));
+    let runs = open_runs(&copy)?;
+    for problem in runs.sweep(&engine_environment()) {
+        warn(&format!("something of a run that was killed is left: {problem}"));
+    }
+    let (told, heard) = mpsc::channel();
+    let interrupted = told.clone();
+    watch_interrupts(move |interrupt| {
+        let _over = interrupted.send(Heard::Interrupt(interrupt)).is_err();
+    })
+    .map_err(|error| Failure::broken(&error))?;
+    let run = runs.create(&copy.root).map_err(|error| Failure::broken(&error))?;
+    let execution = prepare(&copy, &run, (data, &settings), (files, profiles))?;
+    let recorder = execution.recorder.clone();
+    let reporter = Reporter::start(run.path().to_owned(), output);
+    std::thread::spawn(move || {
+        let _gone = told.send(Heard::Ended(execute(execution))).is_err();
+    });
+    let (ended, interrupt) = follow(&run, &heard);
+    let ended = ended.map_err(|error| Failure::broken(&error))?;
+    let run_dir = run.path().to_owned();
+    // The workspace first: it is gone when the run has ended.
+    drop(run);
+    let end = Fact::RunEnded { outcome: ended.0.as_str().to_owned(), reason: ended.1.clone() };
+    recorder.write(end).map_err(|error| Failure::broken(&error))?;
+    reporter.finish();
+    Ok(finish(&run_dir, ended, output, interrupt))
+}
+
+/// What happens to a run from outside.
+enum Heard {
+    Interrupt(Interrupt),
+    Ended(Result<crate::run::Ended, RunnerError>),
+}
+
+/// Waits for the end of a run. The first signal stops it as a person would; any further one kills its steps.
+fn follow(
+    run: &LocalRun,
+    heard: &Receiver<Heard>,
+) -> (Result<crate::run::Ended, RunnerError>, Option<Interrupt>) {
+    let mut interrupt = None;
+    let mut forced_at: Option<Instant> = None;
+    loop {
+        let next = match forced_at {
+            None => heard.recv().ok(),
+            Some(at) => heard.recv_timeout(at.saturating_duration_since(Instant::now())).ok(),
+        };
+        match next {
+            Some(Heard::Ended(ended)) => return (ended, interrupt),
+            Some(Heard::Interrupt(first)) if interrupt.is_none() => {
+                interrupt = Some(first);
+                let stop = StopReason::Cancelled { by: Some(first.name().to_owned()) };
+                let run_dir = run.path().to_owned();
+                // A run that does not listen yet hears it later.
+                std::thread::spawn(move || tell(&run_dir, &Message::Stop { reason: stop }).is_ok());
+            }
+            Some(Heard::Interrupt(_)) => {
+                forced_at = forced_at.or(Some(Instant::now() + FORCED_END));
+                let mark = run.mark();
+                std::thread::spawn(move || sweep_run(&mark));
+            }
+            None => {
+                run.end_by_force(&engine_environment()).iter().for_each(|problem| warn(problem));
+                let reason = interrupt.map(|interrupt| format!("killed by {}", interrupt.name()));
+                return (Ok((Outcome::Cancelled, reason)), interrupt);
+            }
+        }
+    }
+}
+
+/// What an execution of the working copy needs.
+fn prepare(
+    copy: &Copy,
+    run: &LocalRun,
+    (data, settings): (Option<&DataDir>, &Settings),
+    (files, profiles): (PipelineFiles, StartProfiles),
+) -> Result<Execution, Failure> {
+    let broken = |error: &dyn std::error::Error| Failure::broken(error);
+    let secrets = SecretValues::load(&grants(settings, &copy.branch));
+    let recorder = Recorder::open(run.path(), Redactor::new(secrets.known()), settings.limits.log_bytes);
+    let recorder = recorder.map_err(|error| broken(&error))?;
+    let control = socket::listen(&run.path().join(CONTROL_SOCKET)).map_err(|error| broken(&error))?;
+    let workspace = run.workspace();
     let path = super::place::variable("PATH").map(Into::into);
-    let execution = Execution {
-        // The id of the run is new, so that nothing else can have its mark.
-        mark: RunMark { instance: random::instance_id(), run: random::run_id() },
-        recorder: recorder.clone(),
+    let mut environment = step_environment(settings);
+    workspace.fence_git(&mut environment).map_err(|error| broken(&error))?;
+    Ok(Execution {
+        mark: run.mark(),
+        recorder,
         secrets,
-        environment: step_environment(&settings),
-        workspace: workspace.clone(),
+        environment,
         limits: RunLimits::of(&settings.limits),
         files,
         cache: None,
-        fill: fill(&copy, workspace.path().to_owned(), push(&copy)?),
+        fill: fill(copy, workspace.path().to_owned(), push(copy)?),
         control: Some(control),
         has_slot: true,
         superseded_by: None,
         confiner: Arc::new(Confiner::new(
-            StepRules::local(&settings),
+            StepRules::local(settings),
             (workspace.path().to_owned(), copy.git_dir.clone()),
             path,
         )),
+        workspace,
         orphans: Orphans::OfSteps,
         policy: policy_of_run(&settings.policy, data.map_or(&copy.root, DataDir::path), profiles, &[]).0,
         engine_environment: engine_environment(),
-    };
-    let reporter = Reporter::start(run_dir.clone(), output);
-    let ended = execute(execution).map_err(|error| Failure::broken(&error))?;
-    if let Err(error) = workspace.remove() {
-        eprintln!("warning: the workspace could not be removed: {error}");
-    }
-    let end = Fact::RunEnded { outcome: ended.0.as_str().to_owned(), reason: ended.1.clone() };
-    recorder.write(end).map_err(|error| Failure::broken(&error))?;
-    finish(&run_dir, reporter, ended, output)
+    })
 }
 
 /// Prints the verdict.
-fn finish(run_dir: &Path, reporter: Reporter, ended: crate::run::Ended, output: Output) -> Ended {
-    let interrupted = reporter.join();
+fn finish(run_dir: &Path, ended: crate::run::Ended, output: Output, interrupt: Option<Interrupt>) -> Code {
     let record = RunRecord::read(run_dir);
     let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
     if output.json {
@@ -114,18 +185,19 @@ fn finish(run_dir: &Path, reporter: Reporter, ended: crate::run::Ended, output: 
             "jobs": crate::view::jobs_json(&record),
         }));
     } else {
-        eprint!("{}", plain(&crate::model::render_all(&diagnostics)));
+        print_error(&plain(&crate::model::render_all(&diagnostics)));
         let reason = ended.1.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         print(&format!("{}{}\nlogs: {}\n", ended.0, plain(&reason), run_dir.join("log").display()));
     }
     let is_broken = !diagnostics.is_empty() && record.jobs.is_empty();
-    Ok(if interrupted {
-        Code::Interrupted
-    } else if is_broken {
-        Code::Usage
-    } else {
-        verdict(Some(ended.0))
-    })
+    match interrupt {
+        Some(Interrupt::HangUp) => Code::HungUp,
+        Some(Interrupt::CtrlC) => Code::Interrupted,
+        Some(Interrupt::Quit) => Code::Quit,
+        Some(Interrupt::Terminate) => Code::Terminated,
+        None if is_broken => Code::Usage,
+        None => verdict(Some(ended.0)),
+    }
 }
 
 /// Asks git what the working copy is.
@@ -138,6 +210,7 @@ fn look_at(root: PathBuf) -> Result<Copy, Failure> {
         Failure::new(Code::Usage, format!("{} is not a git working copy: {}", root.display(), chain(&error)))
             .hint("git init, or name another folder")
     })?;
+    let top = ask(&["rev-parse", "--show-toplevel"]).map(PathBuf::from).unwrap_or_else(|_| root.clone());
     let head =
         ask(&["rev-parse", "--verify", "--quiet", "HEAD"]).ok().and_then(|id| CommitId::parse(&id).ok());
     let branch = ask(&["symbolic-ref", "--quiet", "HEAD"]).ok();
@@ -147,26 +220,25 @@ fn look_at(root: PathBuf) -> Result<Copy, Failure> {
         Some(branch) => branch,
         None => detached()?,
     };
-    Ok(Copy { root, git_dir: PathBuf::from(git_dir), head, branch })
+    Ok(Copy { root, git_dir: PathBuf::from(git_dir), top, head, branch })
 }
 
-/// A new folder for the run, below `.git/quire`; the oldest ones go.
-fn new_run_dir(git_dir: &Path) -> Result<PathBuf, Failure> {
-    let folder = git_dir.join("quire");
-    let broken = |error: io::Error| Failure::new(Code::Broken, format!("{}: {error}", folder.display()));
-    fs::create_dir_all(&folder).map_err(broken)?;
-    let mut numbers: Vec<u64> = fs::read_dir(&folder)
-        .map_err(broken)?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("run-")?.parse().ok())
-        .collect();
-    numbers.sort_unstable();
-    let next = numbers.last().copied().unwrap_or_default() + 1;
-    for old in numbers.iter().filter(|number| **number + KEPT_RUNS <= next) {
-        let _stays = fs::remove_dir_all(folder.join(format!("run-{old}"))).is_err();
-    }
-    let run_dir = folder.join(format!("run-{next}"));
-    fs::DirBuilder::new().mode(0o700).create(&run_dir).map_err(broken)?;
-    Ok(run_dir)
+/// The folder of local runs: in no part of the working copy.
+fn open_runs(copy: &Copy) -> Result<LocalRuns, Failure> {
+    let variable = |name| super::place::variable(name).map(Into::into);
+    let hints = CacheHints {
+        cache: variable("XDG_CACHE_HOME"),
+        home: variable("HOME"),
+        temporary: variable("TMPDIR"),
+    };
+    LocalRuns::open(&hints, &[copy.root.clone(), copy.top.clone(), copy.git_dir.clone()]).map_err(|error| {
+        Failure::broken(&error)
+            .hint("set XDG_CACHE_HOME to a folder that is yours and lies outside the working copy")
+    })
+}
+
+fn warn(problem: &str) {
+    print_error(&format!("warning: {}\n", plain(problem)));
 }
 
 /// The secrets that the operator's `config.fnl` grants to every repository.
@@ -222,88 +294,4 @@ fn fill(copy: &Copy, into: PathBuf, push: serde_json::Value) -> Fill {
         copy_working_copy(&root, &into, is_wanted).map_err(|error| failed(chain(&error)))?;
         Ok(push)
     })
-}
-
-/// Prints what happens while it happens, and hears Ctrl-C.
-struct Reporter {
-    thread: std::thread::JoinHandle<bool>,
-}
-
-impl Reporter {
-    fn start(run_dir: PathBuf, output: Output) -> Reporter {
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(report(&run_dir, output))).unwrap_or_default()
-        });
-        Reporter { thread }
-    }
-
-    /// Waits until everything is printed; true when it was Ctrl-C that stopped the run.
-    fn join(self) -> bool {
-        self.thread.join().unwrap_or_default()
-    }
-}
-
-async fn report(run_dir: &Path, output: Output) -> bool {
-    let Ok(inotify) = Inotify::new() else { return false };
-    let mut follower = LogFollower::new(run_dir, None);
-    let (mut telling, mut interrupted) = (Telling::default(), false);
-    loop {
-        for folder in
-            follower.folders().into_iter().chain([run_dir.to_owned()]).filter(|folder| folder.is_dir())
-        {
-            let _not_seen_live = inotify.watch(&folder).is_err();
-        }
-        let record = RunRecord::read(run_dir);
-        if !output.json {
-            let lines = if output.verbose { follower.read(&record) } else { Ok(Vec::new()) };
-            let told = telling.next(lines.unwrap_or_default(), &record.jobs);
-            show(run_dir, &record, told, output.verbose);
-            if record.outcome.is_some() {
-                telling.rest().iter().for_each(print_line);
-            }
-        }
-        if record.outcome.is_some() {
-            return interrupted;
-        }
-        tokio::select! {
-            changed = inotify.changes() => {
-                if changed.is_err() {
-                    return interrupted;
-                }
-            }
-            pressed = tokio::signal::ctrl_c() => {
-                interrupted = pressed.is_ok();
-                let run_dir = run_dir.to_owned();
-                let stop = Message::Stop { reason: StopReason::Cancelled { by: Some("Ctrl-C".to_owned()) } };
-                tokio::task::spawn_blocking(move || tell(&run_dir, &stop).is_ok());
-            }
-        }
-    }
-}
-
-/// Tells of output and of jobs that have ended.
-fn show(run_dir: &Path, record: &RunRecord, told: Vec<Told<'_>>, verbose: bool) {
-    let width = record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-    for told in told {
-        let job = match told {
-            Told::Line(line) => {
-                print_line(&line);
-                continue;
-            }
-            Told::End(job) => job,
-        };
-        print(&job_line(job, width));
-        if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !verbose {
-            let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
-            for line in lines.iter().skip(lines.len().saturating_sub(FAILED_LINES)) {
-                print(&format!("    {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
-            }
-        }
-    }
-}
-
-fn print_line(line: &LogLine) {
-    let job = line.job.as_deref().unwrap_or("quire");
-    print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
 }

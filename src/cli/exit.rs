@@ -19,8 +19,14 @@ pub(crate) enum Code {
     Broken = 5,
     /// Timed out, as timeout(1) has it.
     TimedOut = 124,
+    /// SIGHUP.
+    HungUp = 129,
     /// Ctrl-C.
     Interrupted = 130,
+    /// SIGQUIT.
+    Quit = 131,
+    /// SIGTERM.
+    Terminated = 143,
 }
 
 /// Why a command ends otherwise than done.
@@ -76,6 +82,12 @@ pub(crate) fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err();
+}
+
+/// Writes to standard error. A terminal that was closed is no failure.
+pub(crate) fn print_error(text: &str) {
+    use std::io::Write;
+    let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();
 }
 
 /// Writes a JSON value and a line feed to standard output.

@@ -3,6 +3,7 @@
 mod args;
 pub(crate) mod caches;
 mod ci;
+mod ci_report;
 mod ci_run;
 mod doctor;
 mod ci_workflow;

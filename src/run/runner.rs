@@ -167,30 +167,25 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
     };
     let work = run_dir.join("work");
-    let (pushed, into) = (spec.clone(), work.clone());
     let from = variables(&spec.environment);
     let pass: Vec<OsString> = from.keys().cloned().collect();
     let path = from.get(std::ffi::OsStr::new("PATH")).cloned();
     let confiner =
         Arc::new(Confiner::new(spec.steps.clone(), (work.clone(), spec.git_dir.clone().into()), path));
-    let confines = Arc::clone(&confiner);
+    let fill = fill_from_commit(spec, (ref_name, old, new), work.clone(), Arc::clone(&confiner));
+    let workspace = Workspace::new(work).of(spec.steps.account());
+    let mut environment = Environment::clean(&from, &pass);
+    workspace.fence_git(&mut environment).map_err(|error| RunnerError::Broken(error.to_string()))?;
     let execution = Execution {
         mark: RunMark { instance, run },
         recorder: recorder.clone(),
         secrets,
-        environment: Environment::clean(&from, &pass),
-        workspace: Workspace::new(work).of(spec.steps.account()),
+        environment,
+        workspace,
         limits: spec.limits.clone(),
         files,
         cache: Some(PathBuf::from(&spec.cache_dir)),
-        fill: Box::new(move |is_wanted| {
-            let fill = || {
-                check_out(Path::new(&pushed.git_dir), new, &into, is_wanted)?;
-                confines.prepare()?;
-                push_outputs(&pushed, &ref_name, (old, new))
-            };
-            fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
-        }),
+        fill,
         control: Some(control),
         has_slot: spec.has_slot,
         superseded_by: spec.superseded_by,
@@ -205,6 +200,24 @@ fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
         tracing::warn!(%error, "the workspace could not be removed");
     }
     end(&recorder, ended)
+}
+
+/// Writes the files of the pushed commit into the workspace.
+fn fill_from_commit(
+    spec: &RunSpec,
+    (ref_name, old, new): (RefName, CommitId, CommitId),
+    into: PathBuf,
+    confiner: Arc<Confiner>,
+) -> Fill {
+    let pushed = spec.clone();
+    Box::new(move |is_wanted| {
+        let fill = || {
+            check_out(Path::new(&pushed.git_dir), new, &into, is_wanted)?;
+            confiner.prepare()?;
+            push_outputs(&pushed, &ref_name, (old, new))
+        };
+        fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
+    })
 }
 
 fn variables(pairs: &[(String, String)]) -> BTreeMap<OsString, OsString> {

@@ -1,18 +1,25 @@
 //! The workspace of a run: files below one folder, and nothing outside it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
+use crate::executor::Environment;
 use crate::sys::remove_tree::remove_tree;
 use crate::sys::user::Account;
 
 /// The largest file that a script reads, in bytes.
 const MAX_READ: u64 = 64 << 20;
+
+/// The folders that git does not leave upwards when it looks for a repository.
+const CEILINGS: &str = "GIT_CEILING_DIRECTORIES";
 
 /// A folder whose files scripts read and write. Links that lead out of it are not followed (openat2(2):
 /// `RESOLVE_BENEATH`).
@@ -129,6 +136,34 @@ impl Workspace {
                 other => other.into(),
             },
         )
+    }
+
+    /// Keeps git in steps from finding a repository above the workspace: the pipeline did not ask for one that happens
+    /// to be there, such as a home under git (git(1): `GIT_CEILING_DIRECTORIES`). Blocking.
+    ///
+    /// # Errors
+    /// Nothing can be written beside the workspace.
+    pub fn fence_git(&self, environment: &mut Environment) -> io::Result<()> {
+        // Git compares real paths; each folder above is one, because one in which git starts is itself looked at.
+        let real = self.path.parent().and_then(|above| above.canonicalize().ok());
+        let above: BTreeSet<&Path> =
+            self.path.ancestors().skip(1).chain(real.iter().flat_map(|path| path.ancestors())).collect();
+        let is_listable = |path: &&Path| path.is_absolute() && !path.as_os_str().as_bytes().contains(&b':');
+        let given = environment.get(CEILINGS).map(OsStr::to_owned);
+        let mut ceilings = given.unwrap_or_default();
+        for path in above.iter().filter(|path| is_listable(path)) {
+            if !ceilings.is_empty() {
+                ceilings.push(":");
+            }
+            ceilings.push(path);
+        }
+        if !above.iter().all(is_listable)
+            && let Some(beside) = self.path.parent()
+        {
+            // A list that is divided by colons cannot name such a folder. This ends the search as well.
+            fs::write(beside.join(".git"), "gitdir: /nonexistent\n")?;
+        }
+        environment.set(CEILINGS, ceilings).map_err(io::Error::other)
     }
 
     /// Gives the workspace with all that is in it to a user and a group. Blocking.

@@ -33,6 +33,28 @@ impl LockFile {
         }
     }
 
+    /// Locks a file that is there; `None` when somebody else has, and when there is none.
+    ///
+    /// # Errors
+    /// The file could not be opened, or its file system has no locks.
+    pub fn try_acquire_existing(path: &Path) -> io::Result<Option<LockFile>> {
+        use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let opened =
+            OpenOptions::new().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path);
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // Its last holder may have removed it meanwhile.
+            Ok(()) if file.metadata()?.nlink() == 0 => Ok(None),
+            Ok(()) => Ok(Some(LockFile { file })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Takes over a lock that came from another process, and closes it to the processes started from here.
     ///
     /// # Errors
@@ -120,6 +142,17 @@ mod tests {
         drop(lock);
         assert!(!is_held(&path).unwrap());
         assert!(LockFile::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_that_is_not_there_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lease");
+        assert!(LockFile::try_acquire_existing(&path).unwrap().is_none() && !path.exists());
+        let held = LockFile::try_acquire(&path).unwrap().unwrap();
+        assert!(LockFile::try_acquire_existing(&path).unwrap().is_none());
+        drop(held);
+        assert!(LockFile::try_acquire_existing(&path).unwrap().is_some());
     }
 
     #[test]

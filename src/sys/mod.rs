@@ -12,6 +12,7 @@ pub mod git_command;
 pub mod handover;
 pub mod http_client;
 pub mod inotify;
+pub mod interrupts;
 pub mod limited_git;
 pub mod lock;
 pub mod notify;

@@ -11,6 +11,7 @@ mod engine;
 mod executor;
 mod kill;
 mod listen;
+mod local_ends;
 mod local_run;
 mod place;
 mod service;

@@ -46,32 +46,33 @@ impl Place {
         self.folder.path().join(below)
     }
 
-    fn command(&self, program: &str, args: &[&str]) -> Output {
-        Command::new(program)
+    /// A program in the working copy.
+    pub(super) fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
             .args(args)
             .current_dir(self.path("copy"))
             .env_clear()
             .envs(engine::variables())
             .env("HOME", self.path("home"))
             .env("QUIRE_DATA", self.path("data"))
-            .env("GIT_CONFIG_SYSTEM", "/dev/null")
-            .output()
-            .unwrap()
+            .env("GIT_CONFIG_SYSTEM", "/dev/null");
+        command
     }
 
     pub(super) fn git(&self, args: &[&str]) -> String {
-        let output = self.command("git", args);
+        let output = self.command("git", args).output().unwrap();
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     pub(super) fn quire(&self, args: &[&str]) -> Output {
-        self.command(env!("CARGO_BIN_EXE_quire"), args)
+        self.command(env!("CARGO_BIN_EXE_quire"), args).output().unwrap()
     }
 
     /// All that the only run has logged.
     pub(super) fn logs(&self) -> String {
-        let mut folders = vec![self.path("copy/.git/quire/run-1/log")];
+        let mut folders = vec![self.path("home/.cache/quire/ci/run-1/log")];
         let mut text = String::new();
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).into_iter().flatten() {

@@ -49,6 +49,7 @@ stories! {
     failing_command_ignored
     failing_command_looked_at
     force_push
+    git_above
     logs_follow
     many_refs
     no_address

@@ -1,0 +1,114 @@
+//! What `quire ci run` prints while the run goes on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::ci_run::Output;
+use super::exit::print;
+use crate::journal::RunRecord;
+use crate::model::Outcome;
+use crate::sys::inotify::Inotify;
+use crate::view::{LogFollower, LogLine, Telling, Told, job_line, plain};
+
+/// How many of the last lines of a failed job are shown.
+const FAILED_LINES: usize = 20;
+
+/// How long to wait before looking again where the system tells of no changes.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Prints what happens while it happens.
+pub(super) struct Reporter {
+    thread: std::thread::JoinHandle<()>,
+    over: oneshot::Sender<()>,
+}
+
+impl Reporter {
+    pub(super) fn start(run_dir: PathBuf, output: Output) -> Reporter {
+        let (over, is_over) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(report(&run_dir, output, is_over));
+            }
+        });
+        Reporter { thread, over }
+    }
+
+    /// Prints what is left to print. The run has ended.
+    pub(super) fn finish(self) {
+        let _gone = self.over.send(()).is_err();
+        let _panicked = self.thread.join().is_err();
+    }
+}
+
+async fn report(run_dir: &Path, output: Output, mut is_over: oneshot::Receiver<()>) {
+    let inotify = Inotify::new().ok();
+    let mut follower = LogFollower::new(run_dir, None);
+    let mut telling = Telling::default();
+    let mut is_last = false;
+    loop {
+        for folder in
+            follower.folders().into_iter().chain([run_dir.to_owned()]).filter(|folder| folder.is_dir())
+        {
+            let _not_seen_live = inotify.as_ref().is_some_and(|inotify| inotify.watch(&folder).is_err());
+        }
+        let record = RunRecord::read(run_dir);
+        if !output.json {
+            let lines = if output.verbose { follower.read(&record) } else { Ok(Vec::new()) };
+            let told = telling.next(lines.unwrap_or_default(), &record.jobs);
+            show(run_dir, &record, told, output.verbose);
+            if is_last {
+                telling.rest().iter().for_each(print_line);
+            }
+        }
+        if is_last {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ended = &mut is_over => is_last = true,
+            changed = changes(inotify.as_ref()) => {
+                if changed.is_err() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits until something may have changed.
+async fn changes(inotify: Option<&Inotify>) -> io::Result<()> {
+    match inotify {
+        Some(inotify) => inotify.changes().await.map(|_| ()),
+        None => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Tells of output and of jobs that have ended.
+fn show(run_dir: &Path, record: &RunRecord, told: Vec<Told<'_>>, verbose: bool) {
+    let width = record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
+    for told in told {
+        let job = match told {
+            Told::Line(line) => {
+                print_line(&line);
+                continue;
+            }
+            Told::End(job) => job,
+        };
+        print(&job_line(job, width));
+        if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !verbose {
+            let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
+            for line in lines.iter().skip(lines.len().saturating_sub(FAILED_LINES)) {
+                print(&format!("    {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+            }
+        }
+    }
+}
+
+fn print_line(line: &LogLine) {
+    let job = line.job.as_deref().unwrap_or("quire");
+    print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+}
