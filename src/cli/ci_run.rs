@@ -18,17 +18,16 @@ use super::place::environment;
 use crate::config::{self, Asker, DataDir, Settings};
 use crate::executor::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans, sweep_run};
-use crate::forge::{Repo, copy_working_copy};
+use crate::forge::{WorkingCopy, WorkingCopyError, copy_working_copy};
 use crate::journal::{Fact, RunRecord, StopReason};
-use crate::model::{CommitId, Outcome, RefName, chain};
+use crate::model::{Outcome, RefName, chain};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, CacheHints, Confiner, Execution, Fill, LocalRun, LocalRuns, Message, PushEvent, Recorder,
-    RunLimits, RunnerError, StepRules, execute, tell,
+    CONTROL_SOCKET, CacheHints, Confiner, Execution, Fill, LocalRun, LocalRuns, Message, Recorder, RunLimits,
+    RunnerError, StepRules, execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
-use crate::sys::git_command::GitCommand;
 use crate::sys::interrupts::{Interrupt, watch_interrupts};
 use crate::sys::{clock, socket};
 use crate::view::plain;
@@ -43,21 +42,11 @@ pub(super) struct Output {
     pub(super) json: bool,
 }
 
-/// A working copy.
-struct Copy {
-    root: PathBuf,
-    git_dir: PathBuf,
-    /// The root of the repository's files, of which this may be a part.
-    top: PathBuf,
-    head: Option<CommitId>,
-    branch: RefName,
-}
-
 /// `quire ci run`.
 pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, output: Output) -> Ended {
-    let root = find_root(path)?;
+    let root = find_root(path).map_err(|failure| no_working_copy(path).unwrap_or(failure))?;
     let files = read_files(&root)?;
-    let copy = look_at(root)?;
+    let copy = WorkingCopy::open(&root).map_err(|error| unusable(&error))?;
     let settings = match data.map(|data| config::load(&data.config())) {
         Some(Ok(settings)) => settings,
         Some(Err(config::ConfigError::Wrong(wrong))) => return Err(Failure::mistakes(&wrong)),
@@ -135,7 +124,7 @@ fn follow(
 
 /// What an execution of the working copy needs.
 fn prepare(
-    copy: &Copy,
+    copy: &WorkingCopy,
     run: &LocalRun,
     (data, settings): (Option<&DataDir>, &Settings),
     (files, profiles): (PipelineFiles, StartProfiles),
@@ -157,7 +146,7 @@ fn prepare(
         limits: RunLimits::of(&settings.limits),
         files,
         cache: None,
-        fill: fill(copy, workspace.path().to_owned(), push(copy)?),
+        fill: fill(copy, workspace.path().to_owned(), push(copy)),
         control: Some(control),
         has_slot: true,
         superseded_by: None,
@@ -200,38 +189,34 @@ fn finish(run_dir: &Path, ended: crate::run::Ended, output: Output, interrupt: O
     }
 }
 
-/// Asks git what the working copy is.
-fn look_at(root: PathBuf) -> Result<Copy, Failure> {
-    let ask = |args: &[&str]| {
-        let answer = GitCommand::new().arg("-C").arg(&root).args(args).run();
-        answer.map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned())
+/// Says that a folder without a pipeline is no working copy in the first place.
+fn no_working_copy(path: &Path) -> Option<Failure> {
+    let folder = path.canonicalize().ok().filter(|path| path.is_dir())?;
+    WorkingCopy::open(&folder).err().map(|error| unusable(&error))
+}
+
+fn unusable(error: &WorkingCopyError) -> Failure {
+    let code = match error {
+        WorkingCopyError::Git { .. } => Code::Broken,
+        WorkingCopyError::NoRepository(_)
+        | WorkingCopyError::NoFiles(_)
+        | WorkingCopyError::Owner(_)
+        | WorkingCopyError::Unreadable { .. } => Code::Usage,
     };
-    let git_dir = ask(&["rev-parse", "--absolute-git-dir"]).map_err(|error| {
-        Failure::new(Code::Usage, format!("{} is not a git working copy: {}", root.display(), chain(&error)))
-            .hint("git init, or name another folder")
-    })?;
-    let top = ask(&["rev-parse", "--show-toplevel"]).map(PathBuf::from).unwrap_or_else(|_| root.clone());
-    let head =
-        ask(&["rev-parse", "--verify", "--quiet", "HEAD"]).ok().and_then(|id| CommitId::parse(&id).ok());
-    let branch = ask(&["symbolic-ref", "--quiet", "HEAD"]).ok();
-    let branch = branch.and_then(|name| RefName::parse(name.as_bytes()).ok());
-    let detached = || RefName::parse(b"refs/heads/detached").map_err(|error| Failure::broken(&error));
-    let branch = match branch {
-        Some(branch) => branch,
-        None => detached()?,
-    };
-    Ok(Copy { root, git_dir: PathBuf::from(git_dir), top, head, branch })
+    Failure::new(code, chain(error)).hint(error.hint())
 }
 
 /// The folder of local runs: in no part of the working copy.
-fn open_runs(copy: &Copy) -> Result<LocalRuns, Failure> {
+fn open_runs(copy: &WorkingCopy) -> Result<LocalRuns, Failure> {
     let variable = |name| super::place::variable(name).map(Into::into);
     let hints = CacheHints {
         cache: variable("XDG_CACHE_HOME"),
         home: variable("HOME"),
         temporary: variable("TMPDIR"),
     };
-    LocalRuns::open(&hints, &[copy.root.clone(), copy.top.clone(), copy.git_dir.clone()]).map_err(|error| {
+    let own = [&copy.root, &copy.top, &copy.git_dir, &copy.common_dir];
+    let own = own.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    LocalRuns::open(&hints, &own).map_err(|error| {
         Failure::broken(&error)
             .hint("set XDG_CACHE_HOME to a folder that is yours and lies outside the working copy")
     })
@@ -261,32 +246,24 @@ fn engine_environment() -> BTreeMap<OsString, OsString> {
 }
 
 /// What `:quire/push` gives: as if the branch were pushed for the first time.
-fn push(copy: &Copy) -> Result<serde_json::Value, Failure> {
-    let name = copy.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let git_dir = copy.git_dir.to_string_lossy().into_owned();
-    let now = clock::now().to_string();
-    let Some(head) = copy.head else {
-        return Ok(json!({
-            "sha": CommitId::ZERO.to_string(), "ref": copy.branch.to_string(), "branch": copy.branch.short(),
-            "repo": name, "git-dir": git_dir, "pushed-at": now, "commit-message": "", "files-changed": [],
-            "forced": false, "created": true, "deleted": false,
-        }));
-    };
-    let event = PushEvent {
-        ref_name: &copy.branch,
-        old: CommitId::ZERO,
-        new: head,
-        pusher: None,
-        repo: &name,
-        git_dir: &git_dir,
-        pushed_at: &now,
-    };
-    let repo = Repo::open(&copy.git_dir).map_err(|error| Failure::broken(&error))?;
-    event.outputs(&repo).map_err(|error| Failure::broken(&error))
+fn push(copy: &WorkingCopy) -> serde_json::Value {
+    json!({
+        "sha": copy.head.id,
+        "ref": copy.branch.to_string(),
+        "branch": copy.branch.short(),
+        "repo": copy.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        "git-dir": copy.git_dir.to_string_lossy(),
+        "pushed-at": clock::now().to_string(),
+        "commit-message": copy.head.message,
+        "files-changed": copy.head.files,
+        "forced": false,
+        "created": true,
+        "deleted": false,
+    })
 }
 
 /// Copies what git would commit, as it is now.
-fn fill(copy: &Copy, into: PathBuf, push: serde_json::Value) -> Fill {
+fn fill(copy: &WorkingCopy, into: PathBuf, push: serde_json::Value) -> Fill {
     let root = copy.root.clone();
     Box::new(move |is_wanted| {
         let failed = |problem: String| format!("could not copy the working copy: {problem}");

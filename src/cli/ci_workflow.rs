@@ -4,17 +4,14 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use super::exit::{Code, Failure};
-use crate::forge::{MAX_PIPELINE_FILE, workflow_path};
-use crate::model::RefName;
+use crate::forge::{MAX_PIPELINE_FILE, checked_out_branch, workflow_path};
 use crate::script::SourceFile;
-use crate::sys::git_command::GitCommand;
 
 /// Where the workflow of the checked out branch is or would be, from the root of a working copy. Nothing for a folder
 /// that is no such root, and when no branch is checked out.
 pub(super) fn checked_out(root: &Path) -> Option<PathBuf> {
     fs::symlink_metadata(root.join(".git")).ok()?;
-    let asked = GitCommand::new().arg("-C").arg(root).args(["symbolic-ref", "--quiet", "HEAD"]).run().ok()?;
-    workflow_path(&RefName::parse(asked.trim_ascii_end()).ok()?)
+    workflow_path(&checked_out_branch(root)?)
 }
 
 /// Whether there is such a file.

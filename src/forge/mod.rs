@@ -73,4 +73,6 @@ pub use settings::{apply_settings, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
 pub use watched::{remove_watched, watched_copy};
 pub use workflow::{WorkflowFile, workflow_path};
-pub use working_copy::{CopyError, copy_working_copy};
+pub use working_copy::{
+    CopyError, HeadCommit, WorkingCopy, WorkingCopyError, checked_out_branch, copy_working_copy,
+};

@@ -29,8 +29,30 @@ static GIT: LazyLock<OsString> = LazyLock::new(|| {
     found.map_or_else(|| "git".into(), OsString::from)
 });
 
-/// One call of the system's git. No configuration but the repository's own, no prompt, no hook.
+/// The variables that lead a git to another repository than the one it is started in, or change how it reads that: a
+/// hook has them.
+const OF_A_REPOSITORY: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// One call of the system's git. No configuration but the repository's own, unless it is [`GitCommand::of_person`]; no
+/// prompt, no hook.
 pub struct GitCommand {
+    is_of_person: bool,
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
     program: OsString,
@@ -87,7 +109,19 @@ impl GitCommand {
     /// A call of the git in `PATH`.
     #[expect(clippy::new_without_default, reason = "a call without arguments is no sensible default")]
     pub fn new() -> GitCommand {
-        GitCommand { args: Vec::new(), envs: Vec::new(), program: "git".into(), deadline: DEADLINE }
+        GitCommand {
+            is_of_person: false,
+            args: Vec::new(),
+            envs: Vec::new(),
+            program: "git".into(),
+            deadline: DEADLINE,
+        }
+    }
+
+    /// A call as the person who started quire would make it: with their configuration and environment, apart from
+    /// what leads to another repository.
+    pub fn of_person() -> GitCommand {
+        GitCommand { is_of_person: true, ..GitCommand::new() }
     }
 
     /// A call that works on the repository in this folder.
@@ -198,17 +232,25 @@ impl GitCommand {
     #[expect(clippy::disallowed_methods, reason = "this is the door to git, and git is found by PATH")]
     pub(super) fn prepare(&self) -> Command {
         let mut command = Command::new(if self.program == "git" { GIT.as_os_str() } else { &self.program });
-        command.env_clear().process_group(0);
-        for name in ["PATH", "HOME", "TMPDIR"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
+        command.process_group(0);
+        if self.is_of_person {
+            for name in OF_A_REPOSITORY {
+                command.env_remove(name);
             }
+        } else {
+            command.env_clear();
+            for name in ["PATH", "HOME", "TMPDIR"] {
+                if let Some(value) = std::env::var_os(name) {
+                    command.env(name, value);
+                }
+            }
+            command
+                .env("GIT_CONFIG_NOSYSTEM", "1")
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .env("GIT_PROTOCOL_FROM_USER", "0");
         }
         command
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_PROTOCOL_FROM_USER", "0")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("LC_ALL", "C")
             .envs(self.envs.iter().map(|(name, value)| (name, value)))

@@ -12,6 +12,7 @@ mod executor;
 mod kill;
 mod listen;
 mod local_ends;
+mod local_repositories;
 mod local_run;
 mod place;
 mod service;

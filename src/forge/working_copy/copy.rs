@@ -19,7 +19,8 @@ use rustix::io::Errno;
 
 use super::copy_error::CopyError;
 use super::listing::{LIST, Listed, Staged, parse_listing};
-use crate::sys::git_command::{GitCommand, GitError};
+use super::opened::git;
+use crate::sys::git_command::GitError;
 
 /// How many files may be copied.
 const MAX_ENTRIES: usize = 2_000_000;
@@ -59,11 +60,6 @@ pub fn copy_working_copy(root: &Path, into: &Path, is_wanted: &AtomicBool) -> Re
         copy.pinned(root, batch)?;
     }
     Ok(())
-}
-
-/// A git that works in the working copy.
-fn git(root: &Path) -> GitCommand {
-    GitCommand::new().arg("-C").arg(root)
 }
 
 fn too_much() -> CopyError {
@@ -297,6 +293,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::sys::git_command::GitCommand;
 
     #[test]
     fn a_link_in_the_destination_is_never_followed() {

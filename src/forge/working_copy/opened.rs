@@ -1,0 +1,195 @@
+//! What git knows of a working copy, asked as the person who works in it would: with their configuration, so that
+//! `core.excludesFile` and `safe.directory` count, and whatever formats their git can read.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::forge::open::MAX_CHANGED_FILES;
+use crate::model::RefName;
+use crate::sys::git_command::{GitCommand, GitError};
+
+/// The branch that a working copy without one is on.
+const DETACHED: &[u8] = b"refs/heads/detached";
+
+/// A working copy, or a folder in one.
+#[derive(Debug, Clone)]
+pub struct WorkingCopy {
+    /// The folder that was asked about.
+    pub root: PathBuf,
+    /// The root of the repository's files.
+    pub top: PathBuf,
+    /// The folder of the repository: `.git`, or where that leads.
+    pub git_dir: PathBuf,
+    /// The folder that linked worktrees share.
+    pub common_dir: PathBuf,
+    /// The branch that is checked out.
+    pub branch: RefName,
+    /// The commit that is checked out; without one its id is zero.
+    pub head: HeadCommit,
+}
+
+/// The commit that is checked out.
+#[derive(Debug, Clone)]
+pub struct HeadCommit {
+    /// Its id, as long as the repository's are.
+    pub id: String,
+    /// Its message.
+    pub message: String,
+    /// Its files, at most [`MAX_CHANGED_FILES`].
+    pub files: Vec<String>,
+}
+
+/// Why a folder is not used as a working copy.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkingCopyError {
+    /// There is no repository.
+    #[error("{} is not in a git repository", .0.display())]
+    NoRepository(PathBuf),
+    /// A repository without files.
+    #[error("{} is not in a working copy: the repository is bare, or its files are elsewhere (`core.worktree`)", .0.display())]
+    NoFiles(PathBuf),
+    /// Git refuses the repository of another user.
+    #[error("git refuses {}, which belongs to somebody else", .0.display())]
+    Owner(PathBuf),
+    /// Git cannot read the repository.
+    #[error("git cannot read the repository of {}: {complaint}", path.display())]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What git said.
+        complaint: String,
+    },
+    /// Git could not be asked.
+    #[error("could not ask git about {}", path.display())]
+    Git {
+        /// The folder.
+        path: PathBuf,
+        /// What happened.
+        source: GitError,
+    },
+}
+
+impl WorkingCopyError {
+    /// What helps.
+    pub fn hint(&self) -> String {
+        match self {
+            WorkingCopyError::NoRepository(_) => "run `git init` there, or name another folder".to_owned(),
+            WorkingCopyError::NoFiles(_) => "clone it, or name a folder with its files".to_owned(),
+            WorkingCopyError::Owner(path) => {
+                format!("git config --global --add safe.directory '{}'", path.display())
+            }
+            WorkingCopyError::Unreadable { .. } => "does `git status` work there?".to_owned(),
+            WorkingCopyError::Git { .. } => "install git, and see that it is in PATH".to_owned(),
+        }
+    }
+
+    /// What git's complaint about a folder means.
+    fn from_git(path: &Path, error: GitError) -> WorkingCopyError {
+        let GitError::Failed { complaint, .. } = &error else {
+            return WorkingCopyError::Git { path: path.to_owned(), source: error };
+        };
+        if complaint.contains("dubious ownership") {
+            // Git names the folder that it wants to be allowed.
+            let named = complaint.split('\'').nth(1).map_or_else(|| path.to_owned(), PathBuf::from);
+            WorkingCopyError::Owner(named)
+        } else if complaint.contains("not a git repository") && !complaint.contains("not a git repository: /")
+        {
+            WorkingCopyError::NoRepository(path.to_owned())
+        } else {
+            let line = complaint.lines().find(|line| line.starts_with("fatal: ")).unwrap_or(complaint);
+            let complaint = line.trim_start_matches("fatal: ").to_owned();
+            WorkingCopyError::Unreadable { path: path.to_owned(), complaint }
+        }
+    }
+}
+
+/// A git that works in a folder as the person's own.
+pub(super) fn git(root: &Path) -> GitCommand {
+    GitCommand::of_person().arg("-C").arg(root)
+}
+
+impl WorkingCopy {
+    /// Asks git about a folder. Blocking.
+    ///
+    /// # Errors
+    /// Says why it is no working copy.
+    pub fn open(root: &Path) -> Result<WorkingCopy, WorkingCopyError> {
+        let ask = |args: &[&str]| git(root).args(args).run();
+        let wrong = |error| WorkingCopyError::from_git(root, error);
+        let path = |option: &str| {
+            let said = ask(&["rev-parse", option]).map_err(wrong)?;
+            let said = said.strip_suffix(b"\n").unwrap_or(&said);
+            // Relative ones begin at the folder.
+            Ok(root.join(OsStr::from_bytes(said)))
+        };
+        if ask(&["rev-parse", "--is-inside-work-tree"]).map_err(wrong)? != b"true\n" {
+            return Err(WorkingCopyError::NoFiles(root.to_owned()));
+        }
+        let (git_dir, common_dir) = (path("--absolute-git-dir")?, path("--git-common-dir")?);
+        let top = path("--show-toplevel")?;
+        let branch = checked_out_branch(root).map_or_else(|| RefName::parse(DETACHED), Ok);
+        let branch = branch.map_err(|error| WorkingCopyError::Unreadable {
+            path: root.to_owned(),
+            complaint: error.to_string(),
+        })?;
+        let head = HeadCommit::read(root).map_err(wrong)?;
+        Ok(WorkingCopy { root: root.to_owned(), top, git_dir, common_dir, branch, head })
+    }
+}
+
+/// The branch that is checked out in a folder, also one without commits. Blocking.
+pub fn checked_out_branch(root: &Path) -> Option<RefName> {
+    let said = git(root).args(["symbolic-ref", "--quiet", "HEAD"]).run().ok()?;
+    RefName::parse(said.trim_ascii_end()).ok()
+}
+
+impl HeadCommit {
+    fn read(root: &Path) -> Result<HeadCommit, GitError> {
+        let ask = |args: &[&str]| git(root).args(args).run();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let id = match ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) {
+            Ok(id) => text(id.trim_ascii_end()),
+            // No commit yet.
+            Err(GitError::Failed { exit: 1, .. }) => {
+                let digits =
+                    if ask(&["rev-parse", "--show-object-format"])? == b"sha256\n" { 64 } else { 40 };
+                return Ok(HeadCommit { id: "0".repeat(digits), message: String::new(), files: Vec::new() });
+            }
+            Err(error) => return Err(error),
+        };
+        let message =
+            ask(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=format:%B", &id])?;
+        let files = ask(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &id])?;
+        let files = files.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(HeadCommit {
+            message: text(&message),
+            files: files.take(MAX_CHANGED_FILES).map(text).collect(),
+            id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_becomes_an_error_of_its_own() {
+        let error = |complaint: &str| {
+            let failed =
+                GitError::Failed { command: String::new(), exit: 128, complaint: complaint.to_owned() };
+            WorkingCopyError::from_git(Path::new("/w/sub"), failed)
+        };
+        let none = error("fatal: not a git repository (or any of the parent directories): .git");
+        assert!(matches!(none, WorkingCopyError::NoRepository(_)));
+        let foreign = error(
+            "fatal: detected dubious ownership in repository at '/w'\nTo add an exception for this directory, call:\n",
+        );
+        assert_eq!(foreign.hint(), "git config --global --add safe.directory '/w'");
+        let broken = error("warning: x\nfatal: unknown repository extension found:\n\tfuture");
+        assert!(broken.to_string().ends_with("/w/sub: unknown repository extension found:"), "{broken}");
+        let gone = error("fatal: not a git repository: /gone/.git/worktrees/w");
+        assert!(matches!(gone, WorkingCopyError::Unreadable { .. }));
+    }
+}
