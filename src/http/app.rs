@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::spool_gate::SpoolGate;
 use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
 use crate::intake::{Scope, Settled, Settling, settle};
@@ -59,6 +60,8 @@ pub struct App {
     pub watches: mpsc::Sender<WatchWake>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
+    /// Whether the spool was read.
+    pub spool: SpoolGate,
     /// Held while the spool is taken in.
     pub draining: Arc<tokio::sync::Mutex<()>>,
     /// Rung when there may be notices: runs that have ended, or what was announced.
@@ -85,6 +88,17 @@ pub enum Look {
     },
 }
 
+/// Why nothing was settled.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsettled {
+    /// The spool may hold intents of the repository.
+    #[error("{0}")]
+    Spool(String),
+    /// The database or the repository could not be used.
+    #[error("{0}")]
+    Failed(String),
+}
+
 impl App {
     /// What everything stands on, when nothing has happened yet.
     pub fn new(
@@ -104,6 +118,7 @@ impl App {
             pushes,
             watches,
             open_pushes: Arc::default(),
+            spool: SpoolGate::default(),
             draining: Arc::default(),
             notices: Arc::default(),
             url,
@@ -116,7 +131,10 @@ impl App {
     ///
     /// # Errors
     /// When nothing could be settled; it is tried again at the next change.
-    pub async fn settle(&self, repo: RepoRow, look: Look) -> Result<Settled, String> {
+    pub async fn settle(&self, repo: RepoRow, look: Look) -> Result<Settled, Unsettled> {
+        if let Some(problem) = self.spool.problem(&repo.id).filter(|_| !repo.is_watched()) {
+            return Err(Unsettled::Spool(problem));
+        }
         let (data, settings) = (self.data.clone(), Arc::clone(&self.settings));
         let settled = self.store.call(move |connection| {
             let settings = settings.get();
@@ -134,9 +152,10 @@ impl App {
             };
             settle(connection, &mut settling, scope)
         });
-        let settled = settled.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
-        for problem in &settled.unread {
-            tracing::warn!(problem, "a ref could not be looked at");
+        let settled = settled.await.map_err(|error| Unsettled::Failed(error.to_string()))?;
+        let settled = settled.map_err(|error| Unsettled::Failed(chain(&error)))?;
+        for unread in &settled.unread {
+            tracing::warn!(problem = unread.problem, "{} could not be looked at", unread.name);
         }
         self.follow_up(&settled).await;
         Ok(settled)

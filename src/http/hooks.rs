@@ -7,17 +7,18 @@ use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::app::{App, Look};
 use super::report;
+use super::spool::drain_spool;
 use crate::forge::Refs;
 use crate::intake::{EventFrame, IntentFrame};
 use crate::model::{Timestamp, chain};
 use crate::store::{self, NewPush, OpenPush, PushedUpdate, RepoRow};
 
 /// Why a frame was not taken.
-pub(super) struct Refusal(StatusCode, String);
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -55,14 +56,14 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 /// Has a recorded push watched until its receive-pack is gone.
-async fn announce(app: &App, push: OpenPush) {
+pub(super) async fn announce(app: &App, push: OpenPush) {
     if app.pushes.send(push).await.is_err() {
         tracing::debug!("the server is on its way out");
     }
 }
 
 /// Records an intent, from a hook or from the spool.
-async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPush, Refusal> {
+pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPush, Refusal> {
     let (updates, at) = frame.parse().map_err(|error| bad(chain(&error)))?;
     let repo = repository(app, &frame.git_dir).await?;
     let push = OpenPush {
@@ -161,63 +162,4 @@ async fn settle_event(
     };
     app.settle(repo.clone(), look).await.map_err(failed)?;
     Ok(())
-}
-
-/// Takes what hooks have left in the spool, and has these pushes watched. What cannot be taken now stays there.
-pub async fn drain_spool(app: &App) {
-    for push in take_spool(app).await {
-        announce(app, push).await;
-    }
-}
-
-/// Records everything that is in the spool. All of it, before anything is settled: a push is told from the next one
-/// to the same ref by its intent alone.
-pub async fn take_spool(app: &App) -> Vec<OpenPush> {
-    type Asked = (IntentFrame, oneshot::Sender<bool>);
-    let _one_at_a_time = app.draining.lock().await;
-    let folder = app.data.spool();
-    let (sender, mut receiver) = mpsc::channel::<Asked>(1);
-    let draining = tokio::task::spawn_blocking(move || {
-        crate::intake::drain::<std::io::Error>(&folder, |frame| {
-            let (answer, taken) = oneshot::channel();
-            let sent = sender.blocking_send((frame, answer)).is_ok();
-            if sent && taken.blocking_recv() == Ok(true) {
-                Ok(())
-            } else {
-                Err(std::io::ErrorKind::Interrupted.into())
-            }
-        })
-    });
-    let mut pushes = Vec::new();
-    while let Some((frame, answer)) = receiver.recv().await {
-        let taken = match take_intent(app, &frame).await {
-            Ok(push) => {
-                pushes.push(push);
-                true
-            }
-            Err(Refusal(StatusCode::BAD_REQUEST, problem)) => {
-                tracing::error!(
-                    problem,
-                    push = frame.push,
-                    "a spooled push belongs to no repository and is dropped"
-                );
-                true
-            }
-            Err(Refusal(_, problem)) => {
-                tracing::error!(problem, push = frame.push, "a spooled push could not be recorded and stays");
-                false
-            }
-        };
-        let _waits = answer.send(taken).is_err();
-    }
-    match draining.await {
-        Ok(Ok(foreign)) => {
-            for path in foreign {
-                tracing::warn!(path = %path.display(), "a file in the spool is no intent; it was renamed to .foreign");
-            }
-        }
-        Ok(Err(error)) => tracing::warn!(%error, "the spool could not be read to its end"),
-        Err(error) => tracing::error!(%error, "the spool was not read"),
-    }
-    pushes
 }

@@ -11,10 +11,13 @@ mod notify;
 mod pages;
 mod report;
 mod router;
+mod spool;
+mod spool_gate;
 mod watches;
 
-pub use app::{App, Look, Wake};
+pub use app::{App, Look, Unsettled, Wake};
 pub use door::{DoorLimits, Listener, serve};
-pub use hooks::{drain_spool, take_spool};
 pub use router::{MAX_FRAME, local_router, public_router};
+pub use spool::{drain_spool, take_spool};
+pub use spool_gate::{SpoolGate, SpoolState};
 pub use watches::{WatchFrame, WatchWake};

@@ -18,6 +18,9 @@ pub struct IntentFrame {
     pub push: String,
     /// The absolute path of the repository.
     pub git_dir: String,
+    /// The id of the repository, in the spool: its folder may have another name when the file is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
     /// The process id of receive-pack.
     pub pid: u32,
     /// When that process started, in clock ticks since boot.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::frame::{EventFrame, IntentFrame, UpdateFrame, VERSION};
 use super::spool::spool_intent;
 use crate::config::DataDir;
+use crate::forge::read_identity;
 use crate::model::{CommitId, RefName};
 use crate::store::PushedUpdate;
 use crate::sys::boot_id;
@@ -72,10 +73,11 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     let gone = || "receive-pack is gone; nothing was changed".to_owned();
     let (pid, started) = parent().ok_or_else(gone)?;
     let boot = boot_id().unwrap_or_default();
-    let intent = IntentFrame {
+    let mut intent = IntentFrame {
         v: VERSION,
         push: push_id(&boot, pid, started),
         git_dir: environment.git_dir.to_string_lossy().into_owned(),
+        repo: None,
         pid,
         started,
         boot,
@@ -90,6 +92,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     if answer.is_ok_and(|answer| answer.status == 200) {
         return Ok(());
     }
+    intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
     spool_intent(&data.spool(), &intent).map_err(|error| {
         let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         format!("quire cannot record this push ({error}{why}); nothing was changed")

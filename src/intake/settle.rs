@@ -58,7 +58,16 @@ pub struct Settled {
     /// Unfinished runs that a newer one supersedes, with its number.
     pub superseded: Vec<(RunId, u64)>,
     /// Refs that did not hold still or could not be read; they are looked at again at the next change.
-    pub unread: Vec<String>,
+    pub unread: Vec<UnreadRef>,
+}
+
+/// A ref that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadRef {
+    /// The ref.
+    pub name: RefName,
+    /// Why.
+    pub problem: String,
 }
 
 /// Why nothing was settled.
@@ -132,7 +141,9 @@ pub fn settle(
         let one = RefSettling { transaction: &transaction, name: &name, report };
         match one.settle(settling, &mut refs, &mut objects, &mut settled) {
             Ok(()) => {}
-            Err(RefError::Look(problem)) => settled.unread.push(problem.to_string()),
+            Err(RefError::Look(problem)) => {
+                settled.unread.push(UnreadRef { name: name.clone(), problem: chain(&problem) });
+            }
             Err(RefError::Store(source)) => return Err(stored(source)),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::frame::IntentFrame;
+use crate::sys::folder::open_regular;
 
 /// The largest spool file that is read, in bytes: a push of about half a million refs.
 const MAX_SPOOL_FRAME: u64 = 128 * 1024 * 1024;
@@ -48,10 +49,18 @@ pub fn spool_intent(folder: &Path, intent: &IntentFrame) -> Result<(), SpoolErro
     written.map_err(|source| SpoolError::Write { path, source })
 }
 
-/// The name of an intent's file. The time comes first: names in order are pushes in order, which process ids are not.
+/// The name of an intent's file. The time comes first: names in order are pushes in order, which process ids are not. The
+/// repository comes last: a file that cannot be read holds up that one only.
 fn file_name(intent: &IntentFrame) -> String {
     let time: String = intent.at.chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{time}-{}", intent.push)
+    let repo = intent.repo.as_ref().map(|id| format!("@{id}")).unwrap_or_default();
+    format!("{time}-{}{repo}", intent.push)
+}
+
+/// The id of the repository that an intent's file names.
+fn repo_of(path: &Path) -> Option<String> {
+    let (_, id) = path.file_stem()?.to_str()?.rsplit_once('@')?;
+    Some(id.to_owned())
 }
 
 fn write(folder: &Path, partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -67,42 +76,70 @@ fn write(folder: &Path, partial: &Path, path: &Path, bytes: &[u8]) -> io::Result
     File::open(folder)?.sync_all()
 }
 
+/// What was found in the spool beside the intents that were taken.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// Files that were no intents: where they were before they got the ending `.foreign`.
+    pub foreign: Vec<PathBuf>,
+    /// Files that could not be read, or not be removed: they stay.
+    pub unread: Vec<Unread>,
+}
+
+/// A file in the spool that could not be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The file.
+    pub path: PathBuf,
+    /// The id of the repository that the file's name tells; files of older versions tell none.
+    pub repo: Option<String>,
+    /// What the system said.
+    pub problem: io::Error,
+}
+
 /// Gives every intent in the spool to `take`, oldest first; a file is removed once `take` has made it durable elsewhere. Files that
-/// are not intents are moved aside, under a name that ends in `.foreign`, and named in the result.
+/// are not intents are moved aside, under a name that ends in `.foreign`. A file that cannot be read is left, and named.
 ///
 /// # Errors
 /// When the folder cannot be read, or `take` fails; what was not taken stays.
 pub fn drain<E: From<io::Error>>(
     folder: &Path,
     mut take: impl FnMut(IntentFrame) -> Result<(), E>,
-) -> Result<Vec<PathBuf>, E> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
-    let mut foreign = Vec::new();
-    for path in paths {
+) -> Result<Drained, E> {
+    let mut drained = Drained::default();
+    for path in files_in(folder)? {
         if path.extension() == Some(OsStr::new("partial")) && is_abandoned(&path) {
             fs::remove_file(&path)?;
         }
         if path.extension() != Some(OsStr::new("json")) {
             continue;
         }
-        match read(&path) {
-            Some(intent) => {
-                take(intent)?;
-                fs::remove_file(&path)?;
+        let unread = |problem| Unread { repo: repo_of(&path), path: path.clone(), problem };
+        match interpret(read(&path)) {
+            Ok(Content::Intent(intent)) => {
+                take(*intent)?;
+                drained.unread.extend(fs::remove_file(&path).err().map(unread));
             }
-            None => {
-                fs::rename(&path, path.with_extension("foreign"))?;
-                foreign.push(path);
-            }
+            Ok(Content::Foreign) => match fs::rename(&path, path.with_extension("foreign")) {
+                Ok(()) => drained.foreign.push(path),
+                Err(problem) => drained.unread.push(unread(problem)),
+            },
+            Ok(Content::Gone) => {}
+            Err(problem) => drained.unread.push(unread(problem)),
         }
     }
-    Ok(foreign)
+    Ok(drained)
+}
+
+/// The files in the spool, by name. A name that cannot be read is an error: there may be an intent behind it.
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// Whether a file that was never finished belongs to a hook that is long gone.
@@ -111,14 +148,35 @@ fn is_abandoned(path: &Path) -> bool {
     written.and_then(|written| written.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }
 
-/// The intent in a spool file, if it is one.
-fn read(path: &Path) -> Option<IntentFrame> {
-    let there = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
-    if there.len() > MAX_SPOOL_FRAME {
-        return None;
+/// What a file in the spool is.
+enum Content {
+    Intent(Box<IntentFrame>),
+    Foreign,
+    Gone,
+}
+
+/// The bytes of a file; nothing for what is no regular file, or too large for an intent.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(None);
     }
-    let intent: IntentFrame = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    intent.parse().is_ok().then_some(intent)
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(MAX_SPOOL_FRAME + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= MAX_SPOOL_FRAME).then_some(bytes))
+}
+
+/// What a file is, from what came of reading it. Only what was read to its end can be called foreign: anything else may
+/// be an intent.
+fn interpret(read: io::Result<Option<Vec<u8>>>) -> io::Result<Content> {
+    let bytes = match read {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Content::Foreign),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Gone),
+        Err(error) => return Err(error),
+    };
+    let intent: Option<IntentFrame> = serde_json::from_slice(&bytes).ok();
+    let intent = intent.filter(|intent| intent.parse().is_ok());
+    Ok(intent.map_or(Content::Foreign, |intent| Content::Intent(Box::new(intent))))
 }
 
 #[cfg(test)]
@@ -129,6 +187,7 @@ mod tests {
         IntentFrame {
             v: 1,
             push: push.to_owned(),
+            repo: None,
             git_dir: "/data/repos/foo.git".to_owned(),
             pid: 1,
             started: 2,
@@ -160,10 +219,30 @@ mod tests {
             Ok(())
         });
         assert_eq!(taken, [first, second]);
-        assert_eq!(foreign.unwrap().len(), 3);
+        assert_eq!(foreign.unwrap().foreign.len(), 3);
         assert!(spool.join("later.partial").exists() && !spool.join("abandoned.partial").exists());
         let again = drain::<io::Error>(&spool, |_| panic!("drained twice"));
-        assert_eq!(again.unwrap(), Vec::<PathBuf>::new());
+        let again = again.unwrap();
+        assert!(again.foreign.is_empty() && again.unread.is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_never_foreign() {
+        use rustix::io::Errno;
+        for errno in [Errno::IO, Errno::MFILE, Errno::NFILE, Errno::ACCESS, Errno::NOMEM, Errno::STALE] {
+            assert!(interpret(Err(errno.into())).is_err(), "{errno}");
+        }
+        assert!(matches!(interpret(Err(Errno::NOENT.into())), Ok(Content::Gone)));
+        assert!(matches!(interpret(Ok(Some(b"{\"v\":1".to_vec()))), Ok(Content::Foreign)));
+        assert!(matches!(interpret(Ok(None)), Ok(Content::Foreign)));
+    }
+
+    #[test]
+    fn a_file_names_the_repository_that_it_holds_up() {
+        let intent = IntentFrame { repo: Some("01-id".to_owned()), ..intent("b-1-2") };
+        let path = PathBuf::from(format!("/spool/{}.json", file_name(&intent)));
+        assert_eq!(repo_of(&path).as_deref(), Some("01-id"));
+        assert_eq!(repo_of(Path::new("/spool/20260101T000000000Z-b-1-2.json")), None);
     }
 
     #[test]

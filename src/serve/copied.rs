@@ -21,7 +21,7 @@ pub(super) async fn set_aside(app: &App, instance: &Instance) -> Result<(), Stri
     let quiet = App { wake, ..app.clone() };
     take_spool(&quiet).await;
     for row in call(app, store::all_repos).await?.into_iter().filter(|row: &RepoRow| !row.is_watched()) {
-        quiet.settle(row, Look::All).await?;
+        quiet.settle(row, Look::All).await.map_err(|error| error.to_string())?;
     }
     let reason = format!("it belongs to {}, of which this data folder is a copy", original.display());
     let unfinished = call(app, store::unfinished_runs).await?;

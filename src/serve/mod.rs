@@ -2,6 +2,7 @@
 //!
 //! It never evaluates repository code. Runs are led by runner processes that outlive it.
 
+mod backoff;
 mod copied;
 mod dispatcher;
 mod echo;

@@ -1,13 +1,22 @@
 //! Waits for each push until its receive-pack is gone, then settles what is left of it.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
-use crate::http::{App, Look, drain_spool};
+use super::backoff::Backoff;
+use crate::http::{App, Look, Unsettled, drain_spool};
 use crate::model::chain;
 use crate::store::{self, OpenPush, RepoRow};
 use crate::sys::boot_id;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid};
+
+/// How long after a failure a push is settled, or the spool read, for the second time.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+
+/// The longest pause between two tries.
+const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// Watches pushes for as long as anybody can name one.
 pub(super) async fn watch_pushes(app: App, mut pushes: mpsc::Receiver<OpenPush>) {
@@ -25,7 +34,8 @@ pub(super) async fn recover_pushes(app: &App) {
     }
 }
 
-/// Waits until receive-pack is gone; then tips and reflogs say what happened, and what did not happen is dropped.
+/// Waits until receive-pack is gone; then tips and reflogs say what happened, and what did not happen is dropped. That is
+/// repeated until it holds: nothing else closes a push.
 async fn watch(app: App, push: OpenPush) {
     if let Some(process) = receive_pack(&push)
         && let Err(error) = process.dead().await
@@ -33,23 +43,62 @@ async fn watch(app: App, push: OpenPush) {
         tracing::warn!(%error, "receive-pack cannot be watched; the push is settled now");
     }
     app.close_push(&push.repo, &push.push);
-    drain_spool(&app).await;
-    let repo = push.repo.clone();
-    let found = app.store.call(move |connection| store::all_repos(connection)).await;
-    let rows: Vec<RepoRow> = found.ok().and_then(Result::ok).unwrap_or_default();
-    if let Some(row) = rows.into_iter().find(|row| row.id == repo)
-        && let Err(problem) = app.settle(row, Look::All).await
-    {
-        tracing::error!(problem, push = push.push, "a push could not be settled; it stays open");
-        return;
+    let mut wait = Backoff::new(FIRST_RETRY, LAST_RETRY);
+    loop {
+        drain_spool(&app).await;
+        match close(&app, &push).await {
+            Ok(dropped) if dropped > 0 => {
+                tracing::info!(dropped, push = push.push, "ref updates were announced and did not happen");
+                return;
+            }
+            Ok(_) => return,
+            Err(Unsettled::Spool(_)) => {}
+            Err(Unsettled::Failed(problem)) => {
+                tracing::error!(problem, push = push.push, "a push could not be settled; it is tried again");
+            }
+        }
+        tokio::time::sleep(wait.next()).await;
+    }
+}
+
+/// Settles the repository of a push that is over, and closes the push: how many of its updates did not happen.
+async fn close(app: &App, push: &OpenPush) -> Result<usize, Unsettled> {
+    let failed = |error: &dyn std::error::Error| Unsettled::Failed(chain(error));
+    let found = app.store.call(|connection| store::all_repos(connection)).await;
+    let rows: Vec<RepoRow> = found.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let mut unread = Vec::new();
+    if let Some(row) = rows.into_iter().find(|row| row.id == push.repo) {
+        unread = app.settle(row, Look::All).await?.unread;
     }
     let id = push.push.clone();
-    match app.store.call(move |connection| store::settle_push(connection, &id)).await {
-        Ok(Ok(0)) | Err(_) => {}
-        Ok(Ok(dropped)) => {
-            tracing::info!(dropped, push = push.push, "ref updates were announced and did not happen")
+    let closed = app.store.call(move |connection| {
+        // What the push did to a ref that could not be read is not known yet.
+        let open = store::open_refs(connection, &id)?;
+        match unread.into_iter().find(|unread| open.contains(&unread.name)) {
+            Some(unread) => Ok(Err(Unsettled::Failed(unread.problem))),
+            None => store::settle_push(connection, &id).map(Ok),
         }
-        Ok(Err(error)) => tracing::error!(problem = chain(&error), "a push could not be closed"),
+    });
+    closed.await.map_err(|error| failed(&error))?.map_err(|error: rusqlite::Error| failed(&error))?
+}
+
+/// Reads the spool again for as long as something in it could not be read, and looks at all repositories then.
+pub(super) async fn retry_spool(app: App) {
+    loop {
+        app.spool.shut().await;
+        let mut wait = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        while !app.spool.is_open() {
+            tokio::time::sleep(wait.next()).await;
+            drain_spool(&app).await;
+        }
+        tracing::info!("the spool was read; what waited for it is settled");
+        let found = app.store.call(|connection| store::all_repos(connection)).await;
+        for row in found.ok().and_then(Result::ok).unwrap_or_default() {
+            let name = row.name.clone();
+            if let Err(error) = app.settle(row, Look::All).await {
+                tracing::error!(problem = chain(&error), repo = %name, "a repository could not be looked at");
+            }
+        }
     }
 }
 

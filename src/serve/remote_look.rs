@@ -165,7 +165,8 @@ impl Task {
 
     /// Records what was fetched, and sees to what follows.
     async fn settle(&mut self, row: RepoRow) -> Result<(), Trouble> {
-        let settled = self.app.settle(row, Look::All).await.map_err(|problem| failed(&problem))?;
+        let settled =
+            self.app.settle(row, Look::All).await.map_err(|problem| failed(&problem.to_string()))?;
         self.is_settled = settled.unread.is_empty();
         Ok(())
     }

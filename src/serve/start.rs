@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
-use super::pushes::{recover_pushes, watch_pushes};
+use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
@@ -245,6 +245,7 @@ async fn run(
     tokio::spawn(async move {
         // The spool first: what is settled must know the intents of all pushes.
         take_spool(&watched).await;
+        tokio::spawn(retry_spool(watched.clone()));
         recover_pushes(&watched).await;
         if let Err(error) = watcher::watch(watched).await {
             tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen at the next start");

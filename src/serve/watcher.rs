@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::forge;
-use crate::http::{App, Look, drain_spool};
+use crate::http::{App, Look, Unsettled, drain_spool};
 use crate::model::{RepoName, chain};
 use crate::store::{self, RepoRow};
 use crate::sys::inotify::{Change, Inotify, Watch};
@@ -133,10 +133,15 @@ impl Watcher {
             open.extend(folders(&folder));
         }
         // A push that has announced itself reports by its hook, or by the end of its receive-pack.
-        if !self.app.has_open_push(&row.id)
-            && let Err(problem) = self.app.settle(row, Look::All).await
-        {
-            tracing::error!(problem, repo = %name, "a repository could not be looked at");
+        if self.app.has_open_push(&row.id) {
+            return;
+        }
+        match self.app.settle(row, Look::All).await {
+            // It is looked at once the spool was read; the log says so already.
+            Ok(_) | Err(Unsettled::Spool(_)) => {}
+            Err(Unsettled::Failed(problem)) => {
+                tracing::error!(problem, repo = %name, "a repository could not be looked at");
+            }
         }
     }
 }

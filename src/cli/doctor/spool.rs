@@ -1,42 +1,73 @@
 //! What waits in the spool.
 
 use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
 use super::check::Check;
 use crate::config::DataDir;
+use crate::sys::folder::open_regular;
 use crate::sys::lock;
 
 /// How long a running server may leave a push in the spool.
 const LATE: Duration = Duration::from_secs(60);
 
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone)]
 struct Facts {
     waiting: usize,
     foreign: usize,
     oldest: Duration,
     is_served: bool,
+    /// What could not be read: the file or folder, and why.
+    unread: Vec<String>,
 }
 
 pub(super) fn check(data: &DataDir) -> Vec<Check> {
     let mut facts =
         Facts { is_served: lock::is_held(&data.server_lock()).unwrap_or(false), ..Facts::default() };
-    for entry in fs::read_dir(data.spool()).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let is = |extension: &str| path.extension().is_some_and(|there| there == extension);
-        facts.foreign += usize::from(is("foreign"));
-        if is("json") {
-            facts.waiting += 1;
-            let written = entry.metadata().and_then(|there| there.modified()).ok();
-            let age = written.and_then(|written| written.elapsed().ok()).unwrap_or_default();
-            facts.oldest = facts.oldest.max(age);
-        }
+    if let Err(error) = look(&data.spool(), &mut facts) {
+        facts.unread.push(format!("{}: {error}", data.spool().display()));
     }
     judge(facts)
 }
 
+/// Looks at each file; an intent is opened, as the server does.
+fn look(folder: &Path, facts: &mut Facts) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let is = |extension: &str| path.extension().is_some_and(|there| there == extension);
+        facts.foreign += usize::from(is("foreign"));
+        if !is("json") {
+            continue;
+        }
+        match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_file() => {
+                facts.waiting += 1;
+                let age = there.modified()?.elapsed().unwrap_or_default();
+                facts.oldest = facts.oldest.max(age);
+                let read = open_regular(&path).and_then(|mut file| file.read(&mut [0; 1]));
+                facts.unread.extend(read.err().map(|error| format!("{}: {error}", path.display())));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => facts.unread.push(format!("{}: {error}", path.display())),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
 fn judge(facts: Facts) -> Vec<Check> {
-    let mut checks = Vec::new();
+    let hint = "make it readable for the account of the server; a file that is lost for good can be removed";
+    let why =
+        "no push to its repository runs until it was read; without a repository in its name, no push at all";
+    let mut checks: Vec<Check> =
+        facts.unread.iter().map(|what| Check::problem(format!("could not read {what}"), why, hint)).collect();
     let what = match facts.waiting {
         1 => "1 push waits".to_owned(),
         count => format!("{count} pushes wait"),
@@ -64,13 +95,14 @@ mod tests {
 
     #[test]
     fn what_waits_too_long_is_a_problem() {
-        let waits = Facts { waiting: 2, oldest: LATE, is_served: true, foreign: 0 };
+        let waits = || Facts { waiting: 2, oldest: LATE, is_served: true, ..Facts::default() };
         for (facts, wanted) in [
             (Facts::default(), &[Level::Ok][..]),
-            (waits, &[Level::Problem]),
-            (Facts { oldest: LATE - Duration::from_millis(1), ..waits }, &[Level::Ok]),
-            (Facts { is_served: false, ..waits }, &[Level::Warning]),
+            (waits(), &[Level::Problem]),
+            (Facts { oldest: LATE - Duration::from_millis(1), ..waits() }, &[Level::Ok]),
+            (Facts { is_served: false, ..waits() }, &[Level::Warning]),
             (Facts { foreign: 1, ..Facts::default() }, &[Level::Warning]),
+            (Facts { unread: vec!["x".to_owned()], ..Facts::default() }, &[Level::Problem]),
         ] {
             assert_eq!(levels(&judge(facts)), wanted);
         }

@@ -112,9 +112,25 @@ impl Forge {
 
     /// Starts the server and waits until it answers.
     pub(super) fn start(&mut self) {
+        self.start_by(self.command(QUIRE));
+    }
+
+    /// Starts the server through strace(1), which makes system calls on this path fail: `read:error=EIO:when=1..3`.
+    pub(super) fn start_with_faults(&mut self, path: &Path, faults: &[&str]) {
+        let mut strace = self.command("strace");
+        strace.args(["-D", "-f", "-qq", "-o"]).arg(self.path("faults")).arg("-P").arg(path);
+        let calls: Vec<&str> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+        strace.arg("-e").arg(format!("trace={}", calls.join(",")));
+        for fault in faults {
+            strace.arg("-e").arg(format!("inject={fault}"));
+        }
+        strace.args(["--", QUIRE]);
+        self.start_by(strace);
+    }
+
+    fn start_by(&mut self, mut serve: Command) {
         assert!(self.server.is_none());
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("serve.log")).unwrap();
-        let mut serve = self.command(QUIRE);
         serve.args(["serve", "--bind", "none", "--data"]).arg(self.path("data")).stderr(log);
         self.server = Some(serve.spawn().unwrap());
         let socket = self.path("data/server.sock");

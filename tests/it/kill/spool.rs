@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::forge::{Forge, me};
+use super::strace::require_strace;
 
 #[test]
 fn what_cannot_be_recorded_is_refused_before_the_ref_moves() {
@@ -73,4 +74,35 @@ fn a_spool_file_that_comes_late_is_taken_in() {
     let updates = forge.updates("refs/heads/main");
     assert_eq!(updates.len(), 1, "{updates:?}");
     assert_eq!((updates[0].pusher.clone(), updates[0].options.clone()), (me(), Some(vec!["n=1".to_owned()])));
+}
+
+/// A push with `ci.skip` waits in the spool, and the server cannot read it at once: its run must not begin without.
+fn read_late(faults: &[&str]) {
+    require_strace();
+    let mut forge = Forge::new("{}", "true");
+    forge.push("HEAD:refs/heads/main").option("ci.skip").go().accepted();
+    forge.start_with_faults(&forge.path("data/spool"), faults);
+    forge.settle();
+    let log = forge.server_log();
+    assert!(log.contains("could not be read"), "no fault happened: {log}");
+    let updates = forge.updates("refs/heads/main");
+    assert_eq!(updates.len(), 1, "{updates:?}");
+    assert_eq!((updates[0].pusher.clone(), updates[0].runs), (me(), 1));
+    assert_eq!(updates[0].options, Some(vec!["ci.skip".to_owned()]), "the intent was dropped");
+    assert_eq!(forge.outcome(1), "skipped");
+}
+
+#[test]
+fn an_intent_that_cannot_be_opened_at_once_is_waited_for() {
+    read_late(&["openat2:error=EIO:when=1"]);
+}
+
+#[test]
+fn a_server_without_a_free_descriptor_waits_for_the_spool() {
+    read_late(&["openat:error=EMFILE:when=1"]);
+}
+
+#[test]
+fn a_spool_that_cannot_be_listed_at_once_is_waited_for() {
+    read_late(&["getdents64:error=EIO:when=1"]);
 }
