@@ -17,6 +17,31 @@ use crate::sys::transition::Transition;
 pub const SYSTEM: [&str; 11] =
     ["/usr", "/etc", "/opt", "/nix", "/gnu", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
+/// What of `/proc` speaks to the machine as a whole, and can be seen in a sandbox and not written. The kernel lets root's
+/// uid write it without any capability, and a step in a sandbox of a root server has that uid: `core_pattern` there would be
+/// a program that the kernel starts outside. bubblewrap covers some of these, in some versions.
+const READ_ONLY_PROC: [&str; 8] =
+    ["sys", "sysrq-trigger", "irq", "bus", "fs", "mtrr", "dynamic_debug", "pressure"];
+
+/// Folders of `/proc` that are empty in a sandbox, and files that are: they show or steer devices and the kernel's memory.
+const HIDDEN_PROC: [&str; 15] = [
+    "acpi",
+    "asound",
+    "driver",
+    "scsi",
+    "kcore",
+    "keys",
+    "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "pagetypeinfo",
+    "sched_debug",
+    "slabinfo",
+    "vmallocinfo",
+];
+
 /// Where quire is in a sandbox.
 const HELPER: &str = "/run/quire-step";
 
@@ -73,6 +98,7 @@ impl Sandbox {
         let mut args = Arguments(vec!["bwrap".into()]);
         args.all(["--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1"]);
         args.all(["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]);
+        cover_proc(&mut args);
         args.all(["--dir", "/run", "--dir", "/var", "--symlink", "../tmp", "/var/tmp"]);
         if self.network {
             args.all(["--share-net"]);
@@ -118,6 +144,24 @@ impl Sandbox {
     fn shows(&self, path: &Path) -> bool {
         let system = SYSTEM.iter().map(Path::new);
         system.chain(self.readable.iter().map(PathBuf::as_path)).any(|shown| path.starts_with(shown))
+    }
+}
+
+/// Closes what of `/proc` belongs to the whole machine.
+fn cover_proc(args: &mut Arguments) {
+    let found = |names: &'static [&str]| {
+        let paths = names.iter().map(|name| Path::new("/proc").join(name));
+        paths.filter_map(|path| fs::symlink_metadata(&path).ok().map(|found| (path, found)))
+    };
+    for (path, _) in found(&READ_ONLY_PROC) {
+        args.twice("--ro-bind", &path);
+    }
+    for (path, found) in found(&HIDDEN_PROC) {
+        if found.is_dir() {
+            args.pair("--tmpfs", &path);
+        } else {
+            args.all([OsStr::new("--ro-bind"), OsStr::new("/dev/null"), path.as_os_str()]);
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub fn lead(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let (Some(fd), Some(program), Some(name)) = (fd, args.next(), args.next()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
+    // What the server's session keeps in the kernel's keyrings is not the step's.
+    process::leave_keyrings();
     // The program shall not reach the report through this process.
     process::hide_memory()?;
     let mut report: File = process::take_descriptor(fd)?.into();

@@ -100,6 +100,16 @@ pub fn environment_has(pid: Pid, entries: &[&[u8]]) -> bool {
     entries.iter().all(|wanted| block.split(|byte| *byte == 0).any(|entry| entry == *wanted))
 }
 
+/// Gives the calling process a session keyring of its own, which is empty (keyctl(2): `KEYCTL_JOIN_SESSION_KEYRING`). Where
+/// the kernel has no keyrings, or a filter of system calls forbids them, there is nothing to leave.
+#[expect(unsafe_code, reason = "neither rustix nor std has keyctl")]
+pub fn leave_keyrings() {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: a system call with an anonymous keyring for a name; it touches no memory of this process.
+    let _refused =
+        unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+}
+
 /// Makes the calling process the parent of every descendant whose own parent ends.
 ///
 /// # Errors

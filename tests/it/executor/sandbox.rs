@@ -81,6 +81,87 @@ fn a_step_that_is_told_to_end_says_how_it_ended() {
     });
 }
 
+/// Tries everything by which root's uid steers the machine without a capability, from inside. Files are opened for writing and
+/// get the value that they have, so that a sandbox that is open changes nothing.
+const STEER: &str = r#"
+import ctypes, os
+KEYCTL = 219 if os.uname().machine == "aarch64" else 250
+def attempt(path):
+    try:
+        with open(path, "rb") as there:
+            value = there.read(4096)
+    except OSError:
+        value = b""
+    try:
+        with open(path, "r+b", buffering=0) as there:
+            print("OPEN", path)
+    except OSError:
+        pass
+for top, folders, files in os.walk("/proc"):
+    if top == "/proc":
+        folders[:] = [name for name in folders if not name.isdigit() and name not in ("self", "thread-self")]
+    for name in files:
+        path = os.path.join(top, name)
+        if not os.path.islink(path) and os.stat(path).st_rdev == 0:
+            attempt(path)
+for top in ("/sys", "/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda", "/dev/fuse", "/dev/kvm", "/run/docker.sock"):
+    if os.path.exists(top):
+        print("THERE", top)
+for name in ("kcore", "kmsg", "kpageflags", "vmallocinfo"):
+    try:
+        with open("/proc/" + name, "rb") as there:
+            if there.read(16):
+                print("READ", name)
+    except OSError:
+        pass
+status = open("/proc/self/status").read()
+for line in status.splitlines():
+    if line.startswith("Cap") and int(line.split()[1], 16):
+        print("CAPABILITY", line)
+    if line.startswith("NoNewPrivs") and line.split()[1] != "1":
+        print("PRIVILEGES", line)
+print("PROCESSES", [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 1 and int(pid) != os.getpid()])
+libc = ctypes.CDLL(None, use_errno=True)
+found = libc.syscall(KEYCTL, 10, ctypes.c_long(-3), b"user", b"quire-test-of-keyrings", 0)  # KEYCTL_SEARCH
+print("KEY" if found >= 0 else "no key")
+print("TRACED" if libc.ptrace(16, 1, 0, 0) == 0 else "not traced")
+for flags, name in ((0x10000000, "user"), (0x10020000, "user and mounts")):
+    child = os.fork()
+    if child == 0:
+        if libc.unshare(flags) == 0:
+            for target in (b"/proc/sys", b"/proc"):
+                if libc.umount2(target, 0) == 0 or libc.mount(None, target, None, 32 | 4096, None) == 0:
+                    print("UNCOVERED", target, flush=True)
+            os.makedirs("/tmp/new", exist_ok=True)
+            for kind in (b"proc", b"sysfs"):
+                if libc.mount(b"x", b"/tmp/new", kind, 0, None) == 0:
+                    print("MOUNTED", kind, flush=True)
+            attempt("/proc/sys/kernel/core_pattern")
+        os._exit(0)
+    os.waitpid(child, 0)
+"#;
+
+#[test]
+fn the_uid_of_root_steers_nothing_of_the_machine_from_a_sandbox() {
+    let pattern = std::fs::read("/proc/sys/kernel/core_pattern").unwrap();
+    // In the session's keyring, which processes inherit; for a minute.
+    let key = "import ctypes; k = ctypes.CDLL(None).syscall; n = 217 if __import__('os').uname().machine == 'aarch64' else 248
+i = k(n, b'user', b'quire-test-of-keyrings', b'x', 1, ctypes.c_long(-3)); k(n + 2, 15, i, 60)";
+    assert!(Command::new("python3").args(["-c", key]).status().unwrap().success());
+    block_on(async {
+        let bench = Bench::new(Containment::Cgroup, Orphans::OfSteps);
+        let (end, log) = bench.run(&boxed(&bench, bench.spec(argv(&["python3", "-c", STEER])))).await;
+        let said = String::from_utf8_lossy(&end.stdout).into_owned();
+        assert_eq!(end.exit, 0, "{said}{}", String::from_utf8_lossy(&log.stderr));
+        assert_eq!(said, "PROCESSES []\nno key\nnot traced\n");
+        let text = "cat /proc/sys/kernel/core_pattern >/tmp/v; cat /tmp/v >/proc/sys/kernel/core_pattern";
+        let (end, log) = bench.run(&boxed(&bench, bench.sh(text))).await;
+        assert_ne!(end.exit, 0);
+        assert!(String::from_utf8_lossy(&log.stderr).contains("Read-only file system"), "{log:?}");
+    });
+    assert_eq!(std::fs::read("/proc/sys/kernel/core_pattern").unwrap(), pattern);
+}
+
 #[test]
 fn what_bubblewrap_refuses_is_no_exit_of_the_step() {
     block_on(async {
