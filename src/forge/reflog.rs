@@ -4,7 +4,7 @@
 //! next line is glued to it. A line is therefore what stands at its *last* `<id> <id> ` from which the rest
 //! reads as git writes it. Bytes after the last line feed are not a line yet.
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context, Digest, SHA256};
 
 use crate::model::CommitId;
 
@@ -74,28 +74,28 @@ impl LineKey {
 impl Line {
     /// The key of this line.
     pub fn key(&self) -> LineKey {
-        let mut hasher = Sha256::new();
+        let mut hasher = Context::new(&SHA256);
         hasher.update(self.old.as_bytes());
         hasher.update(self.new.as_bytes());
-        hasher.update(self.info.time.to_le_bytes());
-        hasher.update(self.info.zone);
+        hasher.update(&self.info.time.to_le_bytes());
+        hasher.update(&self.info.zone);
         hasher.update(&self.info.name);
         hasher.update(b"<");
         hasher.update(&self.info.email);
-        LineKey(shorten(hasher.finalize().into()))
+        LineKey(shorten(hasher.finish()))
     }
 }
 
 /// The first half of a digest.
-fn shorten(digest: [u8; 32]) -> [u8; 16] {
+fn shorten(digest: Digest) -> [u8; 16] {
     let mut short = [0; 16];
-    short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    short.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     short
 }
 
 /// A short digest of bytes of a log.
 pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
-    shorten(Sha256::digest(bytes).into())
+    shorten(ring::digest::digest(&SHA256, bytes))
 }
 
 /// Reads all whole lines of a part of a log that begins at this offset of its file.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::announce::Announcement;
 use super::event::{Happened, events_of, told};
@@ -117,9 +117,9 @@ fn all(
 
 /// The id of a message: the same whenever it is made of the same.
 fn id(parts: [&str; 3]) -> String {
-    let digest = Sha256::digest(parts.join("\n"));
+    let digest = digest(&SHA256, parts.join("\n").as_bytes());
     let mut bytes = [0; 16];
-    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    bytes.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context, SHA256};
 
 use super::containers::{Containers, Getting, PULL_LIMIT, beside, client_spec, failed_build, refused};
 use super::dockerfile::{self, Recipe};
@@ -49,14 +49,14 @@ impl ImageSource {
     /// There is no Dockerfile.
     pub(super) fn image(&self) -> Result<ImageRef, HostError> {
         self.recipe()?;
-        let mut digest = Sha256::new();
+        let mut digest = Context::new(&SHA256);
         for file in &self.0 {
             for part in [file.path.as_bytes(), &file.text] {
-                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(&(part.len() as u64).to_le_bytes());
                 digest.update(part);
             }
         }
-        let tag: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let tag: String = digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         ImageRef::parse(&format!("{REPOSITORY}:{tag}")).map_err(|error| HostError::Refused(error.to_string()))
     }
 

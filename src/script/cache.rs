@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::bundle::{BUNDLE_FORMAT, Bundle};
 use super::fennel::FENNEL_SHA256;
@@ -140,7 +140,7 @@ impl BundleCache {
 const SUM_LENGTH: usize = 64;
 
 fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(SUM_LENGTH), |mut out, byte| {
+    digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(SUM_LENGTH), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
     })

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD};
 use mlua::{Lua, Table, Value};
-use sha2::{Digest as _, Sha256, Sha512};
+use ring::digest::{SHA256, SHA512, digest};
 
 use super::options::argument;
 use super::{Answer, Shared, kind, text};
@@ -77,8 +77,8 @@ fn hash(value: &Value, algorithm: &Value) -> Result<String, String> {
     let bytes = given("hash", value)?;
     let name = if algorithm.is_nil() { Some("sha256".to_owned()) } else { text(algorithm) };
     match name.as_deref() {
-        Some("sha256") => Ok(hex(&Sha256::digest(bytes))),
-        Some("sha512") => Ok(hex(&Sha512::digest(bytes))),
+        Some("sha256") => Ok(hex(digest(&SHA256, &bytes).as_ref())),
+        Some("sha512") => Ok(hex(digest(&SHA512, &bytes).as_ref())),
         Some(other) => Err(format!("hash knows `:sha256` and `:sha512`, not `:{other}`")),
         None => Err(format!("hash knows `:sha256` and `:sha512`, got {}", kind(algorithm))),
     }
