@@ -75,10 +75,10 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     let run_dir = run.path().to_owned();
     // The workspace first: it is gone when the run has ended.
     drop(run);
-    let end = Fact::RunEnded { outcome: ended.0.as_str().to_owned(), reason: ended.1.clone() };
+    let end = Fact::RunEnded { outcome: ended.0.as_str().to_owned(), reason: ended.1 };
     recorder.write(end).map_err(|error| Failure::broken(&error))?;
     reporter.finish();
-    Ok(finish(&run_dir, ended, output, interrupt))
+    Ok(finish(&run_dir, ended.0, output, interrupt))
 }
 
 /// What happens to a run from outside.
@@ -163,20 +163,20 @@ fn prepare(
 }
 
 /// Prints the verdict.
-fn finish(run_dir: &Path, ended: crate::run::Ended, output: Output, interrupt: Option<Interrupt>) -> Code {
+fn finish(run_dir: &Path, outcome: Outcome, output: Output, interrupt: Option<Interrupt>) -> Code {
     let record = RunRecord::read(run_dir);
     let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
     if output.json {
         print_json(&json!({
-            "outcome": ended.0.as_str(),
-            "reason": ended.1,
+            "outcome": outcome.as_str(),
+            "reason": record.reason,
             "diagnostics": record.diagnostics,
             "jobs": crate::view::jobs_json(&record),
         }));
     } else {
         print_error(&plain(&crate::model::render_all(&diagnostics)));
-        let reason = ended.1.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        print(&format!("{}{}\nlogs: {}\n", ended.0, plain(&reason), run_dir.join("log").display()));
+        let reason = record.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        print(&format!("{outcome}{}\nlogs: {}\n", plain(&reason), run_dir.join("log").display()));
     }
     let is_broken = !diagnostics.is_empty() && record.jobs.is_empty();
     match interrupt {
@@ -185,7 +185,7 @@ fn finish(run_dir: &Path, ended: crate::run::Ended, output: Output, interrupt: O
         Some(Interrupt::Quit) => Code::Quit,
         Some(Interrupt::Terminate) => Code::Terminated,
         None if is_broken => Code::Usage,
-        None => verdict(Some(ended.0)),
+        None => verdict(Some(outcome)),
     }
 }
 

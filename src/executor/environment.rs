@@ -6,6 +6,8 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::model::Quoted;
+
 /// What a step sees of the environment that quire itself was started with.
 const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
 
@@ -19,11 +21,11 @@ pub struct Environment {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
     /// The name is empty, or holds `=` or a NUL byte.
-    #[error("`{0}` cannot be the name of an environment variable")]
-    Name(String),
+    #[error("{0} cannot be the name of an environment variable")]
+    Name(Quoted),
     /// The value holds a NUL byte.
-    #[error("the value of the environment variable `{0}` holds a NUL byte")]
-    Value(String),
+    #[error("the value of the environment variable {0} holds a NUL byte")]
+    Value(Quoted),
 }
 
 impl Environment {
@@ -48,7 +50,7 @@ impl Environment {
         value: impl Into<OsString>,
     ) -> Result<(), EnvironmentError> {
         let (name, value) = (name.into(), value.into());
-        let shown = || name.to_string_lossy().chars().take(80).collect();
+        let shown = || Quoted::new(&name.to_string_lossy());
         let bytes = name.as_encoded_bytes();
         if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
             return Err(EnvironmentError::Name(shown()));
@@ -115,7 +117,7 @@ mod tests {
         for name in ["", "A=B", "A\0"] {
             assert!(matches!(environment.set(name, "x"), Err(EnvironmentError::Name(_))), "{name:?}");
         }
-        assert_eq!(environment.set("A", "x\0y"), Err(EnvironmentError::Value("A".to_owned())));
+        assert_eq!(environment.set("A", "x\0y"), Err(EnvironmentError::Value(Quoted::new("A"))));
         assert_eq!(environment, Environment::default());
     }
 }

@@ -91,9 +91,15 @@ impl<'a, S: Sink> Output<'a, S> {
 
     /// Gives out what was kept for the script: standard output, standard error, and whether there was more.
     pub(super) fn captured(self) -> (Vec<u8>, Vec<u8>, bool) {
-        let (stdout, more_stdout) = self.stdout.capture.take();
-        let (stderr, more_stderr) = self.stderr.capture.take();
-        (stdout, stderr, more_stdout || more_stderr)
+        let [stdout, stderr] = [self.stdout, self.stderr].map(|source| source.capture.take());
+        let whole = |(mut bytes, is_cut): (Vec<u8>, bool)| {
+            if is_cut {
+                self.log.remove_cut_value(&mut bytes);
+            }
+            bytes
+        };
+        let is_cut = stdout.1 || stderr.1;
+        (whole(stdout), whole(stderr), is_cut)
     }
 
     fn read(&mut self, stream: Stream) -> Result<(), LogError> {

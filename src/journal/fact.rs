@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Diagnostic, Severity, Span};
+use crate::secret::{RedactedText, Redactor};
 
 /// The version of the journal's format.
 pub(super) const VERSION: u32 = 1;
@@ -18,10 +19,19 @@ pub struct Record {
     pub fact: Fact,
 }
 
+/// The longest reason, message or hint, in bytes.
+const MAX_REASON: usize = 4_000;
+
+/// The longest name, of an image or a process, in bytes.
+const MAX_NAME: usize = 500;
+
 /// One thing that happened to a run.
+///
+/// A journal takes facts whose texts are redacted. A `Fact<String>` is one whose texts are not, and may hold secrets;
+/// [`Fact::redacted`] is the way from one to the other, and the only place where such a text is shortened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Fact {
+pub enum Fact<T = RedactedText> {
     /// A runner has taken the run. Everything before it in the file belongs to an attempt that never began.
     RunOpened {
         /// The repository, without `.git`.
@@ -46,12 +56,12 @@ pub enum Fact {
         /// The jobs.
         jobs: Vec<JobFact>,
         /// Warnings about the file.
-        diagnostics: Vec<DiagnosticFact>,
+        diagnostics: Vec<DiagnosticFact<T>>,
     },
     /// The pipeline cannot be used.
     Broken {
         /// All mistakes that were found.
-        diagnostics: Vec<DiagnosticFact>,
+        diagnostics: Vec<DiagnosticFact<T>>,
     },
     /// The run has its slot; jobs begin.
     RunStarted {},
@@ -67,7 +77,7 @@ pub enum Fact {
         /// The number of the step in its job, from 1.
         step: u32,
         /// What it runs, for people; redacted.
-        title: String,
+        title: T,
         /// The line of the pipeline that asked for it.
         line: Option<u32>,
     },
@@ -90,31 +100,31 @@ pub enum Fact {
         /// The secrets whose values were masked in its output.
         secrets: Vec<String>,
         /// Processes that it left behind and that were killed.
-        leftovers: Vec<String>,
+        leftovers: Vec<T>,
     },
     /// It was decided about one point of a container that a job asks for.
     PolicyDecision {
         /// The job.
         job: String,
         /// What the container is for: the job, or a service of it.
-        subject: String,
+        subject: T,
         /// `allow`, `warn` or `deny`.
         verdict: String,
         /// The word for the reason.
         code: String,
         /// The reason, for people.
-        reason: String,
+        reason: T,
         /// What would allow it.
-        hint: Option<String>,
+        hint: Option<T>,
     },
     /// An image was found that containers of the run use.
     ImageResolved {
         /// The image, as the pipeline names it.
-        image: String,
+        image: T,
         /// The id of what is run: it names the content.
-        id: String,
+        id: T,
         /// Its digest in its registry, if it came from one.
-        digest: Option<String>,
+        digest: Option<T>,
     },
     /// A job has ended.
     JobEnded {
@@ -123,7 +133,7 @@ pub enum Fact {
         /// How it ended.
         outcome: String,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<T>,
     },
     /// Something asked the run to stop.
     StopAsked {
@@ -135,7 +145,7 @@ pub enum Fact {
         /// How it ended.
         outcome: String,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<T>,
     },
 }
 
@@ -170,18 +180,18 @@ pub enum StopReason {
 
 /// A diagnostic as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DiagnosticFact {
+pub struct DiagnosticFact<T = RedactedText> {
     severity: String,
-    file: String,
+    file: T,
     /// Line, column, last line, column after the end.
     span: Option<[u32; 4]>,
-    message: String,
-    help: Option<String>,
-    source_line: Option<String>,
+    message: T,
+    help: Option<T>,
+    source_line: Option<T>,
 }
 
-impl From<&Diagnostic> for DiagnosticFact {
-    fn from(diagnostic: &Diagnostic) -> DiagnosticFact {
+impl From<&Diagnostic> for DiagnosticFact<String> {
+    fn from(diagnostic: &Diagnostic) -> DiagnosticFact<String> {
         DiagnosticFact {
             severity: diagnostic.severity.word().to_owned(),
             file: diagnostic.file.clone(),
@@ -193,54 +203,168 @@ impl From<&Diagnostic> for DiagnosticFact {
     }
 }
 
-impl DiagnosticFact {
-    /// The diagnostic itself.
-    pub fn to_diagnostic(&self) -> Diagnostic {
-        let span =
-            self.span.map(|[line, column, end_line, end_column]| Span { line, column, end_line, end_column });
-        Diagnostic {
-            severity: if self.severity == "warning" { Severity::Warning } else { Severity::Error },
-            file: self.file.clone(),
-            span,
-            message: self.message.clone(),
-            help: self.help.clone(),
-            source_line: self.source_line.clone(),
+impl DiagnosticFact<String> {
+    /// The same diagnostic with its texts redacted, and short enough for a journal.
+    fn redacted(self, redactor: &Redactor) -> DiagnosticFact {
+        DiagnosticFact {
+            severity: self.severity,
+            file: redactor.text(&self.file).shorten_to_bytes(MAX_NAME),
+            span: self.span,
+            message: redactor.text(&self.message).shorten_to_bytes(MAX_REASON),
+            help: self.help.map(|help| redactor.text(&help).shorten_to_bytes(MAX_REASON)),
+            // Whole: what shows it cuts a window around the mistake out of it.
+            source_line: self.source_line.map(|line| redactor.text(&line)),
         }
     }
 }
 
-impl Fact {
-    /// The same fact with every free text passed through `redact`. Names, words and numbers stay.
-    #[must_use]
-    pub fn redacted(mut self, redact: &dyn Fn(&str) -> String) -> Fact {
-        match &mut self {
-            Fact::StepStarted { title, .. } => *title = redact(title),
-            Fact::StepEnded { leftovers, .. } => leftovers.iter_mut().for_each(|name| *name = redact(name)),
-            Fact::PolicyDecision { reason, hint, .. } => {
-                *reason = redact(reason);
-                *hint = hint.as_deref().map(redact);
+impl<T: AsRef<str>> DiagnosticFact<T> {
+    /// The diagnostic itself.
+    pub fn to_diagnostic(&self) -> Diagnostic {
+        let span =
+            self.span.map(|[line, column, end_line, end_column]| Span { line, column, end_line, end_column });
+        let text = |text: &T| text.as_ref().to_owned();
+        Diagnostic {
+            severity: if self.severity == "warning" { Severity::Warning } else { Severity::Error },
+            file: text(&self.file),
+            span,
+            message: text(&self.message),
+            help: self.help.as_ref().map(text),
+            source_line: self.source_line.as_ref().map(text),
+        }
+    }
+}
+
+impl Fact<String> {
+    /// The same fact with every free text redacted and then shortened. Names of jobs and secrets, words and numbers stay.
+    pub fn redacted(self, redactor: &Redactor) -> Fact {
+        let reason = |text: String| redactor.text(&text).shorten_to_bytes(MAX_REASON);
+        let name = |text: String| redactor.text(&text).shorten_to_bytes(MAX_NAME);
+        let all = |diagnostics: Vec<DiagnosticFact<String>>| {
+            diagnostics.into_iter().map(|diagnostic| diagnostic.redacted(redactor)).collect()
+        };
+        match self {
+            Fact::RunOpened { repo, number, id, r#ref, sha, event, pusher, runner } => {
+                Fact::RunOpened { repo, number, id, r#ref, sha, event, pusher, runner }
             }
-            Fact::JobEnded { reason, .. } | Fact::RunEnded { reason, .. } => {
-                *reason = reason.as_deref().map(redact);
+            Fact::Evaluated { jobs, diagnostics } => Fact::Evaluated { jobs, diagnostics: all(diagnostics) },
+            Fact::Broken { diagnostics } => Fact::Broken { diagnostics: all(diagnostics) },
+            Fact::RunStarted {} => Fact::RunStarted {},
+            Fact::JobStarted { job } => Fact::JobStarted { job },
+            Fact::StepStarted { job, step, title, line } => {
+                Fact::StepStarted { job, step, title: name(title), line }
             }
-            Fact::Evaluated { diagnostics, .. } | Fact::Broken { diagnostics } => {
-                for diagnostic in diagnostics {
-                    diagnostic.message = redact(&diagnostic.message);
-                    diagnostic.help = diagnostic.help.as_deref().map(redact);
-                    diagnostic.source_line = diagnostic.source_line.as_deref().map(redact);
+            Fact::StepEnded {
+                job,
+                step,
+                outcome,
+                exit,
+                signal,
+                duration_ms,
+                left_out,
+                secrets,
+                leftovers,
+            } => {
+                let leftovers = leftovers.into_iter().map(name).collect();
+                Fact::StepEnded {
+                    job,
+                    step,
+                    outcome,
+                    exit,
+                    signal,
+                    duration_ms,
+                    left_out,
+                    secrets,
+                    leftovers,
                 }
             }
-            Fact::ImageResolved { image, .. } => *image = redact(image),
-            Fact::RunOpened { .. }
-            | Fact::RunStarted {}
-            | Fact::JobStarted { .. }
-            | Fact::StopAsked { .. } => {}
+            Fact::PolicyDecision { job, subject, verdict, code, reason: why, hint } => Fact::PolicyDecision {
+                job,
+                subject: name(subject),
+                verdict,
+                code,
+                reason: reason(why),
+                hint: hint.map(reason),
+            },
+            Fact::ImageResolved { image, id, digest } => {
+                Fact::ImageResolved { image: name(image), id: name(id), digest: digest.map(name) }
+            }
+            Fact::JobEnded { job, outcome, reason: why } => {
+                Fact::JobEnded { job, outcome, reason: why.map(reason) }
+            }
+            Fact::StopAsked { reason } => Fact::StopAsked { reason },
+            Fact::RunEnded { outcome, reason: why } => Fact::RunEnded { outcome, reason: why.map(reason) },
         }
-        self
     }
+}
 
+impl<T> Fact<T> {
     /// Whether the file has to be on disk before the fact counts: the end of a job, and of the run.
     pub fn is_an_end(&self) -> bool {
         matches!(self, Fact::JobEnded { .. } | Fact::RunEnded { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SecretName;
+
+    const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+
+    /// A text with the token across a limit, and beyond it.
+    fn across(limit: usize) -> String {
+        format!("{}{TOKEN}{}", "x".repeat(limit - 20), "y".repeat(5_000))
+    }
+
+    #[test]
+    fn every_text_of_a_fact_is_redacted_before_it_is_shortened() {
+        let redactor =
+            Redactor::new(vec![(SecretName::parse("t").unwrap(), TOKEN.as_bytes().to_vec().into())]);
+        let job = || "j".to_owned();
+        let facts = [MAX_NAME, MAX_REASON].map(|limit| {
+            let text = || across(limit);
+            let mistake = Diagnostic::error(text(), text()).at(Span::point(1, 1), &text()).help(text());
+            let diagnostics = || vec![DiagnosticFact::from(&mistake)];
+            [
+                Fact::StepStarted { job: job(), step: 1, title: text(), line: None },
+                Fact::StepEnded {
+                    job: job(),
+                    step: 1,
+                    outcome: job(),
+                    exit: 0,
+                    signal: None,
+                    duration_ms: 0,
+                    left_out: 0,
+                    secrets: Vec::new(),
+                    // The system cuts the name of a program.
+                    leftovers: vec![text(), TOKEN[..15].to_owned()],
+                },
+                Fact::Evaluated { jobs: Vec::new(), diagnostics: diagnostics() },
+                Fact::Broken { diagnostics: diagnostics() },
+                Fact::PolicyDecision {
+                    job: job(),
+                    subject: text(),
+                    verdict: job(),
+                    code: job(),
+                    reason: text(),
+                    hint: Some(text()),
+                },
+                Fact::ImageResolved { image: text(), id: text(), digest: Some(text()) },
+                Fact::JobEnded { job: job(), outcome: job(), reason: Some(text()) },
+                Fact::RunEnded { outcome: job(), reason: Some(text()) },
+            ]
+        });
+        for fact in facts.into_iter().flatten() {
+            let json = serde_json::to_string(&fact.redacted(&redactor)).unwrap();
+            assert!(!json.contains("ghp_"), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_shortened_and_says_so() {
+        let fact = Fact::RunEnded { outcome: "failed".to_owned(), reason: Some("é".repeat(MAX_REASON)) };
+        let Fact::RunEnded { reason: Some(reason), .. } = fact.redacted(&Redactor::none()) else { panic!() };
+        assert!(reason.ends_with("… (4000 more bytes)"), "{reason}");
     }
 }

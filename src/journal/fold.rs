@@ -5,6 +5,7 @@ use std::path::Path;
 use super::fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
 use super::reader::{JOURNAL, JournalReader};
 use crate::model::{Outcome, Progress};
+use crate::secret::RedactedText;
 
 /// What a journal says about its run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -154,14 +155,18 @@ impl RunRecord {
             }
             Fact::RunStarted {} => self.started_at = Some(time),
             Fact::StopAsked { reason } => self.stop = Some(reason),
-            Fact::ImageResolved { image, id, digest } => self.images.push(ImageRecord { image, id, digest }),
+            Fact::ImageResolved { image, id, digest } => self.images.push(ImageRecord {
+                image: image.into_string(),
+                id: id.into_string(),
+                digest: digest.map(RedactedText::into_string),
+            }),
             Fact::RunEnded { outcome, reason } => {
                 let outcome = word(&outcome);
                 for job in &mut self.jobs {
                     job.close(outcome, reason.as_deref(), &time);
                 }
                 self.outcome = Some(outcome);
-                self.reason = reason;
+                self.reason = reason.map(RedactedText::into_string);
                 self.finished_at = Some(time);
             }
             fact @ (Fact::JobStarted { .. }
@@ -177,7 +182,9 @@ impl RunRecord {
         match fact {
             Fact::JobStarted { job } => self.with_job(&job, |job| job.started_at = Some(time)),
             Fact::StepStarted { job, step, title, line } => {
-                self.with_job(&job, |job| job.steps.push(StepRecord::new(step, title, line, time)));
+                self.with_job(&job, |job| {
+                    job.steps.push(StepRecord::new(step, title.into_string(), line, time))
+                });
             }
             Fact::StepEnded {
                 job,
@@ -199,12 +206,18 @@ impl RunRecord {
                     step.duration_ms = Some(duration_ms);
                     step.left_out = left_out;
                     step.secrets = secrets;
-                    step.leftovers = leftovers;
+                    step.leftovers = leftovers.into_iter().map(RedactedText::into_string).collect();
                 });
             }
             Fact::PolicyDecision { job, subject, verdict, code, reason, hint } => {
                 self.with_job(&job, |job| {
-                    job.policy.push(PolicyRecord { subject, verdict, code, reason, hint });
+                    job.policy.push(PolicyRecord {
+                        subject: subject.into_string(),
+                        verdict,
+                        code,
+                        reason: reason.into_string(),
+                        hint: hint.map(RedactedText::into_string),
+                    });
                 })
             }
             Fact::JobEnded { job, outcome, reason } => {
@@ -376,27 +389,21 @@ mod tests {
 
     #[test]
     fn decisions_belong_to_their_job() {
-        let decided = |job: &str, hint: Option<&str>| Fact::PolicyDecision {
+        let decided = |job: &str, hint: Option<&'static str>| Fact::PolicyDecision {
             job: job.into(),
             subject: "db".into(),
             verdict: "deny".into(),
             code: "policy.denied".into(),
-            reason: "token".into(),
-            hint: hint.map(str::to_owned),
+            reason: "why".into(),
+            hint: hint.map(RedactedText::from),
         };
         let jobs = vec![JobFact { id: "a".into(), needs: vec![] }, JobFact { id: "b".into(), needs: vec![] }];
         let evaluated = Fact::Evaluated { jobs, diagnostics: vec![] };
-        let facts = vec![opened(), evaluated, decided("b", Some("token")), decided("nobody", None)];
-        let run = fold(
-            facts
-                .into_iter()
-                .map(|fact| fact.redacted(&|text| text.replace("token", "<redacted>")))
-                .collect(),
-        );
+        let run = fold(vec![opened(), evaluated, decided("b", Some("how")), decided("nobody", None)]);
         assert!(run.jobs[0].policy.is_empty());
         let [decision] = run.jobs[1].policy.as_slice() else { panic!("{:?}", run.jobs[1]) };
-        assert_eq!((decision.subject.as_str(), decision.reason.as_str()), ("db", "<redacted>"));
-        assert_eq!(decision.hint.as_deref(), Some("<redacted>"));
+        assert_eq!((decision.subject.as_str(), decision.reason.as_str()), ("db", "why"));
+        assert_eq!(decision.hint.as_deref(), Some("how"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::limit::{LimitedFile, LogLimit};
 use super::line::{self, MAX_RECORD, Stream};
+use crate::secret::RedactedText;
 use crate::sys::clock;
 
 /// What takes the secrets out of one stream of output.
@@ -16,6 +17,8 @@ pub trait Filter: Send {
     fn finish(&mut self) -> Vec<u8>;
     /// Gives out what can be given out after a moment of silence.
     fn quiet(&mut self) -> Vec<u8>;
+    /// Takes the beginning of a secret off the end of output that was cut there: alone it would not be found again.
+    fn remove_cut_value(&self, kept: &mut Vec<u8>);
 }
 
 /// Takes the output of a step as it comes.
@@ -25,6 +28,9 @@ pub trait Sink: Send {
     /// # Errors
     /// It could not be kept.
     fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError>;
+
+    /// Takes the beginning of a secret off the end of output that was kept for others and cut there.
+    fn remove_cut_value(&self, kept: &mut Vec<u8>);
 
     /// Is told that the step has been silent for a moment: a prompt without a line feed becomes visible.
     ///
@@ -49,6 +55,8 @@ impl Filter for PassThrough {
     fn quiet(&mut self) -> Vec<u8> {
         Vec::new()
     }
+
+    fn remove_cut_value(&self, _kept: &mut Vec<u8>) {}
 }
 
 /// Why a step log could not be written.
@@ -126,7 +134,7 @@ impl<F: Filter> LogWriter<F> {
     ///
     /// # Errors
     /// The disk is full.
-    pub fn note(&mut self, text: &str) -> Result<(), LogError> {
+    pub fn note(&mut self, text: &RedactedText) -> Result<(), LogError> {
         let time = clock::now().to_string();
         let mut pieces = text.split('\n').peekable();
         while let Some(piece) = pieces.next() {
@@ -180,14 +188,18 @@ impl<F: Filter> LogWriter<F> {
 impl<F: Filter> Sink for LogWriter<F> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError> {
         let channel = match stream {
-            Stream::Stdout => &mut self.stdout,
+            // What quire itself says is a note, and has no other way here.
+            Stream::Stdout | Stream::Quire => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
-            Stream::Quire => return self.note(&String::from_utf8_lossy(bytes)),
         };
         let time = clock::now().to_string();
         let clean = channel.filter.push(bytes);
         channel.append(&mut self.file, &time, &clean);
         self.flush()
+    }
+
+    fn remove_cut_value(&self, kept: &mut Vec<u8>) {
+        self.stdout.filter.remove_cut_value(kept);
     }
 
     fn quiet(&mut self) -> Result<(), LogError> {
@@ -342,7 +354,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1.log");
         let mut writer = LogWriter::create(&path, LogLimit::new(LARGE), || PassThrough).unwrap();
-        writer.note("two\nlines").unwrap();
+        writer.note(&"two\nlines".into()).unwrap();
         writer.write(Stream::Stderr, b"unfinished").unwrap();
         drop(writer);
         let text = read_text(&path).unwrap();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Quoted;
 use super::ref_name::RefName;
 
 /// The longest name of a branch, in bytes.
@@ -14,9 +15,9 @@ pub struct BranchName(String);
 
 /// Why a text is not the name of a branch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{shown}` is not the name of a branch: {reason}")]
+#[error("{shown} is not the name of a branch: {reason}")]
 pub struct BranchNameError {
-    shown: String,
+    shown: Quoted,
     reason: &'static str,
 }
 
@@ -29,10 +30,7 @@ impl BranchName {
         let name = text.strip_prefix("refs/heads/").unwrap_or(text);
         match mistake(name) {
             None => Ok(BranchName(name.to_owned())),
-            Some(reason) => {
-                let shown = text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c });
-                Err(BranchNameError { shown: shown.collect(), reason })
-            }
+            Some(reason) => Err(BranchNameError { shown: Quoted::new(text), reason }),
         }
     }
 

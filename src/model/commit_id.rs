@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Quoted;
+
 /// The id of a commit (or of a tag object), as git writes it: forty lower-case hexadecimal digits.
 ///
 /// The all-zero id stands for "no object": the old value of a created ref, the new value of a deleted one.
@@ -10,8 +12,8 @@ pub struct CommitId([u8; 20]);
 
 /// Why a text is not a commit id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a commit id: forty hexadecimal digits are")]
-pub struct CommitIdError(String);
+#[error("{0} is not a commit id: forty hexadecimal digits are")]
+pub struct CommitIdError(Quoted);
 
 impl CommitId {
     /// The id that stands for "no object".
@@ -22,7 +24,7 @@ impl CommitId {
     /// # Errors
     /// Says so when the text has another length or other characters.
     pub fn parse(text: &str) -> Result<CommitId, CommitIdError> {
-        let wrong = || CommitIdError(text.chars().take(80).collect());
+        let wrong = || CommitIdError(Quoted::new(text));
         if text.len() != 40 {
             return Err(wrong());
         }

@@ -2,20 +2,21 @@
 //!
 //! All of them become arguments of an engine. None that passes here begins with `-` or holds a separator of one.
 
+use super::Quoted;
+
 /// The longest name of a network or a user, in bytes.
 pub const MAX_CONTAINER_NAME: usize = 64;
 
 /// Why a text is no name of such a thing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not the name of a {thing}")]
+#[error("{text} is not the name of a {thing}")]
 pub struct ContainerNameError {
     thing: &'static str,
-    text: String,
+    text: Quoted,
 }
 
 fn wrong(thing: &'static str, text: &str) -> ContainerNameError {
-    let shown = text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    ContainerNameError { thing, text: shown.collect() }
+    ContainerNameError { thing, text: Quoted::new(text) }
 }
 
 fn is_word(text: &str, also: &[u8]) -> bool {
@@ -90,6 +91,6 @@ mod tests {
         }
         assert!(network_name(&long[1..]).is_ok());
         let shown = network_name("\u{1b}[31m").unwrap_err().to_string();
-        assert_eq!(shown, "`\u{fffd}[31m` is not the name of a network");
+        assert_eq!(shown, "`\\u{1b}[31m` is not the name of a network");
     }
 }

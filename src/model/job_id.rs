@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Quoted;
+
 /// The longest job id, in characters.
 const MAX_LENGTH: usize = 64;
 
@@ -21,18 +23,18 @@ pub enum JobIdError {
     #[error("a job id has at most 64 characters, this one has {0}")]
     TooLong(usize),
     /// It has a character that is not allowed at its place.
-    #[error("`{id}` is not a job id: {character:?} is not allowed{}", if *first { " at its start" } else { "" })]
+    #[error("{id} is not a job id: {character:?} is not allowed{}", if *first { " at its start" } else { "" })]
     Character {
-        /// The whole id, cut to a readable length.
-        id: String,
+        /// The whole id.
+        id: Quoted,
         /// The offending character.
         character: char,
         /// Whether it is the first one, where `.` and `-` are not allowed either.
         first: bool,
     },
     /// It is in the namespace of the event sources.
-    #[error("`{0}` is not a job id: the `quire/` namespace is reserved for event sources")]
-    Reserved(String),
+    #[error("{0} is not a job id: the `quire/` namespace is reserved for event sources")]
+    Reserved(Quoted),
 }
 
 impl JobId {
@@ -41,7 +43,7 @@ impl JobId {
     /// # Errors
     /// Says which rule the text breaks.
     pub fn parse(text: &str) -> Result<JobId, JobIdError> {
-        let shown = || text.chars().take(80).collect();
+        let shown = || Quoted::new(text);
         if text.is_empty() {
             return Err(JobIdError::Empty);
         }

@@ -1,5 +1,7 @@
 //! How far a container may open itself to its host.
 
+use super::Quoted;
+
 /// How far a container may open itself to its host. The order is that of strictness: a later one is laxer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Profile {
@@ -14,11 +16,8 @@ pub enum Profile {
 
 /// Why a text is not a profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a profile: they are secure, permissive and disabled")]
-pub struct ProfileError(String);
-
-/// The longest part of a wrong word that is shown, in characters.
-const SHOWN: usize = 80;
+#[error("{0} is not a profile: they are secure, permissive and disabled")]
+pub struct ProfileError(Quoted);
 
 impl Profile {
     /// All profiles, the strictest first.
@@ -29,7 +28,7 @@ impl Profile {
     /// # Errors
     /// Says which there are.
     pub fn parse(text: &str) -> Result<Profile, ProfileError> {
-        let wrong = || ProfileError(text.chars().take(SHOWN).map(visible).collect());
+        let wrong = || ProfileError(Quoted::new(text));
         Profile::ALL.into_iter().find(|profile| profile.as_str() == text).ok_or_else(wrong)
     }
 
@@ -47,10 +46,6 @@ impl std::fmt::Display for Profile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-fn visible(character: char) -> char {
-    if character.is_control() { '\u{fffd}' } else { character }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::Quoted;
+
 /// What a ref is, by its namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefKind {
@@ -21,9 +23,9 @@ pub struct RefName(Vec<u8>);
 /// Why bytes are not the name of a ref.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not the full name of a ref: it begins with `refs/` and has no empty part, `..` or control character"
+    "{0} is not the full name of a ref: it begins with `refs/` and has no empty part, `..` or control character"
 )]
-pub struct RefNameError(String);
+pub struct RefNameError(Quoted);
 
 /// The longest ref name, in bytes; git's own limit is the file system's.
 const MAX_LENGTH: usize = 4096;
@@ -47,7 +49,7 @@ impl RefName {
         if fits {
             Ok(RefName(bytes.to_vec()))
         } else {
-            Err(RefNameError(String::from_utf8_lossy(bytes).chars().take(120).collect()))
+            Err(RefNameError(Quoted::new(&String::from_utf8_lossy(bytes))))
         }
     }
 

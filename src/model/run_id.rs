@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Quoted;
 use super::repo_name::{RepoName, RepoNameError};
 
 /// The id of a run: a UUID of version 7 (RFC 9562), so that ids sort by time.
@@ -39,8 +40,8 @@ pub enum RunName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunNameError {
     /// It is neither `repository#number` nor an id.
-    #[error("`{0}` does not name a run; write it as `foo#41`, or give its id")]
-    Form(String),
+    #[error("{0} does not name a run; write it as `foo#41`, or give its id")]
+    Form(Quoted),
     /// The part before `#` is not the name of a repository.
     #[error("the part before `#` does not name a repository")]
     Repo(#[source] RepoNameError),
@@ -52,7 +53,7 @@ impl RunName {
     /// # Errors
     /// Says how a run is named.
     pub fn parse(text: &str) -> Result<RunName, RunNameError> {
-        let wrong = || RunNameError::Form(text.chars().take(120).collect());
+        let wrong = || RunNameError::Form(Quoted::new(text));
         let Some((repo, number)) = text.rsplit_once('#') else {
             return RunId::parse(text).map(RunName::Id).ok_or_else(wrong);
         };

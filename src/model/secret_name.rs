@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Quoted;
+
 /// The name of a secret: `[A-Za-z_][A-Za-z0-9_-]{0,63}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretName(String);
@@ -9,9 +11,9 @@ pub struct SecretName(String);
 /// Why a text is not the name of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are"
+    "{0} is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are"
 )]
-pub struct SecretNameError(String);
+pub struct SecretNameError(Quoted);
 
 impl SecretName {
     /// Reads the name of a secret.
@@ -24,7 +26,7 @@ impl SecretName {
         if first && rest && text.len() <= 64 {
             Ok(SecretName(text.to_owned()))
         } else {
-            Err(SecretNameError(text.chars().take(80).collect()))
+            Err(SecretNameError(Quoted::new(text)))
         }
     }
 

@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
+use super::Quoted;
+
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"")]
-pub struct DurationError(String);
+#[error("{0} is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"")]
+pub struct DurationError(Quoted);
 
 /// Why a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a size: write it as \"512KiB\", \"64MiB\" or \"2GiB\"")]
-pub struct ByteSizeError(String);
+#[error("{0} is not a size: write it as \"512KiB\", \"64MiB\" or \"2GiB\"")]
+pub struct ByteSizeError(Quoted);
 
 /// Reads `90s`, `5m`, `1h30m`, `250ms`, `2d`; units from large to small, at least one.
 ///
 /// # Errors
 /// Says how a duration is written.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let wrong = || DurationError(text.chars().take(80).collect());
+    let wrong = || DurationError(Quoted::new(text));
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     let mut last_unit = u64::MAX;
@@ -53,7 +55,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 /// # Errors
 /// Says how a size is written.
 pub fn parse_byte_size(text: &str) -> Result<u64, ByteSizeError> {
-    let wrong = || ByteSizeError(text.chars().take(80).collect());
+    let wrong = || ByteSizeError(Quoted::new(text));
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::words::{self, ShellSign, Unclosed};
-use crate::model::{Diagnostic, TextPlaces, suggest};
+use crate::model::{Diagnostic, Quoted, TextPlaces, suggest};
 use crate::script::{MAX_DIAGNOSTICS, MAX_JOBS};
 
 /// One table.
@@ -33,9 +33,6 @@ const EXAMPLE: &str = "a workflow has numbered tables: `[0]`, and below it `run 
 
 /// What to do about a gap in the numbers.
 const GAP_HELP: &str = "number the tables from 0 on; those that are there run one after the other";
-
-/// The longest name that a message shows, in characters.
-const MAX_SHOWN: usize = 60;
 
 type Key<'a> = Spanned<Cow<'a, str>>;
 
@@ -136,35 +133,35 @@ impl<'a> Reading<'a> {
         if self.repeated.is_some_and(|header| !between(header).contains("\n[")) {
             return;
         }
-        let name = shown(text.get(range.clone()).unwrap_or_default());
+        let name = Quoted::new(text.get(range.clone()).unwrap_or_default());
         if between(0).ends_with('[') {
             self.repeated = Some(range.end);
             let message = format!("there are two tables with the number {name}");
             self.refuse(range, message, "give each table a number of its own");
         } else {
-            self.refuse(range, format!("`{name}` is there twice"), "remove one of the two");
+            self.refuse(range, format!("{name} is there twice"), "remove one of the two");
         }
     }
 
     fn table(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) {
         let (name, at) = (key.get_ref(), key.span());
-        let shown = shown(name);
+        let shown = Quoted::new(name);
         let Some(table) = value.get_ref().as_table() else {
             let help = if value.get_ref().is_array() {
                 "a table has single brackets: `[0]`"
             } else {
                 "put it into a numbered table: write `[0]` above it"
             };
-            return self.refuse(&at, format!("`{shown}` is no table"), help);
+            return self.refuse(&at, format!("{shown} is no table"), help);
         };
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_digit()) {
             let help = "tables are numbered in the order in which they run: `[0]`, `[1]`, `[2]`";
-            self.refuse(&at, format!("the table `{shown}` is not numbered"), help);
+            self.refuse(&at, format!("the table {shown} is not numbered"), help);
         } else if let Ok(number) = name.parse() {
             self.number(number, &at);
             self.keys(number, &at, table);
         } else {
-            self.refuse(&at, format!("the number `{shown}` is too large"), &format!("at most {}", u64::MAX));
+            self.refuse(&at, format!("the number {shown} is too large"), &format!("at most {}", u64::MAX));
         }
     }
 
@@ -173,7 +170,7 @@ impl<'a> Reading<'a> {
         match self.numbers.get(&number) {
             Some(first) => {
                 let line = self.places.span(first).line;
-                let message = format!("there are two tables with the number {number}");
+                let message = format!("there are two tables with the number `{number}`");
                 self.refuse(at, message, &format!("the first one is in line {line}"));
             }
             None => {
@@ -196,7 +193,7 @@ impl<'a> Reading<'a> {
                 }
                 None => "the only key of a table is `run`",
             };
-            self.refuse(&key.span(), format!("a table has no key `{}`", shown(key.get_ref())), help);
+            self.refuse(&key.span(), format!("a table has no key {}", Quoted::new(key.get_ref())), help);
         }
         match run {
             Some(value) => self.run(number, at, value),
@@ -244,7 +241,8 @@ impl<'a> Reading<'a> {
     fn warn_of_shell(&mut self, run: &Range<usize>, text: &str, program: &str, sign: &ShellSign) {
         let at = self.inside(run, text, sign.at..sign.at + sign.text.len());
         if sign.text == "\n" {
-            let message = format!("no shell reads this: all lines are one command of {}", shown(program));
+            let message =
+                format!("no shell reads this: all lines are one command of {}", Quoted::new(program));
             return self.warn(
                 &at,
                 message,
@@ -296,15 +294,6 @@ impl<'a> Reading<'a> {
         }
         Err(self.wrong)
     }
-}
-
-/// A name for a message: on one line, and not long.
-fn shown(name: &str) -> String {
-    let mut shown: String = name.escape_debug().take(MAX_SHOWN).collect();
-    if name.chars().nth(MAX_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 fn article(kind: &str) -> String {

@@ -73,7 +73,7 @@ fn gaps_and_what_only_a_shell_understands_are_warned_of() {
         ("[0]\nrun = \"echo \\\"$HOME\\\"\"", &["2:7 no shell reads this: `$` is only a part of a word"]),
         (
             "[0]\nrun = \"\"\"\nmake\nmake test\n\"\"\"",
-            &["3:5 no shell reads this: all lines are one command of make"],
+            &["3:5 no shell reads this: all lines are one command of `make`"],
         ),
         ("[0]\nrun = \"\"\"\nmake \\\n  test\n\"\"\"", &[]),
         ("[0]\nrun = \"sh -c 'make && make test > $OUT'\"", &[]),
@@ -123,7 +123,7 @@ run = \"a \\u0000\"
             "8:7 `run` is a string, got an array",
             "10:7 `run` is empty",
             "12:13 this quote is not closed",
-            "13:2 there are two tables with the number 3",
+            "13:2 there are two tables with the number `3`",
             "15:3 `4` is no table",
             "17:2 there is no table 4",
             "18:7 the program is empty",
@@ -148,13 +148,13 @@ fn what_is_no_toml_is_told_with_what_is_wrong_elsewhere() {
                 "4:7 `run` is a string, got an integer",
             ][..],
         ),
-        ("[0]\nrun = 'a'\n[0]\nrun = 'b'\nrun = 'c'", &["3:2 there are two tables with the number 0"]),
+        ("[0]\nrun = 'a'\n[0]\nrun = 'b'\nrun = 'c'", &["3:2 there are two tables with the number `0`"]),
         (
             "[0]\nrun = 'a'\nrun = 'b'\n[1]\nrun = 5\n[1]\n",
             &[
                 "3:1 `run` is there twice",
                 "5:7 `run` is a string, got an integer",
-                "6:2 there are two tables with the number 1",
+                "6:2 there are two tables with the number `1`",
             ],
         ),
         ("[0\nrun = 'a'", &["1:3 unclosed table, expected `]`"]),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::parse_byte_size;
+use crate::model::{Quoted, parse_byte_size};
 
 /// The most processors that can be asked for.
 pub const MAX_CPUS: u32 = 1024;
@@ -15,15 +15,11 @@ pub struct Cpus(u32);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Of processors.
-    #[error("`{0}` is not a number of processors: write it as `500m`, `1.5` or `2`")]
-    Cpus(String),
+    #[error("{0} is not a number of processors: write it as `500m`, `1.5` or `2`")]
+    Cpus(Quoted),
     /// Of memory.
-    #[error("`{0}` is not an amount of memory: write it as `512MiB`, `2g` or bytes")]
-    Memory(String),
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    #[error("{0} is not an amount of memory: write it as `512MiB`, `2g` or bytes")]
+    Memory(Quoted),
 }
 
 impl Cpus {
@@ -42,7 +38,7 @@ impl Cpus {
                 digits(whole).and_then(|whole| whole.checked_mul(1000)?.checked_add(part?))
             }
         };
-        milli.and_then(Cpus::from_milli).ok_or_else(|| AmountError::Cpus(shown(text)))
+        milli.and_then(Cpus::from_milli).ok_or_else(|| AmountError::Cpus(Quoted::new(text)))
     }
 
     /// This many thousandths of a processor, when that is more than none and not too many.
@@ -89,7 +85,7 @@ pub fn parse_memory(text: &str) -> Result<u64, AmountError> {
         Some(shift) => number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift)),
         None => parse_byte_size(text).ok(),
     };
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| AmountError::Memory(shown(text)))
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| AmountError::Memory(Quoted::new(text)))
 }
 
 /// Memory as a bundle reads it: `512MiB`.

@@ -10,7 +10,7 @@ use super::hint::{Hint, Wanted};
 use super::policy::{BundleState, Policy};
 use super::request::{ContainerRequest, NO_NETWORK};
 use crate::config::PolicySettings;
-use crate::model::{Profile, capability, container_user, network_name};
+use crate::model::{Profile, Quoted, capability, container_user, network_name};
 
 /// The processes of a container that neither asks for a number nor has a ceiling.
 pub const DEFAULT_PIDS: u32 = 512;
@@ -281,8 +281,7 @@ impl Judge<'_> {
         if OPENABLE.contains(&name) || name == "network=host" {
             return self.only_disabled(&format!("`{name}`"));
         }
-        let shown = name.chars().take(80).collect::<String>();
-        let reason = format!("`{}` gives the host away, which no profile allows", shown.escape_debug());
+        let reason = format!("{} gives the host away, which no profile allows", Quoted::new(name));
         self.deny(DENIED, reason, None);
     }
 }

@@ -7,6 +7,7 @@ use super::decision::DENIED;
 use super::policy::Policy;
 use super::request::MountRequest;
 use crate::config::{SYSTEM_FOLDERS, is_clean_folder};
+use crate::model::Quoted;
 
 /// Where engines listen, and what they keep their containers in; `*` is any one part of a path.
 const ENGINES: [&str; 12] = [
@@ -40,14 +41,14 @@ impl Judge<'_> {
         let target: PathBuf = mount.target.components().collect();
         if !is_clean_folder(&source) {
             let shown = mount.source.to_string_lossy();
-            return self.invalid(format!("`{}` is not a folder that can be mounted", shorten(&shown)));
+            return self.invalid(format!("{} is not a folder that can be mounted", Quoted::new(&shown)));
         }
         let is_taken = target == Path::new("/")
             || target == Path::new(WORKSPACE)
             || TARGETS.into_iter().any(|taken| target.starts_with(taken));
         if is_taken || !is_clean_folder(&target) {
             let shown = mount.target.to_string_lossy();
-            return self.invalid(format!("`{}` is no place for a folder of the host", shorten(&shown)));
+            return self.invalid(format!("{} is no place for a folder of the host", Quoted::new(&shown)));
         }
         let shown = format!("the folder `{}`", source.display());
         if overlaps(&source, &self.policy.data_dir) {
@@ -109,8 +110,4 @@ fn matches_either_way(source: &Path, pattern: &Path) -> bool {
         .components()
         .zip(pattern.components())
         .all(|(one, other)| one == other || other.as_os_str() == is_any)
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(120).collect::<String>().escape_debug().to_string()
 }

@@ -25,9 +25,6 @@ const COSIGN_DEADLINE: Duration = Duration::from_secs(120);
 /// The most that `cosign` may say, and the longest file of a key or signature, in bytes.
 const MAX_FILE: usize = 256 << 10;
 
-/// The longest part of `cosign`'s complaint that is shown, in characters.
-const MAX_COMPLAINT: usize = 300;
-
 /// What a public key of ECDSA P-256 begins with in DER; the point follows, uncompressed.
 const P256_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
@@ -225,7 +222,7 @@ fn parse_cosign(said: &Answer, image: &ImageRef, by: String) -> Proof {
     if exit.code() != 0 {
         let text = String::from_utf8_lossy(&said.stderr);
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
-        let line: String = line.chars().filter(|c| !c.is_control()).take(MAX_COMPLAINT).collect();
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
         return unsigned(format!("cosign exits with {}: {line}", exit.code()));
     }
     let payloads: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap_or_default();

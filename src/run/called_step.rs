@@ -166,7 +166,7 @@ impl CalledStep {
         hosts: Vec<String>,
     ) -> Result<StepResult, HostError> {
         let call = self.call.step;
-        let title = call.name.clone().unwrap_or_else(|| title(&call.command));
+        let title = title(call.name.as_deref(), &call.command, &self.recorder);
         let container = ContainerStep {
             containers: self.containers,
             request,

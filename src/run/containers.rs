@@ -358,7 +358,7 @@ impl Containers {
 }
 
 /// A decision as it is written down.
-fn fact(job: &str, decision: Decision) -> Fact {
+fn fact(job: &str, decision: Decision) -> Fact<String> {
     Fact::PolicyDecision {
         job: job.to_owned(),
         subject: decision.subject,

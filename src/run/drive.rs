@@ -169,7 +169,7 @@ impl Drive {
     }
 
     /// Writes a fact; one that waits for the disk does so beside the runtime.
-    async fn record(&self, fact: Fact) -> Result<(), String> {
+    async fn record(&self, fact: Fact<String>) -> Result<(), String> {
         let recorder = self.recorder.clone();
         let written = if fact.is_an_end() {
             match tokio::task::spawn_blocking(move || recorder.write(fact)).await {

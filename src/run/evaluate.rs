@@ -106,7 +106,10 @@ impl Loaded {
     ///
     /// # Errors
     /// Gives all mistakes, or the error that the script raised.
-    pub async fn evaluate(&self, vm: &Vm) -> Result<(JobGraph, Vec<DiagnosticFact>), Vec<Diagnostic>> {
+    pub async fn evaluate(
+        &self,
+        vm: &Vm,
+    ) -> Result<(JobGraph, Vec<DiagnosticFact<String>>), Vec<Diagnostic>> {
         let evaluated = vm.evaluate().await;
         if !self.mistakes.is_empty() {
             // An error of the script may only follow from the mistakes that are known.
@@ -165,7 +168,7 @@ impl Loaded {
     }
 
     /// The warnings of the front-end, as facts.
-    fn warnings(&self, registrations: &[Registration]) -> Vec<DiagnosticFact> {
+    fn warnings(&self, registrations: &[Registration]) -> Vec<DiagnosticFact<String>> {
         let lib = self.lib.iter().map(|file| String::from_utf8_lossy(&file.text));
         let calls_container = lib.chain([self.text.as_str().into()]).any(|text| text.contains(CONTAINER));
         let unreached = unreached_services(registrations, (self.entry(), &self.text), calls_container);

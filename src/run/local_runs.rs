@@ -249,7 +249,7 @@ fn settle(run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> 
     problems.extend(folder.remove_tree(WORK).err().map(|left| left.to_string()));
     let record = RunRecord::read(run_dir);
     if record.outcome.is_none() {
-        let reason = Some("quire was killed before the run had ended".to_owned());
+        let reason = Some("quire was killed before the run had ended".into());
         let end = Fact::RunEnded { outcome: Outcome::Interrupted.as_str().to_owned(), reason };
         let written = JournalWriter::open(&run_dir.join(JOURNAL)).and_then(|mut journal| journal.append(end));
         problems.extend(written.err().map(|error| chain(&error)));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::journal::{Fact, JOURNAL, JournalError, JournalWriter};
 use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
 use crate::model::SecretName;
-use crate::secret::{RedactStream, Redactor};
+use crate::secret::{RedactStream, RedactedText, Redactor};
 
 /// The folder of logs in a run's folder.
 pub const LOG_FOLDER: &str = "log";
@@ -30,6 +30,7 @@ pub struct Recorder {
 
 /// A filter that takes secrets out and remembers which there were.
 pub(super) struct RedactFilter {
+    redactor: Redactor,
     stream: RedactStream,
     found: FoundSecrets,
 }
@@ -60,8 +61,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When it could not be written: then nothing that follows from it may be done.
-    pub fn write(&self, fact: Fact) -> Result<(), JournalError> {
-        let fact = fact.redacted(&|text| self.redactor.text(text));
+    pub fn write(&self, fact: Fact<String>) -> Result<(), JournalError> {
+        let fact = fact.redacted(&self.redactor);
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(fact)
     }
 
@@ -76,7 +77,7 @@ impl Recorder {
     }
 
     /// A text without secrets.
-    pub fn redact(&self, text: &str) -> String {
+    pub fn redact(&self, text: &str) -> RedactedText {
         self.redactor.text(text)
     }
 
@@ -96,7 +97,11 @@ impl Recorder {
 
     fn log(&self, path: &Path, limit: u64) -> Result<(StepLog, FoundSecrets), LogError> {
         let found = FoundSecrets::default();
-        let filter = || RedactFilter { stream: self.redactor.stream(), found: Arc::clone(&found) };
+        let filter = || RedactFilter {
+            redactor: self.redactor.clone(),
+            stream: self.redactor.stream(),
+            found: Arc::clone(&found),
+        };
         let log = LogWriter::create(path, LogLimit::new(limit), filter)?;
         Ok((log, found))
     }
@@ -148,6 +153,10 @@ impl Filter for RedactFilter {
 
     fn quiet(&mut self) -> Vec<u8> {
         self.stream.flush_safe().into_bytes()
+    }
+
+    fn remove_cut_value(&self, kept: &mut Vec<u8>) {
+        self.redactor.remove_cut_value(kept);
     }
 }
 

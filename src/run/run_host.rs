@@ -164,7 +164,7 @@ impl JobHost for RunHost {
             }
         }
         let StepSlot { number, stop, active, place, .. } = slot;
-        let title = call.name.clone().unwrap_or_else(|| title(&call.command));
+        let title = title(call.name.as_deref(), &call.command, &self.recorder);
         let spec = StepSpec {
             name: format!("{job}/{number}"),
             env,

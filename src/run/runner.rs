@@ -224,7 +224,7 @@ fn variables(pairs: &[(String, String)]) -> BTreeMap<OsString, OsString> {
     pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn write(recorder: &Recorder, fact: Fact) -> Result<(), RunnerError> {
+fn write(recorder: &Recorder, fact: Fact<String>) -> Result<(), RunnerError> {
     recorder.write(fact).map_err(|error| RunnerError::Broken(chain(&error)))
 }
 
@@ -240,7 +240,7 @@ fn log_errors_to(path: &Path) {
     }
 }
 
-fn opened(spec: &RunSpec, ref_name: &RefName, new: CommitId) -> Fact {
+fn opened(spec: &RunSpec, ref_name: &RefName, new: CommitId) -> Fact<String> {
     Fact::RunOpened {
         repo: spec.repo.clone(),
         number: spec.number,
@@ -330,7 +330,8 @@ async fn conduct(
     io: tokio::runtime::Handle,
     executor: Arc<Host>,
 ) -> Result<Ended, RunnerError> {
-    let failed = |problem: String| RunnerError::Broken(problem);
+    let redactor = execution.recorder.clone();
+    let failed = |problem: String| RunnerError::Broken(redactor.redact(&problem).into_string());
     let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let (policy, variables) = (execution.policy, execution.engine_environment);
@@ -417,7 +418,7 @@ async fn admit(led: &mut Drive, superseded_by: Option<u64>, has_slot: bool) -> R
 }
 
 /// Warnings about secrets that are too short to be masked.
-fn unmasked(recorder: &Recorder) -> Vec<DiagnosticFact> {
+fn unmasked(recorder: &Recorder) -> Vec<DiagnosticFact<String>> {
     let warning = |name: &SecretName| {
         let message = format!("the secret `{name}` has fewer than 4 bytes and is not masked in output");
         let diagnostic = Diagnostic::error("config.fnl", message).help("choose a longer value");

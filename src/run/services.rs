@@ -230,7 +230,7 @@ fn launch(
     let step = Step {
         job: starting.job.clone(),
         number,
-        title: format!("service {}", service.name),
+        title: starting.recorder.redact(&format!("service {}", service.name)),
         line: None,
         work: Work::Container(Box::new(container)),
         stop: stop.subscribe(),

@@ -11,15 +11,16 @@ use crate::executor::{Host, OutOfMemory, StepEnd, StepError, StepSpec};
 use crate::journal::Fact;
 use crate::model::{Outcome, chain};
 use crate::script::{Command, HostError, StepResult};
+use crate::secret::RedactedText;
 
-/// The longest title of a step, in characters.
+/// The longest title of a step that its script did not name, in characters.
 const MAX_TITLE: usize = 100;
 
 /// One step on its way.
 pub(super) struct Step {
     pub(super) job: String,
     pub(super) number: u32,
-    pub(super) title: String,
+    pub(super) title: RedactedText,
     pub(super) line: Option<u32>,
     pub(super) work: Work,
     pub(super) stop: watch::Receiver<bool>,
@@ -41,7 +42,7 @@ impl Step {
     pub(super) async fn run(self, executor: Arc<Host>, recorder: Recorder) -> Result<StepResult, HostError> {
         let failed = |error: &dyn std::error::Error| HostError::Broken(chain(error));
         let Step { job, number, title, line, work, stop } = self;
-        let started = Fact::StepStarted { job: job.clone(), step: number, title: title.clone(), line };
+        let started = Fact::StepStarted { job: job.clone(), step: number, title: title.to_string(), line };
         recorder.write(started).map_err(|error| failed(&error))?;
         let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
         let (mut problem, began) = (None, Instant::now());
@@ -94,7 +95,7 @@ impl Step {
             truncated: end.truncated,
             timed_out: end.timed_out,
             step: number,
-            title,
+            title: title.into_string(),
         })
     }
 }
@@ -124,18 +125,17 @@ fn notes(end: &StepEnd) -> Vec<String> {
     memory.into_iter().chain(survivors).collect()
 }
 
-/// The end of a step that could not be run, with the reason, which is redacted, in its log: a failed
-/// step, so that the job fails.
-pub(super) fn refuse(reason: String, log: &mut super::recorder::StepLog, began: Instant) -> StepEnd {
+/// The end of a step that could not be run, with the reason in its log: a failed step, so that the job fails.
+pub(super) fn refuse(reason: RedactedText, log: &mut super::recorder::StepLog, began: Instant) -> StepEnd {
     let duration = began.elapsed();
     if let Err(problem) = log.note(&reason) {
-        tracing::warn!(%problem, reason, "why a step could not run is not in its log");
+        tracing::warn!(%problem, %reason, "why a step could not run is not in its log");
     }
     StepEnd {
         exit: 126,
-        stderr: reason.clone().into_bytes(),
+        stderr: reason.as_bytes().to_vec(),
         duration,
-        missing: Some(reason),
+        missing: Some(reason.into_string()),
         ..StepEnd::default()
     }
 }
@@ -166,21 +166,16 @@ pub(super) fn argv(command: &Command) -> Vec<Vec<u8>> {
     }
 }
 
-/// What a step is called when its script does not say: the first line of a text, the words of a list.
-pub(super) fn title(command: &Command) -> String {
-    let text = match command {
-        Command::Shell(text) => {
-            String::from_utf8_lossy(text).trim().lines().next().unwrap_or_default().to_owned()
-        }
-        Command::Argv(argv) => {
+/// What a step is called: what its script says; else the first line of a text, the words of a list.
+pub(super) fn title(name: Option<&str>, command: &Command, recorder: &Recorder) -> RedactedText {
+    let text = match (name, command) {
+        (Some(name), _) => return recorder.redact(name),
+        (None, Command::Shell(text)) => String::from_utf8_lossy(text).into_owned(),
+        (None, Command::Argv(argv)) => {
             argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")
         }
     };
-    if text.chars().count() <= MAX_TITLE {
-        text
-    } else {
-        text.chars().take(MAX_TITLE - 1).chain(['…']).collect()
-    }
+    recorder.redact(&text).first_line().shorten(MAX_TITLE)
 }
 
 fn quoted(word: &str) -> String {

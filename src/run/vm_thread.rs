@@ -25,7 +25,7 @@ enum Command {
 }
 
 /// What a pipeline turned out to be.
-pub type Evaluated = Result<(JobGraph, Vec<DiagnosticFact>), Vec<Diagnostic>>;
+pub type Evaluated = Result<(JobGraph, Vec<DiagnosticFact<String>>), Vec<Diagnostic>>;
 
 /// A handle to the VM's thread, which ends when this is dropped and its jobs have ended.
 pub struct VmThread {

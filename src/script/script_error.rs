@@ -12,8 +12,8 @@ use mlua::{Error, Lua, UserData, Value};
 pub(super) const MAX_TRACE: usize = 20;
 /// The most frames that are looked at.
 const MAX_FRAMES: usize = 2_000;
-/// The longest text of an error, in bytes.
-const MAX_MESSAGE: usize = 4_000;
+/// The longest text of an error, in bytes. It is kept whole: what writes it down redacts it first and shortens it then.
+const MAX_MESSAGE: usize = 4 << 20;
 
 /// A line of a file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl std::error::Error for ScriptError {}
 impl ScriptError {
     /// An error with a text and maybe a place.
     pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> ScriptError {
-        let message = cut(demangled(message.into()));
+        let message = whole_or_size(demangled(message.into()));
         let help = help_for(&message);
         let trace = place.iter().cloned().collect();
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), Some(place.line)));
@@ -246,14 +246,9 @@ fn demangled(message: String) -> String {
     out
 }
 
-fn cut(mut message: String) -> String {
-    if message.len() > MAX_MESSAGE {
-        let end = (0..=MAX_MESSAGE).rev().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
-        let left = message.len() - end;
-        message.truncate(end);
-        message.push_str(&format!("… ({left} more bytes)"));
-    }
-    message
+/// The text, or how long it is: a part of it could end within a secret.
+fn whole_or_size(message: String) -> String {
+    if message.len() <= MAX_MESSAGE { message } else { format!("an error of {} bytes", message.len()) }
 }
 
 /// What a user can do who called something that is not in the sandbox.
@@ -310,9 +305,10 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_cut_with_a_count() {
-        let error = ScriptError::new("é".repeat(MAX_MESSAGE), None);
-        assert!(error.message.ends_with("(4000 more bytes)"), "{}", error.message.len());
+    fn a_message_is_whole_or_only_its_size() {
+        let length = |bytes: usize| ScriptError::new("x".repeat(bytes), None).message.len();
+        assert_eq!(length(MAX_MESSAGE), MAX_MESSAGE);
+        assert_eq!(ScriptError::new("x".repeat(MAX_MESSAGE + 1), None).message, "an error of 4194305 bytes");
     }
 
     #[test]

@@ -9,6 +9,8 @@
 use mlua::{Lua, Table, Value};
 use serde_json::{Map, Number, Value as Json};
 
+use crate::model::Quoted;
+
 /// The deepest nesting.
 const MAX_DEPTH: usize = 100;
 /// The most values in one document.
@@ -259,8 +261,7 @@ fn at(path: &[String]) -> String {
         return "the value".to_owned();
     }
     let path: String = path.concat();
-    let shown: String = path.trim_start_matches('.').chars().take(200).collect();
-    format!("`{shown}`")
+    Quoted::new(path.trim_start_matches('.')).to_string()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]

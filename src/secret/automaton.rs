@@ -67,6 +67,8 @@ struct Node {
     fallback: u32,
     /// How many bytes that were read last may begin a needle. A node without children goes on nowhere itself.
     live: u32,
+    /// Whether those bytes are all the same.
+    is_row: bool,
     /// The longest needle that ends here.
     longest: u32,
 }
@@ -80,7 +82,14 @@ impl Automaton {
             .map(|(n, owners)| (&**n, owners))
             .collect();
         let mut automaton = Automaton { nodes: Vec::new(), rows: Vec::new(), matches: Vec::new() };
-        automaton.nodes.push(Node { byte: 0, children: 1, fallback: 0, live: 0, longest: NONE });
+        automaton.nodes.push(Node {
+            byte: 0,
+            children: 1,
+            fallback: 0,
+            live: 0,
+            is_row: true,
+            longest: NONE,
+        });
         // For each node the needles that pass through it.
         let mut through = Vec::new();
         through.push(0..sorted.len());
@@ -118,6 +127,11 @@ impl Automaton {
         self.nodes[state.index()].live as usize
     }
 
+    /// The same for output that has ended: none when they are one character in a row, as in a line of `-----`.
+    pub(super) fn telling(&self, state: State) -> usize {
+        if self.nodes[state.index()].is_row { 0 } else { self.live(state) }
+    }
+
     /// The needles that end in a state, from the longest; each with its number.
     pub(super) fn matches(&self, state: State) -> impl Iterator<Item = (usize, &Match)> {
         let numbered = |number: u32| self.matches.get(number as usize).map(|found| (number as usize, found));
@@ -146,13 +160,16 @@ impl Automaton {
             let byte = needle[depth];
             let same = sorted[rest.clone()].partition_point(|(other, _)| other[depth] == byte);
             let fallback = if depth == 0 { 0 } else { self.fall(shallower, byte) };
-            let child = Node { byte, children: NONE, fallback, live: depth as u32 + 1, longest: NONE };
+            let is_row = self.nodes[at].is_row && (depth == 0 || byte == self.nodes[at].byte);
+            let child =
+                Node { byte, children: NONE, fallback, live: depth as u32 + 1, is_row, longest: NONE };
             self.nodes.push(child);
             through.push(rest.start..rest.start + same);
             rest.start += same;
         }
         if self.children(at).is_empty() {
             self.nodes[at].live = self.nodes[shallower].live;
+            self.nodes[at].is_row = self.nodes[shallower].is_row;
         }
     }
 

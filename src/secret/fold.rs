@@ -78,6 +78,11 @@ impl Folded {
         automaton.live(self.state)
     }
 
+    /// The same for a text that has ended; see [`Automaton::telling`].
+    pub(super) fn telling(&self, automaton: &Automaton) -> usize {
+        automaton.telling(self.state)
+    }
+
     fn steps_over(&mut self, automaton: &Automaton, byte: u8) -> bool {
         let in_gap = self.gap > 0;
         let goes_on = in_gap && is_indent(byte);

@@ -3,7 +3,8 @@
 //! - `needle.rs` lists the forms of a value that must be found (`encode.rs`, `escape.rs` write them);
 //! - `automaton.rs` finds all of them in one walk over the bytes;
 //! - `fold.rs` lets that walk step over line breaks, so that a wrapped form is the same needle as an unwrapped one;
-//! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all.
+//! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all;
+//! - `redacted_text.rs` is a text that has passed: the only one that is shortened.
 //!
 //! Invariants:
 //! - The result depends on the bytes alone, not on how they were cut into chunks.
@@ -28,11 +29,13 @@ mod escape;
 mod fold;
 mod grant;
 mod needle;
+mod redacted_text;
 mod redactor;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues, lend, read_value};
+pub use redacted_text::RedactedText;
 pub use redactor::{MARK, Redacted, Redactor};
 pub use stream::RedactStream;

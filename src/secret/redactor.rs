@@ -7,11 +7,15 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::model::SecretName;
 use crate::secret::RedactStream;
+use crate::secret::RedactedText;
 use crate::secret::automaton::Automaton;
 use crate::secret::needle::{MIN_VALUE, Needles};
 
 /// What stands where a secret was.
 pub const MARK: &str = "<redacted>";
+
+/// How many bytes are redacted at once.
+const CHUNK: usize = 64 << 10;
 
 /// Bytes with every known secret removed. Only a [`Redactor`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,9 +93,20 @@ impl Redactor {
     }
 
     /// Redacts a text that is complete. A value that is not UTF-8 may leave a damaged character beside its mark.
-    pub fn text(&self, text: &str) -> String {
+    pub fn text(&self, text: &str) -> RedactedText {
         let bytes = self.bytes(text.as_bytes()).0;
-        String::from_utf8(bytes).unwrap_or_else(|err| String::from_utf8_lossy(err.as_bytes()).into_owned())
+        let lossy = |err: std::string::FromUtf8Error| String::from_utf8_lossy(err.as_bytes()).into_owned();
+        RedactedText::new(String::from_utf8(bytes).unwrap_or_else(lossy))
+    }
+
+    /// Takes the beginning of a value, of 4 bytes or more, off the end of bytes that were cut there: what it was is not
+    /// known to who gets it.
+    pub fn remove_cut_value(&self, bytes: &mut Vec<u8>) {
+        let mut stream = self.stream();
+        for chunk in bytes.chunks(CHUNK) {
+            stream.push(chunk);
+        }
+        bytes.truncate(bytes.len().saturating_sub(stream.cut_value() as usize));
     }
 
     /// A stream for one output, which has its own memory of what was cut off.

@@ -74,7 +74,14 @@ impl RedactStream {
     }
 
     /// Gives what is left. What is pushed after this is another output, which has nothing to do with the first.
+    ///
+    /// The beginning of a needle that the output ends with is masked when it has 4 bytes or more: a step that was killed,
+    /// or a text that was cut, ends within a value.
     pub fn finish(&mut self) -> Redacted {
+        let cut = self.cut_value();
+        if cut > 0 {
+            self.mask(self.read - cut);
+        }
         let rest = self.release(self.read);
         (self.verbatim, self.folded) = (State::default(), Folded::default());
         (self.read, self.held_from, self.after_mark) = (0, 0, false);
@@ -96,6 +103,13 @@ impl RedactStream {
     /// How many bytes are held back.
     pub fn pending(&self) -> usize {
         self.held.len()
+    }
+
+    /// How many bytes at the end begin a needle, if that has 4 or more there.
+    pub(super) fn cut_value(&self) -> u64 {
+        let verbatim = self.known.verbatim.telling(self.verbatim);
+        let folded = self.folded.telling(&self.known.folded);
+        self.read - self.first_of(verbatim, folded, MIN_LIVE)
     }
 
     fn scan(&mut self, chunk: &[u8]) {
@@ -129,8 +143,10 @@ impl RedactStream {
 
     /// The first byte of the stream that may belong to a needle of which `min_live` bytes or more were read.
     fn decided(&self, min_live: usize) -> u64 {
-        let verbatim = self.known.verbatim.live(self.verbatim);
-        let folded = self.folded.live(&self.known.folded);
+        self.first_of(self.known.verbatim.live(self.verbatim), self.folded.live(&self.known.folded), min_live)
+    }
+
+    fn first_of(&self, verbatim: usize, folded: usize, min_live: usize) -> u64 {
         let mut decided = self.read;
         if verbatim >= min_live {
             decided = decided.min(self.read.saturating_sub(verbatim as u64));

@@ -8,6 +8,7 @@ use crate::executor::{sweep_children, sweep_run};
 use crate::http::{App, Wake};
 use crate::journal::{Fact, JOURNAL, JournalReader, JournalWriter, RunRecord};
 use crate::model::{Outcome, RunMark, Timestamp, chain};
+use crate::secret::Redactor;
 use crate::store::{self, RunRow};
 use crate::sys::children;
 use crate::sys::clock;
@@ -181,7 +182,9 @@ pub(super) fn interrupt(run_dir: &Path, reason: String) -> Result<(), String> {
     if let Err(error) = crate::run::Workspace::new(run_dir.join("work")).remove() {
         tracing::warn!(%error, run_dir = %run_dir.display(), "a workspace could not be removed");
     }
+    // The server does not know the run's secrets; the reason is its own, with the names of programs.
     let fact = Fact::RunEnded { outcome: Outcome::Interrupted.as_str().to_owned(), reason: Some(reason) };
+    let fact = fact.redacted(&Redactor::none());
     let mut journal = JournalWriter::open(&run_dir.join(JOURNAL)).map_err(|error| chain(&error))?;
     journal.append(fact).map_err(|error| chain(&error))
 }

@@ -356,7 +356,7 @@ pub fn complaint(stderr: &[u8]) -> String {
     for prefix in ["docker: ", "Error: ", "Error response from daemon: "] {
         line = line.strip_prefix(prefix).unwrap_or(line);
     }
-    line.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The last line that an engine wrote, which says what is wrong: lines before it are warnings. After it there can be

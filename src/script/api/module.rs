@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use mlua::{Error, Lua, MultiValue, Table, Value};
 
 use super::{Answer, Shared, kind, text};
-use crate::model::suggest;
+use crate::model::{MAX_QUOTED, Quoted, suggest};
 use crate::script::registration;
 use crate::script::sandbox::load_module;
 use crate::script::script_error::current_place;
@@ -56,14 +56,14 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
 const MAX_LISTED: usize = 20;
 
 fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown: String = name.chars().take(100).collect();
-    if let Some(meant) = suggest(&shown, names.clone()) {
-        return format!("no {what} is called `{shown}`; did you mean `{meant}`?");
+    let shown = Quoted::new(name);
+    if let Some(meant) = suggest(name, names.clone()).filter(|_| name.len() <= MAX_QUOTED) {
+        return format!("no {what} is called {shown}; did you mean `{meant}`?");
     }
     let listed: Vec<&str> = names.clone().take(MAX_LISTED).collect();
     let more = if names.count() > MAX_LISTED { " …" } else { "" };
     match listed.is_empty() {
-        true => format!("no {what} is called `{shown}`; there are none"),
-        false => format!("no {what} is called `{shown}`; there are `{}`{more}", listed.join("` `")),
+        true => format!("no {what} is called {shown}; there are none"),
+        false => format!("no {what} is called {shown}; there are `{}`{more}", listed.join("` `")),
     }
 }

@@ -41,6 +41,12 @@ impl Oracle {
                 }
             }
         }
+        let ends = [(&self.0.verbatim, unfolded(text)), (&self.0.folded, folded(text))];
+        let cut = ends.iter().filter_map(|(needles, text)| cut_from(text, needles)).min();
+        if let Some(cut) = cut {
+            let shown = shown.iter().map(|(_, shown)| *shown).max().unwrap_or(0);
+            masked[cut.max(shown)..].fill(true);
+        }
         let mut out = Vec::new();
         for (place, byte) in text.iter().enumerate() {
             if !masked[place] {
@@ -86,6 +92,14 @@ fn folded(text: &[u8]) -> Vec<(u16, usize)> {
 
 fn spells(window: &[(u16, usize)], needle: &[u8]) -> bool {
     window.iter().zip(needle).all(|((symbol, _), byte)| *symbol == u16::from(*byte))
+}
+
+/// The same at the end of a text, unless it is one symbol in a row.
+fn cut_from(text: &[(u16, usize)], needles: &Owners) -> Option<usize> {
+    let start = live_from(text, needles)?;
+    let tail = text.iter().filter(|(_, place)| *place >= start).map(|(symbol, _)| *symbol);
+    let symbols: BTreeSet<u16> = tail.collect();
+    (symbols.len() > 1).then_some(start)
 }
 
 /// Where the longest beginning of an incomplete needle starts with which a text ends, if it has 4 bytes or more.

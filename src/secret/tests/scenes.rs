@@ -12,7 +12,7 @@ fn values_at_the_limits() {
     let values: [&[u8]; 6] = [b"", b"a", b"abc", b"wxyz", b"1234567", b"    "];
     let redactor = redactor(&values);
     assert_eq!(redactor.unmasked(), [name(0), name(1), name(2)]);
-    assert_eq!(redactor.text("a abc wxyz! 1234567. 123456"), "a abc <redacted>! <redacted>. 123456");
+    assert_eq!(redactor.text("a abc wxyz! 1234567. 123456."), "a abc <redacted>! <redacted>. 123456.");
     assert_eq!(redactor.text("x    y"), "x<redacted>y");
     assert_eq!(redactor.text("d3h5eg== 7778797a"), "<redacted> <redacted>");
     assert_eq!(redactor.text("wx\nyz"), "wx\nyz", "a short value does not go over a line break");
@@ -30,7 +30,7 @@ fn no_secret_changes_nothing_and_holds_nothing() {
 #[test]
 fn a_secret_that_begins_another_leaves_no_tail() {
     let redactor = redactor(&[b"token-1", b"token-1-and-more", b"n-1-a"]);
-    assert_eq!(redactor.text("token-1-and-more token-1 token-1-and"), "<redacted> <redacted> <redacted>nd");
+    assert_eq!(redactor.text("token-1-and-more token-1 token-1-and"), "<redacted> <redacted> <redacted>");
     let mut stream = redactor.stream();
     for byte in b"token-1-and-more" {
         let out = stream.push(&[*byte]);
@@ -67,9 +67,9 @@ fn a_key_inside_a_json_secret_is_found_when_it_is_taken_out() {
 fn lines_that_say_nothing_are_no_needles() {
     let redactor = redactor(&[b"{\n  \"key\": \"abcdefgh\"\n  }\n}\n--------\n"]);
     assert_eq!(redactor.text("{ } -------- \"key\":\n}\n"), "{ } -------- \"key\":\n}\n");
-    assert_eq!(redactor.text("{\n\"key\": \"abcdefgh\"\n}"), "{\n<redacted>\n}");
-    let compact = redactor.text("{\"key\": \"abcdefgh\"}");
-    assert_eq!(compact, "{<redacted>}");
+    assert_eq!(redactor.text("{\n\"key\": \"abcdefgh\"\n}."), "{\n<redacted>\n}.");
+    let compact = redactor.text("{\"key\": \"abcdefgh\"}.");
+    assert_eq!(compact, "{<redacted>}.");
 }
 
 #[test]
@@ -164,6 +164,34 @@ fn a_prompt_is_shown_in_a_silence() {
     assert_eq!(stream.flush_safe().as_bytes(), b"pas");
     assert_eq!(stream.push(b"sword").as_bytes(), MARK.as_bytes());
     assert_eq!(stream.pending(), 0);
+}
+
+#[test]
+fn the_beginning_of_a_value_at_the_end_is_masked() {
+    let redactor = redactor(&[b"ghp_16C7e42F292c6912", b"-----BEGIN KEY-----\nabcdefgh"]);
+    assert_eq!(redactor.text("token ghp_16C7e42F292c691"), "token <redacted>");
+    assert_eq!(redactor.text("token ghp_\n\n"), "token <redacted>");
+    assert_eq!(redactor.text("token ghp"), "token ghp");
+    assert_eq!(redactor.text("Z2hwXzE2QzdlNDJGMjky"), "<redacted>", "base64");
+    assert_eq!(redactor.text("------\n-----"), "------\n-----", "a line of dashes says nothing");
+    assert_eq!(redactor.text("-----BEGIN"), "<redacted>");
+    let mut stream = redactor.stream();
+    assert_eq!(stream.push(b"ghp").as_bytes(), b"");
+    assert_eq!(stream.flush_safe().as_bytes(), b"ghp");
+    assert_eq!(stream.push(b"_16C7e42F292c691").as_bytes(), b"");
+    assert_eq!(stream.finish().as_bytes(), MARK.as_bytes());
+}
+
+#[test]
+fn what_was_cut_loses_the_beginning_of_a_value() {
+    let redactor = redactor(&[b"ghp_16C7e42F292c6912"]);
+    for (cut, left) in
+        [("a ghp_16C7e42F292c691", "a "), ("a ghp_16C7e42F292c6912", "a ghp_16C7e42F292c6912"), ("a", "a")]
+    {
+        let mut bytes = cut.as_bytes().to_vec();
+        redactor.remove_cut_value(&mut bytes);
+        assert_eq!(bytes, left.as_bytes(), "{cut}");
+    }
 }
 
 #[test]

@@ -170,6 +170,8 @@ impl Sink for Watched {
         Ok(())
     }
 
+    fn remove_cut_value(&self, _: &mut Vec<u8>) {}
+
     fn quiet(&mut self) -> Result<(), LogError> {
         self.1.send_replace(self.0.clone());
         Ok(())
@@ -200,6 +202,8 @@ impl Sink for Full {
         let source = std::io::ErrorKind::StorageFull.into();
         Err(LogError::Write { path: "/full".into(), source })
     }
+
+    fn remove_cut_value(&self, _: &mut Vec<u8>) {}
 
     fn quiet(&mut self) -> Result<(), LogError> {
         Ok(())

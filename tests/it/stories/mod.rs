@@ -80,6 +80,7 @@ stories! {
     sandbox
     secret_scopes
     secret_sources
+    secrets_cut
     secrets_masked
     secrets_refused
     server_down_and_up
