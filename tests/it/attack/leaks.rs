@@ -42,7 +42,8 @@ impl Leaks {
         if let Some(at) = self.shorts.iter().find_map(|short| place_of(bytes, short)) {
             return Some(described("as it is", bytes, at));
         }
-        let views: [(&str, Vec<u8>); 9] = [
+        let dumped = undumped(bytes);
+        let views: [(&str, Vec<u8>); 12] = [
             ("as it is", bytes.to_vec()),
             ("without escapes and breaks", plain(bytes)),
             ("unescaped", unescaped(bytes)),
@@ -52,6 +53,9 @@ impl Leaks {
             ("base64 2", base64(bytes, 2)),
             ("base64 3", base64(bytes, 3)),
             ("hexadecimal", [hexadecimal(bytes, 0), hexadecimal(bytes, 1)].concat()),
+            ("a dump", hexadecimal(&dumped, 0)),
+            ("a dump of words", swapped(&dumped)),
+            ("columns", without_space(&unescaped(&dumped))),
         ];
         views.iter().find_map(|(name, view)| self.in_view(view).map(|at| described(name, view, at)))
     }
@@ -244,4 +248,33 @@ fn hexadecimal(bytes: &[u8], phase: usize) -> Vec<u8> {
         }
     }
     out
+}
+
+/// The bytes of dumps, without addresses before them and characters after them.
+fn undumped(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let address = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let line = if matches!(address, 6..=8) { &line[address..] } else { line };
+        let line = line.strip_prefix(b":").unwrap_or(line);
+        let mut end = line.windows(3).position(|three| three == b"  |").unwrap_or(line.len());
+        if line.len() > 41 && matches!(address, 6..=8) && line[39..].windows(2).any(|two| two == b"  ") {
+            end = end.min(41);
+        }
+        out.extend_from_slice(&line[..end]);
+        out.push(b'\n');
+    }
+    out
+}
+
+/// Hexadecimal words of two bytes, of which the second comes first.
+fn swapped(bytes: &[u8]) -> Vec<u8> {
+    let mut out = hexadecimal(bytes, 0);
+    out.retain(|byte| *byte != 0);
+    out.chunks_mut(2).for_each(|pair| pair.reverse());
+    out
+}
+
+fn without_space(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }

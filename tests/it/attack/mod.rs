@@ -20,6 +20,7 @@
 
 #![allow(dead_code, reason = "the parts are written one after another: remove it with the last one")]
 
+mod encodings;
 mod leaks;
 mod random;
 mod redactor;

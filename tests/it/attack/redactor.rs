@@ -1,15 +1,17 @@
 //! The redactor by itself: thousands of texts a second, cut anywhere, with silences.
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use quire::model::SecretName;
 use quire::secret::Redactor;
 
+use super::encodings::{ENCODINGS, Encoding};
 use super::leaks::Leaks;
 use super::{Attack, Count, Harm, Random, values};
 
 /// Texts of one round.
 const TEXTS: usize = 60;
+
+/// A part of a text: how it was written, and its bytes.
+type Piece = (&'static str, Vec<u8>);
 
 #[test]
 fn no_text_keeps_a_part_of_a_value() {
@@ -19,15 +21,28 @@ fn no_text_keeps_a_part_of_a_value() {
         let redactor = redactor_of(&values);
         let leaks = Leaks::of(values.iter().map(Vec::as_slice));
         for _ in 0..TEXTS {
-            let text = text_of(&values, &mut random);
+            let pieces = pieces_of(&values, &mut random);
+            let text: Vec<u8> = pieces.iter().flat_map(|(_, bytes)| bytes).copied().collect();
             let out = redacted(&redactor, &text, &mut random);
             attack.count(Count::Inputs, 1);
             if let Some(leak) = leaks.find(&out) {
-                attack.harm(Harm::Leak, &format!("{leak}\nof the text {}", text.escape_ascii()));
+                attack.harm(Harm::Leak, &smallest(&redactor, &leaks, &pieces, &leak));
             }
         }
     }
     attack.finish();
+}
+
+/// The piece that leaks by itself, or all of them.
+fn smallest(redactor: &Redactor, leaks: &Leaks, pieces: &[Piece], leak: &str) -> String {
+    let alone = pieces.iter().find_map(|(name, bytes)| {
+        let leak = leaks.find(redactor.bytes(bytes).as_bytes())?;
+        Some(format!("{name}: {leak}\nof {}", bytes.escape_ascii()))
+    });
+    alone.unwrap_or_else(|| {
+        let pieces = pieces.iter().map(|(name, bytes)| format!("{name}: {}", bytes.escape_ascii()));
+        format!("together: {leak}\nof {}", pieces.collect::<Vec<_>>().join("\n"))
+    })
 }
 
 fn redactor_of(values: &[Vec<u8>]) -> Redactor {
@@ -38,37 +53,27 @@ fn redactor_of(values: &[Vec<u8>]) -> Redactor {
 }
 
 /// Values in several forms between other words.
-fn text_of(values: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut text = Vec::new();
+fn pieces_of(values: &[Vec<u8>], random: &mut Random) -> Vec<Piece> {
+    let mut pieces = Vec::new();
     for _ in 0..random.between(1, 4) {
-        text.extend_from_slice(
-            random.pick(&["", "\n", "x=", "Authorization: Bearer ", "0123456789 "]).as_bytes(),
-        );
-        let value = random.pick(values);
-        text.extend(encoded(value, random));
-        text.extend_from_slice(random.pick(&["", "\n", " ", "\"\n", "tail"]).as_bytes());
+        let before = random.pick(&["", "\n", "x=", "Authorization: Bearer ", "0123456789 "]);
+        pieces.push(("before", before.as_bytes().to_vec()));
+        pieces.push({
+            let value = random.pick(values).clone();
+            encoded(&value, random)
+        });
+        let after = random.pick(&["", "\n", " ", "\"\n", "tail"]);
+        pieces.push(("after", after.as_bytes().to_vec()));
     }
-    text
+    pieces
 }
 
-fn encoded(value: &[u8], random: &mut Random) -> Vec<u8> {
+fn encoded(value: &[u8], random: &mut Random) -> Piece {
     if value.len() < 8 {
-        return value.to_vec();
+        return ("plain", value.to_vec());
     }
-    let hex = |upper: bool, between: &str| {
-        let digits =
-            value.iter().map(|byte| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") });
-        digits.collect::<Vec<_>>().join(between).into_bytes()
-    };
-    match random.below(8) {
-        0 => STANDARD.encode(value).into_bytes(),
-        1 => URL_SAFE_NO_PAD.encode([b"xy", value].concat()).into_bytes(),
-        2 => hex(false, ""),
-        3 => hex(true, ":"),
-        4 => hex(false, " "),
-        5 => value.iter().map(|byte| format!("%{byte:02X}")).collect::<String>().into_bytes(),
-        _ => value.to_vec(),
-    }
+    let (name, write): &Encoding = random.pick(ENCODINGS);
+    (name, write(value, random))
 }
 
 /// Redacts a text that comes in pieces of any length, with silences between some.

@@ -13,6 +13,9 @@ const SEED: u64 = 20_261_129;
 /// The most failures of one kind that are described.
 const MAX_DESCRIBED: u64 = 20;
 
+/// The most that is shown of an input, in characters.
+const MAX_INPUT: usize = 3000;
+
 /// What is counted besides failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Count {
@@ -152,6 +155,7 @@ impl Attack {
         let count = self.harms.entry(harm).or_default();
         *count += 1;
         if *count <= MAX_DESCRIBED {
+            let input: String = input.chars().take(MAX_INPUT).collect();
             eprintln!("attack: {}: {}: {input}\n{}", self.part, harm.name(), self.repeat());
         }
     }
