@@ -128,7 +128,7 @@ fn html_entity(byte: u8) -> Option<String> {
 
 fn json(value: &[u8]) -> Vec<u8> {
     let quoted = serde_json::Value::from(String::from_utf8_lossy(value)).to_string();
-    quoted[1..quoted.len() - 1].as_bytes().to_vec()
+    quoted.as_bytes()[1..quoted.len() - 1].to_vec()
 }
 
 fn ascii_json(value: &[u8]) -> Vec<u8> {

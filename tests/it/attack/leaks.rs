@@ -6,7 +6,7 @@ use std::collections::HashSet;
 const WINDOW: usize = 8;
 
 /// What is shown around a leak.
-const AROUND: usize = 60;
+const AROUND: usize = 160;
 
 /// Parts of secrets that must not be found.
 pub(super) struct Leaks {
@@ -39,9 +39,11 @@ impl Leaks {
 
     /// The first leak in bytes: by which way of reading, and what stands around it.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<String> {
-        if let Some(at) = self.shorts.iter().find_map(|short| place_of(bytes, short)) {
-            return Some(described("as it is", bytes, at));
-        }
+        self.find_all(bytes).into_iter().next()
+    }
+
+    /// The leaks in bytes; of those that stand together, the first.
+    pub(super) fn find_all(&self, bytes: &[u8]) -> Vec<String> {
         let dumped = undumped(bytes);
         let views: [(&str, Vec<u8>); 12] = [
             ("as it is", bytes.to_vec()),
@@ -57,7 +59,16 @@ impl Leaks {
             ("a dump of words", swapped(&dumped)),
             ("columns", without_space(&unescaped(&dumped))),
         ];
-        views.iter().find_map(|(name, view)| self.in_view(view).map(|at| described(name, view, at)))
+        let shorts = self.shorts.iter().filter_map(|short| place_of(bytes, short));
+        let mut leaks: Vec<String> = shorts.map(|at| described("as it is", bytes, at)).collect();
+        for (name, view) in &views {
+            let mut from = 0;
+            while let Some(at) = self.in_view(&view[from..]) {
+                leaks.push(described(name, view, from + at));
+                from = (from + at + AROUND).min(view.len());
+            }
+        }
+        leaks
     }
 
     fn in_view(&self, view: &[u8]) -> Option<usize> {
@@ -75,8 +86,8 @@ fn place_of(bytes: &[u8], short: &[u8]) -> Option<usize> {
 }
 
 fn described(name: &str, view: &[u8], at: usize) -> String {
-    let around = &view[at.saturating_sub(AROUND)..(at + AROUND).min(view.len())];
-    format!("read {name}: …{}…", around.escape_ascii())
+    let (before, after) = (&view[at.saturating_sub(AROUND)..at], &view[at..(at + AROUND).min(view.len())]);
+    format!("read {name}: …{}<HERE>{}…", before.escape_ascii(), after.escape_ascii())
 }
 
 /// The text without colour codes, control characters, zero-width characters, and the indentation after a break.

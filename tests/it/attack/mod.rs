@@ -20,11 +20,18 @@
 
 #![allow(dead_code, reason = "the parts are written one after another: remove it with the last one")]
 
+mod checks;
+mod corpus;
 mod encodings;
+mod forge;
+mod frames;
 mod leaks;
+mod mutate;
 mod random;
 mod redactor;
 mod report;
+mod requests;
+mod scripts;
 mod values;
 
 pub(crate) use random::Random;

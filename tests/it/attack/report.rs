@@ -11,7 +11,7 @@ use super::Random;
 const SEED: u64 = 20_261_129;
 
 /// The most failures of one kind that are described.
-const MAX_DESCRIBED: u64 = 20;
+const MAX_DESCRIBED: u64 = 2000;
 
 /// The most that is shown of an input, in characters.
 const MAX_INPUT: usize = 3000;
