@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::spool_gate::SpoolGate;
+use super::unseen::UnseenPushes;
 use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
 use crate::intake::{Scope, Settled, Settling, settle};
@@ -60,6 +61,8 @@ pub struct App {
     pub watches: mpsc::Sender<WatchWake>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
+    /// Pushes whose receive-pack cannot be seen from here.
+    pub unseen: UnseenPushes,
     /// Whether the spool was read.
     pub spool: SpoolGate,
     /// Held while the spool is taken in.
@@ -118,6 +121,7 @@ impl App {
             pushes,
             watches,
             open_pushes: Arc::default(),
+            unseen: UnseenPushes::default(),
             spool: SpoolGate::default(),
             draining: Arc::default(),
             notices: Arc::default(),

@@ -72,6 +72,7 @@ pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPu
         pid: frame.pid,
         started: frame.started,
         boot: frame.boot.clone(),
+        at,
     };
     record(app, frame, &repo, (updates, at)).await?;
     app.open_push(&repo.id, &frame.push);
@@ -154,12 +155,20 @@ async fn settle_event(
     drain_spool(app).await;
     app.close_push(&repo.id, push);
     let id = push.to_owned();
-    let has_push = app.store.call(move |connection| store::has_push(connection, &id));
+    let reopened = app.store.call(move |connection| store::reopen_push(connection, &id));
+    let reopened = reopened.await.map_err(failed)?.map_err(failed)?;
     // A report of a push that was never announced proves nothing that the refs do not say themselves.
-    let look = match has_push.await.map_err(failed)?.map_err(failed)? {
-        true => Look::Reported { push: push.to_owned(), updates },
-        false => Look::All,
+    let look = match reopened {
+        Some(_) => Look::Reported { push: push.to_owned(), updates },
+        None => Look::All,
     };
-    app.settle(repo.clone(), look).await.map_err(failed)?;
+    let settled = app.settle(repo.clone(), look).await.map_err(failed)?;
+    let has_no_end = app.unseen.take(push) || reopened.is_some_and(|count| count > 0);
+    if has_no_end && settled.unread.is_empty() {
+        // Nobody sees the end of its receive-pack, and git reports all that has happened at once.
+        let id = push.to_owned();
+        let closed = app.store.call(move |connection| store::settle_push(connection, &id));
+        closed.await.map_err(failed)?.map_err(failed)?;
+    }
     Ok(())
 }

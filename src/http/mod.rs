@@ -13,6 +13,7 @@ mod report;
 mod router;
 mod spool;
 mod spool_gate;
+mod unseen;
 mod watches;
 
 pub use app::{App, Look, Unsettled, Wake};
@@ -20,4 +21,5 @@ pub use door::{DoorLimits, Listener, serve};
 pub use router::{MAX_FRAME, local_router, public_router};
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};
+pub use unseen::UnseenPushes;
 pub use watches::{WatchFrame, WatchWake};

@@ -43,7 +43,7 @@ pub async fn take_spool(app: &App) -> Vec<OpenPush> {
                 pushes.push(push);
                 Ok(())
             }
-            Err(Refusal(StatusCode::BAD_REQUEST, problem)) => {
+            Err(Refusal(StatusCode::BAD_REQUEST | StatusCode::CONFLICT, problem)) => {
                 tracing::error!(
                     problem,
                     push = frame.push,

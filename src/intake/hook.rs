@@ -10,12 +10,12 @@ use crate::config::DataDir;
 use crate::forge::read_identity;
 use crate::model::{CommitId, RefName};
 use crate::store::PushedUpdate;
-use crate::sys::boot_id;
 use crate::sys::clock;
 use crate::sys::http_client;
 use crate::sys::lock;
 use crate::sys::parent::parent;
 use crate::sys::ready::is_writable_within;
+use crate::sys::{boot_id, pid_namespace};
 
 /// How long the server may be silent before a hook goes on without it.
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);
@@ -70,6 +70,13 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     if updates.is_empty() {
         return Ok(());
     }
+    if let Some(update) = updates.iter().find(|update| is_reserved(&update.ref_name)) {
+        return Err(format!(
+            "`{}` is reserved: quire accepts no ref below {}",
+            update.ref_name,
+            RESERVED.join(" or ")
+        ));
+    }
     let gone = || "receive-pack is gone; nothing was changed".to_owned();
     let (pid, started) = parent().ok_or_else(gone)?;
     let boot = boot_id().unwrap_or_default();
@@ -89,8 +96,11 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     let body =
         serde_json::to_vec(&intent).map_err(|error| format!("could not describe this push: {error}"))?;
     let answer = http_client::request(&data.socket(), "POST", "/intents", &body, SERVER_PATIENCE);
-    if answer.is_ok_and(|answer| answer.status == 200) {
-        return Ok(());
+    match answer {
+        Ok(answer) if answer.status == 200 => return Ok(()),
+        // What is wrong is the repository, and it will be so later.
+        Ok(answer) if answer.status == 409 => return Err(reason(answer)),
+        Ok(_) | Err(_) => {}
     }
     intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
     spool_intent(&data.spool(), &intent).map_err(|error| {
@@ -183,10 +193,26 @@ fn data_dir(environment: &HookEnvironment) -> Result<DataDir, String> {
     })
 }
 
-/// One id for both hooks: they are children of the same receive-pack, and no process has its id, start time and boot.
+/// The refs that nobody may push: by a ref below `refs/replace/` one commit would be read as another.
+const RESERVED: [&str; 2] = ["refs/replace/", "refs/quire/"];
+
+fn is_reserved(name: &RefName) -> bool {
+    RESERVED.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
+}
+
+/// The first line of a refusal.
+fn reason(mut answer: http_client::Answer) -> String {
+    let mut line = String::new();
+    let _short = std::io::Read::take(&mut answer.body, MAX_LINE).read_line(&mut line).is_err();
+    line.trim_end().to_owned()
+}
+
+/// One id for both hooks: they are children of the same receive-pack, and no process has its id, start time, boot and
+/// namespace of process ids.
 fn push_id(boot: &str, pid: u32, started: u64) -> String {
     let boot: String = boot.chars().filter(char::is_ascii_hexdigit).take(12).collect();
-    format!("{boot}-{pid}-{started}")
+    let namespace = pid_namespace().map(|namespace| format!("-{namespace}")).unwrap_or_default();
+    format!("{boot}-{pid}-{started}{namespace}")
 }
 
 /// Reads `<old> <new> <ref>` lines, as githooks(5) gives them.
@@ -254,6 +280,13 @@ mod tests {
         ] {
             assert!(read_updates(&mut text.as_bytes()).is_err(), "{text:.20}");
         }
+    }
+
+    #[test]
+    fn refs_by_which_objects_are_replaced_are_reserved() {
+        let is_reserved = |name: &str| is_reserved(&RefName::parse(name.as_bytes()).unwrap());
+        assert!(is_reserved("refs/replace/0551") && is_reserved("refs/quire/x"));
+        assert!(!is_reserved("refs/heads/refs/replace/x") && !is_reserved("refs/replaced/x"));
     }
 
     #[test]

@@ -6,17 +6,22 @@ use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
 use crate::http::{App, Look, Unsettled, drain_spool};
+use crate::intake::UnreadRef;
 use crate::model::chain;
 use crate::store::{self, OpenPush, RepoRow};
-use crate::sys::boot_id;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid};
+use crate::sys::{boot_id, clock, pid_namespace};
 
 /// How long after a failure a push is settled, or the spool read, for the second time.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// The longest pause between two tries.
 const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// How long after its announcement a push may move its refs whose receive-pack cannot be seen. Git moves them as soon as
+/// its hook has answered.
+const MAX_UNSEEN: Duration = Duration::from_secs(600);
 
 /// Watches pushes for as long as anybody can name one.
 pub(super) async fn watch_pushes(app: App, mut pushes: mpsc::Receiver<OpenPush>) {
@@ -37,10 +42,14 @@ pub(super) async fn recover_pushes(app: &App) {
 /// Waits until receive-pack is gone; then tips and reflogs say what happened, and what did not happen is dropped. That is
 /// repeated until it holds: nothing else closes a push.
 async fn watch(app: App, push: OpenPush) {
-    if let Some(process) = receive_pack(&push)
-        && let Err(error) = process.dead().await
-    {
-        tracing::warn!(%error, "receive-pack cannot be watched; the push is settled now");
+    match receive_pack(&push) {
+        ReceivePack::Alive(process) => {
+            if let Err(error) = process.dead().await {
+                tracing::warn!(%error, "receive-pack cannot be watched; the push is settled now");
+            }
+        }
+        ReceivePack::Gone => {}
+        ReceivePack::Unseen => wait_unseen(&app, &push).await,
     }
     app.close_push(&push.repo, &push.push);
     let mut wait = Backoff::new(FIRST_RETRY, LAST_RETRY);
@@ -63,13 +72,7 @@ async fn watch(app: App, push: OpenPush) {
 
 /// Settles the repository of a push that is over, and closes the push: how many of its updates did not happen.
 async fn close(app: &App, push: &OpenPush) -> Result<usize, Unsettled> {
-    let failed = |error: &dyn std::error::Error| Unsettled::Failed(chain(error));
-    let found = app.store.call(|connection| store::all_repos(connection)).await;
-    let rows: Vec<RepoRow> = found.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-    let mut unread = Vec::new();
-    if let Some(row) = rows.into_iter().find(|row| row.id == push.repo) {
-        unread = app.settle(row, Look::All).await?.unread;
-    }
+    let unread = settle_repository(app, push).await?;
     let id = push.push.clone();
     let closed = app.store.call(move |connection| {
         // What the push did to a ref that could not be read is not known yet.
@@ -80,6 +83,20 @@ async fn close(app: &App, push: &OpenPush) -> Result<usize, Unsettled> {
         }
     });
     closed.await.map_err(|error| failed(&error))?.map_err(|error: rusqlite::Error| failed(&error))?
+}
+
+/// Settles the repository of a push, if it is still there: the refs that could not be read.
+async fn settle_repository(app: &App, push: &OpenPush) -> Result<Vec<UnreadRef>, Unsettled> {
+    let found = app.store.call(|connection| store::all_repos(connection)).await;
+    let rows: Vec<RepoRow> = found.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    match rows.into_iter().find(|row| row.id == push.repo) {
+        Some(row) => Ok(app.settle(row, Look::All).await?.unread),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Unsettled {
+    Unsettled::Failed(chain(error))
 }
 
 /// Reads the spool again for as long as something in it could not be read, and looks at all repositories then.
@@ -102,12 +119,60 @@ pub(super) async fn retry_spool(app: App) {
     }
 }
 
-/// The receive-pack of a push, if it is still there: the process id alone says nothing.
-fn receive_pack(push: &OpenPush) -> Option<PidFd> {
-    if boot_id().ok()? != push.boot {
-        return None;
+/// Waits for as long as a push whose receive-pack cannot be seen may still move its refs. Until then whatever moves them is
+/// settled as it is seen, with what this push announced.
+async fn wait_unseen(app: &App, push: &OpenPush) {
+    let age = u64::try_from(clock::now().as_millis() - push.at.as_millis()).unwrap_or(0);
+    let rest = MAX_UNSEEN.saturating_sub(Duration::from_millis(age));
+    if rest.is_zero() {
+        return;
     }
-    let pid = i32::try_from(push.pid).ok().and_then(Pid::from_raw)?;
-    let process = PidFd::open(pid).ok()??;
-    (process::start_time(pid)? == push.started && !process.is_dead()).then_some(process)
+    app.unseen.add(&push.push);
+    app.close_push(&push.repo, &push.push);
+    tracing::info!(
+        push = push.push,
+        "receive-pack cannot be seen from here; what it announced is kept until it reports, at most {} minutes",
+        MAX_UNSEEN.as_secs() / 60
+    );
+    if let Err(Unsettled::Failed(problem)) = settle_repository(app, push).await {
+        tracing::error!(
+            problem,
+            push = push.push,
+            "a push could not be settled; it is tried again when its time is over"
+        );
+    }
+    tokio::time::sleep(rest).await;
+    app.unseen.take(&push.push);
+}
+
+/// Where the receive-pack of a push is.
+enum ReceivePack {
+    Alive(PidFd),
+    Gone,
+    /// It may be alive: its number means nothing here.
+    Unseen,
+}
+
+/// The receive-pack of a push: the process id alone says nothing.
+fn receive_pack(push: &OpenPush) -> ReceivePack {
+    let is_of_here = namespace_of(&push.push).is_none_or(|namespace| Some(namespace) == pid_namespace())
+        && boot_id().is_ok_and(|boot| boot == push.boot);
+    let pid = i32::try_from(push.pid).ok().and_then(Pid::from_raw).filter(|_| is_of_here);
+    let Some(pid) = pid else { return ReceivePack::Unseen };
+    let process = match PidFd::open(pid) {
+        Ok(Some(process)) => process,
+        Ok(None) => return ReceivePack::Gone,
+        Err(error) => {
+            tracing::warn!(%error, "receive-pack cannot be watched");
+            return ReceivePack::Unseen;
+        }
+    };
+    // What another user runs is hidden where `/proc` is mounted so; its descriptor tells of its end all the same.
+    let is_it = process::start_time(pid).is_none_or(|started| started == push.started);
+    if is_it && !process.is_dead() { ReceivePack::Alive(process) } else { ReceivePack::Gone }
+}
+
+/// The namespace of process ids in the id of a push; nothing in those of older hooks.
+fn namespace_of(push: &str) -> Option<u64> {
+    push.split('-').nth(3)?.parse().ok()
 }

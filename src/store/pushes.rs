@@ -71,6 +71,8 @@ pub struct OpenPush {
     pub started: u64,
     /// The boot that this was in.
     pub boot: String,
+    /// When it was announced.
+    pub at: Timestamp,
 }
 
 /// Records a push and its intents. A push that is known already changes nothing.
@@ -158,15 +160,23 @@ pub fn settle_push(connection: &Connection, push: &str) -> Result<usize> {
     Ok(dropped)
 }
 
-/// Whether a push has announced itself.
-pub fn has_push(connection: &Connection, push: &str) -> Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM pushes WHERE push = ?1")?.exists([push])
+/// Opens again what was dropped of a push that reports after all. `None` when it has never announced itself, else how
+/// many intents that were.
+pub fn reopen_push(connection: &Connection, push: &str) -> Result<Option<usize>> {
+    if !connection.prepare_cached("SELECT 1 FROM pushes WHERE push = ?1")?.exists([push])? {
+        return Ok(None);
+    }
+    connection
+        .prepare_cached("UPDATE intents SET state = 'open' WHERE push = ?1 AND state = 'dropped'")?
+        .execute([push])
+        .map(Some)
 }
 
 /// All pushes that are not closed.
 pub fn open_pushes(connection: &Connection) -> Result<Vec<OpenPush>> {
-    let mut statement = connection
-        .prepare_cached("SELECT push, repo, pid, started, boot FROM pushes WHERE is_open = 1 ORDER BY at")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT push, repo, pid, started, boot, at FROM pushes WHERE is_open = 1 ORDER BY at",
+    )?;
     let rows = statement.query_map([], |row| {
         Ok(OpenPush {
             push: row.get(0)?,
@@ -174,6 +184,7 @@ pub fn open_pushes(connection: &Connection) -> Result<Vec<OpenPush>> {
             pid: row.get(2)?,
             started: row.get::<_, i64>(3)?.cast_unsigned(),
             boot: row.get(4)?,
+            at: Timestamp::from_millis(row.get(5)?),
         })
     })?;
     rows.collect()

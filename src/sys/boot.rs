@@ -1,4 +1,4 @@
-//! Which boot of the machine this is: process ids and start times mean something only within one.
+//! Which boot of the machine this is, and which namespace: process ids and start times mean something only within one.
 
 use std::io;
 
@@ -9,6 +9,13 @@ use std::io;
 pub fn boot_id() -> io::Result<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     Ok(text.trim().to_owned())
+}
+
+/// The namespace of process ids that this process is in: a number of one is another process in the next. Nothing where
+/// `/proc` does not tell.
+pub fn pid_namespace() -> Option<u64> {
+    let name = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    name.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]

@@ -252,6 +252,7 @@ impl GitCommand {
         command
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("LC_ALL", "C")
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
             .args(&self.args);

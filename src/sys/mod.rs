@@ -34,5 +34,5 @@ pub mod transition;
 pub(crate) mod tree;
 pub mod user;
 
-pub use boot::boot_id;
+pub use boot::{boot_id, pid_namespace};
 pub use folder_identity::FolderIdentity;
