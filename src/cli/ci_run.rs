@@ -24,7 +24,7 @@ use crate::model::{Outcome, RefName, chain};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, CacheHints, Confiner, Execution, Fill, LocalRun, LocalRuns, Message, Recorder, RunLimits,
+    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, Recorder, RunLimits,
     RunnerError, StepRules, execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
@@ -147,7 +147,7 @@ fn prepare(
         files,
         cache: None,
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
-        control: Some(control),
+        control: Some(Control { socket: control, server: None }),
         has_slot: true,
         superseded_by: None,
         confiner: Arc::new(Confiner::new(

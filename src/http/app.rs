@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::health::Health;
 use super::spool_gate::SpoolGate;
 use super::unseen::UnseenPushes;
 use super::watches::WatchWake;
@@ -36,6 +37,19 @@ pub enum Wake {
     Ended(RunId),
     /// The runner of a run that had not begun was dying when the server started: the run needs another.
     Again(RunId),
+    /// A run could not be started, for this reason, which has nothing to do with it.
+    NotStarted {
+        /// The run.
+        run: RunId,
+        /// The reason.
+        problem: String,
+    },
+    /// It is time to try again with a run that could not be started, or whose runner could not be found.
+    Retry(RunId),
+    /// The pipeline of a run has been under evaluation for long (true), or is evaluated after all (false).
+    Slow(RunId, bool),
+    /// The runner of a run is being killed.
+    Killed(RunId),
     /// A moment has passed since a runner was taken: the next one can be made ready.
     Quiet,
 }
@@ -53,6 +67,8 @@ pub struct App {
     pub settings: Arc<CurrentSettings>,
     /// The unfinished runs.
     pub live: LiveRuns,
+    /// What the server cannot do at the moment.
+    pub health: Health,
     /// The way to the queue.
     pub wake: mpsc::Sender<Wake>,
     /// The way to whoever watches pushes until their receive-pack is gone.
@@ -117,6 +133,7 @@ impl App {
             store,
             settings,
             live: LiveRuns::default(),
+            health: Health::default(),
             wake,
             pushes,
             watches,

@@ -6,6 +6,7 @@
 mod app;
 mod admin;
 mod door;
+mod health;
 mod hooks;
 mod notify;
 mod pages;
@@ -18,6 +19,7 @@ mod watches;
 
 pub use app::{App, Look, Unsettled, Wake};
 pub use door::{DoorLimits, Listener, serve};
+pub use health::{Health, Trouble};
 pub use router::{MAX_FRAME, local_router, public_router};
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};

@@ -12,9 +12,13 @@ use crate::view::{LogFollower, RunView, plain, run_page};
 /// The most bytes of output on a page; the whole is in `quire logs`.
 const MAX_OUTPUT: usize = 1 << 20;
 
-/// `GET /healthz`: 200 when the server is ready.
-pub(super) async fn healthz() -> &'static str {
-    "ok\n"
+/// `GET /healthz`: 200 when the server is ready, 503 with the reasons when it cannot do all of its work.
+pub(super) async fn healthz(State(app): State<App>) -> Response {
+    let troubles = app.health.troubles();
+    if troubles.is_empty() {
+        return text(StatusCode::OK, "ok\n".to_owned());
+    }
+    text(StatusCode::SERVICE_UNAVAILABLE, format!("degraded: {}\n", troubles.join("; ")))
 }
 
 fn text(status: StatusCode, body: String) -> Response {

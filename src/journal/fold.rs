@@ -1,5 +1,6 @@
 //! Folds facts into what they say about a run.
 
+use std::io;
 use std::path::Path;
 
 use super::fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
@@ -120,13 +121,22 @@ impl RunRecord {
         }
     }
 
-    /// What the journal in a run's folder says by now. One that cannot be read counts as one that says nothing.
+    /// What the journal in a run's folder says by now, for screens. One that cannot be read counts as one that says
+    /// nothing: whoever decides something uses [`RunRecord::try_read`].
     pub fn read(run_dir: &Path) -> RunRecord {
+        RunRecord::try_read(run_dir).unwrap_or_default()
+    }
+
+    /// What the journal in a run's folder says by now. One that is missing says nothing.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn try_read(run_dir: &Path) -> io::Result<RunRecord> {
         let mut record = RunRecord::default();
-        for fact in JournalReader::new(&run_dir.join(JOURNAL)).read().unwrap_or_default() {
+        for fact in JournalReader::new(&run_dir.join(JOURNAL)).read()? {
             record.apply(fact);
         }
-        record
+        Ok(record)
     }
 
     /// Folds one more record.

@@ -1,25 +1,42 @@
 //! The control socket in a run's folder: how a server, also one that was restarted, speaks to a runner.
 //!
 //! One message a connection: a line of JSON, answered by `ok`. The server makes the socket before it starts the
-//! runner and hands it over, so that a message which comes early waits instead of failing.
+//! runner and hands it over, so that a message which comes early waits instead of failing. The server that started the
+//! runner does not use it: it speaks over the socket pair that the runner inherited, which nobody else can reach.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::StopReason;
+use tokio::sync::mpsc;
+
+use super::drive::Outside;
+use crate::journal::{RunRecord, StopReason};
 use crate::sys::socket;
 
 /// The longest message, in bytes.
-const MAX_MESSAGE: u64 = 64 * 1024;
+pub const MAX_MESSAGE: u64 = 64 * 1024;
 
 /// How long a runner may take to answer; it may be starting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How a runner begins to tell its server, over the socket pair that it inherited, why it could not begin its run.
+pub const NOT_STARTED: &str = "not started: ";
+
 /// The name of the socket in the run's folder.
 pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// Where a run hears what others have to say.
+#[derive(Debug)]
+pub struct Control {
+    /// The listening socket in the run's folder.
+    pub socket: UnixListener,
+    /// The connection to the server that started the runner.
+    pub server: Option<UnixStream>,
+}
 
 /// What a runner is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +65,41 @@ pub fn tell(run_dir: &Path, message: &Message) -> io::Result<()> {
     let mut answer = String::new();
     BufReader::new(stream).take(MAX_MESSAGE).read_line(&mut answer)?;
     if answer == "ok\n" { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Tells the server when a run could not begin for a reason that is none of its own, such as a full disk: it is tried
+/// again. A run whose jobs have begun, or whose folder was removed, is not.
+pub(super) fn tell_not_started(mut server: &UnixStream, run_dir: &Path, problem: &str) {
+    let has_begun = RunRecord::try_read(run_dir).is_ok_and(|record| record.started_at.is_some());
+    if has_begun || !run_dir.is_dir() {
+        return;
+    }
+    let line = format!("{NOT_STARTED}{}\n", problem.replace('\n', " "));
+    if let Err(error) = server.write_all(line.as_bytes()) {
+        tracing::debug!(%error, "the server is gone");
+    }
+}
+
+/// Hears what the server that started this runner has to say, for as long as the server is there. Each message is a line,
+/// answered by `ok`.
+///
+/// # Errors
+/// When the connection breaks or carries something else.
+pub(super) async fn hear_server(
+    stream: tokio::net::UnixStream,
+    events: &mpsc::Sender<Outside>,
+) -> io::Result<()> {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = tokio::io::BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        if (&mut reader).take(MAX_MESSAGE).read_until(b'\n', &mut line).await? == 0 {
+            return Ok(());
+        }
+        let _gone = events.send(Outside::Told(serde_json::from_slice(&line)?)).await.is_err();
+        writer.write_all(b"ok\n").await?;
+    }
 }
 
 /// Reads the one message of a connection and answers it.

@@ -41,7 +41,7 @@ mod step_tests;
 
 pub use confine::{Confiner, StepRules};
 pub use containers::Containers;
-pub use control::{CONTROL_SOCKET, Message, tell};
+pub use control::{CONTROL_SOCKET, Control, MAX_MESSAGE, Message, NOT_STARTED, tell};
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{Loaded, commit_files, job_facts, sort_files};
 pub use filling::Fill;
@@ -49,7 +49,7 @@ pub use job_slot::JobSlots;
 pub use live::LiveRuns;
 pub use local_runs::{CacheHints, LocalRun, LocalRunError, LocalRuns};
 pub use push_event::PushEvent;
-pub use queue::{Dispatch, QueuedRun, plan};
+pub use queue::{Dispatch, QueuedRun, Stage, plan};
 pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};
 pub use rerun::rerun;
 pub use run_host::RunHost;

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::build_image::ImageSource;
 use super::confine::Confiner;
 use super::containers::Containers;
-use super::control;
+use super::control::{self, Control};
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
 use super::filling::{Fill, Filled, Filling};
@@ -49,6 +49,9 @@ use crate::sys::spawn;
 
 /// Events that may wait for the driver.
 const MAX_EVENTS: usize = 1024;
+
+/// Threads of the runner's runtime.
+const RUNTIME_THREADS: usize = 2;
 
 /// Why a runner could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +88,7 @@ pub struct Execution {
     /// Puts the files into the workspace, and says what `:quire/push` gives. Blocking.
     pub fill: Fill,
     /// Where the server speaks to the run.
-    pub control: Option<UnixListener>,
+    pub control: Option<Control>,
     /// Whether the run has its slot already.
     pub has_slot: bool,
     /// The number of the run that superseded this one before it began.
@@ -115,7 +118,8 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
         return Err(RunnerError::NoSpec(format!("{length} bytes")));
     }
     let mut bytes = Vec::new();
-    UnixStream::from(socket).take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
+    let server = UnixStream::from(socket);
+    (&server).take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
     let spec = RunSpec::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
     if spec.v != RunSpec::VERSION {
         return Err(RunnerError::NoSpec(format!("version {}", spec.v)));
@@ -127,8 +131,14 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     };
     // Held until the process is gone: by this lock the server knows that the run has a runner.
     let mut lock = LockFile::from_fd(lock).map_err(RunnerError::Spec)?;
-    lock.write_own_pid().map_err(RunnerError::Spec)?;
-    let led = lead(&spec, UnixListener::from(control));
+    let control = server.try_clone().map(|server| (UnixListener::from(control), server));
+    let led = control.and_then(|control| lock.write_own_pid().map(|()| control));
+    let led = led
+        .map_err(RunnerError::Spec)
+        .and_then(|(socket, server)| lead(&spec, Control { socket, server: Some(server) }));
+    if let Err(error @ (RunnerError::Spec(_) | RunnerError::Broken(_))) = &led {
+        control::tell_not_started(&server, Path::new(&spec.run_dir), &chain(error));
+    }
     drop(lock);
     led
 }
@@ -143,7 +153,7 @@ fn hide_memory() {
 }
 
 /// Leads the run of a spec.
-fn lead(spec: &RunSpec, control: UnixListener) -> Result<(), RunnerError> {
+fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
     let run_dir = Path::new(&spec.run_dir);
     log_errors_to(&run_dir.join("runner.log"));
@@ -299,11 +309,7 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
         Ok(loaded) => loaded,
         Err(diagnostics) => return broken(&execution.recorder, &diagnostics),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| RunnerError::Broken(error.to_string()))?;
+    let runtime = runtime()?;
     let executor = Host::new(execution.mark, Containment::Cgroup, execution.orphans)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
     let executor = Arc::new(executor);
@@ -314,6 +320,16 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
     // What still goes on belongs to nobody: a thread that is stuck is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// The runtime of the driver and the steps.
+fn runtime() -> Result<tokio::runtime::Runtime, RunnerError> {
+    let build =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build();
+    // It panics when the account may not have another thread, which is not the fault of the run.
+    let built = std::panic::catch_unwind(build);
+    let built = built.unwrap_or_else(|_| Err(io::Error::other("no thread could be started")));
+    built.map_err(|error| RunnerError::Broken(format!("could not start the runtime: {error}")))
 }
 
 /// The end of a run whose pipeline cannot be used.
@@ -352,7 +368,8 @@ async fn conduct(
     });
     let watchdog = Watchdog::new(workspace, Arc::clone(&containers));
     let memory = execution.limits.vm_memory;
-    let (vm, evaluated) = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
+    let started = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
+    let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
     let (graph, warnings) = match evaluated {
         Ok(evaluated) => evaluated,
@@ -454,7 +471,17 @@ fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
 }
 
 /// Hears what the server has to say, for as long as the run goes on.
-fn listen(control: UnixListener, events: mpsc::Sender<Outside>) -> io::Result<()> {
+fn listen(control: Control, events: mpsc::Sender<Outside>) -> io::Result<()> {
+    if let Some(server) = control.server {
+        server.set_nonblocking(true)?;
+        let (server, events) = (tokio::net::UnixStream::from_std(server)?, events.clone());
+        tokio::spawn(async move {
+            if let Err(error) = control::hear_server(server, &events).await {
+                tracing::warn!(%error, "the server is not understood");
+            }
+        });
+    }
+    let control = control.socket;
     control.set_nonblocking(true)?;
     let control = tokio::net::UnixListener::from_std(control)?;
     tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! The thread of the script VM: it evaluates the pipeline, then runs jobs as they are asked for, all on one thread.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -36,16 +37,19 @@ pub struct VmThread {
 
 impl VmThread {
     /// Starts the thread. What the pipeline turned out to be comes back once; ends of jobs go to `events`.
+    ///
+    /// # Errors
+    /// The account may not have another thread.
     pub fn start(
         loaded: Loaded,
         memory: usize,
         host: Arc<dyn JobHost>,
         events: mpsc::Sender<Outside>,
         watchdog: Watchdog,
-    ) -> (VmThread, oneshot::Receiver<Evaluated>) {
+    ) -> io::Result<(VmThread, oneshot::Receiver<Evaluated>)> {
         let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
         let (answer, evaluated) = oneshot::channel();
-        let thread = thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let vm = match loaded.vm(memory, host) {
                 Ok(vm) => vm,
                 Err(problem) => {
@@ -53,10 +57,14 @@ impl VmThread {
                     return;
                 }
             };
-            let busy = watchdog.watch(vm.pulse());
+            let busy = match watchdog.watch(vm.pulse()) {
+                Ok(busy) => busy,
+                // Nothing answers then, and the run has not begun.
+                Err(error) => return tracing::error!(%error, "there is no watchdog"),
+            };
             serve(&vm, loaded, (receiver, answer), events, &busy);
-        });
-        (VmThread { commands, _thread: thread }, evaluated)
+        })?;
+        Ok((VmThread { commands, _thread: thread }, evaluated))
     }
 
     /// Begins a job; its end comes as an event.

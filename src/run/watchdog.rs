@@ -3,6 +3,7 @@
 //!
 //! The watchdog's thread sleeps while the VM sleeps. It has its own handle of the journal, so that it can say why.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,11 +48,14 @@ impl Watchdog {
     }
 
     /// Starts the watchdog's thread; it is told through what is returned when the VM works.
-    pub fn watch(self, pulse: Arc<VmPulse>) -> Busy {
+    ///
+    /// # Errors
+    /// The account may not have another thread.
+    pub fn watch(self, pulse: Arc<VmPulse>) -> io::Result<Busy> {
         let busy = Busy(Arc::default());
         let watched = busy.clone();
-        thread::spawn(move || self.keep(&watched, &pulse));
-        busy
+        thread::Builder::new().spawn(move || self.keep(&watched, &pulse))?;
+        Ok(busy)
     }
 
     fn keep(&self, busy: &Busy, pulse: &VmPulse) {

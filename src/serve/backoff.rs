@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// The first pause of what a run waits for.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause of what a run waits for: it continues at most this much later than it could.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 /// The pauses from the first on.
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -12,6 +18,11 @@ pub(super) struct Backoff {
 impl Backoff {
     pub(super) fn new(first: Duration, longest: Duration) -> Backoff {
         Backoff { next: first, longest }
+    }
+
+    /// The pauses between tries at what has to succeed in the end, such as the index of runs, or a runner for a run.
+    pub(super) fn of_runs() -> Backoff {
+        Backoff::new(FIRST_PAUSE, LONGEST_PAUSE)
     }
 
     /// The pause before the next try.

@@ -1,11 +1,13 @@
 //! The first start in a copy of a data folder. What the original has still to do is the original's: were it done here as
 //! well, a restore test would deploy a second time, and tell people so.
 
-use super::follower::{finish, interrupt};
+use super::index;
+use super::runner_limits::Verdict;
+use super::settle::interrupt;
 use crate::config::{Instance, Origin};
 use crate::http::{App, Look, take_spool};
 use crate::journal::RunRecord;
-use crate::model::chain;
+use crate::model::{Outcome, chain};
 use crate::store::{self, RepoRow, RunRow};
 use crate::sys::clock;
 
@@ -57,13 +59,13 @@ async fn end(app: &App, row: &RunRow, reason: &str) -> Result<(), String> {
     let ended = tokio::task::spawn_blocking(move || {
         let record = RunRecord::read(&run_dir);
         if record.started_at.is_some() && record.outcome.is_none() {
-            interrupt(&run_dir, reason)?;
+            interrupt(&run_dir, Verdict { outcome: Outcome::Interrupted, reason })?;
         }
         Ok::<RunRecord, String>(RunRecord::read(&run_dir))
     });
     let record = ended.await.map_err(|error| error.to_string())??;
     // One whose end was written and not indexed has that end.
-    finish(app, row, &record).await;
+    index::finished(app, row, &record).await;
     app.live.close(row.id);
     Ok(())
 }

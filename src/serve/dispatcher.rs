@@ -2,33 +2,58 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use super::backoff::Backoff;
 use super::echo::echo;
-use super::follower::{Followed, finish, follow, settle};
-use super::launch::{Runner, start_runner};
+use super::follower::{Followed, follow};
+use super::launch::{LaunchError, Launched, Runner, launch, start_runner};
 use super::recover::{Recovered, look};
-use crate::config::{Asker, Settings, WATCH_EVENT};
-use crate::executor::container::ENGINE_VARIABLES;
-use crate::http::{App, Wake};
+use super::run_spec::run_spec;
+use super::runner_limits::RunnerLimits;
+use super::runner_link::RunnerLink;
+use super::settle::settle;
+use crate::config::Settings;
+use crate::http::{App, Trouble, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
-use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
-use crate::run::{Dispatch, Message, QueuedRun, RunLimits, RunSpec, StepRules, plan, tell};
-use crate::secret::SecretGrant;
+use crate::policy::StartProfiles;
+use crate::run::{Dispatch, Message, QueuedRun, Stage, plan};
 use crate::store::{self, RunRow};
 use crate::sys::clock;
 use crate::sys::own_pages;
+use crate::sys::pidfd::PidFd;
 
 /// How long after a runner was taken the next one is made ready.
-const SPARE_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
+const SPARE_AFTER: Duration = Duration::from_millis(100);
+
+/// Messages to a runner that may wait to be sent.
+const MAX_MESSAGES: usize = 16;
+
+/// How long a found runner's run may take at least: nobody knows under which `:run-timeout` it was started.
+const FOUND_RUN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// After this many failed attempts it is reported that a run cannot be started, or that its runner cannot be found.
+const QUIET_ATTEMPTS: u32 = 6;
 
 /// An unfinished run.
 struct Tracked {
     row: RunRow,
-    has_runner: bool,
-    has_slot: bool,
+    stage: Stage,
+    /// The way to its runner.
+    runner: Option<mpsc::Sender<Message>>,
+    /// What keeps it from being started, or its runner from being found.
+    waiting: Option<Waiting>,
+}
+
+/// What keeps a run waiting, beside the queue.
+struct Waiting {
+    backoff: Backoff,
+    attempts: u32,
+    trouble: Option<Trouble>,
 }
 
 /// What the owner of the queue is started with.
@@ -47,21 +72,27 @@ pub(super) struct Dispatcher {
     start: DispatchStart,
     runs: Vec<Tracked>,
     spare: Option<Runner>,
+    /// The pauses between attempts to read the queue.
+    reading: Backoff,
 }
 
 /// Owns the queue until nobody can tell it anything any more.
 pub(super) async fn dispatch(app: App, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
-    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), spare: None };
+    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), spare: None, reading: Backoff::of_runs() };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.keep_spare().await;
     while let Some(wake) = wakes.recv().await {
         match wake {
             Wake::Queued => dispatcher.refresh().await,
-            Wake::Superseded(runs) => dispatcher.supersede(runs),
+            Wake::Superseded(runs) => dispatcher.supersede(runs).await,
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
             Wake::Ended(run) => dispatcher.runs.retain(|tracked| tracked.row.id != run),
             Wake::Again(run) => dispatcher.queue_again(run),
+            Wake::NotStarted { run, problem } => dispatcher.delay(run, &problem).await,
+            Wake::Retry(run) => dispatcher.retry(run).await,
+            Wake::Slow(run, is_slow) => dispatcher.slow(run, is_slow),
+            Wake::Killed(run) => dispatcher.set_stage(run, Stage::Ending),
             Wake::Quiet => {
                 dispatcher.keep_spare().await;
                 give_back_pages();
@@ -78,70 +109,134 @@ fn give_back_pages() {
     }
 }
 
+impl Tracked {
+    fn new(row: RunRow, stage: Stage) -> Tracked {
+        Tracked { row, stage, runner: None, waiting: None }
+    }
+
+    /// Counts one more failed attempt and gives the pause before the next. `what` says what cannot be done.
+    fn wait(&mut self, app: &App, what: &str) -> Duration {
+        let fresh = || Waiting { backoff: Backoff::of_runs(), attempts: 0, trouble: None };
+        let waiting = self.waiting.get_or_insert_with(fresh);
+        waiting.attempts += 1;
+        if waiting.attempts == QUIET_ATTEMPTS {
+            let (repo, number) = (&self.row.repo, self.row.number);
+            tracing::error!(run = %self.row.id, problem = what, "run {repo}#{number} waits; retrying");
+            waiting.trouble = Some(app.health.report(format!("{repo}#{number} waits: {what}")));
+        }
+        waiting.backoff.next()
+    }
+}
+
 impl Dispatcher {
     /// Looks at every unfinished run once, when the server starts.
     async fn recover(&mut self) {
-        for row in self.unfinished().await {
-            self.app.live.open(row.id);
-            let (data, seen) = (self.app.data.clone(), row.clone());
-            let found = tokio::task::spawn_blocking(move || look(&data, &seen)).await;
-            match found {
-                Ok(Recovered::Attached { process, has_slot, run_dir }) => {
-                    tracing::info!(run = %row.id, "a run goes on");
-                    self.follow(Followed { row: row.clone(), run_dir, process, is_found: true });
-                    self.runs.push(Tracked { row, has_runner: true, has_slot });
-                }
-                Ok(Recovered::Gone { mut record, run_dir }) => {
-                    let app = self.app.clone();
-                    if record.outcome.is_none() {
-                        settle(&app, &row, &run_dir, &mut record).await;
-                    } else {
-                        finish(&app, &row, &record).await;
-                    }
-                    app.live.close(row.id);
-                }
-                Ok(Recovered::Queued) => self.runs.push(Tracked { row, has_runner: false, has_slot: false }),
-                Err(error) => tracing::error!(%error, "a run could not be looked at"),
+        let rows = loop {
+            match self.unfinished().await {
+                Some(rows) => break rows,
+                None => tokio::time::sleep(self.reading.next()).await,
             }
+        };
+        self.reading = Backoff::of_runs();
+        for row in rows {
+            self.app.live.open(row.id);
+            self.runs.push(Tracked::new(row.clone(), Stage::Ending));
+            self.look(row).await;
         }
     }
 
-    async fn unfinished(&self) -> Vec<RunRow> {
-        match self.app.store.call(|connection| store::unfinished_runs(connection)).await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the queue could not be read");
-                Vec::new()
+    /// Looks at what is on disk of a run that is not followed, and does what follows from it.
+    async fn look(&mut self, row: RunRow) {
+        let (data, seen, id) = (self.app.data.clone(), row.clone(), row.id);
+        let found = tokio::task::spawn_blocking(move || look(&data, &seen)).await;
+        match found.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            Ok(Recovered::Attached { process, has_slot, run_dir }) => {
+                tracing::info!(run = %id, "a run continues");
+                let link = RunnerLink::socket(run_dir.clone());
+                let timeout = self.app.settings.get().limits.run_timeout.max(FOUND_RUN_TIMEOUT);
+                let limits = RunnerLimits::new(timeout, has_slot, Instant::now());
+                self.follow((row.clone(), run_dir), (process, link), limits, true);
+                self.set_stage(id, if has_slot { Stage::Running } else { Stage::Waiting });
+                if let Some(by) = row.superseded_by {
+                    self.say(id, Message::Stop { reason: StopReason::Superseded { by } }).await;
+                }
             }
-            Err(_) => Vec::new(),
+            Ok(Recovered::Gone { run_dir }) => self.settle(row, run_dir),
+            Ok(Recovered::Queued) => self.set_stage(id, Stage::Queued),
+            Ok(Recovered::Held) => {
+                let what = "its lock is held by a process that quire cannot find; quire doctor names it";
+                self.retry_later(id, what);
+            }
+            Err(error) => self.retry_later(id, &format!("its folder cannot be read: {error}")),
+        }
+    }
+
+    /// Settles a run whose runner is gone, beside the queue.
+    fn settle(&self, row: RunRow, run_dir: PathBuf) {
+        let app = self.app.clone();
+        tokio::spawn(async move {
+            let record = settle(&app, &row, &run_dir, None).await;
+            app.live.publish(row.id, &record);
+            app.live.close(row.id);
+            app.tell(Wake::Ended(row.id)).await;
+        });
+    }
+
+    /// The unfinished runs; nothing when they cannot be read now.
+    async fn unfinished(&self) -> Option<Vec<RunRow>> {
+        match self.app.store.call(|connection| store::unfinished_runs(connection)).await {
+            Ok(Ok(rows)) => Some(rows),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the queue could not be read; retrying");
+                None
+            }
+            Err(_) => Some(Vec::new()),
         }
     }
 
     /// Takes up rows that are new.
     async fn refresh(&mut self) {
-        for row in self.unfinished().await {
+        let Some(rows) = self.unfinished().await else {
+            let (app, pause) = (self.app.clone(), self.reading.next());
+            tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                app.tell(Wake::Queued).await;
+            });
+            return;
+        };
+        self.reading = Backoff::of_runs();
+        for row in rows {
             match self.runs.iter_mut().find(|tracked| tracked.row.id == row.id) {
                 Some(known) => known.row.superseded_by = row.superseded_by,
                 None => {
                     self.app.live.open(row.id);
-                    self.runs.push(Tracked { row, has_runner: false, has_slot: false });
+                    self.runs.push(Tracked::new(row, Stage::Queued));
                 }
             }
         }
     }
 
+    /// The queue, as the decision about it sees it.
+    fn queue(&self) -> Vec<QueuedRun<'_>> {
+        let rows = self.runs.iter().map(|tracked| &tracked.row);
+        let superseded: Vec<&RunRow> = rows.filter(|row| row.superseded_by.is_some()).collect();
+        let is_blocked = |row: &RunRow| {
+            superseded.iter().any(|older| {
+                older.number < row.number && older.repo_id == row.repo_id && older.ref_name == row.ref_name
+            })
+        };
+        let queued = self.runs.iter().map(|Tracked { row, stage, .. }| QueuedRun {
+            id: row.id,
+            repo: &row.repo_id,
+            stage: *stage,
+            is_superseded: row.superseded_by.is_some(),
+            is_blocked: is_blocked(row),
+        });
+        queued.collect()
+    }
+
     /// Does what the queue wants done now.
     async fn advance(&mut self) {
-        let queue: Vec<QueuedRun> = self
-            .runs
-            .iter()
-            .map(|tracked| QueuedRun {
-                id: tracked.row.id,
-                has_runner: tracked.has_runner,
-                has_slot: tracked.has_slot,
-                is_superseded: tracked.row.superseded_by.is_some(),
-            })
-            .collect();
         let current = Arc::clone(&self.app.settings);
         let settings = match current.unchanged() {
             Some(settings) => settings,
@@ -150,58 +245,136 @@ impl Dispatcher {
                 Err(error) => return tracing::error!(%error, "the settings could not be read"),
             },
         };
-        for dispatch in plan(&queue, settings.limits.runs) {
+        for dispatch in plan(&self.queue(), settings.limits.runs) {
             match dispatch {
                 Dispatch::Start { id, with_slot } => self.start(id, with_slot, &settings).await,
-                Dispatch::Grant { id } => self.grant(id),
+                Dispatch::Grant { id } => {
+                    self.set_stage(id, Stage::Running);
+                    self.say(id, Message::Go {}).await;
+                }
             }
         }
     }
 
     /// Starts a runner for a run.
     async fn start(&mut self, id: RunId, with_slot: bool, settings: &Settings) {
-        let Some(place) = self.runs.iter().position(|tracked| tracked.row.id == id) else { return };
-        let Some(row) = self.runs.get(place).map(|tracked| tracked.row.clone()) else { return };
+        let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
         let run_dir = self.app.data.run(&row.repo, row.number);
-        let spec = self.spec(&row, with_slot, settings);
+        let spec = run_spec(&self.app, self.start.profiles, &row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());
         self.call_for_spare();
-        let launched = tokio::task::spawn_blocking(move || {
-            // A spare that died while it waited is no reason for the run to fail.
-            match spare.map(|runner| runner.take(&spec)) {
-                Some(Ok(process)) => Ok(process),
-                Some(Err(_)) | None => start_runner(&binary)?.take(&spec),
-            }
-        });
-        match launched.await {
-            Ok(Ok(process)) => {
-                self.follow(Followed { row: row.clone(), run_dir, process, is_found: false });
-                if let Some(tracked) = self.runs.get_mut(place) {
-                    (tracked.has_runner, tracked.has_slot) = (true, with_slot);
+        let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &spec)).await;
+        let launched = launched.unwrap_or_else(|error| Err(LaunchError::Spawn(std::io::Error::other(error))));
+        match launched {
+            Ok(Launched::Started(process, socket)) => {
+                let limits = RunnerLimits::new(settings.limits.run_timeout, with_slot, Instant::now());
+                match RunnerLink::inherited(socket) {
+                    Ok(link) => self.follow((row, run_dir), (process, link), limits, false),
+                    Err(error) => {
+                        tracing::debug!(%error, "the inherited socket cannot be used; the run's own is");
+                        let link = RunnerLink::socket(run_dir.clone());
+                        self.follow((row, run_dir), (process, link), limits, false);
+                    }
                 }
+                self.set_stage(id, if with_slot { Stage::Running } else { Stage::Waiting });
             }
-            Ok(Err(error)) => self.give_up(&row, &chain(&error)).await,
-            Err(error) => self.give_up(&row, &error.to_string()).await,
+            Ok(Launched::Begun) => {
+                tracing::warn!(run = %id, "a queued run has begun before, according to its journal");
+                self.set_stage(id, Stage::Ending);
+                self.settle(row, run_dir);
+            }
+            Err(error) if error.is_for_now() => self.delay(id, &chain(&error)).await,
+            Err(error) => self.give_up(&row, &chain(&error)).await,
         }
     }
 
-    /// Ends a run that cannot get a runner: it has failed, with the reason.
+    /// Has a run that could not be started wait for a while.
+    async fn delay(&mut self, id: RunId, problem: &str) {
+        let what = format!("it could not be started: {problem}");
+        if self.tracked(id).is_some_and(|tracked| tracked.waiting.is_none()) {
+            tracing::warn!(problem, run = %id, "a run could not be started; retrying");
+        }
+        self.set_stage(id, Stage::Delayed);
+        self.retry_later(id, &what);
+        self.note(id, Some(format!("{what}; trying again"))).await;
+    }
+
+    /// Notes in the index why a queued run waits. It is only for people.
+    async fn note(&self, id: RunId, reason: Option<String>) {
+        let noted =
+            self.app.store.call(move |connection| store::note_waiting(connection, id, reason.as_deref()));
+        if let Ok(Err(error)) = noted.await {
+            tracing::debug!(%error, "why a run waits could not be noted");
+        }
+    }
+
+    /// Comes back to a run after its next pause.
+    fn retry_later(&mut self, id: RunId, what: &str) {
+        let app = self.app.clone();
+        let Some(tracked) = self.tracked(id) else { return };
+        let pause = tracked.wait(&app, what);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            app.tell(Wake::Retry(id)).await;
+        });
+    }
+
+    /// Comes back to a run that could not be started, or whose runner could not be found.
+    async fn retry(&mut self, id: RunId) {
+        let Some(tracked) = self.tracked(id) else { return };
+        match tracked.stage {
+            Stage::Delayed => tracked.stage = Stage::Queued,
+            Stage::Ending if tracked.runner.is_none() => {
+                let row = tracked.row.clone();
+                self.look(row).await;
+            }
+            Stage::Queued | Stage::Waiting | Stage::Running | Stage::Slow | Stage::Ending => {}
+        }
+    }
+
+    /// Ends a run that can never get a runner: it has failed, with the reason.
     async fn give_up(&mut self, row: &RunRow, problem: &str) {
-        tracing::error!(problem, run = %row.id, "a run could not be started");
+        tracing::error!(problem, run = %row.id, "a run cannot be started");
         let (id, reason) = (row.id, format!("quire could not start it: {problem}"));
         let ended = self.app.store.call(move |connection| {
             store::finish_run(connection, id, Outcome::Failed, Some(&reason), clock::now())
         });
         if let Ok(Err(error)) = ended.await {
-            tracing::error!(%error, "the index of runs could not be changed");
+            return self.delay(id, &error.to_string()).await;
         }
-        self.app.notices.notify_one();
-        self.runs.retain(|tracked| tracked.row.id != row.id);
-        self.app.live.close(row.id);
+        self.forget(id);
     }
 
-    fn follow(&self, followed: Followed) {
-        let (app, row, shows_output) = (self.app.clone(), followed.row.clone(), self.start.shows_output);
+    /// Forgets a run that has ended without a runner.
+    fn forget(&mut self, id: RunId) {
+        self.app.notices.notify_one();
+        self.runs.retain(|tracked| tracked.row.id != id);
+        self.app.live.close(id);
+    }
+
+    fn tracked(&mut self, id: RunId) -> Option<&mut Tracked> {
+        self.runs.iter_mut().find(|tracked| tracked.row.id == id)
+    }
+
+    fn set_stage(&mut self, id: RunId, stage: Stage) {
+        if let Some(tracked) = self.tracked(id) {
+            tracked.stage = stage;
+        }
+    }
+
+    fn follow(
+        &mut self,
+        (row, run_dir): (RunRow, PathBuf),
+        (process, link): (PidFd, RunnerLink),
+        limits: RunnerLimits,
+        is_found: bool,
+    ) {
+        let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+        if let Some(tracked) = self.tracked(row.id) {
+            tracked.runner = Some(sender);
+        }
+        let (app, shows_output) = (self.app.clone(), self.start.shows_output);
+        let followed = Followed { row: row.clone(), run_dir, process, is_found, link, messages, limits };
         tokio::spawn(async move {
             if shows_output {
                 tokio::join!(follow(app.clone(), followed), echo(app, row));
@@ -213,50 +386,59 @@ impl Dispatcher {
 
     /// Takes a run as if it had had no runner.
     fn queue_again(&mut self, id: RunId) {
-        if let Some(tracked) = self.runs.iter_mut().find(|tracked| tracked.row.id == id) {
-            (tracked.has_runner, tracked.has_slot) = (false, false);
+        if let Some(tracked) = self.tracked(id) {
+            (tracked.stage, tracked.runner) = (Stage::Queued, None);
         }
     }
 
-    /// Gives a slot to a runner that waits.
-    fn grant(&mut self, id: RunId) {
-        let Some(tracked) = self.runs.iter_mut().find(|tracked| tracked.row.id == id) else { return };
-        tracked.has_slot = true;
-        let row = tracked.row.clone();
-        self.say(&row, Message::Go {});
+    /// Counts a run whose evaluation takes long as one that uses no slot, or as one that does after all.
+    fn slow(&mut self, id: RunId, is_slow: bool) {
+        let Some(tracked) = self.tracked(id) else { return };
+        match (tracked.stage, is_slow) {
+            (Stage::Running, true) => tracked.stage = Stage::Slow,
+            (Stage::Slow, false) => tracked.stage = Stage::Running,
+            (
+                Stage::Queued
+                | Stage::Delayed
+                | Stage::Waiting
+                | Stage::Running
+                | Stage::Slow
+                | Stage::Ending,
+                _,
+            ) => {}
+        }
     }
 
-    /// Tells a runner something, beside the queue. A runner that is gone hears nothing, and its run is settled.
-    fn say(&self, row: &RunRow, message: Message) {
-        let run_dir = self.app.data.run(&row.repo, row.number);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = tell(&run_dir, &message) {
-                tracing::debug!(%error, "a runner did not listen");
-            }
-        });
+    /// Tells a runner something. A runner that is gone hears nothing, and its run is settled.
+    async fn say(&mut self, id: RunId, message: Message) {
+        let runner = self.tracked(id).and_then(|tracked| tracked.runner.clone());
+        // One that has taken none of many messages will be killed for the first.
+        if let Some(Err(error)) = runner.map(|runner| runner.try_send(message)) {
+            tracing::debug!(%error, run = %id, "a runner is not told anything more");
+        }
     }
 
-    fn supersede(&mut self, runs: Vec<(RunId, u64)>) {
+    async fn supersede(&mut self, runs: Vec<(RunId, u64)>) {
         for (id, by) in runs {
-            let Some(tracked) = self.runs.iter_mut().find(|tracked| tracked.row.id == id) else { continue };
+            let Some(tracked) = self.tracked(id) else { continue };
             tracked.row.superseded_by = Some(by);
-            if tracked.has_runner {
-                let row = tracked.row.clone();
-                self.say(&row, Message::Stop { reason: StopReason::Superseded { by } });
-            }
+            self.say(id, Message::Stop { reason: StopReason::Superseded { by } }).await;
         }
     }
 
     async fn cancel(&mut self, id: RunId, by: Option<String>, answer: oneshot::Sender<Result<(), String>>) {
         self.refresh().await;
-        let told = match self.runs.iter().find(|tracked| tracked.row.id == id) {
+        let stage = self.tracked(id).map(|tracked| (tracked.stage, tracked.runner.is_some()));
+        let told = match stage {
             None => Err("the run has ended".to_owned()),
-            Some(tracked) if tracked.has_runner => {
-                let row = tracked.row.clone();
-                self.say(&row, Message::Stop { reason: StopReason::Cancelled { by } });
+            Some((_, true)) => {
+                self.say(id, Message::Stop { reason: StopReason::Cancelled { by } }).await;
                 Ok(())
             }
-            Some(_) => self.cancel_queued(id, by).await,
+            Some((Stage::Ending, false)) => {
+                Err("the run is being ended, or its runner cannot be found; see quire doctor".to_owned())
+            }
+            Some((_, false)) => self.cancel_queued(id, by).await,
         };
         let _nobody_waits = answer.send(told).is_err();
     }
@@ -268,9 +450,7 @@ impl Dispatcher {
             store::finish_run(connection, id, Outcome::Cancelled, Some(&reason), clock::now())
         });
         ended.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        self.app.notices.notify_one();
-        self.runs.retain(|tracked| tracked.row.id != id);
-        self.app.live.close(id);
+        self.forget(id);
         Ok(())
     }
 
@@ -295,53 +475,4 @@ impl Dispatcher {
             Err(error) => tracing::warn!(%error, "no runner is ready ahead of time"),
         }
     }
-
-    /// What the runner of a run is given.
-    fn spec(&self, row: &RunRow, has_slot: bool, settings: &Settings) -> RunSpec {
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        let data = &self.app.data;
-        let (policy, denied) =
-            policy_of_run(&settings.policy, data.path(), self.start.profiles, &row.options);
-        let of_engine = |(name, _): &&(String, String)| ENGINE_VARIABLES.contains(&name.as_str());
-        RunSpec {
-            v: RunSpec::VERSION,
-            id: row.id.to_string(),
-            instance: self.app.instance.to_string(),
-            repo: row.repo.to_string(),
-            number: row.number,
-            git_dir: text(if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) }),
-            run_dir: text(data.run(&row.repo, row.number)),
-            cache_dir: text(data.cache().join("fennel")),
-            ref_name: row.ref_name.as_bytes().to_vec(),
-            old: row.old.to_string(),
-            new: row.sha.to_string(),
-            event: row.event.clone(),
-            pusher: row.pusher.clone(),
-            pushed_at: row.pushed_at.to_string(),
-            has_slot,
-            superseded_by: row.superseded_by,
-            environment: self.environment(settings),
-            secrets: grants(row, settings),
-            limits: RunLimits::of(&settings.limits),
-            policy: PolicySpec::from(&policy),
-            denied: denied.map(|denied| denied.to_string()),
-            engine_environment: self.app.environment.iter().filter(of_engine).cloned().collect(),
-            steps: StepRules::of(settings, data),
-        }
-    }
-
-    /// The variables of the server's environment that steps see.
-    fn environment(&self, settings: &Settings) -> Vec<(String, String)> {
-        const ALWAYS: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
-        let passes =
-            |name: &str| ALWAYS.contains(&name) || settings.pass_env.iter().any(|passed| passed == name);
-        self.app.environment.iter().filter(|(name, _)| passes(name)).cloned().collect()
-    }
-}
-
-/// The declared secrets, with the sources of those that the run may have.
-fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let event = if row.is_watched() { WATCH_EVENT } else { &row.event };
-    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event };
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }

@@ -7,13 +7,17 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rustix::process::Signal;
+
+use crate::journal::RunRecord;
 use crate::run::{CONTROL_SOCKET, RunSpec};
 use crate::sys::children;
 use crate::sys::descriptors;
 use crate::sys::handover;
 use crate::sys::lock::LockFile;
-use crate::sys::pidfd::PidFd;
+use crate::sys::pidfd::{PidFd, wait_any};
 use crate::sys::process::Pid;
 use crate::sys::socket;
 
@@ -32,9 +36,41 @@ pub(super) enum LaunchError {
     /// It did not take its run.
     #[error("could not hand the run to its runner")]
     HandOver(#[source] io::Error),
+    /// What an earlier attempt has written cannot be read.
+    #[error("could not read the journal of the run in {path}")]
+    Journal { path: PathBuf, source: io::Error },
     /// The spec cannot be sent.
     #[error("could not describe the run")]
     Encode(#[source] serde_json::Error),
+}
+
+/// How long a runner may take to read what it is given.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a runner that did not take its run is waited for, once it was killed.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+
+impl LaunchError {
+    /// Whether another attempt may succeed: everything but a run that cannot be described.
+    pub(super) fn is_for_now(&self) -> bool {
+        match self {
+            LaunchError::Folder { .. }
+            | LaunchError::Held(_)
+            | LaunchError::Spawn(_)
+            | LaunchError::HandOver(_)
+            | LaunchError::Journal { .. } => true,
+            LaunchError::Encode(_) => false,
+        }
+    }
+}
+
+/// What became of a run that was to get a runner.
+#[derive(Debug)]
+pub(super) enum Launched {
+    /// It has one: the process, and the socket to it.
+    Started(PidFd, UnixStream),
+    /// Its journal says that it has begun before, so it must not begin again.
+    Begun,
 }
 
 /// A runner process that waits for its run on a socket.
@@ -72,19 +108,46 @@ pub(super) fn start_runner(binary: &Path) -> Result<Runner, LaunchError> {
     Ok(Runner { socket, process })
 }
 
+/// Gives a run to the spare runner, or to a new one. Blocking.
+pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Result<Launched, LaunchError> {
+    let run_dir = Path::new(&spec.run_dir);
+    let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
+    let record = RunRecord::try_read(run_dir);
+    let record = record.map_err(|source| LaunchError::Journal { path: run_dir.to_owned(), source })?;
+    if record.started_at.is_some() || record.outcome.is_some() {
+        return Ok(Launched::Begun);
+    }
+    fs::create_dir_all(run_dir).map_err(folder)?;
+    // A spare that died while it waited is no reason for the run to fail.
+    let given = match spare.map(|runner| runner.take(spec)) {
+        Some(Ok(given)) => Ok(given),
+        Some(Err(_)) | None => start_runner(binary)?.take(spec),
+    };
+    given.map(|(process, socket)| Launched::Started(process, socket))
+}
+
 impl Runner {
-    /// Gives the runner its run: there is no moment without a holder of the run's lock.
-    pub(super) fn take(self, spec: &RunSpec) -> Result<PidFd, LaunchError> {
+    /// Gives the runner its run: there is no moment without a holder of the run's lock. One that does not take it is
+    /// killed, because it may have the lock.
+    fn take(self, spec: &RunSpec) -> Result<(PidFd, UnixStream), LaunchError> {
+        let taken = self.give(spec);
+        if taken.is_err() {
+            let _gone = self.process.signal(Signal::KILL).is_err();
+            wait_any(&[&self.process], KILL_LIMIT);
+        }
+        taken.map(|()| (self.process, self.socket))
+    }
+
+    fn give(&self, spec: &RunSpec) -> Result<(), LaunchError> {
         let run_dir = Path::new(&spec.run_dir);
         let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
-        fs::create_dir_all(run_dir).map_err(folder)?;
         let lock = LockFile::try_acquire(&run_dir.join("lock")).map_err(folder)?;
         let lock = lock.ok_or_else(|| LaunchError::Held(run_dir.to_owned()))?.into_fd();
         let control = socket::listen(&run_dir.join(CONTROL_SOCKET)).map_err(folder)?;
         let bytes = spec.encode().map_err(LaunchError::Encode)?;
         let descriptors = [lock.as_fd(), control.as_fd()];
+        self.socket.set_write_timeout(Some(HAND_OVER_LIMIT)).map_err(LaunchError::HandOver)?;
         handover::send(&self.socket, bytes.len() as u64, &descriptors).map_err(LaunchError::HandOver)?;
-        (&self.socket).write_all(&bytes).map_err(LaunchError::HandOver)?;
-        Ok(self.process)
+        (&self.socket).write_all(&bytes).map_err(LaunchError::HandOver)
     }
 }

@@ -33,7 +33,7 @@ pub use repos::{
 };
 pub use runs::{
     NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
-    newer_run, unfinished_runs,
+    newer_run, note_waiting, unfinished_runs,
 };
 pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
 pub use watches::{

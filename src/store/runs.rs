@@ -173,9 +173,17 @@ pub fn newer_run(
 pub fn mark_started(connection: &Connection, id: RunId, at: Timestamp) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE runs SET state = 'running', started_at = ?2 WHERE id = ?1 AND state = 'queued'",
+            "UPDATE runs SET state = 'running', started_at = ?2, reason = NULL WHERE id = ?1 AND state = 'queued'",
         )?
         .execute(params![id.to_string(), at.as_millis()])?;
+    Ok(())
+}
+
+/// Notes why a queued run is still waiting, or that nothing keeps it from being started any more.
+pub fn note_waiting(connection: &Connection, id: RunId, reason: Option<&str>) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE runs SET reason = ?2 WHERE id = ?1 AND state = 'queued'")?
+        .execute(params![id.to_string(), reason])?;
     Ok(())
 }
 

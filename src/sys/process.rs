@@ -3,7 +3,7 @@
 //! A number read here may belong to another process a moment later: who wants to act on it opens a
 //! [`PidFd`](super::pidfd::PidFd) first and looks afterwards.
 
-use std::io;
+use std::io::{self, Read as _};
 
 pub use rustix::process::{Pid, Signal};
 use rustix::process::{WaitStatus, set_child_subreaper};
@@ -91,6 +91,17 @@ pub fn children(pid: Pid) -> Vec<Pid> {
 pub fn all() -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| parse_pid(entry.file_name().as_encoded_bytes())).collect()
+}
+
+/// Whether the command line of a process is this (proc(5): `cmdline`). It is not to be trusted: any process can be started
+/// with any.
+pub fn has_command(pid: Pid, words: &[&[u8]]) -> bool {
+    let wanted: Vec<u8> = words.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
+    let file = std::fs::File::open(format!("/proc/{}/cmdline", pid.as_raw_pid()));
+    let mut read = Vec::new();
+    let most = wanted.len() as u64 + 1;
+    let mut read_most = |file: std::fs::File| file.take(most).read_to_end(&mut read);
+    file.is_ok_and(|file| read_most(file).is_ok()) && read == wanted
 }
 
 /// Whether the environment that a process was started with has each of these `NAME=value` entries.

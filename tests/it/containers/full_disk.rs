@@ -7,11 +7,11 @@ use super::super::stories::world::World;
 use super::{Boxes, engine};
 
 /// A small disk, gone with this.
-pub(super) struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
     /// A disk in memory at a folder; nothing where none can be mounted, which is said.
-    pub(super) fn mount(at: &Path, size: &str) -> Option<Disk> {
+    pub(crate) fn mount(at: &Path, size: &str) -> Option<Disk> {
         if !rustix::process::geteuid().is_root() {
             engine::skip("only root can mount a small disk");
             return None;
@@ -24,11 +24,26 @@ impl Disk {
         Some(Disk(at.to_owned()))
     }
 
+    /// A small disk at a folder, with what is in the folder.
+    pub(crate) fn mount_over(at: &Path, size: &str) -> Option<Disk> {
+        let aside = at.with_extension("aside");
+        std::fs::rename(at, &aside).unwrap();
+        let disk = Disk::mount(at, size);
+        let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(at).status().unwrap();
+        assert!(disk.is_none() || copied.success());
+        disk
+    }
+
     /// Fills it to the last byte.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut file = std::fs::File::create(self.0.join("fill")).unwrap();
         let full = std::io::copy(&mut std::io::repeat(0), &mut file).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    /// Makes the room again that filling it took.
+    pub(crate) fn clear(&self) {
+        std::fs::remove_file(self.0.join("fill")).unwrap();
     }
 }
 
@@ -66,7 +81,7 @@ fn a_step_that_fills_the_disk_fails_and_the_server_goes_on() {
     );
     let refs = boxes.world.run(boxes.world.command("git").args(["-C", "data/repos/foo.git", "for-each-ref"]));
     assert!(!refs.output.contains("refused"), "{}", refs.output);
-    std::fs::remove_file(disk.0.join("fill")).unwrap();
+    disk.clear();
     let taken = push("taken");
     assert_eq!(taken.exit, 0, "{}", taken.output);
     let shown = boxes.wait("foo#2");

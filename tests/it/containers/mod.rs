@@ -4,7 +4,7 @@
 
 mod docker;
 mod ends;
-mod full_disk;
+pub(crate) mod full_disk;
 mod hostile;
 mod killed;
 mod pull;

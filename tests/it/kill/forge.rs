@@ -293,6 +293,17 @@ impl Forge {
         })
     }
 
+    /// What the server answers to who asks how it is.
+    pub(super) fn health(&self) -> String {
+        health(&self.path("data/server.sock"))
+    }
+
+    /// What the journal of a run says by now.
+    pub(super) fn journal(&self, number: u64) -> String {
+        fs::read_to_string(self.path(&format!("data/runs/foo.git/{number}/journal.ndjson")))
+            .unwrap_or_default()
+    }
+
     /// What the server said.
     pub(super) fn server_log(&self) -> String {
         fs::read_to_string(self.path("serve.log")).unwrap_or_default()
@@ -366,10 +377,16 @@ fn text_of(output: &Output) -> String {
 }
 
 fn is_healthy(socket: &Path) -> bool {
-    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
-    let asked = stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n");
+    health(socket).contains(" 200 ")
+}
+
+/// What the server says about itself; nothing when it does not answer.
+fn health(socket: &Path) -> String {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return String::new() };
     let mut answer = String::new();
-    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains(" 200 ")
+    let asked = stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n");
+    let read = asked.and_then(|()| stream.read_to_string(&mut answer));
+    read.map(|_| answer).unwrap_or_default()
 }
 
 /// Whether a process is there and has not ended.

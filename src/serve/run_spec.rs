@@ -1,0 +1,64 @@
+//! What the runner of a run is given.
+
+use std::path::PathBuf;
+
+use crate::config::{Asker, Settings, WATCH_EVENT};
+use crate::executor::container::ENGINE_VARIABLES;
+use crate::http::App;
+use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
+use crate::run::{RunLimits, RunSpec, StepRules};
+use crate::secret::SecretGrant;
+use crate::store::RunRow;
+
+/// What the runner of a run is given.
+pub(super) fn run_spec(
+    app: &App,
+    profiles: StartProfiles,
+    row: &RunRow,
+    has_slot: bool,
+    settings: &Settings,
+) -> RunSpec {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let data = &app.data;
+    let (policy, denied) = policy_of_run(&settings.policy, data.path(), profiles, &row.options);
+    let of_engine = |(name, _): &&(String, String)| ENGINE_VARIABLES.contains(&name.as_str());
+    RunSpec {
+        v: RunSpec::VERSION,
+        id: row.id.to_string(),
+        instance: app.instance.to_string(),
+        repo: row.repo.to_string(),
+        number: row.number,
+        git_dir: text(if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) }),
+        run_dir: text(data.run(&row.repo, row.number)),
+        cache_dir: text(data.cache().join("fennel")),
+        ref_name: row.ref_name.as_bytes().to_vec(),
+        old: row.old.to_string(),
+        new: row.sha.to_string(),
+        event: row.event.clone(),
+        pusher: row.pusher.clone(),
+        pushed_at: row.pushed_at.to_string(),
+        has_slot,
+        superseded_by: row.superseded_by,
+        environment: environment(app, settings),
+        secrets: grants(row, settings),
+        limits: RunLimits::of(&settings.limits),
+        policy: PolicySpec::from(&policy),
+        denied: denied.map(|denied| denied.to_string()),
+        engine_environment: app.environment.iter().filter(of_engine).cloned().collect(),
+        steps: StepRules::of(settings, data),
+    }
+}
+
+/// The variables of the server's environment that steps see.
+fn environment(app: &App, settings: &Settings) -> Vec<(String, String)> {
+    const ALWAYS: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+    let passes = |name: &str| ALWAYS.contains(&name) || settings.pass_env.iter().any(|passed| passed == name);
+    app.environment.iter().filter(|(name, _)| passes(name)).cloned().collect()
+}
+
+/// The declared secrets, with the sources of those that the run may have.
+fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
+    let event = if row.is_watched() { WATCH_EVENT } else { &row.event };
+    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event };
+    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
+}

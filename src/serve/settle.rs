@@ -1,0 +1,114 @@
+//! The end of a run whose runner is gone: nothing of it is left, its journal has an end, and the index says so.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::backoff::Backoff;
+use super::index;
+use super::runner_limits::Verdict;
+use crate::executor::container::{Engine, forget};
+use crate::executor::{sweep_children, sweep_run};
+use crate::http::App;
+use crate::journal::{Fact, JOURNAL, JournalWriter, RunRecord};
+use crate::model::{Outcome, RunMark, chain};
+use crate::run::Workspace;
+use crate::secret::Redactor;
+use crate::store::RunRow;
+use crate::sys::process;
+
+/// How often the end is tried to be written into a journal. After that it is in the index only.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// Settles a run whose runner is gone: without an end in its journal it ends by `verdict`, or as interrupted. A run that
+/// cannot be settled is tried again, and takes no other along.
+pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, verdict: Option<Verdict>) -> RunRecord {
+    let (mut backoff, mut trouble) = (Backoff::of_runs(), None);
+    let verdict = verdict.unwrap_or_else(|| Verdict {
+        outcome: Outcome::Interrupted,
+        reason: "its runner was gone before it had ended".to_owned(),
+    });
+    let mut attempt = 1;
+    let record = loop {
+        let mark = RunMark { instance: app.instance, run: row.id };
+        let (folder, ending) = (run_dir.to_owned(), verdict.clone());
+        let environment = Arc::clone(&app.environment);
+        let tried = tokio::task::spawn_blocking(move || end(mark, &folder, ending, &environment)).await;
+        let problem = match tried {
+            Ok(Ok(record)) => break record,
+            Ok(Err(problem)) => problem,
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(problem, run = %row.id, "could not write the end of a run");
+        if attempt == MAX_ATTEMPTS {
+            let reason =
+                format!("{}; the end could not be written to its journal: {problem}", verdict.reason);
+            break RunRecord { outcome: Some(verdict.outcome), reason: Some(reason), ..RunRecord::default() };
+        }
+        let what = || format!("the end of {}#{} cannot be written: {problem}", row.repo, row.number);
+        trouble.get_or_insert_with(|| app.health.report(what()));
+        attempt += 1;
+        tokio::time::sleep(backoff.next()).await;
+    };
+    index::finished(app, row, &record).await;
+    record
+}
+
+/// Ends what is left of a run and gives its journal an end, if it has none. Blocking.
+fn end(
+    mark: RunMark,
+    run_dir: &Path,
+    mut verdict: Verdict,
+    environment: &[(String, String)],
+) -> Result<RunRecord, String> {
+    let record = RunRecord::try_read(run_dir).map_err(|error| error.to_string())?;
+    if record.outcome.is_some() {
+        return Ok(record);
+    }
+    let mut swept = sweep_run(&mark);
+    swept.survivors.extend(sweep_children(&[]).survivors);
+    if !record.images.is_empty() {
+        sweep_containers(mark, environment);
+    }
+    process::reap_all();
+    if !swept.survivors.is_empty() {
+        let survivors = swept.survivors.join(", ");
+        verdict.reason.push_str(&format!("; these processes could not be killed: {survivors}"));
+    }
+    interrupt(run_dir, verdict)
+}
+
+/// Removes the workspace of a run that has no end, and writes the end into its journal. Blocking.
+pub(super) fn interrupt(run_dir: &Path, verdict: Verdict) -> Result<RunRecord, String> {
+    let Verdict { outcome, mut reason } = verdict;
+    // The workspace first: it is gone when the run has ended.
+    if let Err(error) = Workspace::new(run_dir.join("work")).remove() {
+        tracing::warn!(%error, run_dir = %run_dir.display(), "could not remove a workspace");
+        reason.push_str(&format!("; its workspace could not be removed: {error}"));
+    }
+    if is_missing(run_dir) {
+        return Ok(RunRecord { outcome: Some(outcome), reason: Some(reason), ..RunRecord::default() });
+    }
+    // The server does not know the run's secrets; the reason is its own, with the names of programs.
+    let fact = Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason: Some(reason) };
+    let fact = fact.redacted(&Redactor::none());
+    let mut journal = JournalWriter::open(&run_dir.join(JOURNAL)).map_err(|error| chain(&error))?;
+    journal.append(fact).map_err(|error| chain(&error))?;
+    RunRecord::try_read(run_dir).map_err(|error| error.to_string())
+}
+
+/// Whether the folder of the run was removed, with its repository.
+fn is_missing(run_dir: &Path) -> bool {
+    run_dir.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Removes the containers of a run, and what they had in memory.
+fn sweep_containers(mark: RunMark, environment: &[(String, String)]) {
+    let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    if let Err(error) = Engine::find(&environment).and_then(|engine| engine.sweep(mark)) {
+        tracing::error!(problem = chain(&error), run = %mark.run, "containers of an interrupted run may be left");
+    }
+    if let Err(error) = forget(mark) {
+        tracing::error!(%error, run = %mark.run, "something of an interrupted run may be left in memory");
+    }
+}

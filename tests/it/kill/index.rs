@@ -1,0 +1,110 @@
+//! The index of runs cannot be written when a run ends. The journal says that it has, so it is never run again.
+
+use std::fs;
+use std::path::Path;
+
+use super::forge::Forge;
+use super::wait::until_true;
+use crate::containers::full_disk::Disk;
+
+/// A forge in whose repository one run is in the middle of its only step: it has left its mark and waits for the gate.
+fn in_the_middle(mut forge: Forge) -> Forge {
+    let (marks, gate, folder) = (forge.path("marks"), forge.path("gate"), forge.path(""));
+    let command = format!(
+        "echo x >>{}; while [ ! -e {} ] && [ -d {} ]; do sleep 0.02; done",
+        marks.display(),
+        gate.display(),
+        folder.display()
+    );
+    forge.commit(&command);
+    forge.start();
+    forge.push("HEAD:refs/heads/one").go().accepted();
+    until_true("the step has begun", || marks.exists());
+    until_true("its start is indexed", || forge.run(1).is_some_and(|run| run["state"] == "running"));
+    forge
+}
+
+fn count(marks: &Path) -> usize {
+    fs::read_to_string(marks).unwrap_or_default().lines().count()
+}
+
+/// Another process holds the database for longer than quire waits for it.
+fn a_locked_database(is_server_killed: bool) {
+    let mut forge = in_the_middle(Forge::new("{}", "true"));
+    let other = quire::store::open(&forge.path("data/quire.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    fs::write(forge.path("gate"), "").unwrap();
+    until_true("the run has ended", || forge.journal(1).contains("run-ended"));
+    // It answers all the while, and says what is wrong.
+    until_true("the server says that it is degraded", || {
+        let health = forge.health();
+        health.contains(" 503 ") && health.contains("the database cannot be written: database is locked")
+    });
+    if is_server_killed {
+        forge.kill_server();
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    if is_server_killed {
+        forge.start();
+    }
+    until_true("the server is well again", || forge.health().contains(" 200 "));
+    forge.push("HEAD:refs/heads/two").go().accepted();
+    assert_eq!((forge.outcome(1).as_str(), forge.outcome(2).as_str()), ("passed", "passed"));
+    assert_eq!(count(&forge.path("marks")), 2, "each run ran once");
+    forge.settle();
+}
+
+#[test]
+fn a_run_whose_end_could_not_be_indexed_is_not_run_again() {
+    a_locked_database(false);
+}
+
+#[test]
+fn a_run_whose_end_could_not_be_indexed_is_not_run_again_by_the_next_server() {
+    a_locked_database(true);
+}
+
+/// The index lost the end of a run altogether: its row says that it is still to be run.
+#[test]
+fn the_journal_is_asked_before_a_queued_run_is_started() {
+    let mut forge = in_the_middle(Forge::new("{}", "true"));
+    fs::write(forge.path("gate"), "").unwrap();
+    assert_eq!(forge.outcome(1), "passed");
+    let other = quire::store::open(&forge.path("data/quire.db")).unwrap();
+    let lost = "UPDATE runs SET state = 'queued', outcome = NULL, started_at = NULL, finished_at = NULL";
+    other.execute_batch(lost).unwrap();
+    // By a server that goes on, and by one that starts.
+    forge.push("HEAD:refs/heads/two").go().accepted();
+    assert_eq!((forge.outcome(1).as_str(), forge.outcome(2).as_str()), ("passed", "passed"));
+    other.execute_batch(lost).unwrap();
+    forge.kill_server();
+    forge.start();
+    assert_eq!((forge.outcome(1).as_str(), forge.outcome(2).as_str()), ("passed", "passed"));
+    assert_eq!(count(&forge.path("marks")), 2, "each run ran once");
+}
+
+#[test]
+fn a_full_disk_does_not_run_a_step_twice() {
+    for is_server_killed in [false, true] {
+        let forge = Forge::new("{}", "true");
+        let marks = forge.path("marks");
+        let Some(disk) = Disk::mount_over(&forge.path("data"), "16m") else { return };
+        let mut forge = in_the_middle(forge);
+        disk.fill();
+        fs::write(forge.path("gate"), "").unwrap();
+        until_true("the server notices", || forge.server_log().contains("could not"));
+        if is_server_killed {
+            forge.kill_server();
+        }
+        disk.clear();
+        if is_server_killed {
+            forge.start();
+        }
+        let outcome = forge.outcome(1);
+        assert!(["interrupted", "passed"].contains(&outcome.as_str()), "{outcome}");
+        forge.push("HEAD:refs/heads/two").go().accepted();
+        assert_eq!(forge.outcome(2), "passed");
+        assert_eq!(count(&marks), 2, "each run ran once");
+        forge.kill_server();
+    }
+}
