@@ -1,5 +1,5 @@
 -- Compiles Fennel files form by form, so that all mistakes of a file are found at once.
--- Arguments: `fennel`, the modules of lua/, and `setup` = { files, allowed, modules }.
+-- Arguments: `fennel`, the modules of lua/, and `setup` = { files, allowed, modules, at }.
 local fennel, parts, setup = ...
 
 local utils, compiler = require("fennel.utils"), require("fennel.compiler")
@@ -92,6 +92,7 @@ plugin.call = function(ast, scope)
     ast.filename, ast.line, ast.bytestart, ast.byteend = colon.filename, colon.line, colon.bytestart, colon.byteend
   end
   if ast.bytestart then current.nearest = ast end
+  if ast.bytestart and ast.line then setup.at(ast.filename, ast.line) end
   -- `->` and its like copy lists without their line; the symbol at their head still has it.
   local head = ast["from-macro?"] and utils["sym?"](ast[1])
   if head and head.line and head.filename == ast.filename and head.line > ast.line then ast.line = head.line end

@@ -10,8 +10,9 @@ use super::ci_workflow as workflow;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use crate::model::{Diagnostic, render_all};
 use crate::pipeline::PipelineFiles;
-use crate::run::{Loaded, job_facts, sort_files};
-use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult};
+use crate::pipeline::fennel::took_too_long;
+use crate::run::{EVALUATION_LIMIT, Loaded, PipelineWatch, end_process, job_facts, sort_files};
+use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult, VmPulse};
 
 /// The memory of the VM that checks, in bytes.
 const VM_MEMORY: usize = 256 << 20;
@@ -23,7 +24,7 @@ const MAX_BYTES: u64 = 10 << 20;
 pub(super) fn check(path: &Path, as_json: bool) -> Ended {
     let root = find_root(path)?;
     let files = read_files(&root)?;
-    let checked = evaluate(&files);
+    let checked = evaluate(&files, as_json);
     if as_json {
         return report_json(&checked);
     }
@@ -108,11 +109,29 @@ pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
     Ok(PipelineFiles { workflow, ..sort_files(files) })
 }
 
-/// Compiles and evaluates a pipeline; runs nothing of it.
-fn evaluate(files: &PipelineFiles) -> Checked {
+/// Compiles and evaluates a pipeline; runs nothing of it. One that does not end ends the process.
+fn evaluate(files: &PipelineFiles, as_json: bool) -> Checked {
     let quire = |problem: String| vec![Diagnostic::error("quire", problem)];
-    let loaded = Loaded::new(files, None)?;
+    let late = move |mistake: Diagnostic| {
+        if as_json {
+            let _unusable = report_json(&Err(vec![mistake])).is_ok();
+        } else {
+            eprint!("{}", mistake.render());
+        }
+        end_process(Code::Usage as i32)
+    };
+    let pulse = Arc::new(VmPulse::new());
+    let watch = PipelineWatch::of_compilation(&pulse, files, late);
+    let watch = watch.map_err(|error| quire(error.to_string()))?;
+    let loaded = Loaded::new(files, None, &pulse)?;
+    drop(watch);
     let vm = loaded.vm(VM_MEMORY, Arc::new(NoJobs)).map_err(quire)?;
+    let (pulse, of) = (vm.pulse(), files.clone());
+    let seen = Arc::clone(&pulse);
+    let watch = PipelineWatch::start(&pulse, EVALUATION_LIMIT, move || {
+        late(took_too_long("reading", EVALUATION_LIMIT, seen.last_place(), &of));
+    });
+    let _watch = watch.map_err(|error| quire(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| quire(error.to_string()))?;
     let (graph, warnings) = runtime.block_on(loaded.evaluate(&vm))?;

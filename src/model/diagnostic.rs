@@ -39,6 +39,15 @@ impl Span {
     pub fn point(line: u32, column: u32) -> Span {
         Span { line, column, end_line: line, end_column: column + 1 }
     }
+
+    /// The part of a line of a text that has something in it.
+    pub fn of_line(text: &str, line: u32) -> Span {
+        let content = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
+        let start = content.len() - content.trim_start().len();
+        let column = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
+        let end_column = column(content.trim_end().len().max(start + 1));
+        Span { line, column: column(start), end_line: line, end_column }
+    }
 }
 
 /// One mistake in a user's file.

@@ -1,13 +1,16 @@
 //! The Fennel front-end: `.quire/ci.fnl` and `.quire/lib/**` to a bundle, and what the pipeline declared to a job graph.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::check::{Declared, DeclaredNeed};
 use super::files::PipelineFiles;
 use super::graph::{JobGraph, JobOptions};
 use super::job_option::{check_together, read_option};
-use crate::model::{Diagnostic, Severity, Span};
+use crate::model::{Diagnostic, Severity, Span, format_duration};
 use crate::script::{
-    BuiltinModule, Bundle, BundleCache, CacheKey, CallSpans, CompileFailure, CompileOptions, GLOBALS,
-    InputRef, PLANNED, Problem, Registration, SourceFile, Sources, compile,
+    BuiltinModule, Bundle, BundleCache, CacheKey, CallSpans, CompileFailure, CompileOptions, CompileVmError,
+    GLOBALS, InputRef, PLANNED, Place, Problem, Registration, SourceFile, Sources, VmPulse, compile,
 };
 
 /// The file that declares the jobs.
@@ -27,7 +30,11 @@ const HOST_MODULES: [&str; 1] = ["quire.primitives"];
 ///
 /// # Errors
 /// Gives all mistakes of all files.
-pub fn load(files: &PipelineFiles, cache: Option<&BundleCache>) -> Result<Bundle, Vec<Diagnostic>> {
+pub fn load(
+    files: &PipelineFiles,
+    cache: Option<&BundleCache>,
+    pulse: &Arc<VmPulse>,
+) -> Result<Bundle, Vec<Diagnostic>> {
     let Some(entry) = &files.entry else {
         let missing = if files.has_lua {
             Diagnostic::error(".quire/ci.lua", "pipelines in Lua are not in this version of quire")
@@ -41,7 +48,7 @@ pub fn load(files: &PipelineFiles, cache: Option<&BundleCache>) -> Result<Bundle
     if let Some(bundle) = stored.as_ref().and_then(|(key, cache)| cache.load(key)) {
         return Ok(bundle);
     }
-    let bundle = compile_files(entry, &files.lib, &[])?;
+    let bundle = compile_files(files, entry, &[], pulse)?;
     if let Some((key, cache)) = stored
         && let Err(problem) = cache.store(&key, &bundle)
     {
@@ -52,7 +59,7 @@ pub fn load(files: &PipelineFiles, cache: Option<&BundleCache>) -> Result<Bundle
 
 /// Compiles a pipeline whose only mistakes are names that nobody knows, as if they were known, so that the mistakes of
 /// its graph are found as well. `None` when it has other mistakes.
-pub fn load_despite(files: &PipelineFiles, mistakes: &[Diagnostic]) -> Option<Bundle> {
+pub fn load_despite(files: &PipelineFiles, mistakes: &[Diagnostic], pulse: &Arc<VmPulse>) -> Option<Bundle> {
     let unknown = |mistake: &Diagnostic| {
         let planned =
             mistake.message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
@@ -60,17 +67,22 @@ pub fn load_despite(files: &PipelineFiles, mistakes: &[Diagnostic]) -> Option<Bu
         mistake.message.strip_prefix(UNKNOWN_IDENTIFIER).or(planned).map(str::to_owned)
     };
     let names = mistakes.iter().map(unknown).collect::<Option<Vec<String>>>()?;
-    compile_files(files.entry.as_ref()?, &files.lib, &names).ok()
+    compile_files(files, files.entry.as_ref()?, &names, pulse).ok()
 }
 
 /// Compiles; `more` are names that count as known beside those in scope.
-fn compile_files(entry: &SourceFile, lib: &[SourceFile], more: &[String]) -> Result<Bundle, Vec<Diagnostic>> {
+fn compile_files(
+    files: &PipelineFiles,
+    entry: &SourceFile,
+    more: &[String],
+    pulse: &Arc<VmPulse>,
+) -> Result<Bundle, Vec<Diagnostic>> {
     let builtin = BUILTIN.map(|(name, path, text)| BuiltinModule {
         name: name.to_owned(),
         path: path.to_owned(),
         text: text.to_owned(),
     });
-    let sources = Sources { entry: entry.clone(), lib: lib.to_vec(), builtin: builtin.into() };
+    let sources = Sources { entry: entry.clone(), lib: files.lib.clone(), builtin: builtin.into() };
     let globals: Vec<&str> = GLOBALS
         .iter()
         .copied()
@@ -81,12 +93,33 @@ fn compile_files(entry: &SourceFile, lib: &[SourceFile], more: &[String]) -> Res
         globals: &globals,
         host_modules: &HOST_MODULES,
         planned: PLANNED,
+        pulse: Some(pulse),
         ..CompileOptions::default()
     };
     compile(&sources, &options).map_err(|failure| match failure {
         CompileFailure::Invalid(diagnostics) => diagnostics,
+        CompileFailure::Vm(CompileVmError::TimedOut(limit)) => {
+            vec![took_too_long("compiling", limit, pulse.last_place(), files)]
+        }
         CompileFailure::Vm(problem) => vec![Diagnostic::error(ENTRY, problem.to_string())],
     })
+}
+
+/// The mistake of a pipeline whose compilation or evaluation, as `doing` says, took longer than it may, and where it was then.
+pub fn took_too_long(doing: &str, limit: Duration, at: Option<Place>, files: &PipelineFiles) -> Diagnostic {
+    let (file, line) = at.map(|place| (place.file, place.line)).unzip();
+    let file = file.unwrap_or_else(|| files.declaring_path().to_owned());
+    let message = format!("{doing} the pipeline took longer than {}", format_duration(limit));
+    let help = "this is where it was; a loop, or a pattern of exponential cost, that does not end?";
+    let mistake = Diagnostic::error(file.clone(), message).help(help);
+    let source = files.declaring().into_iter().chain(&files.lib).find(|source| source.path == file);
+    match (line, source) {
+        (Some(line), Some(source)) => {
+            let text = String::from_utf8_lossy(&source.text);
+            mistake.at(Span::of_line(&text, line), &text)
+        }
+        (None, _) | (_, None) => mistake,
+    }
 }
 
 /// Checks what a pipeline declared; `entry` is the path of the file that did, `text` its content.

@@ -80,15 +80,43 @@ pub(super) fn tell_not_started(mut server: &UnixStream, run_dir: &Path, problem:
     }
 }
 
+/// Hears what the server has to say, for as long as the run goes on.
+pub(super) fn listen(control: Control, events: mpsc::Sender<Outside>) -> io::Result<()> {
+    if let Some(server) = control.server {
+        server.set_nonblocking(true)?;
+        let (server, events) = (tokio::net::UnixStream::from_std(server)?, events.clone());
+        tokio::spawn(async move {
+            if let Err(error) = hear_server(server, &events).await {
+                tracing::warn!(%error, "the server is not understood");
+            }
+        });
+    }
+    let control = control.socket;
+    control.set_nonblocking(true)?;
+    let control = tokio::net::UnixListener::from_std(control)?;
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = control.accept().await else { return };
+            let events = events.clone();
+            tokio::spawn(async move {
+                match hear(stream).await {
+                    Ok(message) => {
+                        let _gone = events.send(Outside::Told(message)).await.is_err();
+                    }
+                    Err(error) => tracing::warn!(%error, "a message to the run was not understood"),
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
 /// Hears what the server that started this runner has to say, for as long as the server is there. Each message is a line,
 /// answered by `ok`.
 ///
 /// # Errors
 /// When the connection breaks or carries something else.
-pub(super) async fn hear_server(
-    stream: tokio::net::UnixStream,
-    events: &mpsc::Sender<Outside>,
-) -> io::Result<()> {
+async fn hear_server(stream: tokio::net::UnixStream, events: &mpsc::Sender<Outside>) -> io::Result<()> {
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
     let (reader, mut writer) = stream.into_split();
     let mut reader = tokio::io::BufReader::new(reader);
@@ -106,7 +134,7 @@ pub(super) async fn hear_server(
 ///
 /// # Errors
 /// When the connection breaks or carries something else.
-pub(super) async fn hear(stream: tokio::net::UnixStream) -> io::Result<Message> {
+async fn hear(stream: tokio::net::UnixStream) -> io::Result<Message> {
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
     let (reader, mut writer) = stream.into_split();
     let mut line = Vec::new();

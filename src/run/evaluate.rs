@@ -12,7 +12,7 @@ use crate::pipeline::fennel::{ENTRY, declare, load, load_despite, unreached_serv
 use crate::pipeline::{Job, JobGraph, PipelineFiles, workflow};
 use crate::script::{
     Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, Registration, ScriptError, SourceFile, Vm,
-    VmLimits,
+    VmLimits, VmPulse,
 };
 
 /// The files of a commit's pipeline, for a run of this ref. Blocking.
@@ -59,19 +59,26 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Compiles the files, or takes them from the cache, which is of `.quire` only. Blocking.
+    /// Compiles the files, or takes them from the cache, which is of `.quire` only. Blocking. Another thread can see in
+    /// `pulse` how long it takes.
     ///
     /// # Errors
     /// Gives all mistakes.
-    pub fn new(files: &PipelineFiles, cache: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
+    pub fn new(
+        files: &PipelineFiles,
+        cache: Option<&Path>,
+        pulse: &Arc<VmPulse>,
+    ) -> Result<Loaded, Vec<Diagnostic>> {
         let cache = cache.map(BundleCache::new);
         let loaded = match files.used_workflow() {
             Some(file) => Ok(workflow::load(file)?),
-            None => load(files, cache.as_ref()),
+            None => load(files, cache.as_ref(), pulse),
         };
         let (bundle, mistakes) = match loaded {
             Ok(bundle) => (bundle, Vec::new()),
-            Err(mistakes) => (load_despite(files, &mistakes).ok_or_else(|| mistakes.clone())?, mistakes),
+            Err(mistakes) => {
+                (load_despite(files, &mistakes, pulse).ok_or_else(|| mistakes.clone())?, mistakes)
+            }
         };
         let text = files.declaring().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
         let (text, lib) = (text.unwrap_or_default(), files.lib.clone());
@@ -154,7 +161,7 @@ impl Loaded {
         let mut diagnostic = Diagnostic::error(file, error.message.clone());
         if let Some(line) = error.line {
             let text = if file == self.entry() { self.text.clone() } else { self.library_text(file) };
-            diagnostic = diagnostic.at(line_span(&text, line), &text);
+            diagnostic = diagnostic.at(Span::of_line(&text, line), &text);
         }
         match &error.help {
             Some(help) => diagnostic.help(help.clone()),
@@ -180,23 +187,10 @@ impl Loaded {
 const CONTAINER: &str = "container";
 
 /// How long a pipeline may take to be evaluated.
-const EVALUATION_LIMIT: Duration = Duration::from_secs(5);
+pub const EVALUATION_LIMIT: Duration = Duration::from_secs(5);
 
 /// The name of the entry among the modules: no file can have it.
 const ENTRY_MODULE: &str = ".quire/ci";
-
-/// The part of a line that has something in it.
-fn line_span(text: &str, line: u32) -> Span {
-    let content = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
-    let start = content.len() - content.trim_start().len();
-    let column = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
-    Span {
-        line,
-        column: column(start),
-        end_line: line,
-        end_column: column(content.trim_end().len().max(start + 1)),
-    }
-}
 
 /// The jobs of a graph, as facts.
 pub fn job_facts(graph: &JobGraph) -> Vec<JobFact> {

@@ -21,6 +21,7 @@ use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::job_slot::JobSlots;
+use super::pipeline_watch::{PipelineWatch, end_process};
 use super::push_event::PushEvent;
 use super::recorder::{LOG_FOLDER, Recorder};
 use super::run_host::RunHost;
@@ -38,6 +39,7 @@ use crate::model::{
 };
 use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
+use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues};
 use crate::sys::handover;
 use crate::sys::inotify::Inotify;
@@ -49,6 +51,9 @@ use crate::sys::spawn;
 
 /// Events that may wait for the driver.
 const MAX_EVENTS: usize = 1024;
+
+/// The exit status of a process whose pipeline cannot be used, as of `quire ci`.
+const EXIT_UNUSABLE: i32 = 2;
 
 /// Threads of the runner's runtime.
 const RUNTIME_THREADS: usize = 2;
@@ -305,7 +310,7 @@ fn check_out(git_dir: &Path, commit: CommitId, into: &Path, is_wanted: &AtomicBo
 /// # Errors
 /// When something could not be written down.
 pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
-    let loaded = match Loaded::new(&execution.files, execution.cache.as_deref()) {
+    let loaded = match load(&execution)? {
         Ok(loaded) => loaded,
         Err(diagnostics) => return broken(&execution.recorder, &diagnostics),
     };
@@ -320,6 +325,27 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
     // What still goes on belongs to nobody: a thread that is stuck is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// Compiles the pipeline. When that does not end, the run does, and with it the process.
+fn load(execution: &Execution) -> Result<Result<Loaded, Vec<Diagnostic>>, RunnerError> {
+    let pulse = Arc::new(VmPulse::new());
+    let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
+    let late = move |mistake: Diagnostic| {
+        // For who looks at `quire ci run`; a runner's goes to its log.
+        eprint!("{}", mistake.render());
+        if let Err(error) = workspace.remove() {
+            tracing::warn!(%error, "the workspace could not be removed");
+        }
+        let ended = broken(&recorder, &[mistake]).and_then(|ended| end(&recorder, ended));
+        if let Err(error) = ended {
+            tracing::error!(problem = chain(&error), "the end of the run is not written down");
+        }
+        end_process(EXIT_UNUSABLE)
+    };
+    let watch = PipelineWatch::of_compilation(&pulse, &execution.files, late);
+    let _watch = watch.map_err(|error| RunnerError::Broken(format!("could not start a thread: {error}")))?;
+    Ok(Loaded::new(&execution.files, execution.cache.as_deref(), &pulse))
 }
 
 /// The runtime of the driver and the steps.
@@ -386,7 +412,7 @@ async fn conduct(
         return Ok(ended);
     }
     if let Some(control) = execution.control {
-        listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
+        control::listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
     let filling = Filling::start(execution.fill);
@@ -468,35 +494,4 @@ fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
             }
         }
     });
-}
-
-/// Hears what the server has to say, for as long as the run goes on.
-fn listen(control: Control, events: mpsc::Sender<Outside>) -> io::Result<()> {
-    if let Some(server) = control.server {
-        server.set_nonblocking(true)?;
-        let (server, events) = (tokio::net::UnixStream::from_std(server)?, events.clone());
-        tokio::spawn(async move {
-            if let Err(error) = control::hear_server(server, &events).await {
-                tracing::warn!(%error, "the server is not understood");
-            }
-        });
-    }
-    let control = control.socket;
-    control.set_nonblocking(true)?;
-    let control = tokio::net::UnixListener::from_std(control)?;
-    tokio::spawn(async move {
-        loop {
-            let Ok((stream, _)) = control.accept().await else { return };
-            let events = events.clone();
-            tokio::spawn(async move {
-                match control::hear(stream).await {
-                    Ok(message) => {
-                        let _gone = events.send(Outside::Told(message)).await.is_err();
-                    }
-                    Err(error) => tracing::warn!(%error, "a message to the run was not understood"),
-                }
-            });
-        }
-    });
-    Ok(())
 }

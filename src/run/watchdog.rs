@@ -108,7 +108,8 @@ impl Watchdog {
     }
 }
 
-fn has_had(beat: &Beat, limit: Duration) -> bool {
+/// Whether the VM has been in one piece of its work for this long: by its processor time, or for much longer by the clock.
+pub(super) fn has_had(beat: &Beat, limit: Duration) -> bool {
     beat.worked >= limit || beat.elapsed >= limit * PATIENCE
 }
 

@@ -5,6 +5,7 @@
 //! once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mlua::Table;
 
@@ -13,6 +14,8 @@ use crate::model::{Diagnostic, Severity};
 use super::bundle::{Bundle, Module};
 use super::compile_error::{Context, Mistake, arrange, mistakes};
 use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
+use super::pulse::VmPulse;
+use super::script_error::Place;
 use super::sources::{Kind, Sources, Unit};
 
 /// How to compile.
@@ -26,6 +29,8 @@ pub struct CompileOptions<'a> {
     pub planned: &'a [&'a str],
     /// What macros may use.
     pub limits: CompileLimits,
+    /// Where another thread can see how long it takes, and where it is.
+    pub pulse: Option<&'a Arc<VmPulse>>,
 }
 
 /// Why there is no bundle.
@@ -44,6 +49,7 @@ pub enum CompileFailure {
 /// # Errors
 /// Gives the mistakes in the files, or says which limit code that runs at compile time exceeded.
 pub fn compile(sources: &Sources, options: &CompileOptions<'_>) -> Result<Bundle, CompileFailure> {
+    let _watched = options.pulse.map(|pulse| pulse.begin(0));
     let mut broken = Vec::new();
     let units = sources.units(&mut broken);
     let mut files = BTreeMap::new();
@@ -96,7 +102,14 @@ fn compile_units(
             modules.raw_set(*name, true)?;
             modules.raw_set(format!("lib.{name}"), true)?;
         }
-        vm.driver.get::<mlua::Function>("compiler")?.call((options.globals.to_vec(), modules))
+        let pulse = options.pulse.map(Arc::clone);
+        let at = lua.create_function(move |_, (file, line): (String, u32)| {
+            if let Some(pulse) = &pulse {
+                pulse.note(Place { file, line });
+            }
+            Ok(())
+        })?;
+        vm.driver.get::<mlua::Function>("compiler")?.call((options.globals.to_vec(), modules, at))
     })?;
     let (mut entry, mut modules) = (None, Vec::new());
     for unit in units {

@@ -2,8 +2,8 @@
 //!
 //! Macros are code of the repository and run in it, so it has no files but those it is given, no processes, no
 //! environment, no `debug`, no bytecode, and limits on memory and time. It is made for one compilation and dropped
-//! after it. A C function that does not return (a pattern with exponential cost) is not stopped here: the process
-//! around it has a deadline.
+//! after it. A C function that does not return (a pattern with exponential cost) is not stopped here: who compiles gives
+//! a [`VmPulse`](super::VmPulse), and watches it from another thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

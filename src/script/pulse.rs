@@ -53,8 +53,15 @@ pub struct Beat {
     pub last_place: Option<Place>,
 }
 
+impl Default for VmPulse {
+    fn default() -> VmPulse {
+        VmPulse::new()
+    }
+}
+
 impl VmPulse {
-    pub(super) fn new() -> VmPulse {
+    /// The pulse of a VM that does nothing yet.
+    pub fn new() -> VmPulse {
         VmPulse {
             origin: Instant::now(),
             poll_start: AtomicU64::new(0),
@@ -142,7 +149,8 @@ impl VmPulse {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
     }
 
-    fn begin(&self, job: u32) -> PollGuard<'_> {
+    /// Marks the beginning of a piece of work, up to the drop of what is returned.
+    pub(super) fn begin(&self, job: u32) -> PollGuard<'_> {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.job.store(job, Ordering::SeqCst);
         self.hooks.store(0, Ordering::SeqCst);
@@ -156,7 +164,7 @@ impl VmPulse {
 }
 
 /// Marks the time of one poll.
-struct PollGuard<'a>(&'a VmPulse);
+pub(super) struct PollGuard<'a>(&'a VmPulse);
 
 impl Drop for PollGuard<'_> {
     fn drop(&mut self) {

@@ -191,6 +191,11 @@ impl Forge {
         write_script(&folder.join(hook), &format!("QUIRE_HOOK={}\n{script}", link.display()));
     }
 
+    /// Tells a run to stop, as a person does.
+    pub(super) fn cancel(&self, number: u64) {
+        self.quire(["cancel", &format!("foo#{number}")]);
+    }
+
     /// All runs, newest first.
     pub(super) fn runs(&self) -> Vec<serde_json::Value> {
         let text = self.quire(["runs", "--repo", "foo", "--limit", "100000", "--json"]);

@@ -9,6 +9,7 @@ mod namespaces;
 mod receive_pack;
 mod runner;
 mod server;
+mod silent;
 mod spool;
 mod strace;
 mod wait;

@@ -45,6 +45,7 @@ stories! {
     doctor
     duplicate_id
     endless
+    endless_macro
     exit_codes
     failing_command_ignored
     failing_command_looked_at
