@@ -24,8 +24,8 @@ use crate::model::{Outcome, RefName, chain};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, Recorder, RunLimits,
-    RunnerError, StepRules, execute, tell,
+    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, Recorder,
+    RunLimits, RunnerError, StepRules, execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::interrupts::{Interrupt, watch_interrupts};

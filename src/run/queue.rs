@@ -20,7 +20,7 @@ pub enum Stage {
     Waiting,
     /// Its runner has a slot.
     Running,
-    /// Its runner has a slot, and has been evaluating the pipeline for so long that others get the slot.
+    /// Its runner has been evaluating the pipeline for so long that it does not use the slot that it may have, and gets none.
     Slow,
     /// Its runner is gone or is being killed, and the run is being settled; or nobody knows yet who leads it.
     Ending,

@@ -43,6 +43,8 @@ const QUIET_ATTEMPTS: u32 = 6;
 struct Tracked {
     row: RunRow,
     stage: Stage,
+    /// Whether its runner was given a slot.
+    has_slot: bool,
     /// The way to its runner.
     runner: Option<mpsc::Sender<Message>>,
     /// What keeps it from being started, or its runner from being found.
@@ -111,7 +113,7 @@ fn give_back_pages() {
 
 impl Tracked {
     fn new(row: RunRow, stage: Stage) -> Tracked {
-        Tracked { row, stage, runner: None, waiting: None }
+        Tracked { row, stage, has_slot: false, runner: None, waiting: None }
     }
 
     /// Counts one more failed attempt and gives the pause before the next. `what` says what cannot be done.
@@ -156,7 +158,7 @@ impl Dispatcher {
                 let timeout = self.app.settings.get().limits.run_timeout.max(FOUND_RUN_TIMEOUT);
                 let limits = RunnerLimits::new(timeout, has_slot, Instant::now());
                 self.follow((row.clone(), run_dir), (process, link), limits, true);
-                self.set_stage(id, if has_slot { Stage::Running } else { Stage::Waiting });
+                self.set_running(id, has_slot);
                 if let Some(by) = row.superseded_by {
                     self.say(id, Message::Stop { reason: StopReason::Superseded { by } }).await;
                 }
@@ -249,7 +251,7 @@ impl Dispatcher {
             match dispatch {
                 Dispatch::Start { id, with_slot } => self.start(id, with_slot, &settings).await,
                 Dispatch::Grant { id } => {
-                    self.set_stage(id, Stage::Running);
+                    self.set_running(id, true);
                     self.say(id, Message::Go {}).await;
                 }
             }
@@ -276,7 +278,7 @@ impl Dispatcher {
                         self.follow((row, run_dir), (process, link), limits, false);
                     }
                 }
-                self.set_stage(id, if with_slot { Stage::Running } else { Stage::Waiting });
+                self.set_running(id, with_slot);
             }
             Ok(Launched::Begun) => {
                 tracing::warn!(run = %id, "a queued run has begun before, according to its journal");
@@ -391,21 +393,25 @@ impl Dispatcher {
         }
     }
 
-    /// Counts a run whose evaluation takes long as one that uses no slot, or as one that does after all.
+    /// Notes that a runner has a slot, or waits for one.
+    fn set_running(&mut self, id: RunId, has_slot: bool) {
+        if let Some(tracked) = self.tracked(id) {
+            tracked.has_slot = has_slot;
+            tracked.stage = if has_slot { Stage::Running } else { Stage::Waiting };
+        }
+    }
+
+    /// Counts a run whose evaluation takes long as one that uses no slot and gets none, or as any other again.
     fn slow(&mut self, id: RunId, is_slow: bool) {
         let Some(tracked) = self.tracked(id) else { return };
         match (tracked.stage, is_slow) {
-            (Stage::Running, true) => tracked.stage = Stage::Slow,
-            (Stage::Slow, false) => tracked.stage = Stage::Running,
-            (
-                Stage::Queued
-                | Stage::Delayed
-                | Stage::Waiting
-                | Stage::Running
-                | Stage::Slow
-                | Stage::Ending,
-                _,
-            ) => {}
+            (Stage::Running | Stage::Waiting, true) => tracked.stage = Stage::Slow,
+            (Stage::Slow, false) => {
+                let has_slot = tracked.has_slot;
+                self.set_running(id, has_slot);
+            }
+            (Stage::Queued | Stage::Delayed | Stage::Slow | Stage::Ending, true)
+            | (Stage::Queued | Stage::Delayed | Stage::Running | Stage::Waiting | Stage::Ending, false) => {}
         }
     }
 

@@ -66,7 +66,10 @@ impl RunnerLimits {
 
     /// Takes note of a message that was sent to the runner.
     pub(super) fn sent(&mut self, message: &Message, now: Instant) {
-        self.answer = Some((now + ANSWER_LIMIT, message.clone()));
+        // Nobody listens while the pipeline is evaluated, which has a limit of its own: a slot can wait for that, a stop cannot.
+        if self.evaluation.is_none() || matches!(message, Message::Stop { .. }) {
+            self.answer = Some((now + ANSWER_LIMIT, message.clone()));
+        }
         match message {
             Message::Go {} => self.has_slot = true,
             Message::Stop { reason: reason @ StopReason::Cancelled { .. } } => {
@@ -208,6 +211,9 @@ mod tests {
         assert_eq!(limits.next(), None);
         limits.sent(&Message::Go {}, now);
         let mut silent = RunnerLimits::new(HOUR, false, now);
+        silent.sent(&Message::Go {}, now);
+        assert!(silent.exceeded(now + ANSWER_LIMIT).is_none(), "it still evaluates");
+        silent.saw(&evaluated(), now);
         silent.sent(&Message::Go {}, now);
         assert_eq!(silent.exceeded(now + ANSWER_LIMIT).unwrap().outcome, Outcome::Interrupted);
         limits.answered();
