@@ -39,6 +39,9 @@ pub(super) struct Most {
     pub(super) bytes: u64,
 }
 
+/// Folders inside each other, at most: each one on the way is open.
+const MAX_DEPTH: usize = 512;
+
 /// One checkout under way.
 struct Checkout<'a> {
     repo: &'a Repo,
@@ -46,6 +49,7 @@ struct Checkout<'a> {
     is_wanted: &'a AtomicBool,
     most: Most,
     entries: usize,
+    depth: usize,
     done: CheckedOut,
 }
 
@@ -87,15 +91,18 @@ impl Repo {
         }
         fchmod(&root, Mode::RWXU).map_err(|errno| failed(errno.into()))?;
         let done = CheckedOut::default();
-        let mut checkout = Checkout { repo: self, commit: id, is_wanted, most, entries: 0, done };
+        let mut checkout = Checkout { repo: self, commit: id, is_wanted, most, entries: 0, depth: 0, done };
         checkout.folder(&tree, root.as_fd(), into)?;
         Ok(checkout.done)
     }
 }
 
 impl Checkout<'_> {
-    /// Writes one folder. The depth is that of the path, which the system limits as well.
+    /// Writes one folder, with those below it down to a limit.
     fn folder(&mut self, tree: &git2::Tree<'_>, at: BorrowedFd<'_>, path: &Path) -> Result<(), ReadError> {
+        if self.depth == MAX_DEPTH {
+            return Err(ReadError::TooDeep { commit: self.commit, depth: MAX_DEPTH });
+        }
         for entry in tree {
             self.count()?;
             let name = OsStr::from_bytes(entry.name_bytes());
@@ -109,7 +116,9 @@ impl Checkout<'_> {
                     let inside = self.make_folder(at, name, &path)?;
                     let tree =
                         self.repo.git().find_tree(entry.id()).map_err(|e| self.unread("a folder", e))?;
+                    self.depth += 1;
                     self.folder(&tree, inside.as_fd(), &path)?;
+                    self.depth -= 1;
                 }
                 Some(git2::ObjectType::Commit) => drop(self.make_folder(at, name, &path)?),
                 _ => self.file(&entry, at, path)?,

@@ -68,6 +68,14 @@ pub enum ReadError {
         /// The most bytes.
         bytes: u64,
     },
+    /// A commit whose folders are nested deeper than is written.
+    #[error("{commit} has folders nested deeper than {depth} levels")]
+    TooDeep {
+        /// The commit.
+        commit: CommitId,
+        /// The deepest level.
+        depth: usize,
+    },
     /// Nobody wants the files any more.
     #[error("the files of {commit} are not wanted any more")]
     Unwanted {

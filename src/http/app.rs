@@ -247,6 +247,11 @@ impl App {
         let (data, base) = (self.data.clone(), self.url.clone());
         let (fallback, url) = (row.clone(), crate::view::run_url(base.as_deref(), &row));
         let loaded = tokio::task::spawn_blocking(move || RunView::load(&data, row, base.as_deref())).await;
-        loaded.unwrap_or(RunView { row: fallback, record: crate::journal::RunRecord::default(), url })
+        loaded.unwrap_or(RunView {
+            row: fallback,
+            record: crate::journal::RunRecord::default(),
+            url,
+            left: None,
+        })
     }
 }

@@ -31,6 +31,9 @@ pub struct RunRecord {
     pub jobs: Vec<JobRecord>,
     /// The images that its containers used.
     pub images: Vec<ImageRecord>,
+    /// Whether something stands after an end: the runner writes nothing more then, so another process has written to the
+    /// journal. Such a run is never green.
+    pub is_tampered: bool,
 }
 
 /// What a journal says about an image.
@@ -142,6 +145,9 @@ impl RunRecord {
     /// Folds one more record.
     pub fn apply(&mut self, record: Record) {
         let time = record.t;
+        if self.outcome.is_some() && !matches!(record.fact, Fact::RunOpened { .. }) {
+            self.reopen();
+        }
         match record.fact {
             Fact::RunOpened { .. } => *self = RunRecord { is_opened: true, ..RunRecord::default() },
             Fact::Evaluated { jobs, diagnostics } => {
@@ -171,12 +177,16 @@ impl RunRecord {
                 digest: digest.map(RedactedText::into_string),
             }),
             Fact::RunEnded { outcome, reason } => {
-                let outcome = word(&outcome);
+                let mut outcome = word(&outcome);
                 for job in &mut self.jobs {
                     job.close(outcome, reason.as_deref(), &time);
                 }
-                self.outcome = Some(outcome);
                 self.reason = reason.map(RedactedText::into_string);
+                if self.is_tampered {
+                    self.reason = Some(tampered(self.reason.as_deref()));
+                    outcome = if is_green(outcome) { Outcome::Failed } else { outcome };
+                }
+                self.outcome = Some(outcome);
                 self.finished_at = Some(time);
             }
             fact @ (Fact::JobStarted { .. }
@@ -184,6 +194,29 @@ impl RunRecord {
             | Fact::StepEnded { .. }
             | Fact::PolicyDecision { .. }
             | Fact::JobEnded { .. }) => self.apply_to_job(time, fact),
+        }
+    }
+
+    /// Takes note that the process that led the run did not end as one that has written its end: a green end is not its own.
+    pub fn doubt_green(&mut self) {
+        if self.outcome.is_some_and(is_green) {
+            self.is_tampered = true;
+            self.outcome = Some(Outcome::Failed);
+            self.reason = Some(tampered(Some("the runner was killed")));
+        }
+    }
+
+    /// Takes an end back that something stands after: the runner has not written it.
+    fn reopen(&mut self) {
+        let ended_at = self.finished_at.take();
+        (self.outcome, self.reason, self.is_tampered) = (None, None, true);
+        for job in self.jobs.iter_mut().filter(|job| job.finished_at == ended_at) {
+            (job.outcome, job.reason, job.finished_at) = (None, None, None);
+            for step in
+                job.steps.iter_mut().filter(|step| step.finished_at == ended_at && step.exit.is_none())
+            {
+                (step.outcome, step.finished_at) = (None, None);
+            }
         }
     }
 
@@ -231,7 +264,17 @@ impl RunRecord {
                 })
             }
             Fact::JobEnded { job, outcome, reason } => {
-                self.with_job(&job, |job| job.close(word(&outcome), reason.as_deref(), &time));
+                let outcome = word(&outcome);
+                let mut has_ended = false;
+                self.with_job(&job, |job| {
+                    has_ended = job.outcome.is_some();
+                    // The end that the runner wrote stands, and it comes last.
+                    if job.outcome.is_some_and(is_green) && !is_green(outcome) {
+                        job.outcome = None;
+                    }
+                    job.close(outcome, reason.as_deref(), &time);
+                });
+                self.is_tampered |= has_ended;
             }
             Fact::RunOpened { .. }
             | Fact::Evaluated { .. }
@@ -312,130 +355,18 @@ impl StepRecord {
     }
 }
 
+/// Whether an outcome is a good one.
+fn is_green(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Passed | Outcome::Skipped)
+}
+
+/// The reason of a run whose journal another process has written to.
+fn tampered(reason: Option<&str>) -> String {
+    let what = "another process has written to the journal of the run";
+    reason.map_or_else(|| what.to_owned(), |reason| format!("{reason}; {what}"))
+}
+
 /// The outcome with this word. A word that this version does not know is never read as green.
 fn word(outcome: &str) -> Outcome {
     Outcome::parse(outcome).unwrap_or(Outcome::Failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::JobFact;
-
-    fn fold(facts: Vec<Fact>) -> RunRecord {
-        let mut run = RunRecord::default();
-        for (second, fact) in facts.into_iter().enumerate() {
-            run.apply(Record { v: 1, t: format!("2026-01-01T00:00:{second:02}.000Z"), fact });
-        }
-        run
-    }
-
-    #[test]
-    fn what_a_dead_runner_left_open_ends_with_its_run() {
-        let run = fold(vec![
-            opened(),
-            Fact::Evaluated {
-                jobs: vec![
-                    JobFact { id: "build".into(), needs: Vec::new() },
-                    JobFact { id: "test".into(), needs: Vec::new() },
-                ],
-                diagnostics: Vec::new(),
-            },
-            Fact::RunStarted {},
-            Fact::JobStarted { job: "build".into() },
-            Fact::StepStarted { job: "build".into(), step: 1, title: "make".into(), line: None },
-            Fact::RunEnded { outcome: "interrupted".into(), reason: Some("gone".into()) },
-        ]);
-        for job in &run.jobs {
-            assert_eq!((job.state(), job.outcome), ("finished", Some(Outcome::Interrupted)), "{}", job.id);
-            assert_eq!((job.reason.as_deref(), &job.finished_at), (Some("gone"), &run.finished_at));
-            assert!(job.steps.iter().all(|step| step.outcome == Some(Outcome::Interrupted)));
-        }
-    }
-
-    fn opened() -> Fact {
-        Fact::RunOpened {
-            repo: "foo".into(),
-            number: 1,
-            id: "i".into(),
-            r#ref: "refs/heads/main".into(),
-            sha: "0".repeat(40),
-            event: "push".into(),
-            pusher: None,
-            runner: 1,
-        }
-    }
-
-    #[test]
-    fn a_whole_run_folds_to_its_jobs_and_steps() {
-        let job = || "test".to_owned();
-        let run = fold(vec![
-            opened(),
-            Fact::Evaluated {
-                jobs: vec![JobFact { id: job(), needs: vec!["quire/push".into()] }],
-                diagnostics: vec![],
-            },
-            Fact::RunStarted {},
-            Fact::JobStarted { job: job() },
-            Fact::StepStarted { job: job(), step: 1, title: "true".into(), line: Some(3) },
-            Fact::StepEnded {
-                job: job(),
-                step: 1,
-                outcome: "failed".into(),
-                exit: 3,
-                signal: None,
-                duration_ms: 5,
-                left_out: 0,
-                secrets: vec![],
-                leftovers: vec![],
-            },
-            Fact::JobEnded { job: job(), outcome: "failed".into(), reason: Some("step 1".into()) },
-            Fact::RunEnded { outcome: "failed".into(), reason: None },
-        ]);
-        assert_eq!(run.progress(), Progress::Finished);
-        assert_eq!(run.jobs[0].outcome, Some(Outcome::Failed));
-        assert_eq!(run.jobs[0].steps[0].exit, Some(3));
-    }
-
-    #[test]
-    fn decisions_belong_to_their_job() {
-        let decided = |job: &str, hint: Option<&'static str>| Fact::PolicyDecision {
-            job: job.into(),
-            subject: "db".into(),
-            verdict: "deny".into(),
-            code: "policy.denied".into(),
-            reason: "why".into(),
-            hint: hint.map(RedactedText::from),
-        };
-        let jobs = vec![JobFact { id: "a".into(), needs: vec![] }, JobFact { id: "b".into(), needs: vec![] }];
-        let evaluated = Fact::Evaluated { jobs, diagnostics: vec![] };
-        let run = fold(vec![opened(), evaluated, decided("b", Some("how")), decided("nobody", None)]);
-        assert!(run.jobs[0].policy.is_empty());
-        let [decision] = run.jobs[1].policy.as_slice() else { panic!("{:?}", run.jobs[1]) };
-        assert_eq!((decision.subject.as_str(), decision.reason.as_str()), ("db", "why"));
-        assert_eq!(decision.hint.as_deref(), Some("how"));
-    }
-
-    #[test]
-    fn what_goes_on_ends_with_its_run() {
-        let job = || "test".to_owned();
-        let run = fold(vec![
-            opened(),
-            Fact::Evaluated { jobs: vec![JobFact { id: job(), needs: vec![] }], diagnostics: vec![] },
-            Fact::JobStarted { job: job() },
-            Fact::StepStarted { job: job(), step: 1, title: "sleep".into(), line: None },
-            Fact::RunEnded { outcome: "interrupted".into(), reason: None },
-        ]);
-        assert_eq!((run.jobs[0].outcome, run.jobs[0].state()), (Some(Outcome::Interrupted), "finished"));
-        assert_eq!(run.jobs[0].steps[0].outcome, Some(Outcome::Interrupted));
-    }
-
-    #[test]
-    fn a_second_attempt_forgets_the_first_and_unknown_words_are_not_green() {
-        let jobs = vec![JobFact { id: "a".into(), needs: vec![] }];
-        let run = fold(vec![opened(), Fact::Evaluated { jobs, diagnostics: vec![] }, opened()]);
-        assert!(run.jobs.is_empty() && run.is_opened && !run.is_evaluated);
-        let run = fold(vec![opened(), Fact::RunEnded { outcome: "splendid".into(), reason: None }]);
-        assert_eq!(run.outcome, Some(Outcome::Failed));
-    }
 }

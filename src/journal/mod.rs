@@ -9,6 +9,9 @@ mod fold;
 mod reader;
 mod writer;
 
+#[cfg(test)]
+mod fold_tests;
+
 pub use fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
 pub use fold::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
 pub use reader::{JOURNAL, JournalReader};

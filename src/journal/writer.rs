@@ -36,6 +36,7 @@ pub enum JournalError {
 pub struct JournalWriter {
     file: File,
     path: PathBuf,
+    has_ended: bool,
 }
 
 impl JournalWriter {
@@ -54,16 +55,21 @@ impl JournalWriter {
                 file.write_all(b"\n").map_err(wrong)?;
             }
         }
-        Ok(JournalWriter { file, path: path.to_owned() })
+        Ok(JournalWriter { file, path: path.to_owned(), has_ended: false })
     }
 
-    /// Appends one fact; when it is an end, waits until it is on disk.
+    /// Appends one fact; when it is an end, waits until it is on disk. After the end of the run nothing is written: what a
+    /// step that was killed for it says, comes too late.
     ///
     /// # Errors
     /// When the fact could not be written or synced.
     pub fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
         let wrong = |source| JournalError::Write { path: self.path.clone(), source };
+        if self.has_ended {
+            return Ok(());
+        }
         let sync = fact.is_an_end();
+        let ends_run = matches!(fact, Fact::RunEnded { .. });
         let record = Record { v: VERSION, t: clock::now().to_string(), fact };
         let mut line = serde_json::to_vec(&record).map_err(JournalError::Encode)?;
         line.push(b'\n');
@@ -71,6 +77,7 @@ impl JournalWriter {
         if sync {
             self.file.sync_data().map_err(wrong)?;
         }
+        self.has_ended = ends_run;
         Ok(())
     }
 }

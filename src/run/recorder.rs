@@ -15,6 +15,9 @@ pub const LOG_FOLDER: &str = "log";
 /// The log of what a job's script prints, beside the logs of its steps.
 pub const SCRIPT_LOG: &str = "script.log";
 
+/// The log of what the pipeline prints while it is evaluated. No job can have this name, so none has this folder.
+const EVALUATION_LOG: &str = ".script.log";
+
 /// The most bytes of what a script prints.
 const MAX_SCRIPT_LOG: u64 = 16 << 20;
 
@@ -112,8 +115,11 @@ impl Recorder {
         let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = job.unwrap_or_default();
         if !scripts.contains_key(key) {
-            // A job id is no empty string, so the evaluation's log cannot be taken for one.
-            let path = self.run_dir.join(LOG_FOLDER).join(key).join(SCRIPT_LOG);
+            let folder = self.run_dir.join(LOG_FOLDER);
+            let path = match job {
+                Some(job) => folder.join(job).join(SCRIPT_LOG),
+                None => folder.join(EVALUATION_LOG),
+            };
             match self.log(&path, MAX_SCRIPT_LOG) {
                 Ok((log, _)) => {
                     scripts.insert(key.to_owned(), log);

@@ -80,7 +80,8 @@ pub(super) struct Dispatcher {
 
 /// Owns the queue until nobody can tell it anything any more.
 pub(super) async fn dispatch(app: App, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
-    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), spare: None, reading: Backoff::of_runs() };
+    let mut dispatcher =
+        Dispatcher { app, start, runs: Vec::new(), spare: None, reading: Backoff::of_runs() };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.keep_spare().await;
@@ -91,7 +92,7 @@ pub(super) async fn dispatch(app: App, start: DispatchStart, mut wakes: mpsc::Re
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
             Wake::Ended(run) => dispatcher.runs.retain(|tracked| tracked.row.id != run),
             Wake::Again(run) => dispatcher.queue_again(run),
-            Wake::NotStarted { run, problem } => dispatcher.delay(run, &problem).await,
+            Wake::NotStarted { run, problem } => dispatcher.delay(run, &problem),
             Wake::Retry(run) => dispatcher.retry(run).await,
             Wake::Slow(run, is_slow) => dispatcher.slow(run, is_slow),
             Wake::Killed(run) => dispatcher.set_stage(run, Stage::Ending),
@@ -121,10 +122,13 @@ impl Tracked {
         let fresh = || Waiting { backoff: Backoff::of_runs(), attempts: 0, trouble: None };
         let waiting = self.waiting.get_or_insert_with(fresh);
         waiting.attempts += 1;
+        let (repo, number) = (&self.row.repo, self.row.number);
         if waiting.attempts == QUIET_ATTEMPTS {
-            let (repo, number) = (&self.row.repo, self.row.number);
             tracing::error!(run = %self.row.id, problem = what, "run {repo}#{number} waits; retrying");
-            waiting.trouble = Some(app.health.report(format!("{repo}#{number} waits: {what}")));
+        }
+        if waiting.attempts >= QUIET_ATTEMPTS {
+            let report = || app.health.report(format!("{repo}#{number} waits: {what}"));
+            waiting.trouble.get_or_insert_with(report);
         }
         waiting.backoff.next()
     }
@@ -285,29 +289,34 @@ impl Dispatcher {
                 self.set_stage(id, Stage::Ending);
                 self.settle(row, run_dir);
             }
-            Err(error) if error.is_for_now() => self.delay(id, &chain(&error)).await,
+            Err(error) if error.is_for_now() => self.delay(id, &chain(&error)),
             Err(error) => self.give_up(&row, &chain(&error)).await,
         }
     }
 
     /// Has a run that could not be started wait for a while.
-    async fn delay(&mut self, id: RunId, problem: &str) {
+    fn delay(&mut self, id: RunId, problem: &str) {
         let what = format!("it could not be started: {problem}");
         if self.tracked(id).is_some_and(|tracked| tracked.waiting.is_none()) {
             tracing::warn!(problem, run = %id, "a run could not be started; retrying");
         }
-        self.set_stage(id, Stage::Delayed);
+        if let Some(tracked) = self.tracked(id) {
+            (tracked.stage, tracked.runner) = (Stage::Delayed, None);
+        }
         self.retry_later(id, &what);
-        self.note(id, Some(format!("{what}; trying again"))).await;
+        self.note(id, format!("{what}; trying again"));
     }
 
-    /// Notes in the index why a queued run waits. It is only for people.
-    async fn note(&self, id: RunId, reason: Option<String>) {
-        let noted =
-            self.app.store.call(move |connection| store::note_waiting(connection, id, reason.as_deref()));
-        if let Ok(Err(error)) = noted.await {
-            tracing::debug!(%error, "why a run waits could not be noted");
-        }
+    /// Notes in the index why a queued run waits, beside the queue. It is only for people.
+    fn note(&self, id: RunId, reason: String) {
+        let store = self.app.store.clone();
+        tokio::spawn(async move {
+            let noted =
+                store.call(move |connection| store::note_waiting(connection, id, Some(&reason))).await;
+            if let Ok(Err(error)) = noted {
+                tracing::debug!(%error, "why a run waits could not be noted");
+            }
+        });
     }
 
     /// Comes back to a run after its next pause.
@@ -342,7 +351,7 @@ impl Dispatcher {
             store::finish_run(connection, id, Outcome::Failed, Some(&reason), clock::now())
         });
         if let Ok(Err(error)) = ended.await {
-            return self.delay(id, &error.to_string()).await;
+            return self.delay(id, &error.to_string());
         }
         self.forget(id);
     }
@@ -397,6 +406,10 @@ impl Dispatcher {
     fn set_running(&mut self, id: RunId, has_slot: bool) {
         if let Some(tracked) = self.tracked(id) {
             tracked.has_slot = has_slot;
+            // Should its runner give up at once, the next pause is longer all the same.
+            if let Some(waiting) = &mut tracked.waiting {
+                waiting.trouble = None;
+            }
             tracked.stage = if has_slot { Stage::Running } else { Stage::Waiting };
         }
     }

@@ -22,6 +22,7 @@ use crate::store::RunRow;
 use crate::sys::children;
 use crate::sys::inotify::Inotify;
 use crate::sys::pidfd::PidFd;
+use crate::sys::process::Exit;
 
 /// How often a journal is read that cannot be watched, and a process looked at that cannot be waited for.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -45,6 +46,8 @@ struct Reading {
     record: RunRecord,
     /// Writes into the index that the jobs have begun.
     starting: Option<JoinHandle<()>>,
+    /// Whether the runner is gone. An end counts only then: a living runner may show that another process wrote it.
+    is_over: bool,
 }
 
 /// Follows a run until its runner is gone and the run is settled.
@@ -53,11 +56,18 @@ pub(super) async fn follow(app: App, mut followed: Followed) {
         reader: JournalReader::new(&followed.run_dir.join(JOURNAL)),
         record: RunRecord::default(),
         starting: None,
+        is_over: false,
     };
     let verdict = watch_runner(&app, &mut followed, &mut reading).await;
+    reading.is_over = true;
     reading.read_on(&app, &followed.row).await;
+    let exit = children::reap_own(followed.process.pid());
+    if exit.is_some_and(|exit| exit != Exit::Code(0)) {
+        // A runner that has ended its run well exits with 0. A step can write an end and kill its runner.
+        reading.record.doubt_green();
+    }
+    reading.index_end(&app, &followed.row).await;
     let (row, record) = (&followed.row, &reading.record);
-    children::reap_own(followed.process.pid());
     let has_begun = record.started_at.is_some() || record.outcome.is_some();
     let verdict = verdict.or_else(|| followed.limits.stop_verdict());
     if !has_begun && verdict.is_none() {
@@ -166,9 +176,10 @@ fn watch(run_dir: &Path) -> Option<Inotify> {
 }
 
 impl Reading {
-    /// Reads what is new in the journal, publishes it, and indexes it; false when it could not be read.
+    /// Reads what is new in the journal, publishes it, and indexes that the jobs have begun; false when it could not be
+    /// read.
     async fn read_on(&mut self, app: &App, row: &RunRow) -> bool {
-        let (was_started, had_ended) = (self.record.started_at.is_some(), self.record.outcome.is_some());
+        let was_started = self.record.started_at.is_some();
         let records = match self.reader.read() {
             Ok(records) if records.is_empty() => return true,
             Ok(records) => records,
@@ -180,17 +191,29 @@ impl Reading {
         for fact in records {
             self.record.apply(fact);
         }
-        app.live.publish(row.id, &self.record);
+        if self.record.outcome.is_none() || self.is_over {
+            app.live.publish(row.id, &self.record);
+        }
         if !was_started && let Some(at) = self.record.started_at.as_deref().and_then(Timestamp::parse) {
             let (app, row) = (app.clone(), row.clone());
             self.starting = Some(tokio::spawn(async move { index::started(&app, &row, at).await }));
         }
-        if !had_ended && self.record.outcome.is_some() {
-            if let Some(Err(error)) = async { Some(self.starting.take()?.await) }.await {
-                tracing::error!(%error, "the start of a run was not indexed");
-            }
+        true
+    }
+
+    /// Indexes the end of the run, if the journal has one, after its beginning.
+    async fn index_end(&mut self, app: &App, row: &RunRow) {
+        if let Some(starting) = self.starting.take()
+            && let Err(error) = starting.await
+        {
+            tracing::error!(%error, "the start of a run was not indexed");
+        }
+        if self.record.outcome.is_some() {
+            app.live.publish(row.id, &self.record);
             index::finished(app, row, &self.record).await;
         }
-        true
+        if self.record.is_tampered {
+            tracing::warn!(run = %row.id, "another process has written to the journal of the run");
+        }
     }
 }

@@ -94,8 +94,11 @@ impl LogFollower {
                 continue;
             }
             for entry in fs::read_dir(&folder).into_iter().flatten() {
-                let path = entry?.path();
-                let is_log = path.extension().is_some_and(|extension| extension == "log");
+                let entry = entry?;
+                let path = entry.path();
+                // A job may be called `1.log`: its folder is no log.
+                let is_log = path.extension().is_some_and(|extension| extension == "log")
+                    && entry.file_type()?.is_file();
                 if is_log && !self.files.contains_key(&path) {
                     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
                     let step = stem.parse().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! A run as every screen sees it: its row, and what its journal says.
 
+use std::path::PathBuf;
+
 use crate::config::DataDir;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, Progress, RefKind, Timestamp};
@@ -14,6 +16,8 @@ pub struct RunView {
     pub record: RunRecord,
     /// Where its page is, when the server answers anywhere.
     pub url: Option<String>,
+    /// The workspace of a run that has ended, when it could not be removed.
+    pub left: Option<PathBuf>,
 }
 
 /// The address of a run's page below the server's address.
@@ -24,9 +28,12 @@ pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
 impl RunView {
     /// Reads the journal of a run. A journal that cannot be read counts as one that says nothing; the row stands.
     pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
-        let record = RunRecord::read(&data.run(&row.repo, row.number));
+        let run_dir = data.run(&row.repo, row.number);
+        let record = RunRecord::read(&run_dir);
         let url = run_url(base, &row);
-        RunView { row, record, url }
+        let has_ended = row.state == Progress::Finished;
+        let left = Some(run_dir.join("work")).filter(|work| has_ended && work.symlink_metadata().is_ok());
+        RunView { row, record, url, left }
     }
 
     /// Where the run is. The journal knows before the index does.

@@ -59,6 +59,9 @@ pub fn run_page(run: &RunView) -> String {
     if let Some(url) = &run.url {
         field("page", url.clone());
     }
+    if let Some(left) = &run.left {
+        field("left", plain(&format!("{} could not be removed", left.display())));
+    }
     if !run.record.diagnostics.is_empty() {
         let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
         let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));

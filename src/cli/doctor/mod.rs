@@ -14,6 +14,7 @@ mod git;
 mod hooks;
 mod repos;
 mod reset;
+mod runs;
 mod secrets;
 mod server;
 mod spool;
@@ -39,6 +40,7 @@ const FAMILIES: &[Family] = &[
     ("hooks", hooks::check),
     ("repos", repos::check),
     ("spool", spool::check),
+    ("runs", runs::check),
     ("config", config::check),
     ("walls", walls::check),
     ("secrets", secrets::check),

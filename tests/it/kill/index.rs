@@ -108,3 +108,40 @@ fn a_full_disk_does_not_run_a_step_twice() {
         forge.kill_server();
     }
 }
+
+/// What keeps a run from being started has nothing to do with it: it waits, says why, and is started when it can be.
+#[test]
+fn a_run_that_could_not_be_started_waits_and_is_started_later() {
+    let mut forge = Forge::new("{}", "true");
+    forge.start();
+    let in_the_way = forge.path("data/runs/foo.git");
+    fs::write(&in_the_way, "").unwrap();
+    forge.push("HEAD:refs/heads/main").go().accepted();
+    until_true("it says why it waits", || {
+        let run = forge.run(1).unwrap();
+        run["state"] == "queued" && run["reason"].as_str().is_some_and(|r| r.contains("could not be started"))
+    });
+    fs::remove_file(&in_the_way).unwrap();
+    assert_eq!(forge.outcome(1), "passed");
+    assert!(forge.run(1).unwrap()["reason"].is_null());
+}
+
+/// A process that cannot be started keeps all runs waiting, and none of them fails for it.
+#[test]
+fn runs_wait_while_the_server_has_no_descriptors() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let mut forge = Forge::new("{}", "true");
+    forge.start();
+    forge.push("HEAD:refs/heads/one").go().accepted();
+    assert_eq!(forge.outcome(1), "passed");
+    let pid = Pid::from_raw(i32::try_from(forge.server_pid()).unwrap());
+    let open = fs::read_dir(format!("/proc/{}/fd", forge.server_pid())).unwrap().count() as u64;
+    let before =
+        prlimit(pid, Resource::Nofile, Rlimit { current: Some(open), maximum: Some(20_000) }).unwrap();
+    // The server cannot even be asked: the push goes to the spool.
+    forge.push("HEAD:refs/heads/two").go().accepted();
+    prlimit(pid, Resource::Nofile, Rlimit { maximum: Some(20_000), ..before }).unwrap();
+    forge.push("HEAD:refs/heads/three").go().accepted();
+    assert_eq!((forge.outcome(2).as_str(), forge.outcome(3).as_str()), ("passed", "passed"));
+    forge.settle();
+}

@@ -51,6 +51,7 @@ stories! {
     failing_command_looked_at
     force_push
     git_above
+    job_names
     logs_follow
     many_refs
     no_address
