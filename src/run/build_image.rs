@@ -56,7 +56,8 @@ impl ImageSource {
                 digest.update(part);
             }
         }
-        let tag: String = digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let tag: String =
+            digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         ImageRef::parse(&format!("{REPOSITORY}:{tag}")).map_err(|error| HostError::Refused(error.to_string()))
     }
 

@@ -1,4 +1,4 @@
-//! Encodings of a whole value: base64, hexadecimal (also with a space or colon between bytes), percent, `\x`, `\u`. Every byte is written differently.
+//! Encodings of a whole value: base64, hexadecimal (also with separators between bytes), percent, `\x`, `\u`. Every byte is written differently.
 
 use base64::Engine;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
@@ -20,7 +20,7 @@ pub(super) fn long(value: &[u8]) -> Vec<Vec<u8>> {
         each(value, |byte| format!("\\x{byte:02x}")),
         each(value, |byte| format!("\\x{byte:02X}")),
     ];
-    for separator in [" ", ":"] {
+    for separator in [":", ",", ",0x"] {
         let upper: Vec<_> = value.iter().map(|byte| format!("{byte:02X}")).collect();
         forms.push(upper.join(separator).to_lowercase().into_bytes());
         forms.push(upper.join(separator).into_bytes());

@@ -1,42 +1,65 @@
-//! Reading a text as if its line breaks, and the indentation after each, were not there.
+//! Reading a text as if its white space, control characters, escape sequences and characters without a width were not
+//! there.
 
 use std::collections::VecDeque;
 
 use crate::secret::automaton::{Automaton, State};
+use crate::secret::sequence::{MAX_SEQUENCE, Next, Sequence};
 
-/// The longest run of line breaks and indentation that is stepped over. It bounds what a stream holds back.
-pub(super) const MAX_GAP: usize = 32;
+/// The longest gap that is stepped over. It bounds what a stream holds back.
+pub(super) const MAX_GAP: usize = 128;
 
-/// Whether a byte begins a gap.
-pub(super) fn is_break(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r')
+/// The backspace: it takes the character before it away, as old programs print bold letters.
+const BACKSPACE: u8 = 0x08;
+
+/// Whether a byte is stepped over by itself: white space and control characters.
+pub(super) fn is_blank(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
 }
 
-/// Whether a byte goes on with a gap.
-pub(super) fn is_indent(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
+/// Whether a byte is read without a second look.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~')
 }
 
-/// The value without line breaks and what indents its lines.
+/// The value without its gaps.
 pub(super) fn without_gaps(value: &[u8]) -> Vec<u8> {
-    let mut in_gap = false;
     let mut out = Vec::with_capacity(value.len());
-    for byte in value {
-        in_gap = is_break(*byte) || in_gap && is_indent(*byte);
-        if !in_gap {
+    let mut rest = value;
+    while let [byte, tail @ ..] = rest {
+        let length = sequence_length(rest);
+        if length == 0 && !is_blank(*byte) {
             out.push(*byte);
         }
+        rest = rest.get(length..).filter(|_| length > 0).unwrap_or(tail);
     }
     out
 }
 
+/// The length of the complete sequence that bytes begin with; 0 when they begin with none.
+fn sequence_length(bytes: &[u8]) -> usize {
+    let mut bytes = bytes.iter().take(MAX_SEQUENCE).zip(1..);
+    let Some(mut sequence) = bytes.next().and_then(|(first, _)| Sequence::begin(*first)) else { return 0 };
+    for (byte, length) in bytes {
+        match sequence.next(*byte) {
+            Next::Open(open) => sequence = open,
+            Next::Complete => return length,
+            Next::No => return 0,
+        }
+    }
+    0
+}
+
 /// Where one stream stands in the automaton of the folded needles.
 ///
-/// No folded needle has a line break or begins with white space. So a gap matters only inside a needle, and one that
-/// is too long ends every needle that has begun.
+/// No folded needle has a gap in it. So a gap matters only inside a needle, and one that is too long ends every needle
+/// that has begun. Whether bytes are a sequence is known at its end: until then they are read as they are, and at its end
+/// the automaton goes back to where it was before.
 #[derive(Default)]
 pub(super) struct Folded {
     state: State,
+    /// The state before the last byte that was read.
+    before: State,
     /// Bytes of the text that the automaton has read.
     read: u64,
     /// Bytes of the text that were stepped over.
@@ -45,6 +68,7 @@ pub(super) struct Folded {
     gap: usize,
     /// The gaps since the longest needle that is going on began, in order.
     gaps: VecDeque<Gap>,
+    open: Option<Open>,
 }
 
 struct Gap {
@@ -54,54 +78,134 @@ struct Gap {
     before: u64,
 }
 
+/// A sequence that is not complete, and where the automaton was before it.
+struct Open {
+    sequence: Sequence,
+    length: usize,
+    state: State,
+    before: State,
+    read: u64,
+    skipped: u64,
+    gap: usize,
+    gaps: usize,
+}
+
 impl Folded {
     /// Reads one byte and says in which state matches end with it, if any do.
+    #[inline]
     pub(super) fn read(&mut self, automaton: &Automaton, byte: u8) -> Option<State> {
-        if byte <= b' ' && !self.state.is_start() && self.steps_over(automaton, byte) {
+        let is_odd = !is_plain(byte) && (!self.state.is_start() || Sequence::begin(byte).is_some());
+        if (is_odd || self.open.is_some()) && self.steps_over(automaton, byte) {
             return None;
         }
         self.gap = 0;
         self.read += 1;
+        self.before = self.state;
         self.state = automaton.next(self.state, byte);
         self.state.has_match().then_some(self.state)
     }
 
     /// Where in the text the last `len` bytes that were read begin.
     pub(super) fn start_of(&self, len: usize) -> u64 {
-        let first = self.read.saturating_sub(len as u64);
+        self.place_of(self.read.saturating_sub(len as u64))
+    }
+
+    /// Where the longest beginning of a needle starts of which `min` bytes or more were read.
+    pub(super) fn live_from(&self, automaton: &Automaton, min: usize) -> Option<u64> {
+        self.from(min, |state| automaton.live(state))
+    }
+
+    /// The same for a text that has ended; see [`Automaton::telling`].
+    pub(super) fn telling_from(&self, automaton: &Automaton, min: usize) -> Option<u64> {
+        self.from(min, |state| automaton.telling(state))
+    }
+
+    fn from(&self, min: usize, live: impl Fn(State) -> usize) -> Option<u64> {
+        let behind = self.open.as_ref().map(|open| (open.state, open.read));
+        let places =
+            [Some((self.state, self.read)), behind].into_iter().flatten().filter_map(|(state, read)| {
+                let live = live(state);
+                (live >= min).then(|| self.place_of(read.saturating_sub(live as u64)))
+            });
+        places.min()
+    }
+
+    fn place_of(&self, first: u64) -> u64 {
         let next_gap = self.gaps.partition_point(|gap| gap.at <= first);
         first + self.gaps.get(next_gap).map_or(self.skipped, |gap| gap.before)
     }
 
-    /// How many of the bytes that were read last may be the beginning of a needle.
-    pub(super) fn live(&self, automaton: &Automaton) -> usize {
-        automaton.live(self.state)
-    }
-
-    /// The same for a text that has ended; see [`Automaton::telling`].
-    pub(super) fn telling(&self, automaton: &Automaton) -> usize {
-        automaton.telling(self.state)
-    }
-
+    /// Whether a byte belongs to a gap, as far as is known.
     fn steps_over(&mut self, automaton: &Automaton, byte: u8) -> bool {
-        let in_gap = self.gap > 0;
-        let goes_on = in_gap && is_indent(byte);
-        if !is_break(byte) && !goes_on {
+        if let Some(mut open) = self.open.take() {
+            open.length += 1;
+            match open.sequence.next(byte) {
+                Next::Open(sequence) if open.length < MAX_SEQUENCE => {
+                    open.sequence = sequence;
+                    self.open = Some(open);
+                    return is_blank(byte) && !self.state.is_start() && self.skip(automaton, 1);
+                }
+                Next::Complete => {
+                    self.go_back(&open);
+                    return self.skip(automaton, open.length);
+                }
+                Next::Open(_) | Next::No => {}
+            }
+        }
+        if let Some(sequence) = Sequence::begin(byte) {
+            self.open = Some(Open {
+                sequence,
+                length: 1,
+                state: self.state,
+                before: self.before,
+                read: self.read,
+                skipped: self.skipped,
+                gap: self.gap,
+                gaps: self.gaps.len(),
+            });
+        }
+        if self.state.is_start() {
             return false;
         }
-        if self.gap == MAX_GAP {
-            self.state = State::default();
+        if byte == BACKSPACE && self.gap == 0 {
+            self.read = self.read.saturating_sub(1);
+            self.state = self.before;
+            return self.skip(automaton, 2);
+        }
+        is_blank(byte) && self.skip(automaton, 1)
+    }
+
+    fn go_back(&mut self, open: &Open) {
+        (self.state, self.before) = (open.state, open.before);
+        (self.read, self.skipped, self.gap) = (open.read, open.skipped, open.gap);
+        self.gaps.truncate(open.gaps);
+    }
+
+    /// Steps over bytes; when the gap is too long, everything that has begun is over, and they count as read.
+    fn skip(&mut self, automaton: &Automaton, count: usize) -> bool {
+        if self.gap + count > MAX_GAP {
+            (self.state, self.before) = (State::default(), State::default());
             self.gaps.clear();
+            if let Some(open) = &mut self.open {
+                (open.state, open.before, open.gaps) = (State::default(), State::default(), 0);
+            }
+            // The last of them is read by who asked.
+            self.read += count as u64 - 1;
+            self.gap = 0;
             return false;
         }
-        if !in_gap {
-            let live_from = self.read.saturating_sub(automaton.live(self.state) as u64);
-            let settled = self.gaps.partition_point(|gap| gap.at <= live_from);
-            drop(self.gaps.drain(..settled));
-            self.gaps.push_back(Gap { at: self.read, before: self.skipped });
+        if self.gap == 0 {
+            if self.open.is_none() {
+                let live_from = self.read.saturating_sub(automaton.live(self.state) as u64);
+                let settled = self.gaps.partition_point(|gap| gap.at <= live_from);
+                drop(self.gaps.drain(..settled));
+            }
+            if self.gaps.back().is_none_or(|last| last.at < self.read) {
+                self.gaps.push_back(Gap { at: self.read, before: self.skipped });
+            }
         }
-        self.gap += 1;
-        self.skipped += 1;
+        self.gap += count;
+        self.skipped += count as u64;
         true
     }
 }

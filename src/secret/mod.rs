@@ -2,7 +2,8 @@
 //!
 //! - `needle.rs` lists the forms of a value that must be found (`encode.rs`, `escape.rs` write them);
 //! - `automaton.rs` finds all of them in one walk over the bytes;
-//! - `fold.rs` lets that walk step over line breaks, so that a wrapped form is the same needle as an unwrapped one;
+//! - `fold.rs` lets that walk step over gaps (white space, colours, what `sequence.rs` knows), so that a wrapped form is the
+//!   same needle as an unwrapped one;
 //! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all;
 //! - `redacted_text.rs` is a text that has passed: the only one that is shortened.
 //!
@@ -13,9 +14,9 @@
 //!
 //! Why an automaton of our own, and why two of them. A form wrapped at 76 columns may have its first break after
 //! any of its bytes, which would be 76 needles for each base64 form, and 64 (`openssl`), 60 (`xxd -p`) and indented
-//! forms would still be missing. So needles without a line break are sought in the text *without* its line breaks,
-//! and the others (many-line and short values) in the text as it is. Skipping a break in one shared automaton would
-//! be wrong: the same state stands for a many-line value, which needs that break. The crate `aho-corasick` does not
+//! forms would still be missing. So forms are sought without white space in the text *without* its white space, and those
+//! that are short or have some in the text as it is, too. Skipping a break in one shared automaton would be wrong: the
+//! same state stands for a many-line value, which needs that break. The crate `aho-corasick` does not
 //! tell the depth of a state, which is how many bytes must be held back; without it every chunk would wait for the
 //! longest needle, and one 64 KiB secret would delay all output by 128 KiB.
 //!
@@ -31,6 +32,7 @@ mod grant;
 mod needle;
 mod redacted_text;
 mod redactor;
+mod sequence;
 mod stream;
 #[cfg(test)]
 mod tests;

