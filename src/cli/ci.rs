@@ -80,6 +80,11 @@ pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
 /// The files of a working copy's pipeline.
 pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
     let workflow = workflow::read(root)?;
+    if root.join(".quire").is_symlink() {
+        // As in a commit, which holds the link only.
+        return Err(Failure::new(Code::Usage, ".quire is a symbolic link, and only a folder is read")
+            .hint("put the folder itself there"));
+    }
     let mut files = Vec::new();
     let mut folders: Vec<_> =
         Some(PathBuf::from(".quire")).filter(|path| root.join(path).is_dir()).into_iter().collect();

@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use crate::executor::Environment;
+use crate::sys::folder::Folder;
 use crate::sys::remove_tree::remove_tree;
 use crate::sys::user::Account;
 
@@ -161,7 +162,11 @@ impl Workspace {
             && let Some(beside) = self.path.parent()
         {
             // A list that is divided by colons cannot name such a folder. This ends the search as well.
-            fs::write(beside.join(".git"), "gitdir: /nonexistent\n")?;
+            match Folder::open(beside)?.create_new(".git", 0o644) {
+                Ok(mut file) => file.write_all(b"gitdir: /nonexistent\n")?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
         }
         environment.set(CEILINGS, ceilings).map_err(io::Error::other)
     }
@@ -199,6 +204,21 @@ mod tests {
         assert_eq!(workspace.read("y").unwrap(), b"22");
         workspace.remove().unwrap();
         workspace.remove().unwrap();
+    }
+
+    #[test]
+    fn every_folder_above_is_a_ceiling_by_both_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(&real, real.join("link")).unwrap();
+        let mut environment = Environment::default();
+        environment.set(CEILINGS, "/own").unwrap();
+        Workspace::new(real.join("link/work")).fence_git(&mut environment).unwrap();
+        let ceilings: Vec<_> = std::env::split_paths(environment.get(CEILINGS).unwrap()).collect();
+        for expected in [Path::new("/own"), Path::new("/"), &real, &real.join("link")] {
+            assert!(ceilings.contains(&expected.to_owned()), "{expected:?} of {ceilings:?}");
+        }
+        assert!(!ceilings.contains(&real.join("link/work")) && !real.join(".git").exists());
     }
 
     #[test]

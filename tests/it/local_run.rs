@@ -136,3 +136,16 @@ fn the_environment_of_a_hook_does_not_lead_elsewhere() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+#[test]
+fn a_pipeline_behind_a_link_is_refused_as_a_commit_would_not_have_it() {
+    let place = Place::new(&step(&["true"]), &[], None);
+    fs::rename(place.path("copy/.quire"), place.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("copy/.quire")).unwrap();
+    for command in ["run", "check"] {
+        let output = place.quire(&["ci", command]);
+        let shown = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(shown.starts_with("error: .quire is a symbolic link"), "{shown}");
+    }
+}

@@ -7,19 +7,18 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{
-    FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat2, readlinkat, symlinkat,
-};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, readlinkat};
 use rustix::io::Errno;
 
 use super::copy_error::CopyError;
 use super::listing::{LIST, Listed, Staged, parse_listing};
 use super::opened::git;
+use crate::sys::folder::Folder;
 use crate::sys::git_command::GitError;
 
 /// How many files may be copied.
@@ -47,8 +46,8 @@ pub fn copy_working_copy(root: &Path, into: &Path, is_wanted: &AtomicBool) -> Re
     if listed.len() > MAX_ENTRIES {
         return Err(too_much());
     }
-    let from = open_root(root).map_err(|source| CopyError::read(root, source))?;
-    let into = open_root(into).map_err(|source| CopyError::write(into, source))?;
+    let from = Folder::open(root).map_err(|source| CopyError::read(root, source))?;
+    let into = Folder::open(into).map_err(|source| CopyError::write(into, source))?;
     let trust = Trust::ask(root).map_err(failed("read its configuration"))?;
     let mut copy = Copy { from, into, trust, is_wanted, bytes: 0 };
     let (pinned, present): (Vec<_>, Vec<_>) =
@@ -99,8 +98,8 @@ impl Trust {
 
 /// One copy under way.
 struct Copy<'a> {
-    from: OwnedFd,
-    into: OwnedFd,
+    from: Folder,
+    into: Folder,
     trust: Trust,
     is_wanted: &'a AtomicBool,
     bytes: u64,
@@ -119,9 +118,7 @@ impl Copy<'_> {
                 self.link(path, OsStr::from_bytes(target.as_bytes()))
             }
             FileType::RegularFile => self.file(listed, &found, stat),
-            FileType::Directory if listed.is_repository => {
-                self.make_folders(path).map_err(|source| CopyError::write(path, source)).map(|_| ())
-            }
+            FileType::Directory if listed.is_repository => self.make_folder(path).map(|_| ()),
             // What was a file: the files in the folder are listed by themselves.
             FileType::Directory => Ok(()),
             FileType::Fifo
@@ -138,7 +135,9 @@ impl Copy<'_> {
 
     /// What is at a path of the working copy, not opened yet. Nothing where a file or a link takes the place of a folder.
     fn find(&self, path: &Path) -> Result<Option<(OwnedFd, Stat)>, CopyError> {
-        let found = match open_below(&self.from, path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()) {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let found = match openat2(&self.from, path, flags, Mode::empty(), resolve) {
             Ok(found) => found,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(source) => return Err(CopyError::read(path, source)),
@@ -182,41 +181,25 @@ impl Copy<'_> {
     }
 
     fn link(&self, path: &Path, target: &OsStr) -> Result<(), CopyError> {
-        let made = self.make_parent(path).and_then(|(folder, name)| symlinkat(target, folder, name));
-        made.map_err(|source| CopyError::write(path, source))
+        let (folder, name) = self.parent_of(path)?;
+        folder.link(target, name).map_err(|source| CopyError::write(path, source))
     }
 
     fn create(&self, path: &Path, is_executable: bool) -> Result<File, CopyError> {
-        let mode = Mode::from_raw_mode(if is_executable { 0o755 } else { 0o644 });
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let made = self
-            .make_parent(path)
-            .and_then(|(folder, name)| open_below(&folder, Path::new(name), flags, mode));
-        made.map(File::from).map_err(|source| CopyError::write(path, source))
+        let (folder, name) = self.parent_of(path)?;
+        let mode = if is_executable { 0o755 } else { 0o644 };
+        folder.create_new(name, mode).map_err(|source| CopyError::write(path, source))
     }
 
     /// The folder of a path in the destination, made where it is missing, and the path's last part.
-    fn make_parent<'a>(&self, path: &'a Path) -> Result<(OwnedFd, &'a OsStr), Errno> {
-        let name = path.file_name().ok_or(Errno::INVAL)?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let folder = parent.map_or_else(
-            || open_below(&self.into, Path::new("."), FOLDER, Mode::empty()),
-            |parent| self.make_folders(parent),
-        )?;
-        Ok((folder, name))
+    fn parent_of<'a>(&self, path: &'a Path) -> Result<(Folder, &'a Path), CopyError> {
+        let folder = self.make_folder(path.parent().unwrap_or(Path::new("")))?;
+        Ok((folder, path.file_name().map_or(path, Path::new)))
     }
 
     /// Makes a folder of the destination with those above it.
-    fn make_folders(&self, path: &Path) -> Result<OwnedFd, Errno> {
-        match open_below(&self.into, path, FOLDER, Mode::empty()) {
-            Err(Errno::NOENT) => {}
-            opened => return opened,
-        }
-        let (above, name) = self.make_parent(path)?;
-        match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => open_below(&above, Path::new(name), FOLDER, Mode::empty()),
-            Err(error) => Err(error),
-        }
+    fn make_folder(&self, path: &Path) -> Result<Folder, CopyError> {
+        self.into.make_dirs(path, 0o755).map_err(|source| CopyError::write(path, source))
     }
 }
 
@@ -230,7 +213,7 @@ impl Copy<'_> {
                 continue;
             };
             if listed.is_repository {
-                self.make_folders(&listed.path).map_err(|source| CopyError::write(&listed.path, source))?;
+                self.make_folder(&listed.path)?;
             } else {
                 wanted.push((&listed.path, staged));
             }
@@ -247,8 +230,7 @@ impl Copy<'_> {
 
     /// Whether a path of the destination can be made: what the working copy has in its place replaces it.
     fn is_free(&self, path: &Path) -> bool {
-        let found = open_below(&self.into, path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
-        matches!(found, Err(Errno::NOENT))
+        matches!(self.into.kind(path), Ok(None))
     }
 
     /// Writes the next object of `git cat-file --batch`: `ID TYPE SIZE`, the content, a line break.
@@ -272,19 +254,6 @@ impl Copy<'_> {
         }
         from.read_exact(&mut [0]).map_err(unread)
     }
-}
-
-/// How folders are opened.
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
-
-fn open_root(path: &Path) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
-}
-
-/// Opens a path below a folder without following a link on the way.
-fn open_below(folder: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(folder, path, flags | OFlags::CLOEXEC, mode, resolve)
 }
 
 #[cfg(test)]
