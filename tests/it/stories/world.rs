@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
 use crate::engine;
 
 /// How long a command, or a fact that has to come, may take.
@@ -165,6 +167,15 @@ impl World {
         self.server.as_ref().expect("the server runs").id()
     }
 
+    /// Whether the server has ended by itself.
+    pub(crate) fn has_server_ended(&mut self) -> bool {
+        let has_ended = self.server.as_mut().is_some_and(|server| server.try_wait().unwrap().is_some());
+        if has_ended {
+            self.server = None;
+        }
+        has_ended
+    }
+
     /// Ends the server: `TERM` or `KILL`.
     pub(crate) fn end_server(&mut self, signal: &str) {
         let mut server = self.server.take().expect("the server runs");
@@ -199,7 +210,7 @@ impl World {
     }
 
     /// The processes of this world: what names its folder in its environment, or works in it.
-    fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let folder = self.path().as_os_str().as_encoded_bytes();
         let own = std::process::id().to_string();
         let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
@@ -257,9 +268,18 @@ fn children_of(pid: &str) -> Vec<String> {
 }
 
 fn signal_to(signal: &str, pid: &str) {
-    let _gone = Command::new("kill").args(["-s", signal, pid]).stderr(Stdio::null()).status();
+    let signal = match signal {
+        "TERM" => Signal::TERM,
+        _ => Signal::KILL,
+    };
+    if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
+        let _gone = kill_process(pid, signal).is_err();
+    }
 }
 
+/// Not by `kill`: that of procps 4.0.2 takes the id of a group that begins with 1 for -1, and kills every process.
 fn kill_group(leader: u32) {
-    signal_to("KILL", &format!("-{leader}"));
+    if let Some(leader) = Pid::from_raw(leader.cast_signed()) {
+        let _gone = kill_process_group(leader, Signal::KILL).is_err();
+    }
 }
