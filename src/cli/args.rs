@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::executor;
 
+use super::access::Access;
 use super::exit::{Code, Ended, Failure};
 use super::{ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, runs, serve, service, watch};
 
@@ -194,33 +195,34 @@ fn perform(cli: Cli) -> Ended {
     };
     let anywhere = || place::data_dir(cli.data.clone());
     let made = || place::make_data_dir(anywhere()?, "name another data folder with --data or QUIRE_DATA");
-    let data = || place::existing(anywhere()?);
+    let data = |access| place::existing(anywhere()?, access);
+    let (runs, change) = (|| data(Access::ReadRuns), || data(Access::Write));
     match command {
         Command::Serve { bind, profile, no_socket } => {
             let profiles = place::profiles(profile.as_deref())?;
             serve::serve(made()?, bind.as_deref(), profiles, !no_socket)
         }
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
-        Command::Repo(command) => repo::perform(&data()?, command),
+        Command::Repo(command) => repo::perform(&data(command.access())?, command),
         Command::Watch(command) if command.makes_a_data_folder() => watch::perform(&made()?, command),
-        Command::Watch(command) => watch::perform(&data()?, command),
+        Command::Watch(command) => watch::perform(&data(command.access())?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
         Command::Ci(CiCommand::Run { path, verbose, json, profile }) => {
             let profiles = place::profiles(profile.as_deref())?;
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
-        Command::Runs { repo, limit, json } => runs::list(&data()?, repo.as_deref(), limit, json),
-        Command::Show { run, json } => runs::show(&data()?, &run, json),
+        Command::Runs { repo, limit, json } => runs::list(&runs()?, repo.as_deref(), limit, json),
+        Command::Show { run, json } => runs::show(&runs()?, &run, json),
         Command::Logs { run, job, follow, json } => {
-            logs::logs(&data()?, &run, logs::Options { job, follow, json })
+            logs::logs(&runs()?, &run, logs::Options { job, follow, json })
         }
-        Command::Wait { run, json } => ops::wait(&data()?, &run, json),
-        Command::Cancel { run, json } => ops::cancel(&data()?, &run, json),
-        Command::Rerun { run, json } => ops::rerun(&data()?, &run, json),
-        Command::Doctor { reset_caches: true, .. } => doctor::reset_caches(&data()?),
-        Command::Doctor { json, .. } => doctor::doctor(&anywhere()?, json),
+        Command::Wait { run, json } => ops::wait(&runs()?, &run, json),
+        Command::Cancel { run, json } => ops::cancel(&change()?, &run, json),
+        Command::Rerun { run, json } => ops::rerun(&change()?, &run, json),
+        Command::Doctor { reset_caches: true, .. } => doctor::reset_caches(&change()?),
+        Command::Doctor { json, .. } => doctor::doctor(&place::readable_or_absent(anywhere()?)?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
-        Command::Notify(command) => notify::perform(&data()?, command),
+        Command::Notify(command) => notify::perform(&data(command.access())?, command),
         Command::Runner => serve::runner(),
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Only here is the environment read.
 
+pub(crate) mod access;
 mod args;
 pub(crate) mod caches;
 mod ci;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::access::Access;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::ops::{alone, ask, refused};
 use super::place::{database, environment, note_if_empty};
@@ -34,6 +35,16 @@ pub(super) enum NotifyCommand {
         /// The id of the message, or how it begins
         id: String,
     },
+}
+
+impl NotifyCommand {
+    /// What the command does to the data folder.
+    pub(super) fn access(&self) -> Access {
+        match self {
+            NotifyCommand::List { .. } | NotifyCommand::Test { .. } => Access::ReadRuns,
+            NotifyCommand::Retry { .. } => Access::Write,
+        }
+    }
 }
 
 /// `quire notify`.

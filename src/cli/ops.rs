@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::access::{self, Access};
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::place::{self, find_run, server_url};
 use crate::config::DataDir;
@@ -193,6 +194,7 @@ pub(super) fn refused(value: &Value) -> Failure {
 
 /// The database for writing, while no server has the data folder.
 pub(crate) fn alone(data: &DataDir) -> Result<(rusqlite::Connection, LockFile), Failure> {
+    access::check(data, Access::Write)?;
     let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Failure::broken(&error))?;
     let lock = lock.ok_or_else(|| {
         if place::serves_without_socket(data) {

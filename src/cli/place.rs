@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::access::{self, Access};
 use super::exit::{Code, Failure};
 use crate::config::{DataDir, DataDirHints};
+use crate::journal::JOURNAL;
 use crate::model::{Profile, ProfileError, RunName};
 use crate::policy::StartProfiles;
 use crate::store::{self, RunRow};
@@ -39,6 +41,7 @@ fn resolved(data: DataDir) -> Result<DataDir, Failure> {
 /// The data folder, made when it is not there.
 pub(crate) fn make_data_dir(data: DataDir, hint: &str) -> Result<DataDir, Failure> {
     use std::os::unix::fs::DirBuilderExt;
+    access::check_place(data.path())?;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.path());
     made.map_err(|error| {
         Failure::new(Code::Broken, format!("could not make {}: {error}", data.path().display())).hint(hint)
@@ -46,13 +49,25 @@ pub(crate) fn make_data_dir(data: DataDir, hint: &str) -> Result<DataDir, Failur
     resolved(data)
 }
 
-/// The data folder, which has to be there.
-pub(super) fn existing(data: DataDir) -> Result<DataDir, Failure> {
-    if data.path().is_dir() {
-        return Ok(data);
+/// The data folder, which has to be there, for what a command does to it.
+pub(super) fn existing(data: DataDir, access: Access) -> Result<DataDir, Failure> {
+    match std::fs::metadata(data.path()) {
+        Ok(there) if there.is_dir() => return access::check(&data, access).map(|()| data),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(access::unreadable(data.path(), &error));
+        }
+        Ok(_) | Err(_) => {}
     }
     Err(Failure::not_found(format!("there is no data folder {}", data.path().display()))
         .hint("name another with --data or QUIRE_DATA; quire serve and quire repo new make one"))
+}
+
+/// The data folder, all of which can be read if it is there.
+pub(super) fn readable_or_absent(data: DataDir) -> Result<DataDir, Failure> {
+    access::readable(data.path())?;
+    access::check(&data, Access::ReadRepositories)?;
+    access::check(&data, Access::ReadRuns)?;
+    Ok(data)
 }
 
 /// The environment as pairs; what is not UTF-8 is left out.
@@ -83,7 +98,14 @@ pub(super) fn find_run(data: &DataDir, text: &str) -> Result<RunRow, Failure> {
         Failure::new(Code::Usage, crate::model::chain(&error)).hint("quire runs lists them")
     })?;
     let found = store::find_run(&database(data)?, &name).map_err(|error| Failure::broken(&error))?;
-    found.ok_or_else(|| Failure::not_found(format!("there is no run {name}")).hint("quire runs lists them"))
+    let row = found
+        .ok_or_else(|| Failure::not_found(format!("there is no run {name}")).hint("quire runs lists them"))?;
+    // What cannot be read would be shown as if it were empty.
+    let run_dir = data.run(&row.repo, row.number);
+    [run_dir.clone(), run_dir.join(JOURNAL), run_dir.join("log")]
+        .iter()
+        .try_for_each(|path| access::readable(path))?;
+    Ok(row)
 }
 
 /// The address of the server, as it wrote it down when it started.

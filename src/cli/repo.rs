@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
+use super::access::Access;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::place::note_if_empty;
 use crate::config::DataDir;
@@ -45,6 +46,17 @@ pub(super) enum RepoCommand {
 }
 
 impl RepoCommand {
+    /// What the command does to the data folder.
+    pub(super) fn access(&self) -> Access {
+        match self {
+            RepoCommand::List { .. } => Access::ReadRepositories,
+            RepoCommand::New { .. }
+            | RepoCommand::Adopt { .. }
+            | RepoCommand::Rm { .. }
+            | RepoCommand::Restore { .. } => Access::Write,
+        }
+    }
+
     /// Whether the command makes a repository, and the data folder with it.
     pub(super) fn makes_a_repository(&self) -> bool {
         matches!(self, RepoCommand::New { .. } | RepoCommand::Adopt { .. })

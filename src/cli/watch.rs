@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::access::Access;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::ops::alone;
 use super::place::{database, note_if_empty, serves_without_socket};
@@ -79,6 +80,14 @@ pub(super) struct AddArgs {
 }
 
 impl WatchCommand {
+    /// What the command does to the data folder.
+    pub(super) fn access(&self) -> Access {
+        match self {
+            WatchCommand::List { .. } | WatchCommand::Now { .. } => Access::ReadRuns,
+            WatchCommand::Add(_) | WatchCommand::Rm { .. } | WatchCommand::Import { .. } => Access::Write,
+        }
+    }
+
     /// Whether the command may be the first in a data folder.
     pub(super) fn makes_a_data_folder(&self) -> bool {
         matches!(self, WatchCommand::Add(_) | WatchCommand::Import { .. })

@@ -1,6 +1,7 @@
 //! The hooks' side: short-lived, blocking, no runtime. `pre_receive` is the only part of quire that may refuse a push.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::sys::http_client;
 use crate::sys::lock;
 use crate::sys::parent::parent;
 use crate::sys::ready::is_writable_within;
+use crate::sys::user;
 use crate::sys::{boot_id, pid_namespace};
 
 /// How long the server may be silent before a hook goes on without it.
@@ -105,8 +107,20 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
     spool_intent(&data.spool(), &intent).map_err(|error| {
         let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        format!("quire cannot record this push ({error}{why}); nothing was changed")
+        let whose = owner(&data).filter(|_| is_refused(&error)).map(|owner| {
+            format!("; the data folder belongs to {owner}, and this is {}", user::shown(user::own_uid()))
+        });
+        format!(
+            "quire cannot record this push ({error}{why}{}); nothing was changed",
+            whose.unwrap_or_default()
+        )
     })
+}
+
+/// Whether the system refused it to this account.
+fn is_refused(error: &dyn std::error::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| source.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Tells the server that the refs have moved and passes on what it says. Never fails: the record is made already.
@@ -128,10 +142,28 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     let Ok(body) = serde_json::to_vec(&event) else { return };
     match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
         Ok(answer) if answer.status == 200 => pass_on(answer, output),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let _gone = output.write(may_not_connect(&data).as_bytes(), WRITE_PATIENCE);
+        }
         Ok(_) | Err(_) => {
             let _gone = output.write(without_answer(environment, &data).as_bytes(), WRITE_PATIENCE);
         }
     }
+}
+
+/// What the pusher reads whose account may not speak with the server, which may well run.
+fn may_not_connect(data: &DataDir) -> String {
+    let whose = owner(data).map(|owner| format!(", which belongs to {owner}")).unwrap_or_default();
+    format!(
+        "warning: the push is stored, and a server that runs finds it; {} may not connect to {}{whose}\n",
+        user::shown(user::own_uid()),
+        data.socket().display(),
+    )
+}
+
+/// Whose a data folder is.
+fn owner(data: &DataDir) -> Option<String> {
+    std::fs::metadata(data.path()).ok().map(|there| user::shown(there.uid()))
 }
 
 /// What the pusher reads when nobody answers: a server that opens no socket takes the push all the same.

@@ -27,6 +27,16 @@ pub fn login_name() -> Option<String> {
     name_in(&passwd, rustix::process::getuid().as_raw())
 }
 
+/// An account for people: its login name in backquotes, or its uid when it has none.
+pub fn shown(uid: u32) -> String {
+    name_of(uid).map_or_else(|| format!("the uid {uid}"), |name| format!("`{name}`"))
+}
+
+/// The login name of an account; nothing when it has none.
+pub fn name_of(uid: u32) -> Option<String> {
+    name_in(&fs::read_to_string("/etc/passwd").ok()?, uid)
+}
+
 /// The user that this process acts as.
 pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()

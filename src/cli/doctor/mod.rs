@@ -12,6 +12,8 @@ mod data;
 mod database;
 mod git;
 mod hooks;
+mod instance;
+mod owners;
 mod repos;
 mod reset;
 mod runs;
@@ -35,6 +37,8 @@ type Family = (&'static str, fn(&DataDir) -> Vec<Check>);
 const FAMILIES: &[Family] = &[
     ("git", git::check),
     ("data", data::check),
+    ("data", owners::check),
+    ("data", instance::check),
     ("database", database::check),
     ("server", server::check),
     ("hooks", hooks::check),

@@ -193,14 +193,19 @@ fn present(user: bool, unit: &Unit) -> Result<Systemd, Failure> {
     let program = &unit.program;
     let systemd = running(program.unit, user).map_err(|failure| {
         let binary = program.binary.display();
+        let (edit, account) = match &unit.scope {
+            Scope::User => ("crontab -e".to_owned(), String::new()),
+            // Root's own crontab would run the code of every push as root.
+            Scope::System { user } => (format!("crontab -u {user} -e"), format!(", command_user={user}")),
+        };
         if !program.serves {
             return failure.hint(format!("with cron (crontab -e): @reboot {binary}"));
         }
         let data = unit.data.display();
         failure
             .hint("quire service install --print shows the unit that would be written")
-            .hint(format!("with cron (crontab -e): @reboot {binary} serve --data '{data}'"))
-            .hint(format!("with OpenRC: supervisor=supervise-daemon, command={binary}, command_args=\"serve --data '{data}'\""))
+            .hint(format!("with cron ({edit}): @reboot {binary} serve --data '{data}'"))
+            .hint(format!("with OpenRC: supervisor=supervise-daemon, command={binary}{account}, command_args=\"serve --data '{data}'\""))
     })?;
     may_change(user)?;
     Ok(systemd)
