@@ -8,6 +8,7 @@ mod dispatcher;
 mod echo;
 mod follower;
 mod index;
+mod isolation;
 mod launch;
 mod pushes;
 mod recover;
@@ -22,5 +23,6 @@ mod walls;
 mod watch_announce;
 mod watcher;
 
+pub use isolation::{ISOLATIONS, Isolation};
 pub use start::{ServeError, ServeOptions, Stopped, serve};
 pub use walls::{Gap, gaps, watch_note};

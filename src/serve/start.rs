@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
+use super::isolation::Isolation;
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
@@ -155,6 +156,7 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     let instance = Instance::establish(data.path())?;
     let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
+    Isolation::of(&settings.get()).log();
     walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let database = store::open(&data.database())?;
     let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;

@@ -291,6 +291,17 @@ fn tests_that_the_architecture_names_exist() {
 }
 
 #[test]
+fn what_the_server_logs_of_isolation_is_in_the_threat_model() {
+    let page = read("docs/threat-model.md");
+    let rows: Vec<String> = quire::serve::ISOLATIONS
+        .iter()
+        .map(|row| format!("| {} | {} | {} |", row.setting, row.binds, row.leaves_open))
+        .collect();
+    let table = section(&page, "## Isolation").lines().filter(|line| line.starts_with("| "));
+    assert_eq!(table.skip(2).collect::<Vec<_>>(), rows);
+}
+
+#[test]
 fn every_table_and_fact_is_in_the_formats() {
     let page = read("docs/formats.md");
     let has = |part: &str, name: &str| part.contains(&format!("`{name}`"));
