@@ -150,6 +150,14 @@ fn cancel_alone(data: &DataDir, row: &RunRow, by: Option<String>) -> Result<Valu
     if run::tell(&data.run(&row.repo, row.number), &message).is_ok() {
         return Ok(done);
     }
+    // A run whose runner lives must not have an end while its steps go on.
+    let lock = data.run(&row.repo, row.number).join("lock");
+    if crate::sys::lock::is_held(&lock).map_err(|error| Failure::broken(&error))? {
+        let problem = format!("the runner of {}#{} does not answer", row.repo, row.number);
+        return Err(
+            Failure::new(Code::Broken, problem).hint("quire serve ends runs whose runner does not answer")
+        );
+    }
     let (connection, _lock) = alone(data)?;
     let ended = store::finish_run(&connection, row.id, Outcome::Cancelled, Some("cancelled"), clock::now());
     ended.map(|_| done).map_err(|error| Failure::broken(&error))

@@ -165,6 +165,26 @@ fn a_checkout_has_an_end() {
     assert!(matches!(unwanted, Err(ReadError::Unwanted { .. })));
 }
 
+/// A tree of a few kilobytes can be as deep as it likes: writing it must not use up the stack or the descriptors.
+#[test]
+fn folders_nested_too_deep_are_not_written() {
+    let fixture = Fixture::with_commits(1);
+    let repo = git2::Repository::open_bare(&fixture.repo).unwrap();
+    let first = repo.find_commit(git2::Oid::from_bytes(fixture.commits[0].as_bytes()).unwrap()).unwrap();
+    let mut tree = first.tree_id();
+    for _ in 0..20_000 {
+        let mut outer = repo.treebuilder(None).unwrap();
+        outer.insert("d", tree, 0o040_000).unwrap();
+        tree = outer.write().unwrap();
+    }
+    let tree = repo.find_tree(tree).unwrap();
+    let (author, out) = (first.author(), fixture.dir.path().join("out"));
+    let deep = repo.commit(None, &author, &author, "deep", &tree, &[]).unwrap();
+    let deep = CommitId::parse(&deep.to_string()).unwrap();
+    let refused = Repo::open(&fixture.repo).unwrap().checkout(deep, &out, &WANTED);
+    assert!(matches!(refused, Err(ReadError::TooDeep { depth: 512, .. })), "{refused:?}");
+}
+
 /// Writes a tree object as it is, whatever git thinks of it.
 fn raw_tree(fixture: &Fixture, entries: &[(&str, &str, CommitId)]) -> CommitId {
     let mut bytes = Vec::new();

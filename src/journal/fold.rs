@@ -264,17 +264,7 @@ impl RunRecord {
                 })
             }
             Fact::JobEnded { job, outcome, reason } => {
-                let outcome = word(&outcome);
-                let mut has_ended = false;
-                self.with_job(&job, |job| {
-                    has_ended = job.outcome.is_some();
-                    // The end that the runner wrote stands, and it comes last.
-                    if job.outcome.is_some_and(is_green) && !is_green(outcome) {
-                        job.outcome = None;
-                    }
-                    job.close(outcome, reason.as_deref(), &time);
-                });
-                self.is_tampered |= has_ended;
+                self.end_job(&job, word(&outcome), (reason.as_deref(), &time));
             }
             Fact::RunOpened { .. }
             | Fact::Evaluated { .. }
@@ -284,6 +274,19 @@ impl RunRecord {
             | Fact::ImageResolved { .. }
             | Fact::RunEnded { .. } => {}
         }
+    }
+
+    /// Ends a job. One that has ended was ended by another process; what the runner writes comes last.
+    fn end_job(&mut self, id: &str, outcome: Outcome, (reason, time): (Option<&str>, &str)) {
+        let mut has_ended = false;
+        self.with_job(id, |job| {
+            has_ended = job.outcome.is_some();
+            if job.outcome.is_some_and(is_green) && !is_green(outcome) {
+                job.outcome = None;
+            }
+            job.close(outcome, reason, time);
+        });
+        self.is_tampered |= has_ended;
     }
 
     /// Changes the job with this id, if the pipeline has it or is not known yet.
