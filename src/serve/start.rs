@@ -153,14 +153,14 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     let mut lock =
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
-    let instance = Instance::establish(data.path())?;
     let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
-    Isolation::of(&settings.get()).log();
     walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
+    let instance = Instance::establish(data.path())?;
     let database = store::open(&data.database())?;
     let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;
     walls::warn_of_watches(&settings.get(), watches.len());
+    Isolation::of(&settings.get()).log();
     let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     // What a dead runner had started becomes this process's, and is ended.
