@@ -28,11 +28,13 @@ mod frames;
 mod leaks;
 mod mutate;
 mod random;
+mod redaction;
 mod redactor;
 mod report;
 mod requests;
 mod scripts;
 mod values;
+mod ways;
 
 pub(crate) use random::Random;
 pub(crate) use report::{Attack, Count, Harm};

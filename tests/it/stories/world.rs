@@ -162,7 +162,6 @@ impl World {
     }
 
     /// The process id of the server that runs.
-    #[allow(dead_code, reason = "the attacks that use it are being written")]
     pub(crate) fn server_pid(&self) -> u32 {
         self.server.as_ref().expect("the server runs").id()
     }
