@@ -22,6 +22,7 @@
 
 mod checks;
 mod corpus;
+mod disk;
 mod encodings;
 mod forge;
 mod frames;
@@ -33,6 +34,8 @@ mod redactor;
 mod report;
 mod requests;
 mod scripts;
+mod storm;
+mod trees;
 mod values;
 mod ways;
 

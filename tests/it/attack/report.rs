@@ -168,6 +168,11 @@ impl Attack {
         self.peak_kb = self.peak_kb.max(kb);
     }
 
+    /// Whether any harm was done so far.
+    pub(crate) fn is_harmed(&self) -> bool {
+        !self.harms.is_empty()
+    }
+
     /// Says the figures; fails when there was any harm.
     pub(crate) fn finish(mut self) {
         self.is_finished = true;
