@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::access::Access;
 use super::exit::{Code, Ended, Failure, print, print_json};
-use super::place::note_if_empty;
+use super::place::{note_if_empty, recorded_names};
 use crate::config::DataDir;
 use crate::forge::{self, RepoError};
 use crate::model::RepoName;
@@ -147,7 +147,7 @@ fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Fai
                 None => parse(repository)?,
             };
             prepare(data)?;
-            forge::adopt_in_place(data.path(), &name).map(|adopted| (name, adopted))
+            forge::adopt_in_place(data.path(), &name, &recorded_names(data)).map(|adopted| (name, adopted))
         }
     };
     let (name, adopted) = adopted.map_err(|error| failure(&error))?;
@@ -164,7 +164,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn list(data: &DataDir, as_json: bool) -> Result<(), Failure> {
-    let listed = forge::list_repos(data.path()).map_err(|error| failure(&error))?;
+    let listed = forge::list_repos(data.path(), &recorded_names(data)).map_err(|error| failure(&error))?;
     if as_json {
         let repo = |repo: &forge::Listed| {
             json!({

@@ -10,9 +10,11 @@ use std::path::Path;
 use crate::model::RepoName;
 
 use super::baseline;
+use super::copies::RecordedNames;
 use super::durable::{make_folder, move_folder};
 use super::identity::{Identity, read_identity};
 use super::layout::{check_free, find, hooks_dir, repo_dir, repos_dir};
+use super::list::{Problem, list_repos};
 use super::repo_error::RepoError;
 use super::settings::{self, HOOKS_PATH, apply_settings};
 
@@ -27,14 +29,18 @@ pub struct Adopted {
     pub warnings: Vec<String>,
 }
 
-/// Adopts a repository that is in its place below `repos/` already.
+/// Adopts a repository that is in its place below `repos/` already. A copy of another becomes a repository of its own.
 ///
 /// # Errors
 /// Says why it cannot be adopted; [`RepoError::AlreadyAdopted`] when there is nothing to do.
-pub fn adopt_in_place(data: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
+pub fn adopt_in_place(data: &Path, name: &RepoName, recorded: &RecordedNames) -> Result<Adopted, RepoError> {
     let repo = find(data, name)?;
     if read_identity(&repo)?.is_some() {
-        return Err(RepoError::AlreadyAdopted(name.clone()));
+        let listed = list_repos(data, recorded)?;
+        let is_copy = |problem: &Problem| matches!(problem, Problem::Copy(_));
+        if !listed.iter().any(|repo| repo.name == *name && repo.problems.iter().any(is_copy)) {
+            return Err(RepoError::AlreadyAdopted(name.clone()));
+        }
     }
     let warnings = check(data, &repo)?;
     take_in(data, &repo, warnings)

@@ -14,7 +14,7 @@ use super::durable;
 use super::repo_error::RepoError;
 
 /// The name of the file.
-const FILE: &str = "quire.json";
+pub(super) const FILE: &str = "quire.json";
 
 /// The version that this quire writes and reads.
 const VERSION: u32 = 1;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::model::RepoName;
 
 use super::adopt::check_format;
+use super::copies::{RecordedNames, mark_copies};
 use super::identity::{RepoId, read_identity};
 use super::layout::{names_in, repos_dir};
 use super::refs::head_branch;
@@ -36,20 +37,33 @@ pub enum Problem {
     /// Settings of quire's are missing or changed.
     #[error("these settings are not as quire needs them: {}", .0.join(", "))]
     Settings(Vec<&'static str>),
+    /// It has the id of another repository.
+    #[error("it is a copy of {0} (its quire.json has the same id), and not adopted")]
+    Copy(RepoName),
+    /// It is reached by a symbolic link.
+    #[error("it is a symbolic link, which quire does not follow")]
+    Linked,
     /// It cannot be read.
     #[error("it cannot be read")]
     Unreadable(#[source] RepoError),
 }
 
-/// All repositories of a data folder, by name. Folders without a name that a repository can have, and
-/// symbolic links, are left out.
+/// All repositories of a data folder, by name; `recorded` tells a repository from its copies. Folders without a name that
+/// a repository can have are left out; symbolic links are named and not followed.
 ///
 /// # Errors
-/// Says that the folder itself could not be read.
-pub fn list_repos(data: &Path) -> Result<Vec<Listed>, RepoError> {
+/// Says that the folder itself could not be read, or is a symbolic link.
+pub fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, RepoError> {
     let root = repos_dir(data);
+    if is_link(&root) {
+        return Err(RepoError::SymbolicLink { path: root });
+    }
     let mut names = Vec::new();
+    let mut linked = Vec::new();
     for entry in names_in(&root)? {
+        if is_link(&root.join(&entry)) {
+            linked.extend(RepoName::parse(&entry));
+        }
         if !is_folder(&root.join(&entry)) {
             continue;
         }
@@ -58,12 +72,26 @@ pub fn list_repos(data: &Path) -> Result<Vec<Listed>, RepoError> {
             continue;
         }
         let group = root.join(&entry);
-        let inside = names_in(&group)?.into_iter().filter(|name| name.ends_with(".git"));
-        let inside = inside.filter(|name| is_folder(&group.join(name)));
-        names.extend(inside.filter_map(|name| RepoName::parse(&format!("{entry}/{name}")).ok()));
+        for inside in names_in(&group)?.into_iter().filter(|name| name.ends_with(".git")) {
+            let name = RepoName::parse(&format!("{entry}/{inside}"));
+            match (is_link(&group.join(&inside)), is_folder(&group.join(&inside))) {
+                (true, _) => linked.extend(name),
+                (false, true) => names.extend(name),
+                (false, false) => {}
+            }
+        }
     }
-    names.sort();
-    Ok(names.into_iter().map(|name| describe(data, name)).collect())
+    let mut listed: Vec<Listed> = names.into_iter().map(|name| describe(data, name)).collect();
+    mark_copies(data, &mut listed, recorded);
+    listed.extend(linked.into_iter().map(|name| Listed {
+        path: root.join(name.folder()),
+        name,
+        id: None,
+        default_branch: None,
+        problems: vec![Problem::Linked],
+    }));
+    listed.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(listed)
 }
 
 /// Reads what a listing says of one repository.
@@ -88,6 +116,10 @@ fn describe(data: &Path, name: RepoName) -> Listed {
     }
     let default_branch = head_branch(&path).map(|branch| branch.short());
     Listed { name, path, id, default_branch, problems }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink())
 }
 
 fn is_folder(path: &Path) -> bool {

@@ -172,13 +172,15 @@ impl RepoError {
             RepoError::Watched(name) => {
                 Some(format!("choose another name; `quire watch rm {name}` ends the watch"))
             }
+            RepoError::SymbolicLink { path } => {
+                Some(format!("mount what it leads to in its place: `mount --bind TARGET {}`", path.display()))
+            }
             RepoError::Overridden { key, .. } => Some(format!("remove `{key}` from the included file")),
             RepoError::Read { .. }
             | RepoError::Write { .. }
             | RepoError::Init { .. }
             | RepoError::CaseCollision { .. }
             | RepoError::NotFound(_)
-            | RepoError::SymbolicLink { .. }
             | RepoError::AlreadyAdopted(_)
             | RepoError::Config { .. }
             | RepoError::Refs { .. }

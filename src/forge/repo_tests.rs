@@ -78,7 +78,10 @@ fn what_was_there_before_an_adoption_is_no_news() {
         assert_eq!((adopted.refs, adopted.warnings.len()), (2, 0));
         assert!(!source.repo.exists());
         let repo = find(&data, &name("g/old")).unwrap();
-        assert!(matches!(adopt_in_place(&data, &name("g/old")), Err(RepoError::AlreadyAdopted(_))));
+        assert!(matches!(
+            adopt_in_place(&data, &name("g/old"), &RecordedNames::new()),
+            Err(RepoError::AlreadyAdopted(_))
+        ));
 
         let mut stored = read_baseline(&repo).unwrap();
         let mut refs = Refs::of(&repo);
@@ -166,14 +169,14 @@ fn settings_that_are_there_several_times_are_replaced() {
 #[test]
 fn a_listing_names_what_is_wrong() {
     let (_dir, data) = data();
-    assert!(list_repos(&data).unwrap().is_empty());
+    assert!(list_repos(&data, &RecordedNames::new()).unwrap().is_empty());
     new_repo(&data, &name("b")).unwrap();
     new_repo(&data, &name("a/z")).unwrap();
     init(&data.join("repos/strange.git"), &["--bare"]);
     init(&data.join("repos/big.git"), &["--bare", "--object-format=sha256"]);
     fs::create_dir_all(data.join("repos/-odd.git")).unwrap();
     git_at(&data.join("repos/b.git")).args(["config", "gc.reflogExpire", "1.day"]).run().unwrap();
-    let listed = list_repos(&data).unwrap();
+    let listed = list_repos(&data, &RecordedNames::new()).unwrap();
     let shown: Vec<_> = listed
         .iter()
         .map(|repo| {
@@ -221,4 +224,85 @@ fn runs_without_a_repository_are_not_a_new_one_s() {
     new_repo(&data, &name("foo")).unwrap();
     assert!(!runs_dir(&data, &name("foo")).exists());
     assert!(list_trash(&data).unwrap()[0].path.join("runs/1").exists());
+}
+
+#[expect(clippy::disallowed_methods, reason = "a copy as a person makes it")]
+fn copy_folder(from: &Path, to: &Path) {
+    assert!(std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+#[test]
+fn a_copy_is_not_the_repository_until_it_is_adopted() {
+    let (_dir, data) = data();
+    let (a, z) = (name("a"), name("g/z"));
+    let id = new_repo(&data, &a).unwrap().id;
+    let copy = |from: &RepoName, to: &RepoName| {
+        fs::create_dir_all(repo_dir(&data, to).parent().unwrap()).unwrap();
+        let (from, to) = (repo_dir(&data, from), repo_dir(&data, to));
+        copy_folder(&from, &to);
+    };
+    copy(&a, &z);
+    let recorded = RecordedNames::from([(id.to_string(), a.clone())]);
+    let nothing = RecordedNames::new();
+    let ids = |recorded: &RecordedNames| -> Vec<(String, bool)> {
+        let listed = list_repos(&data, recorded).unwrap();
+        listed.iter().map(|repo| (repo.name.to_string(), repo.id == Some(id))).collect()
+    };
+    let first = |a: bool, z: bool| vec![("a".to_owned(), a), ("g/z".to_owned(), z)];
+    assert_eq!(ids(&recorded), first(true, false));
+    assert_eq!(ids(&nothing), first(true, false), "the copy is younger");
+    assert_eq!(ids(&RecordedNames::from([(id.to_string(), z.clone())])), first(false, true));
+    assert_eq!(original_of(&data, &z, id, Some(&a)), Some(a.clone()));
+    // In the trash the original is still the original; gone, the copy is what it was renamed to.
+    remove_repo(&data, &a).unwrap();
+    assert_eq!(ids(&recorded), [("g/z".to_owned(), false)]);
+    let entry = list_trash(&data).unwrap().pop().unwrap();
+    restore_repo(&data, &a).unwrap();
+    assert_eq!(ids(&recorded), first(true, false));
+    assert!(!entry.path.exists());
+    assert!(matches!(adopt_in_place(&data, &a, &recorded), Err(RepoError::AlreadyAdopted(_))));
+    let adopted = adopt_in_place(&data, &z, &recorded).unwrap();
+    assert_ne!(adopted.identity.id, id);
+    assert!(list_repos(&data, &recorded).unwrap().iter().all(|repo| repo.problems.is_empty()));
+    fs::remove_dir_all(repo_dir(&data, &z)).unwrap();
+    fs::rename(repo_dir(&data, &a), repo_dir(&data, &z)).unwrap();
+    assert_eq!(ids(&recorded), [("g/z".to_owned(), true)], "a rename");
+}
+
+#[test]
+fn links_are_named_and_not_followed() {
+    use std::os::unix::fs::symlink;
+    let (dir, data) = data();
+    new_repo(&data, &name("a")).unwrap();
+    new_repo(&data, &name("g/b")).unwrap();
+    symlink(data.join("repos/a.git"), data.join("repos/l.git")).unwrap();
+    symlink(data.join("repos/a.git"), data.join("repos/g/l.git")).unwrap();
+    symlink(data.join("repos/g"), data.join("repos/group")).unwrap();
+    let listed = list_repos(&data, &RecordedNames::new()).unwrap();
+    let linked = listed.iter().filter(|repo| matches!(repo.problems[..], [Problem::Linked]));
+    let linked: Vec<_> = linked.map(|repo| repo.name.as_str()).collect();
+    assert_eq!((linked, listed.len()), (vec!["g/l", "group", "l"], 5));
+    fs::rename(data.join("repos"), dir.path().join("elsewhere")).unwrap();
+    symlink(dir.path().join("elsewhere"), data.join("repos")).unwrap();
+    let refused = list_repos(&data, &RecordedNames::new()).unwrap_err();
+    assert!(
+        matches!(refused, RepoError::SymbolicLink { .. }) && refused.help().unwrap().contains("mount --bind")
+    );
+}
+
+#[test]
+fn hooks_of_a_folder_that_was_moved_are_stale_and_own_ones_are_not() {
+    let (dir, data) = data();
+    install_hooks(&data, Path::new("/bin/quire")).unwrap();
+    new_repo(&data, &name("a")).unwrap();
+    assert!(!has_stale_hooks_path(&data, &repo_dir(&data, &name("a"))).unwrap());
+    let moved = dir.path().join("moved");
+    copy_folder(&data, &moved);
+    let repo = repo_dir(&moved, &name("a"));
+    assert!(has_stale_hooks_path(&moved, &repo).unwrap(), "a copy");
+    fs::rename(&data, dir.path().join("away")).unwrap();
+    assert!(has_stale_hooks_path(&moved, &repo).unwrap(), "moved");
+    fs::create_dir_all(data.join("hooks")).unwrap();
+    fs::write(data.join("hooks/pre-receive"), "#!/bin/sh\n").unwrap();
+    assert!(!has_stale_hooks_path(&moved, &repo).unwrap(), "somebody's own");
 }

@@ -66,6 +66,17 @@ pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, Rep
     Ok(expected.filter(|(key, value)| !is_right(key, value)).map(|(key, _)| key).collect())
 }
 
+/// Whether git finds the hooks of a repository where those of another data folder are, or were: the data folder was
+/// moved or copied. A folder with hooks of somebody's own is not that.
+pub fn has_stale_hooks_path(data: &Path, repo: &Path) -> Result<bool, RepoError> {
+    let hooks = absolute(&hooks_dir(data))?;
+    let Ok(found) = open(repo)?.get_string(HOOKS_PATH).map(PathBuf::from) else { return Ok(false) };
+    let is_ours = fs::symlink_metadata(found.join("pre-receive")).is_ok_and(|hook| hook.is_symlink());
+    let is_missing =
+        fs::symlink_metadata(&found).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    Ok(found != hooks && (is_ours || is_missing))
+}
+
 /// The configuration of a repository, with the files that it includes and no other.
 pub(super) fn open(repo: &Path) -> Result<git2::Config, RepoError> {
     git2::Config::open(&repo.join("config"))

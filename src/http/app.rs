@@ -10,6 +10,7 @@ use super::spool_gate::SpoolGate;
 use super::unseen::UnseenPushes;
 use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
+use crate::forge::original_of;
 use crate::intake::{Scope, Settled, Settling, settle};
 use crate::model::{InstanceId, RepoName, RunId, chain};
 use crate::run::LiveRuns;
@@ -203,7 +204,15 @@ impl App {
         }
     }
 
-    /// The hosted repository of this name: the row, made when the folder is there and the row is not.
+    /// The hosted repository with this id, under whatever name.
+    pub async fn repo_of_id(&self, id: String) -> Result<Option<RepoRow>, String> {
+        let found = self.store.call(|connection| store::all_repos(connection));
+        let rows = found.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+        Ok(rows.into_iter().find(|row| row.id == id))
+    }
+
+    /// The hosted repository of this name: the row, made when the folder is there and the row is not. Nothing for a folder
+    /// that is not adopted, or is a copy of another repository.
     pub async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, String> {
         let data = self.data.clone();
         let found = self.store.call(move |connection| -> Result<Option<RepoRow>, String> {
@@ -214,6 +223,10 @@ impl App {
             let identity = crate::forge::read_identity(&data.repo(&name)).map_err(|error| chain(&error))?;
             let Some(identity) = identity else { return Ok(None) };
             let id = identity.id.to_string();
+            let recorded = store::recorded_name(connection, &id).map_err(|error| chain(&error))?;
+            if original_of(data.path(), &name, identity.id, recorded.as_ref()).is_some() {
+                return Ok(None);
+            }
             store::sync_repo(connection, &id, &name).map_err(|error| chain(&error))?;
             Ok(Some(RepoRow { id, name }))
         });

@@ -65,7 +65,7 @@ pub(super) async fn announce(app: &App, push: OpenPush) {
 /// Records an intent, from a hook or from the spool.
 pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPush, Refusal> {
     let (updates, at) = frame.parse().map_err(|error| bad(chain(&error)))?;
-    let repo = repository(app, &frame.git_dir).await?;
+    let repo = repository_of(app, frame).await?;
     let push = OpenPush {
         push: frame.push.clone(),
         repo: repo.id.clone(),
@@ -121,8 +121,27 @@ fn resolve(git_dir: &Path, updates: &mut [PushedUpdate]) {
 async fn repository(app: &App, git_dir: &str) -> Result<RepoRow, Refusal> {
     let name = app.data.repo_name(Path::new(git_dir));
     let name = name.ok_or_else(|| bad(format!("{git_dir} is no repository of this server")))?;
-    let found = app.repo(name).await.map_err(failed)?;
-    found.ok_or_else(|| bad(format!("{git_dir} is not adopted; run  quire repo adopt")))
+    let found = app.repo(name.clone()).await.map_err(failed)?;
+    found.ok_or_else(|| {
+        let problem = format!(
+            "{name} is not adopted, or is a copy of another repository: its pushes cannot be recorded; run `quire repo adopt {name}`"
+        );
+        Refusal(StatusCode::CONFLICT, problem)
+    })
+}
+
+/// The repository that an intent is for. One that waited in the spool may have another name by now.
+async fn repository_of(app: &App, frame: &IntentFrame) -> Result<RepoRow, Refusal> {
+    let Some(id) = frame.repo.clone() else { return repository(app, &frame.git_dir).await };
+    let there =
+        crate::forge::read_identity(Path::new(&frame.git_dir)).map_err(|error| failed(chain(&error)))?;
+    if there.is_some_and(|there| there.id.to_string() == id) {
+        return repository(app, &frame.git_dir).await;
+    }
+    match app.repo_of_id(id).await.map_err(failed)? {
+        Some(row) => Ok(row),
+        None => repository(app, &frame.git_dir).await,
+    }
 }
 
 /// Settles what a push has done, and streams what the pusher is to read. The answer begins at once, so that the hook

@@ -21,6 +21,7 @@ use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, Insta
 use crate::forge;
 use crate::http::{self, App, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
 use crate::intake::all_watches;
+use crate::model::chain;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
 use crate::store::{self, Store, StoreError};
@@ -110,6 +111,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The repositories cannot be served.
+    #[error("the repositories cannot be served")]
+    Repos(#[source] forge::RepoError),
     /// The hooks could not be installed.
     #[error("could not install the hooks")]
     Hooks(#[source] forge::RepoError),
@@ -163,6 +167,7 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     Isolation::of(&settings.get()).log();
     let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
+    repair_hooks_paths(&data)?;
     // What a dead runner had started becomes this process's, and is ended.
     process::become_subreaper().map_err(ServeError::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -189,6 +194,27 @@ fn acquire(path: &std::path::Path) -> io::Result<Option<LockFile>> {
         }
         std::thread::yield_now();
     }
+}
+
+/// Has git find the hooks of each repository here, also after the data folder was moved or copied.
+fn repair_hooks_paths(data: &DataDir) -> Result<(), ServeError> {
+    for repo in forge::list_repos(data.path(), &forge::RecordedNames::new()).map_err(ServeError::Repos)? {
+        let repaired = match forge::has_stale_hooks_path(data.path(), &repo.path) {
+            Ok(true) => forge::apply_settings(data.path(), &repo.path),
+            // A folder that is no repository is told by the listing.
+            Ok(false) | Err(_) => continue,
+        };
+        match repaired {
+            Ok(()) => tracing::info!(
+                repo = %repo.name,
+                "core.hooksPath led to another folder, for the data folder was moved or copied; it is repaired"
+            ),
+            Err(error) => {
+                tracing::error!(problem = chain(&error), repo = %repo.name, "core.hooksPath could not be repaired: pushes reach no hook");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn make_folders(data: &DataDir) -> Result<(), ServeError> {
@@ -245,7 +271,9 @@ async fn run(
     tokio::spawn(Courier::run(courier(&app, options.shows_output)));
     let watched = app.clone();
     tokio::spawn(async move {
-        // The spool first: what is settled must know the intents of all pushes.
+        // The names first, for a repository may have got another one, then the spool: what is settled must know the
+        // intents of all pushes.
+        watcher::sync_repos(&watched).await;
         take_spool(&watched).await;
         tokio::spawn(retry_spool(watched.clone()));
         recover_pushes(&watched).await;

@@ -1,6 +1,6 @@
 //! Notices what happens in folders: refs that move without a hook, repositories that come and go, files in the spool.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,49 @@ struct Watcher {
     inotify: Inotify,
     owners: HashMap<Watch, Owner>,
     repos: HashMap<RepoName, RepoRow>,
+    /// Folders that are not served, and why.
+    apart: BTreeMap<PathBuf, String>,
+}
+
+/// What is in `repos/`.
+struct Listing {
+    rows: Vec<RepoRow>,
+    apart: BTreeMap<PathBuf, String>,
+}
+
+/// Tells the database which repositories are there, under which names.
+pub(super) async fn sync_repos(app: &App) {
+    let _logged = list(app).await.is_some();
+}
+
+/// Lists the repositories and tells the database; nothing when that failed, which is logged.
+async fn list(app: &App) -> Option<Listing> {
+    let data = app.data.clone();
+    let listed = app.store.call(move |connection| -> Result<Listing, String> {
+        let recorded = store::recorded_names(connection).map_err(|error| chain(&error))?;
+        let listed = forge::list_repos(data.path(), &recorded).map_err(|error| chain(&error))?;
+        let (mut rows, mut apart) = (Vec::new(), BTreeMap::new());
+        for repo in listed {
+            let Some(id) = repo.id else {
+                let problems: Vec<String> = repo.problems.iter().map(|problem| chain(problem)).collect();
+                apart.insert(repo.path, format!("{}: {}", repo.name, problems.join("; ")));
+                continue;
+            };
+            store::sync_repo(connection, &id.to_string(), &repo.name).map_err(|error| chain(&error))?;
+            rows.push(RepoRow { id: id.to_string(), name: repo.name });
+        }
+        let present: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+        store::forget_missing(connection, &present).map_err(|error| chain(&error))?;
+        Ok(Listing { rows, apart })
+    });
+    match listed.await {
+        Ok(Ok(listing)) => Some(listing),
+        Ok(Err(problem)) => {
+            tracing::error!(problem, "the repositories could not be listed");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Watches the data folder until the program ends. Looks at everything once when it starts.
@@ -36,7 +79,8 @@ struct Watcher {
 /// When the system cannot watch folders.
 pub(super) async fn watch(app: App) -> io::Result<()> {
     let inotify = Inotify::new()?;
-    let mut watcher = Watcher { app, inotify, owners: HashMap::new(), repos: HashMap::new() };
+    let mut watcher =
+        Watcher { app, inotify, owners: HashMap::new(), repos: HashMap::new(), apart: BTreeMap::new() };
     watcher.add(&watcher.app.data.spool(), Owner::Spool);
     drain_spool(&watcher.app).await;
     watcher.list_repos().await;
@@ -91,26 +135,15 @@ impl Watcher {
                 self.add(&group, Owner::Repos);
             }
         }
-        let data = self.app.data.clone();
-        let listed = self.app.store.call(move |connection| -> Result<Vec<RepoRow>, String> {
-            let listed = forge::list_repos(data.path()).map_err(|error| chain(&error))?;
-            let mut rows = Vec::new();
-            for repo in listed {
-                if let Some(id) = repo.id {
-                    store::sync_repo(connection, &id.to_string(), &repo.name)
-                        .map_err(|error| chain(&error))?;
-                    rows.push(RepoRow { id: id.to_string(), name: repo.name });
-                }
+        let Some(Listing { rows, apart }) = list(&self.app).await else { return };
+        for (folder, problem) in &apart {
+            // It is looked at again when something happens in it: it may be adopted there.
+            self.add(folder, Owner::Repos);
+            if self.apart.get(folder) != Some(problem) {
+                tracing::warn!(problem, folder = %folder.display(), "a folder in repos/ is not served");
             }
-            let present: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-            store::forget_missing(connection, &present).map_err(|error| chain(&error))?;
-            Ok(rows)
-        });
-        let rows = match listed.await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(problem)) => return tracing::error!(problem, "the repositories could not be listed"),
-            Err(_) => return,
-        };
+        }
+        self.apart = apart;
         let known = std::mem::take(&mut self.repos);
         for row in rows {
             let name = row.name.clone();

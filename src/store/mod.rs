@@ -28,8 +28,8 @@ pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
 pub use repos::{
-    RepoRow, WATCHED_ID, find_repo, forget_missing, is_based, mark_absent, mark_based, repos as all_repos,
-    sync_repo,
+    RepoRow, WATCHED_ID, find_repo, forget_missing, is_based, mark_absent, mark_based, recorded_name,
+    recorded_names, repos as all_repos, sync_repo,
 };
 pub use runs::{
     NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,

@@ -1,5 +1,7 @@
 //! The table of repositories.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use crate::model::RepoName;
@@ -55,6 +57,24 @@ pub fn forget_missing(connection: &Connection, present: &[String]) -> Result<()>
 pub fn mark_absent(connection: &Connection, id: &str) -> Result<()> {
     connection.execute("UPDATE repos SET present = 0 WHERE id = ?1", [id])?;
     Ok(())
+}
+
+/// The names that hosted repositories were recorded under, by id; also those of repositories that are gone.
+pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoName>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, name FROM repos WHERE id NOT LIKE 'watched:%'")?;
+    let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
+    let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
+    Ok(rows.into_iter().filter_map(|(id, name)| Some((id, RepoName::parse(&name).ok()?))).collect())
+}
+
+/// The name that the repository `id` was recorded under.
+pub fn recorded_name(connection: &Connection, id: &str) -> Result<Option<RepoName>> {
+    let found = connection
+        .prepare_cached("SELECT name FROM repos WHERE id = ?1")?
+        .query_row([id], |found| found.get::<_, String>(0))
+        .optional()?;
+    Ok(found.and_then(|name| RepoName::parse(&name).ok()))
 }
 
 /// The repository with this name, hosted or watched.

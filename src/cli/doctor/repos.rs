@@ -1,6 +1,7 @@
 //! The repositories: adopted, readable, and set up as quire needs them.
 
 use super::check::Check;
+use crate::cli::place::recorded_names;
 use crate::config::DataDir;
 use crate::forge::{Problem, hooks_dir, list_repos};
 use crate::model::{RepoName, chain};
@@ -9,13 +10,13 @@ pub(super) fn check(data: &DataDir) -> Vec<Check> {
     if !data.repos().is_dir() {
         return vec![Check::ok("there are none yet")];
     }
-    let listed = match list_repos(data.path()) {
+    let listed = match list_repos(data.path(), &recorded_names(data)) {
         Ok(listed) => listed,
         Err(error) => {
             return vec![Check::problem(
                 chain(&error),
                 "no repository can be served",
-                "is the folder readable?",
+                error.help().unwrap_or_else(|| "is the folder readable?".to_owned()),
             )];
         }
     };
@@ -47,6 +48,21 @@ fn judge(data: &DataDir, repo: &RepoName, problem: &Problem) -> Check {
                 false => "updates of its refs can be lost or misread",
             };
             Check::problem(what, why, hint)
+        }
+        Problem::Copy(of) => Check::problem(
+            what,
+            format!("pushes to it are refused; those to {of} run"),
+            format!(
+                "quire repo adopt {name}  makes it a repository of its own; or remove {}",
+                data.repo(repo).display()
+            ),
+        ),
+        Problem::Linked => {
+            let path = data.repos().join(repo.folder());
+            let path = if path.exists() { path } else { data.repos().join(name) };
+            let hint =
+                format!("mount what it leads to in its place: mount --bind TARGET '{}'", path.display());
+            Check::problem(what, "pushes through it are not quire's", hint)
         }
         Problem::Unreadable(_) => Check::problem(what, "nothing of it is run", "git fsck says more"),
     }

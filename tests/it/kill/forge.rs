@@ -34,6 +34,7 @@ pub(super) struct Update {
 /// A `git push` that is to be made.
 pub(super) struct Push {
     command: Command,
+    remote: PathBuf,
     refspecs: Vec<String>,
 }
 
@@ -90,7 +91,7 @@ impl Forge {
         text_of(&self.command("git").args(args).output().unwrap())
     }
 
-    fn quire<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+    pub(super) fn quire<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         text_of(&self.command(QUIRE).arg("--data").arg(self.path("data")).args(args).output().unwrap())
     }
 
@@ -163,7 +164,7 @@ impl Forge {
     pub(super) fn push_all(&self, refspecs: &[String]) -> Push {
         let mut command = self.command("git");
         command.arg("push");
-        Push { command, refspecs: refspecs.to_vec() }
+        Push { command, remote: "origin".into(), refspecs: refspecs.to_vec() }
     }
 
     /// Has git find its hooks in a folder of the test's. The server leaves that folder alone.
@@ -309,6 +310,13 @@ impl Forge {
             .unwrap_or_default()
     }
 
+    /// Whether a repository with this id is recorded as there.
+    pub(super) fn server_knows(&self, id: &str) -> bool {
+        let connection = quire::store::open_read_only(&self.path("data/quire.db")).unwrap();
+        let sql = "SELECT count(*) FROM repos WHERE id = ?1 AND present = 1";
+        connection.query_row(sql, [id], |row| row.get::<_, i64>(0)).unwrap() == 1
+    }
+
     /// What the server said.
     pub(super) fn server_log(&self) -> String {
         fs::read_to_string(self.path("serve.log")).unwrap_or_default()
@@ -334,6 +342,11 @@ impl Push {
         self
     }
 
+    /// To another repository than `origin`.
+    pub(super) fn to(self, repo: &Path) -> Push {
+        Push { remote: repo.to_owned(), ..self }
+    }
+
     pub(super) fn force(mut self) -> Push {
         self.command.arg("--force");
         self
@@ -350,7 +363,7 @@ impl Push {
     }
 
     pub(super) fn command(mut self) -> Command {
-        self.command.arg("origin").args(&self.refspecs);
+        self.command.arg(&self.remote).args(&self.refspecs);
         self.command
     }
 

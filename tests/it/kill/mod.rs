@@ -4,6 +4,7 @@
 mod deleted;
 mod forge;
 mod hooks;
+mod identity;
 mod index;
 mod namespaces;
 mod receive_pack;
