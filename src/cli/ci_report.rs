@@ -11,10 +11,10 @@ use super::exit::print;
 use crate::journal::RunRecord;
 use crate::model::Outcome;
 use crate::sys::inotify::Inotify;
-use crate::view::{LogFollower, LogLine, Telling, Told, job_line, plain};
+use crate::view::{EndLimit, LogFollower, LogLine, Telling, Told, job_line, plain, read_log_end};
 
 /// How many of the last lines of a failed job are shown.
-const FAILED_LINES: usize = 20;
+const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 
 /// How long to wait before looking again where the system tells of no changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -55,11 +55,17 @@ async fn report(run_dir: &Path, output: Output, mut is_over: oneshot::Receiver<(
         {
             let _not_seen_live = inotify.as_ref().is_some_and(|inotify| inotify.watch(&folder).is_err());
         }
-        let record = RunRecord::read(run_dir);
+        // What is wrong with a journal is said with the verdict.
+        let record = RunRecord::try_read(run_dir).unwrap_or_default();
         if !output.json {
-            let lines = if output.verbose { follower.read(&record) } else { Ok(Vec::new()) };
-            let told = telling.next(lines.unwrap_or_default(), &record.jobs);
-            show(run_dir, &record, told, output.verbose);
+            loop {
+                let lines = if output.verbose { follower.read(&record) } else { Ok(Vec::new()) };
+                let told = telling.next(lines.unwrap_or_default(), &record.jobs);
+                show(run_dir, &record, told, output.verbose);
+                if !follower.has_more() {
+                    break;
+                }
+            }
             if is_last {
                 telling.rest().iter().for_each(print_line);
             }
@@ -100,8 +106,7 @@ fn show(run_dir: &Path, record: &RunRecord, told: Vec<Told<'_>>, verbose: bool) 
         };
         print(&job_line(job, width));
         if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !verbose {
-            let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
-            for line in lines.iter().skip(lines.len().saturating_sub(FAILED_LINES)) {
+            for line in read_log_end(run_dir, Some(&job.id), FAILED_LINES).lines {
                 print(&format!("    {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
             }
         }

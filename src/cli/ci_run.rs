@@ -164,7 +164,10 @@ fn prepare(
 
 /// Prints the verdict.
 fn finish(run_dir: &Path, outcome: Outcome, output: Output, interrupt: Option<Interrupt>) -> Code {
-    let record = RunRecord::read(run_dir);
+    let record = RunRecord::try_read(run_dir).unwrap_or_else(|error| {
+        print_error(&format!("warning: {}\n", plain(&chain(&error))));
+        RunRecord::default()
+    });
     let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
     if output.json {
         print_json(&json!({

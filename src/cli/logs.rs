@@ -26,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     let row = find_run(data, run)?;
     let run_dir = data.run(&row.repo, row.number);
-    let record = RunRecord::read(&run_dir);
+    let record = RunRecord::try_read(&run_dir).map_err(|error| Failure::broken(&error))?;
     if let Some(job) = &options.job
         && !record.jobs.iter().any(|known| known.id == *job)
     {
@@ -46,9 +46,8 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
         let runtime = runtime.map_err(|error| Failure::broken(&error))?;
         return runtime.block_on(follow(data, &row, follower, &printer));
     }
-    let lines = if row.state == Progress::Finished { follower.finish() } else { follower.read(&record) };
-    let _gone = printer.print(lines.map_err(|error| Failure::broken(&error))?.iter()).is_err();
-    Ok(Code::Done)
+    let record = (row.state != Progress::Finished).then_some(&record);
+    printer.print_all(&mut follower, record).map(|_is_gone| Code::Done)
 }
 
 /// Prints what comes until the run has ended.
@@ -62,11 +61,10 @@ async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer
         for folder in above.into_iter().chain(follower.folders()).filter(|folder| folder.is_dir()) {
             inotify.watch(&folder).map_err(broken)?;
         }
-        let record = RunRecord::read(&run_dir);
+        let record = RunRecord::try_read(&run_dir).map_err(|error| Failure::broken(&error))?;
         let has_ended =
             record.outcome.is_some() || find_run(data, &row.id.to_string())?.state == Progress::Finished;
-        let lines = if has_ended { follower.finish() } else { follower.read(&record) };
-        let is_gone = printer.print(lines.map_err(broken)?.iter()).is_err();
+        let is_gone = printer.print_all(&mut follower, (!has_ended).then_some(&record))?;
         if has_ended || is_gone {
             return Ok(Code::Done);
         }
@@ -84,6 +82,23 @@ struct Printer {
 }
 
 impl Printer {
+    /// Prints what there is by now, a batch at a time, of a run with this record, or of one that has ended; whether nobody reads it.
+    fn print_all(&self, follower: &mut LogFollower, record: Option<&RunRecord>) -> Result<bool, Failure> {
+        loop {
+            let lines = match record {
+                Some(record) => follower.read(record),
+                None => follower.finish(),
+            };
+            let lines = lines.map_err(|error| Failure::broken(&error))?;
+            if self.print(lines.iter()).is_err() {
+                return Ok(true);
+            }
+            if !follower.has_more() {
+                return Ok(false);
+            }
+        }
+    }
+
     fn print<'a>(&self, lines: impl Iterator<Item = &'a LogLine>) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         for line in lines {

@@ -5,7 +5,7 @@ use super::place::{database, find_run, note_if_empty, server_url};
 use crate::config::DataDir;
 use crate::model::RepoName;
 use crate::store::{self, RunFilter};
-use crate::view::{RunView, run_json, run_list, run_page, runs_json};
+use crate::view::{RunView, plain, run_json, run_list, run_page, runs_json};
 
 /// `quire runs`.
 pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
@@ -37,6 +37,9 @@ pub(crate) fn list_or_note(
     };
     let base = server_url(data);
     let views: Vec<RunView> = rows.into_iter().map(|row| RunView::load(data, row, base.as_deref())).collect();
+    for problem in views.iter().filter_map(|view| view.problem.as_ref()) {
+        eprintln!("warning: {}", plain(problem));
+    }
     if as_json {
         print_json(&runs_json(&views));
     } else {
@@ -55,5 +58,13 @@ pub(super) fn show(data: &DataDir, run: &str, as_json: bool) -> Ended {
     } else {
         print(&run_page(&view));
     }
-    Ok(Code::Done)
+    expect_readable(&view).map(|()| Code::Done)
+}
+
+/// Says that the journal of a run cannot be read, when it cannot.
+pub(super) fn expect_readable(view: &RunView) -> Result<(), Failure> {
+    match &view.problem {
+        Some(problem) => Err(Failure::new(Code::Broken, plain(problem))),
+        None => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::health::Health;
 use super::spool_gate::SpoolGate;
@@ -17,6 +17,12 @@ use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, PushedUpdate, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
 use crate::view::RunView;
+
+/// How many read files of runs at the same time: pages, and pushes that wait.
+const MAX_READERS: usize = 4;
+
+/// How many pages are in memory at the same time.
+const MAX_PAGES: usize = 32;
 
 /// What the queue is told. Rows are the truth; this only says that there is something to look at.
 #[derive(Debug)]
@@ -90,6 +96,10 @@ pub struct App {
     pub url: Option<String>,
     /// The environment that the server was started with.
     pub environment: Arc<Vec<(String, String)>>,
+    /// A place for each reader of files of runs.
+    pub readers: Arc<Semaphore>,
+    /// A place for each page that is in memory, until it was sent.
+    pub pages: Arc<Semaphore>,
     /// Told when the server shall stop, empty its caches and start again.
     pub start_again: Arc<Notify>,
 }
@@ -145,6 +155,8 @@ impl App {
             notices: Arc::default(),
             url,
             environment: Arc::new(environment),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
+            pages: Arc::new(Semaphore::new(MAX_PAGES)),
             start_again: Arc::default(),
         }
     }
@@ -258,13 +270,14 @@ impl App {
     /// A run as screens see it.
     pub async fn view(&self, row: RunRow) -> RunView {
         let (data, base) = (self.data.clone(), self.url.clone());
-        let (fallback, url) = (row.clone(), crate::view::run_url(base.as_deref(), &row));
-        let loaded = tokio::task::spawn_blocking(move || RunView::load(&data, row, base.as_deref())).await;
-        loaded.unwrap_or(RunView {
-            row: fallback,
-            record: crate::journal::RunRecord::default(),
-            url,
-            left: None,
-        })
+        let fallback = RunView::without_record(row.clone(), base.as_deref());
+        self.read(move || RunView::load(&data, row, base.as_deref())).await.unwrap_or(fallback)
+    }
+
+    /// Reads files of runs where it may block, a few at a time: each of them may be large. Nothing when that has failed.
+    pub async fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let _place = self.readers.acquire().await.ok()?;
+        let read = tokio::task::spawn_blocking(work).await;
+        read.inspect_err(|error| tracing::error!(%error, "a run could not be read")).ok()
     }
 }

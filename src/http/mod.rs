@@ -6,6 +6,7 @@
 mod app;
 mod admin;
 mod door;
+mod guarded;
 mod health;
 mod hooks;
 mod notify;

@@ -1,16 +1,29 @@
 //! Plain-text pages.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::app::App;
-use crate::model::{RepoName, RunName};
-use crate::store;
-use crate::view::{LogFollower, RunView, plain, run_page};
+use tokio::time::timeout;
 
-/// The most bytes of output on a page; the whole is in `quire logs`.
+use super::app::App;
+use super::guarded::Guarded;
+use super::router::busy;
+use crate::config::DataDir;
+use crate::model::{RepoName, RunName};
+use crate::store::{self, RunRow};
+use crate::view::{EndLimit, LogLine, RunView, plain, read_log_end, run_page};
+
+/// The most bytes of each part of a page, and the most lines of output; the whole is in `quire show` and `quire logs`.
 const MAX_OUTPUT: usize = 1 << 20;
+const MAX_LINES: usize = 20_000;
+
+/// How long a page waits for its turn, and for the disk.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`: 200 when the server is ready, 503 with the reasons when it cannot do all of its work.
 pub(super) async fn healthz(State(app): State<App>) -> Response {
@@ -29,16 +42,22 @@ fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "there is nothing here\n".to_owned())
 }
 
-/// `GET /{repo}/run/{number}`: the run and its output.
+/// `GET /{repo}/run/{number}`: the run and the end of its output.
 pub(super) async fn page(State(app): State<App>, uri: Uri) -> Response {
     let Some(name) = run_name(uri.path()) else { return not_found() };
     let found = app.store.call(move |connection| store::find_run(connection, &name)).await;
     let Ok(Ok(Some(row))) = found else { return not_found() };
-    let run_dir = app.data.run(&row.repo, row.number);
-    let view = app.view(row).await;
-    let page = run_page(&view);
-    let output = tokio::task::spawn_blocking(move || output(&run_dir, &view)).await.unwrap_or_default();
-    text(StatusCode::OK, page + &output)
+    let Ok(Ok(memory)) = timeout(PATIENCE, Arc::clone(&app.pages).acquire_owned()).await else {
+        return busy();
+    };
+    let (data, base) = (app.data.clone(), app.url.clone());
+    let made = timeout(PATIENCE, app.read(move || render(&data, row, base.as_deref()))).await;
+    let Ok(page) = made else { return busy() };
+    let Some(page) = page else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "this run could not be read\n".to_owned());
+    };
+    // As long as somebody reads it, it is in memory.
+    text(StatusCode::OK, page).map(|body| Body::new(Guarded::new(body, memory)))
 }
 
 /// The run whose page is at a path. There is one path for each: nothing is decoded and nothing left out.
@@ -49,19 +68,46 @@ fn run_name(path: &str) -> Option<RunName> {
     is_its_own.then_some(RunName::Number(repo, number))
 }
 
-/// The output of all jobs, each line behind the name of its job.
-fn output(run_dir: &std::path::Path, run: &RunView) -> String {
-    let mut follower = LogFollower::new(run_dir, None);
-    let lines = if run.has_ended() { follower.finish() } else { follower.read(&run.record) };
-    let lines = lines.unwrap_or_default();
-    let mut out = String::new();
-    for (index, line) in lines.iter().enumerate() {
-        if out.len() > MAX_OUTPUT {
-            out.push_str(&format!("\n{} more lines: see  quire logs\n", lines.len() - index));
-            break;
-        }
-        let job = line.job.as_deref().unwrap_or("quire");
-        out.push_str(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+/// The page of a run. Blocking.
+fn render(data: &DataDir, row: RunRow, base: Option<&str>) -> String {
+    let run_dir = data.run(&row.repo, row.number);
+    let mut page = run_page(&RunView::load(data, row, base));
+    if cut(&mut page, MAX_OUTPUT) {
+        page.push_str("\n… more is shown by  quire show\n");
     }
-    if out.is_empty() { out } else { format!("\n{out}") }
+    let end = read_log_end(&run_dir, None, EndLimit { bytes: MAX_OUTPUT as u64, lines: MAX_LINES });
+    // From the last one on, as far as there is room.
+    let mut room = MAX_OUTPUT;
+    let fits = |line: &String| match room.checked_sub(line.len()) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    };
+    let output: Vec<String> = end.lines.iter().rev().map(output_line).take_while(fits).collect();
+    if !end.lines.is_empty() {
+        page.push('\n');
+    }
+    if end.is_cut || output.len() < end.lines.len() {
+        page.push_str("… earlier output is shown by  quire logs\n");
+    }
+    page.extend(output.into_iter().rev());
+    page
+}
+
+/// A line of output behind the name of its job.
+fn output_line(line: &LogLine) -> String {
+    let job = line.job.as_deref().unwrap_or("quire");
+    format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes)))
+}
+
+/// Cuts a text to a number of bytes; whether something was cut.
+fn cut(text: &mut String, most: usize) -> bool {
+    let end = (0..=most).rev().find(|place| text.is_char_boundary(*place)).unwrap_or_default();
+    let is_longer = text.len() > most;
+    if is_longer {
+        text.truncate(end);
+    }
+    is_longer
 }

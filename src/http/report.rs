@@ -15,8 +15,8 @@ use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
-    LogFollower, LogLine, PushedRun, RunView, Telling, Told, broken, job_line, one_line, output_line,
-    push_header, push_verdict,
+    EndLimit, LogFollower, LogLine, PushedRun, RunView, Telling, Told, broken, job_line, one_line,
+    output_line, push_header, push_verdict, read_log_end,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -34,8 +34,8 @@ const MAX_LINES: usize = 256;
 /// The runs of one push that are shown in detail.
 const MAX_RUNS: usize = 5;
 
-/// How many of the last lines of a failed job are shown.
-const FAILED_LINES: usize = 20;
+/// How many of the last lines of a failed job are shown, and how much is read for them.
+const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 
 /// The push options that quire knows.
 const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
@@ -168,7 +168,7 @@ impl Reporter {
     async fn watch(&self, run: RunView, shows_log: bool) -> Option<()> {
         let id = run.row.id;
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
-        let mut follower = LogFollower::new(&run_dir, None);
+        let mut follower = Some(LogFollower::new(&run_dir, None));
         let mut telling = Telling::default();
         let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
@@ -176,18 +176,26 @@ impl Reporter {
         let output = shows_log.then(Inotify::new).and_then(Result::ok);
         loop {
             // Watched first, then read: no line is missed.
-            if let Some(inotify) = &output {
+            if let (Some(inotify), Some(follower)) = (&output, &follower) {
                 for folder in follower.folders().into_iter().chain([run_dir.clone()]) {
                     let _comes_up_later = inotify.watch(&folder).is_err();
                 }
             }
             let view = self.app.view(self.row(id).await?).await;
-            let lines = match (shows_log, view.has_ended()) {
-                (false, _) => Vec::new(),
-                (true, false) => follower.read(&view.record).unwrap_or_default(),
-                (true, true) => follower.finish().unwrap_or_default(),
-            };
-            self.tell(&view, telling.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
+            if let Some(problem) = &view.problem {
+                return self.say(format!("warning: {}\n", one_line(problem))).await;
+            }
+            loop {
+                let mut lines = Vec::new();
+                if let Some(kept) = follower.take_if(|_| shows_log) {
+                    let read = self.read_logs(kept, &view).await?;
+                    (follower, lines) = (Some(read.0), read.1);
+                }
+                self.tell(&view, telling.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
+                if !follower.as_ref().is_some_and(LogFollower::has_more) {
+                    break;
+                }
+            }
             if view.has_ended() {
                 self.say(telling.rest().iter().map(prefixed).collect()).await?;
                 let late = broken(&view).filter(|_| !was_broken);
@@ -214,6 +222,21 @@ impl Reporter {
         }
     }
 
+    /// The next lines of a run.
+    async fn read_logs(
+        &self,
+        mut follower: LogFollower,
+        run: &RunView,
+    ) -> Option<(LogFollower, Vec<LogLine>)> {
+        let ended = run.has_ended();
+        let record = run.record.clone();
+        let read = move || {
+            let lines = if ended { follower.finish() } else { follower.read(&record) };
+            (follower, lines.unwrap_or_default())
+        };
+        self.app.read(read).await
+    }
+
     /// Tells of output and of jobs that have ended.
     async fn tell(
         &self,
@@ -234,9 +257,9 @@ impl Reporter {
             text.push_str(&job_line(job, width));
             let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));
             if is_bad && !shows_log {
-                let lines = LogFollower::new(run_dir, Some(job.id.clone())).finish().unwrap_or_default();
-                let from = lines.len().saturating_sub(FAILED_LINES);
-                text.extend(lines.iter().skip(from).map(prefixed));
+                let (run_dir, id) = (run_dir.to_owned(), job.id.clone());
+                let end = self.app.read(move || read_log_end(&run_dir, Some(&id), FAILED_LINES)).await;
+                text.extend(end.unwrap_or_default().lines.iter().map(prefixed));
             }
         }
         self.say(text).await

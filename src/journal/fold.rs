@@ -1,11 +1,10 @@
 //! Folds facts into what they say about a run.
 
-use std::io;
 use std::path::Path;
 
 use super::fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
-use super::reader::{JOURNAL, JournalReader};
-use crate::model::{Outcome, Progress};
+use super::reader::{JournalReadError, JournalReader};
+use crate::model::{Outcome, Progress, chain};
 use crate::secret::RedactedText;
 
 /// What a journal says about its run.
@@ -124,22 +123,38 @@ impl RunRecord {
         }
     }
 
-    /// What the journal in a run's folder says by now, for screens. One that cannot be read counts as one that says
-    /// nothing: whoever decides something uses [`RunRecord::try_read`].
-    pub fn read(run_dir: &Path) -> RunRecord {
-        RunRecord::try_read(run_dir).unwrap_or_default()
-    }
-
-    /// What the journal in a run's folder says by now. One that is missing says nothing.
+    /// What the journal in a run's folder says by now; nothing when there is none.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
-    pub fn try_read(run_dir: &Path) -> io::Result<RunRecord> {
+    /// The journal cannot be read.
+    pub fn try_read(run_dir: &Path) -> Result<RunRecord, JournalReadError> {
         let mut record = RunRecord::default();
-        for fact in JournalReader::new(&run_dir.join(JOURNAL)).read()? {
+        for fact in JournalReader::new(run_dir).read()? {
             record.apply(fact);
         }
         Ok(record)
+    }
+
+    /// Whether the jobs of a run may have begun, or it has ended. A journal that will never be readable counts as yes.
+    ///
+    /// # Errors
+    /// The journal cannot be read now.
+    pub fn may_have_begun(run_dir: &Path) -> Result<bool, JournalReadError> {
+        match RunRecord::try_read(run_dir) {
+            Ok(record) => Ok(record.started_at.is_some() || record.outcome.is_some()),
+            Err(error) if error.is_lasting() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is recorded of a run that has ended and whose journal does not say so.
+    pub fn without_journal(outcome: Outcome, reason: String) -> RunRecord {
+        RunRecord { outcome: Some(outcome), reason: Some(reason), ..RunRecord::default() }
+    }
+
+    /// What is recorded of a run whose journal cannot be read, now that nothing of it is left: it has not passed.
+    pub fn unreadable(error: &JournalReadError) -> RunRecord {
+        RunRecord::without_journal(Outcome::Interrupted, chain(error))
     }
 
     /// Folds one more record.

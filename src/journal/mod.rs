@@ -14,5 +14,5 @@ mod fold_tests;
 
 pub use fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
 pub use fold::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
-pub use reader::{JOURNAL, JournalReader};
+pub use reader::{JOURNAL, JournalReadError, JournalReader};
 pub use writer::{JournalError, JournalWriter};

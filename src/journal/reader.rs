@@ -1,10 +1,11 @@
 //! Reads a journal, also while it grows.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::fact::Record;
+use super::fact::{Record, VERSION};
+use crate::sys::folder::Folder;
 
 /// The name of the journal in a run's folder.
 pub const JOURNAL: &str = "journal.ndjson";
@@ -12,67 +13,172 @@ pub const JOURNAL: &str = "journal.ndjson";
 /// The most that is read in one go, in bytes.
 const CHUNK: usize = 256 * 1024;
 
-/// The longest line that is kept while its end is awaited, in bytes. A longer one is damaged.
-const MAX_LINE: usize = 16 * 1024 * 1024;
+/// The longest line, in bytes.
+const MAX_LINE: usize = 16 << 20;
+
+/// The largest journal, in bytes, and the most records in one: some hundred thousand steps.
+const MAX_JOURNAL: u64 = 64 << 20;
+const MAX_RECORDS: usize = 500_000;
+
+/// Why a journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalReadError {
+    /// The file cannot be read, or is not what a runner has written.
+    #[error("could not read the journal {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is larger than any that a runner writes.
+    #[error("the journal {path} has more than {} MiB, {MAX_RECORDS} records, or {} MiB in a line", MAX_JOURNAL >> 20, MAX_LINE >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer quire has written it.
+    #[error(
+        "the journal {path} has version {found}, this quire knows version {VERSION}; use the newer quire"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version of one of its records.
+        found: String,
+    },
+    /// One of its records is of no kind that this version knows.
+    #[error("the journal {path} has a record that this quire does not know")]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl JournalReadError {
+    /// Whether reading again brings nothing else: the file is not what a runner has written.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            JournalReadError::Read { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+            JournalReadError::TooLarge { .. }
+            | JournalReadError::Version { .. }
+            | JournalReadError::Unknown { .. } => true,
+        }
+    }
+}
 
 /// A place in a journal. Reading goes on where it stopped; a line counts once it has its line feed.
 #[derive(Debug)]
 pub struct JournalReader {
-    path: PathBuf,
+    run_dir: PathBuf,
     file: Option<File>,
-    offset: u64,
+    bytes: u64,
+    records: usize,
     partial: Vec<u8>,
+    /// Records that were read and not returned, because of an error after them.
+    ready: Vec<Record>,
+    /// A lasting error was returned: nothing more is read.
+    has_failed: bool,
+}
+
+/// What a line of a journal has to have in every version.
+#[derive(serde::Deserialize)]
+struct AnyVersion {
+    v: serde_json::Value,
 }
 
 impl JournalReader {
-    /// A reader at the start of the journal at `path`, which need not exist yet.
-    pub fn new(path: &Path) -> JournalReader {
-        JournalReader { path: path.to_owned(), file: None, offset: 0, partial: Vec::new() }
+    /// A reader at the start of the journal in a run's folder. Neither needs to exist yet.
+    pub fn new(run_dir: &Path) -> JournalReader {
+        JournalReader {
+            run_dir: run_dir.to_owned(),
+            file: None,
+            bytes: 0,
+            records: 0,
+            partial: Vec::new(),
+            ready: Vec::new(),
+            has_failed: false,
+        }
     }
 
     /// Reads all records that have been completed since the last call. Damaged lines are passed over: they
-    /// are what a killed writer leaves.
+    /// are what a killed writer leaves. After a lasting error there are no more records.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
-    pub fn read(&mut self) -> io::Result<Vec<Record>> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => match File::open(&self.path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            },
-        };
-        file.seek(SeekFrom::Start(self.offset))?;
-        let mut records = Vec::new();
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            let count = file.read(&mut chunk)?;
-            if count == 0 {
-                break;
-            }
-            self.offset += count as u64;
-            self.partial.extend_from_slice(chunk.get(..count).unwrap_or_default());
-            self.take_lines(&mut records);
+    /// When the file is there and cannot be read, is over a limit, or has another version.
+    pub fn read(&mut self) -> Result<Vec<Record>, JournalReadError> {
+        if self.has_failed {
+            return Ok(Vec::new());
         }
-        self.file = Some(file);
-        Ok(records)
+        let read = self.read_on();
+        self.has_failed = read.as_ref().is_err_and(JournalReadError::is_lasting);
+        read.map(|()| std::mem::take(&mut self.ready))
     }
 
-    /// Moves the completed lines out of `partial`.
-    fn take_lines(&mut self, records: &mut Vec<Record>) {
-        let Some(end) = self.partial.iter().rposition(|byte| *byte == b'\n') else {
-            if self.partial.len() > MAX_LINE {
-                self.partial.clear();
-            }
-            return;
+    fn read_on(&mut self) -> Result<(), JournalReadError> {
+        let path = self.run_dir.join(JOURNAL);
+        let wrong = |source| JournalReadError::Read { path: path.clone(), source };
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => match Folder::open_no_link(&self.run_dir).and_then(|folder| folder.open_file(JOURNAL)) {
+                // A sparse one costs nothing to write.
+                Ok(file) if file.metadata().map_err(wrong)?.len() > MAX_JOURNAL => {
+                    return Err(JournalReadError::TooLarge { path });
+                }
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(wrong(error)),
+            },
         };
-        let rest = self.partial.split_off(end + 1);
-        let complete = std::mem::replace(&mut self.partial, rest);
-        records.extend(
-            complete.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()),
-        );
+        let read = self.read_from(&file);
+        self.file = Some(file);
+        read
+    }
+
+    fn read_from(&mut self, mut file: &File) -> Result<(), JournalReadError> {
+        let path = self.run_dir.join(JOURNAL);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let count = match file.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(source) => return Err(JournalReadError::Read { path, source }),
+            };
+            self.bytes += count as u64;
+            self.take_lines(chunk.get(..count).unwrap_or_default())?;
+            if self.bytes > MAX_JOURNAL || self.records > MAX_RECORDS || self.partial.len() > MAX_LINE {
+                return Err(JournalReadError::TooLarge { path });
+            }
+        }
+    }
+
+    /// Takes the lines that a chunk completes, and keeps the beginning of the next one.
+    fn take_lines(&mut self, chunk: &[u8]) -> Result<(), JournalReadError> {
+        let Some(end) = chunk.iter().rposition(|byte| *byte == b'\n') else {
+            self.partial.extend_from_slice(chunk);
+            return Ok(());
+        };
+        let (complete, rest) = chunk.split_at(end);
+        self.partial.extend_from_slice(complete);
+        let complete = std::mem::replace(&mut self.partial, rest.get(1..).unwrap_or_default().to_vec());
+        for line in complete.split(|byte| *byte == b'\n') {
+            self.records += 1;
+            match serde_json::from_slice::<Record>(line) {
+                Ok(record) if record.v == VERSION => self.ready.push(record),
+                Ok(_) | Err(_) => self.refuse(line)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is wrong with a line that is no record; nothing when it is damaged.
+    fn refuse(&self, line: &[u8]) -> Result<(), JournalReadError> {
+        let path = self.run_dir.join(JOURNAL);
+        match serde_json::from_slice::<AnyVersion>(line) {
+            Err(_) => Ok(()),
+            Ok(any) if any.v == VERSION => Err(JournalReadError::Unknown { path }),
+            Ok(any) => Err(JournalReadError::Version { path, found: any.v.to_string() }),
+        }
     }
 }
 
@@ -87,10 +193,10 @@ mod tests {
     #[test]
     fn a_torn_line_is_waited_for_and_then_passed_over() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.ndjson");
-        let mut reader = JournalReader::new(&path);
+        let path = folder.path().join(JOURNAL);
+        let mut reader = JournalReader::new(folder.path());
         assert!(reader.read().unwrap().is_empty());
-        JournalWriter::open(&path).unwrap().append(Fact::RunStarted {}).unwrap();
+        JournalWriter::open(folder.path()).unwrap().append(Fact::RunStarted {}).unwrap();
         assert_eq!(reader.read().unwrap().len(), 1);
 
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
@@ -98,8 +204,62 @@ mod tests {
         assert!(reader.read().unwrap().is_empty());
         // What settles the run closes the fragment first.
         let ended = Fact::RunEnded { outcome: "interrupted".to_owned(), reason: None };
-        JournalWriter::open(&path).unwrap().append(ended.clone()).unwrap();
+        JournalWriter::open(folder.path()).unwrap().append(ended.clone()).unwrap();
         let records = reader.read().unwrap();
         assert_eq!(records.iter().map(|record| &record.fact).collect::<Vec<_>>(), [&ended]);
+    }
+
+    /// What reading a journal with these bytes says.
+    fn said_of(bytes: &[u8]) -> Result<usize, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(JOURNAL), bytes).unwrap();
+        let mut reader = JournalReader::new(folder.path());
+        let read = reader.read().map(|records| records.len()).map_err(|error| error.to_string());
+        assert!(read.is_ok() || reader.read().unwrap().is_empty(), "an error is returned once");
+        read
+    }
+
+    #[test]
+    fn an_unknown_version_is_an_error() {
+        let known = r#"{"v":1,"t":"x","fact":{"kind":"run-started"}}"#;
+        assert_eq!(said_of(format!("{known}\n{known}\n").as_bytes()), Ok(2));
+        for line in [
+            r#"{"v":99,"t":"x","fact":{"kind":"run-started"}}"#,
+            r#"{"v":2,"what":[]}"#,
+            r#"{"v":0}"#,
+            r#"{"v":"1"}"#,
+            r#"{"v":4294967297,"t":"x","fact":{"kind":"run-started"}}"#,
+        ] {
+            let said = said_of(format!("{known}\n{line}\n").as_bytes()).unwrap_err();
+            assert!(said.contains("has version"), "{line}: {said}");
+        }
+        let said = said_of(b"{\"v\":1,\"t\":\"x\",\"fact\":{\"kind\":\"new\"}}\n").unwrap_err();
+        assert!(said.contains("does not know"), "{said}");
+    }
+
+    #[test]
+    fn a_journal_over_a_limit_is_an_error() {
+        assert_eq!(said_of(&vec![b'x'; MAX_LINE]), Ok(0));
+        assert!(said_of(&vec![b'x'; MAX_LINE + 1]).unwrap_err().contains("MiB"));
+        assert!(said_of(&vec![b'\n'; MAX_RECORDS + 1]).unwrap_err().contains("records"));
+        let folder = tempfile::tempdir().unwrap();
+        fs::File::create(folder.path().join(JOURNAL)).unwrap().set_len(40 << 30).unwrap();
+        assert!(JournalReader::new(folder.path()).read().is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_of_a_runner_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let outer = tempfile::tempdir().unwrap();
+        let (run, journal) = (outer.path().join("1"), outer.path().join("1").join(JOURNAL));
+        fs::create_dir(&run).unwrap();
+        symlink("/dev/zero", &journal).unwrap();
+        assert!(JournalReader::new(&run).read().is_err() && JournalWriter::open(&run).is_err());
+        fs::remove_file(&journal).unwrap();
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &journal, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(JournalReader::new(&run).read().is_err() && JournalWriter::open(&run).is_err());
+        symlink(&run, outer.path().join("2")).unwrap();
+        assert!(JournalReader::new(&outer.path().join("2")).read().is_err());
     }
 }

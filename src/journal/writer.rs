@@ -1,11 +1,13 @@
 //! Appends facts to a journal.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::fact::{Fact, Record, VERSION};
+use super::reader::JOURNAL;
 use crate::sys::clock;
+use crate::sys::folder::Folder;
 
 /// Why a fact is not in the journal.
 #[derive(Debug, thiserror::Error)]
@@ -40,13 +42,15 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// Opens the journal at `path`, or begins it. A torn last line, left by a runner that was killed, is closed.
+    /// Opens the journal in a run's folder, or begins it. A torn last line, left by a runner that was killed, is closed.
     ///
     /// # Errors
-    /// When the file cannot be opened or written.
-    pub fn open(path: &Path) -> Result<JournalWriter, JournalError> {
-        let wrong = |source| JournalError::Open { path: path.to_owned(), source };
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(wrong)?;
+    /// When it cannot be opened or written, is a link, or is no regular file.
+    pub fn open(run_dir: &Path) -> Result<JournalWriter, JournalError> {
+        let path = run_dir.join(JOURNAL);
+        let wrong = |source| JournalError::Open { path: path.clone(), source };
+        let folder = Folder::open_no_link(run_dir).map_err(wrong)?;
+        let mut file = folder.append(JOURNAL, 0o666).map_err(wrong)?;
         if file.seek(SeekFrom::End(0)).map_err(wrong)? > 0 {
             let mut last = [0; 1];
             file.seek(SeekFrom::End(-1)).map_err(wrong)?;
@@ -55,7 +59,7 @@ impl JournalWriter {
                 file.write_all(b"\n").map_err(wrong)?;
             }
         }
-        Ok(JournalWriter { file, path: path.to_owned(), has_ended: false })
+        Ok(JournalWriter { file, path, has_ended: false })
     }
 
     /// Appends one fact; when it is an end, waits until it is on disk. After the end of the run nothing is written: what a

@@ -17,6 +17,6 @@ mod writer;
 
 pub use limit::{LogLimit, MAX_TAIL};
 pub use line::{MAX_RECORD, Record, Stream};
-pub use reader::{Entry, LogReader};
+pub use reader::{Entry, LastRecords, LogReader, read_end};
 pub use text::{LogText, read_text};
 pub use writer::{Filter, LogEnd, LogError, LogWriter, PassThrough, Sink};

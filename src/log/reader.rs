@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::line::{MAX_LINE, Record};
+use crate::sys::folder::open_regular;
 
 /// One line of a log file and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,14 @@ impl LogReader {
     /// # Errors
     /// There is no such file.
     pub fn open_at(path: &Path, offset: u64) -> io::Result<LogReader> {
-        let mut file = File::open(path)?;
+        LogReader::over(open_regular(path)?, offset)
+    }
+
+    /// Reads an opened log from where an [`Entry`] ended.
+    ///
+    /// # Errors
+    /// The file has no such place.
+    pub fn over(mut file: File, offset: u64) -> io::Result<LogReader> {
         file.seek(SeekFrom::Start(offset))?;
         Ok(LogReader { file: BufReader::new(file), offset, torn: Vec::new() })
     }
@@ -78,6 +86,32 @@ impl Iterator for LogReader {
     fn next(&mut self) -> Option<io::Result<Entry>> {
         self.read().transpose()
     }
+}
+
+/// The last records of a log.
+#[derive(Debug)]
+pub struct LastRecords {
+    /// The records, oldest first.
+    pub records: Vec<Record>,
+    /// How many bytes of the file were read.
+    pub bytes: u64,
+    /// Whether there are earlier ones.
+    pub is_cut: bool,
+}
+
+/// Reads the whole records in the last bytes of a log, at most `most` bytes, whatever the size of the file.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_end(mut file: File, most: u64) -> io::Result<LastRecords> {
+    let from = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    // The first line may be the end of one.
+    let whole = bytes.split(|byte| *byte == b'\n').skip(usize::from(from > 0));
+    let records = whole.filter_map(Record::parse).collect();
+    Ok(LastRecords { records, bytes: bytes.len() as u64, is_cut: from > 0 })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Writing a step log: output in, records out.
 
-use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use super::limit::{LimitedFile, LogLimit};
 use super::line::{self, MAX_RECORD, Stream};
 use crate::secret::RedactedText;
 use crate::sys::clock;
+use crate::sys::folder::Folder;
 
 /// What takes the secrets out of one stream of output.
 pub trait Filter: Send {
@@ -110,16 +110,20 @@ pub struct LogWriter<F: Filter> {
 }
 
 impl<F: Filter> LogWriter<F> {
-    /// Makes the file, which must not exist, and its folders. `filter` makes a filter for each stream.
+    /// Makes the file below a folder, where it must not exist, and the folders on the way; no link is followed.
+    /// `filter` makes a filter for each stream.
     ///
     /// # Errors
-    /// The file exists, or the disk is full.
-    pub fn create(path: &Path, limit: LogLimit, filter: impl Fn() -> F) -> Result<LogWriter<F>, LogError> {
+    /// The file exists, a name on the way is no folder, or the disk is full.
+    pub fn create(
+        folder: &Folder,
+        path: &Path,
+        limit: LogLimit,
+        filter: impl Fn() -> F,
+    ) -> Result<LogWriter<F>, LogError> {
         let failed = |source| LogError::Create { path: path.to_owned(), source };
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
+        let within = folder.make_dirs(path.parent().unwrap_or(Path::new("")), 0o777).map_err(failed)?;
+        let file = within.append_new(path.file_name().unwrap_or_default(), 0o666).map_err(failed)?;
         let channel = |stream| Channel { stream, filter: filter(), pending: Vec::new() };
         Ok(LogWriter {
             path: path.to_owned(),
@@ -268,13 +272,18 @@ mod tests {
 
     const LARGE: u64 = 64 << 20;
 
+    fn create(folder: &tempfile::TempDir, limit: u64) -> Result<LogWriter<PassThrough>, LogError> {
+        let folder = Folder::open(folder.path()).unwrap();
+        LogWriter::create(&folder, Path::new("build/1.log"), LogLimit::new(limit), || PassThrough)
+    }
+
     fn with_writer(
         limit: u64,
         write: impl FnOnce(&mut LogWriter<PassThrough>),
     ) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("build/1.log");
-        let mut writer = LogWriter::create(&path, LogLimit::new(limit), || PassThrough).unwrap();
+        let mut writer = create(&folder, limit).unwrap();
         write(&mut writer);
         writer.finish().unwrap();
         (folder, path)
@@ -315,14 +324,16 @@ mod tests {
 
     #[test]
     fn a_prompt_is_visible_after_a_silence_and_not_before() {
-        let (_folder, path) = with_writer(LARGE, |writer| {
-            writer.write(Stream::Stdout, b"name? ").unwrap();
-            assert_eq!(shape(&writer.path), []);
-            writer.quiet().unwrap();
-            writer.quiet().unwrap();
-            assert_eq!(shape(&writer.path), [(Stream::Stdout, false, 6)]);
-            writer.write(Stream::Stdout, b"x\n").unwrap();
-        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("build/1.log");
+        let mut writer = create(&folder, LARGE).unwrap();
+        writer.write(Stream::Stdout, b"name? ").unwrap();
+        assert_eq!(shape(&path), []);
+        writer.quiet().unwrap();
+        writer.quiet().unwrap();
+        assert_eq!(shape(&path), [(Stream::Stdout, false, 6)]);
+        writer.write(Stream::Stdout, b"x\n").unwrap();
+        writer.finish().unwrap();
         assert_eq!(shape(&path), [(Stream::Stdout, false, 6), (Stream::Stdout, true, 1)]);
     }
 
@@ -343,7 +354,7 @@ mod tests {
                 assert!(writer.stdout.pending.len() < MAX_RECORD);
             }
         });
-        assert!(fs::metadata(&path).unwrap().len() < (1 << 20) + 100);
+        assert!(std::fs::metadata(&path).unwrap().len() < (1 << 20) + 100);
         let text = read_text(&path).unwrap();
         let left_out = total - text.stdout.len();
         assert_eq!(text.notes, format!("[{left_out} bytes of output left out]\n").into_bytes());
@@ -352,13 +363,13 @@ mod tests {
     #[test]
     fn a_dropped_writer_keeps_what_it_had() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("1.log");
-        let mut writer = LogWriter::create(&path, LogLimit::new(LARGE), || PassThrough).unwrap();
+        let path = folder.path().join("build/1.log");
+        let mut writer = create(&folder, LARGE).unwrap();
         writer.note(&"two\nlines".into()).unwrap();
         writer.write(Stream::Stderr, b"unfinished").unwrap();
         drop(writer);
         let text = read_text(&path).unwrap();
         assert_eq!((text.stderr, text.notes), (b"unfinished".to_vec(), b"two\nlines\n".to_vec()));
-        assert!(LogWriter::create(&path, LogLimit::new(LARGE), || PassThrough).is_err());
+        assert!(create(&folder, LARGE).is_err());
     }
 }

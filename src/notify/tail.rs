@@ -1,12 +1,13 @@
 //! The lines that say why a run failed, or what it said last, read from the ends of its logs.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
 use crate::journal::{JobRecord, RunRecord};
-use crate::log::Record;
+use crate::log::read_end;
 use crate::model::{Outcome, render_all};
+use crate::sys::folder::Folder;
 use crate::view::{output_line, plain};
 
 /// The most lines of a message.
@@ -43,11 +44,12 @@ fn lines_of(run_dir: &Path, jobs: &[&JobRecord]) -> Vec<String> {
     let each = MAX_LINES / jobs.len().max(1);
     let mut lines = Vec::new();
     for job in jobs {
-        let folder = run_dir.join("log").join(&job.id);
+        let folder = Path::new("log").join(&job.id);
         let step = job.steps.iter().rev().find(|step| step.outcome != Some(Outcome::Passed));
         let log =
             step.or(job.steps.last()).map_or("script.log".to_owned(), |step| format!("{}.log", step.number));
-        let mut of_job = last_lines(&folder.join(log), each).unwrap_or_default();
+        let log = Folder::open_no_link(run_dir).and_then(|run| run.open_file(folder.join(log)));
+        let mut of_job = log.and_then(|log| last_lines(log, each)).unwrap_or_default();
         if let Some(reason) = &job.reason {
             of_job.extend(plain(reason).lines().map(str::to_owned));
         }
@@ -58,17 +60,10 @@ fn lines_of(run_dir: &Path, jobs: &[&JobRecord]) -> Vec<String> {
 }
 
 /// The last lines of a log, at most `count`.
-fn last_lines(path: &Path, count: usize) -> io::Result<Vec<String>> {
-    let mut file = File::open(path)?;
-    let from = file.metadata()?.len().saturating_sub(MAX_READ);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_READ).read_to_end(&mut bytes)?;
-    // The first line may be the end of one.
-    let whole = bytes.split(|byte| *byte == b'\n').skip(usize::from(from > 0));
+fn last_lines(log: File, count: usize) -> io::Result<Vec<String>> {
     let mut lines: Vec<String> = Vec::new();
     let mut goes_on = false;
-    for record in whole.filter_map(Record::parse) {
+    for record in read_end(log, MAX_READ)?.records {
         let text = String::from_utf8_lossy(&record.bytes);
         match lines.last_mut().filter(|_| goes_on) {
             Some(line) => line.push_str(&text),
@@ -93,7 +88,8 @@ mod tests {
         let mut text: String = (0..5000).map(|line| format!("{time} stdout F line {line}\n")).collect();
         text.push_str(&format!("{time} stdout P 10%\r20%\r\n{time} stdout F  done\n{time} stdout P open"));
         std::fs::write(&path, text).unwrap();
-        assert_eq!(last_lines(&path, 3).unwrap(), ["line 4999", " done", "open"]);
-        assert!(last_lines(&path, 5000).unwrap().len() < 2000);
+        let last = |count| last_lines(File::open(&path).unwrap(), count).unwrap();
+        assert_eq!(last(3), ["line 4999", " done", "open"]);
+        assert!(last(5000).len() < 2000);
     }
 }

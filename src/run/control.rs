@@ -70,7 +70,7 @@ pub fn tell(run_dir: &Path, message: &Message) -> io::Result<()> {
 /// Tells the server when a run could not begin for a reason that is none of its own, such as a full disk: it is tried
 /// again. A run whose jobs have begun, or whose folder was removed, is not.
 pub(super) fn tell_not_started(mut server: &UnixStream, run_dir: &Path, problem: &str) {
-    let has_begun = RunRecord::try_read(run_dir).is_ok_and(|record| record.started_at.is_some());
+    let has_begun = RunRecord::may_have_begun(run_dir).unwrap_or_default();
     if has_begun || !run_dir.is_dir() {
         return;
     }

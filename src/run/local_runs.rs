@@ -17,7 +17,7 @@ use super::control::CONTROL_SOCKET;
 use super::workspace::Workspace;
 use crate::executor::container::{Engine, forget};
 use crate::executor::sweep_run;
-use crate::journal::{Fact, JOURNAL, JournalWriter, RunRecord};
+use crate::journal::{Fact, JournalWriter, RunRecord};
 use crate::model::{InstanceId, Outcome, RunId, RunMark, chain};
 use crate::sys::folder::Folder;
 use crate::sys::lock::LockFile;
@@ -247,11 +247,11 @@ fn settle(run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> 
     };
     let mut problems = end_all(RunMark { instance, run }, run_dir, engine);
     problems.extend(folder.remove_tree(WORK).err().map(|left| left.to_string()));
-    let record = RunRecord::read(run_dir);
-    if record.outcome.is_none() {
+    let has_ended = RunRecord::try_read(run_dir).is_ok_and(|record| record.outcome.is_some());
+    if !has_ended {
         let reason = Some("quire was killed before the run had ended".into());
         let end = Fact::RunEnded { outcome: Outcome::Interrupted.as_str().to_owned(), reason };
-        let written = JournalWriter::open(&run_dir.join(JOURNAL)).and_then(|mut journal| journal.append(end));
+        let written = JournalWriter::open(run_dir).and_then(|mut journal| journal.append(end));
         problems.extend(written.err().map(|error| chain(&error)));
     }
     if problems.is_empty() {
@@ -263,7 +263,8 @@ fn settle(run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> 
 /// Ends the processes and containers of a run, and removes what they had in memory. Gives what is left.
 fn end_all(mark: RunMark, run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> {
     let mut left: Vec<String> = sweep_run(&mark).survivors;
-    if !RunRecord::read(run_dir).images.is_empty()
+    // A journal that cannot be read may name some.
+    if RunRecord::try_read(run_dir).map_or(true, |record| !record.images.is_empty())
         && let Err(error) = Engine::find(engine).and_then(|engine| engine.sweep(mark))
     {
         left.push(chain(&error));

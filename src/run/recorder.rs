@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::{Fact, JOURNAL, JournalError, JournalWriter};
+use crate::journal::{Fact, JournalError, JournalWriter};
 use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
 use crate::model::SecretName;
 use crate::secret::{RedactStream, RedactedText, Redactor};
+use crate::sys::folder::Folder;
 
 /// The folder of logs in a run's folder.
 pub const LOG_FOLDER: &str = "log";
@@ -50,7 +51,7 @@ impl Recorder {
     /// # Errors
     /// When the journal cannot be opened.
     pub fn open(run_dir: &Path, redactor: Redactor, log_limit: u64) -> Result<Recorder, JournalError> {
-        let journal = JournalWriter::open(&run_dir.join(JOURNAL))?;
+        let journal = JournalWriter::open(run_dir)?;
         Ok(Recorder {
             run_dir: run_dir.to_owned(),
             redactor,
@@ -94,7 +95,7 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be made.
     pub(super) fn step_log(&self, job: &str, step: u32) -> Result<(StepLog, FoundSecrets), LogError> {
-        let path = self.run_dir.join(LOG_FOLDER).join(job).join(format!("{step}.log"));
+        let path = Path::new(LOG_FOLDER).join(job).join(format!("{step}.log"));
         self.log(&path, self.log_limit)
     }
 
@@ -105,7 +106,9 @@ impl Recorder {
             stream: self.redactor.stream(),
             found: Arc::clone(&found),
         };
-        let log = LogWriter::create(path, LogLimit::new(limit), filter)?;
+        let failed = |source| LogError::Create { path: self.run_dir.join(path), source };
+        let folder = Folder::open_no_link(&self.run_dir).map_err(failed)?;
+        let log = LogWriter::create(&folder, path, LogLimit::new(limit), filter)?;
         Ok((log, found))
     }
 
@@ -115,7 +118,7 @@ impl Recorder {
         let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = job.unwrap_or_default();
         if !scripts.contains_key(key) {
-            let folder = self.run_dir.join(LOG_FOLDER);
+            let folder = Path::new(LOG_FOLDER);
             let path = match job {
                 Some(job) => folder.join(job).join(SCRIPT_LOG),
                 None => folder.join(EVALUATION_LOG),

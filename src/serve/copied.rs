@@ -57,11 +57,13 @@ async fn call<T: Send + 'static>(
 async fn end(app: &App, row: &RunRow, reason: &str) -> Result<(), String> {
     let (run_dir, reason) = (app.data.run(&row.repo, row.number), reason.to_owned());
     let ended = tokio::task::spawn_blocking(move || {
-        let record = RunRecord::read(&run_dir);
+        let record = RunRecord::try_read(&run_dir).unwrap_or_else(|error| RunRecord::unreadable(&error));
         if record.started_at.is_some() && record.outcome.is_none() {
             interrupt(&run_dir, Verdict { outcome: Outcome::Interrupted, reason })?;
         }
-        Ok::<RunRecord, String>(RunRecord::read(&run_dir))
+        Ok::<RunRecord, String>(
+            RunRecord::try_read(&run_dir).unwrap_or_else(|error| RunRecord::unreadable(&error)),
+        )
     });
     let record = ended.await.map_err(|error| error.to_string())??;
     // One whose end was written and not indexed has that end.

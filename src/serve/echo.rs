@@ -32,13 +32,26 @@ pub(super) async fn echo(app: App, row: RunRow) {
             }
         }
         let record = Arc::clone(&live.borrow());
-        let Some(kept) = shown.with(move |shown| shown.read_on(&record)).await else { return };
-        shown = kept;
+        loop {
+            let record = Arc::clone(&record);
+            let Some(kept) = shown.with(move |shown| shown.read_on(&record)).await else { return };
+            shown = kept;
+            if !shown.follower.has_more() {
+                break;
+            }
+        }
         let has_ended = tokio::select! {
             changes = inotify.changes() => changes.is_err(),
             () = async { while live.changed().await.is_ok() {} } => true,
         };
         if has_ended {
+            break;
+        }
+    }
+    loop {
+        let Some(kept) = shown.with(Shown::read_rest).await else { return };
+        shown = kept;
+        if !shown.follower.has_more() {
             break;
         }
     }
@@ -66,10 +79,14 @@ impl Shown {
         say(&self.format(&lines))
     }
 
-    /// The last lines, and how the run has ended.
-    fn end(&mut self, app: &App, row: &RunRow) -> io::Result<()> {
+    /// The next of the last lines.
+    fn read_rest(&mut self) -> io::Result<()> {
         let lines = self.follower.finish()?;
-        say(&self.format(&lines))?;
+        say(&self.format(&lines))
+    }
+
+    /// How the run has ended.
+    fn end(&mut self, app: &App, row: &RunRow) -> io::Result<()> {
         let found = store::open_read_only(&app.data.database()).ok();
         let name = crate::model::RunName::Id(row.id);
         let row =

@@ -15,8 +15,8 @@ use super::runner_link::RunnerLink;
 use super::settle::settle;
 use crate::executor::sweep_run;
 use crate::http::{App, Wake};
-use crate::journal::{JOURNAL, JournalReader, RunRecord};
-use crate::model::{RunMark, Timestamp};
+use crate::journal::{JournalReader, RunRecord};
+use crate::model::{RunMark, Timestamp, chain};
 use crate::run::Message;
 use crate::store::RunRow;
 use crate::sys::children;
@@ -48,15 +48,18 @@ struct Reading {
     starting: Option<JoinHandle<()>>,
     /// Whether the runner is gone. An end counts only then: a living runner may show that another process wrote it.
     is_over: bool,
+    /// Whether the journal is none and will not become one. The run may have begun.
+    is_unreadable: bool,
 }
 
 /// Follows a run until its runner is gone and the run is settled.
 pub(super) async fn follow(app: App, mut followed: Followed) {
     let mut reading = Reading {
-        reader: JournalReader::new(&followed.run_dir.join(JOURNAL)),
+        reader: JournalReader::new(&followed.run_dir),
         record: RunRecord::default(),
         starting: None,
         is_over: false,
+        is_unreadable: false,
     };
     let verdict = watch_runner(&app, &mut followed, &mut reading).await;
     reading.is_over = true;
@@ -68,7 +71,7 @@ pub(super) async fn follow(app: App, mut followed: Followed) {
     }
     reading.index_end(&app, &followed.row).await;
     let (row, record) = (&followed.row, &reading.record);
-    let has_begun = record.started_at.is_some() || record.outcome.is_some();
+    let has_begun = record.started_at.is_some() || record.outcome.is_some() || reading.is_unreadable;
     let verdict = verdict.or_else(|| followed.limits.stop_verdict());
     if !has_begun && verdict.is_none() {
         if followed.is_found && sweep(RunMark { instance: app.instance, run: row.id }).await {
@@ -180,12 +183,18 @@ impl Reading {
     /// read.
     async fn read_on(&mut self, app: &App, row: &RunRow) -> bool {
         let was_started = self.record.started_at.is_some();
-        let records = match self.reader.read() {
+        // Where it may block: whoever runs as this user can put anything in its place.
+        let mut reader = std::mem::replace(&mut self.reader, JournalReader::new(Path::new("")));
+        let read = tokio::task::spawn_blocking(move || (reader.read(), reader)).await;
+        let Ok((records, reader)) = read else { return false };
+        self.reader = reader;
+        let records = match records {
             Ok(records) if records.is_empty() => return true,
             Ok(records) => records,
             Err(error) => {
-                tracing::error!(%error, run = %row.id, "the journal cannot be read");
-                return false;
+                tracing::error!(problem = chain(&error), run = %row.id, "the journal cannot be read");
+                self.is_unreadable = error.is_lasting();
+                return self.is_unreadable;
             }
         };
         for fact in records {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::journal::RunRecord;
+use crate::journal::{JournalReadError, RunRecord};
 use crate::run::{CONTROL_SOCKET, RunSpec};
 use crate::sys::children;
 use crate::sys::descriptors;
@@ -37,8 +37,8 @@ pub(super) enum LaunchError {
     #[error("could not hand the run to its runner")]
     HandOver(#[source] io::Error),
     /// What an earlier attempt has written cannot be read.
-    #[error("could not read the journal of the run in {path}")]
-    Journal { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Journal(JournalReadError),
     /// The spec cannot be sent.
     #[error("could not describe the run")]
     Encode(#[source] serde_json::Error),
@@ -58,7 +58,7 @@ impl LaunchError {
             | LaunchError::Held(_)
             | LaunchError::Spawn(_)
             | LaunchError::HandOver(_)
-            | LaunchError::Journal { .. } => true,
+            | LaunchError::Journal(_) => true,
             LaunchError::Encode(_) => false,
         }
     }
@@ -112,9 +112,7 @@ pub(super) fn start_runner(binary: &Path) -> Result<Runner, LaunchError> {
 pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Result<Launched, LaunchError> {
     let run_dir = Path::new(&spec.run_dir);
     let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
-    let record = RunRecord::try_read(run_dir);
-    let record = record.map_err(|source| LaunchError::Journal { path: run_dir.to_owned(), source })?;
-    if record.started_at.is_some() || record.outcome.is_some() {
+    if RunRecord::may_have_begun(run_dir).map_err(LaunchError::Journal)? {
         return Ok(Launched::Begun);
     }
     fs::create_dir_all(run_dir).map_err(folder)?;

@@ -33,11 +33,10 @@ pub(super) fn look(data: &DataDir, row: &RunRow) -> io::Result<Recovered> {
     if lock::is_held(&path)? {
         // A runner that has just been given its run writes its id in a moment: its lock is held all the while.
         let Some(process) = holder(&path)? else { return Ok(Recovered::Held) };
-        let has_slot = RunRecord::try_read(&run_dir)?.started_at.is_some();
+        let has_slot = RunRecord::may_have_begun(&run_dir).map_err(io::Error::other)?;
         return Ok(Recovered::Attached { process, has_slot, run_dir });
     }
-    let record = RunRecord::try_read(&run_dir)?;
-    let has_begun = record.started_at.is_some() || record.outcome.is_some();
+    let has_begun = RunRecord::may_have_begun(&run_dir).map_err(io::Error::other)?;
     Ok(if has_begun { Recovered::Gone { run_dir } } else { Recovered::Queued })
 }
 

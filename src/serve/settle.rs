@@ -10,7 +10,7 @@ use super::runner_limits::Verdict;
 use crate::executor::container::{Engine, forget};
 use crate::executor::{sweep_children, sweep_run};
 use crate::http::App;
-use crate::journal::{Fact, JOURNAL, JournalWriter, RunRecord};
+use crate::journal::{Fact, JournalWriter, RunRecord};
 use crate::model::{Outcome, RunMark, chain};
 use crate::run::Workspace;
 use crate::secret::Redactor;
@@ -43,7 +43,7 @@ pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, verdict: Opt
         if attempt == MAX_ATTEMPTS {
             let reason =
                 format!("{}; the end could not be written to its journal: {problem}", verdict.reason);
-            break RunRecord { outcome: Some(verdict.outcome), reason: Some(reason), ..RunRecord::default() };
+            break RunRecord::without_journal(verdict.outcome, reason);
         }
         let what = || format!("the end of {}#{} cannot be written: {problem}", row.repo, row.number);
         trouble.get_or_insert_with(|| app.health.report(what()));
@@ -61,13 +61,16 @@ fn end(
     mut verdict: Verdict,
     environment: &[(String, String)],
 ) -> Result<RunRecord, String> {
-    let record = RunRecord::try_read(run_dir).map_err(|error| error.to_string())?;
-    if record.outcome.is_some() {
-        return Ok(record);
-    }
+    let read = match RunRecord::try_read(run_dir) {
+        Ok(record) if record.outcome.is_some() => return Ok(record),
+        // It has been replaced, and will not be better: the end is in the index only.
+        Err(error) if error.is_lasting() => Err(error),
+        Ok(record) => Ok(record),
+        Err(error) => return Err(chain(&error)),
+    };
     let mut swept = sweep_run(&mark);
     swept.survivors.extend(sweep_children(&[]).survivors);
-    if !record.images.is_empty() {
+    if read.as_ref().map_or(true, |record| !record.images.is_empty()) {
         sweep_containers(mark, environment);
     }
     process::reap_all();
@@ -75,26 +78,38 @@ fn end(
         let survivors = swept.survivors.join(", ");
         verdict.reason.push_str(&format!("; these processes could not be killed: {survivors}"));
     }
-    interrupt(run_dir, verdict)
+    match read {
+        Ok(_) => interrupt(run_dir, verdict),
+        Err(error) => {
+            verdict.reason.push_str(&format!("; {}", chain(&error)));
+            remove_workspace(run_dir, &mut verdict.reason);
+            Ok(RunRecord::without_journal(verdict.outcome, verdict.reason))
+        }
+    }
+}
+
+/// Removes the workspace of a run; the reason says when it could not be.
+fn remove_workspace(run_dir: &Path, reason: &mut String) {
+    if let Err(error) = Workspace::new(run_dir.join("work")).remove() {
+        tracing::warn!(%error, run_dir = %run_dir.display(), "could not remove a workspace");
+        reason.push_str(&format!("; its workspace could not be removed: {error}"));
+    }
 }
 
 /// Removes the workspace of a run that has no end, and writes the end into its journal. Blocking.
 pub(super) fn interrupt(run_dir: &Path, verdict: Verdict) -> Result<RunRecord, String> {
     let Verdict { outcome, mut reason } = verdict;
     // The workspace first: it is gone when the run has ended.
-    if let Err(error) = Workspace::new(run_dir.join("work")).remove() {
-        tracing::warn!(%error, run_dir = %run_dir.display(), "could not remove a workspace");
-        reason.push_str(&format!("; its workspace could not be removed: {error}"));
-    }
+    remove_workspace(run_dir, &mut reason);
     if is_missing(run_dir) {
-        return Ok(RunRecord { outcome: Some(outcome), reason: Some(reason), ..RunRecord::default() });
+        return Ok(RunRecord::without_journal(outcome, reason));
     }
     // The server does not know the run's secrets; the reason is its own, with the names of programs.
     let fact = Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason: Some(reason) };
     let fact = fact.redacted(&Redactor::none());
-    let mut journal = JournalWriter::open(&run_dir.join(JOURNAL)).map_err(|error| chain(&error))?;
+    let mut journal = JournalWriter::open(run_dir).map_err(|error| chain(&error))?;
     journal.append(fact).map_err(|error| chain(&error))?;
-    RunRecord::try_read(run_dir).map_err(|error| error.to_string())
+    RunRecord::try_read(run_dir).map_err(|error| chain(&error))
 }
 
 /// Whether the folder of the run was removed, with its repository.

@@ -65,6 +65,16 @@ impl Folder {
         Ok(Folder { fd: openat(CWD, path, FOLDER, Mode::empty())? })
     }
 
+    /// Opens a folder by its path. The last name must not be a link; those before it are trusted.
+    ///
+    /// # Errors
+    /// It is missing, is no folder or a link, or may not be read.
+    pub fn open_no_link(path: &Path) -> io::Result<Folder> {
+        let name = path.file_name().ok_or_else(outside)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Folder::open(parent.unwrap_or(Path::new(".")))?.sub(name)
+    }
+
     /// Opens a folder below this one.
     ///
     /// # Errors
@@ -100,6 +110,15 @@ impl Folder {
     /// `AlreadyExists`, or it cannot be created.
     pub fn create_new(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
+    }
+
+    /// Creates a file and opens it for writing at its end. Nothing may be there yet, not even a link.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or it cannot be created.
+    pub fn append_new(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
     }
 

@@ -1,13 +1,34 @@
 //! Follows the logs of a run while they grow: the one reader behind `quire logs`, `-f` and a push that waits.
+//!
+//! However much there is to read, a call reads a bounded part of it: lines come in the order of their times, a batch a call.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::journal::{JobRecord, RunRecord};
-use crate::log::{LogReader, Stream};
+use crate::log::{LogReader, Record, Stream};
 use crate::model::Timestamp;
+use crate::sys::clock;
+use crate::sys::folder::{Folder, Kind};
+
+/// The folder of logs in a run's folder.
+const LOGS: &str = "log";
+
+/// The most that one call reads, in bytes of the files.
+const MAX_BATCH: usize = 512 << 10;
+
+/// What a line costs in memory beside its bytes.
+const LINE_COST: usize = 160;
+
+/// The longest line that is given out whole, in bytes; a longer one comes in pieces.
+const MAX_LINE: usize = 64 << 10;
+
+/// The most logs of a run that are read, and the most that are open at the same time.
+const MAX_LOGS: usize = 50_000;
+const MAX_OPEN: usize = 16;
 
 /// A line of output, or the part of one that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,121 +45,255 @@ pub struct LogLine {
     pub bytes: Vec<u8>,
 }
 
+/// A log of a run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LogName {
+    /// The job; nothing for the evaluation.
+    pub(super) job: Option<String>,
+    /// The name of the file.
+    pub(super) file: String,
+}
+
 /// Reads the logs of one run, from where it stopped.
 #[derive(Debug)]
 pub struct LogFollower {
-    folder: PathBuf,
+    run_dir: PathBuf,
     only: Option<String>,
-    files: BTreeMap<PathBuf, Open>,
+    logs: BTreeMap<LogName, Log>,
+    has_more: bool,
 }
 
 /// A log that is read.
 #[derive(Debug)]
-struct Open {
+struct Log {
     job: Option<String>,
     step: u32,
-    reader: LogReader,
+    /// Where reading goes on.
+    offset: u64,
+    reader: Option<LogReader>,
+    /// The next line that was not given out.
+    next: Option<LogLine>,
     /// The beginnings of lines whose ends have not come, of each stream.
-    begun: BTreeMap<&'static str, (Timestamp, Vec<u8>)>,
+    begun: BTreeMap<&'static str, LogLine>,
+    /// Whether nothing more comes.
+    is_over: bool,
+}
+
+impl LogName {
+    /// The number of the step; 0 for what the script printed.
+    pub(super) fn step(&self) -> u32 {
+        self.file.strip_suffix(".log").and_then(|stem| stem.parse().ok()).unwrap_or_default()
+    }
+
+    /// The path in a run's folder.
+    pub(super) fn path(&self) -> PathBuf {
+        Path::new(LOGS).join(self.job.as_deref().unwrap_or_default()).join(&self.file)
+    }
+}
+
+/// The logs in a run's folder, of one job or of all; whatever has the name of a log is one.
+///
+/// # Errors
+/// A folder cannot be read, or there are too many.
+pub(super) fn logs_in(run: &Folder, only: Option<&str>) -> io::Result<Vec<LogName>> {
+    let mut found = Vec::new();
+    for job in jobs_in(run)? {
+        if only.is_some() && only != job.as_deref() {
+            continue;
+        }
+        let folder = run.sub(Path::new(LOGS).join(job.as_deref().unwrap_or_default()))?;
+        for entry in folder.entries()? {
+            let is_log = Path::new(&entry.name).extension() == Some(OsStr::new("log"));
+            if is_log && entry.kind != Kind::Folder {
+                let file = entry.name.to_string_lossy().into_owned();
+                found.push(LogName { job: job.clone(), file });
+            }
+            if found.len() > MAX_LOGS {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    format!("more than {MAX_LOGS} logs"),
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The jobs that have a folder of logs, behind the evaluation, which has no name.
+fn jobs_in(run: &Folder) -> io::Result<Vec<Option<String>>> {
+    let logs = match run.sub(LOGS) {
+        Ok(logs) => logs,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let entries = logs.entries()?.into_iter().filter(|entry| entry.kind == Kind::Folder);
+    let jobs = entries.filter_map(|entry| entry.name.into_string().ok()).map(Some);
+    Ok([None].into_iter().chain(jobs).collect())
 }
 
 impl LogFollower {
     /// A follower of the run in `run_dir`, of one job or of all.
     pub fn new(run_dir: &Path, job: Option<String>) -> LogFollower {
-        LogFollower { folder: run_dir.join("log"), only: job, files: BTreeMap::new() }
+        LogFollower { run_dir: run_dir.to_owned(), only: job, logs: BTreeMap::new(), has_more: false }
     }
 
     /// The folders in which something changes when there is more to read.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let below = fs::read_dir(&self.folder).into_iter().flatten().filter_map(|entry| entry.ok());
-        let folders = below.map(|entry| entry.path()).filter(|path| path.is_dir());
-        folders.chain([self.folder.clone()]).collect()
+        let jobs = Folder::open_no_link(&self.run_dir).and_then(|run| jobs_in(&run)).unwrap_or_default();
+        let folder = |job: Option<String>| self.run_dir.join(LOGS).join(job.unwrap_or_default());
+        jobs.into_iter().map(folder).collect()
     }
 
-    /// All lines that have been completed since the last call, by their time. A line that was never ended is complete
+    /// Whether the last call has left something to be read at once.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// The next lines that have been completed, by their time; see [`LogFollower::has_more`]. A line that was never ended is complete
     /// when the record says that its step has ended: the record was read before this call.
     ///
     /// # Errors
-    /// When a log is there and cannot be read.
+    /// When the logs are there and cannot be listed.
     pub fn read(&mut self, record: &RunRecord) -> io::Result<Vec<LogLine>> {
-        self.read_on(|open| open.is_complete(record))
+        self.read_on(|log| log.is_complete(record))
     }
 
-    /// All lines that have come since the last call, by their time. Call it when what is followed has ended.
+    /// The next lines, by their time, also those that have no end. Call it when what is followed has ended.
     ///
     /// # Errors
-    /// When a log is there and cannot be read.
+    /// When the logs are there and cannot be listed.
     pub fn finish(&mut self) -> io::Result<Vec<LogLine>> {
         self.read_on(|_| true)
     }
 
-    fn read_on(&mut self, is_complete: impl Fn(&Open) -> bool) -> io::Result<Vec<LogLine>> {
-        self.open_new()?;
+    fn read_on(&mut self, is_complete: impl Fn(&Log) -> bool) -> io::Result<Vec<LogLine>> {
+        let run = match Folder::open_no_link(&self.run_dir) {
+            Ok(run) => run,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        if !self.has_more {
+            for name in logs_in(&run, self.only.as_deref())? {
+                self.logs.entry(name).or_insert_with_key(Log::new);
+            }
+        }
+        let mut left = MAX_BATCH;
+        let mut queue = BinaryHeap::new();
+        let mut open = 0;
+        for (name, log) in &mut self.logs {
+            log.advance(&run, name, &is_complete, &mut left);
+            log.limit_open(&mut open);
+            queue.extend(log.next.as_ref().map(|line| Reverse((line.time, name.clone()))));
+        }
         let mut lines = Vec::new();
-        for open in self.files.values_mut() {
-            open.read(&mut lines)?;
-            if is_complete(open) {
-                open.finish(&mut lines);
+        while left > 0
+            && let Some(Reverse((_, name))) = queue.pop()
+        {
+            let Some(log) = self.logs.get_mut(&name) else { continue };
+            if let Some(line) = log.next.take() {
+                left = left.saturating_sub(line.bytes.len() + LINE_COST);
+                lines.push(line);
             }
+            log.advance(&run, &name, &is_complete, &mut left);
+            queue.extend(log.next.as_ref().map(|line| Reverse((line.time, name))));
         }
-        lines.sort_by_key(|line| line.time);
+        self.has_more = left == 0;
         Ok(lines)
-    }
-
-    /// Opens the logs that have come up since the last call.
-    fn open_new(&mut self) -> io::Result<()> {
-        for folder in self.folders() {
-            let job = folder.strip_prefix(&self.folder).ok().and_then(Path::to_str).map(str::to_owned);
-            let job = job.filter(|job| !job.is_empty());
-            if self.only.is_some() && job != self.only {
-                continue;
-            }
-            for entry in fs::read_dir(&folder).into_iter().flatten() {
-                let entry = entry?;
-                let path = entry.path();
-                // A job may be called `1.log`: its folder is no log.
-                let is_log = path.extension().is_some_and(|extension| extension == "log")
-                    && entry.file_type()?.is_file();
-                if is_log && !self.files.contains_key(&path) {
-                    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-                    let step = stem.parse().unwrap_or_default();
-                    let open = Open {
-                        job: job.clone(),
-                        step,
-                        reader: LogReader::open(&path)?,
-                        begun: BTreeMap::new(),
-                    };
-                    self.files.insert(path, open);
-                }
-            }
-        }
-        Ok(())
     }
 }
 
-impl Open {
-    fn read(&mut self, lines: &mut Vec<LogLine>) -> io::Result<()> {
-        for entry in self.reader.by_ref() {
-            // A line that is no record is what a killed writer left.
-            let Ok(record) = entry?.record else { continue };
-            let begun = self.begun.remove(record.stream.as_str());
-            let (begun_at, mut bytes) = begun.unwrap_or_else(|| (record.time, Vec::new()));
-            bytes.extend_from_slice(&record.bytes);
-            if record.ends_line {
-                let (job, step, stream) = (self.job.clone(), self.step, record.stream);
-                lines.push(LogLine { time: record.time, job, step, stream, bytes });
-            } else {
-                self.begun.insert(record.stream.as_str(), (begun_at, bytes));
-            }
+impl Log {
+    fn new(name: &LogName) -> Log {
+        Log {
+            job: name.job.clone(),
+            step: name.step(),
+            offset: 0,
+            reader: None,
+            next: None,
+            begun: BTreeMap::new(),
+            is_over: false,
         }
-        Ok(())
     }
 
-    /// Gives the lines that have begun and will not be ended.
-    fn finish(&mut self, lines: &mut Vec<LogLine>) {
-        for (word, (time, bytes)) in std::mem::take(&mut self.begun) {
-            let stream = if word == "stderr" { Stream::Stderr } else { Stream::Stdout };
-            lines.push(LogLine { time, job: self.job.clone(), step: self.step, stream, bytes });
+    /// Reads until there is a next line, the file ends, or nothing is left of the batch.
+    fn advance(
+        &mut self,
+        run: &Folder,
+        name: &LogName,
+        is_complete: impl Fn(&Log) -> bool,
+        left: &mut usize,
+    ) {
+        if self.next.is_some() || self.is_over {
+            return;
+        }
+        match self.read_line(run, name, left) {
+            Ok(line @ Some(_)) => self.next = line,
+            Ok(None) if *left == 0 => {}
+            Ok(None) => {
+                self.reader = None;
+                if is_complete(self) {
+                    self.next = self.begun.pop_first().map(|(_, line)| line);
+                    self.is_over = self.next.is_none();
+                }
+            }
+            Err(error) => {
+                let text = format!("[{} cannot be read: {error}]", name.path().display());
+                self.next = Some(self.line(clock::now(), Stream::Quire, text.into_bytes()));
+                self.is_over = true;
+            }
+        }
+    }
+
+    /// The next complete line; nothing at the end of the file, or of the batch.
+    fn read_line(&mut self, run: &Folder, name: &LogName, left: &mut usize) -> io::Result<Option<LogLine>> {
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => LogReader::over(run.open_file(name.path())?, self.offset)?,
+        };
+        while *left > 0
+            && let Some(entry) = reader.next()
+        {
+            let entry = entry?;
+            let length = usize::try_from(entry.end - entry.offset).unwrap_or(usize::MAX);
+            *left = left.saturating_sub(length);
+            self.offset = entry.end;
+            // A line that is no record is what a killed writer left.
+            let line = entry.record.ok().and_then(|record| self.join(record));
+            if line.is_some() {
+                self.reader = Some(reader);
+                return Ok(line);
+            }
+        }
+        self.reader = Some(reader);
+        Ok(None)
+    }
+
+    /// Adds a record to the line that has begun; the line, when it is complete.
+    fn join(&mut self, record: Record) -> Option<LogLine> {
+        let mut line = match self.begun.remove(record.stream.as_str()) {
+            Some(mut line) => {
+                line.bytes.extend_from_slice(&record.bytes);
+                line
+            }
+            None => self.line(record.time, record.stream, record.bytes),
+        };
+        if record.ends_line || line.bytes.len() >= MAX_LINE {
+            line.time = record.time;
+            return Some(line);
+        }
+        self.begun.insert(record.stream.as_str(), line);
+        None
+    }
+
+    fn line(&self, time: Timestamp, stream: Stream, bytes: Vec<u8>) -> LogLine {
+        LogLine { time, job: self.job.clone(), step: self.step, stream, bytes }
+    }
+
+    /// Closes the file when too many are open; it is opened again where reading goes on.
+    fn limit_open(&mut self, open: &mut usize) {
+        *open += usize::from(self.reader.is_some());
+        if *open > MAX_OPEN {
+            self.reader = None;
         }
     }
 
@@ -160,6 +315,24 @@ mod tests {
     use crate::journal::{Fact, JobFact, Record};
     use crate::log::{LogLimit, LogWriter, PassThrough, Sink};
 
+    fn create(run_dir: &Path, name: &str) -> LogWriter<PassThrough> {
+        let run = Folder::open(run_dir).unwrap();
+        LogWriter::create(&run, &Path::new(LOGS).join(name), LogLimit::new(1 << 26), || PassThrough).unwrap()
+    }
+
+    /// All lines that are left, and the most that came in one call.
+    fn all(follower: &mut LogFollower) -> (Vec<LogLine>, usize) {
+        let (mut lines, mut most) = (Vec::new(), 0);
+        loop {
+            let more = follower.finish().unwrap();
+            most = most.max(more.len());
+            lines.extend(more);
+            if !follower.has_more() {
+                return (lines, most);
+            }
+        }
+    }
+
     fn texts(lines: &[LogLine]) -> Vec<String> {
         let text = |line: &LogLine| {
             let job = line.job.as_deref().unwrap_or("-");
@@ -174,9 +347,7 @@ mod tests {
         let running = RunRecord::default();
         let mut follower = LogFollower::new(folder.path(), None);
         assert!(follower.read(&running).unwrap().is_empty());
-        let path = |name: &str| folder.path().join("log").join(name);
-        let create =
-            |name: &str| LogWriter::create(&path(name), LogLimit::new(1 << 20), || PassThrough).unwrap();
+        let create = |name: &str| create(folder.path(), name);
         let mut one = create("test/1.log");
         one.write(Stream::Stdout, b"a\nb").unwrap();
         let mut script = create("script.log");
@@ -195,8 +366,7 @@ mod tests {
     #[test]
     fn a_line_without_an_end_comes_when_its_step_has_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log/test/1.log");
-        let mut writer = LogWriter::create(&path, LogLimit::new(1 << 20), || PassThrough).unwrap();
+        let mut writer = create(folder.path(), "test/1.log");
         writer.write(Stream::Stdout, b"no end").unwrap();
         writer.finish().unwrap();
         let mut record = RunRecord::default();
@@ -220,5 +390,65 @@ mod tests {
             assert_eq!(texts(&follower.read(&record).unwrap()), expected);
         }
         assert!(follower.finish().unwrap().is_empty());
+    }
+
+    #[test]
+    fn lines_come_in_batches_and_in_order_however_short_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a/1.log", "b/1.log"] {
+            let mut writer = create(folder.path(), name);
+            writer.write(Stream::Stdout, &b"\n".repeat(20_000)).unwrap();
+            writer.finish().unwrap();
+        }
+        let (lines, most) = all(&mut LogFollower::new(folder.path(), None));
+        assert_eq!(lines.len(), 40_000);
+        assert!(most * (LINE_COST + 35) <= MAX_BATCH + 100_000, "{most} lines in a batch");
+        assert!(lines.is_sorted_by_key(|line| line.time));
+    }
+
+    #[test]
+    fn a_line_without_end_comes_in_pieces_and_nothing_of_it_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = create(folder.path(), "a/1.log");
+        writer.write(Stream::Stdout, &vec![b'x'; 3_000_000]).unwrap();
+        writer.finish().unwrap();
+        let (lines, _) = all(&mut LogFollower::new(folder.path(), None));
+        assert_eq!(lines.iter().map(|line| line.bytes.len()).sum::<usize>(), 3_000_000);
+        assert!(lines.iter().all(|line| line.bytes.len() < 2 * MAX_LINE));
+    }
+
+    #[test]
+    fn what_is_no_log_is_named_and_the_others_are_read() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = create(folder.path(), "a/1.log");
+        writer.write(Stream::Stdout, b"fine\n").unwrap();
+        writer.finish().unwrap();
+        let logs = folder.path().join(LOGS);
+        symlink("/dev/zero", logs.join("a/2.log")).unwrap();
+        symlink("/etc", logs.join("etc")).unwrap();
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, logs.join("a/3.log"), rustix::fs::FileType::Fifo, mode, 0)
+            .unwrap();
+        let (lines, _) = all(&mut LogFollower::new(folder.path(), None));
+        let texts = texts(&lines);
+        assert_eq!(texts.len(), 3, "{texts:?}");
+        assert_eq!(texts[0], "a 1 fine");
+        assert!(
+            texts[1].contains("log/a/2.log cannot be read")
+                && texts[2].contains("log/a/3.log cannot be read")
+        );
+        symlink(folder.path(), folder.path().join("run")).unwrap();
+        assert!(LogFollower::new(&folder.path().join("run"), None).finish().is_err());
+    }
+
+    #[test]
+    fn a_sparse_log_is_read_a_batch_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(create(folder.path(), "a/1.log"));
+        let log = std::fs::File::options().write(true).open(folder.path().join("log/a/1.log")).unwrap();
+        log.set_len(40 << 30).unwrap();
+        let mut follower = LogFollower::new(folder.path(), None);
+        assert!(follower.finish().unwrap().is_empty() && follower.has_more());
     }
 }

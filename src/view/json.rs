@@ -25,6 +25,7 @@ pub fn run_json(run: &RunView) -> Value {
         "started_at": run.started_at().map(|time| time.to_string()),
         "finished_at": run.finished_at().map(|time| time.to_string()),
         "url": run.url,
+        "problem": run.problem,
         "diagnostics": run.record.diagnostics,
         "jobs": jobs_json(&run.record),
         "images": run.record.images.iter().map(image_json).collect::<Vec<_>>(),

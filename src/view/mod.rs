@@ -2,6 +2,7 @@
 
 mod follow;
 mod json;
+mod log_end;
 mod push;
 mod run;
 mod sanitize;
@@ -10,6 +11,7 @@ mod told;
 
 pub use follow::{LogFollower, LogLine};
 pub use json::{jobs_json, run_json, runs_json};
+pub use log_end::{EndLimit, LogEnd, read_log_end};
 pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use sanitize::{one_line, output_line, plain};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::DataDir;
 use crate::journal::RunRecord;
-use crate::model::{Outcome, Progress, RefKind, Timestamp};
+use crate::model::{Outcome, Progress, RefKind, Timestamp, chain};
 use crate::store::RunRow;
 
 /// A run to be shown.
@@ -14,6 +14,8 @@ pub struct RunView {
     pub row: RunRow,
     /// What its journal says; empty when it has none.
     pub record: RunRecord,
+    /// Why the journal cannot be read, if it cannot; the record is empty then.
+    pub problem: Option<String>,
     /// Where its page is, when the server answers anywhere.
     pub url: Option<String>,
     /// The workspace of a run that has ended, when it could not be removed.
@@ -26,14 +28,21 @@ pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
 }
 
 impl RunView {
-    /// Reads the journal of a run. A journal that cannot be read counts as one that says nothing; the row stands.
+    /// Reads the journal of a run. When it cannot be read, the view says so, and the row stands.
     pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
         let run_dir = data.run(&row.repo, row.number);
-        let record = RunRecord::read(&run_dir);
+        let read = RunRecord::try_read(&run_dir);
+        let problem = read.as_ref().err().map(|error| chain(error));
         let url = run_url(base, &row);
         let has_ended = row.state == Progress::Finished;
         let left = Some(run_dir.join("work")).filter(|work| has_ended && work.symlink_metadata().is_ok());
-        RunView { row, record, url, left }
+        RunView { row, record: read.unwrap_or_default(), problem, url, left }
+    }
+
+    /// A run whose journal was not read.
+    pub fn without_record(row: RunRow, base: Option<&str>) -> RunView {
+        let url = run_url(base, &row);
+        RunView { row, record: RunRecord::default(), problem: None, url, left: None }
     }
 
     /// Where the run is. The journal knows before the index does.

@@ -62,6 +62,9 @@ pub fn run_page(run: &RunView) -> String {
     if let Some(left) = &run.left {
         field("left", plain(&format!("{} could not be removed", left.display())));
     }
+    if let Some(problem) = &run.problem {
+        field("problem", plain(problem));
+    }
     if !run.record.diagnostics.is_empty() {
         let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
         let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));

@@ -17,6 +17,9 @@ pub enum Told<'a> {
     End(&'a JobRecord),
 }
 
+/// The most lines that wait for the beginning of their job; more are told without it.
+const MAX_WAITING: usize = 10_000;
+
 /// What was told of a run, and what waits to be.
 #[derive(Debug, Default)]
 pub struct Telling {
@@ -52,6 +55,9 @@ impl Telling {
             std::mem::take(&mut self.waiting).into_iter().partition(|line| begun_at(line, jobs).is_some());
         self.waiting = unknown;
         told.extend(Vec::into_iter(known).map(Told::Line));
+        if self.waiting.len() > MAX_WAITING {
+            told.extend(self.rest().into_iter().map(Told::Line));
+        }
         told
     }
 

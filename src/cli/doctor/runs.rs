@@ -65,7 +65,7 @@ impl Facts {
         if work.symlink_metadata().is_ok() {
             self.left.push(format!("{}#{}: {}", row.repo, row.number, work.display()));
         }
-        if RunRecord::read(&run_dir).is_tampered {
+        if RunRecord::try_read(&run_dir).is_ok_and(|record| record.is_tampered) {
             self.tampered.push(format!("{}#{}", row.repo, row.number));
         }
     }

@@ -18,8 +18,9 @@ use tokio::sync::Semaphore;
 use super::limits::{DoorLimits, MAX_HEAD, MAX_LARGE_BODIES};
 use super::open_connections::{Admission, Number, OpenConnections, Peer};
 use super::progress::Progress;
-use super::request::{Answer, BodyLimits, gather};
+use super::request::{BodyLimits, gather};
 use super::socket::{Seen, Socket};
+use crate::http::guarded::Guarded;
 
 /// How long to wait after a connection could not be accepted, because there is no descriptor or no memory for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -128,6 +129,15 @@ impl Drop for Place {
     }
 }
 
+/// Says that an answer was given.
+struct AnswerEnd(Arc<Progress>);
+
+impl Drop for AnswerEnd {
+    fn drop(&mut self) {
+        self.0.end_answer();
+    }
+}
+
 /// Answers the requests of a connection until it ends, is late, or has to make room.
 async fn converse(
     socket: Socket,
@@ -146,7 +156,9 @@ async fn converse(
                 Ok(gathered) => router.call(gathered.request).await?,
                 Err(refusal) => refusal,
             };
-            Ok::<_, std::convert::Infallible>(response.map(|body: Body| Answer::new(body, progress)))
+            Ok::<_, std::convert::Infallible>(
+                response.map(|body: Body| Guarded::new(body, AnswerEnd(progress))),
+            )
         }
     });
     let connection = http1::Builder::new()

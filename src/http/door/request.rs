@@ -1,14 +1,10 @@
 //! A request on its way to the routes: it is read whole, and what can be understood in two ways is refused.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, Request, Response, StatusCode, Version, header};
 use axum::response::IntoResponse;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limits::{MAX_HEAD, SMALL_BODY};
@@ -91,44 +87,6 @@ fn head_length<B>(request: &Request<B>) -> usize {
     let headers =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     target + headers.sum::<usize>()
-}
-
-/// The body of an answer, which says when it has been given.
-pub(super) struct Answer {
-    body: Body,
-    progress: Arc<Progress>,
-}
-
-impl Answer {
-    pub(super) fn new(body: Body, progress: Arc<Progress>) -> Answer {
-        Answer { body, progress }
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.progress.end_answer();
-    }
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

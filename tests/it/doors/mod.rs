@@ -2,6 +2,7 @@
 
 mod flood;
 mod protocol;
+mod reading;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -18,9 +18,11 @@ fn a_step_and_a_bare_process() {
             times[0].push(started.elapsed());
             for (bench, times) in [&cgroup, &descent].into_iter().zip(&mut times[1..]) {
                 let (_stop, never) = watch::channel(false);
-                let path = bench.path(&format!("{}.log", times.len()));
+                let folder = Folder::open(&bench.path("")).unwrap();
+                let path = PathBuf::from(format!("{}.log", times.len()));
                 let started = Instant::now();
-                let mut log = LogWriter::create(&path, LogLimit::new(64 << 20), || PassThrough).unwrap();
+                let log = LogWriter::create(&folder, &path, LogLimit::new(64 << 20), || PassThrough);
+                let mut log = log.unwrap();
                 let spec = bench.spec(argv(&["true"]));
                 assert_eq!(bench.host.run_step(&spec, &mut log, never).await.unwrap().exit, 0);
                 log.finish().unwrap();

@@ -6,7 +6,7 @@ mod sandbox;
 mod step;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use quire::executor::{
 };
 use quire::log::{LogLimit, LogText, LogWriter, PassThrough, read_text};
 use quire::model::{InstanceId, RunId, RunMark};
+use quire::sys::folder::Folder;
 use quire::sys::process::{self, Pid};
 use tokio::sync::watch;
 
@@ -81,7 +82,9 @@ impl Bench {
     ) -> (Result<StepEnd, StepError>, LogText) {
         let logs = tempfile::tempdir().unwrap();
         let path = logs.path().join("build/1.log");
-        let mut log = LogWriter::create(&path, LogLimit::new(limit), || PassThrough).unwrap();
+        let folder = Folder::open(logs.path()).unwrap();
+        let log = LogWriter::create(&folder, Path::new("build/1.log"), LogLimit::new(limit), || PassThrough);
+        let mut log = log.unwrap();
         let end = self.host.run_step(spec, &mut log, stop).await;
         log.finish().unwrap();
         (end, read_text(&path).unwrap())
