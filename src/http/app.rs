@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::health::Health;
+use super::probe::Probe;
 use super::spool_gate::SpoolGate;
 use super::unseen::UnseenPushes;
 use super::watches::WatchWake;
@@ -96,6 +97,8 @@ pub struct App {
     pub url: Option<String>,
     /// The environment that the server was started with.
     pub environment: Arc<Vec<(String, String)>>,
+    /// Whether disk and database answer.
+    pub probe: Probe,
     /// A place for each reader of files of runs.
     pub readers: Arc<Semaphore>,
     /// A place for each page that is in memory, until it was sent.
@@ -155,6 +158,7 @@ impl App {
             notices: Arc::default(),
             url,
             environment: Arc::new(environment),
+            probe: Probe::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
             start_again: Arc::default(),

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`: 200 when the server is ready, 503 with the reasons when it cannot do all of its work.
 pub(super) async fn healthz(State(app): State<App>) -> Response {
-    let troubles = app.health.troubles();
+    let mut troubles = app.health.troubles();
+    troubles.extend(app.probe.look(&app.data, &app.store).await.err());
     if troubles.is_empty() {
         return text(StatusCode::OK, "ok\n".to_owned());
     }

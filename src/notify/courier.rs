@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -12,14 +12,12 @@ use super::deliver::deliver;
 use super::expand::{Expanded, Expansion, expand};
 use super::http_post::NotSent;
 use super::message::Message;
+use super::places::{Attempt, Turn, turn};
 use super::target::{find_target, variables};
 use crate::config::{CurrentSettings, DataDir, NotifyEvent, Settings, TargetDecl};
 use crate::model::{Progress, RepoName, RunId, RunName, Timestamp};
 use crate::store::{self, Attempted, NoticeKind, NoticeRow, OutboxRow, RunRow, Store};
 use crate::sys::clock;
-
-/// Messages that are sent at the same time, each to another target.
-const MAX_SENDING: usize = 16;
 
 /// Notices that are read at a time.
 const MAX_NOTICES: u32 = 64;
@@ -63,7 +61,9 @@ pub struct Courier {
     of_variables: Arc<Vec<TargetDecl>>,
     sending: JoinSet<Result<(), NotSent>>,
     /// What is being sent, one message for each target.
-    busy: HashMap<Id, OutboxRow>,
+    busy: HashMap<Id, (OutboxRow, Attempt)>,
+    /// The targets whose last attempt has failed.
+    failing: HashSet<String>,
     stuck: HashSet<RunId>,
     warned: HashMap<RepoName, String>,
 }
@@ -82,6 +82,7 @@ impl Courier {
             of_variables: Arc::new(of_variables),
             sending: JoinSet::new(),
             busy: HashMap::new(),
+            failing: HashSet::new(),
             stuck: HashSet::new(),
             warned: HashMap::new(),
         };
@@ -218,23 +219,27 @@ impl Courier {
         let now = clock::now();
         let mut next: Option<Duration> = None;
         for row in self.call(|db| store::next_messages(db)).await? {
-            if self.busy.values().any(|busy| busy.target == row.target) || self.busy.len() >= MAX_SENDING {
-                continue; // looked at again when an attempt ends
-            }
-            if row.due_at > now {
-                let left = since_until(now, row.due_at);
-                next = Some(next.map_or(left, |next| next.min(left)));
+            let begun: Vec<Attempt> = self.busy.values().map(|(_, attempt)| attempt.clone()).collect();
+            let pause = match turn(&begun, &self.failing, &row.target, Instant::now()) {
+                Turn::Later => continue, // looked at again when an attempt ends
+                Turn::After(pause) => Some(pause),
+                Turn::Now if row.due_at > now => Some(since_until(now, row.due_at)),
+                Turn::Now => None,
+            };
+            if let Some(pause) = pause {
+                next = Some(next.map_or(pause, |next| next.min(pause)));
                 continue;
             }
             let target = find_target(&settings.notify, &self.of_variables, &row.target);
             let message = serde_json::from_str::<Message>(&row.message);
             let (id, kept) = (row.id.clone(), row.clone());
+            let attempt = Attempt { target: row.target, since: Instant::now() };
             let task = self.sending.spawn(async move {
                 let unknown = || NotSent::Never("there is no such target any more".to_owned());
                 let unread = |_| NotSent::Never("the message cannot be read by this version".to_owned());
                 deliver(&target.ok_or_else(unknown)?, &message.map_err(unread)?, &id).await
             });
-            self.busy.insert(task.id(), kept);
+            self.busy.insert(task.id(), (kept, attempt));
         }
         Ok(next)
     }
@@ -248,7 +253,11 @@ impl Courier {
                 Err(NotSent::Later { problem: "the attempt has failed".to_owned(), asked: None }),
             ),
         };
-        let Some(row) = self.busy.remove(&task) else { return };
+        let Some((row, _)) = self.busy.remove(&task) else { return };
+        match &how {
+            Ok(()) => self.failing.remove(&row.target),
+            Err(_) => self.failing.insert(row.target.clone()),
+        };
         let now = clock::now();
         let how = outcome(&row, how, now);
         let (target, id, attempts) = (&row.target, &row.id, row.attempts + 1);

@@ -14,6 +14,7 @@ mod event;
 mod expand;
 mod http_post;
 mod message;
+mod places;
 mod repo_rules;
 mod smtp;
 mod tail;

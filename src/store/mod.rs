@@ -11,6 +11,7 @@ mod refs;
 mod repos;
 mod runs;
 mod updates;
+mod wal;
 mod watches;
 mod writer;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::wal::MAX_WAL;
+
 /// The migrations, oldest first: the n-th brings a database from version n to n + 1.
 #[rustfmt::skip] // one a line
 const MIGRATIONS: &[&str] = &[
@@ -18,7 +20,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Why the database could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY).map_err(wrong)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(wrong)?;
+    connection.pragma_update(None, "journal_size_limit", MAX_WAL.cast_signed()).map_err(wrong)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, path)?;

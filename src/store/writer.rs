@@ -5,6 +5,8 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::wal::WalKeeper;
+
 /// Jobs that may wait for the writer before those who ask have to wait as well.
 const MAX_WAITING: usize = 1024;
 
@@ -26,8 +28,10 @@ impl Store {
     pub fn start(mut connection: Connection) -> (Store, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Work>(MAX_WAITING);
         let thread = thread::spawn(move || {
+            let mut log = WalKeeper::of(&connection);
             while let Some(work) = receiver.blocking_recv() {
                 work(&mut connection);
+                log.look(&connection);
             }
         });
         (Store { work: sender }, thread)

@@ -1,0 +1,98 @@
+//! Keeps the write-ahead log of the database small.
+//!
+//! SQLite moves the log into the database by itself, but not past the state that a reader still sees, and it does not
+//! shrink the file. A reader in another process cannot be closed from here: it is told of, and the log is cut when it has gone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::open::BUSY;
+
+/// The largest log that is kept, in bytes.
+pub(super) const MAX_WAL: u64 = 16 << 20;
+
+/// Looks at the size of the log after each change.
+#[derive(Debug)]
+pub(super) struct WalKeeper {
+    log: Option<PathBuf>,
+    /// The size above which the log is cut: more than [`MAX_WAL`] while a reader keeps it.
+    limit: u64,
+}
+
+impl WalKeeper {
+    /// A keeper of the log of this database.
+    pub(super) fn of(connection: &Connection) -> WalKeeper {
+        let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
+        WalKeeper { log, limit: MAX_WAL }
+    }
+
+    /// Cuts the log when it has become too large. Does not wait for readers.
+    pub(super) fn look(&mut self, connection: &Connection) {
+        let Some(log) = &self.log else { return };
+        let size = fs::symlink_metadata(log).map_or(0, |log| log.len());
+        if size <= self.limit {
+            return;
+        }
+        match cut(connection) {
+            Ok(true) => self.limit = MAX_WAL,
+            Ok(false) => {
+                let mib = size >> 20;
+                tracing::warn!(
+                    mib,
+                    "the write-ahead log of the database grows: a process reads an old state of it, see  fuser {}",
+                    log.display()
+                );
+                self.limit = size.saturating_add(MAX_WAL);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log of the database could not be cut");
+                self.limit = size.saturating_add(MAX_WAL);
+            }
+        }
+    }
+}
+
+/// Moves the log into the database and empties it; false when a reader is in the way.
+fn cut(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(BUSY)?;
+    is_busy.map(|is_busy| !is_busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, open, open_read_only};
+
+    #[tokio::test]
+    async fn a_log_that_a_reader_kept_is_cut_when_the_reader_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        let (store, writer) = Store::start(open(&path).unwrap());
+        let size = || fs::metadata(folder.path().join("quire.db-wal")).unwrap().len();
+        let fill = |connection: &mut Connection| {
+            connection.execute_batch(
+                "CREATE TABLE IF NOT EXISTS filler (x); INSERT INTO filler VALUES (randomblob(1000000))",
+            )
+        };
+        store.call(fill).await.unwrap().unwrap();
+        let reader = open_read_only(&path).unwrap();
+        reader.execute_batch("BEGIN").unwrap();
+        reader.query_row("SELECT count(*) FROM filler", [], |row| row.get::<_, i64>(0)).unwrap();
+        for _ in 0..40 {
+            store.call(fill).await.unwrap().unwrap();
+        }
+        assert!(size() > 2 * MAX_WAL);
+        drop(reader);
+        for _ in 0..20 {
+            store.call(fill).await.unwrap().unwrap();
+        }
+        assert!(size() <= MAX_WAL, "{}", size());
+        drop(store);
+        writer.join().unwrap();
+    }
+}
