@@ -22,10 +22,13 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The file that is written.
 const FILE: &str = "health.probe";
 
+/// When something was found, and what.
+type Found = (Instant, Result<(), String>);
+
 /// What was found the last time. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Probe {
-    last: Arc<Mutex<Option<(Instant, Result<(), String>)>>>,
+    last: Arc<Mutex<Option<Found>>>,
     /// Whether a write has begun and not ended: on a frozen disk it may never.
     is_writing: Arc<AtomicBool>,
 }
@@ -94,7 +97,7 @@ mod tests {
         let frozen = Probe::default();
         frozen.is_writing.store(true, Ordering::SeqCst);
         assert_eq!(frozen.look(&data, &store).await, Err("the disk does not answer".to_owned()));
-        let gone = DataDir::new(&folder.path().join("gone"));
+        let gone = DataDir::new(folder.path().join("gone"));
         assert!(Probe::default().look(&gone, &store).await.is_err());
         drop(store);
         writer.join().unwrap();
