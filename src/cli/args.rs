@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::executor;
 
 use super::access::Access;
-use super::exit::{Code, Ended, Failure};
+use super::exit::{Code, Ended, Failure, with_output};
 use super::{ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, runs, serve, service, watch};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
@@ -177,7 +177,7 @@ pub fn run() -> ExitCode {
 /// Says why a command has failed, and gives its exit code.
 pub(crate) fn leave(ended: Ended) -> ExitCode {
     match ended {
-        Ok(code) => ExitCode::from(code as u8),
+        Ok(code) => ExitCode::from(with_output(code) as u8),
         Err(Failure { code, text }) => {
             use std::io::Write;
             let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();

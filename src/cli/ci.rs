@@ -20,6 +20,9 @@ const VM_MEMORY: usize = 256 << 20;
 /// The most bytes of files below `.quire`.
 const MAX_BYTES: u64 = 10 << 20;
 
+/// Where a first pipeline is.
+const FIRST_PIPELINE: &str = "CI-FENNEL.md shows a first pipeline";
+
 /// `quire ci check`.
 pub(super) fn check(path: &Path, as_json: bool) -> Ended {
     let root = find_root(path)?;
@@ -57,7 +60,7 @@ fn report_json(checked: &Checked) -> Ended {
 }
 
 /// The root of the working copy that a path is in: the nearest folder with a `.quire`, or with the workflow of the
-/// branch that is checked out there.
+/// branch that is checked out there. Above the root of a repository is another project.
 pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
     let start = path.canonicalize();
     let start = start.map_err(|error| Failure::not_found(format!("{}: {error}", path.display())))?;
@@ -72,9 +75,28 @@ pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
             }
             looked_for = format!("there is neither .quire/ci.fnl nor {}", path.display());
         }
+        if is_repository(folder) {
+            let above = if folder == start {
+                String::new()
+            } else {
+                format!(" or above it, up to {}", folder.display())
+            };
+            return Err(Failure::not_found(format!("{looked_for} in {}{above}", start.display()))
+                .hint(FIRST_PIPELINE));
+        }
     }
-    Err(Failure::not_found(format!("{looked_for} in {} or above it", start.display()))
-        .hint("CI-FENNEL.md shows a first pipeline"))
+    Err(Failure::not_found(format!("{looked_for} in {} or above it", start.display())).hint(FIRST_PIPELINE))
+}
+
+/// Whether a folder is the root of a working copy, or a bare repository.
+fn is_repository(folder: &Path) -> bool {
+    let git = folder.join(".git");
+    let is_bare = || {
+        folder.file_name().is_none_or(|name| name != ".git")
+            && folder.join("HEAD").is_file()
+            && ["objects", "refs"].iter().all(|part| folder.join(part).is_dir())
+    };
+    git.is_file() || git.join("HEAD").symlink_metadata().is_ok() || is_bare()
 }
 
 /// The files of a working copy's pipeline.
@@ -90,16 +112,14 @@ pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
         Some(PathBuf::from(".quire")).filter(|path| root.join(path).is_dir()).into_iter().collect();
     let mut left = MAX_BYTES;
     while let Some(folder) = folders.pop() {
-        let broken =
-            |error: std::io::Error| Failure::new(Code::Broken, format!("{}: {error}", folder.display()));
-        for entry in fs::read_dir(root.join(&folder)).map_err(broken)? {
-            let entry = entry.map_err(broken)?;
+        for entry in fs::read_dir(root.join(&folder)).map_err(|error| unreadable(&folder, &error))? {
+            let entry = entry.map_err(|error| unreadable(&folder, &error))?;
             let path = folder.join(entry.file_name());
-            let kind = entry.file_type().map_err(broken)?;
+            let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
-                let bytes = fs::read(root.join(&path)).map_err(broken)?;
+                let bytes = fs::read(root.join(&path)).map_err(|error| unreadable(&path, &error))?;
                 left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
                     Failure::new(
                         Code::Usage,
@@ -112,6 +132,10 @@ pub(super) fn read_files(root: &Path) -> Result<PipelineFiles, Failure> {
     }
     files.sort();
     Ok(PipelineFiles { workflow, ..sort_files(files) })
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::Broken, format!("could not read `{}`: {error}", path.display()))
 }
 
 /// Compiles and evaluates a pipeline; runs nothing of it. One that does not end ends the process.

@@ -55,7 +55,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     };
     let runs = open_runs(&copy)?;
     for problem in runs.sweep(&engine_environment()) {
-        warn(&format!("something of a run that was killed is left: {problem}"));
+        warn(&format!("an earlier run is not cleaned up: {problem}"));
     }
     let (told, heard) = mpsc::channel();
     let interrupted = told.clone();

@@ -1,5 +1,8 @@
 //! What a command ends with: an exit code, and what it has to say about itself.
 
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::model::{Diagnostic, Outcome, chain, render_all};
 
 /// Exit codes of quire's commands.
@@ -77,11 +80,25 @@ pub(crate) fn verdict(outcome: Option<Outcome>) -> Code {
     }
 }
 
-/// Writes to standard output. A reader that has gone away, such as `head`, is no failure.
+/// Whether something could not be written to standard output because there is no room for it.
+static IS_OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a command that has done its work: not zero when what it printed was lost.
+pub(crate) fn with_output(code: Code) -> Code {
+    if code == Code::Done && IS_OUTPUT_LOST.load(Ordering::Relaxed) { Code::Broken } else { code }
+}
+
+/// Writes to standard output. A reader that has gone away, such as `head`, is no failure; a full disk is one.
 pub(crate) fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+        && !IS_OUTPUT_LOST.swap(true, Ordering::Relaxed)
+    {
+        print_error(&format!("error: could not write to standard output: {error}\n"));
+    }
 }
 
 /// Writes to standard error. A terminal that was closed is no failure.

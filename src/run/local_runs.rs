@@ -157,23 +157,32 @@ impl LocalRuns {
     fn prepare(&self, mark: RunMark, working_copy: &Path) -> io::Result<(PathBuf, LockFile)> {
         let made = self.folder.join(format!("new-{}", mark.run));
         DirBuilder::new().mode(0o700).create(&made)?;
+        let lock = Self::mark(&made, mark, working_copy).inspect_err(|_| {
+            let _the_next_run_removes_it = remove_tree(&made).is_err();
+        })?;
+        Ok((made, lock))
+    }
+
+    /// Locks a new folder and says whose it is.
+    fn mark(made: &Path, mark: RunMark, working_copy: &Path) -> io::Result<LockFile> {
         let mut lock = LockFile::try_acquire(&made.join(LOCK))?.ok_or(io::ErrorKind::WouldBlock)?;
         lock.write_own_pid()?;
         let text = Mark {
             v: MARK_VERSION,
             instance: mark.instance.to_string(),
             run: mark.run.to_string(),
-            inode: fs::symlink_metadata(&made)?.ino(),
+            inode: fs::symlink_metadata(made)?.ino(),
             working_copy: working_copy.to_string_lossy().into_owned(),
         };
         fs::write(made.join(MARK), serde_json::to_vec(&text)?)?;
-        Ok((made, lock))
+        Ok(lock)
     }
 
     fn numbers(&self) -> io::Result<Vec<u64>> {
         let entries = fs::read_dir(&self.folder)?;
         let mut numbers: Vec<u64> = entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("run-")?.parse().ok())
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("run-")?.parse::<u32>().ok())
+            .map(u64::from)
             .collect();
         numbers.sort_unstable();
         Ok(numbers)
@@ -195,10 +204,17 @@ impl LocalRuns {
         let mut problems = Vec::new();
         for entry in fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok) {
             let name = entry.file_name();
-            let is_run =
-                name.to_str().is_some_and(|name| name.starts_with("run-") || name.starts_with("new-"));
-            if is_run && let Ok(Some(lock)) = LockFile::try_acquire_existing(&entry.path().join(LOCK)) {
-                problems.extend(settle(&entry.path(), engine));
+            let starts = |prefix| name.to_str().is_some_and(|name| name.starts_with(prefix));
+            let (is_run, is_new) = (starts("run-"), starts("new-"));
+            if (is_run || is_new)
+                && let Ok(Some(lock)) = LockFile::try_acquire_existing(&entry.path().join(LOCK))
+            {
+                if is_run {
+                    problems.extend(settle(&entry.path(), engine));
+                } else {
+                    // It never had a run's name, so that nothing was started in it.
+                    problems.extend(remove_tree(&entry.path()).err().map(|left| left.to_string()));
+                }
                 drop(lock);
             }
         }
@@ -246,7 +262,7 @@ fn settle(run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> 
         return Vec::new();
     };
     let mut problems = end_all(RunMark { instance, run }, run_dir, engine);
-    problems.extend(folder.remove_tree(WORK).err().map(|left| left.to_string()));
+    problems.extend(folder.remove_tree(WORK).err().map(|left| left.below(run_dir).to_string()));
     let has_ended = RunRecord::try_read(run_dir).is_ok_and(|record| record.outcome.is_some());
     if !has_ended {
         let reason = Some("quire was killed before the run had ended".into());

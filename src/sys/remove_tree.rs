@@ -41,7 +41,7 @@ impl Leftovers {
     }
 
     /// The same, said of a folder that these are in.
-    fn below(self, folder: &Path) -> Leftovers {
+    pub fn below(self, folder: &Path) -> Leftovers {
         Leftovers { path: folder.join(self.path), ..self }
     }
 }

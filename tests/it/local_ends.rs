@@ -141,6 +141,22 @@ fn what_a_killed_run_left_is_removed_by_the_next_one() {
 }
 
 #[test]
+fn a_folder_that_never_became_a_run_is_removed_and_a_false_number_does_no_harm() {
+    let pipeline = "(local ci (require :quire.ci)) (ci:job :a [:quire/push] (fn [] nil))";
+    let place = Place::new(pipeline, &[], None);
+    let runs = place.path("home/.cache/quire/ci");
+    for folder in ["new-x", "run-18446744073709551615"] {
+        fs::create_dir_all(runs.join(folder)).unwrap();
+    }
+    // A full disk: its mark was not written.
+    fs::write(runs.join("new-x/lock"), "").unwrap();
+    let output = place.quire(&["ci", "run"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(run_dir(&place, 1).join("run.json").exists());
+    assert!(!runs.join("new-x").exists());
+}
+
+#[test]
 fn a_run_that_goes_on_and_a_copy_of_it_are_left_alone() {
     let place = Place::new(&waiting(""), &[], None);
     let mut going = Going::start(&place, &[]);

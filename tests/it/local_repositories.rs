@@ -129,3 +129,24 @@ fn a_folder_that_is_no_working_copy_is_refused_by_name() {
     place.git(&["config", "extensions.future", "true"]);
     refuses(&place, "copy", "unknown repository extension", "git status");
 }
+
+#[test]
+fn a_pipeline_above_the_repository_is_another_projects() {
+    let place = place();
+    fs::create_dir(place.path(".quire")).unwrap();
+    fs::write(place.path(".quire/ci.fnl"), TELL).unwrap();
+    place.git(&["init", "-q", "-b", "main", ".."]);
+    place.git(&["init", "-q", "-b", "main", "../own"]);
+    fs::create_dir(place.path("own/sub")).unwrap();
+    let none = |folder: &str, told: &str| {
+        for command in ["run", "check"] {
+            let output = place.quire(&["ci", command, place.path(folder).to_str().unwrap()]);
+            let shown = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(4) && shown.contains(told), "{folder}: {shown}");
+        }
+    };
+    none("own", "there is neither .quire/ci.fnl nor workflow/main.toml in ");
+    none("own/sub", &format!(" or above it, up to {}", place.path("own").canonicalize().unwrap().display()));
+    fs::create_dir(place.path("plain")).unwrap();
+    passes(&place, "plain", "refs/heads/main");
+}

@@ -149,3 +149,20 @@ fn a_pipeline_behind_a_link_is_refused_as_a_commit_would_not_have_it() {
         assert!(shown.starts_with("error: .quire is a symbolic link"), "{shown}");
     }
 }
+
+#[test]
+fn output_that_is_lost_on_a_full_disk_is_no_success() {
+    let (code, shown, place) = run(&step(&["true"]), "{}", &[]);
+    assert_eq!(code, Some(0), "{shown}");
+    for args in [["ci", "run", "--json"], ["ci", "check", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = place.command(env!("CARGO_BIN_EXE_quire"), &args).stdout(full).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{told}");
+        assert_eq!(
+            told.matches("error: could not write to standard output: No space left").count(),
+            1,
+            "{told}"
+        );
+    }
+}
