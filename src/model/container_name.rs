@@ -7,6 +7,52 @@ use super::Quoted;
 /// The longest name of a network or a user, in bytes.
 pub const MAX_CONTAINER_NAME: usize = 64;
 
+/// All capabilities: capabilities(7) of Linux 6, and `ALL`.
+const CAPABILITIES: &[&str] = &[
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+];
+
 /// Why a text is no name of such a thing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text} is not the name of a {thing}")]
@@ -33,15 +79,15 @@ pub fn network_name(text: &str) -> Result<String, ContainerNameError> {
     if is_word(text, b"_.-") { Ok(text.to_owned()) } else { Err(wrong("network", text)) }
 }
 
-/// The name of a capability, in capitals and without `CAP_`.
+/// The name of a capability, in capitals and without `CAP_`; only of those that there are, because another text in
+/// capitals could be a secret that redaction does not find.
 ///
 /// # Errors
 /// When it is not one.
 pub fn capability(text: &str) -> Result<String, ContainerNameError> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
-    let fits = is_word(name, b"_") && name.bytes().next().is_some_and(|first| first.is_ascii_uppercase());
-    if fits { Ok(name.to_owned()) } else { Err(wrong("capability", text)) }
+    if CAPABILITIES.contains(&name) { Ok(name.to_owned()) } else { Err(wrong("capability", text)) }
 }
 
 /// A user of an image, and perhaps a group: `app`, `1000`, `1000:1000`.
@@ -82,6 +128,12 @@ mod tests {
             assert!(network_name(text).is_err(), "{text:?}");
             assert!(capability(text).is_err(), "{text:?}");
             assert!(container_user(text).is_err(), "{text:?}");
+        }
+        for text in ["NET_BIND", "CAP_", "CAP_CAP_CHOWN", "akia2mkbtwkkim9y"] {
+            assert_eq!(
+                capability(text).unwrap_err().to_string(),
+                format!("`{text}` is not the name of a capability")
+            );
         }
         for text in ["container:abc", "ns:/proc/1/ns/net"] {
             assert!(network_name(text).is_err(), "{text:?}");

@@ -33,7 +33,7 @@ pub use job_id::{JobId, JobIdError};
 pub use outcome::{Outcome, Progress};
 pub use profile::{Profile, ProfileError};
 pub use public_address::not_public;
-pub use quoted::{MAX_QUOTED, Quoted};
+pub use quoted::{MAX_QUOTED, Quoted, escape_controls};
 pub use ref_name::{RefKind, RefName, RefNameError};
 pub use remote_url::{RemoteUrl, RemoteUrlError, UrlScheme};
 pub use repo_name::{RepoName, RepoNameError};

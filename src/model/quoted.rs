@@ -1,6 +1,6 @@
 //! A text that somebody wrote, in a message about it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// The longest text that is quoted, in bytes.
 pub const MAX_QUOTED: usize = 200;
@@ -22,16 +22,21 @@ impl Quoted {
 impl fmt::Display for Quoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Ok(text) => {
-                f.write_str("`")?;
-                for c in text.chars() {
-                    if c.is_control() { write!(f, "{}", c.escape_debug())? } else { f.write_char(c)? }
-                }
-                f.write_str("`")
-            }
+            Ok(text) => write!(f, "`{}`", escape_controls(text)),
             Err(size) => write!(f, "a text of {size} bytes"),
         }
     }
+}
+
+/// A text as it is, but for its control characters, which are written as `\n` or `\u{1b}`.
+///
+/// It is the only escape of what somebody wrote that a message has before it is redacted: redaction finds a secret so.
+pub fn escape_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_debug()) } else { shown.push(c) }
+    }
+    shown
 }
 
 #[cfg(test)]

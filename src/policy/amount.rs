@@ -72,6 +72,7 @@ impl fmt::Display for Cpus {
 /// # Errors
 /// Says how it is written.
 pub fn parse_memory(text: &str) -> Result<u64, AmountError> {
+    let written = text;
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
@@ -85,7 +86,7 @@ pub fn parse_memory(text: &str) -> Result<u64, AmountError> {
         Some(shift) => number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift)),
         None => parse_byte_size(text).ok(),
     };
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| AmountError::Memory(Quoted::new(text)))
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| AmountError::Memory(Quoted::new(written)))
 }
 
 /// Memory as a bundle reads it: `512MiB`.

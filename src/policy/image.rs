@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::model::Quoted;
+
 /// The longest name (host and path), in bytes.
 pub(super) const MAX_NAME: usize = 255;
 
@@ -26,7 +28,7 @@ pub struct ImageRef {
     digest: Option<String>,
 }
 
-/// Why a text is not a reference to an image.
+/// Why a text is not a reference to an image. It is quoted whole: redaction does not find a part of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// There is nothing.
@@ -42,22 +44,24 @@ pub enum ImageError {
     #[error("`{}` is not in the name of an image", .0.escape_default())]
     Character(char),
     /// Its host is none.
-    #[error("`{0}` is not a host of images")]
-    Host(String),
+    #[error("{0} is not the name of an image: before the first `/` is a host, perhaps with a port")]
+    Host(Quoted),
     /// A part of its path is none.
     #[error(
-        "`{0}` is not a part of an image's name: lower-case letters and digits, joined by `.`, `_`, `__` or `-`"
+        "{0} is not the name of an image: between `/` are lower-case letters and digits, joined by `.`, `_`, `__` or `-`"
     )]
-    Path(String),
+    Path(Quoted),
     /// Its tag is none.
-    #[error("`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`")]
-    Tag(String),
+    #[error("{0} is not the name of an image: its tag is up to 128 letters, digits, `_`, `.` and `-`")]
+    Tag(Quoted),
     /// Its digest is none.
-    #[error("`{0}` is not a digest: `sha256:` and 64 hexadecimal digits in lower case")]
-    Digest(String),
+    #[error(
+        "{0} is not the name of an image: its digest is `sha256:` and 64 hexadecimal digits in lower case"
+    )]
+    Digest(Quoted),
     /// It could be the id of an image of the engine, which has no registry.
-    #[error("`{0}` is the id of an image; name it by its repository")]
-    Id(String),
+    #[error("{0} is the id of an image; name it by its repository")]
+    Id(Quoted),
 }
 
 impl ImageRef {
@@ -75,30 +79,38 @@ impl ImageRef {
         if let Some(odd) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-/:@[]".contains(*c))) {
             return Err(ImageError::Character(odd));
         }
+        let quoted = || Quoted::new(text);
         let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(parse_digest(digest)?)),
+            Some((_, digest)) if !is_digest(digest) => return Err(ImageError::Digest(quoted())),
+            Some((rest, digest)) => (rest, Some(digest.to_owned())),
             None => (text, None),
         };
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let tag_at = rest.get(last..).and_then(|part| part.find(':')).map(|colon| last + colon);
         let (name, tag) = match tag_at.and_then(|at| rest.split_at_checked(at)) {
-            Some((name, tag)) => (name, Some(parse_tag(tag.strip_prefix(':').unwrap_or(tag))?)),
+            Some((name, tag)) => (name, Some(tag.strip_prefix(':').unwrap_or(tag))),
             None => (rest, None),
         };
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(ImageError::Tag(quoted()));
+        }
         if name.len() > MAX_NAME {
             return Err(ImageError::NameTooLong(name.len()));
         }
         let (host, path) = match name.split_once('/') {
-            Some((first, path)) if is_host(first) => (Some(parse_host(first)?), path),
+            Some((first, _)) if is_host(first) && !is_host_name(first) => {
+                return Err(ImageError::Host(quoted()));
+            }
+            Some((first, path)) if is_host(first) => (Some(first.to_owned()), path),
             Some(_) | None => (None, name),
         };
-        if let Some(wrong) = path.split('/').find(|part| !is_component(part)) {
-            return Err(ImageError::Path(wrong.to_owned()));
+        if !path.split('/').all(is_component) {
+            return Err(ImageError::Path(quoted()));
         }
         if host.is_none() && is_id(path) {
-            return Err(ImageError::Id(path.to_owned()));
+            return Err(ImageError::Id(quoted()));
         }
-        Ok(ImageRef { host, path: path.to_owned(), tag, digest })
+        Ok(ImageRef { host, path: path.to_owned(), tag: tag.map(str::to_owned), digest })
     }
 
     /// The registry, with its port: `docker.io` for a name without a host.
@@ -124,8 +136,10 @@ impl ImageRef {
     /// The same name with this digest and without a tag. What is no digest changes nothing.
     #[must_use]
     pub fn with_digest(&self, digest: &str) -> ImageRef {
-        let Ok(digest) = parse_digest(digest) else { return self.clone() };
-        ImageRef { digest: Some(digest), tag: None, ..self.clone() }
+        if !is_digest(digest) {
+            return self.clone();
+        }
+        ImageRef { digest: Some(digest.to_owned()), tag: None, ..self.clone() }
     }
 
     /// The name in full, so that no engine's list of short names decides where it comes from:
@@ -156,7 +170,7 @@ impl fmt::Display for ImageRef {
 
 /// Whether a text is a registry: a host, perhaps with a port.
 pub fn is_registry(text: &str) -> bool {
-    text.len() <= MAX_NAME && is_host(text) && parse_host(text).is_ok()
+    text.len() <= MAX_NAME && is_host(text) && is_host_name(text)
 }
 
 /// Whether the first part of a name is a host and not a part of the path.
@@ -164,12 +178,13 @@ fn is_host(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost"
 }
 
-fn parse_host(text: &str) -> Result<String, ImageError> {
-    let wrong = || ImageError::Host(text.to_owned());
+fn is_host_name(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (inside, rest) = rest.split_once(']').ok_or_else(wrong)?;
-            inside.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
+            let Some((inside, rest)) = rest.split_once(']') else { return false };
+            if inside.parse::<std::net::Ipv6Addr>().is_err() {
+                return false;
+            }
             (None, rest.strip_prefix(':').or(if rest.is_empty() { None } else { Some(rest) }))
         }
         None => match text.split_once(':') {
@@ -186,8 +201,7 @@ fn parse_host(text: &str) -> Result<String, ImageError> {
     let is_port = |port: &str| {
         port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
     };
-    let fits = name.is_none_or(|name| name.split('.').all(is_label)) && port.is_none_or(is_port);
-    if fits { Ok(text.to_owned()) } else { Err(wrong()) }
+    name.is_none_or(|name| name.split('.').all(is_label)) && port.is_none_or(is_port)
 }
 
 /// `[a-z0-9]+`, joined by `.`, `_`, `__` or any number of `-`.
@@ -200,26 +214,21 @@ fn is_component(part: &str) -> bool {
         .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-'))
 }
 
-fn parse_tag(tag: &str) -> Result<String, ImageError> {
+fn is_tag(tag: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let fits = tag.len() <= MAX_TAG
+    tag.len() <= MAX_TAG
         && tag.bytes().next().is_some_and(is_word)
-        && tag.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-');
-    if fits { Ok(tag.to_owned()) } else { Err(ImageError::Tag(tag.to_owned())) }
+        && tag.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
 }
 
-fn parse_digest(digest: &str) -> Result<String, ImageError> {
+fn is_digest(digest: &str) -> bool {
     let digits = match digest.split_once(':') {
         Some(("sha256", hex)) if hex.len() == 64 => hex,
         Some(("sha512", hex)) if hex.len() == 128 => hex,
         Some(_) | None => "",
     };
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if !digits.is_empty() && is_hex {
-        Ok(digest.to_owned())
-    } else {
-        Err(ImageError::Digest(digest.to_owned()))
-    }
+    !digits.is_empty() && is_hex
 }
 
 /// Whether an engine takes a name for the id of an image that it has: `sha256:…` and 64 digits.
@@ -342,6 +351,12 @@ mod tests {
             let wrong = ImageRef::parse(&text);
             assert!(wrong.is_err(), "{text:?} is {wrong:?}");
             let shown = wrong.unwrap_err().to_string();
+            let is_whole = shown.starts_with(&Quoted::new(&text).to_string());
+            let is_one_character = shown.contains(" is not in the name of an image");
+            assert!(
+                is_whole || is_one_character || !shown.starts_with('`'),
+                "{shown} shows a part of {text:?}"
+            );
             assert!(!shown.contains(char::is_control) && shown.len() < 400, "{shown:?}");
         }
     }

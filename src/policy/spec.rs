@@ -254,7 +254,7 @@ mod tests {
             },
         };
         let text = "verify_signatures: permissive\nallowed_registries: [ghcr.io]\nceilings: {cpu: 1.5, memory: 1g, pids: 9}\n\
-                    overrides: {network: [n], caps: [C], rootfs_writable: true, env_inheritance: true}\n";
+                    overrides: {network: [n], caps: [KILL], rootfs_writable: true, env_inheritance: true}\n";
         let full = Policy {
             profile: Profile::Permissive,
             source: ProfileSource::Environment,

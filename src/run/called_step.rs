@@ -18,6 +18,7 @@ use super::step_task::{Step, Work, argv, title};
 use super::workspace::Workspace;
 use crate::executor::Host;
 use crate::executor::container::{Network, WORKSPACE};
+use crate::model::Quoted;
 use crate::policy::{ContainerRequest, ImageRef, NO_NETWORK, invalid_image};
 use crate::script::{ContainerCall, HostError, StepResult};
 
@@ -41,7 +42,7 @@ pub(super) fn image_of(
         return Err(HostError::Denied(problem));
     }
     parsed.or_else(|error| {
-        containers.record(job, vec![invalid_image(subject, &error)])?;
+        containers.write_decisions(job, [invalid_image(subject, &error)])?;
         Err(HostError::Denied(error.to_string()))
     })
 }
@@ -120,8 +121,9 @@ impl CalledStep {
             parts.all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
         };
         let cwd = self.call.step.cwd.clone().map(below_workspace);
-        if let Some(cwd) = cwd.filter(|cwd| !is_below(cwd)) {
-            return Err(HostError::Refused(format!("`:cwd` {cwd:?} is not below the workspace")));
+        if cwd.is_some_and(|cwd| !is_below(&cwd)) {
+            let written = Quoted::new(self.call.step.cwd.as_deref().unwrap_or_default());
+            return Err(HostError::Refused(format!("`:cwd` {written} is not below the workspace")));
         }
         let request = request(&self.job, image, &self.call.options).map_err(HostError::Refused)?;
         self.containers.decide(&self.job, &request)?;

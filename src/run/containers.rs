@@ -19,6 +19,7 @@ use crate::policy::{
     decide_among, is_allowed, limits, told,
 };
 use crate::script::{HostError, Pull};
+use crate::secret::MARK;
 
 /// The longest that pulling an image may take.
 pub(super) const PULL_LIMIT: Duration = Duration::from_secs(1800);
@@ -34,6 +35,9 @@ const PULL_FAILED: &str = "image.pull.failed";
 
 /// The code of the problem that a container cannot be limited.
 const LIMITS_UNAVAILABLE: &str = "container.limits.unavailable";
+
+/// The shortest part of an image's name that is hidden when a secret reaches beyond it, in bytes.
+const MIN_PART: usize = 4;
 
 /// What containers of a run have in common.
 pub struct Containers {
@@ -123,7 +127,7 @@ impl Containers {
             return Ok(());
         }
         let declared = self.declared.get().map(Vec::as_slice).unwrap_or_default();
-        self.record(job, decide_among(self.policy_for(request), declared, request))?;
+        self.record(job, &request.image, decide_among(self.policy_for(request), declared, request))?;
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(known);
         Ok(())
     }
@@ -137,11 +141,33 @@ impl Containers {
         self.with_places.get_or_init(with_places)
     }
 
+    /// Writes decisions about a container of this image down.
+    ///
+    /// # Errors
+    /// One is a denial, or they cannot be written down.
+    pub(super) fn record(
+        &self,
+        job: &str,
+        image: &ImageRef,
+        decisions: Vec<Decision>,
+    ) -> Result<(), HostError> {
+        let decisions = decisions.into_iter().map(|decision| Decision {
+            reason: self.hide_parts(image, decision.reason),
+            hint: decision.hint.map(|hint| self.hide_parts(image, hint)),
+            ..decision
+        });
+        self.write_decisions(job, decisions)
+    }
+
     /// Writes decisions down.
     ///
     /// # Errors
     /// One is a denial, or they cannot be written down.
-    pub(super) fn record(&self, job: &str, decisions: Vec<Decision>) -> Result<(), HostError> {
+    pub(super) fn write_decisions(
+        &self,
+        job: &str,
+        decisions: impl IntoIterator<Item = Decision>,
+    ) -> Result<(), HostError> {
         let mut denied = Vec::new();
         for decision in decisions {
             if decision.verdict == Verdict::Deny {
@@ -151,6 +177,25 @@ impl Containers {
             written.map_err(|error| HostError::Broken(chain(&error)))?;
         }
         if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(told(&denied))) }
+    }
+
+    /// The text without the parts of an image's name that are seen nowhere in the name once it is redacted: they are
+    /// parts of a secret, which are not found by themselves.
+    fn hide_parts(&self, image: &ImageRef, text: String) -> String {
+        let written = image.to_string();
+        let shown = self.recorder.redact(&written);
+        if shown == written.as_str() {
+            return text;
+        }
+        let parts = [Some(image.registry()), Some(image.repository()), image.tag(), image.digest()];
+        let is_hidden =
+            |part: &&str| part.len() >= MIN_PART && written.contains(part) && !shown.contains(part);
+        let text = self.recorder.redact(&text).into_string();
+        parts
+            .into_iter()
+            .flatten()
+            .filter(is_hidden)
+            .fold(text, |text, part| text.replace(part, MARK).replace(&part.to_ascii_lowercase(), MARK))
     }
 
     /// The image that a request means, pulled if that has to be; looked for once in a run.
@@ -263,7 +308,7 @@ impl Containers {
         let (policy, subject) = (self.policy.clone(), request.subject.clone());
         let decided = tokio::task::spawn_blocking(move || check_signature(&policy, &subject, &image, &env));
         let decision = decided.await.map_err(|error| HostError::Broken(error.to_string()))?;
-        self.record(job, decision.into_iter().collect())
+        self.record(job, &request.image, decision.into_iter().collect())
     }
 
     /// Pulls an image; what the engine says about it is in the step's log.

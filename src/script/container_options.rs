@@ -2,7 +2,7 @@
 
 use super::host::Command;
 use super::option_value::OptionValue;
-use crate::model::suggest;
+use crate::model::{Quoted, suggest};
 
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -265,7 +265,7 @@ fn variables(value: &OptionValue) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut variables = Vec::new();
     for (name, value) in named {
         if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(format!("`:env`: {name:?} cannot be the name of a variable"));
+            return Err(format!("`:env`: {} cannot be the name of a variable", Quoted::new(name)));
         }
         variables.push((name.clone(), number_or_text("env", value)?.into_bytes()));
     }

@@ -2,11 +2,16 @@
 
 use mlua::{LuaString, Table, Value};
 
+use crate::model::escape_controls;
+
 /// Tables and lists inside each other, at most.
 const MAX_DEPTH: usize = 4;
 
 /// Items of one list or table that are read.
 const MAX_ITEMS: usize = 1000;
+
+/// The longest string that a message shows, in bytes.
+const MAX_SHOWN: usize = 60;
 
 /// The value of an option.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +41,7 @@ impl OptionValue {
     /// The value for a message: its type, and itself when it is short.
     pub fn kind(&self) -> String {
         match self {
-            OptionValue::Text(text) if text.len() <= 60 => format!("the string {text:?}"),
-            OptionValue::Text(_) => "a long string".to_owned(),
+            OptionValue::Text(text) => shown_string(text),
             OptionValue::Number(number) => format!("the number {number}"),
             OptionValue::Flag(flag) => format!("the boolean {flag}"),
             OptionValue::List(_) => "a list".to_owned(),
@@ -45,6 +49,15 @@ impl OptionValue {
             OptionValue::Planned(name) => format!("what `{name}` made"),
             OptionValue::Other(kind) => format!("a {kind}"),
         }
+    }
+}
+
+/// A string for a message: whole and as it was given, or not at all.
+pub(super) fn shown_string(text: &str) -> String {
+    if text.len() <= MAX_SHOWN {
+        format!("the string \"{}\"", escape_controls(text))
+    } else {
+        "a long string".to_owned()
     }
 }
 

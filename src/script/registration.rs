@@ -6,7 +6,7 @@
 
 use mlua::{Function, LuaString, Table, Value};
 
-use super::option_value::{OptionValue, planned};
+use super::option_value::{OptionValue, planned, shown_string};
 
 /// The most jobs of one pipeline.
 pub const MAX_JOBS: usize = 10_000;
@@ -235,8 +235,7 @@ fn kind(value: &Value) -> String {
         }
         Value::Boolean(flag) => format!("the boolean {flag}"),
         Value::String(name) => match name.to_str() {
-            Ok(name) if name.len() <= 60 => format!("the string {:?}", &*name),
-            Ok(_) => "a long string".to_owned(),
+            Ok(name) => shown_string(&name),
             Err(_) => "a string that is not UTF-8".to_owned(),
         },
         other => format!("a {}", other.type_name()),

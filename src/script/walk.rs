@@ -261,7 +261,7 @@ fn at(path: &[String]) -> String {
         return "the value".to_owned();
     }
     let path: String = path.concat();
-    Quoted::new(path.trim_start_matches('.')).to_string()
+    Quoted::new(path.strip_prefix('.').unwrap_or(&path)).to_string()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]

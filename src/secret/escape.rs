@@ -2,6 +2,8 @@
 //!
 //! A value without such bytes is its own escape. An escape is never shorter than the value.
 
+use crate::model::escape_controls;
+
 /// Every escaped form of a value, some of them equal.
 pub(super) fn all(value: &[u8]) -> Vec<Vec<u8>> {
     // Nobody escapes these; most tokens have no others.
@@ -15,6 +17,7 @@ pub(super) fn all(value: &[u8]) -> Vec<Vec<u8>> {
     forms.push(value.escape_ascii().collect());
     if let Ok(text) = str::from_utf8(value) {
         forms.extend(json(text).into_iter().map(String::into_bytes));
+        forms.push(escape_controls(text).into_bytes());
     }
     forms
 }

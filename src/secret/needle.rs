@@ -16,6 +16,9 @@ pub(super) const MIN_DERIVED: usize = 8;
 /// one is sought as it is, in base64, in hexadecimal and line by line.
 pub(super) const MAX_ESCAPED: usize = 64 * 1024;
 
+/// The longest value that is also sought from each of its `%` on.
+const MAX_FORMAT: usize = 512;
+
 /// Needles, and the places of the secrets they belong to.
 pub(super) type Owners = BTreeMap<Vec<u8>, BTreeSet<usize>>;
 
@@ -61,6 +64,9 @@ fn forms(value: &[u8]) -> BTreeSet<Vec<u8>> {
         forms.extend(case.into_iter().filter(|form| form.len() >= MIN_DERIVED));
         forms.insert(whole);
     }
+    if value.len() <= MAX_FORMAT {
+        forms.extend(mistaken_formats(value).into_iter().filter(|form| form.len() >= MIN_DERIVED));
+    }
     let value = with_line_feeds(value);
     let lines: Vec<&[u8]> = value.split(|byte| *byte == b'\n').map(without_return).collect();
     if lines.len() > 1 {
@@ -68,6 +74,7 @@ fn forms(value: &[u8]) -> BTreeSet<Vec<u8>> {
         forms.extend(joined.into_iter().filter(|form| form.len() >= MIN_DERIVED));
         for line in lines.into_iter().map(<[u8]>::trim_ascii).filter(|line| is_telling(line)) {
             forms.extend(escape::all(line));
+            forms.extend(encode::common(line).into_iter().filter(|form| form.len() >= MIN_DERIVED));
             forms.insert(line.to_vec());
         }
     }
@@ -88,6 +95,18 @@ fn wholes(value: &[u8]) -> Vec<Vec<u8>> {
         wholes.push(text.into_owned().into_bytes());
     }
     wholes
+}
+
+/// What Lua quotes of a format that it does not understand: `os.date` from a `%` on, `string.format` up to the letter
+/// after its flags and digits.
+fn mistaken_formats(value: &[u8]) -> Vec<Vec<u8>> {
+    let places = value.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    let tails = places.filter_map(|(place, _)| value.get(place..));
+    let parts = tails.flat_map(|tail| {
+        let after = tail.iter().skip(1).take_while(|byte| b"-+ #.0123456789".contains(byte)).count();
+        [Some(tail), tail.get(..after + 2)]
+    });
+    parts.flatten().map(<[u8]>::to_vec).collect()
 }
 
 /// The value with each written `\n` as a line feed: keys come so in one-line variables and inside JSON.

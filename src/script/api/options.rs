@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
-use crate::model::{parse_duration, suggest};
+use crate::model::{Quoted, parse_duration, suggest};
 
 use super::{bytes, kind, text};
 
@@ -109,7 +109,8 @@ impl<'a> Options<'a> {
                 return Err(format!("`:{name}` of {} has names as keys, got {}", self.of, kind(&key)));
             };
             if key.is_empty() || key.contains(['=', '\0']) {
-                return Err(format!("`:{name}` of {}: {key:?} cannot be the name of a variable", self.of));
+                let key = Quoted::new(&key);
+                return Err(format!("`:{name}` of {}: {key} cannot be the name of a variable", self.of));
             }
             let Some(bytes) = argument(&value) else {
                 return Err(format!(

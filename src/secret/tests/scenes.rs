@@ -57,6 +57,31 @@ fn a_many_line_value_in_every_layout() {
 }
 
 #[test]
+fn lines_of_a_value_that_are_encoded_one_by_one_are_found() {
+    let redactor = redactor(&[PEM.as_bytes()]);
+    for line in PEM.lines() {
+        let padded = STANDARD.encode(format!("user:{line}\n"));
+        assert_eq!(redactor.text(&format!("[{}]", STANDARD.encode(line))), "[<redacted>]");
+        assert!(redactor.text(&padded).contains("<redacted>"), "{padded}");
+        let hex: String = line.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(redactor.text(&format!("[{hex}]")), "[<redacted>]");
+    }
+}
+
+#[test]
+fn what_quire_and_lua_quote_of_a_value_is_found() {
+    let redactor = redactor(&[b"a\x1b%Q7\"'\\\nfG3\r", b"pass%0-123456kword"]);
+    let quoted = crate::model::Quoted::new("x a\u{1b}%Q7\"'\\\nfG3\r y").to_string();
+    assert_eq!(redactor.text(&quoted), "`x <redacted> y`");
+    let of_date = "(invalid conversion specifier '%0-123456kword')";
+    assert_eq!(redactor.text(of_date), "(invalid conversion specifier '<redacted>')");
+    assert_eq!(
+        redactor.text("invalid conversion '%0-123456k' to 'format'"),
+        "invalid conversion '<redacted>' to 'format'"
+    );
+}
+
+#[test]
 fn a_key_inside_a_json_secret_is_found_when_it_is_taken_out() {
     let document = serde_json::json!({"type": "x", "private_key": PEM}).to_string();
     let redactor = redactor(&[document.as_bytes()]);

@@ -36,9 +36,11 @@ pub(super) const ENCODINGS: &[Encoding] = &[
         String::from_utf8_lossy(value).replace("\r\n", "\n").replace('\n', "\r\n").into_bytes()
     }),
     ("each line", |value, random| each_line(value, random)),
+    ("each line in base64", |value, random| line_by_line(value, |line| base64(line, random))),
+    ("each line in hex", |value, _| line_by_line(value, |line| hex(line, false, ""))),
 ];
 
-/// Forms that are found since colours, invisible characters and dumps are read past.
+/// Forms that are found because colours, invisible characters, control characters and wraps are read past.
 pub(super) const THROUGH_NOISE: &[Encoding] = &[
     ("wrapped", wrapped),
     ("grep --color", |value, random| inside(value, "\u{1b}[01;31m\u{1b}[K", "\u{1b}[m\u{1b}[K", random)),
@@ -46,15 +48,15 @@ pub(super) const THROUGH_NOISE: &[Encoding] = &[
     ("invisible", |value, random| between(value, &INVISIBLE, random)),
     ("control", |value, random| between(value, &CONTROL, random)),
     ("base64 coloured", |value, random| between(&base64(value, random), &COLOURS, random)),
-    ("od -tx1", |value, random| dump(value, 16, &od_line, random)),
     ("od -An -tx1", |value, random| dump(value, 16, &|_, bytes| hex_with(bytes, " ", " "), random)),
-    ("xxd", |value, random| dump(value, 16, &xxd_line, random)),
-    ("hexdump -C", |value, random| dump(value, 16, &hexdump_line, random)),
     ("xxd -p", |value, random| dump(value, 30, &|_, bytes| hex_with(bytes, "", ""), random)),
 ];
 
 /// Forms of dumps that are not said to be found.
 pub(super) const MORE_DUMPS: &[Encoding] = &[
+    ("od -tx1", |value, random| dump(value, 16, &od_line, random)),
+    ("xxd", |value, random| dump(value, 16, &xxd_line, random)),
+    ("hexdump -C", |value, random| dump(value, 16, &hexdump_line, random)),
     ("od -c", |value, random| dump(value, 16, &od_c_line, random)),
     ("od -x", |value, random| dump(value, 16, &od_x_line, random)),
     ("xxd -u", |value, random| dump(value, 16, &|at, bytes| xxd_line(at, bytes).to_uppercase(), random)),
@@ -158,6 +160,11 @@ fn each_line(value: &[u8], random: &mut Random) -> Vec<u8> {
     let before = *random.pick(&["| ", "    12\t", "> ", "2026-11-29T10:00:00Z stdout F ", "+ "]);
     let text = String::from_utf8_lossy(value).into_owned();
     text.split('\n').map(|line| format!("{before}{line}\n")).collect::<String>().into_bytes()
+}
+
+/// As a loop over the lines of a text encodes it.
+fn line_by_line(value: &[u8], mut encode: impl FnMut(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    value.split(|byte| *byte == b'\n').flat_map(|line| [encode(line), b"\n".to_vec()].concat()).collect()
 }
 
 /// A part between two codes.

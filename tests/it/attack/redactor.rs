@@ -3,7 +3,7 @@
 use quire::model::SecretName;
 use quire::secret::Redactor;
 
-use super::encodings::{ENCODINGS, Encoding};
+use super::encodings::{ENCODINGS, Encoding, THROUGH_NOISE};
 use super::leaks::Leaks;
 use super::{Attack, Count, Harm, Random, values};
 
@@ -20,6 +20,12 @@ fn no_text_keeps_a_part_of_a_value() {
         let values: Vec<Vec<u8>> = (0..random.between(1, 4)).map(|_| values::any(&mut random)).collect();
         let redactor = redactor_of(&values);
         let leaks = Leaks::of(values.iter().map(Vec::as_slice));
+        for value in &values {
+            attack.count(Count::Inputs, 1);
+            if let Some(problem) = cut_off(&redactor, value, &mut random) {
+                attack.harm(Harm::Leak, &problem);
+            }
+        }
         for _ in 0..TEXTS {
             let pieces = pieces_of(&values, &mut random);
             let text: Vec<u8> = pieces.iter().flat_map(|(_, bytes)| bytes).copied().collect();
@@ -31,6 +37,18 @@ fn no_text_keeps_a_part_of_a_value() {
         }
     }
     attack.finish();
+}
+
+/// An output that ends in the middle of a value shows at most 3 bytes of it.
+fn cut_off(redactor: &Redactor, value: &[u8], random: &mut Random) -> Option<String> {
+    if value.len() < 5 {
+        return None;
+    }
+    let head = &value[..random.between(4, value.len() - 1)];
+    let text = [b"x: ", head].concat();
+    let out = redacted(redactor, &text, random);
+    let is_shown = out.windows(4).any(|window| window == &head[..4]);
+    is_shown.then(|| format!("{} of {} at the end: {}", head.len(), value.escape_ascii(), out.escape_ascii()))
 }
 
 /// The piece that leaks by itself, or all of them.
@@ -72,7 +90,8 @@ fn encoded(value: &[u8], random: &mut Random) -> Piece {
     if value.len() < 8 {
         return ("plain", value.to_vec());
     }
-    let (name, write): &Encoding = random.pick(ENCODINGS);
+    let all: Vec<&Encoding> = ENCODINGS.iter().chain(THROUGH_NOISE).collect();
+    let (name, write) = random.pick(&all);
     (name, write(value, random))
 }
 

@@ -53,7 +53,7 @@ async fn wrong_calls_are_refused_before_the_host_sees_them() {
         ("sh('a', {'x'})", "the options of sh have names, got a number as a key"),
         ("sh('a', {env = 3})", "`:env` of sh wants a table of strings, got a number"),
         ("sh('a', {env = {A = {}}})", "`:env` of sh wants a string for `A`, got a table"),
-        ("sh('a', {env = {['A=B'] = 'x'}})", "`:env` of sh: \"A=B\" cannot be the name of a variable"),
+        ("sh('a', {env = {['A=B'] = 'x'}})", "`:env` of sh: `A=B` cannot be the name of a variable"),
         ("sh('a', {env = {A = '\\0'}})", "`:env` of sh: the value of `A` must not have a NUL byte"),
         ("sh('a', {cwd = 3})", "`:cwd` of sh wants a string of UTF-8, got a number"),
         ("sh('a', {input = {}})", "`:input` of sh wants a string, got a table"),
