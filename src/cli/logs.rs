@@ -27,6 +27,11 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     let row = find_run(data, run)?;
     let run_dir = data.run(&row.repo, row.number);
     let record = RunRecord::try_read(&run_dir).map_err(|error| Failure::broken(&error))?;
+    if row.started_at.is_some() && !record.is_opened {
+        let message = format!("the record of {run} is missing: there is no journal in {}", run_dir.display());
+        let hint = "quire doctor checks the data folder; after a repository was renamed by hand, rename its folder in `runs`";
+        return Err(Failure::new(Code::Broken, message).hint(hint));
+    }
     if let Some(job) = &options.job
         && !record.jobs.iter().any(|known| known.id == *job)
     {

@@ -161,7 +161,12 @@ impl RunRecord {
     pub fn apply(&mut self, record: Record) {
         let time = record.t;
         if self.outcome.is_some() && !matches!(record.fact, Fact::RunOpened { .. }) {
+            let was_tampered = self.is_tampered;
             self.reopen();
+            if is_interruption(&record.fact) {
+                // The server's word about a runner that was killed at its end. Nothing gets green by it.
+                self.is_tampered = was_tampered;
+            }
         }
         match record.fact {
             Fact::RunOpened { .. } => *self = RunRecord { is_opened: true, ..RunRecord::default() },
@@ -212,13 +217,9 @@ impl RunRecord {
         }
     }
 
-    /// Takes note that the process that led the run did not end as one that has written its end: a green end is not its own.
-    pub fn doubt_green(&mut self) {
-        if self.outcome.is_some_and(is_green) {
-            self.is_tampered = true;
-            self.outcome = Some(Outcome::Failed);
-            self.reason = Some(tampered(Some("the runner was killed")));
-        }
+    /// Whether the run has ended well, as far as its journal says.
+    pub fn is_green(&self) -> bool {
+        self.outcome.is_some_and(is_green)
     }
 
     /// Takes an end back that something stands after: the runner has not written it.
@@ -376,6 +377,11 @@ impl StepRecord {
 /// Whether an outcome is a good one.
 fn is_green(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Passed | Outcome::Skipped)
+}
+
+/// Whether a fact is the end of an interrupted run.
+fn is_interruption(fact: &Fact) -> bool {
+    matches!(fact, Fact::RunEnded { outcome, .. } if outcome == Outcome::Interrupted.as_str())
 }
 
 /// The reason of a run whose journal another process has written to.

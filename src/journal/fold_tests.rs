@@ -110,6 +110,10 @@ fn an_end_that_something_follows_does_not_count() {
     // A process that outlives the run writes last: not green either.
     let run = fold([whole, vec![passed()]].concat());
     assert_eq!(run.outcome, Some(Outcome::Failed));
+    // The server's word about a runner that was killed at its end: neither green nor anybody's forgery.
+    let interrupted = || Fact::RunEnded { outcome: "interrupted".into(), reason: None };
+    let run = fold([began(), vec![job_ended("passed"), passed(), interrupted()]].concat());
+    assert_eq!((run.outcome, run.is_tampered), (Some(Outcome::Interrupted), false));
     // The end of a job in its place.
     let run = fold([began(), vec![job_ended("passed"), job_ended("failed"), failed()]].concat());
     assert_eq!((run.jobs[0].outcome, run.is_tampered), (Some(Outcome::Failed), true));

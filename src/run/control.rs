@@ -23,6 +23,9 @@ pub const MAX_MESSAGE: u64 = 64 * 1024;
 /// How long a runner may take to answer; it may be starting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a runner waits after a connection that it could not take.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// How a runner begins to tell its server, over the socket pair that it inherited, why it could not begin its run.
 pub const NOT_STARTED: &str = "not started: ";
 
@@ -96,7 +99,15 @@ pub(super) fn listen(control: Control, events: mpsc::Sender<Outside>) -> io::Res
     let control = tokio::net::UnixListener::from_std(control)?;
     tokio::spawn(async move {
         loop {
-            let Ok((stream, _)) = control.accept().await else { return };
+            let stream = match control.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // No descriptor is free, or the other side has gone: later ones must be heard all the same.
+                    tracing::warn!(%error, "a message to the run could not be taken");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                    continue;
+                }
+            };
             let events = events.clone();
             tokio::spawn(async move {
                 match hear(stream).await {

@@ -41,6 +41,7 @@ use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
 use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues};
+use crate::sys::folder::Folder;
 use crate::sys::handover;
 use crate::sys::inotify::Inotify;
 use crate::sys::lock::LockFile;
@@ -161,7 +162,7 @@ fn hide_memory() {
 fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
     let run_dir = Path::new(&spec.run_dir);
-    log_errors_to(&run_dir.join("runner.log"));
+    log_errors_to(run_dir);
     // What an attempt left that never began: its logs are of nothing.
     remove_tree(&run_dir.join(LOG_FOLDER)).map_err(|left| RunnerError::Spec(left.into()))?;
     let secrets = SecretValues::load(&spec.secrets);
@@ -248,9 +249,8 @@ fn end(recorder: &Recorder, (outcome, reason): Ended) -> Result<(), RunnerError>
 }
 
 /// Sends what the runner has to say about itself to a file of the run: the server's terminal may be gone.
-fn log_errors_to(path: &Path) {
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    if let Ok(file) = file {
+fn log_errors_to(run_dir: &Path) {
+    if let Ok(file) = Folder::open(run_dir).and_then(|folder| folder.append("runner.log", 0o666)) {
         let _stays_as_it_is = rustix::stdio::dup2_stderr(file.as_fd()).is_err();
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct RunnerLimits {
     has_slot: bool,
     has_begun: bool,
     evaluation: Option<Instant>,
+    /// Whether a slot that was given during the evaluation is to be told once more when that has ended.
+    go_again: bool,
     slow: Option<Instant>,
     answer: Option<(Instant, Message)>,
     stop: Option<(Instant, StopReason)>,
@@ -56,6 +58,7 @@ impl RunnerLimits {
             has_slot,
             has_begun: false,
             evaluation: Some(now + EVALUATION_LIMIT),
+            go_again: false,
             slow: Some(now + SLOW_AFTER),
             answer: None,
             stop: None,
@@ -71,7 +74,10 @@ impl RunnerLimits {
             self.answer = Some((now + ANSWER_LIMIT, message.clone()));
         }
         match message {
-            Message::Go {} => self.has_slot = true,
+            Message::Go {} => {
+                self.has_slot = true;
+                self.go_again = self.evaluation.is_some();
+            }
             Message::Stop { reason: reason @ StopReason::Cancelled { .. } } => {
                 self.stop = Some((now + STOP_LIMIT, reason.clone()));
             }
@@ -106,6 +112,16 @@ impl RunnerLimits {
             (self.answer, self.stop, self.run) = (None, None, None);
             self.exit.get_or_insert(now + EXIT_LIMIT);
         }
+    }
+
+    /// Whether the runner has to be told of its slot once more: it was told during the evaluation, when no answer is
+    /// expected, and has begun nothing since. True once; a runner that hears it twice ignores the second.
+    pub(super) fn must_repeat_go(&mut self) -> bool {
+        let is_due = self.go_again && self.evaluation.is_none();
+        if is_due {
+            self.go_again = false;
+        }
+        is_due && !self.has_begun && self.exit.is_none()
     }
 
     /// Whether the pipeline has been under evaluation for so long that others should not wait for it; true once.
@@ -220,6 +236,25 @@ mod tests {
         limits.saw(&evaluated(), now);
         assert_eq!(limits.next(), Some(now + HOUR + OVERTIME));
         assert_eq!(limits.exceeded(now + HOUR + OVERTIME).unwrap().outcome, Outcome::TimedOut);
+    }
+
+    #[test]
+    fn a_slot_that_was_given_during_the_evaluation_is_told_again_after_it() {
+        let now = Instant::now();
+        let mut limits = RunnerLimits::new(HOUR, false, now);
+        limits.sent(&Message::Go {}, now);
+        assert!(!limits.must_repeat_go(), "it still evaluates");
+        limits.saw(&evaluated(), now);
+        assert!(limits.must_repeat_go() && !limits.must_repeat_go());
+        limits.sent(&Message::Go {}, now);
+        assert!(!limits.must_repeat_go());
+        assert_eq!(limits.exceeded(now + ANSWER_LIMIT).unwrap().outcome, Outcome::Interrupted);
+
+        let mut begun = RunnerLimits::new(HOUR, false, now);
+        begun.sent(&Message::Go {}, now);
+        let started = RunRecord { started_at: Some("2026-11-29T20:00:00.000Z".to_owned()), ..evaluated() };
+        begun.saw(&started, now);
+        assert!(!begun.must_repeat_go(), "its jobs have begun");
     }
 
     #[test]

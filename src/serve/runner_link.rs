@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
@@ -14,6 +14,9 @@ use crate::run::{MAX_MESSAGE, Message, NOT_STARTED, tell};
 
 /// Answers of a found runner that may wait to be read.
 const MAX_ANSWERS: usize = 16;
+
+/// How long a runner may leave a message in a full socket.
+const SEND_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long the last words of a runner that is gone are waited for.
 const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
@@ -56,8 +59,12 @@ impl RunnerLink {
             RunnerLink::Inherited { writer, .. } => {
                 let mut line = serde_json::to_vec(message).unwrap_or_default();
                 line.push(b'\n');
-                if let Err(error) = writer.try_write(&line) {
-                    tracing::debug!(%error, "a runner cannot be told anything");
+                // Waits for the socket: a fresh one is not known to be writable, and what is not written is lost.
+                let sent = tokio::time::timeout(SEND_LIMIT, writer.write_all(&line)).await;
+                match sent {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(%error, "a runner cannot be told anything"),
+                    Err(_) => tracing::warn!("a runner takes no messages"),
                 }
             }
             RunnerLink::Socket { run_dir, answers } => {

@@ -3,12 +3,17 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
+use super::folder::open_regular;
 use super::process::{Pid, own_pid, parse_pid};
+
+/// A lock file in a run's folder can have been replaced by a link or a FIFO.
+const NO_LINK: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
 /// The longest content of a lock file that is looked at, in bytes.
 const MAX_HOLDER: u64 = 32;
@@ -25,7 +30,13 @@ impl LockFile {
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
     pub fn try_acquire(path: &Path) -> io::Result<Option<LockFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(NO_LINK.bits().cast_signed())
+            .open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(LockFile { file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -38,10 +49,8 @@ impl LockFile {
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
     pub fn try_acquire_existing(path: &Path) -> io::Result<Option<LockFile>> {
-        use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let opened =
-            OpenOptions::new().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path);
+        let flags = NO_LINK.bits().cast_signed();
+        let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
         let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -96,7 +105,7 @@ impl LockFile {
 /// The file could not be read; a missing one is `None`.
 pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
     let mut content = Vec::new();
-    match File::open(path) {
+    match open_regular(path) {
         Ok(file) => file.take(MAX_HOLDER).read_to_end(&mut content)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -110,7 +119,7 @@ pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
 /// # Errors
 /// The file could not be opened.
 pub fn is_held(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -126,6 +135,19 @@ pub fn is_held(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_file_that_was_replaced_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+            .unwrap();
+        assert!(is_held(&fifo).is_err() && holder_pid(&fifo).is_err());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+        assert!(LockFile::try_acquire(&link).is_err() && is_held(&link).is_err());
+        assert!(!folder.path().join("elsewhere").exists());
+    }
 
     #[test]
     fn one_holder_at_a_time_and_free_afterwards() {
