@@ -4,13 +4,15 @@
 //! - `automaton.rs` finds all of them in one walk over the bytes;
 //! - `fold.rs` lets that walk step over gaps (white space, colours, what `sequence.rs` knows), so that a wrapped form is the
 //!   same needle as an unwrapped one;
+//! - `dump.rs` reads lines of hex dumps in the forms of `dump_form.rs`, and seeks the parts of values that `window.rs` knows;
 //! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all;
 //! - `redacted_text.rs` is a text that has passed: the only one that is shortened.
 //!
 //! Invariants:
 //! - The result depends on the bytes alone, not on how they were cut into chunks.
 //! - Ranges that overlap or touch become one [`MARK`], so neither a tail nor the number of matches is shown.
-//! - Each byte is looked at once; what is held back is a live beginning of a needle and nothing else.
+//! - Each byte is looked at once; what is held back is a live beginning of a needle, or of a part of a value in a dump, and
+//!   nothing else.
 //!
 //! Why an automaton of our own, and why two of them. A form wrapped at 76 columns may have its first break after
 //! any of its bytes, which would be 76 needles for each base64 form, and 64 (`openssl`), 60 (`xxd -p`) and indented
@@ -25,6 +27,8 @@
 //! most 4 bits of the value at each end). The needles live in memory as long as the redactor, and are not wiped.
 
 mod automaton;
+mod dump;
+mod dump_form;
 mod encode;
 mod escape;
 mod fold;
@@ -36,6 +40,7 @@ mod sequence;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues, lend, read_value};
 pub use redacted_text::RedactedText;

@@ -29,6 +29,8 @@ pub(super) struct Needles {
     pub(super) verbatim: Owners,
     /// Sought in the text without its gaps.
     pub(super) folded: Owners,
+    /// Values and the places of their secrets; their parts are sought in dumps.
+    pub(super) dumped: Vec<(Vec<u8>, usize)>,
 }
 
 impl Needles {
@@ -44,6 +46,8 @@ impl Needles {
                 self.folded.entry(folded).or_default().insert(owner);
             }
         }
+        let values = wholes(value).into_iter().chain([with_line_feeds(value)]);
+        self.dumped.extend(values.map(|value| (value, owner)));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::secret::RedactStream;
 use crate::secret::RedactedText;
 use crate::secret::automaton::Automaton;
 use crate::secret::needle::{MIN_VALUE, Needles};
+use crate::secret::window::Windows;
 
 /// What stands where a secret was.
 pub const MARK: &str = "<redacted>";
@@ -53,6 +54,8 @@ pub(super) struct Known {
     pub(super) verbatim: Automaton,
     /// Needles sought in the text without its line breaks.
     pub(super) folded: Automaton,
+    /// Parts of values, sought in dumps.
+    pub(super) windows: Windows,
     unmasked: Vec<SecretName>,
 }
 
@@ -71,7 +74,8 @@ impl Redactor {
             }
         }
         let (verbatim, folded) = (Automaton::new(&needles.verbatim), Automaton::new(&needles.folded));
-        Redactor(Arc::new(Known { names, verbatim, folded, unmasked }))
+        let windows = Windows::new(needles.dumped.iter().map(|(value, owner)| (&**value, *owner)));
+        Redactor(Arc::new(Known { names, verbatim, folded, windows, unmasked }))
     }
 
     /// A redactor that knows no secret.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::model::SecretName;
 use crate::secret::automaton::{Automaton, State};
+use crate::secret::dump::Dump;
 use crate::secret::fold::Folded;
 use crate::secret::redactor::{Known, MARK, Redacted};
 
@@ -20,6 +21,7 @@ pub struct RedactStream {
     known: Arc<Known>,
     verbatim: State,
     folded: Folded,
+    dump: Dump,
     /// Bytes that came so far.
     read: u64,
     /// What is not decided yet; its first byte is number `held_from` of the stream.
@@ -52,6 +54,7 @@ impl RedactStream {
             known,
             verbatim: State::default(),
             folded: Folded::default(),
+            dump: Dump::default(),
             read: 0,
             held: VecDeque::new(),
             held_from: 0,
@@ -78,12 +81,13 @@ impl RedactStream {
     /// The beginning of a needle that the output ends with is masked when it has 4 bytes or more: a step that was killed,
     /// or a text that was cut, ends within a value.
     pub fn finish(&mut self) -> Redacted {
+        self.scan_dump(&Arc::clone(&self.known), None);
         let cut = self.cut_value();
         if cut > 0 {
             self.mask(self.read - cut);
         }
         let rest = self.release(self.read);
-        (self.verbatim, self.folded) = (State::default(), Folded::default());
+        (self.verbatim, self.folded, self.dump) = (State::default(), Folded::default(), Dump::default());
         (self.read, self.held_from, self.after_mark) = (0, 0, false);
         rest
     }
@@ -109,13 +113,21 @@ impl RedactStream {
     pub(super) fn cut_value(&self) -> u64 {
         let verbatim = self.known.verbatim.telling(self.verbatim);
         let folded = self.folded.telling_from(&self.known.folded, MIN_LIVE);
-        self.read - self.first_of(verbatim, folded, MIN_LIVE)
+        let dump = self.dump.cut_from(&self.known.windows, MIN_LIVE);
+        self.read - self.first_of(verbatim, [folded, dump], MIN_LIVE)
     }
 
     fn scan(&mut self, chunk: &[u8]) {
         let known = Arc::clone(&self.known);
+        let has_windows = !known.windows.is_empty();
         for byte in chunk {
+            if has_windows && (*byte == b'\n' || self.dump.is_reading()) {
+                self.scan_dump(&known, Some(*byte));
+            }
             self.read += 1;
+            if self.dump.is_touched() {
+                self.mask(self.read - 1);
+            }
             self.verbatim = known.verbatim.next(self.verbatim, *byte);
             if self.verbatim.has_match() {
                 let len = longest(&known.verbatim, self.verbatim);
@@ -126,6 +138,31 @@ impl RedactStream {
                 self.mask(self.folded.start_of(longest(&known.folded, state)));
                 note(&known, &known.folded, state, &mut self.seen.folded, &mut self.found);
             }
+        }
+    }
+
+    /// Reads one byte as one of a dump, or the end of the output. What is found ends before it.
+    fn scan_dump(&mut self, known: &Known, byte: Option<u8>) {
+        let mut first: Option<u64> = None;
+        let found = |window, start| {
+            let mut owners = known.windows.owners(window).peekable();
+            let is_part = owners.peek().is_some();
+            if is_part {
+                first = Some(first.map_or(start, |first| first.min(start)));
+            }
+            for name in owners.filter_map(|owner| known.names.get(owner)) {
+                if !self.found.contains(name) {
+                    self.found.insert(name.clone());
+                }
+            }
+            is_part
+        };
+        match byte {
+            Some(byte) => self.dump.read(byte, self.read, found),
+            None => self.dump.end(found),
+        }
+        if let Some(first) = first {
+            self.mask(first);
         }
     }
 
@@ -144,15 +181,16 @@ impl RedactStream {
     /// The first byte of the stream that may belong to a needle of which `min_live` bytes or more were read.
     fn decided(&self, min_live: usize) -> u64 {
         let folded = self.folded.live_from(&self.known.folded, min_live);
-        self.first_of(self.known.verbatim.live(self.verbatim), folded, min_live)
+        let dump = self.dump.live_from(&self.known.windows, min_live);
+        self.first_of(self.known.verbatim.live(self.verbatim), [folded, dump], min_live)
     }
 
-    fn first_of(&self, verbatim: usize, folded: Option<u64>, min_live: usize) -> u64 {
+    fn first_of(&self, verbatim: usize, others: [Option<u64>; 2], min_live: usize) -> u64 {
         let mut decided = self.read;
         if verbatim >= min_live {
             decided = decided.min(self.read.saturating_sub(verbatim as u64));
         }
-        decided.min(folded.unwrap_or(self.read))
+        others.into_iter().flatten().fold(decided, u64::min)
     }
 
     /// Takes what stands before `decided` out of what is held.

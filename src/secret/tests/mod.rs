@@ -1,5 +1,6 @@
 //! Redaction against a slow oracle, and against the real encoders.
 
+mod dumps;
 mod oracle;
 mod properties;
 mod scenes;

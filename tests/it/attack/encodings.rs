@@ -40,7 +40,7 @@ pub(super) const ENCODINGS: &[Encoding] = &[
     ("each line in hex", |value, _| line_by_line(value, |line| hex(line, false, ""))),
 ];
 
-/// Forms that are found because colours, invisible characters, control characters and wraps are read past.
+/// Forms that are found because colours, invisible characters, control characters, wraps and columns are read past.
 pub(super) const THROUGH_NOISE: &[Encoding] = &[
     ("wrapped", wrapped),
     ("grep --color", |value, random| inside(value, "\u{1b}[01;31m\u{1b}[K", "\u{1b}[m\u{1b}[K", random)),
@@ -49,18 +49,14 @@ pub(super) const THROUGH_NOISE: &[Encoding] = &[
     ("control", |value, random| between(value, &CONTROL, random)),
     ("base64 coloured", |value, random| between(&base64(value, random), &COLOURS, random)),
     ("od -An -tx1", |value, random| dump(value, 16, &|_, bytes| hex_with(bytes, " ", " "), random)),
-    ("xxd -p", |value, random| dump(value, 30, &|_, bytes| hex_with(bytes, "", ""), random)),
-];
-
-/// Forms of dumps that are not said to be found.
-pub(super) const MORE_DUMPS: &[Encoding] = &[
     ("od -tx1", |value, random| dump(value, 16, &od_line, random)),
-    ("xxd", |value, random| dump(value, 16, &xxd_line, random)),
-    ("hexdump -C", |value, random| dump(value, 16, &hexdump_line, random)),
     ("od -c", |value, random| dump(value, 16, &od_c_line, random)),
     ("od -x", |value, random| dump(value, 16, &od_x_line, random)),
+    ("xxd", |value, random| dump(value, 16, &xxd_line, random)),
     ("xxd -u", |value, random| dump(value, 16, &|at, bytes| xxd_line(at, bytes).to_uppercase(), random)),
+    ("xxd -p", |value, random| dump(value, 30, &|_, bytes| hex_with(bytes, "", ""), random)),
     ("xxd -i", |value, random| dump(value, 12, &|_, bytes| hex_with(bytes, "  0x", ", 0x"), random)),
+    ("hexdump -C", |value, random| dump(value, 16, &hexdump_line, random)),
 ];
 
 const COLOURS: [&str; 8] = [
@@ -189,12 +185,12 @@ fn between(value: &[u8], noise: &[&str], random: &mut Random) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// A dump in lines of a width; the value begins at any place of the first one.
+/// A dump in lines of a width, on lines of its own; the value begins at any place of the first one.
 fn dump(value: &[u8], width: usize, line: &dyn Fn(usize, &[u8]) -> String, random: &mut Random) -> Vec<u8> {
     let before = random.below(width);
     let text = [&vec![b'.'; before], value, b"\n"].concat();
     let lines = text.chunks(width).enumerate().map(|(number, bytes)| line(number * width, bytes) + "\n");
-    lines.collect::<String>().into_bytes()
+    std::iter::once("\n".to_owned()).chain(lines).collect::<String>().into_bytes()
 }
 
 fn od_line(at: usize, bytes: &[u8]) -> String {
