@@ -1,7 +1,7 @@
 //! The redactor by itself: thousands of texts a second, cut anywhere, with silences.
 
 use quire::model::SecretName;
-use quire::secret::Redactor;
+use quire::secret::{MARK, Redactor};
 
 use super::encodings::{ENCODINGS, Encoding, THROUGH_NOISE};
 use super::leaks::Leaks;
@@ -41,7 +41,8 @@ fn no_text_keeps_a_part_of_a_value() {
 
 /// An output that ends in the middle of a value shows at most 3 bytes of it.
 fn cut_off(redactor: &Redactor, value: &[u8], random: &mut Random) -> Option<String> {
-    if value.len() < 5 {
+    // The armour of a key is no secret.
+    if value.len() < 5 || value.starts_with(b"-----") {
         return None;
     }
     let head = &value[..random.between(4, value.len() - 1)];
@@ -109,5 +110,21 @@ fn redacted(redactor: &Redactor, text: &[u8], random: &mut Random) -> Vec<u8> {
         rest = after;
     }
     out.extend(stream.finish().into_bytes());
+    without_marks(&out)
+}
+
+/// Without the marks: their first character could be taken for the next one of a value.
+fn without_marks(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        rest = rest.strip_prefix(MARK.as_bytes()).map_or(after, |after| {
+            out.push(b'\n');
+            after
+        });
+        if rest.len() == after.len() {
+            out.push(*first);
+        }
+    }
     out
 }
