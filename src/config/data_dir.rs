@@ -99,6 +99,18 @@ impl DataDir {
         RepoName::parse(relative).ok().filter(|name| name.folder().as_os_str() == relative)
     }
 
+    /// Where the repository lies by now that lay at this path when the data folder was elsewhere; nothing when this data
+    /// folder has none of its name.
+    pub fn moved_repository(&self, git_dir: &Path) -> Option<PathBuf> {
+        let mut above: Vec<&Path> = git_dir.ancestors().filter(|folder| folder.ends_with("repos")).collect();
+        // The outermost first: what is below it can be a group of that name.
+        above.reverse();
+        let below = above.into_iter().filter_map(|repos| git_dir.strip_prefix(repos).ok());
+        below
+            .map(|relative| self.repos().join(relative))
+            .find(|path| self.repo_name(path).is_some() && path.is_dir())
+    }
+
     /// The folder of all runs of a repository.
     pub fn runs(&self, name: &RepoName) -> PathBuf {
         self.0.join("runs").join(name.folder())
@@ -188,5 +200,21 @@ mod tests {
         assert_eq!(data.repo_name(&repo).unwrap().as_str(), "g/repos");
         assert_eq!(data.repo_name(&folder.path().join("repos/x")), None);
         assert_eq!(data.repo_name(&folder.path().join("repos/../x.git")), None);
+    }
+
+    #[test]
+    fn a_repository_is_found_where_the_data_folder_was_moved_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().join("repos"));
+        let repos = ["a", "repos/a"].map(|name| data.repo(&RepoName::parse(name).unwrap()));
+        repos.iter().for_each(|repo| std::fs::create_dir_all(repo).unwrap());
+        let [single, grouped] = repos;
+        let moved = |path: &str| data.moved_repository(Path::new(path));
+        assert_eq!(moved("/old/repos/a.git"), Some(single.clone()));
+        assert_eq!(moved("/srv/repos/old/data/repos/a.git"), Some(single));
+        assert_eq!(moved("/old/repos/repos/a.git"), Some(grouped));
+        for other in ["/old/repos/b.git", "/old/repos/../a.git", "/old/repos/a", "/old/a.git", "a.git"] {
+            assert_eq!(moved(other), None, "{other}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot};
@@ -37,7 +38,8 @@ pub async fn take_spool(app: &App) -> Vec<OpenPush> {
         })
     });
     let mut pushes = Vec::new();
-    while let Some((frame, answer)) = receiver.recv().await {
+    while let Some((mut frame, answer)) = receiver.recv().await {
+        find_moved(app, &mut frame);
         let taken = match take_intent(app, &frame).await {
             Ok(push) => {
                 pushes.push(push);
@@ -60,6 +62,18 @@ pub async fn take_spool(app: &App) -> Vec<OpenPush> {
     let drained = draining.await.map_err(io::Error::other).and_then(|drained| drained);
     note(app, drained);
     pushes
+}
+
+/// Puts the path that the repository has by now into an intent that names none of this data folder: the folder was
+/// moved. Version 0.1.0 left the path alone, without the id of the repository.
+fn find_moved(app: &App, frame: &mut IntentFrame) {
+    let git_dir = Path::new(&frame.git_dir);
+    if frame.repo.is_none() && app.data.repo_name(git_dir).is_none() {
+        let moved = app.data.moved_repository(git_dir);
+        if let Some(path) = moved.and_then(|path| path.into_os_string().into_string().ok()) {
+            frame.git_dir = path;
+        }
+    }
 }
 
 /// Notes what came of reading the spool, and logs it when it is news.
@@ -87,7 +101,7 @@ fn note(app: &App, drained: io::Result<Drained>) {
 }
 
 /// The state of a spool in which these files could not be read. One that names no repository may belong to any.
-fn state_of(folder: &std::path::Path, unread: &[crate::intake::Unread]) -> SpoolState {
+fn state_of(folder: &Path, unread: &[crate::intake::Unread]) -> SpoolState {
     let mut held_up = BTreeMap::new();
     for file in unread {
         let name = file.path.strip_prefix(folder).unwrap_or(&file.path).display();

@@ -54,6 +54,7 @@ stories! {
     job_names
     logs_follow
     many_refs
+    moved_with_a_spool
     no_address
     no_socket
     nothing_to_run
