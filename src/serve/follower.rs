@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::index;
 use super::runner_limits::{RunnerLimits, Verdict};
 use super::runner_link::RunnerLink;
-use super::settle::{interrupt, settle};
+use super::settle::{overrule, settle};
 use crate::executor::sweep_run;
 use crate::http::{App, Wake};
 use crate::journal::{JournalReader, RunRecord};
@@ -65,9 +65,12 @@ pub(super) async fn follow(app: App, mut followed: Followed) {
     reading.is_over = true;
     reading.read_on(&app, &followed.row).await;
     let exit = children::reap_own(followed.process.pid());
-    if exit.is_some_and(|exit| exit != Exit::Code(0)) {
-        // A runner that has ended its run well exits with 0. A step can write an end and kill its runner.
-        reading.doubt_green(&followed).await;
+    // A runner that has ended its run well exits with 0. A step can write an end and kill its runner.
+    let is_doubted = exit.is_some_and(|exit| exit != Exit::Code(0)) && reading.record.is_green();
+    if is_doubted {
+        let reason = "its runner was killed before it had confirmed the end".to_owned();
+        let verdict = Verdict { outcome: Outcome::Interrupted, reason };
+        reading.record = overrule(&app, &followed.row, &followed.run_dir, verdict).await;
     }
     reading.index_end(&app, &followed.row).await;
     let (row, record) = (&followed.row, &reading.record);
@@ -212,24 +215,6 @@ impl Reading {
             self.starting = Some(tokio::spawn(async move { index::started(&app, &row, at).await }));
         }
         true
-    }
-
-    /// Ends a run as interrupted whose journal has a green end, and whose runner did not exit as one that has written it.
-    async fn doubt_green(&mut self, followed: &Followed) {
-        if !self.record.is_green() {
-            return;
-        }
-        let reason = "its runner was killed before it had confirmed the end".to_owned();
-        let verdict = Verdict { outcome: Outcome::Interrupted, reason };
-        let (run_dir, ending) = (followed.run_dir.clone(), verdict.clone());
-        let written = tokio::task::spawn_blocking(move || interrupt(&run_dir, ending)).await;
-        self.record = match written.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(record) => record,
-            Err(problem) => {
-                tracing::error!(problem, run = %followed.row.id, "could not write the end of a run");
-                RunRecord::without_journal(verdict.outcome, verdict.reason)
-            }
-        };
     }
 
     /// Indexes the end of the run, if the journal has one, after its beginning.

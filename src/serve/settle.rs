@@ -10,7 +10,7 @@ use super::runner_limits::Verdict;
 use crate::executor::container::{Engine, forget};
 use crate::executor::{sweep_children, sweep_run};
 use crate::http::App;
-use crate::journal::{Fact, JournalWriter, RunRecord};
+use crate::journal::{Fact, JournalReadError, JournalWriter, RunRecord};
 use crate::model::{Outcome, RunMark, chain};
 use crate::run::Workspace;
 use crate::secret::Redactor;
@@ -19,6 +19,21 @@ use crate::sys::process;
 
 /// How often the end is tried to be written into a journal. After that it is in the index only.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// Ends a run by `verdict` whose journal has a green end, and whose runner was killed: nothing of it is left, as of any
+/// other that was interrupted. Does not index it.
+pub(super) async fn overrule(app: &App, row: &RunRow, run_dir: &Path, verdict: Verdict) -> RunRecord {
+    let mark = RunMark { instance: app.instance, run: row.id };
+    let (folder, ending, environment) = (run_dir.to_owned(), verdict.clone(), Arc::clone(&app.environment));
+    let overruled = tokio::task::spawn_blocking(move || {
+        let read = RunRecord::try_read(&folder);
+        clear_away(mark, &folder, ending, read, &environment)
+    });
+    overruled.await.map_err(|error| error.to_string()).flatten().unwrap_or_else(|problem| {
+        tracing::error!(problem, run = %row.id, "could not write the end of a run");
+        RunRecord::without_journal(verdict.outcome, verdict.reason)
+    })
+}
 
 /// Settles a run whose runner is gone: without an end in its journal it ends by `verdict`, or as interrupted. A run that
 /// cannot be settled is tried again, and takes no other along.
@@ -58,16 +73,25 @@ pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, verdict: Opt
 fn end(
     mark: RunMark,
     run_dir: &Path,
-    mut verdict: Verdict,
+    verdict: Verdict,
     environment: &[(String, String)],
 ) -> Result<RunRecord, String> {
-    let read = match RunRecord::try_read(run_dir) {
-        Ok(record) if record.outcome.is_some() => return Ok(record),
-        // It has been replaced, and will not be better: the end is in the index only.
-        Err(error) if error.is_lasting() => Err(error),
-        Ok(record) => Ok(record),
-        Err(error) => return Err(chain(&error)),
-    };
+    match RunRecord::try_read(run_dir) {
+        Ok(record) if record.outcome.is_some() => Ok(record),
+        // One that has been replaced will not be better: the end is in the index only.
+        Err(error) if !error.is_lasting() => Err(chain(&error)),
+        read => clear_away(mark, run_dir, verdict, read, environment),
+    }
+}
+
+/// Ends what is left of a run and writes its end. Blocking.
+fn clear_away(
+    mark: RunMark,
+    run_dir: &Path,
+    mut verdict: Verdict,
+    read: Result<RunRecord, JournalReadError>,
+    environment: &[(String, String)],
+) -> Result<RunRecord, String> {
     let mut swept = sweep_run(&mark);
     swept.survivors.extend(sweep_children(&[]).survivors);
     if read.as_ref().map_or(true, |record| !record.images.is_empty()) {

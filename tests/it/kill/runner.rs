@@ -1,6 +1,7 @@
 //! The runner is killed, with and without its server.
 
 use std::fs;
+use std::io::Write as _;
 
 use super::forge::{Forge, is_alive, kill};
 use super::wait::{until, until_true};
@@ -42,6 +43,30 @@ fn a_run_whose_runner_is_killed_is_interrupted_and_nothing_is_left() {
     forge.commit("true");
     forge.push("HEAD:refs/heads/main").go().accepted();
     assert_eq!(forge.outcome(2), "passed");
+}
+
+/// What a step of the server's account can do to get away from its run.
+#[test]
+fn a_forged_end_and_a_killed_runner_leave_nothing_of_the_run() {
+    let end = r#"{"v":1,"t":"2026-11-29T20:33:27.304Z","fact":{"kind":"run-ended","outcome":"passed","reason":null}}"#;
+    let mut forge = Forge::new("{}", "true");
+    forge.commit(&clinging(&forge));
+    forge.start();
+    forge.push("HEAD:refs/heads/main").go().accepted();
+    let (pids, runner) = (clingers(&forge), forge.runner_of(1));
+    let journal = forge.path("data/runs/foo.git/1/journal.ndjson");
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&journal)
+        .unwrap()
+        .write_all(format!("{end}\n").as_bytes())
+        .unwrap();
+    kill(runner);
+    // Until the server has looked, the forged end is the last word.
+    until_true("the run is interrupted", || forge.outcome(1) == "interrupted");
+    assert_gone(&pids);
+    let work = forge.path("data/runs/foo.git/1/work");
+    until_true("the workspace is removed", || !work.exists());
 }
 
 #[test]
