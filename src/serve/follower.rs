@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::index;
 use super::runner_limits::{RunnerLimits, Verdict};
 use super::runner_link::RunnerLink;
-use super::settle::{overrule, settle};
+use super::settle::{clear, overrule, settle};
 use crate::executor::sweep_run;
 use crate::http::{App, Wake};
 use crate::journal::{JournalReader, RunRecord};
@@ -66,11 +66,13 @@ pub(super) async fn follow(app: App, mut followed: Followed) {
     reading.read_on(&app, &followed.row).await;
     let exit = children::reap_own(followed.process.pid());
     // A runner that has ended its run well exits with 0. A step can write an end and kill its runner.
-    let is_doubted = exit.is_some_and(|exit| exit != Exit::Code(0)) && reading.record.is_green();
-    if is_doubted {
+    let is_killed = exit.is_some_and(|exit| exit != Exit::Code(0));
+    if is_killed && reading.record.is_green() {
         let reason = "its runner was killed before it had confirmed the end".to_owned();
         let verdict = Verdict { outcome: Outcome::Interrupted, reason };
         reading.record = overrule(&app, &followed.row, &followed.run_dir, verdict).await;
+    } else if is_killed && reading.record.outcome.is_some() {
+        clear(&app, &followed.row, &followed.run_dir).await;
     }
     reading.index_end(&app, &followed.row).await;
     let (row, record) = (&followed.row, &reading.record);

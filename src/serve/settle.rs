@@ -35,6 +35,16 @@ pub(super) async fn overrule(app: &App, row: &RunRow, run_dir: &Path, verdict: V
     })
 }
 
+/// Removes what is left of a run that has an end, and whose runner was killed at it.
+pub(super) async fn clear(app: &App, row: &RunRow, run_dir: &Path) {
+    let mark = RunMark { instance: app.instance, run: row.id };
+    let (folder, environment) = (run_dir.to_owned(), Arc::clone(&app.environment));
+    let cleared = tokio::task::spawn_blocking(move || remove_rest(mark, &folder, &environment));
+    if let Err(error) = cleared.await {
+        tracing::error!(%error, run = %row.id, "something of a run may be left");
+    }
+}
+
 /// Settles a run whose runner is gone: without an end in its journal it ends by `verdict`, or as interrupted. A run that
 /// cannot be settled is tried again, and takes no other along.
 pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, verdict: Option<Verdict>) -> RunRecord {
@@ -77,7 +87,10 @@ fn end(
     environment: &[(String, String)],
 ) -> Result<RunRecord, String> {
     match RunRecord::try_read(run_dir) {
-        Ok(record) if record.outcome.is_some() => Ok(record),
+        Ok(record) if record.outcome.is_some() => {
+            remove_rest(mark, run_dir, environment);
+            Ok(record)
+        }
         // One that has been replaced will not be better: the end is in the index only.
         Err(error) if !error.is_lasting() => Err(chain(&error)),
         read => clear_away(mark, run_dir, verdict, read, environment),
@@ -110,6 +123,19 @@ fn clear_away(
             Ok(RunRecord::without_journal(verdict.outcome, verdict.reason))
         }
     }
+}
+
+/// Ends the processes and containers of a run that has an end, and removes its workspace. Blocking.
+fn remove_rest(mark: RunMark, run_dir: &Path, environment: &[(String, String)]) {
+    let survivors = sweep_run(&mark).survivors.join(", ");
+    if !survivors.is_empty() {
+        tracing::error!(survivors, run = %mark.run, "processes of a run could not be killed");
+    }
+    if RunRecord::try_read(run_dir).map_or(true, |record| !record.images.is_empty()) {
+        sweep_containers(mark, environment);
+    }
+    // `show` and doctor name a workspace that stays.
+    remove_workspace(run_dir, &mut String::new());
 }
 
 /// Removes the workspace of a run; the reason says when it could not be.

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Random;
+use super::storm::{Size, storm};
+use super::{Attack, Random};
+use crate::engine;
 
 /// The size of the disk: what a storm of half a minute needs, and some room.
 const SIZE: &str = "size=48m,nr_inodes=24k";
@@ -15,6 +17,19 @@ const MAX_INODES: usize = 30_000;
 
 /// How large the pieces are by which the disk is filled.
 const PIECE: usize = 1024 * 1024;
+
+#[test]
+fn no_push_is_lost_or_doubled_while_the_disk_is_full() {
+    if !rustix::process::geteuid().is_root() {
+        return engine::skip("only root can mount a small disk");
+    }
+    let mut attack = Attack::new("disk", 1);
+    while let Some(random) = attack.next_round() {
+        let size = Size::of(&attack).without_peace();
+        storm(&mut attack, size, Some(Disk::mount), random);
+    }
+    attack.finish();
+}
 
 /// A disk in memory; unmounted when it goes.
 pub(super) struct Disk {

@@ -3,4 +3,5 @@
 
 mod commits;
 mod ground;
+mod run_folder;
 mod workspace;
