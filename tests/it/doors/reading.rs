@@ -165,7 +165,7 @@ fn a_run_that_replaces_its_own_journal_ends_and_is_not_run_again() {
         place.shell("cd foo && git commit -qam hostile && git push -q origin HEAD:main 2>&1");
         let ended = |world: &crate::stories::world::World| {
             let shown = world.run(world.command("quire").args(["runs", "--json"])).output;
-            shown.contains("\"outcome\": \"interrupted\"")
+            shown.matches("\"outcome\": \"interrupted\"").count() as u64 == number
         };
         assert!(place.world.eventually(ended), "{}", place.limited("quire runs --json").0);
         assert_eq!(status(&place.get("/healthz")), "200");
