@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use super::remove_tree::{Leftovers, remove_below};
 
 /// No link is followed, and nothing outside is reached.
-const BENEATH: ResolveFlags =
+pub(crate) const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// How a folder is opened.

@@ -12,13 +12,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat2, readlinkat};
 use rustix::io::Errno;
 
 use super::copy_error::CopyError;
 use super::listing::{LIST, Listed, Staged, parse_listing};
 use super::opened::git;
-use crate::sys::folder::Folder;
+use crate::sys::folder::{BENEATH, Folder};
 use crate::sys::git_command::GitError;
 
 /// How many files may be copied.
@@ -136,8 +136,7 @@ impl Copy<'_> {
     /// What is at a path of the working copy, not opened yet. Nothing where a file or a link takes the place of a folder.
     fn find(&self, path: &Path) -> Result<Option<(OwnedFd, Stat)>, CopyError> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let found = match openat2(&self.from, path, flags, Mode::empty(), resolve) {
+        let found = match openat2(&self.from, path, flags, Mode::empty(), BENEATH) {
             Ok(found) => found,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(source) => return Err(CopyError::read(path, source)),

@@ -18,8 +18,6 @@
 //! In `dev/test` a part makes its given number of rounds, always with the same seed. `dev/attack` finds the parts by
 //! their names (`attack::MODULE::test`), gives each its share of the minutes and adds up the figures.
 
-#![allow(dead_code, reason = "the parts are written one after another: remove it with the last one")]
-
 mod checks;
 mod corpus;
 mod disk;
