@@ -19,13 +19,13 @@ use crate::config::{self, Asker, DataDir, Settings};
 use crate::executor::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans, sweep_run};
 use crate::forge::{WorkingCopy, WorkingCopyError, copy_working_copy};
-use crate::journal::{Fact, RunRecord, StopReason};
+use crate::journal::{Fact, Recorder, RunRecord, StopReason};
 use crate::model::{Outcome, RefName, chain};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, Recorder,
-    RunLimits, RunnerError, StepRules, execute, tell,
+    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, RunLimits,
+    RunnerError, StepRules, execute, tell,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::interrupts::{Interrupt, watch_interrupts};

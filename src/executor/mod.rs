@@ -22,10 +22,12 @@ mod host;
 mod inside;
 mod members;
 mod output;
+mod ownership;
 mod program;
 mod step;
 mod stop;
 mod sweep;
+mod workspace;
 
 pub use confinement::{Confinement, SYSTEM, Sandbox, find_bwrap};
 pub use environment::{Environment, EnvironmentError};
@@ -35,3 +37,4 @@ pub use output::SILENCE;
 pub use step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
 pub use stop::{SWEEP_LIMIT, Swept};
 pub use sweep::{INSTANCE, RUN, sweep_children, sweep_run};
+pub use workspace::Workspace;

@@ -7,6 +7,7 @@
 mod fact;
 mod fold;
 mod reader;
+mod recorder;
 mod writer;
 
 #[cfg(test)]
@@ -15,4 +16,6 @@ mod fold_tests;
 pub use fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
 pub use fold::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
 pub use reader::{JOURNAL, JournalReadError, JournalReader};
+pub(crate) use recorder::StepLog;
+pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};
 pub use writer::{JournalError, JournalWriter};

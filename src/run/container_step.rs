@@ -9,14 +9,13 @@ use tokio::sync::watch;
 
 use super::container_user::ContainerUser;
 use super::containers::{Containers, Getting, beside, client_spec, refused};
-use super::recorder::StepLog;
 use super::step_task::refuse;
-use super::workspace::Workspace;
 use crate::executor::container::{
     ContainerPlan, Engine, EngineKind, HOSTS, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables,
     WORKSPACE, complaint, labels,
 };
-use crate::executor::{Host, INSTANCE, OutOfMemory, RUN, StepEnd, StepSpec};
+use crate::executor::{Host, INSTANCE, OutOfMemory, RUN, StepEnd, StepSpec, Workspace};
+use crate::journal::StepLog;
 use crate::model::chain;
 use crate::policy::{ContainerRequest, Limits};
 use crate::script::{HostError, Pull};

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::{getegid, geteuid};
 
-use super::workspace::Workspace;
+use crate::executor::Workspace;
 use crate::executor::container::{Engine, EngineKind};
 use crate::script::HostError;
 

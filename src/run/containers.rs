@@ -9,10 +9,9 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
 use super::build_image::{DOCKERFILE, ImageSource};
-use super::recorder::{Recorder, StepLog};
 use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_places, forget};
 use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
-use crate::journal::Fact;
+use crate::journal::{Fact, Recorder, StepLog};
 use crate::model::{RunMark, chain};
 use crate::policy::{
     ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,

@@ -8,12 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::control::Message;
-use super::recorder::Recorder;
 use super::run_host::RunHost;
 use super::state::{Action, Event, RunState};
 use super::step::step;
 use super::vm_thread::VmThread;
-use crate::journal::{Fact, StopReason};
+use crate::journal::{Fact, Recorder, StopReason};
 use crate::model::{Outcome, chain, format_duration};
 use crate::pipeline::{Job, Need, Source};
 use crate::script::{JobInput, JobInputs};

@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::control::CONTROL_SOCKET;
-use super::workspace::Workspace;
 use crate::executor::container::{Engine, forget};
-use crate::executor::sweep_run;
+use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, JournalWriter, RunRecord};
 use crate::model::{InstanceId, Outcome, RunId, RunMark, chain};
 use crate::sys::folder::Folder;

@@ -10,10 +10,9 @@ use super::called_step::CalledStep;
 use super::confine::Confiner;
 use super::containers::Containers;
 use super::job_slot::{ActiveStep, JobSlots, StepSlot};
-use super::recorder::Recorder;
 use super::step_task::{Step, Work, title};
-use super::workspace::Workspace;
-use crate::executor::{Environment, Host, LEFTOVER_SETTLE, Program, StepSpec};
+use crate::executor::{Environment, Host, LEFTOVER_SETTLE, Program, StepSpec, Workspace};
+use crate::journal::Recorder;
 use crate::model::suggest;
 use crate::pipeline::JobOptions;
 use crate::script::{

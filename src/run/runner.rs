@@ -23,17 +23,15 @@ use super::filling::{Fill, Filled, Filling};
 use super::job_slot::JobSlots;
 use super::pipeline_watch::{PipelineWatch, end_process};
 use super::push_event::PushEvent;
-use super::recorder::{LOG_FOLDER, Recorder};
 use super::run_host::RunHost;
 use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::Watchdog;
-use super::workspace::Workspace;
-use crate::executor::{Containment, Environment, Host, Orphans};
+use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::forge::Repo;
-use crate::journal::{DiagnosticFact, Fact, JOURNAL, StopReason};
+use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, Recorder, StopReason};
 use crate::model::{
     CommitId, Diagnostic, InstanceId, Outcome, RefName, RunId, RunMark, SecretName, Severity, chain,
 };

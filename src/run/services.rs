@@ -12,10 +12,10 @@ use super::called_step::image_of;
 use super::container_request::request;
 use super::container_step::{ContainerStep, Role};
 use super::containers::{Containers, beside, refused};
-use super::recorder::Recorder;
 use super::step_task::{Step, Work, argv};
 use crate::executor::container::{Engine, Network};
 use crate::executor::{Host, asked_to_stop};
+use crate::journal::Recorder;
 use crate::policy::ContainerRequest;
 use crate::script::{Command, HostError, Service, StepResult};
 

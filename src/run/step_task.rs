@@ -6,9 +6,8 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::container_step::ContainerStep;
-use super::recorder::Recorder;
 use crate::executor::{Host, OutOfMemory, StepEnd, StepError, StepSpec};
-use crate::journal::Fact;
+use crate::journal::{Fact, Recorder, StepLog};
 use crate::model::{Outcome, chain};
 use crate::script::{Command, HostError, StepResult};
 use crate::secret::RedactedText;
@@ -126,7 +125,7 @@ fn notes(end: &StepEnd) -> Vec<String> {
 }
 
 /// The end of a step that could not be run, with the reason in its log: a failed step, so that the job fails.
-pub(super) fn refuse(reason: RedactedText, log: &mut super::recorder::StepLog, began: Instant) -> StepEnd {
+pub(super) fn refuse(reason: RedactedText, log: &mut StepLog, began: Instant) -> StepEnd {
     let duration = began.elapsed();
     if let Err(problem) = log.note(&reason) {
         tracing::warn!(%problem, %reason, "why a step could not run is not in its log");

@@ -9,10 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::containers::Containers;
-use super::recorder::Recorder;
-use super::workspace::Workspace;
-use crate::executor::sweep_run;
-use crate::journal::Fact;
+use crate::executor::{Workspace, sweep_run};
+use crate::journal::{Fact, Recorder};
 use crate::model::{Outcome, RunMark};
 use crate::script::{Beat, VmPulse};
 

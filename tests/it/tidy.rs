@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of use: each may name only those before it.
-const ORDER: &str = "model sys script config secret policy forge log artifact journal store intake pipeline \
-                     executor run view notify metrics http serve cli compat";
+const ORDER: &str = "model sys script config secret policy forge log cache artifact event journal store \
+                     intake pipeline executor container run view notify watch sources app metrics http \
+                     serve cli compat";
 
 /// The longest source file, in lines.
 const MAX_LINES: usize = 500;

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use crate::executor::Environment;
+use super::environment::Environment;
 use crate::sys::folder::Folder;
 use crate::sys::remove_tree::remove_tree;
 use crate::sys::user::Account;

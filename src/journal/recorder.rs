@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::{Fact, JournalError, JournalWriter};
+use super::fact::Fact;
+use super::writer::{JournalError, JournalWriter};
 use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
 use crate::model::SecretName;
 use crate::secret::{RedactStream, RedactedText, Redactor};
@@ -33,17 +34,17 @@ pub struct Recorder {
 }
 
 /// A filter that takes secrets out and remembers which there were.
-pub(super) struct RedactFilter {
+pub(crate) struct RedactFilter {
     redactor: Redactor,
     stream: RedactStream,
     found: FoundSecrets,
 }
 
 /// The log of one step.
-pub(super) type StepLog = LogWriter<RedactFilter>;
+pub(crate) type StepLog = LogWriter<RedactFilter>;
 
 /// The names of the secrets that were found in an output.
-pub(super) type FoundSecrets = Arc<Mutex<BTreeSet<String>>>;
+pub(crate) type FoundSecrets = Arc<Mutex<BTreeSet<String>>>;
 
 impl Recorder {
     /// Opens the record of the run in this folder.
@@ -94,7 +95,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub(super) fn step_log(&self, job: &str, step: u32) -> Result<(StepLog, FoundSecrets), LogError> {
+    pub(crate) fn step_log(&self, job: &str, step: u32) -> Result<(StepLog, FoundSecrets), LogError> {
         let path = Path::new(LOG_FOLDER).join(job).join(format!("{step}.log"));
         self.log(&path, self.log_limit)
     }
