@@ -35,6 +35,8 @@ pub mod run;
 pub mod view;
 /// Who is told what: events, rules, messages and their delivery.
 pub mod notify;
+/// The application core: the operations of quire, each once, over one state.
+pub mod app;
 /// The HTTP door: thin handlers over the Unix socket and loopback.
 pub mod http;
 /// The server: who owns which task, in what order they start and stop.

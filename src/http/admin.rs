@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::app::{App, Wake};
+use crate::app::{AppState, Wake};
 use crate::model::{RunId, RunName};
 use crate::run::rerun;
 use crate::store;
@@ -33,7 +33,7 @@ fn failed(problem: impl std::fmt::Display) -> Response {
 
 /// `POST /runs/{id}/cancel`: 200 when the run was told to stop, 409 when it has ended, 404 when there is none.
 pub(super) async fn cancel(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     Json(asked): Json<Asked>,
 ) -> Response {
@@ -51,7 +51,7 @@ pub(super) async fn cancel(
 
 /// `POST /runs/{id}/rerun`: 201 with the name of the new run, 404 when there is none.
 pub(super) async fn rerun_run(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     Json(asked): Json<Asked>,
 ) -> Response {
@@ -78,7 +78,7 @@ pub(super) async fn rerun_run(
 }
 
 /// `GET /runs/{id}/end`: answers when the run has ended.
-pub(super) async fn end(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub(super) async fn end(State(app): State<AppState>, Path(id): Path<String>) -> Response {
     let Some(id) = RunId::parse(&id) else {
         return answer(StatusCode::NOT_FOUND, json!({ "error": "no such run" }));
     };
@@ -90,7 +90,7 @@ pub(super) async fn end(State(app): State<App>, Path(id): Path<String>) -> Respo
 }
 
 /// `POST /reset-caches`: 200 with a line; the connection ends when the server is gone. It starts again by itself.
-pub(super) async fn reset_caches(State(app): State<App>) -> Response {
+pub(super) async fn reset_caches(State(app): State<AppState>) -> Response {
     let (sender, receiver) = mpsc::channel::<Result<&'static str, Infallible>>(1);
     tokio::spawn(async move {
         if sender.send(Ok("{\"restarts\":true}\n")).await.is_ok() {

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 
 use tokio::sync::oneshot;
 
-use super::app::{App, Look};
 use super::report;
 use super::spool::drain_spool;
+use crate::app::{AppState, Look};
 use crate::forge::Refs;
 use crate::intake::{EventFrame, IntentFrame};
 use crate::model::{Timestamp, chain};
@@ -36,7 +36,7 @@ fn failed(problem: impl std::fmt::Display) -> Refusal {
 
 /// Records what a push wants to do. The answer comes after it is on disk.
 pub(super) async fn intents(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Json(frame): Json<IntentFrame>,
 ) -> Result<StatusCode, Refusal> {
     to_its_end(async move {
@@ -56,14 +56,14 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 /// Has a recorded push watched until its receive-pack is gone.
-pub(super) async fn announce(app: &App, push: OpenPush) {
+pub(super) async fn announce(app: &AppState, push: OpenPush) {
     if app.pushes.send(push).await.is_err() {
         tracing::debug!("the server is on its way out");
     }
 }
 
 /// Records an intent, from a hook or from the spool.
-pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPush, Refusal> {
+pub(super) async fn take_intent(app: &AppState, frame: &IntentFrame) -> Result<OpenPush, Refusal> {
     let (updates, at) = frame.parse().map_err(|error| bad(chain(&error)))?;
     let repo = repository_of(app, frame).await?;
     let push = OpenPush {
@@ -81,7 +81,7 @@ pub(super) async fn take_intent(app: &App, frame: &IntentFrame) -> Result<OpenPu
 
 /// Writes the push and its intents into the database, with aliases of refs resolved.
 async fn record(
-    app: &App,
+    app: &AppState,
     frame: &IntentFrame,
     repo: &RepoRow,
     (updates, at): (Vec<PushedUpdate>, Timestamp),
@@ -118,7 +118,7 @@ fn resolve(git_dir: &Path, updates: &mut [PushedUpdate]) {
 }
 
 /// The repository at a path that a hook names.
-async fn repository(app: &App, git_dir: &str) -> Result<RepoRow, Refusal> {
+async fn repository(app: &AppState, git_dir: &str) -> Result<RepoRow, Refusal> {
     let name = app.data.repo_name(Path::new(git_dir));
     let name = name.ok_or_else(|| bad(format!("{git_dir} is no repository of this server")))?;
     let found = app.repo(name.clone()).await.map_err(failed)?;
@@ -131,7 +131,7 @@ async fn repository(app: &App, git_dir: &str) -> Result<RepoRow, Refusal> {
 }
 
 /// The repository that an intent is for. One that waited in the spool may have another name by now.
-async fn repository_of(app: &App, frame: &IntentFrame) -> Result<RepoRow, Refusal> {
+async fn repository_of(app: &AppState, frame: &IntentFrame) -> Result<RepoRow, Refusal> {
     let Some(id) = frame.repo.clone() else { return repository(app, &frame.git_dir).await };
     let there =
         crate::forge::read_identity(Path::new(&frame.git_dir)).map_err(|error| failed(chain(&error)))?;
@@ -147,7 +147,7 @@ async fn repository_of(app: &App, frame: &IntentFrame) -> Result<RepoRow, Refusa
 /// Settles what a push has done, and streams what the pusher is to read. The answer begins at once, so that the hook
 /// knows that somebody is there, however many refs there are to look at.
 pub(super) async fn events(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Json(frame): Json<EventFrame>,
 ) -> Result<Response, Refusal> {
     let updates = frame.parse().map_err(|error| bad(chain(&error)))?;
@@ -164,7 +164,7 @@ pub(super) async fn events(
 
 /// Settles what a hook says has happened.
 async fn settle_event(
-    app: &App,
+    app: &AppState,
     push: &str,
     repo: &RepoRow,
     mut updates: Vec<PushedUpdate>,

@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::app::App;
+use crate::app::AppState;
 use crate::store;
 use crate::sys::clock;
 
 /// `POST /notify/{id}/retry`: 200 when the message is tried now, 404 when there is none.
-pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub(super) async fn retry(State(app): State<AppState>, Path(id): Path<String>) -> Response {
     let changed = app.store.call(move |connection| store::retry_message(connection, &id, clock::now())).await;
     let (status, value) = match changed {
         Ok(Ok(true)) => (StatusCode::OK, json!({ "retried": true })),

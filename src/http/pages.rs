@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 
 use tokio::time::timeout;
 
-use super::app::App;
 use super::guarded::Guarded;
 use super::router::busy;
+use crate::app::AppState;
 use crate::config::DataDir;
 use crate::model::{RepoName, RunName};
 use crate::store::{self, RunRow};
@@ -26,7 +26,7 @@ const MAX_LINES: usize = 20_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`: 200 when the server is ready, 503 with the reasons when it cannot do all of its work.
-pub(super) async fn healthz(State(app): State<App>) -> Response {
+pub(super) async fn healthz(State(app): State<AppState>) -> Response {
     let mut troubles = app.health.troubles();
     troubles.extend(app.probe.look(&app.data, &app.store).await.err());
     if troubles.is_empty() {
@@ -44,7 +44,7 @@ fn not_found() -> Response {
 }
 
 /// `GET /{repo}/run/{number}`: the run and the end of its output.
-pub(super) async fn page(State(app): State<App>, uri: Uri) -> Response {
+pub(super) async fn page(State(app): State<AppState>, uri: Uri) -> Response {
     let Some(name) = run_name(uri.path()) else { return not_found() };
     let found = app.store.call(move |connection| store::find_run(connection, &name)).await;
     let Ok(Ok(Some(row))) = found else { return not_found() };

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::app::App;
+use crate::app::AppState;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
@@ -44,7 +44,7 @@ type Lines = ReceiverStream<Result<Vec<u8>, Infallible>>;
 
 /// Starts to report on a push, once it is settled.
 pub(super) fn start(
-    app: App,
+    app: AppState,
     push: String,
     options: Vec<String>,
     settled: oneshot::Receiver<Result<(), String>>,
@@ -66,7 +66,7 @@ pub(super) fn start(
 
 /// Reports until the pusher is gone, which is what `None` says.
 struct Reporter {
-    app: App,
+    app: AppState,
     sender: mpsc::Sender<Result<Vec<u8>, Infallible>>,
 }
 

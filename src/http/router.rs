@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
-use super::app::App;
 use super::{admin, hooks, notify, pages, watches};
+use crate::app::AppState;
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -26,7 +26,7 @@ const HEADERS: [(&str, &str); 4] = [
 ];
 
 /// The routes of the Unix socket: for hooks, and for commands of the same user, `beside_hooks` of them at a time.
-pub fn local_router(app: App, beside_hooks: usize) -> Router {
+pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
     let places = Arc::new(Semaphore::new(beside_hooks));
     Router::new()
         .route("/healthz", get(pages::healthz))
@@ -48,7 +48,7 @@ pub fn local_router(app: App, beside_hooks: usize) -> Router {
 
 /// The routes over TCP: they only show, and only to who names a host that is ours, because a name that an attacker
 /// points at this machine must not read it (DNS rebinding).
-pub fn public_router(app: App, bound: SocketAddr, public_url: Option<&str>) -> Router {
+pub fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
     let hosts = Arc::new(own_hosts(bound, public_url));
     Router::new()
         .route("/healthz", get(pages::healthz))

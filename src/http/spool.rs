@@ -7,14 +7,14 @@ use std::path::Path;
 use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
-use super::app::App;
 use super::hooks::{Refusal, announce, take_intent};
-use super::spool_gate::SpoolState;
+use crate::app::AppState;
+use crate::app::SpoolState;
 use crate::intake::{Drained, IntentFrame};
 use crate::store::OpenPush;
 
 /// Takes what hooks have left in the spool, and has these pushes watched. What cannot be taken now stays there.
-pub async fn drain_spool(app: &App) {
+pub async fn drain_spool(app: &AppState) {
     for push in take_spool(app).await {
         announce(app, push).await;
     }
@@ -23,8 +23,8 @@ pub async fn drain_spool(app: &App) {
 /// Records everything that is in the spool. All of it, before anything is settled: a push is told from the next one
 /// to the same ref by its intent alone. What could not be read holds up its repository, or all ([`SpoolGate`]).
 ///
-/// [`SpoolGate`]: super::spool_gate::SpoolGate
-pub async fn take_spool(app: &App) -> Vec<OpenPush> {
+/// [`SpoolGate`]: crate::app::SpoolGate
+pub async fn take_spool(app: &AppState) -> Vec<OpenPush> {
     type Asked = (IntentFrame, oneshot::Sender<io::Result<()>>);
     let _one_at_a_time = app.draining.lock().await;
     let folder = app.data.spool();
@@ -66,7 +66,7 @@ pub async fn take_spool(app: &App) -> Vec<OpenPush> {
 
 /// Puts the path that the repository has by now into an intent that names none of this data folder: the folder was
 /// moved. Version 0.1.0 left the path alone, without the id of the repository.
-fn find_moved(app: &App, frame: &mut IntentFrame) {
+fn find_moved(app: &AppState, frame: &mut IntentFrame) {
     let git_dir = Path::new(&frame.git_dir);
     if frame.repo.is_none() && app.data.repo_name(git_dir).is_none() {
         let moved = app.data.moved_repository(git_dir);
@@ -77,7 +77,7 @@ fn find_moved(app: &App, frame: &mut IntentFrame) {
 }
 
 /// Notes what came of reading the spool, and logs it when it is news.
-fn note(app: &App, drained: io::Result<Drained>) {
+fn note(app: &AppState, drained: io::Result<Drained>) {
     let folder = app.data.spool();
     let state = match &drained {
         Ok(Drained { unread, .. }) => state_of(&folder, unread),

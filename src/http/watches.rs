@@ -9,32 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::app::App;
+use crate::app::{AppState, WatchWake};
 use crate::config::WatchDecl;
 use crate::intake::{WatchError, add_watch};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, chain};
 use crate::sys::clock;
-
-/// What the watcher of remotes is told.
-#[derive(Debug)]
-pub enum WatchWake {
-    /// There are other watches.
-    Changed,
-    /// A person wants a watch, or all of them, to be looked at now; answered when that was done.
-    Now {
-        /// The watch; all of them when there is none.
-        name: Option<RepoName>,
-        /// Their names.
-        answer: oneshot::Sender<Result<Vec<RepoName>, WatchError>>,
-    },
-    /// A person wants a watch to be removed.
-    Remove {
-        /// The watch.
-        name: RepoName,
-        /// Whether it is gone.
-        answer: oneshot::Sender<Result<(), WatchError>>,
-    },
-}
 
 /// A watch on its way from a command to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +88,7 @@ fn refused(error: &WatchError) -> Response {
 }
 
 /// `POST /watches`: 201 when the watch was added; 400 what is wrong with it; 409 why it cannot be.
-pub(super) async fn add(State(app): State<App>, Json(frame): Json<WatchFrame>) -> Response {
+pub(super) async fn add(State(app): State<AppState>, Json(frame): Json<WatchFrame>) -> Response {
     let watch = match frame.parse() {
         Ok(watch) => watch,
         Err(problem) => return wrong(&problem),
@@ -129,7 +108,7 @@ pub(super) async fn add(State(app): State<App>, Json(frame): Json<WatchFrame>) -
 }
 
 /// `POST /watches/remove`: 200 when the watch is gone; 404; 409 why it stays.
-pub(super) async fn remove(State(app): State<App>, Json(named): Json<Named>) -> Response {
+pub(super) async fn remove(State(app): State<AppState>, Json(named): Json<Named>) -> Response {
     let name = match named.name.as_deref().map(RepoName::parse) {
         Some(Ok(name)) => name,
         Some(Err(error)) => return wrong(&error.to_string()),
@@ -145,7 +124,7 @@ pub(super) async fn remove(State(app): State<App>, Json(named): Json<Named>) -> 
 }
 
 /// `POST /watches/now`: 200 with the names of the watches when they were looked at; 404.
-pub(super) async fn now(State(app): State<App>, Json(named): Json<Named>) -> Response {
+pub(super) async fn now(State(app): State<AppState>, Json(named): Json<Named>) -> Response {
     let name = match named.name.as_deref().map(RepoName::parse).transpose() {
         Ok(name) => name,
         Err(error) => return wrong(&error.to_string()),
@@ -162,7 +141,7 @@ pub(super) async fn now(State(app): State<App>, Json(named): Json<Named>) -> Res
     }
 }
 
-async fn tell(app: &App, wake: WatchWake) {
+async fn tell(app: &AppState, wake: WatchWake) {
     if app.watches.send(wake).await.is_err() {
         tracing::debug!("the watcher of remotes is closed");
     }

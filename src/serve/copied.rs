@@ -4,8 +4,9 @@
 use super::index;
 use super::runner_limits::Verdict;
 use super::settle::interrupt;
+use crate::app::{AppState, Look};
 use crate::config::{Instance, Origin};
-use crate::http::{App, Look, take_spool};
+use crate::http::take_spool;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, chain};
 use crate::store::{self, RepoRow, RunRow};
@@ -16,11 +17,11 @@ use crate::sys::clock;
 ///
 /// # Errors
 /// It could not be recorded; the next start tries again.
-pub(super) async fn set_aside(app: &App, instance: &Instance) -> Result<(), String> {
+pub(super) async fn set_aside(app: &AppState, instance: &Instance) -> Result<(), String> {
     let Origin::Copied(original) = &instance.origin else { return Ok(()) };
     // Nobody listens to this queue: nothing is started.
     let (wake, _) = tokio::sync::mpsc::channel(1);
-    let quiet = App { wake, ..app.clone() };
+    let quiet = AppState { wake, ..app.clone() };
     take_spool(&quiet).await;
     for row in call(app, store::all_repos).await?.into_iter().filter(|row: &RepoRow| !row.is_watched()) {
         quiet.settle(row, Look::All).await.map_err(|error| error.to_string())?;
@@ -46,7 +47,7 @@ pub(super) async fn set_aside(app: &App, instance: &Instance) -> Result<(), Stri
 }
 
 async fn call<T: Send + 'static>(
-    app: &App,
+    app: &AppState,
     read: fn(&rusqlite::Connection) -> rusqlite::Result<Vec<T>>,
 ) -> Result<Vec<T>, String> {
     let rows = app.store.call(move |connection| read(connection)).await;
@@ -54,7 +55,7 @@ async fn call<T: Send + 'static>(
 }
 
 /// Writes the end of a run that has begun into the copy of its journal, and removes the copy of its workspace.
-async fn end(app: &App, row: &RunRow, reason: &str) -> Result<(), String> {
+async fn end(app: &AppState, row: &RunRow, reason: &str) -> Result<(), String> {
     let (run_dir, reason) = (app.data.run(&row.repo, row.number), reason.to_owned());
     let ended = tokio::task::spawn_blocking(move || {
         let record = RunRecord::try_read(&run_dir).unwrap_or_else(|error| RunRecord::unreadable(&error));

@@ -16,8 +16,8 @@ use super::run_spec::run_spec;
 use super::runner_limits::RunnerLimits;
 use super::runner_link::RunnerLink;
 use super::settle::settle;
+use crate::app::{AppState, Trouble, Wake};
 use crate::config::Settings;
-use crate::http::{App, Trouble, Wake};
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
 use crate::policy::StartProfiles;
@@ -70,7 +70,7 @@ pub(super) struct DispatchStart {
 
 /// The owner of the queue.
 pub(super) struct Dispatcher {
-    app: App,
+    app: AppState,
     start: DispatchStart,
     runs: Vec<Tracked>,
     spare: Option<Runner>,
@@ -79,7 +79,7 @@ pub(super) struct Dispatcher {
 }
 
 /// Owns the queue until nobody can tell it anything any more.
-pub(super) async fn dispatch(app: App, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
+pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
     let mut dispatcher =
         Dispatcher { app, start, runs: Vec::new(), spare: None, reading: Backoff::of_runs() };
     dispatcher.recover().await;
@@ -118,7 +118,7 @@ impl Tracked {
     }
 
     /// Counts one more failed attempt and gives the pause before the next. `what` says what cannot be done.
-    fn wait(&mut self, app: &App, what: &str) -> Duration {
+    fn wait(&mut self, app: &AppState, what: &str) -> Duration {
         let fresh = || Waiting { backoff: Backoff::of_runs(), attempts: 0, trouble: None };
         let waiting = self.waiting.get_or_insert_with(fresh);
         waiting.attempts += 1;

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::http::App;
+use crate::app::AppState;
 use crate::journal::RunRecord;
 use crate::model::render_all;
 use crate::store::{self, RunRow};
@@ -14,7 +14,7 @@ use crate::sys::inotify::Inotify;
 use crate::view::{LogFollower, LogLine, RunView, one_line, plain};
 
 /// Shows the output of a run until it has ended. What cannot be shown is still in the logs.
-pub(super) async fn echo(app: App, row: RunRow) {
+pub(super) async fn echo(app: AppState, row: RunRow) {
     let Some(mut live) = app.live.follow(row.id) else { return };
     let run_dir = app.data.run(&row.repo, row.number);
     let Ok(inotify) = Inotify::new() else { return };
@@ -86,7 +86,7 @@ impl Shown {
     }
 
     /// How the run has ended.
-    fn end(&mut self, app: &App, row: &RunRow) -> io::Result<()> {
+    fn end(&mut self, app: &AppState, row: &RunRow) -> io::Result<()> {
         let found = store::open_read_only(&app.data.database()).ok();
         let name = crate::model::RunName::Id(row.id);
         let row =

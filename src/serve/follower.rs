@@ -13,8 +13,8 @@ use super::index;
 use super::runner_limits::{RunnerLimits, Verdict};
 use super::runner_link::RunnerLink;
 use super::settle::{clear, overrule, settle};
+use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
-use crate::http::{App, Wake};
 use crate::journal::{JournalReader, RunRecord};
 use crate::model::{Outcome, RunMark, Timestamp, chain};
 use crate::run::Message;
@@ -53,7 +53,7 @@ struct Reading {
 }
 
 /// Follows a run until its runner is gone and the run is settled.
-pub(super) async fn follow(app: App, mut followed: Followed) {
+pub(super) async fn follow(app: AppState, mut followed: Followed) {
     let mut reading = Reading {
         reader: JournalReader::new(&followed.run_dir),
         record: RunRecord::default(),
@@ -96,7 +96,7 @@ pub(super) async fn follow(app: App, mut followed: Followed) {
 }
 
 /// Waits until the runner is gone. Gives the verdict about a runner that had to be killed.
-async fn watch_runner(app: &App, followed: &mut Followed, reading: &mut Reading) -> Option<Verdict> {
+async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Reading) -> Option<Verdict> {
     let Followed { row, run_dir, process, link, messages, limits, .. } = followed;
     // Watched first, then read: nothing that is written in between is missed.
     let mut inotify = watch(run_dir);
@@ -139,7 +139,7 @@ async fn watch_runner(app: &App, followed: &mut Followed, reading: &mut Reading)
 }
 
 /// Ends a runner that has exceeded a limit.
-async fn kill(app: &App, row: &RunRow, process: &PidFd, verdict: &Verdict) {
+async fn kill(app: &AppState, row: &RunRow, process: &PidFd, verdict: &Verdict) {
     tracing::error!(run = %row.id, pid = %process.pid(), reason = verdict.reason, "a runner is killed");
     if let Err(error) = process.signal(Signal::KILL) {
         tracing::error!(%error, run = %row.id, "a runner could not be killed");
@@ -190,7 +190,7 @@ fn watch(run_dir: &Path) -> Option<Inotify> {
 impl Reading {
     /// Reads what is new in the journal, publishes it, and indexes that the jobs have begun; false when it could not be
     /// read.
-    async fn read_on(&mut self, app: &App, row: &RunRow) -> bool {
+    async fn read_on(&mut self, app: &AppState, row: &RunRow) -> bool {
         let was_started = self.record.started_at.is_some();
         // Where it may block: whoever runs as this user can put anything in its place.
         let mut reader = std::mem::replace(&mut self.reader, JournalReader::new(Path::new("")));
@@ -220,7 +220,7 @@ impl Reading {
     }
 
     /// Indexes the end of the run, if the journal has one, after its beginning.
-    async fn index_end(&mut self, app: &App, row: &RunRow) {
+    async fn index_end(&mut self, app: &AppState, row: &RunRow) {
         if let Some(starting) = self.starting.take()
             && let Err(error) = starting.await
         {

@@ -4,20 +4,20 @@
 use rusqlite::Connection;
 
 use super::backoff::Backoff;
-use crate::http::App;
+use crate::app::AppState;
 use crate::journal::RunRecord;
 use crate::model::Timestamp;
 use crate::store::{self, RunRow};
 use crate::sys::clock;
 
 /// Indexes that the jobs of a run have begun.
-pub(super) async fn started(app: &App, row: &RunRow, at: Timestamp) {
+pub(super) async fn started(app: &AppState, row: &RunRow, at: Timestamp) {
     let id = row.id;
     write(app, row, move |connection| store::mark_started(connection, id, at)).await;
 }
 
 /// Indexes the end of a run, if its record has one.
-pub(super) async fn finished(app: &App, row: &RunRow, record: &RunRecord) {
+pub(super) async fn finished(app: &AppState, row: &RunRow, record: &RunRecord) {
     let Some(outcome) = record.outcome else { return };
     let at = record.finished_at.as_deref().and_then(Timestamp::parse).unwrap_or_else(clock::now);
     let (id, reason) = (row.id, record.reason.clone());
@@ -30,7 +30,7 @@ pub(super) async fn finished(app: &App, row: &RunRow, record: &RunRecord) {
 
 /// Changes the index; tries again until the change holds or the server stops.
 async fn write(
-    app: &App,
+    app: &AppState,
     row: &RunRow,
     change: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Clone + Send + 'static,
 ) {

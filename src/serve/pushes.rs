@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
-use crate::http::{App, Look, Unsettled, drain_spool};
+use crate::app::{AppState, Look, Unsettled};
+use crate::http::drain_spool;
 use crate::intake::UnreadRef;
 use crate::model::chain;
 use crate::store::{self, OpenPush, RepoRow};
@@ -24,14 +25,14 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 const MAX_UNSEEN: Duration = Duration::from_secs(600);
 
 /// Watches pushes for as long as anybody can name one.
-pub(super) async fn watch_pushes(app: App, mut pushes: mpsc::Receiver<OpenPush>) {
+pub(super) async fn watch_pushes(app: AppState, mut pushes: mpsc::Receiver<OpenPush>) {
     while let Some(push) = pushes.recv().await {
         tokio::spawn(watch(app.clone(), push));
     }
 }
 
 /// Takes up the pushes that an earlier server has left open.
-pub(super) async fn recover_pushes(app: &App) {
+pub(super) async fn recover_pushes(app: &AppState) {
     let open = app.store.call(|connection| store::open_pushes(connection)).await;
     for push in open.ok().and_then(Result::ok).unwrap_or_default() {
         app.open_push(&push.repo, &push.push);
@@ -41,7 +42,7 @@ pub(super) async fn recover_pushes(app: &App) {
 
 /// Waits until receive-pack is gone; then tips and reflogs say what happened, and what did not happen is dropped. That is
 /// repeated until it holds: nothing else closes a push.
-async fn watch(app: App, push: OpenPush) {
+async fn watch(app: AppState, push: OpenPush) {
     match receive_pack(&push) {
         ReceivePack::Alive(process) => {
             if let Err(error) = process.dead().await {
@@ -71,7 +72,7 @@ async fn watch(app: App, push: OpenPush) {
 }
 
 /// Settles the repository of a push that is over, and closes the push: how many of its updates did not happen.
-async fn close(app: &App, push: &OpenPush) -> Result<usize, Unsettled> {
+async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
     let unread = settle_repository(app, push).await?;
     let id = push.push.clone();
     let closed = app.store.call(move |connection| {
@@ -86,7 +87,7 @@ async fn close(app: &App, push: &OpenPush) -> Result<usize, Unsettled> {
 }
 
 /// Settles the repository of a push, if it is still there: the refs that could not be read.
-async fn settle_repository(app: &App, push: &OpenPush) -> Result<Vec<UnreadRef>, Unsettled> {
+async fn settle_repository(app: &AppState, push: &OpenPush) -> Result<Vec<UnreadRef>, Unsettled> {
     let found = app.store.call(|connection| store::all_repos(connection)).await;
     let rows: Vec<RepoRow> = found.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     match rows.into_iter().find(|row| row.id == push.repo) {
@@ -100,7 +101,7 @@ fn failed(error: &dyn std::error::Error) -> Unsettled {
 }
 
 /// Reads the spool again for as long as something in it could not be read, and looks at all repositories then.
-pub(super) async fn retry_spool(app: App) {
+pub(super) async fn retry_spool(app: AppState) {
     loop {
         app.spool.shut().await;
         let mut wait = Backoff::new(FIRST_RETRY, LAST_RETRY);
@@ -121,7 +122,7 @@ pub(super) async fn retry_spool(app: App) {
 
 /// Waits for as long as a push whose receive-pack cannot be seen may still move its refs. Until then whatever moves them is
 /// settled as it is seen, with what this push announced.
-async fn wait_unseen(app: &App, push: &OpenPush) {
+async fn wait_unseen(app: &AppState, push: &OpenPush) {
     let age = u64::try_from(clock::now().as_millis() - push.at.as_millis()).unwrap_or(0);
     let rest = MAX_UNSEEN.saturating_sub(Duration::from_millis(age));
     if rest.is_zero() {

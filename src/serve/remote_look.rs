@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::app::{AppState, Look};
 use crate::config::WatchDecl;
 use crate::forge::{self, RefValue, Refs, Remote, RemoteSigns, Repo, Trouble, TroubleKind};
-use crate::http::{App, Look};
 use crate::intake::{Finding, WatchState};
 use crate::model::{CommitId, chain};
 use crate::secret::SecretGrant;
@@ -33,7 +33,7 @@ pub(super) struct Permits {
 /// A look that is to be taken.
 #[derive(Clone)]
 pub(super) struct Task {
-    pub(super) app: App,
+    pub(super) app: AppState,
     pub(super) watch: WatchDecl,
     /// The row of the copy, once it was found.
     pub(super) row: Option<RepoRow>,

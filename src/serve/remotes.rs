@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::remote_look::{Looked, Permits, Task};
 use super::watch_announce::{announce, announcement};
+use crate::app::{AppState, WatchWake};
 use crate::config::{Settings, WatchDecl};
 use crate::forge::{FETCH_MARK, TroubleKind};
-use crate::http::{App, WatchWake};
 use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
 use crate::model::{InstanceId, RepoName, chain};
 use crate::notify;
@@ -53,7 +53,7 @@ struct Watched {
 
 /// The owner of the watches.
 struct Remotes {
-    app: App,
+    app: AppState,
     /// The settings that were taken up last.
     settings: Option<Arc<Settings>>,
     permits: Arc<Permits>,
@@ -63,7 +63,7 @@ struct Remotes {
 }
 
 /// Watches remotes for as long as anybody can tell it something.
-pub(super) async fn watch_remotes(app: App, mut wakes: mpsc::Receiver<WatchWake>) {
+pub(super) async fn watch_remotes(app: AppState, mut wakes: mpsc::Receiver<WatchWake>) {
     let instance = app.instance;
     if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(instance)).await {
         tracing::warn!(%error, "what a dead server may have left is not ended");

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::app::AppState;
 use crate::config::{Asker, Settings, WATCH_EVENT};
 use crate::executor::container::ENGINE_VARIABLES;
-use crate::http::App;
 use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
 use crate::run::{RunLimits, RunSpec, StepRules};
 use crate::secret::SecretGrant;
@@ -12,7 +12,7 @@ use crate::store::RunRow;
 
 /// What the runner of a run is given.
 pub(super) fn run_spec(
-    app: &App,
+    app: &AppState,
     profiles: StartProfiles,
     row: &RunRow,
     has_slot: bool,
@@ -50,7 +50,7 @@ pub(super) fn run_spec(
 }
 
 /// The variables of the server's environment that steps see.
-fn environment(app: &App, settings: &Settings) -> Vec<(String, String)> {
+fn environment(app: &AppState, settings: &Settings) -> Vec<(String, String)> {
     const ALWAYS: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
     let passes = |name: &str| ALWAYS.contains(&name) || settings.pass_env.iter().any(|passed| passed == name);
     app.environment.iter().filter(|(name, _)| passes(name)).cloned().collect()

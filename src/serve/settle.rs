@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 use super::index;
 use super::runner_limits::Verdict;
+use crate::app::AppState;
 use crate::executor::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_children, sweep_run};
-use crate::http::App;
 use crate::journal::{Fact, JournalReadError, JournalWriter, RunRecord};
 use crate::model::{Outcome, RunMark, chain};
 use crate::secret::Redactor;
@@ -21,7 +21,7 @@ const MAX_ATTEMPTS: u32 = 8;
 
 /// Ends a run by `verdict` whose journal has a green end, and whose runner was killed: nothing of it is left, as of any
 /// other that was interrupted. Does not index it.
-pub(super) async fn overrule(app: &App, row: &RunRow, run_dir: &Path, verdict: Verdict) -> RunRecord {
+pub(super) async fn overrule(app: &AppState, row: &RunRow, run_dir: &Path, verdict: Verdict) -> RunRecord {
     let mark = RunMark { instance: app.instance, run: row.id };
     let (folder, ending, environment) = (run_dir.to_owned(), verdict.clone(), Arc::clone(&app.environment));
     let overruled = tokio::task::spawn_blocking(move || {
@@ -35,7 +35,7 @@ pub(super) async fn overrule(app: &App, row: &RunRow, run_dir: &Path, verdict: V
 }
 
 /// Removes what is left of a run that has an end, and whose runner was killed at it.
-pub(super) async fn clear(app: &App, row: &RunRow, run_dir: &Path) {
+pub(super) async fn clear(app: &AppState, row: &RunRow, run_dir: &Path) {
     let mark = RunMark { instance: app.instance, run: row.id };
     let (folder, environment) = (run_dir.to_owned(), Arc::clone(&app.environment));
     let cleared = tokio::task::spawn_blocking(move || remove_rest(mark, &folder, &environment));
@@ -46,7 +46,12 @@ pub(super) async fn clear(app: &App, row: &RunRow, run_dir: &Path) {
 
 /// Settles a run whose runner is gone: without an end in its journal it ends by `verdict`, or as interrupted. A run that
 /// cannot be settled is tried again, and takes no other along.
-pub(super) async fn settle(app: &App, row: &RunRow, run_dir: &Path, verdict: Option<Verdict>) -> RunRecord {
+pub(super) async fn settle(
+    app: &AppState,
+    row: &RunRow,
+    run_dir: &Path,
+    verdict: Option<Verdict>,
+) -> RunRecord {
     let (mut backoff, mut trouble) = (Backoff::of_runs(), None);
     let verdict = verdict.unwrap_or_else(|| Verdict {
         outcome: Outcome::Interrupted,

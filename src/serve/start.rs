@@ -17,9 +17,10 @@ use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
+use crate::app::AppState;
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
-use crate::http::{self, App, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
+use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
 use crate::intake::all_watches;
 use crate::model::chain;
 use crate::notify::{Courier, CourierStart};
@@ -253,7 +254,7 @@ async fn run(
     let (wake, wakes) = mpsc::channel(MAX_WAKES);
     let (pushes, open_pushes) = mpsc::channel(MAX_WAKES);
     let (watches, watch_wakes) = mpsc::channel(MAX_WAKES);
-    let app = App::new(
+    let app = AppState::new(
         (data.clone(), instance.id),
         store,
         settings,
@@ -303,7 +304,7 @@ async fn run(
 
 /// Serves what connects to the address and to the Unix socket.
 fn open_doors(
-    app: App,
+    app: AppState,
     (address, public_url): (Option<TcpListener>, Option<&str>),
     local: Option<UnixListener>,
 ) {
@@ -357,7 +358,7 @@ fn dispatch_start(options: &ServeOptions) -> DispatchStart {
 }
 
 /// What the task for notifications stands on.
-fn courier(app: &App, shows_output: bool) -> CourierStart {
+fn courier(app: &AppState, shows_output: bool) -> CourierStart {
     CourierStart {
         data: app.data.clone(),
         store: app.store.clone(),

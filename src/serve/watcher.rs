@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::app::{AppState, Look, Unsettled};
 use crate::forge;
-use crate::http::{App, Look, Unsettled, drain_spool};
+use crate::http::drain_spool;
 use crate::model::{RepoName, chain};
 use crate::store::{self, RepoRow};
 use crate::sys::inotify::{Change, Inotify, Watch};
@@ -24,7 +25,7 @@ enum Owner {
 
 /// The watched folders.
 struct Watcher {
-    app: App,
+    app: AppState,
     inotify: Inotify,
     owners: HashMap<Watch, Owner>,
     repos: HashMap<RepoName, RepoRow>,
@@ -39,12 +40,12 @@ struct Listing {
 }
 
 /// Tells the database which repositories are there, under which names.
-pub(super) async fn sync_repos(app: &App) {
+pub(super) async fn sync_repos(app: &AppState) {
     let _logged = list(app).await.is_some();
 }
 
 /// Lists the repositories and tells the database; nothing when that failed, which is logged.
-async fn list(app: &App) -> Option<Listing> {
+async fn list(app: &AppState) -> Option<Listing> {
     let data = app.data.clone();
     let listed = app.store.call(move |connection| -> Result<Listing, String> {
         let recorded = store::recorded_names(connection).map_err(|error| chain(&error))?;
@@ -77,7 +78,7 @@ async fn list(app: &App) -> Option<Listing> {
 ///
 /// # Errors
 /// When the system cannot watch folders.
-pub(super) async fn watch(app: App) -> io::Result<()> {
+pub(super) async fn watch(app: AppState) -> io::Result<()> {
     let inotify = Inotify::new()?;
     let mut watcher =
         Watcher { app, inotify, owners: HashMap::new(), repos: HashMap::new(), apart: BTreeMap::new() };

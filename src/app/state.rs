@@ -64,7 +64,7 @@ pub enum Wake {
 
 /// What the handlers and the server's tasks stand on. Clones share it.
 #[derive(Clone)]
-pub struct App {
+pub struct AppState {
     /// The data folder.
     pub data: DataDir,
     /// The id of the data folder, which marks what its runs start.
@@ -132,7 +132,7 @@ pub enum Unsettled {
     Failed(String),
 }
 
-impl App {
+impl AppState {
     /// What everything stands on, when nothing has happened yet.
     pub fn new(
         (data, instance): (DataDir, InstanceId),
@@ -140,8 +140,8 @@ impl App {
         settings: Arc<CurrentSettings>,
         (wake, pushes, watches): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>, mpsc::Sender<WatchWake>),
         (url, environment): (Option<String>, Vec<(String, String)>),
-    ) -> App {
-        App {
+    ) -> AppState {
+        AppState {
             data,
             instance,
             store,
