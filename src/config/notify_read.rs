@@ -6,8 +6,8 @@ use super::notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAdd
 use super::read::{Reader, duration, key_text};
 use super::settings::{SecretDecl, SecretSource};
 use crate::model::{Diagnostic, JobId, RefName, RepoName, suggest};
+use crate::schema::{Node, Value};
 use crate::script::data;
-use crate::script::{Node, Value};
 
 /// The file of a repository with rules of its own.
 pub const REPO_CONFIG: &str = ".quire/config.fnl";

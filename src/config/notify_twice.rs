@@ -1,7 +1,7 @@
 //! Rules of `:notify` that say the same.
 
 use super::read::Reader;
-use crate::script::Node;
+use crate::schema::Node;
 
 impl Reader {
     /// Refuses a rule that says the same as one before it.

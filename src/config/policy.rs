@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::read::{Reader, key_text};
 use crate::model::{Diagnostic, Profile, capability, network_name};
-use crate::script::Node;
+use crate::schema::Node;
 
 const KEYS: [&str; 10] = [
     "profile",

@@ -11,8 +11,8 @@ use super::scope::EVENTS;
 use super::settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
 use super::steps::read_steps;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName, parse_byte_size, parse_duration};
+use crate::schema::{Node, Value};
 use crate::script::data;
-use crate::script::{Node, Value};
 
 const KEYS: [&str; 8] = ["http", "secrets", "pass-env", "limits", "policy", "steps", "watch", "notify"];
 const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];

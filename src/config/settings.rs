@@ -11,7 +11,7 @@ use super::policy::PolicySettings;
 use super::steps::StepSettings;
 use super::watch::WatchDecl;
 use crate::model::{JobId, RefName, RepoName, SecretName};
-use crate::script::Node;
+use crate::schema::Node;
 
 /// What `config.fnl` says.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::read::{Reader, key_text};
 use crate::model::Diagnostic;
-use crate::script::Node;
+use crate::schema::Node;
 use crate::sys::transition::missing_capabilities;
 use crate::sys::user::{self, Account};
 

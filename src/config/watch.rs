@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::read::{Reader, duration, key_text};
 use super::settings::Settings;
 use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, SecretName, UrlScheme, suggest};
-use crate::script::Node;
+use crate::schema::Node;
 
 const KEYS: [&str; 5] = ["url", "branch", "every", "token", "allow-private"];
 

@@ -10,8 +10,8 @@ use crate::model::{Diagnostic, Severity, Span};
 
 use super::compile_error::{self, Context, arrange, mistakes};
 use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
-use super::node::{Node, Source, Value};
 use super::source_text::source_text;
+use crate::schema::{Node, Source, Value};
 
 /// Tables and lists inside each other, at most.
 pub const MAX_DATA_DEPTH: usize = 32;
@@ -238,5 +238,57 @@ mod tests {
         assert!(problems(nested(MAX_DATA_DEPTH + 2))[0].contains("nested more than 32 levels"));
         assert!(problems(nested(5000))[0].contains("nested"));
         assert!(problems("(".repeat(100_000))[0].contains("expected closing"));
+    }
+
+    #[test]
+    fn accessors_give_what_is_there() {
+        let node = read("config.fnl", b"{:a \"x\" :b [1 2] :c true :d {} :e 1.5 :f []}").unwrap();
+        assert_eq!(node.get("a").unwrap().as_str().unwrap(), "x");
+        assert_eq!(node.get("b").unwrap().as_list().unwrap()[1].as_integer(0, 9).unwrap(), 2);
+        assert!(node.get("c").unwrap().as_bool().unwrap());
+        assert!(node.get("d").unwrap().as_list().unwrap().is_empty());
+        assert!(node.get("f").unwrap().as_table().unwrap().is_empty());
+        assert!((node.get("e").unwrap().as_number().unwrap() - 1.5).abs() < 1e-9);
+        assert_eq!(node.as_table().unwrap().len(), 6);
+        assert!(node.get("z").is_none());
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_an_error_with_its_place() {
+        let node = read("config.fnl", b"{:a \"x\"\n :b [1 2]\n :c -3\n :d .inf}").unwrap();
+        let (a, b, c) = (node.get("a").unwrap(), node.get("b").unwrap(), node.get("c").unwrap());
+        for (problem, expected) in [
+            (
+                a.as_table().unwrap_err(),
+                "config.fnl:1:5: a table `{…}` is expected here, and this is a string",
+            ),
+            (b.as_str().unwrap_err(), "config.fnl:2:5: a string is expected here, and this is a list"),
+            (
+                c.as_bool().unwrap_err(),
+                "config.fnl:3:5: `true` or `false` is expected here, and this is a number",
+            ),
+            (
+                c.as_integer(1, 8).unwrap_err(),
+                "3:5: a whole number from 1 to 8 is expected here, and this is -3",
+            ),
+            (node.get("d").unwrap().as_number().unwrap_err(), "finite"),
+            (node.as_list().unwrap_err(), "a list `[…]` is expected here, and this is a table"),
+        ] {
+            let text = problem.render();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_with_a_suggestion() {
+        let node = read("config.fnl", b"{:htpp 1 :zzzzzzz 2 5 6 :http 3}").unwrap();
+        let found: Vec<_> = node.unknown_keys(&["http", "secrets"]).iter().map(|d| d.render()).collect();
+        assert_eq!(found.len(), 3);
+        assert!(
+            found[0].contains("1:2: there is no key `:htpp` here")
+                && found[0].contains("did you mean `:http`?")
+        );
+        assert!(found[1].contains("hint: keys are :http :secrets"), "{}", found[1]);
+        assert!(found[2].contains("a key is a string, and this is a number"), "{}", found[2]);
     }
 }

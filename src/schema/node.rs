@@ -34,9 +34,9 @@ pub enum Value {
 
 /// The file of a node: its name and its text.
 #[derive(Debug, PartialEq)]
-pub(super) struct Source {
-    pub(super) file: String,
-    pub(super) text: String,
+pub struct Source {
+    pub(crate) file: String,
+    pub(crate) text: String,
 }
 
 impl PartialEq for Node {
@@ -61,7 +61,7 @@ impl Value {
 }
 
 impl Node {
-    pub(super) fn new(span: Span, value: Value, source: &Arc<Source>) -> Node {
+    pub(crate) fn new(span: Span, value: Value, source: &Arc<Source>) -> Node {
         Node { span, value, source: Arc::clone(source) }
     }
 
@@ -220,62 +220,5 @@ impl Node {
         let is_known =
             |key: &Node| matches!(&key.value, Value::String(text) if known.contains(&text.as_str()));
         pairs.iter().filter(|(key, _)| !is_known(key)).map(|(key, _)| key.unknown_key(known)).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::script::data::read;
-
-    #[test]
-    fn accessors_give_what_is_there() {
-        let node = read("config.fnl", b"{:a \"x\" :b [1 2] :c true :d {} :e 1.5 :f []}").unwrap();
-        assert_eq!(node.get("a").unwrap().as_str().unwrap(), "x");
-        assert_eq!(node.get("b").unwrap().as_list().unwrap()[1].as_integer(0, 9).unwrap(), 2);
-        assert!(node.get("c").unwrap().as_bool().unwrap());
-        assert!(node.get("d").unwrap().as_list().unwrap().is_empty());
-        assert!(node.get("f").unwrap().as_table().unwrap().is_empty());
-        assert!((node.get("e").unwrap().as_number().unwrap() - 1.5).abs() < 1e-9);
-        assert_eq!(node.as_table().unwrap().len(), 6);
-        assert!(node.get("z").is_none());
-    }
-
-    #[test]
-    fn a_value_of_another_kind_is_an_error_with_its_place() {
-        let node = read("config.fnl", b"{:a \"x\"\n :b [1 2]\n :c -3\n :d .inf}").unwrap();
-        let (a, b, c) = (node.get("a").unwrap(), node.get("b").unwrap(), node.get("c").unwrap());
-        for (problem, expected) in [
-            (
-                a.as_table().unwrap_err(),
-                "config.fnl:1:5: a table `{…}` is expected here, and this is a string",
-            ),
-            (b.as_str().unwrap_err(), "config.fnl:2:5: a string is expected here, and this is a list"),
-            (
-                c.as_bool().unwrap_err(),
-                "config.fnl:3:5: `true` or `false` is expected here, and this is a number",
-            ),
-            (
-                c.as_integer(1, 8).unwrap_err(),
-                "3:5: a whole number from 1 to 8 is expected here, and this is -3",
-            ),
-            (node.get("d").unwrap().as_number().unwrap_err(), "finite"),
-            (node.as_list().unwrap_err(), "a list `[…]` is expected here, and this is a table"),
-        ] {
-            let text = problem.render();
-            assert!(text.contains(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn unknown_keys_are_errors_with_a_suggestion() {
-        let node = read("config.fnl", b"{:htpp 1 :zzzzzzz 2 5 6 :http 3}").unwrap();
-        let found: Vec<_> = node.unknown_keys(&["http", "secrets"]).iter().map(|d| d.render()).collect();
-        assert_eq!(found.len(), 3);
-        assert!(
-            found[0].contains("1:2: there is no key `:htpp` here")
-                && found[0].contains("did you mean `:http`?")
-        );
-        assert!(found[1].contains("hint: keys are :http :secrets"), "{}", found[1]);
-        assert!(found[2].contains("a key is a string, and this is a number"), "{}", found[2]);
     }
 }
