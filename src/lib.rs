@@ -31,6 +31,8 @@ pub mod intake;
 pub mod pipeline;
 /// Where a step's processes run, and how all of them end.
 pub mod executor;
+/// Containers of a run: the engine, images, services, steps in them.
+pub mod container;
 /// One execution of a graph at one commit: what may start, what must stop, how it ended.
 pub mod run;
 /// What people and programs see of runs: text and JSON.

@@ -16,7 +16,7 @@ use super::ci_report::Reporter;
 use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use super::place::environment;
 use crate::config::{self, Asker, DataDir, Settings};
-use crate::executor::container::ENGINE_VARIABLES;
+use crate::container::ENGINE_VARIABLES;
 use crate::executor::{Environment, Orphans, sweep_run};
 use crate::forge::{WorkingCopy, WorkingCopyError, copy_working_copy};
 use crate::journal::{Fact, Recorder, RunRecord, StopReason};

@@ -15,7 +15,6 @@
 //! runtime of its own.
 
 mod capture;
-pub mod container;
 mod confinement;
 mod environment;
 mod host;
@@ -34,7 +33,7 @@ pub use environment::{Environment, EnvironmentError};
 pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans, asked_to_stop};
 pub use inside::{WORD, lead as lead_inside};
 pub use output::SILENCE;
-pub use step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
+pub use step::{CAPTURE_LIMIT, OutOfMemory, Program, StepEnd, StepError, StepSpec};
 pub use stop::{SWEEP_LIMIT, Swept};
 pub use sweep::{INSTANCE, RUN, sweep_children, sweep_run};
 pub use workspace::Workspace;

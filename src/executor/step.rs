@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How much of each output of a step a script gets, in bytes.
+pub const CAPTURE_LIMIT: usize = 16 << 20;
+
 use super::confinement::Confinement;
 use super::environment::Environment;
 use crate::log::LogError;

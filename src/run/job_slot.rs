@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OnceCell, watch};
 
-use super::services::Services;
+use crate::container::JobPlace;
 use crate::script::ContainerOptions;
 
 /// The jobs of a run that go on, by name.
@@ -19,16 +19,6 @@ struct JobSlot {
     stop: watch::Sender<bool>,
     active: watch::Sender<usize>,
     place: Arc<JobPlace>,
-}
-
-/// Where the steps of a job run.
-pub(super) struct JobPlace {
-    /// Its image; without one its steps run on the host.
-    pub(super) image: Option<String>,
-    /// What its container is asked to be, and its services.
-    pub(super) options: ContainerOptions,
-    /// Its services, once a step needed them.
-    pub(super) services: OnceCell<Services>,
 }
 
 /// What a step needs of its job.

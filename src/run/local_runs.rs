@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::control::CONTROL_SOCKET;
-use crate::executor::container::{Engine, forget};
+use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, JournalWriter, RunRecord};
 use crate::model::{InstanceId, Outcome, RunId, RunMark, chain};

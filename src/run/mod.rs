@@ -4,15 +4,8 @@
 //! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
 //! own, and so has the watchdog that ends the process when the VM does not listen.
 
-mod build_image;
-mod called_step;
-mod container_request;
-mod container_step;
-mod container_user;
-mod containers;
 mod confine;
 mod control;
-mod dockerfile;
 mod drive;
 mod evaluate;
 mod filling;
@@ -25,11 +18,9 @@ mod queue;
 mod rerun;
 mod run_host;
 mod runner;
-mod services;
 mod spec;
 mod state;
 mod step;
-mod step_task;
 mod up_front;
 mod vm_thread;
 mod watchdog;
@@ -38,7 +29,6 @@ mod watchdog;
 mod step_tests;
 
 pub use confine::{Confiner, StepRules};
-pub use containers::Containers;
 pub use control::{CONTROL_SOCKET, Control, MAX_MESSAGE, Message, NOT_STARTED, tell};
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files};

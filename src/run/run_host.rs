@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::called_step::CalledStep;
 use super::confine::Confiner;
-use super::containers::Containers;
 use super::job_slot::{ActiveStep, JobSlots, StepSlot};
-use super::step_task::{Step, Work, title};
-use crate::executor::{Environment, Host, LEFTOVER_SETTLE, Program, StepSpec, Workspace};
+use crate::container::{CalledStep, Containers, Step, Work, title};
+use crate::executor::{CAPTURE_LIMIT, Environment, Host, LEFTOVER_SETTLE, Program, StepSpec, Workspace};
 use crate::journal::Recorder;
 use crate::model::suggest;
 use crate::pipeline::JobOptions;
@@ -22,9 +20,6 @@ use crate::secret::SecretValues;
 
 /// How long a step may take to end when it was told to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-
-/// How much of each output of a step a script gets, in bytes.
-pub(super) const CAPTURE_LIMIT: usize = 16 << 20;
 
 /// What the log of a job with services says when a step fails that could not reach them.
 const NO_SERVICES_HERE: &str = "warning: the services of this job cannot be reached from that step, which ran on the host; give the \

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::build_image::ImageSource;
 use super::confine::Confiner;
-use super::containers::Containers;
 use super::control::{self, Control};
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
@@ -29,6 +27,7 @@ use super::state::{Event, RunState};
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::Watchdog;
+use crate::container::{Containers, ImageSource};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, Recorder, StopReason};

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::called_step::image_of;
-use super::container_request::request;
-use super::containers::Containers;
 use super::drive::Ended;
 use super::step::ended_so;
+use crate::container::{Containers, image_of, request};
 use crate::journal::Fact;
 use crate::model::{Outcome, chain};
 use crate::pipeline::{Job, JobGraph};

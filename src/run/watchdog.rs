@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::containers::Containers;
+use crate::container::Containers;
 use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, Recorder};
 use crate::model::{Outcome, RunMark};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::AppState;
 use crate::config::{Asker, Settings, WATCH_EVENT};
-use crate::executor::container::ENGINE_VARIABLES;
+use crate::container::ENGINE_VARIABLES;
 use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
 use crate::run::{RunLimits, RunSpec, StepRules};
 use crate::secret::SecretGrant;

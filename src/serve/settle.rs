@@ -8,7 +8,7 @@ use super::backoff::Backoff;
 use super::index;
 use super::runner_limits::Verdict;
 use crate::app::AppState;
-use crate::executor::container::{Engine, forget};
+use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_children, sweep_run};
 use crate::journal::{Fact, JournalReadError, JournalWriter, RunRecord};
 use crate::model::{Outcome, RunMark, chain};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use crate::config::DataDir;
-use crate::executor::container::{CATATONIT, HYBRID};
+use crate::container::{CATATONIT, HYBRID};
 use crate::sys::tool::{self, Said};
 
 /// How long an engine may take to answer.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{Context, SHA256};
 
+use super::command_line::ulimits;
 use super::containers::{Containers, Getting, PULL_LIMIT, beside, client_spec, failed_build, refused};
 use super::dockerfile::{self, Recipe};
-use crate::executor::container::{Engine, EngineKind, complaint, ulimits};
+use super::engine::{Engine, EngineKind, complaint};
 use crate::model::chain;
 use crate::policy::{ContainerRequest, ImageRef, Limits};
 use crate::script::{HostError, Pull, SourceFile};
@@ -100,7 +101,7 @@ impl Containers {
     }
 
     /// Keeps what the jobs declare: the hint of a denial allows it, too.
-    pub(super) fn declare<'a>(&self, requests: impl Iterator<Item = &'a ContainerRequest>) {
+    pub(crate) fn declare<'a>(&self, requests: impl Iterator<Item = &'a ContainerRequest>) {
         let mut declared = Vec::new();
         for request in requests {
             let own = ImageSource::is_own(&request.image).then(|| self.source.recipe().ok()).flatten();

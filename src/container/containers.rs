@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
 use super::build_image::{DOCKERFILE, ImageSource};
-use crate::executor::container::{Engine, EngineError, EngineKind, LocalImage, engine_places, forget};
+use super::engine::{Engine, EngineError, EngineKind, complaint};
+use super::image::LocalImage;
+use super::memory_folder::forget;
+use super::places::engine_places;
 use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
 use crate::journal::{Fact, Recorder, StepLog};
 use crate::model::{RunMark, chain};
@@ -326,7 +329,7 @@ impl Containers {
             (true, _) => "it took too long".to_owned(),
             (false, true) => "it was stopped".to_owned(),
             (false, false) if end.exit == 0 => return Ok(()),
-            (false, false) => crate::executor::container::complaint(&end.stderr),
+            (false, false) => complaint(&end.stderr),
         };
         Err(HostError::Refused(format!("{PULL_FAILED}: could not pull the image `{image}`: {why}")))
     }
@@ -378,7 +381,7 @@ impl Containers {
     }
 
     /// Says that something may have been left of a container.
-    pub(super) fn doubt(&self) {
+    pub(crate) fn doubt(&self) {
         self.unsure.store(true, Ordering::Relaxed);
     }
 

@@ -7,15 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::build_image::{DOCKERFILE, ImageSource};
-use super::container_request::request;
-use super::container_step::{ContainerStep, Role};
+use super::command_line::{Network, WORKSPACE};
 use super::containers::Containers;
-use super::job_slot::JobPlace;
-use super::run_host::CAPTURE_LIMIT;
+use super::job_place::JobPlace;
+use super::request::request;
 use super::services::{Services, Starting};
+use super::step::{ContainerStep, Role};
 use super::step_task::{Step, Work, argv, title};
-use crate::executor::container::{Network, WORKSPACE};
-use crate::executor::{Host, Workspace};
+use crate::executor::{CAPTURE_LIMIT, Host, Workspace};
 use crate::journal::Recorder;
 use crate::model::Quoted;
 use crate::policy::{ContainerRequest, ImageRef, NO_NETWORK, invalid_image};
@@ -25,7 +24,7 @@ use crate::script::{ContainerCall, HostError, StepResult};
 ///
 /// # Errors
 /// It is none, or that cannot be written down.
-pub(super) fn image_of(
+pub(crate) fn image_of(
     containers: &Containers,
     job: &str,
     subject: &str,
@@ -56,23 +55,23 @@ fn below_workspace(folder: String) -> String {
 }
 
 /// A call with everything that it needs.
-pub(super) struct CalledStep {
-    pub(super) job: String,
-    pub(super) number: u32,
+pub(crate) struct CalledStep {
+    pub(crate) job: String,
+    pub(crate) number: u32,
     /// Numbers the steps of the job.
-    pub(super) steps: Arc<AtomicU32>,
-    pub(super) stop: watch::Receiver<bool>,
-    pub(super) place: Arc<JobPlace>,
-    pub(super) call: ContainerCall,
+    pub(crate) steps: Arc<AtomicU32>,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) place: Arc<JobPlace>,
+    pub(crate) call: ContainerCall,
     /// Its secrets, for files.
-    pub(super) secrets: Vec<(String, Vec<u8>)>,
+    pub(crate) secrets: Vec<(String, Vec<u8>)>,
     /// Those of the job's services, in their order.
-    pub(super) of_services: Vec<Vec<(String, Vec<u8>)>>,
-    pub(super) containers: Arc<Containers>,
-    pub(super) executor: Arc<Host>,
-    pub(super) recorder: Recorder,
-    pub(super) workspace: Workspace,
-    pub(super) timeout: Duration,
+    pub(crate) of_services: Vec<Vec<(String, Vec<u8>)>>,
+    pub(crate) containers: Arc<Containers>,
+    pub(crate) executor: Arc<Host>,
+    pub(crate) recorder: Recorder,
+    pub(crate) workspace: Workspace,
+    pub(crate) timeout: Duration,
 }
 
 impl CalledStep {
@@ -80,7 +79,7 @@ impl CalledStep {
     ///
     /// # Errors
     /// It is denied, cannot be run, or cannot be written down.
-    pub(super) async fn run(mut self) -> Result<StepResult, HostError> {
+    pub(crate) async fn run(mut self) -> Result<StepResult, HostError> {
         let request = self.decided()?;
         let own = std::mem::take(&mut self.call.options.services);
         let beside = if own.is_empty() {

@@ -350,7 +350,7 @@ fn has_controllers() -> bool {
 }
 
 /// What an engine complains about.
-pub fn complaint(stderr: &[u8]) -> String {
+pub(crate) fn complaint(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let mut line = last_word(&text);
     for prefix in ["docker: ", "Error: ", "Error response from daemon: "] {

@@ -8,13 +8,13 @@ use rustix::process::{Resource, getrlimit};
 use super::engine::{Engine, EngineKind};
 
 /// Where the workspace is in a container.
-pub const WORKSPACE: &str = "/work";
+pub(crate) const WORKSPACE: &str = "/work";
 
 /// Where a container finds the names of hosts.
-pub const HOSTS: &str = "/etc/hosts";
+pub(crate) const HOSTS: &str = "/etc/hosts";
 
 /// Where the secrets are in a container.
-pub const SECRETS: &str = "/run/secrets";
+pub(crate) const SECRETS: &str = "/run/secrets";
 
 /// Where everything can be written, in memory. Docker runs no program there unless it is told to.
 const TMP: &str = "--tmpfs=/tmp:rw,nosuid,nodev,exec,mode=1777";
@@ -30,7 +30,7 @@ const MAX_PROCESSES: u64 = 32_768;
 
 /// One container to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerPlan {
+pub(crate) struct ContainerPlan {
     /// Its name.
     pub name: String,
     /// Its labels, by which it is found again.
@@ -74,7 +74,7 @@ pub struct ContainerPlan {
 
 /// The network of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Network {
+pub(crate) enum Network {
     /// One of the engine's, or `none`.
     Named(String),
     /// That of another container.
@@ -83,7 +83,7 @@ pub enum Network {
 
 /// A folder of the host in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// The folder.
     pub source: PathBuf,
     /// Where it is in the container.
@@ -94,7 +94,7 @@ pub struct Mount {
 
 impl ContainerPlan {
     /// The whole command line, the engine's client first.
-    pub fn command_line(&self, engine: &Engine) -> Vec<OsString> {
+    pub(crate) fn command_line(&self, engine: &Engine) -> Vec<OsString> {
         let mut line = Line(vec![engine.program.clone().into_os_string()]);
         if let Some(runtime) = engine.runtime {
             line.add(&["--runtime", runtime]);
@@ -192,7 +192,7 @@ impl ContainerPlan {
 
 /// The limits of processes in a container: no more than this process has, because the engines ask for more than a host
 /// without CAP_SYS_RESOURCE can give.
-pub fn ulimits() -> [String; 2] {
+pub(crate) fn ulimits() -> [String; 2] {
     let of = |name: &str, limit: Resource, most: u64| {
         let limit = getrlimit(limit).maximum.unwrap_or(most).min(most);
         format!("--ulimit={name}={limit}:{limit}")
@@ -202,12 +202,12 @@ pub fn ulimits() -> [String; 2] {
 
 impl Mount {
     /// A folder for a container to work in.
-    pub fn writable(source: &Path, target: &str) -> Mount {
+    pub(crate) fn writable(source: &Path, target: &str) -> Mount {
         Mount { source: source.to_owned(), target: PathBuf::from(target), writable: true }
     }
 
     /// A folder for a container to read.
-    pub fn read_only(source: &Path, target: &str) -> Mount {
+    pub(crate) fn read_only(source: &Path, target: &str) -> Mount {
         Mount { source: source.to_owned(), target: PathBuf::from(target), writable: false }
     }
 

@@ -9,7 +9,7 @@ use crate::script::ContainerOptions;
 ///
 /// # Errors
 /// Says what makes no sense.
-pub(super) fn request(
+pub(crate) fn request(
     subject: &str,
     image: ImageRef,
     options: &ContainerOptions,

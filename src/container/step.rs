@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::container_user::ContainerUser;
+use super::command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE};
 use super::containers::{Containers, Getting, beside, client_spec, refused};
+use super::engine::{Engine, EngineKind, complaint};
+use super::image::LocalImage;
+use super::memory_folder::MemoryFolder;
 use super::step_task::refuse;
-use crate::executor::container::{
-    ContainerPlan, Engine, EngineKind, HOSTS, LocalImage, MemoryFolder, Mount, Network, SECRETS, Variables,
-    WORKSPACE, complaint, labels,
-};
+use super::sweep::labels;
+use super::user::ContainerUser;
+use super::variables::Variables;
 use crate::executor::{Host, INSTANCE, OutOfMemory, RUN, StepEnd, StepSpec, Workspace};
 use crate::journal::StepLog;
 use crate::model::chain;
@@ -21,7 +23,7 @@ use crate::policy::{ContainerRequest, Limits};
 use crate::script::{HostError, Pull};
 
 /// A container that is asked for and allowed.
-pub(super) struct ContainerStep {
+pub(crate) struct ContainerStep {
     /// What all containers of the run share.
     pub(super) containers: Arc<Containers>,
     /// What policy has decided about.

@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::{getegid, geteuid};
 
+use super::engine::{Engine, EngineKind};
 use crate::executor::Workspace;
-use crate::executor::container::{Engine, EngineKind};
 use crate::script::HostError;
 
 /// How many ids a rootless account has beside its own, as distributions give them (subuid(5)).

@@ -20,7 +20,7 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The labels of a container: the mark by which quire finds it, and for people the data folder, the run, and the job and
 /// step that asked for it.
-pub fn labels(mark: RunMark, data: &Path, job: &str, of: &str) -> Vec<(String, String)> {
+pub(crate) fn labels(mark: RunMark, data: &Path, job: &str, of: &str) -> Vec<(String, String)> {
     vec![
         (MARK.to_owned(), mark.to_string()),
         ("quire.instance".to_owned(), data.to_string_lossy().into_owned()),

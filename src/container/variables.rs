@@ -39,7 +39,7 @@ const MAX_LINE: usize = 64 << 10;
 
 /// The variables of a container, by the way that they take.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Variables {
+pub(crate) struct Variables {
     /// For the client's environment; the container gets them by name.
     pub by_name: Vec<(String, OsString)>,
     /// For a file that the client reads.
@@ -48,7 +48,7 @@ pub struct Variables {
 
 /// Why a variable cannot be given to a container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VariableError {
+pub(crate) enum VariableError {
     /// An engine would take the name for more than a name.
     #[error("`:env`: {0:?} is no name of a variable that a container can have")]
     Name(String),
@@ -69,7 +69,7 @@ impl Variables {
     ///
     /// # Errors
     /// One can take neither.
-    pub fn sort(all: &[(String, Vec<u8>)]) -> Result<Variables, VariableError> {
+    pub(crate) fn sort(all: &[(String, Vec<u8>)]) -> Result<Variables, VariableError> {
         let mut sorted = Variables::default();
         for (name, value) in all {
             if name.is_empty()
@@ -92,7 +92,7 @@ impl Variables {
     }
 
     /// The file that the client reads, when there has to be one: a variable a line.
-    pub fn file(&self) -> Option<Vec<u8>> {
+    pub(crate) fn file(&self) -> Option<Vec<u8>> {
         let line = |(name, value): &(String, Vec<u8>)| [name.as_bytes(), b"=", value, b"\n"].concat();
         (!self.in_file.is_empty()).then(|| self.in_file.iter().flat_map(line).collect())
     }

@@ -28,7 +28,7 @@ const MAX_CONF: u64 = 1 << 20;
 
 /// The sockets of engines and the folders of their images and containers, as the environment that clients see names
 /// them, and where links lead. Blocking: files of the engines are read, and links are followed.
-pub fn engine_places(env: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
+pub(crate) fn engine_places(env: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
     let of = |name: &str| env.get(OsStr::new(name)).and_then(|value| value.to_str());
     let folder = |name: &str| of(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     let home = folder("HOME");

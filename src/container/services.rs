@@ -9,11 +9,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::called_step::image_of;
-use super::container_request::request;
-use super::container_step::{ContainerStep, Role};
+use super::command_line::Network;
 use super::containers::{Containers, beside, refused};
+use super::engine::Engine;
+use super::request::request;
+use super::step::{ContainerStep, Role};
 use super::step_task::{Step, Work, argv};
-use crate::executor::container::{Engine, Network};
 use crate::executor::{Host, asked_to_stop};
 use crate::journal::Recorder;
 use crate::policy::ContainerRequest;
@@ -50,7 +51,7 @@ pub(super) struct Starting {
 }
 
 /// The services of a job that goes on.
-pub(super) struct Services {
+pub(crate) struct Services {
     /// The container whose network the others share.
     owner: String,
     /// Their names, which are hosts for each other and for the job's containers.
@@ -128,7 +129,7 @@ impl Services {
     }
 
     /// Ends them all, and waits until they are gone.
-    pub(super) async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.lock());
         for Started { task, .. } in tasks {

@@ -18,7 +18,7 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// A folder in memory, gone when this is dropped.
 #[derive(Debug)]
-pub struct MemoryFolder {
+pub(crate) struct MemoryFolder {
     path: PathBuf,
 }
 
@@ -32,7 +32,7 @@ impl MemoryFolder {
     ///
     /// # Errors
     /// It cannot be made, or not in memory.
-    pub fn create(mark: RunMark, name: &str) -> io::Result<MemoryFolder> {
+    pub(crate) fn create(mark: RunMark, name: &str) -> io::Result<MemoryFolder> {
         if u64::try_from(statfs(SHM)?.f_type).ok() != Some(TMPFS_MAGIC) {
             return Err(io::Error::other(format!("{SHM} is not in memory")));
         }
@@ -57,7 +57,7 @@ impl MemoryFolder {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn file(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
         let path = self.path.join(name);
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
         Ok(path)
@@ -67,7 +67,7 @@ impl MemoryFolder {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn file_for_all(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    pub(crate) fn file_for_all(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
         let path = self.file(name, bytes)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o444))?;
         Ok(path)
@@ -78,7 +78,7 @@ impl MemoryFolder {
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn files_for(
+    pub(crate) fn files_for(
         &self,
         name: &str,
         files: &[(String, Vec<u8>)],

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::container_step::ContainerStep;
+use super::step::ContainerStep;
 use crate::executor::{Host, OutOfMemory, StepEnd, StepError, StepSpec};
 use crate::journal::{Fact, Recorder, StepLog};
 use crate::model::{Outcome, chain};
@@ -16,17 +16,17 @@ use crate::secret::RedactedText;
 const MAX_TITLE: usize = 100;
 
 /// One step on its way.
-pub(super) struct Step {
-    pub(super) job: String,
-    pub(super) number: u32,
-    pub(super) title: RedactedText,
-    pub(super) line: Option<u32>,
-    pub(super) work: Work,
-    pub(super) stop: watch::Receiver<bool>,
+pub(crate) struct Step {
+    pub(crate) job: String,
+    pub(crate) number: u32,
+    pub(crate) title: RedactedText,
+    pub(crate) line: Option<u32>,
+    pub(crate) work: Work,
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// Where a step runs.
-pub(super) enum Work {
+pub(crate) enum Work {
     /// On this machine.
     Host(Box<StepSpec>),
     /// In a container.
@@ -38,7 +38,7 @@ impl Step {
     ///
     /// # Errors
     /// It could not be run as it should, or not be written down.
-    pub(super) async fn run(self, executor: Arc<Host>, recorder: Recorder) -> Result<StepResult, HostError> {
+    pub(crate) async fn run(self, executor: Arc<Host>, recorder: Recorder) -> Result<StepResult, HostError> {
         let failed = |error: &dyn std::error::Error| HostError::Broken(chain(error));
         let Step { job, number, title, line, work, stop } = self;
         let started = Fact::StepStarted { job: job.clone(), step: number, title: title.to_string(), line };
@@ -166,7 +166,7 @@ pub(super) fn argv(command: &Command) -> Vec<Vec<u8>> {
 }
 
 /// What a step is called: what its script says; else the first line of a text, the words of a list.
-pub(super) fn title(name: Option<&str>, command: &Command, recorder: &Recorder) -> RedactedText {
+pub(crate) fn title(name: Option<&str>, command: &Command, recorder: &Recorder) -> RedactedText {
     let text = match (name, command) {
         (Some(name), _) => return recorder.redact(name),
         (None, Command::Shell(text)) => String::from_utf8_lossy(text).into_owned(),

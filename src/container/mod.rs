@@ -1,0 +1,33 @@
+//! The containers of a run: its engine, its images, its services, and steps that run in one.
+//!
+//! [`Engine`] is a small adapter to podman or docker, by their command lines. The engine's client runs as any step does,
+//! so its time, its output and its end are those of a step. What differs is here: which engine there is, what it is told,
+//! which images there are, and how containers are found again when a client was killed. Policy decides (`policy/`); when a
+//! step starts and ends is decided in `run/`.
+
+mod build_image;
+mod called_step;
+mod command_line;
+mod containers;
+mod dockerfile;
+mod engine;
+mod image;
+mod job_place;
+mod memory_folder;
+mod places;
+mod request;
+mod services;
+mod step;
+mod step_task;
+mod sweep;
+mod user;
+mod variables;
+
+pub use build_image::ImageSource;
+pub(crate) use called_step::{CalledStep, image_of};
+pub use containers::Containers;
+pub use engine::{CATATONIT, ENGINE_VARIABLES, Engine, EngineError, EngineKind, HYBRID, UNAVAILABLE};
+pub(crate) use job_place::JobPlace;
+pub use memory_folder::forget;
+pub(crate) use request::request;
+pub(crate) use step_task::{Step, Work, title};
