@@ -10,6 +10,7 @@ mod docs;
 mod doors;
 mod engine;
 mod executor;
+mod fixtures;
 mod kill;
 mod listen;
 mod local_ends;
