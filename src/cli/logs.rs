@@ -6,13 +6,16 @@ use serde_json::json;
 
 use super::exit::{Code, Ended, Failure};
 use super::place::find_run;
+use super::runs::expect_readable;
 use crate::config::DataDir;
 use crate::journal::RunRecord;
 use crate::log::Stream;
 use crate::model::Progress;
 use crate::store::RunRow;
 use crate::sys::inotify::Inotify;
-use crate::view::{LogFollower, LogLine, plain};
+use crate::sys::lock;
+use crate::sys::pidfd::PidFd;
+use crate::view::{LogFollower, LogLine, RunView, deciding_lock, plain};
 
 /// What to print, and how.
 #[derive(Debug)]
@@ -66,14 +69,25 @@ async fn follow(data: &DataDir, row: &RunRow, mut follower: LogFollower, printer
         for folder in above.into_iter().chain(follower.folders()).filter(|folder| folder.is_dir()) {
             inotify.watch(&folder).map_err(broken)?;
         }
-        let record = RunRecord::try_read(&run_dir).map_err(|error| Failure::broken(&error))?;
-        let has_ended =
-            record.outcome.is_some() || find_run(data, &row.id.to_string())?.state == Progress::Finished;
-        let is_gone = printer.print_all(&mut follower, (!has_ended).then_some(&record))?;
-        if has_ended || is_gone {
+        let decider = deciding_lock(data, row).and_then(|lock| lock::holder_pid(&lock).ok().flatten());
+        let decider = decider.and_then(|pid| PidFd::open(pid).ok().flatten());
+        let view = RunView::load(data, find_run(data, &row.id.to_string())?, None);
+        expect_readable(&view)?;
+        let is_gone = printer.print_all(&mut follower, (!view.has_ended()).then_some(&view.record))?;
+        if view.has_ended() || is_gone {
             return Ok(Code::Done);
         }
-        inotify.changes().await.map_err(broken)?;
+        let gone = async {
+            match &decider {
+                Some(decider) => decider.dead().await,
+                None => std::future::pending().await,
+            }
+        };
+        // The last word of a runner without a server is that it is gone.
+        tokio::select! {
+            changes = inotify.changes() => { changes.map_err(broken)?; }
+            dead = gone => dead.map_err(broken)?,
+        }
     }
 }
 

@@ -120,7 +120,6 @@ fn until_ended(data: &DataDir, row: &RunRow) -> Result<(), Failure> {
 /// `quire cancel`.
 pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
     let row = find_run(data, run)?;
-    // The journal knows it first.
     if RunView::load(data, row.clone(), None).has_ended() {
         return Err(Failure::new(Code::Failed, format!("{run} has ended already")));
     }

@@ -161,12 +161,9 @@ impl RunRecord {
     pub fn apply(&mut self, record: Record) {
         let time = record.t;
         if self.outcome.is_some() && !matches!(record.fact, Fact::RunOpened { .. }) {
-            let was_tampered = self.is_tampered;
+            // An interruption is the server's word about a runner that was killed at its end. Nothing gets green by it.
+            self.is_tampered |= !is_interruption(&record.fact);
             self.reopen();
-            if is_interruption(&record.fact) {
-                // The server's word about a runner that was killed at its end. Nothing gets green by it.
-                self.is_tampered = was_tampered;
-            }
         }
         match record.fact {
             Fact::RunOpened { .. } => *self = RunRecord { is_opened: true, ..RunRecord::default() },
@@ -222,10 +219,16 @@ impl RunRecord {
         self.outcome.is_some_and(is_green)
     }
 
-    /// Takes an end back that something stands after: the runner has not written it.
+    /// The record without its end, of a run that has not been settled: another process may have written that end.
+    pub fn without_end(mut self) -> RunRecord {
+        self.reopen();
+        self
+    }
+
+    /// Takes the end back, and those that it gave to jobs.
     fn reopen(&mut self) {
         let ended_at = self.finished_at.take();
-        (self.outcome, self.reason, self.is_tampered) = (None, None, true);
+        (self.outcome, self.reason) = (None, None);
         for job in self.jobs.iter_mut().filter(|job| job.finished_at == ended_at) {
             (job.outcome, job.reason, job.finished_at) = (None, None, None);
             for step in

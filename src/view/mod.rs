@@ -1,5 +1,6 @@
 //! What people and programs see of runs: text and JSON, made of rows and journals. Decides nothing.
 
+mod end;
 mod follow;
 mod json;
 mod log_end;
@@ -9,6 +10,7 @@ mod sanitize;
 mod text;
 mod told;
 
+pub use end::deciding_lock;
 pub use follow::{LogFollower, LogLine};
 pub use json::{jobs_json, run_json, runs_json};
 pub use log_end::{EndLimit, LogEnd, read_log_end};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::end::deciding_lock;
 use crate::config::DataDir;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, Progress, RefKind, Timestamp, chain};
@@ -12,7 +13,7 @@ use crate::store::RunRow;
 pub struct RunView {
     /// Its row.
     pub row: RunRow,
-    /// What its journal says; empty when it has none.
+    /// What its journal says; empty when it has none. Its end is left out until it counts ([`deciding_lock`]).
     pub record: RunRecord,
     /// Why the journal cannot be read, if it cannot; the record is empty then.
     pub problem: Option<String>,
@@ -33,10 +34,13 @@ impl RunView {
         let run_dir = data.run(&row.repo, row.number);
         let read = RunRecord::try_read(&run_dir);
         let problem = read.as_ref().err().map(|error| chain(error));
+        let record = read.unwrap_or_default();
+        let is_early = record.outcome.is_some() && deciding_lock(data, &row).is_some();
+        let record = if is_early { record.without_end() } else { record };
         let url = run_url(base, &row);
         let has_ended = row.state == Progress::Finished;
         let left = Some(run_dir.join("work")).filter(|work| has_ended && work.symlink_metadata().is_ok());
-        RunView { row, record: read.unwrap_or_default(), problem, url, left }
+        RunView { row, record, problem, url, left }
     }
 
     /// A run whose journal was not read.
@@ -45,7 +49,7 @@ impl RunView {
         RunView { row, record: RunRecord::default(), problem: None, url, left: None }
     }
 
-    /// Where the run is. The journal knows before the index does.
+    /// Where the run is. The journal knows of its beginning before the index does.
     pub fn progress(&self) -> Progress {
         match (self.row.state, self.record.progress()) {
             (Progress::Finished, _) | (_, Progress::Finished) => Progress::Finished,

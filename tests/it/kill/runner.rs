@@ -2,9 +2,14 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::process::Stdio;
 
-use super::forge::{Forge, is_alive, kill};
+use super::forge::{Forge, QUIRE, is_alive, kill};
 use super::wait::{until, until_true};
+
+/// What a step of the server's account can write into the journal of its run.
+const FORGED_END: &str =
+    r#"{"v":1,"t":"2026-11-29T20:33:27.304Z","fact":{"kind":"run-ended","outcome":"passed","reason":null}}"#;
 
 /// Three processes that want to stay: the step, its child in the background, and one in a session of its own.
 fn clinging(forge: &Forge) -> String {
@@ -48,7 +53,6 @@ fn a_run_whose_runner_is_killed_is_interrupted_and_nothing_is_left() {
 /// What a step of the server's account can do to get away from its run.
 #[test]
 fn a_forged_end_and_a_killed_runner_leave_nothing_of_the_run() {
-    let end = r#"{"v":1,"t":"2026-11-29T20:33:27.304Z","fact":{"kind":"run-ended","outcome":"passed","reason":null}}"#;
     let mut forge = Forge::new("{}", "true");
     forge.commit(&clinging(&forge));
     forge.start();
@@ -59,14 +63,49 @@ fn a_forged_end_and_a_killed_runner_leave_nothing_of_the_run() {
         .append(true)
         .open(&journal)
         .unwrap()
-        .write_all(format!("{end}\n").as_bytes())
+        .write_all(format!("{FORGED_END}\n").as_bytes())
         .unwrap();
+    let shown = forge.quire(["show", "foo#1"]);
+    assert!(shown.starts_with("run foo#1: running\n"), "{shown}");
     kill(runner);
-    // Until the server has looked, the forged end is the last word.
-    until_true("the run is interrupted", || forge.outcome(1) == "interrupted");
+    assert_eq!(forge.outcome(1), "interrupted");
     assert_gone(&pids);
     let work = forge.path("data/runs/foo.git/1/work");
     until_true("the workspace is removed", || !work.exists());
+}
+
+/// Without a server the end counts once the runner is gone, and who follows the run hears of it.
+#[test]
+fn without_a_server_a_run_has_ended_when_its_runner_is_gone() {
+    let mut forge = Forge::new("{}", "true");
+    let (go, begun) = (forge.path("go"), forge.path("begun"));
+    forge.commit(&format!(
+        "touch {}; until test -e {}; do sleep 0.01; done; echo over",
+        begun.display(),
+        go.display()
+    ));
+    forge.start();
+    forge.push("HEAD:refs/heads/main").go().accepted();
+    until_true("the step has begun", || begun.exists());
+    forge.kill_server();
+    let mut logs = forge.command(QUIRE);
+    logs.arg("--data").arg(forge.path("data")).args(["logs", "-f", "foo#1"]).stdout(Stdio::piped());
+    let logs = logs.spawn().unwrap();
+    let journal = forge.path("data/runs/foo.git/1/journal.ndjson");
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&journal)
+        .unwrap()
+        .write_all(format!("{FORGED_END}\n").as_bytes())
+        .unwrap();
+    let run = forge.run(1).unwrap();
+    assert_eq!((&run["state"], run["outcome"].as_str()), (&"running".into(), None), "{run}");
+    fs::write(go, "").unwrap();
+    let output = logs.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("over"), "{output:?}");
+    let run = forge.run(1).unwrap();
+    assert_eq!((&run["state"], run["outcome"].as_str()), (&"finished".into(), Some("failed")), "{run}");
+    assert!(run["reason"].as_str().unwrap().contains("another process has written"), "{run}");
 }
 
 #[test]
