@@ -24,6 +24,7 @@ use crate::model::{BranchName, RemoteUrl, RepoName, render_all, suggest};
 use crate::notify::{DOTENV, read_dotenv, warn_of_dotenv};
 use crate::store::{self, RunFilter};
 use crate::sys::lock;
+use crate::sys::search_path::find_program;
 use crate::view::{RunView, one_line};
 
 /// The file name by which this program is known.
@@ -248,8 +249,8 @@ fn configure(places: &Places, print: bool) -> Ended {
 fn called() -> Result<PathBuf, Failure> {
     let first = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let searched = variable("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&searched).map(|folder| folder.join(&first));
-    let path = if first.components().count() > 1 { Some(first) } else { found.find(|path| path.is_file()) };
+    let path =
+        if first.components().count() > 1 { Some(first) } else { find_program(first, searched.as_ref()) };
     path.and_then(|path| std::path::absolute(path).ok())
         .ok_or_else(|| Failure::new(Code::Broken, format!("{NAME} is not in $PATH")))
 }

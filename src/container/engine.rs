@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Access, access};
-
 use crate::sys::cgroup::Cgroup;
 use crate::sys::process::Exit;
-use crate::sys::program_output::answer;
-use crate::sys::spawn::Launch;
+use crate::sys::program::{Program, ProgramEnd, ProgramLimits};
+use crate::sys::search_path::find_program;
 
 /// How long a call may take that only asks or removes.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -201,10 +198,11 @@ impl Engine {
         let looked_in = if own.is_empty() { OsStr::new(MORE_PATH) } else { own };
         let found = [EngineKind::Podman, EngineKind::Docker]
             .into_iter()
-            .find_map(|kind| Some((kind, search(looked_in, kind.as_str())?)));
+            .find_map(|kind| Some((kind, find_program(kind.as_str(), looked_in)?)));
         let (kind, program) = found.ok_or(EngineError::Missing)?;
-        let needs_runc = kind == EngineKind::Podman && host.is_hybrid && search(&path, "crun").is_some();
-        let runtime = (needs_runc && search(&path, "runc").is_some()).then_some("runc");
+        let needs_runc =
+            kind == EngineKind::Podman && host.is_hybrid && find_program("crun", &path).is_some();
+        let runtime = (needs_runc && find_program("runc", &path).is_some()).then_some("runc");
         let mut env: Vec<_> = ENGINE_VARIABLES
             .iter()
             .filter_map(|name| env.get_key_value(OsStr::new(name)))
@@ -245,20 +243,16 @@ impl Engine {
     /// When it could not be called.
     pub fn call_within(&self, args: &[&str], limit: Duration) -> Result<Option<Called>, EngineError> {
         let engine = self.kind.as_str();
-        let launch = Launch {
-            program: self.program.clone(),
-            args: std::iter::once(&engine).chain(args).map(OsString::from).collect(),
-            env: self.env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())).collect(),
-            cwd: Path::new("/"),
-            has_input: false,
-            cgroup: None,
-            transition: None,
-            kept: None,
-        };
-        let answered =
-            answer(launch, limit, MAX_ANSWER).map_err(|source| EngineError::Call { engine, source })?;
-        let Some(exit) = answered.exit else { return Ok(None) };
-        Ok(Some(Called { exit, stdout: answered.stdout, stderr: answered.stderr }))
+        let call = Program::new(&self.program)
+            .args(args)
+            .clean()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .cwd(Path::new("/"));
+        let finished = call
+            .run(&ProgramLimits::new(limit, MAX_ANSWER))
+            .map_err(|source| EngineError::Call { engine, source })?;
+        let ProgramEnd::Exited(exit) = finished.end else { return Ok(None) };
+        Ok(Some(Called { exit, stdout: finished.stdout, stderr: finished.stderr }))
     }
 
     /// What the engine complains about, as an error.
@@ -369,13 +363,6 @@ fn last_word(text: &str) -> &str {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_advice(line));
     let is_logged = |line: &&str| line.starts_with("time=\"") && line.contains(" level=");
     lines().rfind(|line| !is_logged(line)).or_else(|| lines().next_back()).unwrap_or("it said nothing")
-}
-
-fn search(path: &OsStr, name: &str) -> Option<PathBuf> {
-    let folders = path.as_bytes().split(|byte| *byte == b':').filter(|folder| folder.starts_with(b"/"));
-    folders
-        .map(|folder| Path::new(OsStr::from_bytes(folder)).join(name))
-        .find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
 }
 
 #[cfg(test)]

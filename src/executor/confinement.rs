@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::inside::WORD;
 use super::program::Found;
+use crate::sys::search_path::find_program;
 use crate::sys::transition::Transition;
 
 /// The folders of the system that a sandbox shows, where they are there.
@@ -185,11 +186,7 @@ impl Arguments {
 
 /// Finds bubblewrap in the absolute folders of a `PATH`.
 pub fn find_bwrap(path: Option<&OsStr>) -> Option<PathBuf> {
-    let folders = std::env::split_paths(path.unwrap_or(OsStr::new(super::program::DEFAULT_PATH)));
-    let found = folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join("bwrap"));
-    found
-        .into_iter()
-        .find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file())
+    find_program("bwrap", path.unwrap_or(OsStr::new(super::program::DEFAULT_PATH)))
 }
 
 #[cfg(test)]

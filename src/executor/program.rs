@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::step::Program;
+use crate::sys::search_path::{self, Unusable};
 
 /// The shell.
 const SHELL: &str = "/bin/sh";
@@ -72,9 +72,8 @@ pub(super) fn refused(name: &OsStr, error: &io::Error) -> Option<Missing> {
 
 fn search(name: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf, Missing> {
     let mut unusable = None;
-    // An empty entry is the working directory.
-    for folder in path.as_bytes().split(|byte| *byte == b':') {
-        match check(&Path::new(OsStr::from_bytes(folder)).join(name), cwd, name) {
+    for folder in search_path::folders(path) {
+        match check(&folder.join(name), cwd, name) {
             Ok(file) => return Ok(file),
             Err(missing) if missing.exit == 126 => unusable = unusable.or(Some(missing)),
             Err(_) => {}
@@ -87,15 +86,13 @@ fn search(name: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf, Missing> {
 fn check(file: &Path, cwd: &Path, name: &OsStr) -> Result<PathBuf, Missing> {
     let file = cwd.join(file);
     let name = name.to_string_lossy();
-    match std::fs::metadata(&file) {
-        Ok(data) if data.is_dir() => {
-            Err(Missing { exit: 126, message: format!("program `{name}` is a folder") })
-        }
-        Ok(_) if access(&file, Access::EXEC_OK).is_err() => {
+    match search_path::check(&file) {
+        Ok(()) => Ok(file),
+        Err(Unusable::Folder) => Err(Missing { exit: 126, message: format!("program `{name}` is a folder") }),
+        Err(Unusable::NotExecutable) => {
             Err(Missing { exit: 126, message: format!("program `{name}` is not executable") })
         }
-        Ok(_) => Ok(file),
-        Err(_) => Err(not_found(format!("program `{name}` not found"))),
+        Err(Unusable::Missing) => Err(not_found(format!("program `{name}` not found"))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
+use rustix::process::Signal;
 
 use super::refs::{RefValue, Refs};
 use super::remote_trouble::{Trouble, TroubleKind};
@@ -12,17 +13,32 @@ use super::watched::clear_leftovers;
 use crate::config::WatchDecl;
 use crate::model::{BranchName, CommitId, InstanceId, RemoteUrl, UrlScheme, chain, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
+use crate::sys::cancel_signal::CancelSignal;
 use crate::sys::git_command::GitCommand;
-use crate::sys::limited_git::{GitLimits, LimitedEnd, Unwanted};
+use crate::sys::process::Exit;
+use crate::sys::program::{Keep, ProgramEnd, ProgramLimits};
 use crate::sys::resolve;
 
-/// What the question where a branch is may take.
-const LIST_LIMITS: GitLimits =
-    GitLimits { time: Duration::from_secs(60), file_bytes: 1 << 20, ends_with_caller: false };
+/// How long the question where a branch is may take.
+const LIST_TIME: Duration = Duration::from_secs(60);
 
-/// What a fetch may take: one hour, and packs of 4 GiB.
-const FETCH_LIMITS: GitLimits =
-    GitLimits { time: Duration::from_secs(3600), file_bytes: 4 << 30, ends_with_caller: true };
+/// The most that git may write to a file while it asks, in bytes.
+const LIST_FILE_BYTES: u64 = 1 << 20;
+
+/// How long a fetch may take.
+const FETCH_TIME: Duration = Duration::from_secs(3600);
+
+/// The largest pack that is fetched, in bytes.
+const FETCH_FILE_BYTES: u64 = 4 << 30;
+
+/// The most that git may write to its standard output, in bytes.
+const MAX_OUTPUT: usize = 64 << 10;
+
+/// The most that git may write to its standard error, in bytes.
+const MAX_CHATTER: usize = 1 << 20;
+
+/// The most of its standard error that is read for the reason, in bytes.
+const MAX_COMPLAINT: usize = 4 << 10;
 
 /// The variable by which what is left of a dead server is found.
 pub const FETCH_MARK: &str = "QUIRE_WATCH";
@@ -73,7 +89,7 @@ pub struct RemoteSigns<'a> {
     /// The data folder's id, by which the processes of the talk are found.
     pub instance: InstanceId,
     /// Ends the talk.
-    pub unwanted: &'a Unwanted,
+    pub cancel: &'a CancelSignal,
 }
 
 /// What a remote says of itself.
@@ -113,7 +129,8 @@ impl<'a> Remote<'a> {
     pub fn list(&self) -> Result<Listing, Trouble> {
         let full = self.branch.full();
         let asked = ["ls-remote", "--symref", "--end-of-options", self.url.as_str(), "HEAD", &full];
-        let output = self.run(self.command(), &asked, LIST_LIMITS)?;
+        let limits = self.limits(LIST_TIME, LIST_FILE_BYTES);
+        let output = self.run(self.command(), &asked, &limits)?;
         parse_listing(&output, &full)
     }
 
@@ -123,7 +140,7 @@ impl<'a> Remote<'a> {
     /// Says what is wrong with the remote.
     pub fn fetch(&self) -> Result<(), Trouble> {
         clear_leftovers(self.copy, self.branch);
-        self.fetch_within(FETCH_LIMITS)
+        self.fetch_within(FETCH_FILE_BYTES)
     }
 
     /// Fetches the branch and says where it was then: it can have moved since it was asked for. Blocking.
@@ -141,7 +158,7 @@ impl<'a> Remote<'a> {
         })
     }
 
-    fn fetch_within(&self, limits: GitLimits) -> Result<(), Trouble> {
+    fn fetch_within(&self, file_bytes: u64) -> Result<(), Trouble> {
         let full = self.branch.full();
         let refspec = format!("+{full}:{full}");
         let asked = [
@@ -158,26 +175,42 @@ impl<'a> Remote<'a> {
             &refspec,
         ];
         let git = FETCH_SETTINGS.iter().fold(self.command(), |git, setting| git.args(["-c", setting]));
-        self.run(git, &asked, limits).map(drop)
+        let limits = ProgramLimits { ends_with_caller: true, ..self.limits(FETCH_TIME, file_bytes) };
+        self.run(git, &asked, &limits).map(drop)
     }
 
-    fn run(&self, git: GitCommand, asked: &[&str], limits: GitLimits) -> Result<Vec<u8>, Trouble> {
-        let ended = git.args(asked).run_limited(limits, self.signs.unwanted);
-        let ended = ended.map_err(|error| {
+    fn limits(&self, time: Duration, file_bytes: u64) -> ProgramLimits<'a> {
+        ProgramLimits {
+            time,
+            stdout: Keep::AtMost(MAX_OUTPUT),
+            stderr: Keep::AtMost(MAX_CHATTER),
+            file_bytes: Some(file_bytes),
+            ends_with_caller: false,
+            kills_leftovers: true,
+            cancel: Some(self.signs.cancel),
+        }
+    }
+
+    fn run(&self, git: GitCommand, args: &[&str], limits: &ProgramLimits<'_>) -> Result<Vec<u8>, Trouble> {
+        let mut finished = git.args(args).run_within(limits).map_err(|error| {
             Trouble::new(TroubleKind::Failed, format!("git could not be started: {error}"))
         })?;
-        match ended {
-            LimitedEnd::Done(output) => Ok(output),
-            LimitedEnd::Failed(complaint) => Err(Trouble::parse(&self.redactor.text(&complaint))),
-            LimitedEnd::TimedOut => Err(Trouble::new(
+        finished.stderr.truncate(MAX_COMPLAINT);
+        let complaint = finished.complaint();
+        match finished.end {
+            ProgramEnd::Exited(exit) if exit.code() == 0 => Ok(finished.stdout),
+            ProgramEnd::Exited(exit) if !is_file_too_large(exit, &complaint) => {
+                Err(Trouble::parse(&self.redactor.text(&complaint)))
+            }
+            ProgramEnd::Exited(_) | ProgramEnd::TooMuchOutput => Err(Trouble::new(
+                TroubleKind::TooMuch,
+                format!("it sends too much: packs have at most {} MiB", FETCH_FILE_BYTES >> 20),
+            )),
+            ProgramEnd::TimedOut => Err(Trouble::new(
                 TroubleKind::Unreachable,
                 format!("it did not answer to the end within {} s", limits.time.as_secs()),
             )),
-            LimitedEnd::TooMuch => Err(Trouble::new(
-                TroubleKind::TooMuch,
-                format!("it sends too much: packs have at most {} MiB", limits.file_bytes >> 20),
-            )),
-            LimitedEnd::Stopped => Err(Trouble::new(TroubleKind::Stopped, "the server stops")),
+            ProgramEnd::Cancelled => Err(Trouble::new(TroubleKind::Stopped, "the server stops")),
         }
     }
 
@@ -305,12 +338,20 @@ fn parse_listing(output: &[u8], full: &str) -> Result<Listing, Trouble> {
     Ok(listing)
 }
 
+/// Whether git, or one of its helpers, was stopped by the system because it wrote too large a file.
+fn is_file_too_large(exit: Exit, complaint: &str) -> bool {
+    let signal = Signal::XFSZ.as_raw();
+    exit.signal() == Some(signal)
+        || complaint.contains(&format!("died of signal {signal}"))
+        || complaint.contains("File too large")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::forge::new_repo;
     use crate::model::RepoName;
-    use crate::sys::limited_git::wanted;
+    use crate::sys::cancel_signal::cancel_pair;
 
     fn watch(url: &str) -> WatchDecl {
         WatchDecl {
@@ -383,14 +424,13 @@ mod tests {
         };
         let commit = text(who(git()).args(["commit-tree", "-m", "m", &tree]).run().unwrap());
         git().args(["update-ref", "refs/heads/main", &commit]).run().unwrap();
-        let (_wanted, unwanted) = wanted().unwrap();
-        let signs = RemoteSigns { ssh_config: None, instance: InstanceId::new(7), unwanted: &unwanted };
+        let (_handle, cancel) = cancel_pair().unwrap();
+        let signs = RemoteSigns { ssh_config: None, instance: InstanceId::new(7), cancel: &cancel };
         let watch = watch(data.join("repos/there.git").to_str().unwrap());
         let here = data.join("repos/here.git");
         let remote = Remote::prepare(&watch, None, &here, signs).unwrap();
         assert_eq!(remote.list().unwrap().tip.unwrap().to_string(), commit);
-        let small = GitLimits { file_bytes: 100_000, ..FETCH_LIMITS };
-        assert_eq!(remote.fetch_within(small).unwrap_err().kind, TroubleKind::TooMuch);
+        assert_eq!(remote.fetch_within(100_000).unwrap_err().kind, TroubleKind::TooMuch);
         assert!(!here.join("refs/heads/main").exists());
         remote.fetch().unwrap();
         assert_eq!(std::fs::read_to_string(here.join("refs/heads/main")).unwrap().trim(), commit);

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,8 +16,8 @@ use super::decision::Decision;
 use super::image::ImageRef;
 use super::policy::Policy;
 use super::signature::{Proof, decide_signature};
-use crate::sys::program_output::{Answer, answer};
-use crate::sys::spawn::Launch;
+use crate::sys::program::{Finished, Program, ProgramEnd, ProgramLimits};
+use crate::sys::search_path::find_program;
 
 /// How long `cosign` may take.
 const COSIGN_DEADLINE: Duration = Duration::from_secs(120);
@@ -164,21 +164,16 @@ fn verify_with_cosign(
     env: &[(String, String)],
 ) -> Proof {
     let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
-    let Some(program) = find_program("cosign", path) else {
+    let Some(program) = find_program("cosign", OsStr::new(path)) else {
         return Proof::NoVerifier { reason: "there is no cosign in PATH".to_owned() };
     };
     let (args, by) = cosign_args(policy, key, image);
-    let launch = Launch {
-        program,
-        args: args.into_iter().map(Into::into).collect(),
-        env: env.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))).collect(),
-        cwd: Path::new("/"),
-        has_input: false,
-        cgroup: None,
-        transition: None,
-        kept: None,
-    };
-    match answer(launch, COSIGN_DEADLINE, MAX_FILE) {
+    let cosign = Program::new(program)
+        .args(args)
+        .clean()
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .cwd(Path::new("/"));
+    match cosign.run(&ProgramLimits::new(COSIGN_DEADLINE, MAX_FILE)) {
         Ok(said) => parse_cosign(&said, image, by),
         Err(error) => Proof::NoVerifier { reason: format!("cosign cannot be started: {error}") },
     }
@@ -186,7 +181,7 @@ fn verify_with_cosign(
 
 /// The arguments, and who signed if cosign agrees. No value can be taken for an option: an image never begins with `-`.
 fn cosign_args(policy: &Policy, key: Option<&Path>, image: &ImageRef) -> (Vec<String>, String) {
-    let mut args = vec!["cosign".to_owned(), "verify".to_owned()];
+    let mut args = vec!["verify".to_owned()];
     let by = match (key, &policy.operator.signatures.signer) {
         (Some(key), _) => {
             args.extend(["--key".to_owned(), key.display().to_string()]);
@@ -206,16 +201,9 @@ fn cosign_args(policy: &Policy, key: Option<&Path>, image: &ImageRef) -> (Vec<St
     (args, by)
 }
 
-fn find_program(name: &str, path: &str) -> Option<PathBuf> {
-    let folders = path.split(':').map(Path::new).filter(|folder| folder.is_absolute());
-    folders
-        .map(|folder| folder.join(name))
-        .find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok())
-}
-
 /// What cosign's answer means: it holds when cosign exits with 0 and says so of this image.
-fn parse_cosign(said: &Answer, image: &ImageRef, by: String) -> Proof {
-    let Some(exit) = said.exit else {
+fn parse_cosign(said: &Finished, image: &ImageRef, by: String) -> Proof {
+    let ProgramEnd::Exited(exit) = said.end else {
         let reason = format!("cosign did not answer within {} s", COSIGN_DEADLINE.as_secs());
         return Proof::NoVerifier { reason };
     };

@@ -169,24 +169,25 @@ fn cosign_is_asked_for_the_digest_and_with_no_option_of_others() {
     let mut scene = Scene::new();
     let (args, _) = cosign_args(&scene.policy, Some(Path::new("/k.pub")), &image());
     let full = format!("docker.io/library/alpine@{}", digest());
-    assert_eq!(args, ["cosign", "verify", "--key", "/k.pub", &full]);
+    assert_eq!(args, ["verify", "--key", "/k.pub", &full]);
     scene.policy.operator.signatures = SignatureSettings {
         signer: Some(("--me".into(), "https://i".into())),
         ..SignatureSettings::default()
     };
     let (args, by) = cosign_args(&scene.policy, None, &image());
     let identity = "--certificate-identity=--me";
-    assert_eq!(args, ["cosign", "verify", identity, "--certificate-oidc-issuer=https://i", &full]);
+    assert_eq!(args, ["verify", identity, "--certificate-oidc-issuer=https://i", &full]);
     assert_eq!(by, "--me, for whom https://i vouches");
     scene.policy.operator.signatures = SignatureSettings::default();
     let (args, _) = cosign_args(&scene.policy, None, &image());
-    assert_eq!(args, ["cosign", "verify", "--keyless", &full]);
+    assert_eq!(args, ["verify", "--keyless", &full]);
 }
 
 #[test]
 fn what_cosign_says_counts_only_with_exit_0_and_this_digest() {
-    let parse = |exit, stdout: &str, stderr: &str| {
-        let said = Answer { exit, stdout: stdout.into(), stderr: stderr.into() };
+    let parse = |exit: Option<Exit>, stdout: &str, stderr: &str| {
+        let end = exit.map_or(ProgramEnd::TimedOut, ProgramEnd::Exited);
+        let said = Finished { end, stdout: stdout.into(), stderr: stderr.into(), file: None };
         parse_cosign(&said, &image(), "key".to_owned())
     };
     let good = format!("[{}]", payload("index.docker.io/library/alpine", &digest()));

@@ -13,7 +13,7 @@ use crate::intake::{Finding, WatchState};
 use crate::model::{CommitId, chain};
 use crate::secret::SecretGrant;
 use crate::store::{self, RepoRow, WATCHED_ID};
-use crate::sys::limited_git::Unwanted;
+use crate::sys::cancel_signal::CancelSignal;
 
 /// Remotes that are asked at the same time.
 const MAX_LISTINGS: usize = 8;
@@ -42,7 +42,7 @@ pub(super) struct Task {
     /// Where the branch was when it was last recorded.
     pub(super) known_tip: Option<CommitId>,
     pub(super) permits: Arc<Permits>,
-    pub(super) unwanted: Arc<Unwanted>,
+    pub(super) cancel: Arc<CancelSignal>,
 }
 
 /// What a look came to.
@@ -184,7 +184,7 @@ impl Task {
         let signs = RemoteSigns {
             ssh_config: ssh_config.as_deref(),
             instance: self.app.instance,
-            unwanted: &self.unwanted,
+            cancel: &self.cancel,
         };
         speak(&Remote::prepare(&self.watch, token, copy, signs)?)
     }

@@ -17,7 +17,7 @@ use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not
 use crate::model::{InstanceId, RepoName, chain};
 use crate::notify;
 use crate::store::{self, RepoRow, WatchStatus};
-use crate::sys::limited_git::{Wanted, wanted};
+use crate::sys::cancel_signal::{CancelHandle, cancel_pair};
 use crate::sys::pidfd::{self, PidFd};
 use crate::sys::{clock, process, random};
 
@@ -41,7 +41,7 @@ struct Watched {
     row: Option<RepoRow>,
     is_settled: bool,
     /// While a look is taken: dropping it ends that look.
-    look: Option<Wanted>,
+    look: Option<CancelHandle>,
     /// The task of that look.
     task: Option<task::Id>,
     /// Who waits for a look that begins after they asked.
@@ -179,7 +179,7 @@ impl Remotes {
                 next = next.min(watched.due);
                 continue;
             }
-            let (sign, unwanted) = match wanted() {
+            let (handle, cancel) = match cancel_pair() {
                 Ok(pair) => pair,
                 Err(error) => {
                     tracing::error!(%error, "a remote cannot be looked at");
@@ -187,7 +187,7 @@ impl Remotes {
                     continue;
                 }
             };
-            watched.look = Some(sign);
+            watched.look = Some(handle);
             watched.awaited = std::mem::take(&mut watched.asked);
             let task = Task {
                 app: self.app.clone(),
@@ -196,7 +196,7 @@ impl Remotes {
                 is_settled: watched.is_settled,
                 known_tip: watched.status.as_ref().and_then(|status| status.tip),
                 permits: Arc::clone(&self.permits),
-                unwanted: Arc::new(unwanted),
+                cancel: Arc::new(cancel),
             };
             watched.task = Some(self.looks.spawn(task.look()).id());
         }
@@ -318,7 +318,7 @@ impl Remotes {
                 watched.removal = Some(answer);
                 // The look ends at once: what it would find is not wanted any more.
                 let is_looked_at = watched.look.as_mut().is_some_and(|look| {
-                    look.withdraw();
+                    look.cancel();
                     true
                 });
                 if !is_looked_at {
@@ -358,7 +358,7 @@ impl Watched {
     /// for the new one's, and who waits for it hears of the next.
     fn changed(mut self, new: Watched) -> Watched {
         if let Some(look) = &mut self.look {
-            look.withdraw();
+            look.cancel();
         }
         self.asked.append(&mut self.awaited);
         Watched { look: self.look, task: self.task, asked: self.asked, removal: self.removal, ..new }

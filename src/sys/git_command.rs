@@ -2,30 +2,27 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
-use std::os::unix::process::CommandExt as _;
+use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
-use super::children;
-use super::pidfd::{PidFd, wait_all};
-use super::process::Exit;
+use super::program::{Finished, Keep, Program, ProgramEnd, ProgramLimits};
+use super::search_path::find_program;
 
 /// How long a git that quire starts may take.
 const DEADLINE: Duration = Duration::from_secs(600);
 
+/// The most that a call may write to its standard output, in bytes.
+const MAX_OUTPUT: usize = 256 << 20;
+
 /// The most of git's complaint that an error carries, in bytes.
 const MAX_COMPLAINT: usize = 4096;
 
-/// The git in `PATH`, sought once: a program that is named by its path can be started without a copy of this process.
+/// The git in `PATH`, looked for once: a program that is started by its path needs no copy of this process.
 #[expect(clippy::disallowed_methods, reason = "git is found by PATH")]
 static GIT: LazyLock<OsString> = LazyLock::new(|| {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|file| file.is_file());
+    let found = find_program("git", &std::env::var_os("PATH").unwrap_or_default());
     found.map_or_else(|| "git".into(), OsString::from)
 });
 
@@ -55,24 +52,16 @@ pub struct GitCommand {
     is_of_person: bool,
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
-    program: OsString,
+    program: Option<OsString>,
     deadline: Duration,
 }
 
 /// Why a call of git did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// There is no git, or it could not be started.
-    #[error("could not start `{program}`")]
+    /// There is no git, or it could not be started or followed.
+    #[error("could not run `git {command}`")]
     Start {
-        /// The program, as it was asked for.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Waiting for it or reading its output failed.
-    #[error("could not follow `git {command}`")]
-    Follow {
         /// The arguments.
         command: String,
         /// What the system said.
@@ -87,6 +76,14 @@ pub enum GitError {
         exit: i32,
         /// What it wrote to its standard error.
         complaint: String,
+    },
+    /// It wrote too much and was killed.
+    #[error("`git {command}` wrote more than {} MiB", most >> 20)]
+    TooMuchOutput {
+        /// The arguments.
+        command: String,
+        /// The most it may write, in bytes.
+        most: usize,
     },
     /// It did not end in time and was killed.
     #[error("`git {command}` did not end within {} s", deadline.as_secs())]
@@ -113,7 +110,7 @@ impl GitCommand {
             is_of_person: false,
             args: Vec::new(),
             envs: Vec::new(),
-            program: "git".into(),
+            program: None,
             deadline: DEADLINE,
         }
     }
@@ -153,7 +150,7 @@ impl GitCommand {
     /// Calls this program instead of the git in `PATH`.
     #[must_use]
     pub fn program(mut self, program: impl AsRef<OsStr>) -> GitCommand {
-        self.program = program.as_ref().to_owned();
+        self.program = Some(program.as_ref().to_owned());
         self
     }
 
@@ -164,10 +161,10 @@ impl GitCommand {
         self
     }
 
-    /// Runs it with nothing on its standard input and gives what it wrote to its standard output.
+    /// Runs it with nothing on its standard input and returns what it wrote to its standard output.
     ///
     /// # Errors
-    /// Says whether it could not start, failed, or was killed at its deadline.
+    /// It could not be started, failed, wrote more than [`MAX_OUTPUT`], or was killed at its deadline.
     pub fn run(self) -> Result<Vec<u8>, GitError> {
         self.run_with(&[])
     }
@@ -177,50 +174,48 @@ impl GitCommand {
     /// # Errors
     /// As [`GitCommand::run`].
     pub fn run_with(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
-        let command = self.shown();
-        let mut stdout = self.run_to_file(input)?;
-        read_back(&mut stdout).map_err(|source| GitError::Follow { command, source })
+        self.finish(input, Keep::AtMost(MAX_OUTPUT)).map(|finished| finished.stdout)
     }
 
-    /// Runs it with these bytes on its standard input and gives a file without a name, at its start, that holds what
+    /// Runs it with these bytes on its standard input and returns a file without a name, at its start, that holds what
     /// it wrote to its standard output.
     ///
     /// # Errors
-    /// As [`GitCommand::run`].
+    /// As [`GitCommand::run`], without a limit for the output.
     pub fn run_to_file(self, input: &[u8]) -> Result<File, GitError> {
         let command = self.shown();
-        let follow = |source| GitError::Follow { command: command.clone(), source };
-        // Files instead of pipes: no reader can be the reason that git waits, and no thread is needed.
-        let mut stdin = tempfile::tempfile().map_err(follow)?;
-        io::Write::write_all(&mut stdin, input).map_err(follow)?;
-        stdin.rewind().map_err(follow)?;
-        let mut stdout = tempfile::tempfile().map_err(follow)?;
-        let mut stderr = tempfile::tempfile().map_err(follow)?;
-        let mut prepared = self.prepare();
-        prepared
-            .stdin(Stdio::from(stdin))
-            .stdout(Stdio::from(stdout.try_clone().map_err(follow)?))
-            .stderr(Stdio::from(stderr.try_clone().map_err(follow)?));
-        // Known as one's own child: the server reaps the others.
-        let (pid, ()) = children::start(|| {
-            let child = prepared.spawn()?;
-            let pid =
-                i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
-            Ok((pid, ()))
-        })
-        .map_err(|source| GitError::Start { program: self.program.display().to_string(), source })?;
-        let (in_time, exit) = wait_until_end(pid, self.deadline).map_err(follow)?;
-        if !in_time {
-            return Err(GitError::TimedOut { command, deadline: self.deadline });
+        let missing = || GitError::Start { command, source: io::ErrorKind::BrokenPipe.into() };
+        self.finish(input, Keep::File)?.file.ok_or_else(missing)
+    }
+
+    fn finish(self, input: &[u8], stdout: Keep) -> Result<Finished, GitError> {
+        let (command, deadline) = (self.shown(), self.deadline);
+        // A person's git may leave a daemon behind, which serves their next command too.
+        let limits = ProgramLimits {
+            stdout,
+            kills_leftovers: !self.is_of_person,
+            ..ProgramLimits::new(deadline, MAX_COMPLAINT)
+        };
+        let finished = match self.prepare().input(input).run(&limits) {
+            Ok(finished) => finished,
+            Err(source) => return Err(GitError::Start { command, source }),
+        };
+        match finished.end {
+            ProgramEnd::Exited(exit) if exit.code() == 0 => Ok(finished),
+            ProgramEnd::Exited(exit) => {
+                Err(GitError::Failed { command, exit: exit.code(), complaint: finished.complaint() })
+            }
+            ProgramEnd::TimedOut | ProgramEnd::Cancelled => Err(GitError::TimedOut { command, deadline }),
+            ProgramEnd::TooMuchOutput => Err(GitError::TooMuchOutput { command, most: MAX_OUTPUT }),
         }
-        if exit.code() != 0 {
-            let complaint = read_back(&mut stderr).map_err(follow)?;
-            let complaint = complaint.get(..MAX_COMPLAINT).unwrap_or(&complaint);
-            let complaint = String::from_utf8_lossy(complaint).trim().to_owned();
-            return Err(GitError::Failed { command, exit: exit.code(), complaint });
-        }
-        stdout.rewind().map_err(follow)?;
-        Ok(stdout)
+    }
+
+    /// Runs it within limits and returns how it ended. Blocking.
+    ///
+    /// # Errors
+    /// It could not be started or followed.
+    pub fn run_within(self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
+        self.prepare().run(limits)
     }
 
     /// The arguments for people.
@@ -228,60 +223,34 @@ impl GitCommand {
         self.args.iter().map(|arg| arg.display().to_string()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The process as it will be started: its own group, an empty environment but for what is listed here.
-    #[expect(clippy::disallowed_methods, reason = "this is the door to git, and git is found by PATH")]
-    pub(super) fn prepare(&self) -> Command {
-        let mut command = Command::new(if self.program == "git" { GIT.as_os_str() } else { &self.program });
-        command.process_group(0);
+    /// The program as it will be started: an environment with nothing but what is listed here.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "git finds its own programs and configuration by these variables"
+    )]
+    fn prepare(&self) -> Program {
+        let mut program = Program::new(self.program.as_deref().unwrap_or(&GIT));
         if self.is_of_person {
-            for name in OF_A_REPOSITORY {
-                command.env_remove(name);
-            }
+            program = program.without(&OF_A_REPOSITORY);
         } else {
-            command.env_clear();
-            for name in ["PATH", "HOME", "TMPDIR"] {
-                if let Some(value) = std::env::var_os(name) {
-                    command.env(name, value);
-                }
-            }
-            command
-                .env("GIT_CONFIG_NOSYSTEM", "1")
-                .env("GIT_CONFIG_GLOBAL", "/dev/null")
-                .env("GIT_PROTOCOL_FROM_USER", "0");
+            let kept = ["PATH", "HOME", "TMPDIR"].into_iter();
+            program =
+                program.clean().envs(kept.filter_map(|name| Some((name, std::env::var_os(name)?)))).envs([
+                    ("GIT_CONFIG_NOSYSTEM", "1"),
+                    ("GIT_CONFIG_GLOBAL", "/dev/null"),
+                    ("GIT_PROTOCOL_FROM_USER", "0"),
+                ]);
         }
-        command
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("LC_ALL", "C")
+        program
+            .envs([
+                ("GIT_TERMINAL_PROMPT", "0"),
+                ("GIT_OPTIONAL_LOCKS", "0"),
+                ("GIT_NO_REPLACE_OBJECTS", "1"),
+                ("LC_ALL", "C"),
+            ])
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
-            .args(&self.args);
-        command
+            .args(&self.args)
     }
-}
-
-/// Waits for the end of a process and reaps it; at the deadline kills its group. Says whether it ended in time, and how.
-fn wait_until_end(pid: Pid, deadline: Duration) -> io::Result<(bool, Exit)> {
-    let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
-    let in_time = wait_all(vec![&process], deadline).is_empty();
-    if !in_time {
-        // The group may be gone by now, which is as good.
-        let _ = kill_process_group(pid, Signal::KILL);
-    }
-    loop {
-        if let Some(exit) = children::reap_own(pid) {
-            return Ok((in_time, exit));
-        }
-        wait_all(vec![&process], deadline);
-    }
-}
-
-/// Everything that was written to a file.
-fn read_back(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The only door to the operating system: clock, processes, sockets, locks. No decisions.
 
 mod boot;
+pub mod cancel_signal;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
@@ -13,7 +14,6 @@ pub mod handover;
 pub mod http_client;
 pub mod inotify;
 pub mod interrupts;
-pub mod limited_git;
 pub mod lock;
 pub mod notify;
 pub mod mount_view;
@@ -21,15 +21,15 @@ pub mod own_pages;
 pub mod parent;
 pub mod pidfd;
 pub mod process;
-pub mod program_output;
+pub mod program;
 pub mod random;
 pub mod ready;
 pub mod reexec;
 pub mod remove_tree;
 pub mod resolve;
+pub mod search_path;
 pub mod socket;
 pub mod spawn;
-pub mod tool;
 pub mod transition;
 pub(crate) mod tree;
 pub mod user;

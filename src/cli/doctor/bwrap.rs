@@ -5,26 +5,26 @@ use std::time::Duration;
 
 use super::check::Check;
 use crate::config::DataDir;
-use crate::sys::tool::{self, Said};
+use crate::sys::program::{Program, Reply};
 
 /// How long bwrap may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn check(_: &DataDir) -> Vec<Check> {
-    let version = tool::ask("bwrap", &["--version"], PATIENCE);
-    let tried = tool::ask("bwrap", &["--ro-bind", "/", "/", "--unshare-pid", "true"], PATIENCE);
+    let version = Program::new("bwrap").args(["--version"]).ask(PATIENCE);
+    let tried = Program::new("bwrap").args(["--ro-bind", "/", "/", "--unshare-pid", "true"]).ask(PATIENCE);
     judge(version, tried)
 }
 
-fn judge(version: io::Result<Said>, tried: io::Result<Said>) -> Vec<Check> {
+fn judge(version: io::Result<Reply>, tried: io::Result<Reply>) -> Vec<Check> {
     let why = "`:sandbox :bwrap`, in config.fnl and in jobs, cannot be had: such jobs fail, and other steps see the \
                machine as their user does";
     vec![match (version, tried) {
-        (Ok(version), Ok(tried)) if tried.is_ok => Check::ok(version.output),
+        (Ok(version), Ok(tried)) if tried.is_ok => Check::ok(version.stdout),
         (Ok(version), Ok(tried)) => {
-            let complaint = tried.complaint.lines().last().unwrap_or("it does not say why").to_owned();
+            let complaint = tried.stderr.lines().last().unwrap_or("it does not say why").to_owned();
             Check::warning(
-                format!("{} does not work: {complaint}", version.output),
+                format!("{} does not work: {complaint}", version.stdout),
                 why,
                 "sysctl kernel.unprivileged_userns_clone, and AppArmor, may forbid it",
             )
@@ -45,8 +45,7 @@ mod tests {
 
     #[test]
     fn only_a_bwrap_that_works_is_in_order() {
-        let said =
-            |is_ok| Ok(Said { is_ok, output: "bubblewrap 0.8".to_owned(), complaint: "no".to_owned() });
+        let said = |is_ok| Ok(Reply { is_ok, stdout: "bubblewrap 0.8".to_owned(), stderr: "no".to_owned() });
         let missing = || Err(io::ErrorKind::NotFound.into());
         assert_eq!(levels(&judge(said(true), said(true))), [Level::Ok]);
         assert_eq!(levels(&judge(said(true), said(false))), [Level::Warning]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::check::Check;
 use crate::config::DataDir;
 use crate::container::{CATATONIT, HYBRID};
-use crate::sys::tool::{self, Said};
+use crate::sys::program::{Program, Reply};
 
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,24 +64,24 @@ pub(super) fn check(_: &DataDir) -> Vec<Check> {
     judge(ENGINES.map(|(engine, question)| (engine, ask(engine, &question))), host)
 }
 
-fn ask(engine: &str, question: &[&str; 3]) -> io::Result<Said> {
+fn ask(engine: &str, question: &[&str; 3]) -> io::Result<Reply> {
     if engine == "docker" {
-        let said = tool::ask(engine, &SERVER, PATIENCE)?;
+        let said = Program::new(engine).args(SERVER).ask(PATIENCE)?;
         if !said.is_ok {
             return Ok(said);
         }
     }
-    tool::ask(engine, question, PATIENCE)
+    Program::new(engine).args(question).ask(PATIENCE)
 }
 
 /// The first engine that is there counts, as for runs.
-fn judge<const N: usize>(asked: [(&str, io::Result<Said>); N], host: Host) -> Vec<Check> {
+fn judge<const N: usize>(asked: [(&str, io::Result<Reply>); N], host: Host) -> Vec<Check> {
     let why = "steps in containers fail with container.runtime.unavailable";
     for (engine, said) in asked {
         match said {
-            Ok(said) if said.is_ok => return judge_engine(engine, &said.output, host),
+            Ok(said) if said.is_ok => return judge_engine(engine, &said.stdout, host),
             Ok(said) => {
-                let complaint = said.complaint.lines().last().unwrap_or("it does not say why").to_owned();
+                let complaint = said.stderr.lines().last().unwrap_or("it does not say why").to_owned();
                 let what = format!("{engine} does not work: {complaint}");
                 return vec![Check::warning(what, why, format!("{engine} info"))];
             }
@@ -163,11 +163,11 @@ mod tests {
     };
     const ROOTFUL: &str = "4.3.1 crun netavark v2 false [cpuset cpu memory pids]";
 
-    fn said(is_ok: bool, output: &str) -> io::Result<Said> {
-        Ok(Said { is_ok, output: output.to_owned(), complaint: "a\nno".to_owned() })
+    fn said(is_ok: bool, stdout: &str) -> io::Result<Reply> {
+        Ok(Reply { is_ok, stdout: stdout.to_owned(), stderr: "a\nno".to_owned() })
     }
 
-    fn missing() -> io::Result<Said> {
+    fn missing() -> io::Result<Reply> {
         Err(io::ErrorKind::NotFound.into())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use crate::config::DataDir;
-use crate::sys::tool;
+use crate::sys::program::Program;
 
 /// The oldest git that quire works with.
 const MINIMUM: (u32, u32) = (2, 39);
@@ -14,8 +14,8 @@ const MINIMUM: (u32, u32) = (2, 39);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn check(_: &DataDir) -> Vec<Check> {
-    let said = tool::ask("git", &["--version"], PATIENCE);
-    judge(said.map(|said| said.output))
+    let said = Program::new("git").args(["--version"]).ask(PATIENCE);
+    judge(said.map(|said| said.stdout))
 }
 
 fn judge(said: io::Result<String>) -> Vec<Check> {

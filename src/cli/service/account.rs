@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::unit::Unit;
 use crate::cli::exit::{Code, Failure, print};
-use crate::sys::tool;
+use crate::sys::program::Program;
 
 /// How long a program that makes or looks up accounts may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,9 +41,11 @@ pub(super) fn prepare(user: &str, unit: &Unit) -> Result<(), Failure> {
 
 /// The ids of an account, wherever the machine knows it from.
 fn find(user: &str) -> Result<Option<(u32, u32)>, Failure> {
-    let said = tool::ask("getent", &["passwd", user], PATIENCE)
+    let said = Program::new("getent")
+        .args(["passwd", user])
+        .ask(PATIENCE)
         .map_err(|error| Failure::new(Code::Broken, format!("getent passwd {user}: {error}")))?;
-    Ok(parse(&said.output))
+    Ok(parse(&said.stdout))
 }
 
 /// The ids in a line of passwd(5).
@@ -74,7 +76,7 @@ fn make(data: &Path) -> Result<(u32, u32), Failure> {
     ];
     let mut problems = Vec::new();
     for (program, args) in ways {
-        match tool::ask(program, &args, PATIENCE) {
+        match Program::new(program).args(&args).ask(PATIENCE) {
             Ok(_) => {}
             Err(error) => problems.push(format!("{program}: {error}")),
         }

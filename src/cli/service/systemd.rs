@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::exit::{Code, Failure};
-use crate::sys::tool::{self, Said};
+use crate::sys::program::{Program, Reply};
 
 /// How long systemctl may take; stopping the server has 20 seconds of it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -37,22 +37,24 @@ impl Systemd {
     }
 
     /// Calls systemctl, which must do what it is told.
-    pub(super) fn call(self, args: &[&str]) -> Result<Said, Failure> {
+    pub(super) fn call(self, args: &[&str]) -> Result<Reply, Failure> {
         let prefix: &[&str] = if self.user { &["--user"] } else { &[] };
         let all: Vec<&str> = prefix.iter().chain(args).copied().collect();
         let shown = format!("systemctl {}", all.join(" "));
-        let said = tool::ask("systemctl", &all, PATIENCE)
+        let said = Program::new("systemctl")
+            .args(&all)
+            .ask(PATIENCE)
             .map_err(|error| Failure::new(Code::Broken, format!("{shown}: {error}")))?;
         if said.is_ok {
             return Ok(said);
         }
-        Err(Failure::new(Code::Broken, format!("{shown} failed: {}", said.complaint.replace('\n', "; ")))
+        Err(Failure::new(Code::Broken, format!("{shown} failed: {}", said.stderr.replace('\n', "; ")))
             .hint(format!("journalctl{} -u {}", if self.user { " --user" } else { "" }, self.unit)))
     }
 
     /// What systemd knows of the unit.
     pub(super) fn show(self) -> Result<Shown, Failure> {
-        Ok(parse(&self.call(&["show", self.unit, PROPERTIES])?.output))
+        Ok(parse(&self.call(&["show", self.unit, PROPERTIES])?.stdout))
     }
 }
 
