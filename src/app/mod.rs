@@ -6,6 +6,7 @@ mod health;
 mod probe;
 mod spool_gate;
 mod state;
+mod tasks;
 mod unseen;
 mod watches;
 
@@ -13,5 +14,6 @@ pub use health::{Health, Trouble};
 pub use probe::Probe;
 pub use spool_gate::{SpoolGate, SpoolState};
 pub use state::{AppState, Look, Unsettled, Wake};
+pub use tasks::{TaskFailure, Tasks};
 pub use unseen::UnseenPushes;
 pub use watches::WatchWake;

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use super::health::Health;
 use super::probe::Probe;
 use super::spool_gate::SpoolGate;
+use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
 use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
@@ -65,6 +66,8 @@ pub enum Wake {
 /// What the handlers and the server's tasks stand on. Clones share it.
 #[derive(Clone)]
 pub struct AppState {
+    /// The owner of the tasks.
+    pub tasks: Tasks,
     /// The data folder.
     pub data: DataDir,
     /// The id of the data folder, which marks what its runs start.
@@ -142,6 +145,7 @@ impl AppState {
         (url, environment): (Option<String>, Vec<(String, String)>),
     ) -> AppState {
         AppState {
+            tasks: Tasks::default(),
             data,
             instance,
             store,

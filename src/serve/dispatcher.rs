@@ -180,7 +180,7 @@ impl Dispatcher {
     /// Settles a run whose runner is gone, beside the queue.
     fn settle(&self, row: RunRow, run_dir: PathBuf) {
         let app = self.app.clone();
-        tokio::spawn(async move {
+        self.app.tasks.spawn("the end of a run", async move {
             let record = settle(&app, &row, &run_dir, None).await;
             app.live.publish(row.id, &record);
             app.live.close(row.id);
@@ -204,7 +204,7 @@ impl Dispatcher {
     async fn refresh(&mut self) {
         let Some(rows) = self.unfinished().await else {
             let (app, pause) = (self.app.clone(), self.reading.next());
-            tokio::spawn(async move {
+            self.app.tasks.spawn("a look at the queue", async move {
                 tokio::time::sleep(pause).await;
                 app.tell(Wake::Queued).await;
             });
@@ -310,7 +310,7 @@ impl Dispatcher {
     /// Notes in the index why a queued run waits, beside the queue. It is only for people.
     fn note(&self, id: RunId, reason: String) {
         let store = self.app.store.clone();
-        tokio::spawn(async move {
+        self.app.tasks.spawn("a note about a run", async move {
             let noted =
                 store.call(move |connection| store::note_waiting(connection, id, Some(&reason))).await;
             if let Ok(Err(error)) = noted {
@@ -324,7 +324,7 @@ impl Dispatcher {
         let app = self.app.clone();
         let Some(tracked) = self.tracked(id) else { return };
         let pause = tracked.wait(&app, what);
-        tokio::spawn(async move {
+        self.app.tasks.spawn("a run that waits", async move {
             tokio::time::sleep(pause).await;
             app.tell(Wake::Retry(id)).await;
         });
@@ -386,7 +386,7 @@ impl Dispatcher {
         }
         let (app, shows_output) = (self.app.clone(), self.start.shows_output);
         let followed = Followed { row: row.clone(), run_dir, process, is_found, link, messages, limits };
-        tokio::spawn(async move {
+        self.app.tasks.spawn("a run", async move {
             if shows_output {
                 tokio::join!(follow(app.clone(), followed), echo(app, row));
             } else {
@@ -476,7 +476,7 @@ impl Dispatcher {
     /// Has a new runner made ready in a moment: not now, when the push that took the last one needs the processors.
     fn call_for_spare(&self) {
         let app = self.app.clone();
-        tokio::spawn(async move {
+        self.app.tasks.spawn("a runner ahead of time", async move {
             tokio::time::sleep(SPARE_AFTER).await;
             app.tell(Wake::Quiet).await;
         });

@@ -27,7 +27,7 @@ const MAX_UNSEEN: Duration = Duration::from_secs(600);
 /// Watches pushes for as long as anybody can name one.
 pub(super) async fn watch_pushes(app: AppState, mut pushes: mpsc::Receiver<OpenPush>) {
     while let Some(push) = pushes.recv().await {
-        tokio::spawn(watch(app.clone(), push));
+        app.tasks.spawn("a push", watch(app.clone(), push));
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn recover_pushes(app: &AppState) {
     let open = app.store.call(|connection| store::open_pushes(connection)).await;
     for push in open.ok().and_then(Result::ok).unwrap_or_default() {
         app.open_push(&push.repo, &push.push);
-        tokio::spawn(watch(app.clone(), push));
+        app.tasks.spawn("a push", watch(app.clone(), push));
     }
 }
 

@@ -17,7 +17,7 @@ use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
-use crate::app::AppState;
+use crate::app::{AppState, TaskFailure, Tasks};
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
 use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
@@ -75,8 +75,8 @@ impl Stopped {
     /// What a supervisor is told. Who hears `STOPPING=1` takes no other word of this process than its end (sd_notify(3)).
     fn farewell(self) -> &'static str {
         match self {
-            Stopped::BySignal => "STOPPING=1\nSTATUS=stopping; runs go on",
-            Stopped::ToStartAgain => "STATUS=starting again; runs go on",
+            Stopped::BySignal => "STOPPING=1\nSTATUS=stopping; runs continue",
+            Stopped::ToStartAgain => "STATUS=starting again; runs continue",
         }
     }
 }
@@ -137,13 +137,21 @@ pub enum ServeError {
     /// The runtime could not be started.
     #[error("could not start")]
     Runtime(#[source] io::Error),
+    /// One of its tasks is no longer there.
+    #[error("the server cannot continue")]
+    Task(#[source] TaskFailure),
 }
 
-/// Serves until it is told to stop: by TERM, by INT, or by who wants it to start again. Runs go on without it.
+/// Serves until it is stopped: by TERM, by INT, or by a request to start again. Runs continue without it.
 ///
 /// # Errors
-/// When it cannot start; nothing is left half-done then.
+/// When it cannot start; nothing is left half-done then. When one of its tasks panics or ends.
 pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
+    serve_with(options, Tasks::default())
+}
+
+/// The same with the owner of its tasks.
+pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped, ServeError> {
     spawn::keep_inherited();
     if let Err(error) = process::hide_memory() {
         tracing::warn!(%error, "other processes of this user can read the server's memory");
@@ -152,7 +160,7 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     make_folders(&data)?;
     let held = || ServeError::Running {
         data: data.path().to_owned(),
-        holder: lock::holder_pid(&data.server_lock()).ok().flatten().map(process::Pid::as_raw_pid),
+        holder: lock_holder(&data.server_lock()).ok().flatten().map(process::Pid::as_raw_pid),
     };
     let lock = acquire(&data.server_lock());
     let mut lock =
@@ -173,7 +181,7 @@ pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     process::become_subreaper().map_err(ServeError::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
-    let ended = runtime.block_on(run(options, instance, Arc::new(settings), store));
+    let ended = runtime.block_on(run(options, (instance, tasks), Arc::new(settings), store));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     if writer.join().is_err() {
         tracing::error!("the database's writer has failed");
@@ -188,13 +196,16 @@ fn acquire(path: &std::path::Path) -> io::Result<Option<LockFile>> {
     let end = std::time::Instant::now() + LOCK_PATIENCE;
     loop {
         let lock = LockFile::try_acquire(path)?;
-        let holder = lock::holder_pid(path)?;
-        let is_alive = holder.is_some_and(|pid| process::start_time(pid).is_some());
-        if lock.is_some() || is_alive || std::time::Instant::now() > end {
+        if lock.is_some() || lock_holder(path)?.is_some() || std::time::Instant::now() > end {
             return Ok(lock);
         }
         std::thread::yield_now();
     }
+}
+
+/// The live process that a lock file names.
+fn lock_holder(path: &std::path::Path) -> io::Result<Option<process::Pid>> {
+    Ok(lock::holder_pid(path)?.filter(|pid| process::start_time(*pid).is_some()))
 }
 
 /// Has git find the hooks of each repository here, also after the data folder was moved or copied.
@@ -239,7 +250,7 @@ fn make_folders(data: &DataDir) -> Result<(), ServeError> {
 /// Opens the doors and runs the tasks.
 async fn run(
     options: ServeOptions,
-    instance: Instance,
+    (instance, tasks): (Instance, Tasks),
     settings: Arc<CurrentSettings>,
     store: Store,
 ) -> Result<Stopped, ServeError> {
@@ -261,27 +272,19 @@ async fn run(
         (wake, pushes, watches),
         (url.clone(), options.environment),
     );
+    let app = AppState { tasks: tasks.clone(), ..app };
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
     set_aside(&app, &instance).await.map_err(ServeError::Copied)?;
-    tokio::spawn(reap());
-    tokio::spawn(watch_pushes(app.clone(), open_pushes));
-    tokio::spawn(dispatch(app.clone(), start, wakes));
-    tokio::spawn(watch_remotes(app.clone(), watch_wakes));
-    tokio::spawn(Courier::run(courier(&app, options.shows_output)));
-    let watched = app.clone();
-    tokio::spawn(async move {
-        // The names first, for a repository may have got another one, then the spool: what is settled must know the
-        // intents of all pushes.
-        watcher::sync_repos(&watched).await;
-        take_spool(&watched).await;
-        tokio::spawn(retry_spool(watched.clone()));
-        recover_pushes(&watched).await;
-        if let Err(error) = watcher::watch(watched).await {
-            tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen at the next start");
-        }
-    });
+    let child_ends = signal(SignalKind::child()).map_err(ServeError::Runtime)?;
+    tasks.spawn_lasting("the reaper of processes", reap(child_ends));
+    tasks.spawn_lasting("the writer of the database", closed(app.store.clone()));
+    tasks.spawn_lasting("the watcher of pushes", watch_pushes(app.clone(), open_pushes));
+    tasks.spawn_lasting("the queue", dispatch(app.clone(), start, wakes));
+    tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.clone(), watch_wakes));
+    tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
+    tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
     let again = Arc::clone(&app.start_again);
     if let Some(url) = &url {
         tracing::info!("answering at {url}");
@@ -296,9 +299,13 @@ async fn run(
         _ = term.recv() => Stopped::BySignal,
         _ = int.recv() => Stopped::BySignal,
         () = again.notified() => Stopped::ToStartAgain,
+        failure = tasks.failure() => {
+            tell(options.supervisor.as_ref(), &format!("STATUS={failure}"));
+            return Err(ServeError::Task(failure));
+        }
     };
     tell(options.supervisor.as_ref(), stopped.farewell());
-    tracing::info!("stopping; runs go on");
+    tracing::info!("stopping; runs continue");
     Ok(stopped)
 }
 
@@ -308,16 +315,17 @@ fn open_doors(
     (address, public_url): (Option<TcpListener>, Option<&str>),
     local: Option<UnixListener>,
 ) {
-    let descriptors = descriptors::raise();
+    let (descriptors, tasks) = (descriptors::raise(), app.tasks.clone());
     let bound = address.as_ref().and_then(|address| address.local_addr().ok());
     if let (Some(address), Some(bound)) = (address, bound) {
         let router = public_router(app.clone(), bound, public_url);
-        tokio::spawn(http::serve(Listener::Tcp(address), router, DoorLimits::public(descriptors)));
+        let served = http::serve(Listener::Tcp(address), router, DoorLimits::public(descriptors));
+        tasks.spawn_lasting("the listener on the address", served);
     }
     if let Some(local) = local {
         let limits = DoorLimits::local(descriptors, MAX_FRAME);
         let router = local_router(app, limits.beside_hooks());
-        tokio::spawn(http::serve(Listener::Unix(local), router, limits));
+        tasks.spawn_lasting("the listener on the socket", http::serve(Listener::Unix(local), router, limits));
     }
 }
 
@@ -375,10 +383,29 @@ fn ends() -> io::Result<(Signal, Signal)> {
     Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
 }
 
+/// Waits until nothing can be written into the database any more.
+async fn closed(store: Store) {
+    store.closed().await;
+}
+
+/// Takes up what happened while no server ran, then watches the folders of repositories and the spool.
+async fn watch_folders(app: AppState) {
+    // The names first, for a repository may have got another one, then the spool: what is settled must know the
+    // intents of all pushes.
+    watcher::sync_repos(&app).await;
+    take_spool(&app).await;
+    app.tasks.spawn_lasting("the reader of the spool", retry_spool(app.clone()));
+    recover_pushes(&app).await;
+    watcher::watch(app).await;
+}
+
 /// Takes the exit statuses of adopted processes, so that none stays as a zombie.
-async fn reap() {
-    let Ok(mut child) = signal(SignalKind::child()) else { return };
-    while child.recv().await.is_some() {
+async fn reap(mut child_ends: Signal) {
+    while child_ends.recv().await.is_some() {
         process::reap_all();
     }
 }
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

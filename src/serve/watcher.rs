@@ -1,11 +1,13 @@
 //! Notices what happens in folders: refs that move without a hook, repositories that come and go, files in the spool.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::{AppState, Look, Unsettled};
+use super::backoff::Backoff;
+use crate::app::{AppState, Look, Trouble, Unsettled};
 use crate::forge;
 use crate::http::drain_spool;
 use crate::model::{RepoName, chain};
@@ -74,12 +76,22 @@ async fn list(app: &AppState) -> Option<Listing> {
     }
 }
 
-/// Watches the data folder until the program ends. Looks at everything once when it starts.
-///
-/// # Errors
-/// When the system cannot watch folders.
-pub(super) async fn watch(app: AppState) -> io::Result<()> {
+/// Watches the data folder until the program ends. When the system cannot watch folders, it tries again.
+pub(super) async fn watch(app: AppState) {
+    let (mut wait, mut trouble) = (Backoff::of_runs(), None);
+    loop {
+        let Err(error) = watch_once(&app, &mut trouble).await;
+        tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen later; retrying");
+        trouble = Some(app.health.report(format!("folders cannot be watched: {error}")));
+        tokio::time::sleep(wait.next()).await;
+    }
+}
+
+/// Watches the data folder as long as the system can. Looks at everything once when it starts.
+async fn watch_once(app: &AppState, trouble: &mut Option<Trouble>) -> io::Result<Infallible> {
     let inotify = Inotify::new()?;
+    *trouble = None;
+    let app = app.clone();
     let mut watcher =
         Watcher { app, inotify, owners: HashMap::new(), repos: HashMap::new(), apart: BTreeMap::new() };
     watcher.add(&watcher.app.data.spool(), Owner::Spool);

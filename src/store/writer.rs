@@ -37,6 +37,11 @@ impl Store {
         (Store { work: sender }, thread)
     }
 
+    /// Waits until the writer has ended.
+    pub async fn closed(&self) {
+        self.work.closed().await;
+    }
+
     /// Runs `work` on the writer's thread and waits for what it returns. When the caller stops waiting, the work
     /// is done all the same.
     ///

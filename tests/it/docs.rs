@@ -356,7 +356,7 @@ fn every_table_and_fact_is_in_the_formats() {
 #[test]
 fn the_server_names_neither_pipelines_nor_scripts() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for folder in ["serve", "http", "http/door", "intake"] {
+    for folder in ["app", "serve", "http", "http/door", "intake"] {
         let entries = fs::read_dir(src.join(folder)).unwrap().map(|entry| entry.unwrap().path());
         for path in entries.filter(|path| path.is_file()) {
             let text = fs::read_to_string(&path).unwrap();

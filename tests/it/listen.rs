@@ -121,7 +121,7 @@ fn a_server_without_address_and_socket_listens_nowhere() {
     assert_eq!(ready, format!("READY=1\nSTATUS=serving {}", data.display()));
     assert_eq!(server.doors(), Vec::<String>::new());
     assert!(!data.join("server.sock").exists());
-    assert_eq!(server.stop(), "STOPPING=1\nSTATUS=stopping; runs go on");
+    assert_eq!(server.stop(), "STOPPING=1\nSTATUS=stopping; runs continue");
 }
 
 #[test]

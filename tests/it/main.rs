@@ -17,6 +17,7 @@ mod local_ends;
 mod local_repositories;
 mod local_run;
 mod place;
+mod server_lock;
 mod service;
 mod stories;
 mod tidy;
