@@ -39,6 +39,8 @@ pub mod run;
 pub mod view;
 /// Who is told what: events, rules, messages and their delivery.
 pub mod notify;
+/// Watched remotes: when each is looked at, what was found, and who hears of it.
+pub mod watch;
 /// The application core: the operations of quire, each once, over one state.
 pub mod app;
 /// The HTTP door: thin handlers over the Unix socket and loopback.

@@ -16,4 +16,3 @@ pub use spool_gate::{SpoolGate, SpoolState};
 pub use state::{AppState, Look, Unsettled, Wake};
 pub use tasks::{TaskFailure, Tasks};
 pub use unseen::UnseenPushes;
-pub use watches::WatchWake;

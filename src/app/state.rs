@@ -10,7 +10,6 @@ use super::probe::Probe;
 use super::spool_gate::SpoolGate;
 use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
-use super::watches::WatchWake;
 use crate::config::{CurrentSettings, DataDir};
 use crate::forge::original_of;
 use crate::intake::{Scope, Settled, Settling, settle};
@@ -19,6 +18,7 @@ use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, PushedUpdate, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
 use crate::view::RunView;
+use crate::watch::WatchWake;
 
 /// How many read files of runs at the same time: pages, and pushes that wait.
 const MAX_READERS: usize = 4;

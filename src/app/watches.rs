@@ -1,27 +1,31 @@
-//! What is asked of the owner of the watches.
+//! What the watcher of remotes gets of the server's state.
 
-use tokio::sync::oneshot;
+use std::sync::Arc;
 
-use crate::intake::WatchError;
-use crate::model::RepoName;
+use super::state::{AppState, Look};
+use crate::store::RepoRow;
+use crate::watch::{SettleCopy, Settling, WatchContext};
 
-/// What the watcher of remotes is told.
-#[derive(Debug)]
-pub enum WatchWake {
-    /// There are other watches.
-    Changed,
-    /// A person wants a watch, or all of them, to be looked at now; answered when that was done.
-    Now {
-        /// The watch; all of them when there is none.
-        name: Option<RepoName>,
-        /// Their names.
-        answer: oneshot::Sender<Result<Vec<RepoName>, WatchError>>,
-    },
-    /// A person wants a watch to be removed.
-    Remove {
-        /// The watch.
-        name: RepoName,
-        /// Whether it is gone.
-        answer: oneshot::Sender<Result<(), WatchError>>,
-    },
+impl AppState {
+    /// What the watcher of remotes stands on.
+    pub fn watch_context(&self) -> WatchContext {
+        WatchContext {
+            data: self.data.clone(),
+            instance: self.instance,
+            store: self.store.clone(),
+            settings: Arc::clone(&self.settings),
+            notices: Arc::clone(&self.notices),
+            settle: Arc::new(self.clone()),
+        }
+    }
+}
+
+impl SettleCopy for AppState {
+    fn settle_copy(&self, copy: RepoRow) -> Settling {
+        let app = self.clone();
+        Box::pin(async move {
+            let settled = app.settle(copy, Look::All).await.map_err(|problem| problem.to_string())?;
+            Ok(settled.unread.is_empty())
+        })
+    }
 }

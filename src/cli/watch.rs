@@ -13,11 +13,11 @@ use super::place::{database, note_if_empty, serves_without_socket};
 use super::watch_import::import;
 use crate::config::{self, ConfigError, DEFAULT_EVERY, DataDir, Settings, WatchDecl};
 use crate::http::WatchFrame;
-use crate::intake::{WatchError, WatchState, add_watch, all_watches, remove_watch};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, Timestamp, chain, parse_duration, suggest};
 use crate::serve::watch_note;
 use crate::store::{self, WatchStatus};
 use crate::sys::{clock, http_client};
+use crate::watch::{WatchError, WatchState, add_watch, all_watches, remove_watch};
 
 /// How long the server may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);

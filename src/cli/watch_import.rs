@@ -12,9 +12,9 @@ use crate::config::{
 };
 use crate::forge;
 use crate::http::WatchFrame;
-use crate::intake::{WatchError, add_watch, all_watches};
 use crate::model::{Diagnostic, chain};
 use crate::sys::clock;
+use crate::watch::{WatchError, add_watch, all_watches};
 
 /// Adds what is new in the list, when nothing in it is wrong.
 pub(super) fn import(data: &DataDir, path: &Path) -> Ended {

@@ -19,13 +19,13 @@ use crate::config::{
     ConfigError, DEFAULT_BRANCH, DataDir, ListedWatch, is_same, read_list_file, read_watch_list,
 };
 use crate::executor;
-use crate::intake::WatchState;
 use crate::model::{BranchName, RemoteUrl, RepoName, render_all, suggest};
 use crate::notify::{DOTENV, read_dotenv, warn_of_dotenv};
 use crate::store::{self, RunFilter};
 use crate::sys::lock;
 use crate::sys::search_path::find_program;
 use crate::view::{RunView, one_line};
+use crate::watch::WatchState;
 
 /// The file name by which this program is known.
 pub(super) const NAME: &str = "phantom_ci";

@@ -31,8 +31,6 @@ mod open_tests;
 mod read_error;
 mod reflog;
 mod refs;
-mod remote;
-mod remote_trouble;
 mod repo_error;
 #[cfg(test)]
 mod repo_tests;
@@ -68,11 +66,10 @@ pub use open::{
 pub use read_error::ReadError;
 pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
 pub use refs::{RefList, RefValue, Refs, head_branch};
-pub use remote::{FETCH_MARK, Listing, Remote, RemoteSigns};
-pub use remote_trouble::{Trouble, TroubleKind};
 pub use repo_error::RepoError;
 pub use settings::{apply_settings, has_stale_hooks_path, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
+pub(crate) use watched::clear_leftovers;
 pub use watched::{remove_watched, watched_copy};
 pub use workflow::{WorkflowFile, workflow_path};
 pub use working_copy::{

@@ -27,7 +27,7 @@ pub fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError>
 
 /// Removes what a git that was killed has left in a copy: locks, and packs that never became one. Only for who knows that
 /// no other git works there.
-pub(super) fn clear_leftovers(copy: &Path, branch: &BranchName) {
+pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
     let mut left = vec![copy.join(format!("{}.lock", branch.full()))];
     left.extend(["packed-refs.lock", "HEAD.lock", "config.lock"].map(|name| copy.join(name)));
     let packs = fs::read_dir(copy.join("objects/pack")).into_iter().flatten().flatten();

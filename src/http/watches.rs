@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::app::{AppState, WatchWake};
+use crate::app::AppState;
 use crate::config::WatchDecl;
-use crate::intake::{WatchError, add_watch};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, chain};
 use crate::sys::clock;
+use crate::watch::{WatchError, WatchWake, add_watch};
 
 /// A watch on its way from a command to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

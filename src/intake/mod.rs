@@ -10,13 +10,9 @@ mod hook;
 mod seen_row;
 mod settle;
 mod spool;
-mod watch_admin;
-mod watch_state;
 
 pub use decide::{Decision, Facts, decide};
 pub use frame::{EventFrame, FrameError, IntentFrame, UpdateFrame};
 pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, resolve};
 pub use settle::{Scope, SettleError, Settled, Settling, UnreadRef, settle};
 pub use spool::{Drained, SpoolError, Unread, drain, spool_intent};
-pub use watch_admin::{WatchError, add_watch, all_watches, not_found, remove_watch};
-pub use watch_state::{Finding, WatchChange, WatchState, advance, next_look};

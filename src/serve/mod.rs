@@ -12,15 +12,12 @@ mod isolation;
 mod launch;
 mod pushes;
 mod recover;
-mod remote_look;
-mod remotes;
 mod run_spec;
 mod runner_limits;
 mod runner_link;
 mod settle;
 mod start;
 mod walls;
-mod watch_announce;
 mod watcher;
 
 pub use isolation::{ISOLATIONS, Isolation};

@@ -14,14 +14,12 @@ use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
 use super::isolation::Isolation;
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
-use super::remotes::watch_remotes;
 use super::walls;
 use super::watcher;
 use crate::app::{AppState, TaskFailure, Tasks};
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
 use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
-use crate::intake::all_watches;
 use crate::model::chain;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
@@ -32,6 +30,7 @@ use crate::sys::notify::Supervisor;
 use crate::sys::process;
 use crate::sys::socket;
 use crate::sys::spawn;
+use crate::watch::{all_watches, watch_remotes};
 
 /// Messages that may wait for the queue.
 const MAX_WAKES: usize = 1024;
@@ -282,7 +281,7 @@ async fn run(
     tasks.spawn_lasting("the writer of the database", closed(app.store.clone()));
     tasks.spawn_lasting("the watcher of pushes", watch_pushes(app.clone(), open_pushes));
     tasks.spawn_lasting("the queue", dispatch(app.clone(), start, wakes));
-    tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.clone(), watch_wakes));
+    tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.watch_context(), watch_wakes));
     tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
     tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
     let again = Arc::clone(&app.start_again);

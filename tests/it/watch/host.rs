@@ -153,7 +153,7 @@ impl Host {
     /// The processes that speak with remotes for this data folder.
     pub(super) fn speaking(&self) -> Vec<quire::sys::process::Pid> {
         let instance = quire::config::Instance::read(&self.path("data")).unwrap().unwrap();
-        let mark = format!("{}={instance}", quire::forge::FETCH_MARK);
+        let mark = format!("{}={instance}", quire::watch::FETCH_MARK);
         let all = quire::sys::process::all().into_iter();
         all.filter(|pid| quire::sys::process::environment_has(*pid, &[mark.as_bytes()])).collect()
     }

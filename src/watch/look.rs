@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::app::{AppState, Look};
+use super::context::WatchContext;
+use super::remote::{Remote, RemoteSigns};
+use super::state::{Finding, WatchState};
+use super::trouble::{Trouble, TroubleKind};
 use crate::config::WatchDecl;
-use crate::forge::{self, RefValue, Refs, Remote, RemoteSigns, Repo, Trouble, TroubleKind};
-use crate::intake::{Finding, WatchState};
+use crate::forge::{self, RefValue, Refs, Repo};
 use crate::model::{CommitId, chain};
 use crate::secret::SecretGrant;
 use crate::store::{self, RepoRow, WATCHED_ID};
@@ -33,7 +35,7 @@ pub(super) struct Permits {
 /// A look that is to be taken.
 #[derive(Clone)]
 pub(super) struct Task {
-    pub(super) app: AppState,
+    pub(super) context: WatchContext,
     pub(super) watch: WatchDecl,
     /// The row of the copy, once it was found.
     pub(super) row: Option<RepoRow>,
@@ -83,7 +85,7 @@ impl Task {
             // What a server that was killed has fetched and not recorded.
             self.settle(row.clone()).await?;
         }
-        let (task, copy) = (self.clone(), self.app.data.watched_repo(&self.watch.name));
+        let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
         let listed = tokio::task::spawn_blocking(move || {
             let listing = task.with_remote(&copy, |remote| remote.list())?;
             let here = task.watch.branch.ref_name().map(|name| Refs::of(&copy).value(&name));
@@ -96,7 +98,7 @@ impl Task {
         let mut tip = listing.tip;
         if has_moved {
             let fetch_permit = permits.fetches.acquire().await.map_err(lost)?;
-            let (task, copy) = (self.clone(), self.app.data.watched_repo(&self.watch.name));
+            let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
             let mut fetched =
                 tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
             // One that trickles holds up no others.
@@ -131,7 +133,7 @@ impl Task {
         if from == to {
             return Ok(false);
         }
-        let copy = self.app.data.watched_repo(&self.watch.name);
+        let copy = self.context.data.watched_repo(&self.watch.name);
         let compared = tokio::task::spawn_blocking(move || {
             let is_part = Repo::open(&copy).and_then(|repo| repo.is_ancestor(from, to));
             !is_part.unwrap_or(false)
@@ -142,22 +144,22 @@ impl Task {
     /// The row of the copy, which is made when it is not there.
     async fn row(&mut self) -> Result<RepoRow, Trouble> {
         // A copy that somebody has taken away is made anew, and a name that a hosted repository took is lost.
-        let is_there = self.app.data.watched_repo(&self.watch.name).is_dir();
+        let is_there = self.context.data.watched_repo(&self.watch.name).is_dir();
         if let Some(row) =
-            self.row.take().filter(|_| is_there && !self.app.data.repo(&self.watch.name).exists())
+            self.row.take().filter(|_| is_there && !self.context.data.repo(&self.watch.name).exists())
         {
             self.row = Some(row.clone());
             return Ok(row);
         }
         self.is_settled = false;
-        let (data, name) = (self.app.data.clone(), self.watch.name.clone());
+        let (data, name) = (self.context.data.clone(), self.watch.name.clone());
         let made = tokio::task::spawn_blocking(move || forge::watched_copy(data.path(), &name));
         let identity =
             made.await.map_err(lost)?.map_err(|error| Trouble::new(TroubleKind::Refused, chain(&error)))?;
         let row = RepoRow { id: format!("{WATCHED_ID}{}", identity.id), name: self.watch.name.clone() };
         let kept = row.clone();
         let synced =
-            self.app.store.call(move |connection| store::sync_repo(connection, &kept.id, &kept.name));
+            self.context.store.call(move |connection| store::sync_repo(connection, &kept.id, &kept.name));
         synced.await.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
         self.row = Some(row.clone());
         Ok(row)
@@ -165,9 +167,8 @@ impl Task {
 
     /// Records what was fetched, and sees to what follows.
     async fn settle(&mut self, row: RepoRow) -> Result<(), Trouble> {
-        let settled =
-            self.app.settle(row, Look::All).await.map_err(|problem| failed(&problem.to_string()))?;
-        self.is_settled = settled.unread.is_empty();
+        let settled = self.context.settle.settle_copy(row).await;
+        self.is_settled = settled.map_err(|problem| failed(&problem))?;
         Ok(())
     }
 
@@ -177,13 +178,13 @@ impl Task {
         copy: &std::path::Path,
         speak: impl FnOnce(&Remote<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let settings = self.app.settings.get();
+        let settings = self.context.settings.get();
         let named = |secret: &&crate::config::SecretDecl| Some(&secret.name) == self.watch.token.as_ref();
         let token = settings.secrets.iter().find(named).map(SecretGrant::to_operator);
-        let ssh_config: Option<PathBuf> = Some(self.app.data.ssh_config()).filter(|path| path.is_file());
+        let ssh_config: Option<PathBuf> = Some(self.context.data.ssh_config()).filter(|path| path.is_file());
         let signs = RemoteSigns {
             ssh_config: ssh_config.as_deref(),
-            instance: self.app.instance,
+            instance: self.context.instance,
             cancel: &self.cancel,
         };
         speak(&Remote::prepare(&self.watch, token, copy, signs)?)

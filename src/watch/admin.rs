@@ -129,7 +129,7 @@ pub fn remove_watch(
 ///
 /// # Errors
 /// When the database refuses.
-pub fn not_found(
+pub(crate) fn not_found(
     connection: &Connection,
     settings: &Settings,
     name: &RepoName,

@@ -22,7 +22,7 @@ pub enum TroubleKind {
 /// What is wrong with a remote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// What kind of trouble it is.
     pub kind: TroubleKind,
     /// One line for people.
@@ -77,12 +77,12 @@ const EMPTY: [&str; 4] = [
 
 impl Trouble {
     /// Trouble with a text of quire's own.
-    pub fn new(kind: TroubleKind, text: impl Into<String>) -> Trouble {
+    pub(crate) fn new(kind: TroubleKind, text: impl Into<String>) -> Trouble {
         Trouble { kind, text: text.into() }
     }
 
     /// Reads what git complains of, in English.
-    pub fn parse(complaint: &str) -> Trouble {
+    pub(crate) fn parse(complaint: &str) -> Trouble {
         let has = |signs: &[&str]| signs.iter().any(|sign| complaint.contains(sign));
         let kind = if has(&DENIED) {
             TroubleKind::Denied

@@ -7,10 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use rustix::process::Signal;
 
-use super::refs::{RefValue, Refs};
-use super::remote_trouble::{Trouble, TroubleKind};
-use super::watched::clear_leftovers;
+use super::trouble::{Trouble, TroubleKind};
 use crate::config::WatchDecl;
+use crate::forge::{RefValue, Refs, clear_leftovers};
 use crate::model::{BranchName, CommitId, InstanceId, RemoteUrl, UrlScheme, chain, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::cancel_signal::CancelSignal;
@@ -71,7 +70,7 @@ const FETCH_SETTINGS: [&str; 9] = [
 const LOW_SPEED_TIME: &str = "http.lowSpeedTime=30";
 
 /// A remote that can be asked: its machine is one that quire goes to, and its credential is at hand.
-pub struct Remote<'a> {
+pub(crate) struct Remote<'a> {
     url: &'a RemoteUrl,
     branch: &'a BranchName,
     copy: &'a Path,
@@ -83,7 +82,7 @@ pub struct Remote<'a> {
 
 /// What a talk with a remote is told from outside.
 #[derive(Clone, Copy)]
-pub struct RemoteSigns<'a> {
+pub(crate) struct RemoteSigns<'a> {
     /// The file that ssh is told to read instead of the account's own.
     pub ssh_config: Option<&'a Path>,
     /// The data folder's id, by which the processes of the talk are found.
@@ -94,7 +93,7 @@ pub struct RemoteSigns<'a> {
 
 /// What a remote says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// Where the branch is; nothing when it has none of this name.
     pub tip: Option<CommitId>,
     /// The branch that its `HEAD` names.
@@ -106,7 +105,7 @@ impl<'a> Remote<'a> {
     ///
     /// # Errors
     /// Says why quire does not go there.
-    pub fn prepare(
+    pub(crate) fn prepare(
         watch: &'a WatchDecl,
         token: Option<SecretGrant>,
         copy: &'a Path,
@@ -126,7 +125,7 @@ impl<'a> Remote<'a> {
     ///
     /// # Errors
     /// Says what is wrong with the remote.
-    pub fn list(&self) -> Result<Listing, Trouble> {
+    pub(crate) fn list(&self) -> Result<Listing, Trouble> {
         let full = self.branch.full();
         let asked = ["ls-remote", "--symref", "--end-of-options", self.url.as_str(), "HEAD", &full];
         let limits = self.limits(LIST_TIME, LIST_FILE_BYTES);
@@ -138,7 +137,7 @@ impl<'a> Remote<'a> {
     ///
     /// # Errors
     /// Says what is wrong with the remote.
-    pub fn fetch(&self) -> Result<(), Trouble> {
+    pub(crate) fn fetch(&self) -> Result<(), Trouble> {
         clear_leftovers(self.copy, self.branch);
         self.fetch_within(FETCH_FILE_BYTES)
     }
@@ -147,7 +146,7 @@ impl<'a> Remote<'a> {
     ///
     /// # Errors
     /// Says what is wrong with the remote, or that the copy cannot be read.
-    pub fn fetch_tip(&self) -> Result<Option<CommitId>, Trouble> {
+    pub(crate) fn fetch_tip(&self) -> Result<Option<CommitId>, Trouble> {
         self.fetch()?;
         let failed = |problem: String| Trouble::new(TroubleKind::Failed, problem);
         let name = self.branch.ref_name().map_err(|error| failed(error.to_string()))?;

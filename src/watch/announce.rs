@@ -1,7 +1,7 @@
 //! The one place where a change of a watch's state is announced, once for each change.
 
+use super::state::{WatchChange, WatchState};
 use crate::config::WatchDecl;
-use crate::intake::{WatchChange, WatchState};
 use crate::notify::Announcement;
 
 /// Says in the server's log what has changed.

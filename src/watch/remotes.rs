@@ -8,12 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::remote_look::{Looked, Permits, Task};
-use super::watch_announce::{announce, announcement};
-use crate::app::{AppState, WatchWake};
+use super::admin::{WatchError, all_watches, not_found, remove_watch};
+use super::announce::{announce, announcement};
+use super::context::WatchContext;
+use super::look::{Looked, Permits, Task};
+use super::remote::FETCH_MARK;
+use super::state::{WatchState, advance, next_look};
+use super::trouble::TroubleKind;
+use super::wake::WatchWake;
 use crate::config::{Settings, WatchDecl};
-use crate::forge::{FETCH_MARK, TroubleKind};
-use crate::intake::{WatchError, WatchState, advance, all_watches, next_look, not_found, remove_watch};
 use crate::model::{InstanceId, RepoName, chain};
 use crate::notify;
 use crate::store::{self, RepoRow, WatchStatus};
@@ -53,7 +56,7 @@ struct Watched {
 
 /// The owner of the watches.
 struct Remotes {
-    app: AppState,
+    context: WatchContext,
     /// The settings that were taken up last.
     settings: Option<Arc<Settings>>,
     permits: Arc<Permits>,
@@ -63,13 +66,13 @@ struct Remotes {
 }
 
 /// Watches remotes for as long as anybody can tell it something.
-pub(super) async fn watch_remotes(app: AppState, mut wakes: mpsc::Receiver<WatchWake>) {
-    let instance = app.instance;
+pub async fn watch_remotes(context: WatchContext, mut wakes: mpsc::Receiver<WatchWake>) {
+    let instance = context.instance;
     if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(instance)).await {
         tracing::warn!(%error, "what a dead server may have left is not ended");
     }
     let mut remotes = Remotes {
-        app,
+        context,
         settings: None,
         permits: Arc::new(Permits::new()),
         watches: HashMap::new(),
@@ -121,7 +124,7 @@ fn end_leftovers(instance: InstanceId) {
 impl Remotes {
     /// Takes up config.fnl when it is another than was taken up: others may have read it since it was written.
     async fn reload_when_changed(&mut self) {
-        let now = self.app.settings.unchanged();
+        let now = self.context.settings.unchanged();
         let is_same = now.zip(self.settings.as_ref()).is_some_and(|(now, taken)| Arc::ptr_eq(&now, taken));
         if !is_same {
             self.reload().await;
@@ -130,8 +133,8 @@ impl Remotes {
 
     /// Takes up what config.fnl and the database say.
     async fn reload(&mut self) {
-        let settings = Arc::clone(&self.app.settings);
-        let loaded = self.app.store.call(move |connection| {
+        let settings = Arc::clone(&self.context.settings);
+        let loaded = self.context.store.call(move |connection| {
             let settings = settings.get();
             let watches = all_watches(connection, &settings)?;
             let with_status = watches
@@ -190,7 +193,7 @@ impl Remotes {
             watched.look = Some(handle);
             watched.awaited = std::mem::take(&mut watched.asked);
             let task = Task {
-                app: self.app.clone(),
+                context: self.context.clone(),
                 watch: watched.watch.clone(),
                 row: watched.row.clone(),
                 is_settled: watched.is_settled,
@@ -238,7 +241,7 @@ impl Remotes {
             watched.status = Some(status);
             let said: Vec<_> =
                 changes.iter().filter_map(|change| announcement(&looked.watch, change)).collect();
-            let saved = self.app.store.call(move |connection| {
+            let saved = self.context.store.call(move |connection| {
                 let transaction = connection.transaction()?;
                 store::save_watch_status(&transaction, &watch, &kept)?;
                 said.iter().try_for_each(|said| notify::announce(&transaction, said, clock::now()))?;
@@ -247,7 +250,7 @@ impl Remotes {
             if let Ok(Err(error)) = saved.await {
                 tracing::error!(problem = chain(&error), "the state of a watch could not be recorded");
             }
-            self.app.notices.notify_one();
+            self.context.notices.notify_one();
         }
         // Said when it is recorded, so that a new server does not say it again.
         for change in &changes {
@@ -298,8 +301,8 @@ impl Remotes {
     }
 
     async fn not_found(&self, name: RepoName) -> WatchError {
-        let (settings, asked) = (Arc::clone(&self.app.settings), name.clone());
-        let found = self.app.store.call(move |connection| not_found(connection, &settings.get(), &asked));
+        let (settings, asked) = (Arc::clone(&self.context.settings), name.clone());
+        let found = self.context.store.call(move |connection| not_found(connection, &settings.get(), &asked));
         match found.await {
             Ok(Ok(error)) => error,
             Ok(Err(_)) | Err(_) => WatchError::NotFound { name, near: None },
@@ -309,7 +312,7 @@ impl Remotes {
     /// Removes a watch, after the look that is being taken.
     async fn remove(&mut self, name: RepoName, answer: RemoveAnswer) {
         let is_declared = self
-            .app
+            .context
             .settings
             .unchanged()
             .is_some_and(|settings| settings.watches.iter().any(|watch| watch.name == name));
@@ -345,10 +348,12 @@ impl Remotes {
     }
 
     async fn remove_stored(&self, name: RepoName) -> Result<(), WatchError> {
-        let (data, settings) = (self.app.data.clone(), Arc::clone(&self.app.settings));
+        let (data, settings) = (self.context.data.clone(), Arc::clone(&self.context.settings));
         let asked = name.clone();
-        let removed =
-            self.app.store.call(move |connection| remove_watch(connection, &data, &settings.get(), &asked));
+        let removed = self
+            .context
+            .store
+            .call(move |connection| remove_watch(connection, &data, &settings.get(), &asked));
         removed.await.unwrap_or(Err(WatchError::NotFound { name, near: None }))
     }
 }

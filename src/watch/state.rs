@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::forge::TroubleKind;
+use super::trouble::TroubleKind;
 use crate::model::{CommitId, Timestamp};
 use crate::store::WatchStatus;
 
@@ -27,7 +27,7 @@ pub enum WatchState {
 
 /// What a look has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Where the watch is.
     pub state: WatchState,
     /// What is wrong.
@@ -42,7 +42,7 @@ pub struct Finding {
 
 /// What somebody should hear of, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WatchChange {
+pub(crate) enum WatchChange {
     /// It is in another state.
     State {
         /// Where it was.
@@ -89,7 +89,7 @@ impl WatchState {
 }
 
 /// The new status, and what of it is to be announced. A state that lasts is announced once.
-pub fn advance(
+pub(crate) fn advance(
     before: Option<&WatchStatus>,
     found: Finding,
     now: Timestamp,
@@ -129,7 +129,7 @@ pub fn advance(
 }
 
 /// How long to wait for the next look, after `failures` looks in a row that failed. `jitter` is from 0 to 1.
-pub fn next_look(every: Duration, state: WatchState, failures: u32, jitter: f64) -> Duration {
+pub(crate) fn next_look(every: Duration, state: WatchState, failures: u32, jitter: f64) -> Duration {
     let cap = match state {
         WatchState::Trouble(TroubleKind::TooMuch) => MAX_BACK_OFF_TOO_MUCH,
         WatchState::Trouble(_) => MAX_BACK_OFF,
