@@ -1,6 +1,5 @@
 //! Starts runners: locks the run's folder, makes its control socket, and hands both over with the spec.
 
-use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::run_folder;
 use crate::journal::{JournalReadError, RunRecord};
 use crate::run::{CONTROL_SOCKET, RunSpec};
 use crate::sys::children;
@@ -115,7 +115,7 @@ pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Re
     if RunRecord::may_have_begun(run_dir).map_err(LaunchError::Journal)? {
         return Ok(Launched::Begun);
     }
-    fs::create_dir_all(run_dir).map_err(folder)?;
+    run_folder::prepare(run_dir).map_err(folder)?;
     // A spare that died while it waited is no reason for the run to fail.
     let given = match spare.map(|runner| runner.take(spec)) {
         Some(Ok(given)) => Ok(given),

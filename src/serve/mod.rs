@@ -12,6 +12,7 @@ mod isolation;
 mod launch;
 mod pushes;
 mod recover;
+mod run_folder;
 mod run_spec;
 mod runner_limits;
 mod runner_link;
