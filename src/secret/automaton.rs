@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::secret::beginnings::Tail;
 use crate::secret::needle::Owners;
 
 /// How many states have a row of their own (1 KiB each).
@@ -58,6 +59,8 @@ pub(super) struct Automaton {
     nodes: Vec<Node>,
     rows: Vec<u32>,
     matches: Vec<Match>,
+    /// The last state that knows one byte at most.
+    shallow: usize,
 }
 
 struct Node {
@@ -81,7 +84,8 @@ impl Automaton {
             .filter(|(needle, _)| !needle.is_empty())
             .map(|(n, owners)| (&**n, owners))
             .collect();
-        let mut automaton = Automaton { nodes: Vec::new(), rows: Vec::new(), matches: Vec::new() };
+        let mut automaton =
+            Automaton { nodes: Vec::new(), rows: Vec::new(), matches: Vec::new(), shallow: 0 };
         automaton.nodes.push(Node {
             byte: 0,
             children: 1,
@@ -98,6 +102,7 @@ impl Automaton {
             automaton.grow(at, &sorted, &mut through);
             at += 1;
         }
+        automaton.shallow = automaton.children(0).len();
         automaton.fill_rows();
         automaton
     }
@@ -105,6 +110,18 @@ impl Automaton {
     /// How many needles there are.
     pub(super) fn len(&self) -> usize {
         self.matches.len()
+    }
+
+    /// Whether at most the byte that was read last begins a needle.
+    pub(super) fn is_shallow(&self, state: State) -> bool {
+        state.index() <= self.shallow
+    }
+
+    /// The states before and after the last byte of bytes that were passed over.
+    pub(super) fn after(&self, tail: Tail) -> (State, State) {
+        let (first, last) = tail.split();
+        let before = first.iter().fold(State::default(), |state, byte| self.next(state, *byte));
+        (before, self.next(before, last))
     }
 
     /// The state after one more byte.

@@ -5,7 +5,7 @@
 //! column in which one begins to the end of the line in which it ends everything is masked, texts and addresses with it.
 //! A line that is none is left at its first byte that says so, and what was read is forgotten.
 
-use crate::secret::dump_form::Form;
+use crate::secret::dump_form::{Form, is_hex};
 use crate::secret::sequence::{Next, Sequence};
 use crate::secret::window::{Recent, Windows};
 
@@ -83,6 +83,19 @@ impl Dump {
     #[inline]
     pub(super) fn is_reading(&self) -> bool {
         self.line != Line::Other
+    }
+
+    /// Whether nothing of the line was read yet.
+    #[inline]
+    pub(super) fn is_fresh(&self) -> bool {
+        self.line == Line::Start && self.column.is_empty() && self.spaces == 0 && self.sequence.is_none()
+    }
+
+    /// Leaves a line that begins with these bytes at once, when reading them would lead to that.
+    pub(super) fn leave_other_line(&mut self, line: &[u8]) {
+        if is_other_line(line) {
+            self.give_up();
+        }
     }
 
     /// Whether a value was found on this line. What follows on it is masked.
@@ -167,11 +180,10 @@ impl Dump {
 
     /// Whether what was read of a column may be part of one.
     fn may_continue(&self) -> bool {
-        let is_hex = self.column.iter().all(u8::is_ascii_hexdigit);
         if self.line == Line::Start && self.spaces == 0 {
-            return self.column == b"*" || is_hex && self.column.len() <= MAX_ADDRESS;
+            return self.column == b"*" || is_hex(&self.column) && self.column.len() <= MAX_ADDRESS;
         }
-        self.column.len() <= MAX_COLUMN && (is_hex || Form::may_begin(&self.column))
+        self.column.len() <= MAX_COLUMN && Form::may_begin(&self.column)
     }
 
     /// Whether what was read of a line is an address. In an indented line one without a colon is told by its odd number
@@ -181,7 +193,7 @@ impl Dump {
         self.line == Line::Start
             && (has_colon || self.spaces == 0 || digits % 2 == 1)
             && (MIN_ADDRESS..=MAX_ADDRESS).contains(&digits)
-            && self.column.iter().all(u8::is_ascii_hexdigit)
+            && is_hex(&self.column)
     }
 
     fn read_space(&mut self, found: impl FnMut(u64, u64) -> bool) {
@@ -276,11 +288,48 @@ impl Dump {
     fn give_up(&mut self) {
         self.line = Line::Other;
         self.column.clear();
-        self.last = None;
         self.is_touched = false;
-        for reader in &mut self.readers {
-            reader.recent = Recent::default();
+        if self.last.take().is_some() {
+            for reader in &mut self.readers {
+                reader.recent = Recent::default();
+            }
         }
+    }
+}
+
+/// Whether the first bytes of a line tell that it is none of a dump. Most lines of other output are known so.
+fn is_other_line(mut line: &[u8]) -> bool {
+    let mut is_indented = false;
+    loop {
+        line = match line {
+            [b' ' | b'\t', rest @ ..] => {
+                is_indented = true;
+                rest
+            }
+            [0x1b, b'[', rest @ ..] => {
+                let parameters = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
+                match rest.get(parameters..) {
+                    Some([0x40..=0x7e, rest @ ..]) => rest,
+                    _ => return false,
+                }
+            }
+            _ => break,
+        }
+    }
+    if is_indented {
+        // The first byte may be a column by itself, and is one only with a space behind it.
+        return match line {
+            [_, b' ' | b'\t' | b'\r' | b'\n' | 0x1b, ..] | [b'\r' | b'\n' | 0x1b, ..] | [] | [_] => false,
+            [first, second, ..] => !Form::may_begin(&[*first, *second]),
+        };
+    }
+    let digits = line.iter().take(MAX_ADDRESS + 1).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    match line.get(digits) {
+        _ if digits > MAX_ADDRESS => true,
+        None | Some(b' ' | b'\t' | b'\r' | b'\n' | 0x1b) => false,
+        Some(b'*') => digits > 0,
+        Some(b':') => digits < MIN_ADDRESS,
+        Some(_) => true,
     }
 }
 

@@ -58,13 +58,16 @@ impl Form {
         if self == Form::Characters && spaces.is_multiple_of(CELL) { spaces / CELL } else { 0 }
     }
 
-    /// Whether bytes may begin a column of any form.
+    /// Whether bytes may begin a column of any form; so did those without the last.
     pub(super) fn may_begin(column: &[u8]) -> bool {
-        match column {
-            [_] | [b'\\', _] | b"sp" | b"nl" => true,
-            _ => column.iter().all(u8::is_ascii_hexdigit),
-        }
+        matches!(column, [_] | [b'\\', _] | b"sp" | b"nl") || is_hex(column)
     }
+}
+
+/// Whether bytes are hexadecimal digits. What stands between the first two and the last was asked before.
+pub(super) fn is_hex(column: &[u8]) -> bool {
+    let (start, end) = (column.iter().take(2), column.last());
+    start.chain(end).all(u8::is_ascii_hexdigit)
 }
 
 fn decode_hex(column: &[u8], out: &mut Vec<u8>) -> bool {

@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 
 use crate::secret::automaton::{Automaton, State};
+use crate::secret::beginnings::Tail;
 use crate::secret::sequence::{MAX_SEQUENCE, Next, Sequence};
 
 /// The longest gap that is stepped over. It bounds what a stream holds back.
 pub(super) const MAX_GAP: usize = 128;
 
 /// The backspace: it takes the character before it away, as old programs print bold letters.
-const BACKSPACE: u8 = 0x08;
+pub(super) const BACKSPACE: u8 = 0x08;
 
 /// Whether a byte is stepped over by itself: white space and control characters.
 pub(super) fn is_blank(byte: u8) -> bool {
@@ -103,6 +104,19 @@ impl Folded {
         self.before = self.state;
         self.state = automaton.next(self.state, byte);
         self.state.has_match().then_some(self.state)
+    }
+
+    /// Whether the byte before was read, in no gap, and nothing before it matters.
+    pub(super) fn is_calm(&self, automaton: &Automaton) -> bool {
+        self.gap == 0 && self.open.is_none() && automaton.is_shallow(self.state)
+    }
+
+    /// Reads bytes that were passed over, and ended so.
+    pub(super) fn pass(&mut self, automaton: &Automaton, count: u64, tail: Tail) {
+        // No needle has begun before the tail, so that it does not matter which bytes were in gaps.
+        self.read += count;
+        self.gaps.clear();
+        (self.before, self.state) = automaton.after(tail);
     }
 
     /// Where in the text the last `len` bytes that were read begin.

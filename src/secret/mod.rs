@@ -4,6 +4,7 @@
 //! - `automaton.rs` finds all of them in one walk over the bytes;
 //! - `fold.rs` lets that walk step over gaps (white space, colours, what `sequence.rs` knows), so that a wrapped form is the
 //!   same needle as an unwrapped one;
+//! - `beginnings.rs` says how far nothing in a text begins a form, so that nobody needs to walk there;
 //! - `dump.rs` reads lines of hex dumps in the forms of `dump_form.rs`, and seeks the parts of values that `window.rs` knows;
 //! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all;
 //! - `redacted_text.rs` is a text that has passed: the only one that is shortened.
@@ -11,7 +12,7 @@
 //! Invariants:
 //! - The result depends on the bytes alone, not on how they were cut into chunks.
 //! - Ranges that overlap or touch become one [`MARK`], so neither a tail nor the number of matches is shown.
-//! - Each byte is looked at once; what is held back is a live beginning of a needle, or of a part of a value in a dump, and
+//! - Each byte is looked at a few times at most; what is held back is a live beginning of a needle, or of a part of a value in a dump, and
 //!   nothing else.
 //!
 //! Why an automaton of our own, and why two of them. A form wrapped at 76 columns may have its first break after
@@ -27,6 +28,7 @@
 //! most 4 bits of the value at each end). The needles live in memory as long as the redactor, and are not wiped.
 
 mod automaton;
+mod beginnings;
 mod dump;
 mod dump_form;
 mod encode;

@@ -9,6 +9,7 @@ use crate::model::SecretName;
 use crate::secret::RedactStream;
 use crate::secret::RedactedText;
 use crate::secret::automaton::Automaton;
+use crate::secret::beginnings::Beginnings;
 use crate::secret::needle::{MIN_VALUE, Needles};
 use crate::secret::window::Windows;
 
@@ -54,6 +55,8 @@ pub(super) struct Known {
     pub(super) verbatim: Automaton,
     /// Needles sought in the text without its line breaks.
     pub(super) folded: Automaton,
+    /// What needles of both kinds begin with.
+    pub(super) beginnings: Beginnings,
     /// Parts of values, sought in dumps.
     pub(super) windows: Windows,
     unmasked: Vec<SecretName>,
@@ -74,8 +77,9 @@ impl Redactor {
             }
         }
         let (verbatim, folded) = (Automaton::new(&needles.verbatim), Automaton::new(&needles.folded));
+        let beginnings = Beginnings::new(&needles.verbatim, &needles.folded);
         let windows = Windows::new(needles.dumped.iter().map(|(value, owner)| (&**value, *owner)));
-        Redactor(Arc::new(Known { names, verbatim, folded, windows, unmasked }))
+        Redactor(Arc::new(Known { names, verbatim, folded, beginnings, windows, unmasked }))
     }
 
     /// A redactor that knows no secret.

@@ -3,7 +3,7 @@
 /// The longest escape sequence that is recognised, in bytes; the address of a hyperlink is in one.
 pub(super) const MAX_SEQUENCE: usize = 96;
 
-const ESCAPE: u8 = 0x1b;
+pub(super) const ESCAPE: u8 = 0x1b;
 
 /// A sequence that has begun.
 #[derive(Debug, Clone, Copy)]

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::io::BufRead as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::model::SecretName;
@@ -119,24 +121,63 @@ impl RedactStream {
 
     fn scan(&mut self, chunk: &[u8]) {
         let known = Arc::clone(&self.known);
-        let has_windows = !known.windows.is_empty();
-        for byte in chunk {
-            if has_windows && (*byte == b'\n' || self.dump.is_reading()) {
-                self.scan_dump(&known, Some(*byte));
+        let mut at = 0;
+        while let Some(byte) = chunk.get(at) {
+            self.scan_lines(&known, chunk, at..at + 1);
+            self.walk(&known, *byte);
+            at += 1;
+            if self.is_calm(&known)
+                && let Some(passed) = known.beginnings.pass(chunk, at)
+            {
+                self.scan_lines(&known, chunk, at..passed.end);
+                self.verbatim = known.verbatim.after(passed.tail).1;
+                self.folded.pass(&known.folded, (passed.end - at) as u64, passed.tail);
+                at = passed.end;
             }
-            self.read += 1;
-            if self.dump.is_touched() {
-                self.mask(self.read - 1);
+        }
+    }
+
+    /// Whether at most the byte that was read last begins a needle.
+    fn is_calm(&self, known: &Known) -> bool {
+        known.verbatim.is_shallow(self.verbatim) && self.folded.is_calm(&known.folded)
+    }
+
+    /// Reads one byte that may belong to a needle.
+    fn walk(&mut self, known: &Known, byte: u8) {
+        self.verbatim = known.verbatim.next(self.verbatim, byte);
+        if self.verbatim.has_match() {
+            let len = longest(&known.verbatim, self.verbatim);
+            self.mask(self.read.saturating_sub(len as u64));
+            note(known, &known.verbatim, self.verbatim, &mut self.seen.verbatim, &mut self.found);
+        }
+        if let Some(state) = self.folded.read(&known.folded, byte) {
+            self.mask(self.folded.start_of(longest(&known.folded, state)));
+            note(known, &known.folded, state, &mut self.seen.folded, &mut self.found);
+        }
+    }
+
+    /// Reads a part of a chunk as lines of a dump.
+    fn scan_lines(&mut self, known: &Known, chunk: &[u8], part: Range<usize>) {
+        if known.windows.is_empty() {
+            self.read += part.len() as u64;
+            return;
+        }
+        let mut at = part.start;
+        while let Some([byte, rest @ ..]) = chunk.get(at..part.end) {
+            if self.dump.is_fresh() {
+                self.dump.leave_other_line(chunk.get(at..).unwrap_or_default());
             }
-            self.verbatim = known.verbatim.next(self.verbatim, *byte);
-            if self.verbatim.has_match() {
-                let len = longest(&known.verbatim, self.verbatim);
-                self.mask(self.read.saturating_sub(len as u64));
-                note(&known, &known.verbatim, self.verbatim, &mut self.seen.verbatim, &mut self.found);
-            }
-            if let Some(state) = self.folded.read(&known.folded, *byte) {
-                self.mask(self.folded.start_of(longest(&known.folded, state)));
-                note(&known, &known.folded, state, &mut self.seen.folded, &mut self.found);
+            if *byte == b'\n' || self.dump.is_reading() {
+                self.scan_dump(known, Some(*byte));
+                self.read += 1;
+                at += 1;
+                if self.dump.is_touched() {
+                    self.mask(self.read - 1);
+                }
+            } else {
+                let length = 1 + length_of_line(rest);
+                self.read += length as u64;
+                at += length;
             }
         }
     }
@@ -237,6 +278,12 @@ impl fmt::Debug for RedactStream {
         let found: Vec<_> = self.found.iter().map(SecretName::as_str).collect();
         f.debug_struct("RedactStream").field("pending", &self.pending()).field("found", &found).finish()
     }
+}
+
+/// How many bytes stand before the first line feed.
+fn length_of_line(mut bytes: &[u8]) -> usize {
+    let (whole, length) = (bytes, bytes.skip_until(b'\n').unwrap_or_default());
+    length - usize::from(whole.get(..length).is_some_and(|line| line.ends_with(b"\n")))
 }
 
 fn longest(automaton: &Automaton, state: State) -> usize {

@@ -3,6 +3,9 @@
 /// The size of a part. So many bytes of a value in a row are sought, wherever in the value they stand.
 pub(super) const WINDOW: usize = 8;
 
+/// How many numbers there are for the last bytes of a window.
+const ENDS: usize = 1 << 16;
+
 /// Every window of every value.
 #[derive(Default)]
 pub(super) struct Windows {
@@ -10,6 +13,8 @@ pub(super) struct Windows {
     all: Vec<(u64, usize)>,
     /// The windows that values begin with, in order.
     starts: Vec<u64>,
+    /// The numbers of their last bytes: most windows that are asked for end with others.
+    ends: Vec<u64>,
 }
 
 impl Windows {
@@ -27,6 +32,13 @@ impl Windows {
         windows.all.sort_unstable();
         windows.all.dedup();
         windows.starts.sort_unstable();
+        windows.ends = vec![0; ENDS / 64];
+        for (window, _) in &windows.all {
+            let end = end_of(*window);
+            if let Some(word) = windows.ends.get_mut(end / 64) {
+                *word |= 1 << (end % 64);
+            }
+        }
         windows
     }
 
@@ -36,7 +48,10 @@ impl Windows {
 
     /// The places of the secrets that a window is part of.
     pub(super) fn owners(&self, window: u64) -> impl Iterator<Item = usize> {
-        let first = self.all.partition_point(|(other, _)| *other < window);
+        let end = end_of(window);
+        let may_be_one = self.ends.get(end / 64).is_some_and(|word| word >> (end % 64) & 1 == 1);
+        let before = |(other, _): &(u64, usize)| *other < window;
+        let first = if may_be_one { self.all.partition_point(before) } else { self.all.len() };
         let same = self.all.iter().skip(first).take_while(move |(other, _)| *other == window);
         same.map(|(_, owner)| *owner)
     }
@@ -53,6 +68,11 @@ impl Windows {
         !is_row(bytes.bytes, bytes.count)
             && self.starts.get(first).is_some_and(|window| bytes.begins(*window))
     }
+}
+
+/// The number of the last four bytes of a window, which others have as well.
+fn end_of(window: u64) -> usize {
+    ((window as u32).wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
 /// Fewer bytes than a window has, and at least one.
@@ -86,7 +106,9 @@ fn is_row(bytes: u64, count: usize) -> bool {
 pub(super) struct Recent {
     bytes: u64,
     count: usize,
+    /// The place of each; the oldest stands at `next`.
     places: [u64; WINDOW],
+    next: usize,
 }
 
 impl Recent {
@@ -94,9 +116,12 @@ impl Recent {
     pub(super) fn push(&mut self, byte: u8, place: u64) -> Option<(u64, u64)> {
         self.bytes = self.bytes << 8 | u64::from(byte);
         self.count = WINDOW.min(self.count + 1);
-        self.places.rotate_left(1);
-        self.places[WINDOW - 1] = place;
-        (self.count == WINDOW).then_some((self.bytes, self.places[0]))
+        if let Some(oldest) = self.places.get_mut(self.next) {
+            *oldest = place;
+        }
+        self.next = (self.next + 1) % WINDOW;
+        let start = self.places.get(self.next).copied()?;
+        (self.count == WINDOW).then_some((self.bytes, start))
     }
 
     /// Where a window may begin that is not complete, of which the last bytes are `min` or more.
@@ -113,6 +138,6 @@ impl Recent {
     fn longest(&self, min: usize, is_one: impl Fn(Beginning) -> bool) -> Option<u64> {
         let mut counts = (min..=self.count.min(WINDOW - 1)).rev();
         let count = counts.find(|count| is_one(Beginning { bytes: self.bytes, count: *count }))?;
-        self.places.get(WINDOW - count).copied()
+        self.places.get((self.next + WINDOW - count) % WINDOW).copied()
     }
 }

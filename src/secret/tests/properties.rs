@@ -155,6 +155,96 @@ proptest! {
     }
 }
 
+/// What stands in the output of programs, most of it without any value.
+const OUTPUT: [&str; 26] = [
+    "   Compiling serde v1.0.228\n",
+    "warning: unused variable: `y`\n",
+    "  12 34  56\n",
+    "\x1b[0m\x1b[1m\x1b[38;5;12m",
+    "\x1b[32m",
+    "Größe “überschritten” – 中文字\n",
+    "\u{200b}",
+    "\u{ad}",
+    "\x1b]8;;https://example.org/a b\x07",
+    "\x1b]0;t",
+    "\x1b(B",
+    "                    ",
+    "\n\n",
+    "\r\n",
+    "\x08",
+    "x\x08x",
+    "\x00\x01\x02",
+    "\u{1f600}",
+    "dist/app.js  ",
+    "\x1b",
+    "\u{80}",
+    "0123456789abcdef",
+    "0000010 67 68 70 5f 31 36 43 37\n",
+    "00000000: 6768 705f 3136  ghp_16\n",
+    "    a   b\n",
+    "*\n",
+];
+
+/// Values that have beginnings with usual text in common.
+const USUAL: [&str; 8] = [
+    "ghp_16C7e42F292c",
+    "warning: no",
+    "0123456789",
+    "dist x",
+    "Größe–中文字",
+    "\x1b[32mgreen\x1b[0m",
+    "a\n  bcdefgh\nc",
+    "[0m[1m[3",
+];
+
+/// Output with whole values and parts of them in a few forms.
+fn output() -> impl Strategy<Value = Vec<u8>> {
+    let value = (prop::sample::select(&USUAL[..]), 0..40usize, 0..5u8).prop_map(|(value, cut, form)| {
+        let part = &value.as_bytes()[..cut.min(value.len())];
+        match form {
+            0 => STANDARD.encode(part).into_bytes(),
+            1 => part.iter().flat_map(|byte| format!("{byte:02x} ").into_bytes()).collect(),
+            2 => part.iter().flat_map(|byte| [b"\x1b[31m", &[*byte][..]].concat()).collect(),
+            3 => value.as_bytes().to_vec(),
+            _ => part.to_vec(),
+        }
+    });
+    let other = prop::sample::select(&OUTPUT[..]).prop_map(|text| text.as_bytes().to_vec());
+    let random = vec(any::<u8>(), 0..20);
+    vec(prop_oneof![4 => other, 3 => value, 1 => random], 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn text_that_is_passed_over_counts_as_if_each_byte_were_read(
+        text in output(), chosen in prop::sample::subsequence(&USUAL[..], 1..4), sizes in vec(1..90usize, 1..6), silences in any::<bool>(),
+    ) {
+        let values: Vec<&[u8]> = chosen.iter().map(|value| value.as_bytes()).collect();
+        let redactor = redactor(&values);
+        let (mut whole, mut single) = (redactor.stream(), redactor.stream());
+        let (mut shown, mut shown_single) = (Vec::new(), Vec::new());
+        let mut rest = &text[..];
+        for size in sizes.iter().cycle() {
+            let Some(chunk) = rest.split_off(..(*size).min(rest.len())).filter(|chunk| !chunk.is_empty()) else { break };
+            shown.extend(whole.push(chunk).into_bytes());
+            // No byte is passed over when each comes by itself.
+            chunk.chunks(1).for_each(|byte| shown_single.extend(single.push(byte).into_bytes()));
+            prop_assert_eq!(&shown, &shown_single);
+            prop_assert_eq!(whole.cut_value(), single.cut_value());
+            if silences {
+                shown.extend(whole.flush_safe().into_bytes());
+                shown_single.extend(single.flush_safe().into_bytes());
+            }
+        }
+        shown.extend(whole.finish().into_bytes());
+        shown_single.extend(single.finish().into_bytes());
+        prop_assert_eq!(shown, shown_single);
+        prop_assert_eq!(whole.found(), single.found());
+    }
+}
+
 fn wrapped(text: &str, columns: usize, with: &str) -> String {
     let lines: Vec<_> = text.as_bytes().chunks(columns).map(|line| str::from_utf8(line).unwrap()).collect();
     lines.join(with)
