@@ -1,17 +1,14 @@
 -- The hidden last argument of `ci:job` and `ci.job`: where the call and its arguments are written. The primitives that
 -- a job waits for or fails in get the place of the call, because a call in tail position leaves no line behind.
 -- The format is described in src/script/call_spans.rs.
-local utils, compiler, positions, spans = ...
+-- `primitives` is the set of those that are marked.
+local utils, compiler, positions, spans, primitives = ...
 
 local PREFIX = "\1@"
 
 -- Heads that give exactly one value, so that an argument behind them does not cut anything off.
 local SINGLE = { fn = true, hashfn = true, lambda = true, ["\206\187"] = true, partial = true, ["quire-spans"] = true }
 for operator in (".. + - * / // % ^ = not= < > <= >= not and or . ?. length"):gmatch("%S+") do SINGLE[operator] = true end
-
--- The primitives that are marked with the place of their call.
-local PRIMITIVES = { sh = true, secret = true, jobs = true, log = true, ["read-file"] = true, ["write-file"] = true,
-  container = true }
 
 -- Names of primitives that a file gives to something of its own, by file: what is called there takes other arguments.
 local own = {}
@@ -32,17 +29,47 @@ local function span_of(container, index, file)
   return bytes and positions.span(file, bytes[1], bytes[2])
 end
 
-local function argument_text(ast, index, file, call)
-  local text = text_of(span_of(ast, index, file) or call)
-  local value = ast[index]
-  if not utils["sequence?"](value) then return text end
+-- Literals inside each other whose parts are marked, at most.
+local MAX_DEPTH = 4
+
+local places
+
+-- The places of the elements of a literal list, or nil when one of them is not known.
+local function item_places(list, file, depth)
   local items = {}
-  for i = 1, #value do
-    local span = span_of(value, i, file)
-    if not span then return text end
-    items[i] = text_of(span)
+  for i = 1, #list do
+    local span = span_of(list, i, file)
+    if not span then return nil end
+    items[i] = places(list[i], span, file, depth)
   end
-  return text .. "[" .. table.concat(items, ",") .. "]"
+  return "[" .. table.concat(items, ",") .. "]"
+end
+
+-- The places of the keys of a literal table that are plain names, and of their values.
+local function key_places(written, file, depth)
+  local keys = {}
+  for i = 1, #written, 2 do
+    local name, key, value = written[i], span_of(written, i, file), span_of(written, i + 1, file)
+    if type(name) == "string" and name:find("^[%w_-]+$") and key and value then
+      keys[#keys + 1] = name .. "=" .. text_of(key) .. "=" .. places(written[i + 1], value, file, depth)
+    end
+  end
+  return "{" .. table.concat(keys, ",") .. "}"
+end
+
+-- The place of a value, and of what is in it when it is a literal list or table.
+function places(value, span, file, depth)
+  local text = text_of(span)
+  if depth == 0 then return text end
+  if utils["sequence?"](value) then return text .. (item_places(value, file, depth - 1) or "") end
+  -- The metatable of a `{}` holds its elements as they were written.
+  local written = utils["table?"](value) and getmetatable(value)
+  if written and spans[written] then return text .. key_places(written, file, depth - 1) end
+  return text
+end
+
+local function argument_text(ast, index, file, call)
+  return places(ast[index], span_of(ast, index, file) or call, file, MAX_DEPTH)
 end
 
 -- The index of the first argument when the form is a call of a function named `job`.
@@ -74,14 +101,14 @@ local marks = {}
 -- Notes that a file binds a name, unless it takes the primitive out of the job's table.
 function marks.bind(symbol, file)
   local name = utils["sym?"](symbol) and tostring(symbol)
-  if name and PRIMITIVES[name] and file then own[file .. ":" .. name] = true end
+  if name and primitives[name] and file then own[file .. ":" .. name] = true end
 end
 
 -- Whether the head of a call is one of the primitives.
 local function is_primitive(ast)
   local head = utils["sym?"](ast[1])
   local name = head and tostring(head)
-  return name and PRIMITIVES[name] and not own[(ast.filename or "") .. ":" .. name]
+  return name and primitives[name] and not own[(ast.filename or "") .. ":" .. name]
 end
 
 -- Appends the spans to a call of `job`, the place to a call of a primitive.

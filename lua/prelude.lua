@@ -3,12 +3,14 @@
 --
 -- `host` are the raw functions from `src/script/api`; they return nil and a text for a user's mistake, so that
 -- every error that a script can catch is a plain string. `failed` (result -> its step) is shared with the walker.
+-- `made` are the primitives that are made here of a raw function: name, mode, workaround (`src/schema/primitive.rs`).
 
-local host, failed, planned_names = ...
+local host, failed, made = ...
 local running, yieldable = coroutine.running, coroutine.isyieldable
 local error, next, type, tostring, select, pcall, xpcall = error, next, type, tostring, select, pcall, xpcall
 local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
-local format, gsub, sub, remove, concat = string.format, string.gsub, string.sub, table.remove, table.concat
+local format, gsub, sub = string.format, string.gsub, string.sub
+local remove, concat, unpack = table.remove, table.concat, table.unpack
 
 local weak = { __mode = "k" }
 local context_of = setmetatable({}, weak) -- coroutine -> the job that it runs
@@ -191,28 +193,63 @@ end
 
 local primitives = {}
 
-function primitives.sh(command, options, span)
-  if is_span(options) then options, span = nil, options end
-  local context = enter_waiting("sh", span)
-  local result, step, broken = host.sh(context.job, command, options, span)
-  if not result then refuse(context, step, span, broken) end
-  return settle(context, result, step, span)
+-- The place that the compiler put behind the arguments of a call, if it did, and the arguments.
+local function split_span(...)
+  local span = span_of(...)
+  if not span then return nil, ... end
+  local arguments = { ... }
+  return span, unpack(arguments, 1, select("#", ...) - 1)
 end
 
-function primitives.container(image, command, options, span)
-  if is_span(command) then command, span = nil, command end
-  if is_span(options) then options, span = nil, options end
-  local context = enter_waiting("container", span)
-  local result, step, broken = host.container(context.job, image, command, options, span)
-  if not result then refuse(context, step, span, broken) end
-  return settle(context, result, step, span)
-end
-
-function primitives.secret(name, span)
-  local context = enter("secret", span)
-  local value, problem, broken = host.secret(context.job, name)
-  if value == nil then refuse(context, problem, span, broken) end
+-- What a raw function gave: its value, or the error that it stands for.
+local function answer(context, span, value, problem, whose)
+  if problem ~= nil then refuse(context, problem, span, whose) end
   return value
+end
+
+local modes = {}
+
+function modes.pure(name)
+  local raw = host[name]
+  local function call(span, ...)
+    local value, problem = raw(...)
+    if problem ~= nil then raise(problem, span) end
+    return value
+  end
+  return function(...) return call(split_span(...)) end
+end
+
+function modes.ask(name, _, entered)
+  local raw = host[name]
+  entered = entered or enter
+  local function call(span, ...)
+    local context = entered(name, span)
+    return answer(context, span, raw(context.job, ...))
+  end
+  return function(...) return call(split_span(...)) end
+end
+
+function modes.wait(name) return modes.ask(name, nil, enter_waiting) end
+
+function modes.step(name)
+  local raw = host[name]
+  local function call(span, ...)
+    local context = enter_waiting(name, span)
+    local result, step, whose = raw(context.job, span, ...)
+    if not result then refuse(context, step, span, whose) end
+    return settle(context, result, step, span)
+  end
+  return function(...) return call(split_span(...)) end
+end
+
+function modes.planned(name, workaround)
+  return function(...)
+    raise(format("`%s` is not in this version of quire: %s", name, workaround), span_of(...))
+  end
+end
+
+for _, primitive in next, made do
+  primitives[primitive.name] = modes[primitive.mode](primitive.name, primitive.workaround)
 end
 
 function primitives.jobs(name, span)
@@ -222,20 +259,6 @@ function primitives.jobs(name, span)
     raise(host.unknown_input(context.job, name, context.input_names), span)
   end
   return context.outputs[name]
-end
-
-primitives["read-file"] = function(path, span)
-  local context = enter_waiting("read-file", span)
-  local text, problem, broken = host.read_file(context.job, path)
-  if text == nil then refuse(context, problem, span, broken) end
-  return text
-end
-
-primitives["write-file"] = function(path, text, span)
-  local context = enter_waiting("write-file", span)
-  local done, problem, broken = host.write_file(context.job, path, text)
-  if not done then refuse(context, problem, span, broken) end
-  return true
 end
 
 local function shown(...)
@@ -271,22 +294,6 @@ function api.print(...)
   local job = context and context.job
   if job then context.acted = true end
   write(job, shown(...))
-end
-
-for _, name in next, { "base64", "base64-decode", "json-encode", "json-decode", "hash" } do
-  local raw = host[name]
-  primitives[name] = function(value, option, span)
-    if is_span(option) then option, span = nil, option end
-    local answer, problem = raw(value, option)
-    if problem ~= nil then raise(problem, span) end
-    return answer
-  end
-end
-
-for _, name in next, planned_names do
-  primitives[name] = function(...)
-    raise(format("`%s` is not in this version of quire", name), span_of(...))
-  end
 end
 
 -- Modules -----------------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 use secrecy::SecretString;
 
 use super::notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddress, TargetDecl};
-use super::read::{Reader, duration, key_text};
+use super::notify_twice::refuse_repeated;
 use super::settings::{SecretDecl, SecretSource};
 use crate::model::{Diagnostic, JobId, RefName, RepoName, suggest};
-use crate::schema::{Node, Value};
+use crate::schema::settings::{self, NOTIFY, REPO_RULE, RULE, SECRET_ADDRESS, TARGET};
+use crate::schema::{Fields, Mistakes, Node, Options, Value};
 use crate::script::data;
 
 /// The file of a repository with rules of its own.
@@ -21,14 +22,14 @@ const MAX_ENTRIES: usize = 100;
 /// The most recipients of one mail.
 const MAX_RECIPIENTS: usize = 50;
 
-const KEYS: [&str; 4] = ["targets", "rules", "allow", "stuck-after"];
-const KINDS: [&str; 5] = ["slack", "discord", "teams", "webhook", "smtp"];
-const TARGET_KEYS: [&str; 11] =
-    ["slack", "discord", "teams", "webhook", "smtp", "repos", "hmac", "from", "to", "user", "password"];
-const RULE_KEYS: [&str; 5] = ["to", "on", "repos", "refs", "jobs"];
-const REPO_RULE_KEYS: [&str; 4] = ["to", "on", "refs", "jobs"];
-const TARGET_HELP: &str =
-    "a target is such as {:slack {:secret \"slack_webhook\"}}; docs/notifications.md shows each kind";
+/// The kinds of targets, and the options that each has beside its address.
+const KINDS: [(&str, &[&str]); 5] = [
+    ("slack", &[]),
+    ("discord", &[]),
+    ("teams", &[]),
+    ("webhook", &["hmac"]),
+    ("smtp", &["from", "to", "user", "password"]),
+];
 
 /// Reads the rules of a repository's own configuration. A mistake takes away the rule that it is in and no other.
 pub fn read_repo_rules(text: &[u8], repo: &RepoName, targets: &[&str]) -> (Vec<NotifyRule>, Vec<Diagnostic>) {
@@ -36,220 +37,161 @@ pub fn read_repo_rules(text: &[u8], repo: &RepoName, targets: &[&str]) -> (Vec<N
         Ok(root) => root,
         Err(wrong) => return (Vec::new(), wrong),
     };
-    let mut reader = Reader { wrong: root.unknown_keys(&["notify"]) };
+    let mistakes = Mistakes::default();
     let mut rules = Vec::new();
-    if let Some(pairs) = reader.take(root.as_table())
-        && let Some((_, list)) = pairs.iter().find(|(key, _)| key_text(key) == "notify")
-    {
-        let items = reader.take(list.as_list()).unwrap_or_default();
-        reader.few(list, items.len());
-        for item in items.iter().take(MAX_ENTRIES) {
-            let before = reader.wrong.len();
-            let rule = reader.rule(item, targets, &REPO_RULE_KEYS);
-            if let (Some(rule), true) = (rule, reader.wrong.len() == before) {
+    if let Some(config) = Fields::open(&root, &settings::REPO_CONFIG, &mistakes) {
+        for item in few(&config, "notify", Node::as_list) {
+            let before = mistakes.count();
+            let rule = rule(&config, item, targets, &REPO_RULE);
+            if let (Some(rule), true) = (rule, mistakes.count() == before) {
                 rules.push(NotifyRule { repos: vec![repo.clone()], ..rule });
             }
         }
     }
-    (rules, reader.wrong)
+    (rules, mistakes.into_sorted())
 }
 
-impl Reader {
-    /// Reads `:notify` of `config.fnl`.
-    pub(super) fn notify(&mut self, table: &Node, secrets: &[SecretDecl]) -> NotifySettings {
-        let mut settings = NotifySettings::default();
-        let Some(pairs) = self.take(table.as_table()) else { return settings };
-        for (key, value) in pairs {
-            match key_text(key) {
-                "targets" => settings.targets = self.targets(value, secrets),
-                "rules" => {}
-                "allow" => settings.allow = self.list(value, host_and_port),
-                "stuck-after" => {
-                    if let Some(time) = self.take(duration(value)) {
-                        settings.stuck_after = time;
-                    }
-                }
-                _ => self.wrong.push(key.unknown_key(&KEYS)),
-            }
+/// Reads `:notify` of `config.fnl`.
+pub(super) fn read(config: &Fields<'_>, secrets: &[SecretDecl]) -> NotifySettings {
+    let mut settings = NotifySettings::default();
+    let Some(notify) = config.table("notify", &NOTIFY) else { return settings };
+    let targets = few(&notify, "targets", Node::as_table);
+    settings.targets =
+        targets.iter().filter_map(|(key, value)| target(&notify, key, value, secrets)).collect();
+    settings.allow = notify.list("allow", |node| node.parse(host_and_port));
+    settings.stuck_after = notify.duration("stuck-after").unwrap_or(settings.stuck_after);
+    // The names as they are written: a target with a mistake in it is there all the same.
+    let names: Vec<&str> = targets.iter().filter_map(|(key, _)| key.as_str().ok()).collect();
+    let rules = few(&notify, "rules", Node::as_list);
+    settings.rules = rules.iter().filter_map(|node| rule(&notify, node, &names, &RULE)).collect();
+    refuse_repeated(&notify, rules);
+    settings
+}
+
+/// What is in a list or a table that has a limit.
+fn few<'a, T>(
+    fields: &Fields<'a>,
+    name: &str,
+    read: impl FnOnce(&'a Node) -> Result<&'a [T], Diagnostic>,
+) -> &'a [T] {
+    let entries = fields.read(name, read).unwrap_or_default();
+    if entries.len() > MAX_ENTRIES {
+        let message = format!("{} are more than the {MAX_ENTRIES} that are allowed here", entries.len());
+        fields.refuse_option(name, message, "join those that say nearly the same");
+    }
+    entries.get(..MAX_ENTRIES).unwrap_or(entries)
+}
+
+fn target(notify: &Fields<'_>, key: &Node, value: &Node, secrets: &[SecretDecl]) -> Option<TargetDecl> {
+    let name = notify.value("targets", target_name(key));
+    let target = notify.inner(value, TARGET.of, &TARGET)?;
+    let kinds: Vec<&(&str, &[&str])> = KINDS.iter().filter(|(kind, _)| target.get(kind).is_some()).collect();
+    let [(kind, with)] = kinds.as_slice() else {
+        let second = target.pairs().iter().map(|(key, _)| key).filter(|key| is_kind(key)).nth(1);
+        match second.and_then(|key| key.as_str().ok()) {
+            Some(second) => target.refuse_option(second, "a target is of one kind", TARGET.example),
+            None => target.refuse("this target says nowhere to send to", TARGET.example),
         }
-        if let Some(list) = table.get("rules") {
-            // The names as they are written: a target with a mistake in it is there all the same.
-            let names: Vec<&str> = match table.get("targets").map(Node::as_table) {
-                Some(Ok(pairs)) => pairs.iter().map(|(key, _)| key_text(key)).collect(),
-                Some(Err(_)) | None => Vec::new(),
-            };
-            let items = self.take(list.as_list()).unwrap_or_default();
-            self.few(list, items.len());
-            settings.rules = items.iter().filter_map(|item| self.rule(item, &names, &RULE_KEYS)).collect();
-            self.twice(items, &RULE_KEYS);
-        }
-        settings
-    }
-
-    fn few(&mut self, node: &Node, count: usize) {
-        if count > MAX_ENTRIES {
-            self.wrong
-                .push(node.error(format!("{count} are more than the {MAX_ENTRIES} that are allowed here")));
-        }
-    }
-
-    fn targets(&mut self, table: &Node, secrets: &[SecretDecl]) -> Vec<TargetDecl> {
-        let Some(pairs) = self.take(table.as_table()) else { return Vec::new() };
-        self.few(table, pairs.len());
-        pairs.iter().filter_map(|(key, value)| self.target(key, value, secrets)).collect()
-    }
-
-    fn target(&mut self, key: &Node, value: &Node, secrets: &[SecretDecl]) -> Option<TargetDecl> {
-        let name = self.take(target_name(key));
-        let pairs = self.take(value.as_table().map_err(|wrong| wrong.help(TARGET_HELP)))?;
-        self.wrong.extend(value.unknown_keys(&TARGET_KEYS));
-        let kinds: Vec<&(Node, Node)> =
-            pairs.iter().filter(|(key, _)| KINDS.contains(&key_text(key))).collect();
-        let [(kind, place)] = kinds.as_slice() else {
-            let problem = match kinds.as_slice() {
-                [] => value.error("this target says nowhere to send to"),
-                [_, (second, _), ..] | [(second, _)] => second.error("a target is of one kind"),
-            };
-            self.wrong.push(problem.help(TARGET_HELP));
-            return None;
-        };
-        self.only_with(kind, value);
-        let repos = value.get("repos").map(|list| self.list(list, RepoName::parse)).unwrap_or_default();
-        let address = match key_text(kind) {
-            "slack" => TargetAddress::Slack(self.url(place, secrets)?),
-            "discord" => TargetAddress::Discord(self.url(place, secrets)?),
-            "teams" => TargetAddress::Teams(self.url(place, secrets)?),
-            "smtp" => TargetAddress::Mail(self.mail(value, place, secrets)?),
-            _ => {
-                let url = self.url(place, secrets);
-                let hmac = value.get("hmac").map(|name| self.take(named(name, secrets)));
-                // A key that is wrong must not become no key.
-                let hmac = match hmac {
-                    Some(key) => Some(key?),
-                    None => None,
-                };
-                TargetAddress::Webhook { url: url?, hmac }
-            }
-        };
-        Some(TargetDecl { name: name?, address, repos })
-    }
-
-    /// Refuses keys that belong to another kind of target.
-    fn only_with(&mut self, kind: &Node, target: &Node) {
-        let of_kind: &[&str] = match key_text(kind) {
-            "webhook" => &["hmac"],
-            "smtp" => &["from", "to", "user", "password"],
-            _ => &[],
-        };
-        let Ok(pairs) = target.as_table() else { return };
-        for (key, _) in pairs {
-            let name = key_text(key);
-            let is_other = TARGET_KEYS.contains(&name) && !KINDS.contains(&name) && name != "repos";
-            if is_other && !of_kind.contains(&name) {
-                self.wrong.push(
-                    key.error(format!("`:{name}` does not belong to a target of `:{}`", key_text(kind))),
-                );
-            }
+        return None;
+    };
+    for (key, _) in target.pairs() {
+        let Ok(option) = key.as_str() else { continue };
+        let is_other = !is_kind(key) && option != "repos" && TARGET.find(option).is_some();
+        if is_other && !with.contains(&option) {
+            let message = format!("`:{option}` does not belong to a target of `:{kind}`");
+            target.mistakes().note(key.error(message));
         }
     }
+    let repos = target.scope("repos", RepoName::parse);
+    let url = || self::url(&target, kind, secrets);
+    let address = match *kind {
+        "slack" => TargetAddress::Slack(url()?),
+        "discord" => TargetAddress::Discord(url()?),
+        "teams" => TargetAddress::Teams(url()?),
+        "smtp" => TargetAddress::Mail(mail(&target, secrets)?),
+        _ => {
+            let hmac = target.read("hmac", |node| named(node, secrets));
+            // A key that is wrong must not become no key.
+            let is_wrong = hmac.is_none() && target.get("hmac").is_some();
+            let url = url();
+            if is_wrong {
+                return None;
+            }
+            TargetAddress::Webhook { url: url?, hmac }
+        }
+    };
+    Some(TargetDecl { name: name?, address, repos })
+}
 
-    /// An address of the web: itself, or the secret that holds it.
-    fn url(&mut self, node: &Node, secrets: &[SecretDecl]) -> Option<SecretSource> {
-        let help = "write it as \"https://…\", or as {:secret \"name\"}";
-        match &node.value {
-            Value::String(text) => {
-                let has_scheme = text.starts_with("https://") || text.starts_with("http://");
-                if !has_scheme || !text.chars().all(|c| c.is_ascii_graphic()) || text.contains('@') {
-                    // The text is not repeated: it may be half a secret.
-                    self.wrong.push(node.error("this is not an address of the web").help(help));
-                    return None;
-                }
-                Some(SecretSource::Literal(SecretString::from(text.clone())))
-            }
-            Value::Table(_) => {
-                self.wrong.extend(node.unknown_keys(&["secret"]));
-                let Some(name) = node.get("secret") else {
-                    self.wrong.push(node.error("this address names no secret").help(help));
-                    return None;
-                };
-                self.take(named(name, secrets))
-            }
-            Value::List(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
-                self.wrong.push(node.expected("a string or a table").help(help));
-                None
-            }
+fn is_kind(key: &Node) -> bool {
+    key.as_str().is_ok_and(|name| KINDS.iter().any(|(kind, _)| *kind == name))
+}
+
+/// An address of the web: itself, or the secret that holds it.
+fn url(target: &Fields<'_>, kind: &str, secrets: &[SecretDecl]) -> Option<SecretSource> {
+    let node = target.get(kind)?;
+    let help = "write it as \"https://…\", or as {:secret \"name\"}";
+    if let Value::String(text) = &node.value {
+        let has_scheme = text.starts_with("https://") || text.starts_with("http://");
+        if !has_scheme || !text.chars().all(|c| c.is_ascii_graphic()) || text.contains('@') {
+            // The text is not repeated: it may be half a secret.
+            return target.value(kind, Err(node.error("this is not an address of the web").help(help)));
+        }
+        return Some(SecretSource::Literal(SecretString::from(text.clone())));
+    }
+    if node.as_table().is_err() {
+        return target.value(kind, Err(node.expected("a string or a table").help(help)));
+    }
+    let address = target.inner(node, SECRET_ADDRESS.of, &SECRET_ADDRESS)?;
+    if address.get("secret").is_none() {
+        address.refuse("this address names no secret", help);
+    }
+    address.read("secret", |name| named(name, secrets))
+}
+
+fn mail(target: &Fields<'_>, secrets: &[SecretDecl]) -> Option<MailDecl> {
+    let server = target.read("smtp", smtp_server);
+    let from = target.read("from", mailbox);
+    let to = target.list("to", mailbox);
+    if to.len() > MAX_RECIPIENTS {
+        let message = format!("a mail goes to at most {MAX_RECIPIENTS} people");
+        target.refuse_option("to", message, "write to a mailing list");
+    }
+    for (name, is_missing) in [("from", target.get("from").is_none()), ("to", to.is_empty())] {
+        if is_missing {
+            target.refuse(format!("this target has no `:{name}`"), "mail needs :from and :to");
         }
     }
-
-    fn mail(&mut self, target: &Node, place: &Node, secrets: &[SecretDecl]) -> Option<MailDecl> {
-        let server = self.take(smtp_server(place));
-        let missing = |reader: &mut Reader, key: &str| {
-            reader
-                .wrong
-                .push(target.error(format!("this target has no `:{key}`")).help("mail needs :from and :to"));
-        };
-        let from = match target.get("from") {
-            Some(node) => self.take(mailbox(node)),
-            None => {
-                missing(self, "from");
-                None
-            }
-        };
-        let to = match target.get("to") {
-            Some(list) => {
-                let to: Vec<String> = self
-                    .take(list.as_list())
-                    .unwrap_or_default()
-                    .iter()
-                    .filter_map(|node| self.take(mailbox(node)))
-                    .collect();
-                if to.len() > MAX_RECIPIENTS {
-                    self.wrong.push(list.error(format!("a mail goes to at most {MAX_RECIPIENTS} people")));
-                }
-                Some(to).filter(|to| !to.is_empty())
-            }
-            None => None,
-        };
-        if to.is_none() {
-            missing(self, "to");
+    let login = match (target.get("user"), target.get("password")) {
+        (None, None) => Some(None),
+        (Some(_), Some(_)) => {
+            let user = target.text("user");
+            user.zip(target.read("password", |node| named(node, secrets))).map(Some)
         }
-        let login = match (target.get("user"), target.get("password")) {
-            (None, None) => Some(None),
-            (Some(user), Some(password)) => {
-                let user = self.take(user.as_str().map(str::to_owned));
-                let password = self.take(named(password, secrets));
-                user.zip(password).map(Some)
-            }
-            (Some(node), None) | (None, Some(node)) => {
-                self.wrong.push(node.error("`:user` and `:password` go together"));
-                None
-            }
-        };
-        let (is_tls, host, port) = server?;
-        Some(MailDecl { is_tls, host, port, from: from?, to: to?, login: login? })
-    }
+        (Some(node), None) | (None, Some(node)) => {
+            target.mistakes().note(node.error("`:user` and `:password` go together"));
+            None
+        }
+    };
+    let (is_tls, host, port) = server?;
+    Some(MailDecl { is_tls, host, port, from: from?, to, login: login? })
+}
 
-    fn rule(&mut self, node: &Node, targets: &[&str], keys: &[&str]) -> Option<NotifyRule> {
-        self.take(node.as_table())?;
-        self.wrong.extend(node.unknown_keys(keys));
-        let to = match node.get("to") {
-            Some(to) => self.take(known_target(to, targets)),
-            None => {
-                self.wrong.push(node.error("this rule has no `:to`").help("it is the name of a target"));
-                None
-            }
-        };
-        let on = match node.get("on") {
-            Some(list) => self.list(list, event),
-            None => NotifyEvent::DEFAULT.to_vec(),
-        };
-        let repos = node.get("repos").filter(|_| keys.contains(&"repos"));
-        let repos = repos.map(|list| self.list(list, RepoName::parse)).unwrap_or_default();
-        let refs = node.get("refs");
-        let refs = refs.map(|list| self.list(list, full_ref)).unwrap_or_default();
-        let jobs = node.get("jobs").map(|list| self.list(list, JobId::parse)).unwrap_or_default();
-        Some(NotifyRule { to: to?, on, repos, refs, jobs })
+fn rule(notify: &Fields<'_>, node: &Node, targets: &[&str], options: &'static Options) -> Option<NotifyRule> {
+    let rule = notify.inner(node, options.of, options)?;
+    if rule.get("to").is_none() {
+        rule.refuse("this rule has no `:to`", "it is the name of a target");
     }
+    let to = rule.read("to", |node| known_target(node, targets));
+    let on = rule.scope("on", event);
+    let has_repos = options.find("repos").is_some();
+    Some(NotifyRule {
+        to: to?,
+        on: if rule.get("on").is_some() { on } else { NotifyEvent::DEFAULT.to_vec() },
+        repos: if has_repos { rule.scope("repos", RepoName::parse) } else { Vec::new() },
+        refs: rule.scope("refs", full_ref),
+        jobs: rule.scope("jobs", JobId::parse),
+    })
 }
 
 fn target_name(key: &Node) -> Result<String, Diagnostic> {
@@ -405,24 +347,24 @@ mod tests {
             [
                 "config.fnl:1:32: this is not an address of the web",
                 "config.fnl:1:46: this target says nowhere to send to",
-                "config.fnl:1:75: `:hmac` does not belong to a target of `:slack`",
                 "config.fnl:1:69: there is no secret of this name",
+                "config.fnl:1:75: `:hmac` does not belong to a target of `:slack`",
+                "config.fnl:2:4: this target has no `:to`",
                 "config.fnl:2:11: this is not the address of a mail server",
                 "config.fnl:2:36: `x` is not an address of mail",
-                "config.fnl:2:4: this target has no `:to`",
                 "config.fnl:2:46: `:user` and `:password` go together",
                 "config.fnl:2:74: a target is of one kind",
                 "config.fnl:3:1: `f/g` is not a target's name",
                 "config.fnl:3:35: there is no secret of this name",
-                "config.fnl:3:54: there is no key `:slakc` here",
                 "config.fnl:3:53: this target says nowhere to send to",
-                "config.fnl:4:74: an address with a port is expected here, such as \"127.0.0.1:8080\" or \"chat.lan:443\"",
-                "config.fnl:4:87: there is no key `:rule` here",
+                "config.fnl:3:54: unknown option `:slakc` of a target",
                 "config.fnl:4:14: there is no target `aa` here",
                 "config.fnl:4:23: `faild` is no event: failed, fixed, passed, cancelled, stuck, watch are",
                 "config.fnl:4:32: this rule has no `:to`",
                 "config.fnl:4:37: an empty list grants nothing",
                 "config.fnl:4:56: `main` is not the full name of a ref, such as refs/heads/main",
+                "config.fnl:4:74: an address with a port is expected here, such as \"127.0.0.1:8080\" or \"chat.lan:443\"",
+                "config.fnl:4:87: unknown option `:rule` of `:notify`",
             ]
         );
     }
@@ -438,9 +380,9 @@ mod tests {
         assert_eq!(
             wrong,
             [
-                "there is no key `:secrets` here",
                 "there is no target `ops` here",
-                "there is no key `:repos` here"
+                "unknown option `:repos` of a rule",
+                "unknown option `:secrets` of `.quire/config.fnl`"
             ]
         );
         assert_eq!(read_repo_rules(b"{:notify", &repo, &[]).1.len(), 1);

@@ -1,28 +1,23 @@
 //! Rules of `:notify` that say the same.
 
-use super::read::Reader;
-use crate::schema::Node;
+use crate::schema::settings::RULE;
+use crate::schema::{Fields, Node};
 
-impl Reader {
-    /// Refuses a rule that says the same as one before it.
-    pub(super) fn twice(&mut self, rules: &[Node], keys: &[&str]) {
-        let words = |node: &Node| -> Vec<String> {
-            let items = node.as_list().map_or_else(|_| vec![node], |items| items.iter().collect());
-            items.into_iter().filter_map(|item| item.as_str().ok().map(str::to_owned)).collect()
-        };
-        let said = |rule: &Node| -> Vec<Option<Vec<String>>> {
-            keys.iter().map(|key| rule.get(key).map(words)).collect()
-        };
-        for (index, rule) in rules.iter().enumerate() {
-            let Some(first) = rules.iter().take(index).find(|first| said(first) == said(rule)) else {
-                continue;
-            };
-            let place = rule.get("to").unwrap_or(rule);
-            let at =
-                format!("the same rule stands at line {}, column {}", first.span.line, first.span.column);
-            self.wrong
-                .push(place.error("this rule is there twice").help(format!("{at}; take one of the two out")));
-        }
+/// Refuses a rule that says the same as one before it.
+pub(super) fn refuse_repeated(notify: &Fields<'_>, rules: &[Node]) {
+    let words = |node: &Node| -> Vec<String> {
+        let items = node.as_list().map_or_else(|_| vec![node], |items| items.iter().collect());
+        items.into_iter().filter_map(|item| item.as_str().ok().map(str::to_owned)).collect()
+    };
+    let said = |rule: &Node| -> Vec<Option<Vec<String>>> {
+        RULE.names().map(|name| rule.get(name).map(words)).collect()
+    };
+    for (index, rule) in rules.iter().enumerate() {
+        let Some(first) = rules.iter().take(index).find(|first| said(first) == said(rule)) else { continue };
+        let place = rule.get("to").unwrap_or(rule);
+        let (line, column) = first.span.map_or((0, 0), |span| (span.line, span.column));
+        let help = format!("the same rule stands at line {line}, column {column}; take one of the two out");
+        notify.mistakes().note(place.error("this rule is there twice").help(help));
     }
 }
 

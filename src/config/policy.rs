@@ -2,23 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::read::{Reader, key_text};
-use crate::model::{Diagnostic, Profile, capability, network_name};
-use crate::schema::Node;
-
-const KEYS: [&str; 10] = [
-    "profile",
-    "requests",
-    "bundle",
-    "network",
-    "mounts",
-    "writable-mounts",
-    "caps",
-    "rootfs-writable",
-    "env-inheritance",
-    "signatures",
-];
-const SIGNATURE_KEYS: [&str; 4] = ["key", "files", "identity", "issuer"];
+use crate::model::{Diagnostic, Profile, capability, network_name, suggest};
+use crate::schema::settings::SIGNATURES;
+use crate::schema::{Fields, Node};
 
 /// Folders of the system that no table can open to a container.
 pub const SYSTEM_FOLDERS: [&str; 4] = ["/proc", "/sys", "/dev", "/etc"];
@@ -62,86 +48,57 @@ pub struct SignatureSettings {
     pub signer: Option<(String, String)>,
 }
 
-impl Reader {
-    /// Reads `:policy`.
-    pub(super) fn policy(&mut self, table: &Node) -> PolicySettings {
-        let mut policy = PolicySettings::default();
-        let Some(pairs) = self.take(table.as_table()) else { return policy };
-        for (key, value) in pairs {
-            match key_text(key) {
-                "profile" => policy.profile = self.take(profile(value)),
-                "requests" => policy.requests = self.opening(value, profile),
-                "bundle" => policy.bundle = self.take(file(value)),
-                "network" => policy.network = self.opening(value, network),
-                "mounts" => policy.mounts = self.opening(value, folder),
-                "writable-mounts" => policy.writable_mounts = self.opening(value, folder),
-                "caps" => policy.caps = self.opening(value, cap),
-                "rootfs-writable" => policy.rootfs_writable = self.take(value.as_bool()).unwrap_or_default(),
-                "env-inheritance" => policy.env_inheritance = self.take(value.as_bool()).unwrap_or_default(),
-                "signatures" => policy.signatures = self.signatures(value),
-                _ => self.wrong.push(key.unknown_key(&KEYS)),
-            }
-        }
-        policy
+/// Reads `:policy`.
+pub(super) fn read(fields: &Fields<'_>) -> PolicySettings {
+    PolicySettings {
+        profile: fields.read("profile", profile),
+        requests: fields.list("requests", profile),
+        bundle: fields.read("bundle", file),
+        network: fields.list("network", network),
+        mounts: fields.list("mounts", folder),
+        writable_mounts: fields.list("writable-mounts", folder),
+        caps: fields.list("caps", cap),
+        rootfs_writable: fields.flag("rootfs-writable").unwrap_or_default(),
+        env_inheritance: fields.flag("env-inheritance").unwrap_or_default(),
+        signatures: fields
+            .table("signatures", &SIGNATURES)
+            .map(|table| signatures(&table))
+            .unwrap_or_default(),
     }
+}
 
-    /// A list of things that are opened. An empty one opens nothing.
-    fn opening<T>(&mut self, list: &Node, read: impl Fn(&Node) -> Result<T, Diagnostic>) -> Vec<T> {
-        let Some(items) = self.take(list.as_list()) else { return Vec::new() };
-        items.iter().filter_map(|item| self.take(read(item))).collect()
+fn signatures(fields: &Fields<'_>) -> SignatureSettings {
+    let has = |key| fields.get(key).is_some();
+    let help = "a signature is verified with {:key \"cosign.pub\"}, or with {:identity \"…\" :issuer \"…\"}";
+    if has("identity") != has("issuer") {
+        fields.refuse("`:identity` and `:issuer` belong together", help);
     }
-
-    fn signatures(&mut self, table: &Node) -> SignatureSettings {
-        let mut read = SignatureSettings::default();
-        let Some(pairs) = self.take(table.as_table()) else { return read };
-        let (mut identity, mut issuer) = (None, None);
-        for (key, value) in pairs {
-            match key_text(key) {
-                "key" => read.key = self.take(file(value)),
-                "files" => read.files = self.take(file(value)),
-                "identity" => identity = self.take(argument(value)),
-                "issuer" => issuer = self.take(argument(value)),
-                _ => self.wrong.push(key.unknown_key(&SIGNATURE_KEYS)),
-            }
-        }
-        let has = |key| table.get(key).is_some();
-        let help =
-            "a signature is verified with {:key \"cosign.pub\"}, or with {:identity \"…\" :issuer \"…\"}";
-        if has("identity") != has("issuer") {
-            self.wrong.push(table.error("`:identity` and `:issuer` belong together").help(help));
-        }
-        if has("key") == has("identity") && !pairs.is_empty() {
-            self.wrong.push(table.error("this table needs either a `:key` or an `:identity`").help(help));
-        }
-        if has("files") && !has("key") {
-            self.wrong.push(table.error("`:files` are verified with a `:key`, and there is none").help(help));
-        }
-        read.signer = identity.zip(issuer);
-        read
+    if has("key") == has("identity") && !fields.pairs().is_empty() {
+        fields.refuse("this table needs either a `:key` or an `:identity`", help);
+    }
+    if has("files") && !has("key") {
+        fields.refuse("`:files` are verified with a `:key`, and there is none", help);
+    }
+    SignatureSettings {
+        key: fields.read("key", file),
+        files: fields.read("files", file),
+        signer: fields.read("identity", argument).zip(fields.read("issuer", argument)),
     }
 }
 
 fn profile(node: &Node) -> Result<Profile, Diagnostic> {
     let text = node.as_str()?;
-    let wrong = |error: crate::model::ProfileError| {
+    Profile::parse(text).map_err(|error| {
         let problem = node.error(error.to_string());
-        match crate::model::suggest(text, Profile::ALL.map(Profile::as_str)) {
+        match suggest(text, Profile::ALL.map(Profile::as_str)) {
             Some(near) => problem.help(format!("did you mean `:{near}`?")),
             None => problem,
         }
-    };
-    Profile::parse(text).map_err(wrong)
-}
-
-fn named<E: std::fmt::Display>(
-    node: &Node,
-    parse: impl Fn(&str) -> Result<String, E>,
-) -> Result<String, Diagnostic> {
-    parse(node.as_str()?).map_err(|error| node.error(error.to_string()))
+    })
 }
 
 fn network(node: &Node) -> Result<String, Diagnostic> {
-    let name = named(node, network_name)?;
+    let name = node.parse(network_name)?;
     if name == "host" {
         let help = "leave it out; the profile `:disabled` has it";
         return Err(node.error("`host` is the network of this machine, and no list opens it").help(help));
@@ -150,7 +107,7 @@ fn network(node: &Node) -> Result<String, Diagnostic> {
 }
 
 fn cap(node: &Node) -> Result<String, Diagnostic> {
-    let name = named(node, capability)?;
+    let name = node.parse(capability)?;
     if name == "ALL" {
         return Err(node.error("`ALL` is no capability").help("name each one that is needed"));
     }

@@ -3,25 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::scope::EVENTS;
 use super::settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
-use super::steps::read_steps;
-use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName, parse_byte_size, parse_duration};
-use crate::schema::{Node, Value};
+use super::{notify_read, policy, steps, watch};
+use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName};
+use crate::schema::settings::{CONFIG, HTTP, LIMITS, POLICY, SECRET, STEPS};
+use crate::schema::{Fields, Mistakes, Node, Value};
 use crate::script::data;
-
-const KEYS: [&str; 8] = ["http", "secrets", "pass-env", "limits", "policy", "steps", "watch", "notify"];
-const HTTP_KEYS: [&str; 2] = ["bind", "public-url"];
-const SECRET_KEYS: [&str; 5] = ["file", "repos", "refs", "events", "jobs"];
-const LIMIT_KEYS: [&str; 7] =
-    ["runs", "jobs", "runs-per-push", "run-timeout", "step-timeout", "log-bytes", "vm-memory"];
-
-/// Keys that a later version of quire will have.
-const PLANNED: [&str; 1] = ["retention"];
 
 /// Why `config.fnl` could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,16 +53,17 @@ pub(super) fn text_of(path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
 /// Gives all mistakes with their places.
 pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
     let root = without_literals(data::read("config.fnl", text).map_err(without_addresses)?);
-    let mut reader = Reader { wrong: Vec::new() };
-    let settings = reader.settings(&root);
-    if reader.wrong.is_empty() { Ok(settings) } else { Err(without_addresses(reader.wrong)) }
+    let mistakes = Mistakes::default();
+    let read = Fields::open(&root, &CONFIG, &mistakes).map(|fields| settings(&fields)).unwrap_or_default();
+    let wrong = watch::without_passwords(&root, mistakes.into_sorted());
+    if wrong.is_empty() { Ok(read) } else { Err(without_addresses(wrong)) }
 }
 
 /// The same settings, whose mistakes show no value of a secret that stands beside them.
 fn without_literals(root: Node) -> Node {
     let secrets = root.get("secrets").and_then(|table| table.as_table().ok()).unwrap_or_default();
     let literals = secrets.iter().filter(|(_, value)| matches!(value.value, Value::String(_)));
-    let spans: Vec<_> = literals.map(|(_, value)| value.span).collect();
+    let spans: Vec<_> = literals.filter_map(|(_, value)| value.span).collect();
     if spans.is_empty() { root } else { root.hiding(&spans) }
 }
 
@@ -95,156 +87,64 @@ fn without_addresses(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
     wrong
 }
 
-/// Collects the mistakes while it reads.
-pub(super) struct Reader {
-    pub(super) wrong: Vec<Diagnostic>,
+fn settings(fields: &Fields<'_>) -> Settings {
+    let mut settings = Settings::default();
+    if let Some(http) = fields.table("http", &HTTP) {
+        settings.bind = http.read("bind", bind).unwrap_or(settings.bind);
+        settings.public_url = http.read("public-url", public_url);
+    }
+    let secrets = fields.entries("secrets").iter();
+    settings.secrets = secrets.filter_map(|(key, value)| secret(fields, key, value)).collect();
+    settings.pass_env = fields.list("pass-env", variable);
+    if let Some(limits) = fields.table("limits", &LIMITS) {
+        settings.limits = self::limits(&limits);
+    }
+    if let Some(policy) = fields.table("policy", &POLICY) {
+        settings.policy = policy::read(&policy);
+        settings.bundle = policy.get("bundle").cloned();
+    }
+    if let Some(steps) = fields.table("steps", &STEPS) {
+        settings.steps = steps::read(&steps);
+    }
+    settings.watches = watch::read(fields);
+    settings.notify = notify_read::read(fields, &settings.secrets);
+    settings
 }
 
-impl Reader {
-    /// The value, or nothing and one more mistake.
-    pub(super) fn take<T>(&mut self, value: Result<T, Diagnostic>) -> Option<T> {
-        value.map_err(|wrong| self.wrong.push(wrong)).ok()
+fn secret(fields: &Fields<'_>, key: &Node, value: &Node) -> Option<SecretDecl> {
+    let name = fields.value("secrets", key.parse(SecretName::parse));
+    if let Value::String(literal) = &value.value {
+        let source = SecretSource::Literal(SecretString::from(literal.clone()));
+        let (repos, refs, events, jobs) = Default::default();
+        return Some(SecretDecl { name: name?, source, repos, refs, events, jobs });
     }
-
-    fn settings(&mut self, root: &Node) -> Settings {
-        let mut settings = Settings::default();
-        let Some(pairs) = self.take(root.as_table()) else { return settings };
-        for (key, value) in pairs {
-            match key_text(key) {
-                "http" => self.http(value, &mut settings),
-                "secrets" => settings.secrets = self.secrets(value),
-                "pass-env" => settings.pass_env = self.names(value),
-                "limits" => settings.limits = self.limits(value),
-                "policy" => {
-                    settings.policy = self.policy(value);
-                    settings.bundle = value.get("bundle").cloned();
-                }
-                "steps" => settings.steps = read_steps(self, value),
-                "watch" => settings.watches = self.watches(value),
-                "notify" => {} // below, when all secrets are known
-                other => self.wrong.push(refused(key, other)),
-            }
-        }
-        self.finish_watches(root, &settings);
-        if let Some(table) = root.get("notify") {
-            settings.notify = self.notify(table, &settings.secrets);
-        }
-        settings
+    let help = "a secret is a string, or {:file \"/path\" :repos [\"name\"] :refs [\"refs/heads/main\"]}";
+    if value.as_table().is_err() {
+        return fields.value("secrets", Err(value.expected("a string or a table").help(help)));
     }
-
-    fn http(&mut self, table: &Node, settings: &mut Settings) {
-        let Some(pairs) = self.take(table.as_table()) else { return };
-        for (key, value) in pairs {
-            match key_text(key) {
-                "bind" => {
-                    if let Some(bind) = self.take(bind(value)) {
-                        settings.bind = bind;
-                    }
-                }
-                "public-url" => settings.public_url = self.take(public_url(value)),
-                _ => self.wrong.push(key.unknown_key(&HTTP_KEYS)),
-            }
-        }
+    let secret = fields.inner(value, SECRET.of, &SECRET)?;
+    if secret.get("file").is_none() {
+        secret.refuse("this secret has no `:file`", help);
     }
-
-    fn secrets(&mut self, table: &Node) -> Vec<SecretDecl> {
-        let Some(pairs) = self.take(table.as_table()) else { return Vec::new() };
-        pairs.iter().filter_map(|(key, value)| self.secret(key, value)).collect()
-    }
-
-    fn secret(&mut self, key: &Node, value: &Node) -> Option<SecretDecl> {
-        let name = SecretName::parse(key_text(key)).map_err(|error| key.error(error.to_string()));
-        let name = self.take(name);
-        if let Value::String(literal) = &value.value {
-            let source = SecretSource::Literal(SecretString::from(literal.clone()));
-            let (repos, refs, events, jobs) = Default::default();
-            return Some(SecretDecl { name: name?, source, repos, refs, events, jobs });
-        }
-        let help = "a secret is a string, or {:file \"/path\" :repos [\"name\"] :refs [\"refs/heads/main\"]}";
-        let Ok(pairs) = value.as_table() else {
-            self.wrong.push(value.expected("a string or a table").help(help));
-            return None;
-        };
-        let (mut file, mut repos, mut refs) = (None, Vec::new(), Vec::new());
-        let (mut events, mut jobs) = (Vec::new(), Vec::new());
-        for (key, value) in pairs {
-            match key_text(key) {
-                "file" => file = self.take(absolute(value)),
-                "repos" => repos = self.list(value, RepoName::parse),
-                "refs" => refs = self.list(value, |text| RefName::parse(text.as_bytes())),
-                "events" => events = self.list(value, event),
-                "jobs" => jobs = self.list(value, JobId::parse),
-                _ => self.wrong.push(key.unknown_key(&SECRET_KEYS)),
-            }
-        }
-        if value.get("file").is_none() {
-            self.wrong.push(value.error("this secret has no `:file`").help(help));
-        }
-        Some(SecretDecl { name: name?, source: SecretSource::File(file?), repos, refs, events, jobs })
-    }
-
-    /// A list of strings, each of which is read; an empty one is a mistake, because it would grant everything.
-    pub(super) fn list<T, E: std::fmt::Display>(
-        &mut self,
-        list: &Node,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Vec<T> {
-        let Some(items) = self.take(list.as_list()) else { return Vec::new() };
-        if items.is_empty() {
-            self.wrong.push(
-                list.error("an empty list grants nothing").help("leave the key out to grant it everywhere"),
-            );
-        }
-        let mut parsed = Vec::new();
-        for item in items {
-            let value =
-                item.as_str().and_then(|text| parse(text).map_err(|error| item.error(error.to_string())));
-            parsed.extend(self.take(value));
-        }
-        parsed
-    }
-
-    fn names(&mut self, list: &Node) -> Vec<String> {
-        let Some(items) = self.take(list.as_list()) else { return Vec::new() };
-        items.iter().filter_map(|item| self.take(variable(item))).collect()
-    }
-
-    fn limits(&mut self, table: &Node) -> Limits {
-        let mut limits = Limits::default();
-        let Some(pairs) = self.take(table.as_table()) else { return limits };
-        for (key, value) in pairs {
-            let read = match key_text(key) {
-                "runs" => count(value).map(|count| limits.runs = count),
-                "jobs" => count(value).map(|count| limits.jobs = count),
-                "runs-per-push" => count(value).map(|count| limits.runs_per_push = count),
-                "run-timeout" => duration(value).map(|time| limits.run_timeout = time),
-                "step-timeout" => duration(value).map(|time| limits.step_timeout = time),
-                "log-bytes" => bytes(value, 64 << 10).map(|bytes| limits.log_bytes = bytes),
-                "vm-memory" => bytes(value, 4 << 20).map(|bytes| limits.vm_memory = bytes),
-                _ => Err(key.unknown_key(&LIMIT_KEYS)),
-            };
-            self.take(read);
-        }
-        limits
-    }
+    let file = secret.read("file", absolute);
+    let (repos, events) = (secret.scope("repos", RepoName::parse), secret.scope("events", event));
+    let refs = secret.scope("refs", |text| RefName::parse(text.as_bytes()));
+    let jobs = secret.scope("jobs", JobId::parse);
+    Some(SecretDecl { name: name?, source: SecretSource::File(file?), repos, refs, events, jobs })
 }
 
-pub(super) fn key_text(key: &Node) -> &str {
-    key.as_str().unwrap_or_default()
-}
-
-/// The mistake of a key that `config.fnl` does not have, or does not have any more or yet.
-fn refused(key: &Node, name: &str) -> Diagnostic {
-    if PLANNED.contains(&name) {
-        return key
-            .error(format!("`:{name}` is not in this version of quire"))
-            .help("take it out until it is");
+fn limits(fields: &Fields<'_>) -> Limits {
+    let default = Limits::default();
+    let count = |name, default| fields.count(name).map_or(default, |count| count as usize);
+    Limits {
+        runs: count("runs", default.runs),
+        jobs: count("jobs", default.jobs),
+        runs_per_push: count("runs-per-push", default.runs_per_push),
+        run_timeout: fields.duration("run-timeout").unwrap_or(default.run_timeout),
+        step_timeout: fields.duration("step-timeout").unwrap_or(default.step_timeout),
+        log_bytes: fields.size("log-bytes").unwrap_or(default.log_bytes),
+        vm_memory: fields.size("vm-memory").unwrap_or(default.vm_memory),
     }
-    if name == "mirror" || name == "github" {
-        let help = "write a `:mirror` job in .quire/ci.fnl instead; CI-FENNEL.md shows it in ten lines";
-        return key.error(format!("`:{name}` is not a setting: mirroring is a job")).help(help);
-    }
-    key.unknown_key(&KEYS)
 }
 
 fn bind(node: &Node) -> Result<Bind, Diagnostic> {
@@ -269,7 +169,7 @@ fn public_url(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
-pub(super) fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
+fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
     let path = PathBuf::from(node.as_str()?);
     if path.is_absolute() {
         Ok(path)
@@ -293,35 +193,6 @@ fn variable(node: &Node) -> Result<String, Diagnostic> {
     } else {
         Err(node.error(format!("`{text}` is not the name of a variable")))
     }
-}
-
-pub(super) fn count(node: &Node) -> Result<usize, Diagnostic> {
-    node.as_integer(1, 10_000).map(|count| count as usize)
-}
-
-pub(super) fn duration(node: &Node) -> Result<Duration, Diagnostic> {
-    let time = match node.value {
-        Value::Number(_) => Duration::from_secs(node.as_integer(1, u32::MAX)?.into()),
-        Value::String(_) => parse_duration(node.as_str()?).map_err(|error| node.error(error.to_string()))?,
-        Value::Table(_) | Value::List(_) | Value::Bool(_) | Value::Nil => {
-            return Err(node.expected("a duration such as \"30m\""));
-        }
-    };
-    if time.is_zero() { Err(node.error("no time at all is not a limit")) } else { Ok(time) }
-}
-
-pub(super) fn bytes(node: &Node, least: u64) -> Result<u64, Diagnostic> {
-    let size = match node.value {
-        Value::Number(_) => node.as_integer(0, u32::MAX)?.into(),
-        Value::String(_) => parse_byte_size(node.as_str()?).map_err(|error| node.error(error.to_string()))?,
-        Value::Table(_) | Value::List(_) | Value::Bool(_) | Value::Nil => {
-            return Err(node.expected("a size such as \"64MiB\""));
-        }
-    };
-    if size < least {
-        return Err(node.error(format!("{size} bytes are fewer than the {least} that are needed")));
-    }
-    Ok(size)
 }
 
 #[cfg(test)]
@@ -362,18 +233,18 @@ mod tests {
         assert_eq!(
             problems(text),
             [
-                "config.fnl:1:2: there is no key `:htpp` here",
+                "config.fnl:1:2: unknown option `:htpp` of `config.fnl`",
                 "config.fnl:2:2: `:mirror` is not a setting: mirroring is a job",
-                "config.fnl:3:2: `:retention` is not in this version of quire",
-                "config.fnl:4:12: `1a` is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are",
-                "config.fnl:4:24: there is no key `:fil` here",
+                "config.fnl:3:2: `:retention` of `config.fnl` is not in this version of quire",
+                "config.fnl:4:12: `1a` is not a valid secret name: use 1 to 64 letters, digits, `_` or `-`, starting with a letter or `_`",
                 "config.fnl:4:23: this secret has no `:file`",
-                "config.fnl:4:38: a string or a table is expected here, and this is a number",
+                "config.fnl:4:24: unknown option `:fil` of a secret",
+                "config.fnl:4:38: expected a string or a table, got the number 3",
                 "config.fnl:4:50: the file of a secret is named by an absolute path",
                 "config.fnl:4:63: an empty list grants nothing",
-                "config.fnl:5:17: a whole number from 1 to 10000 is expected here, and this is 0",
+                "config.fnl:5:17: expected a whole number from 1 to 10000, got the number 0",
                 "config.fnl:5:33: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
-                "config.fnl:5:51: 1024 bytes are fewer than the 4194304 that are needed",
+                "config.fnl:5:51: 1024 bytes are less than the minimum of 4194304",
             ]
         );
         assert_eq!(problems("(print 1)").len(), 1);

@@ -3,13 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::read::{Reader, key_text};
 use crate::model::Diagnostic;
-use crate::schema::Node;
+use crate::schema::{Fields, Node};
 use crate::sys::transition::missing_capabilities;
 use crate::sys::user::{self, Account};
-
-const STEP_KEYS: [&str; 5] = ["user", "no-new-privs", "sandbox", "network", "read"];
 
 /// What stands between the steps and this machine.
 #[derive(Debug, Clone, Default)]
@@ -42,47 +39,30 @@ pub struct ShownPath {
     node: Node,
 }
 
-/// Reads the table.
-pub(super) fn read_steps(reader: &mut Reader, table: &Node) -> StepSettings {
-    let mut steps = StepSettings::default();
-    let Some(pairs) = reader.take(table.as_table()) else { return steps };
-    for (key, value) in pairs {
-        match key_text(key) {
-            "user" => {
-                let name = reader.take(value.as_str());
-                steps.user = name.map(|name| StepUser { name: name.to_owned(), node: value.clone() });
-            }
-            "no-new-privs" => steps.no_new_privs = reader.take(value.as_bool()),
-            "sandbox" => steps.sandbox = reader.take(sandbox(value)),
-            "network" => steps.network = reader.take(value.as_bool()),
-            "read" => {
-                let places = value.as_list().unwrap_or_default().to_vec();
-                let paths = reader.list(value, |text| {
-                    let path = PathBuf::from(text);
-                    let fits = path.is_absolute() && path.parent().is_some();
-                    if fits { Ok(path) } else { Err(format!("`{text}` is not an absolute path below `/`")) }
-                });
-                // With a mistake there are fewer paths than places, and no settings come of it.
-                let shown = paths.into_iter().zip(places);
-                steps.read = shown.map(|(path, node)| ShownPath { path, node }).collect();
-            }
-            _ => reader.wrong.push(key.unknown_key(&STEP_KEYS)),
-        }
-    }
-    if steps.no_new_privs.is_some() && table.get("user").is_none() {
+/// Reads `:steps`.
+pub(super) fn read(fields: &Fields<'_>) -> StepSettings {
+    let user =
+        fields.read("user", |node| Ok(StepUser { name: node.as_str()?.to_owned(), node: node.clone() }));
+    let steps = StepSettings {
+        user,
+        no_new_privs: fields.flag("no-new-privs"),
+        sandbox: fields.word("sandbox").and_then(|_| fields.get("sandbox").cloned()),
+        network: fields.flag("network"),
+        read: fields.list("read", shown_path),
+    };
+    if steps.no_new_privs.is_some() && fields.get("user").is_none() {
         let help = "name a :user, or take it out; a sandbox never gives new rights";
-        reader.wrong.push(table.error("`:no-new-privs` is about steps of another user").help(help));
+        fields.refuse_option("no-new-privs", "`:no-new-privs` is about steps of another user", help);
     }
     steps
 }
 
-fn sandbox(node: &Node) -> Result<Node, Diagnostic> {
-    match node.as_str()? {
-        "bwrap" => Ok(node.clone()),
-        other => {
-            Err(node.error(format!("there is no sandbox `{other}`")).help("the one that there is is :bwrap"))
-        }
+fn shown_path(node: &Node) -> Result<ShownPath, Diagnostic> {
+    let path = PathBuf::from(node.as_str()?);
+    if path.is_absolute() && path.parent().is_some() {
+        return Ok(ShownPath { path, node: node.clone() });
     }
+    Err(node.error(format!("`{}` is not an absolute path below `/`", path.display())))
 }
 
 impl StepUser {
@@ -213,12 +193,12 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "config.fnl:1:10: there is no key `:usr` here",
-                "config.fnl:1:28: there is no sandbox `docker`",
-                "config.fnl:1:45: `true` or `false` is expected here, and this is a number",
+                "config.fnl:1:10: unknown option `:usr` of `:steps`",
+                "config.fnl:1:28: expected `:bwrap`, got `docker`",
+                "config.fnl:1:45: expected `true` or `false`, got the number 1",
                 "config.fnl:1:54: `rel` is not an absolute path below `/`",
                 "config.fnl:1:60: `/` is not an absolute path below `/`",
-                "config.fnl:1:9: `:no-new-privs` is about steps of another user",
+                "config.fnl:1:65: `:no-new-privs` is about steps of another user",
             ]
         );
     }

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use super::read::{Reader, duration, key_text};
-use super::settings::Settings;
 use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, SecretName, UrlScheme, suggest};
-use crate::schema::Node;
-
-const KEYS: [&str; 5] = ["url", "branch", "every", "token", "allow-private"];
+use crate::schema::settings::WATCH;
+use crate::schema::{Fields, Node};
 
 /// How often a branch is looked at when nothing else is said.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(60);
@@ -72,82 +69,78 @@ pub fn check_every(every: Duration) -> Result<Duration, String> {
     }
 }
 
-impl Reader {
-    /// Reads `:watch`.
-    pub(super) fn watches(&mut self, table: &Node) -> Vec<WatchDecl> {
-        let Some(pairs) = self.take(table.as_table()) else { return Vec::new() };
-        if pairs.len() > MAX_WATCHES {
-            self.wrong.push(table.error(format!("these are more than {MAX_WATCHES} watches")));
-        }
-        let mut watches: Vec<WatchDecl> = Vec::new();
-        for (key, value) in pairs {
-            let Some(watch) = self.watch(key, value) else { continue };
-            if watches.iter().any(|other| other.name == watch.name) {
-                self.wrong.push(key.error(format!("`{}` is watched twice", watch.name)));
-                continue;
-            }
-            watches.push(watch);
-        }
-        watches
+/// Reads `:watch`.
+pub(super) fn read(config: &Fields<'_>) -> Vec<WatchDecl> {
+    let pairs = config.entries("watch");
+    if let (true, Some(table)) = (pairs.len() > MAX_WATCHES, config.get("watch")) {
+        let wrong = table.error(format!("these are more than {MAX_WATCHES} watches"));
+        config.mistakes().note(wrong);
     }
+    let mut watches: Vec<WatchDecl> = Vec::new();
+    for (key, value) in pairs {
+        let Some(watch) = self::watch(config, key, value) else { continue };
+        if watches.iter().any(|other| other.name == watch.name) {
+            config.mistakes().note(key.error(format!("`{}` is watched twice", watch.name)));
+            continue;
+        }
+        watches.push(watch);
+    }
+    watches
+}
 
-    fn watch(&mut self, key: &Node, table: &Node) -> Option<WatchDecl> {
-        let name = RepoName::parse(key_text(key)).map_err(|error| key.error(error.to_string()));
-        let name = self.take(name);
-        let pairs = self.take(table.as_table())?;
-        let (mut url, mut branch, mut every) = (None, None, Some(DEFAULT_EVERY));
-        let (mut token, mut allow_private) = (None, false);
-        let mistakes = self.wrong.len();
-        for (key, value) in pairs {
-            match key_text(key) {
-                "url" => url = self.take(address(value)),
-                "branch" => branch = self.take(branch_name(value)),
-                "every" => every = self.take(time(value)),
-                "token" => token = self.take(secret_name(value)),
-                "allow-private" => allow_private = self.take(value.as_bool()).unwrap_or_default(),
-                _ => self.wrong.push(key.unknown_key(&KEYS)),
-            }
-        }
-        for missing in ["url", "branch"].into_iter().filter(|key| table.get(key).is_none()) {
-            let help = "write {:url \"https://…\" :branch \"main\"}";
-            self.wrong.push(table.error(format!("this watch has no `:{missing}`")).help(help));
-        }
-        if self.wrong.len() > mistakes {
-            return None;
-        }
-        let watch =
-            WatchDecl { name: name?, url: url?, branch: branch?, every: every?, allow_private, token };
-        if let Some((problem, help)) = watch.mistake() {
-            self.wrong.push(table.get("token").unwrap_or(table).error(problem).help(help));
-            return None;
-        }
-        Some(watch)
+fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
+    let name = config.value("watch", key.parse(RepoName::parse));
+    let mistakes = config.mistakes().count();
+    let fields = config.inner(table, WATCH.of, &WATCH)?;
+    let url = fields.read("url", address);
+    let branch = fields.parse("branch", BranchName::parse);
+    let every = fields.read("every", time).unwrap_or(DEFAULT_EVERY);
+    let token = fields.read("token", secret_name);
+    let allow_private = fields.flag("allow-private").unwrap_or_default();
+    for missing in ["url", "branch"].into_iter().filter(|key| fields.get(key).is_none()) {
+        let help = "write {:url \"https://…\" :branch \"main\"}";
+        fields.refuse(format!("this watch has no `:{missing}`"), help);
     }
+    if let Some(name) = &token {
+        check_declared(config, &fields, name);
+    }
+    if config.mistakes().count() > mistakes {
+        return None;
+    }
+    let watch = WatchDecl { name: name?, url: url?, branch: branch?, every, allow_private, token };
+    if let Some((problem, help)) = watch.mistake() {
+        fields.read("token", |node| Err::<(), _>(node.error(problem).help(help)));
+        return None;
+    }
+    Some(watch)
+}
 
-    /// Checks what needs the whole file: tokens are declared secrets, and no line with a password is shown.
-    pub(super) fn finish_watches(&mut self, root: &Node, settings: &Settings) {
-        let names: Vec<&str> = settings.secrets.iter().map(|secret| secret.name.as_str()).collect();
-        let pairs = root.get("watch").and_then(|table| table.as_table().ok()).unwrap_or_default();
-        for token in pairs.iter().filter_map(|(_, watch)| watch.get("token")) {
-            let Ok(name) = token.as_str() else { continue };
-            if SecretName::parse(name).is_ok() && !is_named(root, name) {
-                let problem = token.error(format!("no secret is called `{name}`"));
-                self.wrong.push(match suggest(name, names.iter().copied()) {
-                    Some(near) => problem.help(format!("did you mean `{near}`?")),
-                    None => problem.help(format!(":secrets {{:{name} {{:file \"/path\"}}}} declares it")),
-                });
-            }
-        }
-        let urls = pairs.iter().filter_map(|(_, watch)| watch.get("url"));
-        let hidden = urls.filter(|url| url.as_str().is_ok_and(may_hold_password)).map(|url| url.span.line);
-        for line in hidden {
-            for wrong in
-                self.wrong.iter_mut().filter(|wrong| wrong.span.is_some_and(|span| span.line == line))
-            {
-                wrong.source_line = None;
-            }
-        }
+/// Checks that a token is a declared secret, with a good value or not.
+fn check_declared(config: &Fields<'_>, watch: &Fields<'_>, name: &SecretName) {
+    let secrets = config.get("secrets").and_then(|table| table.as_table().ok()).unwrap_or_default();
+    let mut names = secrets.iter().filter_map(|(key, _)| key.as_str().ok());
+    if names.clone().any(|other| other == name.as_str()) {
+        return;
     }
+    watch.read("token", |token| {
+        let problem = token.error(format!("no secret is called `{name}`"));
+        Err::<(), _>(match suggest(name.as_str(), &mut names) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!(":secrets {{:{name} {{:file \"/path\"}}}} declares it")),
+        })
+    });
+}
+
+/// The same mistakes, none of which shows a line with an address that may have a password in it.
+pub(super) fn without_passwords(config: &Node, mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let pairs = config.get("watch").and_then(|table| table.as_table().ok()).unwrap_or_default();
+    let urls = pairs.iter().filter_map(|(_, watch)| watch.get("url"));
+    let hidden: Vec<u32> =
+        urls.filter(|url| url.as_str().is_ok_and(may_hold_password)).map(Node::line).collect();
+    for wrong in wrong.iter_mut().filter(|wrong| wrong.span.is_some_and(|span| hidden.contains(&span.line))) {
+        wrong.source_line = None;
+    }
+    wrong
 }
 
 /// Whether a text that is no good address may have a password in it.
@@ -155,17 +148,8 @@ fn may_hold_password(text: &str) -> bool {
     RemoteUrl::parse(text).is_err() && text.contains(['@', '?', '#'])
 }
 
-/// Whether `:secrets` has this name, with a good value or not.
-fn is_named(root: &Node, name: &str) -> bool {
-    root.get("secrets").is_some_and(|secrets| secrets.get(name).is_some())
-}
-
 fn address(node: &Node) -> Result<RemoteUrl, Diagnostic> {
     RemoteUrl::parse(node.as_str()?).map_err(|error| node.error(error.to_string()).help(error.hint))
-}
-
-fn branch_name(node: &Node) -> Result<BranchName, Diagnostic> {
-    BranchName::parse(node.as_str()?).map_err(|error| node.error(error.to_string()))
 }
 
 fn secret_name(node: &Node) -> Result<SecretName, Diagnostic> {
@@ -175,7 +159,7 @@ fn secret_name(node: &Node) -> Result<SecretName, Diagnostic> {
 }
 
 fn time(node: &Node) -> Result<Duration, Diagnostic> {
-    check_every(duration(node)?).map_err(|problem| node.error(problem))
+    check_every(node.as_duration()?).map_err(|problem| node.error(problem))
 }
 
 #[cfg(test)]
@@ -215,15 +199,15 @@ mod tests {
                 "config.fnl:1:10: `-x`: a part of a name must not begin with '-'",
                 "config.fnl:2:21: `git://` is not fetched from",
                 "config.fnl:2:41: `a b` is not the name of a branch: spaces, control characters and ~ ^ : ? * [ \\ are not allowed",
-                "config.fnl:2:54: no time at all is not a limit",
-                "config.fnl:2:59: there is no key `:tokn` here",
+                "config.fnl:2:54: a duration must be more than 0 and at most 100 years",
+                "config.fnl:2:59: unknown option `:tokn` of a watch",
                 "config.fnl:3:15: this watch has no `:url`",
                 "config.fnl:4:21: a password or user does not belong into an address",
                 "config.fnl:4:54: `--x` is not the name of a branch: it must not begin with `-`",
                 "config.fnl:5:55: a token is for https:// only",
+                "config.fnl:6:57: no secret is called `tt`",
                 "config.fnl:7:56: a token is not sent over http",
                 "config.fnl:8:48: a branch is looked at every 1 s at the most often, and every 7 d at the least",
-                "config.fnl:6:57: no secret is called `tt`",
             ]
         );
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::policy::{ContainerRequest, Cpus, ImageRef, MountRequest, parse_memory};
+use crate::model::parse_size;
+use crate::policy::{ContainerRequest, Cpus, ImageRef, MountRequest};
 use crate::script::ContainerOptions;
 
 /// Reads what a job or service asks for. Blocking: the folders of its mounts are looked at.
@@ -19,7 +20,7 @@ pub(crate) fn request(
         request.network.clone_from(network);
     }
     request.cpus = options.cpus.as_deref().map(Cpus::parse).transpose().map_err(|error| error.to_string())?;
-    let memory = options.memory.as_deref().map(parse_memory).transpose();
+    let memory = options.memory.as_deref().map(parse_size).transpose();
     request.memory = memory.map_err(|error| error.to_string())?;
     request.pids = options.pids;
     request.mounts = options.mounts.iter().map(|text| mount(text)).collect::<Result<_, _>>()?;

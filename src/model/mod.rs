@@ -40,7 +40,7 @@ pub use repo_name::{RepoName, RepoNameError};
 pub use run_id::{RunId, RunName, RunNameError};
 pub use run_mark::{InstanceId, RunMark};
 pub use secret_name::{SecretName, SecretNameError};
-pub use size::{ByteSizeError, DurationError, format_duration, parse_byte_size, parse_duration};
+pub use size::{DurationError, SizeError, format_duration, format_size, parse_duration, parse_size};
 pub use suggest::suggest;
 pub use text_places::TextPlaces;
 pub use time::Timestamp;

@@ -11,7 +11,7 @@ pub struct SecretName(String);
 /// Why a text is not the name of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is not a secret's name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`, are"
+    "{0} is not a valid secret name: use 1 to 64 letters, digits, `_` or `-`, starting with a letter or `_`"
 )]
 pub struct SecretNameError(Quoted);
 

@@ -11,8 +11,8 @@ pub struct DurationError(Quoted);
 
 /// Why a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a size: write it as \"512KiB\", \"64MiB\" or \"2GiB\"")]
-pub struct ByteSizeError(Quoted);
+#[error("{0} is not a size: write it as \"512KiB\", \"64MiB\", \"2g\" or a number of bytes")]
+pub struct SizeError(Quoted);
 
 /// Reads `90s`, `5m`, `1h30m`, `250ms`, `2d`; units from large to small, at least one.
 ///
@@ -50,26 +50,37 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(total)
 }
 
-/// Reads `64MiB`, `10KB`, `2G`, `512` (bytes).
+/// Reads `64MiB`, `512m`, `10KB`, `2G`, `512` (bytes); never none. A unit without a `b` or with an `i` is a power of 1024.
 ///
 /// # Errors
 /// Says how a size is written.
-pub fn parse_byte_size(text: &str) -> Result<u64, ByteSizeError> {
-    let wrong = || ByteSizeError(Quoted::new(text));
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: u64 = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" | "K" => 1 << 10,
-        "KB" => 1_000,
-        "MiB" | "M" => 1 << 20,
-        "MB" => 1_000_000,
-        "GiB" | "G" => 1 << 30,
-        "GB" => 1_000_000_000,
+pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+    let wrong = || SizeError(Quoted::new(text));
+    let written = text.trim();
+    let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
+    let (number, unit) = written.split_at(digits);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "ki" | "kib" => 1 << 10,
+        "kb" => 1_000,
+        "m" | "mi" | "mib" => 1 << 20,
+        "mb" => 1_000_000,
+        "g" | "gi" | "gib" => 1 << 30,
+        "gb" => 1_000_000_000,
         _ => return Err(wrong()),
     };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+/// A size as [`parse_size`] reads it: `512MiB`.
+pub fn format_size(bytes: u64) -> String {
+    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if bytes > 0 && bytes.trailing_zeros() >= shift {
+            return format!("{}{unit}", bytes >> shift);
+        }
+    }
+    bytes.to_string()
 }
 
 /// A duration for people: `0.4 s`, `41.2 s`, `1 m 45 s`, `2 h 03 m`.
@@ -107,10 +118,17 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(parse_byte_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_byte_size("512"), Ok(512));
-        for text in ["", "MiB", "1XiB", "-1", "99999999999GiB"] {
-            assert!(parse_byte_size(text).is_err(), "{text}");
+        for text in
+            ["512m", "512mi", "512MiB", "512M", "512Mi", "512mib", "536870912", "524288k", " 512 MiB "]
+        {
+            assert_eq!(parse_size(text), Ok(512 << 20), "{text}");
+        }
+        assert_eq!(parse_size("10KB"), Ok(10_000));
+        for bytes in [1, 1023, 1024, 3 << 20, 8 << 30, 1_000_000] {
+            assert_eq!(parse_size(&format_size(bytes)), Ok(bytes));
+        }
+        for text in ["", "0", "0k", "MiB", "1XiB", "-1", "1.5g", "g", "1t", "99999999999GiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
         }
     }
 

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use super::cycle::find_cycles;
 use super::graph::{Job, JobGraph, JobOptions, Need, Source};
 use crate::model::{Diagnostic, JobId, Span, suggest};
+use crate::schema::planned_input;
 
 /// The most jobs that a pipeline may have.
 const MAX_JOBS: usize = 10_000;
-
-/// Names in the reserved namespace that a later version of quire will have.
-const PLANNED_SOURCES: [&str; 2] = ["quire/manual", "quire/cron"];
 
 /// A job as a front-end declares it, with its places in the file.
 #[derive(Debug, Clone)]
@@ -138,9 +136,9 @@ fn check_needs(
 }
 
 fn unknown_need(need: &DeclaredNeed, ids: &HashMap<&str, usize>, file: &File<'_>) -> Diagnostic {
-    if PLANNED_SOURCES.contains(&need.name.as_str()) {
+    if let Some(instead) = planned_input(&need.name) {
         let message = format!("the source `{}` is not in this version of quire", need.name);
-        return file.error(need.span, message).help("jobs can need `:quire/push` and other jobs");
+        return file.error(need.span, message).help(instead);
     }
     let message = format!("no job or source is called `{}`", need.name);
     let diagnostic = file.error(need.span, message);

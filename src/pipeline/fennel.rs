@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::check::{Declared, DeclaredNeed};
 use super::files::PipelineFiles;
 use super::graph::{JobGraph, JobOptions};
-use super::job_option::{check_together, read_option};
 use crate::model::{Diagnostic, Severity, Span, format_duration};
+use crate::schema::pipeline::JOB;
+use crate::schema::{Fields, Mistakes, Places, Source, planned_input, primitive_of};
 use crate::script::{
     BuiltinModule, Bundle, BundleCache, CacheKey, CallSpans, CompileFailure, CompileOptions, CompileVmError,
-    GLOBALS, InputRef, PLANNED, Place, Problem, Registration, SourceFile, Sources, VmPulse, compile,
+    InputRef, Place, Problem, Registration, SourceFile, Sources, VmPulse, compile, globals,
 };
 
 /// The file that declares the jobs.
@@ -63,11 +64,16 @@ pub fn load_despite(files: &PipelineFiles, mistakes: &[Diagnostic], pulse: &Arc<
     let unknown = |mistake: &Diagnostic| {
         let planned =
             mistake.message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
-        let planned = planned.filter(|name| PLANNED.contains(name));
+        let planned = planned.filter(|name| is_planned(name));
         mistake.message.strip_prefix(UNKNOWN_IDENTIFIER).or(planned).map(str::to_owned)
     };
     let names = mistakes.iter().map(unknown).collect::<Option<Vec<String>>>()?;
     compile_files(files, files.entry.as_ref()?, &names, pulse).ok()
+}
+
+/// Whether a name is that of a primitive of a later version.
+fn is_planned(name: &str) -> bool {
+    primitive_of(name).is_some_and(|primitive| primitive.call.workaround().is_some())
 }
 
 /// Compiles; `more` are names that count as known beside those in scope.
@@ -83,16 +89,11 @@ fn compile_files(
         text: text.to_owned(),
     });
     let sources = Sources { entry: entry.clone(), lib: files.lib.clone(), builtin: builtin.into() };
-    let globals: Vec<&str> = GLOBALS
-        .iter()
-        .copied()
-        .filter(|name| !PLANNED.contains(name))
-        .chain(more.iter().map(String::as_str))
-        .collect();
+    let mut globals: Vec<&str> = globals().filter(|name| !is_planned(name)).collect();
+    globals.extend(more.iter().map(String::as_str));
     let options = CompileOptions {
         globals: &globals,
         host_modules: &HOST_MODULES,
-        planned: PLANNED,
         pulse: Some(pulse),
         ..CompileOptions::default()
     };
@@ -155,7 +156,7 @@ pub fn unreached_services(
 ) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for registration in registrations.iter().filter(|_| !calls_container) {
-        let has = |name: &str| registration.options.iter().any(|(option, _)| option == name);
+        let has = |name: &str| registration.options.get(name).is_some();
         if has("services") && !has("image") {
             let mut reading = Reading::new(registration, (entry, text), &mut warnings);
             let (span, job) = (reading.span(Some(0), None), registration.id.as_deref().unwrap_or_default());
@@ -191,7 +192,7 @@ impl<'a> Reading<'a> {
         let line = || self.registration.line.map(|line| Span::point(line, 1));
         let Some(spans) = &self.spans else { return line() };
         let argument = argument.and_then(|argument| spans.args.get(argument));
-        let item = argument.and_then(|argument| argument.items.get(item?).copied());
+        let item = argument.and_then(|argument| argument.items.get(item?)).map(|item| item.span);
         Some(item.or(argument.map(|argument| argument.span)).unwrap_or(spans.call))
     }
 
@@ -223,24 +224,29 @@ impl<'a> Reading<'a> {
             match input {
                 InputRef::Name(name) => needs.push(DeclaredNeed { name: name.clone(), span }),
                 InputRef::Planned(name) => {
-                    let help = "jobs can need `:quire/push` and other jobs".to_owned();
-                    self.refuse(span, format!("`ci.{name}` is not in this version of quire"), Some(help));
+                    let name = format!("ci.{name}");
+                    let help = planned_input(&name).map(str::to_owned);
+                    self.refuse(span, format!("`{name}` is not in this version of quire"), help);
                 }
                 InputRef::Unreadable => {}
             }
         }
-        let mut options = JobOptions::default();
-        for (name, value) in &registration.options {
-            if let Err((message, help)) = read_option(name, value, &mut options) {
-                let span = self.span(Some(2), None);
-                self.refuse(span, message, help);
-            }
-        }
-        if let Err((message, help)) = check_together(&options) {
-            let span = self.span(Some(2), None);
-            self.refuse(span, message, help);
-        }
+        let options = self.options();
         let (id_span, span) = (self.span(Some(0), None), self.span(None, None));
         Some(Declared { id: registration.id.clone()?, id_span, span, needs, options })
+    }
+
+    fn options(&mut self) -> JobOptions {
+        let file = self.registration.file.as_deref().unwrap_or(self.entry);
+        let text = if file == self.entry { self.text } else { "" };
+        let places = self.spans.as_ref().and_then(|spans| spans.args.get(2));
+        let around = places.map(|places| places.span).or_else(|| self.span(None, None));
+        let places = places.cloned().or(around.map(Places::of));
+        let given = self.registration.options.clone();
+        let given = given.placed(places.as_ref(), &Source::fennel(file, text.to_owned()));
+        let mistakes = Mistakes::default();
+        let options = Fields::open(&given, &JOB, &mistakes).map(|fields| JobOptions::read(&fields));
+        self.wrong.extend(mistakes.into_sorted());
+        options.unwrap_or_default()
     }
 }

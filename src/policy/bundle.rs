@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::amount::{Cpus, parse_memory};
+use super::cpus::Cpus;
 use super::image::is_registry;
 use super::yaml::{Document, Yaml};
-use crate::model::{Diagnostic, capability, network_name, suggest};
+use crate::model::{Diagnostic, capability, network_name, parse_size, suggest};
 
 /// The longest bundle, in bytes.
 pub const MAX_BUNDLE: usize = 64 << 10;
@@ -185,23 +185,22 @@ fn ceilings(document: &mut Document<'_>, at: &Yaml) -> Ceilings {
             continue;
         }
         let Some(text) = document.text(value) else { continue };
-        let wrong = match key.key() {
-            "cpu" => Cpus::parse(text).map(|cpu| ceilings.cpu = Some(cpu)).err(),
-            "memory" => parse_memory(text).map(|memory| ceilings.memory = Some(memory)).err(),
+        match key.key() {
+            "cpu" => match Cpus::parse(text) {
+                Ok(cpu) => ceilings.cpu = Some(cpu),
+                Err(wrong) => document.refuse(value, wrong.to_string(), None),
+            },
+            "memory" => match parse_size(text) {
+                Ok(memory) => ceilings.memory = Some(memory),
+                Err(wrong) => document.refuse(value, wrong.to_string(), None),
+            },
             _ => {
                 ceilings.pids = text.parse().ok().filter(|pids| (1..=MAX_PIDS).contains(pids));
                 if ceilings.pids.is_none() {
-                    document.refuse(
-                        value,
-                        format!("a whole number from 1 to {MAX_PIDS} is expected here"),
-                        None,
-                    );
+                    let message = format!("a whole number from 1 to {MAX_PIDS} is expected here");
+                    document.refuse(value, message, None);
                 }
-                None
             }
-        };
-        if let Some(wrong) = wrong {
-            document.refuse(value, wrong.to_string(), None);
         }
     }
     ceilings
@@ -297,7 +296,7 @@ mod tests {
                 "policy.yaml:2:20: `requird` is no demand for signatures",
                 "policy.yaml:3:22: `docker` is not a registry",
                 "policy.yaml:5:8: `lots` is not a number of processors: write it as `500m`, `1.5` or `2`",
-                "policy.yaml:6:11: `2t` is not an amount of memory: write it as `512MiB`, `2g` or bytes",
+                "policy.yaml:6:11: `2t` is not a size: write it as \"512KiB\", \"64MiB\", \"2g\" or a number of bytes",
                 "policy.yaml:7:9: a whole number from 1 to 4194304 is expected here",
                 "policy.yaml:8:3: there is no key `disk` here",
                 "policy.yaml:10:12: a list `[…]` is expected here, and this is a text or number",

@@ -1,7 +1,7 @@
 //! Decides what a container may: one record for each point that is asked for, all denials at once. No I/O.
 
-use super::amount::{Cpus, format_memory};
 use super::bundle::Ceilings;
+use super::cpus::Cpus;
 use super::decision::{
     ALLOWED, BUNDLE_INVALID, CEILING_EXCEEDED, DENIED, Decision, OPENED, REGISTRY_NOT_ALLOWED,
     REQUEST_INVALID, Verdict,
@@ -10,7 +10,7 @@ use super::hint::{Hint, Wanted};
 use super::policy::{BundleState, Policy};
 use super::request::{ContainerRequest, NO_NETWORK};
 use crate::config::PolicySettings;
-use crate::model::{Profile, Quoted, capability, container_user, network_name};
+use crate::model::{Profile, Quoted, capability, container_user, format_size, network_name};
 
 /// The processes of a container that neither asks for a number nor has a ceiling.
 pub const DEFAULT_PIDS: u32 = 512;
@@ -218,7 +218,7 @@ impl Judge<'_> {
             Some(memory) => {
                 let is_over = ceilings.memory.is_some_and(|ceiling| memory > ceiling);
                 let asked = Ceilings { memory: Some(memory), ..Ceilings::default() };
-                self.amount(is_over, format!("{} of memory", format_memory(memory)), asked);
+                self.amount(is_over, format!("{} of memory", format_size(memory)), asked);
             }
             None => {}
         }

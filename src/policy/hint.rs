@@ -3,12 +3,11 @@
 
 use std::path::Path;
 
-use super::amount::format_memory;
 use super::bundle::{Ceilings, Demand};
 use super::policy::Policy;
 use super::profile::ProfileSource;
 use crate::config::PolicySettings;
-use crate::model::Profile;
+use crate::model::{Profile, format_size};
 
 /// What would allow a point that is denied.
 #[derive(Debug, Clone)]
@@ -117,7 +116,7 @@ fn registries_line(all: &[String], file: &str) -> String {
 /// The line of a bundle with these ceilings.
 fn ceilings_line(ceilings: &Ceilings, file: &str) -> String {
     let cpu = ceilings.cpu.map(|cpu| format!("cpu: \"{cpu}\""));
-    let memory = ceilings.memory.map(|memory| format!("memory: \"{}\"", format_memory(memory)));
+    let memory = ceilings.memory.map(|memory| format!("memory: \"{}\"", format_size(memory)));
     let pids = ceilings.pids.map(|pids| format!("pids: {pids}"));
     let all: Vec<String> = [cpu, memory, pids].into_iter().flatten().collect();
     format!("write `ceilings: {{{}}}` in {file}", all.join(", "))

@@ -3,8 +3,8 @@
 //! [`decide()`] and [`choose`] are pure: a request and a [`Policy`] in, one [`Decision`] for each point out. What is not decided here:
 //! steps on the host, which secrets a run has (`secret/`), and what an engine does with its arguments.
 
-mod amount;
 mod bundle;
+mod cpus;
 mod decide;
 mod decision;
 mod hint;
@@ -21,8 +21,8 @@ mod verify;
 mod yaml;
 
 pub use crate::model::{Profile, ProfileError};
-pub use amount::{AmountError, Cpus, MAX_CPUS, format_memory, parse_memory};
 pub use bundle::{Bundle, Ceilings, Demand, MAX_BUNDLE, Overrides};
+pub use cpus::{Cpus, CpusError, MAX_CPUS};
 pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, is_allowed, limits};
 pub use decision::{CODES, Decision, Verdict, invalid_image, told};
 pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};

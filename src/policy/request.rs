@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::amount::Cpus;
+use super::cpus::Cpus;
 use super::image::ImageRef;
 
 /// What a pipeline asks for when it starts a container. Nothing in it is granted yet.

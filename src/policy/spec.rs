@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::amount::Cpus;
 use super::bundle::{Bundle, Ceilings, Demand, Overrides};
+use super::cpus::Cpus;
 use super::policy::{BundleMistake, BundleState, Policy};
 use super::profile::ProfileSource;
 use crate::config::{PolicySettings, SignatureSettings};

@@ -1,6 +1,19 @@
 //! What people can write in the files that quire reads: primitives and options in one table, values with their places,
 //! and one reader of both. No I/O, no language: who reads Fennel, Lua, TOML or YAML makes [`Node`]s of it.
+//!
+//! A new option is an entry in [`pipeline`] or [`settings`], a new primitive one in [`PRIMITIVES`]: messages, suggestions, the
+//! reference in `CI-FENNEL.md` and `docs/config.md`, and the docset of editors are made of these entries.
 
+mod fields;
 mod node;
+mod option;
+pub mod pipeline;
+mod places;
+mod primitive;
+pub mod settings;
 
-pub use node::{Node, Source, Value};
+pub use fields::{Fields, Mistakes};
+pub use node::{Node, Number, Source, Value};
+pub use option::{Field, Kind, Options, Status};
+pub use places::Places;
+pub use primitive::{Call, PLANNED_INPUTS, PRIMITIVES, PlannedInput, Primitive, planned_input, primitive_of};

@@ -1,14 +1,19 @@
-//! A value in a Fennel data file with its place, and the accessors that a reader of such a file needs.
+//! A value with its place, and what a reader can ask of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::{Diagnostic, Span, suggest};
+use super::option::Kind;
+use crate::model::{Diagnostic, Span, parse_duration, parse_size};
+
+/// The longest duration: a hundred years.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where it is written.
-    pub span: Span,
+    /// Where it is written; none for a value that a program computed.
+    pub span: Option<Span>,
     /// What it is.
     pub value: Value,
     /// The file that it is in.
@@ -18,25 +23,39 @@ pub struct Node {
 /// A value without code.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// `{…}` in the order of writing; no key stands there twice.
+    /// Keys and values, in the order of writing; no key is there twice.
     Table(Vec<(Node, Node)>),
-    /// `[…]`.
+    /// Values in their order.
     List(Vec<Node>),
-    /// `"…"` or `:keyword`.
+    /// Text.
     String(String),
+    /// A string that is not UTF-8.
+    Bytes(Vec<u8>),
     /// A number.
-    Number(f64),
+    Number(Number),
     /// `true` or `false`.
     Bool(bool),
-    /// `nil`.
+    /// Nothing.
     Nil,
+    /// What is no data, in the words of a message: `a function`.
+    Other(String),
 }
 
-/// The file of a node: its name and its text.
+/// A number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Number {
+    /// Its value.
+    pub value: f64,
+    /// How its language writes it.
+    pub text: String,
+}
+
+/// The file of a node: its name, its text, and what its language puts before a key.
 #[derive(Debug, PartialEq)]
 pub struct Source {
     pub(crate) file: String,
     pub(crate) text: String,
+    pub(crate) key_mark: &'static str,
 }
 
 impl PartialEq for Node {
@@ -46,23 +65,43 @@ impl PartialEq for Node {
     }
 }
 
+impl From<f64> for Number {
+    fn from(value: f64) -> Number {
+        Number { value, text: value.to_string() }
+    }
+}
+
+impl Source {
+    /// A file in Fennel, where a key is `:key`.
+    pub(crate) fn fennel(file: &str, text: String) -> Arc<Source> {
+        Arc::new(Source { file: file.to_owned(), text, key_mark: ":" })
+    }
+}
+
 impl Value {
-    /// The kind of the value in the words of a message.
-    pub fn kind(&self) -> &'static str {
+    /// The kind of the value in the words of a message. A string is not shown: it may be a secret.
+    pub fn kind(&self) -> String {
         match self {
-            Value::Table(_) => "a table",
-            Value::List(_) => "a list",
-            Value::String(_) => "a string",
-            Value::Number(_) => "a number",
-            Value::Bool(_) => "a boolean",
-            Value::Nil => "nil",
+            Value::Table(_) => "a table".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::String(_) => "a string".to_owned(),
+            Value::Bytes(_) => "a string that is not UTF-8".to_owned(),
+            Value::Number(number) => format!("the number {}", number.text),
+            Value::Bool(value) => format!("`{value}`"),
+            Value::Nil => "nothing (nil)".to_owned(),
+            Value::Other(kind) => kind.clone(),
         }
     }
 }
 
 impl Node {
-    pub(crate) fn new(span: Span, value: Value, source: &Arc<Source>) -> Node {
+    pub(crate) fn new(span: Option<Span>, value: Value, source: &Arc<Source>) -> Node {
         Node { span, value, source: Arc::clone(source) }
+    }
+
+    /// What its language puts before a key.
+    pub(super) fn key_mark(&self) -> &'static str {
+        self.source.key_mark
     }
 
     /// The same value, whose errors show stars where these spans are.
@@ -83,42 +122,44 @@ impl Node {
             }));
         }
         let text = String::from_utf8_lossy(&text).into_owned();
-        let source = Arc::new(Source { file: self.source.file.clone(), text });
-        self.of(&source)
+        let Source { file, key_mark, .. } = &*self.source;
+        let source = Arc::new(Source { file: file.clone(), text, key_mark });
+        self.with_source(&source)
     }
 
-    fn of(self, source: &Arc<Source>) -> Node {
+    fn with_source(self, source: &Arc<Source>) -> Node {
         let value = match self.value {
             Value::Table(pairs) => Value::Table(
-                pairs.into_iter().map(|(key, value)| (key.of(source), value.of(source))).collect(),
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.with_source(source), value.with_source(source)))
+                    .collect(),
             ),
-            Value::List(items) => Value::List(items.into_iter().map(|item| item.of(source)).collect()),
-            value @ (Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Nil) => value,
+            Value::List(items) => {
+                Value::List(items.into_iter().map(|item| item.with_source(source)).collect())
+            }
+            value @ (Value::String(_)
+            | Value::Bytes(_)
+            | Value::Number(_)
+            | Value::Bool(_)
+            | Value::Nil
+            | Value::Other(_)) => value,
         };
         Node { span: self.span, value, source: Arc::clone(source) }
     }
 
     /// An error at the place of this value.
     pub fn error(&self, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(self.source.file.clone(), message).at(self.span, &self.source.text)
+        let problem = Diagnostic::error(self.source.file.clone(), message);
+        match self.span {
+            Some(span) => problem.at(span, &self.source.text),
+            None => problem,
+        }
     }
 
     /// The error that something else is expected here.
-    pub fn expected(&self, what: &str) -> Diagnostic {
-        self.error(format!("{what} is expected here, and this is {}", self.value.kind()))
-    }
-
-    /// The error that a table has no such key, with the nearest that it may have.
-    pub fn unknown_key(&self, known: &[&str]) -> Diagnostic {
-        let Value::String(key) = &self.value else {
-            return self.error(format!("a key is a string, and this is {}", self.value.kind()));
-        };
-        let problem = self.error(format!("there is no key `:{key}` here"));
-        match suggest(key, known.iter().copied()) {
-            Some(near) => problem.help(format!("did you mean `:{near}`?")),
-            None if known.is_empty() => problem.help("this table has no keys"),
-            None => problem.help(format!("keys are :{}", known.join(" :"))),
-        }
+    pub fn expected(&self, what: impl std::fmt::Display) -> Diagnostic {
+        self.error(format!("expected {what}, got {}", self.value.kind()))
     }
 
     /// The pairs of a table, in the order of writing. `[]` counts as a table without pairs, as in Lua.
@@ -126,13 +167,11 @@ impl Node {
     /// # Errors
     /// Says what is there instead.
     pub fn as_table(&self) -> Result<&[(Node, Node)], Diagnostic> {
-        match &self.value {
-            Value::Table(pairs) => Ok(pairs),
-            Value::List(items) if items.is_empty() => Ok(&[]),
-            Value::List(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
-                Err(self.expected("a table `{…}`"))
-            }
-        }
+        let is_empty = matches!(&self.value, Value::List(items) if items.is_empty());
+        let Value::Table(pairs) = &self.value else {
+            return if is_empty { Ok(&[]) } else { Err(self.expected("a table")) };
+        };
+        Ok(pairs)
     }
 
     /// The elements of a list. `{}` counts as an empty list, as in Lua.
@@ -140,13 +179,11 @@ impl Node {
     /// # Errors
     /// Says what is there instead.
     pub fn as_list(&self) -> Result<&[Node], Diagnostic> {
-        match &self.value {
-            Value::List(items) => Ok(items),
-            Value::Table(pairs) if pairs.is_empty() => Ok(&[]),
-            Value::Table(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
-                Err(self.expected("a list `[…]`"))
-            }
-        }
+        let is_empty = matches!(&self.value, Value::Table(pairs) if pairs.is_empty());
+        let Value::List(items) = &self.value else {
+            return if is_empty { Ok(&[]) } else { Err(self.expected("a list")) };
+        };
+        Ok(items)
     }
 
     /// The text of a string or keyword.
@@ -154,12 +191,39 @@ impl Node {
     /// # Errors
     /// Says what is there instead.
     pub fn as_str(&self) -> Result<&str, Diagnostic> {
-        match &self.value {
-            Value::String(text) => Ok(text),
-            Value::Table(_) | Value::List(_) | Value::Number(_) | Value::Bool(_) | Value::Nil => {
-                Err(self.expected("a string"))
-            }
+        let Value::String(text) = &self.value else { return Err(self.expected("a string")) };
+        Ok(text)
+    }
+
+    /// The text of a string or a number.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_text(&self) -> Result<String, Diagnostic> {
+        if let Value::Number(number) = &self.value {
+            return Ok(number.value.to_string());
         }
+        self.as_str().map(str::to_owned).map_err(|_| self.expected("a string or a number"))
+    }
+
+    /// The bytes of a string.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_bytes(&self) -> Result<&[u8], Diagnostic> {
+        let Value::Bytes(bytes) = &self.value else { return self.as_str().map(str::as_bytes) };
+        Ok(bytes)
+    }
+
+    /// The bytes of a string, or of a number as its language writes it: an argument of a program.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_argument(&self) -> Result<Vec<u8>, Diagnostic> {
+        if let Value::Number(number) = &self.value {
+            return Ok(number.text.clone().into_bytes());
+        }
+        self.as_bytes().map(<[u8]>::to_vec).map_err(|_| self.expected("a string or a number"))
     }
 
     /// `true` or `false`.
@@ -167,58 +231,77 @@ impl Node {
     /// # Errors
     /// Says what is there instead.
     pub fn as_bool(&self) -> Result<bool, Diagnostic> {
-        match self.value {
-            Value::Bool(value) => Ok(value),
-            Value::Table(_) | Value::List(_) | Value::String(_) | Value::Number(_) | Value::Nil => {
-                Err(self.expected("`true` or `false`"))
-            }
-        }
-    }
-
-    /// A finite number.
-    ///
-    /// # Errors
-    /// Says what is there instead.
-    pub fn as_number(&self) -> Result<f64, Diagnostic> {
-        match self.value {
-            Value::Number(value) if value.is_finite() => Ok(value),
-            Value::Number(value) => {
-                Err(self.error(format!("a finite number is expected here, and this is {value}")))
-            }
-            Value::Table(_) | Value::List(_) | Value::String(_) | Value::Bool(_) | Value::Nil => {
-                Err(self.expected("a number"))
-            }
-        }
+        let Value::Bool(value) = self.value else { return Err(self.expected("`true` or `false`")) };
+        Ok(value)
     }
 
     /// A whole number from `least` to `most`.
     ///
     /// # Errors
-    /// Says what is there instead, or which numbers are meant.
+    /// Says what is there instead, and which numbers are meant.
     pub fn as_integer(&self, least: u32, most: u32) -> Result<u32, Diagnostic> {
-        let value = self.as_number()?;
-        if value.fract() == 0.0 && value >= f64::from(least) && value <= f64::from(most) {
-            // The range fits, so the digits do as well.
-            return format!("{value:.0}").parse().map_err(|_| self.expected("a whole number"));
+        let wrong = || self.expected(Kind::Count { least, most }.what());
+        let Value::Number(Number { value, .. }) = self.value else { return Err(wrong()) };
+        if value.fract() != 0.0 || value < f64::from(least) || value > f64::from(most) {
+            return Err(wrong());
         }
-        Err(self
-            .error(format!("a whole number from {least} to {most} is expected here, and this is {value}")))
+        // The range fits, so the digits do as well.
+        format!("{value:.0}").parse().map_err(|_| wrong())
+    }
+
+    /// A duration such as `"5m"`, or a number of seconds; more than nothing.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_duration(&self) -> Result<Duration, Diagnostic> {
+        let duration = if let Value::Number(number) = &self.value {
+            Duration::try_from_secs_f64(number.value).ok()
+        } else {
+            let text = self.as_str().map_err(|_| self.expected(Kind::Duration.what()))?;
+            Some(parse_duration(text).map_err(|wrong| self.error(wrong.to_string()))?)
+        };
+        let fits = |duration: &Duration| !duration.is_zero() && *duration <= MAX_DURATION;
+        duration
+            .filter(fits)
+            .ok_or_else(|| self.error("a duration must be more than 0 and at most 100 years"))
+    }
+
+    /// A size such as `"64MiB"`, or a number of bytes; at least so many.
+    ///
+    /// # Errors
+    /// Says what is there instead.
+    pub fn as_size(&self, least: u64) -> Result<u64, Diagnostic> {
+        let text = self.as_text().map_err(|_| self.expected(Kind::Size { least }.what()))?;
+        let size = parse_size(&text).map_err(|wrong| self.error(wrong.to_string()))?;
+        if size < least {
+            return Err(self.error(format!("{size} bytes are less than the minimum of {least}")));
+        }
+        Ok(size)
+    }
+
+    /// What a text means.
+    ///
+    /// # Errors
+    /// Says what is there instead, or what is wrong with the text.
+    pub fn parse<T, E: std::fmt::Display>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Diagnostic> {
+        parse(self.as_str()?).map_err(|wrong| self.error(wrong.to_string()))
     }
 
     /// The value under a key of a table.
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Table(pairs) = &self.value else { return None };
-        pairs
-            .iter()
-            .find(|(name, _)| matches!(&name.value, Value::String(text) if text == key))
-            .map(|(_, value)| value)
+        pairs.iter().find(|(name, _)| name.is_text(key)).map(|(_, value)| value)
     }
 
-    /// The errors for all keys of a table that are not among the known ones.
-    pub fn unknown_keys(&self, known: &[&str]) -> Vec<Diagnostic> {
-        let Value::Table(pairs) = &self.value else { return Vec::new() };
-        let is_known =
-            |key: &Node| matches!(&key.value, Value::String(text) if known.contains(&text.as_str()));
-        pairs.iter().filter(|(key, _)| !is_known(key)).map(|(key, _)| key.unknown_key(known)).collect()
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        matches!(&self.value, Value::String(own) if own == text)
+    }
+
+    /// The line that it is on; 0 when that is not known.
+    pub fn line(&self) -> u32 {
+        self.span.map(|span| span.line).unwrap_or_default()
     }
 }

@@ -17,6 +17,7 @@ use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
 use super::pulse::VmPulse;
 use super::script_error::Place;
 use super::sources::{Kind, Sources, Unit};
+use crate::schema::PRIMITIVES;
 
 /// How to compile.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,8 +26,6 @@ pub struct CompileOptions<'a> {
     pub globals: &'a [&'a str],
     /// Modules that the run VM provides itself; requiring others that are not in the sources is a mistake.
     pub host_modules: &'a [&'a str],
-    /// Names that a later version will have; using one is not just an unknown identifier.
-    pub planned: &'a [&'a str],
     /// What macros may use.
     pub limits: CompileLimits,
     /// Where another thread can see how long it takes, and where it is.
@@ -67,7 +66,6 @@ pub fn compile(sources: &Sources, options: &CompileOptions<'_>) -> Result<Bundle
         files: &files,
         entry: &sources.entry.path,
         words: words.iter().map(String::as_str).chain(options.globals.iter().copied()).collect(),
-        planned: options.planned,
         modules: known,
     };
     broken.extend(compiled.mistakes.iter().map(|mistake| context.diagnostic(mistake, Severity::Error)));
@@ -109,7 +107,12 @@ fn compile_units(
             }
             Ok(())
         })?;
-        vm.driver.get::<mlua::Function>("compiler")?.call((options.globals.to_vec(), modules, at))
+        let marked = lua.create_table()?;
+        for primitive in PRIMITIVES.iter().filter(|primitive| primitive.call.is_marked()) {
+            marked.raw_set(primitive.name, true)?;
+        }
+        let compiler = vm.driver.get::<mlua::Function>("compiler")?;
+        compiler.call((options.globals.to_vec(), modules, at, marked))
     })?;
     let (mut entry, mut modules) = (None, Vec::new());
     for unit in units {

@@ -8,6 +8,7 @@ use crate::model::{Diagnostic, Severity, Span, suggest};
 
 use super::script_error::help_for_absent;
 use super::unclosed::unclosed;
+use crate::schema::primitive_of;
 
 /// The most diagnostics that one compilation gives.
 pub const MAX_DIAGNOSTICS: usize = 50;
@@ -69,8 +70,6 @@ pub(super) struct Context<'a> {
     pub(super) entry: &'a str,
     /// Global names, special forms and macros, for "did you mean".
     pub(super) words: Vec<&'a str>,
-    /// Names that a later version of quire will have.
-    pub(super) planned: &'a [&'a str],
     /// Modules that can be required.
     pub(super) modules: Vec<&'a str>,
 }
@@ -103,8 +102,8 @@ impl Context<'_> {
     /// The message and the hint of a mistake.
     fn words_of(&self, mistake: &Mistake) -> (String, Option<String>) {
         if let Some(name) = &mistake.unknown {
-            if self.planned.contains(&name.as_str()) {
-                return (format!("`{name}` is not in this version of quire"), None);
+            if let Some(instead) = primitive_of(name).and_then(|primitive| primitive.call.workaround()) {
+                return (format!("`{name}` is not in this version of quire"), Some(instead.to_owned()));
             }
             let locals = mistake.locals.iter().map(String::as_str);
             let near = suggest(name, locals.chain(self.words.iter().copied()));

@@ -50,7 +50,7 @@ fn a_job_carries_the_places_of_its_arguments() {
     let spans = spans_of(call);
     assert_eq!(spans.call, Span { line: 2, column: 1, end_line: 4, end_column: 21 });
     assert_eq!(covered(&text, spans.args[0].span), ":é");
-    let items: Vec<_> = spans.args[1].items.iter().map(|span| covered(&text, *span)).collect();
+    let items: Vec<_> = spans.args[1].items.iter().map(|span| covered(&text, span.span)).collect();
     assert_eq!(items, [":quire/push", "\"tset\"", "(.. :a :b)"]);
     assert_eq!(covered(&text, spans.args[2].span), "{:image \"x\"}");
     assert_eq!(covered(&text, spans.args[3].span), "(fn [] (sh \"é\"))");
@@ -71,7 +71,7 @@ fn places_are_exact_in_loops_and_for_every_way_to_call() {
         let (_lua, calls) = jobs(&text);
         let spans = spans_of(&calls[0]);
         assert_eq!(covered(&text, spans.args[0].span), first, "{body}");
-        assert_eq!(covered(&text, spans.args[1].items[0]), ":x", "{body}");
+        assert_eq!(covered(&text, spans.args[1].items[0].span), ":x", "{body}");
         assert!(!calls.is_empty());
     }
 }

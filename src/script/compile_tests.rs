@@ -22,12 +22,7 @@ pub(super) fn sources(entry: impl AsRef<[u8]>, lib: &[(&str, &str)]) -> Sources 
 }
 
 pub(super) fn options() -> CompileOptions<'static> {
-    CompileOptions {
-        globals: &GLOBALS,
-        host_modules: &["quire.ci"],
-        planned: &["container", "par"],
-        ..CompileOptions::default()
-    }
+    CompileOptions { globals: &GLOBALS, host_modules: &["quire.ci"], ..CompileOptions::default() }
 }
 
 pub(super) fn bundle(entry: &str, lib: &[(&str, &str)]) -> Bundle {
@@ -109,7 +104,7 @@ fn empty_files_marks_and_line_ends_are_fine() {
 #[test]
 fn all_mistakes_of_all_files_are_found_at_once() {
     let lib = [("a.fnl", "(fn go [x]\n  (prnt x))\n{: go}"), ("b.fnl", "{:a 1 :b}"), ("c.lua", "return (")];
-    let text = "(local a (require :aa))\n(let [x])\n(print (foo bar) (bra))\n(fn [] (if))\n(container :x)\n";
+    let text = "(local a (require :aa))\n(let [x])\n(print (foo bar) (bra))\n(fn [] (if))\n(par :x)\n";
     assert_eq!(
         found_in(&sources(text, &lib)),
         [
@@ -119,7 +114,7 @@ fn all_mistakes_of_all_files_are_found_at_once() {
             "ci.fnl:3:13-16: unknown identifier: bar",
             "ci.fnl:3:19-22: unknown identifier: bra",
             "ci.fnl:4:8-12: expected condition and body",
-            "ci.fnl:5:2-11: `container` is not in this version of quire",
+            "ci.fnl:5:2-5: `par` is not in this version of quire",
             "lib/a.fnl:2:4-8: unknown identifier: prnt",
             "lib/b.fnl:1:9-10: expected even number of values in table literal",
             "lib/c.lua:1:1-9: unexpected symbol near <eof>",

@@ -1,8 +1,9 @@
 //! What a container may be asked to be: the options of `(container …)`, of a job with `:image`, and of a service.
 
 use super::host::Command;
-use super::option_value::OptionValue;
-use crate::model::{Quoted, suggest};
+use crate::model::{Diagnostic, Quoted};
+use crate::schema::pipeline::SERVICE;
+use crate::schema::{Fields, Node, Status, Value};
 
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,230 +63,123 @@ pub struct Service {
     pub options: ContainerOptions,
 }
 
-/// The names of the options that make a container what it is.
-pub const CONTAINER_OPTIONS: [&str; 10] =
-    ["secrets", "user", "network", "memory", "cpus", "pids", "mounts", "pull", "services", "caps"];
-
-/// Options that say more about a container than a name may: they are requests that policy refuses or grants.
-const REQUESTS: [&str; 9] =
-    ["rootfs-writable", "privileged", "devices", "pid", "ipc", "uts", "userns", "security-opt", "extra-args"];
-
-/// The options of a service beside those of a container.
-const SERVICE_OPTIONS: [&str; 4] = ["image", "cmd", "health", "env"];
-
 /// The most services of a job.
 const MAX_SERVICES: usize = 16;
 
 impl ContainerOptions {
-    /// Whether an option of this name is read by [`ContainerOptions::set`].
-    pub fn knows(name: &str) -> bool {
-        CONTAINER_OPTIONS.contains(&name) || REQUESTS.contains(&name)
-    }
-
-    /// Takes one option that is known.
-    ///
-    /// # Errors
-    /// Says what the option wants.
-    pub fn set(&mut self, name: &str, value: &OptionValue) -> Result<(), String> {
-        match name {
-            "secrets" => self.secrets = texts(name, value)?,
-            "user" => self.user = Some(number_or_text(name, value)?),
-            "network" => self.network = Some(word(name, value)?),
-            "memory" => self.memory = Some(number_or_text(name, value)?),
-            "cpus" => self.cpus = Some(number_or_text(name, value)?),
-            "pids" => self.pids = Some(count(name, value)?),
-            "mounts" => self.mounts = texts(name, value)?,
-            "pull" => self.pull = pull(value)?,
-            "caps" => self.caps = texts(name, value)?,
-            "services" => self.services = services(value)?,
-            "rootfs-writable" => self.rootfs_writable = flag(name, value)?,
-            other => self.request(other, value),
-        }
-        Ok(())
-    }
-
-    /// Keeps what would open the host, in the words in which it was asked for.
-    fn request(&mut self, name: &str, value: &OptionValue) {
-        match value {
-            OptionValue::Flag(false) => {}
-            OptionValue::Flag(true) => self.privileged.push(name.to_owned()),
-            OptionValue::Text(text) => self.privileged.push(format!("{name}={text}")),
-            OptionValue::List(items) => items.iter().for_each(|item| self.request(name, item)),
-            OptionValue::Number(_)
-            | OptionValue::Table(_)
-            | OptionValue::Planned(_)
-            | OptionValue::Other(_) => self.privileged.push(name.to_owned()),
+    /// Reads the options of a container among those of a job, a step or a service.
+    pub fn read(fields: &Fields<'_>) -> ContainerOptions {
+        let is_service = std::ptr::eq(fields.options(), &raw const SERVICE);
+        ContainerOptions {
+            secrets: fields.texts("secrets"),
+            user: fields.text_or_number("user"),
+            network: fields.text("network"),
+            memory: fields.text_or_number("memory"),
+            cpus: fields.text_or_number("cpus"),
+            pids: fields.count("pids"),
+            mounts: fields.texts("mounts"),
+            pull: match fields.word("pull") {
+                Some("always") => Pull::Always,
+                Some("never") => Pull::Never,
+                Some(_) | None => Pull::Missing,
+            },
+            caps: fields.texts("caps"),
+            rootfs_writable: fields.flag("rootfs-writable").unwrap_or_default(),
+            privileged: requests(fields),
+            services: if is_service { Vec::new() } else { services(fields) },
         }
     }
 }
 
-/// The mistake of an option that neither the caller nor a container knows.
-pub(super) fn unknown(name: &str, of: &str, also: &[&str]) -> String {
-    let known = also.iter().copied().chain(CONTAINER_OPTIONS);
-    match suggest(name, known.clone()) {
-        Some(near) => format!("unknown option `{name}` of {of}; did you mean `{near}`?"),
-        None => {
-            format!("unknown option `{name}` of {of}; it has `{}`", known.collect::<Vec<_>>().join("` `"))
+/// What would open the host, in the words in which it was asked for.
+fn requests(fields: &Fields<'_>) -> Vec<String> {
+    let mut asked = Vec::new();
+    for (key, value) in fields.pairs() {
+        let Ok(name) = key.as_str() else { continue };
+        if fields.options().find(name).is_some_and(|field| field.status == Status::Privileged) {
+            request(name, value, &mut asked);
         }
     }
+    asked
 }
 
-fn wants(name: &str, what: &str, got: &OptionValue) -> String {
-    format!("`:{name}` wants {what}, got {}", got.kind())
-}
-
-fn texts(name: &str, value: &OptionValue) -> Result<Vec<String>, String> {
-    let OptionValue::List(items) = value else { return Err(wants(name, "a list of strings", value)) };
-    items.iter().map(|item| word(name, item)).collect()
-}
-
-fn word(name: &str, value: &OptionValue) -> Result<String, String> {
-    match value {
-        OptionValue::Text(text) if text.contains('\0') => Err(format!("`:{name}` must not have a NUL byte")),
-        OptionValue::Text(text) if text.is_empty() => Err(format!("`:{name}` must not be empty")),
-        OptionValue::Text(text) => Ok(text.clone()),
-        OptionValue::Number(_)
-        | OptionValue::Flag(_)
-        | OptionValue::List(_)
-        | OptionValue::Table(_)
-        | OptionValue::Planned(_)
-        | OptionValue::Other(_) => Err(wants(name, "a string", value)),
+fn request(name: &str, value: &Node, asked: &mut Vec<String>) {
+    match &value.value {
+        Value::Bool(false) => {}
+        Value::String(text) => asked.push(format!("{name}={text}")),
+        Value::List(items) => items.iter().for_each(|item| request(name, item, asked)),
+        Value::Bool(true)
+        | Value::Number(_)
+        | Value::Table(_)
+        | Value::Bytes(_)
+        | Value::Nil
+        | Value::Other(_) => asked.push(name.to_owned()),
     }
 }
 
-fn number_or_text(name: &str, value: &OptionValue) -> Result<String, String> {
-    match value {
-        OptionValue::Number(number) => Ok(number.to_string()),
-        OptionValue::Text(_)
-        | OptionValue::Flag(_)
-        | OptionValue::List(_)
-        | OptionValue::Table(_)
-        | OptionValue::Planned(_)
-        | OptionValue::Other(_) => word(name, value),
-    }
-}
-
-fn flag(name: &str, value: &OptionValue) -> Result<bool, String> {
-    match value {
-        OptionValue::Flag(flag) => Ok(*flag),
-        OptionValue::Text(_)
-        | OptionValue::Number(_)
-        | OptionValue::List(_)
-        | OptionValue::Table(_)
-        | OptionValue::Planned(_)
-        | OptionValue::Other(_) => Err(wants(name, "true or false", value)),
-    }
-}
-
-fn count(name: &str, value: &OptionValue) -> Result<u32, String> {
-    let wrong = || wants(name, "a whole number from 1 on", value);
-    let OptionValue::Number(number) = value else { return Err(wrong()) };
-    if number.fract() != 0.0 || *number < 1.0 || *number > f64::from(i32::MAX) {
-        return Err(wrong());
-    }
-    number.to_string().parse().map_err(|_| wrong())
-}
-
-fn pull(value: &OptionValue) -> Result<Pull, String> {
-    match word("pull", value)?.as_str() {
-        "missing" => Ok(Pull::Missing),
-        "always" => Ok(Pull::Always),
-        "never" => Ok(Pull::Never),
-        _ => Err(wants("pull", "`:missing`, `:always` or `:never`", value)),
-    }
-}
-
-fn services(value: &OptionValue) -> Result<Vec<Service>, String> {
-    let OptionValue::Table(named) = value else {
-        return Err(wants("services", "a table such as {:db {:image \"postgres:17\"}}", value));
-    };
+fn services(fields: &Fields<'_>) -> Vec<Service> {
+    let named = fields.entries("services");
     if named.len() > MAX_SERVICES {
-        return Err(format!("a job has at most {MAX_SERVICES} services"));
+        let message = format!("there are {} services, and a job has at most {MAX_SERVICES}", named.len());
+        fields.refuse_option("services", message, "start some of them in a script of one service");
     }
-    named.iter().map(|(name, value)| service(name, value)).collect()
+    named.iter().filter_map(|(name, value)| service(fields, name, value)).collect()
 }
 
-fn service(name: &str, value: &OptionValue) -> Result<Service, String> {
+fn service(fields: &Fields<'_>, key: &Node, value: &Node) -> Option<Service> {
+    let name = fields.value("services", host_name(key))?;
     let of = format!("the service `{name}`");
+    if let Value::String(image) = &value.value {
+        let options = ContainerOptions::default();
+        let image = image.clone();
+        return Some(Service { name, image, command: None, health: None, env: Vec::new(), options });
+    }
+    let service = fields.inner(value, of.clone(), &SERVICE)?;
+    if service.get("image").is_none() {
+        service.refuse(format!("{of} has no `:image`"), SERVICE.example);
+    }
+    let options = ContainerOptions::read(&service);
+    Some(Service {
+        name,
+        image: service.text("image")?,
+        command: service.read("cmd", Command::read),
+        health: service.read("health", Command::read),
+        env: service.variables("env"),
+        options,
+    })
+}
+
+fn host_name(key: &Node) -> Result<String, Diagnostic> {
+    let name = key.as_str()?;
     let is_host_name = !name.is_empty()
         && name.len() <= 63
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !name.starts_with('-')
         && !name.ends_with('-');
-    if !is_host_name {
-        return Err(format!("{of}: its name is a host name: small letters, digits and `-`"));
+    let wrong = || key.error(format!("{} is not a host name, which a service needs", Quoted::new(name)));
+    if is_host_name {
+        Ok(name.to_owned())
+    } else {
+        Err(wrong().help("use 1 to 63 lower-case letters, digits and `-`"))
     }
-    let (mut image, mut command, mut health, mut env) = (None, None, None, Vec::new());
-    let mut options = ContainerOptions::default();
-    match value {
-        OptionValue::Text(text) => image = Some(text.clone()),
-        OptionValue::Table(named) => {
-            for (key, value) in named {
-                let read = match key.as_str() {
-                    "image" => word("image", value).map(|text| image = Some(text)),
-                    "cmd" => self::command("cmd", value).map(|found| command = Some(found)),
-                    "health" => self::command("health", value).map(|found| health = Some(found)),
-                    "env" => variables(value).map(|found| env = found),
-                    "services" => Err("a service has no services of its own".to_owned()),
-                    known if ContainerOptions::knows(known) => options.set(known, value),
-                    other => Err(unknown(other, &of, &SERVICE_OPTIONS)),
-                };
-                read.map_err(|problem| format!("{of}: {problem}"))?;
-            }
-        }
-        OptionValue::Number(_)
-        | OptionValue::Flag(_)
-        | OptionValue::List(_)
-        | OptionValue::Planned(_)
-        | OptionValue::Other(_) => {
-            return Err(format!("{of} is an image or a table with :image, got {}", value.kind()));
-        }
-    }
-    let image = image.ok_or_else(|| format!("{of} has no `:image`"))?;
-    Ok(Service { name: name.to_owned(), image, command, health, env, options })
-}
-
-fn command(name: &str, value: &OptionValue) -> Result<Command, String> {
-    match value {
-        OptionValue::Text(text) => Ok(Command::Shell(text.clone().into_bytes())),
-        OptionValue::List(items) if !items.is_empty() => {
-            Ok(Command::Argv(texts(name, value)?.into_iter().map(String::into_bytes).collect()))
-        }
-        OptionValue::Number(_)
-        | OptionValue::Flag(_)
-        | OptionValue::List(_)
-        | OptionValue::Table(_)
-        | OptionValue::Planned(_)
-        | OptionValue::Other(_) => Err(wants(name, "a string or a list of arguments", value)),
-    }
-}
-
-fn variables(value: &OptionValue) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let OptionValue::Table(named) = value else { return Err(wants("env", "a table of strings", value)) };
-    let mut variables = Vec::new();
-    for (name, value) in named {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(format!("`:env`: {} cannot be the name of a variable", Quoted::new(name)));
-        }
-        variables.push((name.clone(), number_or_text("env", value)?.into_bytes()));
-    }
-    Ok(variables)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Mistakes;
+    use crate::schema::pipeline::CONTAINER;
+    use crate::script::lua_node;
 
     fn read(code: &str) -> Result<ContainerOptions, String> {
-        let lua = mlua::Lua::new();
-        let value: mlua::Value = lua.load(code).eval().unwrap();
-        let OptionValue::Table(named) = OptionValue::read(&value) else { panic!("no table: {code}") };
-        let mut options = ContainerOptions::default();
-        for (name, value) in &named {
-            assert!(ContainerOptions::knows(name), "{name}");
-            options.set(name, value)?;
+        let node = lua_node::read(&mlua::Lua::new().load(code).eval().unwrap());
+        let mistakes = Mistakes::default();
+        let options =
+            Fields::open(&node, &CONTAINER, &mistakes).map(|fields| ContainerOptions::read(&fields));
+        match mistakes.into_text() {
+            None => Ok(options.unwrap()),
+            Some(wrong) => Err(wrong),
         }
-        Ok(options)
     }
 
     #[test]
@@ -322,16 +216,26 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (code, problem) in [
-            ("return {memory = true}", "`:memory` wants a string, got the boolean true"),
-            ("return {pids = 1.5}", "`:pids` wants a whole number from 1 on, got the number 1.5"),
-            ("return {pull = 'sometimes'}", "`:pull` wants `:missing`, `:always` or `:never`"),
-            ("return {secrets = 'token'}", "`:secrets` wants a list of strings, got the string \"token\""),
-            ("return {mounts = {''}}", "`:mounts` must not be empty"),
-            ("return {services = {['my_db'] = 'x'}}", "its name is a host name"),
+            ("return {memory = true}", "`:memory` of `container`: expected a string or a number, got `true`"),
+            (
+                "return {pids = 1.5}",
+                "`:pids` of `container`: expected a whole number from 1 to 4194304, got the number 1.5",
+            ),
+            ("return {pull = 'alwyas'}", "got `alwyas`; did you mean `:always`?"),
+            ("return {secrets = 'token'}", "`:secrets` of `container`: expected a list, got a string"),
+            ("return {mounts = {''}}", "`:mounts` of `container`: the string must not be empty"),
+            ("return {services = {['my_db'] = 'x'}}", "`my_db` is not a host name, which a service needs"),
             ("return {services = {db = {cmd = 'x'}}}", "the service `db` has no `:image`"),
-            ("return {services = {db = {image = 'x', imge = 'y'}}}", "did you mean `image`?"),
+            (
+                "return {services = {db = {image = 'x', imge = 'y'}}}",
+                "unknown option `:imge` of the service `db`; did you mean `:image`?",
+            ),
             ("return {services = {db = {image = 'x', services = {}}}}", "no services of its own"),
-            ("return {network = 7}", "`:network` wants a string, got the number 7"),
+            (
+                "return {services = {db = {image = 'x', env = {A = {}}}}}",
+                "`:env` of the service `db`: `A`: expected a string or a number, got a table",
+            ),
+            ("return {network = 7}", "`:network` of `container`: expected a string, got the number 7"),
         ] {
             let found = read(code).unwrap_err();
             assert!(found.contains(problem), "{code}: {found}");

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::container_options::ContainerOptions;
+use crate::model::Diagnostic;
+use crate::schema::Node;
 
 /// What a host's slow work gives back. It is dropped when its job is stopped, and must then end its work.
 pub type HostFuture<T> = Pin<Box<dyn Future<Output = Result<T, HostError>> + Send + 'static>>;
@@ -56,6 +58,29 @@ pub enum Command {
     Shell(Vec<u8>),
     /// A program and its arguments: at least one, none with NUL bytes.
     Argv(Vec<Vec<u8>>),
+}
+
+impl Command {
+    /// Reads a text for a shell, or a list of arguments.
+    pub(super) fn read(node: &Node) -> Result<Command, Diagnostic> {
+        let without_nul = |bytes: Vec<u8>| match bytes.contains(&0) {
+            true => Err(node.error("a command must not have a NUL byte")),
+            false => Ok(bytes),
+        };
+        if let Ok(text) = node.as_bytes() {
+            return match text.trim_ascii() {
+                [] => Err(node.error("the command is empty")),
+                _ => without_nul(text.to_vec()).map(Command::Shell),
+            };
+        }
+        let items = node.as_list().map_err(|_| node.expected("a string or a list of arguments"))?;
+        let argv =
+            items.iter().map(|item| without_nul(item.as_argument()?)).collect::<Result<Vec<_>, _>>()?;
+        match argv.first().is_none_or(Vec::is_empty) {
+            true => Err(node.error("the list of arguments has no program")),
+            false => Ok(Command::Argv(argv)),
+        }
+    }
 }
 
 /// One checked call of `sh`.

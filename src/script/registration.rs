@@ -4,9 +4,10 @@
 //! report all mistakes of a file at once. Whether names exist, options are known and the graph is sound is that
 //! check's business.
 
-use mlua::{Function, LuaString, Table, Value};
+use mlua::{Function, Value};
 
-use super::option_value::{OptionValue, planned, shown_string};
+use super::lua_node::{self, kind, planned, text};
+use crate::schema::Node;
 
 /// The most jobs of one pipeline.
 pub const MAX_JOBS: usize = 10_000;
@@ -20,8 +21,8 @@ pub struct Registration {
     pub id: Option<String>,
     /// The items of the second argument; an item that cannot be read has a problem instead.
     pub inputs: Vec<InputRef>,
-    /// The options, sorted by name, known or not.
-    pub options: Vec<(String, OptionValue)>,
+    /// The options, known or not; a table without pairs when there are none.
+    pub options: Node,
     /// Whether there is a function to run.
     pub has_run: bool,
     /// What the compiler said about the places of the arguments: its text, from `\1@` on.
@@ -175,69 +176,32 @@ impl Reading {
         InputRef::Unreadable
     }
 
-    fn options_and_run(
-        &mut self,
-        third: Value,
-        fourth: Value,
-        count: usize,
-    ) -> (Vec<(String, OptionValue)>, Option<Function>) {
+    fn options_and_run(&mut self, third: Value, fourth: Value, count: usize) -> (Node, Option<Function>) {
+        let none = || lua_node::read_options(&Value::Nil);
         match (third, fourth) {
-            (Value::Function(run), Value::Nil) => (Vec::new(), Some(run)),
-            (Value::Table(table), Value::Function(run)) => (self.options(&table), Some(run)),
-            (Value::Nil, Value::Function(run)) => (Vec::new(), Some(run)),
-            (Value::Function(run), Value::Table(table)) => {
+            (Value::Function(run), Value::Nil) => (none(), Some(run)),
+            (table @ Value::Table(_), Value::Function(run)) => (lua_node::read(&table), Some(run)),
+            (Value::Nil, Value::Function(run)) => (none(), Some(run)),
+            (Value::Function(run), table @ Value::Table(_)) => {
                 self.whole("a job's options come before its function".to_owned());
-                (self.options(&table), Some(run))
+                (lua_node::read(&table), Some(run))
             }
-            (Value::Table(table), other) => {
+            (table @ Value::Table(_), other) => {
                 let place = if count > 3 { Some(3) } else { None };
                 let what = format!("a job needs a function to run, got {}", kind(&other));
                 self.problems.push(Problem { what, argument: place, item: None });
-                (self.options(&table), None)
+                (lua_node::read(&table), None)
             }
             (Value::Nil, Value::Nil) => {
                 self.whole("a job needs a function to run".to_owned());
-                (Vec::new(), None)
+                (none(), None)
             }
             (third, fourth) => {
                 let what =
                     format!("a job's third argument is its options or its function, got {}", kind(&third));
                 self.argument(2, what);
-                (Vec::new(), fourth.as_function().cloned())
+                (none(), fourth.as_function().cloned())
             }
         }
-    }
-
-    fn options(&mut self, table: &Table) -> Vec<(String, OptionValue)> {
-        let mut options = Vec::new();
-        for (key, value) in table.pairs::<Value, Value>().flatten() {
-            match text(&key) {
-                Some(name) => options.push((name, OptionValue::read(&value))),
-                None => self.argument(2, format!("the name of an option is a string, got {}", kind(&key))),
-            }
-        }
-        options.sort_by(|left, right| left.0.cmp(&right.0));
-        options
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_string().and_then(|text: &LuaString| text.to_str().ok().map(|text| text.to_owned()))
-}
-
-/// A value for a message: its type, and itself when it is short.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Nil => "nothing (nil)".to_owned(),
-        Value::Integer(_) | Value::Number(_) => {
-            format!("the number {}", value.to_string().unwrap_or_default())
-        }
-        Value::Boolean(flag) => format!("the boolean {flag}"),
-        Value::String(name) => match name.to_str() {
-            Ok(name) => shown_string(&name),
-            Err(_) => "a string that is not UTF-8".to_owned(),
-        },
-        other => format!("a {}", other.type_name()),
     }
 }

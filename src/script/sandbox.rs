@@ -16,14 +16,15 @@ use mlua::{Error, Function, Lua, LuaOptions, StdLib, Table, VmState};
 
 use super::pulse::VmPulse;
 use super::script_error::{ChunkNames, place_of};
+use crate::schema::PRIMITIVES;
 
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("../../lua/prelude.lua");
 /// Instructions between two runs of the hook.
 const HOOK_INTERVAL: u32 = 10_000;
 
-/// Every name that a pipeline may use without declaring it.
-pub const GLOBALS: &[&str] = &[
+/// The names of Lua that a pipeline may use.
+const LUA_GLOBALS: &[&str] = &[
     "_G",
     "_VERSION",
     "assert",
@@ -35,7 +36,6 @@ pub const GLOBALS: &[&str] = &[
     "os",
     "pairs",
     "pcall",
-    "print",
     "rawequal",
     "rawget",
     "rawlen",
@@ -49,27 +49,13 @@ pub const GLOBALS: &[&str] = &[
     "tostring",
     "type",
     "utf8",
-    "xpcall", // Lua's
-    "artifact",
-    "base64",
-    "base64-decode",
-    "cache",
-    "container",
-    "hash",
-    "jobs",
-    "json-decode",
-    "json-encode",
-    "log",
-    "matrix",
-    "par",
-    "read-file",
-    "secret",
-    "sh",
-    "write-file", // quire's
+    "xpcall",
 ];
 
-/// The primitives that are not in this version: calling one says so.
-pub const PLANNED: &[&str] = &["par", "matrix", "artifact", "cache"];
+/// Every name that a pipeline may use without declaring it: those of Lua, and the primitives.
+pub fn globals() -> impl Iterator<Item = &'static str> {
+    LUA_GLOBALS.iter().copied().chain(PRIMITIVES.iter().map(|primitive| primitive.name))
+}
 
 /// What one VM may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,9 +120,17 @@ pub(super) fn new_state(modules: &Modules, entry: &str) -> mlua::Result<Lua> {
 
 /// Runs the prelude over the raw functions.
 pub(super) fn load_prelude(lua: &Lua, host: &Table, failed: &Table) -> mlua::Result<Prelude> {
-    let planned = lua.create_sequence_from(PLANNED.iter().copied())?;
+    let primitives = lua.create_table()?;
+    for primitive in PRIMITIVES {
+        let Some(mode) = primitive.call.mode() else { continue };
+        let entry = lua.create_table()?;
+        entry.raw_set("name", primitive.name)?;
+        entry.raw_set("mode", mode)?;
+        entry.raw_set("workaround", primitive.call.workaround())?;
+        primitives.raw_push(entry)?;
+    }
     let chunk = lua.load(PRELUDE).set_name("=quire").set_mode(ChunkMode::Text);
-    let (run, evaluate, _api): (Function, Function, Table) = chunk.call((host, failed, planned))?;
+    let (run, evaluate, _api): (Function, Function, Table) = chunk.call((host, failed, primitives))?;
     Ok(Prelude {
         run,
         evaluate,

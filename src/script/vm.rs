@@ -245,7 +245,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::script::{ContainerCall, GLOBALS, HostError, HostFuture, PLANNED, ShCall, StepResult};
+    use crate::schema::PRIMITIVES;
+    use crate::script::{ContainerCall, HostError, HostFuture, ShCall, StepResult, globals};
 
     struct NoHost;
 
@@ -275,10 +276,10 @@ mod tests {
         let own = |name: &String| !name.starts_with("__fnl_global__");
         let names: BTreeSet<String> =
             vm.api().pairs::<String, Value>().map(|pair| pair.unwrap().0).filter(own).collect();
-        let listed: BTreeSet<String> = GLOBALS.iter().map(|name| (*name).to_owned()).collect();
+        let listed: BTreeSet<String> = globals().map(str::to_owned).collect();
         assert_eq!(names, listed);
-        assert_eq!(listed.len(), GLOBALS.len());
-        assert!(PLANNED.iter().all(|name| listed.contains(*name)));
+        assert_eq!(listed.len(), globals().count());
+        assert!(PRIMITIVES.iter().all(|primitive| listed.contains(primitive.name)));
         assert!(vm.used_memory() < 200 << 10, "{}", vm.used_memory());
     }
 }

@@ -12,8 +12,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, ge
 use mlua::{Lua, Table, Value};
 use ring::digest::{SHA256, SHA512, digest};
 
-use super::options::argument;
-use super::{Answer, Shared, kind, text};
+use super::{Answer, Shared, argument, kind, text};
+use crate::model::Quoted;
 use crate::script::walk::WalkError;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -56,7 +56,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
 }
 
 fn given(of: &str, value: &Value) -> Result<Vec<u8>, String> {
-    argument(value).ok_or_else(|| format!("{of} wants a string, got {}", kind(value)))
+    argument(value).ok_or_else(|| format!("`{of}`: expected a string, got {}", kind(value)))
 }
 
 fn decode_base64(value: &Value) -> Result<Vec<u8>, String> {
@@ -79,8 +79,8 @@ fn hash(value: &Value, algorithm: &Value) -> Result<String, String> {
     match name.as_deref() {
         Some("sha256") => Ok(hex(digest(&SHA256, &bytes).as_ref())),
         Some("sha512") => Ok(hex(digest(&SHA512, &bytes).as_ref())),
-        Some(other) => Err(format!("hash knows `:sha256` and `:sha512`, not `:{other}`")),
-        None => Err(format!("hash knows `:sha256` and `:sha512`, got {}", kind(algorithm))),
+        Some(other) => Err(format!("`hash`: expected `:sha256` or `:sha512`, got {}", Quoted::new(other))),
+        None => Err(format!("`hash`: expected `:sha256` or `:sha512`, got {}", kind(algorithm))),
     }
 }
 

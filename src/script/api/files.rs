@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use mlua::{Lua, Table, Value};
 
-use super::options::argument;
-use super::{Answer, Shared, kind, text};
+use super::{Answer, Shared, argument, kind, text};
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let reader = Arc::clone(shared);
@@ -22,12 +21,12 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
             }
         }
     })?;
-    table.raw_set("read_file", read)?;
+    table.raw_set("read-file", read)?;
     let writer = Arc::clone(shared);
     let write = lua.create_async_function(move |_, (job, path, content): (String, Value, Value)| {
         let asked = path_of("write-file", &path).and_then(|path| {
             let bytes = argument(&content)
-                .ok_or_else(|| format!("write-file wants a string to write, got {}", kind(&content)))?;
+                .ok_or_else(|| format!("`write-file`: expected a string to write, got {}", kind(&content)))?;
             Ok(writer.host.write_file(&job, &path, bytes))
         });
         async move {
@@ -37,14 +36,14 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
             }
         }
     })?;
-    table.raw_set("write_file", write)
+    table.raw_set("write-file", write)
 }
 
 fn path_of(of: &str, value: &Value) -> Result<String, String> {
     match text(value) {
-        None => Err(format!("{of} wants the path of a file as a string of UTF-8, got {}", kind(value))),
-        Some(path) if path.is_empty() => Err(format!("the path of {of} is empty")),
-        Some(path) if path.contains('\0') => Err(format!("the path of {of} must not have a NUL byte")),
+        None => Err(format!("`{of}`: expected the path of a file, got {}", kind(value))),
+        Some(path) if path.is_empty() => Err(format!("`{of}`: the path is empty")),
+        Some(path) if path.contains('\0') => Err(format!("`{of}`: the path must not have a NUL byte")),
         Some(path) => Ok(path),
     }
 }

@@ -9,7 +9,6 @@ mod encode;
 mod files;
 mod log;
 mod module;
-mod options;
 mod secret;
 mod sh;
 mod step;
@@ -19,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use super::host::{HostError, JobHost};
+use super::lua_node::{self, kind, text};
 use super::registration::Registry;
 use super::sandbox::Modules;
 use super::walk::Walker;
@@ -82,22 +82,7 @@ impl<T: IntoLuaMulti> IntoLuaMulti for Answer<T> {
     }
 }
 
-/// A value for a message, as `a number` or `nothing`.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Nil => "nothing (nil)".to_owned(),
-        Value::Integer(_) | Value::Number(_) => "a number".to_owned(),
-        other => format!("a {}", other.type_name()),
-    }
-}
-
-/// The bytes of a string.
-fn bytes(value: &Value) -> Option<Vec<u8>> {
-    value.as_string().map(|text| text.as_bytes().to_vec())
-}
-
-/// The text of a string.
-fn text(value: &Value) -> Option<String> {
-    value.as_string().and_then(|text| text.to_str().ok().map(|text| text.to_owned()))
+/// The bytes of a string, or of a number as Lua writes it.
+fn argument(value: &Value) -> Option<Vec<u8>> {
+    lua_node::read(value).as_argument().ok()
 }

@@ -14,7 +14,10 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     let loader = Arc::clone(shared);
     let load = lua.create_function(move |lua, (name, env): (Value, Table)| {
         let Some(name) = text(&name) else {
-            return Ok(Answer::Refused(format!("require wants the name of a module, got {}", kind(&name))));
+            return Ok(Answer::Refused(format!(
+                "`require`: expected the name of a module, got {}",
+                kind(&name)
+            )));
         };
         let Some(module) = loader.modules.get(&name) else {
             return Ok(Answer::Refused(unknown("module", &name, loader.modules.keys().map(String::as_str))));
@@ -34,7 +37,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     table.raw_set("unknown_member", unknown_member)?;
     let unknown_input = lua.create_function(|_, (job, name, names): (String, Value, Vec<String>)| {
         let Some(name) = text(&name) else {
-            return Ok(format!("jobs wants the name of an input, got {}", kind(&name)));
+            return Ok(format!("`jobs`: expected the name of an input, got {}", kind(&name)));
         };
         Ok(unknown(&format!("input of job `{job}`"), &name, names.iter().map(String::as_str)))
     })?;

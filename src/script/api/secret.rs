@@ -10,7 +10,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     let shared = Arc::clone(shared);
     let secret = lua.create_function(move |lua, (job, name): (String, Value)| {
         let Some(name) = text(&name) else {
-            return Ok(Answer::Refused(format!("secret wants a name, got {}", kind(&name))));
+            return Ok(Answer::Refused(format!("`secret`: expected a name, got {}", kind(&name))));
         };
         match shared.host.secret(&job, &name) {
             Ok(value) => Ok(Answer::Given(lua.create_string(value)?)),

@@ -2,64 +2,42 @@
 
 use mlua::{Lua, Table, Value};
 
-use super::options::{Options, argument};
-use super::{Answer, bytes, kind};
+use super::Answer;
+use crate::schema::{Fields, Mistakes, Options};
 use crate::script::host::{Command, HostFuture, ShCall, StepResult};
 use crate::script::job_call::{StepFailure, StepFault};
+use crate::script::lua_node;
 use crate::script::script_error::{Place, current_place, line_of_span};
 
-/// The options that every step knows.
-pub(super) const KNOWN: [&str; 6] = ["env", "cwd", "input", "timeout", "name", "check"];
-
-/// Reads what is common to all steps.
-pub(super) fn read(
-    of: &'static str,
+/// Reads a command and its options; `more` reads those that not every step has.
+pub(super) fn read<T>(
+    options: &'static Options,
     command: &Value,
-    options: &Options<'_>,
+    given: &Value,
     line: Option<u32>,
-) -> Result<ShCall, String> {
-    Ok(ShCall {
-        command: read_command(of, command)?,
-        env: options.variables("env")?,
-        cwd: options.text("cwd")?,
-        input: options.bytes("input")?,
-        timeout: options.duration("timeout")?,
-        name: options.text("name")?,
-        check: options.flag("check")?,
-        line,
-    })
-}
-
-fn read_command(of: &str, value: &Value) -> Result<Command, String> {
-    let nul = || Err(format!("a command of {of} must not have a NUL byte"));
-    if let Some(text) = bytes(value) {
-        if text.trim_ascii().is_empty() {
-            return Err(format!("the command of {of} is empty"));
-        }
-        return if text.contains(&0) { nul() } else { Ok(Command::Shell(text)) };
-    }
-    let Value::Table(table) = value else {
-        return Err(format!("{of} wants a string or a list of arguments, got {}", kind(value)));
-    };
-    let length = table.raw_len();
-    if length == 0 {
-        return Err(format!("the list of arguments of {of} is empty"));
-    }
-    let mut argv = Vec::with_capacity(length);
-    for place in 1..=length {
-        let item: Value = table.raw_get(place).unwrap_or(Value::Nil);
-        let Some(item) = argument(&item) else {
-            return Err(format!("argument {place} of {of} wants a string or a number, got {}", kind(&item)));
+    more: impl FnOnce(&Fields<'_>) -> T,
+) -> Result<(ShCall, T), String> {
+    let command = Command::read(&lua_node::read(command));
+    let command = command.map_err(|wrong| format!("{}: {}", options.of, wrong.message))?;
+    let given = lua_node::read_options(given);
+    let mistakes = Mistakes::default();
+    let call = Fields::open(&given, options, &mistakes).map(|fields| {
+        let call = ShCall {
+            command,
+            env: fields.variables("env"),
+            cwd: fields.text("cwd"),
+            input: fields.bytes("input"),
+            timeout: fields.duration("timeout"),
+            name: fields.text("name"),
+            check: fields.flag("check"),
+            line,
         };
-        if item.contains(&0) {
-            return nul();
-        }
-        argv.push(item);
+        (call, more(&fields))
+    });
+    match (mistakes.into_text(), call) {
+        (None, Some(call)) => Ok(call),
+        (problem, _) => Err(problem.unwrap_or_default()),
     }
-    if argv.first().is_none_or(Vec::is_empty) {
-        return Err(format!("the program of {of} is empty"));
-    }
-    Ok(Command::Argv(argv))
 }
 
 /// A step that was asked for: its `:check`, and its end.

@@ -46,8 +46,8 @@ const OPTIONS: [(&str, &str); 25] = [
     ("{:mounts [\"/srv:/work/x\"]}", "no place in the container"),
     ("{:mounts [\"../x:/x\"]}", "of no folder of the host"),
     ("{:mounts [\"/srv:/x,readonly=false\"]}", "no place"),
-    ("{:memory \"0\"}", "`0` is not an amount of memory"),
-    ("{:pids 0}", "`:pids` wants a whole number from 1 on"),
+    ("{:memory \"0\"}", "`0` is not a size"),
+    ("{:pids 0}", "expected a whole number from 1 to 4194304"),
 ];
 
 #[test]

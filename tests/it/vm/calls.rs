@@ -33,51 +33,65 @@ async fn a_call_reaches_the_host_as_it_was_meant() {
     assert_eq!(bench.host.call(3).line, Some(78));
 }
 
+/// Calls, and what is wrong with each.
+const WRONG: &[(&str, &str)] = &[
+    ("sh()", "`sh`: expected a string or a list of arguments, got nothing (nil)"),
+    ("sh(3)", "`sh`: expected a string or a list of arguments, got the number 3"),
+    ("sh('')", "`sh`: the command is empty"),
+    ("sh({})", "`sh`: the list of arguments has no program"),
+    ("sh({''})", "`sh`: the list of arguments has no program"),
+    ("sh({'a', {}})", "`sh`: expected a string or a number, got a table"),
+    ("sh('a\\0b')", "`sh`: a command must not have a NUL byte"),
+    ("sh({'a', 'b\\0'})", "`sh`: a command must not have a NUL byte"),
+    (
+        "sh('a', 3)",
+        "the options of `sh`: expected a table, got the number 3; write a table such as `{:timeout \"5m\"}`",
+    ),
+    ("sh('a', {tiemout = 3})", "unknown option `:tiemout` of `sh`; did you mean `:timeout`?"),
+    (
+        "sh('a', {xyzzy = 3})",
+        "unknown option `:xyzzy` of `sh`; options are :env :cwd :input :timeout :name :check",
+    ),
+    (
+        "sh('a', {'x'})",
+        "the options of `sh`: expected a table, got a list; write a table such as `{:timeout \"5m\"}`",
+    ),
+    ("sh('a', {[2] = 'x'})", "expected the name of an option, got the number 2"),
+    ("sh('a', {env = 3})", "`:env` of `sh`: expected a table, got the number 3"),
+    ("sh('a', {env = {A = {}}})", "`:env` of `sh`: `A`: expected a string or a number, got a table"),
+    ("sh('a', {env = {['A=B'] = 'x'}})", "`:env` of `sh`: `A=B` cannot be the name of a variable"),
+    ("sh('a', {env = {A = '\\0'}})", "`:env` of `sh`: `A`: the value must not have a NUL byte"),
+    ("sh('a', {cwd = 3})", "`:cwd` of `sh`: expected a string, got the number 3"),
+    ("sh('a', {input = {}})", "`:input` of `sh`: expected a string, got a table"),
+    ("sh('a', {check = 'no'})", "`:check` of `sh`: expected `true` or `false`, got a string"),
+    (
+        "sh('a', {timeout = {}})",
+        "`:timeout` of `sh`: expected a duration such as \"5m\" or a number of seconds, got a table",
+    ),
+    ("sh('a', {timeout = 0})", "`:timeout` of `sh`: a duration must be more than 0 and at most 100 years"),
+    ("sh('a', {timeout = 0/0})", "`:timeout` of `sh`: a duration must be more than 0 and at most 100 years"),
+    (
+        "sh('a', {timeout = 1e300})",
+        "`:timeout` of `sh`: a duration must be more than 0 and at most 100 years",
+    ),
+    ("sh('a', {timeout = '0s'})", "`:timeout` of `sh`: a duration must be more than 0 and at most 100 years"),
+    (
+        "sh('a', {timeout = 'soon'})",
+        "`:timeout` of `sh`: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
+    ),
+    ("secret(3)", "`secret`: expected a name, got the number 3"),
+    ("j['read-file']()", "`read-file`: expected the path of a file, got nothing (nil)"),
+    ("j['read-file']('')", "`read-file`: the path is empty"),
+    ("j['write-file']('a\\0', 'b')", "`write-file`: the path must not have a NUL byte"),
+    ("j['write-file']('a')", "`write-file`: expected a string to write, got nothing (nil)"),
+];
+
 #[tokio::test]
 async fn wrong_calls_are_refused_before_the_host_sees_them() {
-    for (call, message) in [
-        ("sh()", "sh wants a string or a list of arguments, got nothing (nil)"),
-        ("sh(3)", "sh wants a string or a list of arguments, got a number"),
-        ("sh('')", "the command of sh is empty"),
-        ("sh({})", "the list of arguments of sh is empty"),
-        ("sh({''})", "the program of sh is empty"),
-        ("sh({'a', {}})", "argument 2 of sh wants a string or a number, got a table"),
-        ("sh('a\\0b')", "a command of sh must not have a NUL byte"),
-        ("sh({'a', 'b\\0'})", "a command of sh must not have a NUL byte"),
-        ("sh('a', 3)", "the options of sh are a table, got a number"),
-        ("sh('a', {tiemout = 3})", "unknown option `tiemout` of sh; did you mean `timeout`?"),
-        (
-            "sh('a', {xyzzy = 3})",
-            "unknown option `xyzzy` of sh; it has `env` `cwd` `input` `timeout` `name` `check`",
-        ),
-        ("sh('a', {'x'})", "the options of sh have names, got a number as a key"),
-        ("sh('a', {env = 3})", "`:env` of sh wants a table of strings, got a number"),
-        ("sh('a', {env = {A = {}}})", "`:env` of sh wants a string for `A`, got a table"),
-        ("sh('a', {env = {['A=B'] = 'x'}})", "`:env` of sh: `A=B` cannot be the name of a variable"),
-        ("sh('a', {env = {A = '\\0'}})", "`:env` of sh: the value of `A` must not have a NUL byte"),
-        ("sh('a', {cwd = 3})", "`:cwd` of sh wants a string of UTF-8, got a number"),
-        ("sh('a', {input = {}})", "`:input` of sh wants a string, got a table"),
-        ("sh('a', {check = 'no'})", "`:check` of sh wants true or false, got a string"),
-        (
-            "sh('a', {timeout = {}})",
-            "`:timeout` of sh wants a time such as \"5m\" or a number of seconds, got a table",
-        ),
-        ("sh('a', {timeout = 0})", "`:timeout` of sh is 0 seconds, which is no time to wait"),
-        ("sh('a', {timeout = 0/0})", "`:timeout` of sh is NaN seconds, which is no time to wait"),
-        ("sh('a', {timeout = '0s'})", "`:timeout` of sh is no time at all"),
-        (
-            "sh('a', {timeout = 'soon'})",
-            "`:timeout` of sh: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
-        ),
-        ("secret(3)", "secret wants a name, got a number"),
-        ("j['read-file']()", "read-file wants the path of a file as a string of UTF-8, got nothing (nil)"),
-        ("j['read-file']('')", "the path of read-file is empty"),
-        ("j['write-file']('a\\0', 'b')", "the path of write-file must not have a NUL byte"),
-        ("j['write-file']('a')", "write-file wants a string to write, got nothing (nil)"),
-    ] {
+    for (call, message) in WRONG {
         let bench = Bench::job(&format!("local ok, e = pcall(function() {call} end) log(e) {call}")).await;
         assert!(matches!(bench.run("t").await, JobEnd::Failed(_)), "{call}");
-        assert_eq!(bench.host.lines(), [message], "{call}");
+        assert_eq!(bench.host.lines(), [*message], "{call}");
         assert_eq!(bench.host.count(), 0);
         assert_eq!(
             script_error(&format!("\n{call}")).await.to_string(),

@@ -18,7 +18,7 @@ async fn base64_goes_both_ways() {
             .message
             .starts_with("base64-decode: this is not base64:")
     );
-    assert_eq!(script_error("base64({})").await.message, "base64 wants a string, got a table");
+    assert_eq!(script_error("base64({})").await.message, "`base64`: expected a string, got a table");
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn json_goes_both_ways() {
         ("j['json-decode']('[1,null]')", "json-decode: `[2]` is null, which a Lua list cannot hold"),
         ("j['json-encode']({x = print})", "json-encode: `x` is a function, which JSON cannot hold"),
         ("local t = {} t.t = t j['json-encode'](t)", "json-encode: `t` contains itself"),
-        ("j['json-decode']()", "json-decode wants a string, got nothing (nil)"),
+        ("j['json-decode']()", "`json-decode`: expected a string, got nothing (nil)"),
     ] {
         assert_eq!(script_error(body).await.message, message);
     }
@@ -47,10 +47,10 @@ async fn hashes_are_hex() {
     assert_eq!(end_of(body).await, JobEnd::Passed);
     assert_eq!(
         script_error("hash('a', 'sha1')").await.message,
-        "hash knows `:sha256` and `:sha512`, not `:sha1`"
+        "`hash`: expected `:sha256` or `:sha512`, got `sha1`"
     );
     assert_eq!(
         script_error("hash('a', 3)").await.message,
-        "hash knows `:sha256` and `:sha512`, got a number"
+        "`hash`: expected `:sha256` or `:sha512`, got the number 3"
     );
 }

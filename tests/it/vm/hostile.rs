@@ -1,6 +1,6 @@
 //! Scripts that mean harm: what they can reach, and whom they can hurt.
 
-use quire::script::{EvaluationError, GLOBALS, JobEnd};
+use quire::script::{EvaluationError, JobEnd, globals};
 
 use super::fake_host::{Bench, end_of, evaluate, script_error};
 
@@ -17,8 +17,7 @@ async fn what_is_not_in_the_sandbox_is_absent() {
     let error = script_error("\n io.open('/etc/passwd')").await;
     assert_eq!(error.message, "attempt to index a nil value (global 'io')");
     assert!(error.help.unwrap().contains("`read-file`"));
-    let here =
-        GLOBALS.iter().map(|name| format!("assert(_G['{name}'] ~= nil, '{name}')\n")).collect::<String>();
+    let here = globals().map(|name| format!("assert(_G['{name}'] ~= nil, '{name}')\n")).collect::<String>();
     assert_eq!(evaluate(&here).await.unwrap(), []);
 }
 

@@ -1,6 +1,7 @@
 //! What `ci.job` keeps, right and wrong.
 
-use quire::script::{InputRef, MAX_JOBS, OptionValue, Problem, Registration};
+use quire::schema::{Node, Value};
+use quire::script::{InputRef, MAX_JOBS, Problem, Registration};
 
 use super::fake_host::{Bench, evaluate, script_error};
 
@@ -20,10 +21,11 @@ async fn both_calling_forms_declare_the_same() {
         "ci.job('test', {'quire/push', 'build'}, nil, function() end)",
     ] {
         let declared = jobs(call).await;
+        assert_eq!(declared[0].options.value, Value::Table(vec![]));
         let expected = Registration {
             id: Some("test".into()),
             inputs: vec![name("quire/push"), name("build")],
-            options: vec![],
+            options: declared[0].options.clone(),
             has_run: true,
             spans: None,
             line: Some(2),
@@ -43,14 +45,13 @@ async fn options_and_spans_are_kept_as_they_are() {
     )
     .await;
     assert_eq!(declared[0].spans.as_deref(), Some("\u{1}@3:0:10-20"));
-    let expected: Vec<(String, OptionValue)> = vec![
-        ("allow-failure".into(), OptionValue::Flag(true)),
-        ("matrix".into(), OptionValue::Planned("matrix".into())),
-        ("retry".into(), OptionValue::Table(vec![("times".into(), OptionValue::Number(3.0))])),
-        ("tiemout".into(), OptionValue::Number(1.5)),
-        ("timeout".into(), OptionValue::Text("5m".into())),
-    ];
-    assert_eq!(declared[0].options, expected);
+    let options = declared[0].options.as_table().unwrap();
+    let names: Vec<&str> = options.iter().map(|(key, _)| key.as_str().unwrap()).collect();
+    assert_eq!(names, ["allow-failure", "matrix", "retry", "tiemout", "timeout"]);
+    let of = |name: &str| -> &Node { declared[0].options.get(name).unwrap() };
+    assert_eq!(of("matrix").value.kind(), "what `ci.matrix` made");
+    assert_eq!(of("retry").get("times").unwrap().as_integer(1, 9).unwrap(), 3);
+    assert_eq!((of("tiemout").as_text().unwrap().as_str(), of("timeout").as_str().unwrap()), ("1.5", "5m"));
     assert_eq!(declared[0].problems, []);
 }
 
@@ -74,10 +75,7 @@ async fn mistakes_of_id_and_inputs_are_kept() {
         ("'\\255', {'b'}", vec![at("a job's id is a string, got a string that is not UTF-8", 0)]),
         (
             "'a', 'quire/push'",
-            vec![at(
-                "a job's inputs are a list of names, such as [:quire/push], got the string \"quire/push\"",
-                1,
-            )],
+            vec![at("a job's inputs are a list of names, such as [:quire/push], got a string", 1)],
         ),
         ("'a', {}", vec![at("a job needs at least one input, such as :quire/push", 1)]),
         ("'a', {x = 1}", vec![at("a job's inputs are a list of names, got a table with keys", 1)]),
@@ -108,7 +106,7 @@ async fn mistakes_of_options_and_function_are_kept() {
         (
             ", 'run', '\\1@9'",
             false,
-            at("a job's third argument is its options or its function, got the string \"run\"", 2),
+            at("a job's third argument is its options or its function, got a string", 2),
         ),
         (", function() end, {timeout = 1}", true, whole("a job's options come before its function")),
         (
@@ -116,7 +114,6 @@ async fn mistakes_of_options_and_function_are_kept() {
             true,
             whole("`ci.job` takes an id, inputs, options and a function, got 6 arguments"),
         ),
-        (", {[1] = 2}, function() end", true, at("the name of an option is a string, got the number 1", 2)),
     ] {
         let declared = jobs(&format!("ci.job('a', {{'b'}}{arguments})")).await;
         assert_eq!(declared[0].problems, [problem], "{arguments}");
