@@ -2,17 +2,34 @@
 //!
 //! `http`, `serve`, `cli` and `compat` translate between people or programs and these functions; they decide nothing.
 
+mod exit;
 mod health;
+mod local;
+mod logs;
+mod operation;
+mod problem;
 mod probe;
+mod run_changes;
+mod runs;
 mod spool_gate;
 mod state;
 mod tasks;
 mod unseen;
+mod wait;
 mod watches;
 
+pub use exit::{Exit, verdict};
 pub use health::{Health, Trouble};
+pub use local::{Local, serves_without_socket};
+pub use logs::{ReadLogs, RunLogs, read_logs};
+pub use operation::Operation;
 pub use probe::Probe;
+pub use problem::{CODES, Code, Problem, ProblemFrame};
+pub use runs::{
+    CancelRun, ListRuns, NamedRun, RerunRun, end_queued, expect_readable, find_run, list_runs, show_run,
+};
 pub use spool_gate::{SpoolGate, SpoolState};
 pub use state::{AppState, Look, Unsettled, Wake};
 pub use tasks::{TaskFailure, Tasks};
 pub use unseen::UnseenPushes;
+pub use wait::{EndedRun, WaitForRun};

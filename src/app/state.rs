@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::health::Health;
+use super::local::LocalWriter;
 use super::probe::Probe;
+use super::problem::Problem;
 use super::spool_gate::SpoolGate;
 use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
@@ -40,7 +42,7 @@ pub enum Wake {
         /// Who asks.
         by: Option<String>,
         /// Whether the run was still there to be stopped.
-        answer: oneshot::Sender<Result<(), String>>,
+        answer: oneshot::Sender<Result<(), Problem>>,
     },
     /// A runner is gone and its run is settled.
     Ended(RunId),
@@ -66,6 +68,8 @@ pub enum Wake {
 /// What the handlers and the server's tasks stand on. Clones share it.
 #[derive(Clone)]
 pub struct AppState {
+    /// In a command without a server: the way to write.
+    pub local: Option<Arc<LocalWriter>>,
     /// The owner of the tasks.
     pub tasks: Tasks,
     /// The data folder.
@@ -145,6 +149,7 @@ impl AppState {
         (url, environment): (Option<String>, Vec<(String, String)>),
     ) -> AppState {
         AppState {
+            local: None,
             tasks: Tasks::default(),
             data,
             instance,
@@ -167,6 +172,14 @@ impl AppState {
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
             start_again: Arc::default(),
         }
+    }
+
+    /// The writer of the database. A command without a server takes the server's lock for it.
+    ///
+    /// # Errors
+    /// When a server has the data folder that this command could not ask, or the database cannot be opened.
+    pub fn writer(&self) -> Result<Store, Problem> {
+        self.local.as_ref().map_or_else(|| Ok(self.store.clone()), |local| local.open(&self.data))
     }
 
     /// Settles what has happened to a repository, and sees to what follows.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::exit::{Code, Failure};
+use crate::app::{Code, Problem};
 use crate::config::DataDir;
 use crate::sys::user::{name_of, own_uid, shown};
 
@@ -23,7 +23,7 @@ pub(crate) enum Access {
 }
 
 /// Checks that this account may do that to a data folder, which is there.
-pub(crate) fn check(data: &DataDir, access: Access) -> Result<(), Failure> {
+pub(crate) fn check(data: &DataDir, access: Access) -> Result<(), Problem> {
     let needed: &[PathBuf] = match access {
         Access::ReadRepositories => &[data.repos()],
         Access::ReadRuns => &[data.database(), data.path().join("runs")],
@@ -34,7 +34,7 @@ pub(crate) fn check(data: &DataDir, access: Access) -> Result<(), Failure> {
 }
 
 /// Checks that a data folder may be made at a path: root makes none in a folder of somebody else.
-pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
+pub(crate) fn check_place(path: &Path) -> Result<(), Problem> {
     match fs::metadata(path) {
         Ok(_) => check_owner(path, own_uid()),
         Err(error) if error.kind() == io::ErrorKind::NotFound && own_uid() == 0 => {
@@ -47,7 +47,7 @@ pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
 }
 
 /// Checks that a file or folder can be read, if it is there.
-pub(crate) fn readable(path: &Path) -> Result<(), Failure> {
+pub(crate) fn readable(path: &Path) -> Result<(), Problem> {
     let looked = match fs::metadata(path) {
         Ok(there) if there.is_dir() => {
             fs::read_dir(path).and_then(|_| fs::metadata(path.join(".")).map(drop))
@@ -62,28 +62,28 @@ pub(crate) fn readable(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The failure that something could not be read, with its owner, and the command that could.
-pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+/// The problem that something could not be read, with its owner, and the command that could.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let problem = format!("could not read {}: {error}", path.display());
     // What is in a closed folder is not seen: that folder's owner is named then.
     let seen = path.ancestors().find_map(|above| Some((above, fs::metadata(above).ok()?.uid())));
     match seen {
         Some((above, owner)) if error.kind() == io::ErrorKind::PermissionDenied => {
             let what = if above == path { "it".to_owned() } else { above.display().to_string() };
-            Failure::new(Code::Broken, format!("{problem}; {what} belongs to {}", shown(owner)))
+            Problem::new(Code::DataUnreadable, format!("{problem}; {what} belongs to {}", shown(owner)))
                 .hint(command_as(owner))
         }
-        Some(_) | None => Failure::new(Code::Broken, problem),
+        Some(_) | None => Problem::new(Code::DataUnreadable, problem),
     }
 }
 
-fn check_owner(path: &Path, own: u32) -> Result<(), Failure> {
+fn check_owner(path: &Path, own: u32) -> Result<(), Problem> {
     let owner = fs::metadata(path).map_err(|error| unreadable(path, &error))?.uid();
     if owner == own {
         return Ok(());
     }
     let problem = format!("{} belongs to {}, and this is {}", path.display(), shown(owner), shown(own));
-    Err(Failure::new(Code::Broken, problem).hint(command_as(owner)))
+    Err(Problem::new(Code::DataUnreadable, problem).hint(command_as(owner)))
 }
 
 /// The command that was given, as the right account gives it.
@@ -121,11 +121,8 @@ mod tests {
         let owner = fs::metadata(folder.path()).unwrap().uid();
         assert!(check_owner(folder.path(), owner).is_ok());
         let refused = check_owner(folder.path(), owner + 1).unwrap_err();
-        assert_eq!(refused.code, Code::Broken);
-        assert!(
-            refused.text.contains("belongs to") && refused.text.contains("hint: sudo -u "),
-            "{}",
-            refused.text
-        );
+        assert_eq!(refused.code, Code::DataUnreadable);
+        let hint = refused.hint.unwrap();
+        assert!(refused.text.contains("belongs to") && hint.starts_with("sudo -u "), "{}", refused.text);
     }
 }

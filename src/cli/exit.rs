@@ -3,34 +3,10 @@
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::model::{Diagnostic, Outcome, chain, render_all};
+use crate::app::Problem;
+use crate::model::{Diagnostic, chain, render_all};
 
-/// Exit codes of quire's commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
-    /// Passed, or done.
-    Done = 0,
-    /// Failed.
-    Failed = 1,
-    /// Bad usage, or an invalid pipeline or configuration.
-    Usage = 2,
-    /// Cancelled or superseded.
-    Stopped = 3,
-    /// There is no such thing.
-    NotFound = 4,
-    /// quire could not do its work.
-    Broken = 5,
-    /// Timed out, as timeout(1) has it.
-    TimedOut = 124,
-    /// SIGHUP.
-    HungUp = 129,
-    /// Ctrl-C.
-    Interrupted = 130,
-    /// SIGQUIT.
-    Quit = 131,
-    /// SIGTERM.
-    Terminated = 143,
-}
+pub(crate) use crate::app::{Exit as Code, verdict};
 
 /// Why a command ends otherwise than done.
 #[derive(Debug)]
@@ -70,13 +46,16 @@ impl Failure {
     }
 }
 
-/// The exit code of a command that carries a run's verdict.
-pub(crate) fn verdict(outcome: Option<Outcome>) -> Code {
-    match outcome {
-        Some(Outcome::Passed | Outcome::Skipped) => Code::Done,
-        Some(Outcome::Failed | Outcome::Denied | Outcome::Interrupted) | None => Code::Failed,
-        Some(Outcome::Cancelled | Outcome::Superseded) => Code::Stopped,
-        Some(Outcome::TimedOut) => Code::TimedOut,
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        if !problem.mistakes.is_empty() {
+            return Failure { code: problem.code.exit(), text: render_all(&problem.mistakes) };
+        }
+        let failure = Failure::new(problem.code.exit(), problem.text);
+        match problem.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

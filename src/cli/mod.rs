@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod args;
+pub(crate) mod ask;
 pub(crate) mod caches;
 mod ci;
 mod ci_report;

@@ -1,31 +1,26 @@
-//! `quire wait`, `cancel` and `rerun`: through the server, or without one as far as that goes.
+//! `quire wait`, `cancel` and `rerun`.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::access::{self, Access};
+use super::ask::{here, perform};
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
-use super::place::{self, find_run, server_url};
+use super::place::expect_access;
+use crate::app::{
+    self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, serves_without_socket, show_run,
+};
 use crate::config::DataDir;
-use crate::journal::StopReason;
-use crate::model::{Outcome, Progress};
-use crate::run::{self, Message};
-use crate::store::{self, RunRow};
-use crate::sys::inotify::Inotify;
-use crate::sys::lock::{self, LockFile};
-use crate::sys::pidfd::{self, PidFd};
-use crate::sys::{clock, http_client, user};
-use crate::view::{RunView, push_verdict, run_json};
+use crate::store;
+use crate::sys::lock::LockFile;
+use crate::sys::{http_client, user};
+use crate::view::{push_verdict, run_json};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long one request may wait for the end of a run.
-const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
-
-/// What a server answers that has no place for a request now, and when it is asked again.
-const BUSY: u16 = 503;
+/// When a server is asked again that was busy.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The largest answer that is read, in bytes.
@@ -33,14 +28,14 @@ const MAX_ANSWER: u64 = 1 << 20;
 
 /// `quire wait`.
 pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    let row = find_run(data, run)?;
-    if row.state != Progress::Finished {
-        let target = format!("/runs/{}/end", row.id);
-        while let Some(pause) = wait_for_end(data, &row, &target)? {
-            std::thread::sleep(pause);
+    here(data, async |app| expect_access(app, &find_run(app, run).await?))?;
+    while let Err(problem) = perform(data, WaitForRun { run: run.to_owned() }) {
+        if problem.code != app::Code::ServerBusy {
+            return Err(problem.into());
         }
+        std::thread::sleep(RETRY_AFTER);
     }
-    let view = RunView::load(data, find_run(data, run)?, server_url(data).as_deref());
+    let view = here(data, async |app| show_run(app, run).await)?;
     if as_json {
         print_json(&run_json(&view));
     } else {
@@ -49,138 +44,26 @@ pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
     Ok(verdict(view.outcome()))
 }
 
-/// Has the server answer when the run has ended; the time after which to ask again when it is busy.
-fn wait_for_end(data: &DataDir, row: &RunRow, target: &str) -> Result<Option<Duration>, Failure> {
-    let answer = http_client::request(&data.socket(), "GET", target, b"", LONG_PATIENCE);
-    match answer.and_then(|answer| Ok((answer.status, answer.read(MAX_ANSWER)?))) {
-        Ok((BUSY, _)) => Ok(Some(RETRY_AFTER)),
-        Ok(_) => Ok(None),
-        Err(error) => without_server(data, row, &error).map(|()| None),
-    }
-}
-
-/// Waits for a run whose server is not there: its runner may be.
-fn without_server(data: &DataDir, row: &RunRow, error: &std::io::Error) -> Result<(), Failure> {
-    let view = RunView::load(data, row.clone(), None);
-    if view.has_ended() {
-        return Ok(());
-    }
-    if place::serves_without_socket(data) {
-        return until_ended(data, row);
-    }
-    let held = data.run(&row.repo, row.number).join("lock");
-    let pid = lock::holder_pid(&held).ok().flatten();
-    let process = pid.and_then(|pid| PidFd::open(pid).ok().flatten());
-    match process.filter(|_| lock::is_held(&held).unwrap_or(false)) {
-        Some(process) => {
-            pidfd::wait_all(vec![process], LONG_PATIENCE);
-            Ok(())
-        }
-        None => Err(Failure::new(Code::Broken, format!("the server does not answer: {error}"))
-            .hint("the run begins when `quire serve` is there")),
-    }
-}
-
-/// Waits for a run of a server that has no socket: by what changes in the data folder.
-fn until_ended(data: &DataDir, row: &RunRow) -> Result<(), Failure> {
-    let broken = |error: std::io::Error| Failure::broken(&error);
-    let server = lock::holder_pid(&data.server_lock()).ok().flatten();
-    let server = server.and_then(|pid| PidFd::open(pid).ok().flatten());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
-    runtime.block_on(async {
-        let inotify = Inotify::new().map_err(broken)?;
-        let run_dir = data.run(&row.repo, row.number);
-        loop {
-            // Watched first, then read. The folder itself has the database, in which a queued run can end.
-            let folders = [data.path().to_owned(), data.path().join("runs"), data.runs(&row.repo), run_dir.clone()];
-            for folder in folders.iter().filter(|folder| folder.is_dir()) {
-                inotify.watch(folder).map_err(broken)?;
-            }
-            if find_run(data, &row.id.to_string())?.state == Progress::Finished {
-                return Ok(());
-            }
-            let gone = async {
-                match &server {
-                    Some(server) => server.dead().await,
-                    None => Ok(()),
-                }
-            };
-            tokio::select! {
-                changes = inotify.changes() => { changes.map_err(broken)?; }
-                _ = gone => {
-                    return Err(Failure::new(Code::Broken, "the server has gone while the run had not ended")
-                        .hint("wait again when `quire serve` is there"));
-                }
-                () = tokio::time::sleep(LONG_PATIENCE) => return Err(Failure::new(Code::Broken, "the run does not end")),
-            }
-        }
-    })
-}
-
 /// `quire cancel`.
 pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    let row = find_run(data, run)?;
-    if RunView::load(data, row.clone(), None).has_ended() {
-        return Err(Failure::new(Code::Failed, format!("{run} has ended already")));
+    let NamedRun { id, repo, number } =
+        perform(data, CancelRun { run: run.to_owned(), by: user::login_name() })?;
+    if as_json {
+        print_json(&json!({ "cancelled": id }));
+    } else {
+        print(&format!("{repo}#{number} is told to stop\n"));
     }
-    let by = user::login_name();
-    let answer = match ask(data, &format!("/runs/{}/cancel", row.id), by.as_deref()) {
-        Some(answer) => answer,
-        None => (200, cancel_alone(data, &row, by)?),
-    };
-    match answer {
-        (200, value) => {
-            if as_json {
-                print_json(&value);
-            } else {
-                print(&format!("{}#{} is told to stop\n", row.repo, row.number));
-            }
-            Ok(Code::Done)
-        }
-        (409, _) => Err(Failure::new(Code::Failed, format!("{run} has ended already"))),
-        (_, value) => Err(refused(&value)),
-    }
-}
-
-/// Cancels without a server: a runner hears it by itself, and a queued run is ended in the database.
-fn cancel_alone(data: &DataDir, row: &RunRow, by: Option<String>) -> Result<Value, Failure> {
-    let done = json!({ "cancelled": row.id.to_string() });
-    let message = Message::Stop { reason: StopReason::Cancelled { by } };
-    if run::tell(&data.run(&row.repo, row.number), &message).is_ok() {
-        return Ok(done);
-    }
-    // A run whose runner lives must not have an end while its steps go on.
-    let lock = data.run(&row.repo, row.number).join("lock");
-    if crate::sys::lock::is_held(&lock).map_err(|error| Failure::broken(&error))? {
-        let problem = format!("the runner of {}#{} does not answer", row.repo, row.number);
-        return Err(
-            Failure::new(Code::Broken, problem).hint("quire serve ends runs whose runner does not answer")
-        );
-    }
-    let (connection, _lock) = alone(data)?;
-    let ended = store::finish_run(&connection, row.id, Outcome::Cancelled, Some("cancelled"), clock::now());
-    ended.map(|_| done).map_err(|error| Failure::broken(&error))
+    Ok(Code::Done)
 }
 
 /// `quire rerun`.
 pub(super) fn rerun(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    let row = find_run(data, run)?;
-    let by = user::login_name();
-    let value = match ask(data, &format!("/runs/{}/rerun", row.id), by.as_deref()) {
-        Some((201, value)) => value,
-        Some((_, value)) => return Err(refused(&value)),
-        None => {
-            let (connection, _lock) = alone(data)?;
-            let (id, new) =
-                run::rerun(&connection, &row, by.as_deref()).map_err(|error| Failure::broken(&error))?;
-            json!({ "id": id.to_string(), "repo": new.repo.as_str(), "number": new.number })
-        }
-    };
+    let NamedRun { id, repo, number } =
+        perform(data, RerunRun { run: run.to_owned(), by: user::login_name() })?;
     if as_json {
-        print_json(&value);
+        print_json(&json!({ "id": id, "repo": repo, "number": number }));
     } else {
-        let repo = value.get("repo").and_then(Value::as_str).unwrap_or_default();
-        print(&format!("{repo}#{}\n", value.get("number").and_then(Value::as_u64).unwrap_or_default()));
+        print(&format!("{repo}#{number}\n"));
     }
     Ok(Code::Done)
 }
@@ -204,7 +87,7 @@ pub(crate) fn alone(data: &DataDir) -> Result<(rusqlite::Connection, LockFile), 
     access::check(data, Access::Write)?;
     let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Failure::broken(&error))?;
     let lock = lock.ok_or_else(|| {
-        if place::serves_without_socket(data) {
+        if serves_without_socket(data) {
             return Failure::new(
                 Code::Broken,
                 "the server of this data folder has no socket to be asked over",

@@ -6,10 +6,11 @@ use rusqlite::Connection;
 
 use super::access::{self, Access};
 use super::exit::{Code, Failure};
+use crate::app::{AppState, Problem};
 use crate::config::{DataDir, DataDirHints};
 use crate::forge::RecordedNames;
 use crate::journal::JOURNAL;
-use crate::model::{Profile, ProfileError, RunName};
+use crate::model::{Profile, ProfileError};
 use crate::policy::StartProfiles;
 use crate::store::{self, RunRow};
 
@@ -60,9 +61,12 @@ pub(crate) fn make_data_dir(data: DataDir, hint: &str) -> Result<DataDir, Failur
 /// The data folder, which has to be there, for what a command does to it.
 pub(super) fn existing(data: DataDir, access: Access) -> Result<DataDir, Failure> {
     match std::fs::metadata(data.path()) {
-        Ok(there) if there.is_dir() => return access::check(&data, access).map(|()| data),
+        Ok(there) if there.is_dir() => {
+            access::check(&data, access)?;
+            return Ok(data);
+        }
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(access::unreadable(data.path(), &error));
+            return Err(access::unreadable(data.path(), &error).into());
         }
         Ok(_) | Err(_) => {}
     }
@@ -100,25 +104,12 @@ pub(crate) fn database(data: &DataDir) -> Result<Connection, Failure> {
     store::open_read_only(&data.database()).map_err(|error| Failure::broken(&error))
 }
 
-/// The run that is named.
-pub(super) fn find_run(data: &DataDir, text: &str) -> Result<RunRow, Failure> {
-    let name = RunName::parse(text).map_err(|error| {
-        Failure::new(Code::Usage, crate::model::chain(&error)).hint("quire runs lists them")
-    })?;
-    let found = store::find_run(&database(data)?, &name).map_err(|error| Failure::broken(&error))?;
-    let row = found
-        .ok_or_else(|| Failure::not_found(format!("there is no run {name}")).hint("quire runs lists them"))?;
-    // What cannot be read would be shown as if it were empty.
-    let run_dir = data.run(&row.repo, row.number);
+/// Checks that this account may read what a run has written: what it may not would be shown as if it were empty.
+pub(super) fn expect_access(app: &AppState, row: &RunRow) -> Result<(), Problem> {
+    let run_dir = app.data.run(&row.repo, row.number);
     [run_dir.clone(), run_dir.join(JOURNAL), run_dir.join("log")]
         .iter()
-        .try_for_each(|path| access::readable(path))?;
-    Ok(row)
-}
-
-/// The address of the server, as it wrote it down when it started.
-pub(super) fn server_url(data: &DataDir) -> Option<String> {
-    std::fs::read_to_string(data.server_url()).ok().filter(|url| !url.is_empty())
+        .try_for_each(|path| access::readable(path))
 }
 
 /// The profiles of containers that were chosen here: by the flag, and by `QUIRE_PROFILE`.
@@ -139,10 +130,4 @@ pub(super) fn note_if_empty(is_empty: bool, note: impl std::fmt::Display) {
     if is_empty {
         eprintln!("{note}");
     }
-}
-
-/// Whether a server has the data folder that opens no socket.
-pub(super) fn serves_without_socket(data: &DataDir) -> bool {
-    let has_socket = data.socket().symlink_metadata().is_ok();
-    !has_socket && crate::sys::lock::is_held(&data.server_lock()).unwrap_or(false)
 }

@@ -24,7 +24,8 @@ pub struct CurrentSettings {
 /// What was read last.
 #[derive(Debug)]
 struct Last {
-    stamps: [Stamp; 2],
+    /// Nothing before they were read.
+    stamps: Option<[Stamp; 2]>,
     /// Whether the settings are those of a file.
     is_written: bool,
     /// The last good settings.
@@ -47,17 +48,33 @@ impl CurrentSettings {
     /// # Errors
     /// When one of the two files cannot be used.
     pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<CurrentSettings, ConfigError> {
-        let stamps = stamps(&path, list.as_deref());
-        let text = text_of(&path)?;
-        let settings = Arc::new(read_both(text.as_deref(), list.as_deref())?);
-        let last = Last { stamps, is_written: text.is_some(), settings, trouble: None };
-        Ok(CurrentSettings { path, list, last: Mutex::new(last) })
+        let last = Mutex::new(load(&path, list.as_deref())?);
+        Ok(CurrentSettings { path, list, last })
+    }
+
+    /// `config.fnl` before it was read.
+    pub fn unread(path: PathBuf) -> CurrentSettings {
+        let last = Last { stamps: None, is_written: false, settings: Arc::default(), trouble: None };
+        CurrentSettings { path, list: None, last: Mutex::new(last) }
+    }
+
+    /// The settings as they are valid now; those of a file that was not read before have to be good. Blocking.
+    ///
+    /// # Errors
+    /// When the file cannot be used and never could.
+    pub fn read(&self) -> Result<Arc<Settings>, ConfigError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.stamps.is_none() {
+            *last = load(&self.path, self.list.as_deref())?;
+        }
+        drop(last);
+        Ok(self.get())
     }
 
     /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
     pub fn unchanged(&self) -> Option<Arc<Settings>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (stamps(&self.path, self.list.as_deref()) == last.stamps).then(|| Arc::clone(&last.settings))
+        (Some(stamps(&self.path, self.list.as_deref())) == last.stamps).then(|| Arc::clone(&last.settings))
     }
 
     /// What is wrong with the files as they are now, so that older settings are in force: one line for whoever is not the
@@ -70,7 +87,7 @@ impl CurrentSettings {
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamps = stamps(&self.path, self.list.as_deref());
+        let stamps = Some(stamps(&self.path, self.list.as_deref()));
         if stamps != last.stamps {
             last.stamps = stamps;
             last.trouble = None;
@@ -121,6 +138,14 @@ impl CurrentSettings {
         let list = self.list.as_ref().and_then(|list| list.file_name());
         list.map_or("config.fnl".to_owned(), |list| format!("config.fnl or {}", list.display()))
     }
+}
+
+/// Reads the files for the first time.
+fn load(path: &std::path::Path, list: Option<&std::path::Path>) -> Result<Last, ConfigError> {
+    let stamps = Some(stamps(path, list));
+    let text = text_of(path)?;
+    let settings = Arc::new(read_both(text.as_deref(), list)?);
+    Ok(Last { stamps, is_written: text.is_some(), settings, trouble: None })
 }
 
 /// Reads the text of `config.fnl`, when there is one, and adds the watches of the list.

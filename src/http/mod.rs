@@ -9,6 +9,7 @@ mod guarded;
 mod hooks;
 mod notify;
 mod pages;
+mod problem;
 mod report;
 mod router;
 mod spool;

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use super::problem::perform;
 use super::{admin, hooks, notify, pages, watches};
-use crate::app::AppState;
+use crate::app::{AppState, CancelRun, Operation, RerunRun, WaitForRun};
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -30,9 +31,9 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
     let places = Arc::new(Semaphore::new(beside_hooks));
     Router::new()
         .route("/healthz", get(pages::healthz))
-        .route("/runs/{id}/cancel", post(admin::cancel))
-        .route("/runs/{id}/rerun", post(admin::rerun_run))
-        .route("/runs/{id}/end", get(admin::end))
+        .route(CancelRun::ROUTE, post(perform::<CancelRun>))
+        .route(RerunRun::ROUTE, post(perform::<RerunRun>))
+        .route(WaitForRun::ROUTE, post(perform::<WaitForRun>))
         .route("/reset-caches", post(admin::reset_caches))
         .route("/watches", post(watches::add))
         .route("/watches/remove", post(watches::remove))

@@ -16,7 +16,7 @@ use super::run_spec::run_spec;
 use super::runner_limits::RunnerLimits;
 use super::runner_link::RunnerLink;
 use super::settle::settle;
-use crate::app::{AppState, Trouble, Wake};
+use crate::app::{AppState, Code, Problem, Trouble, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
 use crate::model::{Outcome, RunId, chain};
@@ -445,17 +445,18 @@ impl Dispatcher {
         }
     }
 
-    async fn cancel(&mut self, id: RunId, by: Option<String>, answer: oneshot::Sender<Result<(), String>>) {
+    async fn cancel(&mut self, id: RunId, by: Option<String>, answer: oneshot::Sender<Result<(), Problem>>) {
         self.refresh().await;
         let stage = self.tracked(id).map(|tracked| (tracked.stage, tracked.runner.is_some()));
         let told = match stage {
-            None => Err("the run has ended".to_owned()),
+            None => Err(Problem::new(Code::RunFinished, "the run has ended")),
             Some((_, true)) => {
                 self.say(id, Message::Stop { reason: StopReason::Cancelled { by } }).await;
                 Ok(())
             }
             Some((Stage::Ending, false)) => {
-                Err("the run is being ended, or its runner cannot be found; see quire doctor".to_owned())
+                Err(Problem::new(Code::RunEnding, "the run is being ended, or its runner cannot be found")
+                    .hint("quire doctor names a lock that is held by another process"))
             }
             Some((_, false)) => self.cancel_queued(id, by).await,
         };
@@ -463,12 +464,8 @@ impl Dispatcher {
     }
 
     /// Ends a run that has no runner yet.
-    async fn cancel_queued(&mut self, id: RunId, by: Option<String>) -> Result<(), String> {
-        let reason = by.map_or_else(|| "cancelled".to_owned(), |by| format!("cancelled by {by}"));
-        let ended = self.app.store.call(move |connection| {
-            store::finish_run(connection, id, Outcome::Cancelled, Some(&reason), clock::now())
-        });
-        ended.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    async fn cancel_queued(&mut self, id: RunId, by: Option<String>) -> Result<(), Problem> {
+        end_queued(&self.app, id, by).await?;
         self.forget(id);
         Ok(())
     }

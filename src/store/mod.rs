@@ -16,7 +16,7 @@ mod watches;
 mod writer;
 
 pub use copied::set_aside;
-pub use open::{StoreError, open, open_read_only};
+pub use open::{StoreError, open, open_empty, open_read_only};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, insert_notice, list_messages, next_messages,
     notices, post, record_attempt, retry_message, verdict_before,

@@ -106,6 +106,16 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A database with nothing in it, in memory.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn open_empty() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, Path::new(":memory:"))?;
+    Ok(connection)
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))

@@ -55,7 +55,7 @@ pub(super) struct LogName {
 }
 
 /// Reads the logs of one run, from where it stopped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LogFollower {
     run_dir: PathBuf,
     only: Option<String>,

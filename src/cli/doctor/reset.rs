@@ -3,8 +3,9 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
+use crate::app::serves_without_socket;
+use crate::cli::caches;
 use crate::cli::exit::{Code, Ended, Failure, print};
-use crate::cli::{caches, place};
 use crate::config::DataDir;
 use crate::sys::http_client;
 use crate::sys::inotify::Inotify;
@@ -33,7 +34,7 @@ fn through_the_server(data: &DataDir) -> Ended {
         Failure::new(Code::Broken, problem)
             .hint(format!("stop it{process} the way it was started, run this again, and start it again"))
     };
-    if place::serves_without_socket(data) {
+    if serves_without_socket(data) {
         return Err(by_hand("the server of this data folder has no socket to be asked over".to_owned()));
     }
     let answer = http_client::request(&data.socket(), "POST", "/reset-caches", b"", PATIENCE);

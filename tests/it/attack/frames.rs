@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::Random;
 use super::forge::Forge;
 
-const ROUTES: [&str; 9] = [
+const ROUTES: [&str; 10] = [
     "/intents",
     "/events",
-    "/runs/ID/cancel",
-    "/runs/ID/rerun",
+    "/runs/cancel",
+    "/runs/rerun",
+    "/runs/wait",
     "/watches",
     "/watches/remove",
     "/watches/now",
@@ -18,17 +19,19 @@ const ROUTES: [&str; 9] = [
 ];
 
 const IDS: [&str; 10] =
-    ["0", "app%239", "app%23-1", "app%23", "%23", "..%2f..", "%00", "999999999999999999999", "%ff", "x%20y"];
+    ["0", "app%239", "app#9", "app#-1", "app#", "#", "../..", "\0", "999999999999999999999", "x y"];
 
 /// A request with a frame, of a matching length.
 pub(super) fn request(forge: &Forge, random: &mut Random) -> Vec<u8> {
-    let route = random.pick(&ROUTES).replace("ID", random.pick::<&str>(&IDS));
+    let route = random.pick(&ROUTES).replace("ID", "x%20y");
     let mut frame = match &*route {
         "/intents" => intent(forge, random),
         "/events" => event(forge, random),
         "/watches" => {
             json!({"name": "w", "url": "https://example.invalid/x", "branch": "main", "every_ms": 60000})
         }
+        "/runs/wait" => json!({"run": random.pick(&IDS)}),
+        _ if route.starts_with("/runs/") => json!({"run": random.pick(&IDS), "by": "x"}),
         _ => json!({"name": "w"}),
     };
     for _ in 0..random.below(3) {

@@ -58,7 +58,11 @@ fn a_push_runs_while_half_of_requests_and_long_answers_fill_the_unix_socket() {
     for number in 0..FLOOD {
         let mut stream = connect_unix(&socket).unwrap();
         let request = match number % 3 {
-            0 => format!("GET /runs/{id}/end HTTP/1.1\r\nhost: x\r\n\r\n"),
+            0 => {
+                let body = format!("{{\"run\":\"{id}\"}}");
+                let head = "POST /runs/wait HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
+                format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            }
             1 => "GET /healthz HTTP/1.1\r\nhos".to_owned(),
             _ => "POST /intents HTTP/1.1\r\nhost: x\r\ncontent-length: 60000000\r\n\r\n{".to_owned(),
         };

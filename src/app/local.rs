@@ -1,0 +1,128 @@
+//! A data folder without a server to ask: a command performs the operations itself. It reads at once; before it writes, it
+//! takes the server's lock.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+use super::problem::{Code, Problem};
+use super::state::AppState;
+use crate::config::{CurrentSettings, DataDir};
+use crate::store::{self, Store};
+use crate::sys::lock::{self, LockFile};
+use crate::sys::random;
+
+/// The state of a command.
+pub struct Local {
+    app: AppState,
+    runtime: Runtime,
+    reader: JoinHandle<()>,
+}
+
+/// The way to write into the database of a data folder that no server has.
+#[derive(Default)]
+pub struct LocalWriter(Mutex<Option<Writer>>);
+
+struct Writer {
+    store: Store,
+    thread: JoinHandle<()>,
+    _lock: LockFile,
+}
+
+impl Local {
+    /// Opens a data folder for reading. `environment` is that of the command.
+    ///
+    /// # Errors
+    /// When the database is there and cannot be read.
+    pub fn open(data: &DataDir, environment: Vec<(String, String)>) -> Result<Local, Problem> {
+        let database = match data.database().try_exists() {
+            Ok(true) => store::open_read_only(&data.database()),
+            Ok(false) => store::open_empty(),
+            Err(error) => {
+                let text = format!("could not read {}: {error}", data.database().display());
+                return Err(Problem::new(Code::DataUnreadable, text));
+            }
+        };
+        let (store, reader) = Store::start(database.map_err(|error| Problem::failed(&error))?);
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Problem::failed(&error))?;
+        // Nobody hears these: what a server's tasks would do is done by the operations themselves.
+        let (wake, _) = mpsc::channel(1);
+        let (pushes, _) = mpsc::channel(1);
+        let (watches, _) = mpsc::channel(1);
+        let url = std::fs::read_to_string(data.server_url()).ok().filter(|url| !url.is_empty());
+        let app = AppState::new(
+            (data.clone(), random::instance_id()),
+            store,
+            Arc::new(CurrentSettings::unread(data.config())),
+            (wake, pushes, watches),
+            (url, environment),
+        );
+        let app = AppState { local: Some(Arc::default()), ..app };
+        Ok(Local { app, runtime, reader })
+    }
+
+    /// Performs operations, and closes the database.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub fn perform<T>(self, work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>) -> Result<T, Problem> {
+        let Local { app, runtime, reader } = self;
+        let done = runtime.block_on(work(&app));
+        // Something that is still being read or resolved must not hold up the end.
+        runtime.shutdown_background();
+        let writer = app.local.as_ref().and_then(|local| local.take());
+        let own = app.store.clone();
+        drop(app);
+        if let Some(Writer { store, thread, _lock }) = writer {
+            drop(store);
+            let _has_failed = thread.join().is_err();
+        }
+        drop(own);
+        let _has_failed = reader.join().is_err();
+        done
+    }
+}
+
+impl LocalWriter {
+    /// The writer, opened by whoever needs it first.
+    pub(super) fn open(&self, data: &DataDir) -> Result<Store, Problem> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = &*writer {
+            return Ok(writer.store.clone());
+        }
+        let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Problem::failed(&error))?;
+        let lock = lock.ok_or_else(|| unreachable_server(data))?;
+        let connection = store::open(&data.database()).map_err(|error| Problem::failed(&error))?;
+        let (store, thread) = Store::start(connection);
+        *writer = Some(Writer { store: store.clone(), thread, _lock: lock });
+        Ok(store)
+    }
+
+    fn take(&self) -> Option<Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Whether a server has the data folder that opens no socket.
+pub fn serves_without_socket(data: &DataDir) -> bool {
+    let has_socket = data.socket().symlink_metadata().is_ok();
+    !has_socket && lock::is_held(&data.server_lock()).unwrap_or(false)
+}
+
+/// The problem that a server has the data folder and was not asked.
+fn unreachable_server(data: &DataDir) -> Problem {
+    if serves_without_socket(data) {
+        return no_socket()
+            .hint("what is queued is changed by a server that was started without --no-socket, or by none");
+    }
+    Problem::new(Code::ServerSilent, "a server has the data folder, but it does not answer")
+        .hint("is it stopped?")
+}
+
+/// The problem that a server cannot be asked.
+pub(super) fn no_socket() -> Problem {
+    Problem::new(Code::ServerSilent, "the server of this data folder has no socket to be asked over")
+}

@@ -1,0 +1,192 @@
+//! Runs: find, list, show, cancel, rerun.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::operation::Operation;
+use super::problem::{Code, Problem};
+use super::state::{AppState, Wake};
+use crate::forge;
+use crate::journal::StopReason;
+use crate::model::{Outcome, RepoName, RunId, RunName};
+use crate::run::{self, Message};
+use crate::store::{self, RunFilter, RunRow};
+use crate::sys::{clock, lock};
+use crate::view::{RunView, plain};
+
+/// Which runs are listed.
+#[derive(Debug, Clone)]
+pub struct ListRuns {
+    /// Those of this repository.
+    pub repo: Option<RepoName>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A run is to stop.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRun {
+    /// Its name or id.
+    pub run: String,
+    /// Who asks.
+    pub by: Option<String>,
+}
+
+/// The commit of a run is to run once more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RerunRun {
+    /// Its name or id.
+    pub run: String,
+    /// Who asks.
+    pub by: Option<String>,
+}
+
+/// The names of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRun {
+    /// Its id.
+    pub id: String,
+    /// Its repository.
+    pub repo: String,
+    /// Its number there.
+    pub number: u64,
+}
+
+impl NamedRun {
+    fn new(row: &RunRow) -> NamedRun {
+        NamedRun { id: row.id.to_string(), repo: row.repo.to_string(), number: row.number }
+    }
+}
+
+/// The run of a name or id.
+///
+/// # Errors
+/// When it is no name, or no run has it.
+pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
+    let name = RunName::parse(text)
+        .map_err(|error| Problem::caused_by(Code::RequestInvalid, &error).hint("quire runs lists them"))?;
+    let shown = name.to_string();
+    let found = app.store.call(move |connection| store::find_run(connection, &name)).await??;
+    found.ok_or_else(|| {
+        if !app.data.database().exists() {
+            let text = format!("there are no runs in {}", app.data.path().display());
+            return Problem::new(Code::RunNotFound, text)
+                .hint("is this the data folder? name another with --data");
+        }
+        Problem::new(Code::RunNotFound, format!("there is no run {shown}")).hint("quire runs lists them")
+    })
+}
+
+/// Lists runs, newest first.
+///
+/// # Errors
+/// When there is no such repository, or the database cannot be read.
+pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>, Problem> {
+    if let Some(name) = &request.repo
+        && forge::find(app.data.path(), name).is_err()
+        && !app.data.watched_repo(name).is_dir()
+    {
+        return Err(Problem::new(Code::RepoNotFound, format!("there is no repository {name}"))
+            .hint("quire repo list and quire watch list list them"));
+    }
+    let filter = RunFilter { repo: request.repo, limit: request.limit };
+    let rows = app.store.call(move |connection| store::list_runs(connection, &filter)).await??;
+    let mut views = Vec::new();
+    for row in rows {
+        views.push(app.view(row).await);
+    }
+    Ok(views)
+}
+
+/// A run as screens see it.
+///
+/// # Errors
+/// When no run has the name.
+pub async fn show_run(app: &AppState, text: &str) -> Result<RunView, Problem> {
+    let row = find_run(app, text).await?;
+    Ok(app.view(row).await)
+}
+
+/// The problem that the journal of a run cannot be read, when it cannot.
+///
+/// # Errors
+/// That one.
+pub fn expect_readable(view: &RunView) -> Result<(), Problem> {
+    let unreadable = |problem: &String| Problem::new(Code::RunUnreadable, plain(problem));
+    view.problem.as_ref().map_or(Ok(()), |problem| Err(unreadable(problem)))
+}
+
+impl Operation for CancelRun {
+    type Answer = NamedRun;
+
+    const ROUTE: &'static str = "/runs/cancel";
+
+    async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
+        let row = find_run(app, &self.run).await?;
+        let finished = || Problem::new(Code::RunFinished, format!("{} has ended already", self.run));
+        if app.view(row.clone()).await.has_ended() {
+            return Err(finished());
+        }
+        let named = NamedRun::new(&row);
+        if app.local.is_some() {
+            cancel_without_server(app, row, self.by).await?;
+            return Ok(named);
+        }
+        let (answer, answered) = oneshot::channel();
+        app.tell(Wake::Cancel { run: row.id, by: self.by.clone(), answer }).await;
+        match answered.await {
+            Ok(Ok(())) => Ok(named),
+            Ok(Err(problem)) if problem.code == Code::RunFinished => Err(finished()),
+            Ok(Err(problem)) => Err(problem),
+            Err(_) => Err(store::WriterGone.into()),
+        }
+    }
+}
+
+/// Cancels a run: its runner hears it by itself, and a run without a runner is ended in the database.
+async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) -> Result<(), Problem> {
+    let (run_dir, asker) = (app.data.run(&row.repo, row.number), by.clone());
+    let lock = run_dir.join("lock");
+    let stop = Message::Stop { reason: StopReason::Cancelled { by: asker } };
+    if app.read(move || run::tell(&run_dir, &stop).is_ok()).await == Some(true) {
+        return Ok(());
+    }
+    // A run whose runner lives must not have an end while its steps continue.
+    if lock::is_held(&lock).map_err(|error| Problem::failed(&error))? {
+        let text = format!("the runner of {}#{} does not answer", row.repo, row.number);
+        return Err(
+            Problem::new(Code::RunSilent, text).hint("quire serve ends runs whose runner does not answer")
+        );
+    }
+    end_queued(app, row.id, by).await
+}
+
+/// Ends a run that has no runner, because somebody cancelled it.
+///
+/// # Errors
+/// When the end cannot be recorded.
+pub async fn end_queued(app: &AppState, id: RunId, by: Option<String>) -> Result<(), Problem> {
+    let reason = by.map_or_else(|| "cancelled".to_owned(), |by| format!("cancelled by {by}"));
+    let end = move |connection: &mut _| {
+        store::finish_run(connection, id, Outcome::Cancelled, Some(&reason), clock::now())
+    };
+    app.writer()?.call(end).await??;
+    Ok(())
+}
+
+impl Operation for RerunRun {
+    type Answer = NamedRun;
+
+    const ROUTE: &'static str = "/runs/rerun";
+
+    async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
+        let of = find_run(app, &self.run).await?;
+        let rerun = move |connection: &mut _| run::rerun(connection, &of, self.by.as_deref());
+        let (id, row) = app.writer()?.call(rerun).await??;
+        app.live.open(id);
+        app.tell(Wake::Queued).await;
+        Ok(NamedRun::new(&row))
+    }
+}

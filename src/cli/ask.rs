@@ -1,0 +1,48 @@
+//! How a command has something done: by the server, or by itself when no server has the data folder.
+
+use serde_json::from_slice;
+
+use super::place::environment;
+use crate::app::{AppState, Code, Local, Operation, Problem, ProblemFrame};
+use crate::config::DataDir;
+use crate::sys::http_client::{self, Answer};
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 1 << 20;
+
+/// The status of a server that has no place for a request now.
+const BUSY: u16 = 503;
+
+/// Has the server perform an operation. Without a server, it is performed here.
+pub(crate) fn perform<O: Operation>(data: &DataDir, operation: O) -> Result<O::Answer, Problem> {
+    let body = serde_json::to_vec(&operation).map_err(|error| Problem::failed(&error))?;
+    match http_client::request(&data.socket(), "POST", O::ROUTE, &body, O::PATIENCE).and_then(read) {
+        Ok((200, answer)) => from_slice(&answer).map_err(|error| Problem::failed(&error)),
+        Ok((status, answer)) => Err(problem(status, &answer)),
+        Err(_) => here(data, async move |app| operation.perform(app).await),
+    }
+}
+
+/// Performs operations in this process, without asking a server.
+pub(crate) fn here<T>(
+    data: &DataDir,
+    work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    Local::open(data, environment())?.perform(work)
+}
+
+fn read(answer: Answer) -> std::io::Result<(u16, Vec<u8>)> {
+    Ok((answer.status, answer.read(MAX_ANSWER)?))
+}
+
+/// The problem that an answer is.
+fn problem(status: u16, answer: &[u8]) -> Problem {
+    match from_slice::<ProblemFrame>(answer) {
+        Ok(frame) => frame.into_problem(),
+        Err(_) if status == BUSY => {
+            Problem::new(Code::ServerBusy, "the server is busy").hint("try again later")
+        }
+        Err(_) => Problem::new(Code::ServerFailed, format!("the server answered with the status {status}"))
+            .hint("a server of another version is restarted to have this one"),
+    }
+}
