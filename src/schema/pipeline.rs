@@ -23,6 +23,10 @@ pub static CONTAINER: Options = Options {
     example: "write a table such as `{:network \"bridge\"}`",
 };
 
+/// What the containers of jobs, steps and services have in common.
+pub static BOX: Options =
+    Options { of: "a container", groups: &[CONTAINER_FIELDS, HOST_FIELDS], example: "" };
+
 /// The options of a service.
 pub static SERVICE: Options = Options {
     of: "a service",

@@ -18,6 +18,7 @@ mod local_repositories;
 mod local_run;
 mod place;
 mod server_lock;
+mod reference;
 mod service;
 mod stories;
 mod tidy;
