@@ -135,13 +135,20 @@ impl RunRecord {
         Ok(record)
     }
 
-    /// Whether the jobs of a run may have begun, or it has ended. A journal that will never be readable counts as yes.
+    /// Whether the jobs of a run may have begun, or it has ended. A journal that will never be readable, or has damaged
+    /// lines, counts as yes: an unreadable line may have said so.
     ///
     /// # Errors
     /// The journal cannot be read now.
     pub fn may_have_begun(run_dir: &Path) -> Result<bool, JournalReadError> {
-        match RunRecord::try_read(run_dir) {
-            Ok(record) => Ok(record.started_at.is_some() || record.outcome.is_some()),
+        let mut reader = JournalReader::new(run_dir);
+        match reader.read() {
+            Ok(_) if reader.is_damaged() => Ok(true),
+            Ok(records) => {
+                let mut record = RunRecord::default();
+                records.into_iter().for_each(|fact| record.apply(fact));
+                Ok(record.started_at.is_some() || record.outcome.is_some())
+            }
             Err(error) if error.is_lasting() => Ok(true),
             Err(error) => Err(error),
         }

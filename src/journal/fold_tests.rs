@@ -163,3 +163,16 @@ fn a_second_attempt_forgets_the_first_and_unknown_words_are_not_green() {
     let run = fold(vec![opened(), Fact::RunEnded { outcome: "splendid".into(), reason: None }]);
     assert_eq!(run.outcome, Some(Outcome::Failed));
 }
+
+#[test]
+fn a_run_whose_journal_is_damaged_may_have_begun() {
+    let may_have_begun = |bytes: &[u8]| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(super::JOURNAL), bytes).unwrap();
+        RunRecord::may_have_begun(folder.path()).unwrap()
+    };
+    assert!(!may_have_begun(b""));
+    // A runner that was killed while it wrote its first line.
+    assert!(!may_have_begun(b"{\"v\":1,\"t\":\"2026"));
+    assert!(may_have_begun(b"\xff\xfe garbage\n"));
+}

@@ -59,7 +59,9 @@ impl JournalReadError {
     /// Whether reading again brings nothing else: the file is not what a runner has written.
     pub fn is_lasting(&self) -> bool {
         match self {
-            JournalReadError::Read { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+            JournalReadError::Read { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotADirectory)
+            }
             JournalReadError::TooLarge { .. }
             | JournalReadError::Version { .. }
             | JournalReadError::Unknown { .. } => true,
@@ -79,6 +81,8 @@ pub struct JournalReader {
     ready: Vec<Record>,
     /// A lasting error was returned: nothing more is read.
     has_failed: bool,
+    /// A complete line was no record.
+    is_damaged: bool,
 }
 
 /// What a line of a journal has to have in every version.
@@ -98,7 +102,13 @@ impl JournalReader {
             partial: Vec::new(),
             ready: Vec::new(),
             has_failed: false,
+            is_damaged: false,
         }
+    }
+
+    /// Whether a line that was read is not a record.
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged
     }
 
     /// Reads all records that have been completed since the last call. Damaged lines are passed over: they
@@ -165,7 +175,10 @@ impl JournalReader {
             self.records += 1;
             match serde_json::from_slice::<Record>(line) {
                 Ok(record) if record.v == VERSION => self.ready.push(record),
-                Ok(_) | Err(_) => self.refuse(line)?,
+                Ok(_) | Err(_) => {
+                    self.refuse(line)?;
+                    self.is_damaged = true;
+                }
             }
         }
         Ok(())

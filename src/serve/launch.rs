@@ -112,6 +112,7 @@ pub(super) fn start_runner(binary: &Path) -> Result<Runner, LaunchError> {
 pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Result<Launched, LaunchError> {
     let run_dir = Path::new(&spec.run_dir);
     let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
+    run_folder::clear_place(run_dir).map_err(folder)?;
     if RunRecord::may_have_begun(run_dir).map_err(LaunchError::Journal)? {
         return Ok(Launched::Begun);
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::DataDir;
 use crate::journal::RunRecord;
+use crate::model::Progress;
 use crate::store::RunRow;
 use crate::sys::lock;
 use crate::sys::pidfd::PidFd;
@@ -36,7 +37,9 @@ pub(super) fn look(data: &DataDir, row: &RunRow) -> io::Result<Recovered> {
         let has_slot = RunRecord::may_have_begun(&run_dir).map_err(io::Error::other)?;
         return Ok(Recovered::Attached { process, has_slot, run_dir });
     }
-    let has_begun = RunRecord::may_have_begun(&run_dir).map_err(io::Error::other)?;
+    // A step may have destroyed the journal; the index saw the run begin.
+    let has_begun =
+        row.state == Progress::Running || RunRecord::may_have_begun(&run_dir).map_err(io::Error::other)?;
     Ok(if has_begun { Recovered::Gone { run_dir } } else { Recovered::Queued })
 }
 

@@ -5,14 +5,13 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-use crate::journal::{JOURNAL, LOG_FOLDER};
+use crate::journal::LOG_FOLDER;
 use crate::run::CONTROL_SOCKET;
 use crate::sys::lock;
 
-/// What a run folder holds, and of what kind.
-const ENTRIES: [(&str, fn(&FileType) -> bool); 6] = [
+/// What a run folder holds beside its journal, and of what kind.
+const ENTRIES: [(&str, fn(&FileType) -> bool); 5] = [
     ("lock", FileType::is_file),
-    (JOURNAL, FileType::is_file),
     ("runner.log", FileType::is_file),
     (CONTROL_SOCKET, FileType::is_socket),
     (LOG_FOLDER, FileType::is_dir),
@@ -22,7 +21,15 @@ const ENTRIES: [(&str, fn(&FileType) -> bool); 6] = [
 /// How many folders are set aside for one run before it is an error.
 const MAX_SET_ASIDE: usize = 100;
 
-/// Makes the folder of a run that has not begun. A folder with an entry of a wrong kind, which a step of another run can
+/// Renames what is in the place of a run folder and is no folder.
+///
+/// # Errors
+/// It cannot be looked at or moved.
+pub(super) fn clear_place(run_dir: &Path) -> io::Result<()> {
+    if look(run_dir)?.is_some_and(|there| !there.is_dir()) { set_aside(run_dir) } else { Ok(()) }
+}
+
+/// Makes the folder of a run whose journal says that it has not begun. A folder with an entry of a wrong kind, which a step of another run can
 /// put there, is renamed to `<number>.set-aside-<k>`: it would keep the run, and those behind it, waiting for ever.
 ///
 /// # Errors
@@ -35,10 +42,6 @@ pub(super) fn prepare(run_dir: &Path) -> io::Result<()> {
 }
 
 fn is_foreign(run_dir: &Path) -> io::Result<bool> {
-    let Some(there) = look(run_dir)? else { return Ok(false) };
-    if !there.is_dir() {
-        return Ok(true);
-    }
     for (name, is_right) in ENTRIES {
         if look(&run_dir.join(name))?.is_some_and(|entry| !is_right(&entry.file_type())) {
             return Ok(true);
@@ -96,6 +99,7 @@ mod tests {
             fs::remove_dir_all(&run).unwrap();
             fs::create_dir(&run).unwrap();
             make(&run);
+            clear_place(&run).unwrap();
             prepare(&run).unwrap();
             assert!(fs::symlink_metadata(&run).unwrap().is_dir());
             assert_eq!(fs::read_dir(&run).unwrap().count(), 0);

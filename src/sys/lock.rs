@@ -121,7 +121,9 @@ pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
 pub fn is_held(path: &Path) -> io::Result<bool> {
     let file = match open_regular(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
     // A shared lock is refused only while somebody holds the exclusive one.

@@ -159,6 +159,14 @@ impl<'a> Ground<'a> {
         None
     }
 
+    /// Whether the server has recorded that the run began.
+    pub(super) fn is_running(&self, number: u64) -> bool {
+        let database = quire::store::open_read_only(&self.world.path().join("data/quire.db"));
+        let sql = "SELECT count(*) FROM runs WHERE number = ?1 AND state = 'running'";
+        let number = i64::try_from(number).unwrap();
+        database.is_ok_and(|found| found.query_row(sql, [number], |row| row.get(0)) == Ok(1))
+    }
+
     /// Waits until something is so; whether it came.
     pub(super) fn waits_for(&self, mut is_so: impl FnMut() -> bool) -> bool {
         let deadline = Instant::now() + RUN_TIME;

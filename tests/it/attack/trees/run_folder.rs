@@ -73,6 +73,10 @@ fn replace(
             if !ground.waits_for(|| begun.exists()) {
                 return ground.harm(Harm::Hang, &format!("{what}: the run does not begin"));
             }
+            // What is destroyed before the server has seen the run begin is no evidence of it (docs/threat-model.md).
+            if !ground.waits_for(|| ground.is_running(number)) {
+                return ground.harm(Harm::Hang, &format!("{what}: the server does not see the run begin"));
+            }
             std::fs::remove_file(&begun).unwrap();
             ground.kill_server();
             ground.kill_runner(number);
