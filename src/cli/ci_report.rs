@@ -1,6 +1,6 @@
 //! What `quire ci run` prints while the run goes on.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -114,6 +114,8 @@ fn show(run_dir: &Path, record: &RunRecord, told: Vec<Told<'_>>, verbose: bool) 
 }
 
 fn print_line(line: &LogLine) {
-    let job = line.job.as_deref().unwrap_or("quire");
-    print(&format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+    let (job, text) = (line.job.as_deref().unwrap_or("quire"), String::from_utf8_lossy(&line.bytes));
+    // As `quire logs`: on a terminal, output must not move the cursor.
+    let text = if io::stdout().is_terminal() { plain(&text).into() } else { text };
+    print(&format!("{job} │ {text}\n"));
 }

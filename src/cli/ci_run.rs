@@ -33,7 +33,7 @@ use crate::sys::{clock, socket};
 use crate::view::plain;
 
 /// How long a run may take to end when its steps were killed, before quire ends without it.
-const FORCED_END: Duration = Duration::from_secs(5);
+const FORCED_END: Duration = Duration::from_secs(2);
 
 /// What to print.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,12 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     })
     .map_err(|error| Failure::broken(&error))?;
     let run = runs.create(&copy.root).map_err(|error| Failure::broken(&error))?;
-    let execution = prepare(&copy, &run, (data, &settings), (files, profiles))?;
+    let mut execution = prepare(&copy, &run, (data, &settings), (files, profiles))?;
+    let unheard = told.clone();
+    // Its thread never ends then, and the process ends without it.
+    execution.unheard = Arc::new(move |ended| {
+        let _over = unheard.send(Heard::Ended(Ok(ended))).is_err();
+    });
     let recorder = execution.recorder.clone();
     let reporter = Reporter::start(run.path().to_owned(), output);
     std::thread::spawn(move || {
@@ -103,6 +108,14 @@ fn follow(
             Some(Heard::Ended(ended)) => return (ended, interrupt),
             Some(Heard::Interrupt(first)) if interrupt.is_none() => {
                 interrupt = Some(first);
+                if !has_begun(run.path()) {
+                    // The pipeline is still being read, which may go on for seconds and has nothing to clean up.
+                    run.end_by_force(&engine_environment()).iter().for_each(|problem| warn(problem));
+                    return (
+                        Ok((Outcome::Cancelled, Some(format!("cancelled by {}", first.name())))),
+                        interrupt,
+                    );
+                }
                 let stop = StopReason::Cancelled { by: Some(first.name().to_owned()) };
                 let run_dir = run.path().to_owned();
                 // A run that does not listen yet hears it later.
@@ -120,6 +133,11 @@ fn follow(
             }
         }
     }
+}
+
+/// Whether the jobs of a run are known. Nothing of it is started before.
+fn has_begun(run_dir: &Path) -> bool {
+    RunRecord::try_read(run_dir).map_or(true, |record| !record.jobs.is_empty())
 }
 
 /// What an execution of the working copy needs.
@@ -157,6 +175,7 @@ fn prepare(
         )),
         workspace,
         orphans: Orphans::OfSteps,
+        unheard: Arc::new(|_| {}),
         policy: policy_of_run(&settings.policy, data.map_or(&copy.root, DataDir::path), profiles, &[]).0,
         engine_environment: engine_environment(),
     })

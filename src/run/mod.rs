@@ -46,3 +46,4 @@ pub use spec::{RunLimits, RunSpec};
 pub use state::{Action, Event, JobState, RunState};
 pub use step::step;
 pub use vm_thread::{Evaluated, VmThread};
+pub use watchdog::Unheard;

@@ -19,14 +19,14 @@ use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::job_slot::JobSlots;
-use super::pipeline_watch::{PipelineWatch, end_process};
+use super::pipeline_watch::PipelineWatch;
 use super::push_event::PushEvent;
 use super::run_host::RunHost;
 use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
-use super::watchdog::Watchdog;
+use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::forge::Repo;
@@ -100,6 +100,8 @@ pub struct Execution {
     pub confiner: Arc<Confiner>,
     /// Whose orphans this process adopts.
     pub orphans: Orphans,
+    /// What follows when its script does not listen: the process has to end.
+    pub unheard: Unheard,
     /// What its containers may.
     pub policy: Policy,
     /// What container engines read of the environment that quire was started with.
@@ -204,6 +206,7 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
         superseded_by: spec.superseded_by,
         confiner,
         orphans: Orphans::OfSteps,
+        unheard: end_runner(recorder.clone(), EXIT_UNUSABLE),
         policy: Policy::from(spec.policy.clone()),
         engine_environment: variables(&spec.engine_environment),
     };
@@ -328,17 +331,13 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
 fn load(execution: &Execution) -> Result<Result<Loaded, Vec<Diagnostic>>, RunnerError> {
     let pulse = Arc::new(VmPulse::new());
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
+    let unheard = Arc::clone(&execution.unheard);
     let late = move |mistake: Diagnostic| {
-        // For who looks at `quire ci run`; a runner's goes to its log.
-        eprint!("{}", mistake.render());
         if let Err(error) = workspace.remove() {
             tracing::warn!(%error, "the workspace could not be removed");
         }
-        let ended = broken(&recorder, &[mistake]).and_then(|ended| end(&recorder, ended));
-        if let Err(error) = ended {
-            tracing::error!(problem = chain(&error), "the end of the run is not written down");
-        }
-        end_process(EXIT_UNUSABLE)
+        let ended = broken(&recorder, &[mistake]);
+        unheard(ended.unwrap_or_else(|error| (Outcome::Failed, Some(chain(&error)))));
     };
     let watch = PipelineWatch::of_compilation(&pulse, &execution.files, late);
     let _watch = watch.map_err(|error| RunnerError::Broken(format!("could not start a thread: {error}")))?;
@@ -389,7 +388,7 @@ async fn conduct(
         containers: Arc::clone(&containers),
         broken: forward_broken(sender.clone()),
     });
-    let watchdog = Watchdog::new(workspace, Arc::clone(&containers));
+    let watchdog = Watchdog::new(workspace, Arc::clone(&containers), execution.unheard);
     let memory = execution.limits.vm_memory;
     let started = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;

@@ -1,13 +1,15 @@
-//! Ends the runner when the VM does not listen: a C function such as a pattern that backtracks for ever cannot be
+//! Ends the run when the VM does not listen: a C function such as a pattern that backtracks for ever cannot be
 //! interrupted from inside.
 //!
-//! The watchdog's thread sleeps while the VM sleeps. It has its own handle of the journal, so that it can say why.
+//! The watchdog's thread sleeps while the VM sleeps.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::drive::Ended;
+use super::pipeline_watch::end_process;
 use crate::container::Containers;
 use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, Recorder};
@@ -17,22 +19,26 @@ use crate::script::{Beat, VmPulse};
 /// How much processor time the VM may have in one piece before its code is asked to end.
 const ASK_AFTER: Duration = Duration::from_secs(4);
 
-/// How much it may have before the runner ends itself.
+/// How much it may have before the run ends without it.
 const END_AFTER: Duration = Duration::from_secs(5);
 
 /// On a machine that is busy with others it may be late for that alone: this many times as long on the clock counts as
 /// well, should it sleep where it cannot be heard.
 const PATIENCE: u32 = 12;
 
-/// The exit status of a runner that ended itself: that of timeout(1).
+/// The exit status of a runner whose script did not listen: that of timeout(1).
 const EXIT_TIMED_OUT: i32 = 124;
+
+/// What happens to the end of a run whose VM does not listen, when nothing is left of the run but that thread: it is
+/// written down, and the process ends.
+pub type Unheard = Arc<dyn Fn(Ended) + Send + Sync>;
 
 /// What the watchdog needs when it has to act.
 pub struct Watchdog {
-    recorder: Recorder,
     mark: RunMark,
     workspace: Workspace,
     containers: Arc<Containers>,
+    unheard: Unheard,
 }
 
 /// Whether the VM's thread is at work, and since when.
@@ -41,8 +47,8 @@ pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
 impl Watchdog {
     /// A watchdog for the run of these containers.
-    pub fn new(workspace: Workspace, containers: Arc<Containers>) -> Watchdog {
-        Watchdog { recorder: containers.recorder.clone(), mark: containers.mark, workspace, containers }
+    pub fn new(workspace: Workspace, containers: Arc<Containers>, unheard: Unheard) -> Watchdog {
+        Watchdog { mark: containers.mark, workspace, containers, unheard }
     }
 
     /// Starts the watchdog's thread; it is told through what is returned when the VM works.
@@ -65,10 +71,14 @@ impl Watchdog {
             // The thread has been at work all the time, which may be many short pieces: only a long one counts.
             match pulse.beat() {
                 Some(beat) if has_had(&beat, END_AFTER) => {
-                    let job = beat.job.as_deref().map(|job| format!(" in job {job}")).unwrap_or_default();
+                    let job = beat.job.as_deref().map_or_else(
+                        || " while the pipeline was read".to_owned(),
+                        |job| format!(" in job {job}"),
+                    );
                     let place =
                         beat.last_place.map(|place| format!(", last seen at {place}")).unwrap_or_default();
-                    self.end(&format!("the script did not listen for {} s{job}{place}", END_AFTER.as_secs()));
+                    return self
+                        .end(format!("the script did not listen for {} s{job}{place}", END_AFTER.as_secs()));
                 }
                 Some(beat) if has_had(&beat, ASK_AFTER) => {
                     pulse.interrupt(beat.generation);
@@ -81,29 +91,30 @@ impl Watchdog {
         }
     }
 
-    /// Writes down why, ends all steps, and ends the process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one other place that ends the process: nothing else can any more"
-    )]
-    fn end(&self, reason: &str) -> ! {
+    /// Ends all steps, removes the workspace, and says why.
+    fn end(&self, reason: String) {
         let swept = sweep_run(&self.mark);
         self.containers.doubt();
         self.containers.sweep();
-        // For who looks at `quire ci run`; a runner's goes to its log.
-        let told = std::io::Write::write_all(&mut std::io::stderr(), format!("error: {reason}\n").as_bytes());
-        if let Err(error) = told.and_then(|()| self.workspace.remove()) {
-            tracing::warn!(%error, "the workspace could not be removed");
+        if let Err(error) = self.workspace.remove() {
+            tracing::warn!(%error, survivors = ?swept.survivors, "the workspace could not be removed");
         }
-        let ended = Fact::RunEnded {
-            outcome: Outcome::TimedOut.as_str().to_owned(),
-            reason: Some(reason.to_owned()),
-        };
-        if let Err(problem) = self.recorder.write(ended) {
-            tracing::error!(%problem, reason, survivors = ?swept.survivors, "the end of the run is not written down");
-        }
-        std::process::exit(EXIT_TIMED_OUT)
+        (self.unheard)((Outcome::TimedOut, Some(reason)));
     }
+}
+
+/// Writes the end of a run down whose script does not listen, and ends its runner: with this exit status, or that of
+/// timeout(1).
+pub(super) fn end_runner(recorder: Recorder, unusable: i32) -> Unheard {
+    Arc::new(move |(outcome, reason)| {
+        let code = if outcome == Outcome::TimedOut { EXIT_TIMED_OUT } else { unusable };
+        tracing::error!(reason, "the script did not listen");
+        let end = Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason };
+        if let Err(problem) = recorder.write(end) {
+            tracing::error!(%problem, "the end of the run is not written down");
+        }
+        end_process(code)
+    })
 }
 
 /// Whether the VM has been in one piece of its work for this long: by its processor time, or for much longer by the clock.

@@ -3,6 +3,7 @@
 //! A hook stops Lua code, but nothing stops a C function such as a pattern that backtracks for ever. The
 //! runner's watchdog reads this and ends the process.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -35,7 +36,8 @@ pub struct VmPulse {
     /// Whether the hook had to end this poll's code by an error.
     stopped: AtomicBool,
     names: Mutex<Vec<Arc<str>>>,
-    last_place: Mutex<Option<Place>>,
+    /// The last place of each job, by its number.
+    places: Mutex<HashMap<u32, Place>>,
 }
 
 /// One poll that is going on.
@@ -49,7 +51,7 @@ pub struct Beat {
     pub worked: Duration,
     /// Differs for each poll; [`VmPulse::interrupt`] takes it.
     pub generation: u64,
-    /// Where the script was when the hook last ran, in this poll or an earlier one.
+    /// Where the script was when the hook last ran, in this poll or an earlier one; before that, where the function of the job begins.
     pub last_place: Option<Place>,
 }
 
@@ -73,7 +75,7 @@ impl VmPulse {
             hooks: AtomicU32::new(0),
             stopped: AtomicBool::new(false),
             names: Mutex::new(Vec::new()),
-            last_place: Mutex::new(None),
+            places: Mutex::new(HashMap::new()),
         }
     }
 
@@ -97,17 +99,24 @@ impl VmPulse {
         self.interrupted.store(generation, Ordering::SeqCst);
     }
 
-    /// Where the script was when the hook last ran.
+    /// Where the job that was polled last was when the hook last ran; before that, where its function begins.
     pub fn last_place(&self) -> Option<Place> {
-        self.last_place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let job = self.job.load(Ordering::SeqCst);
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()
     }
 
     pub(super) fn note(&self, place: Place) {
-        *self.last_place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        let job = self.job.load(Ordering::SeqCst);
+        self.note_of(job, place);
+    }
+
+    /// Notes where the function of a job begins, before it runs.
+    pub(super) fn note_of(&self, job: u32, place: Place) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(job, place);
     }
 
     pub(super) fn forget_place(&self) {
-        *self.last_place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Gives a job the number that its polls are marked with.

@@ -78,7 +78,13 @@ impl Vm {
         let walker = Walker::new(&lua)?;
         let registry = Arc::new(Mutex::new(Registry::default()));
         let pulse = Arc::new(VmPulse::new());
-        let shared = Shared { host, walker: walker.clone(), registry: Arc::clone(&registry), modules };
+        let shared = Shared {
+            host,
+            walker: walker.clone(),
+            registry: Arc::clone(&registry),
+            modules,
+            pulse: Arc::clone(&pulse),
+        };
         let raw = api::install(&lua, &Arc::new(shared))?;
         let prelude = sandbox::load_prelude(&lua, &raw, &walker.failed)?;
         sandbox::limit(&lua, limits, &pulse)?;
@@ -145,6 +151,9 @@ impl Vm {
         let job = job.to_owned();
         let number = inner.pulse.number(&job);
         let pulse = Arc::clone(&inner.pulse);
+        if let Some(place) = inner.place_of(&job) {
+            pulse.note_of(number, place);
+        }
         let call = {
             let (inner, job) = (Arc::clone(&inner), job.clone());
             async move { inner.call(&job, &inputs).await }
@@ -230,13 +239,16 @@ impl Inner {
         if let JobEnd::Failed(JobFailure::Script(error)) = &mut end
             && error.line.is_none()
         {
-            let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
-            let info = run.map(|run| run.info());
-            let file = info.as_ref().and_then(|info| info.source.as_deref()?.strip_prefix('@'));
-            error.file = file.map(str::to_owned);
-            error.line = info.as_ref().and_then(|info| u32::try_from(info.line_defined?).ok());
+            (error.file, error.line) = self.place_of(job).map(|place| (place.file, place.line)).unzip();
         }
         end
+    }
+
+    /// The line that the function of a job begins on.
+    fn place_of(&self, job: &str) -> Option<Place> {
+        let info = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job)?.info();
+        let file = info.source.as_deref()?.strip_prefix('@')?.to_owned();
+        Some(Place { file, line: u32::try_from(info.line_defined?).ok()? })
     }
 }
 

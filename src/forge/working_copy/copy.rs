@@ -6,7 +6,8 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::ops::Range;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -26,6 +27,9 @@ const MAX_ENTRIES: usize = 2_000_000;
 
 /// How many bytes may be copied.
 const MAX_BYTES: u64 = 32 << 30;
+
+/// The unit in which the system says how much of a file is stored.
+const BLOCK: u64 = 512;
 
 /// How many bytes are copied before it is asked again whether they are still needed.
 const CHUNK: u64 = 64 << 20;
@@ -151,7 +155,8 @@ impl Copy<'_> {
         let from = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()));
         let mut from = from.map_err(|source| CopyError::read(path, source))?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
-        self.count(size)?;
+        // What a file has no blocks for is not copied.
+        self.count(size.min(u64::try_from(stat.st_blocks).unwrap_or_default().saturating_mul(BLOCK)))?;
         if !self.trust.links && listed.staged.as_ref().is_some_and(Staged::is_link) {
             let mut target = Vec::new();
             from.take(size).read_to_end(&mut target).map_err(|source| CopyError::read(path, source))?;
@@ -163,15 +168,25 @@ impl Copy<'_> {
             listed.staged.as_ref().is_some_and(Staged::is_executable)
         };
         let mut to = self.create(path, is_executable)?;
+        let mut at = 0;
         // No more than it had: one that grows all the time would never end.
-        let mut left = size;
-        while left > 0 {
-            self.check_wanted()?;
-            let copied = io::copy(&mut (&mut from).take(left.min(CHUNK)), &mut to);
-            let copied = copied.map_err(|source| CopyError::write(path, source))?;
-            left = if copied == 0 { 0 } else { left - copied };
+        while let Some(data) = next_data(&from, at).filter(|data| data.start < size) {
+            at = data.start;
+            let place = io::SeekFrom::Start(at);
+            from.seek(place).map_err(|source| CopyError::read(path, source))?;
+            to.seek(place).map_err(|source| CopyError::write(path, source))?;
+            while at < data.end.min(size) {
+                self.check_wanted()?;
+                let part = (data.end.min(size) - at).min(CHUNK);
+                let copied = io::copy(&mut (&mut from).take(part), &mut to);
+                match copied.map_err(|source| CopyError::write(path, source))? {
+                    // It has become shorter.
+                    0 => return Ok(()),
+                    copied => at += copied,
+                }
+            }
         }
-        Ok(())
+        to.set_len(size).map_err(|source| CopyError::write(path, source))
     }
 
     fn count(&mut self, size: u64) -> Result<(), CopyError> {
@@ -255,6 +270,18 @@ impl Copy<'_> {
     }
 }
 
+/// The next part of a file that is no hole. Where the system knows of no holes, it is all that is left.
+fn next_data(file: &File, at: u64) -> Option<Range<u64>> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(start) => {
+            let end = rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(start)).unwrap_or(u64::MAX);
+            Some(start..end)
+        }
+        Err(Errno::NXIO) => None,
+        Err(_) => Some(at..u64::MAX),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -284,6 +311,28 @@ mod tests {
         assert_eq!(fs::read_to_string(path("outside/x")).unwrap(), "outside/x");
         assert_eq!(fs::read_to_string(path("outside/y")).unwrap(), "outside/y");
         assert!(!path("outside/new").exists());
+    }
+
+    #[test]
+    fn holes_of_a_file_are_not_written() {
+        use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+        let (place, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        GitCommand::new().args(["init", "-q"]).arg(place.path()).run().unwrap();
+        let sparse = File::create(place.path().join("sparse")).unwrap();
+        sparse.write_all_at(b"begin", 0).unwrap();
+        sparse.write_all_at(b"middle", 5 << 30).unwrap();
+        // More than may be copied.
+        sparse.set_len(MAX_BYTES + 4097).unwrap();
+        copy_working_copy(place.path(), into.path(), &AtomicBool::new(true)).unwrap();
+        let copy = File::open(into.path().join("sparse")).unwrap();
+        let found = copy.metadata().unwrap();
+        assert_eq!(found.len(), MAX_BYTES + 4097);
+        assert!(found.blocks() * BLOCK < 1 << 20, "{} blocks", found.blocks());
+        let mut bytes = [0; 12];
+        copy.read_exact_at(&mut bytes, (5 << 30) - 3).unwrap();
+        assert_eq!(&bytes, b"\0\0\0middle\0\0\0");
+        copy.read_exact_at(&mut bytes[..5], 0).unwrap();
+        assert_eq!(&bytes[..5], b"begin");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use super::host::{HostError, JobHost};
 use super::lua_node::{self, kind, text};
+use super::pulse::VmPulse;
 use super::registration::Registry;
 use super::sandbox::Modules;
 use super::walk::Walker;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) walker: Walker,
     pub(super) registry: Arc<Mutex<Registry>>,
     pub(super) modules: Modules,
+    pub(super) pulse: Arc<VmPulse>,
 }
 
 /// The table of raw functions for the prelude.

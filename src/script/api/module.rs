@@ -42,10 +42,11 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         Ok(unknown(&format!("input of job `{job}`"), &name, names.iter().map(String::as_str)))
     })?;
     table.raw_set("unknown_input", unknown_input)?;
-    let registry = Arc::clone(&shared.registry);
+    let (registry, pulse) = (Arc::clone(&shared.registry), Arc::clone(&shared.pulse));
     let register = lua.create_function(move |lua, arguments: MultiValue| {
         let (mut registration, run) = registration::read(arguments.into_iter().collect());
         if let Some(place) = current_place(lua) {
+            pulse.note(place.clone());
             (registration.file, registration.line) = (Some(place.file), Some(place.line));
         }
         let id = registration.id.clone();
