@@ -125,7 +125,7 @@ fn percent(value: &[u8]) -> Vec<Vec<u8>> {
 /// What `printf %q` puts a backslash before.
 const SHELL_SPECIAL: &[u8] = b" \t!\"$&'()*,;<>?[\\]^`{|}";
 
-/// `printf %q`, inside single quotes (the shells' way and Python's), inside double quotes, inside `$'…'`.
+/// `printf %q`, inside single quotes (the shells' way and Python's), inside double quotes (also Perl's), inside `$'…'`.
 fn shell(value: &[u8]) -> Vec<Vec<u8>> {
     let backslash = |special: &'static [u8]| {
         move |byte| special.contains(&byte).then(|| format!("\\{}", char::from(byte)))
@@ -137,9 +137,21 @@ fn shell(value: &[u8]) -> Vec<Vec<u8>> {
         escaped(value, backslash(b"$`\"\\!")),
         escaped(value, quote("'\\''")),
         escaped(value, quote("'\"'\"'")),
+        escaped(value, perl),
         escaped(value, |byte| ansi_c(byte, 0xff)),
         escaped(value, |byte| ansi_c(byte, 0x7f)),
     ]
+}
+
+/// One byte inside double quotes as Perl's `Data::Dumper` writes it.
+fn perl(byte: u8) -> Option<String> {
+    match byte {
+        b'\\' | b'"' | b'$' | b'@' => Some(format!("\\{}", char::from(byte))),
+        0x1b => Some("\\e".to_owned()),
+        0x0b => Some("\\13".to_owned()),
+        b'\'' => None,
+        _ => ansi_c(byte, 0x7f),
+    }
 }
 
 /// One byte inside `$'…'`; those above `raw_to` are octal.

@@ -187,7 +187,7 @@ proptest! {
 }
 
 /// The options with which each program is tried, and how many bytes its lines have.
-const PROGRAMS: [(&str, &[&str], usize); 25] = [
+const PROGRAMS: [(&str, &[&str], usize); 28] = [
     ("od", &[], 16),
     ("od", &["-tx1"], 16),
     ("od", &["-An", "-tx1z"], 16),
@@ -198,6 +198,9 @@ const PROGRAMS: [(&str, &[&str], usize); 25] = [
     ("od", &["-tx8"], 16),
     ("od", &["-b"], 16),
     ("od", &["-tu1"], 16),
+    ("od", &["-td1"], 16),
+    ("od", &["-to1"], 16),
+    ("od", &["-to2"], 16),
     ("od", &["-c"], 16),
     ("od", &["-An", "-c"], 16),
     ("od", &["-a"], 16),
