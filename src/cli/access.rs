@@ -73,6 +73,10 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Problem {
             Problem::new(Code::DataUnreadable, format!("{problem}; {what} belongs to {}", shown(owner)))
                 .hint(command_as(owner))
         }
+        Some((above, _)) if error.kind() == io::ErrorKind::NotADirectory => {
+            let problem = format!("{} is not a folder", above.display());
+            Problem::new(Code::DataUnreadable, problem).hint("name the data folder with --data or QUIRE_DATA")
+        }
         Some(_) | None => Problem::new(Code::DataUnreadable, problem),
     }
 }

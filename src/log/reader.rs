@@ -75,8 +75,25 @@ impl LogReader {
         if is_line {
             line.pop();
         }
+        if !is_line && line.iter().all(|byte| *byte == 0) {
+            self.skip_hole()?;
+        }
         let record = Record::parse(&line).filter(|_| is_line).ok_or(line);
         Ok(Some(Entry { offset, end: self.offset, record }))
+    }
+
+    /// Goes on behind the hole that reading has come to, if it is one: a file can be far longer than what was written to it.
+    fn skip_hole(&mut self) -> io::Result<()> {
+        // Looked at before: what is written meanwhile lies behind that.
+        let length = self.file.get_ref().metadata()?.len();
+        let next = match rustix::fs::seek(self.file.get_ref(), rustix::fs::SeekFrom::Data(self.offset)) {
+            Ok(next) => next,
+            Err(rustix::io::Errno::NXIO) => length,
+            // A file system that does not know its holes.
+            Err(_) => self.offset,
+        };
+        self.offset = self.offset.max(next);
+        self.file.seek(SeekFrom::Start(self.offset)).map(drop)
     }
 }
 
@@ -148,6 +165,25 @@ mod tests {
             assert_eq!(again.next().unwrap().unwrap(), *entry);
             assert_eq!(again.offset(), entry.end);
         }
+    }
+
+    #[test]
+    fn a_hole_is_one_entry_and_what_lies_behind_it_is_read() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(LINE.as_bytes()).unwrap();
+        file.as_file().set_len(40 << 30).unwrap();
+        file.seek(SeekFrom::End(0)).unwrap();
+        write!(file, "\n{LINE}").unwrap();
+        file.as_file().set_len(80 << 30).unwrap();
+        let mut reader = LogReader::open(file.path()).unwrap();
+        let entries: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        let texts: Vec<_> = entries.iter().filter_map(|entry| entry.record.as_ref().ok()).collect();
+        assert_eq!(texts.len(), 2);
+        assert!(entries.len() < 10, "{}", entries.len());
+        assert!(entries.iter().is_sorted_by(|one, next| one.end == next.offset));
+        file.seek(SeekFrom::End(0)).unwrap();
+        write!(file, "\n{LINE}").unwrap();
+        assert!(reader.any(|entry| entry.unwrap().record.is_ok()), "what comes later is read");
     }
 
     #[test]

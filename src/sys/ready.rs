@@ -1,4 +1,4 @@
-//! Waits until a descriptor takes bytes.
+//! Whether a descriptor takes bytes, and whether the other side is there.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -13,6 +13,14 @@ pub fn is_writable_within(descriptor: &impl AsFd, patience: Duration) -> bool {
     let ready = poll(&mut polled, Some(&limit)).is_ok_and(|count| count > 0);
     let [polled] = polled;
     ready && !polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// Whether the other side of a socket is gone: it neither sends nor reads. One that only sends no more is there.
+pub fn has_hung_up(socket: &impl AsFd) -> bool {
+    let mut polled = [PollFd::new(socket, PollFlags::empty())];
+    let polls = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let [polled] = polled;
+    polls.is_ok() && polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 #[cfg(test)]
@@ -30,5 +38,15 @@ mod tests {
         }
         drop(reader);
         assert!(!is_writable_within(&writer, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn who_sends_no_more_is_there_until_the_socket_is_closed() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(!has_hung_up(&ours));
+        theirs.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(!has_hung_up(&ours));
+        drop(theirs);
+        assert!(has_hung_up(&ours));
     }
 }

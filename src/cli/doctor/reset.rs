@@ -14,6 +14,9 @@ use crate::sys::lock::{self, LockFile};
 /// How long the server may take to stop, and then to be there again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a server answers that has no place for a request now, or cannot do all of its work.
+const BUSY: u16 = 503;
+
 /// The most of the server's answer that is read, in bytes.
 const MAX_ANSWER: u64 = 4096;
 
@@ -39,6 +42,9 @@ fn through_the_server(data: &DataDir) -> Ended {
     }
     let answer = http_client::request(&data.socket(), "POST", "/reset-caches", b"", PATIENCE);
     let mut answer = answer.map_err(|error| by_hand(format!("the server does not answer: {error}")))?;
+    if answer.status == BUSY {
+        return Err(Failure::new(Code::Broken, "the server is busy").hint("run this again in a moment"));
+    }
     if answer.status != 200 {
         return Err(by_hand(format!(
             "the server does not know how to do that (it answers {})",
@@ -67,7 +73,8 @@ fn until_it_answers(data: &DataDir) -> Result<(), Failure> {
             inotify.watch(data.path())?;
             loop {
                 let answer = http_client::request(&data.socket(), "GET", "/healthz", b"", PATIENCE);
-                if answer.is_ok_and(|answer| answer.status == 200) {
+                // One that cannot do all of its work is there as well.
+                if answer.is_ok_and(|answer| answer.status == 200 || answer.status == BUSY) {
                     return Ok(());
                 }
                 inotify.changes().await?;

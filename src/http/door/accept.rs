@@ -165,11 +165,13 @@ async fn converse(
         .timer(TokioTimer::new())
         // Timed by `Progress`, which also knows idle connections and clients that do not read.
         .header_read_timeout(None)
+        // Who sends no more has its answer; who is gone is noticed by `Progress`, and when something is written.
+        .half_close(true)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(seen), service);
     let ended = tokio::select! {
         ended = connection => ended,
-        () = progress.is_over() => return,
+        () = progress.is_over(|| socket.has_hung_up()) => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection has failed");

@@ -107,11 +107,12 @@ impl Progress {
         self.close.notify_one();
     }
 
-    /// Waits until the connection is to be closed: another needs its place, or it is late.
-    pub(super) async fn is_over(&self) {
+    /// Waits until the connection is to be closed: another needs its place, it is late, or its client is gone. A client that
+    /// only sends no more waits for its answer.
+    pub(super) async fn is_over(&self, is_gone: impl Fn() -> bool) {
         loop {
             let (deadline, is_late) = self.deadline(Instant::now());
-            if is_late {
+            if is_late || is_gone() {
                 return;
             }
             tokio::select! {

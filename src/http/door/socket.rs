@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::progress::Progress;
+use crate::sys::ready::has_hung_up;
 
 /// How long, and how much, is read of a client that still sends when it has its answer. A socket that is closed with
 /// unread bytes is reset, and a reset takes the answer away from the client.
@@ -51,6 +52,14 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.try_write(bytes),
             Socket::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Whether the client is gone.
+    pub(super) fn has_hung_up(&self) -> bool {
+        match self {
+            Socket::Tcp(stream) => has_hung_up(stream),
+            Socket::Unix(stream) => has_hung_up(stream),
         }
     }
 

@@ -1,5 +1,9 @@
 //! Requests that no browser sends.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+
 use super::{Place, status};
 
 #[test]
@@ -72,6 +76,42 @@ fn what_can_be_understood_in_two_ways_is_refused() {
         assert_eq!(status(&answer), expected, "{shown}\n{answer}");
         assert!(expected == "200" || !answer.contains("run foo#1"), "{shown}\n{answer}");
     }
+}
+
+#[test]
+fn who_sends_no_more_has_its_answer() {
+    let place = Place::new();
+    place.push();
+    let page = format!("GET /foo/run/1 HTTP/1.1\r\nHost: {}\r\n\r\n", place.address());
+    for _ in 0..20 {
+        let stream = TcpStream::connect(place.address()).unwrap();
+        assert_eq!(status(&half_closed(stream, &page, |stream| stream.shutdown(Shutdown::Write))), "200");
+    }
+    let body = r#"{"by":null}"#;
+    let rerun = format!(
+        "POST /runs/0/rerun HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for request in ["GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", &rerun] {
+        for _ in 0..20 {
+            let stream = UnixStream::connect(place.data().join("server.sock")).unwrap();
+            let answer = half_closed(stream, request, |stream| stream.shutdown(Shutdown::Write));
+            assert!(["200", "404"].contains(&status(&answer)), "{answer}");
+        }
+    }
+}
+
+/// The answer to a request after which the client sends no more.
+fn half_closed<S: Read + Write>(
+    mut stream: S,
+    request: &str,
+    shut: impl Fn(&S) -> std::io::Result<()>,
+) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    shut(&stream).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]
