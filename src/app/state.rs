@@ -94,6 +94,8 @@ pub struct AppState {
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
     /// Pushes whose receive-pack cannot be seen from here.
     pub unseen: UnseenPushes,
+    /// Rung when a push is over.
+    pub push_over: Arc<Notify>,
     /// Whether the spool was read.
     pub spool: SpoolGate,
     /// Held while the spool is taken in.
@@ -137,6 +139,9 @@ pub enum Unsettled {
     /// The database or the repository could not be used.
     #[error("{0}")]
     Failed(String),
+    /// One of these pushes, which are not over, may have made an update that another announced as well.
+    #[error("an update can belong to one of several pushes that are not over")]
+    Undecided(HashSet<String>),
 }
 
 impl AppState {
@@ -162,6 +167,7 @@ impl AppState {
             watches,
             open_pushes: Arc::default(),
             unseen: UnseenPushes::default(),
+            push_over: Arc::default(),
             spool: SpoolGate::default(),
             draining: Arc::default(),
             notices: Arc::default(),
@@ -191,13 +197,16 @@ impl AppState {
             return Err(Unsettled::Spool(problem));
         }
         let (data, settings) = (self.data.clone(), Arc::clone(&self.settings));
+        let app = self.clone();
         let settled = self.store.call(move |connection| {
             let settings = settings.get();
+            let open_pushes = app.open_pushes_of(&repo.id);
             let mut new_id = random::run_id;
             let mut settling = Settling {
                 data: &data,
                 repo: &repo,
                 limits: &settings.limits,
+                open_pushes: &open_pushes,
                 now: clock::now(),
                 new_id: &mut new_id,
             };
@@ -280,6 +289,30 @@ impl AppState {
             if pushes.is_empty() {
                 open.remove(repo);
             }
+        }
+        drop(open);
+        self.push_over.notify_waiters();
+    }
+
+    /// The pushes that may still report on a repository, also those that cannot be seen from here.
+    fn open_pushes_of(&self, repo: &str) -> HashSet<String> {
+        let open = self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pushes = open.get(repo).cloned().unwrap_or_default();
+        drop(open);
+        pushes.extend(self.unseen.all());
+        pushes
+    }
+
+    /// Waits until one of these pushes to a repository has reported or is over.
+    pub async fn until_one_is_over(&self, repo: &str, pushes: &HashSet<String>) {
+        loop {
+            let mut over = std::pin::pin!(self.push_over.notified());
+            // Listened first, then looked: none that ends in between is missed.
+            over.as_mut().enable();
+            if !pushes.is_subset(&self.open_pushes_of(repo)) {
+                return;
+            }
+            over.await;
         }
     }
 

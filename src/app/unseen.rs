@@ -14,6 +14,11 @@ impl UnseenPushes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(push.to_owned());
     }
 
+    /// All of them.
+    pub fn all(&self) -> HashSet<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Forgets one; whether it was noted.
     pub fn take(&self, push: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(push)

@@ -1,6 +1,7 @@
 //! `POST /intents` and `POST /events`: what hooks say.
 
 use std::path::Path;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Json, State};
@@ -8,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use super::report;
 use super::spool::drain_spool;
@@ -16,6 +18,10 @@ use crate::forge::Refs;
 use crate::intake::{EventFrame, IntentFrame};
 use crate::model::{Timestamp, chain};
 use crate::store::{self, NewPush, OpenPush, PushedUpdate, RepoRow};
+
+/// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
+/// over.
+const RIVAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a frame was not taken.
 pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
@@ -162,8 +168,21 @@ pub(super) async fn events(
     Ok(Body::from_stream(lines).into_response())
 }
 
-/// Settles what a hook says has happened.
+/// Settles what a hook says has happened. The push counts as open until then: what it reports decides about others that
+/// announced the same.
 async fn settle_event(
+    app: &AppState,
+    push: &str,
+    repo: &RepoRow,
+    updates: Vec<PushedUpdate>,
+) -> Result<(), Refusal> {
+    app.open_push(&repo.id, push);
+    let settled = settle_reported(app, push, repo, updates).await;
+    app.close_push(&repo.id, push);
+    settled
+}
+
+async fn settle_reported(
     app: &AppState,
     push: &str,
     repo: &RepoRow,
@@ -172,7 +191,6 @@ async fn settle_event(
     resolve(&app.data.repo(&repo.name), &mut updates);
     // A server that was stopped for a moment finds the intent of this very push in its spool.
     drain_spool(app).await;
-    app.close_push(&repo.id, push);
     let id = push.to_owned();
     let reopened = app.store.call(move |connection| store::reopen_push(connection, &id));
     let reopened = reopened.await.map_err(failed)?.map_err(failed)?;
@@ -181,9 +199,18 @@ async fn settle_event(
         Some(_) => Look::Reported { push: push.to_owned(), updates },
         None => Look::All,
     };
-    let settled = app.settle(repo.clone(), look).await.map_err(failed)?;
+    let deadline = Instant::now() + RIVAL_PATIENCE;
+    let settled = loop {
+        let settled = app.settle(repo.clone(), look.clone()).await.map_err(failed)?;
+        // Before its own updates are some of pushes that report in a moment.
+        let Some(undecided) = settled.undecided.first() else { break settled };
+        let over = app.until_one_is_over(&repo.id, &undecided.open);
+        if timeout_at(deadline, over).await.is_err() {
+            break settled;
+        }
+    };
     let has_no_end = app.unseen.take(push) || reopened.is_some_and(|count| count > 0);
-    if has_no_end && settled.unread.is_empty() {
+    if has_no_end && settled.unread.is_empty() && settled.undecided.is_empty() {
         // Nobody sees the end of its receive-pack, and git reports all that has happened at once.
         let id = push.to_owned();
         let closed = app.store.call(move |connection| store::settle_push(connection, &id));

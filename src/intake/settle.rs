@@ -5,12 +5,13 @@
 //! started) and always does the same, so that no order of these loses an update or records one twice. It blocks: the
 //! database's writer calls it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use rusqlite::{Connection, Transaction};
 
 use super::decide::{Decision, Facts, Found, decide};
+use super::rivals::find_rivals;
 use super::seen_row;
 use crate::config::{DataDir, Limits};
 use crate::forge::{
@@ -31,6 +32,8 @@ pub struct Settling<'a> {
     pub repo: &'a RepoRow,
     /// The limits as they hold now.
     pub limits: &'a Limits,
+    /// The pushes whose receive-pack may still move refs and report.
+    pub open_pushes: &'a HashSet<String>,
     /// The moment.
     pub now: Timestamp,
     /// Makes the id of a run.
@@ -59,6 +62,18 @@ pub struct Settled {
     pub superseded: Vec<(RunId, u64)>,
     /// Refs that did not hold still or could not be read; they are looked at again at the next change.
     pub unread: Vec<UnreadRef>,
+    /// Refs with an update that several pushes have announced, of which nothing was recorded.
+    pub undecided: Vec<UndecidedRef>,
+}
+
+/// A ref with an update that belongs to one of several pushes. Git has refused the others, and which these are is known when
+/// one of them has reported or all of them are over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndecidedRef {
+    /// The ref.
+    pub name: RefName,
+    /// Those of the pushes that are not over.
+    pub open: HashSet<String>,
 }
 
 /// A ref that could not be looked at.
@@ -141,14 +156,32 @@ pub fn settle(
         let one = RefSettling { transaction: &transaction, name: &name, report };
         match one.settle(settling, &mut refs, &mut objects, &mut settled) {
             Ok(()) => {}
+            Err(RefError::Undecided(open)) => settled.undecided.push(UndecidedRef { name, open }),
             Err(RefError::Look(problem)) => {
                 settled.unread.push(UnreadRef { name: name.clone(), problem: chain(&problem) });
             }
             Err(RefError::Store(source)) => return Err(stored(source)),
         }
     }
+    if let Scope::Reported { push, updates } = scope {
+        drop_unreported(&transaction, push, updates).map_err(stored)?;
+    }
     transaction.commit().map_err(stored)?;
     Ok(settled)
+}
+
+/// Drops what a push announced and did not report: git reports all that has happened at once, and refused the rest.
+fn drop_unreported(
+    transaction: &Transaction<'_>,
+    push: &str,
+    updates: &[PushedUpdate],
+) -> rusqlite::Result<()> {
+    for (id, name) in store::open_intents_of(transaction, push)? {
+        if !updates.iter().any(|update| update.ref_name == name) {
+            store::settle_intent(transaction, id, false)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes over what an adopted repository held, once.
@@ -211,6 +244,8 @@ fn save(transaction: &Transaction<'_>, repo: &str, name: &RefName, seen: &Seen) 
 enum RefError {
     Look(LookError),
     Store(rusqlite::Error),
+    /// It is not known yet to which push an update belongs; these are not over.
+    Undecided(HashSet<String>),
 }
 
 impl From<rusqlite::Error> for RefError {
@@ -259,6 +294,11 @@ impl RefSettling<'_> {
         let verdict = forge::compare(&seen, &known, &look, &reports);
         if verdict.seen == seen && verdict.found.is_empty() && verdict.bound.is_empty() {
             return Ok(());
+        }
+        let reported = self.report.map(|(push, _)| push);
+        let rivals = find_rivals(&verdict, &intents, reported, settling.open_pushes);
+        if !rivals.is_empty() {
+            return Err(RefError::Undecided(rivals));
         }
         self.keep_keys(&repo, name, &verdict.keys)?;
         save(transaction, &repo, name, &verdict.seen)?;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::backoff::Backoff;
 use crate::app::{AppState, Look, Unsettled};
 use crate::http::drain_spool;
-use crate::intake::UnreadRef;
+use crate::intake::Settled;
 use crate::model::chain;
 use crate::store::{self, OpenPush, RepoRow};
 use crate::sys::pidfd::PidFd;
@@ -66,6 +66,10 @@ async fn watch(app: AppState, push: OpenPush) {
             Err(Unsettled::Failed(problem)) => {
                 tracing::error!(problem, push = push.push, "a push could not be settled; it is tried again");
             }
+            Err(Unsettled::Undecided(rivals)) => {
+                app.until_one_is_over(&push.repo, &rivals).await;
+                continue;
+            }
         }
         tokio::time::sleep(wait.next()).await;
     }
@@ -73,11 +77,14 @@ async fn watch(app: AppState, push: OpenPush) {
 
 /// Settles the repository of a push that is over, and closes the push: how many of its updates did not happen.
 async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
-    let unread = settle_repository(app, push).await?;
+    let Settled { unread, undecided, .. } = settle_repository(app, push).await?;
     let id = push.push.clone();
     let closed = app.store.call(move |connection| {
         // What the push did to a ref that could not be read is not known yet.
         let open = store::open_refs(connection, &id)?;
+        if let Some(undecided) = undecided.into_iter().find(|undecided| open.contains(&undecided.name)) {
+            return Ok(Err(Unsettled::Undecided(undecided.open)));
+        }
         match unread.into_iter().find(|unread| open.contains(&unread.name)) {
             Some(unread) => Ok(Err(Unsettled::Failed(unread.problem))),
             None => store::settle_push(connection, &id).map(Ok),
@@ -86,13 +93,13 @@ async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
     closed.await.map_err(|error| failed(&error))?.map_err(|error: rusqlite::Error| failed(&error))?
 }
 
-/// Settles the repository of a push, if it is still there: the refs that could not be read.
-async fn settle_repository(app: &AppState, push: &OpenPush) -> Result<Vec<UnreadRef>, Unsettled> {
+/// Settles the repository of a push, if it is still there.
+async fn settle_repository(app: &AppState, push: &OpenPush) -> Result<Settled, Unsettled> {
     let found = app.store.call(|connection| store::all_repos(connection)).await;
     let rows: Vec<RepoRow> = found.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     match rows.into_iter().find(|row| row.id == push.repo) {
-        Some(row) => Ok(app.settle(row, Look::All).await?.unread),
-        None => Ok(Vec::new()),
+        Some(row) => app.settle(row, Look::All).await,
+        None => Ok(Settled::default()),
     }
 }
 

@@ -22,8 +22,8 @@ pub use outbox::{
     notices, post, record_attempt, retry_message, verdict_before,
 };
 pub use pushes::{
-    Intent, NewPush, OpenPush, PushedUpdate, insert_push, open_intents, open_pushes, open_refs, pushed_refs,
-    refs_of_open_intents, reopen_push, settle_intent, settle_push,
+    Intent, NewPush, OpenPush, PushedUpdate, insert_push, open_intents, open_intents_of, open_pushes,
+    open_refs, pushed_refs, refs_of_open_intents, reopen_push, settle_intent, settle_push,
 };
 pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,

@@ -128,6 +128,14 @@ pub fn open_intents(connection: &Connection, repo: &str, ref_name: &RefName) -> 
     rows.collect()
 }
 
+/// The intents of a push that are not settled, with their refs.
+pub fn open_intents_of(connection: &Connection, push: &str) -> Result<Vec<(i64, RefName)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, ref FROM intents WHERE push = ?1 AND state = 'open'")?;
+    let rows = statement.query_map([push], |row| Ok((row.get(0)?, ref_name(row, 1)?)))?;
+    rows.collect()
+}
+
 /// The refs that a push still has open intents for, and how many updates of branches and tags it has in all.
 pub fn open_refs(connection: &Connection, push: &str) -> Result<Vec<RefName>> {
     let mut statement = connection

@@ -8,6 +8,7 @@ mod identity;
 mod index;
 mod namespaces;
 mod receive_pack;
+mod rivals;
 mod runner;
 mod server;
 mod silent;

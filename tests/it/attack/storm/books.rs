@@ -121,10 +121,11 @@ fn compare_updates(storm: &Storm<'_>, moved: &[Moved], recorded: &[Recorded]) {
         if expected == found {
             continue;
         }
-        // Two clients that push the same move of one ref at once: whose it was is known only to git, until the report comes.
-        // Long storms tell of it.
-        let is_long = storm.attack.lock().unwrap().is_long();
-        if ref_name == SHARED && !is_long && moves(&expected) == moves(&found) {
+        // Two clients that push the same move of one ref at once: whose it was is known only to git when no report has come.
+        let is_certain = |one: &&Moved| (one.repo.as_str(), one.ref_name.as_str()) == (repo, ref_name);
+        let reported = storm.reported.lock().unwrap();
+        let is_recorded = reported.iter().filter(is_certain).all(|one| found.contains(one));
+        if ref_name == SHARED && is_recorded && moves(&expected) == moves(&found) {
             continue;
         }
         let where_it_is =

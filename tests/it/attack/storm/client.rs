@@ -149,9 +149,16 @@ impl<'a> Client<'a> {
         let mut push = self.new_push(repo, vec![step], victim);
         let lease = if old == ZERO { "" } else { &old };
         push.arguments.push(format!("--force-with-lease={SHARED}:{lease}"));
+        let harms = self.storm.server_harms();
         if self.go(&push) == Pushed::Accepted && old != new {
+            let is_sure = harms.is_multiple_of(2) && harms == self.storm.server_harms();
+            let is_reported = is_sure && victim != Victim::PostReceive;
             let said = Some((push.pusher, push.options));
-            self.moved.push(Moved { repo: repo.to_owned(), ref_name: SHARED.to_owned(), old, new, said });
+            let moved = Moved { repo: repo.to_owned(), ref_name: SHARED.to_owned(), old, new, said };
+            if is_reported {
+                self.storm.reported.lock().unwrap().push(moved.clone());
+            }
+            self.moved.push(moved);
         }
     }
 

@@ -40,15 +40,16 @@ impl<'a> Keeper<'a> {
     pub(super) fn work(&mut self) {
         while !self.storm.is_over() {
             self.pause(100, self.storm.size.longest_peace_ms);
+            let storm = self.storm;
             match self.random.below(10) {
-                0..=6 if self.storm.disk.is_some() => self.fill_disk(),
-                0..=2 => self.kill_and_start(),
-                3 => {
+                0..=6 if storm.disk.is_some() => storm.while_harmed(|| self.fill_disk()),
+                0..=2 => storm.while_harmed(|| self.kill_and_start()),
+                3 => storm.while_harmed(|| {
                     self.stop();
                     self.pause(0, 600);
                     self.start();
-                }
-                4..=5 => self.freeze(),
+                }),
+                4..=5 => storm.while_harmed(|| self.freeze()),
                 _ => self.kill_runner(),
             }
             self.look_after_server();

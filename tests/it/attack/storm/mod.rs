@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use quire::sys::lock;
@@ -46,6 +47,10 @@ struct Storm<'a> {
     /// The disk of the data folder, when it is one that becomes full.
     disk: Option<Disk>,
     until: Instant,
+    /// How often the server was harmed; odd while it is.
+    server_harms: AtomicUsize,
+    /// Moves of the ref of all whose pushes have reported to a server that was there all the while.
+    reported: Mutex<Vec<Moved>>,
     attack: Mutex<&'a mut Attack>,
 }
 
@@ -128,11 +133,24 @@ impl<'a> Storm<'a> {
             }
         }
         let until = Instant::now() + size.time;
-        Storm { world, size, targets, repos, marks, disk, until, attack: Mutex::new(attack) }
+        let (server_harms, reported) = (AtomicUsize::new(0), Mutex::default());
+        let attack = Mutex::new(attack);
+        Storm { world, size, targets, repos, marks, disk, until, server_harms, reported, attack }
     }
 
     fn is_over(&self) -> bool {
         Instant::now() > self.until
+    }
+
+    /// Harms the server, so that reports may be lost meanwhile.
+    fn while_harmed(&self, harm: impl FnOnce()) {
+        self.server_harms.fetch_add(1, Ordering::SeqCst);
+        harm();
+        self.server_harms.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn server_harms(&self) -> usize {
+        self.server_harms.load(Ordering::SeqCst)
     }
 
     fn harm(&self, harm: Harm, input: &str) {
