@@ -13,8 +13,8 @@ use super::spool_gate::SpoolGate;
 use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
-use crate::forge::original_of;
-use crate::intake::{Scope, Settled, Settling, settle};
+use crate::forge::{is_link_to_runs, original_of};
+use crate::intake::{Scope, Settled, Settling, settle, sync_repositories};
 use crate::model::{InstanceId, RepoName, RunId, chain};
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, PushedUpdate, RepoRow, RunRow, Store};
@@ -268,6 +268,11 @@ impl AppState {
             let recorded = store::recorded_name(connection, &id).map_err(|error| chain(&error))?;
             if original_of(data.path(), &name, identity.id, recorded.as_ref()).is_some() {
                 return Ok(None);
+            }
+            if recorded.is_some_and(|recorded| recorded != name) || is_link_to_runs(data.path(), &name) {
+                // It was renamed, and perhaps others with it.
+                let listing = sync_repositories(connection, &data).map_err(|error| chain(&error))?;
+                return Ok(listing.rows.into_iter().find(|row| row.id == id));
             }
             store::sync_repo(connection, &id, &name).map_err(|error| chain(&error))?;
             Ok(Some(RepoRow { id, name }))

@@ -34,6 +34,7 @@ mod refs;
 mod repo_error;
 #[cfg(test)]
 mod repo_tests;
+mod run_folders;
 mod settings;
 #[cfg(test)]
 mod simulation;
@@ -67,6 +68,7 @@ pub use read_error::ReadError;
 pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
 pub use refs::{RefList, RefValue, Refs, head_branch};
 pub use repo_error::RepoError;
+pub use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
 pub use settings::{apply_settings, has_stale_hooks_path, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
 pub(crate) use watched::clear_leftovers;

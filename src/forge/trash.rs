@@ -92,11 +92,18 @@ pub fn list_trash(data: &Path) -> Result<Vec<TrashEntry>, RepoError> {
 /// Moves runs that have no repository to the trash, if there are any.
 pub(super) fn put_runs_away(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     let runs = runs_dir(data, name);
-    if fs::symlink_metadata(&runs).is_err() || fs::symlink_metadata(repo_dir(data, name)).is_ok() {
+    // A link is there for runs of a repository that was renamed.
+    let is_there = fs::symlink_metadata(&runs).is_ok_and(|found| !found.is_symlink());
+    if !is_there || fs::symlink_metadata(repo_dir(data, name)).is_ok() {
         return Ok(());
     }
+    put_folder_away(data, name, &runs)
+}
+
+/// Moves a folder of runs to the trash.
+pub(super) fn put_folder_away(data: &Path, name: &RepoName, runs: &Path) -> Result<(), RepoError> {
     let entry = new_entry(data, name)?;
-    move_if_there(&runs, &entry.path.join("runs"))
+    move_if_there(runs, &entry.path.join("runs"))
 }
 
 /// Makes the folder of a new entry; two in one millisecond get different times.

@@ -12,7 +12,7 @@ use super::echo::echo;
 use super::follower::{Followed, follow};
 use super::launch::{LaunchError, Launched, Runner, launch, start_runner};
 use super::recover::{Recovered, look};
-use super::run_spec::run_spec;
+use super::run_spec::{run_spec, with_present_name};
 use super::runner_limits::RunnerLimits;
 use super::runner_link::RunnerLink;
 use super::settle::settle;
@@ -265,6 +265,7 @@ impl Dispatcher {
     /// Starts a runner for a run.
     async fn start(&mut self, id: RunId, with_slot: bool, settings: &Settings) {
         let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
+        let row = with_present_name(&self.app, row).await;
         let run_dir = self.app.data.run(&row.repo, row.number);
         let spec = run_spec(&self.app, self.start.profiles, &row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());

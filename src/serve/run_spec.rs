@@ -5,10 +5,24 @@ use std::path::PathBuf;
 use crate::app::AppState;
 use crate::config::{Asker, Settings, WATCH_EVENT};
 use crate::container::ENGINE_VARIABLES;
+use crate::forge::is_link_to_runs;
+use crate::model::RunName;
 use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
 use crate::run::{RunLimits, RunSpec, StepRules};
 use crate::secret::SecretGrant;
-use crate::store::RunRow;
+use crate::store::{self, RunRow};
+
+/// The row of a run that is to start: its repository may have been renamed while it waited.
+pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> RunRow {
+    let data = &app.data;
+    let is_there = data.repo(&row.repo).is_dir() || row.is_watched();
+    if is_there && !is_link_to_runs(data.path(), &row.repo) {
+        return row;
+    }
+    let id = row.id;
+    let found = app.store.call(move |connection| store::find_run(connection, &RunName::Id(id))).await;
+    found.ok().and_then(Result::ok).flatten().unwrap_or(row)
+}
 
 /// What the runner of a run is given.
 pub(super) fn run_spec(

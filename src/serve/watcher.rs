@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::backoff::Backoff;
 use crate::app::{AppState, Look, Trouble, Unsettled};
-use crate::forge;
 use crate::http::drain_spool;
+use crate::intake::{Listing, sync_repositories};
 use crate::model::{RepoName, chain};
-use crate::store::{self, RepoRow};
+use crate::store::RepoRow;
 use crate::sys::inotify::{Change, Inotify, Watch};
 
 /// What a watched folder belongs to.
@@ -35,12 +35,6 @@ struct Watcher {
     apart: BTreeMap<PathBuf, String>,
 }
 
-/// What is in `repos/`.
-struct Listing {
-    rows: Vec<RepoRow>,
-    apart: BTreeMap<PathBuf, String>,
-}
-
 /// Tells the database which repositories are there, under which names.
 pub(super) async fn sync_repos(app: &AppState) {
     let _logged = list(app).await.is_some();
@@ -49,27 +43,11 @@ pub(super) async fn sync_repos(app: &AppState) {
 /// Lists the repositories and tells the database; nothing when that failed, which is logged.
 async fn list(app: &AppState) -> Option<Listing> {
     let data = app.data.clone();
-    let listed = app.store.call(move |connection| -> Result<Listing, String> {
-        let recorded = store::recorded_names(connection).map_err(|error| chain(&error))?;
-        let listed = forge::list_repos(data.path(), &recorded).map_err(|error| chain(&error))?;
-        let (mut rows, mut apart) = (Vec::new(), BTreeMap::new());
-        for repo in listed {
-            let Some(id) = repo.id else {
-                let problems: Vec<String> = repo.problems.iter().map(|problem| chain(problem)).collect();
-                apart.insert(repo.path, format!("{}: {}", repo.name, problems.join("; ")));
-                continue;
-            };
-            store::sync_repo(connection, &id.to_string(), &repo.name).map_err(|error| chain(&error))?;
-            rows.push(RepoRow { id: id.to_string(), name: repo.name });
-        }
-        let present: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-        store::forget_missing(connection, &present).map_err(|error| chain(&error))?;
-        Ok(Listing { rows, apart })
-    });
+    let listed = app.store.call(move |connection| sync_repositories(connection, &data));
     match listed.await {
         Ok(Ok(listing)) => Some(listing),
-        Ok(Err(problem)) => {
-            tracing::error!(problem, "the repositories could not be listed");
+        Ok(Err(error)) => {
+            tracing::error!(problem = chain(&error), "the repositories could not be listed");
             None
         }
         Err(_) => None,
@@ -184,7 +162,7 @@ impl Watcher {
         }
         match self.app.settle(row, Look::All).await {
             // It is looked at once the spool was read; the log says so already.
-            Ok(_) | Err(Unsettled::Spool(_)) => {}
+            Ok(_) | Err(Unsettled::Spool(_) | Unsettled::Undecided(_)) => {}
             Err(Unsettled::Failed(problem)) => {
                 tracing::error!(problem, repo = %name, "a repository could not be looked at");
             }

@@ -75,6 +75,7 @@ stories! {
     push_passes
     queue
     renamed_branch
+    renamed_by_hand
     repositories
     rerun
     run_as_json

@@ -1,0 +1,86 @@
+//! Which repositories are there, under which names: the database is told, and what is kept by a name follows.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use crate::config::DataDir;
+use crate::forge::{self, RecordedNames, RepoError};
+use crate::model::{RepoName, chain};
+use crate::store::{self, RepoRow};
+
+/// What is in `repos/`.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The repositories that are served.
+    pub rows: Vec<RepoRow>,
+    /// Folders that are not served, and why.
+    pub apart: BTreeMap<PathBuf, String>,
+}
+
+/// Why the repositories could not be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The database refused.
+    #[error("could not record the repositories")]
+    Store(#[from] rusqlite::Error),
+    /// A folder could not be read or moved.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}
+
+/// Lists the repositories, moves the runs of those that were renamed, and records the names. It blocks: the database's
+/// writer calls it.
+///
+/// # Errors
+/// What could not be read, moved or recorded. It is done again at the next change.
+pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<Listing, ListError> {
+    let recorded = store::recorded_names(connection)?;
+    let mut listing = Listing::default();
+    for repo in forge::list_repos(data.path(), &recorded)? {
+        match repo.id {
+            Some(id) => listing.rows.push(RepoRow { id: id.to_string(), name: repo.name }),
+            None => {
+                let problems: Vec<String> = repo.problems.iter().map(|problem| chain(problem)).collect();
+                listing.apart.insert(repo.path, format!("{}: {}", repo.name, problems.join("; ")));
+            }
+        }
+    }
+    forge::remove_links(data.path(), &with_unfinished_runs(connection)?)?;
+    move_runs(connection, data, (&recorded, &listing.rows))?;
+    for row in listing.rows.extract_if(.., |row| forge::is_link_to_runs(data.path(), &row.name)) {
+        let problem = format!("{}: runs of a repository that had this name have not ended", row.name);
+        listing.apart.insert(data.repo(&row.name), problem);
+    }
+    for row in &listing.rows {
+        store::sync_repo(connection, &row.id, &row.name)?;
+    }
+    let present: Vec<String> = listing.rows.iter().map(|row| row.id.clone()).collect();
+    store::forget_missing(connection, &present)?;
+    Ok(listing)
+}
+
+/// Moves the runs of renamed repositories before the new names are recorded: afterwards nobody knows the old ones.
+fn move_runs(
+    connection: &Connection,
+    data: &DataDir,
+    (recorded, rows): (&RecordedNames, &[RepoRow]),
+) -> Result<(), ListError> {
+    let is_renamed = |row: &&RepoRow| recorded.get(&row.id).is_some_and(|from| *from != row.name);
+    if !rows.iter().any(|row| is_renamed(&row)) {
+        return Ok(());
+    }
+    let unfinished = with_unfinished_runs(connection)?;
+    let renamed = rows.iter().filter(is_renamed).filter_map(|row| {
+        let from = recorded.get(&row.id)?.clone();
+        let has_unfinished = unfinished.contains(&from);
+        Some(forge::Renamed { id: row.id.clone(), from, to: row.name.clone(), has_unfinished })
+    });
+    Ok(forge::move_runs(data.path(), &renamed.collect::<Vec<_>>())?)
+}
+
+/// The repositories with runs that have not ended.
+fn with_unfinished_runs(connection: &Connection) -> rusqlite::Result<HashSet<RepoName>> {
+    Ok(store::unfinished_runs(connection)?.into_iter().map(|run| run.repo).collect())
+}
