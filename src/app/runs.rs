@@ -7,6 +7,7 @@ use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::state::{AppState, Wake};
 use crate::forge;
+use crate::intake::recorded_name;
 use crate::journal::StopReason;
 use crate::model::{Outcome, RepoName, RunId, RunName};
 use crate::run::{self, Message};
@@ -68,7 +69,17 @@ pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
     let name = RunName::parse(text)
         .map_err(|error| Problem::caused_by(Code::RequestInvalid, &error).hint("quire runs lists them"))?;
     let shown = name.to_string();
-    let found = app.store.call(move |connection| store::find_run(connection, &name)).await??;
+    let data = app.data.clone();
+    let found = app.store.call(move |connection| {
+        let recorded = match name {
+            RunName::Number(repo, number) => {
+                RunName::Number(recorded_name(connection, &data, &repo)?, number)
+            }
+            RunName::Id(_) => name,
+        };
+        store::find_run(connection, &recorded)
+    });
+    let found = found.await??;
     found.ok_or_else(|| {
         if !app.data.database().exists() {
             let text = format!("there are no runs in {}", app.data.path().display());
@@ -91,8 +102,12 @@ pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>
         return Err(Problem::new(Code::RepoNotFound, format!("there is no repository {name}"))
             .hint("quire repo list and quire watch list list them"));
     }
-    let filter = RunFilter { repo: request.repo, limit: request.limit };
-    let rows = app.store.call(move |connection| store::list_runs(connection, &filter)).await??;
+    let data = app.data.clone();
+    let rows = app.store.call(move |connection| {
+        let repo = request.repo.map(|repo| recorded_name(connection, &data, &repo)).transpose()?;
+        store::list_runs(connection, &RunFilter { repo, limit: request.limit })
+    });
+    let rows = rows.await??;
     let mut views = Vec::new();
     for row in rows {
         views.push(app.view(row).await);

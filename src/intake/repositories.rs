@@ -61,6 +61,20 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
     Ok(listing)
 }
 
+/// The name that a repository is recorded under: another one, until a server has seen that it was renamed.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn recorded_name(connection: &Connection, data: &DataDir, name: &RepoName) -> rusqlite::Result<RepoName> {
+    if store::find_repo(connection, name)?.is_some() {
+        return Ok(name.clone());
+    }
+    // A folder that cannot be read is named by those who list repositories.
+    let identity = forge::read_identity(&data.repo(name)).ok().flatten();
+    let recorded = identity.map(|identity| store::recorded_name(connection, &identity.id.to_string()));
+    Ok(recorded.transpose()?.flatten().unwrap_or_else(|| name.clone()))
+}
+
 /// Moves the runs of renamed repositories before the new names are recorded: afterwards nobody knows the old ones.
 fn move_runs(
     connection: &Connection,

@@ -9,8 +9,11 @@ use crate::journal::LOG_FOLDER;
 use crate::run::CONTROL_SOCKET;
 use crate::sys::lock;
 
+/// Whether an entry has the kind that it has to have.
+type IsKind = fn(&FileType) -> bool;
+
 /// What a run folder holds beside its journal, and of what kind.
-const ENTRIES: [(&str, fn(&FileType) -> bool); 5] = [
+const ENTRIES: [(&str, IsKind); 5] = [
     ("lock", FileType::is_file),
     ("runner.log", FileType::is_file),
     (CONTROL_SOCKET, FileType::is_socket),
