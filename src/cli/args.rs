@@ -9,7 +9,9 @@ use crate::executor;
 
 use super::access::Access;
 use super::exit::{Code, Ended, Failure, with_output};
-use super::{ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, runs, serve, service, watch};
+use super::{
+    ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, reset_caches, runs, serve, service, watch,
+};
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -219,7 +221,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Wait { run, json } => ops::wait(&runs()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&change()?, &run, json),
         Command::Rerun { run, json } => ops::rerun(&change()?, &run, json),
-        Command::Doctor { reset_caches: true, .. } => doctor::reset_caches(&change()?),
+        Command::Doctor { reset_caches: true, .. } => reset_caches::reset_caches(&change()?),
         Command::Doctor { json, .. } => doctor::doctor(&place::readable_or_absent(anywhere()?)?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Notify(command) => notify::perform(&data(command.access())?, command),

@@ -3,7 +3,6 @@
 pub(crate) mod access;
 mod args;
 pub(crate) mod ask;
-pub(crate) mod caches;
 mod ci;
 mod ci_report;
 mod ci_run;
@@ -17,6 +16,7 @@ mod notify;
 pub(crate) mod ops;
 pub(crate) mod place;
 mod repo;
+mod reset_caches;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod service;

@@ -8,7 +8,6 @@ use super::access::{self, Access};
 use super::exit::{Code, Failure};
 use crate::app::{AppState, Problem};
 use crate::config::{DataDir, DataDirHints};
-use crate::forge::RecordedNames;
 use crate::journal::JOURNAL;
 use crate::model::{Profile, ProfileError};
 use crate::policy::StartProfiles;
@@ -38,13 +37,6 @@ fn resolved(data: DataDir) -> Result<DataDir, Failure> {
         return Err(Failure::new(Code::Usage, message).hint("choose another folder"));
     }
     Ok(data.path().canonicalize().map(DataDir::new).unwrap_or(data))
-}
-
-/// The names that repositories were recorded under; none without a database.
-pub(super) fn recorded_names(data: &DataDir) -> RecordedNames {
-    let database = store::open_read_only(&data.database()).ok();
-    // A database that cannot be read is a problem of its own; the repositories are listed all the same.
-    database.and_then(|database| store::recorded_names(&database).ok()).unwrap_or_default()
 }
 
 /// The data folder, made when it is not there.

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::access::Access;
 use super::exit::{Code, Ended, Failure, print, print_json};
-use super::place::{note_if_empty, recorded_names};
+use super::place::note_if_empty;
+use crate::app::recorded_names;
 use crate::config::DataDir;
 use crate::forge::{self, RepoError};
 use crate::model::RepoName;

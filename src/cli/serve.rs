@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::exit::{Code, Ended, Failure};
 use super::place::{self, environment, variable};
+use crate::app::clear_caches;
 use crate::config::{Bind, ConfigError, DataDir};
 use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
@@ -71,7 +72,7 @@ fn start(
 
 /// Empties the caches and becomes a new server, in the same process and with the same arguments.
 fn start_again(data: &DataDir, binary: &Path) -> Ended {
-    match super::caches::clear(&data.cache()) {
+    match clear_caches(&data.cache()) {
         Ok(count) => tracing::info!(files = count, "the caches are empty; starting again"),
         Err(error) => tracing::error!(%error, "the caches could not be emptied; starting again"),
     }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::caches;
+use crate::app::clear_caches;
 use crate::cli::exit::{Code, Ended, Failure, print};
 use crate::cli::leave;
 use crate::cli::logs;
@@ -331,7 +331,7 @@ fn reset(places: &Places) -> Ended {
     let (connection, _lock) = alone(&places.data)?;
     let count = store::forget_watch_states(&connection).map_err(|error| Failure::broken(&error))?;
     let cache = places.data.cache();
-    let files = caches::clear(&cache).map_err(|error| at(&cache, &error))?;
+    let files = clear_caches(&cache).map_err(|error| at(&cache, &error))?;
     print(&format!(
         "forgot what was known of {count} remotes, removed {files} cached files; runs and logs stay\n"
     ));

@@ -8,7 +8,6 @@ mod dispatcher;
 mod echo;
 mod follower;
 mod index;
-mod isolation;
 mod launch;
 mod pushes;
 mod recover;
@@ -18,9 +17,6 @@ mod runner_limits;
 mod runner_link;
 mod settle;
 mod start;
-mod walls;
 mod watcher;
 
-pub use isolation::{ISOLATIONS, Isolation};
 pub use start::{ServeError, ServeOptions, Stopped, serve};
-pub use walls::{Gap, gaps, watch_note};

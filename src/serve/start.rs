@@ -12,11 +12,9 @@ use tokio::sync::mpsc;
 
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
-use super::isolation::Isolation;
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
-use super::walls;
 use super::watcher;
-use crate::app::{AppState, TaskFailure, Tasks};
+use crate::app::{AppState, Isolation, TaskFailure, Tasks, check_requirements, warn_of_watches};
 use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
 use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router, take_spool};
@@ -167,11 +165,11 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
     let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
-    walls::check(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
+    check_requirements(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let instance = Instance::establish(data.path())?;
     let database = store::open(&data.database())?;
     let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;
-    walls::warn_of_watches(&settings.get(), watches.len());
+    warn_of_watches(&settings.get(), watches.len());
     Isolation::of(&settings.get()).log();
     let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;

@@ -292,7 +292,7 @@ fn tests_that_the_architecture_names_exist() {
 #[test]
 fn what_the_server_logs_of_isolation_is_in_the_threat_model() {
     let page = read("docs/threat-model.md");
-    let rows: Vec<String> = quire::serve::ISOLATIONS
+    let rows: Vec<String> = quire::app::ISOLATIONS
         .iter()
         .map(|row| format!("| {} | {} | {} |", row.setting, row.binds, row.leaves_open))
         .collect();

@@ -59,7 +59,7 @@ fn judge(hooks: &[(&str, There)]) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn a_hook_must_be_a_link_that_leads_somewhere() {

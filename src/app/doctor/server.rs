@@ -75,7 +75,7 @@ fn judge(facts: Facts) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn a_server_runs_or_not_and_answers_or_not() {

@@ -38,7 +38,7 @@ fn judge(looked: Result<(u32, Vec<String>), StoreError>) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn a_whole_a_damaged_and_a_newer_database() {

@@ -152,7 +152,7 @@ fn judge_engine(engine: &str, said: &str, host: Host) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     const ALL: Host = Host {
         is_hybrid: false,

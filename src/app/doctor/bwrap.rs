@@ -41,7 +41,7 @@ fn judge(version: io::Result<Reply>, tried: io::Result<Reply>) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn only_a_bwrap_that_works_is_in_order() {

@@ -91,7 +91,7 @@ fn judge(facts: Facts) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn what_waits_too_long_is_a_problem() {

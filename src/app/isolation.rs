@@ -69,7 +69,7 @@ impl Isolation {
     }
 
     /// Says once what is not promised here.
-    pub(super) fn log(&self) {
+    pub fn log(&self) {
         let Isolation { setting, leaves_open, .. } = self;
         tracing::warn!(
             "steps on the host have {setting}; not bound: {leaves_open} (docs/threat-model.md, Isolation)"

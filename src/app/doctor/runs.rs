@@ -111,7 +111,7 @@ fn named(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn each_kind_is_one_warning_that_names_its_runs() {

@@ -1,64 +1,15 @@
 //! `quire doctor`: what this machine can do for quire, and what it cannot.
-//!
-//! One file a family: `look` gathers facts, `judge` is a function from them to checks, `check` is both. A new family is
-//! a file, and its line in [`FAMILIES`] (with its `mod`).
-
-mod bwrap;
-mod cgroup;
-mod check;
-mod config;
-mod container;
-mod data;
-mod database;
-mod git;
-mod hooks;
-mod instance;
-mod owners;
-mod repos;
-mod reset;
-mod runs;
-mod secrets;
-mod server;
-mod spool;
-mod walls;
 
 use serde_json::{Value, json};
 
 use super::exit::{Code, Ended, print, print_json};
+use super::place::variable;
+use crate::app::{self, Check, Examined, Level};
 use crate::config::DataDir;
-use check::{Check, Level};
-
-pub(super) use reset::reset_caches;
-
-/// What is looked at: its name, and who looks.
-type Family = (&'static str, fn(&DataDir) -> Vec<Check>);
-
-/// What is looked at, in this order.
-const FAMILIES: &[Family] = &[
-    ("git", git::check),
-    ("data", data::check),
-    ("data", owners::check),
-    ("data", instance::check),
-    ("database", database::check),
-    ("server", server::check),
-    ("hooks", hooks::check),
-    ("repos", repos::check),
-    ("spool", spool::check),
-    ("runs", runs::check),
-    ("config", config::check),
-    ("walls", walls::check),
-    ("secrets", secrets::check),
-    ("cgroup", cgroup::check),
-    ("container", container::check),
-    ("bwrap", bwrap::check),
-];
 
 /// `quire doctor`.
 pub(super) fn doctor(data: &DataDir, as_json: bool) -> Ended {
-    let checks: Vec<(&str, Check)> = FAMILIES
-        .iter()
-        .flat_map(|(family, check)| check(data).into_iter().map(|check| (*family, check)))
-        .collect();
+    let checks = app::doctor(Examined { data, path: variable("PATH").as_deref() });
     let count = |level: Level| checks.iter().filter(|(_, check)| check.level == level).count();
     let (warnings, problems) = (count(Level::Warning), count(Level::Problem));
     if as_json {

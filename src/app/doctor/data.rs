@@ -104,7 +104,7 @@ fn few(free: Option<u64>, (few, too_few): (u64, u64), what: impl Fn(u64) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn mode_owner_and_room_are_judged() {

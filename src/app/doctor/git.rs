@@ -41,7 +41,7 @@ fn judge(said: io::Result<String>) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn old_and_missing_gits_are_problems() {

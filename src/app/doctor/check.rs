@@ -4,7 +4,7 @@ use crate::view::plain;
 
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub enum Level {
     /// As it should be.
     Ok,
     /// Something does not work, or is less safe than it could be.
@@ -15,17 +15,20 @@ pub(super) enum Level {
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Check {
-    pub(super) level: Level,
-    pub(super) what: String,
+pub struct Check {
+    /// How it is.
+    pub level: Level,
+    /// What was found.
+    pub what: String,
     /// What follows from it.
-    pub(super) why: Option<String>,
+    pub why: Option<String>,
     /// What to do.
-    pub(super) hint: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl Level {
-    pub(super) fn as_str(self) -> &'static str {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Level::Ok => "ok",
             Level::Warning => "warning",
@@ -48,7 +51,7 @@ impl Check {
     }
 
     /// The check for people.
-    pub(super) fn lines(&self, family: &str) -> String {
+    pub fn lines(&self, family: &str) -> String {
         let indented = |text: &str| plain(text.trim_end()).replace('\n', "\n                    ");
         let mut out = format!("{:<8} {family:<10} {}\n", self.level.as_str(), indented(&self.what));
         for (word, text) in [("", &self.why), ("hint: ", &self.hint)] {

@@ -1,4 +1,4 @@
-//! What is looked at, when the server starts and by the doctor, of what stands between steps and this machine.
+//! What `config.fnl` requires of this machine, checked when the server starts and by the doctor.
 
 use std::ffi::OsStr;
 
@@ -9,7 +9,7 @@ use crate::policy::bundle_problems;
 
 /// Something of `config.fnl` that this machine does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
+pub struct Requirement {
     /// What it is, with its place.
     pub mistake: Diagnostic,
     /// The mistakes in another file that it consists of.
@@ -22,20 +22,20 @@ pub struct Gap {
 
 /// Everything that `config.fnl` demands of this machine and that is not there: the user of steps, the sandbox, what it
 /// shows, the policy bundle. `path` is where programs are looked for. Blocking.
-pub fn gaps(settings: &Settings, data: &DataDir, path: Option<&str>) -> Vec<Gap> {
+pub fn missing_requirements(settings: &Settings, data: &DataDir, path: Option<&str>) -> Vec<Requirement> {
     let steps = &settings.steps;
-    let gap = |mistake, why| Gap { mistake, details: Vec::new(), why, is_fatal: false };
+    let missing = |mistake, why| Requirement { mistake, details: Vec::new(), why, is_fatal: false };
     let refused = steps.user.as_ref().and_then(|user| user.account(data.path()).err());
-    let user = refused.map(|mistake| Gap { is_fatal: true, ..gap(mistake, "no server starts") });
+    let user = refused.map(|mistake| Requirement { is_fatal: true, ..missing(mistake, "no server starts") });
     let bwrap = || find_bwrap(path.map(OsStr::new)).is_some();
-    let sandbox = steps.missing_sandbox(bwrap).map(|mistake| gap(mistake, "no run can go on"));
+    let sandbox = steps.missing_sandbox(bwrap).map(|mistake| missing(mistake, "no run can go on"));
     let shown = steps.missing_paths().into_iter();
-    let shown = shown.map(|mistake| gap(mistake, "steps in a sandbox cannot begin"));
+    let shown = shown.map(|mistake| missing(mistake, "steps in a sandbox cannot begin"));
     let details = bundle_problems(&settings.policy, data.path());
     let bundle = settings.bundle.as_ref().filter(|_| !details.is_empty());
     let bundle = bundle.map(|node| {
         let mistake = node.error("the policy bundle cannot be used");
-        Gap { details, ..gap(mistake, "every container is denied") }
+        Requirement { details, ..missing(mistake, "every container is denied") }
     });
     user.into_iter().chain(sandbox).chain(shown).chain(bundle).collect()
 }
@@ -45,14 +45,23 @@ pub fn gaps(settings: &Settings, data: &DataDir, path: Option<&str>) -> Vec<Gap>
 ///
 /// # Errors
 /// The mistake, with its place.
-pub(super) fn check(settings: &Settings, data: &DataDir, path: Option<&str>) -> Result<(), Vec<Diagnostic>> {
-    let (fatal, others): (Vec<Gap>, Vec<Gap>) =
-        gaps(settings, data, path).into_iter().partition(|gap| gap.is_fatal);
+pub fn check_requirements(
+    settings: &Settings,
+    data: &DataDir,
+    path: Option<&str>,
+) -> Result<(), Vec<Diagnostic>> {
+    let (fatal, others): (Vec<Requirement>, Vec<Requirement>) =
+        missing_requirements(settings, data, path).into_iter().partition(|requirement| requirement.is_fatal);
     if !fatal.is_empty() {
-        return Err(fatal.into_iter().map(|gap| gap.mistake).collect());
+        return Err(fatal.into_iter().map(|requirement| requirement.mistake).collect());
     }
-    for gap in others {
-        tracing::error!("{}:\n{}{}", gap.why, gap.mistake.render(), render_all(&gap.details));
+    for requirement in others {
+        tracing::error!(
+            "{}:\n{}{}",
+            requirement.why,
+            requirement.mistake.render(),
+            render_all(&requirement.details)
+        );
     }
     if is_open(settings) {
         tracing::warn!(
@@ -66,7 +75,7 @@ pub(super) fn check(settings: &Settings, data: &DataDir, path: Option<&str>) -> 
 /// What stands between the steps of a watched repository and this machine, and which secrets its jobs get: one line.
 pub fn watch_note(settings: &Settings) -> String {
     let secrets = "its jobs get no secrets but those whose :repos name it";
-    if has_wall(settings) { secrets.to_owned() } else { format!("its steps {OPEN_TO_STEPS}; {secrets}") }
+    if is_isolated(settings) { secrets.to_owned() } else { format!("its steps {OPEN_TO_STEPS}; {secrets}") }
 }
 
 /// What is so without a wall.
@@ -75,20 +84,20 @@ const OPEN_TO_STEPS: &str = "run with the account of the server and can read its
 
 /// Says that the code of watched repositories, which others may write, can read what the server can. `count` is how many
 /// there are.
-pub(super) fn warn_of_watches(settings: &Settings, count: usize) {
-    if !has_wall(settings) && count > 0 {
+pub fn warn_of_watches(settings: &Settings, count: usize) {
+    if !is_isolated(settings) && count > 0 {
         let are = if count == 1 { "1 repository is" } else { &format!("{count} repositories are") };
         tracing::warn!("{are} watched: their steps {OPEN_TO_STEPS}");
     }
 }
 
-fn has_wall(settings: &Settings) -> bool {
+fn is_isolated(settings: &Settings) -> bool {
     settings.steps.user.is_some() || settings.steps.sandbox.is_some()
 }
 
 /// Whether scopes promise what steps can get round.
 fn is_open(settings: &Settings) -> bool {
-    !has_wall(settings) && settings.secrets.iter().any(|secret| secret.is_scoped())
+    !is_isolated(settings) && settings.secrets.iter().any(|secret| secret.is_scoped())
 }
 
 #[cfg(test)]

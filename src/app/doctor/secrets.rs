@@ -63,7 +63,7 @@ fn judge(what: &str, path: &Path, looked: &Looked) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn missing_and_open_files_are_named_and_values_are_not() {

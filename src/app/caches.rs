@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 /// Removes what is in a folder of caches, which may not be there; the number of files that were removed.
-pub(crate) fn clear(folder: &Path) -> io::Result<u64> {
+pub fn clear_caches(folder: &Path) -> io::Result<u64> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -17,7 +17,7 @@ pub(crate) fn clear(folder: &Path) -> io::Result<u64> {
         let entry = entry?;
         // A link is removed, never what it leads to.
         if entry.file_type()?.is_dir() {
-            count += clear(&entry.path())?;
+            count += clear_caches(&entry.path())?;
             gone(fs::remove_dir(entry.path()))?;
         } else {
             gone(fs::remove_file(entry.path()))?;
@@ -43,13 +43,13 @@ mod tests {
     fn everything_in_the_folder_goes_and_nothing_that_a_link_leads_to() {
         let folder = tempfile::tempdir().unwrap();
         let (cache, kept) = (folder.path().join("cache"), folder.path().join("kept"));
-        assert_eq!(clear(&cache).unwrap(), 0);
+        assert_eq!(clear_caches(&cache).unwrap(), 0);
         fs::create_dir_all(cache.join("fennel")).unwrap();
         fs::create_dir(&kept).unwrap();
         fs::write(kept.join("file"), "x").unwrap();
         fs::write(cache.join("fennel/key"), "x").unwrap();
         std::os::unix::fs::symlink(&kept, cache.join("link")).unwrap();
-        assert_eq!(clear(&cache).unwrap(), 2);
+        assert_eq!(clear_caches(&cache).unwrap(), 2);
         assert!(kept.join("file").exists());
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
     }

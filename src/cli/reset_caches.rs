@@ -3,9 +3,8 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use crate::app::serves_without_socket;
-use crate::cli::caches;
-use crate::cli::exit::{Code, Ended, Failure, print};
+use super::exit::{Code, Ended, Failure, print};
+use crate::app::{clear_caches, serves_without_socket};
 use crate::config::DataDir;
 use crate::sys::http_client;
 use crate::sys::inotify::Inotify;
@@ -21,10 +20,10 @@ const BUSY: u16 = 503;
 const MAX_ANSWER: u64 = 4096;
 
 /// Empties the caches.
-pub(in crate::cli) fn reset_caches(data: &DataDir) -> Ended {
+pub(super) fn reset_caches(data: &DataDir) -> Ended {
     let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Failure::broken(&error))?;
     let Some(lock) = lock else { return through_the_server(data) };
-    let count = caches::clear(&data.cache()).map_err(|error| Failure::broken(&error))?;
+    let count = clear_caches(&data.cache()).map_err(|error| Failure::broken(&error))?;
     drop(lock);
     print(&format!("removed {count} files of {}; no server runs\n", data.cache().display()));
     Ok(Code::Done)

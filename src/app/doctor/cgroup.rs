@@ -54,7 +54,7 @@ fn judge(found: Found) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn only_a_usable_cgroup_is_in_order() {

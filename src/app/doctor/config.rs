@@ -21,7 +21,7 @@ fn judge(is_there: bool, loaded: Result<Settings, ConfigError>) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::{Level, levels};
+    use crate::app::doctor::check::{Level, levels};
 
     #[test]
     fn mistakes_are_shown_all_at_once() {

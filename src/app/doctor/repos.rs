@@ -1,7 +1,7 @@
 //! The repositories: adopted, readable, and set up as quire needs them.
 
 use super::check::Check;
-use crate::cli::place::recorded_names;
+use crate::app::recorded_names;
 use crate::config::DataDir;
 use crate::forge::{Problem, hooks_dir, list_repos};
 use crate::model::{RepoName, chain};
@@ -71,7 +71,7 @@ fn judge(data: &DataDir, repo: &RepoName, problem: &Problem) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::Level;
+    use crate::app::doctor::check::Level;
 
     #[test]
     fn what_is_wrong_with_a_repository_has_its_weight() {
