@@ -87,16 +87,16 @@ fn who_sends_no_more_has_its_answer() {
         let stream = TcpStream::connect(place.address()).unwrap();
         assert_eq!(status(&half_closed(stream, &page, |stream| stream.shutdown(Shutdown::Write))), "200");
     }
-    let body = r#"{"by":null}"#;
-    let rerun = format!(
-        "POST /runs/0/rerun HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+    let body = r#"{"v":1}"#;
+    let intent = format!(
+        "POST /intents HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    for request in ["GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", &rerun] {
+    for request in ["GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", &intent] {
         for _ in 0..20 {
             let stream = UnixStream::connect(place.data().join("server.sock")).unwrap();
             let answer = half_closed(stream, request, |stream| stream.shutdown(Shutdown::Write));
-            assert!(["200", "404"].contains(&status(&answer)), "{answer}");
+            assert!(["200", "422"].contains(&status(&answer)), "{answer}");
         }
     }
 }
