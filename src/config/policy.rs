@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Diagnostic, Profile, capability, network_name, suggest};
 use crate::schema::settings::SIGNATURES;
 use crate::schema::{Fields, Node};
@@ -13,7 +15,8 @@ pub const SYSTEM_FOLDERS: [&str; 4] = ["/proc", "/sys", "/dev", "/etc"];
 const MAX_PATH: usize = 4096;
 
 /// What `:policy` says. Everything is closed where it is silent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PolicySettings {
     /// The operator's profile.
     pub profile: Option<Profile>,
@@ -38,7 +41,8 @@ pub struct PolicySettings {
 }
 
 /// How signatures of images are verified, where the bundle demands them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SignatureSettings {
     /// A public key in PEM, as it is written: relative to the folder of `config.fnl`.
     pub key: Option<PathBuf>,

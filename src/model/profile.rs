@@ -1,9 +1,12 @@
 //! How far a container may open itself to its host.
 
+use serde::{Deserialize, Serialize};
+
 use super::Quoted;
 
 /// How far a container may open itself to its host. The order is that of strictness: a later one is laxer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// Nothing but what the operator's own table opens.
     #[default]

@@ -4,23 +4,20 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::cpus::Cpus;
 use super::image::is_registry;
-use super::yaml::{Document, Yaml};
-use crate::model::{Diagnostic, capability, network_name, parse_size, suggest};
+use crate::model::{Diagnostic, Quoted, capability, network_name};
+use crate::schema::settings::{BUNDLE, CEILINGS, OVERRIDES};
+use crate::schema::{Fields, Mistakes, Node, Value, read_yaml};
 
 /// The longest bundle, in bytes.
 pub const MAX_BUNDLE: usize = 64 << 10;
 
-/// The highest ceiling of processes: that of the kernel.
-const MAX_PIDS: u32 = 1 << 22;
-
-const KEYS: [&str; 4] = ["verify_signatures", "allowed_registries", "ceilings", "overrides"];
-const CEILING_KEYS: [&str; 3] = ["cpu", "memory", "pids"];
-const OVERRIDE_KEYS: [&str; 4] = ["network", "caps", "rootfs_writable", "env_inheritance"];
-
 /// Rules for all containers. Where it is silent, nothing is bounded, demanded or opened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bundle {
     /// Whether images need signatures.
     pub verify_signatures: Demand,
@@ -33,7 +30,8 @@ pub struct Bundle {
 }
 
 /// Whether images need signatures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Demand {
     /// Without one, there is no container.
     Required,
@@ -45,7 +43,8 @@ pub enum Demand {
 }
 
 /// What a container must not exceed, and what it gets when it asks for nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ceilings {
     /// Processors.
     pub cpu: Option<Cpus>,
@@ -56,7 +55,8 @@ pub struct Ceilings {
 }
 
 /// What the profile `permissive` opens.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Overrides {
     /// Networks of the engine.
     pub network: Vec<String>,
@@ -127,113 +127,57 @@ impl Bundle {
         let Ok(text) = std::str::from_utf8(text) else {
             return Err(vec![Diagnostic::error(file, "the file is not UTF-8 text")]);
         };
-        let mut document = Document::new(file, text);
-        let mut bundle = Bundle::default();
-        if let Some(root) = document.read()
-            && !root.is_nothing()
-        {
-            bundle.fill(&mut document, &root);
-        }
-        if document.wrong.is_empty() { Ok(bundle) } else { Err(document.wrong) }
+        let (root, wrong) = read_yaml(file, text);
+        let mistakes = Mistakes::default();
+        let root = root.filter(|root| root.value != Value::Nil);
+        let fields = root.as_ref().and_then(|root| Fields::open(root, &BUNDLE, &mistakes));
+        let bundle = fields.map(|fields| Bundle::read(&fields)).unwrap_or_default();
+        let wrong: Vec<Diagnostic> = wrong.into_iter().chain(mistakes.into_sorted()).collect();
+        if wrong.is_empty() { Ok(bundle) } else { Err(wrong) }
     }
 
-    fn fill(&mut self, document: &mut Document<'_>, root: &Yaml) {
-        for (key, value) in document.pairs(root) {
-            match key.key() {
-                "verify_signatures" => self.verify_signatures = demand(document, value),
-                "allowed_registries" => self.allowed_registries = registries(document, value),
-                "ceilings" => self.ceilings = ceilings(document, value),
-                "overrides" => self.overrides = overrides(document, value),
-                _ => document.unknown(key, &KEYS),
-            }
+    fn read(fields: &Fields<'_>) -> Bundle {
+        let ceilings = fields.table("ceilings", &CEILINGS);
+        let overrides = fields.table("overrides", &OVERRIDES);
+        Bundle {
+            verify_signatures: fields.word("verify_signatures").and_then(Demand::parse).unwrap_or_default(),
+            allowed_registries: fields.list("allowed_registries", registry),
+            ceilings: ceilings.map(|fields| Ceilings::read(&fields)).unwrap_or_default(),
+            overrides: overrides.map(|fields| Overrides::read(&fields)).unwrap_or_default(),
         }
     }
 }
 
-fn demand(document: &mut Document<'_>, at: &Yaml) -> Demand {
-    let Some(text) = document.text(at) else { return Demand::Required };
-    if let Some(demand) = Demand::parse(text) {
-        return demand;
+impl Ceilings {
+    fn read(fields: &Fields<'_>) -> Ceilings {
+        Ceilings {
+            cpu: fields.read("cpu", |node| {
+                Cpus::parse(&node.as_text()?).map_err(|wrong| node.error(wrong.to_string()))
+            }),
+            memory: fields.size("memory"),
+            pids: fields.count("pids"),
+        }
     }
-    let near = suggest(text, Demand::ALL.map(Demand::as_str)).map(|near| format!("did you mean `{near}`?"));
-    let help = near.unwrap_or_else(|| "it is required, permissive or disabled".to_owned());
-    document.refuse(at, format!("`{text}` is no demand for signatures"), Some(&help));
-    Demand::Required
 }
 
-fn registries(document: &mut Document<'_>, at: &Yaml) -> Vec<String> {
-    let items = document.items(at);
-    let mut registries = Vec::new();
-    for item in items {
-        match document.text(item) {
-            Some(text) if is_registry(text) => registries.push(text.to_ascii_lowercase()),
-            Some(text) => {
-                let help = "it is a host, perhaps with a port: docker.io, ghcr.io, localhost:5000";
-                document.refuse(item, format!("`{text}` is not a registry"), Some(help));
-            }
-            None => {}
+impl Overrides {
+    fn read(fields: &Fields<'_>) -> Overrides {
+        Overrides {
+            network: fields.list("network", |node| node.parse(network)),
+            caps: fields.list("caps", |node| node.parse(cap)),
+            rootfs_writable: fields.flag("rootfs_writable").unwrap_or_default(),
+            env_inheritance: fields.flag("env_inheritance").unwrap_or_default(),
         }
     }
-    registries
 }
 
-fn ceilings(document: &mut Document<'_>, at: &Yaml) -> Ceilings {
-    let mut ceilings = Ceilings::default();
-    for (key, value) in document.pairs(at) {
-        if !CEILING_KEYS.contains(&key.key()) {
-            document.unknown(key, &CEILING_KEYS);
-            continue;
-        }
-        let Some(text) = document.text(value) else { continue };
-        match key.key() {
-            "cpu" => match Cpus::parse(text) {
-                Ok(cpu) => ceilings.cpu = Some(cpu),
-                Err(wrong) => document.refuse(value, wrong.to_string(), None),
-            },
-            "memory" => match parse_size(text) {
-                Ok(memory) => ceilings.memory = Some(memory),
-                Err(wrong) => document.refuse(value, wrong.to_string(), None),
-            },
-            _ => {
-                ceilings.pids = text.parse().ok().filter(|pids| (1..=MAX_PIDS).contains(pids));
-                if ceilings.pids.is_none() {
-                    let message = format!("a whole number from 1 to {MAX_PIDS} is expected here");
-                    document.refuse(value, message, None);
-                }
-            }
-        }
+fn registry(node: &Node) -> Result<String, Diagnostic> {
+    let text = node.as_str()?;
+    if is_registry(text) {
+        return Ok(text.to_ascii_lowercase());
     }
-    ceilings
-}
-
-fn overrides(document: &mut Document<'_>, at: &Yaml) -> Overrides {
-    let mut overrides = Overrides::default();
-    for (key, value) in document.pairs(at) {
-        match key.key() {
-            "network" => overrides.network = names(document, value, network),
-            "caps" => overrides.caps = names(document, value, cap),
-            "rootfs_writable" => overrides.rootfs_writable = document.boolean(value).unwrap_or_default(),
-            "env_inheritance" => overrides.env_inheritance = document.boolean(value).unwrap_or_default(),
-            _ => document.unknown(key, &OVERRIDE_KEYS),
-        }
-    }
-    overrides
-}
-
-fn names(
-    document: &mut Document<'_>,
-    at: &Yaml,
-    parse: impl Fn(&str) -> Result<String, String>,
-) -> Vec<String> {
-    let mut names = Vec::new();
-    for item in document.items(at) {
-        match document.text(item).map(&parse) {
-            Some(Ok(name)) => names.push(name),
-            Some(Err(wrong)) => document.refuse(item, wrong, None),
-            None => {}
-        }
-    }
-    names
+    let help = "it is a host, perhaps with a port: docker.io, ghcr.io, localhost:5000";
+    Err(node.error(format!("{} is not a registry", Quoted::new(text))).help(help))
 }
 
 fn network(text: &str) -> Result<String, String> {
@@ -292,17 +236,17 @@ mod tests {
         assert_eq!(
             problems(text),
             [
-                "policy.yaml:1:1: there is no key `verify_signature` here",
-                "policy.yaml:2:20: `requird` is no demand for signatures",
+                "policy.yaml:1:1: unknown option `verify_signature` of a bundle",
+                "policy.yaml:2:20: expected `required`, `permissive` or `disabled`, got `requird`",
                 "policy.yaml:3:22: `docker` is not a registry",
                 "policy.yaml:5:8: `lots` is not a number of processors: write it as `500m`, `1.5` or `2`",
                 "policy.yaml:6:11: `2t` is not a size: write it as \"512KiB\", \"64MiB\", \"2g\" or a number of bytes",
-                "policy.yaml:7:9: a whole number from 1 to 4194304 is expected here",
-                "policy.yaml:8:3: there is no key `disk` here",
-                "policy.yaml:10:12: a list `[…]` is expected here, and this is a text or number",
+                "policy.yaml:7:9: expected a whole number from 1 to 4194304, got the number 0",
+                "policy.yaml:8:3: unknown option `disk` of `ceilings`",
+                "policy.yaml:10:12: expected a list, got a string",
                 "policy.yaml:11:10: `ALL` is no capability: name each one that is needed",
-                "policy.yaml:12:20: `true` or `false` is expected here, and this is a text or number",
-                "policy.yaml:13:3: there is no key `é` here",
+                "policy.yaml:12:20: expected `true` or `false`, got a string",
+                "policy.yaml:13:3: unknown option `é` of `overrides`",
             ]
         );
         let wrong = Bundle::parse("policy.yaml", text.as_bytes()).unwrap_err();
@@ -320,13 +264,13 @@ mod tests {
             ("verify_signatures: !!str required\n", "tags are not read here"),
             ("{}\n---\n{}\n", "another one"),
             ("ceilings: {}\nceilings: {}\n", "the key `ceilings` is here already"),
-            ("- a\n", "keys with values are expected here, and this is a list"),
-            ("required\n", "keys with values are expected"),
-            ("ceilings:\n", "keys with values are expected here, and this is nothing"),
-            ("verify_signatures: ~\n", "a text is expected here, and this is nothing"),
+            ("- a\n", "expected a table, got a list"),
+            ("required\n", "expected a table, got a string"),
+            ("ceilings:\n", "expected a table, got nothing"),
+            ("verify_signatures: ~\n", "expected `required`, `permissive` or `disabled`, got nothing"),
             ("overrides: {network: [host]}\n", "no list opens it"),
             ("overrides: {network: [--x]}\n", "is not the name of a network"),
-            ("? [a, b]\n: c\n", "there is no key `…` here"),
+            ("? [a, b]\n: c\n", "expected the name of an option, got a list"),
         ] {
             let found = problems(text).join("\n");
             assert!(found.contains(wanted), "{text:?}: {found}");

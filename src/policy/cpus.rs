@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Quoted;
 
 /// The most processors that can be asked for.
 pub const MAX_CPUS: u32 = 1024;
 
 /// Processors, in thousandths; never none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct Cpus(u32);
 
 /// Why a text is not a number of processors.
@@ -43,6 +46,20 @@ impl Cpus {
     /// The thousandths.
     pub fn milli(self) -> u32 {
         self.0
+    }
+}
+
+impl From<Cpus> for u32 {
+    fn from(cpus: Cpus) -> u32 {
+        cpus.0
+    }
+}
+
+impl TryFrom<u32> for Cpus {
+    type Error = CpusError;
+
+    fn try_from(milli: u32) -> Result<Cpus, CpusError> {
+        Cpus::from_milli(milli).ok_or_else(|| CpusError(Quoted::new(&format!("{milli}m"))))
     }
 }
 

@@ -18,7 +18,6 @@ mod request;
 mod signature;
 mod spec;
 mod verify;
-mod yaml;
 
 pub use crate::model::{Profile, ProfileError};
 pub use bundle::{Bundle, Ceilings, Demand, MAX_BUNDLE, Overrides};
@@ -31,5 +30,5 @@ pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};
 pub use profile::{ProfileSource, choose};
 pub use request::{ContainerRequest, MountRequest, NO_NETWORK};
 pub use signature::{Proof, decide_signature};
-pub use spec::{BundleSpec, PolicySpec};
+pub use spec::PolicySpec;
 pub use verify::{check_signature, verify};

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::bundle::{Bundle, Ceilings, Demand, Overrides};
 use super::profile::ProfileSource;
 use crate::config::PolicySettings;
 use crate::model::{Diagnostic, Profile};
 
 /// What holds for the containers of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The profile.
     pub profile: Profile,
@@ -21,11 +24,13 @@ pub struct Policy {
     /// The data folder, which no container sees. `config.fnl` is in it.
     pub data_dir: PathBuf,
     /// Where the engines of this machine listen and what they keep, beside the usual places, which are always known.
+    #[serde(skip)]
     pub engine_places: Vec<PathBuf>,
 }
 
 /// The bundle, as far as there is one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BundleState {
     /// The operator names none.
     Absent,
@@ -36,7 +41,8 @@ pub enum BundleState {
 }
 
 /// A mistake in a bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BundleMistake {
     /// Place and message.
     pub text: String,
@@ -139,7 +145,7 @@ mod tests {
         std::fs::write(&path, "ceiling: {pids: 9}\noverrides: 7\n").unwrap();
         let BundleState::Broken(wrong) = load("rules/policy.yaml").bundle else { panic!() };
         assert_eq!(wrong.len(), 2);
-        assert_eq!(wrong[0].text, "rules/policy.yaml:1:1: there is no key `ceiling` here");
+        assert_eq!(wrong[0].text, "rules/policy.yaml:1:1: unknown option `ceiling` of a bundle");
         assert_eq!(wrong[0].hint.as_deref(), Some("did you mean `ceilings`?"));
         assert!(matches!(load("absent.yaml").bundle, BundleState::Broken(_)));
         assert!(bundle_problems(&settings("absent.yaml"), folder.path())[0].file.contains("absent.yaml"));

@@ -1,12 +1,15 @@
 //! Which profile holds for a run, and who said so.
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::{DENIED, Decision, Verdict};
 use super::hint::config_line;
 use crate::config::PolicySettings;
 use crate::model::Profile;
 
 /// Who chose a profile.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProfileSource {
     /// Nobody: it is the default.
     #[default]

@@ -278,9 +278,10 @@ impl<'a> Fields<'a> {
         let kind = self.field(name)?.kind;
         let Kind::Words(words) = kind else { return None };
         self.read(name, |node| {
-            let Value::String(text) = &node.value else { return Err(node.expected(kind.what())) };
+            let what = kind.what(node.key_mark());
+            let Value::String(text) = &node.value else { return Err(node.expected(what)) };
             words.iter().copied().find(|word| word == text).ok_or_else(|| {
-                let wrong = node.error(format!("expected {}, got {}", kind.what(), Quoted::new(text)));
+                let wrong = node.error(format!("expected {what}, got {}", Quoted::new(text)));
                 match suggest(text, words.iter().copied()) {
                     Some(near) => wrong.help(format!("did you mean `{}{near}`?", node.key_mark())),
                     None => wrong,

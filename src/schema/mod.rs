@@ -11,9 +11,11 @@ pub mod pipeline;
 mod places;
 mod primitive;
 pub mod settings;
+mod yaml;
 
 pub use fields::{Fields, Mistakes};
 pub use node::{Node, Number, Source, Value};
 pub use option::{Field, Kind, Options, Status};
 pub use places::Places;
 pub use primitive::{Call, PLANNED_INPUTS, PRIMITIVES, PlannedInput, Primitive, planned_input, primitive_of};
+pub use yaml::read_yaml;

@@ -76,6 +76,11 @@ impl Source {
     pub(crate) fn fennel(file: &str, text: String) -> Arc<Source> {
         Arc::new(Source { file: file.to_owned(), text, key_mark: ":" })
     }
+
+    /// A file in a language where a key stands as it is.
+    pub(crate) fn plain(file: &str, text: &str) -> Arc<Source> {
+        Arc::new(Source { file: file.to_owned(), text: text.to_owned(), key_mark: "" })
+    }
 }
 
 impl Value {
@@ -88,7 +93,7 @@ impl Value {
             Value::Bytes(_) => "a string that is not UTF-8".to_owned(),
             Value::Number(number) => format!("the number {}", number.text),
             Value::Bool(value) => format!("`{value}`"),
-            Value::Nil => "nothing (nil)".to_owned(),
+            Value::Nil => "nothing".to_owned(),
             Value::Other(kind) => kind.clone(),
         }
     }
@@ -240,7 +245,7 @@ impl Node {
     /// # Errors
     /// Says what is there instead, and which numbers are meant.
     pub fn as_integer(&self, least: u32, most: u32) -> Result<u32, Diagnostic> {
-        let wrong = || self.expected(Kind::Count { least, most }.what());
+        let wrong = || self.expected(Kind::Count { least, most }.what(self.key_mark()));
         let Value::Number(Number { value, .. }) = self.value else { return Err(wrong()) };
         if value.fract() != 0.0 || value < f64::from(least) || value > f64::from(most) {
             return Err(wrong());
@@ -257,7 +262,7 @@ impl Node {
         let duration = if let Value::Number(number) = &self.value {
             Duration::try_from_secs_f64(number.value).ok()
         } else {
-            let text = self.as_str().map_err(|_| self.expected(Kind::Duration.what()))?;
+            let text = self.as_str().map_err(|_| self.expected(Kind::Duration.what(self.key_mark())))?;
             Some(parse_duration(text).map_err(|wrong| self.error(wrong.to_string()))?)
         };
         let fits = |duration: &Duration| !duration.is_zero() && *duration <= MAX_DURATION;
@@ -271,7 +276,7 @@ impl Node {
     /// # Errors
     /// Says what is there instead.
     pub fn as_size(&self, least: u64) -> Result<u64, Diagnostic> {
-        let text = self.as_text().map_err(|_| self.expected(Kind::Size { least }.what()))?;
+        let text = self.as_text().map_err(|_| self.expected(Kind::Size { least }.what(self.key_mark())))?;
         let size = parse_size(&text).map_err(|wrong| self.error(wrong.to_string()))?;
         if size < least {
             return Err(self.error(format!("{size} bytes are less than the minimum of {least}")));

@@ -129,8 +129,8 @@ impl Options {
 }
 
 impl Kind {
-    /// What the option takes, in the words of a message and of the manual.
-    pub fn what(self) -> String {
+    /// What the option takes, in the words of a message and of the manual; `mark` is what the language puts before a word.
+    pub fn what(self, mark: &str) -> String {
         match self {
             Kind::Flag => "`true` or `false`".to_owned(),
             Kind::Duration => "a duration such as \"5m\" or a number of seconds".to_owned(),
@@ -139,7 +139,7 @@ impl Kind {
             Kind::Text => "a string".to_owned(),
             Kind::TextOrNumber => "a string or a number".to_owned(),
             Kind::FlagOrText => "`true`, `false` or a string".to_owned(),
-            Kind::Words(words) => either(words),
+            Kind::Words(words) => either(words, mark),
             Kind::Texts => "a list of strings".to_owned(),
             Kind::Variables => "a table of strings and numbers".to_owned(),
             Kind::Other(what) => what.to_owned(),
@@ -148,8 +148,8 @@ impl Kind {
 }
 
 /// `:a`, `:b` or `:c`.
-fn either(words: &[&str]) -> String {
-    let shown: Vec<String> = words.iter().map(|word| format!("`:{word}`")).collect();
+fn either(words: &[&str], mark: &str) -> String {
+    let shown: Vec<String> = words.iter().map(|word| format!("`{mark}{word}`")).collect();
     match shown.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => shown.concat(),

@@ -126,7 +126,7 @@ mod tests {
             ("return print", "a function"),
             ("return {['quire/planned'] = 'matrix'}", "what `ci.matrix` made"),
             ("return 9007199254740993", "the number 9007199254740993"),
-            ("return nil", "nothing (nil)"),
+            ("return nil", "nothing"),
         ] {
             assert_eq!(of(code).value.kind(), shown);
         }

@@ -42,7 +42,7 @@ fn options(options: &Options, mark: &str) -> String {
     table += &row(&["---", "---", "---", "---"]);
     for field in options.all().filter(|field| field.status == Status::Known) {
         let default = if field.default.is_empty() { "–" } else { field.default };
-        table += &row(&[&format!("`{mark}{}`", field.name), &field.kind.what(), default, field.doc]);
+        table += &row(&[&format!("`{mark}{}`", field.name), &field.kind.what(mark), default, field.doc]);
     }
     table
 }
@@ -175,7 +175,7 @@ fn the_docset_of_editors_is_what_the_table_says() {
         if let Some(options) = primitive.options {
             text += "\n\nOptions:";
             for field in options.all().filter(|field| field.status == Status::Known) {
-                write!(text, "\n:{} {}", field.name, field.kind.what()).unwrap();
+                write!(text, "\n:{} {}", field.name, field.kind.what(":")).unwrap();
             }
         }
         let arguments: Vec<String> = arguments.split(' ').map(quoted).collect();

@@ -46,7 +46,7 @@ mod tests {
         std::fs::write(folder.path().join("rules.yaml"), "ceiling: 1\nalso: 2\n").unwrap();
         let checks = check(Examined { data: &data, path: None });
         let wrong: String = checks.iter().map(|check| check.what.as_str()).collect();
-        assert!(wrong.contains("config.fnl:2:19: the policy bundle cannot be used\nerror: rules.yaml:1:1: there is no key `ceiling` here"));
+        assert!(wrong.contains("config.fnl:2:19: the policy bundle cannot be used\nerror: rules.yaml:1:1: unknown option `ceiling` of a bundle"));
         assert!(levels(&checks).iter().all(|level| *level == Level::Problem));
     }
 }

@@ -35,7 +35,7 @@ async fn a_call_reaches_the_host_as_it_was_meant() {
 
 /// Calls, and what is wrong with each.
 const WRONG: &[(&str, &str)] = &[
-    ("sh()", "`sh`: expected a string or a list of arguments, got nothing (nil)"),
+    ("sh()", "`sh`: expected a string or a list of arguments, got nothing"),
     ("sh(3)", "`sh`: expected a string or a list of arguments, got the number 3"),
     ("sh('')", "`sh`: the command is empty"),
     ("sh({})", "`sh`: the list of arguments has no program"),
@@ -80,10 +80,10 @@ const WRONG: &[(&str, &str)] = &[
         "`:timeout` of `sh`: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
     ),
     ("secret(3)", "`secret`: expected a name, got the number 3"),
-    ("j['read-file']()", "`read-file`: expected the path of a file, got nothing (nil)"),
+    ("j['read-file']()", "`read-file`: expected the path of a file, got nothing"),
     ("j['read-file']('')", "`read-file`: the path is empty"),
     ("j['write-file']('a\\0', 'b')", "`write-file`: the path must not have a NUL byte"),
-    ("j['write-file']('a')", "`write-file`: expected a string to write, got nothing (nil)"),
+    ("j['write-file']('a')", "`write-file`: expected a string to write, got nothing"),
 ];
 
 #[tokio::test]

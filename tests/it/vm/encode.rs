@@ -34,7 +34,7 @@ async fn json_goes_both_ways() {
         ("j['json-decode']('[1,null]')", "json-decode: `[2]` is null, which a Lua list cannot hold"),
         ("j['json-encode']({x = print})", "json-encode: `x` is a function, which JSON cannot hold"),
         ("local t = {} t.t = t j['json-encode'](t)", "json-encode: `t` contains itself"),
-        ("j['json-decode']()", "`json-decode`: expected a string, got nothing (nil)"),
+        ("j['json-decode']()", "`json-decode`: expected a string, got nothing"),
     ] {
         assert_eq!(script_error(body).await.message, message);
     }

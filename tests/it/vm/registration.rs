@@ -101,7 +101,7 @@ async fn mistakes_of_id_and_inputs_are_kept() {
 async fn mistakes_of_options_and_function_are_kept() {
     for (arguments, has_run, problem) in [
         ("", false, whole("a job needs a function to run")),
-        (", {}", false, whole("a job needs a function to run, got nothing (nil)")),
+        (", {}", false, whole("a job needs a function to run, got nothing")),
         (", {}, 3", false, at("a job needs a function to run, got the number 3", 3)),
         (
             ", 'run', '\\1@9'",
