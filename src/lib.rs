@@ -5,6 +5,8 @@
 
 /// Values with one `parse` each: names, ids, outcomes, diagnostics. No I/O.
 pub mod model;
+/// What starts a run: a push, a watched remote, a person, a clock, a rerun. No I/O.
+pub mod event;
 /// What can be written in the files that quire reads: primitives and options in one table, and their reader. No I/O.
 pub mod schema;
 /// The only door to the operating system: clock, processes, sockets, locks.

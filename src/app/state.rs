@@ -13,11 +13,12 @@ use super::spool_gate::SpoolGate;
 use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
+use crate::event::RefUpdate;
 use crate::forge::{is_link_to_runs, original_of};
 use crate::intake::{Scope, Settled, Settling, settle, sync_repositories};
 use crate::model::{InstanceId, RepoName, RunId, chain};
 use crate::run::LiveRuns;
-use crate::store::{self, OpenPush, PushedUpdate, RepoRow, RunRow, Store};
+use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
 use crate::view::RunView;
 use crate::watch::WatchWake;
@@ -126,7 +127,7 @@ pub enum Look {
         /// The push.
         push: String,
         /// Its updates.
-        updates: Vec<PushedUpdate>,
+        updates: Vec<RefUpdate>,
     },
 }
 
@@ -274,8 +275,9 @@ impl AppState {
                 let listing = sync_repositories(connection, &data).map_err(|error| chain(&error))?;
                 return Ok(listing.rows.into_iter().find(|row| row.id == id));
             }
-            store::sync_repo(connection, &id, &name).map_err(|error| chain(&error))?;
-            Ok(Some(RepoRow { id, name }))
+            let row = RepoRow::hosted(id, name);
+            store::sync_repo(connection, &row).map_err(|error| chain(&error))?;
+            Ok(Some(row))
         });
         found.await.map_err(|error| error.to_string())?
     }

@@ -17,6 +17,7 @@ use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict}
 use super::place::environment;
 use crate::config::{self, Asker, DataDir, Settings};
 use crate::container::ENGINE_VARIABLES;
+use crate::event::{Source, Trigger};
 use crate::executor::{Environment, Orphans, sweep_run};
 use crate::forge::{WorkingCopy, WorkingCopyError, copy_working_copy};
 use crate::journal::{Fact, Recorder, RunRecord, StopReason};
@@ -164,6 +165,7 @@ fn prepare(
         limits: RunLimits::of(&settings.limits),
         files,
         cache: None,
+        sources: [Source::Push].into(),
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
         control: Some(Control { socket: control, server: None }),
         has_slot: true,
@@ -250,7 +252,7 @@ fn warn(problem: &str) {
 
 /// The secrets that the operator's `config.fnl` grants to every repository.
 fn grants(settings: &Settings, branch: &RefName) -> Vec<SecretGrant> {
-    let asker = Asker { repo: None, ref_name: branch, event: "push" };
+    let asker = Asker { repo: None, ref_name: Some(branch), event: Trigger::Push };
     settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }
 
@@ -291,6 +293,6 @@ fn fill(copy: &WorkingCopy, into: PathBuf, push: serde_json::Value) -> Fill {
         let failed = |problem: String| format!("could not copy the working copy: {problem}");
         fs::DirBuilder::new().mode(0o700).create(&into).map_err(|error| failed(error.to_string()))?;
         copy_working_copy(&root, &into, is_wanted).map_err(|error| failed(chain(&error)))?;
-        Ok(push)
+        Ok([(Source::Push, push)].into())
     })
 }

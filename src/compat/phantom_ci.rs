@@ -290,7 +290,8 @@ fn last_run(run: &RunView) -> String {
     };
     let row = &run.row;
     let state = word(run.outcome(), run.progress().as_str());
-    let mut text = format!("            {}#{} {state}, {}\n", row.repo, row.number, row.sha.short());
+    let commit = row.event.subject.as_ref().map_or_else(|| "-".to_owned(), |update| update.new.short());
+    let mut text = format!("            {}#{} {state}, {commit}\n", row.repo, row.number);
     for job in &run.record.jobs {
         text.push_str(&format!("            {:<10} {}\n", word(job.outcome, "waiting"), job.id));
     }

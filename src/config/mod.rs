@@ -23,7 +23,7 @@ pub use notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddres
 pub use notify_read::{MAX_REPO_CONFIG, REPO_CONFIG, read_repo_rules};
 pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};
 pub use read::{ConfigError, load, read};
-pub use scope::{Asker, MissingGrant, WATCH_EVENT};
+pub use scope::{Asker, MissingGrant};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
 pub use steps::{INSTALL_BWRAP, ShownPath, StepSettings, StepUser, find as find_step_user};
 pub use watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl, check_every};

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::scope::EVENTS;
 use super::settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
 use super::{notify_read, policy, steps, watch};
+use crate::event::Trigger;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName};
 use crate::schema::settings::{CONFIG, HTTP, LIMITS, POLICY, SECRET, STEPS};
 use crate::schema::{Fields, Mistakes, Node, Value};
@@ -178,11 +179,12 @@ fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
     }
 }
 
-fn event(text: &str) -> Result<String, String> {
-    let known = EVENTS.iter().find(|known| **known == text);
-    known.map(|known| (*known).to_owned()).ok_or_else(|| {
-        let why = if text == "manual" { " in this version of quire" } else { "" };
-        format!("nothing is started by `{text}`{why}: the events are `{}`", EVENTS.join("` and `"))
+fn event(text: &str) -> Result<Trigger, String> {
+    let event = Trigger::parse(text);
+    event.filter(|event| EVENTS.contains(event)).ok_or_else(|| {
+        let why = if event.is_some() { " in this version of quire" } else { "" };
+        let events = EVENTS.map(Trigger::as_str).join("` and `");
+        format!("nothing is started by `{text}`{why}: the events are `{events}`")
     })
 }
 
@@ -220,7 +222,8 @@ mod tests {
         let grant = |repo: &str, name: &str| {
             let ref_name = RefName::parse(name.as_bytes()).unwrap();
             let repo = RepoName::parse(repo).unwrap();
-            let asker = crate::config::Asker { repo: Some(&repo), ref_name: &ref_name, event: "push" };
+            let asker =
+                crate::config::Asker { repo: Some(&repo), ref_name: Some(&ref_name), event: Trigger::Push };
             settings.secrets.iter().filter(|secret| secret.missing(asker).is_empty()).count()
         };
         assert_eq!(grant("site", "refs/heads/main"), 3);

@@ -59,7 +59,7 @@ pub struct SecretDecl {
     /// The refs whose runs may have it, by their full names; all when empty.
     pub refs: Vec<RefName>,
     /// What may have started a run that gets it; anything when empty.
-    pub events: Vec<String>,
+    pub events: Vec<crate::event::Trigger>,
     /// The jobs that may have it; all when empty.
     pub jobs: Vec<JobId>,
 }

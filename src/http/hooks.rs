@@ -14,10 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use super::report;
 use super::spool::drain_spool;
 use crate::app::{AppState, Look};
+use crate::event::RefUpdate;
 use crate::forge::Refs;
 use crate::intake::{EventFrame, IntentFrame};
 use crate::model::{Timestamp, chain};
-use crate::store::{self, NewPush, OpenPush, PushedUpdate, RepoRow};
+use crate::store::{self, NewPush, OpenPush, RepoRow};
 
 /// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
 /// over.
@@ -90,7 +91,7 @@ async fn record(
     app: &AppState,
     frame: &IntentFrame,
     repo: &RepoRow,
-    (updates, at): (Vec<PushedUpdate>, Timestamp),
+    (updates, at): (Vec<RefUpdate>, Timestamp),
 ) -> Result<(), Refusal> {
     let mut push = NewPush {
         push: frame.push.clone(),
@@ -114,7 +115,7 @@ async fn record(
 }
 
 /// Puts the refs that names stand for in the place of the names. A name that cannot be read stays.
-fn resolve(git_dir: &Path, updates: &mut [PushedUpdate]) {
+fn resolve(git_dir: &Path, updates: &mut [RefUpdate]) {
     let mut refs = Refs::of(git_dir);
     for update in updates {
         if let Ok(name) = refs.resolve(&update.ref_name) {
@@ -174,7 +175,7 @@ async fn settle_event(
     app: &AppState,
     push: &str,
     repo: &RepoRow,
-    updates: Vec<PushedUpdate>,
+    updates: Vec<RefUpdate>,
 ) -> Result<(), Refusal> {
     app.open_push(&repo.id, push);
     let settled = settle_reported(app, push, repo, updates).await;
@@ -186,7 +187,7 @@ async fn settle_reported(
     app: &AppState,
     push: &str,
     repo: &RepoRow,
-    mut updates: Vec<PushedUpdate>,
+    mut updates: Vec<RefUpdate>,
 ) -> Result<(), Refusal> {
     resolve(&app.data.repo(&repo.name), &mut updates);
     // A server that was stopped for a moment finds the intent of this very push in its spool.

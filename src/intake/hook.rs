@@ -5,12 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::frame::{EventFrame, IntentFrame, UpdateFrame, VERSION};
+use super::frame::{EventFrame, IntentFrame, VERSION};
 use super::spool::spool_intent;
 use crate::config::DataDir;
+use crate::event::{RefUpdate, RefUpdateRecord};
 use crate::forge::read_identity;
 use crate::model::{CommitId, RefName};
-use crate::store::PushedUpdate;
 use crate::sys::clock;
 use crate::sys::http_client;
 use crate::sys::lock;
@@ -93,7 +93,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
         pusher: environment.pusher.clone(),
         options: environment.options.clone(),
         at: clock::now().to_string(),
-        updates: updates.iter().map(UpdateFrame::new).collect(),
+        updates: updates.iter().map(RefUpdateRecord::from).collect(),
     };
     let body =
         serde_json::to_vec(&intent).map_err(|error| format!("could not describe this push: {error}"))?;
@@ -137,7 +137,7 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
         push: push_id(&boot_id().unwrap_or_default(), pid, started),
         git_dir: environment.git_dir.to_string_lossy().into_owned(),
         options: environment.options.clone(),
-        updates: updates.iter().map(UpdateFrame::new).collect(),
+        updates: updates.iter().map(RefUpdateRecord::from).collect(),
     };
     let Ok(body) = serde_json::to_vec(&event) else { return };
     match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
@@ -248,7 +248,7 @@ fn push_id(boot: &str, pid: u32, started: u64) -> String {
 }
 
 /// Reads `<old> <new> <ref>` lines, as githooks(5) gives them.
-fn read_updates(input: &mut dyn BufRead) -> Result<Vec<PushedUpdate>, String> {
+fn read_updates(input: &mut dyn BufRead) -> Result<Vec<RefUpdate>, String> {
     let mut updates = Vec::new();
     let mut line = Vec::new();
     loop {
@@ -267,11 +267,11 @@ fn read_updates(input: &mut dyn BufRead) -> Result<Vec<PushedUpdate>, String> {
     }
 }
 
-fn parse_update(line: &[u8]) -> Option<PushedUpdate> {
+fn parse_update(line: &[u8]) -> Option<RefUpdate> {
     let mut parts = line.splitn(3, |byte| *byte == b' ');
     let mut id = || CommitId::parse(std::str::from_utf8(parts.next()?).ok()?).ok();
     let (old, new) = (id()?, id()?);
-    Some(PushedUpdate { ref_name: RefName::parse(parts.next()?).ok()?, old, new })
+    Some(RefUpdate { ref_name: RefName::parse(parts.next()?).ok()?, old, new })
 }
 
 /// A pipe or file that a hook writes to.

@@ -14,7 +14,7 @@ mod settle;
 mod spool;
 
 pub use decide::{Decision, Facts, decide};
-pub use frame::{EventFrame, FrameError, IntentFrame, UpdateFrame};
+pub use frame::{EventFrame, FrameError, IntentFrame};
 pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, resolve};
 pub use repositories::{ListError, Listing, recorded_name, sync_repositories};
 pub use settle::{Scope, SettleError, Settled, Settling, UndecidedRef, UnreadRef, settle};

@@ -40,7 +40,7 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
     let mut listing = Listing::default();
     for repo in forge::list_repos(data.path(), &recorded)? {
         match repo.id {
-            Some(id) => listing.rows.push(RepoRow { id: id.to_string(), name: repo.name }),
+            Some(id) => listing.rows.push(RepoRow::hosted(id.to_string(), repo.name)),
             None => {
                 let problems: Vec<String> = repo.problems.iter().map(|problem| chain(problem)).collect();
                 listing.apart.insert(repo.path, format!("{}: {}", repo.name, problems.join("; ")));
@@ -54,7 +54,7 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
         listing.apart.insert(data.repo(&row.name), problem);
     }
     for row in &listing.rows {
-        store::sync_repo(connection, &row.id, &row.name)?;
+        store::sync_repo(connection, row)?;
     }
     let present: Vec<String> = listing.rows.iter().map(|row| row.id.clone()).collect();
     store::forget_missing(connection, &present)?;

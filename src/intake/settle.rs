@@ -14,15 +14,13 @@ use super::decide::{Decision, Facts, Found, decide};
 use super::rivals::find_rivals;
 use super::seen_row;
 use crate::config::{DataDir, Limits};
+use crate::event::{Event, EventKind, RefUpdate};
 use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, ReadError, Refs, RepoError, Report,
     Seen,
 };
 use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp, chain};
-use crate::store::{self, Intent, NewRun, NewUpdate, PushedUpdate, RepoRow, StoreError};
-
-/// Who moves the refs of watched repositories.
-const WATCH_PUSHER: &str = "watch";
+use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs to know.
 pub struct Settling<'a> {
@@ -124,7 +122,7 @@ pub enum Scope<'a> {
         /// The push.
         push: &'a str,
         /// The updates.
-        updates: &'a [PushedUpdate],
+        updates: &'a [RefUpdate],
     },
 }
 
@@ -171,11 +169,7 @@ pub fn settle(
 }
 
 /// Drops what a push announced and did not report: git reports all that has happened at once, and refused the rest.
-fn drop_unreported(
-    transaction: &Transaction<'_>,
-    push: &str,
-    updates: &[PushedUpdate],
-) -> rusqlite::Result<()> {
+fn drop_unreported(transaction: &Transaction<'_>, push: &str, updates: &[RefUpdate]) -> rusqlite::Result<()> {
     for (id, name) in store::open_intents_of(transaction, push)? {
         if !updates.iter().any(|update| update.ref_name == name) {
             store::settle_intent(transaction, id, false)?;
@@ -264,7 +258,7 @@ struct Objects<'a> {
 struct RefSettling<'a> {
     transaction: &'a Transaction<'a>,
     name: &'a RefName,
-    report: Option<(&'a str, &'a PushedUpdate)>,
+    report: Option<(&'a str, &'a RefUpdate)>,
 }
 
 impl RefSettling<'_> {
@@ -381,8 +375,12 @@ fn record(
         Decision::Record(why) => (*why).to_owned(),
         Decision::Skip(_) | Decision::Fail(_) | Decision::Run => "run".to_owned(),
     };
-    let pusher = intent.and_then(|intent| intent.pusher.clone());
-    let pusher = pusher.or_else(|| settling.repo.is_watched().then(|| WATCH_PUSHER.to_owned()));
+    let event = Event {
+        kind: if settling.repo.is_watched() { EventKind::Watch } else { EventKind::Push },
+        subject: Some(RefUpdate { ref_name: name.clone(), old: found.old, new: objects.peel(found.new) }),
+        actor: intent.and_then(|intent| intent.pusher.clone()),
+        at: intent.map_or(settling.now, |intent| intent.at),
+    };
     let update = NewUpdate {
         repo: settling.repo.id.clone(),
         ref_name: name.clone(),
@@ -390,7 +388,7 @@ fn record(
         old: found.old,
         new: found.new,
         push: found.push.clone(),
-        pusher: pusher.clone(),
+        pusher: event.pusher().map(str::to_owned),
         at: settling.now,
         decision: word,
     };
@@ -410,16 +408,10 @@ fn record(
         id: (settling.new_id)(),
         repo: settling.repo.id.clone(),
         update: Some(update),
-        ref_name: name.clone(),
-        old: found.old,
-        sha: objects.peel(found.new),
-        event: "push".to_owned(),
-        pusher,
+        event,
         options,
-        pushed_at: intent.map_or(settling.now, |intent| intent.at),
         queued_at: settling.now,
         ended,
-        rerun_of: None,
     };
     let number = store::insert_run(transaction, &run)?;
     if is_queued {

@@ -40,11 +40,11 @@ pub enum Fact<T = RedactedText> {
         number: u64,
         /// The id of the run.
         id: String,
-        /// The full name of the ref; bytes that are not UTF-8 are shown as U+FFFD.
-        r#ref: String,
-        /// The commit.
-        sha: String,
-        /// What started it: `push`.
+        /// The full name of the ref, if it is about one; bytes that are not UTF-8 are shown as U+FFFD.
+        r#ref: Option<String>,
+        /// The commit, if it is about one.
+        sha: Option<String>,
+        /// What started it.
         event: String,
         /// Who pushed, when that is known.
         pusher: Option<String>,

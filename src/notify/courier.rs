@@ -293,7 +293,10 @@ fn find_run(
     id: RunId,
 ) -> rusqlite::Result<Option<(RunRow, Option<crate::model::Outcome>)>> {
     let Some(row) = store::find_run(connection, &RunName::Id(id))? else { return Ok(None) };
-    let before = store::verdict_before(connection, &row.repo_id, &row.ref_name, row.number)?;
+    let before = match &row.event.subject {
+        Some(update) => store::verdict_before(connection, &row.repo_id, &update.ref_name, row.number)?,
+        None => None,
+    };
     Ok(Some((row, before)))
 }
 

@@ -58,8 +58,8 @@ fn of_run(given: &Expansion, row: &RunRow, events: &[NotifyEvent]) -> Expanded {
     }
     let run = RunView::load(&given.data, row.clone(), given.url.as_deref());
     let run_dir = given.data.run(&row.repo, row.number);
-    let happened =
-        Happened { events, repo: &row.repo, ref_name: Some(&row.ref_name), record: Some(&run.record) };
+    let ref_name = row.event.subject.as_ref().map(|update| &update.ref_name);
+    let happened = Happened { events, repo: &row.repo, ref_name, record: Some(&run.record) };
     let make = |event| {
         let mut message = Message::of_run(&run, event, &run_dir, given.notice.at);
         if given.shows_output && message.lines.is_empty() {

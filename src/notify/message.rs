@@ -108,10 +108,10 @@ fn verdict(event: NotifyEvent, outcome: Outcome, run: &RunView, at: Timestamp) -
 
 fn context(run: &RunView) -> String {
     let row = &run.row;
-    let by = row.pusher.as_deref().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
+    let by = row.event.pusher().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
     let took =
         run.started_at().zip(run.finished_at()).map(|(start, end)| format!(", {}", between(start, end)));
-    format!("{} at {}{by}{}", run.ref_text(), row.sha.short(), took.unwrap_or_default())
+    format!("{}{by}{}", run.subject_text(), took.unwrap_or_default())
 }
 
 fn between(start: Timestamp, end: Timestamp) -> String {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::cycle::find_cycles;
-use super::graph::{Job, JobGraph, JobOptions, Need, Source};
+use super::graph::{Job, JobGraph, JobOptions, Need};
+use crate::event::Source;
 use crate::model::{Diagnostic, JobId, Span, suggest};
 use crate::schema::planned_input;
 

@@ -74,7 +74,7 @@ fn beginning_with_first(mut cycle: Vec<usize>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Source;
+    use crate::event::Source;
 
     fn cycles(needs: &[&[usize]]) -> Vec<Vec<usize>> {
         let needs: Vec<Vec<Need>> = needs

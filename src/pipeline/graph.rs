@@ -2,24 +2,9 @@
 
 use std::time::Duration;
 
+use crate::event::Source;
 use crate::model::JobId;
 use crate::script::ContainerOptions;
-
-/// What starts a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// `:quire/push`: a ref was pushed.
-    Push,
-}
-
-impl Source {
-    /// The name by which jobs need it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Source::Push => "quire/push",
-        }
-    }
-}
 
 /// What a job waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,11 @@ pub mod fennel;
 mod files;
 mod graph;
 mod job_option;
+mod started;
 mod words;
 pub mod workflow;
 mod workflow_reader;
 
 pub use check::{Declared, DeclaredNeed};
 pub use files::PipelineFiles;
-pub use graph::{Job, JobGraph, JobOptions, Need, Source, When};
+pub use graph::{Job, JobGraph, JobOptions, Need, When};

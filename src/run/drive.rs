@@ -8,13 +8,15 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::control::Message;
+use super::fired::Fired;
 use super::run_host::RunHost;
 use super::state::{Action, Event, RunState};
 use super::step::step;
 use super::vm_thread::VmThread;
+use crate::event::Source;
 use crate::journal::{Fact, Recorder, StopReason};
 use crate::model::{Outcome, chain, format_duration};
-use crate::pipeline::{Job, Need, Source};
+use crate::pipeline::{Job, Need};
 use crate::script::{JobInput, JobInputs};
 
 /// What comes from outside of the decisions.
@@ -70,8 +72,8 @@ pub struct Drive {
     pub recorder: Recorder,
     /// What comes from outside, and the way for more of it.
     pub events: (mpsc::Sender<Outside>, mpsc::Receiver<Outside>),
-    /// What `:quire/push` gives.
-    pub push: serde_json::Value,
+    /// What the event sources give that fired.
+    pub fired: Fired,
     /// How long the run may take, from its start.
     pub run_timeout: Duration,
 }
@@ -157,14 +159,14 @@ impl Drive {
         Ok(())
     }
 
-    /// What a job is told of the push. In a container the repository is not there.
-    fn push_for(&self, job: Option<&Job>) -> serde_json::Value {
+    /// What a source gives to a job. In a container the repository is not there.
+    fn given_by(&self, source: &Source, job: Option<&Job>) -> Option<serde_json::Value> {
         let is_boxed = job.is_some_and(|job| job.options.image.is_some());
-        let mut push = self.push.clone();
-        if let Some(fields) = push.as_object_mut().filter(|_| is_boxed) {
+        let mut given = self.fired.get(source)?.clone();
+        if let Some(fields) = given.as_object_mut().filter(|_| is_boxed) {
             fields.remove("git-dir");
         }
-        push
+        Some(given)
     }
 
     /// Writes a fact; one that waits for the disk does so beside the runtime.
@@ -191,8 +193,8 @@ impl Drive {
         let asking = jobs.get(job);
         let needs = asking.map(|job| job.needs.as_slice()).unwrap_or_default();
         let input = |need: &Need| match need {
-            Need::Source(source @ Source::Push) => {
-                Some((source.name().to_owned(), JobInput::Json(self.push_for(asking))))
+            Need::Source(source) => {
+                self.given_by(source, asking).map(|given| (source.name().to_owned(), JobInput::Json(given)))
             }
             Need::Job(index) => jobs.get(*index).map(|job| (job.id.to_string(), JobInput::Job)),
         };

@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinHandle;
 
 use super::drive::{Drive, Ended};
+use super::fired::Fired;
 use crate::journal::StopReason;
 use crate::model::Outcome;
 
-/// Puts the files of a run into its workspace, as long as they are wanted, and says what `:quire/push` gives.
-pub type Fill = Box<dyn FnOnce(&AtomicBool) -> Result<serde_json::Value, String> + Send>;
+/// Puts the files of a run into its workspace, as long as they are wanted, and says what the event sources give.
+pub type Fill = Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>;
 
 /// The files on their way.
 pub(super) struct Filling {
-    task: JoinHandle<Result<serde_json::Value, String>>,
+    task: JoinHandle<Result<Fired, String>>,
     is_wanted: Arc<AtomicBool>,
 }
 
 /// What came of it.
 pub(super) enum Filled {
-    /// The files are there; what `:quire/push` gives.
-    Files(serde_json::Value),
+    /// The files are there; what the event sources give.
+    Files(Fired),
     /// The run has ended before its first job.
     Nothing(Ended),
 }
@@ -46,7 +47,7 @@ impl Filling {
                 biased;
                 filled = &mut self.task => {
                     return Ok(match filled.unwrap_or_else(|error| Err(error.to_string())) {
-                        Ok(push) => Filled::Files(push),
+                        Ok(fired) => Filled::Files(fired),
                         Err(reason) => Filled::Nothing((Outcome::Failed, Some(reason))),
                     });
                 }

@@ -9,6 +9,7 @@ mod control;
 mod drive;
 mod evaluate;
 mod filling;
+mod fired;
 mod job_slot;
 mod live;
 mod local_runs;
@@ -33,6 +34,7 @@ pub use control::{CONTROL_SOCKET, Control, MAX_MESSAGE, Message, NOT_STARTED, te
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files};
 pub use filling::Fill;
+pub use fired::Fired;
 pub use job_slot::JobSlots;
 pub use live::LiveRuns;
 pub use local_runs::{CacheHints, LocalRun, LocalRunError, LocalRuns};

@@ -2,18 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::event::RefUpdate;
 use crate::forge::{ReadError, Repo};
-use crate::model::{CommitId, RefKind, RefName};
+use crate::model::RefKind;
 
-/// A push, as the spec of a run tells it.
+/// A push, as the spec of a run has it.
 #[derive(Debug, Clone)]
 pub struct PushEvent<'a> {
-    /// The ref.
-    pub ref_name: &'a RefName,
-    /// Its value before.
-    pub old: CommitId,
-    /// Its value after.
-    pub new: CommitId,
+    /// The ref update.
+    pub update: &'a RefUpdate,
     /// Who pushed.
     pub pusher: Option<&'a str>,
     /// The repository.
@@ -30,20 +27,20 @@ impl PushEvent<'_> {
     /// # Errors
     /// When the commit cannot be read.
     pub fn outputs(&self, repo: &Repo) -> Result<Value, ReadError> {
-        let commit = repo.commit(self.new)?;
-        let name = self.ref_name.short();
-        let is_created = self.old.is_zero();
+        let RefUpdate { ref_name, old, new } = self.update;
+        let commit = repo.commit(*new)?;
+        let name = ref_name.short();
+        let is_created = old.is_zero();
         // An old value that is gone (force-pushed away and pruned) is no ancestor, and nothing can be compared with it.
-        let is_forced = !is_created && !repo.is_ancestor(self.old, commit.id).unwrap_or(false);
-        let changed =
-            repo.changed_files(self.old, commit.id).map(|changes| changes.paths).unwrap_or_default();
-        let kind = self.ref_name.kind();
+        let is_forced = !is_created && !repo.is_ancestor(*old, commit.id).unwrap_or(false);
+        let changed = repo.changed_files(*old, commit.id).map(|changes| changes.paths).unwrap_or_default();
+        let kind = ref_name.kind();
         Ok(json!({
             "sha": commit.id.to_string(),
-            "ref": self.ref_name.to_string(),
+            "ref": ref_name.to_string(),
             "branch": (kind == RefKind::Branch).then_some(&name),
             "tag": (kind == RefKind::Tag).then_some(&name),
-            "previous-sha": (!is_created).then(|| self.old.to_string()),
+            "previous-sha": (!is_created).then(|| old.to_string()),
             "pusher": self.pusher,
             "repo": self.repo,
             "git-dir": self.git_dir,

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::event::{Event, RerunScope};
 use crate::model::{RunId, RunName};
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
@@ -16,16 +17,10 @@ pub fn rerun(connection: &Connection, of: &RunRow, by: Option<&str>) -> rusqlite
         id,
         repo: of.repo_id.clone(),
         update: None,
-        ref_name: of.ref_name.clone(),
-        old: of.old,
-        sha: of.sha,
-        event: of.event.clone(),
-        pusher: by.map(str::to_owned).or_else(|| of.pusher.clone()),
+        event: Event::rerun(&of.event, of.number, RerunScope::All, by.map(str::to_owned)),
         options: Vec::new(),
-        pushed_at: of.pushed_at,
         queued_at: clock::now(),
         ended: None,
-        rerun_of: Some(of.number),
     };
     store::insert_run(connection, &run)?;
     let row = store::find_run(connection, &RunName::Id(id))?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;

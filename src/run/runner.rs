@@ -1,7 +1,7 @@
 //! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
 //! jobs, and ends with nothing left behind. It outlives the server that started it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,9 +18,9 @@ use super::control::{self, Control};
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, commit_files, job_facts};
 use super::filling::{Fill, Filled, Filling};
+use super::fired::{Fired, fired};
 use super::job_slot::JobSlots;
 use super::pipeline_watch::PipelineWatch;
-use super::push_event::PushEvent;
 use super::run_host::RunHost;
 use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
@@ -28,12 +28,11 @@ use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
+use crate::event::{Event as RunEvent, RefUpdate, Source};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, Recorder, StopReason};
-use crate::model::{
-    CommitId, Diagnostic, InstanceId, Outcome, RefName, RunId, RunMark, SecretName, Severity, chain,
-};
+use crate::model::{CommitId, Diagnostic, InstanceId, Outcome, RunId, RunMark, SecretName, Severity, chain};
 use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
 use crate::script::VmPulse;
@@ -52,6 +51,10 @@ const MAX_EVENTS: usize = 1024;
 
 /// The exit status of a process whose pipeline cannot be used, as of `quire ci`.
 const EXIT_UNUSABLE: i32 = 2;
+
+/// The reason of a run that is about no ref update.
+const NO_COMMIT: &str =
+    "the run is about no commit: this version of quire runs the pipelines of commits only";
 
 /// Threads of the runner's runtime.
 const RUNTIME_THREADS: usize = 2;
@@ -88,7 +91,9 @@ pub struct Execution {
     pub files: PipelineFiles,
     /// The folder of compiled pipelines.
     pub cache: Option<PathBuf>,
-    /// Puts the files into the workspace, and says what `:quire/push` gives. Blocking.
+    /// The event sources that fired: they start the root jobs that need one of them.
+    pub sources: BTreeSet<Source>,
+    /// Puts the files into the workspace, and says what the sources give. Blocking.
     pub fill: Fill,
     /// Where the server speaks to the run.
     pub control: Option<Control>,
@@ -170,14 +175,15 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
     let run = RunId::parse(&spec.id).ok_or_else(|| wrong("id"))?;
     let instance = InstanceId::parse(&spec.instance).ok_or_else(|| wrong("instance"))?;
-    let ref_name = RefName::parse(&spec.ref_name).map_err(|_| wrong("ref"))?;
-    let old = CommitId::parse(&spec.old).map_err(|_| wrong("old"))?;
-    let new = CommitId::parse(&spec.new).map_err(|_| wrong("new"))?;
-    write(&recorder, opened(spec, &ref_name, new))?;
+    let event = spec.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
+    write(&recorder, opened(spec, &event))?;
     if let Some(denied) = &spec.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
-    let files = match read_pipeline(Path::new(&spec.git_dir), new, &ref_name) {
+    let Some(update) = event.subject.clone() else {
+        return end(&recorder, (Outcome::Failed, Some(NO_COMMIT.to_owned())));
+    };
+    let files = match read_pipeline(Path::new(&spec.git_dir), &update) {
         Ok(files) => files,
         Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
     };
@@ -187,7 +193,8 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     let path = from.get(std::ffi::OsStr::new("PATH")).cloned();
     let confiner =
         Arc::new(Confiner::new(spec.steps.clone(), (work.clone(), spec.git_dir.clone().into()), path));
-    let fill = fill_from_commit(spec, (ref_name, old, new), work.clone(), Arc::clone(&confiner));
+    let sources = event.sources();
+    let fill = fill_from_commit(spec, (event, update.new), work.clone(), Arc::clone(&confiner));
     let workspace = Workspace::new(work).of(spec.steps.account());
     let mut environment = Environment::clean(&from, &pass);
     workspace.fence_git(&mut environment).map_err(|error| RunnerError::Broken(error.to_string()))?;
@@ -199,6 +206,7 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
         workspace,
         limits: spec.limits.clone(),
         files,
+        sources,
         cache: Some(PathBuf::from(&spec.cache_dir)),
         fill,
         control: Some(control),
@@ -221,16 +229,16 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
 /// Writes the files of the pushed commit into the workspace.
 fn fill_from_commit(
     spec: &RunSpec,
-    (ref_name, old, new): (RefName, CommitId, CommitId),
+    (event, commit): (RunEvent, CommitId),
     into: PathBuf,
     confiner: Arc<Confiner>,
 ) -> Fill {
-    let pushed = spec.clone();
+    let (repo, git_dir) = (spec.repo.clone(), spec.git_dir.clone());
     Box::new(move |is_wanted| {
         let fill = || {
-            check_out(Path::new(&pushed.git_dir), new, &into, is_wanted)?;
+            check_out(Path::new(&git_dir), commit, &into, is_wanted)?;
             confiner.prepare()?;
-            push_outputs(&pushed, &ref_name, (old, new))
+            fired(&event, &repo, &git_dir)
         };
         fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
     })
@@ -255,42 +263,23 @@ fn log_errors_to(run_dir: &Path) {
     }
 }
 
-fn opened(spec: &RunSpec, ref_name: &RefName, new: CommitId) -> Fact<String> {
+fn opened(spec: &RunSpec, event: &RunEvent) -> Fact<String> {
     Fact::RunOpened {
         repo: spec.repo.clone(),
         number: spec.number,
         id: spec.id.clone(),
-        r#ref: ref_name.to_string(),
-        sha: new.to_string(),
-        event: spec.event.clone(),
-        pusher: spec.pusher.clone(),
+        r#ref: event.subject.as_ref().map(|update| update.ref_name.to_string()),
+        sha: event.subject.as_ref().map(|update| update.new.to_string()),
+        event: event.trigger().shown().to_owned(),
+        pusher: event.pusher().map(str::to_owned),
         runner: std::process::id(),
     }
 }
 
-/// Reads the pipeline of a commit, for a run of this ref.
-fn read_pipeline(git_dir: &Path, commit: CommitId, ref_name: &RefName) -> Result<PipelineFiles, String> {
+/// Reads the pipeline of a commit, for a run of its ref.
+fn read_pipeline(git_dir: &Path, update: &RefUpdate) -> Result<PipelineFiles, String> {
     let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
-    commit_files(&repo, commit, ref_name).map_err(|error| chain(&error))
-}
-
-/// What `:quire/push` gives. It takes a look at what has changed, for which the evaluation does not wait.
-fn push_outputs(
-    spec: &RunSpec,
-    ref_name: &RefName,
-    (old, new): (CommitId, CommitId),
-) -> Result<serde_json::Value, String> {
-    let repo = Repo::open(Path::new(&spec.git_dir)).map_err(|error| chain(&error))?;
-    let event = PushEvent {
-        ref_name,
-        old,
-        new,
-        pusher: spec.pusher.as_deref(),
-        repo: &spec.repo,
-        git_dir: &spec.git_dir,
-        pushed_at: &spec.pushed_at,
-    };
-    event.outputs(&repo).map_err(|error| chain(&error))
+    commit_files(&repo, update.new, &update.ref_name).map_err(|error| chain(&error))
 }
 
 /// Writes the files of a commit into a folder, which is made for it.
@@ -394,13 +383,14 @@ async fn conduct(
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
     let (graph, warnings) = match evaluated {
-        Ok(evaluated) => evaluated,
+        Ok((whole, warnings)) => (whole.started_by(&execution.sources), warnings),
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
     // Before the jobs are known: who waits for them hears at once that none of them begins.
     let ended = match execution.confiner.settle(&graph) {
         Err(reason) => Some((Outcome::Failed, Some(reason))),
+        Ok(()) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.sources)))),
         Ok(()) => decide_up_front(&containers, &graph).await.map_err(failed)?,
     };
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
@@ -412,17 +402,17 @@ async fn conduct(
     }
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
     let filling = Filling::start(execution.fill);
-    let (superseded_by, has_slot) = (execution.superseded_by, execution.has_slot);
+    let admission = (execution.superseded_by, execution.has_slot);
     let led = Drive {
         state: RunState::new(graph, execution.limits.jobs),
         host,
         vm,
         recorder,
         events: (sender, receiver),
-        push: serde_json::Value::Null,
+        fired: Fired::new(),
         run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
     };
-    let ended = follow_through(led, (superseded_by, has_slot), filling).await;
+    let ended = follow_through(led, admission, filling).await;
     // Containers of clients that were killed.
     let swept = tokio::task::spawn_blocking(move || containers.sweep()).await;
     swept.map_err(|error| failed(error.to_string()))?;
@@ -439,7 +429,7 @@ async fn follow_through(
         return Ok(ended);
     }
     match filling.wait(&mut led).await? {
-        Filled::Files(push) => led.push = push,
+        Filled::Files(fired) => led.fired = fired,
         Filled::Nothing(ended) => return Ok(ended),
     }
     drive(led).await
@@ -454,6 +444,12 @@ async fn admit(led: &mut Drive, superseded_by: Option<u64>, has_slot: bool) -> R
         }
     }
     if has_slot { Ok(None) } else { led.wait_for_slot().await }
+}
+
+/// The reason of a run that the fired sources start no job of.
+fn no_job(sources: &BTreeSet<Source>) -> String {
+    let names: Vec<String> = sources.iter().map(|source| format!("`:{}`", source.name())).collect();
+    format!("no job needs {}", names.join(" or "))
 }
 
 /// Warnings about secrets that are too short to be masked.

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::confine::StepRules;
 use crate::config::Limits;
+use crate::event::EventRecord;
 use crate::policy::PolicySpec;
 
 /// The version of the spec. A runner is the same binary as the server that starts it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The longest spec that a runner reads, in bytes.
 pub(super) const MAX_SPEC: u64 = 64 * 1024 * 1024;
@@ -33,18 +34,8 @@ pub struct RunSpec {
     pub run_dir: String,
     /// The folder of compiled pipelines.
     pub cache_dir: String,
-    /// The full name of the ref, as bytes.
-    pub ref_name: Vec<u8>,
-    /// The ref's value before.
-    pub old: String,
-    /// The ref's value after: a commit or a tag of one.
-    pub new: String,
-    /// What started the run: `push`.
-    pub event: String,
-    /// Who pushed, when that is known.
-    pub pusher: Option<String>,
-    /// When it was pushed: RFC 3339.
-    pub pushed_at: String,
+    /// What started the run.
+    pub event: EventRecord,
     /// Whether the run has its slot already.
     pub has_slot: bool,
     /// The number of the run that superseded this one before it began.

@@ -226,9 +226,12 @@ impl Dispatcher {
     fn queue(&self) -> Vec<QueuedRun<'_>> {
         let rows = self.runs.iter().map(|tracked| &tracked.row);
         let superseded: Vec<&RunRow> = rows.filter(|row| row.superseded_by.is_some()).collect();
+        let ref_of = |row: &RunRow| row.event.subject.as_ref().map(|update| update.ref_name.clone());
+        let is_same_ref =
+            |one: &RunRow, other: &RunRow| ref_of(one).is_some() && ref_of(one) == ref_of(other);
         let is_blocked = |row: &RunRow| {
             superseded.iter().any(|older| {
-                older.number < row.number && older.repo_id == row.repo_id && older.ref_name == row.ref_name
+                older.number < row.number && older.repo_id == row.repo_id && is_same_ref(older, row)
             })
         };
         let queued = self.runs.iter().map(|Tracked { row, stage, .. }| QueuedRun {

@@ -20,7 +20,10 @@ pub(super) async fn echo(app: AppState, row: RunRow) {
     let Ok(inotify) = Inotify::new() else { return };
     let mut shown =
         Shown { name: format!("{}#{}", row.repo, row.number), follower: LogFollower::new(&run_dir, None) };
-    let begin = format!("{} {} at {}\n", shown.name, one_line(&row.ref_name.short()), row.sha.short());
+    let about = row.event.subject.as_ref();
+    let about =
+        about.map(|update| format!(" {} at {}", one_line(&update.ref_name.short()), update.new.short()));
+    let begin = format!("{}{}\n", shown.name, about.unwrap_or_default());
     let Some(kept) = shown.with(move |_| say(begin.as_bytes())).await else { return };
     shown = kept;
     loop {

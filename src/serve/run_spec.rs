@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::app::AppState;
-use crate::config::{Asker, Settings, WATCH_EVENT};
+use crate::config::{Asker, Settings};
 use crate::container::ENGINE_VARIABLES;
+use crate::event::EventRecord;
 use crate::forge::is_link_to_runs;
 use crate::model::RunName;
 use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
@@ -45,12 +46,7 @@ pub(super) fn run_spec(
         git_dir: text(if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) }),
         run_dir: text(data.run(&row.repo, row.number)),
         cache_dir: text(data.cache().join("fennel")),
-        ref_name: row.ref_name.as_bytes().to_vec(),
-        old: row.old.to_string(),
-        new: row.sha.to_string(),
-        event: row.event.clone(),
-        pusher: row.pusher.clone(),
-        pushed_at: row.pushed_at.to_string(),
+        event: EventRecord::from(&row.event),
         has_slot,
         superseded_by: row.superseded_by,
         environment: environment(app, settings),
@@ -72,7 +68,7 @@ fn environment(app: &AppState, settings: &Settings) -> Vec<(String, String)> {
 
 /// The declared secrets, with the sources of those that the run may have.
 fn grants(row: &RunRow, settings: &Settings) -> Vec<SecretGrant> {
-    let event = if row.is_watched() { WATCH_EVENT } else { &row.event };
-    let asker = Asker { repo: Some(&row.repo), ref_name: &row.ref_name, event };
+    let ref_name = row.event.subject.as_ref().map(|update| &update.ref_name);
+    let asker = Asker { repo: Some(&row.repo), ref_name, event: row.event.trigger() };
     settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
 }

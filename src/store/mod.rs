@@ -4,11 +4,13 @@
 //! and takes closures. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
 
 mod copied;
+mod damaged;
 mod open;
 mod outbox;
 mod pushes;
 mod refs;
 mod repos;
+mod run_event;
 mod runs;
 mod updates;
 mod wal;
@@ -22,19 +24,19 @@ pub use outbox::{
     notices, post, record_attempt, retry_message, verdict_before,
 };
 pub use pushes::{
-    Intent, NewPush, OpenPush, PushedUpdate, insert_push, open_intents, open_intents_of, open_pushes,
-    open_refs, pushed_refs, refs_of_open_intents, reopen_push, settle_intent, settle_push,
+    Intent, NewPush, OpenPush, insert_push, open_intents, open_intents_of, open_pushes, open_refs,
+    pushed_refs, refs_of_open_intents, reopen_push, settle_intent, settle_push,
 };
 pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
 pub use repos::{
-    RepoRow, WATCHED_ID, find_repo, forget_missing, is_based, mark_absent, mark_based, recorded_name,
+    RepoOrigin, RepoRow, find_repo, forget_missing, is_based, mark_absent, mark_based, recorded_name,
     recorded_names, repos as all_repos, sync_repo,
 };
 pub use runs::{
     NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
-    newer_run, note_waiting, unfinished_runs,
+    note_waiting, unfinished_runs,
 };
 pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
 pub use watches::{

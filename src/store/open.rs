@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("watches.sql"),
     include_str!("outbox.sql"),
     include_str!("rewritten.sql"),
+    include_str!("events.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.
@@ -161,6 +162,43 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen, ("following".to_owned(), None));
+    }
+
+    /// Rows of version 4 are the same runs in version 5: those of watched repositories come from `watch`, reruns repeat all.
+    #[test]
+    fn the_runs_of_an_older_version_have_typed_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        let old = Connection::open(&path).unwrap();
+        MIGRATIONS.iter().take(4).for_each(|sql| old.execute_batch(sql).unwrap());
+        old.pragma_update(None, "user_version", 4).unwrap();
+        old.execute_batch(
+            "INSERT INTO repos (id, name, present) VALUES ('r1', 'site', 1), ('watched:r1', 'mirror', 1);
+             INSERT INTO runs (seq, id, repo, number, ref, old, sha, event, pusher, options, pushed_at, state, outcome,
+                               reason, rerun_of, queued_at, finished_at) VALUES
+               (1, 'a', 'r1', 1, x'61', 'o', 's', 'push', 'watch', '[]', 1, 'finished', 'failed', 'why', NULL, 2, 3),
+               (5, 'b', 'r1', 2, x'61', 'o', 's', 'push', NULL, '[]', 1, 'queued', NULL, NULL, 1, 2, NULL),
+               (7, 'c', 'watched:r1', 1, x'61', 'o', 's', 'push', 'watch', '[]', 1, 'queued', NULL, NULL, NULL, 2, NULL);
+             DELETE FROM notices;",
+        )
+        .unwrap();
+        drop(old);
+        let new = open(&path).unwrap();
+        let rows = |sql: &str| -> Vec<String> {
+            let mut statement = new.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(
+            rows(
+                "SELECT concat_ws(' ', seq, id, event, ifnull(pusher, '-'), ifnull(rerun_what, '-')) FROM runs"
+            ),
+            ["1 a push watch -", "5 b push - \"all\"", "7 c watch - -"]
+        );
+        assert_eq!(rows("SELECT concat_ws(' ', id, origin) FROM repos"), ["r1 hosted", "watched:r1 watched"]);
+        // Nothing has ended by it, and what ends from now on is told.
+        assert!(rows("SELECT run FROM notices").is_empty());
+        new.execute("UPDATE runs SET state = 'finished', finished_at = 9 WHERE id = 'b'", []).unwrap();
+        assert_eq!(rows("SELECT run FROM notices"), ["b"]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::model::{Outcome, RefName, RepoName, RunId, RunName, Timestamp};
+use crate::event::{Event, EventKind, RefUpdate};
+use crate::model::{Outcome, RefName, RunId, RunName, Timestamp};
 
 const SCHEMA_1: &str = include_str!("schema.sql");
 
@@ -16,9 +17,16 @@ fn version_1(path: &std::path::Path) {
     let db = Connection::open(path).unwrap();
     db.execute_batch(SCHEMA_1).unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
-    sync_repo(&db, "r1", &RepoName::parse("site").unwrap()).unwrap();
-    insert_run(&db, &run(1, Some(Outcome::Failed))).unwrap();
-    insert_run(&db, &run(2, None)).unwrap();
+    db.execute("INSERT INTO repos (id, name, present) VALUES ('r1', 'site', 1)", []).unwrap();
+    for (seed, state, outcome) in [(1, "finished", Some("failed")), (2, "queued", None)] {
+        let id = RunId::new(1, [seed; 10]).to_string();
+        db.execute(
+            "INSERT INTO runs (id, repo, number, ref, old, sha, event, options, pushed_at, state, outcome, queued_at)
+             VALUES (?1, 'r1', ?2, CAST('refs/heads/main' AS BLOB), ?3, ?3, 'push', '[]', 1, ?4, ?5, 1)",
+            rusqlite::params![id, seed, "0".repeat(40), state, outcome],
+        )
+        .unwrap();
+    }
 }
 
 fn run(seed: u8, ended: Option<Outcome>) -> NewRun {
@@ -26,16 +34,19 @@ fn run(seed: u8, ended: Option<Outcome>) -> NewRun {
         id: RunId::new(1, [seed; 10]),
         repo: "r1".to_owned(),
         update: None,
-        ref_name: RefName::parse(b"refs/heads/main").unwrap(),
-        old: crate::model::CommitId::ZERO,
-        sha: crate::model::CommitId::ZERO,
-        event: "push".to_owned(),
-        pusher: None,
+        event: Event {
+            kind: EventKind::Push,
+            subject: Some(RefUpdate {
+                ref_name: RefName::parse(b"refs/heads/main").unwrap(),
+                old: crate::model::CommitId::ZERO,
+                new: crate::model::CommitId::ZERO,
+            }),
+            actor: None,
+            at: at(1),
+        },
         options: vec![],
-        pushed_at: at(1),
         queued_at: at(1),
         ended: ended.map(|outcome| (outcome, "why".to_owned())),
-        rerun_of: None,
     }
 }
 

@@ -2,19 +2,10 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::run_event::{from_json, json};
 use super::updates::{commit_id, ref_name};
+use crate::event::RefUpdate;
 use crate::model::{CommitId, RefName, Timestamp};
-
-/// One ref update that a push announces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedUpdate {
-    /// The ref.
-    pub ref_name: RefName,
-    /// Its value before.
-    pub old: CommitId,
-    /// Its value after.
-    pub new: CommitId,
-}
 
 /// A push that announces itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +27,7 @@ pub struct NewPush {
     /// When pre-receive ran.
     pub at: Timestamp,
     /// What it wants to do.
-    pub updates: Vec<PushedUpdate>,
+    pub updates: Vec<RefUpdate>,
 }
 
 /// An announced update that is not settled.
@@ -77,7 +68,7 @@ pub struct OpenPush {
 
 /// Records a push and its intents. A push that is known already changes nothing.
 pub fn insert_push(connection: &Connection, push: &NewPush) -> Result<()> {
-    let options = serde_json::to_string(&push.options).unwrap_or_default();
+    let options = json(&push.options)?;
     let inserted = connection
         .prepare_cached(
             "INSERT INTO pushes (push, repo, pid, started, boot, pusher, options, at, is_open)
@@ -122,7 +113,7 @@ pub fn open_intents(connection: &Connection, repo: &str, ref_name: &RefName) -> 
             new: commit_id(row, 3)?,
             at: Timestamp::from_millis(row.get(4)?),
             pusher: row.get(5)?,
-            options: serde_json::from_str(&row.get::<_, String>(6)?).unwrap_or_default(),
+            options: from_json(6, &row.get::<_, String>(6)?)?,
         })
     })?;
     rows.collect()

@@ -2,44 +2,83 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use super::damaged::damaged;
 use crate::model::RepoName;
 
-/// How the ids of copies of watched repositories begin; what follows is the id in their `quire.json`.
-pub const WATCHED_ID: &str = "watched:";
+/// Where a repository is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepoOrigin {
+    /// People push to it here.
+    Hosted,
+    /// It is the copy of a watched remote.
+    Watched,
+}
+
+impl RepoOrigin {
+    fn as_str(self) -> &'static str {
+        match self {
+            RepoOrigin::Hosted => "hosted",
+            RepoOrigin::Watched => "watched",
+        }
+    }
+}
 
 /// A repository that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoRow {
-    /// The id in its `quire.json`.
+    /// Its id: a hosted one's is that in its `quire.json`.
     pub id: String,
     /// Its name.
     pub name: RepoName,
+    /// Where it is from.
+    pub origin: RepoOrigin,
 }
 
 impl RepoRow {
+    /// A hosted repository.
+    pub fn hosted(id: String, name: RepoName) -> RepoRow {
+        RepoRow { id, name, origin: RepoOrigin::Hosted }
+    }
+
+    /// The copy of a watched remote, by the id in its `quire.json`. A hosted repository that was made of its folder has the
+    /// same one there, and is another row all the same.
+    pub fn watched(identity: &str, name: RepoName) -> RepoRow {
+        RepoRow { id: format!("watched:{identity}"), name, origin: RepoOrigin::Watched }
+    }
+
     /// Whether it is the copy of a watched repository.
     pub fn is_watched(&self) -> bool {
-        self.id.starts_with(WATCHED_ID)
+        self.origin == RepoOrigin::Watched
     }
 }
 
-fn row(id: String, name: &str) -> Option<RepoRow> {
-    RepoName::parse(name).ok().map(|name| RepoRow { id, name })
+/// Reads an origin from a column.
+pub(super) fn read_origin(row: &Row<'_>, column: usize) -> Result<RepoOrigin> {
+    let word: String = row.get(column)?;
+    [RepoOrigin::Hosted, RepoOrigin::Watched]
+        .into_iter()
+        .find(|origin| origin.as_str() == word)
+        .ok_or_else(|| damaged(column, "origin of a repository", &word))
 }
 
-/// Records that the repository `id` is there under this name; whoever had the name before has lost it.
-pub fn sync_repo(connection: &Connection, id: &str, name: &RepoName) -> Result<()> {
+fn read_name(column: usize, name: &str) -> Result<RepoName> {
+    RepoName::parse(name).map_err(|_| damaged(column, "repository name", name))
+}
+
+/// Records that a repository is there under its name; whoever had the name before has lost it.
+pub fn sync_repo(connection: &Connection, repo: &RepoRow) -> Result<()> {
+    let (id, name) = (&repo.id, repo.name.as_str());
     connection
         .prepare_cached("UPDATE repos SET present = 0 WHERE name = ?1 AND id <> ?2 AND present = 1")?
-        .execute(params![name.as_str(), id])?;
+        .execute(params![name, id])?;
     connection
         .prepare_cached(
-            "INSERT INTO repos (id, name, present) VALUES (?1, ?2, 1)
+            "INSERT INTO repos (id, name, present, origin) VALUES (?1, ?2, 1, ?3)
              ON CONFLICT (id) DO UPDATE SET name = ?2, present = 1 WHERE name <> ?2 OR present = 0",
         )?
-        .execute(params![id, name.as_str()])?;
+        .execute(params![id, name, repo.origin.as_str()])?;
     Ok(())
 }
 
@@ -61,11 +100,10 @@ pub fn mark_absent(connection: &Connection, id: &str) -> Result<()> {
 
 /// The names that hosted repositories were recorded under, by id; also those of repositories that are gone.
 pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoName>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, name FROM repos WHERE id NOT LIKE 'watched:%'")?;
+    let mut statement = connection.prepare_cached("SELECT id, name FROM repos WHERE origin = 'hosted'")?;
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
-    Ok(rows.into_iter().filter_map(|(id, name)| Some((id, RepoName::parse(&name).ok()?))).collect())
+    rows.into_iter().map(|(id, name)| Ok((id, read_name(1, &name)?))).collect()
 }
 
 /// The name that the repository `id` was recorded under.
@@ -74,26 +112,26 @@ pub fn recorded_name(connection: &Connection, id: &str) -> Result<Option<RepoNam
         .prepare_cached("SELECT name FROM repos WHERE id = ?1")?
         .query_row([id], |found| found.get::<_, String>(0))
         .optional()?;
-    Ok(found.and_then(|name| RepoName::parse(&name).ok()))
+    found.map(|name| read_name(0, &name)).transpose()
 }
 
 /// The repository with this name, hosted or watched.
 pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<RepoRow>> {
-    let found = connection
-        .prepare_cached("SELECT id FROM repos WHERE name = ?1 AND present = 1")?
-        .query_row([name.as_str()], |found| found.get::<_, String>(0))
-        .optional()?;
-    Ok(found.map(|id| RepoRow { id, name: name.clone() }))
+    connection
+        .prepare_cached("SELECT id, origin FROM repos WHERE name = ?1 AND present = 1")?
+        .query_row([name.as_str()], |found| {
+            Ok(RepoRow { id: found.get(0)?, name: name.clone(), origin: read_origin(found, 1)? })
+        })
+        .optional()
 }
 
 /// All hosted repositories that are there, by name.
 pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, name FROM repos WHERE present = 1 AND id NOT LIKE 'watched:%' ORDER BY name",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, name FROM repos WHERE present = 1 AND origin = 'hosted' ORDER BY name")?;
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
-    Ok(rows.into_iter().filter_map(|(id, name)| row(id, &name)).collect())
+    rows.into_iter().map(|(id, name)| Ok(RepoRow::hosted(id, read_name(1, &name)?))).collect()
 }
 
 /// Whether what the repository held when it was adopted has been taken over.

@@ -2,8 +2,11 @@
 
 use rusqlite::{Connection, Result, Row, params};
 
-use super::updates::{commit_id, ref_name};
-use crate::model::{CommitId, Outcome, Progress, RefName, RepoName, RunId, RunName, Timestamp};
+use super::damaged::damaged;
+use super::repos::{RepoOrigin, read_origin};
+use super::run_event::{EVENT_COLUMNS, event_texts, from_json, json, read_event};
+use crate::event::Event;
+use crate::model::{Outcome, Progress, RefName, RepoName, RunId, RunName, Timestamp};
 
 /// A run to be recorded.
 #[derive(Debug, Clone)]
@@ -14,26 +17,14 @@ pub struct NewRun {
     pub repo: String,
     /// The update that started it.
     pub update: Option<i64>,
-    /// The ref.
-    pub ref_name: RefName,
-    /// The ref's value before.
-    pub old: CommitId,
-    /// The commit.
-    pub sha: CommitId,
-    /// What started it: `push`.
-    pub event: String,
-    /// Who pushed, when that is known.
-    pub pusher: Option<String>,
+    /// What started it.
+    pub event: Event,
     /// The push options.
     pub options: Vec<String>,
-    /// When it was pushed.
-    pub pushed_at: Timestamp,
     /// When it is recorded.
     pub queued_at: Timestamp,
     /// The outcome, with its reason, of a run that never begins.
     pub ended: Option<(Outcome, String)>,
-    /// The number of the run that this one repeats.
-    pub rerun_of: Option<u64>,
 }
 
 /// A recorded run.
@@ -45,22 +36,14 @@ pub struct RunRow {
     pub repo: RepoName,
     /// The id of the repository.
     pub repo_id: String,
+    /// Where the repository is from.
+    pub origin: RepoOrigin,
     /// Its number in the repository.
     pub number: u64,
-    /// The ref.
-    pub ref_name: RefName,
-    /// The ref's value before.
-    pub old: CommitId,
-    /// The commit.
-    pub sha: CommitId,
     /// What started it.
-    pub event: String,
-    /// Who pushed, when that is known.
-    pub pusher: Option<String>,
+    pub event: Event,
     /// The push options.
     pub options: Vec<String>,
-    /// When it was pushed.
-    pub pushed_at: Timestamp,
     /// Where it is.
     pub state: Progress,
     /// How it ended.
@@ -69,8 +52,6 @@ pub struct RunRow {
     pub reason: Option<String>,
     /// The number of the run that superseded it before it began.
     pub superseded_by: Option<u64>,
-    /// The number of the run that this one repeats.
-    pub rerun_of: Option<u64>,
     /// When it was recorded.
     pub queued_at: Timestamp,
     /// When its jobs began.
@@ -82,7 +63,7 @@ pub struct RunRow {
 impl RunRow {
     /// Whether it is a run of a watched repository.
     pub fn is_watched(&self) -> bool {
-        self.repo_id.starts_with(super::repos::WATCHED_ID)
+        self.origin == RepoOrigin::Watched
     }
 }
 
@@ -95,9 +76,13 @@ pub struct RunFilter {
     pub limit: usize,
 }
 
+/// The columns before those of the event.
 const COLUMNS: &str =
-    "r.id, p.name, r.repo, r.number, r.ref, r.old, r.sha, r.event, r.pusher, r.options, r.pushed_at,
-    r.state, r.outcome, r.reason, r.superseded_by, r.rerun_of, r.queued_at, r.started_at, r.finished_at";
+    "r.id, p.name, p.origin, r.repo, r.number, r.options, r.state, r.outcome, r.reason, r.superseded_by, r.queued_at,
+    r.started_at, r.finished_at";
+
+/// How many [`COLUMNS`] are.
+const FIRST_OF_EVENT: usize = 13;
 
 /// Records a run under the next number of its repository, which it returns.
 pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
@@ -109,28 +94,32 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
         None => (Progress::Queued, None, None),
     };
     let finished_at = run.ended.is_some().then_some(run.queued_at.as_millis());
+    let (event, texts) = (&run.event, event_texts(&run.event)?);
+    let subject = event.subject.as_ref();
     connection
         .prepare_cached(
-            "INSERT INTO runs (id, repo, number, update_id, ref, old, sha, event, pusher, options, pushed_at, state,
-                               outcome, reason, rerun_of, queued_at, finished_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            "INSERT INTO runs (id, repo, number, update_id, ref, old, sha, event, cause, pusher, options, pushed_at, state,
+                               outcome, reason, rerun_of, rerun_what, queued_at, finished_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             run.id.to_string(),
             run.repo,
             number,
             run.update,
-            run.ref_name.as_bytes(),
-            run.old.to_string(),
-            run.sha.to_string(),
-            run.event,
-            run.pusher,
-            serde_json::to_string(&run.options).unwrap_or_default(),
-            run.pushed_at.as_millis(),
+            subject.map(|update| update.ref_name.as_bytes()),
+            subject.map(|update| update.old.to_string()),
+            subject.map(|update| update.new.to_string()),
+            event.trigger().as_str(),
+            texts.cause,
+            event.actor,
+            json(&run.options)?,
+            event.at.as_millis(),
             state.as_str(),
             outcome,
             reason,
-            run.rerun_of.map(u64::cast_signed),
+            event.as_rerun().map(|rerun| rerun.of().cast_signed()),
+            texts.rerun_what,
             run.queued_at.as_millis(),
             finished_at
         ])?;
@@ -151,22 +140,7 @@ pub fn mark_superseded(
     let rows =
         statement.query_map(params![repo, ref_name.as_bytes(), number.cast_signed()], |row| row.get(0))?;
     let ids: Vec<String> = rows.collect::<Result<_>>()?;
-    Ok(ids.iter().filter_map(|id| RunId::parse(id)).collect())
-}
-
-/// The number of the newest run of a ref that is not a skipped one, if it is newer than `number`.
-pub fn newer_run(
-    connection: &Connection,
-    repo: &str,
-    ref_name: &RefName,
-    number: u64,
-) -> Result<Option<u64>> {
-    let newest: Option<i64> = connection
-        .prepare_cached(
-            "SELECT max(number) FROM runs WHERE repo = ?1 AND ref = ?2 AND outcome IS NOT 'skipped'",
-        )?
-        .query_row(params![repo, ref_name.as_bytes()], |row| row.get(0))?;
-    Ok(newest.map(i64::cast_unsigned).filter(|newest| *newest > number))
+    ids.iter().map(|id| run_id(0, id)).collect()
 }
 
 /// Indexes that a run's jobs have begun.
@@ -236,41 +210,42 @@ pub fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunR
 }
 
 fn query(connection: &Connection, condition: &str, values: impl rusqlite::Params) -> Result<Vec<RunRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM runs r JOIN repos p ON p.id = r.repo WHERE {condition}");
+    let sql = format!(
+        "SELECT {COLUMNS}, {EVENT_COLUMNS} FROM runs r JOIN repos p ON p.id = r.repo WHERE {condition}"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(values, read_row)?;
-    let rows: Vec<Option<RunRow>> = rows.collect::<Result<_>>()?;
-    Ok(rows.into_iter().flatten().collect())
+    rows.collect()
 }
 
-/// Reads one row of [`COLUMNS`]; `None` when it holds a name that this version does not accept.
-fn read_row(row: &Row<'_>) -> Result<Option<RunRow>> {
-    let id: String = row.get(0)?;
-    let name: String = row.get(1)?;
-    let (Some(id), Ok(repo)) = (RunId::parse(&id), RepoName::parse(&name)) else { return Ok(None) };
-    let state: String = row.get(11)?;
-    let outcome: Option<String> = row.get(12)?;
+fn run_id(column: usize, id: &str) -> Result<RunId> {
+    RunId::parse(id).ok_or_else(|| damaged(column, "run id", id))
+}
+
+/// Reads one row of [`COLUMNS`] and [`EVENT_COLUMNS`].
+fn read_row(row: &Row<'_>) -> Result<RunRow> {
+    let text = |column| row.get::<_, String>(column);
     let number = |column| row.get::<_, Option<i64>>(column).map(|number| number.map(i64::cast_unsigned));
     let time = |column| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp::from_millis));
-    Ok(Some(RunRow {
-        id,
-        repo,
-        repo_id: row.get(2)?,
-        number: number(3)?.unwrap_or_default(),
-        ref_name: ref_name(row, 4)?,
-        old: commit_id(row, 5)?,
-        sha: commit_id(row, 6)?,
-        event: row.get(7)?,
-        pusher: row.get(8)?,
-        options: serde_json::from_str(&row.get::<_, String>(9)?).unwrap_or_default(),
-        pushed_at: time(10)?.unwrap_or(Timestamp::from_millis(0)),
-        state: Progress::parse(&state).unwrap_or(Progress::Finished),
-        outcome: outcome.map(|word| Outcome::parse(&word).unwrap_or(Outcome::Failed)),
-        reason: row.get(13)?,
-        superseded_by: number(14)?,
-        rerun_of: number(15)?,
-        queued_at: time(16)?.unwrap_or(Timestamp::from_millis(0)),
-        started_at: time(17)?,
-        finished_at: time(18)?,
-    }))
+    let (name, state) = (text(1)?, text(6)?);
+    let outcome = match row.get::<_, Option<String>>(7)? {
+        Some(word) => Some(Outcome::parse(&word).ok_or_else(|| damaged(7, "outcome", &word))?),
+        None => None,
+    };
+    Ok(RunRow {
+        id: run_id(0, &text(0)?)?,
+        repo: RepoName::parse(&name).map_err(|_| damaged(1, "repository name", &name))?,
+        origin: read_origin(row, 2)?,
+        repo_id: text(3)?,
+        number: row.get::<_, i64>(4)?.cast_unsigned(),
+        options: from_json(5, &text(5)?)?,
+        state: Progress::parse(&state).ok_or_else(|| damaged(6, "state of a run", &state))?,
+        outcome,
+        reason: row.get(8)?,
+        superseded_by: number(9)?,
+        queued_at: Timestamp::from_millis(row.get(10)?),
+        started_at: time(11)?,
+        finished_at: time(12)?,
+        event: read_event(row, FIRST_OF_EVENT)?,
+    })
 }

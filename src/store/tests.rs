@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::model::{CommitId, Outcome, Progress, RefName, RepoName, RunId, RunName, Timestamp};
+use crate::event::{Event, EventKind, RefUpdate, RerunScope};
+use crate::model::{CommitId, JobId, Outcome, Progress, RefName, RepoName, RunId, RunName, Timestamp};
 
 fn database() -> Connection {
     let folder = tempfile::tempdir().unwrap();
@@ -25,17 +26,20 @@ fn run(seed: u8, repo: &str, ended: Option<(Outcome, String)>) -> NewRun {
         id: RunId::new(1, [seed; 10]),
         repo: repo.to_owned(),
         update: None,
-        ref_name: main_ref(),
-        old: CommitId::ZERO,
-        sha: commit('a'),
-        event: "push".to_owned(),
-        pusher: None,
+        event: Event {
+            kind: EventKind::Push,
+            subject: Some(RefUpdate { ref_name: main_ref(), old: CommitId::ZERO, new: commit('a') }),
+            actor: None,
+            at: Timestamp::from_millis(1),
+        },
         options: vec![],
-        pushed_at: Timestamp::from_millis(1),
         queued_at: Timestamp::from_millis(1),
         ended,
-        rerun_of: None,
     }
+}
+
+fn hosted(id: &str) -> RepoRow {
+    RepoRow::hosted(id.to_owned(), RepoName::parse("foo").unwrap())
 }
 
 fn push(id: &str) -> NewPush {
@@ -48,7 +52,7 @@ fn push(id: &str) -> NewPush {
         pusher: Some("ann".to_owned()),
         options: vec!["ci.skip".to_owned()],
         at: Timestamp::from_millis(5),
-        updates: vec![PushedUpdate { ref_name: main_ref(), old: CommitId::ZERO, new: commit('a') }],
+        updates: vec![RefUpdate { ref_name: main_ref(), old: CommitId::ZERO, new: commit('a') }],
     }
 }
 
@@ -56,17 +60,17 @@ fn push(id: &str) -> NewPush {
 fn numbers_belong_to_the_repository_and_not_to_its_name() {
     let db = database();
     let foo = RepoName::parse("foo").unwrap();
-    sync_repo(&db, "r1", &foo).unwrap();
+    sync_repo(&db, &hosted("r1")).unwrap();
     assert_eq!(insert_run(&db, &run(1, "r1", None)).unwrap(), 1);
     assert_eq!(insert_run(&db, &run(2, "r1", None)).unwrap(), 2);
     // The repository is removed and another one gets its name: its runs begin at 1 and are the only ones shown.
     forget_missing(&db, &[]).unwrap();
-    sync_repo(&db, "r2", &foo).unwrap();
+    sync_repo(&db, &hosted("r2")).unwrap();
     assert_eq!(insert_run(&db, &run(3, "r2", None)).unwrap(), 1);
     let shown = list_runs(&db, &RunFilter { repo: Some(foo.clone()), limit: 10 }).unwrap();
     assert_eq!(shown.iter().map(|run| run.number).collect::<Vec<_>>(), [1]);
     // The first one comes back under its old name: it takes the name.
-    sync_repo(&db, "r1", &foo).unwrap();
+    sync_repo(&db, &hosted("r1")).unwrap();
     assert_eq!(find_repo(&db, &foo).unwrap().unwrap().id, "r1");
     assert_eq!(find_run(&db, &RunName::Number(foo, 2)).unwrap().unwrap().id, RunId::new(1, [2; 10]));
 }
@@ -74,7 +78,7 @@ fn numbers_belong_to_the_repository_and_not_to_its_name() {
 #[test]
 fn a_push_is_recorded_once_and_settled_update_by_update() {
     let db = database();
-    sync_repo(&db, "r1", &RepoName::parse("foo").unwrap()).unwrap();
+    sync_repo(&db, &hosted("r1")).unwrap();
     insert_push(&db, &push("p1")).unwrap();
     insert_push(&db, &push("p1")).unwrap();
     let intents = open_intents(&db, "r1", &main_ref()).unwrap();
@@ -94,7 +98,7 @@ fn a_push_is_recorded_once_and_settled_update_by_update() {
 #[test]
 fn a_newer_run_supersedes_those_before_it_that_have_not_ended() {
     let db = database();
-    sync_repo(&db, "r1", &RepoName::parse("foo").unwrap()).unwrap();
+    sync_repo(&db, &hosted("r1")).unwrap();
     insert_run(&db, &run(1, "r1", Some((Outcome::Skipped, "ci.skip".to_owned())))).unwrap();
     insert_run(&db, &run(2, "r1", None)).unwrap();
     let newest = insert_run(&db, &run(3, "r1", None)).unwrap();
@@ -105,7 +109,7 @@ fn a_newer_run_supersedes_those_before_it_that_have_not_ended() {
 #[test]
 fn a_run_ends_once() {
     let db = database();
-    sync_repo(&db, "r1", &RepoName::parse("foo").unwrap()).unwrap();
+    sync_repo(&db, &hosted("r1")).unwrap();
     insert_run(&db, &run(1, "r1", None)).unwrap();
     let id = RunId::new(1, [1; 10]);
     mark_started(&db, id, Timestamp::from_millis(9)).unwrap();
@@ -114,4 +118,58 @@ fn a_run_ends_once() {
     mark_started(&db, id, Timestamp::from_millis(12)).unwrap();
     let row = find_run(&db, &RunName::Id(id)).unwrap().unwrap();
     assert_eq!((row.state, row.outcome), (Progress::Finished, Some(Outcome::Passed)));
+}
+
+/// A run of each kind of event, with a ref and without, comes back as it was recorded.
+#[test]
+fn events_survive_their_columns() {
+    let db = database();
+    let mirror = RepoRow::watched("r1", RepoName::parse("mirror").unwrap());
+    sync_repo(&db, &hosted("r1")).unwrap();
+    sync_repo(&db, &mirror).unwrap();
+    let (job, due_at) = (JobId::parse("deploy").unwrap(), Timestamp::from_millis(7));
+    let args = [("to".to_owned(), "staging".into())].into();
+    let kinds = [
+        EventKind::Push,
+        EventKind::Watch,
+        EventKind::Manual { job: Some(job.clone()), args },
+        EventKind::Cron { schedule: "0 3 * * *".to_owned(), due_at },
+    ];
+    let mut seed = 0;
+    for (number, kind) in (1..).zip(kinds) {
+        let pushed = Event { kind, ..run(1, "", None).event };
+        let again = Event::rerun(&pushed, number, RerunScope::Job(job.clone()), Some("ann".to_owned()));
+        let of_folder = Event { subject: None, ..again.clone() };
+        for event in [pushed, again, of_folder] {
+            seed += 1;
+            let repo = if seed % 2 == 0 { "r1" } else { mirror.id.as_str() };
+            let new = NewRun { event: event.clone(), ..run(seed, repo, None) };
+            insert_run(&db, &new).unwrap();
+            let row = find_run(&db, &RunName::Id(new.id)).unwrap().unwrap();
+            assert_eq!((row.is_watched(), row.event), (seed % 2 == 1, event));
+        }
+    }
+    assert_eq!(all_repos(&db).unwrap(), [hosted("r1")]);
+    assert_eq!(find_repo(&db, &mirror.name).unwrap(), Some(mirror));
+}
+
+/// What a row holds that this version does not know is named, and never taken for something else.
+#[test]
+fn an_unreadable_row_is_an_error_with_a_name() {
+    for (change, said) in [
+        ("UPDATE runs SET options = 'none'", "expected ident"),
+        ("UPDATE runs SET outcome = 'splendid'", "unknown outcome: `splendid`"),
+        ("UPDATE runs SET sha = 'x'", "`x` is not a commit id"),
+        ("UPDATE runs SET id = '7'", "unknown run id: `7`"),
+        ("UPDATE runs SET event = 'manual'", "EOF"),
+        ("UPDATE runs SET rerun_of = 1, rerun_what = '\"some\"'", "unknown variant `some`"),
+        ("UPDATE repos SET name = '../x'", "unknown repository name: `../x`"),
+    ] {
+        let db = database();
+        sync_repo(&db, &hosted("r1")).unwrap();
+        insert_run(&db, &run(1, "r1", None)).unwrap();
+        db.execute(change, []).unwrap();
+        let problem = list_runs(&db, &RunFilter { repo: None, limit: 1 }).unwrap_err();
+        assert!(problem.to_string().contains(said), "{change}: {problem}");
+    }
 }

@@ -3,24 +3,26 @@
 use serde_json::{Value, json};
 
 use super::run::RunView;
+use crate::event::Rerun;
 use crate::journal::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
 use crate::model::Outcome;
 
 /// One run, with its jobs and steps.
 pub fn run_json(run: &RunView) -> Value {
     let row = &run.row;
+    let subject = row.event.subject.as_ref();
     json!({
         "repo": row.repo.as_str(),
         "number": row.number,
         "id": row.id.to_string(),
-        "ref": row.ref_name.to_string(),
-        "sha": row.sha.to_string(),
-        "event": row.event,
-        "pusher": row.pusher,
+        "ref": subject.map(|update| update.ref_name.to_string()),
+        "sha": subject.map(|update| update.new.to_string()),
+        "event": row.event.trigger().shown(),
+        "pusher": row.event.pusher(),
         "state": run.progress().as_str(),
         "outcome": run.outcome().map(Outcome::as_str),
         "reason": run.reason(),
-        "rerun_of": row.rerun_of,
+        "rerun_of": row.event.as_rerun().map(Rerun::of),
         "queued_at": row.queued_at.to_string(),
         "started_at": run.started_at().map(|time| time.to_string()),
         "finished_at": run.finished_at().map(|time| time.to_string()),

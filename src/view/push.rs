@@ -60,7 +60,7 @@ fn one_run(pushed: &PushedRun) -> String {
 fn first_line(pushed: &PushedRun) -> String {
     let run = &pushed.run;
     let number = run.row.number;
-    let at = format!("{} at {}", run.ref_text(), run.row.sha.short());
+    let at = run.subject_text();
     let reason = || run.reason().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
     match (run.outcome(), run.progress()) {
         (Some(_), _) if pushed.is_watched && !run.record.jobs.is_empty() => {

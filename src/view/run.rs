@@ -83,10 +83,24 @@ impl RunView {
         self.row.finished_at.or_else(|| Timestamp::parse(self.record.finished_at.as_deref()?))
     }
 
+    /// The short id of the commit, for people.
+    pub fn commit_text(&self) -> String {
+        self.row.event.subject.as_ref().map_or_else(|| "-".to_owned(), |update| update.new.short())
+    }
+
+    /// What the run is about, for people: `main at 9f31c2a`; the name of the repository when it is about no ref.
+    pub fn subject_text(&self) -> String {
+        match &self.row.event.subject {
+            Some(_) => format!("{} at {}", self.ref_text(), self.commit_text()),
+            None => self.row.repo.to_string(),
+        }
+    }
+
     /// The branch or tag, for people.
     pub fn ref_text(&self) -> String {
-        let short = super::one_line(&self.row.ref_name.short());
-        match self.row.ref_name.kind() {
+        let Some(update) = &self.row.event.subject else { return "-".to_owned() };
+        let short = super::one_line(&update.ref_name.short());
+        match update.ref_name.kind() {
             RefKind::Tag => format!("tag {short}"),
             RefKind::Branch | RefKind::Other => short,
         }

@@ -24,7 +24,7 @@ pub fn run_list(runs: &[RunView], zone: &TimeZone) -> String {
             (Some(start), Some(end)) => between(start, end),
             _ => "-".to_owned(),
         };
-        let (sha, at) = (run.row.sha.short(), run.row.queued_at.to_minute(zone));
+        let (sha, at) = (run.commit_text(), run.row.queued_at.to_minute(zone));
         out.push_str(&line([name, word(run), &took, &sha, &at, &run.ref_text()]));
     }
     out
@@ -40,10 +40,12 @@ pub fn run_page(run: &RunView) -> String {
     if let Some(reason) = run.reason() {
         field("reason", plain(reason));
     }
-    field("ref", run.ref_text());
-    field("commit", row.sha.to_string());
-    let by = row.pusher.as_deref().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
-    field("event", format!("{}{by}", row.event));
+    if let Some(update) = &row.event.subject {
+        field("ref", run.ref_text());
+        field("commit", update.new.to_string());
+    }
+    let by = row.event.pusher().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
+    field("event", format!("{}{by}", row.event.trigger().shown()));
     field("queued", row.queued_at.to_string());
     if let Some(start) = run.started_at() {
         field("started", start.to_string());
@@ -53,8 +55,8 @@ pub fn run_page(run: &RunView) -> String {
             run.started_at().map(|start| format!(", after {}", between(start, end))).unwrap_or_default();
         field("finished", format!("{end}{took}"));
     }
-    if let Some(original) = row.rerun_of {
-        field("repeats", format!("{}#{original}", row.repo));
+    if let Some(rerun) = row.event.as_rerun() {
+        field("repeats", format!("{}#{}", row.repo, rerun.of()));
     }
     if let Some(url) = &run.url {
         field("page", url.clone());

@@ -14,7 +14,7 @@ use crate::config::WatchDecl;
 use crate::forge::{self, RefValue, Refs, Repo};
 use crate::model::{CommitId, chain};
 use crate::secret::SecretGrant;
-use crate::store::{self, RepoRow, WATCHED_ID};
+use crate::store::{self, RepoRow};
 use crate::sys::cancel_signal::CancelSignal;
 
 /// Remotes that are asked at the same time.
@@ -156,10 +156,9 @@ impl Task {
         let made = tokio::task::spawn_blocking(move || forge::watched_copy(data.path(), &name));
         let identity =
             made.await.map_err(lost)?.map_err(|error| Trouble::new(TroubleKind::Refused, chain(&error)))?;
-        let row = RepoRow { id: format!("{WATCHED_ID}{}", identity.id), name: self.watch.name.clone() };
+        let row = RepoRow::watched(&identity.id.to_string(), self.watch.name.clone());
         let kept = row.clone();
-        let synced =
-            self.context.store.call(move |connection| store::sync_repo(connection, &kept.id, &kept.name));
+        let synced = self.context.store.call(move |connection| store::sync_repo(connection, &kept));
         synced.await.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
         self.row = Some(row.clone());
         Ok(row)

@@ -111,6 +111,18 @@ fn read(name: &str) {
     for (run, expected) in &expected.runs {
         compare(&world, run, expected);
     }
+    if expected.runs.contains_key("seen#1") {
+        quire(&world, &["rerun", "seen#1"]);
+        // For secrets the event of a watched repository is not that of a push.
+        let database = rusqlite::Connection::open(world.path().join("data/quire.db")).unwrap();
+        let sql =
+            "SELECT group_concat(r.event) FROM runs r JOIN repos p ON p.id = r.repo WHERE p.name = 'seen'";
+        let events: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(events, "watch,watch");
+        let (seen, again) = (show(&world, "seen#1"), show(&world, "site#13"));
+        assert_eq!((&seen["event"], &seen["pusher"]), (&"push".into(), &"watch".into()));
+        assert_eq!((&again["event"], &again["rerun_of"]), (&"push".into(), &2.into()));
+    }
     for outcome in ["passed", "failed", "skipped"] {
         // One that its jobs made so.
         let is_so = |run: &&ExpectedRun| run.outcome == outcome && !run.jobs.is_empty();

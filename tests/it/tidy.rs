@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of use: each may name only those before it.
-const ORDER: &str = "model schema sys script config secret policy forge log cache artifact event journal store \
+const ORDER: &str = "model event schema sys script config secret policy forge log cache artifact journal store \
                      intake pipeline executor container run view notify watch sources app metrics http \
                      serve cli compat";
 

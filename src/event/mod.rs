@@ -1,0 +1,17 @@
+//! What starts a run, as one type from intake to the journal: a push, a look at a watched remote, a person, a clock, or a
+//! run that is repeated.
+//!
+//! Below `intake` nothing asks where an event came from: the scheduler takes the [`Source`]s that fired, secrets are
+//! granted by [`Trigger`], and screens print its word.
+
+mod kind;
+mod record;
+mod ref_update;
+mod source;
+mod trigger;
+
+pub use kind::{Event, EventKind, Rerun, RerunScope};
+pub use record::{EventRecord, EventRecordError};
+pub use ref_update::{RefUpdate, RefUpdateRecord, RefUpdateRecordError};
+pub use source::Source;
+pub use trigger::Trigger;

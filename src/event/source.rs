@@ -1,0 +1,26 @@
+//! Event sources: what root jobs of a pipeline need.
+
+/// An event source. The event of a run fires some of them, and the run has the root jobs that need one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// `:quire/push`: a ref was pushed, here or in a watched remote.
+    Push,
+    /// `:quire/manual`: a person or a program asked.
+    Manual,
+    /// A schedule, as the pipeline writes it.
+    Cron {
+        /// The schedule.
+        schedule: String,
+    },
+}
+
+impl Source {
+    /// The name by which a job finds it among its inputs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Source::Push => "quire/push",
+            Source::Manual => "quire/manual",
+            Source::Cron { .. } => "quire/cron",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The kinds of events, as `:events` of a secret and the database name them.
+
+/// A kind of event. A rerun keeps that of the run that it repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trigger {
+    /// A ref of a hosted repository was pushed.
+    Push,
+    /// A branch of a watched remote moved.
+    Watch,
+    /// A person or a program asked.
+    Manual,
+    /// A schedule was due.
+    Cron,
+}
+
+impl Trigger {
+    /// All kinds.
+    pub const ALL: [Trigger; 4] = [Trigger::Push, Trigger::Watch, Trigger::Manual, Trigger::Cron];
+
+    /// The word for it, in `config.fnl` and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Push => "push",
+            Trigger::Watch => "watch",
+            Trigger::Manual => "manual",
+            Trigger::Cron => "cron",
+        }
+    }
+
+    /// The word for it in JSON and on screens: what a watched remote did is shown as a push.
+    pub fn shown(self) -> &'static str {
+        match self {
+            Trigger::Push | Trigger::Watch => Trigger::Push.as_str(),
+            Trigger::Manual | Trigger::Cron => self.as_str(),
+        }
+    }
+
+    /// The kind with this word, if there is one.
+    pub fn parse(word: &str) -> Option<Trigger> {
+        Trigger::ALL.into_iter().find(|trigger| trigger.as_str() == word)
+    }
+}

@@ -1,0 +1,37 @@
+//! What jobs are given by the event sources that fired.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::push_event::PushEvent;
+use crate::event::{Event, EventKind, Source};
+use crate::forge::Repo;
+use crate::model::chain;
+
+/// The sources that fired, with what each gives to the jobs that need it.
+pub type Fired = BTreeMap<Source, Value>;
+
+/// What the sources of an event give. For a push it looks at what has changed, for which the evaluation does not wait.
+///
+/// # Errors
+/// When the commit cannot be read.
+pub(super) fn fired(event: &Event, repo: &str, git_dir: &str) -> Result<Fired, String> {
+    let outputs = match event.kind.original() {
+        EventKind::Push | EventKind::Watch | EventKind::Rerun(_) => match &event.subject {
+            Some(update) => {
+                let objects = Repo::open(Path::new(git_dir)).map_err(|error| chain(&error))?;
+                let (pusher, pushed_at) = (event.pusher(), &event.at.to_string());
+                let push = PushEvent { update, pusher, repo, git_dir, pushed_at };
+                push.outputs(&objects).map_err(|error| chain(&error))?
+            }
+            None => Value::Null,
+        },
+        EventKind::Manual { args, .. } => json!({ "args": args, "actor": event.actor }),
+        EventKind::Cron { schedule, due_at } => {
+            json!({ "schedule": schedule, "due-at": due_at.to_string() })
+        }
+    };
+    Ok(event.sources().into_iter().map(|source| (source, outputs.clone())).collect())
+}
