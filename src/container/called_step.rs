@@ -9,12 +9,11 @@ use tokio::sync::watch;
 use super::build_image::{DOCKERFILE, ImageSource};
 use super::command_line::{Network, WORKSPACE};
 use super::containers::Containers;
+use super::executor::{ContainerExecutor, Role};
 use super::job_place::JobPlace;
 use super::request::request;
 use super::services::{Services, Starting};
-use super::step::{ContainerStep, Role};
-use super::step_task::{Step, Work, argv, title};
-use crate::executor::{CAPTURE_LIMIT, Host, Workspace};
+use crate::executor::{CAPTURE_LIMIT, Host, STOP_GRACE, Step, StepContext, Workspace, title};
 use crate::journal::Recorder;
 use crate::model::Quoted;
 use crate::policy::{ContainerRequest, ImageRef, NO_NETWORK, invalid_image};
@@ -167,30 +166,28 @@ impl CalledStep {
     ) -> Result<StepResult, HostError> {
         let call = self.call.step;
         let title = title(call.name.as_deref(), &call.command, &self.recorder);
-        let container = ContainerStep {
+        let executor = ContainerExecutor {
             containers: self.containers,
+            host: self.executor,
             request,
             pull: self.call.options.pull,
-            job: self.job.clone(),
-            number: self.number,
-            command: argv(&call.command),
-            role: Role::Step { workspace: self.workspace, cwd: call.cwd.map(below_workspace) },
-            env: call.env,
+            role: Role::Step(self.workspace),
             secrets: self.secrets,
             network,
             hosts,
-            input: call.input,
-            timeout: Some(call.timeout.unwrap_or(self.timeout)),
-            capture_limit: CAPTURE_LIMIT,
         };
-        let step = Step {
+        let context = StepContext {
             job: self.job,
             number: self.number,
-            title,
-            line: call.line,
-            work: Work::Container(Box::new(container)),
-            stop: self.stop,
+            program: call.command.into(),
+            env: call.env,
+            cwd: call.cwd.map(below_workspace),
+            input: call.input,
+            timeout: Some(call.timeout.unwrap_or(self.timeout)),
+            grace: STOP_GRACE,
+            capture_limit: CAPTURE_LIMIT,
         };
-        step.run(self.executor, self.recorder).await
+        let step = Step { title, line: call.line, context, is_service: false, stop: self.stop };
+        step.run(executor, self.recorder).await
     }
 }

@@ -74,7 +74,7 @@ pub(crate) struct ContainerPlan {
 
 /// The network of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Network {
+pub enum Network {
     /// One of the engine's, or `none`.
     Named(String),
     /// That of another container.

@@ -14,7 +14,8 @@ use super::image::LocalImage;
 use super::memory_folder::forget;
 use super::places::engine_places;
 use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
-use crate::journal::{Fact, Recorder, StepLog};
+use crate::journal::{Fact, Recorder};
+use crate::log::Sink;
 use crate::model::{RunMark, chain};
 use crate::policy::{
     ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,
@@ -68,7 +69,7 @@ pub struct Containers {
 /// What a step needs while it gets its image.
 pub(super) struct Getting<'a> {
     pub(super) executor: &'a Host,
-    pub(super) log: &'a mut StepLog,
+    pub(super) log: &'a mut dyn Sink,
     pub(super) name: &'a str,
     pub(super) stop: watch::Receiver<bool>,
     /// How long the step may take.

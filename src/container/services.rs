@@ -12,10 +12,9 @@ use super::called_step::image_of;
 use super::command_line::Network;
 use super::containers::{Containers, beside, refused};
 use super::engine::Engine;
+use super::executor::{ContainerExecutor, Role};
 use super::request::request;
-use super::step::{ContainerStep, Role};
-use super::step_task::{Step, Work, argv};
-use crate::executor::{Host, asked_to_stop};
+use crate::executor::{Host, Program, STOP_GRACE, Step, StepContext, asked_to_stop};
 use crate::journal::Recorder;
 use crate::policy::ContainerRequest;
 use crate::script::{Command, HostError, Service, StepResult};
@@ -211,32 +210,31 @@ fn launch(
     stop: &watch::Sender<bool>,
 ) -> Started {
     let number = starting.steps.fetch_add(1, Ordering::Relaxed) + 1;
-    let container = ContainerStep {
-        containers: Arc::clone(&starting.containers),
-        request,
-        pull: service.options.pull,
+    let context = StepContext {
         job: starting.job.clone(),
         number,
-        command: service.command.as_ref().map(argv).unwrap_or_default(),
-        role: Role::Service,
+        program: service.command.clone().map_or_else(|| Program::Argv(Vec::new()), Program::from),
         env: service.env.clone(),
+        cwd: None,
+        input: None,
+        timeout: None,
+        grace: STOP_GRACE,
+        capture_limit: CAPTURE_LIMIT,
+    };
+    let executor = ContainerExecutor {
+        containers: Arc::clone(&starting.containers),
+        host: Arc::clone(&starting.executor),
+        request,
+        pull: service.options.pull,
+        role: Role::Service,
         secrets: starting.secrets.get(place).cloned().unwrap_or_default(),
         network,
         hosts,
-        input: None,
-        timeout: None,
-        capture_limit: CAPTURE_LIMIT,
     };
-    let name = container.name();
-    let step = Step {
-        job: starting.job.clone(),
-        number,
-        title: starting.recorder.redact(&format!("service {}", service.name)),
-        line: None,
-        work: Work::Container(Box::new(container)),
-        stop: stop.subscribe(),
-    };
-    let task = tokio::spawn(step.run(Arc::clone(&starting.executor), starting.recorder.clone()));
+    let name = executor.name(&context);
+    let title = starting.recorder.redact(&format!("service {}", service.name));
+    let step = Step { title, line: None, context, is_service: true, stop: stop.subscribe() };
+    let task = tokio::spawn(step.run(executor, starting.recorder.clone()));
     Started {
         name: service.name.clone(),
         number,
@@ -260,7 +258,7 @@ async fn until_ready(
             let (engine, container, health) = (engine.clone(), container.clone(), health.cloned());
             let asked = beside(move || match health {
                 None => engine.is_running(&container),
-                Some(health) => engine.exec(&container, &argv(&health), HEALTH_LIMIT),
+                Some(health) => engine.exec(&container, &Program::from(health).to_argv(), HEALTH_LIMIT),
             });
             if asked.await.map_err(refused)? {
                 return Ok(());

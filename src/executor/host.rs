@@ -110,7 +110,7 @@ impl Host {
     ///
     /// # Errors
     /// quire could not do its part; a program that is missing or fails is no error.
-    pub async fn run_step<S: Sink>(
+    pub async fn run_step<S: Sink + ?Sized>(
         &self,
         spec: &StepSpec,
         log: &mut S,
@@ -138,7 +138,7 @@ impl Host {
         std::future::pending().await
     }
 
-    async fn lead<S: Sink>(
+    async fn lead<S: Sink + ?Sized>(
         &self,
         spec: &StepSpec,
         log: &mut S,
@@ -360,7 +360,7 @@ async fn feed(stdin: Option<OwnedFd>, input: &[u8]) {
 }
 
 /// Ends a step whose program could not be started, with a line in its log.
-fn refuse<S: Sink>(missing: Missing, log: &mut S, started: Instant) -> Result<StepEnd, StepError> {
+fn refuse<S: Sink + ?Sized>(missing: Missing, log: &mut S, started: Instant) -> Result<StepEnd, StepError> {
     let line = format!("{}\n", missing.message);
     log.write(Stream::Stderr, line.as_bytes()).map_err(|source| StepError::Log { source })?;
     Ok(StepEnd {
@@ -373,7 +373,7 @@ fn refuse<S: Sink>(missing: Missing, log: &mut S, started: Instant) -> Result<St
 }
 
 /// The end of a step whose program could not be started inside its sandbox.
-fn refused_inside<S: Sink>(
+fn refused_inside<S: Sink + ?Sized>(
     spec: &StepSpec,
     errno: i32,
     log: &mut S,

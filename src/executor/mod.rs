@@ -17,23 +17,30 @@
 mod capture;
 mod confinement;
 mod environment;
+#[expect(clippy::module_inception, reason = "the file is named after its concept, as every other")]
+mod executor;
 mod host;
 mod inside;
 mod members;
+mod on_host;
 mod output;
 mod ownership;
 mod program;
 mod step;
+mod step_task;
 mod stop;
 mod sweep;
 mod workspace;
 
 pub use confinement::{Confinement, SYSTEM, Sandbox, find_bwrap};
 pub use environment::{Environment, EnvironmentError};
+pub use executor::{Ending, Executor, NotRun, Running, StepContext};
 pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans, asked_to_stop};
 pub use inside::{WORD, lead as lead_inside};
+pub use on_host::{BwrapExecutor, HostExecutor};
 pub use output::SILENCE;
-pub use step::{CAPTURE_LIMIT, OutOfMemory, Program, StepEnd, StepError, StepSpec};
+pub use step::{CAPTURE_LIMIT, OutOfMemory, Program, STOP_GRACE, StepEnd, StepError, StepSpec};
+pub(crate) use step_task::{Step, title};
 pub use stop::{SWEEP_LIMIT, Swept};
 pub use sweep::{INSTANCE, RUN, sweep_children, sweep_run};
 pub use workspace::Workspace;

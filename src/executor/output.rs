@@ -19,7 +19,7 @@ pub const SILENCE: Duration = Duration::from_millis(100);
 const CHUNK: usize = 64 << 10;
 
 /// The two outputs of a running step.
-pub(super) struct Output<'a, S> {
+pub(super) struct Output<'a, S: ?Sized> {
     log: &'a mut S,
     stdout: Source,
     stderr: Source,
@@ -34,7 +34,7 @@ struct Source {
     capture: Capture,
 }
 
-impl<'a, S: Sink> Output<'a, S> {
+impl<'a, S: Sink + ?Sized> Output<'a, S> {
     /// Takes the reading ends of two pipes.
     pub(super) fn new(
         log: &'a mut S,

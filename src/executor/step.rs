@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much of each output of a step a script gets, in bytes.
-pub const CAPTURE_LIMIT: usize = 16 << 20;
-
 use super::confinement::Confinement;
 use super::environment::Environment;
 use crate::log::LogError;
+use crate::script::Command;
+
+/// How long a step may take to end when it was told to.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// How much of each output of a step a script gets, in bytes.
+pub const CAPTURE_LIMIT: usize = 16 << 20;
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,25 @@ pub enum Program {
     Shell(Vec<u8>),
     /// A program and its arguments. Without a slash it is looked for in the `PATH` of the step's environment.
     Argv(Vec<Vec<u8>>),
+}
+
+impl Program {
+    /// The program and its arguments, the shell written out.
+    pub fn to_argv(&self) -> Vec<Vec<u8>> {
+        match self {
+            Program::Shell(text) => vec![b"sh".to_vec(), b"-c".to_vec(), text.clone()],
+            Program::Argv(argv) => argv.clone(),
+        }
+    }
+}
+
+impl From<Command> for Program {
+    fn from(command: Command) -> Program {
+        match command {
+            Command::Shell(text) => Program::Shell(text),
+            Command::Argv(argv) => Program::Argv(argv),
+        }
+    }
 }
 
 /// A step to be run.

@@ -180,7 +180,7 @@ impl Confiner {
     ///
     /// # Errors
     /// It was not prepared: then nothing may run.
-    pub fn confine(&self, job: &str, env: &mut Environment) -> Result<Option<Arc<Confinement>>, String> {
+    pub fn confine(&self, job: &str, env: &mut Environment) -> Result<Confinement, String> {
         let settled = self.settled.get().ok_or("what stands around steps is not decided")?;
         let transition = match &settled.account {
             None => None,
@@ -191,10 +191,10 @@ impl Confiner {
         };
         let sandbox = settled.walls.get(job).map(|walls| self.sandbox(settled, *walls));
         if transition.is_none() && sandbox.is_none() {
-            return Ok(None);
+            return Ok(Confinement::default());
         }
         self.adjust(env, settled.account.as_ref(), sandbox.as_ref()).map_err(|error| error.to_string())?;
-        Ok(Some(Arc::new(Confinement { transition, sandbox })))
+        Ok(Confinement { transition, sandbox })
     }
 
     fn sandbox(&self, settled: &Settled, walls: Walls) -> Sandbox {

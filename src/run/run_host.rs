@@ -8,18 +8,16 @@ use tokio::runtime::Handle;
 
 use super::confine::Confiner;
 use super::job_slot::{ActiveStep, JobSlots, StepSlot};
-use crate::container::{CalledStep, Containers, Step, Work, title};
-use crate::executor::{CAPTURE_LIMIT, Environment, Host, LEFTOVER_SETTLE, Program, StepSpec, Workspace};
+use crate::container::{CalledStep, Containers};
+use crate::executor::{
+    BwrapExecutor, CAPTURE_LIMIT, Confinement, Environment, Host, HostExecutor, STOP_GRACE, Step,
+    StepContext, Workspace, title,
+};
 use crate::journal::Recorder;
 use crate::model::suggest;
 use crate::pipeline::JobOptions;
-use crate::script::{
-    Command, ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, ShCall, StepResult,
-};
+use crate::script::{ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, ShCall, StepResult};
 use crate::secret::SecretValues;
-
-/// How long a step may take to end when it was told to.
-const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// What the log of a job with services says when a step fails that could not reach them.
 const NO_SERVICES_HERE: &str = "warning: the services of this job cannot be reached from that step, which ran on the host; give the \
@@ -146,40 +144,34 @@ impl JobHost for RunHost {
             let options = ContainerOptions { services: Vec::new(), ..slot.place.options.clone() };
             return self.start_in_container(job, ContainerCall { image, options, step: call }, slot);
         }
-        let mut env = self.environment.clone();
-        let confinement = match self.confiner.confine(job, &mut env) {
+        let mut environment = self.environment.clone();
+        let Confinement { transition, sandbox } = match self.confiner.confine(job, &mut environment) {
             Ok(confinement) => confinement,
             Err(problem) => return Box::pin(async { Err(HostError::Broken(problem)) }),
         };
-        for (name, value) in &call.env {
-            let value = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(value);
-            if let Err(problem) = env.set(name.clone(), value) {
-                return Box::pin(async move { Err(HostError::Refused(problem.to_string())) });
-            }
-        }
         let StepSlot { number, stop, active, place, .. } = slot;
         let title = title(call.name.as_deref(), &call.command, &self.recorder);
-        let spec = StepSpec {
-            name: format!("{job}/{number}"),
-            env,
-            cwd: call
-                .cwd
-                .as_deref()
-                .map_or_else(|| self.workspace.path().to_owned(), |cwd| self.workspace.path().join(cwd)),
+        let context = StepContext {
+            job: job.to_owned(),
+            number,
+            program: call.command.into(),
+            env: call.env,
+            cwd: call.cwd,
             input: call.input,
             timeout: Some(call.timeout.unwrap_or(self.step_timeout)),
             grace: STOP_GRACE,
-            settle: LEFTOVER_SETTLE,
             capture_limit: CAPTURE_LIMIT,
-            confinement,
-            program: match call.command {
-                Command::Shell(text) => Program::Shell(text),
-                Command::Argv(argv) => Program::Argv(argv),
-            },
         };
-        let work = Work::Host(Box::new(spec));
-        let step = Step { job: job.to_owned(), number, title, line: call.line, work, stop };
-        let run = step.run(Arc::clone(&self.executor), self.recorder.clone());
+        let step = Step { title, line: call.line, context, is_service: false, stop };
+        let (host, workspace) = (Arc::clone(&self.executor), self.workspace.path().to_owned());
+        let executor = HostExecutor { host, environment, workspace, transition };
+        let recorder = self.recorder.clone();
+        let run = async move {
+            match sandbox {
+                Some(sandbox) => step.run(BwrapExecutor { host: executor, sandbox }, recorder).await,
+                None => step.run(executor, recorder).await,
+            }
+        };
         if place.options.services.is_empty() {
             return self.start(active, run);
         }

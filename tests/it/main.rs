@@ -10,6 +10,7 @@ mod docs;
 mod doors;
 mod engine;
 mod executor;
+mod executor_suite;
 mod fixtures;
 mod kill;
 mod listen;

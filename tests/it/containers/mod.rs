@@ -186,7 +186,7 @@ pub(super) fn named_after(folder: &Path, id: &str) -> Vec<PathBuf> {
 }
 
 /// The ids of a run's containers.
-pub(super) fn containers(id: &str) -> Vec<String> {
+pub(crate) fn containers(id: &str) -> Vec<String> {
     let filter = format!("label=quire.run={id}");
     let listed = engine::call(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
     String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()

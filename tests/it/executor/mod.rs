@@ -92,11 +92,7 @@ impl Bench {
 
     /// Nothing is left of the run: no process, no zombie, no cgroup.
     fn assert_clean(&self) {
-        let mark = format!("QUIRE_RUN={}", self.mark.run);
-        let left =
-            process::all().into_iter().filter(|pid| process::environment_has(*pid, &[mark.as_bytes()]));
-        let left: Vec<_> = left.filter_map(process::look).collect();
-        assert!(left.is_empty(), "{left:?}");
+        assert_no_process(self.mark);
         if let Some(own) = quire::sys::cgroup::Cgroup::own() {
             assert_eq!(own.child(&format!("quire-{}", self.mark.run)).members(), []);
         }
@@ -107,7 +103,15 @@ fn argv(args: &[&str]) -> Program {
     Program::Argv(args.iter().map(|arg| arg.as_bytes().to_vec()).collect())
 }
 
-fn fresh_mark() -> RunMark {
+/// No process of the run is left.
+pub(crate) fn assert_no_process(mark: RunMark) {
+    let mark = format!("QUIRE_RUN={}", mark.run);
+    let left = process::all().into_iter().filter(|pid| process::environment_has(*pid, &[mark.as_bytes()]));
+    let left: Vec<_> = left.filter_map(process::look).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+pub(crate) fn fresh_mark() -> RunMark {
     static COUNT: AtomicU8 = AtomicU8::new(0);
     let count = COUNT.fetch_add(1, Ordering::SeqCst);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -136,6 +140,6 @@ fn in_own_process(name: &str, body: impl FnOnce()) {
     assert!(status.success(), "{name} failed in its own process");
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
 }

@@ -12,59 +12,62 @@ use super::containers::{Containers, Getting, beside, client_spec, refused};
 use super::engine::{Engine, EngineKind, complaint};
 use super::image::LocalImage;
 use super::memory_folder::MemoryFolder;
-use super::step_task::refuse;
 use super::sweep::labels;
 use super::user::ContainerUser;
 use super::variables::Variables;
-use crate::executor::{Host, INSTANCE, OutOfMemory, RUN, StepEnd, StepSpec, Workspace};
-use crate::journal::StepLog;
+use crate::executor::{
+    Executor, Host, INSTANCE, NotRun, OutOfMemory, RUN, Running, StepContext, StepEnd, StepSpec, Workspace,
+};
+use crate::log::Sink;
 use crate::model::chain;
 use crate::policy::{ContainerRequest, Limits};
 use crate::script::{HostError, Pull};
 
-/// A container that is asked for and allowed.
-pub(crate) struct ContainerStep {
+/// Runs a step in a container that is asked for and allowed.
+#[derive(Clone)]
+pub struct ContainerExecutor {
     /// What all containers of the run share.
-    pub(super) containers: Arc<Containers>,
+    pub containers: Arc<Containers>,
+    /// Leads the engine's client.
+    pub host: Arc<Host>,
     /// What policy has decided about.
-    pub(super) request: ContainerRequest,
+    pub request: ContainerRequest,
     /// When its image is pulled.
-    pub(super) pull: Pull,
-    /// The job.
-    pub(super) job: String,
-    /// The number of the step.
-    pub(super) number: u32,
-    /// Its program and arguments; those of the image when there are none.
-    pub(super) command: Vec<Vec<u8>>,
+    pub pull: Pull,
     /// What it does: a step, or a service beside them.
-    pub(super) role: Role,
-    /// Its variables.
-    pub(super) env: Vec<(String, Vec<u8>)>,
+    pub role: Role,
     /// Its secrets, for files.
-    pub(super) secrets: Vec<(String, Vec<u8>)>,
+    pub secrets: Vec<(String, Vec<u8>)>,
     /// Its network.
-    pub(super) network: Network,
+    pub network: Network,
     /// Names that lead to the network itself: those of services.
-    pub(super) hosts: Vec<String>,
-    /// For its standard input.
-    pub(super) input: Option<Vec<u8>>,
-    /// How long it may take.
-    pub(super) timeout: Option<Duration>,
-    /// How much of its output is given back.
-    pub(super) capture_limit: usize,
+    pub hosts: Vec<String>,
 }
 
 /// What a container is for.
-pub(super) enum Role {
+#[derive(Debug, Clone)]
+pub enum Role {
     /// A step of a job, which works on the workspace.
-    Step {
-        /// The workspace.
-        workspace: Workspace,
-        /// The folder that it begins in, below the workspace.
-        cwd: Option<String>,
-    },
+    Step(Workspace),
     /// A service, which runs what its image says, and has no workspace.
     Service,
+}
+
+/// Says that something may have been left of a container, unless it is dispelled.
+struct Doubt<'a>(Option<&'a Containers>);
+
+impl Doubt<'_> {
+    fn dispel(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(containers) = self.0 {
+            containers.doubt();
+        }
+    }
 }
 
 /// What is there only as long as the container runs.
@@ -75,54 +78,50 @@ struct Prepared {
     _memory: Option<MemoryFolder>,
 }
 
-impl ContainerStep {
-    /// Whether it runs beside the steps, and ends when it is told to.
-    pub(super) fn is_service(&self) -> bool {
-        matches!(self.role, Role::Service)
+impl Executor for ContainerExecutor {
+    fn start<'a>(&'a self, step: StepContext, log: &'a mut dyn Sink) -> Running<'a> {
+        Running::new(|stop| self.run(step, log, stop))
     }
+}
 
-    /// The name of the container.
-    pub(super) fn name(&self) -> String {
-        format!("quire-{}-{}-{}", self.containers.mark.run, self.job, self.number)
+impl ContainerExecutor {
+    /// The name of the container of a step.
+    pub(super) fn name(&self, step: &StepContext) -> String {
+        format!("quire-{}-{}-{}", self.containers.mark.run, step.job, step.number)
     }
 
     /// Runs the container until nothing is left of it.
-    ///
-    /// # Errors
-    /// It could not be run at all: there is no engine, no image, or what it needs cannot be made.
-    pub(super) async fn run(
-        self,
-        executor: &Host,
-        log: &mut StepLog,
+    async fn run(
+        &self,
+        step: StepContext,
+        log: &mut dyn Sink,
         stop: watch::Receiver<bool>,
-    ) -> Result<StepEnd, HostError> {
-        let containers = Arc::clone(&self.containers);
-        if let Some(reason) = self.no_folder() {
-            return Ok(refuse(containers.recorder.redact(&reason), log, Instant::now()));
+    ) -> Result<StepEnd, NotRun> {
+        let (containers, host) = (&self.containers, &self.host);
+        if let Some(reason) = self.no_folder(&step) {
+            return Err(NotRun::Step(reason));
         }
         let engine = containers.engine().await?.clone();
-        let step_name = format!("{}/{}", self.job, self.number);
-        let began = Instant::now();
-        let limit = self.timeout;
-        let mut getting = Getting { executor, log, name: &step_name, stop: stop.clone(), limit };
+        let (name, began, limit) = (step.name(), Instant::now(), step.timeout);
+        let mut getting = Getting { executor: host, log: &mut *log, name: &name, stop: stop.clone(), limit };
         let image = containers.image(&self.request, self.pull, &mut getting).await?;
         // Its image is a part of the step's time.
-        let timeout = self.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
-        let (input, capture) = (self.input.clone(), self.capture_limit);
-        let asking = engine.clone();
-        let prepared = tokio::task::spawn_blocking(move || self.prepare(&asking, &image));
+        let timeout = limit.map(|timeout| timeout.saturating_sub(began.elapsed()));
+        let step = Arc::new(StepContext { timeout, ..step });
+        let (own, asking, asked) = (self.clone(), engine.clone(), Arc::clone(&step));
+        let prepared = tokio::task::spawn_blocking(move || own.prepare(&asking, &image, &asked));
         let prepared = prepared.await.map_err(|error| HostError::Broken(error.to_string()))??;
-        let spec = prepared.spec(&engine, step_name, (input, timeout, capture))?;
-        let mut ended = executor.run_step(&spec, log, stop.clone()).await;
+        let spec = prepared.spec(&engine, &step)?;
+        // Also when this is given up.
+        let doubt = Doubt(Some(containers));
+        let mut ended = host.run_step(&spec, log, stop.clone()).await;
         if let Ok(end) = &ended
             && is_name_taken(end, &prepared.plan.name)
         {
             containers.free_name(&prepared.plan.name).await?;
-            ended = executor.run_step(&spec, log, stop).await;
+            ended = host.run_step(&spec, log, stop).await;
         }
-        if ended.as_ref().map_or(true, |end| end.exit >= 125 || end.stopped || end.timed_out) {
-            containers.doubt();
-        }
+        let is_plain = ended.as_ref().is_ok_and(|end| end.exit < 125 && !end.stopped && !end.timed_out);
         let mut end = ended.map_err(|error| HostError::Refused(chain(&error)))?;
         if engine.kind == EngineKind::Docker && end.exit == 125 {
             // Its client ends so, too, when its server is gone.
@@ -130,12 +129,15 @@ impl ContainerStep {
             beside(move || asked.version()).await.map_err(refused)?;
         }
         let refusal = refusal(&engine, &end);
-        clean_up(&engine, &prepared.plan, &mut end).await.inspect_err(|_| containers.doubt())?;
+        clean_up(&engine, &prepared.plan, &mut end).await?;
+        if is_plain {
+            doubt.dispel();
+        }
         if engine.kind == EngineKind::Podman && engine.has_init && end.exit == 1 {
             end.exit = exit_behind_init(&end.stderr);
         }
         if let Some(problem) = refusal {
-            return Err(problem);
+            return Err(problem.into());
         }
         // Those of the engine; what the container left behind ended with it.
         end.leftovers.clear();
@@ -146,8 +148,8 @@ impl ContainerStep {
     }
 
     /// Why it cannot begin in its folder, which docker would make. Where a link leads is seen in the container alone.
-    fn no_folder(&self) -> Option<String> {
-        let Role::Step { workspace, cwd: Some(cwd) } = &self.role else { return None };
+    fn no_folder(&self, step: &StepContext) -> Option<String> {
+        let (Role::Step(workspace), Some(cwd)) = (&self.role, &step.cwd) else { return None };
         let mut path = workspace.path().to_owned();
         for part in Path::new(cwd).components() {
             path.push(part);
@@ -163,11 +165,11 @@ impl ContainerStep {
     }
 
     /// Makes the files of the container and what the engine is told. Blocking.
-    fn prepare(self, engine: &Engine, image: &LocalImage) -> Result<Prepared, HostError> {
-        let variables = Variables::sort(&self.env).map_err(|error| HostError::Refused(error.to_string()))?;
+    fn prepare(self, engine: &Engine, image: &LocalImage, step: &StepContext) -> Result<Prepared, HostError> {
+        let variables = Variables::sort(&step.env).map_err(|error| HostError::Refused(error.to_string()))?;
         let asked = self.request.user.as_deref();
         let (user, mut mounts) = match &self.role {
-            Role::Step { workspace, .. } => (
+            Role::Step(workspace) => (
                 ContainerUser::of_workspace(asked, workspace, engine)?,
                 vec![Mount::writable(workspace.path(), WORKSPACE)],
             ),
@@ -179,7 +181,7 @@ impl ContainerStep {
         let mut env_file = None;
         if needs_memory {
             let failed = |error: std::io::Error| HostError::Refused(format!("no folder in memory: {error}"));
-            let name = format!("{}-{}", self.job, self.number);
+            let name = format!("{}-{}", step.job, step.number);
             let folder = MemoryFolder::create(self.containers.mark, &name).map_err(failed)?;
             if !self.secrets.is_empty() {
                 let files = folder.files_for("secrets", &self.secrets, user.on_host).map_err(failed)?;
@@ -203,39 +205,39 @@ impl ContainerStep {
             mounts.push(Mount { source, target, writable: mount.writable });
         }
         let limits = self.containers.limits(engine, &self.request)?;
-        let plan = self.plan(&image.id, (user, mounts, env_file), limits, &variables);
+        let plan = self.plan((&image.id, step), (user, mounts, env_file), limits, &variables);
         Ok(Prepared { plan, variables, _memory: memory })
     }
 
     fn plan(
         self,
-        image: &str,
+        (image, step): (&str, &StepContext),
         (user, mounts, env_file): (ContainerUser, Vec<Mount>, Option<std::path::PathBuf>),
         limits: Option<Limits>,
         variables: &Variables,
     ) -> ContainerPlan {
-        let name = self.name();
+        let name = self.name(step);
         let memory = limits.and_then(|limits| limits.memory);
         let mut env: Vec<String> = variables.by_name.iter().map(|(name, _)| name.clone()).collect();
         env.extend([INSTANCE, RUN, "QUIRE_STEP"].map(str::to_owned));
         let (workdir, service) = match &self.role {
-            Role::Step { cwd, .. } => {
+            Role::Step(_) => {
                 env.push("CI=true".to_owned());
-                if !self.env.iter().any(|(name, _)| name == "HOME") {
+                if !step.env.iter().any(|(name, _)| name == "HOME") {
                     // The image's own home cannot be written to.
                     env.push("HOME=/tmp".to_owned());
                 }
-                let below = cwd.as_deref().map(|cwd| format!("{WORKSPACE}/{cwd}"));
+                let below = step.cwd.as_deref().map(|cwd| format!("{WORKSPACE}/{cwd}"));
                 (Some(below.unwrap_or_else(|| WORKSPACE.to_owned())), false)
             }
             Role::Service => (None, true),
         };
         let data = &self.containers.policy.data_dir;
         ContainerPlan {
-            labels: labels(self.containers.mark, data, &self.job, &self.request.subject),
+            labels: labels(self.containers.mark, data, &step.job, &self.request.subject),
             name,
             image: image.to_owned(),
-            command: self.command,
+            command: step.program.to_argv(),
             workdir,
             user: user.name,
             maps: user.maps,
@@ -248,7 +250,7 @@ impl ContainerStep {
             env_file,
             rootfs_writable: self.request.rootfs_writable,
             caps: self.request.caps,
-            has_input: self.input.is_some(),
+            has_input: step.input.is_some(),
             // One that may run out of memory is looked at before it is removed.
             remove: memory.is_none(),
             service,
@@ -257,21 +259,23 @@ impl ContainerStep {
 }
 
 impl Prepared {
-    fn spec(
-        &self,
-        engine: &Engine,
-        name: String,
-        (input, timeout, capture_limit): (Option<Vec<u8>>, Option<Duration>, usize),
-    ) -> Result<StepSpec, HostError> {
+    /// The call of the engine's client.
+    fn spec(&self, engine: &Engine, step: &StepContext) -> Result<StepSpec, HostError> {
         let line = self.plan.command_line(engine);
         let args: Vec<Vec<u8>> =
             line.into_iter().skip(1).map(<OsString as std::os::unix::ffi::OsStringExt>::into_vec).collect();
-        let mut spec = client_spec(engine, args, &name, Duration::MAX)?;
+        let mut spec = client_spec(engine, args, &step.name(), Duration::MAX)?;
         for (name, value) in &self.variables.by_name {
             let set = spec.env.set(name.clone(), value.clone());
             set.map_err(|error| HostError::Refused(error.to_string()))?;
         }
-        Ok(StepSpec { input, timeout, capture_limit, ..spec })
+        Ok(StepSpec {
+            input: step.input.clone(),
+            timeout: step.timeout,
+            grace: step.grace,
+            capture_limit: step.capture_limit,
+            ..spec
+        })
     }
 }
 

@@ -1,12 +1,13 @@
 //! One step on its way: written down before it runs and after it has ended.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::step::ContainerStep;
-use crate::executor::{Host, OutOfMemory, StepEnd, StepError, StepSpec};
+use super::executor::{Executor, NotRun, StepContext};
+use super::host::asked_to_stop;
+use super::step::{OutOfMemory, StepEnd};
 use crate::journal::{Fact, Recorder, StepLog};
 use crate::model::{Outcome, chain};
 use crate::script::{Command, HostError, StepResult};
@@ -17,20 +18,12 @@ const MAX_TITLE: usize = 100;
 
 /// One step on its way.
 pub(crate) struct Step {
-    pub(crate) job: String,
-    pub(crate) number: u32,
     pub(crate) title: RedactedText,
     pub(crate) line: Option<u32>,
-    pub(crate) work: Work,
+    pub(crate) context: StepContext,
+    /// Whether it is a service: it runs beside the steps, and ends well when it is told to.
+    pub(crate) is_service: bool,
     pub(crate) stop: watch::Receiver<bool>,
-}
-
-/// Where a step runs.
-pub(crate) enum Work {
-    /// On this machine.
-    Host(Box<StepSpec>),
-    /// In a container.
-    Container(Box<ContainerStep>),
 }
 
 impl Step {
@@ -38,32 +31,28 @@ impl Step {
     ///
     /// # Errors
     /// It could not be run as it should, or not be written down.
-    pub(crate) async fn run(self, executor: Arc<Host>, recorder: Recorder) -> Result<StepResult, HostError> {
+    pub(crate) async fn run(
+        self,
+        executor: impl Executor,
+        recorder: Recorder,
+    ) -> Result<StepResult, HostError> {
         let failed = |error: &dyn std::error::Error| HostError::Broken(chain(error));
-        let Step { job, number, title, line, work, stop } = self;
+        let Step { title, line, context, is_service, stop } = self;
+        let (job, number) = (context.job.clone(), context.number);
         let started = Fact::StepStarted { job: job.clone(), step: number, title: title.to_string(), line };
         recorder.write(started).map_err(|error| failed(&error))?;
         let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
         let (mut problem, began) = (None, Instant::now());
-        let is_service = matches!(&work, Work::Container(container) if container.is_service());
-        let end = match work {
-            Work::Host(spec) => match executor.run_step(&spec, &mut log, stop).await {
-                Ok(end) => end,
-                Err(error) => {
-                    let reason = chain(&error);
-                    let end = refuse(recorder.redact(&reason), &mut log, began);
-                    problem = is_quires(&error).then_some(HostError::Refused(reason));
-                    end
-                }
-            },
-            Work::Container(container) => match container.run(&executor, &mut log, stop).await {
-                Ok(end) => end,
-                Err(error) => {
-                    let end = refuse(recorder.redact(&error.to_string()), &mut log, began);
-                    problem = Some(error);
-                    end
-                }
-            },
+        let end = match run_until_over(&executor, context, &mut log, stop).await {
+            Ok(end) => end,
+            Err(not_run) => {
+                let end = refuse(recorder.redact(&not_run.to_string()), &mut log, began);
+                problem = match not_run {
+                    NotRun::Step(_) => None,
+                    NotRun::Job(error) => Some(error),
+                };
+                end
+            }
         };
         for note in notes(&end) {
             log.note(&recorder.redact(&note)).map_err(|error| failed(&error))?;
@@ -99,15 +88,21 @@ impl Step {
     }
 }
 
-/// Whether quire could not do its part, of which the log may say nothing: the disk can be full.
-fn is_quires(error: &StepError) -> bool {
-    match error {
-        StepError::Folder { .. } | StepError::Sandbox { .. } => false,
-        StepError::Spawn { .. }
-        | StepError::Watch { .. }
-        | StepError::Log { .. }
-        | StepError::Subreaper { .. } => true,
+/// Runs a step to its end, which may be asked for.
+async fn run_until_over(
+    executor: &impl Executor,
+    context: StepContext,
+    log: &mut StepLog,
+    mut stop: watch::Receiver<bool>,
+) -> Result<StepEnd, NotRun> {
+    let mut running = executor.start(context, log);
+    tokio::select! {
+        biased;
+        end = executor.outcome(&mut running) => return end,
+        () = asked_to_stop(&mut stop) => {}
     }
+    executor.stop(&running);
+    executor.outcome(&mut running).await
 }
 
 /// What a step's log says after its output.
@@ -125,7 +120,7 @@ fn notes(end: &StepEnd) -> Vec<String> {
 }
 
 /// The end of a step that could not be run, with the reason in its log: a failed step, so that the job fails.
-pub(super) fn refuse(reason: RedactedText, log: &mut StepLog, began: Instant) -> StepEnd {
+fn refuse(reason: RedactedText, log: &mut StepLog, began: Instant) -> StepEnd {
     let duration = began.elapsed();
     if let Err(problem) = log.note(&reason) {
         tracing::warn!(%problem, %reason, "why a step could not run is not in its log");
@@ -154,14 +149,6 @@ fn outcome(end: &StepEnd, problem: Option<&HostError>, is_service: bool) -> Outc
         Outcome::Passed
     } else {
         Outcome::Failed
-    }
-}
-
-/// A command as program and arguments, the shell written out.
-pub(super) fn argv(command: &Command) -> Vec<Vec<u8>> {
-    match command {
-        Command::Shell(text) => vec![b"sh".to_vec(), b"-c".to_vec(), text.clone()],
-        Command::Argv(argv) => argv.clone(),
     }
 }
 
