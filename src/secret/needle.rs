@@ -102,7 +102,7 @@ fn wholes(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// What Lua quotes of a format that it does not understand: `os.date` from a `%` on, `string.format` up to the letter
-/// after its flags and digits.
+/// after its flags and digits. And what `os.date` leaves of a value behind a `%`, whose first letter it takes.
 fn mistaken_formats(value: &[u8]) -> Vec<Vec<u8>> {
     let places = value.iter().enumerate().filter(|(_, byte)| **byte == b'%');
     let tails = places.filter_map(|(place, _)| value.get(place..));
@@ -110,7 +110,11 @@ fn mistaken_formats(value: &[u8]) -> Vec<Vec<u8>> {
         let after = tail.iter().skip(1).take_while(|byte| b"-+ #.0123456789".contains(byte)).count();
         [Some(tail), tail.get(..after + 2)]
     });
-    parts.flatten().map(<[u8]>::to_vec).collect()
+    let taken = match value {
+        [b'E' | b'O', _, rest @ ..] => [value.get(1..), Some(rest)],
+        _ => [value.get(1..), None],
+    };
+    parts.flatten().chain(taken.into_iter().flatten()).map(<[u8]>::to_vec).collect()
 }
 
 /// The value with each written `\n` as a line feed: keys come so in one-line variables and inside JSON.

@@ -79,6 +79,8 @@ fn what_quire_and_lua_quote_of_a_value_is_found() {
         redactor.text("invalid conversion '%0-123456k' to 'format'"),
         "invalid conversion '<redacted>' to 'format'"
     );
+    // `os.date("%" .. value)`, in which `%p` is a part of the day.
+    assert_eq!(redactor.text("PMass%0-123456kword."), "PM<redacted>.");
 }
 
 #[test]

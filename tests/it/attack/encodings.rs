@@ -55,7 +55,7 @@ pub(super) const THROUGH_NOISE: &[Encoding] = &[
     ("xxd", |value, random| dump(value, 16, &xxd_line, random)),
     ("xxd -u", |value, random| dump(value, 16, &|at, bytes| xxd_line(at, bytes).to_uppercase(), random)),
     ("xxd -p", |value, random| dump(value, 30, &|_, bytes| hex_with(bytes, "", ""), random)),
-    ("xxd -i", |value, random| dump(value, 12, &|_, bytes| hex_with(bytes, "  0x", ", 0x"), random)),
+    ("xxd -i", |value, random| dump(value, 12, &|_, bytes| hex_with(bytes, "  0x", ", 0x") + ",", random)),
     ("hexdump -C", |value, random| dump(value, 16, &hexdump_line, random)),
 ];
 
