@@ -98,7 +98,7 @@ impl Instance {
     pub fn establish(folder: &Path) -> Result<Instance, InstanceError> {
         let stored = read_stored(folder)?;
         let now = Seen::of(folder)?;
-        let known = stored.as_ref().and_then(|stored| Some((InstanceId::parse(&stored.id)?, stored)));
+        let known = stored.as_ref().and_then(|stored| Some((InstanceId::parse(&stored.id).ok()?, stored)));
         let (id, origin) = match known.map(|(id, stored)| (id, stored, now.compare(stored))) {
             None => (random::instance_id(), Origin::Own),
             Some((id, stored, Match::Same)) => (id, stored.origin()),
@@ -131,7 +131,7 @@ impl Instance {
     pub fn read(folder: &Path) -> Result<Option<InstanceId>, InstanceError> {
         let Some(stored) = read_stored(folder)? else { return Ok(None) };
         let is_own = matches!(Seen::of(folder)?.compare(&stored), Match::Same);
-        Ok(InstanceId::parse(&stored.id).filter(|_| is_own))
+        Ok(InstanceId::parse(&stored.id).ok().filter(|_| is_own))
     }
 
     /// The path of the folder that this one is a copy of, as long as no server has taken it over. Blocking.

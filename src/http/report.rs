@@ -141,7 +141,7 @@ impl Reporter {
         let push = push.to_owned();
         let found = self.app.store.call(move |connection| store::runs_of_push(connection, &push)).await;
         let ids = found.ok().and_then(Result::ok).unwrap_or_default();
-        ids.iter().filter_map(|id| RunId::parse(id)).collect()
+        ids.iter().filter_map(|id| RunId::parse(id).ok()).collect()
     }
 
     async fn row(&self, id: RunId) -> Option<store::RunRow> {

@@ -1,17 +1,17 @@
 //! The name of a branch as a person writes it, checked by git's own rules.
 
-use std::fmt;
-
 use super::Quoted;
 use super::ref_name::RefName;
+use super::text_id::text_id;
 
 /// The longest name of a branch, in bytes.
 const MAX_LENGTH: usize = 200;
 
-/// The name of a branch without `refs/heads/`, such as `main` or `topic/x`. Visible ASCII, and nothing that git would
-/// take for an option, a pattern or a revision.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BranchName(String);
+text_id! {
+    /// The name of a branch without `refs/heads/`, such as `main` or `topic/x`. Visible ASCII, and nothing that git would
+    /// take for an option, a pattern or a revision.
+    BranchName, BranchNameError, read
+}
 
 /// Why a text is not the name of a branch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,23 +22,6 @@ pub struct BranchNameError {
 }
 
 impl BranchName {
-    /// Reads `main` or `refs/heads/main`.
-    ///
-    /// # Errors
-    /// Says which rule the text breaks.
-    pub fn parse(text: &str) -> Result<BranchName, BranchNameError> {
-        let name = text.strip_prefix("refs/heads/").unwrap_or(text);
-        match mistake(name) {
-            None => Ok(BranchName(name.to_owned())),
-            Some(reason) => Err(BranchNameError { shown: Quoted::new(text), reason }),
-        }
-    }
-
-    /// The name without `refs/heads/`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The full name.
     pub fn full(&self) -> String {
         format!("refs/heads/{}", self.0)
@@ -50,6 +33,15 @@ impl BranchName {
     /// None in practice: every name that is read here is one of a ref.
     pub fn ref_name(&self) -> Result<RefName, super::RefNameError> {
         RefName::parse(self.full().as_bytes())
+    }
+}
+
+/// Reads `main` or `refs/heads/main`.
+fn read(text: &str) -> Result<&str, BranchNameError> {
+    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+    match mistake(name) {
+        None => Ok(name),
+        Some(reason) => Err(BranchNameError { shown: Quoted::new(text), reason }),
     }
 }
 
@@ -73,12 +65,6 @@ fn mistake(name: &str) -> Option<&'static str> {
         Some("a part of it is empty, begins with `.` or ends in `.lock`")
     } else {
         None
-    }
-}
-
-impl fmt::Display for BranchName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

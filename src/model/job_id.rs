@@ -1,17 +1,17 @@
 //! The name of a job within its pipeline.
 
-use std::fmt;
-
 use super::Quoted;
+use super::text_id::text_id;
 
 /// The longest job id, in characters.
 const MAX_LENGTH: usize = 64;
 
-/// The name of a job: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}`.
-///
-/// A job id is also a folder name below the run's `log/`, which is why it is this narrow.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobId(String);
+text_id! {
+    /// The name of a job: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}`.
+    ///
+    /// A job id is also a folder name below the run's `log/`, which is why it is this narrow.
+    JobId, JobIdError, read
+}
 
 /// Why a text is not a job id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,44 +37,27 @@ pub enum JobIdError {
     Reserved(Quoted),
 }
 
-impl JobId {
-    /// Reads a job id.
-    ///
-    /// # Errors
-    /// Says which rule the text breaks.
-    pub fn parse(text: &str) -> Result<JobId, JobIdError> {
-        let shown = || Quoted::new(text);
-        if text.is_empty() {
-            return Err(JobIdError::Empty);
-        }
-        if text.starts_with("quire/") {
-            return Err(JobIdError::Reserved(shown()));
-        }
-        for (place, character) in text.chars().enumerate() {
-            let first = place == 0;
-            let allowed = character.is_ascii_alphanumeric()
-                || character == '_'
-                || (!first && (character == '.' || character == '-'));
-            if !allowed {
-                return Err(JobIdError::Character { id: shown(), character, first });
-            }
-        }
-        if text.len() > MAX_LENGTH {
-            return Err(JobIdError::TooLong(text.len()));
-        }
-        Ok(JobId(text.to_owned()))
+fn read(text: &str) -> Result<&str, JobIdError> {
+    let shown = || Quoted::new(text);
+    if text.is_empty() {
+        return Err(JobIdError::Empty);
     }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    if text.starts_with("quire/") {
+        return Err(JobIdError::Reserved(shown()));
     }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    for (place, character) in text.chars().enumerate() {
+        let first = place == 0;
+        let allowed = character.is_ascii_alphanumeric()
+            || character == '_'
+            || (!first && (character == '.' || character == '-'));
+        if !allowed {
+            return Err(JobIdError::Character { id: shown(), character, first });
+        }
     }
+    if text.len() > MAX_LENGTH {
+        return Err(JobIdError::TooLong(text.len()));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

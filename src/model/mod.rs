@@ -21,6 +21,7 @@ mod run_mark;
 mod secret_name;
 mod size;
 mod suggest;
+mod text_id;
 mod text_places;
 mod time;
 
@@ -37,8 +38,8 @@ pub use quoted::{MAX_QUOTED, Quoted, escape_controls};
 pub use ref_name::{RefKind, RefName, RefNameError};
 pub use remote_url::{RemoteUrl, RemoteUrlError, UrlScheme};
 pub use repo_name::{RepoName, RepoNameError};
-pub use run_id::{RunId, RunName, RunNameError};
-pub use run_mark::{InstanceId, RunMark};
+pub use run_id::{RunId, RunIdError, RunName, RunNameError};
+pub use run_mark::{InstanceId, InstanceIdError, RunMark};
 pub use secret_name::{SecretName, SecretNameError};
 pub use size::{DurationError, SizeError, format_duration, format_size, parse_duration, parse_size};
 pub use suggest::suggest;

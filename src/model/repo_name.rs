@@ -1,17 +1,19 @@
 //! The name of a hosted repository: `name` or `group/name`.
 
-use std::fmt;
 use std::path::PathBuf;
+
+use super::text_id::text_id;
 
 /// The longest part of a name, in bytes: a file name of 255 minus room for `.git` and a suffix in the trash.
 const MAX_PART: usize = 100;
 
-/// The name of a repository, without `.git`: `name` or `group/name`.
-///
-/// Each part is `[A-Za-z0-9_][A-Za-z0-9_.-]*`, so it is safe as a folder name, in an address and in an
-/// argument list.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RepoName(String);
+text_id! {
+    /// The name of a repository, without `.git`: `name` or `group/name`.
+    ///
+    /// Each part is `[A-Za-z0-9_][A-Za-z0-9_.-]*`, so it is safe as a folder name, in an address and in an
+    /// argument list.
+    RepoName, RepoNameError, read
+}
 
 /// Why a text is not the name of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,41 +60,32 @@ pub enum RepoNameError {
 }
 
 impl RepoName {
-    /// Reads `name`, `group/name`, with or without `.git` at the end.
-    ///
-    /// # Errors
-    /// Says which rule the text breaks.
-    pub fn parse(text: &str) -> Result<RepoName, RepoNameError> {
-        let shown = || {
-            text.chars().take(120).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>()
-        };
-        if text.starts_with('/') {
-            return Err(RepoNameError::Absolute(shown()));
-        }
-        let name = text.strip_suffix('/').unwrap_or(text);
-        let name = name.strip_suffix(".git").unwrap_or(name);
-        if name.is_empty() {
-            return Err(RepoNameError::Empty);
-        }
-        let parts: Vec<&str> = name.split('/').collect();
-        for part in &parts {
-            check_part(part, &shown)?;
-        }
-        if parts.len() > 2 {
-            return Err(RepoNameError::TooDeep(shown()));
-        }
-        Ok(RepoName(name.to_owned()))
-    }
-
-    /// The name as text, without `.git`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Where the repository is below `repos/`, and its runs below `runs/`: `group/name.git`.
     pub fn folder(&self) -> PathBuf {
         PathBuf::from(format!("{}.git", self.0))
     }
+}
+
+/// Reads `name`, `group/name`, with or without `.git` at the end.
+fn read(text: &str) -> Result<&str, RepoNameError> {
+    let shown =
+        || text.chars().take(120).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    if text.starts_with('/') {
+        return Err(RepoNameError::Absolute(shown()));
+    }
+    let name = text.strip_suffix('/').unwrap_or(text);
+    let name = name.strip_suffix(".git").unwrap_or(name);
+    if name.is_empty() {
+        return Err(RepoNameError::Empty);
+    }
+    let parts: Vec<&str> = name.split('/').collect();
+    for part in &parts {
+        check_part(part, &shown)?;
+    }
+    if parts.len() > 2 {
+        return Err(RepoNameError::TooDeep(shown()));
+    }
+    Ok(name)
 }
 
 /// Checks one part of a name.
@@ -115,12 +108,6 @@ fn check_part(part: &str, shown: &dyn Fn() -> String) -> Result<(), RepoNameErro
         return Err(RepoNameError::TooLong(part.len()));
     }
     Ok(())
-}
-
-impl fmt::Display for RepoName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]

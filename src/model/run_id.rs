@@ -9,6 +9,11 @@ use super::repo_name::{RepoName, RepoNameError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(uuid::Uuid);
 
+/// Why a text is not the id of a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not the id of a run: expected a UUID such as `01a228f0-0386-7cc3-98c4-dc0c0c07398f`")]
+pub struct RunIdError(Quoted);
+
 impl RunId {
     /// The id made of a moment and of random bits.
     pub fn new(millis_since_1970: u64, random: [u8; 10]) -> RunId {
@@ -16,8 +21,12 @@ impl RunId {
     }
 
     /// Reads a UUID with dashes.
-    pub fn parse(text: &str) -> Option<RunId> {
-        (text.len() == 36).then(|| uuid::Uuid::parse_str(text).ok().map(RunId)).flatten()
+    ///
+    /// # Errors
+    /// Says what an id looks like.
+    pub fn parse(text: &str) -> Result<RunId, RunIdError> {
+        let id = uuid::Uuid::parse_str(text).ok().filter(|_| text.len() == 36);
+        id.map(RunId).ok_or_else(|| RunIdError(Quoted::new(text)))
     }
 }
 
@@ -55,7 +64,7 @@ impl RunName {
     pub fn parse(text: &str) -> Result<RunName, RunNameError> {
         let wrong = || RunNameError::Form(Quoted::new(text));
         let Some((repo, number)) = text.rsplit_once('#') else {
-            return RunId::parse(text).map(RunName::Id).ok_or_else(wrong);
+            return RunId::parse(text).map(RunName::Id).map_err(|_| wrong());
         };
         let repo = RepoName::parse(repo).map_err(RunNameError::Repo)?;
         let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());

@@ -2,11 +2,17 @@
 
 use std::fmt;
 
+use super::Quoted;
 use super::run_id::RunId;
 
 /// The id of a data folder that no copy of the folder shares: 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InstanceId(u64);
+
+/// Why a text is not the id of a data folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not the id of a data folder: expected 16 hexadecimal digits in lower case")]
+pub struct InstanceIdError(Quoted);
 
 impl InstanceId {
     /// The id made of random bits.
@@ -15,9 +21,13 @@ impl InstanceId {
     }
 
     /// Reads what is displayed.
-    pub fn parse(text: &str) -> Option<InstanceId> {
+    ///
+    /// # Errors
+    /// Says what an id looks like.
+    pub fn parse(text: &str) -> Result<InstanceId, InstanceIdError> {
         let is_hex = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        is_hex.then(|| u64::from_str_radix(text, 16).ok().map(InstanceId)).flatten()
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| is_hex);
+        id.map(InstanceId).ok_or_else(|| InstanceIdError(Quoted::new(text)))
     }
 }
 
@@ -50,11 +60,11 @@ mod tests {
     #[test]
     fn an_instance_is_sixteen_digits() {
         for id in [0, 7, u64::MAX].map(InstanceId::new) {
-            assert_eq!(InstanceId::parse(&id.to_string()), Some(id));
+            assert_eq!(InstanceId::parse(&id.to_string()), Ok(id));
         }
         for text in ["", "7", "0000000000000007 ", "000000000000000G", "000000000000000A", "+00000000000000f"]
         {
-            assert_eq!(InstanceId::parse(text), None, "{text:?}");
+            assert!(InstanceId::parse(text).is_err(), "{text:?}");
         }
     }
 

@@ -1,12 +1,15 @@
 //! The name of a secret in `config.fnl`.
 
-use std::fmt;
-
 use super::Quoted;
+use super::text_id::text_id;
 
-/// The name of a secret: `[A-Za-z_][A-Za-z0-9_-]{0,63}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SecretName(String);
+/// The longest name, in characters.
+const MAX_LENGTH: usize = 64;
+
+text_id! {
+    /// The name of a secret: `[A-Za-z_][A-Za-z0-9_-]{0,63}`.
+    SecretName, SecretNameError, read
+}
 
 /// Why a text is not the name of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,31 +18,11 @@ pub struct SecretName(String);
 )]
 pub struct SecretNameError(Quoted);
 
-impl SecretName {
-    /// Reads the name of a secret.
-    ///
-    /// # Errors
-    /// Says what a name looks like.
-    pub fn parse(text: &str) -> Result<SecretName, SecretNameError> {
-        let first = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-        let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        if first && rest && text.len() <= 64 {
-            Ok(SecretName(text.to_owned()))
-        } else {
-            Err(SecretNameError(Quoted::new(text)))
-        }
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SecretName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+fn read(text: &str) -> Result<&str, SecretNameError> {
+    let first = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let fits = first && rest && text.len() <= MAX_LENGTH;
+    if fits { Ok(text) } else { Err(SecretNameError(Quoted::new(text))) }
 }
 
 #[cfg(test)]

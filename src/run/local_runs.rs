@@ -257,7 +257,8 @@ fn settle(run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> 
     let Some(mark) = mark.filter(|mark| mark.v == MARK_VERSION && mark.inode == inode) else {
         return Vec::new();
     };
-    let Some((instance, run)) = InstanceId::parse(&mark.instance).zip(RunId::parse(&mark.run)) else {
+    let Some((instance, run)) = InstanceId::parse(&mark.instance).ok().zip(RunId::parse(&mark.run).ok())
+    else {
         return Vec::new();
     };
     let mut problems = end_all(RunMark { instance, run }, run_dir, engine);

@@ -173,8 +173,8 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     let redactor = Redactor::new(secrets.known());
     let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
-    let run = RunId::parse(&spec.id).ok_or_else(|| wrong("id"))?;
-    let instance = InstanceId::parse(&spec.instance).ok_or_else(|| wrong("instance"))?;
+    let run = RunId::parse(&spec.id).map_err(|_| wrong("id"))?;
+    let instance = InstanceId::parse(&spec.instance).map_err(|_| wrong("instance"))?;
     let event = spec.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
     write(&recorder, opened(spec, &event))?;
     if let Some(denied) = &spec.denied {

@@ -123,7 +123,7 @@ pub fn notices(connection: &Connection, limit: u32) -> Result<Vec<NoticeRow>> {
     let rows = statement.query_map([limit], |row| {
         let kind: String = row.get(1)?;
         let run: Option<String> = row.get(2)?;
-        let run = run.and_then(|id| RunId::parse(&id));
+        let run = run.and_then(|id| RunId::parse(&id).ok());
         let kind = match (kind.as_str(), run) {
             ("ended", Some(run)) => Some(NoticeKind::Ended(run)),
             ("stuck", Some(run)) => Some(NoticeKind::Stuck(run)),

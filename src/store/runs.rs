@@ -219,7 +219,7 @@ fn query(connection: &Connection, condition: &str, values: impl rusqlite::Params
 }
 
 fn run_id(column: usize, id: &str) -> Result<RunId> {
-    RunId::parse(id).ok_or_else(|| damaged(column, "run id", id))
+    RunId::parse(id).map_err(|_| damaged(column, "run id", id))
 }
 
 /// Reads one row of [`COLUMNS`] and [`EVENT_COLUMNS`].

@@ -1,0 +1,33 @@
+//! How a name or an id that is text is declared: one `parse`, which says what is wrong, and no way around it.
+
+/// Declares a newtype of text. `$read` gives the part of a text that is kept, or says which rule it breaks.
+macro_rules! text_id {
+    ($(#[$meta:meta])* $name:ident, $error:ty, $read:path) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads a text.
+            ///
+            /// # Errors
+            /// Says which rule the text breaks.
+            pub fn parse(text: &str) -> Result<$name, $error> {
+                $read(text).map(|kept| $name(kept.to_owned()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+pub(super) use text_id;
