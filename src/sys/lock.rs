@@ -113,7 +113,7 @@ pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
     Ok(parse_pid(&content))
 }
 
-/// Whether somebody holds the lock. It is not made when it is missing; who looks at the same moment as
+/// Whether somebody holds the lock: nobody does when something else is in its place. It is not made when it is missing; who looks at the same moment as
 /// somebody tries to acquire can make that attempt fail, so nobody may look at a lock that is being acquired.
 ///
 /// # Errors
@@ -121,9 +121,7 @@ pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
 pub fn is_held(path: &Path) -> io::Result<bool> {
     let file = match open_regular(path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(false);
-        }
+        Err(error) if is_no_lock(&error) => return Ok(false),
         Err(error) => return Err(error),
     };
     // A shared lock is refused only while somebody holds the exclusive one.
@@ -132,6 +130,14 @@ pub fn is_held(path: &Path) -> io::Result<bool> {
         Err(Errno::WOULDBLOCK) => Ok(true),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether there is no file that could be locked: nothing, a link, a folder, a device.
+fn is_no_lock(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidData
+    ) || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 #[cfg(test)]
@@ -144,10 +150,10 @@ mod tests {
         let fifo = folder.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
             .unwrap();
-        assert!(is_held(&fifo).is_err() && holder_pid(&fifo).is_err());
+        assert!(!is_held(&fifo).unwrap() && holder_pid(&fifo).is_err());
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("elsewhere", &link).unwrap();
-        assert!(LockFile::try_acquire(&link).is_err() && is_held(&link).is_err());
+        assert!(LockFile::try_acquire(&link).is_err() && !is_held(&link).unwrap());
         assert!(!folder.path().join("elsewhere").exists());
     }
 
@@ -198,5 +204,18 @@ mod tests {
         let _held = LockFile::try_acquire(&path).unwrap().unwrap();
         let other = OwnedFd::from(File::open(&path).unwrap());
         assert!(LockFile::from_fd(other).is_err());
+    }
+
+    #[test]
+    fn nobody_holds_what_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!is_held(&path).unwrap());
+        assert!(!is_held(&path.join("below")).unwrap());
+        std::fs::create_dir(&path).unwrap();
+        assert!(!is_held(&path).unwrap());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        assert!(!is_held(&link).unwrap());
     }
 }
