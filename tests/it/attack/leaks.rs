@@ -81,8 +81,13 @@ fn first_two(window: &[u8]) -> usize {
     usize::from(window[0]) << 8 | usize::from(window[1])
 }
 
-fn place_of(bytes: &[u8], short: &[u8]) -> Option<usize> {
-    bytes.windows(short.len()).position(|window| window == short)
+/// Where a short value stands. Its first byte after a backslash is the letter of an escape (`\tv` is a tab and a `v`), no
+/// part of the value.
+fn place_of(bytes: &[u8], value: &[u8]) -> Option<usize> {
+    let is_letter = b"abefnrtuvx0".contains(&value[0]);
+    let is_escaped =
+        |at: usize| is_letter && bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    bytes.windows(value.len()).enumerate().position(|(at, window)| window == value && !is_escaped(at))
 }
 
 fn described(name: &str, view: &[u8], at: usize) -> String {
