@@ -34,7 +34,7 @@ pub struct PolicySettings {
     pub caps: Vec<String>,
     /// Whether containers may write to the image's own files.
     pub rootfs_writable: bool,
-    /// Whether containers may have the environment of steps.
+    /// Whether containers may have the variables of `:pass-env`.
     pub env_inheritance: bool,
     /// How signatures of images are verified.
     pub signatures: SignatureSettings,

@@ -50,6 +50,8 @@ pub struct Containers {
     pub policy: Policy,
     /// What the engine's client reads of the environment that quire was started with.
     pub environment: BTreeMap<OsString, OsString>,
+    /// What a container inherits where policy opens it: the variables that the operator passes to steps.
+    pub(super) passed: Vec<(String, Vec<u8>)>,
     /// Where everything is written down.
     pub recorder: Recorder,
     /// What the pipeline's own image is built of.
@@ -89,6 +91,7 @@ impl Containers {
             mark,
             policy,
             environment,
+            passed: Vec::new(),
             recorder,
             source,
             with_places: OnceLock::new(),
@@ -98,6 +101,12 @@ impl Containers {
             declared: OnceLock::new(),
             unsure: AtomicBool::new(false),
         }
+    }
+
+    /// The same containers, which may inherit what steps inherit.
+    #[must_use]
+    pub fn inheriting(self, environment: &Environment) -> Containers {
+        Containers { passed: environment.passed(), ..self }
     }
 
     /// The engine of this machine; docker is asked whether it works, podman needs no server that could be absent.

@@ -90,6 +90,13 @@ impl ContainerExecutor {
         format!("quire-{}-{}-{}", self.containers.mark.run, step.job, step.number)
     }
 
+    /// What the container inherits, and over it what the step says.
+    fn variables(&self, own: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
+        let inherited = self.containers.passed.iter().filter(|_| self.request.env_inheritance);
+        let inherited = inherited.filter(|(name, _)| !own.iter().any(|(other, _)| other == name));
+        inherited.chain(own).cloned().collect()
+    }
+
     /// Runs the container until nothing is left of it.
     async fn run(
         &self,
@@ -107,7 +114,8 @@ impl ContainerExecutor {
         let image = containers.image(&self.request, self.pull, &mut getting).await?;
         // Its image is a part of the step's time.
         let timeout = limit.map(|timeout| timeout.saturating_sub(began.elapsed()));
-        let step = Arc::new(StepContext { timeout, ..step });
+        let env = self.variables(&step.env);
+        let step = Arc::new(StepContext { timeout, env, ..step });
         let (own, asking, asked) = (self.clone(), engine.clone(), Arc::clone(&step));
         let prepared = tokio::task::spawn_blocking(move || own.prepare(&asking, &image, &asked));
         let prepared = prepared.await.map_err(|error| HostError::Broken(error.to_string()))??;

@@ -26,6 +26,7 @@ pub(crate) fn request(
     request.mounts = options.mounts.iter().map(|text| mount(text)).collect::<Result<_, _>>()?;
     request.user.clone_from(&options.user);
     request.rootfs_writable = options.rootfs_writable;
+    request.env_inheritance = options.env_inheritance;
     request.caps.clone_from(&options.caps);
     request.privileged.clone_from(&options.privileged);
     // As tables of a script have no order: the same request is told the same way.

@@ -11,6 +11,9 @@ use crate::model::Quoted;
 /// What a step sees of the environment that quire itself was started with.
 const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
 
+/// What quire sets for every step.
+const OWN: [&str; 3] = ["CI", "GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES"];
+
 /// The complete environment of a step. Its `Debug` shows names only, because values may be secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -75,6 +78,17 @@ impl Environment {
         self.entries.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
+    /// The variables that the operator passes to every step beside those of a clean environment. A name that is not UTF-8
+    /// is none of them: nobody could have written it into `config.fnl`.
+    pub fn passed(&self) -> Vec<(String, Vec<u8>)> {
+        let own = |name: &str| INHERITED.contains(&name) || OWN.contains(&name);
+        let names = self.entries.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));
+        names
+            .filter(|(name, _)| !own(name))
+            .map(|(name, value)| (name.to_owned(), value.as_encoded_bytes().to_vec()))
+            .collect()
+    }
+
     /// All variables, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.entries.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
@@ -101,6 +115,15 @@ mod tests {
             entries.join(" "),
             r#""CI"="true" "GIT_TERMINAL_PROMPT"="0" "PATH"="/bin" "SSH_AUTH_SOCK"="/s" "TZ"="""#
         );
+    }
+
+    #[test]
+    fn what_the_operator_passes_is_told_from_what_every_step_has() {
+        let from = [("PATH", "/bin"), ("HOME", "/root"), ("PROXY", "http://p"), ("OTHER", "x")];
+        let from = from.map(|(name, value)| (name.into(), value.into())).into();
+        let mut environment = Environment::clean(&from, &["PROXY".into()]);
+        environment.set("GIT_CEILING_DIRECTORIES", "/").unwrap();
+        assert_eq!(environment.passed(), [("PROXY".to_owned(), b"http://p".to_vec())]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct Overrides {
     pub caps: Vec<String>,
     /// Whether the image's own files may be writable.
     pub rootfs_writable: bool,
-    /// Whether containers may have the environment of steps.
+    /// Whether containers may have the variables of `:pass-env`.
     pub env_inheritance: bool,
 }
 

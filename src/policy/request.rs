@@ -30,7 +30,7 @@ pub struct ContainerRequest {
     pub caps: Vec<String>,
     /// Names of what would give the host away: `privileged`, `pid=host`, `devices`.
     pub privileged: Vec<String>,
-    /// Whether it shall have the environment of steps.
+    /// Whether it shall have the variables that the operator passes to steps on the host.
     pub env_inheritance: bool,
 }
 

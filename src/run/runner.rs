@@ -363,7 +363,10 @@ async fn conduct(
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let (policy, variables) = (execution.policy, execution.engine_environment);
     let source = ImageSource::new(execution.files.beside);
-    let containers = Arc::new(Containers::new(execution.mark, policy, variables, recorder.clone(), source));
+    let containers = Arc::new(
+        Containers::new(execution.mark, policy, variables, recorder.clone(), source)
+            .inheriting(&execution.environment),
+    );
     let host = Arc::new(RunHost {
         io,
         executor,

@@ -151,6 +151,12 @@ const CONTAINER_FIELDS: &[Field] = &[
         "`false`",
         "`true`: the image's files can be written to, and are forgotten at the end",
     ),
+    Field::new(
+        "env-inheritance",
+        Kind::Flag,
+        "`false`",
+        "`true`: it gets the variables that `:pass-env` of `config.fnl` names, as steps on the host do; `:env` is put over them",
+    ),
 ];
 
 const SERVICES: &[Field] = &[Field::new(

@@ -40,6 +40,8 @@ pub struct ContainerOptions {
     pub caps: Vec<String>,
     /// Whether its file system is to be writable.
     pub rootfs_writable: bool,
+    /// Whether it is to have the variables that the operator passes to steps on the host.
+    pub env_inheritance: bool,
     /// What would open the host to it, each as it was asked for: `privileged`, `pid=host`.
     pub privileged: Vec<String>,
     /// What runs beside it.
@@ -85,6 +87,7 @@ impl ContainerOptions {
             },
             caps: fields.texts("caps"),
             rootfs_writable: fields.flag("rootfs-writable").unwrap_or_default(),
+            env_inheritance: fields.flag("env-inheritance").unwrap_or_default(),
             privileged: requests(fields),
             services: if is_service { Vec::new() } else { services(fields) },
         }

@@ -22,7 +22,7 @@ const IMAGES: [&str; 16] = [
 ];
 
 /// A table of options, and what the denial or refusal says of it.
-const OPTIONS: [(&str, &str); 25] = [
+const OPTIONS: [(&str, &str); 26] = [
     ("{:privileged true}", "`privileged` gives the host away"),
     ("{:pid \"host\"}", "`pid=host` gives the host away"),
     ("{:network \"host\"}", "the network `host` gives the host away"),
@@ -34,6 +34,7 @@ const OPTIONS: [(&str, &str); 25] = [
     ("{:caps [\"SYS_ADMIN\"]}", "the capability `SYS_ADMIN` is not open"),
     ("{:caps [\"--privileged\"]}", "not the name of a capability"),
     ("{:rootfs-writable true}", "writing to the image's files is not open"),
+    ("{:env-inheritance true}", "inheriting the variables of `:pass-env` is not open"),
     ("{:user \"0:0:0\"}", "not the name of a user"),
     ("{:user \"--privileged\"}", "not the name of a user"),
     ("{:mounts [\"/:/host\"]}", "policy.denied"),

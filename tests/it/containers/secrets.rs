@@ -48,6 +48,23 @@ pub(super) fn a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect() {
 }
 
 #[test]
+fn what_the_operator_passes_reaches_a_container_that_asks_where_policy_opens_it() {
+    let config = "{:pass-env [\"RECEIVERS\" \"USER\"] :policy {:env-inheritance true}}";
+    let Some(mut boxes) = Boxes::new(config) else { return };
+    let run = boxes.push(
+        r#"(local show "echo ${RECEIVERS##*/} ${USER-none} ${T-none}")
+           (ci:job :boxed [:quire/push]
+             (fn [{: container}]
+               (container "localhost/busybox" show)
+               (container "localhost/busybox" show {:env-inheritance true})
+               (container "localhost/busybox" show {:env-inheritance true :env {:RECEIVERS "mine"}})))"#,
+    );
+    boxes.ends(&run, "passed");
+    assert_eq!(boxes.logs(&run, "boxed"), "none none\nreceivers none none\nmine none none\n");
+    boxes.nothing_left(&run);
+}
+
+#[test]
 pub(super) fn what_the_engine_would_obey_does_not_reach_its_client() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
