@@ -260,7 +260,9 @@ impl Judge<'_> {
         }
         if request.env_inheritance {
             let is_open = operator.env_inheritance || overrides.env_inheritance;
-            self.opening("inheriting the variables of `:pass-env`", is_open, |settings| settings.env_inheritance = true);
+            self.opening("inheriting the variables of `:pass-env`", is_open, |settings| {
+                settings.env_inheritance = true
+            });
         }
     }
 

@@ -363,10 +363,8 @@ async fn conduct(
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let (policy, variables) = (execution.policy, execution.engine_environment);
     let source = ImageSource::new(execution.files.beside);
-    let containers = Arc::new(
-        Containers::new(execution.mark, policy, variables, recorder.clone(), source)
-            .inheriting(&execution.environment),
-    );
+    let containers = Containers::new(execution.mark, policy, variables, recorder.clone(), source);
+    let containers = Arc::new(containers.inheriting(&execution.environment));
     let host = Arc::new(RunHost {
         io,
         executor,
@@ -381,8 +379,7 @@ async fn conduct(
         broken: forward_broken(sender.clone()),
     });
     let watchdog = Watchdog::new(workspace, Arc::clone(&containers), execution.unheard);
-    let memory = execution.limits.vm_memory;
-    let started = VmThread::start(loaded, memory, host.clone(), sender.clone(), watchdog);
+    let started = VmThread::start(loaded, execution.limits.vm_memory, host.clone(), sender.clone(), watchdog);
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
     let (graph, warnings) = match evaluated {
