@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::config::{CurrentSettings, DataDir};
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::random;
 
@@ -32,6 +33,14 @@ struct Writer {
 }
 
 impl Local {
+    /// The same for what needs no database: one that cannot be read counts as empty, because doctor names it.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Local, Problem> {
+        Local::over(data, environment, store::open_empty())
+    }
+
     /// Opens a data folder for reading. `environment` is that of the command.
     ///
     /// # Errors
@@ -45,6 +54,14 @@ impl Local {
                 return Err(Problem::new(Code::DataUnreadable, text));
             }
         };
+        Local::over(data, environment, database)
+    }
+
+    fn over(
+        data: &DataDir,
+        environment: Vec<(String, String)>,
+        database: Result<Connection, StoreError>,
+    ) -> Result<Local, Problem> {
         let (store, reader) = Store::start(database.map_err(|error| Problem::failed(&error))?);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Problem::failed(&error))?;

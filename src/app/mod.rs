@@ -9,18 +9,23 @@ mod health;
 mod isolation;
 mod local;
 mod logs;
+mod notifications;
 mod operation;
 mod problem;
 mod probe;
 mod repositories;
 mod requirements;
+mod push_report;
+mod pushes;
 mod run_changes;
 mod runs;
+mod spool;
 mod spool_gate;
 mod state;
 mod tasks;
 mod unseen;
 mod wait;
+mod watch_context;
 mod watches;
 
 pub use caches::clear_caches;
@@ -30,16 +35,28 @@ pub use health::{Health, Trouble};
 pub use isolation::{ISOLATIONS, Isolation};
 pub use local::{Local, serves_without_socket};
 pub use logs::{ReadLogs, RunLogs, read_logs};
+pub use notifications::{
+    Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications, test_target,
+};
 pub use operation::Operation;
 pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};
-pub use repositories::recorded_names;
+pub use pushes::{record_push, report_push};
+pub use repositories::{
+    AdoptRepo, adopt_repo, list_repos, new_repo, recorded_names, remove_repo, restore_repo,
+};
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
 pub use runs::{
-    CancelRun, ListRuns, NamedRun, RerunRun, end_queued, expect_readable, find_run, list_runs, show_run,
+    CancelRun, ListRuns, NamedRun, RerunRun, RunRow, end_queued, expect_readable, find_run, list_runs,
+    show_run,
 };
+pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};
 pub use state::{AppState, Look, Unsettled, Wake};
 pub use tasks::{TaskFailure, Tasks};
 pub use unseen::UnseenPushes;
 pub use wait::{EndedRun, WaitForRun};
+pub use watches::{
+    AddWatches, Import, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text,
+    forget_remotes, list_watches, plan_import, watch_status,
+};

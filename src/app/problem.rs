@@ -45,11 +45,9 @@ macro_rules! codes {
 codes! {
     ConfigInvalid        "config.invalid"         500 Usage;
     DataUnreadable       "data.unreadable"        500 Broken;
-    HostUnknown          "host.unknown"           421 Usage;
     JobNotFound          "job.not-found"          404 NotFound;
     NotificationAmbiguous "notification.ambiguous" 400 Usage;
     NotificationNotFound "notification.not-found" 404 NotFound;
-    PageNotFound         "page.not-found"         404 NotFound;
     PushInvalid          "push.invalid"           400 Usage;
     PushUnrecorded       "push.unrecorded"        503 Broken;
     RepoExists           "repo.exists"            409 Failed;

@@ -1,8 +1,96 @@
-//! Repositories: made, adopted, listed, removed, restored.
+//! Repositories: made, adopted, listed, removed, restored. These need no server: it sees what comes and goes.
 
+use std::path::{Path, PathBuf};
+
+use super::problem::{Code, Problem};
+use super::state::AppState;
 use crate::config::DataDir;
-use crate::forge::RecordedNames;
+use crate::forge::{self, Adopted, Listed, RecordedNames, RepoError};
+use crate::model::RepoName;
 use crate::store;
+
+/// A bare repository that is taken over as it is.
+#[derive(Debug, Clone)]
+pub enum AdoptRepo {
+    /// The one of this name, below `repos/` already.
+    InPlace(RepoName),
+    /// The one at this path, which is moved there under this name.
+    From(PathBuf, RepoName),
+}
+
+impl From<RepoError> for Problem {
+    fn from(error: RepoError) -> Problem {
+        let code = match &error {
+            RepoError::NotFound(_) | RepoError::NotInTrash { .. } => Code::RepoNotFound,
+            RepoError::Read { .. }
+            | RepoError::Write { .. }
+            | RepoError::Init { .. }
+            | RepoError::Config { .. }
+            | RepoError::Refs { .. }
+            | RepoError::Damaged { .. }
+            | RepoError::RelativeBinary { .. } => Code::RepoUnusable,
+            RepoError::Exists(_) | RepoError::CaseCollision { .. } => Code::RepoExists,
+            RepoError::Watched(_)
+            | RepoError::Format { .. }
+            | RepoError::OwnHooks { .. }
+            | RepoError::OtherFileSystem { .. }
+            | RepoError::NotBare { .. }
+            | RepoError::Overridden { .. }
+            | RepoError::SymbolicLink { .. }
+            | RepoError::AlreadyAdopted(_) => Code::RepoRefused,
+        };
+        Problem::caused_by(code, &error).with_hint(error.help())
+    }
+}
+
+/// Makes an empty repository; its path. Blocking.
+///
+/// # Errors
+/// When the name is taken or the data folder cannot be written.
+pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBuf, Problem> {
+    forge::install_hooks(app.data.path(), binary)?;
+    forge::new_repo(app.data.path(), name)?;
+    Ok(app.data.repo(name))
+}
+
+/// Takes a bare repository over; nothing that is in it already is run. Blocking.
+///
+/// # Errors
+/// When it is none that quire can serve, or the name is taken.
+pub fn adopt_repo(app: &AppState, which: &AdoptRepo, binary: &Path) -> Result<(PathBuf, Adopted), Problem> {
+    let data = app.data.path();
+    forge::install_hooks(data, binary)?;
+    let (name, adopted) = match which {
+        AdoptRepo::From(path, name) => (name, forge::adopt_from(data, path, name)?),
+        AdoptRepo::InPlace(name) => (name, forge::adopt_in_place(data, name, &recorded_names(&app.data))?),
+    };
+    Ok((app.data.repo(name), adopted))
+}
+
+/// Lists repositories, by name. Blocking.
+///
+/// # Errors
+/// When their folder cannot be read.
+pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
+    Ok(forge::list_repos(app.data.path(), &recorded_names(&app.data))?)
+}
+
+/// Moves a repository and its runs to the trash; where it is there. Blocking.
+///
+/// # Errors
+/// When there is none, or it cannot be moved.
+pub fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
+    Ok(forge::remove_repo(app.data.path(), name)?.path)
+}
+
+/// Brings a removed repository back; its path. Blocking.
+///
+/// # Errors
+/// When none of this name was removed, or the name is taken.
+pub fn restore_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
+    let restored = forge::restore_repo(app.data.path(), name)?;
+    Ok(app.data.repo(&restored.name))
+}
 
 /// The names that repositories were recorded under; none without a database.
 pub fn recorded_names(data: &DataDir) -> RecordedNames {

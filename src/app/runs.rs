@@ -11,9 +11,11 @@ use crate::intake::recorded_name;
 use crate::journal::StopReason;
 use crate::model::{Outcome, RepoName, RunId, RunName};
 use crate::run::{self, Message};
-use crate::store::{self, RunFilter, RunRow};
+use crate::store::{self, RunFilter};
 use crate::sys::{clock, lock};
 use crate::view::{RunView, plain};
+
+pub use crate::store::RunRow;
 
 /// Which runs are listed.
 #[derive(Debug, Clone)]

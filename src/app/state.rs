@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use super::health::Health;
 use super::local::LocalWriter;
 use super::probe::Probe;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::spool_gate::SpoolGate;
 use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
@@ -145,6 +145,17 @@ pub enum Unsettled {
     Undecided(HashSet<String>),
 }
 
+impl From<Unsettled> for Problem {
+    fn from(unsettled: Unsettled) -> Problem {
+        let code = match &unsettled {
+            Unsettled::Spool(_) => Code::SpoolUnread,
+            Unsettled::Failed(_) => Code::ServerFailed,
+            Unsettled::Undecided(_) => Code::PushUnrecorded,
+        };
+        Problem::new(code, unsettled)
+    }
+}
+
 impl AppState {
     /// What everything stands on, when nothing has happened yet.
     pub fn new(
@@ -247,39 +258,46 @@ impl AppState {
         }
     }
 
+    /// Tells the watcher of remotes something.
+    pub async fn tell_watcher(&self, wake: WatchWake) {
+        if self.watches.send(wake).await.is_err() {
+            tracing::debug!("the watcher of remotes is closed");
+        }
+    }
+
     /// The hosted repository with this id, under whatever name.
-    pub async fn repo_of_id(&self, id: String) -> Result<Option<RepoRow>, String> {
-        let found = self.store.call(|connection| store::all_repos(connection));
-        let rows = found.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+    pub async fn repo_of_id(&self, id: String) -> Result<Option<RepoRow>, Problem> {
+        let rows = self.store.call(|connection| store::all_repos(connection)).await??;
         Ok(rows.into_iter().find(|row| row.id == id))
     }
 
     /// The hosted repository of this name: the row, made when the folder is there and the row is not. Nothing for a folder
     /// that is not adopted, or is a copy of another repository.
-    pub async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, String> {
+    pub async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, Problem> {
         let data = self.data.clone();
-        let found = self.store.call(move |connection| -> Result<Option<RepoRow>, String> {
-            let found = store::find_repo(connection, &name).map_err(|error| chain(&error))?;
+        let found = self.store.call(move |connection| -> Result<Option<RepoRow>, Problem> {
+            let found = store::find_repo(connection, &name)?;
             if let Some(row) = found.filter(|row| !row.is_watched()) {
                 return Ok(Some(row));
             }
-            let identity = crate::forge::read_identity(&data.repo(&name)).map_err(|error| chain(&error))?;
+            let identity = crate::forge::read_identity(&data.repo(&name))?;
             let Some(identity) = identity else { return Ok(None) };
             let id = identity.id.to_string();
-            let recorded = store::recorded_name(connection, &id).map_err(|error| chain(&error))?;
+            let recorded = store::recorded_name(connection, &id)?;
             if original_of(data.path(), &name, identity.id, recorded.as_ref()).is_some() {
                 return Ok(None);
             }
             if recorded.is_some_and(|recorded| recorded != name) || is_link_to_runs(data.path(), &name) {
                 // It was renamed, and perhaps others with it.
-                let listing = sync_repositories(connection, &data).map_err(|error| chain(&error))?;
+                let listing =
+                    sync_repositories(connection, &data).map_err(|error| Problem::failed(&error))?;
                 return Ok(listing.rows.into_iter().find(|row| row.id == id));
             }
             let row = RepoRow::hosted(id, name);
-            store::sync_repo(connection, &row).map_err(|error| chain(&error))?;
+            store::sync_repo(connection, &row)?;
             Ok(Some(row))
         });
-        found.await.map_err(|error| error.to_string())?
+        found.await?
     }
 
     /// Remembers a push that has announced itself.
@@ -333,6 +351,13 @@ impl AppState {
         let (data, base) = (self.data.clone(), self.url.clone());
         let fallback = RunView::without_record(row.clone(), base.as_deref());
         self.read(move || RunView::load(&data, row, base.as_deref())).await.unwrap_or(fallback)
+    }
+
+    /// What the server cannot do at the moment; nothing when it can do all of its work.
+    pub async fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.health.troubles();
+        troubles.extend(self.probe.look(&self.data, &self.store).await.err());
+        troubles
     }
 
     /// Reads files of runs where it may block, a few at a time: each of them may be large. Nothing when that has failed.

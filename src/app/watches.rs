@@ -1,31 +1,335 @@
-//! What the watcher of remotes gets of the server's state.
+//! Watched branches of repositories elsewhere: added, imported, listed, removed, looked at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::state::{AppState, Look};
-use crate::store::RepoRow;
-use crate::watch::{SettleCopy, Settling, WatchContext};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
-impl AppState {
-    /// What the watcher of remotes stands on.
-    pub fn watch_context(&self) -> WatchContext {
-        WatchContext {
-            data: self.data.clone(),
-            instance: self.instance,
-            store: self.store.clone(),
-            settings: Arc::clone(&self.settings),
-            notices: Arc::clone(&self.notices),
-            settle: Arc::new(self.clone()),
+use super::caches::clear_caches;
+use super::local::{no_socket, serves_without_socket};
+use super::operation::Operation;
+use super::problem::{Code, Problem};
+use super::requirements::watch_note;
+use super::state::AppState;
+use crate::config::{MAX_WATCHES, Settings, WatchDecl, check_every, is_same};
+use crate::forge;
+use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, chain, suggest};
+use crate::store::{self, WatchStatus, WriterGone};
+use crate::sys::clock;
+use crate::watch::{WatchError, WatchState, WatchWake, add_watch, all_watches, remove_watch};
+
+/// How long it may take to look at remotes, of which each may take an hour.
+const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// Watches are added: all of them, or none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddWatches {
+    /// The watches.
+    pub watches: Vec<WatchFrame>,
+}
+
+/// A watch is removed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveWatch {
+    /// Its name.
+    pub name: String,
+}
+
+/// A watch, or each of them, is looked at now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookNow {
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// The watches that it was done with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NamedWatches {
+    /// Their names.
+    pub names: Vec<String>,
+    /// What the operator is warned about.
+    pub warnings: Vec<String>,
+}
+
+/// A watch on a wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchFrame {
+    name: String,
+    url: String,
+    branch: String,
+    every_ms: u64,
+    allow_private: bool,
+    token: Option<String>,
+}
+
+/// A watch with what is known of it.
+#[derive(Debug, Clone)]
+pub struct WatchView {
+    /// What is watched.
+    pub watch: WatchDecl,
+    /// Whether `config.fnl` declares it.
+    pub is_declared: bool,
+    /// What was found, once it was looked at.
+    pub status: Option<WatchStatus>,
+}
+
+/// What importing a list of watches would do with each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Import {
+    /// It is added.
+    New,
+    /// It is there already.
+    There,
+    /// It cannot be added.
+    Refused(String),
+}
+
+impl WatchFrame {
+    /// The frame of a watch.
+    pub fn new(watch: &WatchDecl) -> WatchFrame {
+        WatchFrame {
+            name: watch.name.to_string(),
+            url: watch.url.to_string(),
+            branch: watch.branch.to_string(),
+            every_ms: u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX),
+            allow_private: watch.allow_private,
+            token: watch.token.as_ref().map(ToString::to_string),
+        }
+    }
+
+    fn parse(&self) -> Result<WatchDecl, Problem> {
+        let wrong = |error: &dyn std::error::Error| Problem::caused_by(Code::RequestInvalid, error);
+        let watch = WatchDecl {
+            name: RepoName::parse(&self.name).map_err(|error| wrong(&error))?,
+            url: RemoteUrl::parse(&self.url).map_err(|error| wrong(&error))?,
+            branch: BranchName::parse(&self.branch).map_err(|error| wrong(&error))?,
+            every: check_every(Duration::from_millis(self.every_ms))
+                .map_err(|problem| Problem::new(Code::RequestInvalid, problem))?,
+            allow_private: self.allow_private,
+            token: self.token.as_deref().map(SecretName::parse).transpose().map_err(|error| wrong(&error))?,
+        };
+        match watch.mistake() {
+            Some((problem, hint)) => Err(Problem::new(Code::RequestInvalid, problem).hint(hint)),
+            None => Ok(watch),
         }
     }
 }
 
-impl SettleCopy for AppState {
-    fn settle_copy(&self, copy: RepoRow) -> Settling {
-        let app = self.clone();
-        Box::pin(async move {
-            let settled = app.settle(copy, Look::All).await.map_err(|problem| problem.to_string())?;
-            Ok(settled.unread.is_empty())
-        })
+impl WatchView {
+    /// The word for its state.
+    pub fn state(&self) -> &str {
+        self.status.as_ref().map_or(WatchState::New.as_str(), |status| &status.state)
+    }
+
+    /// Whether the branch is followed without trouble.
+    pub fn is_following(&self) -> bool {
+        self.state() == WatchState::Following.as_str()
+    }
+}
+
+impl From<WatchError> for Problem {
+    fn from(error: WatchError) -> Problem {
+        let code = match &error {
+            WatchError::Exists(_) => Code::WatchExists,
+            WatchError::InConfig(_) => Code::WatchInConfig,
+            WatchError::TooMany | WatchError::Copy(_) => Code::WatchRefused,
+            WatchError::NotFound { .. } => Code::WatchNotFound,
+            WatchError::NoSecret(_) => Code::WatchSecret,
+            WatchError::Store(_) => Code::ServerFailed,
+        };
+        Problem::caused_by(code, &error).with_hint(error.hint())
+    }
+}
+
+impl Operation for AddWatches {
+    type Answer = NamedWatches;
+
+    const ROUTE: &'static str = "/watches";
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn perform(self, app: &AppState) -> Result<NamedWatches, Problem> {
+        let watches = self.watches.iter().map(WatchFrame::parse).collect::<Result<Vec<_>, Problem>>()?;
+        let (data, current) = (app.data.clone(), Arc::clone(&app.settings));
+        let add = move |connection: &mut Connection| -> Result<NamedWatches, Problem> {
+            let settings = current.read()?;
+            let transaction = connection.transaction()?;
+            for watch in &watches {
+                add_watch(&transaction, &data, &settings, (watch, clock::now()))?;
+            }
+            transaction.commit()?;
+            let warnings = watches.iter().filter_map(WatchDecl::warning);
+            Ok(NamedWatches {
+                names: watches.iter().map(|watch| watch.name.to_string()).collect(),
+                warnings: warnings.chain([watch_note(&settings)]).collect(),
+            })
+        };
+        let added = app.writer()?.call(add).await??;
+        app.tell_watcher(WatchWake::Changed).await;
+        Ok(added)
+    }
+}
+
+impl Operation for RemoveWatch {
+    type Answer = NamedWatches;
+
+    const ROUTE: &'static str = "/watches/remove";
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn perform(self, app: &AppState) -> Result<NamedWatches, Problem> {
+        let name = parse_name(&self.name)?;
+        if app.local.is_some() {
+            let (data, current, removed) = (app.data.clone(), Arc::clone(&app.settings), name.clone());
+            let remove = move |connection: &mut Connection| -> Result<(), Problem> {
+                Ok(remove_watch(connection, &data, &*current.read()?, &removed)?)
+            };
+            app.writer()?.call(remove).await??;
+        } else {
+            // The look that is being taken ends first.
+            let (answer, answered) = oneshot::channel();
+            app.tell_watcher(WatchWake::Remove { name: name.clone(), answer }).await;
+            answered.await.map_err(|_| WriterGone)??;
+        }
+        Ok(NamedWatches { names: vec![name.to_string()], warnings: Vec::new() })
+    }
+}
+
+impl Operation for LookNow {
+    type Answer = NamedWatches;
+
+    const ROUTE: &'static str = "/watches/now";
+    const PATIENCE: Duration = LONG_PATIENCE;
+
+    async fn perform(self, app: &AppState) -> Result<NamedWatches, Problem> {
+        let name = self.name.as_deref().map(parse_name).transpose()?;
+        if app.local.is_some() {
+            return Err(nobody_looks(app, name).await?);
+        }
+        let (answer, answered) = oneshot::channel();
+        app.tell_watcher(WatchWake::Now { name, answer }).await;
+        let names = answered.await.map_err(|_| WriterGone)??;
+        Ok(NamedWatches { names: names.iter().map(ToString::to_string).collect(), warnings: Vec::new() })
+    }
+}
+
+fn parse_name(text: &str) -> Result<RepoName, Problem> {
+    RepoName::parse(text).map_err(|error| {
+        Problem::caused_by(Code::RequestInvalid, &error)
+            .hint("a watch is called `name` or `group/name`, as a repository is")
+    })
+}
+
+/// Why no remote is looked at now: no server can be asked to.
+async fn nobody_looks(app: &AppState, name: Option<RepoName>) -> Result<Problem, Problem> {
+    if !serves_without_socket(&app.data) {
+        return Ok(Problem::new(Code::ServerSilent, "the server does not answer")
+            .hint("`quire serve` looks at every watch when it starts"));
+    }
+    let views = list_watches(app).await?;
+    let often = match name.as_ref().map(|name| (name, views.iter().find(|view| view.watch.name == *name))) {
+        None => "as often as quire watch list says".to_owned(),
+        Some((name, Some(view))) => format!("at {name} every {}", every_text(view.watch.every)),
+        Some((name, None)) => {
+            let near = suggest(name.as_str(), views.iter().map(|view| view.watch.name.as_str()));
+            return Ok(WatchError::NotFound { name: name.clone(), near: near.map(str::to_owned) }.into());
+        }
+    };
+    Ok(no_socket().hint(format!(
+        "it looks by itself, {often}; or stop it and start it again, which looks at every watch at once"
+    )))
+}
+
+/// Lists watches, by name.
+///
+/// # Errors
+/// When `config.fnl` or the database cannot be used.
+pub async fn list_watches(app: &AppState) -> Result<Vec<WatchView>, Problem> {
+    let current = Arc::clone(&app.settings);
+    let list = move |connection: &mut Connection| -> Result<Vec<WatchView>, Problem> {
+        let with_status = |(watch, is_declared): (WatchDecl, bool)| {
+            let status = store::watch_status(connection, &watch)?;
+            Ok(WatchView { watch, is_declared, status })
+        };
+        known(connection, &*current.read()?)?.into_iter().map(with_status).collect()
+    };
+    app.store.call(list).await?
+}
+
+/// What is known of a watch, which may be none of this data folder.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn watch_status(app: &AppState, watch: WatchDecl) -> Result<Option<WatchStatus>, Problem> {
+    Ok(app.store.call(move |connection| store::watch_status(connection, &watch)).await??)
+}
+
+/// Forgets what is known of the remotes, and empties the caches: how many remotes, and how many files. No server may have
+/// the data folder.
+///
+/// # Errors
+/// When a server has it, or something cannot be removed.
+pub async fn forget_remotes(app: &AppState) -> Result<(usize, u64), Problem> {
+    let forget = |connection: &mut Connection| store::forget_watch_states(connection);
+    let remotes = app.writer()?.call(forget).await??;
+    let cache = app.data.cache();
+    let files = clear_caches(&cache)
+        .map_err(|error| Problem::new(Code::ServerFailed, format!("{}: {error}", cache.display())))?;
+    Ok((remotes, files))
+}
+
+/// All watches. A database that no server of this version has opened has no table of them.
+fn known(connection: &Connection, settings: &Settings) -> Result<Vec<(WatchDecl, bool)>, Problem> {
+    match all_watches(connection, settings) {
+        Err(error) if error.to_string().starts_with("no such table") => {
+            Ok(settings.watches.iter().map(|watch| (watch.clone(), true)).collect())
+        }
+        all => Ok(all?),
+    }
+}
+
+/// Says what importing these watches would do with each of them, and whether there would be too many.
+///
+/// # Errors
+/// When `config.fnl` or the database cannot be used.
+pub async fn plan_import(
+    app: &AppState,
+    watches: Vec<WatchDecl>,
+) -> Result<(Vec<Import>, Option<String>), Problem> {
+    let (data, current) = (app.data.clone(), Arc::clone(&app.settings));
+    let plan = move |connection: &mut Connection| -> Result<(Vec<Import>, Option<String>), Problem> {
+        let known = known(connection, &*current.read()?)?;
+        let plan_one =
+            |watch: &WatchDecl| match known.iter().find(|(known, _)| is_same(&known.name, &watch.name)) {
+                Some((same, _)) if same.url == watch.url && same.branch == watch.branch => Import::There,
+                Some((other, _)) => Import::Refused(format!(
+                    "there is a watch {} already: {} of {}",
+                    other.name, other.branch, other.url
+                )),
+                None => match forge::check_not_hosted(data.path(), &watch.name) {
+                    Ok(()) => Import::New,
+                    Err(error) => Import::Refused(chain(&error)),
+                },
+            };
+        let plan: Vec<Import> = watches.iter().map(plan_one).collect();
+        let new = plan.iter().filter(|import| **import != Import::There).count();
+        let is_too_much = known.len() + new > MAX_WATCHES;
+        Ok((plan, is_too_much.then(|| WatchError::TooMany.to_string())))
+    };
+    app.store.call(plan).await?
+}
+
+/// A time between looks as it is written: `60s`, `5m`, `2h`.
+pub fn every_text(time: Duration) -> String {
+    let secs = time.as_secs();
+    match () {
+        () if time.subsec_millis() > 0 => format!("{}ms", time.as_millis()),
+        () if secs.is_multiple_of(3600) => format!("{}h", secs / 3600),
+        () if secs.is_multiple_of(60) && secs > 60 => format!("{}m", secs / 60),
+        () => format!("{secs}s"),
     }
 }

@@ -31,6 +31,14 @@ pub(crate) fn here<T>(
     Local::open(data, environment())?.perform(work)
 }
 
+/// Performs operations on the folder alone, without its database.
+pub(crate) fn in_folder<T>(
+    data: &DataDir,
+    work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    Local::open_folder(data, environment())?.perform(work)
+}
+
 fn read(answer: Answer) -> std::io::Result<(u16, Vec<u8>)> {
     Ok((answer.status, answer.read(MAX_ANSWER)?))
 }

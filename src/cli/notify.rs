@@ -3,15 +3,13 @@
 use serde_json::{Value, json};
 
 use super::access::Access;
-use super::exit::{Code, Ended, Failure, print, print_json};
-use super::ops::{alone, ask, refused};
-use super::place::{database, environment, note_if_empty};
-use crate::config::{self, ConfigError, DataDir};
-use crate::model::suggest;
-use crate::notify::{deliver, find_target, test_message, variables};
-use crate::store::{self, Delivery, OutboxRow};
-use crate::sys::clock;
-use crate::sys::random;
+use super::ask::{here, perform as ask};
+use super::exit::{Code, Ended, print, print_json};
+use super::place::note_if_empty;
+use crate::app::{
+    Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications, test_target,
+};
+use crate::config::DataDir;
 
 /// What `quire notify` does.
 #[derive(Debug, clap::Subcommand)]
@@ -57,7 +55,7 @@ pub(super) fn perform(data: &DataDir, command: NotifyCommand) -> Ended {
 }
 
 fn list(data: &DataDir, limit: usize, as_json: bool) -> Ended {
-    let rows = if data.database().exists() { messages(data, limit)? } else { Vec::new() };
+    let rows = here(data, async |app| list_notifications(app, limit).await)?;
     if as_json {
         print_json(&Value::Array(rows.iter().map(row_json).collect()));
     } else {
@@ -65,13 +63,6 @@ fn list(data: &DataDir, limit: usize, as_json: bool) -> Ended {
         print(&rows.iter().map(row_line).collect::<String>());
     }
     Ok(Code::Done)
-}
-
-fn messages(data: &DataDir, limit: usize) -> Result<Vec<OutboxRow>, Failure> {
-    store::list_messages(&database(data)?, limit).map_err(|error| {
-        // A database that no newer server has opened yet has no outbox.
-        Failure::broken(&error).hint("quire serve brings the database to this version")
-    })
 }
 
 fn row_json(row: &OutboxRow) -> Value {
@@ -106,56 +97,16 @@ fn row_line(row: &OutboxRow) -> String {
 }
 
 fn test(data: &DataDir, name: &str) -> Ended {
-    let settings = match config::load(&data.config()) {
-        Ok(settings) => settings.notify,
-        Err(ConfigError::Wrong(wrong)) => return Err(Failure::mistakes(&wrong)),
-        Err(error) => return Err(Failure::broken(&error)),
-    };
-    let (of_variables, problems) = variables(data, &environment());
-    eprint!("{}", problems.concat());
-    let Some(target) = find_target(&settings, &of_variables, name) else {
-        let names: Vec<&str> =
-            settings.targets.iter().chain(&of_variables).map(|target| target.name.as_str()).collect();
-        let hint = match suggest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None if names.is_empty() => {
-                "config.fnl declares none; docs/notifications.md shows how".to_owned()
-            }
-            None => format!("there are {}", names.join(", ")),
-        };
-        return Err(Failure::not_found(format!("there is no target `{name}`")).hint(hint));
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::broken(&error))?;
-    let (message, id) = (test_message(clock::now()), random::run_id().to_string());
-    let sent = runtime.block_on(deliver(&target, &message, &id));
-    // A name that is still being resolved must not hold up the end.
-    runtime.shutdown_background();
-    sent.map_err(|error| Failure::new(Code::Failed, format!("{name} was not reached: {error}")))?;
+    let TargetTest { warnings, sent } = here(data, async |app| test_target(app, name).await)?;
+    eprint!("{}", warnings.concat());
+    sent?;
     print(&format!("sent to {name}\n"));
     Ok(Code::Done)
 }
 
-fn retry(data: &DataDir, start: &str) -> Ended {
-    let unknown =
-        || Failure::not_found(format!("there is no message `{start}`")).hint("quire notify list lists them");
-    let rows = messages(data, usize::MAX)?;
-    let mut found = rows.iter().filter(|row| !start.is_empty() && row.id.starts_with(start));
-    let row = found.next().ok_or_else(unknown)?;
-    if found.next().is_some() {
-        let message = format!("several messages begin with `{start}`");
-        return Err(Failure::new(Code::Usage, message).hint("give more of the id"));
-    }
-    match ask(data, &format!("/notify/{}/retry", row.id), None) {
-        Some((200, _)) => print(&format!("{} to {} is tried now\n", row.subject, row.target)),
-        Some((404, _)) => return Err(unknown()),
-        Some((_, value)) => return Err(refused(&value)),
-        None => {
-            let (connection, _lock) = alone(data)?;
-            let changed = store::retry_message(&connection, &row.id, clock::now());
-            changed.map_err(|error| Failure::broken(&error))?;
-            print(&format!("{} to {} is tried when `quire serve` is there\n", row.subject, row.target));
-        }
-    }
+fn retry(data: &DataDir, id: &str) -> Ended {
+    let RetriedNotification { subject, target, is_now } = ask(data, RetryNotification { id: id.to_owned() })?;
+    let when = if is_now { "now" } else { "when `quire serve` is there" };
+    print(&format!("{subject} to {target} is tried {when}\n"));
     Ok(Code::Done)
 }

@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
-
 use super::access::{self, Access};
 use super::exit::{Code, Failure};
-use crate::app::{AppState, Problem};
+use crate::app::{AppState, Problem, RunRow};
 use crate::config::{DataDir, DataDirHints};
 use crate::journal::JOURNAL;
 use crate::model::{Profile, ProfileError};
 use crate::policy::StartProfiles;
-use crate::store::{self, RunRow};
 
 /// The data folder that is meant.
 #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
@@ -85,15 +82,6 @@ pub(crate) fn environment() -> Vec<(String, String)> {
 #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// The database, for reading.
-pub(crate) fn database(data: &DataDir) -> Result<Connection, Failure> {
-    if !data.database().exists() {
-        return Err(Failure::not_found(format!("there are no runs in {}", data.path().display()))
-            .hint("is this the data folder? name another with --data"));
-    }
-    store::open_read_only(&data.database()).map_err(|error| Failure::broken(&error))
 }
 
 /// Checks that this account may read what a run has written: what it may not would be shown as if it were empty.

@@ -6,11 +6,12 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::access::Access;
+use super::ask::in_folder;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::place::note_if_empty;
-use crate::app::recorded_names;
+use crate::app::{self, AdoptRepo};
 use crate::config::DataDir;
-use crate::forge::{self, RepoError};
+use crate::forge;
 use crate::model::RepoName;
 
 /// What can be done with repositories. A name is `name` or `group/name`, with or without `.git`.
@@ -67,21 +68,21 @@ impl RepoCommand {
 pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
     match command {
         RepoCommand::New { name } => {
-            let name = parse(&name)?;
-            prepare(data)?;
-            forge::new_repo(data.path(), &name).map_err(|error| failure(&error))?;
-            print(&format!("{}\n", data.repo(&name).display()));
+            let (name, binary) = (parse(&name)?, binary()?);
+            let path = in_folder(data, async |app| app::new_repo(app, &name, &binary))?;
+            print(&format!("{}\n", path.display()));
         }
         RepoCommand::Adopt { repository, name } => adopt(data, &repository, name.as_deref())?,
         RepoCommand::List { json } => list(data, json)?,
         RepoCommand::Rm { name } => {
-            let removed = forge::remove_repo(data.path(), &parse(&name)?).map_err(|error| failure(&error))?;
-            print(&format!("{} is in the trash: {}\n", removed.name, removed.path.display()));
+            let name = parse(&name)?;
+            let path = in_folder(data, async |app| app::remove_repo(app, &name))?;
+            print(&format!("{name} is in the trash: {}\n", path.display()));
         }
         RepoCommand::Restore { name } => {
-            let restored =
-                forge::restore_repo(data.path(), &parse(&name)?).map_err(|error| failure(&error))?;
-            print(&format!("{}\n", data.repo(&restored.name).display()));
+            let name = parse(&name)?;
+            let path = in_folder(data, async |app| app::restore_repo(app, &name))?;
+            print(&format!("{}\n", path.display()));
         }
     }
     Ok(Code::Done)
@@ -94,78 +95,35 @@ fn parse(text: &str) -> Result<RepoName, Failure> {
     })
 }
 
-fn failure(error: &RepoError) -> Failure {
-    let code = match error {
-        RepoError::NotFound(_) | RepoError::NotInTrash { .. } => Code::NotFound,
-        RepoError::Read { .. }
-        | RepoError::Write { .. }
-        | RepoError::Init { .. }
-        | RepoError::Config { .. }
-        | RepoError::Refs { .. }
-        | RepoError::Damaged { .. }
-        | RepoError::RelativeBinary { .. } => Code::Broken,
-        RepoError::Exists(_)
-        | RepoError::Watched(_)
-        | RepoError::Format { .. }
-        | RepoError::OwnHooks { .. }
-        | RepoError::OtherFileSystem { .. }
-        | RepoError::NotBare { .. }
-        | RepoError::Overridden { .. }
-        | RepoError::CaseCollision { .. }
-        | RepoError::SymbolicLink { .. }
-        | RepoError::AlreadyAdopted(_) => Code::Failed,
-    };
-    let failure = Failure::new(code, crate::model::chain(error));
-    match error.help() {
-        Some(help) => failure.hint(help),
-        None => failure,
-    }
-}
-
-/// Makes the hooks that a repository needs.
-fn prepare(data: &DataDir) -> Result<(), Failure> {
-    let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
-    forge::install_hooks(data.path(), &binary).map_err(|error| failure(&error))
+/// This program, which hooks lead to.
+fn binary() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::broken(&error))
 }
 
 fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Failure> {
-    let path = PathBuf::from(repository);
-    let adopted = match name {
-        Some(name) => {
-            let name = parse(name)?;
-            prepare(data)?;
-            let path = absolute(&path)?;
-            forge::adopt_from(data.path(), &path, &name).map(|adopted| (name, adopted))
+    let path = std::path::absolute(repository).map_err(|error| Failure::broken(&error))?;
+    let which = match (name, data.repo_name(&path)) {
+        (Some(name), _) => AdoptRepo::From(path, parse(name)?),
+        (None, Some(name)) => AdoptRepo::InPlace(name),
+        (None, None) if Path::new(repository).is_absolute() => {
+            let message = format!("{repository} is not below {}", data.repos().display());
+            let hint = format!("quire repo adopt {repository} NAME");
+            return Err(Failure::new(Code::Usage, message).hint(hint));
         }
-        None => {
-            let name = match data.repo_name(&absolute(&path)?) {
-                Some(name) => name,
-                None if path.is_absolute() => {
-                    let hint = format!("quire repo adopt {repository} NAME");
-                    let message = format!("{repository} is not below {}", data.repos().display());
-                    return Err(Failure::new(Code::Usage, message).hint(hint));
-                }
-                None => parse(repository)?,
-            };
-            prepare(data)?;
-            forge::adopt_in_place(data.path(), &name, &recorded_names(data)).map(|adopted| (name, adopted))
-        }
+        (None, None) => AdoptRepo::InPlace(parse(repository)?),
     };
-    let (name, adopted) = adopted.map_err(|error| failure(&error))?;
+    let binary = binary()?;
+    let (path, adopted) = in_folder(data, async |app| app::adopt_repo(app, &which, &binary))?;
     for warning in &adopted.warnings {
         eprintln!("warning: {warning}");
     }
     let refs = if adopted.refs == 1 { "1 ref".to_owned() } else { format!("{} refs", adopted.refs) };
-    print(&format!("{} ({refs} taken as seen)\n", data.repo(&name).display()));
+    print(&format!("{} ({refs} taken as seen)\n", path.display()));
     Ok(())
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::broken(&error))
-}
-
 fn list(data: &DataDir, as_json: bool) -> Result<(), Failure> {
-    let listed = forge::list_repos(data.path(), &recorded_names(data)).map_err(|error| failure(&error))?;
+    let listed = in_folder(data, async |app| app::list_repos(app))?;
     if as_json {
         let repo = |repo: &forge::Listed| {
             json!({

@@ -6,22 +6,22 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::clear_caches;
+use crate::app::{self, ListRuns, forget_remotes, list_runs, watch_status};
+use crate::cli::access::{self, Access};
+use crate::cli::ask::here;
 use crate::cli::exit::{Code, Ended, Failure, print};
 use crate::cli::leave;
 use crate::cli::logs;
-use crate::cli::ops::alone;
-use crate::cli::place::{database, make_data_dir, variable};
+use crate::cli::place::{make_data_dir, variable};
 use crate::cli::runs;
 use crate::cli::serve::{Beside, serve_alone};
 use crate::cli::service::{Program, install_program};
 use crate::config::{
-    ConfigError, DEFAULT_BRANCH, DataDir, ListedWatch, is_same, read_list_file, read_watch_list,
+    ConfigError, DEFAULT_BRANCH, DataDir, ListedWatch, WatchDecl, is_same, read_list_file, read_watch_list,
 };
 use crate::executor;
 use crate::model::{BranchName, RemoteUrl, RepoName, render_all, suggest};
 use crate::notify::{DOTENV, read_dotenv, warn_of_dotenv};
-use crate::store::{self, RunFilter};
 use crate::sys::lock;
 use crate::sys::search_path::find_program;
 use crate::view::{RunView, one_line};
@@ -258,24 +258,22 @@ fn called() -> Result<PathBuf, Failure> {
 /// The repositories of the list, each with its state and its last run.
 fn repositories(places: &Places) -> Ended {
     let (_, listed) = places.listed()?;
-    let mut text = String::new();
-    for ListedWatch { watch, .. } in &listed {
-        let db = if places.data.database().exists() { Some(database(&places.data)?) } else { None };
-        let status = db.as_ref().and_then(|db| store::watch_status(db, watch).ok().flatten());
-        let state = status.as_ref().map_or(WatchState::New.as_str(), |status| &status.state);
-        text.push_str(&format!(
-            "{state:<11} {}\n            {} of {}\n",
-            watch.name, watch.branch, watch.url
-        ));
-        if let Some(error) = status.as_ref().and_then(|status| status.error.as_deref()) {
-            text.push_str(&format!("            {}\n", one_line(error)));
+    let text = here(&places.data, async |app| {
+        let mut text = String::new();
+        for ListedWatch { watch, .. } in &listed {
+            let status = watch_status(app, watch.clone()).await.ok().flatten();
+            let state = status.as_ref().map_or(WatchState::New.as_str(), |status| &status.state);
+            let WatchDecl { name, branch, url, .. } = watch;
+            text.push_str(&format!("{state:<11} {name}\n            {branch} of {url}\n"));
+            if let Some(error) = status.as_ref().and_then(|status| status.error.as_deref()) {
+                text.push_str(&format!("            {}\n", one_line(error)));
+            }
+            // A repository that was not looked at yet has no runs.
+            let runs = list_runs(app, ListRuns { repo: Some(name.clone()), limit: 1 }).await;
+            text.extend(runs.unwrap_or_default().first().map(last_run));
         }
-        let filter = RunFilter { repo: Some(watch.name.clone()), limit: 1 };
-        let last = db.and_then(|db| store::list_runs(&db, &filter).ok()?.into_iter().next());
-        if let Some(row) = last {
-            text.push_str(&last_run(&RunView::load(&places.data, row, None)));
-        }
-    }
+        Ok(text)
+    })?;
     if listed.is_empty() {
         eprintln!("hint: there is none yet; {NAME} add PATH BRANCH");
     }
@@ -308,13 +306,12 @@ fn output(places: &Places, repo: Option<&str>) -> Ended {
         Failure::not_found(format!("there is no run{of} yet"))
             .hint(format!("{NAME} repo lists the repositories"))
     };
-    if !places.data.database().exists() {
-        return Err(none());
-    }
-    let filter = RunFilter { repo: repo.clone(), limit: 1 };
-    let rows =
-        store::list_runs(&database(&places.data)?, &filter).map_err(|error| Failure::broken(&error))?;
-    let row = rows.first().ok_or_else(none)?;
+    let request = ListRuns { repo: repo.clone(), limit: 1 };
+    let runs = match here(&places.data, async |app| list_runs(app, request).await) {
+        Err(problem) if problem.code == app::Code::RepoNotFound => Vec::new(),
+        runs => runs?,
+    };
+    let row = &runs.first().ok_or_else(none)?.row;
     let options = logs::Options { job: None, follow: false, json: false };
     logs::logs(&places.data, &format!("{}#{}", row.repo, row.number), options)
 }
@@ -329,10 +326,8 @@ fn reset(places: &Places) -> Ended {
         let hint = "stop it first; what it knows of the remotes is in use";
         return Err(Failure::new(Code::Failed, format!("{NAME} is running")).hint(hint));
     }
-    let (connection, _lock) = alone(&places.data)?;
-    let count = store::forget_watch_states(&connection).map_err(|error| Failure::broken(&error))?;
-    let cache = places.data.cache();
-    let files = clear_caches(&cache).map_err(|error| at(&cache, &error))?;
+    access::check(&places.data, Access::Write)?;
+    let (count, files) = here(&places.data, forget_remotes)?;
     print(&format!(
         "forgot what was known of {count} remotes, removed {files} cached files; runs and logs stay\n"
     ));

@@ -7,15 +7,9 @@ mod admin;
 mod door;
 mod guarded;
 mod hooks;
-mod notify;
 mod pages;
 mod problem;
-mod report;
 mod router;
-mod spool;
-mod watches;
 
 pub use door::{DoorLimits, Listener, serve};
 pub use router::{MAX_FRAME, local_router, public_router};
-pub use spool::{drain_spool, take_spool};
-pub use watches::WatchFrame;

@@ -12,10 +12,9 @@ use tokio::time::timeout;
 
 use super::guarded::Guarded;
 use super::router::busy;
-use crate::app::AppState;
+use crate::app::{AppState, RunRow, find_run};
 use crate::config::DataDir;
-use crate::model::{RepoName, RunName};
-use crate::store::{self, RunRow};
+use crate::model::RepoName;
 use crate::view::{EndLimit, LogLine, RunView, plain, read_log_end, run_page};
 
 /// The most bytes of each part of a page, and the most lines of output; the whole is in `quire show` and `quire logs`.
@@ -27,8 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`: 200 when the server is ready, 503 with the reasons when it cannot do all of its work.
 pub(super) async fn healthz(State(app): State<AppState>) -> Response {
-    let mut troubles = app.health.troubles();
-    troubles.extend(app.probe.look(&app.data, &app.store).await.err());
+    let troubles = app.troubles().await;
     if troubles.is_empty() {
         return text(StatusCode::OK, "ok\n".to_owned());
     }
@@ -46,8 +44,7 @@ fn not_found() -> Response {
 /// `GET /{repo}/run/{number}`: the run and the end of its output.
 pub(super) async fn page(State(app): State<AppState>, uri: Uri) -> Response {
     let Some(name) = run_name(uri.path()) else { return not_found() };
-    let found = app.store.call(move |connection| store::find_run(connection, &name)).await;
-    let Ok(Ok(Some(row))) = found else { return not_found() };
+    let Ok(row) = find_run(&app, &name).await else { return not_found() };
     let Ok(Ok(memory)) = timeout(PATIENCE, Arc::clone(&app.pages).acquire_owned()).await else {
         return busy();
     };
@@ -61,12 +58,12 @@ pub(super) async fn page(State(app): State<AppState>, uri: Uri) -> Response {
     text(StatusCode::OK, page).map(|body| Body::new(Guarded::new(body, memory)))
 }
 
-/// The run whose page is at a path. There is one path for each: nothing is decoded and nothing left out.
-fn run_name(path: &str) -> Option<RunName> {
+/// The name of the run whose page is at a path. There is one path for each: nothing is decoded and nothing left out.
+fn run_name(path: &str) -> Option<String> {
     let (repo, number) = path.strip_prefix('/')?.rsplit_once("/run/")?;
     let (repo, number) = (RepoName::parse(repo).ok()?, number.parse::<u64>().ok()?);
     let is_its_own = path == format!("/{repo}/run/{number}");
-    is_its_own.then_some(RunName::Number(repo, number))
+    is_its_own.then(|| format!("{repo}#{number}"))
 }
 
 /// The page of a run. Blocking.

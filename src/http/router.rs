@@ -12,8 +12,10 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use super::problem::perform;
-use super::{admin, hooks, notify, pages, watches};
-use crate::app::{AppState, CancelRun, Operation, RerunRun, WaitForRun};
+use super::{admin, hooks, pages};
+use crate::app::{
+    AddWatches, AppState, CancelRun, LookNow, Operation, RemoveWatch, RerunRun, RetryNotification, WaitForRun,
+};
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -35,10 +37,10 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(RerunRun::ROUTE, post(perform::<RerunRun>))
         .route(WaitForRun::ROUTE, post(perform::<WaitForRun>))
         .route("/reset-caches", post(admin::reset_caches))
-        .route("/watches", post(watches::add))
-        .route("/watches/remove", post(watches::remove))
-        .route("/watches/now", post(watches::now))
-        .route("/notify/{id}/retry", post(notify::retry))
+        .route(AddWatches::ROUTE, post(perform::<AddWatches>))
+        .route(RemoveWatch::ROUTE, post(perform::<RemoveWatch>))
+        .route(LookNow::ROUTE, post(perform::<LookNow>))
+        .route(RetryNotification::ROUTE, post(perform::<RetryNotification>))
         .route("/{*path}", get(pages::page))
         .layer(middleware::from_fn_with_state(places, take_place))
         .route("/intents", post(hooks::intents))

@@ -4,9 +4,8 @@
 use super::index;
 use super::runner_limits::Verdict;
 use super::settle::interrupt;
-use crate::app::{AppState, Look};
+use crate::app::{AppState, Look, take_spool};
 use crate::config::{Instance, Origin};
-use crate::http::take_spool;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, chain};
 use crate::store::{self, RepoRow, RunRow};

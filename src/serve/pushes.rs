@@ -5,8 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
-use crate::app::{AppState, Look, Unsettled};
-use crate::http::drain_spool;
+use crate::app::{AppState, Look, Unsettled, drain_spool};
 use crate::intake::Settled;
 use crate::model::chain;
 use crate::store::{self, OpenPush, RepoRow};

@@ -7,8 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::backoff::Backoff;
-use crate::app::{AppState, Look, Trouble, Unsettled};
-use crate::http::drain_spool;
+use crate::app::{AppState, Look, Trouble, Unsettled, drain_spool};
 use crate::intake::{Listing, sync_repositories};
 use crate::model::{RepoName, chain};
 use crate::store::RepoRow;

@@ -66,6 +66,18 @@ fn a_module_names_only_those_before_it() {
 }
 
 #[test]
+fn adapters_reach_the_database_through_operations_only() {
+    for (path, text) in all_sources() {
+        if !["http", "cli", "compat"].iter().any(|adapter| path.starts_with(adapter)) {
+            continue;
+        }
+        for name in ["crate::store", "rusqlite"] {
+            assert!(!text.contains(name), "{} names {name}; ask an operation of `app`", path.display());
+        }
+    }
+}
+
+#[test]
 fn lib_lists_the_modules_in_their_order() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     let ranks: Vec<_> = lib

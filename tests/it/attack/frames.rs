@@ -14,7 +14,7 @@ const ROUTES: [&str; 10] = [
     "/watches",
     "/watches/remove",
     "/watches/now",
-    "/notify/ID/retry",
+    "/notifications/retry",
     "/nothing",
 ];
 
@@ -23,15 +23,18 @@ const IDS: [&str; 10] =
 
 /// A request with a frame, of a matching length.
 pub(super) fn request(forge: &Forge, random: &mut Random) -> Vec<u8> {
-    let route = random.pick(&ROUTES).replace("ID", "x%20y");
-    let mut frame = match &*route {
+    let route = *random.pick::<&str>(&ROUTES);
+    let mut frame = match route {
         "/intents" => intent(forge, random),
         "/events" => event(forge, random),
         "/watches" => {
-            json!({"name": "w", "url": "https://example.invalid/x", "branch": "main", "every_ms": 60000})
+            let url = "https://example.invalid/x";
+            let watch = json!({"name": "w", "url": url, "branch": "main", "every_ms": 60000, "allow_private": false, "token": null});
+            json!({"watches": [watch]})
         }
         "/runs/wait" => json!({"run": random.pick(&IDS)}),
         _ if route.starts_with("/runs/") => json!({"run": random.pick(&IDS), "by": "x"}),
+        "/notifications/retry" => json!({"id": random.pick(&IDS)}),
         _ => json!({"name": "w"}),
     };
     for _ in 0..random.below(3) {

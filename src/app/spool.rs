@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
-use super::hooks::{Refusal, announce, take_intent};
-use crate::app::AppState;
-use crate::app::SpoolState;
+use super::problem::{Code, Problem};
+use super::pushes::{announce, take_intent};
+use super::spool_gate::SpoolState;
+use super::state::AppState;
 use crate::intake::{Drained, IntentFrame};
 use crate::store::OpenPush;
 
@@ -23,7 +23,7 @@ pub async fn drain_spool(app: &AppState) {
 /// Records everything that is in the spool. All of it, before anything is settled: a push is told from the next one
 /// to the same ref by its intent alone. What could not be read holds up its repository, or all ([`SpoolGate`]).
 ///
-/// [`SpoolGate`]: crate::app::SpoolGate
+/// [`SpoolGate`]: super::spool_gate::SpoolGate
 pub async fn take_spool(app: &AppState) -> Vec<OpenPush> {
     type Asked = (IntentFrame, oneshot::Sender<io::Result<()>>);
     let _one_at_a_time = app.draining.lock().await;
@@ -45,15 +45,15 @@ pub async fn take_spool(app: &AppState) -> Vec<OpenPush> {
                 pushes.push(push);
                 Ok(())
             }
-            Err(Refusal(StatusCode::BAD_REQUEST | StatusCode::CONFLICT, problem)) => {
+            Err(Problem { code: Code::PushInvalid | Code::RepoNotAdopted, text, .. }) => {
                 tracing::error!(
-                    problem,
+                    problem = text,
                     push = frame.push,
                     "a spooled push belongs to no repository and is dropped"
                 );
                 Ok(())
             }
-            Err(Refusal(_, problem)) => {
+            Err(problem) => {
                 Err(io::Error::other(format!("push {} could not be recorded: {problem}", frame.push)))
             }
         };

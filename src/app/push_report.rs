@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
-use tokio_stream::wrappers::ReceiverStream;
 
-use crate::app::AppState;
+use super::problem::Problem;
+use super::state::AppState;
+
 use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
@@ -40,20 +41,20 @@ const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 /// The push options that quire knows.
 const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
 
-type Lines = ReceiverStream<Result<Vec<u8>, Infallible>>;
+type Lines = mpsc::Receiver<Result<Vec<u8>, Infallible>>;
 
 /// Starts to report on a push, once it is settled.
 pub(super) fn start(
     app: AppState,
     push: String,
     options: Vec<String>,
-    settled: oneshot::Receiver<Result<(), String>>,
+    settled: oneshot::Receiver<Result<(), Problem>>,
 ) -> Lines {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
     tokio::spawn(async move {
         let reporter = Reporter { app, sender };
         if let Ok(Err(problem)) = settled.await {
-            tracing::error!(problem, push, "a push could not be settled; it is tried again");
+            tracing::error!(%problem, push, "a push could not be settled; it is tried again");
             let sorry = "warning: quire could not look at this push now; it is recorded and will be looked at again\n";
             let _gone = reporter.say(sorry.to_owned()).await.is_none();
             return;
@@ -61,7 +62,7 @@ pub(super) fn start(
         // The pusher has gone away: that is nothing to report.
         let _gone = reporter.report(&push, &options).await.is_none();
     });
-    ReceiverStream::new(receiver)
+    receiver
 }
 
 /// Reports until the pusher is gone, which is what `None` says.

@@ -1,0 +1,207 @@
+//! Pushes: what a hook announces is recorded, what it reports is settled.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::problem::{Code, Problem};
+use super::push_report;
+use super::spool::drain_spool;
+use super::state::{AppState, Look};
+use crate::event::RefUpdate;
+use crate::forge::{self, Refs};
+use crate::intake::{EventFrame, IntentFrame};
+use crate::model::Timestamp;
+use crate::store::{self, NewPush, OpenPush, RepoRow};
+
+/// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
+/// over.
+const RIVAL_PATIENCE: Duration = Duration::from_secs(2);
+
+fn invalid(error: &dyn std::error::Error) -> Problem {
+    Problem::caused_by(Code::PushInvalid, error)
+}
+
+/// The problem that something of a push could not be recorded.
+fn unrecorded(error: impl Into<Problem>) -> Problem {
+    Problem { code: Code::PushUnrecorded, ..error.into() }
+}
+
+/// Records what a push wants to do, and has it watched. Does so to the end, also when the hook is killed meanwhile: its
+/// connection closes then, and whoever waits for this is dropped.
+///
+/// # Errors
+/// When it is no push to a repository of this server, or nothing could be recorded.
+pub async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Problem> {
+    let recording = tokio::spawn(async move {
+        let push = take_intent(&app, &frame).await?;
+        announce(&app, push).await;
+        Ok(())
+    });
+    recording.await.map_err(|error| Problem::caused_by(Code::PushUnrecorded, &error))?
+}
+
+/// Has a recorded push watched until its receive-pack is gone.
+pub(super) async fn announce(app: &AppState, push: OpenPush) {
+    if app.pushes.send(push).await.is_err() {
+        tracing::debug!("the server is on its way out");
+    }
+}
+
+/// Records an intent, from a hook or from the spool.
+pub(super) async fn take_intent(app: &AppState, frame: &IntentFrame) -> Result<OpenPush, Problem> {
+    let (updates, at) = frame.parse().map_err(|error| invalid(&error))?;
+    let repo = repository_of(app, frame).await?;
+    let push = OpenPush {
+        push: frame.push.clone(),
+        repo: repo.id.clone(),
+        pid: frame.pid,
+        started: frame.started,
+        boot: frame.boot.clone(),
+        at,
+    };
+    record(app, frame, &repo, (updates, at)).await?;
+    app.open_push(&repo.id, &frame.push);
+    Ok(push)
+}
+
+/// Writes the push and its intents into the database, with aliases of refs resolved.
+async fn record(
+    app: &AppState,
+    frame: &IntentFrame,
+    repo: &RepoRow,
+    (updates, at): (Vec<RefUpdate>, Timestamp),
+) -> Result<(), Problem> {
+    let mut push = NewPush {
+        push: frame.push.clone(),
+        repo: repo.id.clone(),
+        pid: frame.pid,
+        started: frame.started,
+        boot: frame.boot.clone(),
+        pusher: frame.pusher.clone(),
+        options: frame.options.clone(),
+        at,
+        updates,
+    };
+    let git_dir = app.data.repo(&repo.name);
+    let recorded = app.store.call(move |connection| {
+        resolve(&git_dir, &mut push.updates);
+        let transaction = connection.transaction()?;
+        store::insert_push(&transaction, &push)?;
+        transaction.commit()
+    });
+    recorded.await.map_err(unrecorded)?.map_err(unrecorded)
+}
+
+/// Puts the refs that names stand for in the place of the names. A name that cannot be read stays.
+fn resolve(git_dir: &Path, updates: &mut [RefUpdate]) {
+    let mut refs = Refs::of(git_dir);
+    for update in updates {
+        if let Ok(name) = refs.resolve(&update.ref_name) {
+            update.ref_name = name;
+        }
+    }
+}
+
+/// The repository at a path that a hook names.
+async fn repository(app: &AppState, git_dir: &str) -> Result<RepoRow, Problem> {
+    let name = app.data.repo_name(Path::new(git_dir));
+    let name = name.ok_or_else(|| {
+        Problem::new(Code::PushInvalid, format!("{git_dir} is no repository of this server"))
+    })?;
+    let found = app.repo(name.clone()).await.map_err(unrecorded)?;
+    found.ok_or_else(|| {
+        let problem = format!(
+            "{name} is not adopted, or is a copy of another repository: its pushes cannot be recorded; run `quire repo adopt {name}`"
+        );
+        Problem::new(Code::RepoNotAdopted, problem)
+    })
+}
+
+/// The repository that an intent is for. One that waited in the spool may have another name by now.
+async fn repository_of(app: &AppState, frame: &IntentFrame) -> Result<RepoRow, Problem> {
+    let Some(id) = frame.repo.clone() else { return repository(app, &frame.git_dir).await };
+    let there = forge::read_identity(Path::new(&frame.git_dir)).map_err(unrecorded)?;
+    if there.is_some_and(|there| there.id.to_string() == id) {
+        return repository(app, &frame.git_dir).await;
+    }
+    match app.repo_of_id(id).await.map_err(unrecorded)? {
+        Some(row) => Ok(row),
+        None => repository(app, &frame.git_dir).await,
+    }
+}
+
+/// Settles what a push has done; the lines that the pusher is to read. They begin at once, so that the hook knows that
+/// somebody is there, however many refs there are to look at.
+///
+/// # Errors
+/// When it is no push to a repository of this server.
+pub async fn report_push(
+    app: AppState,
+    frame: EventFrame,
+) -> Result<mpsc::Receiver<Result<Vec<u8>, Infallible>>, Problem> {
+    let updates = frame.parse().map_err(|error| invalid(&error))?;
+    let repo = repository(&app, &frame.git_dir).await?;
+    let (settled, reported) = oneshot::channel();
+    let lines = push_report::start(app.clone(), frame.push.clone(), frame.options.clone(), reported);
+    // Not tied to the hook: a client that leaves does not stop what its push has begun.
+    app.tasks.clone().spawn("a reported push", async move {
+        let ended = settle_event(&app, &frame.push, &repo, updates).await;
+        let _gone = settled.send(ended).is_err();
+    });
+    Ok(lines)
+}
+
+/// Settles what a hook says has happened. The push counts as open until then: what it reports decides about others that
+/// announced the same.
+async fn settle_event(
+    app: &AppState,
+    push: &str,
+    repo: &RepoRow,
+    updates: Vec<RefUpdate>,
+) -> Result<(), Problem> {
+    app.open_push(&repo.id, push);
+    let settled = settle_reported(app, push, repo, updates).await;
+    app.close_push(&repo.id, push);
+    settled
+}
+
+async fn settle_reported(
+    app: &AppState,
+    push: &str,
+    repo: &RepoRow,
+    mut updates: Vec<RefUpdate>,
+) -> Result<(), Problem> {
+    resolve(&app.data.repo(&repo.name), &mut updates);
+    // A server that was stopped for a moment finds the intent of this very push in its spool.
+    drain_spool(app).await;
+    let id = push.to_owned();
+    let reopened = app.store.call(move |connection| store::reopen_push(connection, &id));
+    let reopened = reopened.await.map_err(unrecorded)?.map_err(unrecorded)?;
+    // A report of a push that was never announced proves nothing that the refs do not say themselves.
+    let look = match reopened {
+        Some(_) => Look::Reported { push: push.to_owned(), updates },
+        None => Look::All,
+    };
+    let deadline = Instant::now() + RIVAL_PATIENCE;
+    let settled = loop {
+        let settled = app.settle(repo.clone(), look.clone()).await.map_err(unrecorded)?;
+        // Before its own updates are some of pushes that report in a moment.
+        let Some(undecided) = settled.undecided.first() else { break settled };
+        let over = app.until_one_is_over(&repo.id, &undecided.open);
+        if timeout_at(deadline, over).await.is_err() {
+            break settled;
+        }
+    };
+    let has_no_end = app.unseen.take(push) || reopened.is_some_and(|count| count > 0);
+    if has_no_end && settled.unread.is_empty() && settled.undecided.is_empty() {
+        // Nobody sees the end of its receive-pack, and git reports all that has happened at once.
+        let id = push.to_owned();
+        let closed = app.store.call(move |connection| store::settle_push(connection, &id));
+        closed.await.map_err(unrecorded)?.map_err(unrecorded)?;
+    }
+    Ok(())
+}

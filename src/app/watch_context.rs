@@ -1,0 +1,31 @@
+//! What the watcher of remotes gets of the server's state.
+
+use std::sync::Arc;
+
+use super::state::{AppState, Look};
+use crate::store::RepoRow;
+use crate::watch::{SettleCopy, Settling, WatchContext};
+
+impl AppState {
+    /// What the watcher of remotes stands on.
+    pub fn watch_context(&self) -> WatchContext {
+        WatchContext {
+            data: self.data.clone(),
+            instance: self.instance,
+            store: self.store.clone(),
+            settings: Arc::clone(&self.settings),
+            notices: Arc::clone(&self.notices),
+            settle: Arc::new(self.clone()),
+        }
+    }
+}
+
+impl SettleCopy for AppState {
+    fn settle_copy(&self, copy: RepoRow) -> Settling {
+        let app = self.clone();
+        Box::pin(async move {
+            let settled = app.settle(copy, Look::All).await.map_err(|problem| problem.to_string())?;
+            Ok(settled.unread.is_empty())
+        })
+    }
+}
