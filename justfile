@@ -24,3 +24,7 @@ bench:
 # The standing attacks, ten minutes with a new seed
 attack:
     ./dev/attack
+
+# Write what is generated of the table of primitives and options
+reference:
+    ./dev/reference

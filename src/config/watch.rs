@@ -148,7 +148,7 @@ fn may_hold_password(text: &str) -> bool {
     RemoteUrl::parse(text).is_err() && text.contains(['@', '?', '#'])
 }
 
-fn address(node: &Node) -> Result<RemoteUrl, Diagnostic> {
+pub(super) fn address(node: &Node) -> Result<RemoteUrl, Diagnostic> {
     RemoteUrl::parse(node.as_str()?).map_err(|error| node.error(error.to_string()).help(error.hint))
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Who writes the list has the repositories, or chose them: addresses of private networks are allowed.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -12,8 +11,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::ConfigError;
-use super::watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl};
-use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, Span, TextPlaces, suggest};
+use super::watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl, address};
+use crate::model::{BranchName, Diagnostic, Quoted, RemoteUrl, RepoName, Span, TextPlaces};
+use crate::schema::settings::LISTED_WATCH;
+use crate::schema::{Fields, Mistakes, TomlKey, TomlNodes, Value};
 
 /// The branch that is watched when a table names none.
 pub const DEFAULT_BRANCH: &str = "master";
@@ -42,8 +43,6 @@ pub struct ListedWatch {
     /// Where its name stands.
     pub place: Span,
 }
-
-type Key<'a> = Spanned<Cow<'a, str>>;
 
 /// Reads the text of a list; `None` when there is no such file.
 ///
@@ -76,10 +75,11 @@ pub fn read_list_file(path: &Path) -> Result<Option<String>, ConfigError> {
 pub fn read_watch_list(file: &str, text: &str) -> Result<Vec<ListedWatch>, Vec<Diagnostic>> {
     let places = TextPlaces::new(file, text);
     let (document, broken) = DeTable::parse_recoverable(text);
-    let mut tables: Vec<(&Key<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
+    let mut tables: Vec<(&TomlKey<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
     tables.sort_by_key(|(key, _)| key.span().start);
     let mut reading = Reading {
         places: &places,
+        nodes: TomlNodes::new(file, &places),
         watches: Vec::new(),
         wrong: Vec::new(),
         is_broken: broken.iter().any(|error| error.message() != DUPLICATE),
@@ -107,6 +107,7 @@ fn shown(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 struct Reading<'a> {
     places: &'a TextPlaces<'a>,
+    nodes: TomlNodes<'a>,
     watches: Vec<ListedWatch>,
     wrong: Vec<Diagnostic>,
     /// Whether some of the text is no TOML: what is missing may stand there.
@@ -141,7 +142,7 @@ impl Reading<'_> {
         }
     }
 
-    fn table(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) {
+    fn table(&mut self, key: &TomlKey<'_>, value: &Spanned<DeValue<'_>>) {
         let (name, at) = (key.get_ref(), key.span());
         let Some(table) = value.get_ref().as_table() else {
             return self.refuse(&at, "this is no table", EXAMPLE);
@@ -154,7 +155,7 @@ impl Reading<'_> {
                 None
             }
         };
-        let (url, branch) = self.keys(&at, table);
+        let (url, branch) = self.keys(key, table);
         let (Some(name), Some(url), Some(branch)) = (name, url, branch) else { return };
         if let Some(first) = self.watches.iter().find(|other| is_same(&other.watch.name, &name)) {
             let help = format!("the first one is in line {}", first.place.line);
@@ -168,56 +169,32 @@ impl Reading<'_> {
     }
 
     /// The address and the branch of a table, as far as they are right.
-    fn keys(&mut self, at: &Range<usize>, table: &DeTable<'_>) -> (Option<RemoteUrl>, Option<BranchName>) {
-        let (mut url, mut branch) = (None, BranchName::parse(DEFAULT_BRANCH).ok());
-        let mut has_path = false;
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                PATH => {
-                    has_path = true;
-                    url = self.text(value, PATH).and_then(|(text, at)| {
-                        RemoteUrl::parse(text)
-                            .map_err(|error| self.refuse(&at, error.to_string(), error.hint))
-                            .ok()
-                    });
-                }
-                BRANCH => {
-                    branch = self.text(value, BRANCH).and_then(|(text, at)| {
-                        let help = format!("name one branch; without `{BRANCH}` it is {DEFAULT_BRANCH}");
-                        BranchName::parse(text)
-                            .map_err(|error| self.refuse(&at, error.to_string(), &help))
-                            .ok()
-                    });
-                }
-                name => {
-                    let is_table = value.get_ref().is_table();
-                    let near = suggest(name, [PATH, BRANCH]);
-                    // It is told once: here.
-                    has_path |= is_table || near == Some(PATH);
-                    let help = match near {
-                        _ if is_table => "a name with a dot is quoted: `[\"my.repo\"]`".to_owned(),
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the keys of a table are `{PATH}` and `{BRANCH}`"),
-                    };
-                    let shown: String = name.escape_debug().take(60).collect();
-                    self.refuse(&key.span(), format!("a table has no key `{shown}`"), &help);
-                }
-            }
+    fn keys(&mut self, key: &TomlKey<'_>, table: &DeTable<'_>) -> (Option<RemoteUrl>, Option<BranchName>) {
+        let (tables, pairs): (Vec<_>, Vec<_>) =
+            self.nodes.pairs(table).into_iter().partition(|(_, value)| value.as_table().is_ok());
+        for (name, _) in &tables {
+            let shown = Quoted::new(name.as_str().unwrap_or_default());
+            let wrong = name.error(format!("unknown option {shown} of a table"));
+            self.wrong.push(wrong.help("a name with a dot is quoted: `[\"my.repo\"]`"));
         }
-        if !has_path && !self.is_broken {
+        let node = self.nodes.key(key).with(Value::Table(pairs));
+        let mistakes = Mistakes::default();
+        let Some(fields) = Fields::open(&node, &LISTED_WATCH, &mistakes) else { return (None, None) };
+        // What is missing may be what is not right.
+        if fields.get(PATH).is_none() && tables.is_empty() && mistakes.count() == 0 && !self.is_broken {
             let help = "say where the repository is: `path = \"/srv/name.git\"`, or an address";
-            self.refuse(at, format!("this table has no `{PATH}`"), help);
+            fields.refuse(format!("this table has no `{PATH}`"), help);
         }
+        let url = fields.read(PATH, address);
+        let branch = match fields.get(BRANCH) {
+            Some(_) => fields.read(BRANCH, |node| {
+                let help = format!("name one branch; without `{BRANCH}` it is {DEFAULT_BRANCH}");
+                node.parse(BranchName::parse).map_err(|wrong| wrong.help(help))
+            }),
+            None => BranchName::parse(DEFAULT_BRANCH).ok(),
+        };
+        self.wrong.extend(mistakes.into_sorted());
         (url, branch)
-    }
-
-    fn text<'t>(&mut self, value: &'t Spanned<DeValue<'_>>, key: &str) -> Option<(&'t str, Range<usize>)> {
-        let at = value.span();
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            self.refuse(&at, format!("`{key}` is a string"), "put it into quotes");
-        }
-        text.map(|text| (text, at))
     }
 }
 
@@ -260,12 +237,12 @@ mod tests {
             shown,
             [
                 "Repo.toml:1:1: this is no table",
-                "Repo.toml:3:1: a table has no key `pth`",
+                "Repo.toml:3:1: unknown option `pth` of a table",
                 "Repo.toml:5:8: a local repository is named by an absolute path",
                 "Repo.toml:6:17: `--x` is not the name of a branch: it must not begin with `-`",
-                "Repo.toml:7:5: a table has no key `repo`",
+                "Repo.toml:7:5: unknown option `repo` of a table",
                 "Repo.toml:9:2: `-x`: a part of a name must not begin with '-'",
-                "Repo.toml:12:8: `path` is a string",
+                "Repo.toml:12:8: expected a string, got the number 7",
                 "Repo.toml:15:2: `a1` is there twice",
                 "Repo.toml:18:8: a password or user does not belong into an address",
                 "Repo.toml:21:2: there are two tables with this name",

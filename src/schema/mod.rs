@@ -11,6 +11,7 @@ pub mod pipeline;
 mod places;
 mod primitive;
 pub mod settings;
+mod toml;
 mod yaml;
 
 pub use fields::{Fields, Mistakes};
@@ -18,4 +19,5 @@ pub use node::{Node, Number, Source, Value};
 pub use option::{Field, Kind, Options, Status};
 pub use places::Places;
 pub use primitive::{Call, PLANNED_INPUTS, PRIMITIVES, PlannedInput, Primitive, planned_input, primitive_of};
+pub use toml::{TomlKey, TomlNodes};
 pub use yaml::read_yaml;

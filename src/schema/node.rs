@@ -104,6 +104,12 @@ impl Node {
         Node { span, value, source: Arc::clone(source) }
     }
 
+    /// Another value at the same place.
+    #[must_use]
+    pub fn with(&self, value: Value) -> Node {
+        Node::new(self.span, value, &self.source)
+    }
+
     /// What its language puts before a key.
     pub(super) fn key_mark(&self) -> &'static str {
         self.source.key_mark

@@ -60,8 +60,6 @@ pub static CEILINGS: Options = options("`ceilings`", &[CEILING_FIELDS]);
 pub static OVERRIDES: Options = options("`overrides`", &[OVERRIDE_FIELDS]);
 /// A table of a list of watches.
 pub static LISTED_WATCH: Options = options("a table", &[LISTED_WATCH_FIELDS]);
-/// A table of a workflow.
-pub static WORKFLOW_TABLE: Options = options("a table", &[WORKFLOW_FIELDS]);
 
 const CONFIG_FIELDS: &[Field] = &[
     table("http", "where the server answers"),
@@ -275,5 +273,3 @@ const LISTED_WATCH_FIELDS: &[Field] = &[
     Field::new("path", Kind::Text, "", "where the repository is"),
     Field::new("target_branch", Kind::Text, "`master`", "the branch that is looked at"),
 ];
-
-const WORKFLOW_FIELDS: &[Field] = &[Field::new("run", Kind::Text, "", "the program and its arguments")];
