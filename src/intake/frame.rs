@@ -21,6 +21,10 @@ pub struct IntentFrame {
     /// The id of the repository, in the spool: its folder may have another name when the file is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
+    /// The data folder that it was announced in ([`crate::sys::FolderIdentity::word`]), in the spool: a copy of the data
+    /// folder has a copy of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
     /// The process id of receive-pack.
     pub pid: u32,
     /// When that process started, in clock ticks since boot.

@@ -17,7 +17,7 @@ use crate::sys::lock;
 use crate::sys::parent::parent;
 use crate::sys::ready::is_writable_within;
 use crate::sys::user;
-use crate::sys::{boot_id, pid_namespace};
+use crate::sys::{FolderIdentity, boot_id, pid_namespace};
 
 /// How long the server may be silent before a hook goes on without it.
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);
@@ -87,6 +87,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
         push: push_id(&boot, pid, started),
         git_dir: environment.git_dir.to_string_lossy().into_owned(),
         repo: None,
+        folder: None,
         pid,
         started,
         boot,
@@ -105,6 +106,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
         Ok(_) | Err(_) => {}
     }
     intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
+    intent.folder = FolderIdentity::read(data.path()).ok().map(|identity| identity.word());
     spool_intent(&data.spool(), &intent).map_err(|error| {
         let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         let whose = owner(&data).filter(|_| is_refused(&error)).map(|owner| {

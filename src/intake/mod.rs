@@ -18,4 +18,4 @@ pub use frame::{EventFrame, FrameError, IntentFrame};
 pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, resolve};
 pub use repositories::{ListError, Listing, recorded_name, sync_repositories};
 pub use settle::{Scope, SettleError, Settled, Settling, UndecidedRef, UnreadRef, settle};
-pub use spool::{Drained, SpoolError, Unread, drain, spool_intent};
+pub use spool::{Drained, SpoolError, Unread, drain, own_pushes, spool_intent};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::frame::IntentFrame;
+use crate::sys::FolderIdentity;
 use crate::sys::folder::open_regular;
 
 /// The largest spool file that is read, in bytes: a push of about half a million refs.
@@ -130,6 +131,21 @@ pub fn drain<E: From<io::Error>>(
     Ok(drained)
 }
 
+/// The pushes in the spool that were announced in this data folder, and not in one that it is a copy of.
+///
+/// # Errors
+/// The spool cannot be listed.
+pub fn own_pushes(folder: &Path, data: &FolderIdentity) -> io::Result<Vec<String>> {
+    let word = data.word();
+    let frames = files_in(folder)?.into_iter().filter(|path| path.extension() == Some(OsStr::new("json")));
+    let intents = frames.filter_map(|path| match interpret(read(&path)) {
+        Ok(Content::Intent(intent)) => Some(intent),
+        // Whoever drains the spool says what is wrong with it.
+        Ok(Content::Foreign | Content::Gone) | Err(_) => None,
+    });
+    Ok(intents.filter(|intent| intent.folder.as_ref() == Some(&word)).map(|intent| intent.push).collect())
+}
+
 /// The files in the spool, by name. A name that cannot be read is an error: there may be an intent behind it.
 fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
@@ -188,6 +204,7 @@ mod tests {
             v: 1,
             push: push.to_owned(),
             repo: None,
+            folder: None,
             git_dir: "/data/repos/foo.git".to_owned(),
             pid: 1,
             started: 2,
@@ -243,6 +260,18 @@ mod tests {
         let path = PathBuf::from(format!("/spool/{}.json", file_name(&intent)));
         assert_eq!(repo_of(&path).as_deref(), Some("01-id"));
         assert_eq!(repo_of(Path::new("/spool/20260101T000000000Z-b-1-2.json")), None);
+    }
+
+    #[test]
+    fn pushes_of_a_copy_are_told_from_those_of_the_original() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = FolderIdentity::read(folder.path()).unwrap();
+        let of = |push: &str, folder: Option<String>| IntentFrame { folder, ..intent(push) };
+        spool_intent(folder.path(), &of("old", None)).unwrap();
+        spool_intent(folder.path(), &of("original", Some("ef53:1:2".to_owned()))).unwrap();
+        spool_intent(folder.path(), &of("own", Some(data.word()))).unwrap();
+        fs::write(folder.path().join("half.json"), "{").unwrap();
+        assert_eq!(own_pushes(folder.path(), &data).unwrap(), ["own"]);
     }
 
     #[test]

@@ -6,13 +6,15 @@ use super::runner_limits::Verdict;
 use super::settle::interrupt;
 use crate::app::{AppState, Look, take_spool};
 use crate::config::{Instance, Origin};
+use crate::intake;
 use crate::journal::RunRecord;
 use crate::model::{Outcome, chain};
 use crate::store::{self, RepoRow, RunRow};
-use crate::sys::clock;
+use crate::sys::{FolderIdentity, clock};
 
 /// Sets aside what a copy had still to do: updates of refs are recorded, runs that have not ended are interrupted without a
-/// message, and messages that were not sent are given up. It does nothing in a folder that is no copy.
+/// message, and messages that were not sent are given up. Pushes that were made here, before this first start, are the
+/// copy's own: their runs stay queued. It does nothing in a folder that is no copy.
 ///
 /// # Errors
 /// It could not be recorded; the next start tries again.
@@ -21,16 +23,21 @@ pub(super) async fn set_aside(app: &AppState, instance: &Instance) -> Result<(),
     // Nobody listens to this queue: nothing is started.
     let (wake, _) = tokio::sync::mpsc::channel(1);
     let quiet = AppState { wake, ..app.clone() };
+    let pushes = own_pushes(app).await?;
     take_spool(&quiet).await;
     for row in call(app, store::all_repos).await?.into_iter().filter(|row: &RepoRow| !row.is_watched()) {
         quiet.settle(row, Look::All).await.map_err(|error| error.to_string())?;
     }
     let reason = format!("it belongs to {}, of which this data folder is a copy", original.display());
-    let unfinished = call(app, store::unfinished_runs).await?;
+    let own_runs = app.store.call(move |connection| store::runs_of_pushes(connection, &pushes)).await;
+    let own_runs = own_runs.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+    let mut unfinished = call(app, store::unfinished_runs).await?;
+    unfinished.retain(|row| !own_runs.contains(&row.id.to_string()));
     for row in &unfinished {
         end(app, row, &reason).await?;
     }
-    let messages = app.store.call(move |connection| store::set_aside(connection, &reason, clock::now()));
+    let messages =
+        app.store.call(move |connection| store::set_aside(connection, &reason, &own_runs, clock::now()));
     let messages = messages.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
     let (own, folder) = (instance.clone(), app.data.path().to_owned());
     let recorded = tokio::task::spawn_blocking(move || own.set_own(&folder)).await;
@@ -43,6 +50,17 @@ pub(super) async fn set_aside(app: &AppState, instance: &Instance) -> Result<(),
         original.display()
     );
     Ok(())
+}
+
+/// The pushes that wait in the spool and were made in this folder.
+async fn own_pushes(app: &AppState) -> Result<Vec<String>, String> {
+    let data = app.data.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        intake::own_pushes(&data.spool(), &FolderIdentity::read(data.path())?)
+    });
+    read.await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| format!("could not read the spool: {error}"))
 }
 
 async fn call<T: Send + 'static>(

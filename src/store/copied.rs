@@ -2,15 +2,29 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::updates::runs_of_push;
 use crate::model::{Outcome, Timestamp};
 
-/// Ends what the original has still to do: its runs are interrupted here, its messages given up, and nobody is told of
-/// either. Returns how many messages that were.
-pub fn set_aside(connection: &mut Connection, reason: &str, now: Timestamp) -> Result<usize> {
+/// The ids of the runs that these pushes have led to.
+pub fn runs_of_pushes(connection: &Connection, pushes: &[String]) -> Result<Vec<String>> {
+    let runs = pushes.iter().map(|push| runs_of_push(connection, push)).collect::<Result<Vec<_>>>();
+    Ok(runs?.concat())
+}
+
+/// Ends what the original still has to do: its runs are interrupted here, but for `own_runs`, its messages are given up, and
+/// no notification is sent about either. Returns the number of these messages.
+pub fn set_aside(
+    connection: &mut Connection,
+    reason: &str,
+    own_runs: &[String],
+    now: Timestamp,
+) -> Result<usize> {
+    let own_runs = serde_json::json!(own_runs).to_string();
     let transaction = connection.transaction()?;
     transaction.execute(
-        "UPDATE runs SET state = 'finished', outcome = ?1, reason = ?2, finished_at = ?3 WHERE state <> 'finished'",
-        params![Outcome::Interrupted.as_str(), reason, now.as_millis()],
+        "UPDATE runs SET state = 'finished', outcome = ?1, reason = ?2, finished_at = ?3
+         WHERE state <> 'finished' AND id NOT IN (SELECT value FROM json_each(?4))",
+        params![Outcome::Interrupted.as_str(), reason, now.as_millis(), own_runs],
     )?;
     transaction.execute("DELETE FROM notices", [])?;
     let messages = transaction.execute(

@@ -17,7 +17,7 @@ mod wal;
 mod watches;
 mod writer;
 
-pub use copied::set_aside;
+pub use copied::{runs_of_pushes, set_aside};
 pub use open::{StoreError, open, open_empty, open_read_only};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, insert_notice, list_messages, next_messages,

@@ -40,6 +40,11 @@ impl FolderIdentity {
         })
     }
 
+    /// The folder as one word, without the device: two folders with the same word are one.
+    pub fn word(&self) -> String {
+        format!("{}:{}:{}", self.file_system, self.inode, self.born)
+    }
+
     /// Whether both are one folder, but for the device.
     pub fn is_same_folder(&self, other: &FolderIdentity) -> bool {
         self.file_system == other.file_system && self.inode == other.inode && self.born == other.born

@@ -40,6 +40,7 @@ stories! {
     container_dockerfile
     container_unavailable
     copied_data_folder
+    copied_then_pushed
     cycle
     delete_branch
     doctor

@@ -18,6 +18,9 @@ const COMMAND_TIME: Duration = Duration::from_secs(10);
 /// How long a run may take that has nothing to do but to end.
 const RUN_TIME: Duration = Duration::from_secs(30);
 
+/// How long the step of an attack may take to make its tree, up to 50,000 files one by one.
+const TREE_TIME: Duration = Duration::from_secs(240);
+
 /// The most address space of server and commands, in bytes: what reads without end is ended.
 const MAX_ADDRESS_SPACE: u64 = 6 << 30;
 
@@ -168,8 +171,17 @@ impl<'a> Ground<'a> {
     }
 
     /// Waits until something is so; whether it came.
-    pub(super) fn waits_for(&self, mut is_so: impl FnMut() -> bool) -> bool {
-        let deadline = Instant::now() + RUN_TIME;
+    pub(super) fn waits_for(&self, is_so: impl FnMut() -> bool) -> bool {
+        self.waits_within(RUN_TIME, is_so)
+    }
+
+    /// Waits until a step has made its tree, which is the attack's own work.
+    pub(super) fn waits_for_tree(&self, is_made: impl FnMut() -> bool) -> bool {
+        self.waits_within(TREE_TIME, is_made)
+    }
+
+    fn waits_within(&self, time: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + time;
         while Instant::now() < deadline {
             if is_so() {
                 return true;

@@ -86,7 +86,7 @@ fn do_it(ground: &mut Ground<'_>, deed: &Deed, random: &mut Random, is_long: boo
         done.display()
     );
     let Some(number) = ground.push(&script) else { return };
-    if !ground.waits_for(|| done.exists()) {
+    if !ground.waits_for_tree(|| done.exists()) {
         ground.harm(Harm::Hang, &format!("{what}: the step does not come to its end"));
     }
     std::fs::remove_file(&done).unwrap_or_default();
