@@ -171,8 +171,11 @@ local function enter_waiting(name, span)
 end
 
 -- `whose` tells what a script can catch and forget from what ends its job: `broken` is quire's, `denied` policy's.
-local function refuse(context, problem, span, whose)
-  if whose and not context.ending then context.ending, context.ending_text = whose, problem end
+-- `detail` is what the host has to say of a denial, for the host.
+local function refuse(context, problem, span, whose, detail)
+  if whose and not context.ending then
+    context.ending, context.ending_text, context.ending_detail = whose, problem, detail
+  end
   raise(problem, span)
 end
 
@@ -202,8 +205,8 @@ local function split_span(...)
 end
 
 -- What a raw function gave: its value, or the error that it stands for.
-local function answer(context, span, value, problem, whose)
-  if problem ~= nil then refuse(context, problem, span, whose) end
+local function answer(context, span, value, problem, whose, detail)
+  if problem ~= nil then refuse(context, problem, span, whose, detail) end
   return value
 end
 
@@ -235,8 +238,8 @@ function modes.step(name)
   local raw = host[name]
   local function call(span, ...)
     local context = enter_waiting(name, span)
-    local result, step, whose = raw(context.job, span, ...)
-    if not result then refuse(context, step, span, whose) end
+    local result, step, whose, detail = raw(context.job, span, ...)
+    if not result then refuse(context, step, span, whose, detail) end
     return settle(context, result, step, span)
   end
   return function(...) return call(split_span(...)) end
@@ -349,7 +352,7 @@ end
 -- Running -----------------------------------------------------------------------------------------------------
 
 local function verdict(context, ok, value)
-  if context.ending then return context.ending, context.ending_text end
+  if context.ending then return context.ending, context.ending_text, context.ending_detail end
   if not ok then
     if context.end_step then return "step", context.end_step, context.end_how end
     return "error", value

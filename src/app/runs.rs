@@ -9,7 +9,7 @@ use super::state::{AppState, Wake};
 use crate::forge;
 use crate::intake::recorded_name;
 use crate::journal::StopReason;
-use crate::model::{Outcome, RepoName, RunId, RunName};
+use crate::model::{RepoName, RunId, RunName};
 use crate::run::{self, Message};
 use crate::store::{self, RunFilter};
 use crate::sys::{clock, lock};
@@ -185,10 +185,9 @@ async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) 
 /// # Errors
 /// When the end cannot be recorded.
 pub async fn end_queued(app: &AppState, id: RunId, by: Option<String>) -> Result<(), Problem> {
-    let reason = by.map_or_else(|| "cancelled".to_owned(), |by| format!("cancelled by {by}"));
-    let end = move |connection: &mut _| {
-        store::finish_run(connection, id, Outcome::Cancelled, Some(&reason), clock::now())
-    };
+    let (outcome, reason) = StopReason::Cancelled { by }.end();
+    let end =
+        move |connection: &mut _| store::finish_run(connection, id, outcome, Some(&reason), clock::now());
     app.writer()?.call(end).await??;
     Ok(())
 }

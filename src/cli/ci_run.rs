@@ -21,7 +21,7 @@ use crate::event::{Source, Trigger};
 use crate::executor::{Environment, Orphans, sweep_run};
 use crate::forge::{WorkingCopy, WorkingCopyError, copy_working_copy};
 use crate::journal::{Fact, Recorder, RunRecord, StopReason};
-use crate::model::{Outcome, RefName, chain};
+use crate::model::{Outcome, Reason, RefName, chain, codes};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
@@ -81,10 +81,10 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     let run_dir = run.path().to_owned();
     // The workspace first: it is gone when the run has ended.
     drop(run);
-    let end = Fact::RunEnded { outcome: ended.0.as_str().to_owned(), reason: ended.1 };
-    recorder.write(end).map_err(|error| Failure::broken(&error))?;
+    let outcome = ended.0;
+    recorder.write(Fact::run_ended(ended)).map_err(|error| Failure::broken(&error))?;
     reporter.finish();
-    Ok(finish(&run_dir, ended.0, output, interrupt))
+    Ok(finish(&run_dir, outcome, output, interrupt))
 }
 
 /// What happens to a run from outside.
@@ -112,10 +112,8 @@ fn follow(
                 if !has_begun(run.path()) {
                     // The pipeline is still being read, which may go on for seconds and has nothing to clean up.
                     run.end_by_force(&engine_environment()).iter().for_each(|problem| warn(problem));
-                    return (
-                        Ok((Outcome::Cancelled, Some(format!("cancelled by {}", first.name())))),
-                        interrupt,
-                    );
+                    let (outcome, reason) = StopReason::Cancelled { by: Some(first.name().to_owned()) }.end();
+                    return (Ok((outcome, Some(reason))), interrupt);
                 }
                 let stop = StopReason::Cancelled { by: Some(first.name().to_owned()) };
                 let run_dir = run.path().to_owned();
@@ -129,7 +127,9 @@ fn follow(
             }
             None => {
                 run.end_by_force(&engine_environment()).iter().for_each(|problem| warn(problem));
-                let reason = interrupt.map(|interrupt| format!("killed by {}", interrupt.name()));
+                let reason = interrupt.map(|interrupt| {
+                    Reason::new(codes::CANCELLED, format!("killed by {}", interrupt.name()))
+                });
                 return (Ok((Outcome::Cancelled, reason)), interrupt);
             }
         }
@@ -193,13 +193,13 @@ fn finish(run_dir: &Path, outcome: Outcome, output: Output, interrupt: Option<In
     if output.json {
         print_json(&json!({
             "outcome": outcome.as_str(),
-            "reason": record.reason,
+            "reason": record.reason.as_ref().map(ToString::to_string),
             "diagnostics": record.diagnostics,
             "jobs": crate::view::jobs_json(&record),
         }));
     } else {
         print_error(&plain(&crate::model::render_all(&diagnostics)));
-        let reason = record.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = record.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         print(&format!("{outcome}{}\nlogs: {}\n", plain(&reason), run_dir.join("log").display()));
     }
     let is_broken = !diagnostics.is_empty() && record.jobs.is_empty();

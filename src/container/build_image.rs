@@ -11,8 +11,8 @@ use super::command_line::ulimits;
 use super::containers::{Containers, Getting, PULL_LIMIT, beside, client_spec, failed_build, refused};
 use super::dockerfile::{self, Recipe};
 use super::engine::{Engine, EngineKind, complaint};
-use crate::model::chain;
-use crate::policy::{ContainerRequest, ImageRef, Limits};
+use crate::model::{Reason, chain};
+use crate::policy::{ContainerRequest, IMAGE_INVALID, ImageRef, Limits};
 use crate::script::{HostError, Pull, SourceFile};
 
 /// How a pipeline names its own image.
@@ -164,7 +164,8 @@ impl Containers {
         base: &str,
         getting: &mut Getting<'_>,
     ) -> Result<String, HostError> {
-        let image = ImageRef::parse(base).map_err(|error| HostError::Denied(error.to_string()))?;
+        let image = ImageRef::parse(base)
+            .map_err(|error| HostError::Denied(Box::new(Reason::new(IMAGE_INVALID, error.to_string()))))?;
         let asked = ContainerRequest { image, ..request.clone() };
         let found = Box::pin(self.find_image(&asked, Pull::Missing, getting)).await?;
         let (asking, id) = (engine.clone(), found.id.clone());

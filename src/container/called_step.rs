@@ -15,8 +15,8 @@ use super::request::request;
 use super::services::{Services, Starting};
 use crate::executor::{CAPTURE_LIMIT, Host, STOP_GRACE, Step, StepContext, Workspace, title};
 use crate::journal::Recorder;
-use crate::model::Quoted;
-use crate::policy::{ContainerRequest, ImageRef, NO_NETWORK, invalid_image};
+use crate::model::{Quoted, Reason};
+use crate::policy::{ContainerRequest, IMAGE_INVALID, ImageRef, NO_NETWORK, invalid_image};
 use crate::script::{ContainerCall, HostError, StepResult};
 
 /// Reads the name of an image; one that is none is a denial, and written down as such.
@@ -36,11 +36,11 @@ pub(crate) fn image_of(
     if parsed.as_ref().is_ok_and(ImageSource::is_own) {
         let problem =
             format!("`{image}` is an image that quire builds; write {DOCKERFILE} for this pipeline's own");
-        return Err(HostError::Denied(problem));
+        return Err(HostError::Denied(Box::new(Reason::new(IMAGE_INVALID, problem))));
     }
     parsed.or_else(|error| {
         containers.write_decisions(job, [invalid_image(subject, &error)])?;
-        Err(HostError::Denied(error.to_string()))
+        Err(HostError::Denied(Box::new(Reason::new(IMAGE_INVALID, error.to_string()))))
     })
 }
 

@@ -14,12 +14,12 @@ use super::image::LocalImage;
 use super::memory_folder::forget;
 use super::places::engine_places;
 use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
-use crate::journal::{Fact, Recorder};
+use crate::journal::{Fact, ImageRecord, PolicyRecord, Recorder};
 use crate::log::Sink;
 use crate::model::{RunMark, chain};
 use crate::policy::{
     ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,
-    decide_among, is_allowed, limits, told,
+    decide_among, denial, is_allowed, limits,
 };
 use crate::script::{HostError, Pull};
 use crate::secret::MARK;
@@ -188,7 +188,7 @@ impl Containers {
             let written = self.recorder.write(fact(job, decision));
             written.map_err(|error| HostError::Broken(chain(&error)))?;
         }
-        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(told(&denied))) }
+        if denied.is_empty() { Ok(()) } else { Err(HostError::Denied(Box::new(denial(&denied)))) }
     }
 
     /// The text without the parts of an image's name that are seen nowhere in the name once it is redacted: they are
@@ -284,7 +284,8 @@ impl Containers {
         let found = found.ok_or_else(|| {
             HostError::Refused(format!("{PULL_FAILED}: the image `{written}` is not on this machine"))
         })?;
-        let fact = Fact::ImageResolved { image: written, id: found.id.clone(), digest: found.digest.clone() };
+        let image = ImageRecord { image: written, id: found.id.clone(), digest: found.digest.clone() };
+        let fact = Fact::ImageResolved { image };
         self.recorder.write(fact).map_err(|error| HostError::Broken(chain(&error)))?;
         self.check_signature(job_of(getting.name), request, &found).await?;
         Ok(found)
@@ -416,14 +417,14 @@ impl Containers {
 
 /// A decision as it is written down.
 fn fact(job: &str, decision: Decision) -> Fact<String> {
-    Fact::PolicyDecision {
-        job: job.to_owned(),
+    let decision = PolicyRecord {
         subject: decision.subject,
         verdict: decision.verdict.as_str().to_owned(),
         code: decision.code.to_owned(),
         reason: decision.reason,
         hint: decision.hint,
-    }
+    };
+    Fact::PolicyDecision { job: job.to_owned(), decision }
 }
 
 /// That the pipeline's own image could not be built.

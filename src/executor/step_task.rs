@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::executor::{Executor, NotRun, StepContext};
 use super::host::asked_to_stop;
 use super::step::{OutOfMemory, StepEnd};
-use crate::journal::{Fact, Recorder, StepLog};
+use crate::journal::{self, Fact, Recorder, StepLog, StepStart};
 use crate::model::{Outcome, chain};
 use crate::script::{Command, HostError, StepResult};
 use crate::secret::RedactedText;
@@ -39,7 +39,8 @@ impl Step {
         let failed = |error: &dyn std::error::Error| HostError::Broken(chain(error));
         let Step { title, line, context, is_service, stop } = self;
         let (job, number) = (context.job.clone(), context.number);
-        let started = Fact::StepStarted { job: job.clone(), step: number, title: title.to_string(), line };
+        let step = StepStart { number, title: title.to_string(), line };
+        let started = Fact::StepStarted { job: job.clone(), step };
         recorder.write(started).map_err(|error| failed(&error))?;
         let (mut log, found) = recorder.step_log(&job, number).map_err(|error| failed(&error))?;
         let (mut problem, began) = (None, Instant::now());
@@ -59,10 +60,8 @@ impl Step {
         }
         let written = log.finish().map_err(|error| failed(&error))?;
         let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        let fact = Fact::StepEnded {
-            job,
-            step: number,
-            outcome: outcome(&end, problem.as_ref(), is_service).as_str().to_owned(),
+        let recorded = journal::StepEnd {
+            outcome: outcome(&end, problem.as_ref(), is_service),
             exit: end.exit,
             signal: end.signal,
             duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
@@ -70,6 +69,7 @@ impl Step {
             secrets,
             leftovers: end.leftovers.clone(),
         };
+        let fact = Fact::StepEnded { job, number, end: recorded };
         recorder.write(fact).map_err(|error| failed(&error))?;
         if let Some(problem) = problem {
             return Err(problem);

@@ -19,7 +19,7 @@ use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, ReadError, Refs, RepoError, Report,
     Seen,
 };
-use crate::model::{CommitId, Outcome, RefKind, RefName, RunId, Timestamp, chain};
+use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RunId, Timestamp, chain, codes};
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs to know.
@@ -399,8 +399,8 @@ fn record(
     settled.updates += 1;
     let ended = match decision {
         Decision::Record(_) => return Ok(()),
-        Decision::Skip(reason) => Some((Outcome::Skipped, reason)),
-        Decision::Fail(reason) => Some((Outcome::Failed, reason)),
+        Decision::Skip(reason) => Some((Outcome::Skipped, Reason::new(codes::SKIPPED, reason))),
+        Decision::Fail(reason) => Some((Outcome::Failed, Reason::new(codes::PIPELINE, reason))),
         Decision::Run => None,
     };
     let is_queued = ended.is_none();

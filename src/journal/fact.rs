@@ -1,57 +1,51 @@
-//! What can be written into a journal: the format on disk, version 1.
+//! What can be written into a journal: the format on disk, version 2.
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Diagnostic, Severity, Span};
+use super::diagnostic_fact::DiagnosticFact;
+use super::job_output::JobOutput;
+use super::outcome_word;
+use crate::event::EventRecord;
+use crate::model::{Outcome, Reason, Timestamp, codes};
 use crate::secret::{RedactedText, Redactor};
 
-/// The version of the journal's format.
-pub(super) const VERSION: u32 = 1;
-
-/// One line of a journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Version of the format.
-    pub v: u32,
-    /// When it was written: RFC 3339 with milliseconds.
-    pub t: String,
-    /// What happened.
-    pub fact: Fact,
-}
-
 /// The longest reason, message or hint, in bytes.
-const MAX_REASON: usize = 4_000;
+pub(super) const MAX_REASON: usize = 4_000;
 
 /// The longest name, of an image or a process, in bytes.
-const MAX_NAME: usize = 500;
+pub(super) const MAX_NAME: usize = 500;
+
+/// The most hints of a reason.
+const MAX_HINTS: usize = 20;
+
+/// One record of a journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its number in the run: 1, 2, 3 … without gaps.
+    pub seq: u64,
+    /// The attempt that it belongs to: how many runners have opened the run by then, at least 1.
+    pub attempt: u32,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What happened.
+    pub fact: Fact,
+    /// Whether it has the number that its writer gave it. Another process has written to the journal when it has not.
+    pub is_in_order: bool,
+}
 
 /// One thing that happened to a run.
 ///
 /// A journal takes facts whose texts are redacted. A `Fact<String>` is one whose texts are not, and may hold secrets;
 /// [`Fact::redacted`] is the way from one to the other, and the only place where such a text is shortened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", bound(deserialize = "T: Deserialize<'de>"))]
 pub enum Fact<T = RedactedText> {
     /// A runner has taken the run. Everything before it in the file belongs to an attempt that never began.
     RunOpened {
-        /// The repository, without `.git`.
-        repo: String,
-        /// The number of the run in its repository.
-        number: u64,
-        /// The id of the run.
-        id: String,
-        /// The full name of the ref, if it is about one; bytes that are not UTF-8 are shown as U+FFFD.
-        r#ref: Option<String>,
-        /// The commit, if it is about one.
-        sha: Option<String>,
-        /// What started it.
-        event: String,
-        /// Who pushed, when that is known.
-        pusher: Option<String>,
-        /// The process id of the runner.
-        runner: u32,
+        /// The run.
+        run: Box<OpenedRun>,
     },
-    /// The pipeline was evaluated: these are its jobs, in the order of the file.
+    /// The pipeline was evaluated: these are the jobs of the run, in the order of the file.
     Evaluated {
         /// The jobs.
         jobs: Vec<JobFact>,
@@ -62,6 +56,13 @@ pub enum Fact<T = RedactedText> {
     Broken {
         /// All mistakes that were found.
         diagnostics: Vec<DiagnosticFact<T>>,
+    },
+    /// The graph has grown.
+    JobsAdded {
+        /// The job that has added them.
+        by: String,
+        /// The jobs.
+        jobs: Vec<JobFact>,
     },
     /// The run has its slot; jobs begin.
     RunStarted {},
@@ -74,66 +75,43 @@ pub enum Fact<T = RedactedText> {
     StepStarted {
         /// The job.
         job: String,
-        /// The number of the step in its job, from 1.
-        step: u32,
-        /// What it runs, for people; redacted.
-        title: T,
-        /// The line of the pipeline that asked for it.
-        line: Option<u32>,
+        /// The step.
+        step: StepStart<T>,
     },
     /// A step has ended and nothing of it is left.
     StepEnded {
         /// The job.
         job: String,
         /// The number of the step in its job.
-        step: u32,
+        number: u32,
         /// How it ended.
-        outcome: String,
-        /// The exit status; 128 + n for a signal n.
-        exit: i32,
-        /// The signal that ended it.
-        signal: Option<i32>,
-        /// How long it took, in milliseconds.
-        duration_ms: u64,
-        /// Bytes of output that the log had no room for.
-        left_out: u64,
-        /// The secrets whose values were masked in its output.
-        secrets: Vec<String>,
-        /// Processes that it left behind and that were killed.
-        leftovers: Vec<T>,
+        end: StepEnd<T>,
     },
     /// It was decided about one point of a container that a job asks for.
     PolicyDecision {
         /// The job.
         job: String,
-        /// What the container is for: the job, or a service of it.
-        subject: T,
-        /// `allow`, `warn` or `deny`.
-        verdict: String,
-        /// The word for the reason.
-        code: String,
-        /// The reason, for people.
-        reason: T,
-        /// What would allow it.
-        hint: Option<T>,
+        /// The decision.
+        decision: PolicyRecord<T>,
     },
     /// An image was found that containers of the run use.
     ImageResolved {
-        /// The image, as the pipeline names it.
-        image: T,
-        /// The id of what is run: it names the content.
-        id: T,
-        /// Its digest in its registry, if it came from one.
-        digest: Option<T>,
+        /// The image.
+        image: ImageRecord<T>,
+    },
+    /// What a job gives to those that need it. Its end follows.
+    JobOutput {
+        /// The job.
+        job: String,
+        /// Its output.
+        output: JobOutput<T>,
     },
     /// A job has ended.
     JobEnded {
         /// The job.
         job: String,
-        /// How it ended.
-        outcome: String,
-        /// Why, unless it passed.
-        reason: Option<T>,
+        /// How.
+        end: End<T>,
     },
     /// Something asked the run to stop.
     StopAsked {
@@ -142,11 +120,91 @@ pub enum Fact<T = RedactedText> {
     },
     /// The run has ended. Nothing follows.
     RunEnded {
-        /// How it ended.
-        outcome: String,
-        /// Why, unless it passed.
-        reason: Option<T>,
+        /// How.
+        end: End<T>,
     },
+}
+
+/// A run that a runner has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedRun {
+    /// The repository, without `.git`.
+    pub repo: String,
+    /// The number of the run in its repository.
+    pub number: u64,
+    /// The id of the run.
+    pub id: String,
+    /// What started it; nothing in a journal of version 1.
+    pub event: Option<EventRecord>,
+    /// The process id of the runner.
+    pub runner: u32,
+}
+
+/// How a run or a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End<T = RedactedText> {
+    /// How.
+    #[serde(with = "outcome_word")]
+    pub outcome: Outcome,
+    /// Why, unless it passed.
+    pub reason: Option<Reason<T>>,
+}
+
+/// A step that is about to be spawned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepStart<T = RedactedText> {
+    /// Its number in the job, from 1.
+    pub number: u32,
+    /// What it runs, for people.
+    pub title: T,
+    /// The line of the pipeline that asked for it.
+    pub line: Option<u32>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepEnd<T = RedactedText> {
+    /// How.
+    #[serde(with = "outcome_word")]
+    pub outcome: Outcome,
+    /// The exit status; 128 + n for a signal n.
+    pub exit: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Bytes of output that the log had no room for.
+    pub left_out: u64,
+    /// The secrets whose values were masked in its output.
+    pub secrets: Vec<String>,
+    /// Processes that it left behind and that were killed.
+    pub leftovers: Vec<T>,
+}
+
+/// What was decided about one point of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyRecord<T = RedactedText> {
+    /// What the container is for: the job, or a service of it.
+    pub subject: T,
+    /// `allow`, `warn` or `deny`.
+    pub verdict: String,
+    /// The word for the reason.
+    pub code: String,
+    /// The reason, for people.
+    pub reason: T,
+    /// What would allow it.
+    pub hint: Option<T>,
+}
+
+/// An image that containers of a run use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRecord<T = RedactedText> {
+    /// The image, as the pipeline names it.
+    pub image: T,
+    /// The id of what is run: it names the content.
+    pub id: T,
+    /// Its digest in its registry, if it came from one.
+    pub digest: Option<T>,
 }
 
 /// A job as the pipeline declares it.
@@ -178,59 +236,70 @@ pub enum StopReason {
     OutOfMemory {},
 }
 
-/// A diagnostic as the journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DiagnosticFact<T = RedactedText> {
-    severity: String,
-    file: T,
-    /// Line, column, last line, column after the end.
-    span: Option<[u32; 4]>,
-    message: T,
-    help: Option<T>,
-    source_line: Option<T>,
-}
-
-impl From<&Diagnostic> for DiagnosticFact<String> {
-    fn from(diagnostic: &Diagnostic) -> DiagnosticFact<String> {
-        DiagnosticFact {
-            severity: diagnostic.severity.word().to_owned(),
-            file: diagnostic.file.clone(),
-            span: diagnostic.span.map(|span| [span.line, span.column, span.end_line, span.end_column]),
-            message: diagnostic.message.clone(),
-            help: diagnostic.help.clone(),
-            source_line: diagnostic.source_line.clone(),
+impl StopReason {
+    /// The outcome of what it ends, and the reason.
+    pub fn end(&self) -> (Outcome, Reason) {
+        match self {
+            StopReason::Superseded { by } => {
+                (Outcome::Superseded, Reason::new(codes::SUPERSEDED, format!("superseded by run {by}")))
+            }
+            StopReason::Cancelled { by } => {
+                let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+                (Outcome::Cancelled, Reason::new(codes::CANCELLED, format!("cancelled{by}")))
+            }
+            StopReason::TimedOut {} => {
+                (Outcome::TimedOut, Reason::new(codes::TIMED_OUT, "the run took longer than its limit"))
+            }
+            StopReason::OutOfMemory {} => {
+                let text = "out of memory: the pipeline's script has used up :vm-memory";
+                (Outcome::Failed, Reason::new(codes::OUT_OF_MEMORY, text))
+            }
         }
     }
 }
 
-impl DiagnosticFact<String> {
-    /// The same diagnostic with its texts redacted, and short enough for a journal.
-    fn redacted(self, redactor: &Redactor) -> DiagnosticFact {
-        DiagnosticFact {
-            severity: self.severity,
-            file: redactor.text(&self.file).shorten_to_bytes(MAX_NAME),
-            span: self.span,
-            message: redactor.text(&self.message).shorten_to_bytes(MAX_REASON),
-            help: self.help.map(|help| redactor.text(&help).shorten_to_bytes(MAX_REASON)),
-            // Whole: what shows it cuts a window around the mistake out of it.
-            source_line: self.source_line.map(|line| redactor.text(&line)),
-        }
-    }
-}
+/// Redacts the texts of a fact and then shortens them.
+struct Texts<'a>(&'a Redactor);
 
-impl<T: AsRef<str>> DiagnosticFact<T> {
-    /// The diagnostic itself.
-    pub fn to_diagnostic(&self) -> Diagnostic {
-        let span =
-            self.span.map(|[line, column, end_line, end_column]| Span { line, column, end_line, end_column });
-        let text = |text: &T| text.as_ref().to_owned();
-        Diagnostic {
-            severity: if self.severity == "warning" { Severity::Warning } else { Severity::Error },
-            file: text(&self.file),
-            span,
-            message: text(&self.message),
-            help: self.help.as_ref().map(text),
-            source_line: self.source_line.as_ref().map(text),
+impl Texts<'_> {
+    fn reason(&self, text: String) -> RedactedText {
+        self.0.text(&text).shorten_to_bytes(MAX_REASON)
+    }
+
+    fn name(&self, text: String) -> RedactedText {
+        self.0.text(&text).shorten_to_bytes(MAX_NAME)
+    }
+
+    fn end(&self, end: End<String>) -> End {
+        let reason = end.reason.map(|mut reason| {
+            reason.hints.truncate(MAX_HINTS);
+            reason.map(|text| self.reason(text))
+        });
+        End { outcome: end.outcome, reason }
+    }
+
+    fn all(&self, diagnostics: Vec<DiagnosticFact<String>>) -> Vec<DiagnosticFact> {
+        diagnostics.into_iter().map(|diagnostic| diagnostic.redacted(self.0)).collect()
+    }
+
+    fn step_end(&self, end: StepEnd<String>) -> StepEnd {
+        let StepEnd { outcome, exit, signal, duration_ms, left_out, secrets, leftovers } = end;
+        let leftovers = leftovers.into_iter().map(|name| self.name(name)).collect();
+        StepEnd { outcome, exit, signal, duration_ms, left_out, secrets, leftovers }
+    }
+
+    fn decision(&self, decision: PolicyRecord<String>) -> PolicyRecord {
+        let PolicyRecord { subject, verdict, code, reason, hint } = decision;
+        let (subject, reason) = (self.name(subject), self.reason(reason));
+        PolicyRecord { subject, verdict, code, reason, hint: hint.map(|hint| self.reason(hint)) }
+    }
+
+    fn image(&self, image: ImageRecord<String>) -> ImageRecord {
+        let ImageRecord { image, id, digest } = image;
+        ImageRecord {
+            image: self.name(image),
+            id: self.name(id),
+            digest: digest.map(|digest| self.name(digest)),
         }
     }
 }
@@ -238,63 +307,39 @@ impl<T: AsRef<str>> DiagnosticFact<T> {
 impl Fact<String> {
     /// The same fact with every free text redacted and then shortened. Names of jobs and secrets, words and numbers stay.
     pub fn redacted(self, redactor: &Redactor) -> Fact {
-        let reason = |text: String| redactor.text(&text).shorten_to_bytes(MAX_REASON);
-        let name = |text: String| redactor.text(&text).shorten_to_bytes(MAX_NAME);
-        let all = |diagnostics: Vec<DiagnosticFact<String>>| {
-            diagnostics.into_iter().map(|diagnostic| diagnostic.redacted(redactor)).collect()
-        };
+        let texts = Texts(redactor);
         match self {
-            Fact::RunOpened { repo, number, id, r#ref, sha, event, pusher, runner } => {
-                Fact::RunOpened { repo, number, id, r#ref, sha, event, pusher, runner }
+            Fact::RunOpened { run } => Fact::RunOpened { run },
+            Fact::Evaluated { jobs, diagnostics } => {
+                Fact::Evaluated { jobs, diagnostics: texts.all(diagnostics) }
             }
-            Fact::Evaluated { jobs, diagnostics } => Fact::Evaluated { jobs, diagnostics: all(diagnostics) },
-            Fact::Broken { diagnostics } => Fact::Broken { diagnostics: all(diagnostics) },
+            Fact::Broken { diagnostics } => Fact::Broken { diagnostics: texts.all(diagnostics) },
+            Fact::JobsAdded { by, jobs } => Fact::JobsAdded { by, jobs },
             Fact::RunStarted {} => Fact::RunStarted {},
             Fact::JobStarted { job } => Fact::JobStarted { job },
-            Fact::StepStarted { job, step, title, line } => {
-                Fact::StepStarted { job, step, title: name(title), line }
+            Fact::StepStarted { job, step: StepStart { number, title, line } } => {
+                Fact::StepStarted { job, step: StepStart { number, title: texts.name(title), line } }
             }
-            Fact::StepEnded {
-                job,
-                step,
-                outcome,
-                exit,
-                signal,
-                duration_ms,
-                left_out,
-                secrets,
-                leftovers,
-            } => {
-                let leftovers = leftovers.into_iter().map(name).collect();
-                Fact::StepEnded {
-                    job,
-                    step,
-                    outcome,
-                    exit,
-                    signal,
-                    duration_ms,
-                    left_out,
-                    secrets,
-                    leftovers,
-                }
+            Fact::StepEnded { job, number, end } => Fact::StepEnded { job, number, end: texts.step_end(end) },
+            Fact::PolicyDecision { job, decision } => {
+                Fact::PolicyDecision { job, decision: texts.decision(decision) }
             }
-            Fact::PolicyDecision { job, subject, verdict, code, reason: why, hint } => Fact::PolicyDecision {
-                job,
-                subject: name(subject),
-                verdict,
-                code,
-                reason: reason(why),
-                hint: hint.map(reason),
-            },
-            Fact::ImageResolved { image, id, digest } => {
-                Fact::ImageResolved { image: name(image), id: name(id), digest: digest.map(name) }
-            }
-            Fact::JobEnded { job, outcome, reason: why } => {
-                Fact::JobEnded { job, outcome, reason: why.map(reason) }
-            }
+            Fact::ImageResolved { image } => Fact::ImageResolved { image: texts.image(image) },
+            Fact::JobOutput { job, output } => Fact::JobOutput { job, output: output.redacted(redactor) },
+            Fact::JobEnded { job, end } => Fact::JobEnded { job, end: texts.end(end) },
             Fact::StopAsked { reason } => Fact::StopAsked { reason },
-            Fact::RunEnded { outcome, reason: why } => Fact::RunEnded { outcome, reason: why.map(reason) },
+            Fact::RunEnded { end } => Fact::RunEnded { end: texts.end(end) },
         }
+    }
+
+    /// The end of a run.
+    pub fn run_ended((outcome, reason): (Outcome, Option<Reason>)) -> Fact<String> {
+        Fact::RunEnded { end: End { outcome, reason } }
+    }
+
+    /// The end of a job.
+    pub fn job_ended(job: String, (outcome, reason): (Outcome, Option<Reason>)) -> Fact<String> {
+        Fact::JobEnded { job, end: End { outcome, reason } }
     }
 }
 
@@ -308,9 +353,14 @@ impl<T> Fact<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SecretName;
+    use crate::model::{Diagnostic, SecretName, Span};
+    use serde_json::json;
 
     const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+
+    fn redactor(value: &str) -> Redactor {
+        Redactor::new(vec![(SecretName::parse("t").unwrap(), value.as_bytes().to_vec().into())])
+    }
 
     /// A text with the token across a limit, and beyond it.
     fn across(limit: usize) -> String {
@@ -319,40 +369,43 @@ mod tests {
 
     #[test]
     fn every_text_of_a_fact_is_redacted_before_it_is_shortened() {
-        let redactor =
-            Redactor::new(vec![(SecretName::parse("t").unwrap(), TOKEN.as_bytes().to_vec().into())]);
+        let redactor = redactor(TOKEN);
         let job = || "j".to_owned();
         let facts = [MAX_NAME, MAX_REASON].map(|limit| {
             let text = || across(limit);
             let mistake = Diagnostic::error(text(), text()).at(Span::point(1, 1), &text()).help(text());
             let diagnostics = || vec![DiagnosticFact::from(&mistake)];
+            let reason = || Reason { hints: vec![text()], ..Reason::new(codes::OTHER, text()) };
+            let end = StepEnd {
+                outcome: Outcome::Passed,
+                exit: 0,
+                signal: None,
+                duration_ms: 0,
+                left_out: 0,
+                secrets: Vec::new(),
+                // The system cuts the name of a program.
+                leftovers: vec![text(), TOKEN[..15].to_owned()],
+            };
+            let decision = PolicyRecord {
+                subject: text(),
+                verdict: job(),
+                code: job(),
+                reason: text(),
+                hint: Some(text()),
+            };
             [
-                Fact::StepStarted { job: job(), step: 1, title: text(), line: None },
-                Fact::StepEnded {
-                    job: job(),
-                    step: 1,
-                    outcome: job(),
-                    exit: 0,
-                    signal: None,
-                    duration_ms: 0,
-                    left_out: 0,
-                    secrets: Vec::new(),
-                    // The system cuts the name of a program.
-                    leftovers: vec![text(), TOKEN[..15].to_owned()],
-                },
+                Fact::StepStarted { job: job(), step: StepStart { number: 1, title: text(), line: None } },
+                Fact::StepEnded { job: job(), number: 1, end },
                 Fact::Evaluated { jobs: Vec::new(), diagnostics: diagnostics() },
                 Fact::Broken { diagnostics: diagnostics() },
-                Fact::PolicyDecision {
-                    job: job(),
-                    subject: text(),
-                    verdict: job(),
-                    code: job(),
-                    reason: text(),
-                    hint: Some(text()),
+                Fact::PolicyDecision { job: job(), decision },
+                Fact::ImageResolved {
+                    image: ImageRecord { image: text(), id: text(), digest: Some(text()) },
                 },
-                Fact::ImageResolved { image: text(), id: text(), digest: Some(text()) },
-                Fact::JobEnded { job: job(), outcome: job(), reason: Some(text()) },
-                Fact::RunEnded { outcome: job(), reason: Some(text()) },
+                Fact::JobOutput { job: job(), output: JobOutput::new(Err(text())) },
+                Fact::JobOutput { job: job(), output: JobOutput::new(Ok(json!({ text(): [text()] }))) },
+                Fact::job_ended(job(), (Outcome::Failed, Some(reason()))),
+                Fact::run_ended((Outcome::Failed, Some(reason()))),
             ]
         });
         for fact in facts.into_iter().flatten() {
@@ -363,8 +416,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_shortened_and_says_so() {
-        let fact = Fact::RunEnded { outcome: "failed".to_owned(), reason: Some("é".repeat(MAX_REASON)) };
-        let Fact::RunEnded { reason: Some(reason), .. } = fact.redacted(&Redactor::none()) else { panic!() };
-        assert!(reason.ends_with("… (4000 more bytes)"), "{reason}");
+        let long = Reason::new(codes::OTHER, "é".repeat(MAX_REASON));
+        let fact = Fact::run_ended((Outcome::Failed, Some(long)));
+        let Fact::RunEnded { end } = fact.redacted(&Redactor::none()) else { panic!() };
+        let reason = end.reason.unwrap();
+        assert!(reason.text.ends_with("… (4000 more bytes)"), "{reason}");
     }
 }

@@ -2,26 +2,32 @@
 
 use std::path::Path;
 
-use super::fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
+use super::diagnostic_fact::DiagnosticFact;
+use super::fact::{End, Fact, ImageRecord, JobFact, PolicyRecord, Record, StepEnd, StepStart, StopReason};
+use super::job_output::JobOutput;
 use super::reader::{JournalReadError, JournalReader};
-use crate::model::{Outcome, Progress, chain};
+use crate::model::{Outcome, Progress, Reason, Timestamp, chain, codes};
 use crate::secret::RedactedText;
 
 /// What a journal says about its run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunRecord {
+    /// The number of the last record.
+    pub seq: u64,
+    /// The attempt that it belongs to.
+    pub attempt: u32,
     /// Whether a runner has taken the run.
     pub is_opened: bool,
     /// Whether the pipeline was evaluated, well or not.
     pub is_evaluated: bool,
     /// When its jobs began.
-    pub started_at: Option<String>,
+    pub started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<String>,
+    pub finished_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<Outcome>,
     /// Why it ended so, unless it passed.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// What asked it to stop, if anything did.
     pub stop: Option<StopReason>,
     /// What was found in the pipeline's files.
@@ -30,20 +36,9 @@ pub struct RunRecord {
     pub jobs: Vec<JobRecord>,
     /// The images that its containers used.
     pub images: Vec<ImageRecord>,
-    /// Whether something stands after an end: the runner writes nothing more then, so another process has written to the
-    /// journal. Such a run is never green.
+    /// Whether another process has written to the journal: something stands after an end, or has not the number that its
+    /// writer gave it. Such a run is never green.
     pub is_tampered: bool,
-}
-
-/// What a journal says about an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageRecord {
-    /// The image, as the pipeline names it.
-    pub image: String,
-    /// The id of what was run.
-    pub id: String,
-    /// Its digest in its registry, if it came from one.
-    pub digest: Option<String>,
 }
 
 /// What a journal says about a job.
@@ -53,62 +48,37 @@ pub struct JobRecord {
     pub id: String,
     /// What it needs.
     pub needs: Vec<String>,
+    /// The job that has added it to the graph, if one did.
+    pub added_by: Option<String>,
     /// When it began.
-    pub started_at: Option<String>,
+    pub started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<String>,
+    pub finished_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<Outcome>,
     /// Why, unless it passed.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
+    /// What it gave to those that need it.
+    pub output: Option<JobOutput>,
     /// Its steps.
     pub steps: Vec<StepRecord>,
     /// What was decided about the containers that it asked for.
     pub policy: Vec<PolicyRecord>,
 }
 
-/// What a journal says was decided about one point of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyRecord {
-    /// What the container is for.
-    pub subject: String,
-    /// `allow`, `warn` or `deny`.
-    pub verdict: String,
-    /// The word for the reason.
-    pub code: String,
-    /// The reason, for people.
-    pub reason: String,
-    /// What would allow it.
-    pub hint: Option<String>,
-}
-
 /// What a journal says about a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepRecord {
-    /// Its number in the job, from 1.
-    pub number: u32,
-    /// What it ran.
-    pub title: String,
-    /// The line that asked for it.
-    pub line: Option<u32>,
-    /// When it began.
-    pub started_at: String,
+    /// What was started.
+    pub start: StepStart,
+    /// When.
+    pub started_at: Timestamp,
     /// When it ended.
-    pub finished_at: Option<String>,
-    /// How it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended: by itself, or with its run.
     pub outcome: Option<Outcome>,
-    /// Its exit status.
-    pub exit: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// How long it took, in milliseconds.
-    pub duration_ms: Option<u64>,
-    /// Bytes of output that the log had no room for.
-    pub left_out: u64,
-    /// The secrets that were masked in its output.
-    pub secrets: Vec<String>,
-    /// Processes that it left behind.
-    pub leftovers: Vec<String>,
+    /// How it ended, when it was followed to its end.
+    pub end: Option<StepEnd>,
 }
 
 impl RunRecord {
@@ -155,25 +125,30 @@ impl RunRecord {
     }
 
     /// What is recorded of a run that has ended and whose journal does not say so.
-    pub fn without_journal(outcome: Outcome, reason: String) -> RunRecord {
+    pub fn without_journal(outcome: Outcome, reason: Reason) -> RunRecord {
         RunRecord { outcome: Some(outcome), reason: Some(reason), ..RunRecord::default() }
     }
 
     /// What is recorded of a run whose journal cannot be read, now that nothing of it is left: it has not passed.
     pub fn unreadable(error: &JournalReadError) -> RunRecord {
-        RunRecord::without_journal(Outcome::Interrupted, chain(error))
+        RunRecord::without_journal(Outcome::Interrupted, Reason::new(codes::INTERRUPTED, chain(error)))
     }
 
     /// Folds one more record.
     pub fn apply(&mut self, record: Record) {
-        let time = record.t;
+        let time = record.at;
+        (self.seq, self.attempt) = (record.seq, record.attempt);
         if self.outcome.is_some() && !matches!(record.fact, Fact::RunOpened { .. }) {
             // An interruption is the server's word about a runner that was killed at its end. Nothing gets green by it.
             self.is_tampered |= !is_interruption(&record.fact);
             self.reopen();
         }
+        self.is_tampered |= !record.is_in_order;
         match record.fact {
-            Fact::RunOpened { .. } => *self = RunRecord { is_opened: true, ..RunRecord::default() },
+            Fact::RunOpened { .. } => {
+                let RunRecord { seq, attempt, .. } = *self;
+                *self = RunRecord { seq, attempt, is_opened: true, ..RunRecord::default() };
+            }
             Fact::Evaluated { jobs, diagnostics } => {
                 self.is_evaluated = true;
                 self.diagnostics = diagnostics;
@@ -193,21 +168,24 @@ impl RunRecord {
                 self.is_evaluated = true;
                 self.diagnostics = diagnostics;
             }
+            Fact::JobsAdded { by, jobs } => {
+                let added = |job: JobFact| JobRecord {
+                    added_by: Some(by.clone()),
+                    ..JobRecord::new(job.id, job.needs)
+                };
+                self.jobs.extend(jobs.into_iter().map(added));
+            }
             Fact::RunStarted {} => self.started_at = Some(time),
             Fact::StopAsked { reason } => self.stop = Some(reason),
-            Fact::ImageResolved { image, id, digest } => self.images.push(ImageRecord {
-                image: image.into_string(),
-                id: id.into_string(),
-                digest: digest.map(RedactedText::into_string),
-            }),
-            Fact::RunEnded { outcome, reason } => {
-                let mut outcome = word(&outcome);
+            Fact::ImageResolved { image } => self.images.push(image),
+            Fact::RunEnded { end: End { mut outcome, reason } } => {
+                let reason = reason.map(|reason| reason.map(RedactedText::into_string));
                 for job in &mut self.jobs {
-                    job.close(outcome, reason.as_deref(), &time);
+                    job.close(outcome, reason.as_ref(), time);
                 }
-                self.reason = reason.map(RedactedText::into_string);
+                self.reason = reason;
                 if self.is_tampered {
-                    self.reason = Some(tampered(self.reason.as_deref()));
+                    self.reason = Some(tampered(self.reason.take()));
                     outcome = if is_green(outcome) { Outcome::Failed } else { outcome };
                 }
                 self.outcome = Some(outcome);
@@ -217,6 +195,7 @@ impl RunRecord {
             | Fact::StepStarted { .. }
             | Fact::StepEnded { .. }
             | Fact::PolicyDecision { .. }
+            | Fact::JobOutput { .. }
             | Fact::JobEnded { .. }) => self.apply_to_job(time, fact),
         }
     }
@@ -238,8 +217,7 @@ impl RunRecord {
         (self.outcome, self.reason) = (None, None);
         for job in self.jobs.iter_mut().filter(|job| job.finished_at == ended_at) {
             (job.outcome, job.reason, job.finished_at) = (None, None, None);
-            for step in
-                job.steps.iter_mut().filter(|step| step.finished_at == ended_at && step.exit.is_none())
+            for step in job.steps.iter_mut().filter(|step| step.finished_at == ended_at && step.end.is_none())
             {
                 (step.outcome, step.finished_at) = (None, None);
             }
@@ -247,54 +225,30 @@ impl RunRecord {
     }
 
     /// Folds a record about a job.
-    fn apply_to_job(&mut self, time: String, fact: Fact) {
+    fn apply_to_job(&mut self, time: Timestamp, fact: Fact) {
         match fact {
             Fact::JobStarted { job } => self.with_job(&job, |job| job.started_at = Some(time)),
-            Fact::StepStarted { job, step, title, line } => {
+            Fact::StepStarted { job, step } => {
+                self.with_job(&job, |job| job.steps.push(StepRecord::new(step, time)));
+            }
+            Fact::StepEnded { job, number, end } => {
                 self.with_job(&job, |job| {
-                    job.steps.push(StepRecord::new(step, title.into_string(), line, time))
+                    let Some(step) = job.steps.iter_mut().find(|known| known.start.number == number) else {
+                        return;
+                    };
+                    (step.finished_at, step.outcome, step.end) = (Some(time), Some(end.outcome), Some(end));
                 });
             }
-            Fact::StepEnded {
-                job,
-                step,
-                outcome,
-                exit,
-                signal,
-                duration_ms,
-                left_out,
-                secrets,
-                leftovers,
-            } => {
-                self.with_job(&job, |job| {
-                    let Some(step) = job.steps.iter_mut().find(|known| known.number == step) else { return };
-                    step.finished_at = Some(time);
-                    step.outcome = Some(word(&outcome));
-                    step.exit = Some(exit);
-                    step.signal = signal;
-                    step.duration_ms = Some(duration_ms);
-                    step.left_out = left_out;
-                    step.secrets = secrets;
-                    step.leftovers = leftovers.into_iter().map(RedactedText::into_string).collect();
-                });
-            }
-            Fact::PolicyDecision { job, subject, verdict, code, reason, hint } => {
-                self.with_job(&job, |job| {
-                    job.policy.push(PolicyRecord {
-                        subject: subject.into_string(),
-                        verdict,
-                        code,
-                        reason: reason.into_string(),
-                        hint: hint.map(RedactedText::into_string),
-                    });
-                })
-            }
-            Fact::JobEnded { job, outcome, reason } => {
-                self.end_job(&job, word(&outcome), (reason.as_deref(), &time));
+            Fact::PolicyDecision { job, decision } => self.with_job(&job, |job| job.policy.push(decision)),
+            Fact::JobOutput { job, output } => self.with_job(&job, |job| job.output = Some(output)),
+            Fact::JobEnded { job, end: End { outcome, reason } } => {
+                let reason = reason.map(|reason| reason.map(RedactedText::into_string));
+                self.end_job(&job, (outcome, reason), time);
             }
             Fact::RunOpened { .. }
             | Fact::Evaluated { .. }
             | Fact::Broken { .. }
+            | Fact::JobsAdded { .. }
             | Fact::RunStarted {}
             | Fact::StopAsked { .. }
             | Fact::ImageResolved { .. }
@@ -303,14 +257,14 @@ impl RunRecord {
     }
 
     /// Ends a job. One that has ended was ended by another process; what the runner writes comes last.
-    fn end_job(&mut self, id: &str, outcome: Outcome, (reason, time): (Option<&str>, &str)) {
+    fn end_job(&mut self, id: &str, (outcome, reason): (Outcome, Option<Reason>), time: Timestamp) {
         let mut has_ended = false;
         self.with_job(id, |job| {
             has_ended = job.outcome.is_some();
             if job.outcome.is_some_and(is_green) && !is_green(outcome) {
                 job.outcome = None;
             }
-            job.close(outcome, reason, time);
+            job.close(outcome, reason.as_ref(), time);
         });
         self.is_tampered |= has_ended;
     }
@@ -327,14 +281,17 @@ impl RunRecord {
 }
 
 impl JobRecord {
-    fn new(id: String, needs: Vec<String>) -> JobRecord {
+    /// A job of which nothing is known but what it needs.
+    pub fn new(id: String, needs: Vec<String>) -> JobRecord {
         JobRecord {
             id,
             needs,
+            added_by: None,
             started_at: None,
             finished_at: None,
             outcome: None,
             reason: None,
+            output: None,
             steps: Vec::new(),
             policy: Vec::new(),
         }
@@ -342,16 +299,15 @@ impl JobRecord {
 
     /// Ends the job, unless it has ended, and those of its steps that have no end of their own: a runner that is gone says
     /// nothing of its jobs, and a step that could not be followed nothing of itself.
-    fn close(&mut self, outcome: Outcome, reason: Option<&str>, time: &str) {
+    fn close(&mut self, outcome: Outcome, reason: Option<&Reason>, time: Timestamp) {
         if self.outcome.is_some() {
             return;
         }
         self.outcome = Some(outcome);
-        self.reason = reason.map(str::to_owned);
-        self.finished_at = Some(time.to_owned());
+        self.reason = reason.cloned();
+        self.finished_at = Some(time);
         for step in self.steps.iter_mut().filter(|step| step.outcome.is_none()) {
-            step.outcome = Some(outcome);
-            step.finished_at = Some(time.to_owned());
+            (step.outcome, step.finished_at) = (Some(outcome), Some(time));
         }
     }
 
@@ -366,21 +322,8 @@ impl JobRecord {
 }
 
 impl StepRecord {
-    fn new(number: u32, title: String, line: Option<u32>, started_at: String) -> StepRecord {
-        StepRecord {
-            number,
-            title,
-            line,
-            started_at,
-            finished_at: None,
-            outcome: None,
-            exit: None,
-            signal: None,
-            duration_ms: None,
-            left_out: 0,
-            secrets: Vec::new(),
-            leftovers: Vec::new(),
-        }
+    fn new(start: StepStart, started_at: Timestamp) -> StepRecord {
+        StepRecord { start, started_at, finished_at: None, outcome: None, end: None }
     }
 }
 
@@ -391,16 +334,17 @@ fn is_green(outcome: Outcome) -> bool {
 
 /// Whether a fact is the end of an interrupted run.
 fn is_interruption(fact: &Fact) -> bool {
-    matches!(fact, Fact::RunEnded { outcome, .. } if outcome == Outcome::Interrupted.as_str())
+    matches!(fact, Fact::RunEnded { end } if end.outcome == Outcome::Interrupted)
 }
 
 /// The reason of a run whose journal another process has written to.
-fn tampered(reason: Option<&str>) -> String {
+fn tampered(reason: Option<Reason>) -> Reason {
     let what = "another process has written to the journal of the run";
-    reason.map_or_else(|| what.to_owned(), |reason| format!("{reason}; {what}"))
-}
-
-/// The outcome with this word. A word that this version does not know is never read as green.
-fn word(outcome: &str) -> Outcome {
-    Outcome::parse(outcome).unwrap_or(Outcome::Failed)
+    match reason {
+        None => Reason::new(codes::JOURNAL, what),
+        Some(mut reason) => {
+            reason.add(what);
+            reason
+        }
+    }
 }

@@ -4,17 +4,26 @@
 //! ([`RunRecord`]). A fact is written before its effect can be seen, in one write, so that it survives
 //! `kill -9`; the file is synced at the end of each job and of the run.
 
+mod diagnostic_fact;
 mod fact;
 mod fold;
+mod job_output;
+mod line;
+mod outcome_word;
 mod reader;
 mod recorder;
+mod version_1;
 mod writer;
 
 #[cfg(test)]
 mod fold_tests;
 
-pub use fact::{DiagnosticFact, Fact, JobFact, Record, StopReason};
-pub use fold::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
+pub use diagnostic_fact::DiagnosticFact;
+pub use fact::{
+    End, Fact, ImageRecord, JobFact, OpenedRun, PolicyRecord, Record, StepEnd, StepStart, StopReason,
+};
+pub use fold::{JobRecord, RunRecord, StepRecord};
+pub use job_output::{JobOutput, MAX_OUTPUT};
 pub use reader::{JOURNAL, JournalReadError, JournalReader};
 pub(crate) use recorder::StepLog;
 pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};

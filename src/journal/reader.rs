@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::fact::{Record, VERSION};
+use super::fact::Record;
+use super::line::{self, BadLine, Position, VERSION};
 use crate::sys::folder::Folder;
 
 /// The name of the journal in a run's folder.
@@ -83,12 +84,7 @@ pub struct JournalReader {
     has_failed: bool,
     /// A complete line was no record.
     is_damaged: bool,
-}
-
-/// What a line of a journal has to have in every version.
-#[derive(serde::Deserialize)]
-struct AnyVersion {
-    v: serde_json::Value,
+    position: Position,
 }
 
 impl JournalReader {
@@ -103,7 +99,13 @@ impl JournalReader {
             ready: Vec::new(),
             has_failed: false,
             is_damaged: false,
+            position: Position::default(),
         }
+    }
+
+    /// How far it has read.
+    pub(super) fn position(&self) -> Position {
+        self.position
     }
 
     /// Whether a line that was read is not a record.
@@ -173,25 +175,20 @@ impl JournalReader {
         let complete = std::mem::replace(&mut self.partial, rest.get(1..).unwrap_or_default().to_vec());
         for line in complete.split(|byte| *byte == b'\n') {
             self.records += 1;
-            match serde_json::from_slice::<Record>(line) {
-                Ok(record) if record.v == VERSION => self.ready.push(record),
-                Ok(_) | Err(_) => {
-                    self.refuse(line)?;
-                    self.is_damaged = true;
+            match line::read(line, &mut self.position) {
+                Ok(record) => self.ready.push(record),
+                Err(BadLine::Damaged) => self.is_damaged = true,
+                Err(BadLine::Unknown) => return Err(JournalReadError::Unknown { path: self.path() }),
+                Err(BadLine::Version(found)) => {
+                    return Err(JournalReadError::Version { path: self.path(), found });
                 }
             }
         }
         Ok(())
     }
 
-    /// Says what is wrong with a line that is no record; nothing when it is damaged.
-    fn refuse(&self, line: &[u8]) -> Result<(), JournalReadError> {
-        let path = self.run_dir.join(JOURNAL);
-        match serde_json::from_slice::<AnyVersion>(line) {
-            Err(_) => Ok(()),
-            Ok(any) if any.v == VERSION => Err(JournalReadError::Unknown { path }),
-            Ok(any) => Err(JournalReadError::Version { path, found: any.v.to_string() }),
-        }
+    fn path(&self) -> PathBuf {
+        self.run_dir.join(JOURNAL)
     }
 }
 
@@ -201,7 +198,9 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::journal::fact::{End, OpenedRun};
     use crate::journal::{Fact, JournalWriter};
+    use crate::model::Outcome;
 
     #[test]
     fn a_torn_line_is_waited_for_and_then_passed_over() {
@@ -216,10 +215,42 @@ mod tests {
         file.write_all(b"{\"v\":1,\"t\":\"2026").unwrap();
         assert!(reader.read().unwrap().is_empty());
         // What settles the run closes the fragment first.
-        let ended = Fact::RunEnded { outcome: "interrupted".to_owned(), reason: None };
+        let ended = Fact::RunEnded { end: End { outcome: Outcome::Interrupted, reason: None } };
         JournalWriter::open(folder.path()).unwrap().append(ended.clone()).unwrap();
         let records = reader.read().unwrap();
         assert_eq!(records.iter().map(|record| &record.fact).collect::<Vec<_>>(), [&ended]);
+        assert!(records.iter().all(|record| record.seq == 2 && record.is_in_order));
+    }
+
+    #[test]
+    fn numbers_have_no_gaps_over_writers_attempts_and_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = |version| match version {
+            1 => {
+                r#"{"v":1,"t":"2026-11-29T21:00:00.000Z","fact":{"kind":"run-opened","repo":"r","number":1,"id":"i","ref":"x","sha":"y","event":"push","pusher":null,"runner":7}}"#
+            }
+            _ => {
+                r#"{"v":2,"seq":9,"attempt":2,"at":"2026-11-29T21:00:00.000Z","fact":{"kind":"run-started"}}"#
+            }
+        };
+        fs::write(folder.path().join(JOURNAL), format!("{}\n", opened(1))).unwrap();
+        let run = OpenedRun { repo: "r".into(), number: 1, id: "i".into(), event: None, runner: 8 };
+        for fact in [Fact::RunStarted {}, Fact::RunOpened { run: Box::new(run) }, Fact::RunStarted {}] {
+            JournalWriter::open(folder.path()).unwrap().append(fact).unwrap();
+        }
+        let numbers = |records: &[Record]| -> Vec<(u64, u32, bool)> {
+            records.iter().map(|record| (record.seq, record.attempt, record.is_in_order)).collect()
+        };
+        let all = [(1, 1, true), (2, 1, true), (3, 2, true), (4, 2, true)];
+        let mut reader = JournalReader::new(folder.path());
+        assert_eq!(numbers(&reader.read().unwrap()), all);
+        assert_eq!(numbers(&JournalReader::new(folder.path()).read().unwrap()), all, "the same once more");
+        // What another process appends has another number, or none.
+        let mut file = fs::OpenOptions::new().append(true).open(folder.path().join(JOURNAL)).unwrap();
+        for version in [2, 1] {
+            writeln!(file, "{}", opened(version)).unwrap();
+        }
+        assert_eq!(numbers(&reader.read().unwrap()), [(5, 2, false), (6, 3, false)]);
     }
 
     /// What reading a journal with these bytes says.
@@ -234,11 +265,11 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_an_error() {
-        let known = r#"{"v":1,"t":"x","fact":{"kind":"run-started"}}"#;
+        let known = r#"{"v":1,"t":"2026-11-29T21:00:00.000Z","fact":{"kind":"run-started"}}"#;
         assert_eq!(said_of(format!("{known}\n{known}\n").as_bytes()), Ok(2));
         for line in [
             r#"{"v":99,"t":"x","fact":{"kind":"run-started"}}"#,
-            r#"{"v":2,"what":[]}"#,
+            r#"{"v":3,"what":[]}"#,
             r#"{"v":0}"#,
             r#"{"v":"1"}"#,
             r#"{"v":4294967297,"t":"x","fact":{"kind":"run-started"}}"#,
@@ -246,8 +277,16 @@ mod tests {
             let said = said_of(format!("{known}\n{line}\n").as_bytes()).unwrap_err();
             assert!(said.contains("has version"), "{line}: {said}");
         }
-        let said = said_of(b"{\"v\":1,\"t\":\"x\",\"fact\":{\"kind\":\"new\"}}\n").unwrap_err();
-        assert!(said.contains("does not know"), "{said}");
+        for line in [
+            r#"{"v":1,"t":"2026-11-29T21:00:00.000Z","fact":{"kind":"new"}}"#,
+            r#"{"v":1,"t":"noon","fact":{"kind":"run-started"}}"#,
+            r#"{"v":1,"t":"2026-11-29T21:00:00.000Z","fact":{"kind":"run-ended","outcome":"splendid","reason":null}}"#,
+            r#"{"v":2,"what":[]}"#,
+            r#"{"v":2,"seq":1,"attempt":1,"at":"2026-11-29T21:00:00.000Z","fact":{"kind":"run-ended","end":{"outcome":"splendid","reason":null}}}"#,
+        ] {
+            let said = said_of(format!("{line}\n").as_bytes()).unwrap_err();
+            assert!(said.contains("does not know"), "{line}: {said}");
+        }
     }
 
     #[test]

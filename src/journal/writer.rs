@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::fact::{Fact, Record, VERSION};
-use super::reader::JOURNAL;
+use super::fact::Fact;
+use super::line::{self, Position};
+use super::reader::{JOURNAL, JournalReadError, JournalReader};
 use crate::sys::clock;
 use crate::sys::folder::Folder;
 
@@ -28,6 +29,14 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
+    /// What stands in it could not be read.
+    #[error("could not continue the journal {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: JournalReadError,
+    },
     /// The fact could not be put into JSON.
     #[error("could not encode a fact for the journal")]
     Encode(#[source] serde_json::Error),
@@ -38,6 +47,7 @@ pub enum JournalError {
 pub struct JournalWriter {
     file: File,
     path: PathBuf,
+    position: Position,
     has_ended: bool,
 }
 
@@ -51,6 +61,7 @@ impl JournalWriter {
         let wrong = |source| JournalError::Open { path: path.clone(), source };
         let folder = Folder::open_no_link(run_dir).map_err(wrong)?;
         let mut file = folder.append(JOURNAL, 0o666).map_err(wrong)?;
+        let mut position = Position::default();
         if file.seek(SeekFrom::End(0)).map_err(wrong)? > 0 {
             let mut last = [0; 1];
             file.seek(SeekFrom::End(-1)).map_err(wrong)?;
@@ -58,8 +69,11 @@ impl JournalWriter {
             if last != *b"\n" {
                 file.write_all(b"\n").map_err(wrong)?;
             }
+            let mut reader = JournalReader::new(run_dir);
+            reader.read().map_err(|source| JournalError::Read { path: path.clone(), source })?;
+            position = reader.position();
         }
-        Ok(JournalWriter { file, path, has_ended: false })
+        Ok(JournalWriter { file, path, position, has_ended: false })
     }
 
     /// Appends one fact; when it is an end, waits until it is on disk. After the end of the run nothing is written: what a
@@ -74,10 +88,9 @@ impl JournalWriter {
         }
         let sync = fact.is_an_end();
         let ends_run = matches!(fact, Fact::RunEnded { .. });
-        let record = Record { v: VERSION, t: clock::now().to_string(), fact };
-        let mut line = serde_json::to_vec(&record).map_err(JournalError::Encode)?;
-        line.push(b'\n');
+        let (line, next) = line::write(&fact, clock::now(), self.position).map_err(JournalError::Encode)?;
         self.file.write_all(&line).map_err(wrong)?;
+        self.position = next;
         if sync {
             self.file.sync_data().map_err(wrong)?;
         }

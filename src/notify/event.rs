@@ -83,16 +83,7 @@ mod tests {
     }
 
     fn job(id: &str, outcome: Option<Outcome>) -> JobRecord {
-        JobRecord {
-            id: id.to_owned(),
-            needs: vec![],
-            started_at: None,
-            finished_at: None,
-            outcome,
-            reason: None,
-            steps: vec![],
-            policy: vec![],
-        }
+        JobRecord { outcome, ..JobRecord::new(id.to_owned(), vec![]) }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Message {
             repo: row.repo.to_string(),
             verdict: verdict(event, outcome, run, at),
             context: Some(context(run)),
-            reason: run.reason().map(one_line),
+            reason: run.reason().map(|reason| one_line(&reason.to_string())),
             lines: if failed { failing_lines(run_dir, &run.record) } else { Vec::new() },
             url: run.url.clone(),
             at: at.to_string(),

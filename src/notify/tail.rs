@@ -46,12 +46,13 @@ fn lines_of(run_dir: &Path, jobs: &[&JobRecord]) -> Vec<String> {
     for job in jobs {
         let folder = Path::new("log").join(&job.id);
         let step = job.steps.iter().rev().find(|step| step.outcome != Some(Outcome::Passed));
-        let log =
-            step.or(job.steps.last()).map_or("script.log".to_owned(), |step| format!("{}.log", step.number));
+        let log = step
+            .or(job.steps.last())
+            .map_or("script.log".to_owned(), |step| format!("{}.log", step.start.number));
         let log = Folder::open_no_link(run_dir).and_then(|run| run.open_file(folder.join(log)));
         let mut of_job = log.and_then(|log| last_lines(log, each)).unwrap_or_default();
         if let Some(reason) = &job.reason {
-            of_job.extend(plain(reason).lines().map(str::to_owned));
+            of_job.extend(plain(&reason.to_string()).lines().map(str::to_owned));
         }
         let from = of_job.len().saturating_sub(each);
         lines.extend(of_job.iter().skip(from).map(|line| output_line(&format!("{} │ {line}", job.id))));

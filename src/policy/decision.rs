@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Reason;
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -41,21 +43,21 @@ pub struct Decision {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.reason)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
+        write!(f, "{}: {}", self.code, self.reason)
     }
 }
 
-/// Denials as text: each reason, and a hint that several share behind the last of them.
-pub fn told(denied: &[Decision]) -> String {
-    let shown = denied.iter().enumerate().map(|(place, decision)| {
-        let is_shared = denied.iter().skip(place + 1).any(|later| later.hint == decision.hint);
-        if is_shared { Decision { hint: None, ..decision.clone() } } else { decision.clone() }.to_string()
-    });
-    shown.collect::<Vec<_>>().join("\n")
+/// Denials as one reason: the code of the first, each on a line, and each hint once.
+pub fn denial(denied: &[Decision]) -> Reason {
+    let code = denied.first().map_or(DENIED, |decision| decision.code);
+    let lines: Vec<String> = denied.iter().map(ToString::to_string).collect();
+    let mut hints: Vec<String> = Vec::new();
+    for hint in denied.iter().filter_map(|decision| decision.hint.as_ref()) {
+        if !hints.contains(hint) {
+            hints.push(hint.clone());
+        }
+    }
+    Reason { code: code.to_owned(), text: lines.join("\n"), hints }
 }
 
 /// What is asked for is allowed.
@@ -71,7 +73,7 @@ pub(super) const BUNDLE_INVALID: &str = "policy.bundle.invalid";
 /// What is asked for has no meaning.
 pub(super) const REQUEST_INVALID: &str = "request.invalid";
 /// The image is no reference.
-pub(super) const IMAGE_INVALID: &str = "image.invalid";
+pub const IMAGE_INVALID: &str = "image.invalid";
 /// The bundle does not list the image's registry.
 pub(super) const REGISTRY_NOT_ALLOWED: &str = "image.registry.not.allowed";
 /// The bundle demands a signature, and there is none that could be verified.

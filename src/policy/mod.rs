@@ -23,7 +23,7 @@ pub use crate::model::{Profile, ProfileError};
 pub use bundle::{Bundle, Ceilings, Demand, MAX_BUNDLE, Overrides};
 pub use cpus::{Cpus, CpusError, MAX_CPUS};
 pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, is_allowed, limits};
-pub use decision::{CODES, Decision, Verdict, invalid_image, told};
+pub use decision::{CODES, Decision, IMAGE_INVALID, Verdict, denial, invalid_image};
 pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};
 pub use of_run::{StartProfiles, policy_of_run};
 pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};

@@ -14,8 +14,8 @@ use super::state::{Action, Event, RunState};
 use super::step::step;
 use super::vm_thread::VmThread;
 use crate::event::Source;
-use crate::journal::{Fact, Recorder, StopReason};
-use crate::model::{Outcome, chain, format_duration};
+use crate::journal::{Fact, JobOutput, Recorder, StopReason};
+use crate::model::{Outcome, Reason, chain, codes, format_duration};
 use crate::pipeline::{Job, Need};
 use crate::script::{JobInput, JobInputs};
 
@@ -29,7 +29,9 @@ pub enum Outside {
         /// How.
         outcome: Outcome,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<Reason>,
+        /// What it gives to those that need it.
+        output: Option<JobOutput<String>>,
     },
     /// A job noticed that the VM's memory is used up.
     OutOfMemory {
@@ -43,7 +45,7 @@ pub enum Outside {
         /// How.
         outcome: Outcome,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<Reason>,
     },
     /// The server said something.
     Told(Message),
@@ -79,7 +81,7 @@ pub struct Drive {
 }
 
 /// How a run ended.
-pub type Ended = (Outcome, Option<String>);
+pub type Ended = (Outcome, Option<Reason>);
 
 impl Drive {
     /// Waits until the run has its slot; a run that is told to stop before may end here.
@@ -140,8 +142,7 @@ impl Drive {
                 self.vm.stop(job).await;
             }
             Action::RecordJobEnd { job, outcome, reason } => {
-                let (job, outcome) = (self.name(job), outcome.as_str().to_owned());
-                self.record(Fact::JobEnded { job, outcome, reason }).await?;
+                self.record(Fact::job_ended(self.name(job), (outcome, reason))).await?;
             }
             Action::RecordStop(reason) => self.record(Fact::StopAsked { reason }).await?,
             Action::EndRun { outcome, reason } => return Ok(Some((outcome, reason))),
@@ -217,12 +218,15 @@ pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
             return Err("the runner has lost its events".to_owned());
         };
         let event = match outside {
-            Outside::VmEnded { job, outcome, reason } => {
+            Outside::VmEnded { job, outcome, reason, output } => {
+                if let Some(output) = output {
+                    drive.record(Fact::JobOutput { job: drive.name(job), output }).await?;
+                }
                 close(&drive, job, outcome, reason);
                 continue;
             }
             Outside::OutOfMemory { job } => {
-                close(&drive, job, Outcome::Failed, Some("out of memory".to_owned()));
+                close(&drive, job, Outcome::Failed, Some(Reason::new(codes::OUT_OF_MEMORY, "out of memory")));
                 Event::StopAsked(StopReason::OutOfMemory {})
             }
             Outside::JobClosed { job, outcome, reason } => {
@@ -245,7 +249,7 @@ pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
 }
 
 /// Waits beside the driver until no step of a job goes on, then says so.
-fn close(drive: &Drive, job: usize, outcome: Outcome, reason: Option<String>) {
+fn close(drive: &Drive, job: usize, outcome: Outcome, reason: Option<Reason>) {
     let (host, name, events) = (Arc::clone(&drive.host), drive.name(job), drive.events.0.clone());
     tokio::spawn(async move {
         host.close_job(&name).await;

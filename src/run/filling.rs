@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::drive::{Drive, Ended};
 use super::fired::Fired;
 use crate::journal::StopReason;
-use crate::model::Outcome;
+use crate::model::{Outcome, Reason, codes};
 
 /// Puts the files of a run into its workspace, as long as they are wanted, and says what the event sources give.
 pub type Fill = Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>;
@@ -48,7 +48,9 @@ impl Filling {
                 filled = &mut self.task => {
                     return Ok(match filled.unwrap_or_else(|error| Err(error.to_string())) {
                         Ok(fired) => Filled::Files(fired),
-                        Err(reason) => Filled::Nothing((Outcome::Failed, Some(reason))),
+                        Err(reason) => {
+                            Filled::Nothing((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason))))
+                        },
                     });
                 }
                 outside = led.events.1.recv() => led.before_start(outside).await?,

@@ -17,7 +17,8 @@ use super::control::CONTROL_SOCKET;
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, JournalWriter, RunRecord};
-use crate::model::{InstanceId, Outcome, RunId, RunMark, chain};
+use crate::model::{InstanceId, Outcome, Reason, RunId, RunMark, chain, codes};
+use crate::secret::Redactor;
 use crate::sys::folder::Folder;
 use crate::sys::lock::LockFile;
 use crate::sys::random;
@@ -265,8 +266,8 @@ fn settle(run_dir: &Path, engine: &BTreeMap<OsString, OsString>) -> Vec<String> 
     problems.extend(folder.remove_tree(WORK).err().map(|left| left.below(run_dir).to_string()));
     let has_ended = RunRecord::try_read(run_dir).is_ok_and(|record| record.outcome.is_some());
     if !has_ended {
-        let reason = Some("quire was killed before the run had ended".into());
-        let end = Fact::RunEnded { outcome: Outcome::Interrupted.as_str().to_owned(), reason };
+        let reason = Reason::new(codes::INTERRUPTED, "quire was killed before the run had ended");
+        let end = Fact::run_ended((Outcome::Interrupted, Some(reason))).redacted(&Redactor::none());
         let written = JournalWriter::open(run_dir).and_then(|mut journal| journal.append(end));
         problems.extend(written.err().map(|error| chain(&error)));
     }

@@ -31,8 +31,10 @@ use crate::container::{Containers, ImageSource};
 use crate::event::{Event as RunEvent, RefUpdate, Source};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::forge::Repo;
-use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, Recorder, StopReason};
-use crate::model::{CommitId, Diagnostic, InstanceId, Outcome, RunId, RunMark, SecretName, Severity, chain};
+use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
+use crate::model::{
+    CommitId, Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
+};
 use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
 use crate::script::VmPulse;
@@ -176,16 +178,18 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     let run = RunId::parse(&spec.id).map_err(|_| wrong("id"))?;
     let instance = InstanceId::parse(&spec.instance).map_err(|_| wrong("instance"))?;
     let event = spec.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
-    write(&recorder, opened(spec, &event))?;
+    write(&recorder, opened(spec))?;
     if let Some(denied) = &spec.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
     let Some(update) = event.subject.clone() else {
-        return end(&recorder, (Outcome::Failed, Some(NO_COMMIT.to_owned())));
+        return end(&recorder, (Outcome::Failed, Some(Reason::new(codes::PIPELINE, NO_COMMIT))));
     };
     let files = match read_pipeline(Path::new(&spec.git_dir), &update) {
         Ok(files) => files,
-        Err(reason) => return end(&recorder, (Outcome::Failed, Some(reason))),
+        Err(reason) => {
+            return end(&recorder, (Outcome::Failed, Some(Reason::new(codes::PIPELINE, reason))));
+        }
     };
     let work = run_dir.join("work");
     let from = variables(&spec.environment);
@@ -253,7 +257,7 @@ fn write(recorder: &Recorder, fact: Fact<String>) -> Result<(), RunnerError> {
 }
 
 fn end(recorder: &Recorder, (outcome, reason): Ended) -> Result<(), RunnerError> {
-    write(recorder, Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason })
+    write(recorder, Fact::run_ended((outcome, reason)))
 }
 
 /// Sends what the runner has to say about itself to a file of the run: the server's terminal may be gone.
@@ -263,17 +267,15 @@ fn log_errors_to(run_dir: &Path) {
     }
 }
 
-fn opened(spec: &RunSpec, event: &RunEvent) -> Fact<String> {
-    Fact::RunOpened {
+fn opened(spec: &RunSpec) -> Fact<String> {
+    let run = OpenedRun {
         repo: spec.repo.clone(),
         number: spec.number,
         id: spec.id.clone(),
-        r#ref: event.subject.as_ref().map(|update| update.ref_name.to_string()),
-        sha: event.subject.as_ref().map(|update| update.new.to_string()),
-        event: event.trigger().shown().to_owned(),
-        pusher: event.pusher().map(str::to_owned),
+        event: Some(spec.event.clone()),
         runner: std::process::id(),
-    }
+    };
+    Fact::RunOpened { run: Box::new(run) }
 }
 
 /// Reads the pipeline of a commit, for a run of its ref.
@@ -326,7 +328,9 @@ fn load(execution: &Execution) -> Result<Result<Loaded, Vec<Diagnostic>>, Runner
             tracing::warn!(%error, "the workspace could not be removed");
         }
         let ended = broken(&recorder, &[mistake]);
-        unheard(ended.unwrap_or_else(|error| (Outcome::Failed, Some(chain(&error)))));
+        unheard(
+            ended.unwrap_or_else(|error| (Outcome::Failed, Some(Reason::new(codes::OTHER, chain(&error))))),
+        );
     };
     let watch = PipelineWatch::of_compilation(&pulse, &execution.files, late);
     let _watch = watch.map_err(|error| RunnerError::Broken(format!("could not start a thread: {error}")))?;
@@ -348,7 +352,8 @@ fn broken(recorder: &Recorder, diagnostics: &[Diagnostic]) -> Result<Ended, Runn
     write(recorder, Fact::Broken { diagnostics: diagnostics.iter().map(DiagnosticFact::from).collect() })?;
     let count = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     let mistakes = if count == 1 { "a mistake".to_owned() } else { format!("{count} mistakes") };
-    Ok((Outcome::Failed, Some(format!("the pipeline cannot be used: it has {mistakes}"))))
+    let text = format!("the pipeline cannot be used: it has {mistakes}");
+    Ok((Outcome::Failed, Some(Reason::new(codes::PIPELINE, text))))
 }
 
 async fn conduct(
@@ -389,7 +394,7 @@ async fn conduct(
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
     // Before the jobs are known: who waits for them hears at once that none of them begins.
     let ended = match execution.confiner.settle(&graph) {
-        Err(reason) => Some((Outcome::Failed, Some(reason))),
+        Err(reason) => Some((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason)))),
         Ok(()) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.sources)))),
         Ok(()) => decide_up_front(&containers, &graph).await.map_err(failed)?,
     };
@@ -447,9 +452,9 @@ async fn admit(led: &mut Drive, superseded_by: Option<u64>, has_slot: bool) -> R
 }
 
 /// The reason of a run that the fired sources start no job of.
-fn no_job(sources: &BTreeSet<Source>) -> String {
+fn no_job(sources: &BTreeSet<Source>) -> Reason {
     let names: Vec<String> = sources.iter().map(|source| format!("`:{}`", source.name())).collect();
-    format!("no job needs {}", names.join(" or "))
+    Reason::new(codes::NO_JOB, format!("no job needs {}", names.join(" or ")))
 }
 
 /// Warnings about secrets that are too short to be masked.

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::confine::StepRules;
 use crate::config::Limits;
 use crate::event::EventRecord;
+use crate::model::Reason;
 use crate::policy::PolicySpec;
 
 /// The version of the spec. A runner is the same binary as the server that starts it.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The longest spec that a runner reads, in bytes.
 pub(super) const MAX_SPEC: u64 = 64 * 1024 * 1024;
@@ -49,7 +50,7 @@ pub struct RunSpec {
     /// What its containers may.
     pub policy: PolicySpec,
     /// Why the run is denied before it begins: it asked for what it may not.
-    pub denied: Option<String>,
+    pub denied: Option<Reason>,
     /// What container engines read of the server's environment.
     pub engine_environment: Vec<(String, String)>,
     /// What stands between the steps and the machine.

@@ -1,7 +1,7 @@
 //! What is known of a run that goes on, what can happen to it, and what can be done about it.
 
 use crate::journal::StopReason;
-use crate::model::Outcome;
+use crate::model::{Outcome, Reason};
 use crate::pipeline::JobGraph;
 
 /// Where a job is.
@@ -12,7 +12,7 @@ pub enum JobState {
     /// Its function goes on.
     Running {
         /// The outcome that it will have, once it was told to stop.
-        stopping: Option<(Outcome, String)>,
+        stopping: Option<(Outcome, Reason)>,
     },
     /// It has ended.
     Ended(Outcome),
@@ -63,7 +63,7 @@ pub enum Event {
         /// How it ended by itself.
         outcome: Outcome,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<Reason>,
     },
     /// The time of a job is over.
     JobDeadlinePassed {
@@ -96,7 +96,7 @@ pub enum Action {
         /// How it ended.
         outcome: Outcome,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<Reason>,
     },
     /// Record that something asked the run to stop.
     RecordStop(StopReason),
@@ -105,6 +105,6 @@ pub enum Action {
         /// How it ended.
         outcome: Outcome,
         /// Why, unless it passed.
-        reason: Option<String>,
+        reason: Option<Reason>,
     },
 }

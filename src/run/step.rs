@@ -2,7 +2,7 @@
 
 use super::state::{Action, Event, JobState, RunState};
 use crate::journal::StopReason;
-use crate::model::Outcome;
+use crate::model::{Outcome, Reason, codes};
 use crate::pipeline::{Job, Need, When};
 
 /// Decides what follows from one event.
@@ -16,7 +16,8 @@ pub fn step(run: &mut RunState, event: Event) -> Vec<Action> {
         Event::Started => {}
         Event::JobEnded { job, outcome, reason } => settle(run, job, (outcome, reason), &mut actions),
         Event::JobDeadlinePassed { job, limit } => {
-            stop_one(run, job, Outcome::TimedOut, &format!("it took longer than {limit}"), &mut actions);
+            let reason = Reason::new(codes::JOB_TIMED_OUT, format!("it took longer than {limit}"));
+            stop_one(run, job, (Outcome::TimedOut, &reason), &mut actions);
         }
         Event::StopAsked(reason) => stop_all(run, reason, &mut actions),
     }
@@ -25,7 +26,7 @@ pub fn step(run: &mut RunState, event: Event) -> Vec<Action> {
 }
 
 /// Records the end of a job that went on. What stopped it decides over what it said itself.
-fn settle(run: &mut RunState, job: usize, own: (Outcome, Option<String>), actions: &mut Vec<Action>) {
+fn settle(run: &mut RunState, job: usize, own: (Outcome, Option<Reason>), actions: &mut Vec<Action>) {
     let Some(state) = run.jobs.get_mut(job) else { return };
     let JobState::Running { stopping } = state else { return };
     let (outcome, reason) = match stopping.take() {
@@ -37,9 +38,9 @@ fn settle(run: &mut RunState, job: usize, own: (Outcome, Option<String>), action
 }
 
 /// Tells one job to stop, if it goes on and nothing has told it before.
-fn stop_one(run: &mut RunState, job: usize, outcome: Outcome, reason: &str, actions: &mut Vec<Action>) {
+fn stop_one(run: &mut RunState, job: usize, end: (Outcome, &Reason), actions: &mut Vec<Action>) {
     if let Some(JobState::Running { stopping: stopping @ None }) = run.jobs.get_mut(job) {
-        *stopping = Some((outcome, reason.to_owned()));
+        *stopping = Some((end.0, end.1.clone()));
         actions.push(Action::StopJob { job });
     }
 }
@@ -57,27 +58,14 @@ fn stop_all(run: &mut RunState, reason: StopReason, actions: &mut Vec<Action>) {
     if again {
         return;
     }
-    let (outcome, text) = words(&reason);
+    let (outcome, why) = reason.end();
     for job in 0..run.jobs.len() {
         if reaches(run, job, &reason) {
-            stop_one(run, job, outcome, &text, actions);
+            stop_one(run, job, (outcome, &why), actions);
         }
     }
     actions.insert(0, Action::RecordStop(reason.clone()));
     run.stop = Some(reason);
-}
-
-/// The outcome of what a stop reason ends, and the reason in words.
-fn words(reason: &StopReason) -> (Outcome, String) {
-    match reason {
-        StopReason::Superseded { by } => (Outcome::Superseded, format!("superseded by run {by}")),
-        StopReason::Cancelled { by: Some(by) } => (Outcome::Cancelled, format!("cancelled by {by}")),
-        StopReason::Cancelled { by: None } => (Outcome::Cancelled, "cancelled".to_owned()),
-        StopReason::TimedOut {} => (Outcome::TimedOut, "the run took longer than its limit".to_owned()),
-        StopReason::OutOfMemory {} => {
-            (Outcome::Failed, "out of memory: the pipeline's script has used up :vm-memory".to_owned())
-        }
-    }
 }
 
 /// Whether a stop reason reaches a job.
@@ -136,7 +124,7 @@ enum Verdict {
     /// It may begin.
     Start,
     /// It will never begin.
-    Never(Outcome, String),
+    Never(Outcome, Reason),
 }
 
 fn verdict(run: &RunState, index: usize) -> Verdict {
@@ -146,8 +134,8 @@ fn verdict(run: &RunState, index: usize) -> Verdict {
     if let Some(reason) = &run.stop
         && reaches(run, index, reason)
     {
-        let (outcome, text) = words(reason);
-        return Verdict::Never(outcome, text);
+        let (outcome, why) = reason.end();
+        return Verdict::Never(outcome, why);
     }
     needs_verdict(run, job)
 }
@@ -174,10 +162,11 @@ fn needs_verdict(run: &RunState, job: &Job) -> Verdict {
         (When::Always, _, _) | (When::Passed, None, _) | (When::Failed, _, Some(_)) => Verdict::Start,
         (When::Passed, Some((needed, outcome)), _) => {
             let what = outcome.predicate();
-            Verdict::Never(Outcome::Skipped, format!("needs {}, which {what}", needed.id))
+            let why = format!("needs {}, which {what}", needed.id);
+            Verdict::Never(Outcome::Skipped, Reason::new(codes::NEEDS, why))
         }
         (When::Failed, _, None) => {
-            Verdict::Never(Outcome::Skipped, "nothing that it needs failed".to_owned())
+            Verdict::Never(Outcome::Skipped, Reason::new(codes::NEEDS, "nothing that it needs failed"))
         }
     }
 }
@@ -201,7 +190,7 @@ pub(super) fn ended_so(jobs: &[&str], outcome: Outcome) -> String {
 }
 
 /// How a run ended all of whose jobs have ended.
-fn run_outcome(run: &RunState) -> (Outcome, Option<String>) {
+fn run_outcome(run: &RunState) -> (Outcome, Option<Reason>) {
     let mut counted: Vec<(Outcome, &Job)> = Vec::new();
     for (state, job) in run.jobs.iter().zip(run.graph.jobs()) {
         if let JobState::Ended(outcome) = state
@@ -213,24 +202,24 @@ fn run_outcome(run: &RunState) -> (Outcome, Option<String>) {
     if let Some(reason) = &run.stop
         && !matches!(reason, StopReason::Superseded { .. })
     {
-        let (outcome, text) = words(reason);
+        let (outcome, why) = reason.end();
         if counted.iter().any(|(ended, _)| *ended == outcome) {
-            return (outcome, Some(text));
+            return (outcome, Some(why));
         }
     }
     for worst in [Outcome::Denied, Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted] {
         let jobs: Vec<&str> =
             counted.iter().filter(|(outcome, _)| *outcome == worst).map(|(_, job)| job.id.as_str()).collect();
         if !jobs.is_empty() {
-            return (worst, Some(ended_so(&jobs, worst)));
+            return (worst, Some(Reason::new(codes::JOBS, ended_so(&jobs, worst))));
         }
     }
     if counted.iter().any(|(outcome, _)| *outcome == Outcome::Superseded) {
-        return (Outcome::Superseded, run.stop.as_ref().map(|reason| words(reason).1));
+        return (Outcome::Superseded, run.stop.as_ref().map(|reason| reason.end().1));
     }
     // A job whose failure is allowed has done something: only skipped jobs make a skipped run.
     if run.jobs.iter().all(|state| *state == JobState::Ended(Outcome::Skipped)) {
-        return (Outcome::Skipped, Some("all its jobs were skipped".to_owned()));
+        return (Outcome::Skipped, Some(Reason::new(codes::JOBS, "all its jobs were skipped")));
     }
     (Outcome::Passed, None)
 }

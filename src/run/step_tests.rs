@@ -73,9 +73,13 @@ fn a_failure_skips_what_needs_it_and_fails_the_run() {
     assert_eq!(end_of_run(&actions), Some(Outcome::Failed));
     let reasons: Vec<_> = actions
         .iter()
-        .filter_map(
-            |action| if let Action::RecordJobEnd { reason, .. } = action { reason.as_deref() } else { None },
-        )
+        .filter_map(|action| {
+            if let Action::RecordJobEnd { reason: Some(reason), .. } = action {
+                Some(&*reason.text)
+            } else {
+                None
+            }
+        })
         .collect();
     assert_eq!(reasons, ["needs a, which failed", "needs b, which was skipped"]);
 }

@@ -7,7 +7,7 @@ use super::drive::Ended;
 use super::step::ended_so;
 use crate::container::{Containers, image_of, request};
 use crate::journal::Fact;
-use crate::model::{Outcome, chain};
+use crate::model::{Outcome, Reason, chain, codes};
 use crate::pipeline::{Job, JobGraph};
 use crate::policy::ContainerRequest;
 use crate::script::HostError;
@@ -26,7 +26,7 @@ pub(super) async fn decide_up_front(
     let asked: Vec<_> = graph.jobs().iter().map(|job| (job, requests_of(containers, job))).collect();
     containers.declare(asked.iter().flat_map(|(_, requests)| requests).flatten());
     for (job, requests) in asked {
-        let (mut outcome, mut reasons) = (Outcome::Failed, Vec::new());
+        let (mut outcome, mut reasons) = (Outcome::Failed, Vec::<Reason>::new());
         if !requests.is_empty() {
             boxed.push(job);
         }
@@ -36,36 +36,45 @@ pub(super) async fn decide_up_front(
                 Ok(()) => {}
                 Err(HostError::Denied(reason)) => {
                     outcome = Outcome::Denied;
-                    reasons.push(reason);
+                    reasons.push(*reason);
                 }
-                Err(HostError::Refused(reason)) => reasons.push(reason),
+                Err(HostError::Refused(reason)) => reasons.push(Reason::new(codes::JOB_FAILED, reason)),
                 Err(HostError::Broken(problem)) => return Err(problem),
             }
         }
-        if !reasons.is_empty() {
+        if let Some(reason) = joined(reasons) {
             jobs.entry(outcome).or_default().push(job.id.as_str());
-            end(containers, job, outcome, reasons.join("\n"))?;
+            end(containers, job, outcome, reason)?;
         }
     }
     if let Some((outcome, reason)) = summary(&jobs) {
-        return Ok(Some((outcome, Some(format!("{reason}, so nothing was started")))));
+        let reason = format!("{reason}, so nothing was started");
+        return Ok(Some((outcome, Some(Reason::new(codes::JOBS, reason)))));
     }
     if !boxed.is_empty()
         && let Err(problem) = containers.engine().await
     {
+        let reason = || Reason::new(codes::NOT_STARTED, problem.to_string());
         for job in boxed {
-            end(containers, job, Outcome::Failed, problem.to_string())?;
+            end(containers, job, Outcome::Failed, reason())?;
         }
-        return Ok(Some((Outcome::Failed, Some(problem.to_string()))));
+        return Ok(Some((Outcome::Failed, Some(reason()))));
     }
     Ok(None)
 }
 
 /// Writes down that a job does not begin.
-fn end(containers: &Containers, job: &Job, outcome: Outcome, reason: String) -> Result<(), String> {
-    let (job, outcome) = (job.id.to_string(), outcome.as_str().to_owned());
-    let fact = Fact::JobEnded { job, outcome, reason: Some(reason) };
+fn end(containers: &Containers, job: &Job, outcome: Outcome, reason: Reason) -> Result<(), String> {
+    let fact = Fact::job_ended(job.id.to_string(), (outcome, Some(reason)));
     containers.recorder.write(fact).map_err(|error| chain(&error))
+}
+
+/// Several reasons as one; nothing when there is none. A denial says more than a failure.
+fn joined(reasons: Vec<Reason>) -> Option<Reason> {
+    let code = reasons.iter().map(|reason| &reason.code);
+    let code = code.clone().find(|code| *code != codes::JOB_FAILED).or_else(|| code.clone().next())?.clone();
+    let text = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("\n");
+    Some(Reason { code, text, hints: reasons.into_iter().flat_map(|reason| reason.hints).collect() })
 }
 
 /// How a run ends none of whose jobs began, when some of them cannot.

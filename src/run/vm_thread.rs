@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -11,8 +12,8 @@ use tokio::task::{AbortHandle, LocalSet};
 use super::drive::Outside;
 use super::evaluate::Loaded;
 use super::watchdog::{Busy, Watchdog};
-use crate::journal::DiagnosticFact;
-use crate::model::{Diagnostic, Outcome};
+use crate::journal::{DiagnosticFact, JobOutput};
+use crate::model::{Diagnostic, Outcome, Reason, codes};
 use crate::pipeline::JobGraph;
 use crate::script::{JobEnd, JobFailure, JobHost, JobInputs, Vm};
 
@@ -62,7 +63,7 @@ impl VmThread {
                 // Nothing answers then, and the run has not begun.
                 Err(error) => return tracing::error!(%error, "there is no watchdog"),
             };
-            serve(&vm, loaded, (receiver, answer), events, &busy);
+            serve(Rc::new(vm), loaded, (receiver, answer), events, &busy);
         })?;
         Ok((VmThread { commands, _thread: thread }, evaluated))
     }
@@ -81,7 +82,7 @@ impl VmThread {
 
 /// Evaluates, then does what it is told until nobody can tell it anything.
 fn serve(
-    vm: &Vm,
+    vm: Rc<Vm>,
     loaded: Loaded,
     (mut commands, answer): (mpsc::Receiver<Command>, oneshot::Sender<Evaluated>),
     events: mpsc::Sender<Outside>,
@@ -104,7 +105,7 @@ fn serve(
     busy.begin();
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let evaluated = loaded.evaluate(vm).await;
+        let evaluated = loaded.evaluate(&vm).await;
         let loaded = Arc::new(loaded);
         if answer.send(evaluated).is_err() {
             return;
@@ -115,16 +116,19 @@ fn serve(
                 Command::Run { job, id, inputs } => {
                     let (call, events, loaded) =
                         (vm.run_job(&id, inputs), events.clone(), Arc::clone(&loaded));
+                    let vm = Rc::clone(&vm);
                     let task = tokio::task::spawn_local(async move {
                         let end = call.await;
-                        let _gone = events.send(ended(job, &end, &loaded)).await.is_err();
+                        let output = output(&vm, &id, &end);
+                        let _gone = events.send(ended(job, &end, &loaded, output)).await.is_err();
                     });
                     running.insert(job, task.abort_handle());
                 }
                 Command::Stop { job } => {
                     if let Some(task) = running.remove(&job).filter(|task| !task.is_finished()) {
                         task.abort();
-                        let stopped = Outside::VmEnded { job, outcome: Outcome::Cancelled, reason: None };
+                        let (outcome, reason) = (Outcome::Cancelled, None);
+                        let stopped = Outside::VmEnded { job, outcome, reason, output: None };
                         let _gone = events.send(stopped).await.is_err();
                     }
                 }
@@ -135,23 +139,36 @@ fn serve(
 }
 
 /// How a job's function ended, as an event.
-fn ended(job: usize, end: &JobEnd, loaded: &Loaded) -> Outside {
+fn ended(job: usize, end: &JobEnd, loaded: &Loaded, output: Option<JobOutput<String>>) -> Outside {
+    let why = |code: &str, text: String| Some(Reason::new(code, text));
     let (outcome, reason) = match end {
         JobEnd::Passed => (Outcome::Passed, None),
-        JobEnd::Skipped => (Outcome::Skipped, Some("it had nothing to do".to_owned())),
-        JobEnd::Denied(reason) => (Outcome::Denied, Some(reason.clone())),
+        JobEnd::Skipped => (Outcome::Skipped, why(codes::NOTHING_TO_DO, "it had nothing to do".to_owned())),
+        JobEnd::Denied(reason) => (Outcome::Denied, Some(Reason::clone(reason))),
         JobEnd::OutOfMemory => return Outside::OutOfMemory { job },
         JobEnd::Failed(JobFailure::Script(error)) => {
             let text = loaded.diagnostic(error).render();
-            (Outcome::Failed, Some(text.trim_start_matches("error: ").trim_end().to_owned()))
+            let text = text.trim_start_matches("error: ").trim_end().to_owned();
+            (Outcome::Failed, why(codes::SCRIPT_ERROR, text))
+        }
+        JobEnd::Failed(JobFailure::Step(step)) if step.timed_out => {
+            (Outcome::TimedOut, why(codes::STEP_TIMED_OUT, step.to_string()))
         }
         JobEnd::Failed(JobFailure::Step(step)) => {
-            let outcome = if step.timed_out { Outcome::TimedOut } else { Outcome::Failed };
-            (outcome, Some(step.to_string()))
+            (Outcome::Failed, why(codes::STEP_FAILED, step.to_string()))
         }
         JobEnd::Failed(failure @ (JobFailure::Returned { .. } | JobFailure::Host(_))) => {
-            (Outcome::Failed, Some(failure.to_string()))
+            (Outcome::Failed, why(codes::JOB_FAILED, failure.to_string()))
         }
     };
-    Outside::VmEnded { job, outcome, reason }
+    Outside::VmEnded { job, outcome, reason, output }
+}
+
+/// What a job that passed gives to those that need it; nothing when it gives nothing.
+fn output(vm: &Vm, id: &str, end: &JobEnd) -> Option<JobOutput<String>> {
+    if *end != JobEnd::Passed {
+        return None;
+    }
+    let output = vm.outputs_json(id)?.map_err(|error| error.to_string());
+    (output != Ok(serde_json::Value::Null)).then(|| JobOutput::new(output))
 }

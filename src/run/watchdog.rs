@@ -13,7 +13,7 @@ use super::pipeline_watch::end_process;
 use crate::container::Containers;
 use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, Recorder};
-use crate::model::{Outcome, RunMark};
+use crate::model::{Outcome, Reason, RunMark, codes};
 use crate::script::{Beat, VmPulse};
 
 /// How much processor time the VM may have in one piece before its code is asked to end.
@@ -99,7 +99,7 @@ impl Watchdog {
         if let Err(error) = self.workspace.remove() {
             tracing::warn!(%error, survivors = ?swept.survivors, "the workspace could not be removed");
         }
-        (self.unheard)((Outcome::TimedOut, Some(reason)));
+        (self.unheard)((Outcome::TimedOut, Some(Reason::new(codes::SCRIPT_STUCK, reason))));
     }
 }
 
@@ -108,8 +108,8 @@ impl Watchdog {
 pub(super) fn end_runner(recorder: Recorder, unusable: i32) -> Unheard {
     Arc::new(move |(outcome, reason)| {
         let code = if outcome == Outcome::TimedOut { EXIT_TIMED_OUT } else { unusable };
-        tracing::error!(reason, "the script did not listen");
-        let end = Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason };
+        tracing::error!(reason = reason.as_ref().map(ToString::to_string), "the script did not listen");
+        let end = Fact::run_ended((outcome, reason));
         if let Err(problem) = recorder.write(end) {
             tracing::error!(%problem, "the end of the run is not written down");
         }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::container_options::ContainerOptions;
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Reason};
 use crate::schema::Node;
 
 /// What a host's slow work gives back. It is dropped when its job is stopped, and must then end its work.
@@ -45,7 +45,7 @@ pub enum HostError {
     Refused(String),
     /// Policy refused it. The job is denied with this, whatever the script does about it.
     #[error("{0}")]
-    Denied(String),
+    Denied(Box<Reason>),
     /// quire could not do its work. The job fails with this, whatever the script does about it.
     #[error("{0}")]
     Broken(String),

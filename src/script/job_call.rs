@@ -5,6 +5,7 @@ use std::fmt;
 use mlua::{Table, Value};
 
 use super::script_error::{Caught, Place, ScriptError, caught};
+use crate::model::Reason;
 
 /// What a job gets from its inputs, in the order of its list.
 pub type JobInputs = Vec<(String, JobInput)>;
@@ -26,7 +27,7 @@ pub enum JobEnd {
     /// It failed.
     Failed(JobFailure),
     /// Policy refused what it asked for.
-    Denied(String),
+    Denied(Box<Reason>),
     /// It returned nil and had shown and done nothing.
     Skipped,
     /// The VM's memory limit was hit. That is the run's end, not this job's: the job that notices is not
@@ -148,7 +149,10 @@ pub(super) fn read_end(verdict: (String, Value, Option<String>)) -> mlua::Result
         ("exit", Value::String(exit)) => {
             JobEnd::Failed(JobFailure::Returned { exit: exit.to_string_lossy() })
         }
-        ("denied", Value::String(problem)) => JobEnd::Denied(problem.to_string_lossy()),
+        ("denied", _) => {
+            let detail = how.as_deref().unwrap_or_default();
+            JobEnd::Denied(Box::new(serde_json::from_str(detail).map_err(mlua::Error::external)?))
+        }
         ("broken", Value::String(problem)) => JobEnd::Failed(JobFailure::Host(problem.to_string_lossy())),
         _ => JobEnd::from(caught(&value)),
     };

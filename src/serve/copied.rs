@@ -8,7 +8,7 @@ use crate::app::{AppState, Look, take_spool};
 use crate::config::{Instance, Origin};
 use crate::intake;
 use crate::journal::RunRecord;
-use crate::model::{Outcome, chain};
+use crate::model::{Outcome, Reason, chain, codes};
 use crate::store::{self, RepoRow, RunRow};
 use crate::sys::{FolderIdentity, clock};
 
@@ -29,6 +29,7 @@ pub(super) async fn set_aside(app: &AppState, instance: &Instance) -> Result<(),
         quiet.settle(row, Look::All).await.map_err(|error| error.to_string())?;
     }
     let reason = format!("it belongs to {}, of which this data folder is a copy", original.display());
+    let reason = Reason::new(codes::INTERRUPTED, reason);
     let own_runs = app.store.call(move |connection| store::runs_of_pushes(connection, &pushes)).await;
     let own_runs = own_runs.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
     let mut unfinished = call(app, store::unfinished_runs).await?;
@@ -72,8 +73,8 @@ async fn call<T: Send + 'static>(
 }
 
 /// Writes the end of a run that has begun into the copy of its journal, and removes the copy of its workspace.
-async fn end(app: &AppState, row: &RunRow, reason: &str) -> Result<(), String> {
-    let (run_dir, reason) = (app.data.run(&row.repo, row.number), reason.to_owned());
+async fn end(app: &AppState, row: &RunRow, reason: &Reason) -> Result<(), String> {
+    let (run_dir, reason) = (app.data.run(&row.repo, row.number), reason.clone());
     let ended = tokio::task::spawn_blocking(move || {
         let record = RunRecord::try_read(&run_dir).unwrap_or_else(|error| RunRecord::unreadable(&error));
         if record.started_at.is_some() && record.outcome.is_none() {

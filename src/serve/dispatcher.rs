@@ -19,7 +19,7 @@ use super::settle::settle;
 use crate::app::{AppState, Code, Problem, Trouble, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
-use crate::model::{Outcome, RunId, chain};
+use crate::model::{Outcome, Reason, RunId, chain, codes};
 use crate::policy::StartProfiles;
 use crate::run::{Dispatch, Message, QueuedRun, Stage, plan};
 use crate::store::{self, RunRow};
@@ -315,6 +315,7 @@ impl Dispatcher {
     fn note(&self, id: RunId, reason: String) {
         let store = self.app.store.clone();
         self.app.tasks.spawn("a note about a run", async move {
+            let reason = Reason::new(codes::NOT_STARTED, reason);
             let noted =
                 store.call(move |connection| store::note_waiting(connection, id, Some(&reason))).await;
             if let Ok(Err(error)) = noted {
@@ -350,7 +351,8 @@ impl Dispatcher {
     /// Ends a run that can never get a runner: it has failed, with the reason.
     async fn give_up(&mut self, row: &RunRow, problem: &str) {
         tracing::error!(problem, run = %row.id, "a run cannot be started");
-        let (id, reason) = (row.id, format!("quire could not start it: {problem}"));
+        let reason = Reason::new(codes::NOT_STARTED, format!("quire could not start it: {problem}"));
+        let id = row.id;
         let ended = self.app.store.call(move |connection| {
             store::finish_run(connection, id, Outcome::Failed, Some(&reason), clock::now())
         });

@@ -98,13 +98,13 @@ impl Shown {
         let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
         let mut text = plain(&render_all(&diagnostics));
         for job in &run.record.jobs {
-            let reason = job.reason.as_deref().and_then(|reason| reason.lines().next()).map(one_line);
+            let reason = job.reason.as_ref().map(|reason| one_line(reason.first_line()));
             if let (Some(outcome), Some(reason)) = (job.outcome, reason) {
                 text.push_str(&format!("{} {} {outcome}: {reason}\n", self.name, job.id));
             }
         }
         let outcome = run.outcome().map_or("ended", |outcome| outcome.as_str());
-        let reason = run.reason().and_then(|reason| reason.lines().next()).map(one_line);
+        let reason = run.reason().map(|reason| one_line(reason.first_line()));
         let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         text.push_str(&format!("{} {outcome}{reason}\n", self.name));
         say(text.as_bytes())

@@ -16,7 +16,7 @@ use super::settle::{clear, overrule, settle};
 use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
 use crate::journal::{JournalReader, RunRecord};
-use crate::model::{Outcome, RunMark, Timestamp, chain};
+use crate::model::{Outcome, Reason, RunMark, chain, codes};
 use crate::run::Message;
 use crate::store::RunRow;
 use crate::sys::children;
@@ -67,8 +67,8 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
     let exit = children::reap_own(followed.process.pid());
     // A runner that has ended its run well exits with 0. A step can write an end and kill its runner.
     let is_killed = exit.is_some_and(|exit| exit != Exit::Code(0));
-    if is_killed && reading.record.is_green() {
-        let reason = "its runner was killed before it had confirmed the end".to_owned();
+    if is_killed && (reading.record.is_green() || reading.record.is_tampered) {
+        let reason = Reason::new(codes::INTERRUPTED, "its runner was killed before it had confirmed the end");
         let verdict = Verdict { outcome: Outcome::Interrupted, reason };
         reading.record = overrule(&app, &followed.row, &followed.run_dir, verdict).await;
     } else if is_killed && reading.record.outcome.is_some() {
@@ -140,7 +140,7 @@ async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Rea
 
 /// Ends a runner that has exceeded a limit.
 async fn kill(app: &AppState, row: &RunRow, process: &PidFd, verdict: &Verdict) {
-    tracing::error!(run = %row.id, pid = %process.pid(), reason = verdict.reason, "a runner is killed");
+    tracing::error!(run = %row.id, pid = %process.pid(), reason = %verdict.reason, "a runner is killed");
     if let Err(error) = process.signal(Signal::KILL) {
         tracing::error!(%error, run = %row.id, "a runner could not be killed");
     }
@@ -212,7 +212,7 @@ impl Reading {
         if self.record.outcome.is_none() || self.is_over {
             app.live.publish(row.id, &self.record);
         }
-        if !was_started && let Some(at) = self.record.started_at.as_deref().and_then(Timestamp::parse) {
+        if !was_started && let Some(at) = self.record.started_at {
             let (app, row) = (app.clone(), row.clone());
             self.starting = Some(tokio::spawn(async move { index::started(&app, &row, at).await }));
         }

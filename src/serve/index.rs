@@ -19,10 +19,10 @@ pub(super) async fn started(app: &AppState, row: &RunRow, at: Timestamp) {
 /// Indexes the end of a run, if its record has one.
 pub(super) async fn finished(app: &AppState, row: &RunRow, record: &RunRecord) {
     let Some(outcome) = record.outcome else { return };
-    let at = record.finished_at.as_deref().and_then(Timestamp::parse).unwrap_or_else(clock::now);
+    let at = record.finished_at.unwrap_or_else(clock::now);
     let (id, reason) = (row.id, record.reason.clone());
     let finish = move |connection: &mut Connection| {
-        store::finish_run(connection, id, outcome, reason.as_deref(), at).map(|_| ())
+        store::finish_run(connection, id, outcome, reason.as_ref(), at).map(|_| ())
     };
     write(app, row, finish).await;
     app.notices.notify_one();

@@ -8,7 +8,7 @@ use crate::container::ENGINE_VARIABLES;
 use crate::event::EventRecord;
 use crate::forge::is_link_to_runs;
 use crate::model::RunName;
-use crate::policy::{PolicySpec, StartProfiles, policy_of_run};
+use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
 use crate::run::{RunLimits, RunSpec, StepRules};
 use crate::secret::SecretGrant;
 use crate::store::{self, RunRow};
@@ -53,7 +53,7 @@ pub(super) fn run_spec(
         secrets: grants(row, settings),
         limits: RunLimits::of(&settings.limits),
         policy: PolicySpec::from(&policy),
-        denied: denied.map(|denied| denied.to_string()),
+        denied: denied.map(|denied| denial(&[denied])),
         engine_environment: app.environment.iter().filter(of_engine).cloned().collect(),
         steps: StepRules::of(settings, data),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::journal::{RunRecord, StopReason};
-use crate::model::{Outcome, format_duration};
+use crate::model::{Outcome, Reason, codes, format_duration};
 use crate::run::Message;
 
 /// How long a runner may take from getting its run until the pipeline is evaluated. Its own limits are shorter.
@@ -31,7 +31,7 @@ const EXIT_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) outcome: Outcome,
-    pub(super) reason: String,
+    pub(super) reason: Reason,
 }
 
 /// The deadlines of one runner.
@@ -160,14 +160,19 @@ impl RunnerLimits {
             let late = format!("the runner did not answer within {}", format_duration(ANSWER_LIMIT));
             return Some(match message {
                 Message::Stop { reason } => stopped(reason, &late),
-                Message::Go {} => Verdict { outcome: Outcome::Interrupted, reason: late },
+                Message::Go {} => {
+                    Verdict { outcome: Outcome::Interrupted, reason: Reason::new(codes::INTERRUPTED, late) }
+                }
             });
         }
         if let Some((_, reason)) = self.stop.as_ref().filter(|(at, _)| is_over(at)) {
             let late = format!("the runner did not end within {}", format_duration(STOP_LIMIT));
             return Some(stopped(reason, &late));
         }
-        let timed_out = |reason| Some(Verdict { outcome: Outcome::TimedOut, reason });
+        let timed_out = |text: String| {
+            let reason = Reason::new(codes::TIMED_OUT, text);
+            Some(Verdict { outcome: Outcome::TimedOut, reason })
+        };
         if self.evaluation.as_ref().is_some_and(is_over) {
             let limit = format_duration(EVALUATION_LIMIT);
             return timed_out(format!("evaluating the pipeline took longer than {limit}"));
@@ -175,23 +180,18 @@ impl RunnerLimits {
         if self.run.as_ref().is_some_and(is_over) {
             return timed_out("the run took longer than its limit, and its runner did not end it".to_owned());
         }
-        self.exit
-            .as_ref()
-            .is_some_and(is_over)
-            .then(|| Verdict { outcome: Outcome::Interrupted, reason: "the runner did not exit".to_owned() })
+        self.exit.as_ref().is_some_and(is_over).then(|| Verdict {
+            outcome: Outcome::Interrupted,
+            reason: Reason::new(codes::INTERRUPTED, "the runner did not exit"),
+        })
     }
 }
 
 /// How a run ends whose runner had to be killed because it did not stop by itself.
 fn stopped(reason: &StopReason, late: &str) -> Verdict {
-    let (outcome, text) = match reason {
-        StopReason::Superseded { by } => (Outcome::Superseded, format!("superseded by run {by}")),
-        StopReason::Cancelled { by: Some(by) } => (Outcome::Cancelled, format!("cancelled by {by}")),
-        StopReason::Cancelled { by: None } => (Outcome::Cancelled, "cancelled".to_owned()),
-        StopReason::TimedOut {} => (Outcome::TimedOut, "the run took longer than its limit".to_owned()),
-        StopReason::OutOfMemory {} => (Outcome::Failed, "out of memory".to_owned()),
-    };
-    Verdict { outcome, reason: format!("{text}; {late} and was killed") }
+    let (outcome, mut reason) = reason.end();
+    reason.add(&format!("{late} and was killed"));
+    Verdict { outcome, reason }
 }
 
 #[cfg(test)]
@@ -252,7 +252,7 @@ mod tests {
 
         let mut begun = RunnerLimits::new(HOUR, false, now);
         begun.sent(&Message::Go {}, now);
-        let started = RunRecord { started_at: Some("2026-11-29T20:00:00.000Z".to_owned()), ..evaluated() };
+        let started = RunRecord { started_at: Some(crate::model::Timestamp::from_millis(1)), ..evaluated() };
         begun.saw(&started, now);
         assert!(!begun.must_repeat_go(), "its jobs have begun");
     }
@@ -267,7 +267,7 @@ mod tests {
         limits.answered();
         let verdict = limits.exceeded(now + ANSWER_LIMIT).unwrap();
         assert_eq!(verdict.outcome, Outcome::Cancelled);
-        assert!(verdict.reason.starts_with("cancelled by ann; the runner did not answer within 10"));
+        assert!(verdict.reason.text.starts_with("cancelled by ann; the runner did not answer within 10"));
 
         limits.saw(&evaluated(), now);
         limits.sent(&cancel(), now);

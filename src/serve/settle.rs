@@ -11,7 +11,7 @@ use crate::app::AppState;
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_children, sweep_run};
 use crate::journal::{Fact, JournalReadError, JournalWriter, RunRecord};
-use crate::model::{Outcome, RunMark, chain};
+use crate::model::{Outcome, Reason, RunMark, chain, codes};
 use crate::secret::Redactor;
 use crate::store::RunRow;
 use crate::sys::process;
@@ -55,7 +55,7 @@ pub(super) async fn settle(
     let (mut backoff, mut trouble) = (Backoff::of_runs(), None);
     let verdict = verdict.unwrap_or_else(|| Verdict {
         outcome: Outcome::Interrupted,
-        reason: "its runner was gone before it had ended".to_owned(),
+        reason: Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended"),
     });
     let mut attempt = 1;
     let record = loop {
@@ -70,9 +70,9 @@ pub(super) async fn settle(
         };
         tracing::error!(problem, run = %row.id, "could not write the end of a run");
         if attempt == MAX_ATTEMPTS {
-            let reason =
-                format!("{}; the end could not be written to its journal: {problem}", verdict.reason);
-            break RunRecord::without_journal(verdict.outcome, reason);
+            let Verdict { outcome, mut reason } = verdict;
+            reason.add(&format!("the end could not be written to its journal: {problem}"));
+            break RunRecord::without_journal(outcome, reason);
         }
         let what = || format!("the end of {}#{} cannot be written: {problem}", row.repo, row.number);
         trouble.get_or_insert_with(|| app.health.report(what()));
@@ -117,12 +117,12 @@ fn clear_away(
     process::reap_all();
     if !swept.survivors.is_empty() {
         let survivors = swept.survivors.join(", ");
-        verdict.reason.push_str(&format!("; these processes could not be killed: {survivors}"));
+        verdict.reason.add(&format!("these processes could not be killed: {survivors}"));
     }
     match read {
         Ok(_) => interrupt(run_dir, verdict),
         Err(error) => {
-            verdict.reason.push_str(&format!("; {}", chain(&error)));
+            verdict.reason.add(&chain(&error));
             remove_workspace(run_dir, &mut verdict.reason);
             Ok(RunRecord::without_journal(verdict.outcome, verdict.reason))
         }
@@ -139,14 +139,14 @@ fn remove_rest(mark: RunMark, run_dir: &Path, environment: &[(String, String)]) 
         sweep_containers(mark, environment);
     }
     // `show` and doctor name a workspace that stays.
-    remove_workspace(run_dir, &mut String::new());
+    remove_workspace(run_dir, &mut Reason::new(codes::OTHER, ""));
 }
 
 /// Removes the workspace of a run; the reason says when it could not be.
-fn remove_workspace(run_dir: &Path, reason: &mut String) {
+fn remove_workspace(run_dir: &Path, reason: &mut Reason) {
     if let Err(error) = Workspace::new(run_dir.join("work")).remove() {
         tracing::warn!(%error, run_dir = %run_dir.display(), "could not remove a workspace");
-        reason.push_str(&format!("; its workspace could not be removed: {error}"));
+        reason.add(&format!("its workspace could not be removed: {error}"));
     }
 }
 
@@ -159,8 +159,7 @@ pub(super) fn interrupt(run_dir: &Path, verdict: Verdict) -> Result<RunRecord, S
         return Ok(RunRecord::without_journal(outcome, reason));
     }
     // The server does not know the run's secrets; the reason is its own, with the names of programs.
-    let fact = Fact::RunEnded { outcome: outcome.as_str().to_owned(), reason: Some(reason) };
-    let fact = fact.redacted(&Redactor::none());
+    let fact = Fact::run_ended((outcome, Some(reason))).redacted(&Redactor::none());
     let mut journal = JournalWriter::open(run_dir).map_err(|error| chain(&error))?;
     journal.append(fact).map_err(|error| chain(&error))?;
     RunRecord::try_read(run_dir).map_err(|error| chain(&error))

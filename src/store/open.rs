@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("outbox.sql"),
     include_str!("rewritten.sql"),
     include_str!("events.sql"),
+    include_str!("reasons.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.
@@ -50,6 +51,18 @@ pub enum StoreError {
         /// Its version.
         found: usize,
         /// The newest version that this binary knows.
+        known: usize,
+    },
+    /// It was written by an older quire, and is only read.
+    #[error(
+        "the database {path} has version {found}, this quire reads version {known}; start `quire serve` once to bring it there"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The version that this binary reads.
         known: usize,
     },
     /// A migration failed; the database is as it was.
@@ -103,6 +116,9 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     let found = version(&connection).map_err(wrong)?;
     if found > MIGRATIONS.len() {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    if found < MIGRATIONS.len() {
+        return Err(StoreError::Older { path: path.to_owned(), found, known: MIGRATIONS.len() });
     }
     Ok(connection)
 }
@@ -209,6 +225,8 @@ mod tests {
         drop(open(&path).unwrap());
         let connection = open(&path).unwrap();
         assert_eq!(version(&connection).unwrap(), MIGRATIONS.len());
+        connection.pragma_update(None, "user_version", 4).unwrap();
+        assert!(matches!(open_read_only(&path), Err(StoreError::Older { found: 4, .. })));
         connection.pragma_update(None, "user_version", 99).unwrap();
         drop(connection);
         assert!(matches!(open(&path), Err(StoreError::Newer { found: 99, .. })));

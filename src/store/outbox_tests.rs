@@ -46,7 +46,7 @@ fn run(seed: u8, ended: Option<Outcome>) -> NewRun {
         },
         options: vec![],
         queued_at: at(1),
-        ended: ended.map(|outcome| (outcome, "why".to_owned())),
+        ended: ended.map(|outcome| (outcome, crate::model::Reason::new("other", "why"))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::damaged::damaged;
 use super::repos::{RepoOrigin, read_origin};
 use super::run_event::{EVENT_COLUMNS, event_texts, from_json, json, read_event};
 use crate::event::Event;
-use crate::model::{Outcome, Progress, RefName, RepoName, RunId, RunName, Timestamp};
+use crate::model::{Outcome, Progress, Reason, RefName, RepoName, RunId, RunName, Timestamp, codes};
 
 /// A run to be recorded.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct NewRun {
     /// When it is recorded.
     pub queued_at: Timestamp,
     /// The outcome, with its reason, of a run that never begins.
-    pub ended: Option<(Outcome, String)>,
+    pub ended: Option<(Outcome, Reason)>,
 }
 
 /// A recorded run.
@@ -49,7 +49,7 @@ pub struct RunRow {
     /// How it ended.
     pub outcome: Option<Outcome>,
     /// Why.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The number of the run that superseded it before it began.
     pub superseded_by: Option<u64>,
     /// When it was recorded.
@@ -78,11 +78,11 @@ pub struct RunFilter {
 
 /// The columns before those of the event.
 const COLUMNS: &str =
-    "r.id, p.name, p.origin, r.repo, r.number, r.options, r.state, r.outcome, r.reason, r.superseded_by, r.queued_at,
-    r.started_at, r.finished_at";
+    "r.id, p.name, p.origin, r.repo, r.number, r.options, r.state, r.outcome, r.reason, r.reason_code, r.reason_hints,
+    r.superseded_by, r.queued_at, r.started_at, r.finished_at";
 
 /// How many [`COLUMNS`] are.
-const FIRST_OF_EVENT: usize = 13;
+const FIRST_OF_EVENT: usize = 15;
 
 /// Records a run under the next number of its repository, which it returns.
 pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
@@ -93,14 +93,16 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
         Some((outcome, reason)) => (Progress::Finished, Some(outcome.as_str()), Some(reason)),
         None => (Progress::Queued, None, None),
     };
+    let (text, code, hints) = reason_columns(reason)?;
     let finished_at = run.ended.is_some().then_some(run.queued_at.as_millis());
     let (event, texts) = (&run.event, event_texts(&run.event)?);
     let subject = event.subject.as_ref();
     connection
         .prepare_cached(
             "INSERT INTO runs (id, repo, number, update_id, ref, old, sha, event, cause, pusher, options, pushed_at, state,
-                               outcome, reason, rerun_of, rerun_what, queued_at, finished_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                               outcome, reason, rerun_of, rerun_what, queued_at, finished_at,
+                               reason_code, reason_hints)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?
         .execute(params![
             run.id.to_string(),
@@ -117,11 +119,13 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
             event.at.as_millis(),
             state.as_str(),
             outcome,
-            reason,
+            text,
             event.as_rerun().map(|rerun| rerun.of().cast_signed()),
             texts.rerun_what,
             run.queued_at.as_millis(),
-            finished_at
+            finished_at,
+            code,
+            hints
         ])?;
     Ok(number.cast_unsigned())
 }
@@ -147,17 +151,21 @@ pub fn mark_superseded(
 pub fn mark_started(connection: &Connection, id: RunId, at: Timestamp) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE runs SET state = 'running', started_at = ?2, reason = NULL WHERE id = ?1 AND state = 'queued'",
+            "UPDATE runs SET state = 'running', started_at = ?2, reason = NULL, reason_code = NULL, reason_hints = NULL
+             WHERE id = ?1 AND state = 'queued'",
         )?
         .execute(params![id.to_string(), at.as_millis()])?;
     Ok(())
 }
 
 /// Notes why a queued run is still waiting, or that nothing keeps it from being started any more.
-pub fn note_waiting(connection: &Connection, id: RunId, reason: Option<&str>) -> Result<()> {
+pub fn note_waiting(connection: &Connection, id: RunId, reason: Option<&Reason>) -> Result<()> {
+    let (text, code, hints) = reason_columns(reason)?;
     connection
-        .prepare_cached("UPDATE runs SET reason = ?2 WHERE id = ?1 AND state = 'queued'")?
-        .execute(params![id.to_string(), reason])?;
+        .prepare_cached(
+            "UPDATE runs SET reason = ?2, reason_code = ?3, reason_hints = ?4 WHERE id = ?1 AND state = 'queued'",
+        )?
+        .execute(params![id.to_string(), text, code, hints])?;
     Ok(())
 }
 
@@ -166,15 +174,17 @@ pub fn finish_run(
     connection: &Connection,
     id: RunId,
     outcome: Outcome,
-    reason: Option<&str>,
+    reason: Option<&Reason>,
     at: Timestamp,
 ) -> Result<bool> {
+    let (text, code, hints) = reason_columns(reason)?;
     let changed = connection
         .prepare_cached(
-            "UPDATE runs SET state = 'finished', outcome = ?2, reason = ?3, finished_at = ?4
+            "UPDATE runs SET state = 'finished', outcome = ?2, reason = ?3, finished_at = ?4, reason_code = ?5,
+                             reason_hints = ?6
              WHERE id = ?1 AND state <> 'finished'",
         )?
-        .execute(params![id.to_string(), outcome.as_str(), reason, at.as_millis()])?;
+        .execute(params![id.to_string(), outcome.as_str(), text, at.as_millis(), code, hints])?;
     Ok(changed > 0)
 }
 
@@ -218,6 +228,25 @@ fn query(connection: &Connection, condition: &str, values: impl rusqlite::Params
     rows.collect()
 }
 
+/// The columns of a reason: its text, its word, its hints.
+pub(super) fn reason_columns(
+    reason: Option<&Reason>,
+) -> Result<(Option<&str>, Option<&str>, Option<String>)> {
+    let Some(Reason { code, text, hints }) = reason else { return Ok((None, None, None)) };
+    Ok((Some(text), Some(code), Some(json(hints)?)))
+}
+
+/// Reads the columns of a reason. Those of older versions have a text alone.
+fn read_reason(row: &Row<'_>, first: usize) -> Result<Option<Reason>> {
+    let Some(text) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
+    let code: Option<String> = row.get(first + 1)?;
+    let hints = match row.get::<_, Option<String>>(first + 2)? {
+        Some(hints) => from_json(first + 2, &hints)?,
+        None => Vec::new(),
+    };
+    Ok(Some(Reason { code: code.unwrap_or_else(|| codes::OTHER.to_owned()), text, hints }))
+}
+
 fn run_id(column: usize, id: &str) -> Result<RunId> {
     RunId::parse(id).map_err(|_| damaged(column, "run id", id))
 }
@@ -241,11 +270,11 @@ fn read_row(row: &Row<'_>) -> Result<RunRow> {
         options: from_json(5, &text(5)?)?,
         state: Progress::parse(&state).ok_or_else(|| damaged(6, "state of a run", &state))?,
         outcome,
-        reason: row.get(8)?,
-        superseded_by: number(9)?,
-        queued_at: Timestamp::from_millis(row.get(10)?),
-        started_at: time(11)?,
-        finished_at: time(12)?,
+        reason: read_reason(row, 8)?,
+        superseded_by: number(11)?,
+        queued_at: Timestamp::from_millis(row.get(12)?),
+        started_at: time(13)?,
+        finished_at: time(14)?,
         event: read_event(row, FIRST_OF_EVENT)?,
     })
 }

@@ -4,7 +4,9 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::event::{Event, EventKind, RefUpdate, RerunScope};
-use crate::model::{CommitId, JobId, Outcome, Progress, RefName, RepoName, RunId, RunName, Timestamp};
+use crate::model::{
+    CommitId, JobId, Outcome, Progress, Reason, RefName, RepoName, RunId, RunName, Timestamp, codes,
+};
 
 fn database() -> Connection {
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +23,7 @@ fn main_ref() -> RefName {
     RefName::parse(b"refs/heads/main").unwrap()
 }
 
-fn run(seed: u8, repo: &str, ended: Option<(Outcome, String)>) -> NewRun {
+fn run(seed: u8, repo: &str, ended: Option<(Outcome, Reason)>) -> NewRun {
     NewRun {
         id: RunId::new(1, [seed; 10]),
         repo: repo.to_owned(),
@@ -99,7 +101,7 @@ fn a_push_is_recorded_once_and_settled_update_by_update() {
 fn a_newer_run_supersedes_those_before_it_that_have_not_ended() {
     let db = database();
     sync_repo(&db, &hosted("r1")).unwrap();
-    insert_run(&db, &run(1, "r1", Some((Outcome::Skipped, "ci.skip".to_owned())))).unwrap();
+    insert_run(&db, &run(1, "r1", Some((Outcome::Skipped, Reason::new(codes::SKIPPED, "ci.skip"))))).unwrap();
     insert_run(&db, &run(2, "r1", None)).unwrap();
     let newest = insert_run(&db, &run(3, "r1", None)).unwrap();
     assert_eq!(mark_superseded(&db, "r1", &main_ref(), newest).unwrap(), [RunId::new(1, [2; 10])]);

@@ -302,7 +302,7 @@ impl Log {
         let Some(id) = &self.job else { return record.is_evaluated || record.outcome.is_some() };
         let job = record.jobs.iter().find(|job| job.id == *id);
         let has_ended = |job: &JobRecord| {
-            let step = job.steps.iter().find(|step| step.number == self.step);
+            let step = job.steps.iter().find(|step| step.start.number == self.step);
             job.outcome.is_some() || step.is_some_and(|step| step.finished_at.is_some())
         };
         record.outcome.is_some() || job.is_some_and(has_ended)
@@ -312,8 +312,9 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Fact, JobFact, Record};
+    use crate::journal::{Fact, JobFact, Record, StepEnd, StepStart};
     use crate::log::{LogLimit, LogWriter, PassThrough, Sink};
+    use crate::model::Outcome;
 
     fn create(run_dir: &Path, name: &str) -> LogWriter<PassThrough> {
         let run = Folder::open(run_dir).unwrap();
@@ -373,11 +374,10 @@ mod tests {
         let mut follower = LogFollower::new(folder.path(), None);
         let jobs = vec![JobFact { id: "test".into(), needs: Vec::new() }];
         let evaluated = Fact::Evaluated { jobs, diagnostics: Vec::new() };
-        let started = Fact::StepStarted { job: "test".into(), step: 1, title: "t".into(), line: None };
-        let ended = Fact::StepEnded {
-            job: "test".into(),
-            step: 1,
-            outcome: "passed".into(),
+        let step = StepStart { number: 1, title: "t".into(), line: None };
+        let started = Fact::StepStarted { job: "test".into(), step };
+        let end = StepEnd {
+            outcome: Outcome::Passed,
             exit: 0,
             signal: None,
             duration_ms: 1,
@@ -385,8 +385,11 @@ mod tests {
             secrets: Vec::new(),
             leftovers: Vec::new(),
         };
-        for (fact, expected) in [(evaluated, &[][..]), (started, &[]), (ended, &["test 1 no end"])] {
-            record.apply(Record { v: 1, t: Timestamp::from_millis(0).to_string(), fact });
+        let ended = Fact::StepEnded { job: "test".into(), number: 1, end };
+        let facts = [(evaluated, &[][..]), (started, &[]), (ended, &["test 1 no end"])];
+        for (seq, (fact, expected)) in (1..).zip(facts) {
+            let at = Timestamp::from_millis(0);
+            record.apply(Record { seq, attempt: 1, at, fact, is_in_order: true });
             assert_eq!(texts(&follower.read(&record).unwrap()), expected);
         }
         assert!(follower.finish().unwrap().is_empty());

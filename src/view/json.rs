@@ -21,7 +21,7 @@ pub fn run_json(run: &RunView) -> Value {
         "pusher": row.event.pusher(),
         "state": run.progress().as_str(),
         "outcome": run.outcome().map(Outcome::as_str),
-        "reason": run.reason(),
+        "reason": run.reason().map(ToString::to_string),
         "rerun_of": row.event.as_rerun().map(Rerun::of),
         "queued_at": row.queued_at.to_string(),
         "started_at": run.started_at().map(|time| time.to_string()),
@@ -50,9 +50,9 @@ fn job_json(job: &JobRecord) -> Value {
         "needs": job.needs,
         "state": job.state(),
         "outcome": job.outcome.map(Outcome::as_str),
-        "reason": job.reason,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
+        "reason": job.reason.as_ref().map(ToString::to_string),
+        "started_at": job.started_at.map(|time| time.to_string()),
+        "finished_at": job.finished_at.map(|time| time.to_string()),
         "steps": job.steps.iter().map(step_json).collect::<Vec<_>>(),
         "policy": job.policy.iter().map(decision_json).collect::<Vec<_>>(),
     })
@@ -73,19 +73,20 @@ fn decision_json(decision: &PolicyRecord) -> Value {
 }
 
 fn step_json(step: &StepRecord) -> Value {
+    let (start, end) = (&step.start, step.end.as_ref());
     json!({
-        "number": step.number,
-        "title": step.title,
-        "line": step.line,
+        "number": start.number,
+        "title": start.title,
+        "line": start.line,
         "state": if step.outcome.is_some() { "finished" } else { "running" },
         "outcome": step.outcome.map(Outcome::as_str),
-        "exit": step.exit,
-        "signal": step.signal,
-        "started_at": step.started_at,
-        "finished_at": step.finished_at,
-        "duration_ms": step.duration_ms,
-        "left_out": step.left_out,
-        "secrets": step.secrets,
-        "leftovers": step.leftovers,
+        "exit": end.map(|end| end.exit),
+        "signal": end.and_then(|end| end.signal),
+        "started_at": step.started_at.to_string(),
+        "finished_at": step.finished_at.map(|time| time.to_string()),
+        "duration_ms": end.map(|end| end.duration_ms),
+        "left_out": end.map_or(0, |end| end.left_out),
+        "secrets": end.map(|end| end.secrets.as_slice()).unwrap_or_default(),
+        "leftovers": end.map(|end| end.leftovers.as_slice()).unwrap_or_default(),
     })
 }

@@ -9,7 +9,7 @@ use super::run::RunView;
 use super::sanitize::{one_line, plain};
 use super::text::between;
 use crate::journal::JobRecord;
-use crate::model::{Outcome, Progress, Severity, Timestamp, render_all};
+use crate::model::{Outcome, Progress, Reason, Severity, render_all};
 use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
@@ -61,7 +61,7 @@ fn first_line(pushed: &PushedRun) -> String {
     let run = &pushed.run;
     let number = run.row.number;
     let at = run.subject_text();
-    let reason = || run.reason().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
+    let reason = || run.reason().map(|reason| format!(": {}", one_line(&reason.text))).unwrap_or_default();
     match (run.outcome(), run.progress()) {
         (Some(_), _) if pushed.is_watched && !run.record.jobs.is_empty() => {
             format!("quire: run {number}, {at}")
@@ -142,7 +142,7 @@ fn several_runs(runs: &[PushedRun]) -> String {
 fn skipped_groups(skipped: &[&PushedRun]) -> Vec<(String, usize)> {
     let mut groups: Vec<(&str, Vec<&PushedRun>)> = Vec::new();
     for pushed in skipped {
-        let reason = pushed.run.reason().unwrap_or_default();
+        let reason = pushed.run.reason().map(|reason| reason.text.as_str()).unwrap_or_default();
         match groups.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, members)) => members.push(pushed),
             None => groups.push((reason, vec![pushed])),
@@ -151,7 +151,8 @@ fn skipped_groups(skipped: &[&PushedRun]) -> Vec<(String, usize)> {
     let line = |(_, members): (&str, Vec<&PushedRun>)| match members.as_slice() {
         [only] => (first_line(only), 1),
         several => {
-            let reason = several.first().and_then(|pushed| pushed.run.reason()).map(one_line);
+            let reason = several.first().and_then(|pushed| pushed.run.reason());
+            let reason = reason.map(|reason| one_line(&reason.text));
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             (format!("quire: {} runs skipped{reason}", several.len()), several.len())
         }
@@ -171,28 +172,21 @@ fn cut(line: &str) -> String {
 pub fn job_line(job: &JobRecord, width: usize) -> String {
     let outcome = job.outcome.unwrap_or(Outcome::Failed);
     let word = if outcome == Outcome::Failed { "FAILED".to_owned() } else { outcome.to_string() };
-    let time = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
-    let took = time(&job.started_at).zip(time(&job.finished_at)).map(|(start, end)| between(start, end));
-    let reason =
-        job.reason.as_deref().and_then(|reason| reason.lines().next()).map(one_line).unwrap_or_default();
+    let took = job.started_at.zip(job.finished_at).map(|(start, end)| between(start, end));
+    let reason = job.reason.as_ref().map(|reason| one_line(reason.first_line())).unwrap_or_default();
     let line = format!("  {word:<10} {:<width$} {:>9}  {reason}", job.id, took.unwrap_or_default());
-    format!("{}\n{}", line.trim_end(), hints(job.reason.as_deref()))
+    format!("{}\n{}", line.trim_end(), hints(job.reason.as_ref()))
 }
 
-/// The hints in a reason, each on a line of its own: in full, because they are to be typed. A decision of policy after the
-/// first stands before its hint.
-fn hints(reason: Option<&str>) -> String {
-    let mut out = String::new();
-    for line in reason.unwrap_or_default().lines().skip(1) {
-        let is_decision =
-            CODES.iter().any(|code| line.strip_prefix(code).is_some_and(|rest| rest.starts_with(": ")));
-        if is_decision {
-            out.push_str(&format!("  {}\n", plain(line)));
-        } else if line.starts_with("hint: ") {
-            out.push_str(&format!("{}\n", plain(line)));
-        }
-    }
-    out
+/// The hints of a reason, each on a line of its own: in full, because they are to be typed. The decisions of policy after
+/// the first stand before them.
+fn hints(reason: Option<&Reason>) -> String {
+    let Some(reason) = reason else { return String::new() };
+    let is_decision = CODES.contains(&reason.code.as_str());
+    let further =
+        reason.text.lines().skip(1).filter(|_| is_decision).map(|line| format!("  {}\n", plain(line)));
+    let hints = reason.hints.iter().map(|hint| format!("hint: {}\n", plain(hint)));
+    further.chain(hints).collect()
 }
 
 /// The last line of a push that waited.
@@ -228,8 +222,8 @@ pub fn push_verdict(run: &RunView) -> String {
 }
 
 /// An outcome with its reason as the predicate of a sentence: `failed: test failed`, `was cancelled by ada`.
-fn predicate(outcome: Outcome, reason: Option<&str>) -> String {
-    let first = reason.map(|reason| one_line(reason.lines().next().unwrap_or_default()));
+fn predicate(outcome: Outcome, reason: Option<&Reason>) -> String {
+    let first = reason.map(|reason| one_line(reason.first_line()));
     let Some(reason) = first else { return outcome.predicate().to_owned() };
     match reason.strip_prefix(outcome.as_str()) {
         Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("{}{rest}", outcome.predicate()),
@@ -243,7 +237,9 @@ mod tests {
 
     #[test]
     fn a_reason_does_not_say_the_outcome_again() {
-        let says = |outcome, reason| predicate(outcome, reason);
+        let says = |outcome, text: Option<&str>| {
+            predicate(outcome, text.map(|text| Reason::new("other", text)).as_ref())
+        };
         assert_eq!(says(Outcome::Superseded, Some("superseded by run 3")), "was superseded by run 3");
         assert_eq!(says(Outcome::Cancelled, Some("cancelled")), "was cancelled");
         assert_eq!(says(Outcome::Failed, Some("test failed")), "failed: test failed");

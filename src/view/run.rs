@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::end::deciding_lock;
 use crate::config::DataDir;
 use crate::journal::RunRecord;
-use crate::model::{Outcome, Progress, RefKind, Timestamp, chain};
+use crate::model::{Outcome, Progress, Reason, RefKind, Timestamp, chain};
 use crate::store::RunRow;
 
 /// A run to be shown.
@@ -69,18 +69,18 @@ impl RunView {
     }
 
     /// Why it ended so.
-    pub fn reason(&self) -> Option<&str> {
-        self.row.reason.as_deref().or(self.record.reason.as_deref())
+    pub fn reason(&self) -> Option<&Reason> {
+        self.row.reason.as_ref().or(self.record.reason.as_ref())
     }
 
     /// When its jobs began.
     pub fn started_at(&self) -> Option<Timestamp> {
-        self.row.started_at.or_else(|| Timestamp::parse(self.record.started_at.as_deref()?))
+        self.row.started_at.or(self.record.started_at)
     }
 
     /// When it ended.
     pub fn finished_at(&self) -> Option<Timestamp> {
-        self.row.finished_at.or_else(|| Timestamp::parse(self.record.finished_at.as_deref()?))
+        self.row.finished_at.or(self.record.finished_at)
     }
 
     /// The short id of the commit, for people.

@@ -38,7 +38,7 @@ pub fn run_page(run: &RunView) -> String {
         let _infallible = writeln!(out, "{name:<9} {}", value.trim_end().replace('\n', "\n          "));
     };
     if let Some(reason) = run.reason() {
-        field("reason", plain(reason));
+        field("reason", plain(&reason.to_string()));
     }
     if let Some(update) = &row.event.subject {
         field("ref", run.ref_text());
@@ -84,22 +84,22 @@ fn word(run: &RunView) -> &'static str {
 
 fn render_job(out: &mut String, job: &JobRecord) {
     let state = job.outcome.map_or(job.state(), Outcome::as_str);
-    let times = (time(job.started_at.as_ref()), time(job.finished_at.as_ref()));
-    let took = if let (Some(start), Some(end)) = times { between(start, end) } else { String::new() };
+    let took =
+        job.started_at.zip(job.finished_at).map(|(start, end)| between(start, end)).unwrap_or_default();
     let _infallible = writeln!(out, "\n{}", format!("{state:<11} {:<20} {took}", job.id).trim_end());
     if let Some(reason) = &job.reason {
-        let reason = plain(reason).trim_end().replace('\n', "\n            ");
+        let reason = plain(&reason.to_string()).trim_end().replace('\n', "\n            ");
         let _infallible = writeln!(out, "            {reason}");
     }
     // What was allowed is in the JSON, and what ended the job is its reason.
     let is_told = |decision: &PolicyRecord| {
-        job.reason.as_deref().is_some_and(|reason| reason.contains(&decision.reason))
+        job.reason.as_ref().is_some_and(|reason| reason.text.contains(&*decision.reason))
     };
     for decision in job.policy.iter().filter(|decision| decision.verdict != "allow" && !is_told(decision)) {
         render_decision(out, decision);
     }
     for step in &job.steps {
-        let _infallible = writeln!(out, "  {:>3}  {}", step.number, step_line(step));
+        let _infallible = writeln!(out, "  {:>3}  {}", step.start.number, step_line(step));
     }
 }
 
@@ -117,33 +117,29 @@ fn render_decision(out: &mut String, decision: &PolicyRecord) {
 
 /// What a step ran and how it ended.
 fn step_line(step: &StepRecord) -> String {
-    let mut parts = vec![one_line(&step.title)];
-    match (step.outcome, step.exit) {
+    let mut parts = vec![one_line(&step.start.title)];
+    match (step.outcome, &step.end) {
         (None, _) => parts.push("(running)".to_owned()),
         (Some(Outcome::Passed), _) => {}
-        (Some(Outcome::Failed), exit) => {
-            let signal = step.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
-            parts.push(format!("(exit {}{signal})", exit.unwrap_or_default()));
+        (Some(Outcome::Failed), Some(end)) => {
+            let signal = end.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
+            parts.push(format!("(exit {}{signal})", end.exit));
         }
         (Some(outcome), _) => parts.push(format!("({outcome})")),
     }
-    if let Some(millis) = step.duration_ms {
-        parts.push(format_duration(Duration::from_millis(millis)));
+    let Some(end) = &step.end else { return parts.join("  ") };
+    parts.push(format_duration(Duration::from_millis(end.duration_ms)));
+    if !end.secrets.is_empty() {
+        parts.push(format!("masked: {}", end.secrets.join(", ")));
     }
-    if !step.secrets.is_empty() {
-        parts.push(format!("masked: {}", step.secrets.join(", ")));
+    if end.left_out > 0 {
+        parts.push(format!("{} bytes of output left out", end.left_out));
     }
-    if step.left_out > 0 {
-        parts.push(format!("{} bytes of output left out", step.left_out));
-    }
-    if !step.leftovers.is_empty() {
-        parts.push(format!("killed what it left behind: {}", one_line(&step.leftovers.join(", "))));
+    if !end.leftovers.is_empty() {
+        let names: Vec<&str> = end.leftovers.iter().map(|name| &**name).collect();
+        parts.push(format!("killed what it left behind: {}", one_line(&names.join(", "))));
     }
     parts.join("  ")
-}
-
-fn time(text: Option<&String>) -> Option<Timestamp> {
-    Timestamp::parse(text?)
 }
 
 /// The time between two moments, for people; nothing when the clock was set back.
@@ -155,6 +151,7 @@ pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Redactor;
 
     #[test]
     fn denials_are_shown_with_their_lines_and_allowances_are_not() {
@@ -163,7 +160,7 @@ mod tests {
             verdict: verdict.into(),
             code: "policy.denied".into(),
             reason: "the network `\u{1b}[2J` is not open".into(),
-            hint: hint.map(str::to_owned),
+            hint: hint.map(|hint| Redactor::none().text(hint)),
         };
         let mut out = String::new();
         let long = format!("write `:policy {}` in config.fnl", "x".repeat(700));

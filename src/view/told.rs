@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::follow::LogLine;
 use crate::journal::JobRecord;
+use crate::model::Timestamp;
 
 /// Something to tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +44,7 @@ impl Telling {
             // What was said before it ended, by jobs that had begun by then.
             let (before, after) = std::mem::take(&mut self.waiting).into_iter().partition(|line| {
                 let begun = begun_at(line, jobs);
-                line.job.as_ref() == Some(&job.id)
-                    || begun.is_some_and(|at| Some(at) < job.finished_at.as_deref())
+                line.job.as_ref() == Some(&job.id) || begun.is_some_and(|at| Some(at) < job.finished_at)
             });
             self.waiting = after;
             told.extend(Vec::into_iter(before).map(Told::Line));
@@ -68,27 +68,25 @@ impl Telling {
 }
 
 /// When the job of a line began, as far as is known; the beginning of time for what no job said.
-fn begun_at<'a>(line: &LogLine, jobs: &'a [JobRecord]) -> Option<&'a str> {
-    let Some(name) = &line.job else { return Some("") };
-    jobs.iter().find(|job| job.id == *name)?.started_at.as_deref()
+fn begun_at(line: &LogLine, jobs: &[JobRecord]) -> Option<Timestamp> {
+    let Some(name) = &line.job else { return Some(Timestamp::from_millis(i64::MIN)) };
+    jobs.iter().find(|job| job.id == *name)?.started_at
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::log::Stream;
-    use crate::model::{Outcome, Timestamp};
+    use crate::model::Outcome;
 
     fn job(id: &str, started_at: Option<&str>, finished_at: Option<&str>) -> JobRecord {
+        // One digit each.
+        let time = |text: &str| text.parse().map(Timestamp::from_millis).unwrap();
         JobRecord {
-            id: id.to_owned(),
-            needs: Vec::new(),
-            started_at: started_at.map(str::to_owned),
-            finished_at: finished_at.map(str::to_owned),
+            started_at: started_at.map(time),
+            finished_at: finished_at.map(time),
             outcome: finished_at.map(|_| Outcome::Passed),
-            reason: None,
-            steps: Vec::new(),
-            policy: Vec::new(),
+            ..JobRecord::new(id.to_owned(), Vec::new())
         }
     }
 

@@ -170,3 +170,42 @@ fn output_that_is_lost_on_a_full_disk_is_no_success() {
         );
     }
 }
+
+/// All that is shown of a run can be had from its journal alone, also what its jobs gave to each other.
+#[test]
+fn a_journal_replays_to_its_record() {
+    use quire::journal::{Fact, JournalReader, RunRecord};
+    let pipeline = "(local ci (require :quire.ci))
+        (ci:job :version [:quire/push] (fn [{: secret}] {:number \"1.2\" :files [1 2 3] :token (secret :token)}))
+        (ci:job :large [:quire/push] (fn [] (string.rep :x 300000)))
+        (ci:job :show [:version] (fn [{: jobs : sh}] (print (. (jobs :version) :number)) (sh \"true\") nil))
+        (ci:job :bad [:show] (fn [{: sh}] (sh \"exit 3\")))";
+    let (code, _, place) = run(pipeline, r#"{:secrets {:token "hunter22-hunter22"}}"#, &[]);
+    assert_eq!(code, Some(1));
+    let runs = place.path("home/.cache/quire/ci");
+    let folder = std::fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folder.into_iter().find(|path| path.join("journal.ndjson").is_file()).unwrap();
+    let records = JournalReader::new(&folder).read().unwrap();
+    let numbers: Vec<u64> = records.iter().map(|record| record.seq).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(records.iter().all(|record| record.attempt == 1 && record.is_in_order));
+    assert!(records.is_sorted_by_key(|record| record.at));
+    let mut replayed = RunRecord::default();
+    records.iter().cloned().for_each(|record| replayed.apply(record));
+    assert_eq!(replayed, RunRecord::try_read(&folder).unwrap());
+    let job = |id: &str| replayed.jobs.iter().find(|job| job.id == id).unwrap();
+    let output = |id: &str| job(id).output.as_ref().unwrap();
+    let version = output("version").json().unwrap();
+    assert_eq!(version.to_string(), r#"{"files":[1,2,3],"number":"1.2","token":"<redacted>"}"#);
+    assert!(
+        !output("version").is_exact() && output("large").json().is_none() && job("show").output.is_none()
+    );
+    assert_eq!(job("bad").reason.as_ref().map(|reason| &*reason.code), Some("step.failed"));
+    assert_eq!(replayed.reason.as_ref().map(|reason| &*reason.code), Some("run.jobs"));
+    // What a job gives is written down before its end.
+    let place_of = |is: &dyn Fn(&Fact) -> bool| records.iter().position(|record| is(&record.fact)).unwrap();
+    let gave = place_of(&|fact| matches!(fact, Fact::JobOutput { job, .. } if job == "version"));
+    let ended = place_of(&|fact| matches!(fact, Fact::JobEnded { job, .. } if job == "version"));
+    assert!(gave < ended);
+    assert!(!std::fs::read_to_string(folder.join("journal.ndjson")).unwrap().contains("hunter22"));
+}

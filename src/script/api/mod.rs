@@ -23,6 +23,7 @@ use super::pulse::VmPulse;
 use super::registration::Registry;
 use super::sandbox::Modules;
 use super::walk::Walker;
+use crate::model::Reason;
 
 /// What the primitives of one VM share.
 pub(super) struct Shared {
@@ -50,7 +51,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
 enum Answer<T> {
     Given(T),
     Refused(String),
-    Denied(String),
+    Denied(Box<Reason>),
     Broken(String),
 }
 
@@ -67,7 +68,7 @@ impl<T> From<HostError> for Answer<T> {
     fn from(error: HostError) -> Answer<T> {
         match error {
             HostError::Refused(problem) => Answer::Refused(problem),
-            HostError::Denied(problem) => Answer::Denied(problem),
+            HostError::Denied(reason) => Answer::Denied(reason),
             HostError::Broken(problem) => Answer::Broken(problem),
         }
     }
@@ -78,7 +79,10 @@ impl<T: IntoLuaMulti> IntoLuaMulti for Answer<T> {
         match self {
             Answer::Given(value) => value.into_lua_multi(lua),
             Answer::Refused(problem) => (Value::Nil, problem.into_lua(lua)?).into_lua_multi(lua),
-            Answer::Denied(problem) => (Value::Nil, problem.into_lua(lua)?, "denied").into_lua_multi(lua),
+            Answer::Denied(reason) => {
+                let detail = serde_json::to_string(&reason).map_err(mlua::Error::external)?;
+                (Value::Nil, reason.to_string(), "denied", detail).into_lua_multi(lua)
+            }
             Answer::Broken(problem) => (Value::Nil, problem.into_lua(lua)?, "broken").into_lua_multi(lua),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use quire::model::Reason;
 use quire::script::{
     Chunk, Command, ContainerCall, EvaluationError, HostError, HostFuture, JobEnd, JobFailure, JobHost,
     JobInput, Modules, Registration, ScriptError, ShCall, StepResult, Vm, VmLimits,
@@ -75,7 +76,7 @@ pub(super) fn result(title: &str, step: u32, exit: i32) -> StepResult {
 impl JobHost for FakeHost {
     fn container(&self, job: &str, call: ContainerCall) -> HostFuture<StepResult> {
         if call.image == "denied" {
-            return Box::pin(async { Err(HostError::Denied("policy.denied: no".to_owned())) });
+            return Box::pin(async { Err(HostError::Denied(Box::new(denial()))) });
         }
         self.sh(job, call.step)
     }
@@ -206,4 +207,9 @@ pub(super) async fn script_error(body: &str) -> ScriptError {
 
 pub(super) async fn evaluate(text: &str) -> Result<Vec<Registration>, EvaluationError> {
     Bench::new(text).vm.evaluate().await
+}
+
+/// What policy says about a container of the tests.
+pub(super) fn denial() -> Reason {
+    Reason { hints: vec!["open it".to_owned()], ..Reason::new("policy.denied", "policy.denied: no") }
 }
