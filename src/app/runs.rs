@@ -101,7 +101,7 @@ pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>
         && forge::find(app.data.path(), name).is_err()
         && !app.data.watched_repo(name).is_dir()
     {
-        return Err(Problem::new(Code::RepoNotFound, format!("there is no repository {name}"))
+        return Err(Problem::new(Code::RepoNotFound, format!("repository `{name}` not found"))
             .hint("quire repo list and quire watch list list them"));
     }
     let data = app.data.clone();

@@ -1,7 +1,7 @@
-//! Taking in a bare repository that quire did not make.
+//! Adopts a bare repository that quire did not create.
 //!
-//! Everything is checked before anything is changed. What the repository holds is written down, so that
-//! nothing that was pushed before runs.
+//! Everything is checked before anything is changed. The refs of the repository are recorded, so that
+//! nothing that was pushed before starts a run.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -18,21 +18,21 @@ use super::list::{Problem, list_repos};
 use super::repo_error::RepoError;
 use super::settings::{self, HOOKS_PATH, apply_settings};
 
-/// What was adopted.
+/// The result of an adoption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
-    /// Who the repository is now.
+    /// The new identity of the repository.
     pub identity: Identity,
-    /// How many refs it has that will not run.
+    /// How many refs it has that do not start a run.
     pub refs: usize,
-    /// What the operator should know: one line each.
+    /// Warnings for the operator, one line each.
     pub warnings: Vec<String>,
 }
 
-/// Adopts a repository that is in its place below `repos/` already. A copy of another becomes a repository of its own.
+/// Adopts a repository that is already in its place below `repos/`. A copy of another becomes a repository of its own.
 ///
 /// # Errors
-/// Says why it cannot be adopted; [`RepoError::AlreadyAdopted`] when there is nothing to do.
+/// Why it cannot be adopted; [`RepoError::AlreadyAdopted`] when nothing needs to be done.
 pub fn adopt_in_place(data: &Path, name: &RepoName, recorded: &RecordedNames) -> Result<Adopted, RepoError> {
     let repo = find(data, name)?;
     if read_identity(&repo)?.is_some() {
@@ -49,7 +49,7 @@ pub fn adopt_in_place(data: &Path, name: &RepoName, recorded: &RecordedNames) ->
 /// Moves a repository from elsewhere on the same file system to its place below `repos/` and adopts it.
 ///
 /// # Errors
-/// Says why it cannot be adopted; it is where it was then.
+/// Why it cannot be adopted; then the repository is in its old place.
 pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
     let read = |source| RepoError::Read { path: path.to_owned(), source };
     let path = &fs::canonicalize(path).map_err(read)?;
@@ -74,12 +74,12 @@ pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, 
         }
     })?;
     take_in(data, &place, warnings).inspect_err(|_| {
-        // The first error is the one to tell; the repository is whole in either place.
+        // The first error is the one to report; the repository is complete in either place.
         drop(move_folder(&place, path));
     })
 }
 
-/// Applies the settings and writes down what is there; the identity comes last, for it makes it official.
+/// Applies the settings and records the existing refs; the identity is written last, because it completes the adoption.
 fn take_in(data: &Path, repo: &Path, warnings: Vec<String>) -> Result<Adopted, RepoError> {
     apply_settings(data, repo)?;
     let refs = baseline::write_baseline(repo)?;
@@ -88,22 +88,24 @@ fn take_in(data: &Path, repo: &Path, warnings: Vec<String>) -> Result<Adopted, R
     Ok(Adopted { identity, refs, warnings })
 }
 
-/// Checks that a folder is a bare repository that quire can host; what the operator should know of it.
+/// Checks that a folder is a bare repository that quire can host; returns warnings for the operator.
 fn check(data: &Path, repo: &Path) -> Result<Vec<String>, RepoError> {
     check_bare(repo)?;
     check_format(repo)?;
     check_hooks(data, repo)?;
     let mut warnings = Vec::new();
     if fs::read(repo.join("objects/info/alternates")).is_ok_and(|text| !text.trim_ascii().is_empty()) {
-        warnings.push("it borrows objects from other repositories (objects/info/alternates)".to_owned());
+        warnings.push(
+            "the repository borrows objects from other repositories (`objects/info/alternates`)".to_owned(),
+        );
     }
     if fs::read_dir(repo.join("worktrees")).is_ok_and(|mut entries| entries.next().is_some()) {
-        warnings.push("it has linked worktrees, and pushes to their branches are refused by git".to_owned());
+        warnings.push("the repository has linked worktrees: git refuses pushes to their branches".to_owned());
     }
     Ok(warnings)
 }
 
-/// Checks that a folder is a bare repository and no work tree, neither a main one nor a linked one.
+/// Checks that a folder is a bare repository, not a main or linked working tree.
 fn check_bare(repo: &Path) -> Result<(), RepoError> {
     let not_bare = |reason| Err(RepoError::NotBare { path: repo.to_owned(), reason });
     if fs::symlink_metadata(repo.join(".git")).is_ok() {
@@ -113,19 +115,19 @@ fn check_bare(repo: &Path) -> Result<(), RepoError> {
         return not_bare("it belongs to a linked worktree");
     }
     if !(repo.join("HEAD").is_file() && repo.join("objects").is_dir() && repo.join("config").is_file()) {
-        return not_bare("it has no HEAD, no objects or no config");
+        return not_bare("no HEAD, no objects or no config");
     }
     let config = settings::open(repo)?;
     match config.get_bool("core.bare") {
         Ok(true) => Ok(()),
         Ok(false) => not_bare("core.bare is false"),
-        // Git guesses then; a folder called `.git` is the only one that it takes for the other kind.
+        // Without a value git guesses; only a folder called `.git` is not taken for a bare repository.
         Err(_) if repo.file_name().is_some_and(|name| name != ".git") => Ok(()),
         Err(_) => not_bare("it is the folder of a working tree"),
     }
 }
 
-/// Checks that objects and refs are stored as libgit2 reads them.
+/// Checks that objects and refs are stored in a format that libgit2 can read.
 pub(super) fn check_format(repo: &Path) -> Result<(), RepoError> {
     let config = settings::open(repo)?;
     for (key, what, known) in
@@ -142,7 +144,7 @@ pub(super) fn check_format(repo: &Path) -> Result<(), RepoError> {
     }
 }
 
-/// Checks that no hook would silently stop working.
+/// Checks that no existing hook would silently stop working.
 fn check_hooks(data: &Path, repo: &Path) -> Result<(), RepoError> {
     let mut hooks = Vec::new();
     let ours = std::path::absolute(hooks_dir(data)).unwrap_or_default();
@@ -152,7 +154,7 @@ fn check_hooks(data: &Path, repo: &Path) -> Result<(), RepoError> {
     }
     for entry in fs::read_dir(repo.join("hooks")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // Through a link as well: git follows it.
+        // Links count as well: git follows them.
         let runs = fs::metadata(entry.path())
             .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
         if runs && !name.ends_with(".sample") {

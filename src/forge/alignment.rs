@@ -1,15 +1,15 @@
-//! Which announced updates belong to which lines of a log, both in their order.
+//! Assigns announced updates to the lines of a ref log, both in their order.
 //!
-//! Of several ways the one that binds most of what was reported wins, then the one that binds most, then the one whose
+//! Of several assignments, the one that binds most reported updates wins, then the one that binds most updates, then the one whose
 //! times fit, then the later announcement: a push is made again when the first try failed.
 
 use super::claims::{Candidate, Fit, Proof, fits};
 use super::ledger::{Claim, Report};
 
-/// The most pairs of an announced update and a line that are compared. Beyond, each update is bound by itself.
+/// The most pairs of an announced update and a line that are compared. Above that, each update is bound by itself.
 const MAX_PAIRS: usize = 16 << 20;
 
-/// How good an alignment is: reported updates that are bound, updates that are bound, and those in time.
+/// The score of an alignment: bound updates that were reported, bound updates, and those whose times fit.
 type Score = (u32, u32, u32);
 
 /// What was chosen for one pair.

@@ -1,7 +1,7 @@
-//! What a repository held when it was adopted, so that nothing that was there before runs.
+//! The refs that a repository had when it was adopted, so that nothing from before starts a run.
 //!
-//! One file beside `quire.json`, written once and read once. The names of refs are bytes; in the file, bytes
-//! that are no visible ASCII character, and `%`, are written as `%XX`.
+//! One file next to `quire.json`, written once and read once. The names of refs are bytes; in the file, bytes
+//! that are not visible ASCII characters, and `%`, are written as `%XX`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ pub(super) const FILE: &str = "quire-baseline.json";
 /// The version that this quire writes and reads.
 const VERSION: u32 = 1;
 
-/// The file as it stands on disk.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     v: u32,
@@ -48,7 +48,7 @@ struct StoredLog {
     last: Option<(u64, u64, String)>,
 }
 
-/// Writes down what a repository holds now; the number of its refs.
+/// Records the current refs of a repository; returns how many they are.
 pub(super) fn write_baseline(repo: &Path) -> Result<usize, RepoError> {
     let failed = |source| RepoError::Refs { path: repo.to_owned(), source };
     let mut refs = Refs::of(repo);
@@ -71,11 +71,11 @@ pub(super) fn write_baseline(repo: &Path) -> Result<usize, RepoError> {
     Ok(stored.refs.len())
 }
 
-/// What an adopted repository held when it was adopted: what is to be stored for each ref before the first
-/// look at it. Empty for one that quire made.
+/// The refs that an adopted repository had when it was adopted: the state to store for each ref before its first
+/// observation. Empty for a repository created by quire.
 ///
 /// # Errors
-/// Says that the file could not be read, or what is wrong with it.
+/// The file could not be read, or its content is invalid.
 pub fn read_baseline(repo: &Path) -> Result<BTreeMap<RefName, (Seen, Keys)>, RepoError> {
     let Some(file) = read_identity(repo)?.and_then(|identity| identity.baseline) else {
         return Ok(BTreeMap::new());
@@ -85,10 +85,14 @@ pub fn read_baseline(repo: &Path) -> Result<BTreeMap<RefName, (Seen, Keys)>, Rep
     let damaged = |reason: String| RepoError::Damaged { path: path.clone(), reason };
     let stored: Stored = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     if stored.v != VERSION {
-        return Err(damaged(format!("it has version {}, and this quire knows version {VERSION}", stored.v)));
+        return Err(damaged(format!(
+            "it has version {}, but this quire supports only version {VERSION}",
+            stored.v
+        )));
     }
-    let read =
-        |stored: &StoredRef| read_ref(stored).ok_or_else(|| damaged(format!("its entry {}", stored.name)));
+    let read = |stored: &StoredRef| {
+        read_ref(stored).ok_or_else(|| damaged(format!("invalid entry `{}`", stored.name)))
+    };
     stored.refs.iter().map(read).collect()
 }
 

@@ -1,8 +1,8 @@
-//! Which announced updates happened although no line of a log says so.
+//! Which announced updates happened although no log line records them.
 //!
 //! Deleting a ref deletes its log, so of a ref that was made, deleted and made again only the last life has lines. The
-//! intents are what is left of the lives before: git read the old value of each from the ref itself, so those that
-//! happened form a chain from the value seen last to the value that is certain next.
+//! intents are all that is left of its earlier lives: git read the old value of each from the ref itself, so those that
+//! happened form a chain from the last observed value to the next certain value.
 
 use std::collections::HashMap;
 
@@ -14,22 +14,22 @@ use super::ledger::{Claim, Report};
 /// One step of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Link<'a> {
-    /// What this push announced.
+    /// The push that announced this step.
     Push(&'a Report),
-    /// To this value, by nobody knows whom.
+    /// A step to this value that nobody announced.
     Unknown(CommitId),
 }
 
-/// How well a chain explains what is known; the greater, the better: reported updates that are part of it, steps that
+/// The score of a chain, the greater, the better: reported updates that are part of it, steps that
 /// nobody announced (counted downwards), announced updates that are part of it.
 type Score = (i64, i64, i64);
 
-/// A chain up to one of its links.
+/// The end of a chain so far.
 #[derive(Debug, Clone, Copy)]
 struct Node {
     value: CommitId,
     score: Score,
-    /// The node before, and the link that led here from it; nothing at the start.
+    /// The node before it and the link between; `None` at the start.
     from: Option<(usize, Step)>,
 }
 
@@ -39,12 +39,12 @@ enum Step {
     Unknown,
 }
 
-/// The chains that begin at one value, for ever more of the announced updates, in the order of their announcement.
+/// The chains that begin at one value, extended by one announced update after the other.
 struct Chains {
     nodes: Vec<Node>,
     /// The best chain that ends at a value.
     ends: HashMap<CommitId, usize>,
-    /// The best chain whose end is certain, so that an unknown step may follow; nothing when none may.
+    /// The best chain whose end is certain, so that an unknown step may follow; `None` if there is no such chain.
     certain: Option<usize>,
 }
 
@@ -62,7 +62,7 @@ impl Chains {
         self.nodes.get(index)
     }
 
-    /// The best chain to a value: as it is, or by an unknown step from one that is certain.
+    /// The best chain to a value: directly, or by an unknown step from a certain value.
     fn best_to(&self, value: CommitId) -> Option<(Score, usize, bool)> {
         let end = |index: usize| self.node(index).map(|node| (node.score, index));
         let direct = self.ends.get(&value).and_then(|index| end(*index));
@@ -76,13 +76,13 @@ impl Chains {
         }
     }
 
-    /// Adds a node, and gives its place.
+    /// Adds a node and returns its index.
     fn push(&mut self, node: Node) -> usize {
         self.nodes.push(node);
         self.nodes.len() - 1
     }
 
-    /// The node at the end of the best chain to a value, made when the last step is unknown.
+    /// The node at the end of the best chain to a value; created if the last step is unknown.
     fn lead_to(&mut self, value: CommitId) -> Option<usize> {
         let (score, from, is_unknown) = self.best_to(value)?;
         if !is_unknown {
@@ -91,7 +91,7 @@ impl Chains {
         Some(self.push(Node { value, score, from: Some((from, Step::Unknown)) }))
     }
 
-    /// Lengthens the chains by the next announced update. Of equal ones the last counts: a push is made again when the
+    /// Extends the chains by the next announced update. Of equal updates the last counts: a push is repeated when the
     /// first try failed.
     fn extend(&mut self, place: usize, report: &Report) {
         let Some(before) = self.lead_to(report.old) else { return };
@@ -127,7 +127,7 @@ impl Chains {
     }
 }
 
-/// The chain of announced updates from one value to another, without an unknown step; empty when there is none.
+/// The chain of announced updates from one value to another, without an unknown step; empty if none exists.
 pub(super) fn find_chain<'a>(from: CommitId, to: CommitId, reports: &[&'a Report]) -> Vec<Link<'a>> {
     let mut chains = Chains::without_unknown_steps(from);
     reports.iter().enumerate().for_each(|(place, report)| chains.extend(place, report));
@@ -137,13 +137,13 @@ pub(super) fn find_chain<'a>(from: CommitId, to: CommitId, reports: &[&'a Report
 /// What happened to a ref before the first line of its log.
 #[derive(Debug, Default)]
 pub(super) struct LivesBefore<'a> {
-    /// It, in order; empty when the lines alone explain all.
+    /// The steps, in order; empty when the log lines alone explain everything.
     pub(super) links: Vec<Link<'a>>,
     /// Whether every step, here and in the lines, was announced.
     pub(super) is_explained: bool,
 }
 
-/// What happened before the first line of a log that is not the one seen before: the first of the announced updates, as
+/// What happened before the first line of a log that differs from the log read before: the longest prefix of the announced
 /// many as explain best how the ref came from `from` to `to`, when the others explain the lines.
 pub(super) fn find_lives_before<'a>(
     (from, to): (CommitId, CommitId),

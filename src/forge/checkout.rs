@@ -1,6 +1,6 @@
-//! Writing the files of a commit into an empty folder. No filters, no attributes, no `.git`.
+//! Writes the files of a commit into an empty folder. No filters, no attributes, no `.git`.
 //!
-//! Every file is made relative to the descriptor of its folder and must not be there yet, so that no
+//! Every file is created relative to the descriptor of its folder and must not exist yet, so that no
 //! symbolic link, of the commit or of anybody else, is ever followed.
 
 use std::ffi::OsStr;
@@ -27,10 +27,10 @@ pub struct CheckedOut {
     pub bytes: u64,
 }
 
-/// The most that is written: a commit of a few kilobytes can name any number of files.
+/// The limits of a checkout: a commit of a few kilobytes can name any number of files.
 const MOST: Most = Most { entries: 2_000_000, bytes: 32 << 30 };
 
-/// The most that is written.
+/// The limits of a checkout.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
     /// Files, links and folders.
@@ -39,10 +39,10 @@ pub(super) struct Most {
     pub(super) bytes: u64,
 }
 
-/// Folders inside each other, at most: each one on the way is open.
+/// The deepest nesting of folders: each folder on the path is open.
 const MAX_DEPTH: usize = 512;
 
-/// One checkout under way.
+/// A checkout in progress.
 struct Checkout<'a> {
     repo: &'a Repo,
     commit: CommitId,
@@ -57,12 +57,12 @@ struct Checkout<'a> {
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Repo {
-    /// Writes all files of a commit into a folder, which is made with mode 0700, or is there and empty. Submodules
-    /// become empty folders. It ends with an error when it is not wanted any more. After an error the folder is left
-    /// half written.
+    /// Writes all files of a commit into a folder, which is created with mode 0700, or exists and is empty. Submodules
+    /// become empty folders. Stops with an error when cancelled. After an error the folder is
+    /// partly filled.
     ///
     /// # Errors
-    /// Says what could not be read or written, or which name must not be; or that there is too much.
+    /// Something could not be read or written, an entry has a forbidden name, or a limit was exceeded.
     pub fn checkout(
         &self,
         id: CommitId,
@@ -127,7 +127,7 @@ impl Checkout<'_> {
         Ok(())
     }
 
-    /// Counts one entry, which is one too many or not wanted any more.
+    /// Counts one entry; fails above the limit or when cancelled.
     fn count(&mut self) -> Result<(), ReadError> {
         self.entries += 1;
         if !self.is_wanted.load(Ordering::Relaxed) {
@@ -174,7 +174,7 @@ impl Checkout<'_> {
     }
 }
 
-/// Whether a name of a tree may be one of a folder: one part, and not git's own.
+/// Whether a name in a tree is allowed: a single path component, and not `.git`.
 fn may_be_written(name: &[u8]) -> bool {
     let special = name.is_empty() || name == b"." || name == b".." || name.eq_ignore_ascii_case(b".git");
     !special && !name.contains(&b'/') && !name.contains(&0)

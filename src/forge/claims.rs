@@ -1,7 +1,7 @@
-//! Which report belongs to which update.
+//! Assigns reports to updates.
 //!
-//! A report binds to one update of the same old and new value. First by the e-mail in its line, which
-//! `quire exec` makes unique to the push; else by time. What stays unbound is an update without a line.
+//! A report binds to one update with the same old and new value: first by the e-mail in its line, which
+//! `quire exec` makes unique to the push; otherwise by time. A report that stays unbound is an update without a line.
 
 use crate::model::CommitId;
 
@@ -10,19 +10,19 @@ use super::chain::{Link, find_chain, find_lives_before};
 use super::ledger::{Bound, Claim, Recent, Report};
 use super::reflog::{Line, LineInfo};
 
-/// Clocks and the order of a second: how far outside its push's time a line may be.
+/// Tolerance for clocks and for the order within a second: how far outside its push's time a line may be.
 const SLACK_SECS: i64 = 2;
 
 /// Whether the update of a line has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// It has.
+    /// It has happened.
     Happened,
-    /// It has not and will not.
+    /// It has not happened and will not.
     Phantom,
-    /// It probably has: the ref is elsewhere now, and a line is missing.
+    /// It probably has: the ref has another value now, and a line is missing.
     Assumed,
-    /// It may be happening.
+    /// It may be in progress.
     Pending,
     /// The line ends the history of the ref that the log was moved from.
     History,
@@ -31,7 +31,7 @@ pub(super) enum Proof {
 /// A line that is not settled yet.
 #[derive(Debug)]
 pub(super) struct Candidate<'a> {
-    /// Its place among the entries of the look.
+    /// Its index among the entries of the observation.
     pub(super) place: usize,
     /// The line.
     pub(super) line: &'a Line,
@@ -58,12 +58,12 @@ pub(super) enum Fit {
 #[derive(Debug)]
 pub(super) struct Claims<'a> {
     unbound: Vec<&'a Report>,
-    /// All reports, as they were announced.
+    /// All reports, in the order of announcement.
     order: &'a [Report],
 }
 
 impl<'a> Claims<'a> {
-    /// The reports, each push once, without those whose update is known; what has happened stands first.
+    /// The reports, each push once, without those whose update is known; reports of updates that have happened come first.
     pub(super) fn new(reports: &'a [Report], recent: &[Recent]) -> Claims<'a> {
         let mut sorted: Vec<&Report> = reports.iter().collect();
         sorted.sort_by_key(|report| report.claim);
@@ -78,8 +78,8 @@ impl<'a> Claims<'a> {
         Claims { unbound, order: reports }
     }
 
-    /// Takes what was announced of the lives of a ref before the first of these lines, or before its value when there
-    /// are none: from the value seen last to the one that is certain next.
+    /// Takes the announced updates of the ref before the first of these lines, or before its value when the log has
+    /// no lines: from the last observed value to the next certain value.
     pub(super) fn take_lives_before(
         &mut self,
         (from, tip): (CommitId, CommitId),
@@ -88,7 +88,7 @@ impl<'a> Claims<'a> {
     ) -> Vec<Link<'a>> {
         let reports = self.unrecorded(recent);
         let links = match lines.first() {
-            // Another ref was renamed to this one, which was there or not.
+            // Another ref was renamed to this one, which may have existed.
             Some(first) if first.proof == Proof::History => find_chain(from, CommitId::ZERO, &reports),
             first => {
                 let to = first.map_or(tip, |first| first.line.old);
@@ -99,8 +99,8 @@ impl<'a> Claims<'a> {
         links
     }
 
-    /// Whether everything that these lines tell was announced, and so was that the ref was deleted before: the log is that
-    /// of a new life of the ref then, whatever equal lines there were before.
+    /// Whether everything in these lines was announced, and so was an earlier deletion of the ref: then the log is that
+    /// of a new life of the ref, even if equal lines existed before.
     pub(super) fn explain_a_new_life(
         &self,
         from: CommitId,
@@ -121,13 +121,13 @@ impl<'a> Claims<'a> {
         links
     }
 
-    /// What is not bound yet, in the order of announcement.
+    /// The unbound reports, in the order of announcement.
     fn unbound_in_order(&self) -> Vec<&'a Report> {
         let is_unbound = |report: &&Report| self.unbound.iter().any(|other| std::ptr::eq(*other, *report));
         self.order.iter().filter(is_unbound).collect()
     }
 
-    /// What is not bound yet and names no update that was found earlier, in the order of announcement.
+    /// The unbound reports that name no update found earlier, in the order of announcement.
     fn unrecorded(&self, recent: &[Recent]) -> Vec<&'a Report> {
         let is_recorded = |report: &Report| {
             recent.iter().any(|update| update.push.is_none() && report.moves(update.old, update.new))
@@ -144,14 +144,14 @@ impl<'a> Claims<'a> {
         self.unbound.retain(|report| !is_taken(report));
     }
 
-    /// Binds by e-mail, which is sure: to updates found earlier, which are returned, and to lines, which are marked.
+    /// Binds by e-mail, which is certain: to updates found earlier, which are returned, and to lines, which are marked.
     pub(super) fn bind_by_mail(&mut self, recent: &[Recent], lines: &mut [Candidate<'_>]) -> Vec<Bound> {
         let mut bound = Vec::new();
         self.bind(&[Fit::MailAndTime, Fit::Mail], recent, lines, &mut bound);
         bound
     }
 
-    /// Binds what is left by order, time and values.
+    /// Binds the rest by order, time and values.
     pub(super) fn bind_rest(
         &mut self,
         recent: &[Recent],
@@ -190,8 +190,8 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Equal steps that no e-mail tells apart belong to their pushes in the order in which these were announced,
-    /// whichever of them was the first to be reported.
+    /// Equal steps that no e-mail distinguishes belong to their pushes in the order in which these were announced,
+    /// whichever was reported first.
     fn put_in_order(&self, lines: &mut [Candidate<'_>]) {
         let announced = |push: &Option<String>| {
             let is_it = |report: &Report| report.email.is_none() && Some(&report.push) == push.as_ref();
@@ -200,7 +200,7 @@ impl<'a> Claims<'a> {
         let mut bound: Vec<(usize, &mut Candidate<'_>)> =
             lines.iter_mut().filter_map(|line| Some((announced(&line.push)?, line))).collect();
         while let Some((mut place, line)) = bound.pop() {
-            // From the last line to the first: each takes the last push of those that are left for its step.
+            // From the last line to the first: each takes the last of the remaining pushes for its step.
             for (earlier_place, earlier) in &mut bound {
                 let is_equal = (earlier.line.old, earlier.line.new) == (line.line.old, line.line.new);
                 if is_equal && *earlier_place > place {
@@ -219,7 +219,7 @@ impl<'a> Claims<'a> {
         Some(self.unbound.remove(place))
     }
 
-    /// Takes reports that lead away from a value and back to it, if there are such.
+    /// Takes reports that lead away from a value and back to it, if any.
     pub(super) fn take_round(&mut self, home: CommitId) -> Vec<&'a Report> {
         let before = self.unbound.clone();
         let mut taken = Vec::new();
@@ -235,7 +235,7 @@ impl<'a> Claims<'a> {
         taken
     }
 
-    /// Takes all that has happened.
+    /// Takes all reports of updates that have happened.
     pub(super) fn take_all_happened(&mut self) -> Vec<&'a Report> {
         let (happened, rest) = self.unbound.iter().partition(|report| report.claim == Claim::Happened);
         self.unbound = rest;
@@ -243,7 +243,7 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// Binds a report to the first line that it fits; what the report says has happened has happened.
+/// Binds a report to the first line that it fits; if the report says that its update has happened, so has the line's.
 fn bind_line(report: &Report, lines: &mut [Candidate<'_>], fit: Fit) -> Option<()> {
     let free = |line: &&mut Candidate<'_>| {
         line.push.is_none()
@@ -284,13 +284,13 @@ pub(super) fn fits(report: &Report, line: &LineInfo, fit: Fit) -> bool {
     }
 }
 
-/// What stands after the last `@`.
+/// The part after the last `@`.
 fn domain(email: &[u8]) -> Option<&[u8]> {
     email.rsplit(|byte| *byte == b'@').next()
 }
 
 impl Report {
-    /// Whether the report tells of this step.
+    /// Whether the report is about this step.
     pub(super) fn moves(&self, old: CommitId, new: CommitId) -> bool {
         self.old == old && self.new == new
     }

@@ -1,7 +1,7 @@
 //! Folders that have the id of another repository: `cp -a` copies `quire.json`, too.
 //!
-//! A repository is the folder that was recorded under its id. When that one is gone, another folder with the id is the same
-//! repository under a new name; when both are there, or the first is in the trash, the other is a copy and not adopted.
+//! A repository is the folder that was recorded under its id. When that folder is gone, another folder with the id is the same
+//! repository under a new name; when both exist, or the first is in the trash, the other is a copy and not adopted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -15,10 +15,10 @@ use super::layout::repo_dir;
 use super::list::{Listed, Problem};
 use super::trash::list_trash;
 
-/// The names that repositories were recorded under, by their ids; also those of repositories that are gone.
+/// The recorded names of repositories, by their ids; also those of removed repositories.
 pub type RecordedNames = HashMap<String, RepoName>;
 
-/// Takes the id from each folder of a listing that is a copy, and says of what.
+/// Removes the id from each folder of a listing that is a copy, and records of which repository.
 pub(super) fn mark_copies(data: &Path, listed: &mut [Listed], recorded: &RecordedNames) {
     let mut by_id: BTreeMap<RepoId, Vec<&mut Listed>> = BTreeMap::new();
     for repo in listed {
@@ -44,7 +44,7 @@ pub(super) fn mark_copies(data: &Path, listed: &mut [Listed], recorded: &Recorde
     }
 }
 
-/// The repository that the folder of this name and id is a copy of; nothing when it is the repository itself.
+/// The repository that the folder of this name and id is a copy of; `None` when it is the repository itself.
 pub fn original_of(
     data: &Path,
     name: &RepoName,
@@ -60,7 +60,7 @@ pub fn original_of(
 fn is_in_trash(data: &Path, id: RepoId) -> bool {
     let has_id =
         |path: &Path| read_identity(path).is_ok_and(|found| found.is_some_and(|found| found.id == id));
-    // What cannot be listed is not known to be in the trash.
+    // If the trash cannot be listed, the repository counts as not being in it.
     list_trash(data).unwrap_or_default().iter().any(|entry| has_id(&entry.path.join("repo")))
 }
 

@@ -1,4 +1,4 @@
-//! Making a repository.
+//! Creates repositories.
 
 use std::path::Path;
 
@@ -12,22 +12,22 @@ use super::repo_error::RepoError;
 use super::settings::apply_settings;
 use super::trash::put_runs_away;
 
-/// Makes an empty bare repository. It is made beside its place and appears there whole.
+/// Creates an empty bare repository. It is created in a temporary folder and appears in its place complete.
 ///
 /// # Errors
-/// Says that the name is taken, or what could not be written.
+/// The name is taken, or something could not be written.
 pub fn new_repo(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     check_free(data, name)?;
     make_at(data, name, &repo_dir(data, name))
 }
 
-/// Makes an empty bare repository at this place, where nothing is.
+/// Creates an empty bare repository at this path, which must not exist.
 pub(super) fn make_at(data: &Path, name: &RepoName, place: &Path) -> Result<Identity, RepoError> {
     make_folder(place.parent().unwrap_or(data))?;
     let write = |source| RepoError::Write { path: data.to_owned(), source };
-    let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(data).map_err(write)?;
-    let made = beside.path().join("repo.git");
-    // The formats are named in the environment as well, because git before 2.45 has no `--ref-format`.
+    let temp = tempfile::Builder::new().prefix(".new-").tempdir_in(data).map_err(write)?;
+    let made = temp.path().join("repo.git");
+    // The formats are set in the environment as well, because git before 2.45 has no `--ref-format`.
     GitCommand::new()
         .env("GIT_DEFAULT_HASH", "sha1")
         .env("GIT_DEFAULT_REF_FORMAT", "files")
@@ -39,7 +39,7 @@ pub(super) fn make_at(data: &Path, name: &RepoName, place: &Path) -> Result<Iden
     let identity = Identity::fresh();
     identity.write(&made)?;
     sync_tree(&made)?;
-    // Runs without a repository are what a removal left that did not end; they are not this one's.
+    // Runs without a repository are left by a removal that was interrupted; they do not belong to this repository.
     put_runs_away(data, name)?;
     match move_folder(&made, place) {
         Ok(()) => Ok(identity),

@@ -1,4 +1,4 @@
-//! Files and folders that are whole or not there, also after a power cut.
+//! Files and folders that are complete or missing, even after a power cut.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -8,7 +8,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::repo_error::RepoError;
 
-/// Writes a file beside its place, makes it durable, and moves it there. Readable for all.
+/// Writes a temporary file next to the target, makes it durable, and renames it. Readable for all.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), RepoError> {
     let failed = |source| RepoError::Write { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -27,7 +27,7 @@ pub(super) fn sync(path: &Path) -> Result<(), RepoError> {
     synced.map_err(|source| RepoError::Write { path: path.to_owned(), source })
 }
 
-/// Makes a small folder with everything in it durable. Symbolic links are not followed.
+/// Makes a small folder with all its contents durable. Symbolic links are not followed.
 pub(super) fn sync_tree(folder: &Path) -> Result<(), RepoError> {
     let failed = |source| RepoError::Read { path: folder.to_owned(), source };
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -42,15 +42,15 @@ pub(super) fn sync_tree(folder: &Path) -> Result<(), RepoError> {
     sync(folder)
 }
 
-/// Makes a folder and those above it, if they are not there.
+/// Creates a folder with missing parents.
 pub(super) fn make_folder(path: &Path) -> Result<(), RepoError> {
     fs::create_dir_all(path).map_err(|source| RepoError::Write { path: path.to_owned(), source })
 }
 
-/// Moves a folder to a place where nothing is, durably.
+/// Moves a folder durably to a path that must not exist.
 pub(super) fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system without that flag: rename replaces at most an empty folder.
+        // For file systems without that flag: rename replaces at most an empty folder.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if fs::symlink_metadata(to).is_err() => {
             fs::rename(from, to)?;
         }

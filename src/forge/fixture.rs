@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{CommitId, RefName};
 use crate::sys::git_command::GitCommand;
 
-/// A data folder with one bare repository, and commits that nothing names yet.
+/// A data folder with one bare repository, and commits that no ref points to yet.
 pub(super) struct Fixture {
     pub(super) dir: tempfile::TempDir,
     pub(super) repo: PathBuf,
@@ -16,7 +16,7 @@ pub(super) struct Fixture {
 }
 
 impl Fixture {
-    /// A repository as `new` makes it, with a line of so many commits.
+    /// A repository as `new` creates it, with a line of so many commits.
     pub(super) fn with_commits(count: usize) -> Fixture {
         let dir = tempfile::tempdir().unwrap();
         let repo = dir.path().join("repo.git");
@@ -55,7 +55,7 @@ impl Fixture {
         }
     }
 
-    /// A call of git on the repository, by a committer.
+    /// A git command on the repository, by a committer.
     pub(super) fn call(&self) -> GitCommand {
         named(GitCommand::in_repo(&self.repo).program(&self.git))
     }
@@ -72,7 +72,7 @@ impl Fixture {
     }
 }
 
-/// A committer for a call of git.
+/// Sets the committer of a git command.
 pub(super) fn named(call: GitCommand) -> GitCommand {
     call.env("GIT_COMMITTER_NAME", "Jo")
         .env("GIT_COMMITTER_EMAIL", "jo@home")
@@ -86,7 +86,7 @@ pub(super) fn ref_name(text: impl AsRef<[u8]>) -> RefName {
     RefName::parse(text.as_ref()).unwrap()
 }
 
-/// A call of git outside of any repository.
+/// A git command outside of any repository.
 pub(super) fn git_at(folder: &Path) -> GitCommand {
     named(GitCommand::new().arg("-C").arg(folder))
 }

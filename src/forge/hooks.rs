@@ -8,14 +8,14 @@ use super::durable::{make_folder, sync};
 use super::layout::hooks_dir;
 use super::repo_error::RepoError;
 
-/// The hooks that quire answers to.
+/// The hooks that quire implements.
 pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
 
-/// Makes the hooks of a data folder links to this binary. What is right already is not touched, and at no
+/// Makes the hooks of a data folder links to this binary. Links that are right are not touched, and at no
 /// moment is a hook missing.
 ///
 /// # Errors
-/// Says which link could not be made, or that the path of the binary is not absolute.
+/// A link could not be created, or the path of the binary is not absolute.
 pub fn install_hooks(data: &Path, binary: &Path) -> Result<(), RepoError> {
     if !binary.is_absolute() {
         return Err(RepoError::RelativeBinary { path: binary.to_owned() });
@@ -28,10 +28,10 @@ pub fn install_hooks(data: &Path, binary: &Path) -> Result<(), RepoError> {
             continue;
         }
         let failed = |source| RepoError::Write { path: path.clone(), source };
-        // The link is made in a folder of its own, because there is no way to make one under a free name.
-        let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(&folder).map_err(failed)?;
-        symlink(binary, beside.path().join(hook)).map_err(failed)?;
-        fs::rename(beside.path().join(hook), &path).map_err(failed)?;
+        // Created in a temporary folder, because the system cannot create a link under a name that is chosen to be free.
+        let temp = tempfile::Builder::new().prefix(".new-").tempdir_in(&folder).map_err(failed)?;
+        symlink(binary, temp.path().join(hook)).map_err(failed)?;
+        fs::rename(temp.path().join(hook), &path).map_err(failed)?;
     }
     sync(&folder)
 }

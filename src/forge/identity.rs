@@ -1,4 +1,4 @@
-//! `quire.json` in the folder of a repository: who it is, whatever it is called.
+//! `quire.json` in the folder of a repository: its identity, independent of its name.
 
 use std::fmt;
 use std::fs;
@@ -23,19 +23,19 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepoId(uuid::Uuid);
 
-/// Who a repository is.
+/// The identity of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Its id.
     pub id: RepoId,
-    /// When quire made or adopted it.
+    /// When quire created or adopted it.
     pub created_at: Timestamp,
-    /// The name of the file, in the same folder, that says what it held when it was adopted
+    /// The name of the file, in the same folder, with the refs that it had when it was adopted
     /// (see [`read_baseline`](super::read_baseline)).
     pub baseline: Option<String>,
 }
 
-/// The file as it stands on disk.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     v: u32,
@@ -45,7 +45,7 @@ struct Stored {
 }
 
 impl RepoId {
-    /// Reads a UUID with dashes.
+    /// Parses a UUID with dashes.
     pub fn parse(text: &str) -> Option<RepoId> {
         (text.len() == 36).then(|| uuid::Uuid::parse_str(text).ok().map(RepoId)).flatten()
     }
@@ -79,10 +79,10 @@ impl Identity {
     }
 }
 
-/// Reads who a repository is; nothing when quire has neither made nor adopted it.
+/// Reads the identity of a repository; `None` when quire has neither created nor adopted it.
 ///
 /// # Errors
-/// Says that the file could not be read, or what is wrong with it.
+/// The file could not be read, or its content is invalid.
 pub fn read_identity(repo: &Path) -> Result<Option<Identity>, RepoError> {
     let path = repo.join(FILE);
     let text = match fs::read(&path) {
@@ -93,13 +93,16 @@ pub fn read_identity(repo: &Path) -> Result<Option<Identity>, RepoError> {
     let damaged = |reason: String| RepoError::Damaged { path: path.clone(), reason };
     let stored: Stored = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     if stored.v != VERSION {
-        return Err(damaged(format!("it has version {}, and this quire knows version {VERSION}", stored.v)));
+        return Err(damaged(format!(
+            "it has version {}, but this quire supports only version {VERSION}",
+            stored.v
+        )));
     }
-    let id = RepoId::parse(&stored.id).ok_or_else(|| damaged("its id is not a UUID".to_owned()))?;
+    let id = RepoId::parse(&stored.id).ok_or_else(|| damaged("`id` is not a UUID".to_owned()))?;
     let created_at = Timestamp::parse(&stored.created_at)
-        .ok_or_else(|| damaged("the time in it is not RFC 3339".to_owned()))?;
+        .ok_or_else(|| damaged("the time is not in RFC 3339 format".to_owned()))?;
     if stored.baseline.as_ref().is_some_and(|name| name.contains('/')) {
-        return Err(damaged("its baseline is not in the same folder".to_owned()));
+        return Err(damaged("`baseline` must name a file in the same folder".to_owned()));
     }
     Ok(Some(Identity { id, created_at, baseline: stored.baseline }))
 }

@@ -1,4 +1,4 @@
-//! Where things are in the data folder, and whether a name can be used there.
+//! The paths in the data folder, and whether a name can be used in it.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ pub fn repos_dir(data: &Path) -> PathBuf {
     data.join("repos")
 }
 
-/// The folder of a repository, whether it is there or not.
+/// The folder of a repository, existing or not.
 pub fn repo_dir(data: &Path, name: &RepoName) -> PathBuf {
     repos_dir(data).join(name.folder())
 }
@@ -23,12 +23,12 @@ pub(super) fn watched_root(data: &Path) -> PathBuf {
     data.join("watched")
 }
 
-/// The folder of the copy of a watched repository, whether it is there or not.
+/// The folder of the copy of a watched repository, existing or not.
 pub fn watched_dir(data: &Path, name: &RepoName) -> PathBuf {
     watched_root(data).join(name.folder())
 }
 
-/// The folder of a repository's runs, whether it is there or not.
+/// The folder of a repository's runs, existing or not.
 pub fn runs_dir(data: &Path, name: &RepoName) -> PathBuf {
     data.join("runs").join(name.folder())
 }
@@ -43,10 +43,10 @@ pub fn trash_dir(data: &Path) -> PathBuf {
     data.join("trash")
 }
 
-/// The folder of a repository that is there, reached without any symbolic link below `repos/`.
+/// The folder of an existing repository, reached without any symbolic link below `repos/`.
 ///
 /// # Errors
-/// Says that it is not there, or that something on the way is a link.
+/// It does not exist, or a folder on the path is a link.
 pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
     let mut path = repos_dir(data);
     for part in &name.folder() {
@@ -64,7 +64,7 @@ pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
     Ok(path)
 }
 
-/// Checks that nothing has this name, nor one that differs in case only.
+/// Checks that nothing has this name, nor a name that differs in case only.
 pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     match check_free_in(watched_root(data), name) {
         Err(RepoError::Exists(_)) => Err(RepoError::Watched(name.clone())),
@@ -72,10 +72,10 @@ pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> 
     }
 }
 
-/// Checks that no hosted repository has this name, nor one that differs in case only.
+/// Checks that no hosted repository has this name, nor a name that differs in case only.
 ///
 /// # Errors
-/// Says what has it.
+/// A hosted repository has the name.
 pub fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     check_free_in(repos_dir(data), name)
 }
@@ -95,7 +95,7 @@ fn check_free_in(mut folder: PathBuf, name: &RepoName) -> Result<(), RepoError> 
     if fs::symlink_metadata(&folder).is_ok() { Err(RepoError::Exists(name.clone())) } else { Ok(()) }
 }
 
-/// The names in a folder, sorted, as far as they are UTF-8; none when there is no such folder.
+/// The names in a folder, sorted, as far as they are UTF-8; empty when the folder does not exist.
 pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, RepoError> {
     let read = |source| RepoError::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {

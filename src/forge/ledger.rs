@@ -1,18 +1,18 @@
-//! The rule that says which updates of a ref have happened since it was last looked at. Pure: no file, no clock.
+//! The rule that decides which updates of a ref have happened since its last observation. Pure: no file, no clock.
 //!
-//! The log is evidence, not the record. A line counts once something confirms it: the next line goes on from
-//! its new value, the ref has that value, or a hook says so. A line that the next one goes *around* is a
+//! The log is evidence, not the record. A line counts once something confirms it: the next line starts from
+//! its new value, the ref has that value, or a hook reports it. A line that the next one does not continue is a
 //! phantom (a receive-pack was killed between the line and the ref). A value that no line leads to was reached
 //! all the same (power cut, log removed, ref deleted), and is an update of its own. Every line, phantom or
-//! not, proves that the ref had its old value, because git reads that under the ref's lock. What a ref went
-//! through before it was deleted has no line any more; there the intents count that form a chain (`chain`).
+//! not, proves that the ref had its old value, because git reads that under the ref's lock. What happened to a ref
+//! before it was deleted has no line any more; the intents that form a chain (`chain`) replace the lines.
 //!
-//! Invariants: looking again with what the verdict returned finds nothing; a report never makes a second
-//! update of one that is among the last [`MAX_RECENT`]; ids of updates are the caller's business.
+//! Invariants: observing again with the state that the verdict returned finds nothing; a report never makes a second
+//! update of one that is among the last [`MAX_RECENT`]; the caller assigns the ids of updates.
 //!
-//! Known limits: what was deleted and recreated within one second by one identity between two looks, without
-//! reports and without intents; several updates whose lines were all lost between two looks become one; a phantom *and* a lost
-//! line next to it, both since the last look, count as one update too many.
+//! Known limits: a ref deleted and recreated within one second by one identity between two observations, without
+//! reports and without intents; several updates whose lines were all lost between two observations become one; a phantom *and* a lost
+//! line next to it, both since the last observation, count as one update too many.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +23,17 @@ use super::claims::{Candidate, Claims, Proof};
 use super::look::{LogCursor, LogId, LogPart, LogStart, Look};
 use super::reflog::{Entry, Line, LineInfo, LineKey};
 
-/// How many of the latest updates of a ref are kept for reports that come late.
+/// How many of the latest updates of a ref are kept for late reports.
 pub const MAX_RECENT: usize = 64;
 
-/// What is known of one ref from the looks before. The default is a ref that was never seen.
+/// The state of one ref after the observations so far. The default is a ref that was never observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The last recorded value; zero for none.
     pub value: CommitId,
-    /// How far its log was read.
+    /// How far its log has been read.
     pub cursor: Option<LogCursor>,
-    /// The log, and the offset after a line in it, whose ref had not moved when it was last looked at.
+    /// The log, and the offset after a line in it, whose ref had not moved at the last observation.
     pub waiting: Option<(LogId, u64)>,
     /// The serial that the next update gets.
     pub next_serial: u64,
@@ -46,13 +46,13 @@ pub struct Seen {
 pub struct Recent {
     /// Its serial.
     pub serial: u64,
-    /// The value before.
+    /// The old value.
     pub old: CommitId,
-    /// The value after.
+    /// The new value.
     pub new: CommitId,
-    /// Its line, if it had one.
+    /// Its log line, if it had one.
     pub line: Option<LineInfo>,
-    /// The push that it belongs to, once that is known.
+    /// The push that it belongs to, once known.
     pub push: Option<String>,
 }
 
@@ -60,52 +60,52 @@ pub struct Recent {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys(BTreeMap<LineKey, u32>);
 
-/// What becomes of the stored keys of a ref.
+/// How the stored keys of a ref change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeysChange {
     /// These are added to them.
     Add(Vec<LineKey>),
-    /// These stand instead of them.
+    /// These replace them.
     Replace(Vec<LineKey>),
 }
 
-/// What a hook said about one ref update.
+/// A hook's report of one ref update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The id of the push.
     pub push: String,
-    /// The value before.
+    /// The old value.
     pub old: CommitId,
-    /// The value after.
+    /// The new value.
     pub new: CommitId,
     /// The committer e-mail that receive-pack ran with, which git puts into the log.
     pub email: Option<Vec<u8>>,
     /// When receive-pack began, in seconds since 1970.
     pub since: i64,
-    /// When the hook spoke; `i64::MAX` when it has not ended yet.
+    /// When the hook reported; `i64::MAX` when receive-pack has not ended yet.
     pub until: i64,
-    /// What is said.
+    /// What is reported.
     pub claim: Claim,
 }
 
-/// How sure a report is.
+/// How certain a report is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
-    /// The ref has moved: said after the fact. An update without a line, if need be.
+    /// The ref has moved: reported afterwards. Makes an update even without a log line.
     Happened,
-    /// The ref was about to move: names the push of an update that is found. An update without a line only as a part
-    /// of a chain, because git refuses some pushes after this was said.
+    /// The ref was about to move: names the push of an update that is found. Makes an update without a line only as a part
+    /// of a chain, because git refuses some pushes after this report.
     Intended,
 }
 
-/// How an update came to be known.
+/// The evidence for an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum How {
-    /// By its line in the log.
+    /// Its line in the log.
     Line,
-    /// By a report alone.
+    /// A report alone.
     Report,
-    /// By the ref's value, or by an intent that leads to a value which the ref certainly had: there is no line.
+    /// The ref's value, or an intent that leads to a value which the ref certainly had: the log has no line.
     Tip,
 }
 
@@ -114,19 +114,19 @@ pub enum How {
 pub struct Found {
     /// Its serial within the ref.
     pub serial: u64,
-    /// The value before; zero when the ref was created.
+    /// The old value; zero when the ref was created.
     pub old: CommitId,
-    /// The value after; zero when the ref was deleted.
+    /// The new value; zero when the ref was deleted.
     pub new: CommitId,
-    /// What its line says.
+    /// The content of its log line.
     pub line: Option<LineInfo>,
-    /// How it came to be known.
+    /// The evidence for it.
     pub how: How,
     /// The push that it belongs to.
     pub push: Option<String>,
 }
 
-/// An earlier update of which it is now known to which push it belongs.
+/// An earlier update whose push is known now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
     /// The serial of the update.
@@ -135,18 +135,18 @@ pub struct Bound {
     pub push: String,
 }
 
-/// What follows from one look.
+/// The result of one observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// New updates, in order.
     pub found: Vec<Found>,
     /// Pushes of earlier updates.
     pub bound: Vec<Bound>,
-    /// What is to be stored, together with the updates.
+    /// The state to store, together with the updates.
     pub seen: Seen,
-    /// What becomes of the stored keys.
+    /// How the stored keys change.
     pub keys: KeysChange,
-    /// Whether a line waits for its ref: a push is under way, or was killed.
+    /// Whether a line waits for its ref: a push is in progress, or was killed.
     pub pending: bool,
 }
 
@@ -157,19 +157,19 @@ impl Default for Seen {
 }
 
 impl Keys {
-    /// The keys in a list, which may hold equal ones.
+    /// A multiset of keys.
     pub fn of(list: impl IntoIterator<Item = LineKey>) -> Keys {
         let mut keys = Keys::default();
         list.into_iter().for_each(|key| keys.add(key));
         keys
     }
 
-    /// All keys, equal ones as often as they stand.
+    /// All keys; equal keys as often as they occur.
     pub fn list(&self) -> impl Iterator<Item = LineKey> {
         self.0.iter().flat_map(|(key, count)| (0..*count).map(|_| *key))
     }
 
-    /// Follows what a verdict says.
+    /// Applies the changes of a verdict.
     pub fn apply(&mut self, change: KeysChange) {
         match change {
             KeysChange::Add(list) => list.into_iter().for_each(|key| self.add(key)),
@@ -181,17 +181,17 @@ impl Keys {
         *self.0.entry(key).or_default() += 1;
     }
 
-    /// Takes one out, if there is one.
+    /// Removes one occurrence of a key, if present.
     fn take(&mut self, key: LineKey) -> bool {
         let left = self.0.get_mut(&key).filter(|count| **count > 0);
         left.map(|count| *count -= 1).is_some()
     }
 }
 
-/// Says what has happened to a ref since it was last looked at.
+/// Decides what has happened to a ref since its last observation.
 ///
-/// `known` is only asked when the log is another file than before ([`LogStart::Beginning`]); otherwise it may
-/// be left empty. A push whose update is recorded already is better not reported again.
+/// `known` is only used when the log is another file than before ([`LogStart::Beginning`]); otherwise it may
+/// be empty. A push whose update is recorded already is better not reported again.
 pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Verdict {
     let mut reading = read(seen, known, look);
     let mut claims = Claims::new(reports, &seen.recent);
@@ -203,7 +203,7 @@ pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Ve
     }
     let mut bound = claims.bind_by_mail(&seen.recent, &mut reading.candidates);
     let before = match look.log.as_ref().map(|log| log.from) {
-        // The log goes on from what was seen: the ref was not deleted meanwhile.
+        // The log continues from the last observation: the ref was not deleted meanwhile.
         Some(LogStart::Cursor(_)) => Vec::new(),
         Some(LogStart::Beginning) | None => {
             claims.take_lives_before((seen.value, look.tip), &seen.recent, &reading.candidates)
@@ -239,7 +239,7 @@ pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Ve
     Verdict { found: book.found, bound, seen, keys, pending: pending || reading.waits }
 }
 
-/// Takes a ref as it is, so that nothing that has happened to it before counts: for a repository that is
+/// Accepts a ref in its current state, so that nothing that has happened to it before counts: for a repository that is
 /// adopted. The keys are those of all lines of its log.
 pub fn baseline(look: &Look) -> (Seen, Vec<LineKey>) {
     let keys =
@@ -248,19 +248,19 @@ pub fn baseline(look: &Look) -> (Seen, Vec<LineKey>) {
     (Seen { value: look.tip, cursor, ..Seen::default() }, keys.collect())
 }
 
-/// The lines of a look that are not settled yet, and whether lines wait for the ref to be made.
+/// The lines of an observation that are not settled yet, and whether lines wait for the ref to be created.
 struct Reading<'a> {
     candidates: Vec<Candidate<'a>>,
     waits: bool,
 }
 
-/// Sorts the lines of a look: those settled before are left out, each other gets its proof.
+/// Classifies the lines of an observation: lines settled before are left out, each other line gets its proof.
 fn read<'a>(seen: &Seen, known: &Keys, look: &'a Look) -> Reading<'a> {
     let Some(log) = &look.log else {
         return Reading { candidates: Vec::new(), waits: false };
     };
     if look.tip.is_zero() {
-        // Git removes the log before the ref and writes it before the ref, so these lines are no news: a branch
+        // Git removes and writes the log before the ref, so these lines are not updates: a branch
         // is being renamed, or a push that would have created the ref was killed.
         return Reading {
             candidates: Vec::new(),
@@ -280,14 +280,14 @@ fn read<'a>(seen: &Seen, known: &Keys, look: &'a Look) -> Reading<'a> {
         }
         let waited = seen.waiting == Some((log.log, end));
         let proof = match prove(line, next.map(|(_, _, line)| line), look.tip) {
-            // It waited while its ref stood still, so what moved the ref since was something else.
+            // It was pending while its ref did not move, so something else has moved the ref since.
             Proof::Assumed if waited => Proof::Phantom,
             Proof::Assumed => Proof::Happened,
             proof @ (Proof::Happened | Proof::Phantom | Proof::Pending | Proof::History) => proof,
         };
         candidates.push(Candidate { place, line, proof, push: None });
     }
-    // Up to the line that says so, a log that was moved here tells of another ref; also when an equal line is
+    // Up to the rename line, a log that was moved here belongs to another ref; also when an equal line is
     // known, from an earlier move within the same second.
     let moved_here = |entry: &Entry| entry.line.as_ref().is_some_and(|line| line.moved_here);
     if let Some(moved) = log.entries.iter().rposition(moved_here).filter(|_| whole) {
@@ -298,7 +298,7 @@ fn read<'a>(seen: &Seen, known: &Keys, look: &'a Look) -> Reading<'a> {
     Reading { candidates, waits: false }
 }
 
-/// Says whether a line's update has happened, as far as the log and the ref tell.
+/// Whether a line's update has happened, as far as the log and the ref show.
 fn prove(line: &Line, next: Option<&Line>, tip: CommitId) -> Proof {
     let after = next.map_or(tip, |next| next.old);
     if line.old == line.new {
@@ -308,12 +308,12 @@ fn prove(line: &Line, next: Option<&Line>, tip: CommitId) -> Proof {
     } else if after == line.old {
         if next.is_some() { Proof::Phantom } else { Proof::Pending }
     } else {
-        // The ref left the old value and a line is missing: far more often the next one than this one's ref.
+        // The ref left the old value and a line is missing: far more often the next line than the line of this update.
         Proof::Assumed
     }
 }
 
-/// The line that waits for its ref: the one that is pending, or the last one of a ref that is not there.
+/// The line that waits for its ref: the pending line, or the last line of a ref that does not exist.
 fn waiting_line(look: &Look, reading: &Reading<'_>) -> Option<(LogId, u64)> {
     let log = look.log.as_ref()?;
     let pending = reading.candidates.iter().rfind(|candidate| candidate.proof == Proof::Pending);
@@ -325,7 +325,7 @@ fn waiting_line(look: &Look, reading: &Reading<'_>) -> Option<(LogId, u64)> {
     Some((log.log, entry?.mark.end))
 }
 
-/// The cursor after everything that is settled, and what becomes of the keys.
+/// The cursor after everything that is settled, and the change of the keys.
 fn settle(seen: &Seen, look: &Look, reading: &Reading<'_>) -> (Option<LogCursor>, KeysChange) {
     let Some(log) = &look.log else {
         return (None, KeysChange::Replace(Vec::new()));
@@ -354,7 +354,7 @@ fn cursor_at(log: &LogPart, count: usize) -> LogCursor {
     }
 }
 
-/// The updates that are written down, and the value that the ref has after them.
+/// The updates recorded so far, and the value that the ref has after them.
 struct Book {
     at: CommitId,
     found: Vec<Found>,
@@ -362,7 +362,7 @@ struct Book {
 }
 
 impl Book {
-    /// Writes down that the ref went from where it is to this value; nothing when it is there.
+    /// Records an update of the ref from its current value to this value; nothing when the values are equal.
     fn write(&mut self, new: CommitId, line: Option<LineInfo>, how: How, push: Option<String>) {
         if self.at != new {
             let old = self.at;
@@ -371,13 +371,13 @@ impl Book {
         }
     }
 
-    /// Writes down an update that does not change where the ref is.
+    /// Records an update that does not change the current value.
     fn write_apart(&mut self, old: CommitId, found: Found) {
         self.found.push(Found { serial: self.next_serial, old, ..found });
         self.next_serial += 1;
     }
 
-    /// Leads to a value that the ref certainly had: by reports as far as they lead, else in one step.
+    /// Leads to a value that the ref certainly had: by reports as far as possible, then in one step.
     fn bridge(&mut self, target: CommitId, claims: &mut Claims<'_>) {
         self.bridge_by_reports(target, claims);
         if self.at != target {
@@ -386,7 +386,7 @@ impl Book {
         self.write(target, None, How::Tip, None);
     }
 
-    /// Writes down one link of a chain.
+    /// Records one link of a chain.
     fn follow(&mut self, link: Link<'_>) {
         match link {
             Link::Push(report) => {
@@ -405,7 +405,7 @@ impl Book {
         }
     }
 
-    /// Writes down what hooks say has happened although no line tells of it.
+    /// Records updates that hooks report but the log lacks.
     fn add_unexplained(&mut self, tip: CommitId, claims: &mut Claims<'_>) {
         self.bridge_by_reports(tip, claims);
         let round = if self.at == tip { claims.take_round(tip) } else { Vec::new() };
@@ -427,7 +427,7 @@ impl Book {
 }
 
 impl Found {
-    /// The update as it is kept for late reports.
+    /// The update in the form that is kept for late reports.
     fn as_recent(&self) -> Recent {
         let Found { serial, old, new, line, how: _, push } = self.clone();
         Recent { serial, old, new, line, push }

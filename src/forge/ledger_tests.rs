@@ -1,4 +1,4 @@
-//! Tables for the rule: each row is a log, a ref and what was reported, and what follows.
+//! Tables for the rule: each row is a log, a ref, the reports, and the expected result.
 
 use crate::model::CommitId;
 
@@ -6,7 +6,7 @@ use super::ledger::{Claim, How, Keys, Report, Seen, Verdict, baseline, compare};
 use super::look::{LogId, LogPart, LogStart, Look};
 use super::reflog::{Entry, Line, LineInfo, Mark};
 
-/// The value that a letter stands for; `0` is none.
+/// The value of a letter; `0` is zero.
 fn id(letter: char) -> CommitId {
     CommitId::from_bytes([if letter == '0' { 0 } else { letter as u8 }; 20])
 }
@@ -136,7 +136,7 @@ fn what_one_look_finds() {
         // The first that is reported is not the first that was announced.
         ("0a1", 'a', "0a1 ab2 ba2 ab2", 'b', "~p1:ab/2 ~p2:ba/2 p3:ab/2", "ab@p1 ba@p2 ab@p3"),
         ("0a1", 'a', "0a1 ab2 ab2", 'b', "~p1:ab/2 p2:ab/2", "ab@p2"),
-        // Of equal tries the one that was reported, else the last before the next step.
+        // Of equal tries the one that was reported, otherwise the last before the next step.
         ("0a1", 'a', "0a1 ab2", 'b', "p1:ab/2 ~p2:ab/2", "ab@p1"),
         ("0a1", 'a', "0a1 ab2", 'b', "~p1:ab/2 ~p2:ab/2", "ab@p2"),
         ("0a1", 'a', "0a1 ab2 ba3", 'a', "~p1:ab/2 ~p2:ba/3 ~p3:ab/3", "ab@p1 ba@p2"),
@@ -163,7 +163,7 @@ fn what_one_look_finds() {
         ("0a1", 'a', "0a1 ab2", 'b', "~p1:ab/2", "ab@p1"),
         ("0a1", 'a', "0a1 ab2@p1", 'a', "~p1:ab", "…"),
         ("0a1", 'a', "0a1 aa2", 'a', "", ""),
-        // A log that was moved here tells of another ref up to the line that says so.
+        // A log that was moved here belongs to another ref up to the line with the rename.
         ("none", '0', "0a1 ab2 bb3!", 'b', "", "0b"),
         ("none", '0', "0a1 ab2 bb3! bc4", 'c', "", "0b bc"),
     ];
@@ -219,7 +219,7 @@ fn a_ref_deleted_and_recreated_unseen_is_two_updates() {
 
 #[test]
 fn recreated_within_a_second_by_the_same_hand_needs_a_report() {
-    // The documented limit: nothing on disk tells this from a file that gc has rewritten.
+    // The documented limit: nothing on disk distinguishes this from a file that gc has rewritten.
     let mut world = World::default();
     assert_eq!(world.find(1, "0a1", 'a', ""), "0a");
     assert_eq!(world.find(2, "0a1", 'a', ""), "");
@@ -304,7 +304,7 @@ fn lives_of_a_ref_that_nobody_saw_are_found_by_their_intents() {
         ("0a1", 'a', "0a3", 'a', "~p2:a0/2 ~p3:0a/3", "a0?@p2 0a@p3"),
         ("0a1", 'a', "0b3 bc4", 'c', "~p1:ab/1 ~p2:b0/2 ~p3:0b/3 ~p4:bc/4", "ab?@p1 b0?@p2 0b@p3 bc@p4"),
         ("0a1", 'a', "none", '0', "~p1:ab ~p2:ba ~p3:ab ~p4:b0", "ab?@p1 ba?@p2 ab?@p3 b0?@p4"),
-        // A refused or killed push is no part of a chain; of equal tries the last one is.
+        // A refused or killed push is not part of a chain; of equal tries the last one is.
         ("none", '0', "none", '0', "~p1:0a ~p2:0a ~p3:a0", "0a?@p2 a0?@p3"),
         ("none", '0', "none", '0', "~p1:0a ~p2:ab ~p3:a0", "0a?@p1 a0?@p3"),
         ("none", '0', "none", '0', "~p1:0a ~p2:0b ~p3:a0", "0a?@p1 a0?@p3"),

@@ -1,4 +1,4 @@
-//! Listing the repositories of a data folder.
+//! Lists the repositories of a data folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Listed {
     pub name: RepoName,
     /// Its folder.
     pub path: PathBuf,
-    /// Its id; nothing when it is not adopted.
+    /// Its id; `None` when it is not adopted.
     pub id: Option<RepoId>,
     /// The branch that `HEAD` names, without `refs/heads/`; bytes that are not UTF-8 become U+FFFD.
     pub default_branch: Option<String>,
@@ -31,28 +31,28 @@ pub struct Listed {
 /// What can be wrong with a repository.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// Quire has neither made nor adopted it.
-    #[error("it is not adopted")]
+    /// Quire has neither created nor adopted it.
+    #[error("not adopted")]
     NotAdopted,
-    /// Settings of quire's are missing or changed.
-    #[error("these settings are not as quire needs them: {}", .0.join(", "))]
+    /// Settings that quire requires are missing or changed.
+    #[error("git settings that quire requires are missing or changed: {}", .0.join(", "))]
     Settings(Vec<&'static str>),
     /// It has the id of another repository.
-    #[error("it is a copy of {0} (its quire.json has the same id), and not adopted")]
+    #[error("copy of `{0}` (`quire.json` has the same id), not adopted")]
     Copy(RepoName),
-    /// It is reached by a symbolic link.
-    #[error("it is a symbolic link, which quire does not follow")]
+    /// It is a symbolic link.
+    #[error("symbolic link, which quire does not follow")]
     Linked,
     /// It cannot be read.
-    #[error("it cannot be read")]
+    #[error("cannot be read")]
     Unreadable(#[source] RepoError),
 }
 
-/// All repositories of a data folder, by name; `recorded` tells a repository from its copies. Folders without a name that
-/// a repository can have are left out; symbolic links are named and not followed.
+/// All repositories of a data folder, by name; `recorded` distinguishes a repository from its copies. Folders whose name
+/// is not a valid repository name are left out; symbolic links are listed and not followed.
 ///
 /// # Errors
-/// Says that the folder itself could not be read, or is a symbolic link.
+/// The folder itself could not be read, or is a symbolic link.
 pub fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, RepoError> {
     let root = repos_dir(data);
     if is_link(&root) {
@@ -94,7 +94,7 @@ pub fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, 
     Ok(listed)
 }
 
-/// Reads what a listing says of one repository.
+/// Reads the list entry of one repository.
 fn describe(data: &Path, name: RepoName) -> Listed {
     let path = repos_dir(data).join(name.folder());
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! Reading from disk what the rule in `ledger` needs to know of one ref: its value and the new part of its log.
+//! Reads from disk what the rule in `ledger` needs to know of one ref: its value and the new part of its log.
 //!
 //! The log is read first, then the value, then the log's size again: as git appends a line *before* it renames
 //! the ref, an unchanged log means that the value belongs to it (or to the line before its last).
@@ -19,18 +19,18 @@ use super::look_error::LookError;
 use super::reflog::{Entry, Mark, digest, parse_log};
 use super::refs::{RefValue, Refs, files_below, is_absent};
 
-/// How often a ref is looked at that moves meanwhile.
+/// How often the observation of a ref is repeated that moves meanwhile.
 const MAX_TRIES: u32 = 16;
 
 /// The most that is read of one log, in bytes: some four million lines.
 const MAX_LOG_BYTES: u64 = 512 << 20;
 
-/// What makes a log the same file.
+/// Identifies a log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogId {
     /// The inode.
     pub inode: u64,
-    /// When the inode was made, in seconds and nanoseconds; nothing on file systems that do not say.
+    /// The birth time of the inode, in seconds and nanoseconds; `None` on file systems that do not record it.
     pub birth: Option<(i64, u32)>,
 }
 
@@ -41,7 +41,7 @@ pub struct LogCursor {
     pub log: LogId,
     /// Everything before this offset is settled.
     pub offset: u64,
-    /// The line that ends there; nothing at the start of the file.
+    /// The line that ends there; `None` at the start of the file.
     pub last: Option<Mark>,
 }
 
@@ -50,7 +50,7 @@ pub struct LogCursor {
 pub struct LogPart {
     /// The file.
     pub log: LogId,
-    /// Where the part begins, when the cursor still holds; the start of the file when it does not.
+    /// Where the part begins: at the cursor if it is still valid, otherwise at the start of the file.
     pub from: LogStart,
     /// Its lines.
     pub entries: Vec<Entry>,
@@ -59,34 +59,34 @@ pub struct LogPart {
 /// Where a part of a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStart {
-    /// At the cursor: the file is the one that was read before.
+    /// At the cursor: the file is the same as before.
     Cursor(LogCursor),
-    /// At the first byte: the file was not read before, or it is another.
+    /// At the first byte: the file was not read before, or is another file.
     Beginning,
 }
 
-/// What one ref looks like.
+/// The observation of one ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
-    /// Its value; zero when there is no such ref.
+    /// Its value; zero when the ref does not exist.
     pub tip: CommitId,
     /// Its log, if there is one.
     pub log: Option<LogPart>,
 }
 
-/// What a name turned out to be.
+/// What a name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Looked {
-    /// A ref, or nothing.
+    /// A ref, which may not exist.
     Ref(Look),
-    /// A name for another ref: what was recorded under it is to be forgotten, not to be taken for a deletion.
+    /// Another ref: what was recorded under the name is to be dropped, and is not a deletion.
     Symbolic(RefName),
 }
 
-/// Looks at one ref; `cursor` is how far its log was read.
+/// Observes one ref; `cursor` is how far its log was read.
 ///
 /// # Errors
-/// Says what could not be read, or that the ref did not hold still ([`LookError::Busy`]: look again later).
+/// Something could not be read, or the ref kept moving ([`LookError::Busy`]: try again later).
 pub fn look(refs: &mut Refs, name: &RefName, cursor: Option<&LogCursor>) -> Result<Looked, LookError> {
     let path = log_path(refs.git_dir(), name);
     for _ in 0..MAX_TRIES {
@@ -103,10 +103,10 @@ pub fn look(refs: &mut Refs, name: &RefName, cursor: Option<&LogCursor>) -> Resu
     Err(LookError::Busy { name: name.clone(), tries: MAX_TRIES })
 }
 
-/// The names of all refs that there is something to look at for: those with a value and those with a log.
+/// The names of all refs to observe: those with a value and those with a log.
 /// Symbolic refs are left out, and so are refs whose file is broken; [`Refs::all`] names those.
 ///
-/// # Errors
+/// A file or folder could not be read.
 /// Says which file or folder could not be read.
 pub fn names_to_look_at(refs: &mut Refs) -> Result<BTreeSet<RefName>, LookError> {
     let list = refs.all()?;
@@ -117,15 +117,15 @@ pub fn names_to_look_at(refs: &mut Refs) -> Result<BTreeSet<RefName>, LookError>
     Ok(names)
 }
 
-/// The names of all refs that have a log, symbolic ones too; never `HEAD`, never a lock file.
+/// The names of all refs that have a log, symbolic refs included; never `HEAD`, never a lock file.
 ///
 /// # Errors
-/// Says which folder could not be read.
+/// A folder could not be read.
 pub fn log_refs(git_dir: &Path) -> Result<Vec<RefName>, LookError> {
     files_below(&git_dir.join("logs"))
 }
 
-/// Where the log of a ref is.
+/// The path of a ref's log.
 fn log_path(git_dir: &Path, name: &RefName) -> PathBuf {
     git_dir.join("logs").join(OsStr::from_bytes(name.as_bytes()))
 }
@@ -136,7 +136,7 @@ struct Read {
     size: u64,
 }
 
-/// Reads what is new in a log; nothing when there is none.
+/// Reads the new part of a log; `None` when the log does not exist.
 fn read_log(path: &Path, name: &RefName, cursor: Option<&LogCursor>) -> Result<Option<Read>, LookError> {
     let failed = |source| LookError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
@@ -166,11 +166,11 @@ fn read_log(path: &Path, name: &RefName, cursor: Option<&LogCursor>) -> Result<O
     Ok(Some(Read { part: LogPart { log, from, entries: parse_log(&bytes, offset) }, size }))
 }
 
-/// The statx fields that tell one log from another.
+/// The statx fields that distinguish one log file from another.
 const FIELDS: StatxFlags =
     StatxFlags::TYPE.union(StatxFlags::INO).union(StatxFlags::SIZE).union(StatxFlags::BTIME);
 
-/// The bits of a mode that tell what kind of file it is, and their value for a folder.
+/// The bits of a mode with the file type, and their value for a folder.
 const FILE_TYPE: u32 = 0o170_000;
 const FOLDER: u32 = 0o040_000;
 
@@ -186,21 +186,21 @@ fn stat_log(path: &Path) -> Result<Option<(LogId, u64)>, LookError> {
     }
 }
 
-/// The identity and the size in an answer of statx.
+/// The identity and the size in a result of statx.
 fn identify(stat: &rustix::fs::Statx) -> (LogId, u64) {
     let known = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
     let birth = known.then_some((stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec));
     (LogId { inode: stat.stx_ino, birth }, stat.stx_size)
 }
 
-/// Whether the line that ends at the cursor is still the same.
+/// Whether the line that ends at the cursor is unchanged.
 fn still_there(file: &File, cursor: &LogCursor) -> io::Result<bool> {
     let Some(last) = cursor.last else { return Ok(true) };
     let bytes = read_range(file, last.start, last.end.saturating_sub(last.start))?;
     Ok(last.end == cursor.offset && digest(&bytes) == last.digest)
 }
 
-/// Reads at most this many bytes from an offset on.
+/// Reads at most this many bytes from an offset.
 fn read_range(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     let mut done = 0;

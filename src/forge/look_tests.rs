@@ -1,4 +1,4 @@
-//! Looking at real logs of refs with names that git accepts and people do not expect.
+//! Observes real logs of refs with names that git accepts and people do not expect.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -100,7 +100,7 @@ fn a_cursor_holds_until_the_file_is_another() {
     update(1);
     let part = look_at(&mut refs, &main, &seen).log.unwrap();
     assert_eq!((part.from, part.entries.len()), (LogStart::Cursor(seen.cursor.unwrap()), 1));
-    // The same inode with other bytes before the cursor is another file as well.
+    // The same inode with other bytes before the cursor counts as another file as well.
     let bytes = fs::read(fixture.log(&main)).unwrap();
     fs::write(fixture.log(&main), &bytes[1..]).unwrap();
     assert_eq!(look_at(&mut refs, &main, &seen).log.unwrap().from, LogStart::Beginning);

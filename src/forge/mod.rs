@@ -1,7 +1,7 @@
-//! Repositories: where they are, what was pushed to them, and what a commit holds.
+//! Repositories: their folders, the updates of their refs, and the contents of commits.
 //!
-//! Says what has happened to refs; gives nothing an id and starts nothing. Everything blocks. Git is only
-//! started to make a repository; refs and logs are read by parsers of our own, objects by libgit2.
+//! Decides which updates of refs have happened; assigns no ids and starts no runs. Everything blocks. Git is only
+//! started to create a repository; refs and logs are read by parsers of our own, objects by libgit2.
 
 mod adopt;
 mod alignment;

@@ -1,4 +1,4 @@
-//! Reading commits from a repository: what a pipeline needs to know of one.
+//! Reads from the objects of a repository what a pipeline needs to know about a commit.
 
 use std::path::Path;
 
@@ -10,26 +10,26 @@ use super::workflow::workflow_path;
 /// Largest file below `.quire` that is read, in bytes.
 pub const MAX_PIPELINE_FILE: u64 = 1 << 20;
 
-/// All files below `.quire` together, in bytes.
+/// The limit for all files below `.quire` together, in bytes.
 pub const MAX_PIPELINE_BYTES: u64 = 10 << 20;
 
-/// The names of everything below `.quire` together, in bytes: a small tree can hold very many.
+/// The limit for the names of all entries below `.quire` together, in bytes: a small tree can hold very many.
 const MAX_PIPELINE_NAMES: u64 = 1 << 20;
 
-/// How many changed files are named.
+/// The most changed files that are listed.
 pub const MAX_CHANGED_FILES: usize = 3_000;
 
-/// A repository whose objects can be read. One thread at a time; opening another is cheap.
+/// A repository whose objects can be read. Use it from one thread at a time; opening another is cheap.
 pub struct Repo {
     git: git2::Repository,
 }
 
-/// What is known of a commit.
+/// The data of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// The commit itself, where a tag was asked for.
+    /// The id of the commit; for a tag, the commit that it points to.
     pub id: CommitId,
-    /// The author's name and e-mail; not who pushed it. Bytes that are not UTF-8 become U+FFFD.
+    /// The author's name and e-mail; the pusher may be another person. Bytes that are not UTF-8 become U+FFFD.
     pub author: String,
     /// The message. Bytes that are not UTF-8 become U+FFFD.
     pub message: String,
@@ -38,13 +38,13 @@ pub struct Commit {
 /// The `.quire` folder of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PipelineFiles {
-    /// The id of the tree, which changes exactly when a file below it does.
+    /// The id of the tree, which changes exactly when a file below it changes.
     pub tree: CommitId,
-    /// All files below it: the path from the root of the commit, and the content. Sorted by git's order.
+    /// All files below it: path from the root of the commit, and content. Sorted in git's order.
     pub files: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// Paths that differ between two commits.
+/// The paths that differ between two commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// The paths; bytes that are not UTF-8 become U+FFFD.
@@ -74,17 +74,17 @@ impl Repo {
     /// Opens the bare repository in this folder.
     ///
     /// # Errors
-    /// Says that libgit2 cannot read it, or may not because it belongs to somebody else.
+    /// libgit2 cannot read it, or refuses to because it belongs to another user.
     pub fn open(path: &Path) -> Result<Repo, ReadError> {
         let git = git2::Repository::open_bare(path)
             .map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
         Ok(Repo { git })
     }
 
-    /// The commit with this id, or the one that an annotated tag leads to.
+    /// The commit with this id, or the commit that the annotated tag with this id points to.
     ///
     /// # Errors
-    /// Says that it is missing, or no commit.
+    /// The object is missing, or is not a commit.
     pub fn commit(&self, id: CommitId) -> Result<Commit, ReadError> {
         let commit = self.find(id)?;
         let author = commit.author();
@@ -97,7 +97,7 @@ impl Repo {
         })
     }
 
-    /// Whether a commit has a pipeline for a ref: in Fennel, in Lua, or the workflow of the branch. Reads no file.
+    /// Whether a commit has a pipeline for a ref: in Fennel, in Lua, or as the workflow of the branch. Reads no file.
     ///
     /// # Errors
     /// Says what is missing.
@@ -111,7 +111,7 @@ impl Repo {
             || workflow_path(ref_name).is_some_and(|path| is_file(&path)))
     }
 
-    /// The files below `.quire` of a commit; nothing when it has no such folder. Links and submodules are
+    /// The files below `.quire` of a commit; empty when the commit has no such folder. Links and submodules are
     /// left out.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Repo {
                         folders.push(([&path, b"/".as_slice()].concat(), entry.id()))
                     }
                     (Some(git2::ObjectType::Blob), mode) if mode != LINK => {
-                        // The header first: a small object can hold a large file.
+                        // The header is read first: a small object can hold a large file.
                         let (size, _) = odb.read_header(entry.id()).map_err(failed)?;
                         left = take(&path, size as u64, left)?;
                         let content = self.git.find_blob(entry.id()).map_err(failed)?.content().to_vec();
@@ -155,10 +155,10 @@ impl Repo {
         Ok(Some(found))
     }
 
-    /// A file of a commit, by its path; nothing when there is none. Links and folders are none.
+    /// A file of a commit, by its path; `None` when it is missing, a link or a folder.
     ///
     /// # Errors
-    /// Says what is missing, or that it has more than `limit` bytes.
+    /// The commit cannot be read, or the file has more than `limit` bytes.
     pub fn file(&self, id: CommitId, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "a file", source };
         let root = self.find(id)?.tree().map_err(failed)?;
@@ -174,7 +174,7 @@ impl Repo {
         Ok(Some(blob.content().to_vec()))
     }
 
-    /// The paths that differ between two commits; `old` may be zero, for all files.
+    /// The paths that differ between two commits; with `old` zero, all paths of `new`.
     ///
     /// # Errors
     /// Says what is missing.
@@ -198,7 +198,7 @@ impl Repo {
         Ok(changes)
     }
 
-    /// Whether a ref that goes from `old` to `new` only goes forward: every commit of `old` is in `new`.
+    /// Whether an update from `old` to `new` is a fast-forward: `new` contains every commit of `old`.
     ///
     /// # Errors
     /// Says what is missing.
@@ -208,7 +208,7 @@ impl Repo {
         Ok(old == new || self.git.graph_descendant_of(new, old).map_err(failed)?)
     }
 
-    /// The commit that an id leads to, through annotated tags.
+    /// The commit that an id points to, through annotated tags.
     pub(super) fn find(&self, id: CommitId) -> Result<git2::Commit<'_>, ReadError> {
         let object = git2::Oid::from_bytes(id.as_bytes()).and_then(|oid| self.git.find_object(oid, None));
         let object = object.map_err(|source| {
@@ -221,7 +221,7 @@ impl Repo {
         let kind = object.kind().map_or("unknown object", |kind| kind.str());
         object.peel_to_commit().map_err(|source| {
             if source.code() == git2::ErrorCode::NotFound {
-                ReadError::Object { commit: id, what: "what the tag points to", source }
+                ReadError::Object { commit: id, what: "the target of the tag", source }
             } else {
                 ReadError::NotACommit { id, kind }
             }
@@ -237,14 +237,14 @@ impl Repo {
 /// The mode of a symbolic link in a tree.
 pub(super) const LINK: i32 = 0o120_000;
 
-/// The id of an object of libgit2, which is SHA-1 here.
+/// Converts an object id of libgit2, which is SHA-1 here.
 pub(super) fn commit_id(oid: git2::Oid) -> CommitId {
     let mut bytes = [0; 20];
     bytes.iter_mut().zip(oid.as_bytes()).for_each(|(to, from)| *to = *from);
     CommitId::from_bytes(bytes)
 }
 
-/// Takes a file's size off what is left of the limit.
+/// Subtracts a file's size from the rest of the limit.
 pub(super) fn take(path: &[u8], size: u64, left: u64) -> Result<u64, ReadError> {
     if size > MAX_PIPELINE_FILE {
         let what = String::from_utf8_lossy(path).into_owned();

@@ -11,7 +11,7 @@ use super::checkout::Most;
 use super::fixture::Fixture;
 use super::*;
 
-static WANTED: AtomicBool = AtomicBool::new(true);
+static NEEDED: AtomicBool = AtomicBool::new(true);
 
 /// Makes a commit of these entries: path, mode, content. Paths may have folders.
 pub(super) fn commit(fixture: &Fixture, entries: &[(&str, &str, &[u8])]) -> CommitId {
@@ -118,7 +118,7 @@ fn changed_files_are_named_up_to_the_limit() {
         assert_eq!((changes.paths.len(), changes.truncated), (MAX_CHANGED_FILES, truncated));
         // Three thousand files are also a fair measure of a checkout.
         let begun = std::time::Instant::now();
-        let done = repo.checkout(id, &fixture.dir.path().join(format!("out{count}")), &WANTED).unwrap();
+        let done = repo.checkout(id, &fixture.dir.path().join(format!("out{count}")), &NEEDED).unwrap();
         println!("{} files checked out in {:?}", done.files, begun.elapsed());
         assert_eq!(done.files, count);
     }
@@ -139,13 +139,13 @@ fn a_checkout_has_modes_links_and_no_filters() {
     );
     let repo = Repo::open(&fixture.repo).unwrap();
     let out = fixture.dir.path().join("out");
-    assert_eq!(repo.checkout(id, &out, &WANTED).unwrap().files, 4);
+    assert_eq!(repo.checkout(id, &out, &NEEDED).unwrap().files, 4);
     assert_eq!(fs::read(out.join("hidden")).unwrap(), b"one\ntwo\n");
     assert_eq!(fs::read_link(out.join("link")).unwrap(), Path::new("/etc"));
     assert_eq!((mode(&out), mode(&out.join("a/b/run")), mode(&out.join("hidden"))), (0o700, 0o755, 0o644));
     assert_eq!(fs::read_dir(out.join("module")).unwrap().count(), 0);
     assert!(!out.join(".git").exists());
-    assert!(matches!(repo.checkout(id, &out, &WANTED), Err(ReadError::NotEmpty { .. })));
+    assert!(matches!(repo.checkout(id, &out, &NEEDED), Err(ReadError::NotEmpty { .. })));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_checkout_has_an_end() {
     let out = fixture.dir.path().join("out");
     let within = |entries, bytes| {
         drop(fs::remove_dir_all(&out));
-        repo.checkout_within(id, &out, &WANTED, Most { entries, bytes }).is_ok()
+        repo.checkout_within(id, &out, &NEEDED, Most { entries, bytes }).is_ok()
     };
     assert!(within(4, 8), "the last file is not counted before it is written");
     assert!(!within(3, 8) && !within(4, 7));
@@ -165,7 +165,7 @@ fn a_checkout_has_an_end() {
     assert!(matches!(unwanted, Err(ReadError::Unwanted { .. })));
 }
 
-/// A tree of a few kilobytes can be as deep as it likes: writing it must not use up the stack or the descriptors.
+/// A tree of a few kilobytes can be arbitrarily deep: writing it must not use up the stack or the descriptors.
 #[test]
 fn folders_nested_too_deep_are_not_written() {
     let fixture = Fixture::with_commits(1);
@@ -181,7 +181,7 @@ fn folders_nested_too_deep_are_not_written() {
     let (author, out) = (first.author(), fixture.dir.path().join("out"));
     let deep = repo.commit(None, &author, &author, "deep", &tree, &[]).unwrap();
     let deep = CommitId::parse(&deep.to_string()).unwrap();
-    let refused = Repo::open(&fixture.repo).unwrap().checkout(deep, &out, &WANTED);
+    let refused = Repo::open(&fixture.repo).unwrap().checkout(deep, &out, &NEEDED);
     assert!(matches!(refused, Err(ReadError::TooDeep { depth: 512, .. })), "{refused:?}");
 }
 
@@ -220,7 +220,7 @@ fn a_hostile_tree_writes_nothing_outside() {
         let text = format!("tree {tree}\nauthor J <j@x> 0 +0000\ncommitter J <j@x> 0 +0000\n\nx\n");
         let call = fixture.call().args(["hash-object", "-w", "-t", "commit", "--literally", "--stdin"]);
         let id = parse(&call.run_with(text.as_bytes()).unwrap());
-        assert!(repo.checkout(id, &out, &WANTED).is_err(), "{number}");
+        assert!(repo.checkout(id, &out, &NEEDED).is_err(), "{number}");
         assert!(fs::read_dir(&target).unwrap().next().is_none() && !fixture.dir.path().join("evil").exists());
     }
 }

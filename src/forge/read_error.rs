@@ -9,22 +9,22 @@ use crate::model::CommitId;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The repository could not be opened.
-    #[error("could not open the repository {}", path.display())]
+    #[error("could not open the repository `{}`", path.display())]
     Open {
         /// Its folder.
         path: PathBuf,
-        /// What libgit2 said.
+        /// The error of libgit2.
         source: git2::Error,
     },
-    /// There is no such object.
+    /// The object is missing.
     #[error("the object {0} is missing")]
     Missing(CommitId),
-    /// The object is something else.
+    /// The object is not a commit.
     #[error("{id} is a {kind}, not a commit")]
     NotACommit {
         /// The object.
         id: CommitId,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
     /// An object could not be read.
@@ -32,12 +32,12 @@ pub enum ReadError {
     Object {
         /// The commit that it belongs to.
         commit: CommitId,
-        /// What was read.
+        /// The part that was read.
         what: &'static str,
-        /// What libgit2 said.
+        /// The error of libgit2.
         source: git2::Error,
     },
-    /// A file of the pipeline, or all of them, are over the limit.
+    /// A file of the pipeline, or all of them together, are over the limit.
     #[error("{what} has {size} bytes, more than {limit}")]
     TooLarge {
         /// The file, or all of them.
@@ -48,17 +48,17 @@ pub enum ReadError {
         limit: u64,
     },
     /// A link is where the file of a pipeline should be.
-    #[error("{0} is a symbolic link, and only a file is read")]
+    #[error("`{0}` is a symbolic link; it must be a regular file")]
     Link(String),
-    /// A tree has a name that no file may have.
-    #[error("{commit} has an entry {name:?}, which must not be written to disk")]
+    /// A tree has an entry with a forbidden name.
+    #[error("{commit} has an entry {name:?}, a name that must not be written to disk")]
     BadName {
         /// The commit.
         commit: CommitId,
         /// The path of the entry, bytes that are not UTF-8 replaced.
         name: String,
     },
-    /// A commit that would be more on disk than any is meant to be.
+    /// A commit with more files or bytes than a checkout allows.
     #[error("{commit} has more than {entries} files and folders, or more than {bytes} bytes")]
     TooMuch {
         /// The commit.
@@ -68,7 +68,7 @@ pub enum ReadError {
         /// The most bytes.
         bytes: u64,
     },
-    /// A commit whose folders are nested deeper than is written.
+    /// A commit whose folders are nested too deep.
     #[error("{commit} has folders nested deeper than {depth} levels")]
     TooDeep {
         /// The commit.
@@ -76,24 +76,24 @@ pub enum ReadError {
         /// The deepest level.
         depth: usize,
     },
-    /// Nobody wants the files any more.
-    #[error("the files of {commit} are not wanted any more")]
+    /// The checkout was cancelled.
+    #[error("the checkout of {commit} was cancelled")]
     Unwanted {
         /// The commit.
         commit: CommitId,
     },
-    /// The folder for a checkout has something in it.
-    #[error("{} is not empty", path.display())]
+    /// The folder for a checkout is not empty.
+    #[error("`{}` is not empty", path.display())]
     NotEmpty {
         /// The folder.
         path: PathBuf,
     },
     /// A file of a checkout could not be written.
-    #[error("could not write {}", path.display())]
+    #[error("could not write `{}`", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

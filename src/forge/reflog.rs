@@ -1,17 +1,17 @@
-//! Reading a ref's log, byte by byte: `<old> <new> <name> <email> <seconds> <zone>[TAB<message>]LF`.
+//! Parses a ref's log, byte by byte: `<old> <new> <name> <email> <seconds> <zone>[TAB<message>]LF`.
 //!
 //! Damage is expected. After a power cut a line is often all NULs; after a full disk a fragment stays and the
-//! next line is glued to it. A line is therefore what stands at its *last* `<id> <id> ` from which the rest
-//! reads as git writes it. Bytes after the last line feed are not a line yet.
+//! next line is glued to it. A line therefore begins at its *last* `<id> <id> ` from which the rest
+//! parses as git writes it. Bytes after the last line feed are not a line yet.
 
 use ring::digest::{Context, Digest, SHA256};
 
 use crate::model::CommitId;
 
-/// Who moved a ref and when, as git wrote it.
+/// Who moved a ref and when, as recorded by git.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineInfo {
-    /// Seconds since 1970, as the committer date said.
+    /// Seconds since 1970, from the committer date.
     pub time: i64,
     /// The time zone, `+0100`.
     pub zone: [u8; 5],
@@ -21,25 +21,25 @@ pub struct LineInfo {
     pub email: Vec<u8>,
 }
 
-/// One line of a log that could be read.
+/// One parsed line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The value before.
+    /// The old value.
     pub old: CommitId,
-    /// The value after.
+    /// The new value.
     pub new: CommitId,
     /// Who and when.
     pub info: LineInfo,
-    /// Whether git says that the log came from another ref up to here.
+    /// Whether the log up to here was moved from another ref by a rename.
     pub moved_here: bool,
 }
 
-/// What makes a line the same line after git has rewritten the file: a digest of both ids, the time, the
+/// Identifies a line even after git has rewritten the file: a digest of both ids, the time, the
 /// zone and the identity. Not of the message, because git adds a TAB to lines without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineKey([u8; 16]);
 
-/// Where a line stands in its file, and what it looks like there.
+/// Where a line is in its file, and its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// Offset of its first byte.
@@ -50,12 +50,12 @@ pub struct Mark {
     pub digest: [u8; 16],
 }
 
-/// One line of a log, readable or not.
+/// One line of a log, valid or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands.
+    /// Where it is.
     pub mark: Mark,
-    /// What it says; nothing when it is damaged.
+    /// Its content; `None` when it is damaged.
     pub line: Option<Line>,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
     shorten(ring::digest::digest(&SHA256, bytes))
 }
 
-/// Reads all whole lines of a part of a log that begins at this offset of its file.
+/// Parses all complete lines of a part of a log that begins at this offset of its file.
 pub fn parse_log(bytes: &[u8], offset: u64) -> Vec<Entry> {
     let mut at = offset;
     bytes
@@ -112,16 +112,16 @@ pub fn parse_log(bytes: &[u8], offset: u64) -> Vec<Entry> {
         .collect()
 }
 
-/// Reads one line, without its line feed.
+/// Parses one line, without its line feed.
 pub fn parse_line(text: &[u8]) -> Option<Line> {
-    // Two ids and two spaces are 82 bytes; the last place that reads to the end wins.
+    // Two ids and two spaces are 82 bytes; the last position from which the rest parses wins.
     let last = text.len().checked_sub(82)?;
     (0..=last).rev().find_map(|start| parse_at(text.get(start..)?))
 }
 
-/// Reads a line that begins here, if one does.
+/// Parses a line that begins here, if one does.
 fn parse_at(text: &[u8]) -> Option<Line> {
-    // Cheap before dear: nearly every place fails here.
+    // The cheap test first: nearly every position fails here.
     if text.get(40) != Some(&b' ') || text.get(81) != Some(&b' ') {
         return None;
     }
@@ -149,7 +149,7 @@ fn parse_id(text: &[u8]) -> Option<CommitId> {
     CommitId::parse(std::str::from_utf8(text).ok()?).ok()
 }
 
-/// What stands before and after the first such byte.
+/// What is before and after the first such byte.
 fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let place = text.iter().position(|other| *other == byte)?;
     Some((text.get(..place)?, text.get(place + 1..)?))
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line() {
+    fn invalid_lines_are_rejected() {
         for text in [
             String::new(),
             "\0".repeat(114),

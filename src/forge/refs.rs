@@ -1,7 +1,7 @@
 //! The refs of a repository as bytes: loose files and `packed-refs`, read without libgit2, which names only
 //! refs that are UTF-8.
 //!
-//! Direct refs have a value; symbolic refs are listed apart and never looked at, because git writes a log for
+//! Direct refs have a value; symbolic refs are listed apart and never observed, because git writes a log for
 //! the alias and for its target alike.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,14 +19,14 @@ use super::look_error::LookError;
 /// The deepest chain of symbolic refs that is followed, as in git.
 const MAX_SYMBOLIC_DEPTH: usize = 5;
 
-/// What a ref is at this moment.
+/// The state of a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefValue {
     /// It has this value.
     Direct(CommitId),
-    /// It stands for another ref.
+    /// It points to another ref.
     Symbolic(RefName),
-    /// There is no such ref.
+    /// The ref does not exist.
     Missing,
 }
 
@@ -35,20 +35,20 @@ pub enum RefValue {
 pub struct RefList {
     /// Refs with a value, by name.
     pub direct: BTreeMap<RefName, CommitId>,
-    /// Refs that stand for others.
+    /// Symbolic refs.
     pub symbolic: BTreeMap<RefName, RefName>,
-    /// Refs whose file says nothing git would understand, for example an empty one after a power cut.
+    /// Refs whose file is invalid, for example empty after a power cut.
     pub broken: BTreeSet<RefName>,
 }
 
-/// A reader of one repository's refs. Keeps `packed-refs` in memory for as long as the file stays the same.
+/// A reader of one repository's refs. Keeps `packed-refs` in memory as long as the file does not change.
 #[derive(Debug)]
 pub struct Refs {
     git_dir: PathBuf,
     packed: Option<(Stamp, HashMap<Vec<u8>, CommitId>)>,
 }
 
-/// What tells one `packed-refs` from the next: git only ever renames a new file over it.
+/// Identifies a version of `packed-refs`: git only ever renames a new file over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -57,7 +57,7 @@ struct Stamp {
     ctime: (i64, i64),
 }
 
-/// What one file below `refs/` says.
+/// The content of one file below `refs/`.
 enum Loose {
     Value(RefValue),
     Broken,
@@ -74,10 +74,10 @@ impl Refs {
         &self.git_dir
     }
 
-    /// What this ref is now.
+    /// The current state of this ref.
     ///
     /// # Errors
-    /// Says which file could not be read or is broken.
+    /// A file could not be read or is invalid.
     pub fn value(&mut self, name: &RefName) -> Result<RefValue, LookError> {
         let path = self.git_dir.join(OsStr::from_bytes(name.as_bytes()));
         match read_loose(&path)? {
@@ -86,15 +86,15 @@ impl Refs {
             None => {}
         }
         // Packing renames the new `packed-refs` into place before it removes the loose file, so a value that
-        // has just left the one is in the other.
+        // has just disappeared from the loose file is in the packed one.
         let packed = self.packed()?;
         Ok(packed.get(name.as_bytes()).map_or(RefValue::Missing, |id| RefValue::Direct(*id)))
     }
 
-    /// The ref that a name stands for in the end: itself, unless it is symbolic.
+    /// The ref that a name leads to in the end: itself, unless it is symbolic.
     ///
     /// # Errors
-    /// Says which file could not be read, or that the chain of symbolic refs has no end.
+    /// A file could not be read, or symbolic refs form a cycle.
     pub fn resolve(&mut self, name: &RefName) -> Result<RefName, LookError> {
         let mut at = name.clone();
         for _ in 0..=MAX_SYMBOLIC_DEPTH {
@@ -109,7 +109,7 @@ impl Refs {
     /// All refs below `refs/`.
     ///
     /// # Errors
-    /// Says which file or folder could not be read.
+    /// A file or folder could not be read.
     pub fn all(&mut self) -> Result<RefList, LookError> {
         let mut list = RefList::default();
         for name in files_below(&self.git_dir)? {
@@ -130,7 +130,7 @@ impl Refs {
         Ok(list)
     }
 
-    /// The packed refs, read again when the file is another.
+    /// The packed refs; read again when the file has changed.
     fn packed(&mut self) -> Result<&HashMap<Vec<u8>, CommitId>, LookError> {
         let path = self.git_dir.join("packed-refs");
         let read = |source| LookError::Read { path: path.clone(), source };
@@ -143,7 +143,7 @@ impl Refs {
         let packed = match fresh {
             Some(packed) => packed,
             None if stamp == Stamp::NONE => (stamp, HashMap::new()),
-            // A file that is replaced between the two calls is read again next time, for its stamp is older.
+            // A file that is replaced between the two calls is read again next time, because its stamp is older.
             None => (stamp, parse_packed(&fs::read(&path).map_err(read)?)),
         };
         Ok(&self.packed.insert(packed).1)
@@ -163,7 +163,7 @@ impl Stamp {
     }
 }
 
-/// The branch that `HEAD` of a repository names, whether it is there or not; nothing when `HEAD` is detached or
+/// The branch that `HEAD` of a repository names, existing or not; `None` when `HEAD` is detached or
 /// cannot be read.
 pub fn head_branch(git_dir: &Path) -> Option<RefName> {
     match read_loose(&git_dir.join("HEAD")) {
@@ -173,7 +173,7 @@ pub fn head_branch(git_dir: &Path) -> Option<RefName> {
 }
 
 /// The names of all files in `refs/` below a folder (the repository, or its `logs`), without lock files and
-/// without names that no ref has. A folder that vanishes meanwhile is not an error.
+/// invalid ref names. A folder that disappears meanwhile is not an error.
 pub(super) fn files_below(root: &Path) -> Result<Vec<RefName>, LookError> {
     let mut names = Vec::new();
     let mut folders = vec![b"refs".to_vec()];
@@ -201,7 +201,7 @@ pub(super) fn files_below(root: &Path) -> Result<Vec<RefName>, LookError> {
     Ok(names)
 }
 
-/// Whether an error says that there is no such file: nothing there, or a folder where a file was asked for.
+/// Whether an error means that a file does not exist: nothing has the name, or a parent is not a folder.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -209,9 +209,9 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-/// Reads one loose ref; nothing when there is none.
+/// Reads one loose ref; `None` when it does not exist.
 fn read_loose(path: &Path) -> Result<Option<Loose>, LookError> {
-    // Old gits made symbolic refs as symbolic links; `HEAD`-like files are never links in a new repository.
+    // Old versions of git made symbolic refs as symbolic links; `HEAD`-like files are never links in a new repository.
     let text = match fs::read_link(path) {
         Ok(target) => [b"ref: ".as_slice(), target.as_os_str().as_bytes()].concat(),
         Err(_) => match fs::read(path) {
@@ -230,7 +230,7 @@ fn read_loose(path: &Path) -> Result<Option<Loose>, LookError> {
     Ok(Some(id.map_or(Loose::Broken, |id| Loose::Value(RefValue::Direct(id)))))
 }
 
-/// Reads `packed-refs`: a header, `<id> <name>` lines, and `^<id>` lines that tell what a tag points to.
+/// Parses `packed-refs`: a header, `<id> <name>` lines, and `^<id>` lines with the target of a tag.
 fn parse_packed(bytes: &[u8]) -> HashMap<Vec<u8>, CommitId> {
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !matches!(line.first(), Some(b'#' | b'^')));
     lines
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn loose_values_stand_before_packed_ones() {
+    fn loose_refs_take_precedence_over_packed_refs() {
         let a = "a".repeat(40);
         let b = "b".repeat(40);
         let dir = repo(&[

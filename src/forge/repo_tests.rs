@@ -1,4 +1,4 @@
-//! Making, adopting, listing, removing and restoring, on real folders with both gits.
+//! Creates, adopts, lists, removes and restores repositories, on real folders with both versions of git.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

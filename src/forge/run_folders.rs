@@ -1,6 +1,6 @@
-//! The folders of runs follow their repositories to other names: `mv repos/a.git repos/z.git` moves `runs/a.git` as well.
+//! The folders of runs follow renamed repositories: `mv repos/a.git repos/z.git` moves `runs/a.git` as well.
 //!
-//! A run that has not ended knows its folder by its path. As long as a repository has such runs, its old name in `runs/` is
+//! A run that has not ended knows its folder by its path. While a repository has such runs, its old name in `runs/` is
 //! a link to the new one.
 
 use std::collections::HashSet;
@@ -17,27 +17,27 @@ use super::layout::{names_in, runs_dir};
 use super::repo_error::RepoError;
 use super::trash::put_folder_away;
 
-/// A repository that has another name than before.
+/// A renamed repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
     /// Its id.
     pub id: String,
-    /// The name that it was recorded under.
+    /// The recorded name.
     pub from: RepoName,
-    /// The name that it has.
+    /// The current name.
     pub to: RepoName,
     /// Whether some of its runs have not ended.
     pub has_unfinished: bool,
 }
 
-/// Moves the runs of repositories that were renamed. Doing it again, also after a power cut, changes nothing more: it is
+/// Moves the runs of repositories that were renamed. Repeating it, even after a power cut, changes nothing more: it is
 /// done before the new names are recorded.
 ///
 /// # Errors
-/// Says what could not be moved.
+/// A folder could not be moved.
 pub fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoError> {
     let renamed: Vec<&Renamed> = renamed.iter().filter(|repo| !must_wait(data, repo)).collect();
-    // Names that go round: each folder leaves its place before another takes it.
+    // Names may be swapped in a cycle: each folder leaves its place before another takes it.
     for repo in &renamed {
         let is_wanted = renamed.iter().any(|other| other.id != repo.id && other.to == repo.from);
         let place = runs_dir(data, &repo.from);
@@ -63,10 +63,10 @@ pub fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Removes the links that no run needs any longer; `unfinished` are the repositories with runs that have not ended.
+/// Removes the links that no run needs any more; `unfinished` are the repositories with runs that have not ended.
 ///
 /// # Errors
-/// Says what could not be read or removed.
+/// Something could not be read or removed.
 pub fn remove_links(data: &Path, unfinished: &HashSet<RepoName>) -> Result<(), RepoError> {
     let needed: HashSet<PathBuf> = unfinished.iter().map(|name| runs_dir(data, name)).collect();
     let runs = data.join("runs");
@@ -83,23 +83,23 @@ pub fn remove_links(data: &Path, unfinished: &HashSet<RepoName>) -> Result<(), R
     Ok(())
 }
 
-/// Whether the runs of this name are those of a repository that has another name by now: nobody else can have the name.
+/// Whether the runs of this name belong to a repository that has been renamed since: no other repository can have the name.
 pub fn is_link_to_runs(data: &Path, name: &RepoName) -> bool {
     runs_dir(data, name).is_symlink()
 }
 
-/// Whether a renamed repository has to wait for its name: runs of another one, which had it, have not ended.
+/// Whether a renamed repository has to wait for its new name: runs of another repository, which had it, have not ended.
 fn must_wait(data: &Path, repo: &Renamed) -> bool {
     let leads_to = fs::read_link(runs_dir(data, &repo.to)).ok();
     leads_to.is_some_and(|target| target != runs_dir(data, &repo.from))
 }
 
-/// Where the runs of a repository are while names go round.
+/// Where the runs of a repository are while names are swapped.
 fn aside(data: &Path, repo: &Renamed) -> PathBuf {
     data.join("runs").join(format!(".renamed-{}", repo.id))
 }
 
-/// Makes the place free that runs are moved to: links go, and what an earlier repository has left goes to the trash.
+/// Clears the place that runs are moved to: links are removed, and the runs of an earlier repository go to the trash.
 fn make_room(data: &Path, repo: &Renamed) -> Result<(), RepoError> {
     let to = runs_dir(data, &repo.to);
     make_folder(to.parent().unwrap_or(data))?;
@@ -109,7 +109,7 @@ fn make_room(data: &Path, repo: &Renamed) -> Result<(), RepoError> {
     if to.exists() { put_folder_away(data, &repo.to, &to) } else { Ok(()) }
 }
 
-/// Moves a folder and leaves a link to its new place; there is no moment without either.
+/// Moves a folder and leaves a link to its new place; at every moment one of the two exists.
 fn leave_link(from: &Path, to: &Path) -> Result<(), RepoError> {
     symlink(to, to).map_err(|source| failed(to, source))?;
     renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE).map_err(|errno| failed(to, errno.into()))?;
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_go_round_lose_nothing() {
+    fn swapped_names_lose_nothing() {
         let data = tempfile::tempdir().unwrap();
         let data = data.path();
         ["a", "b", "c"].iter().for_each(|repo| make(data, repo));

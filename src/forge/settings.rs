@@ -1,4 +1,4 @@
-//! The git settings that quire's promises rest on, in the configuration of each repository.
+//! The git settings that quire relies on, in the configuration of each repository.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -8,8 +8,8 @@ use super::durable::sync;
 use super::layout::hooks_dir;
 use super::repo_error::RepoError;
 
-/// Settings with a value that is the same everywhere: objects and refs are on disk when a push is answered,
-/// each ref has a log, and nothing takes lines out of it or repacks behind quire's back.
+/// Settings with the same value everywhere: objects and refs are on disk when a push is answered,
+/// each ref has a log, and git neither removes lines from it nor repacks in the background.
 const FIXED: [(&str, &str); 9] = [
     ("receive.advertisePushOptions", "true"),
     ("receive.fsckObjects", "true"),
@@ -25,10 +25,10 @@ const FIXED: [(&str, &str); 9] = [
 /// The setting that points git to quire's hooks.
 pub(super) const HOOKS_PATH: &str = "core.hooksPath";
 
-/// Puts quire's settings into the configuration of a repository, all at once, under git's own lock.
+/// Writes quire's settings into the configuration of a repository, all at once, under git's own lock.
 ///
 /// # Errors
-/// Says what could not be written, or that another file overrides a setting.
+/// The configuration could not be written, or another file overrides a setting.
 pub fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
     let hooks = absolute(&hooks_dir(data))?;
     let path = repo.join("config");
@@ -42,7 +42,7 @@ pub fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
         fs::rename(&lock, &path).map_err(failed)
     });
     if moved.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         drop(fs::remove_file(&lock));
     }
     moved?;
@@ -53,10 +53,10 @@ pub fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
     }
 }
 
-/// The settings of a repository that are not as quire needs them, as git would see them.
+/// The settings of a repository that differ from those that quire requires, as git sees them.
 ///
 /// # Errors
-/// Says that the configuration could not be read.
+/// The configuration could not be read.
 pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, RepoError> {
     let config = open(repo)?;
     let hooks = absolute(&hooks_dir(data))?;
@@ -66,8 +66,8 @@ pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, Rep
     Ok(expected.filter(|(key, value)| !is_right(key, value)).map(|(key, _)| key).collect())
 }
 
-/// Whether git finds the hooks of a repository where those of another data folder are, or were: the data folder was
-/// moved or copied. A folder with hooks of somebody's own is not that.
+/// Whether the hooks path of a repository leads to the hooks of another data folder: the data folder was
+/// moved or copied. A folder with other hooks does not count.
 pub fn has_stale_hooks_path(data: &Path, repo: &Path) -> Result<bool, RepoError> {
     let hooks = absolute(&hooks_dir(data))?;
     let Ok(found) = open(repo)?.get_string(HOOKS_PATH).map(PathBuf::from) else { return Ok(false) };
@@ -77,19 +77,19 @@ pub fn has_stale_hooks_path(data: &Path, repo: &Path) -> Result<bool, RepoError>
     Ok(found != hooks && (is_ours || is_missing))
 }
 
-/// The configuration of a repository, with the files that it includes and no other.
+/// The configuration of a repository, with the files that it includes and no others.
 pub(super) fn open(repo: &Path) -> Result<git2::Config, RepoError> {
     git2::Config::open(&repo.join("config"))
         .map_err(|source| RepoError::Config { path: repo.to_owned(), source })
 }
 
-/// Sets each key once, however often it is there.
+/// Sets each key once, however often it occurs.
 fn change(file: &Path, hooks: &Path, repo: &Path) -> Result<(), RepoError> {
     let failed = |source| RepoError::Config { path: repo.to_owned(), source };
     let mut config = git2::Config::open(file).map_err(failed)?;
     let hooks = hooks.to_string_lossy();
     for (key, value) in FIXED.into_iter().chain([(HOOKS_PATH, hooks.as_ref())]) {
-        // What an included file sets cannot be changed here, and may have the last word.
+        // A value from an included file cannot be changed here, and may override ours.
         if config.get_entry(key).is_ok_and(|entry| entry.include_depth() > 0) {
             return Err(RepoError::Overridden { path: repo.to_owned(), key: known_key(key) });
         }
@@ -102,7 +102,7 @@ fn change(file: &Path, hooks: &Path, repo: &Path) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// The setting as quire writes it.
+/// The value that quire writes for a setting.
 fn known_key(key: &str) -> &'static str {
     FIXED.into_iter().map(|(known, _)| known).find(|known| *known == key).unwrap_or(HOOKS_PATH)
 }

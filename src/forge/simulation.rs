@@ -1,4 +1,4 @@
-//! Random work on a real repository by real git, looked at after each operation, seldom, or all the time.
+//! Random operations by real git on a real repository, observed after each operation, seldom, or all the time.
 //!
 //! `QUIRE_SIM_OPS` and `QUIRE_SIM_SEEDS` make it larger.
 
@@ -19,7 +19,7 @@ use super::look::{Looked, look, names_to_look_at};
 use super::look_error::LookError;
 use super::refs::Refs;
 
-/// The refs that are worked on.
+/// The refs that the operations change.
 const NAMES: [&[u8]; 8] = [
     b"refs/heads/main",
     b"refs/heads/a",
@@ -35,7 +35,7 @@ const ALIAS: &[u8] = b"refs/heads/alias";
 
 type Step = (RefName, CommitId, CommitId);
 
-/// A small generator with a fixed seed.
+/// A small random number generator with a fixed seed.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -51,12 +51,12 @@ impl Random {
     }
 }
 
-/// What quire has stored.
+/// The state that quire has stored.
 #[derive(Default)]
 struct Store(BTreeMap<RefName, (Seen, Keys)>);
 
 impl Store {
-    /// Looks at everything once and stores what follows.
+    /// Observes every ref once and stores the result.
     fn look_at_all(&mut self, refs: &mut Refs, reports: &[(RefName, Report)]) -> Vec<Step> {
         let mut names = names_to_look_at(refs).unwrap();
         names.extend(self.0.keys().cloned());
@@ -80,7 +80,7 @@ impl Store {
     }
 }
 
-/// A repository under random work.
+/// A repository under random operations.
 struct Sim {
     fixture: Fixture,
     clone: PathBuf,
@@ -88,7 +88,7 @@ struct Sim {
     values: BTreeMap<RefName, CommitId>,
     truth: Vec<Step>,
     reports: Vec<(RefName, Report)>,
-    /// Refs whose evidence was removed since the last look: deleted, expired, torn.
+    /// Refs whose evidence was removed since the last observation: deleted, expired, torn.
     blind: BTreeSet<RefName>,
     pushes: u64,
     retry: Option<(RefName, CommitId)>,
@@ -142,7 +142,7 @@ impl Sim {
         }
     }
 
-    /// One operation. Without `faults` nothing removes evidence.
+    /// Does one operation. Without `faults` no evidence is removed.
     fn operate(&mut self, faults: bool) {
         if let Some((name, target)) = self.retry.take() {
             return self.update_ref(&name, target);
@@ -177,7 +177,7 @@ impl Sim {
         self.moved(name, target);
     }
 
-    /// A push of one to three refs, by push id or by a person, whose hook speaks, is late, or is killed.
+    /// A push of one to three refs, with a push id or by a person, whose hook reports, is late, or is killed.
     fn push(&mut self) {
         self.pushes += 1;
         let push = format!("p{}", self.pushes);
@@ -249,7 +249,7 @@ impl Sim {
         }
     }
 
-    /// What a receive-pack leaves that is killed between line and ref, once or several times.
+    /// What a receive-pack leaves that is killed between log line and ref, once or several times.
     fn phantom(&mut self) {
         let name = self.any_name();
         let target = self.any_target(&name);
@@ -291,7 +291,7 @@ impl Sim {
     }
 }
 
-/// How a simulation ended.
+/// The result of a simulation.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Tally {
     updates: usize,
@@ -301,8 +301,8 @@ struct Tally {
     blind_twice: usize,
 }
 
-/// Works at random and looks after every so many operations.
-fn simulate(seed: u64, operations: usize, gap: usize, faults: bool) -> Tally {
+/// Runs random operations and observes after every so many.
+fn simulate(seed: u64, operations: usize, interval: usize, faults: bool) -> Tally {
     let mut sim = Sim::new(seed);
     let mut refs = Refs::of(&sim.fixture.repo);
     let mut store = Store::default();
@@ -310,7 +310,7 @@ fn simulate(seed: u64, operations: usize, gap: usize, faults: bool) -> Tally {
     let mut late = Vec::new();
     let mut done = 0;
     while done < operations {
-        let window = if gap == 1 { 1 } else { 1 + sim.random.below(gap) };
+        let window = if interval == 1 { 1 } else { 1 + sim.random.below(interval) };
         (0..window).for_each(|_| sim.operate(faults));
         done += window;
         let (now, later): (Vec<_>, Vec<_>) =
@@ -325,7 +325,7 @@ fn simulate(seed: u64, operations: usize, gap: usize, faults: bool) -> Tally {
         for name in NAMES.map(ref_name) {
             let of = |steps: &[Step]| steps.iter().filter(|step| step.0 == name).cloned().collect::<Vec<_>>();
             let (lost, twice) = difference(&of(&truth), &of(&found));
-            if gap > 1 && blind.contains(&name) {
+            if interval > 1 && blind.contains(&name) {
                 tally.blind_lost += lost;
                 tally.blind_twice += twice;
                 continue;
@@ -339,7 +339,7 @@ fn simulate(seed: u64, operations: usize, gap: usize, faults: bool) -> Tally {
     tally
 }
 
-/// How many steps are only in the first, and how many only in the second.
+/// How many updates are only in the first list, and how many only in the second.
 fn difference(truth: &[Step], found: &[Step]) -> (usize, usize) {
     let mut left = truth.to_vec();
     let mut twice = 0;
@@ -358,9 +358,10 @@ pub(super) fn size(name: &str, default: usize) -> usize {
 }
 
 /// Simulates with several seeds and prints the sum.
-fn simulate_all(gap: usize, faults: bool) -> Tally {
+fn simulate_all(interval: usize, faults: bool) -> Tally {
     let (operations, seeds) = (size("QUIRE_SIM_OPS", 120), size("QUIRE_SIM_SEEDS", 2));
-    let tallies = (1..=seeds as u64).map(|seed| simulate(seed + 100 * gap as u64, operations, gap, faults));
+    let tallies =
+        (1..=seeds as u64).map(|seed| simulate(seed + 100 * interval as u64, operations, interval, faults));
     let sum = tallies.fold(Tally::default(), |sum, tally| Tally {
         updates: sum.updates + tally.updates,
         lost: sum.lost + tally.lost,
@@ -368,7 +369,7 @@ fn simulate_all(gap: usize, faults: bool) -> Tally {
         blind_lost: sum.blind_lost + tally.blind_lost,
         blind_twice: sum.blind_twice + tally.blind_twice,
     });
-    println!("{seeds} × {operations} operations, a look every ≤ {gap}, faults {faults}: {sum:?}");
+    println!("{seeds} × {operations} operations, a look every ≤ {interval}, faults {faults}: {sum:?}");
     sum
 }
 

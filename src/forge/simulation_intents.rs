@@ -1,5 +1,5 @@
-//! Pushes while nobody looks: refs are made, moved, deleted and made again by real git, and all that is known of the lives
-//! that a ref had before its last one is what the pushes announced.
+//! Pushes without observation: refs are created, moved, deleted and recreated by real git, and what the pushes announced is all
+//! that is known of a ref's lives before the last one.
 //!
 //! `QUIRE_SIM_OPS` and `QUIRE_SIM_SEEDS` make it larger.
 
@@ -13,11 +13,11 @@ use super::look::{Looked, look};
 use super::refs::Refs;
 use super::simulation::{Random, size};
 
-/// The refs that are worked on. Some cannot be there together: a file and a folder of one name.
+/// The refs that the pushes change. Some cannot exist together: a file and a folder of one name.
 const NAMES: [&str; 6] =
     ["refs/heads/main", "refs/heads/a", "refs/heads/a/b", "refs/heads/a/b/c", "refs/tags/v1", "refs/x/y"];
 
-/// What happened to a ref: the push, and its values before and after.
+/// What happened to a ref: the push, and its old and new value.
 type Step = (String, CommitId, CommitId);
 
 struct Sim {
@@ -34,7 +34,7 @@ impl Sim {
         self.values.get(name).copied().unwrap_or(CommitId::ZERO)
     }
 
-    /// Another value for a ref: one of few commits, or none.
+    /// Another value for a ref: one of a few commits, or zero.
     fn any_target(&mut self, name: &RefName) -> CommitId {
         loop {
             let target = match self.random.below(5) {
@@ -54,7 +54,7 @@ impl Sim {
         there.map(|(other, _)| other).any(|other| below(name, other) || below(other, name))
     }
 
-    /// A push of one to three refs. Each may be refused by git after all was announced, or half of the push only.
+    /// A push of one to three refs. Git may refuse each after all were announced, or only half of the push.
     fn push(&mut self) {
         self.pushes += 1;
         let push = format!("p{}", self.pushes);
@@ -88,8 +88,8 @@ impl Sim {
     }
 }
 
-/// Pushes at random and looks after every so many pushes; all that was announced is over by then.
-fn simulate(seed: u64, pushes: usize, gap: usize) -> (usize, usize) {
+/// Pushes at random and observes after every so many pushes, when every announced push is over.
+fn simulate(seed: u64, pushes: usize, interval: usize) -> (usize, usize) {
     let mut sim = Sim {
         fixture: Fixture::with_commits(3),
         random: Random::new(seed),
@@ -102,7 +102,7 @@ fn simulate(seed: u64, pushes: usize, gap: usize) -> (usize, usize) {
     let mut stored: BTreeMap<RefName, (Seen, Keys)> = BTreeMap::new();
     let (mut updates, mut deletions, mut done) = (0, 0, 0);
     while done < pushes {
-        let window = 1 + sim.random.below(gap);
+        let window = 1 + sim.random.below(interval);
         (0..window).for_each(|_| sim.push());
         if sim.random.below(3) == 0 {
             sim.fixture.run(&["pack-refs", "--all", "--prune"]);
@@ -117,8 +117,8 @@ fn simulate(seed: u64, pushes: usize, gap: usize) -> (usize, usize) {
             let verdict = compare(seen, keys, &look, announced.get(&name).map_or(&[], Vec::as_slice));
             let step = |found: super::ledger::Found| (found.push.unwrap_or_default(), found.old, found.new);
             let found: Vec<Step> = verdict.found.into_iter().map(step).collect();
-            let wanted = truth.get(&name).cloned().unwrap_or_default();
-            assert_eq!(found, wanted, "seed {seed}, push {done}, {name}: {:#?}", announced.get(&name));
+            let expected = truth.get(&name).cloned().unwrap_or_default();
+            assert_eq!(found, expected, "seed {seed}, push {done}, {name}: {:#?}", announced.get(&name));
             updates += found.len();
             deletions += found.iter().filter(|(_, _, new)| new.is_zero()).count();
             *seen = verdict.seen;
@@ -129,12 +129,12 @@ fn simulate(seed: u64, pushes: usize, gap: usize) -> (usize, usize) {
 }
 
 #[test]
-fn what_was_pushed_and_deleted_while_nobody_looked_is_found_with_its_push() {
+fn updates_between_observations_are_found_with_their_pushes() {
     let (pushes, seeds) = (size("QUIRE_SIM_OPS", 150), size("QUIRE_SIM_SEEDS", 2));
-    for gap in [1, 4, 30] {
+    for interval in [1, 4, 30] {
         for seed in 1..=seeds as u64 {
-            let (updates, deletions) = simulate(seed + 1000 * gap as u64, pushes, gap);
-            println!("{pushes} pushes, a look every ≤ {gap}: {updates} updates, {deletions} deletions");
+            let (updates, deletions) = simulate(seed + 1000 * interval as u64, pushes, interval);
+            println!("{pushes} pushes, a look every ≤ {interval}: {updates} updates, {deletions} deletions");
             assert!(deletions * 10 > updates, "hardly anything was deleted");
         }
     }

@@ -1,4 +1,4 @@
-//! Removing a repository to the trash, and getting it back.
+//! Moves repositories to the trash, and restores them.
 //!
 //! An entry is `trash/<time>-<group>+<name>.git/` with `repo` and `runs` in it; `+` is in no name.
 
@@ -31,7 +31,7 @@ pub struct TrashEntry {
 /// Moves a repository and its runs to the trash.
 ///
 /// # Errors
-/// Says that there is no such repository, or what could not be moved.
+/// The repository does not exist, or something could not be moved.
 pub fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     let repo = find(data, name)?;
     let entry = new_entry(data, name)?;
@@ -41,16 +41,16 @@ pub fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError
     }
     move_if_there(&runs_dir(data, name), &entry.path.join("runs"))?;
     if name.as_str().contains('/') {
-        // Only an empty group goes; one with other repositories in it is refused by the system.
+        // Removes the folder of the group if it is empty; the system refuses to remove any other.
         drop(repo.parent().map(fs::remove_dir));
     }
     Ok(entry)
 }
 
-/// Gets the repository of this name back that was removed last.
+/// Restores the repository of this name that was removed last.
 ///
 /// # Errors
-/// Says that the name is taken, or that nothing of that name is in the trash, and what is.
+/// The name is taken, or the trash has no repository of this name; lists those that it has.
 pub fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     check_free(data, name)?;
     let entries = list_trash(data)?;
@@ -66,9 +66,9 @@ pub fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoErro
     put_runs_away(data, name)?;
     let runs = runs_dir(data, name);
     make_folder(runs.parent().unwrap_or(data))?;
-    // The data folder may be elsewhere by now, and with it the hooks.
+    // The data folder, and with it the hooks, may have moved since.
     apply_settings(data, &entry.path.join("repo"))?;
-    // The runs first, so that the repository does not appear without them.
+    // The runs are moved first, so that the repository never appears without them.
     move_if_there(&entry.path.join("runs"), &runs)?;
     if let Err(source) = move_folder(&entry.path.join("repo"), &place) {
         drop(move_if_there(&runs, &entry.path.join("runs")));
@@ -78,10 +78,10 @@ pub fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoErro
     Ok(entry)
 }
 
-/// What is in the trash, oldest first.
+/// The repositories in the trash, oldest first.
 ///
 /// # Errors
-/// Says that the folder could not be read.
+/// The folder could not be read.
 pub fn list_trash(data: &Path) -> Result<Vec<TrashEntry>, RepoError> {
     let names = names_in(&trash_dir(data))?;
     let mut entries: Vec<_> = names.iter().filter_map(|name| read_entry(data, name)).collect();
@@ -89,10 +89,10 @@ pub fn list_trash(data: &Path) -> Result<Vec<TrashEntry>, RepoError> {
     Ok(entries)
 }
 
-/// Moves runs that have no repository to the trash, if there are any.
+/// Moves runs that have no repository to the trash, if any exist.
 pub(super) fn put_runs_away(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     let runs = runs_dir(data, name);
-    // A link is there for runs of a repository that was renamed.
+    // A link leads to the runs of a renamed repository.
     let is_there = fs::symlink_metadata(&runs).is_ok_and(|found| !found.is_symlink());
     if !is_there || fs::symlink_metadata(repo_dir(data, name)).is_ok() {
         return Ok(());
@@ -106,7 +106,7 @@ pub(super) fn put_folder_away(data: &Path, name: &RepoName, runs: &Path) -> Resu
     move_if_there(runs, &entry.path.join("runs"))
 }
 
-/// Makes the folder of a new entry; two in one millisecond get different times.
+/// Creates the folder of a new entry; two entries of one millisecond get different times.
 fn new_entry(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     make_folder(&trash_dir(data))?;
     make_folder(&repos_dir(data))?;
@@ -124,14 +124,14 @@ fn new_entry(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     }
 }
 
-/// Reads the name of an entry.
+/// Parses the name of an entry.
 fn read_entry(data: &Path, folder: &str) -> Option<TrashEntry> {
     let (time, rest) = folder.split_at_checked(TIME_LENGTH)?;
     let name = RepoName::parse(&rest.strip_prefix('-')?.strip_suffix(".git")?.replace('+', "/")).ok()?;
     Some(TrashEntry { removed_at: Timestamp::parse(time)?, name, path: trash_dir(data).join(folder) })
 }
 
-/// Moves a folder, if it is there.
+/// Moves a folder, if it exists.
 fn move_if_there(from: &Path, to: &Path) -> Result<(), RepoError> {
     match move_folder(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -12,10 +12,10 @@ use super::repo_error::RepoError;
 use super::trash::put_runs_away;
 use crate::model::{BranchName, RepoName};
 
-/// The copy of a watched repository, made empty when it is not there. Its hooks refuse pushes: it is not below `repos/`.
+/// The copy of a watched repository, created empty when missing. Its hooks refuse pushes: it is not below `repos/`.
 ///
 /// # Errors
-/// Says that a hosted repository has the name, or what could not be written.
+/// A hosted repository has the name, or a file could not be written.
 pub fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     check_not_hosted(data, name)?;
     let place = watched_dir(data, name);
@@ -25,8 +25,8 @@ pub fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError>
     }
 }
 
-/// Removes what a git that was killed has left in a copy: locks, and packs that never became one. Only for who knows that
-/// no other git works there.
+/// Removes what a killed git has left in a copy: locks, and temporary files of packs. Call it only when
+/// no other git is running in the copy.
 pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
     let mut left = vec![copy.join(format!("{}.lock", branch.full()))];
     left.extend(["packed-refs.lock", "HEAD.lock", "config.lock"].map(|name| copy.join(name)));
@@ -37,10 +37,12 @@ pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
     for path in left {
         match fs::remove_file(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "a fetch that was killed left this, and it is removed")
+                tracing::info!(path = %path.display(), "removed what a killed fetch had left")
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, path = %path.display(), "what a killed fetch left stays"),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "could not remove what a killed fetch had left")
+            }
         }
     }
 }
@@ -48,19 +50,19 @@ pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
 /// Deletes the copy of a watched repository and moves its runs to the trash.
 ///
 /// # Errors
-/// Says what could not be moved or deleted.
+/// Something could not be moved or deleted.
 pub fn remove_watched(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     let place = watched_dir(data, name);
     if fs::symlink_metadata(&place).is_ok() {
         let failed = |source| RepoError::Write { path: place.clone(), source };
         make_folder(data)?;
-        let beside = tempfile::Builder::new().prefix(".old-").tempdir_in(data).map_err(failed)?;
-        // Out of the way first: what is half deleted must not be taken for a copy.
-        move_folder(&place, &beside.path().join("repo.git")).map_err(failed)?;
-        beside.close().map_err(failed)?;
+        let temp = tempfile::Builder::new().prefix(".old-").tempdir_in(data).map_err(failed)?;
+        // Moved away first: a partly deleted folder must not be mistaken for a copy.
+        move_folder(&place, &temp.path().join("repo.git")).map_err(failed)?;
+        temp.close().map_err(failed)?;
     }
     if name.as_str().contains('/') {
-        // Only an empty group goes; one with other copies in it is refused by the system.
+        // Removes the folder of the group if it is empty; the system refuses to remove any other.
         drop(place.parent().map(fs::remove_dir));
     }
     put_runs_away(data, name)

@@ -18,9 +18,9 @@ pub struct WorkflowFile {
     pub content: Vec<u8>,
 }
 
-/// Where the workflow of a branch is, from the root of its repository. Other refs have none.
+/// The path of the workflow of a branch, from the root of its repository. Other refs have none.
 ///
-/// The parts of the path are those of the branch's name, which has none that is `..`, `.` or empty.
+/// The parts of the path are those of the branch's name, none of which is `..`, `.` or empty.
 pub fn workflow_path(ref_name: &RefName) -> Option<PathBuf> {
     let branch = ref_name.as_bytes().strip_prefix(b"refs/heads/")?;
     (ref_name.kind() == RefKind::Branch && !branch.is_empty())
@@ -28,10 +28,10 @@ pub fn workflow_path(ref_name: &RefName) -> Option<PathBuf> {
 }
 
 impl Repo {
-    /// The workflow of a branch in a commit; nothing when it has none.
+    /// The workflow of a branch in a commit; `None` when missing.
     ///
     /// # Errors
-    /// Says that it is a link or too large, or what is missing.
+    /// It is a link or too large, or an object is missing.
     pub fn workflow_file(&self, id: CommitId, ref_name: &RefName) -> Result<Option<WorkflowFile>, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "the workflow", source };
         let Some(path) = workflow_path(ref_name) else { return Ok(None) };
@@ -46,7 +46,7 @@ impl Repo {
         if entry.filemode() == LINK {
             return Err(ReadError::Link(name));
         }
-        // The header first: a small object can hold a large file.
+        // The header is read first: a small object can hold a large file.
         let (size, _) = self.git().odb().and_then(|odb| odb.read_header(entry.id())).map_err(failed)?;
         take(path.as_os_str().as_bytes(), size as u64, MAX_PIPELINE_FILE)?;
         let content = self.git().find_blob(entry.id()).map_err(failed)?.content().to_vec();

@@ -28,7 +28,7 @@ pub enum SpoolError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -93,7 +93,7 @@ pub struct Unread {
     pub path: PathBuf,
     /// The id of the repository that the file's name tells; files of older versions tell none.
     pub repo: Option<String>,
-    /// What the system said.
+    /// The error of the operating system.
     pub problem: io::Error,
 }
 

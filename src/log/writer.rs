@@ -67,7 +67,7 @@ pub enum LogError {
     Create {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A record could not be written.
@@ -75,7 +75,7 @@ pub enum LogError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

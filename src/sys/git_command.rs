@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// The most that a call may write to its standard output, in bytes.
 const MAX_OUTPUT: usize = 256 << 20;
 
-/// The most of git's complaint that an error carries, in bytes.
+/// The most of git's error output that an error carries, in bytes.
 const MAX_COMPLAINT: usize = 4096;
 
 /// The git in `PATH`, looked for once: a program that is started by its path needs no copy of this process.
@@ -64,18 +64,18 @@ pub enum GitError {
     Start {
         /// The arguments.
         command: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// It ended with a failure.
-    #[error("`git {command}` failed (exit code {exit}): {complaint}")]
+    #[error("`git {command}` failed (exit code {exit}): {stderr}")]
     Failed {
         /// The arguments.
         command: String,
         /// Its exit code.
         exit: i32,
         /// What it wrote to its standard error.
-        complaint: String,
+        stderr: String,
     },
     /// It wrote too much and was killed.
     #[error("`git {command}` wrote more than {} MiB", most >> 20)]
@@ -203,7 +203,7 @@ impl GitCommand {
         match finished.end {
             ProgramEnd::Exited(exit) if exit.code() == 0 => Ok(finished),
             ProgramEnd::Exited(exit) => {
-                Err(GitError::Failed { command, exit: exit.code(), complaint: finished.complaint() })
+                Err(GitError::Failed { command, exit: exit.code(), stderr: finished.stderr_text() })
             }
             ProgramEnd::TimedOut | ProgramEnd::Cancelled => Err(GitError::TimedOut { command, deadline }),
             ProgramEnd::TooMuchOutput => Err(GitError::TooMuchOutput { command, most: MAX_OUTPUT }),
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_failure_carries_the_complaint() {
         let error = GitCommand::new().args(["cat-file", "-t", "nothing"]).run().unwrap_err();
-        assert!(matches!(&error, GitError::Failed { complaint, .. } if complaint.starts_with("fatal")));
+        assert!(matches!(&error, GitError::Failed { stderr, .. } if stderr.starts_with("fatal")));
         let error = GitCommand::new().program("/no/such/git").run().unwrap_err();
         assert!(matches!(error, GitError::Start { .. }));
     }

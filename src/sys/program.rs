@@ -101,7 +101,7 @@ pub struct Finished {
 
 impl Finished {
     /// Its standard error as text, without white space around it.
-    pub fn complaint(&self) -> String {
+    pub fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.stderr).trim().to_owned()
     }
 }

@@ -195,11 +195,11 @@ impl<'a> Remote<'a> {
             Trouble::new(TroubleKind::Failed, format!("git could not be started: {error}"))
         })?;
         finished.stderr.truncate(MAX_COMPLAINT);
-        let complaint = finished.complaint();
+        let stderr = finished.stderr_text();
         match finished.end {
             ProgramEnd::Exited(exit) if exit.code() == 0 => Ok(finished.stdout),
-            ProgramEnd::Exited(exit) if !is_file_too_large(exit, &complaint) => {
-                Err(Trouble::parse(&self.redactor.text(&complaint)))
+            ProgramEnd::Exited(exit) if !is_file_too_large(exit, &stderr) => {
+                Err(Trouble::parse(&self.redactor.text(&stderr)))
             }
             ProgramEnd::Exited(_) | ProgramEnd::TooMuchOutput => Err(Trouble::new(
                 TroubleKind::TooMuch,
@@ -338,11 +338,11 @@ fn parse_listing(output: &[u8], full: &str) -> Result<Listing, Trouble> {
 }
 
 /// Whether git, or one of its helpers, was stopped by the system because it wrote too large a file.
-fn is_file_too_large(exit: Exit, complaint: &str) -> bool {
+fn is_file_too_large(exit: Exit, stderr: &str) -> bool {
     let signal = Signal::XFSZ.as_raw();
     exit.signal() == Some(signal)
-        || complaint.contains(&format!("died of signal {signal}"))
-        || complaint.contains("File too large")
+        || stderr.contains(&format!("died of signal {signal}"))
+        || stderr.contains("File too large")
 }
 
 #[cfg(test)]

@@ -82,8 +82,8 @@ impl Trouble {
     }
 
     /// Reads what git complains of, in English.
-    pub(crate) fn parse(complaint: &str) -> Trouble {
-        let has = |signs: &[&str]| signs.iter().any(|sign| complaint.contains(sign));
+    pub(crate) fn parse(stderr: &str) -> Trouble {
+        let has = |signs: &[&str]| signs.iter().any(|sign| stderr.contains(sign));
         let kind = if has(&DENIED) {
             TroubleKind::Denied
         } else if has(&GONE) {
@@ -93,15 +93,15 @@ impl Trouble {
         } else {
             TroubleKind::Failed
         };
-        Trouble { kind, text: summary(complaint) }
+        Trouble { kind, text: summary(stderr) }
     }
 }
 
 /// The lines that say something, as one.
-fn summary(complaint: &str) -> String {
-    let lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty() && !EMPTY.contains(line));
+fn summary(stderr: &str) -> String {
+    let lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !EMPTY.contains(line));
     let text = lines.take(3).collect::<Vec<_>>().join("; ");
-    let text = if text.is_empty() { complaint.replace('\n', "; ") } else { text };
+    let text = if text.is_empty() { stderr.replace('\n', "; ") } else { text };
     let text = if text.is_empty() { "git failed without a word".to_owned() } else { text };
     text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
 }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_git_says_is_told_apart() {
-        for (complaint, kind) in [
+        for (stderr, kind) in [
             ("fatal: repository 'https://h/x/' not found", TroubleKind::Gone),
             ("remote: Repository not found.\nfatal: repository 'https://h/x/' not found", TroubleKind::Gone),
             (
@@ -144,7 +144,7 @@ mod tests {
             ),
             ("", TroubleKind::Failed),
         ] {
-            assert_eq!(Trouble::parse(complaint).kind, kind, "{complaint}");
+            assert_eq!(Trouble::parse(stderr).kind, kind, "{stderr}");
         }
     }
 

@@ -72,7 +72,7 @@ fn a_working_copy_of_somebody_else_is_refused_until_the_person_trusts_it() {
     }
     let copy = place.path("copy").canonicalize().unwrap();
     let hint = format!("git config --global --add safe.directory '{}'", copy.display());
-    refuses(&place, "copy", "belongs to somebody else", &hint);
+    refuses(&place, "copy", "belongs to another user", &hint);
     place.git(&["config", "--global", "--add", "safe.directory", copy.to_str().unwrap()]);
     passes(&place, "copy", "refs/heads/main");
 }

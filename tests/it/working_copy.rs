@@ -234,7 +234,7 @@ fn pipes_and_sockets_are_left_out_and_refused_where_a_tracked_file_was() {
     fs::remove_file(place.path("copy/tracked")).unwrap();
     fifo("tracked");
     let shown = refused(&place);
-    assert!(shown.contains("`tracked` is neither a file nor a link"), "{shown}");
+    assert!(shown.contains("`tracked` is neither a regular file nor a link"), "{shown}");
     fs::remove_file(place.path("copy/tracked")).unwrap();
     assert_eq!(copied(&place), [("text".to_owned(), "2".to_owned())]);
 }

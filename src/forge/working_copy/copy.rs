@@ -1,8 +1,8 @@
-//! Copying what `git add -A` would commit of a working copy.
+//! Copies what `git add -A` would commit of a working copy.
 //!
-//! Both sides are reached from the descriptor of their root, and no link is followed on the way: a link is copied as
-//! the link that it is, and there is nothing below it. Files are created exclusively. So nothing outside the
-//! destination is ever opened for writing, whatever the working copy holds or becomes meanwhile.
+//! Both sides are reached from the descriptor of their root, and no link on the way is followed: a link is copied as
+//! a link, and nothing below it is read. Files are created exclusively. So nothing outside the
+//! destination is ever opened for writing, whatever the working copy contains or changes into meanwhile.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -28,21 +28,21 @@ const MAX_ENTRIES: usize = 2_000_000;
 /// How many bytes may be copied.
 const MAX_BYTES: u64 = 32 << 30;
 
-/// The unit in which the system says how much of a file is stored.
+/// The unit in which `stat` counts the allocated blocks of a file.
 const BLOCK: u64 = 512;
 
-/// How many bytes are copied before it is asked again whether they are still needed.
+/// After how many bytes the copy checks whether it was cancelled.
 const CHUNK: u64 = 64 << 20;
 
-/// How many objects one git reads from the index.
+/// The most objects that one git process reads from the index.
 const OBJECTS: usize = 1_000;
 
 /// Copies what `git add -A` would commit of a working copy into an empty folder: tracked and untracked files that are
 /// not ignored, as they are now. Submodules and other repositories become empty folders. Changes nothing in the
-/// working copy. After an error the folder is left half filled. Blocking.
+/// working copy. After an error the folder is partly filled. Blocks.
 ///
 /// # Errors
-/// Says which file could not be copied; or that the copy is no longer wanted.
+/// A file could not be copied, or the copy was cancelled.
 pub fn copy_working_copy(root: &Path, into: &Path, is_wanted: &AtomicBool) -> Result<(), CopyError> {
     let failed = |what| move |source| CopyError::Git { what, source };
     let listed = git(root).args(LIST).run().map_err(failed("list the files"))?;
@@ -69,7 +69,7 @@ fn too_much() -> CopyError {
     CopyError::TooMuch { entries: MAX_ENTRIES, bytes: MAX_BYTES }
 }
 
-/// What of a file's kind git takes from the file system, and not from the index.
+/// Which properties of a file git takes from the file system, and not from the index.
 #[derive(Debug, Clone, Copy)]
 struct Trust {
     /// Whether a file is executable (`core.fileMode`).
@@ -82,7 +82,7 @@ impl Trust {
     fn ask(root: &Path) -> Result<Trust, GitError> {
         let pattern = r"^core\.(filemode|symlinks)$";
         let listed = match git(root).args(["config", "-z", "--type=bool", "--get-regexp", pattern]).run() {
-            // Neither is set.
+            // Neither setting is set.
             Err(GitError::Failed { exit: 1, .. }) => Vec::new(),
             listed => listed?,
         };
@@ -100,7 +100,7 @@ impl Trust {
     }
 }
 
-/// One copy under way.
+/// A copy in progress.
 struct Copy<'a> {
     from: Folder,
     into: Folder,
@@ -110,7 +110,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies what is at a path now. One that is gone is not copied.
+    /// Copies what is at a path now. A path that has disappeared is skipped.
     fn path(&mut self, listed: &Listed) -> Result<(), CopyError> {
         self.check_wanted()?;
         let path = &listed.path;
@@ -123,7 +123,7 @@ impl Copy<'_> {
             }
             FileType::RegularFile => self.file(listed, &found, stat),
             FileType::Directory if listed.is_repository => self.make_folder(path).map(|_| ()),
-            // What was a file: the files in the folder are listed by themselves.
+            // The file was replaced by a folder: the files in the folder are listed by themselves.
             FileType::Directory => Ok(()),
             FileType::Fifo
             | FileType::Socket
@@ -137,7 +137,7 @@ impl Copy<'_> {
         if self.is_wanted.load(Ordering::Relaxed) { Ok(()) } else { Err(CopyError::Stopped) }
     }
 
-    /// What is at a path of the working copy, not opened yet. Nothing where a file or a link takes the place of a folder.
+    /// The entry at a path of the working copy, not opened yet; `None` where a file or a link has taken the place of a folder.
     fn find(&self, path: &Path) -> Result<Option<(OwnedFd, Stat)>, CopyError> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = match openat2(&self.from, path, flags, Mode::empty(), BENEATH) {
@@ -151,11 +151,11 @@ impl Copy<'_> {
 
     fn file(&mut self, listed: &Listed, found: &OwnedFd, stat: Stat) -> Result<(), CopyError> {
         let path = &listed.path;
-        // The very file that was found, whatever has its name by now.
+        // The same file that was found, even if it was renamed meanwhile.
         let from = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()));
         let mut from = from.map_err(|source| CopyError::read(path, source))?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
-        // What a file has no blocks for is not copied.
+        // Only allocated blocks are copied.
         self.count(size.min(u64::try_from(stat.st_blocks).unwrap_or_default().saturating_mul(BLOCK)))?;
         if !self.trust.links && listed.staged.as_ref().is_some_and(Staged::is_link) {
             let mut target = Vec::new();
@@ -169,7 +169,7 @@ impl Copy<'_> {
         };
         let mut to = self.create(path, is_executable)?;
         let mut at = 0;
-        // No more than it had: one that grows all the time would never end.
+        // At most the size found above: a file that keeps growing would never end.
         while let Some(data) = next_data(&from, at).filter(|data| data.start < size) {
             at = data.start;
             let place = io::SeekFrom::Start(at);
@@ -180,7 +180,7 @@ impl Copy<'_> {
                 let part = (data.end.min(size) - at).min(CHUNK);
                 let copied = io::copy(&mut (&mut from).take(part), &mut to);
                 match copied.map_err(|source| CopyError::write(path, source))? {
-                    // It has become shorter.
+                    // The file was truncated meanwhile.
                     0 => return Ok(()),
                     copied => at += copied,
                 }
@@ -205,23 +205,23 @@ impl Copy<'_> {
         folder.create_new(name, mode).map_err(|source| CopyError::write(path, source))
     }
 
-    /// The folder of a path in the destination, made where it is missing, and the path's last part.
+    /// Creates the missing folders of a path in the destination, and returns the last folder and the last part of the path.
     fn parent_of<'a>(&self, path: &'a Path) -> Result<(Folder, &'a Path), CopyError> {
         let folder = self.make_folder(path.parent().unwrap_or(Path::new("")))?;
         Ok((folder, path.file_name().map_or(path, Path::new)))
     }
 
-    /// Makes a folder of the destination with those above it.
+    /// Creates a folder of the destination, with missing parents.
     fn make_folder(&self, path: &Path) -> Result<Folder, CopyError> {
         self.into.make_dirs(path, 0o755).map_err(|source| CopyError::write(path, source))
     }
 }
 
-/// What git commits as it is in its index.
+/// Copies the files that git commits as they are in its index.
 impl Copy<'_> {
     fn pinned(&mut self, root: &Path, batch: &[Listed]) -> Result<(), CopyError> {
         self.check_wanted()?;
-        let mut wanted = Vec::new();
+        let mut pinned = Vec::new();
         for listed in batch {
             let Some(staged) = listed.staged.as_ref().filter(|_| self.is_free(&listed.path)) else {
                 continue;
@@ -229,20 +229,20 @@ impl Copy<'_> {
             if listed.is_repository {
                 self.make_folder(&listed.path)?;
             } else {
-                wanted.push((&listed.path, staged));
+                pinned.push((&listed.path, staged));
             }
         }
-        let ids: String = wanted.iter().map(|(_, staged)| format!("{}\n", staged.object)).collect();
+        let ids: String = pinned.iter().map(|(_, staged)| format!("{}\n", staged.object)).collect();
         let read = git(root).args(["cat-file", "--batch"]).run_to_file(ids.as_bytes());
         let read = read.map_err(|source| CopyError::Git { what: "read files of its index", source })?;
         let mut objects = BufReader::new(read);
-        for (path, staged) in wanted {
+        for (path, staged) in pinned {
             self.object(path, staged, &mut objects)?;
         }
         Ok(())
     }
 
-    /// Whether a path of the destination can be made: what the working copy has in its place replaces it.
+    /// Whether a path of the destination can be created: an entry of the working copy may have taken its place.
     fn is_free(&self, path: &Path) -> bool {
         matches!(self.into.kind(path), Ok(None))
     }
@@ -254,7 +254,7 @@ impl Copy<'_> {
         from.read_line(&mut head).map_err(unread)?;
         let mut words = head.trim_end().split(' ').skip(1);
         let (Some("blob"), Some(Ok(size))) = (words.next(), words.next().map(str::parse::<u64>)) else {
-            return Err(unread(io::Error::other(format!("git does not have it: {}", head.trim_end()))));
+            return Err(unread(io::Error::other(format!("git cannot read the object: {}", head.trim_end()))));
         };
         self.count(size)?;
         if staged.is_link() {
@@ -270,7 +270,7 @@ impl Copy<'_> {
     }
 }
 
-/// The next part of a file that is no hole. Where the system knows of no holes, it is all that is left.
+/// The next part of a file with data. On a file system that does not report holes, this is the rest of the file.
 fn next_data(file: &File, at: u64) -> Option<Range<u64>> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
         Ok(start) => {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_of_a_file_are_not_written() {
+    fn the_holes_of_a_sparse_file_are_not_written() {
         use std::os::unix::fs::{FileExt as _, MetadataExt as _};
         let (place, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         GitCommand::new().args(["init", "-q"]).arg(place.path()).run().unwrap();
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_is_no_longer_wanted_ends() {
+    fn a_cancelled_copy_stops() {
         let place = tempfile::tempdir().unwrap();
         GitCommand::new().args(["init", "-q"]).arg(place.path()).run().unwrap();
         fs::write(place.path().join("x"), "x").unwrap();

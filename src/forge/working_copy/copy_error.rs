@@ -11,20 +11,20 @@ pub enum CopyError {
     /// Git could not list the files, or read one from its index.
     #[error("git could not {what}")]
     Git {
-        /// What it was asked to do.
+        /// The operation that failed.
         what: &'static str,
-        /// What it said.
+        /// Why it failed.
         source: GitError,
     },
-    /// Git printed something unexpected.
-    #[error("git listed something unexpected: {0}")]
+    /// Git printed output that cannot be parsed.
+    #[error("unexpected line in git's list of files: {0}")]
     Listing(String),
     /// A file could not be read.
     #[error("could not read `{}`", path.display())]
     Read {
         /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A file could not be written.
@@ -32,18 +32,18 @@ pub enum CopyError {
     Write {
         /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A tracked file was replaced by a FIFO, a socket or a device.
-    #[error("`{}` is neither a file nor a link, and `git add -A` refuses it; remove it", .0.display())]
+    #[error("`{}` is neither a regular file nor a link; remove it: `git add -A` refuses it too", .0.display())]
     Special(PathBuf),
     /// No commit can hold such a path.
     #[error("`{}` cannot be committed: the name `.git` is reserved", .0.display())]
     Reserved(PathBuf),
-    /// There is more than a run may hold.
+    /// The working copy is larger than a run allows.
     #[error(
-        "the working copy has more than {entries} files or {bytes} bytes; ignore what is not needed in .gitignore"
+        "the working copy has more than {entries} files or {bytes} bytes; add what is not needed to `.gitignore`"
     )]
     TooMuch {
         /// How many files may be copied.

@@ -1,4 +1,4 @@
-//! What git lists of a working copy: tracked paths as they are in the index, and untracked ones that are not ignored.
+//! The list of files of a working copy from git: tracked paths as in the index, and untracked paths that are not ignored.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,11 +20,11 @@ const LINK: u32 = 0o120_000;
 /// A path that git listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listed {
-    /// The path below the folder that was asked about.
+    /// The path below the given folder.
     pub(super) path: PathBuf,
-    /// How it is in the index; untracked paths are not there.
+    /// The entry in the index; `None` for an untracked path.
     pub(super) staged: Option<Staged>,
-    /// Whether it is a repository of its own, of which git commits an id only.
+    /// Whether it is a repository of its own, of which git commits only an id.
     pub(super) is_repository: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Listed {
 pub(super) struct Staged {
     pub(super) mode: u32,
     pub(super) object: String,
-    /// Whether git takes the content from the index, whatever the working copy has (`skip-worktree`, which sparse
+    /// Whether git takes the content from the index even if the file differs (`skip-worktree`, which sparse
     /// checkouts set, and `assume-unchanged`).
     pub(super) is_pinned: bool,
     stage: u8,
@@ -49,7 +49,7 @@ impl Staged {
     }
 }
 
-/// Reads the output of [`LIST`]: each path once, also one with a conflict, which is listed for each side.
+/// Parses the output of [`LIST`]; a path with a conflict, which is listed once for each side, is returned once.
 pub(super) fn parse_listing(listed: &[u8]) -> Result<Vec<Listed>, CopyError> {
     let mut paths = BTreeMap::<PathBuf, Option<Staged>>::new();
     let mut repositories = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn parse_listing(listed: &[u8]) -> Result<Vec<Listed>, CopyError> {
             repositories.push(path.clone());
         }
         let known = paths.entry(path).or_default();
-        // Of a conflict, git keeps the mode of our side.
+        // In a conflict, git keeps the mode of our side.
         if known.is_none() || staged.stage == 2 {
             *known = Some(staged);
         }

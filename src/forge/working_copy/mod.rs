@@ -1,4 +1,4 @@
-//! Working copies: what git would commit of one, copied elsewhere. Changes nothing in it.
+//! Working copies: copies to another folder what git would commit. Changes nothing in the working copy.
 
 mod copy;
 mod copy_error;

@@ -1,4 +1,4 @@
-//! What git knows of a working copy, asked as the person who works in it would: with their configuration, so that
+//! What git reports about a working copy, run as the user who works in it: with their configuration, so that
 //! `core.excludesFile` and `safe.directory` count, and whatever formats their git can read.
 
 use std::ffi::OsStr;
@@ -12,27 +12,27 @@ use crate::sys::git_command::{GitCommand, GitError};
 /// The branch that a working copy without one is on.
 const DETACHED: &[u8] = b"refs/heads/detached";
 
-/// A working copy, or a folder in one.
+/// A working copy, or a folder inside one.
 #[derive(Debug, Clone)]
 pub struct WorkingCopy {
-    /// The folder that was asked about.
+    /// The folder that was given.
     pub root: PathBuf,
     /// The root of the repository's files.
     pub top: PathBuf,
     /// The folder of the repository: `.git`, or where that leads.
     pub git_dir: PathBuf,
-    /// The folder that linked worktrees share.
+    /// The git folder that linked worktrees share.
     pub common_dir: PathBuf,
     /// The branch that is checked out.
     pub branch: RefName,
-    /// The commit that is checked out; without one its id is zero.
+    /// The commit that is checked out; its id is zero when the branch has none yet.
     pub head: HeadCommit,
 }
 
 /// The commit that is checked out.
 #[derive(Debug, Clone)]
 pub struct HeadCommit {
-    /// Its id, as long as the repository's are.
+    /// Its id; a zero id has the length of the repository's ids.
     pub id: String,
     /// Its message.
     pub message: String,
@@ -40,87 +40,90 @@ pub struct HeadCommit {
     pub files: Vec<String>,
 }
 
-/// Why a folder is not used as a working copy.
+/// Why a folder cannot be used as a working copy.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkingCopyError {
-    /// There is no repository.
-    #[error("{} is not in a git repository", .0.display())]
+    /// The folder is not in a repository.
+    #[error("`{}` is not in a git repository", .0.display())]
     NoRepository(PathBuf),
-    /// A repository without files.
-    #[error("{} is not in a working copy: the repository is bare, or its files are elsewhere (`core.worktree`)", .0.display())]
+    /// A repository without a working tree.
+    #[error("`{}` is not in a working copy: the repository is bare, or its files are elsewhere (`core.worktree`)", .0.display())]
     NoFiles(PathBuf),
     /// Git refuses the repository of another user.
-    #[error("git refuses {}, which belongs to somebody else", .0.display())]
+    #[error("git refuses the repository `{}`: it belongs to another user", .0.display())]
     Owner(PathBuf),
     /// Git cannot read the repository.
-    #[error("git cannot read the repository of {}: {complaint}", path.display())]
+    #[error("git cannot read the repository of `{}`: {stderr}", path.display())]
     Unreadable {
         /// The folder.
         path: PathBuf,
-        /// What git said.
-        complaint: String,
+        /// The error output of git.
+        stderr: String,
     },
     /// Git could not be asked.
-    #[error("could not ask git about {}", path.display())]
+    #[error("could not run git in `{}`", path.display())]
     Git {
         /// The folder.
         path: PathBuf,
-        /// What happened.
+        /// Why git could not be run.
         source: GitError,
     },
 }
 
 impl WorkingCopyError {
-    /// What helps.
+    /// A command or a line that helps.
     pub fn hint(&self) -> String {
         match self {
-            WorkingCopyError::NoRepository(_) => "run `git init` there, or name another folder".to_owned(),
-            WorkingCopyError::NoFiles(_) => "clone it, or name a folder with its files".to_owned(),
+            WorkingCopyError::NoRepository(_) => {
+                "run `git init` in this folder, or choose another folder".to_owned()
+            }
+            WorkingCopyError::NoFiles(_) => {
+                "clone the repository, or choose a folder with its files".to_owned()
+            }
             WorkingCopyError::Owner(path) => {
                 format!("git config --global --add safe.directory '{}'", path.display())
             }
-            WorkingCopyError::Unreadable { .. } => "does `git status` work there?".to_owned(),
-            WorkingCopyError::Git { .. } => "install git, and see that it is in PATH".to_owned(),
+            WorkingCopyError::Unreadable { .. } => "check that `git status` works in this folder".to_owned(),
+            WorkingCopyError::Git { .. } => "install git and make sure that it is in `PATH`".to_owned(),
         }
     }
 
-    /// What git's complaint about a folder means.
+    /// The error that git's error output stands for.
     fn from_git(path: &Path, error: GitError) -> WorkingCopyError {
-        let GitError::Failed { complaint, .. } = &error else {
+        let GitError::Failed { stderr, .. } = &error else {
             return WorkingCopyError::Git { path: path.to_owned(), source: error };
         };
-        if complaint.contains("dubious ownership") {
-            // Git names the folder that it wants to be allowed.
-            let named = complaint.split('\'').nth(1).map_or_else(|| path.to_owned(), PathBuf::from);
+        if stderr.contains("dubious ownership") {
+            // Git names the folder that has to be marked as safe.
+            let named = stderr.split('\'').nth(1).map_or_else(|| path.to_owned(), PathBuf::from);
             WorkingCopyError::Owner(named)
-        } else if complaint.contains("not a git repository") && !complaint.contains("not a git repository: /")
-        {
+        } else if stderr.contains("not a git repository") && !stderr.contains("not a git repository: /") {
             WorkingCopyError::NoRepository(path.to_owned())
         } else {
-            let line = complaint.lines().find(|line| line.starts_with("fatal: ")).unwrap_or(complaint);
-            let complaint = line.trim_start_matches("fatal: ").to_owned();
-            WorkingCopyError::Unreadable { path: path.to_owned(), complaint }
+            let line = stderr.lines().find(|line| line.starts_with("fatal: ")).unwrap_or(stderr);
+            let stderr = line.trim_start_matches("fatal: ").to_owned();
+            WorkingCopyError::Unreadable { path: path.to_owned(), stderr }
         }
     }
 }
 
-/// A git that works in a folder as the person's own.
+/// A git command in a folder, with the configuration of the user.
 pub(super) fn git(root: &Path) -> GitCommand {
     GitCommand::of_person().arg("-C").arg(root)
 }
 
 impl WorkingCopy {
-    /// Asks git about a folder. Blocking.
+    /// Asks git about a folder. Blocks.
     ///
     /// # Errors
-    /// Says why it is no working copy.
+    /// Why the folder is not a working copy.
     pub fn open(root: &Path) -> Result<WorkingCopy, WorkingCopyError> {
         let ask = |args: &[&str]| git(root).args(args).run();
         let wrong = |error| WorkingCopyError::from_git(root, error);
         let path = |option: &str| {
             let said = ask(&["rev-parse", option]).map_err(wrong)?;
             let said = said.strip_suffix(b"\n").unwrap_or(&said);
-            // Relative ones begin at the folder.
+            // Relative paths begin at the folder.
             Ok(root.join(OsStr::from_bytes(said)))
         };
         if ask(&["rev-parse", "--is-inside-work-tree"]).map_err(wrong)? != b"true\n" {
@@ -131,14 +134,14 @@ impl WorkingCopy {
         let branch = checked_out_branch(root).map_or_else(|| RefName::parse(DETACHED), Ok);
         let branch = branch.map_err(|error| WorkingCopyError::Unreadable {
             path: root.to_owned(),
-            complaint: error.to_string(),
+            stderr: error.to_string(),
         })?;
         let head = HeadCommit::read(root).map_err(wrong)?;
         Ok(WorkingCopy { root: root.to_owned(), top, git_dir, common_dir, branch, head })
     }
 }
 
-/// The branch that is checked out in a folder, also one without commits. Blocking.
+/// The branch that is checked out in a folder, even if it has no commits yet. Blocks.
 pub fn checked_out_branch(root: &Path) -> Option<RefName> {
     let said = git(root).args(["symbolic-ref", "--quiet", "HEAD"]).run().ok()?;
     RefName::parse(said.trim_ascii_end()).ok()
@@ -175,10 +178,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_git_says_becomes_an_error_of_its_own() {
-        let error = |complaint: &str| {
-            let failed =
-                GitError::Failed { command: String::new(), exit: 128, complaint: complaint.to_owned() };
+    fn git_error_output_becomes_a_typed_error() {
+        let error = |stderr: &str| {
+            let failed = GitError::Failed { command: String::new(), exit: 128, stderr: stderr.to_owned() };
             WorkingCopyError::from_git(Path::new("/w/sub"), failed)
         };
         let none = error("fatal: not a git repository (or any of the parent directories): .git");
@@ -188,7 +190,7 @@ mod tests {
         );
         assert_eq!(foreign.hint(), "git config --global --add safe.directory '/w'");
         let broken = error("warning: x\nfatal: unknown repository extension found:\n\tfuture");
-        assert!(broken.to_string().ends_with("/w/sub: unknown repository extension found:"), "{broken}");
+        assert!(broken.to_string().ends_with("/w/sub`: unknown repository extension found:"), "{broken}");
         let gone = error("fatal: not a git repository: /gone/.git/worktrees/w");
         assert!(matches!(gone, WorkingCopyError::Unreadable { .. }));
     }

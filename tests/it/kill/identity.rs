@@ -35,7 +35,7 @@ fn a_copied_repository_takes_nothing_from_the_original() {
     copies.iter().for_each(|to| copy(&repo, to));
     until_true("the copies are named", || {
         let log = forge.server_log();
-        ["aaa: it is a copy of foo", "g/z: it is a copy of foo"].iter().all(|line| log.contains(line))
+        ["aaa: copy of `foo`", "g/z: copy of `foo`"].iter().all(|line| log.contains(line))
     });
     // A push to a copy is refused and says why; one to the original has its run.
     forge.commit("true");
