@@ -1,4 +1,4 @@
-//! The limit of a step log: the head goes to disk at once, the tail when the step is over.
+//! The size limit of a step log: the head is written at once, the tail at the end of the step.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,8 +11,8 @@ pub const MAX_TAIL: u64 = 1 << 20;
 
 /// How large a step log may become, in bytes of the file.
 ///
-/// One half is for the head and one for the tail; what the tail does not use above [`MAX_TAIL`] goes to the head.
-/// The line that counts what was left out comes on top.
+/// One half is for the head and one for the tail; the part of the tail's half above [`MAX_TAIL`] is added to the head's.
+/// The line with the count of omitted bytes is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogLimit(u64);
 
@@ -20,7 +20,7 @@ impl LogLimit {
     /// The smallest limit: a record fits into either half.
     pub const MIN: u64 = 2 * MAX_LINE as u64;
 
-    /// A limit of this many bytes; a smaller one than [`LogLimit::MIN`] counts as that.
+    /// A limit of this many bytes, at least [`LogLimit::MIN`].
     pub fn new(bytes: u64) -> LogLimit {
         LogLimit(bytes.max(LogLimit::MIN))
     }
@@ -71,7 +71,7 @@ impl LimitedFile {
         written
     }
 
-    /// Writes the tail, behind a count of what is missing before it; returns that count.
+    /// Writes the tail, after a count of what is missing before it; returns that count.
     pub(super) fn finish(&mut self, time: &str) -> io::Result<u64> {
         self.flush()?;
         let left_out = self.tail.left_out();
@@ -85,7 +85,7 @@ impl LimitedFile {
         Ok(left_out)
     }
 
-    /// Waits until what was written is on the disk.
+    /// Waits until the written data is on the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -1,21 +1,21 @@
-//! One record of a step log, as bytes and back.
+//! One record of a step log, formatted and parsed.
 
 use crate::model::Timestamp;
 
 /// The longest output in one record, in bytes; longer lines are split.
 pub const MAX_RECORD: usize = 16 << 10;
 
-/// The longest line of a log file, in bytes: a record of output, and what stands before it.
+/// The longest line of a log file, in bytes: a record of output, and its prefix.
 pub(super) const MAX_LINE: usize = MAX_RECORD + 64;
 
-/// Who said it.
+/// The origin of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// The step, on its standard output.
     Stdout,
     /// The step, on its standard error.
     Stderr,
-    /// quire, about the log itself.
+    /// Quire, about the log itself.
     Quire,
 }
 
@@ -39,16 +39,16 @@ impl Stream {
 pub struct Record {
     /// When it was written.
     pub time: Timestamp,
-    /// Who said it.
+    /// Its origin.
     pub stream: Stream,
-    /// Whether a line feed follows; if not, the line goes on in the next record of this stream.
+    /// Whether a line feed follows; if not, the line continues in the next record of this stream.
     pub ends_line: bool,
     /// The output, without the line feed.
     pub bytes: Vec<u8>,
 }
 
 impl Record {
-    /// Reads a line of the file, without its line feed.
+    /// Parses a line of the file, without its line feed.
     pub fn parse(line: &[u8]) -> Option<Record> {
         let mut fields = line.splitn(4, |byte| *byte == b' ');
         let time = Timestamp::parse(std::str::from_utf8(fields.next()?).ok()?)?;
@@ -67,7 +67,7 @@ impl Record {
     }
 }
 
-/// Writes a record behind what is in `into`. The bytes hold no line feed, and are at most [`MAX_RECORD`].
+/// Appends a record to `into`. The bytes contain no line feed, and are at most [`MAX_RECORD`].
 pub(super) fn format(into: &mut Vec<u8>, time: &str, stream: Stream, line: (&[u8], bool)) {
     let (bytes, ends_line) = line;
     into.extend_from_slice(time.as_bytes());
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_no_records() {
+    fn other_lines_are_not_records() {
         for line in [
             "",
             "2026-11-20T23:59:59.007Z stdout F",

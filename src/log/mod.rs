@@ -1,12 +1,12 @@
 //! Step output on disk, one file per step: `log/<job>/<step>.log`.
 //!
 //! The lines are those of the Kubernetes CRI format: `<RFC 3339 time> stdout|stderr F|P <bytes>`. `F` ends a
-//! line of the output; after `P` the line goes on in the next record of that stream, or the stream ended without
+//! line of the output; after `P` the line continues in the next record of that stream, or the stream ended without
 //! a line feed. The bytes are the output's own, after redaction: carriage returns, NULs and invalid UTF-8
-//! included. A third stream word, `quire`, is quire speaking; output cannot imitate it, because each line of
-//! output stands behind a prefix of its own.
+//! included. A third stream word, `quire`, marks quire's own remarks; output cannot imitate it, because each line of
+//! output follows a prefix of its own.
 //!
-//! This module does not redact: a [`Filter`] does, and the writer puts nothing on disk that has not passed one.
+//! This module does not redact: a [`Filter`] does, and the writer writes only bytes that have passed one.
 
 mod limit;
 mod line;

@@ -1,4 +1,4 @@
-//! Reading a step log, also while it is being written.
+//! Reads a step log, also while it is being written.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -12,30 +12,30 @@ use crate::sys::folder::open_regular;
 pub struct Entry {
     /// Where the line begins, in bytes.
     pub offset: u64,
-    /// Where the next one begins: reading goes on there.
+    /// Where the next one begins: reading continues there.
     pub end: u64,
-    /// What it says, or the bytes of a line that is no record.
+    /// Its record, or the bytes of a line that is not a record.
     pub record: Result<Record, Vec<u8>>,
 }
 
-/// Goes through the lines of a log file.
+/// Iterates over the lines of a log file.
 ///
-/// At the end of the file the iterator gives `None`, and goes on when more has been written. A line whose line
-/// feed is missing is not given out before that comes. A line longer than any record comes in pieces that are no
+/// At the end of the file the iterator returns `None`, and continues when more has been written. A line whose line
+/// feed is missing is not returned before that is written. A line longer than any record is returned in pieces that are not
 /// records.
 #[derive(Debug)]
 pub struct LogReader {
     file: BufReader<File>,
     offset: u64,
-    /// The begin of a line whose end has not come.
+    /// The beginning of a line whose end has not been written.
     torn: Vec<u8>,
 }
 
 impl LogReader {
-    /// Opens a log at its begin.
+    /// Opens a log at its beginning.
     ///
     /// # Errors
-    /// There is no such file.
+    /// The file does not exist.
     pub fn open(path: &Path) -> io::Result<LogReader> {
         LogReader::open_at(path, 0)
     }
@@ -43,7 +43,7 @@ impl LogReader {
     /// Opens a log where an [`Entry`] ended.
     ///
     /// # Errors
-    /// There is no such file.
+    /// The file does not exist.
     pub fn open_at(path: &Path, offset: u64) -> io::Result<LogReader> {
         LogReader::over(open_regular(path)?, offset)
     }
@@ -51,7 +51,7 @@ impl LogReader {
     /// Reads an opened log from where an [`Entry`] ended.
     ///
     /// # Errors
-    /// The file has no such place.
+    /// The file is shorter.
     pub fn over(mut file: File, offset: u64) -> io::Result<LogReader> {
         file.seek(SeekFrom::Start(offset))?;
         Ok(LogReader { file: BufReader::new(file), offset, torn: Vec::new() })
@@ -82,14 +82,14 @@ impl LogReader {
         Ok(Some(Entry { offset, end: self.offset, record }))
     }
 
-    /// Goes on behind the hole that reading has come to, if it is one: a file can be far longer than what was written to it.
+    /// Skips the hole at the current position, if any: a sparse file can be far longer than what was written to it.
     fn skip_hole(&mut self) -> io::Result<()> {
-        // Looked at before: what is written meanwhile lies behind that.
+        // Checked first: data written meanwhile is behind this position.
         let length = self.file.get_ref().metadata()?.len();
         let next = match rustix::fs::seek(self.file.get_ref(), rustix::fs::SeekFrom::Data(self.offset)) {
             Ok(next) => next,
             Err(rustix::io::Errno::NXIO) => length,
-            // A file system that does not know its holes.
+            // A file system that does not report holes.
             Err(_) => self.offset,
         };
         self.offset = self.offset.max(next);
@@ -116,7 +116,7 @@ pub struct LastRecords {
     pub is_cut: bool,
 }
 
-/// Reads the whole records in the last bytes of a log, at most `most` bytes, whatever the size of the file.
+/// Reads the complete records in the last bytes of a log, at most `most` bytes, whatever the size of the file.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -125,7 +125,7 @@ pub fn read_end(mut file: File, most: u64) -> io::Result<LastRecords> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
-    // The first line may be the end of one.
+    // The first line may be incomplete.
     let whole = bytes.split(|byte| *byte == b'\n').skip(usize::from(from > 0));
     let records = whole.filter_map(Record::parse).collect();
     Ok(LastRecords { records, bytes: bytes.len() as u64, is_cut: from > 0 })
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_where_an_entry_ended() {
+    fn reading_continues_where_an_entry_ended() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         write!(file, "{LINE}no record\n{LINE}").unwrap();
         let entries: Vec<_> = LogReader::open(file.path()).unwrap().map(Result::unwrap).collect();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_is_one_entry_and_what_lies_behind_it_is_read() {
+    fn a_hole_is_one_entry_and_reading_continues_after_it() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(LINE.as_bytes()).unwrap();
         file.as_file().set_len(40 << 30).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// The newest records whose lines fit into a limit, and the count of what had to go for them.
+/// The newest records whose lines fit into a limit, and the count of dropped output bytes.
 #[derive(Debug)]
 pub(super) struct Tail {
     limit: usize,
@@ -18,7 +18,7 @@ impl Tail {
         Tail { limit, lines: VecDeque::new(), records: VecDeque::new(), left_out: 0 }
     }
 
-    /// Takes a record at its end, and lets go of the oldest ones that no longer fit.
+    /// Appends a record, and drops the oldest records that no longer fit.
     pub(super) fn push(&mut self, line: &[u8], output_len: u64) {
         self.lines.extend(line);
         self.records.push_back((line.len(), output_len));
@@ -29,12 +29,12 @@ impl Tail {
         }
     }
 
-    /// How many bytes of output were let go.
+    /// How many bytes of output were dropped.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// The lines that it holds, oldest first; it is empty afterwards.
+    /// The lines in the buffer, oldest first; it is empty afterwards.
     pub(super) fn take(&mut self) -> Vec<u8> {
         self.records.clear();
         std::mem::take(&mut self.lines).into()
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_records_go_and_are_counted() {
+    fn whole_records_are_dropped_and_counted() {
         let mut tail = Tail::new(10);
         tail.push(b"aaaa\n", 3);
         tail.push(b"bbbb\n", 4);

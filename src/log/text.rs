@@ -1,4 +1,4 @@
-//! The output that a log stands for: records joined back into the bytes that a step wrote.
+//! The output in a log: records joined back into the bytes that a step wrote.
 
 use std::io;
 use std::path::Path;
@@ -13,14 +13,14 @@ pub struct LogText {
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: Vec<u8>,
-    /// What quire said about the log, a line each.
+    /// Quire's own remarks about the log, a line each.
     pub notes: Vec<u8>,
     /// How many lines of the file could not be read.
     pub damaged: u64,
 }
 
 impl LogText {
-    /// Adds what one record stands for.
+    /// Adds the bytes of one record.
     pub fn push(&mut self, record: &Record) {
         let bytes = match record.stream {
             Stream::Stdout => &mut self.stdout,

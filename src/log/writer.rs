@@ -1,4 +1,4 @@
-//! Writing a step log: output in, records out.
+//! Writes a step log: output in, records out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,33 +9,33 @@ use crate::secret::RedactedText;
 use crate::sys::clock;
 use crate::sys::folder::Folder;
 
-/// What takes the secrets out of one stream of output.
+/// Removes the secrets from one stream of output.
 pub trait Filter: Send {
-    /// Takes output in, and gives out what is clean; it may keep the end back until it knows more.
+    /// Takes output, and returns the part that is clean; it may hold back the end until it knows more.
     fn push(&mut self, bytes: &[u8]) -> Vec<u8>;
-    /// Gives out all that is left.
+    /// Returns the rest.
     fn finish(&mut self) -> Vec<u8>;
-    /// Gives out what can be given out after a moment of silence.
+    /// Returns what can be shown after a moment of silence.
     fn quiet(&mut self) -> Vec<u8>;
-    /// Takes the beginning of a secret off the end of output that was cut there: alone it would not be found again.
+    /// Removes the beginning of a secret from the end of output that was cut there: it would not be recognised later.
     fn remove_cut_value(&self, kept: &mut Vec<u8>);
 }
 
-/// Takes the output of a step as it comes.
+/// Receives the output of a step.
 pub trait Sink: Send {
-    /// Takes some output.
+    /// Receives some output.
     ///
     /// # Errors
-    /// It could not be kept.
+    /// It could not be stored.
     fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError>;
 
-    /// Takes the beginning of a secret off the end of output that was kept for others and cut there.
+    /// Removes the beginning of a secret from the end of output that was buffered and cut there.
     fn remove_cut_value(&self, kept: &mut Vec<u8>);
 
-    /// Is told that the step has been silent for a moment: a prompt without a line feed becomes visible.
+    /// Called when the step has been silent for a moment: a prompt without a line feed becomes visible.
     ///
     /// # Errors
-    /// What was pending could not be kept.
+    /// Pending output could not be stored.
     fn quiet(&mut self) -> Result<(), LogError>;
 }
 
@@ -62,8 +62,8 @@ impl Filter for PassThrough {
 /// Why a step log could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The file or its folder could not be made.
-    #[error("could not make the log file {path}")]
+    /// The file or its folder could not be created.
+    #[error("could not create the log file {path}")]
     Create {
         /// The file.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum LogError {
     },
 }
 
-/// What became of a finished log.
+/// The result of writing a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogEnd {
     /// How many bytes of output are not in the file, because it was over its limit.
@@ -91,7 +91,7 @@ pub struct LogEnd {
 struct Channel<F> {
     stream: Stream,
     filter: F,
-    /// The begin of a line whose end has not come; shorter than [`MAX_RECORD`].
+    /// The beginning of a line whose end has not come; shorter than [`MAX_RECORD`].
     pending: Vec<u8>,
 }
 
@@ -110,11 +110,11 @@ pub struct LogWriter<F: Filter> {
 }
 
 impl<F: Filter> LogWriter<F> {
-    /// Makes the file below a folder, where it must not exist, and the folders on the way; no link is followed.
+    /// Creates the file below a folder, where it must not exist, and missing parent folders; no link is followed.
     /// `filter` makes a filter for each stream.
     ///
     /// # Errors
-    /// The file exists, a name on the way is no folder, or the disk is full.
+    /// The file exists, a parent is not a folder, or the disk is full.
     pub fn create(
         folder: &Folder,
         path: &Path,
@@ -134,7 +134,7 @@ impl<F: Filter> LogWriter<F> {
         })
     }
 
-    /// Writes a line that quire itself has to say.
+    /// Writes a remark of quire.
     ///
     /// # Errors
     /// The disk is full.
@@ -150,7 +150,7 @@ impl<F: Filter> LogWriter<F> {
         self.flush()
     }
 
-    /// Writes what is left and closes the file. A crash of the machine may still lose it.
+    /// Writes the rest and closes the file. A crash of the machine may still lose it.
     ///
     /// # Errors
     /// The disk is full.
@@ -158,7 +158,7 @@ impl<F: Filter> LogWriter<F> {
         self.close()
     }
 
-    /// Writes what is left, waits until it is on the disk, and closes the file.
+    /// Writes the rest, waits until it is on the disk, and closes the file.
     ///
     /// # Errors
     /// The disk is full.
@@ -192,7 +192,7 @@ impl<F: Filter> LogWriter<F> {
 impl<F: Filter> Sink for LogWriter<F> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError> {
         let channel = match stream {
-            // What quire itself says is a note, and has no other way here.
+            // A remark of quire is a note, and is not redacted.
             Stream::Stdout | Stream::Quire => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
@@ -220,14 +220,14 @@ impl<F: Filter> Sink for LogWriter<F> {
 impl<F: Filter> Drop for LogWriter<F> {
     fn drop(&mut self) {
         if !self.finished {
-            // Nobody is left who could be told.
+            // No caller is left to report an error to.
             let _lost = self.close();
         }
     }
 }
 
 impl<F> Channel<F> {
-    /// Turns clean output into records, and keeps the begin of an unfinished line.
+    /// Turns clean output into records, and keeps the beginning of an unfinished line.
     fn append(&mut self, file: &mut LimitedFile, time: &str, clean: &[u8]) {
         for piece in clean.split_inclusive(|byte| *byte == b'\n') {
             let (mut text, ends_line) = match piece.strip_suffix(b"\n") {
@@ -250,7 +250,7 @@ impl<F> Channel<F> {
         }
     }
 
-    /// Writes the begin of an unfinished line, if there is one.
+    /// Writes the beginning of an unfinished line, if any.
     fn release(&mut self, file: &mut LimitedFile, time: &str) {
         if !self.pending.is_empty() {
             push(file, time, self.stream, (&self.pending, false));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_back_as_they_went_in_whatever_the_chunks() {
+    fn bytes_round_trip_for_any_chunk_size() {
         let output: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(n) >> 5) as u8).collect();
         for size in [1, 7, 4096, 100_000] {
             let (_folder, path) = with_writer(LARGE, |writer| {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn output_cannot_speak_as_quire() {
+    fn output_cannot_imitate_remarks_of_quire() {
         let forged = b"2026-11-20T23:59:59.007Z quire F [9 bytes of output left out]\n";
         let (_folder, path) = with_writer(LARGE, |writer| writer.write(Stream::Stdout, forged).unwrap());
         assert_eq!(read_text(&path).unwrap().stdout, forged);

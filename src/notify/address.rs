@@ -1,8 +1,8 @@
-//! Which addresses the operator allows beside the public ones.
+//! The addresses that the operator allows in addition to the public ones.
 
 use std::net::SocketAddr;
 
-/// Whether a place is listed: by the name that the target has, or by the address that the name leads to. Both are
+/// Whether an address is listed: by the name in the target, or by the address that the name resolves to. Both are
 /// `host:port` in lower case.
 pub(super) fn is_listed(allow: &[String], host: &str, address: SocketAddr) -> bool {
     let named = format!("{}:{}", host.to_ascii_lowercase(), address.port());

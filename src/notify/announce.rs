@@ -1,4 +1,4 @@
-//! Announces what is no run: what a watched remote did.
+//! Announces events that are not runs: what happened to a watched remote.
 
 use rusqlite::{Connection, Result};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Timestamp;
 use crate::store::{NoticeKind, insert_notice};
 
-/// Something that happened to a repository and is no run. Rules that name the event `watch` get it.
+/// An event of a repository that is not a run. Rules for the event `watch` match it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The name of the repository.
@@ -20,7 +20,7 @@ pub struct Announcement {
     pub why: Option<String>,
 }
 
-/// Announces something, in the caller's transaction; then ring `App::notices`, so that it is sent now.
+/// Announces an event in the caller's transaction; ring `App::notices` afterwards, so that it is sent now.
 pub fn announce(connection: &Connection, said: &Announcement, at: Timestamp) -> Result<()> {
     let text = serde_json::to_string(said).unwrap_or_default();
     insert_notice(connection, &NoticeKind::Watch(text), at)

@@ -1,4 +1,4 @@
-//! When a message is tried again.
+//! When a message is sent again.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::model::Timestamp;
 /// The pauses between the attempts: ten attempts within a day.
 const PAUSES: [u64; 9] = [20, 60, 180, 600, 1_800, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600];
 
-/// The longest pause that a target can ask for.
+/// The longest pause that a target can request.
 const MAX_ASKED: Duration = Duration::from_secs(6 * 3_600);
 
-/// A pause is up to this part of itself longer, so that not all messages come at once.
+/// A pause is longer by a random part up to this one, so that not all messages are sent at once.
 const JITTER: u64 = 4;
 
-/// How long to wait after `attempts` failed ones; nothing when it was the last. `asked` is what the target asks for, and
-/// `seed` tells one message from another.
+/// How long to wait after `attempts` failed attempts; `None` after the last. `asked` is what the target requests, and
+/// `seed` differs between messages.
 pub(super) fn pause(attempts: u32, asked: Option<Duration>, seed: u64) -> Option<Duration> {
     let place = usize::try_from(attempts.checked_sub(1)?).ok()?;
     let own = PAUSES.get(place)? * 1000;
@@ -23,7 +23,7 @@ pub(super) fn pause(attempts: u32, asked: Option<Duration>, seed: u64) -> Option
     Some(own.max(asked.unwrap_or_default().min(MAX_ASKED)))
 }
 
-/// What `Retry-After` says: seconds, or a date.
+/// The value of `Retry-After`: seconds, or a date.
 pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(secs) = text.trim().parse() {
         return Some(Duration::from_secs(secs));
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_can_ask_for_more_within_a_limit() {
+    fn a_target_can_request_a_longer_pause_within_a_limit() {
         let secs = Duration::from_secs;
         assert_eq!(pause(1, Some(secs(90)), 0), Some(secs(90)));
         assert_eq!(pause(1, Some(secs(1)), 0), Some(secs(20)));

@@ -1,4 +1,4 @@
-//! The server's task for notifications: compares notices with the rules, and sends what is in the outbox.
+//! The server's task for notifications: compares notices with the rules, and sends the messages in the outbox.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use crate::model::{Progress, RepoName, RunId, RunName, Timestamp};
 use crate::store::{self, Attempted, NoticeKind, NoticeRow, OutboxRow, RunRow, Store};
 use crate::sys::clock;
 
-/// Notices that are read at a time.
+/// Notices that are read in one batch.
 const MAX_NOTICES: u32 = 64;
 
-/// Repositories whose wrong rules were told of, before they are told of again.
+/// The repositories whose invalid rules were reported, before the list is cleared.
 const MAX_WARNED: usize = 256;
 
-/// Runs that were found stuck, before they are looked up again.
+/// The runs that were found stuck, before the list is cleared.
 const MAX_STUCK: usize = 4096;
 
-/// How long to wait before the database is asked again that has refused.
+/// The pause after a database error.
 const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 
-/// What the task stands on.
+/// What the task depends on.
 #[derive(Clone)]
 pub struct CourierStart {
     /// The data folder.
@@ -40,19 +40,19 @@ pub struct CourierStart {
     pub store: Store,
     /// The settings.
     pub settings: Arc<CurrentSettings>,
-    /// Rung when there is something to look at.
+    /// Rung when there may be new notices or messages.
     pub notices: Arc<Notify>,
     /// The address of the server.
     pub url: Option<String>,
     /// The server's environment.
     pub environment: Vec<(String, String)>,
-    /// Whether messages about runs that passed have the last lines of their output as well.
+    /// Whether messages about runs that passed include the last lines of their output.
     pub shows_output: bool,
 }
 
 type Ended = Result<(Id, Result<(), NotSent>), JoinError>;
 
-/// The database has refused; that was said.
+/// Whether a database error was already logged.
 struct Trouble;
 
 /// The server's task for notifications.
@@ -60,7 +60,7 @@ pub struct Courier {
     start: CourierStart,
     of_variables: Arc<Vec<TargetDecl>>,
     sending: JoinSet<Result<(), NotSent>>,
-    /// What is being sent, one message for each target.
+    /// The messages being sent, one for each target.
     busy: HashMap<Id, (OutboxRow, Attempt)>,
     /// The targets whose last attempt has failed.
     failing: HashSet<String>,
@@ -69,13 +69,13 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// Works until the runtime ends. What is being sent then is sent again by the next server.
+    /// Runs until the runtime ends. Messages that are being sent then are sent again by the next server.
     pub async fn run(start: CourierStart) {
         let (data, environment) = (start.data.clone(), start.environment.clone());
         let found = tokio::task::spawn_blocking(move || variables(&data, &environment)).await;
         let (of_variables, problems) = found.unwrap_or_default();
         for problem in problems {
-            tracing::warn!("about the variables for notifications:\n{problem}");
+            tracing::warn!("the variables for notifications have problems:\n{problem}");
         }
         let mut courier = Courier {
             start,
@@ -107,7 +107,7 @@ impl Courier {
         }
     }
 
-    /// Does what there is to do now, and says when there is more.
+    /// Does the work that is due, and returns when more will be.
     async fn work(&mut self) -> Result<Option<Duration>, Trouble> {
         let settings = self.settings().await?;
         let stuck = self.look_for_stuck(&settings).await?;
@@ -136,7 +136,7 @@ impl Courier {
         match self.start.store.call(work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
-                tracing::error!(%error, "the outbox of notifications could not be used");
+                tracing::error!(%error, "could not use the outbox of notifications");
                 Err(Trouble)
             }
             Err(_) => Err(Trouble),
@@ -161,7 +161,7 @@ impl Courier {
         };
         let expanded = tokio::task::spawn_blocking(move || expand(&expansion)).await;
         let Expanded { messages, warning } = expanded.unwrap_or_else(|error| {
-            tracing::error!(%error, "a notice could not be compared with the rules and is dropped");
+            tracing::error!(%error, "dropped a notice that could not be compared with the rules");
             Expanded::default()
         });
         if let Some((repo, problem)) = warning {
@@ -170,19 +170,19 @@ impl Courier {
         self.call(move |db| store::post(db, seq, &messages)).await
     }
 
-    /// Says once what is wrong with the rules of a repository.
+    /// Logs once what is wrong with the rules of a repository.
     fn warn(&mut self, repo: RepoName, problem: String) {
         if self.warned.get(&repo) == Some(&problem) {
             return;
         }
-        tracing::warn!(%repo, "rules of a repository are left out:\n{problem}");
+        tracing::warn!(%repo, "ignored invalid notification rules of the repository:\n{problem}");
         if self.warned.len() >= MAX_WARNED {
             self.warned.clear();
         }
         self.warned.insert(repo, problem);
     }
 
-    /// Gives a notice of each run that has become stuck, when anybody wants to know; says when the next one would be.
+    /// Writes a notice for each run that has become stuck, if any rule asks for it; returns when the next run would be.
     async fn look_for_stuck(&mut self, settings: &Settings) -> Result<Option<Duration>, Trouble> {
         let notify = &settings.notify;
         let is_wanted = notify.rules.iter().any(|rule| rule.on.contains(&NotifyEvent::Stuck))
@@ -214,14 +214,14 @@ impl Courier {
         Ok(Some(next))
     }
 
-    /// Begins to send what is due, and says when the next message is.
+    /// Begins to send what is due, and returns when the next message is.
     async fn send_due(&mut self, settings: &Settings) -> Result<Option<Duration>, Trouble> {
         let now = clock::now();
         let mut next: Option<Duration> = None;
         for row in self.call(|db| store::next_messages(db)).await? {
             let begun: Vec<Attempt> = self.busy.values().map(|(_, attempt)| attempt.clone()).collect();
             let pause = match turn(&begun, &self.failing, &row.target, Instant::now()) {
-                Turn::Later => continue, // looked at again when an attempt ends
+                Turn::Later => continue, // tried again when an attempt ends
                 Turn::After(pause) => Some(pause),
                 Turn::Now if row.due_at > now => Some(since_until(now, row.due_at)),
                 Turn::Now => None,
@@ -235,8 +235,8 @@ impl Courier {
             let (id, kept) = (row.id.clone(), row.clone());
             let attempt = Attempt { target: row.target, since: Instant::now() };
             let task = self.sending.spawn(async move {
-                let unknown = || NotSent::Never("there is no such target any more".to_owned());
-                let unread = |_| NotSent::Never("the message cannot be read by this version".to_owned());
+                let unknown = || NotSent::Never("the target is no longer in the configuration".to_owned());
+                let unread = |_| NotSent::Never("this version cannot read the message".to_owned());
                 deliver(&target.ok_or_else(unknown)?, &message.map_err(unread)?, &id).await
             });
             self.busy.insert(task.id(), (kept, attempt));
@@ -244,14 +244,13 @@ impl Courier {
         Ok(next)
     }
 
-    /// Records how an attempt went.
+    /// Records the result of an attempt.
     async fn ended(&mut self, ended: Ended) {
         let (task, how) = match ended {
             Ok((task, how)) => (task, how),
-            Err(error) => (
-                error.id(),
-                Err(NotSent::Later { problem: "the attempt has failed".to_owned(), asked: None }),
-            ),
+            Err(error) => {
+                (error.id(), Err(NotSent::Later { problem: "the attempt failed".to_owned(), asked: None }))
+            }
         };
         let Some((row, _)) = self.busy.remove(&task) else { return };
         match &how {
@@ -264,7 +263,7 @@ impl Courier {
         match &how {
             Attempted::Sent => tracing::info!(target, id, subject = row.subject, "notified"),
             Attempted::Later(due, problem) => {
-                tracing::warn!(problem, target, id, attempts, "not notified; tried again at {due}")
+                tracing::warn!(problem, target, id, attempts, "notification failed; next attempt at {due}")
             }
             Attempted::GivenUp(problem) => {
                 tracing::error!(
@@ -272,12 +271,12 @@ impl Courier {
                     target,
                     id,
                     attempts,
-                    "not notified, and given up; quire --data '{}' notify retry {id}",
+                    "notification failed for good; to send it again: quire --data '{}' notify retry {id}",
                     self.start.data.path().display()
                 )
             }
         }
-        // Nothing else is sent before this is written down: it would be sent again and again else.
+        // Nothing else is sent before this is recorded: otherwise the message would be sent again and again.
         loop {
             let (id, how) = (row.id.clone(), how.clone());
             if self.call(move |db| store::record_attempt(db, &id, &how, now)).await.is_ok() {
@@ -300,7 +299,7 @@ fn find_run(
     Ok(Some((row, before)))
 }
 
-/// What follows from an attempt.
+/// The consequence of an attempt.
 fn outcome(row: &OutboxRow, how: Result<(), NotSent>, now: Timestamp) -> Attempted {
     match how {
         Ok(()) => Attempted::Sent,

@@ -22,11 +22,10 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Sends a message under its id.
 ///
 /// # Errors
-/// Says what is wrong, without the target's address.
+/// What is wrong, without the target's address.
 pub async fn deliver(target: &Target, message: &Message, id: &str) -> Result<(), NotSent> {
     let attempt = timeout(ATTEMPT_TIMEOUT, attempt(target, message, id)).await;
-    attempt
-        .unwrap_or_else(|_| Err(later(format!("it did not answer within {} s", ATTEMPT_TIMEOUT.as_secs()))))
+    attempt.unwrap_or_else(|_| Err(later(format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()))))
 }
 
 async fn attempt(target: &Target, message: &Message, id: &str) -> Result<(), NotSent> {
@@ -70,12 +69,12 @@ fn headers(
     headers
 }
 
-/// The value of a secret, read now: its file may have changed.
+/// The value of a secret, read anew: its file may have changed.
 async fn value(source: Option<&SecretSource>) -> Result<Option<SecretSlice<u8>>, NotSent> {
     let Some(source) = source.cloned() else { return Ok(None) };
     let read = tokio::task::spawn_blocking(move || read_value(&source)).await;
     let read = read.map_err(|error| later(error.to_string()))?;
-    read.map(Some).map_err(|error| later(format!("a secret that it needs cannot be read: {error}")))
+    read.map(Some).map_err(|error| later(format!("cannot read a secret of the target: {error}")))
 }
 
 /// The message of `quire notify test`.
@@ -87,7 +86,7 @@ pub fn test_message(at: Timestamp) -> Message {
         repo: "quire".to_owned(),
         verdict: "can write here".to_owned(),
         context: None,
-        reason: Some("this is a test, nothing has happened".to_owned()),
+        reason: Some("this is a test message".to_owned()),
         lines: Vec::new(),
         url: None,
         at: at.to_string(),

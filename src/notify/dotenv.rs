@@ -1,4 +1,4 @@
-//! `.env` beside `config.fnl`: variables for who does not write `config.fnl`.
+//! `.env` next to `config.fnl`: variables for a server without a `config.fnl`.
 
 use crate::model::{Diagnostic, Severity, Span, suggest};
 
@@ -8,8 +8,8 @@ pub const DOTENV: &str = ".env";
 /// The most bytes of it that are read.
 pub(super) const MAX_DOTENV: u64 = 64 << 10;
 
-/// Reads `KEY=VALUE` lines, with what is wrong in the others. A value may stand in quotes; in double ones `\n`, `\"`, `\\` and `\$`
-/// are what they look like. Nothing is put in for `$NAME`. What is wrong is said without the line: it may hold a secret.
+/// Reads `KEY=VALUE` lines, and what is wrong with the others. A value may be quoted; in double quotes `\n`, `\"`, `\\` and `\$`
+/// are escapes. `$NAME` is not expanded. Errors do not show the line: it may contain a secret.
 pub fn read_dotenv(text: &str) -> (Vec<(String, String)>, Vec<Diagnostic>) {
     let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
     for (line, number) in text.trim_start_matches('\u{feff}').lines().zip(1..) {
@@ -19,15 +19,15 @@ pub fn read_dotenv(text: &str) -> (Vec<(String, String)>, Vec<Diagnostic>) {
             Err(problem) => wrong.push(Diagnostic {
                 span: Some(Span::point(number, 1)),
                 ..Diagnostic::error(DOTENV, problem)
-                    .help("write it as NAME=value, or NAME=\"value\"; # begins a comment")
+                    .help("write `NAME=value` or `NAME=\"value\"`; `#` begins a comment")
             }),
         }
     }
     (pairs, wrong)
 }
 
-/// Warns of names that are nearly one of `known`, which is what counts in this file, and of a file whose mode lets others
-/// read it.
+/// Warns of names that are similar to one of `known`, the only names used from this file, and of a file that other users can
+/// read.
 pub fn warn_of_dotenv(pairs: &[(String, String)], known: &[&str], mode: Option<u32>) -> Vec<Diagnostic> {
     let warning = |message: String, help: String| Diagnostic {
         severity: Severity::Warning,
@@ -36,13 +36,11 @@ pub fn warn_of_dotenv(pairs: &[(String, String)], known: &[&str], mode: Option<u
     let names = pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name));
     let near = names.filter_map(|name| Some((name, suggest(&name.to_uppercase(), known.iter().copied())?)));
     let mut warnings: Vec<Diagnostic> = near
-        .map(|(name, near)| {
-            warning(format!("`{name}` is no variable that counts"), format!("did you mean {near}?"))
-        })
+        .map(|(name, near)| warning(format!("unknown variable `{name}`"), format!("did you mean `{near}`?")))
         .collect();
     if let Some(mode) = mode.filter(|mode| mode & 0o044 != 0) {
-        let message = format!("it has the mode {:04o}: others can read the addresses in it", mode & 0o7777);
-        warnings.push(warning(message, format!("chmod 600 {DOTENV}")));
+        let message = format!("mode {:04o} lets other users read the addresses in the file", mode & 0o7777);
+        warnings.push(warning(message, format!("`chmod 600 {DOTENV}`")));
     }
     warnings
 }
@@ -52,11 +50,11 @@ fn read_line(line: &str) -> Result<Option<(String, String)>, &'static str> {
         return Ok(None);
     }
     let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, value) = line.split_once('=').ok_or("this line has no `=`")?;
+    let (name, value) = line.split_once('=').ok_or("missing `=`")?;
     let name = name.trim_end();
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err("before the `=` of this line is no name of a variable");
+        return Err("invalid variable name before `=`");
     }
     Ok(Some((name.to_owned(), read_value(value.trim_start())?)))
 }
@@ -74,11 +72,7 @@ fn read_value(text: &str) -> Result<String, &'static str> {
             c if c == quote => {
                 let after = rest.as_str().trim();
                 let is_end = after.is_empty() || after.starts_with('#');
-                return if is_end {
-                    Ok(value)
-                } else {
-                    Err("behind the quoted value of this line is something else")
-                };
+                return if is_end { Ok(value) } else { Err("unexpected text after the quoted value") };
             }
             '\\' if quote == '"' => match rest.next() {
                 Some('n') => value.push('\n'),
@@ -89,7 +83,7 @@ fn read_value(text: &str) -> Result<String, &'static str> {
             c => value.push(c),
         }
     }
-    Err("the quote of this line is never closed")
+    Err("unclosed quote")
 }
 
 #[cfg(test)]
@@ -107,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn near_names_and_open_files_are_warned_of() {
+    fn similar_names_and_readable_files_cause_warnings() {
         let pair = |name: &str| (name.to_owned(), "https://hooks.example/T0".to_owned());
         let pairs =
             [pair("SLACK_WEBHOK_URL"), pair("discord_webhook_url"), pair("OTHER"), pair("SLACK_WEBHOOK_URL")];
@@ -115,15 +109,15 @@ mod tests {
         let warnings = crate::model::render_all(&warn_of_dotenv(&pairs, &known, Some(0o100_640)));
         assert_eq!(
             warnings,
-            "warning: .env: `SLACK_WEBHOK_URL` is no variable that counts\nhint: did you mean SLACK_WEBHOOK_URL?\n\
-             warning: .env: `discord_webhook_url` is no variable that counts\nhint: did you mean DISCORD_WEBHOOK_URL?\n\
-             warning: .env: it has the mode 0640: others can read the addresses in it\nhint: chmod 600 .env\n"
+            "warning: .env: unknown variable `SLACK_WEBHOK_URL`\nhint: did you mean `SLACK_WEBHOOK_URL`?\n\
+             warning: .env: unknown variable `discord_webhook_url`\nhint: did you mean `DISCORD_WEBHOOK_URL`?\n\
+             warning: .env: mode 0640 lets other users read the addresses in the file\nhint: `chmod 600 .env`\n"
         );
         assert!(warn_of_dotenv(&pairs[2..], &known, Some(0o600)).is_empty());
     }
 
     #[test]
-    fn bad_lines_are_named_without_what_they_hold() {
+    fn bad_lines_are_reported_without_their_content() {
         let (pairs, wrong) = read_dotenv("https://hooks.example/T0\n1A=x\nA=\"x\nB='x' y\nOK=1\n=x\n");
         assert_eq!(pairs.len(), 1);
         let shown: Vec<String> =
@@ -131,11 +125,11 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ".env:1:1: this line has no `=`",
-                ".env:2:1: before the `=` of this line is no name of a variable",
-                ".env:3:1: the quote of this line is never closed",
-                ".env:4:1: behind the quoted value of this line is something else",
-                ".env:6:1: before the `=` of this line is no name of a variable",
+                ".env:1:1: missing `=`",
+                ".env:2:1: invalid variable name before `=`",
+                ".env:3:1: unclosed quote",
+                ".env:4:1: unexpected text after the quoted value",
+                ".env:6:1: invalid variable name before `=`",
             ]
         );
         assert!(!crate::model::render_all(&wrong).contains("hooks"));

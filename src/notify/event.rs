@@ -1,24 +1,24 @@
-//! Which event a run is, and which rules want it.
+//! Which events a run causes, and which rules match them.
 
 use crate::config::{NotifyEvent, NotifyRule};
 use crate::journal::RunRecord;
 use crate::model::{JobId, Outcome, RefName, RepoName};
 
-/// What is to be compared with the rules.
+/// What is compared with the rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Happened<'a> {
-    /// The events that it is, the more telling one first.
+    /// The events, the most specific first.
     pub(super) events: &'a [NotifyEvent],
     /// The repository.
     pub(super) repo: &'a RepoName,
     /// The ref, if it is about one.
     pub(super) ref_name: Option<&'a RefName>,
-    /// What the run's journal says, if it is about a run.
+    /// The contents of the run's journal, if the event is about a run.
     pub(super) record: Option<&'a RunRecord>,
 }
 
-/// The events that the end of a run is; none for a superseded or skipped one. `before` is how the last run of the ref
-/// ended that passed or failed.
+/// The events at the end of a run; empty for a superseded or skipped run. `before` is the outcome of the last run of the ref
+/// that passed or failed.
 pub(super) fn events_of(outcome: Outcome, before: Option<Outcome>) -> &'static [NotifyEvent] {
     match outcome {
         Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted | Outcome::Denied => {
@@ -33,21 +33,24 @@ pub(super) fn events_of(outcome: Outcome, before: Option<Outcome>) -> &'static [
     }
 }
 
-/// The targets that are told, each once, with the event that it is for them.
-pub(super) fn told<'a>(rules: &'a [NotifyRule], happened: &Happened<'_>) -> Vec<(&'a str, NotifyEvent)> {
-    let mut told: Vec<(&str, NotifyEvent)> = Vec::new();
+/// The targets that get a message, each once, with the event that it is about.
+pub(super) fn matching_targets<'a>(
+    rules: &'a [NotifyRule],
+    happened: &Happened<'_>,
+) -> Vec<(&'a str, NotifyEvent)> {
+    let mut matched: Vec<(&str, NotifyEvent)> = Vec::new();
     for event in happened.events {
         for rule in rules {
-            let is_told = told.iter().any(|(target, _)| *target == rule.to);
-            if !is_told && wants(rule, *event, happened) {
-                told.push((&rule.to, *event));
+            let is_matched = matched.iter().any(|(target, _)| *target == rule.to);
+            if !is_matched && matches_rule(rule, *event, happened) {
+                matched.push((&rule.to, *event));
             }
         }
     }
-    told
+    matched
 }
 
-fn wants(rule: &NotifyRule, event: NotifyEvent, happened: &Happened<'_>) -> bool {
+fn matches_rule(rule: &NotifyRule, event: NotifyEvent, happened: &Happened<'_>) -> bool {
     let is_its_ref = || happened.ref_name.is_some_and(|name| rule.refs.contains(name));
     rule.on.contains(&event)
         && (rule.repos.is_empty() || rule.repos.contains(happened.repo))
@@ -55,7 +58,7 @@ fn wants(rule: &NotifyRule, event: NotifyEvent, happened: &Happened<'_>) -> bool
         && (rule.jobs.is_empty() || rule.jobs.iter().any(|job| concerns(job, event, happened.record)))
 }
 
-/// Whether an event concerns a job. A run without known jobs, such as a broken pipeline, concerns every one.
+/// Whether an event concerns a job. A run without known jobs, such as a broken pipeline, concerns every job.
 fn concerns(job: &JobId, event: NotifyEvent, record: Option<&RunRecord>) -> bool {
     let Some(record) = record else { return false };
     if record.jobs.is_empty() {
@@ -106,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_told_once_and_by_the_most_telling_event() {
+    fn a_target_gets_one_message_about_the_most_specific_event() {
         let repo = RepoName::parse("site").unwrap();
         let rules =
             [rule("a", &[Passed]), rule("a", &[Fixed]), rule("b", &[Passed, Failed]), rule("c", &[Failed])];
         let happened = Happened { events: &[Fixed, Passed], repo: &repo, ref_name: None, record: None };
-        assert_eq!(told(&rules, &happened), [("a", Fixed), ("b", Passed)]);
+        assert_eq!(matching_targets(&rules, &happened), [("a", Fixed), ("b", Passed)]);
     }
 
     #[test]
@@ -126,7 +129,7 @@ mod tests {
             let events = [event];
             let happened =
                 Happened { events: &events, repo: &repo, ref_name: Some(&main), record: Some(record) };
-            !told(std::slice::from_ref(rule), &happened).is_empty()
+            !matching_targets(std::slice::from_ref(rule), &happened).is_empty()
         };
         let mut narrow = rule("a", &[Failed, Passed, Stuck]);
         narrow.repos = vec![repo.clone()];

@@ -1,11 +1,11 @@
-//! Makes the messages that a notice leads to.
+//! Makes the messages of a notice.
 
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 
 use super::announce::Announcement;
-use super::event::{Happened, events_of, told};
+use super::event::{Happened, events_of, matching_targets};
 use super::message::Message;
 use super::repo_rules::own_rules;
 use super::tail::last_output;
@@ -15,20 +15,20 @@ use crate::model::{Outcome, RefName, RepoName};
 use crate::store::{Delivery, NoticeKind, NoticeRow, OutboxRow, RunRow};
 use crate::view::RunView;
 
-/// What a notice is compared with.
+/// What notices are compared with.
 pub(super) struct Expansion {
     pub(super) data: DataDir,
     pub(super) url: Option<String>,
     pub(super) settings: Arc<Settings>,
     pub(super) of_variables: Arc<Vec<TargetDecl>>,
-    /// Whether a message about a run that passed has its output as well.
+    /// Whether messages about runs that passed include their output.
     pub(super) shows_output: bool,
     pub(super) notice: NoticeRow,
-    /// The run that it is about, and how the one before ended.
+    /// The run of the notice, and the outcome of the run before it.
     pub(super) run: Option<(RunRow, Option<Outcome>)>,
 }
 
-/// What came of a notice.
+/// The result of comparing a notice with the rules.
 #[derive(Default)]
 pub(super) struct Expanded {
     pub(super) messages: Vec<OutboxRow>,
@@ -36,7 +36,7 @@ pub(super) struct Expanded {
     pub(super) warning: Option<(RepoName, String)>,
 }
 
-/// Compares a notice with the rules. Reads the run's folder and the repository: blocking.
+/// Compares a notice with the rules. Reads the run's folder and the repository: blocks.
 pub(super) fn expand(given: &Expansion) -> Expanded {
     match (&given.notice.kind, &given.run) {
         (NoticeKind::Ended(_), Some((row, before))) => {
@@ -46,7 +46,7 @@ pub(super) fn expand(given: &Expansion) -> Expanded {
         (NoticeKind::Stuck(_), Some((row, _))) if row.outcome.is_none() => {
             of_run(given, row, &[NotifyEvent::Stuck])
         }
-        // A run that is gone, or goes on no longer.
+        // A run that was removed, or is no longer in progress.
         (NoticeKind::Ended(_) | NoticeKind::Stuck(_), _) => Expanded::default(),
         (NoticeKind::Watch(said), _) => of_announcement(given, said),
     }
@@ -80,12 +80,12 @@ fn of_announcement(given: &Expansion, said: &str) -> Expanded {
     all(given, &happened, &about, |_| Message::of_announcement(&said, given.notice.at))
 }
 
-/// Whether there is anybody to tell.
+/// Whether any target could match.
 fn can_tell(given: &Expansion) -> bool {
     !given.settings.notify.targets.is_empty() || !given.of_variables.is_empty()
 }
 
-/// One message for each target that is told.
+/// One message for each matching target.
 fn all(
     given: &Expansion,
     happened: &Happened<'_>,
@@ -111,11 +111,11 @@ fn all(
             ended_at: None,
         }
     };
-    let messages = told(&rules, happened).into_iter().map(row).collect();
+    let messages = matching_targets(&rules, happened).into_iter().map(row).collect();
     Expanded { messages, warning: problem.map(|problem| (happened.repo.clone(), problem)) }
 }
 
-/// The id of a message: the same whenever it is made of the same.
+/// The id of a message: the same whenever a message is made from the same notice and target.
 fn id(parts: [&str; 3]) -> String {
     let digest = digest(&SHA256, parts.join("\n").as_bytes());
     let mut bytes = [0; 16];
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_reaches_who_wants_to_know_of_watched_remotes() {
+    fn an_announcement_reaches_rules_for_watched_remotes() {
         let folder = tempfile::tempdir().unwrap();
         let text = b"{:notify {:targets {:a {:slack \"https://x\"} :b {:slack \"https://x\"}} \
             :rules [{:to :a :on [:watch] :refs [\"refs/heads/main\"]} {:to :b :on [:failed]}]}}";

@@ -1,5 +1,5 @@
-//! Sends one request over HTTP/1.1. The address is checked after it was resolved, and that very address is connected to;
-//! redirects are not followed; of an answer only the head is read.
+//! Sends one request over HTTP/1.1. The address is checked after the name was resolved, and exactly this address is connected to;
+//! redirects are not followed; only the head of a response is read.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -25,13 +25,13 @@ use crate::sys::clock;
 /// The longest that resolving a name, and then connecting, may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest head of an answer, in bytes.
+/// The largest head of a response, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
-/// The addresses of one name that are tried.
+/// The most addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 3;
 
-/// Why a message did not arrive. No text in it comes from the target or holds its address.
+/// Why a message did not arrive. No text in it comes from the target or contains its address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
     /// It may arrive later.
@@ -39,7 +39,7 @@ pub enum NotSent {
     Later {
         /// What is wrong.
         problem: String,
-        /// How long the target wants to be left alone.
+        /// How long the target asks to wait before the next attempt.
         asked: Option<Duration>,
     },
     /// It will not, unless somebody changes something.
@@ -47,7 +47,7 @@ pub enum NotSent {
     Never(String),
 }
 
-/// An attempt that can be made again.
+/// A failed attempt that can be repeated.
 pub(super) fn later(problem: impl Into<String>) -> NotSent {
     NotSent::Later { problem: problem.into(), asked: None }
 }
@@ -62,17 +62,17 @@ pub(super) struct Post<'a> {
 /// The addresses of a name that may be connected to.
 pub(super) struct Place {
     pub(super) addresses: Vec<SocketAddr>,
-    /// Whether the operator has listed it: then it may do without TLS.
+    /// Whether the operator has listed it: then TLS is not required.
     pub(super) is_listed: bool,
 }
 
-/// Resolves a name, and leaves the addresses that may be connected to.
+/// Resolves a name and keeps the addresses that may be connected to.
 pub(super) async fn resolve(host: &str, port: u16, allow: &[String]) -> Result<Place, NotSent> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found = timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((bare, port))).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.collect(),
-        Ok(Err(_)) | Err(_) => return Err(later("the name of its host cannot be resolved")),
+        Ok(Err(_)) | Err(_) => return Err(later("the target's host name cannot be resolved")),
     };
     let listed: Vec<SocketAddr> = found
         .iter()
@@ -86,16 +86,15 @@ pub(super) async fn resolve(host: &str, port: u16, allow: &[String]) -> Result<P
     let public = found.iter().copied().filter(|address| not_public(address.ip()).is_none());
     let public: Vec<SocketAddr> = public.take(MAX_ADDRESSES).collect();
     if public.is_empty() {
-        let problem =
-            "its address is private, on this machine or of a cloud's metadata; :allow of :notify can list it";
+        let problem = "the target's address is private, local or of a cloud's metadata service; list it in `:allow` of `:notify` to permit it";
         return Err(NotSent::Never(problem.to_owned()));
     }
     Ok(Place { addresses: public, is_listed: false })
 }
 
-/// Sends a request; fine when the answer says so.
+/// Sends a request; succeeds when the response does.
 pub(super) async fn post(post: Post<'_>, allow: &[String]) -> Result<(), NotSent> {
-    let wrong = || NotSent::Never("its address is not an address of the web".to_owned());
+    let wrong = || NotSent::Never("the target's address is not a web address".to_owned());
     let uri: Uri = post.url.parse().map_err(|_| wrong())?;
     let host = uri.host().ok_or_else(wrong)?;
     let is_tls = match uri.scheme_str() {
@@ -106,7 +105,7 @@ pub(super) async fn post(post: Post<'_>, allow: &[String]) -> Result<(), NotSent
     let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let place = resolve(host, port, allow).await?;
     if !is_tls && !place.is_listed {
-        let problem = "http:// is only for addresses that :allow of :notify lists; use https://";
+        let problem = "`http://` is only allowed for addresses in `:allow` of `:notify`; use `https://`";
         return Err(NotSent::Never(problem.to_owned()));
     }
     let request = request(&uri, post)?;
@@ -120,14 +119,14 @@ pub(super) async fn post(post: Post<'_>, allow: &[String]) -> Result<(), NotSent
     exchange(stream.map_err(|error| later(format!("TLS failed: {error}")))?, request).await
 }
 
-/// Connects to the first address that answers.
+/// Connects to the first address that accepts.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, NotSent> {
-    let mut problem = later("it has no address");
+    let mut problem = later("the target's host name has no address");
     for address in addresses {
         problem = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => later(format!("it cannot be connected to: {}", error.kind())),
-            Err(_) => later("it cannot be connected to in time"),
+            Ok(Err(error)) => later(format!("cannot connect to the target: {}", error.kind())),
+            Err(_) => later("connecting to the target timed out"),
         };
     }
     Err(problem)
@@ -145,15 +144,15 @@ fn request(uri: &Uri, post: Post<'_>) -> Result<Request<Full<Bytes>>, NotSent> {
         request = request.header(name, value);
     }
     let request = request.body(Full::new(Bytes::from(post.body)));
-    request.map_err(|_| NotSent::Never("its address is not an address of the web".to_owned()))
+    request.map_err(|_| NotSent::Never("the target's address is not a web address".to_owned()))
 }
 
-/// Sends the request and reads the head of the answer; then the connection is dropped.
+/// Sends the request and reads the head of the response; then the connection is dropped.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), NotSent>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let broken = |_| later("it does not speak HTTP, or has hung up");
+    let broken = |_| later("the target closed the connection or does not use HTTP");
     let handshake = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
     let (mut connection, mut answer) =
@@ -168,18 +167,18 @@ where
     judge(answer.status().as_u16(), asked.and_then(|text| retry_after(text, clock::now())))
 }
 
-/// What an answer means.
+/// The meaning of a response.
 fn judge(status: u16, asked: Option<Duration>) -> Result<(), NotSent> {
     match status {
         200..=299 => Ok(()),
-        300..=399 => Err(NotSent::Never(format!("it answered {status}: a redirect, which is not followed"))),
-        408 | 425 | 429 => Err(NotSent::Later { problem: format!("it answered {status}"), asked }),
-        400..=499 => Err(NotSent::Never(format!("it answered {status}"))),
-        _ => Err(NotSent::Later { problem: format!("it answered {status}"), asked }),
+        300..=399 => Err(NotSent::Never(format!("the target answered {status}: redirects are not followed"))),
+        408 | 425 | 429 => Err(NotSent::Later { problem: format!("the target answered {status}"), asked }),
+        400..=499 => Err(NotSent::Never(format!("the target answered {status}"))),
+        _ => Err(NotSent::Later { problem: format!("the target answered {status}"), asked }),
     }
 }
 
-/// What TLS trusts: the roots of this system, read when they are needed for the first time.
+/// The TLS configuration: the root certificates of this system, read on first use.
 async fn tls() -> Result<Arc<ClientConfig>, NotSent> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
@@ -190,7 +189,7 @@ async fn tls() -> Result<Arc<ClientConfig>, NotSent> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             return Err(later(
-                "this machine has no root certificates; its package is often called ca-certificates",
+                "no root certificates found on this machine; install the package `ca-certificates`",
             ));
         }
         let builder = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()));
@@ -207,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_say_whether_to_try_again() {
+    fn the_status_decides_whether_to_try_again() {
         let asked = Some(Duration::from_secs(7));
         let again = |status| match judge(status, asked) {
             Err(NotSent::Later { asked, .. }) => Some(asked.is_some()),
@@ -238,9 +237,9 @@ mod tests {
             assert!(problem.contains("private"), "{url}: {problem}");
         }
         let listed = ["127.0.0.1:1".to_owned()];
-        assert!(post_to("http://localhost:1/", &listed).await.contains("connected"));
+        assert!(post_to("http://localhost:1/", &listed).await.contains("cannot connect"));
         assert!(post_to("http://127.0.0.1:2/", &listed).await.contains("private"));
-        assert!(post_to("ftp://127.0.0.1:1/", &listed).await.contains("not an address"));
-        assert!(post_to("http://1.1.1.1/", &[]).await.contains("http:// is only"));
+        assert!(post_to("ftp://127.0.0.1:1/", &listed).await.contains("not a web address"));
+        assert!(post_to("http://1.1.1.1/", &[]).await.contains("`http://` is only"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a message is made of, the same for every kind of target.
+//! The content of a message, the same for every kind of target.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::config::NotifyEvent;
 use crate::model::{Outcome, Timestamp, format_duration};
 use crate::view::{RunView, one_line, run_json};
 
-/// The largest description of a run in a message, in bytes of JSON; a larger one loses its steps, then its jobs.
+/// The largest description of a run in a message, in bytes of JSON; from a larger one the steps are removed, then the jobs.
 const MAX_RUN: usize = 128 << 10;
 
-/// What a message is made of. Version 1; kept in the outbox and never shown as it is.
+/// The content of a message. Version 1; stored in the outbox and never shown in this form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// The version of the shape.
     pub v: u32,
-    /// The word for what happened.
+    /// The word for the event.
     pub event: String,
-    /// What it is about: a run, or a repository.
+    /// The subject: a run, or a repository.
     pub subject: String,
     /// The repository.
     pub repo: String,
@@ -32,9 +32,9 @@ pub struct Message {
     pub context: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// The lines that say more.
+    /// The lines with details.
     pub lines: Vec<String>,
-    /// Where there is more to see.
+    /// The address of the page with more.
     pub url: Option<String>,
     /// When it happened.
     pub at: String,
@@ -66,7 +66,7 @@ impl Message {
         }
     }
 
-    /// The message about something that is no run.
+    /// The message about an event that is not a run.
     pub(super) fn of_announcement(said: &Announcement, at: Timestamp) -> Message {
         Message {
             v: Message::VERSION,
@@ -119,7 +119,7 @@ fn between(start: Timestamp, end: Timestamp) -> String {
     format_duration(Duration::from_millis(millis))
 }
 
-/// A run within the limit: without steps when it is too large, then without jobs. `truncated` says so.
+/// A run within the limit: without steps when it is too large, then without jobs. `truncated` marks it.
 fn within(mut run: Value) -> Value {
     let is_large = |run: &Value| run.to_string().len() > MAX_RUN;
     if !is_large(&run) {

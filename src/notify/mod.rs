@@ -1,8 +1,8 @@
-//! Who is told what: events, rules, messages, and their delivery.
+//! Notifications: events, rules, messages, and their delivery.
 //!
-//! Where a run ends, its notice is in the same transaction (`store/outbox.sql`). The [`Courier`] compares notices with the
+//! The notice of a run is written in the transaction that ends it (`store/outbox.sql`). The [`Courier`] compares notices with the
 //! rules and puts messages into the outbox; from there each is sent at least once under an id that stays the same.
-//! Nothing here delays a run. Answers are not shown: they may repeat an address, and addresses are secrets.
+//! Nothing here delays a run. The contents of replies are not shown: they may contain an address, and addresses are secrets.
 
 mod address;
 mod announce;

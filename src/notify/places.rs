@@ -1,21 +1,21 @@
-//! Who may be sent to now: targets that do not answer must not hold up those that do. Decides; sends nothing.
+//! Decides which targets may be sent to now: targets that do not answer must not delay those that do. Sends nothing.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// Attempts at the same time that have just begun.
+/// The most concurrent attempts that have just begun.
 const MAX_PROMPT: usize = 16;
 
-/// How long an attempt counts as one that has just begun: healthy targets have answered by then.
+/// How long an attempt counts as just begun: healthy targets have answered by then.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// Attempts at the same time in all, slow ones included.
+/// The most concurrent attempts in all, slow ones included.
 const MAX_SENDING: usize = 128;
 
-/// Attempts at the same time to targets whose last attempt has failed.
+/// The most concurrent attempts to targets whose last attempt has failed.
 const MAX_FAILING: usize = 8;
 
-/// An attempt that has begun.
+/// An attempt in progress.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) target: String,
@@ -27,13 +27,13 @@ pub(super) struct Attempt {
 pub(super) enum Turn {
     /// Now.
     Now,
-    /// After this time, or when another one ends.
+    /// After this time, or when another attempt ends.
     After(Duration),
-    /// When another one ends.
+    /// When another attempt ends.
     Later,
 }
 
-/// Whether an attempt to a target may begin beside those that have begun.
+/// Whether an attempt to a target may begin in addition to those in progress.
 pub(super) fn turn(begun: &[Attempt], failing: &HashSet<String>, target: &str, now: Instant) -> Turn {
     let fails = |target: &str| failing.contains(target);
     let failing = begun.iter().filter(|attempt| fails(&attempt.target)).count();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_targets_hold_up_nobody_for_more_than_a_moment() {
+    fn slow_targets_delay_others_only_for_a_moment() {
         let (start, known) = (Instant::now(), HashSet::new());
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(turn(&attempts(15, start), &known, "healthy", at(0)), Turn::Now);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_that_have_failed_share_a_few_places() {
+    fn failed_targets_share_a_few_places() {
         let start = Instant::now();
         let failing: HashSet<String> = (0..200).map(|n| format!("dead{n}")).collect();
         let eight = attempts(8, start);

@@ -1,4 +1,4 @@
-//! The rules that a repository adds for itself: `.quire/config.fnl` of its default branch, which is data.
+//! The rules of a repository for itself: `.quire/config.fnl` of its default branch, which is data.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use crate::config::{MAX_REPO_CONFIG, NotifyRule, NotifySettings, REPO_CONFIG, re
 use crate::forge::{RefValue, Refs, Repo, head_branch};
 use crate::model::{CommitId, RepoName, chain, render_all};
 
-/// The rules of a repository itself, and what is wrong with others. Nothing is read unless the operator has declared a target
-/// for it. Blocking.
+/// The valid rules of a repository, and what is wrong with the others. Nothing is read unless the operator has declared a target
+/// for it. Blocks.
 pub(super) fn own_rules(
     git_dir: &Path,
     repo: &RepoName,

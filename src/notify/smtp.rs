@@ -19,7 +19,7 @@ use crate::secret::lend;
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
-/// Sends a message as mail. The id of the mail is that of the message, so that a second copy can be told.
+/// Sends a message as mail. The id of the mail is that of the message, so that a duplicate can be recognised.
 pub(super) async fn send_mail(
     mail: &MailDecl,
     password: Option<&SecretSlice<u8>>,
@@ -27,9 +27,10 @@ pub(super) async fn send_mail(
     allow: &[String],
 ) -> Result<(), NotSent> {
     let place = resolve(&mail.host, mail.port, allow).await?;
-    let address = place.addresses.first().copied().ok_or_else(|| later("it has no address"))?;
+    let address =
+        place.addresses.first().copied().ok_or_else(|| later("the mail server's name has no address"))?;
     let (host, is_tls, is_listed) = (mail.host.clone(), mail.is_tls, place.is_listed);
-    // The roots of this system are read from files.
+    // The root certificates of this system are read from files.
     let tls = tokio::task::spawn_blocking(move || tls(&host, is_tls, is_listed));
     let tls = tls.await.map_err(|error| later(error.to_string()))??;
     let transport = transport(mail, password, address, tls)?;
@@ -50,7 +51,7 @@ fn tls(host: &str, is_tls: bool, is_listed: bool) -> Result<Tls, NotSent> {
     })
 }
 
-/// The way to the server: to the address that was checked, under the name that its certificate has.
+/// A connection to the server: to the address that was checked, under the name in its certificate.
 fn transport(
     mail: &MailDecl,
     password: Option<&SecretSlice<u8>>,
@@ -63,16 +64,16 @@ fn transport(
         .tls(tls);
     if let (Some((user, _)), Some(password)) = (&mail.login, password) {
         let text = lend(password, |bytes| String::from_utf8(bytes.to_vec()));
-        let text = text.map_err(|_| NotSent::Never("its password is not UTF-8".to_owned()))?;
+        let text =
+            text.map_err(|_| NotSent::Never("the password for the mail server is not UTF-8".to_owned()))?;
         builder = builder.credentials(Credentials::new(user.clone(), text));
     }
     Ok(builder.build())
 }
 
 fn compose(mail: &MailDecl, message: &Message, id: &str) -> Result<Mail, NotSent> {
-    let wrong = |error: &dyn std::error::Error| {
-        NotSent::Never(format!("the mail cannot be written: {}", chain(error)))
-    };
+    let wrong =
+        |error: &dyn std::error::Error| NotSent::Never(format!("cannot compose the mail: {}", chain(error)));
     let mailbox = |text: &String| text.parse::<Address>().map(|address| Mailbox::new(None, address));
     let from = mailbox(&mail.from).map_err(|error| wrong(&error))?;
     let to: Result<Vec<Mailbox>, _> = mail.to.iter().map(mailbox).collect();
@@ -93,17 +94,17 @@ fn compose(mail: &MailDecl, message: &Message, id: &str) -> Result<Mail, NotSent
     Ok(composed)
 }
 
-/// What an error means. What the server said is not shown, only its code.
+/// The meaning of an error. Of the server's reply only the code is shown.
 fn judge(error: &lettre::transport::smtp::Error) -> NotSent {
     match error.status() {
         Some(code) if error.is_permanent() => NotSent::Never(format!("the mail server answered {code}")),
         Some(code) => later(format!("the mail server answered {code}")),
-        None if error.is_timeout() => later("the mail server does not answer in time"),
-        None => later(format!("the mail server cannot be used: {}", innermost(error))),
+        None if error.is_timeout() => later("the mail server timed out"),
+        None => later(format!("cannot use the mail server: {}", innermost(error))),
     }
 }
 
-/// The error at the bottom: those above it repeat it.
+/// The innermost error: those around it repeat its text.
 fn innermost(error: &dyn std::error::Error) -> String {
     let all = std::iter::successors(Some(error), |error| error.source());
     all.last().map(ToString::to_string).unwrap_or_default()

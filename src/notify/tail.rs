@@ -1,4 +1,4 @@
-//! The lines that say why a run failed, or what it said last, read from the ends of its logs.
+//! The last lines of a run's output, read from the ends of its logs.
 
 use std::fs::File;
 use std::io;
@@ -13,13 +13,13 @@ use crate::view::{output_line, plain};
 /// The most lines of a message.
 pub(super) const MAX_LINES: usize = 20;
 
-/// The most jobs that lines are shown of.
+/// The most jobs whose lines are shown.
 const MAX_JOBS: usize = 4;
 
 /// How much of the end of a log is read, in bytes.
 const MAX_READ: u64 = 64 << 10;
 
-/// The last lines of what failed in a run: of the failed jobs, or the mistakes of a broken pipeline. Blocking.
+/// The last lines of the failed jobs of a run, or the errors of a broken pipeline. Blocks.
 pub(super) fn failing_lines(run_dir: &Path, record: &RunRecord) -> Vec<String> {
     let is_bad = |job: &&JobRecord| {
         matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted))
@@ -32,14 +32,14 @@ pub(super) fn failing_lines(run_dir: &Path, record: &RunRecord) -> Vec<String> {
     lines_of(run_dir, &jobs)
 }
 
-/// The last lines of a run, however it ended: of its last jobs. Blocking.
+/// The last lines of a run, whatever its outcome: of its last jobs. Blocks.
 pub(super) fn last_output(run_dir: &Path, record: &RunRecord) -> Vec<String> {
     let begun: Vec<&JobRecord> = record.jobs.iter().filter(|job| job.started_at.is_some()).collect();
     let last = begun.len().saturating_sub(MAX_JOBS);
     lines_of(run_dir, begun.get(last..).unwrap_or_default())
 }
 
-/// The last lines of each of these jobs: of the step that did not pass, or else of the last one.
+/// The last lines of each of these jobs: of the step that did not pass, otherwise of the last step.
 fn lines_of(run_dir: &Path, jobs: &[&JobRecord]) -> Vec<String> {
     let each = MAX_LINES / jobs.len().max(1);
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Targets: those of `config.fnl`, and the two that variables switch on.
+//! Targets: those of `config.fnl`, and the two that environment variables define.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,26 +11,26 @@ use crate::config::{
 };
 use crate::model::render_all;
 
-/// A place that a message goes to.
+/// A destination of messages.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its name.
     pub name: String,
-    /// What it is, and where.
+    /// Its kind and address.
     pub address: TargetAddress,
-    /// The addresses that are sent to although they are not of the outside world.
+    /// The addresses that may be connected to although they are not public.
     pub allow: Vec<String>,
 }
 
-/// The variables, and the names of the targets that they make: no name of `config.fnl` has a `/`.
+/// The variables, and the names of the targets that they define: no name in `config.fnl` contains a `/`.
 const VARIABLES: [(&str, &str); 2] =
     [("DISCORD_WEBHOOK_URL", "env/discord"), ("SLACK_WEBHOOK_URL", "env/slack")];
 
-/// The events that such a target is told of, for every run.
+/// The events that such a target gets, for every run.
 const EVENTS: [NotifyEvent; 4] =
     [NotifyEvent::Failed, NotifyEvent::Fixed, NotifyEvent::Passed, NotifyEvent::Cancelled];
 
-/// The targets that variables switch on, of the environment or else of `.env`, and what is wrong with them. Blocking.
+/// The targets that variables of the environment, or otherwise of `.env`, define, and what is wrong with them. Blocks.
 pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<TargetDecl>, Vec<String>) {
     let mut problems = Vec::new();
     let mut text = String::new();
@@ -38,7 +38,7 @@ pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<Targe
     match File::open(&path).and_then(|file| file.take(MAX_DOTENV).read_to_string(&mut text)) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => problems.push(format!("error: could not read {}: {error}\n", path.display())),
+        Err(error) => problems.push(format!("error: could not read `{}`: {error}\n", path.display())),
     }
     let (of_file, mut wrong) = read_dotenv(&text);
     let mode = std::fs::metadata(&path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
@@ -53,8 +53,8 @@ pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<Targe
             pairs.filter(|(known, value)| known == variable && !value.is_empty()).map(|(_, value)| value);
         let Some(value) = value.into_iter().next() else { continue };
         if !value.starts_with("https://") && !value.starts_with("http://") {
-            let hint = "hint: it begins with https://";
-            problems.push(format!("error: the variable {variable} is not an address of the web\n{hint}\n"));
+            let hint = "hint: it must begin with `https://`";
+            problems.push(format!("error: the variable `{variable}` is not a web address\n{hint}\n"));
             continue;
         }
         let source = SecretSource::Literal(SecretString::from(value.clone()));
@@ -67,7 +67,7 @@ pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<Targe
     (targets, problems)
 }
 
-/// The rules of the targets that variables switch on.
+/// The rules of the targets that variables define.
 pub(super) fn rules_of_variables(targets: &[TargetDecl]) -> Vec<NotifyRule> {
     let rule = |target: &TargetDecl| NotifyRule {
         to: target.name.clone(),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_stands_before_the_file() {
+    fn the_environment_takes_precedence_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path());
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());

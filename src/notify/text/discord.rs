@@ -11,7 +11,7 @@ const MAX_CONTENT: usize = 2000;
 /// The longest of the short texts, before they are escaped.
 const MAX_TEXT: usize = 200;
 
-/// A message whose links are not looked into.
+/// A message whose links get no preview.
 const SUPPRESS_EMBEDS: u32 = 1 << 2;
 
 /// The body of the request.

@@ -1,4 +1,4 @@
-//! Mail: plain text, so there is nothing to escape but what moves a cursor.
+//! Mail: plain text, so only characters that move a cursor are escaped.
 
 use super::cut;
 use crate::notify::message::Message;

@@ -1,4 +1,4 @@
-//! A message in the form of each kind of target. Text of repositories is escaped for it, and mentions nobody.
+//! A message in the format of each kind of target. Text of repositories is escaped for it, and mentions nobody.
 
 mod discord;
 mod mail;
@@ -12,16 +12,16 @@ pub(super) use slack::slack;
 pub(super) use teams::teams;
 pub(super) use webhook::{sign, webhook};
 
-/// What breaks a mention or a fence and shows nothing.
+/// An invisible character that breaks a mention or a fence.
 const ZERO_WIDTH: char = '\u{200b}';
 
-/// Lines in a fence: what would close it is broken up.
+/// Lines in a fence, with everything that would close it broken up.
 fn fenced(lines: &[String]) -> String {
     let text = lines.join("\n").replace("```", &format!("`{ZERO_WIDTH}`{ZERO_WIDTH}`"));
     format!("```\n{text}\n```")
 }
 
-/// The last lines that fit, as `measure` has it; the earlier ones go first.
+/// As many of the last lines as fit by `measure`; the earlier lines are left out first.
 fn last_that_fit(lines: &[String], limit: usize, measure: impl Fn(&[String]) -> usize) -> &[String] {
     let starts = 0..=lines.len();
     starts.filter_map(|from| lines.get(from..)).find(|rest| measure(rest) <= limit).unwrap_or_default()
@@ -43,7 +43,7 @@ pub(super) use tests::hostile;
 mod tests {
     use crate::notify::message::Message;
 
-    /// A message with everything in it that somebody might put there.
+    /// A message with everything in it that an attacker might put there.
     pub(in crate::notify) fn hostile() -> Message {
         Message {
             v: 1,
@@ -60,7 +60,7 @@ mod tests {
         }
     }
 
-    /// The same with more lines than any service takes.
+    /// The same message with more lines than any service accepts.
     pub(in crate::notify) fn large() -> Message {
         Message {
             context: Some("é".repeat(5000)),

@@ -36,7 +36,7 @@ fn card(message: &Message, lines: &[String]) -> Value {
     json!({ "type": "message", "attachments": [attachment] })
 }
 
-/// A run of text: unlike a text block, it knows no markdown. Nobody is mentioned without an entity.
+/// A text run: unlike a text block, it does not interpret markdown. Without an entity, nobody is mentioned.
 fn plain(text: &str, style: Value) -> Value {
     let mut run = json!({ "type": "TextRun", "text": cut(text, MAX_TEXT).replace("<at>", "<\u{200b}at>") });
     if let (Some(run), Value::Object(style)) = (run.as_object_mut(), style) {

@@ -1,4 +1,4 @@
-//! Any program: JSON, and headers with an id, the time and a signature.
+//! Webhooks for any program: JSON, and headers with an id, the time and a signature.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::model::Timestamp;
 use crate::notify::message::Message;
 
-/// The headers that prove where a request comes from and when it was sent.
+/// The headers that prove the origin and the time of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::notify) struct Signed {
     /// Seconds since 1970.
