@@ -348,7 +348,7 @@ fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListene
 
 /// Tells who has started the server, if that wants to know.
 fn tell(supervisor: Option<&Supervisor>, lines: &str) {
-    if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.tell(lines)) {
+    if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.notify(lines)) {
         tracing::warn!(%error, "$NOTIFY_SOCKET does not take what the server says");
     }
 }

@@ -11,8 +11,8 @@ pub fn boot_id() -> io::Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// The namespace of process ids that this process is in: a number of one is another process in the next. Nothing where
-/// `/proc` does not tell.
+/// The pid namespace of this process: process ids mean something only within one. `None` where
+/// `/proc` does not show it.
 pub fn pid_namespace() -> Option<u64> {
     let name = std::fs::read_link("/proc/self/ns/pid").ok()?;
     name.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Held by who wants the work. When it is dropped, everything that waits on its [`CancelSignal`] is cancelled.
+/// Held by whoever needs the work. When it is dropped, everything that waits on its [`CancelSignal`] is cancelled.
 #[derive(Debug)]
 pub struct CancelHandle(Option<OwnedFd>);
 

@@ -13,12 +13,12 @@ use super::process::{Pid, parse_pid};
 pub struct Cgroup {
     /// The folder.
     path: PathBuf,
-    /// Its place in the hierarchy, as `/proc/<pid>/cgroup` shows it.
+    /// Its path in the hierarchy, as `/proc/<pid>/cgroup` shows it.
     place: PathBuf,
 }
 
 impl Cgroup {
-    /// The cgroup of the calling process; `None` where there is no cgroup v2, or where its folder cannot be seen.
+    /// The cgroup of the calling process; `None` without cgroup v2, or where its folder is not visible.
     pub fn own() -> Option<Cgroup> {
         let (root, mount) = parse_mounts(&fs::read("/proc/self/mountinfo").ok()?)?;
         let own = parse_own(&fs::read("/proc/self/cgroup").ok()?)?;
@@ -26,12 +26,12 @@ impl Cgroup {
         path.join("cgroup.procs").exists().then_some(Cgroup { path, place: own })
     }
 
-    /// The cgroup below this one with a name; it may not exist.
+    /// The child cgroup with a name; it may not exist.
     pub fn child(&self, name: &str) -> Cgroup {
         Cgroup { path: self.path.join(name), place: self.place.join(name) }
     }
 
-    /// Makes the folder; it may exist already.
+    /// Creates the folder; it may exist already.
     ///
     /// # Errors
     /// The user may not, or there are too many.
@@ -42,15 +42,15 @@ impl Cgroup {
         }
     }
 
-    /// Whether the folder exists and can kill what is in it.
+    /// Whether the folder exists and can kill its members.
     pub fn can_kill(&self) -> bool {
         OpenOptions::new().write(true).open(self.path.join("cgroup.kill")).is_ok()
     }
 
-    /// Whether all of these controllers are there for it.
-    pub fn has_controllers(&self, wanted: &[&str]) -> bool {
+    /// Whether all of these controllers are available.
+    pub fn has_controllers(&self, required: &[&str]) -> bool {
         let there = fs::read_to_string(self.path.join("cgroup.controllers")).unwrap_or_default();
-        wanted.iter().all(|wanted| there.split_whitespace().any(|there| there == *wanted))
+        required.iter().all(|required| there.split_whitespace().any(|there| there == *required))
     }
 
     /// Opens the folder, for processes that are to be started in it.
@@ -58,7 +58,7 @@ impl Cgroup {
     /// # Errors
     /// The folder is gone, or the user may not.
     pub fn door(&self) -> io::Result<OwnedFd> {
-        // Who may not write the list of members may not start processes there either.
+        // A process that may not write the list of members may not start processes in the cgroup either.
         OpenOptions::new().write(true).open(self.path.join("cgroup.procs"))?;
         File::open(&self.path).map(OwnedFd::from)
     }
@@ -82,7 +82,7 @@ impl Cgroup {
         events.split(|byte| *byte == b'\n').any(|line| line == b"populated 1")
     }
 
-    /// Kills the members, also those of the cgroups below. They may take a moment to be gone.
+    /// Kills the members, also those of the cgroups below. It may take a moment until they have ended.
     ///
     /// # Errors
     /// The folder is gone, or the kernel is older than 5.14.
@@ -90,7 +90,7 @@ impl Cgroup {
         fs::write(self.path.join("cgroup.kill"), "1")
     }
 
-    /// Removes the folder and those below it, when nothing is in them.
+    /// Removes the folder and those below it, if they have no members.
     ///
     /// # Errors
     /// A member is left.
@@ -121,7 +121,7 @@ fn parse_mounts(mounts: &[u8]) -> Option<(PathBuf, PathBuf)> {
     })
 }
 
-/// Finds the own place in the hierarchy of cgroup v2 in `/proc/self/cgroup`.
+/// Finds the path of this process in the hierarchy of cgroup v2, in `/proc/self/cgroup`.
 fn parse_own(groups: &[u8]) -> Option<PathBuf> {
     let path = groups.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
     // Outside the cgroup namespace the kernel prints `..`; a removed cgroup ends in ` (deleted)` and is not found.

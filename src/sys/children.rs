@@ -1,7 +1,7 @@
-//! The children that this process started itself, and waits for.
+//! The children that this process started itself and waits for.
 //!
-//! A subreaper has two kinds of children: those it started, whose exit status somebody here wants, and those
-//! it adopted, which nobody misses. The kernel does not tell them apart; this list does, as long as every
+//! A subreaper has two kinds of children: those it started, whose exit status is needed, and those
+//! it adopted, whose status is not. The kernel does not distinguish them; this list does, as long as every
 //! process is started through [`start`].
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use super::process::{Exit, Pid, reap};
 /// The children that were started and not yet reaped.
 static OWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// Starts a child and writes down that it is one's own. Who looks at the list of children first and here
+/// Starts a child and records that it is our own. Code that lists the children first and checks this list
 /// afterwards never takes it for an adopted one.
 ///
 /// # Errors

@@ -1,5 +1,4 @@
-//! The wall clock, and the processor time of threads. Durations are measured with `std::time::Instant`, which does not
-//! jump.
+//! The wall clock, and the processor time of threads. Durations are measured with `std::time::Instant`, which never jumps.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::Timestamp;
 
-/// The moment that it is.
+/// The current time.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Timestamp {
     Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
@@ -21,7 +20,7 @@ pub fn own_cpu_time() -> Duration {
 }
 
 /// How much processor time a thread of this process has had, to a hundredth of a second (proc(5): `utime` and `stime` of
-/// `task/TID/stat`); nothing when it is gone.
+/// `task/TID/stat`); `None` when the thread is gone.
 pub fn cpu_time_of(thread: Pid) -> Option<Duration> {
     let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
     let stat = std::fs::read_to_string(path).ok()?;

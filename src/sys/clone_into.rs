@@ -1,8 +1,8 @@
 //! Starts a process inside a cgroup (clone3(2): `CLONE_INTO_CGROUP`).
 //!
-//! Moving a process into a cgroup after the fork makes the kernel wait until no fork or exec goes on anywhere, about ten
-//! milliseconds for the first step of a run; being born there costs nothing. The standard library has no way to say
-//! it, so that this is the one place that forks by itself. Between fork and exec the child only makes system calls.
+//! Moving a process into a cgroup after the fork makes the kernel wait until no fork or exec is in progress anywhere, about ten
+//! milliseconds for the first step of a run; being created in the cgroup costs nothing. The standard library cannot do
+//! this, so this is the one place that forks by itself. Between fork and exec the child only makes system calls.
 
 use std::ffi::{CString, OsStr, c_char, c_long};
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use super::transition::Transition;
 /// The flag that names the cgroup (linux/sched.h); the constant of `libc` is too narrow.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// What clone3(2) is given, in its first published size with a cgroup.
+/// The arguments of clone3(2), in its first published size with a cgroup.
 #[repr(C)]
 #[derive(Default)]
 struct CloneArgs {
@@ -34,7 +34,7 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// Everything that the child needs, made before the fork.
+/// Everything that the child needs, prepared before the fork.
 pub(super) struct Birth<'a> {
     program: CString,
     args: Vec<CString>,
@@ -44,7 +44,7 @@ pub(super) struct Birth<'a> {
     kept: Option<RawFd>,
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 pub(super) enum Born {
     /// The process runs.
     Child(Pid),
@@ -57,14 +57,14 @@ fn text(bytes: &[u8]) -> io::Result<CString> {
 }
 
 impl<'a> Birth<'a> {
-    /// Puts together what the child needs.
+    /// Prepares what the child needs.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] for a NUL byte.
     pub(super) fn new(launch: &Launch<'a>) -> io::Result<Birth<'a>> {
         let pair =
             |(name, value): &(&OsStr, &OsStr)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat());
-        // Relative to the working directory, and never looked for in PATH.
+        // Relative to the working directory, and never searched in PATH.
         let program = launch.cwd.join(&launch.program);
         Ok(Birth {
             program: text(program.as_os_str().as_bytes())?,
@@ -90,7 +90,7 @@ impl<'a> Birth<'a> {
     ) -> io::Result<Born> {
         let args = pointers(&self.args);
         let env = pointers(&self.env);
-        // None of them may be where another one is to go.
+        // None of them may have the number that another one is to get.
         let stdio = [lift(&stdio[0])?, lift(&stdio[1])?, lift(&stdio[2])?];
         let numbers = [stdio[0].as_raw_fd(), stdio[1].as_raw_fd(), stdio[2].as_raw_fd()];
         let (mut failed, report) = io::pipe()?;
@@ -165,7 +165,7 @@ fn pid_of(pid: c_long) -> io::Result<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The same file under a number above the standard ones, closed at exec.
+/// The same file under a number above the standard ones, marked close-on-exec.
 #[expect(unsafe_code, reason = "the new number belongs to nobody else")]
 fn lift(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
     // SAFETY: a system call on a descriptor that is open.

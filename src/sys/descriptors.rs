@@ -8,10 +8,10 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 /// The limit that this process was started with, kept when [`raise`] changes it.
 static INHERITED: OnceLock<Rlimit> = OnceLock::new();
 
-/// The most descriptors that are counted on where there is no limit.
+/// The number of descriptors that is assumed without a limit.
 const UNLIMITED: u64 = 1 << 20;
 
-/// Raises the soft limit to the hard one; how many descriptors this process may have open now.
+/// Raises the soft limit to the hard one; returns how many descriptors this process may have open now.
 pub fn raise() -> u64 {
     let inherited = *INHERITED.get_or_init(|| getrlimit(Resource::Nofile));
     let raised = Rlimit { current: inherited.maximum, maximum: inherited.maximum };
@@ -31,7 +31,7 @@ pub fn restore_for(child: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives this process the limit back that it was started with, before it becomes another program.
+/// Restores the limit that this process was started with, before it becomes another program.
 pub fn restore() -> io::Result<()> {
     INHERITED
         .get()

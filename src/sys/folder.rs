@@ -1,7 +1,7 @@
 //! A folder that was opened once: everything below it is reached from its descriptor, and no link on the way is
 //! followed.
 //!
-//! Whoever runs as the account of quire – every step on the host – can put a link, a FIFO or a device where quire
+//! Any process of quire's account – every step on the host – can put a link, a FIFO or a device where quire
 //! expects a folder or a file. A path that is looked up from the root follows it; a [`Folder`] does not. Names are
 //! resolved by openat2(2) with `RESOLVE_BENEATH`, `RESOLVE_NO_SYMLINKS` and `RESOLVE_NO_MAGICLINKS`. Everything
 //! here blocks.
@@ -35,7 +35,7 @@ pub enum Kind {
     File,
     /// A folder.
     Folder,
-    /// A symbolic link, wherever it leads.
+    /// A symbolic link, whatever its target.
     Link,
     /// A FIFO, a socket or a device.
     Other,
@@ -60,7 +60,7 @@ impl Folder {
     /// Opens a folder that is trusted: links on the way to it are followed.
     ///
     /// # Errors
-    /// It is missing, is no folder, or may not be read.
+    /// It is missing, is not a folder, or may not be read.
     pub fn open(path: &Path) -> io::Result<Folder> {
         Ok(Folder { fd: openat(CWD, path, FOLDER, Mode::empty())? })
     }
@@ -68,7 +68,7 @@ impl Folder {
     /// Opens a folder by its path. The last name must not be a link; those before it are trusted.
     ///
     /// # Errors
-    /// It is missing, is no folder or a link, or may not be read.
+    /// It is missing, is a link or not a folder, or may not be read.
     pub fn open_no_link(path: &Path) -> io::Result<Folder> {
         let name = path.file_name().ok_or_else(outside)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -78,7 +78,7 @@ impl Folder {
     /// Opens a folder below this one.
     ///
     /// # Errors
-    /// It is missing, is no folder, lies outside, or a link leads there.
+    /// It is missing, is not a folder, is outside, or a link leads to it.
     pub fn sub(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
         Ok(Folder { fd: self.open_with(path.as_ref(), FOLDER, Mode::empty())? })
     }
@@ -86,7 +86,7 @@ impl Folder {
     /// Opens a regular file for reading. A FIFO or a device is refused without waiting for it.
     ///
     /// # Errors
-    /// It is missing, is no regular file, lies outside, or a link leads there.
+    /// It is missing, is not a regular file, is outside, or a link leads to it.
     pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         regular(self.open_with(path.as_ref(), READ, Mode::empty())?)
     }
@@ -104,7 +104,7 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// Creates a file and opens it for reading and writing. Nothing may be there yet, not even a link.
+    /// Creates a file and opens it for reading and writing. The name must be free: not even a link may exist.
     ///
     /// # Errors
     /// `AlreadyExists`, or it cannot be created.
@@ -113,7 +113,7 @@ impl Folder {
         Ok(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
     }
 
-    /// Creates a file and opens it for writing at its end. Nothing may be there yet, not even a link.
+    /// Creates a file and opens it for writing at its end. The name must be free: not even a link may exist.
     ///
     /// # Errors
     /// `AlreadyExists`, or it cannot be created.
@@ -125,7 +125,7 @@ impl Folder {
     /// Opens a regular file for reading and for writing at its end, and creates it with this mode when it is missing.
     ///
     /// # Errors
-    /// It is no regular file, lies outside, or a link leads there.
+    /// It is not a regular file, is outside, or a link leads to it.
     pub fn append(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::CLOEXEC;
         regular(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?)
@@ -140,10 +140,10 @@ impl Folder {
         Ok(mkdirat(&parent, name, Mode::from_raw_mode(mode))?)
     }
 
-    /// Creates a folder and those on the way to it, as far as they are missing, and opens it.
+    /// Creates a folder with missing parents, and opens it.
     ///
     /// # Errors
-    /// A name on the way is no folder, or one cannot be created.
+    /// A parent is not a folder, or one cannot be created.
     pub fn make_dirs(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<Folder> {
         let mut here = self.sub(".")?;
         for component in path.as_ref().components() {
@@ -170,10 +170,10 @@ impl Folder {
         Ok(symlinkat(target.as_ref(), &parent, name)?)
     }
 
-    /// What is at a path; `None` when there is nothing.
+    /// What is at a path; `None` when nothing exists.
     ///
     /// # Errors
-    /// It cannot be looked at.
+    /// It cannot be accessed.
     pub fn kind(&self, path: impl AsRef<Path>) -> io::Result<Option<Kind>> {
         let found = match self.parent_of(path.as_ref()) {
             Ok((parent, name)) => kind_at(parent.as_fd(), name),
@@ -186,7 +186,7 @@ impl Folder {
         }
     }
 
-    /// All names in this folder, in no order.
+    /// All names in this folder, unordered.
     ///
     /// # Errors
     /// It cannot be read.
@@ -202,7 +202,7 @@ impl Folder {
         Ok(entries)
     }
 
-    /// Removes a name that is no folder. A link is removed itself.
+    /// Removes a name that is not a folder. A link itself is removed.
     ///
     /// # Errors
     /// It is missing, or cannot be removed.
@@ -211,10 +211,10 @@ impl Folder {
         Ok(unlinkat(&parent, name, AtFlags::empty())?)
     }
 
-    /// Removes whatever is at a path, with everything in it. Nothing there is no error.
+    /// Removes whatever is at a path, with everything in it. Not an error when nothing exists.
     ///
     /// # Errors
-    /// Says what is left, and why.
+    /// What is left, and why.
     pub fn remove_tree(&self, path: impl AsRef<Path>) -> Result<(), Leftovers> {
         let path = path.as_ref();
         match self.parent_of(path) {
@@ -224,7 +224,7 @@ impl Folder {
         }
     }
 
-    /// The folder that a name is in, and the name.
+    /// The parent folder of a name, and the name.
     fn parent_of<'a>(&self, path: &'a Path) -> io::Result<(Folder, &'a OsStr)> {
         let name = path.file_name().ok_or_else(outside)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -234,7 +234,7 @@ impl Folder {
     fn open_with(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         openat2(&self.fd, path, flags, mode, BENEATH).map_err(|errno| match errno {
             Errno::XDEV => outside(),
-            Errno::LOOP => io::Error::new(io::ErrorKind::InvalidData, "a symbolic link is not followed here"),
+            Errno::LOOP => io::Error::new(io::ErrorKind::InvalidData, "symbolic links are not followed here"),
             Errno::NXIO | Errno::NODEV => not_regular(),
             other => other.into(),
         })
@@ -253,14 +253,14 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY
 /// Opens a regular file by its path for reading. The last name must not be a link; those before it are trusted.
 ///
 /// # Errors
-/// It is missing, or is no regular file.
+/// It is missing, or is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let name = path.file_name().ok_or_else(not_regular)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Folder::open(parent.unwrap_or(Path::new(".")))?.open_file(name)
 }
 
-/// The same file, when it is a regular one.
+/// The same file, if it is a regular one.
 fn regular(fd: OwnedFd) -> io::Result<File> {
     if FileType::from_raw_mode(fstat(&fd)?.st_mode) == FileType::RegularFile {
         Ok(fd.into())
@@ -277,7 +277,7 @@ fn outside() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "the path leads out of the folder")
 }
 
-/// What a listed name is; `None` for the folder itself, its parent, and what is gone by now.
+/// The kind of a listed name; `None` for the folder itself, its parent, and names that have disappeared.
 pub(super) fn listed_kind(at: BorrowedFd<'_>, name: &OsStr, listed: FileType) -> io::Result<Option<Kind>> {
     if name == "." || name == ".." {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What tells a folder from every copy of it.
+//! The identity of a folder, which distinguishes it from every copy of it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustix::fs::{statfs, statvfs};
 
-/// Which folder a path leads to. It stays the same when the folder is renamed, and when it is seen through a bind mount; a
-/// copy, a restored backup and a snapshot are others.
+/// The identity of the folder at a path. It stays the same when the folder is renamed, and when it is seen through a bind mount; a
+/// copy, a restored backup and a snapshot have others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderIdentity {
     /// The kind and the id of the file system, as statfs(2) gives them: a snapshot of btrfs has an id of its own, and an
@@ -15,18 +15,18 @@ pub struct FolderIdentity {
     pub file_system: String,
     /// The number of the folder in it.
     pub inode: u64,
-    /// When the folder was made, in nanoseconds since 1970; 0 where the file system does not keep that. It tells a folder
-    /// from a later one that was given the same number.
+    /// When the folder was created, in nanoseconds since 1970; 0 where the file system does not record it. Distinguishes a folder
+    /// from a later one with the same inode number.
     pub born: u64,
-    /// The device, which tells copies of one file system from each other. Another mount of it may get another number.
+    /// The device, which distinguishes copies of one file system from each other. Another mount of it may get another number.
     pub device: u64,
 }
 
 impl FolderIdentity {
-    /// Looks at a folder. Blocking.
+    /// Reads the identity of a folder. Blocks.
     ///
     /// # Errors
-    /// It is not there, or not to be seen.
+    /// The folder does not exist or may not be accessed.
     pub fn read(path: &Path) -> io::Result<FolderIdentity> {
         let metadata = std::fs::metadata(path)?;
         let born = metadata.created().ok();
@@ -66,7 +66,7 @@ mod tests {
         std::fs::create_dir(path("a")).unwrap();
         assert_eq!(FolderIdentity::read(&path("b")).unwrap(), before);
         assert!(!FolderIdentity::read(&path("a")).unwrap().is_same_folder(&before));
-        // A folder with the number of one that is gone: file systems give numbers out again.
+        // A folder with the inode number of a removed folder: file systems reuse numbers.
         std::fs::remove_dir_all(path("b")).unwrap();
         for _ in 0..20 {
             std::fs::create_dir(path("again")).unwrap();

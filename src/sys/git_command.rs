@@ -1,4 +1,4 @@
-//! Starting the system's git, always with a scrubbed environment and a deadline.
+//! Runs the system's git, always with a scrubbed environment and a deadline.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,15 +19,15 @@ const MAX_OUTPUT: usize = 256 << 20;
 /// The most of git's error output that an error carries, in bytes.
 const MAX_COMPLAINT: usize = 4096;
 
-/// The git in `PATH`, looked for once: a program that is started by its path needs no copy of this process.
+/// The git in `PATH`, searched once: a program that is started by its path needs no copy of this process.
 #[expect(clippy::disallowed_methods, reason = "git is found by PATH")]
 static GIT: LazyLock<OsString> = LazyLock::new(|| {
     let found = find_program("git", &std::env::var_os("PATH").unwrap_or_default());
     found.map_or_else(|| "git".into(), OsString::from)
 });
 
-/// The variables that lead a git to another repository than the one it is started in, or change how it reads that: a
-/// hook has them.
+/// The variables that lead a git to another repository than the one in its working directory, or change how it reads it: hooks
+/// get them from git.
 const OF_A_REPOSITORY: [&str; 15] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -56,10 +56,10 @@ pub struct GitCommand {
     deadline: Duration,
 }
 
-/// Why a call of git did not do its work.
+/// Why a git command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// There is no git, or it could not be started or followed.
+    /// Git is missing, or could not be started or waited for.
     #[error("could not run `git {command}`")]
     Start {
         /// The arguments.
@@ -74,7 +74,7 @@ pub enum GitError {
         command: String,
         /// Its exit code.
         exit: i32,
-        /// What it wrote to its standard error.
+        /// Its error output.
         stderr: String,
     },
     /// It wrote too much and was killed.
@@ -86,7 +86,7 @@ pub enum GitError {
         most: usize,
     },
     /// It did not end in time and was killed.
-    #[error("`git {command}` did not end within {} s", deadline.as_secs())]
+    #[error("`git {command}` timed out after {} s", deadline.as_secs())]
     TimedOut {
         /// The arguments.
         command: String,
@@ -97,14 +97,14 @@ pub enum GitError {
 
 impl std::fmt::Debug for GitCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the environment, which may hold a credential.
+        // Without the environment, which may contain a credential.
         f.debug_struct("GitCommand").field("args", &self.args).finish_non_exhaustive()
     }
 }
 
 impl GitCommand {
     /// A call of the git in `PATH`.
-    #[expect(clippy::new_without_default, reason = "a call without arguments is no sensible default")]
+    #[expect(clippy::new_without_default, reason = "a default without arguments makes no sense")]
     pub fn new() -> GitCommand {
         GitCommand {
             is_of_person: false,
@@ -115,8 +115,8 @@ impl GitCommand {
         }
     }
 
-    /// A call as the person who started quire would make it: with their configuration and environment, apart from
-    /// what leads to another repository.
+    /// A command as the person who started quire would run it: with their configuration and environment, apart from
+    /// variables that lead to another repository.
     pub fn of_person() -> GitCommand {
         GitCommand { is_of_person: true, ..GitCommand::new() }
     }
@@ -147,7 +147,7 @@ impl GitCommand {
         self
     }
 
-    /// Calls this program instead of the git in `PATH`.
+    /// Runs this program instead of the git in `PATH`.
     #[must_use]
     pub fn program(mut self, program: impl AsRef<OsStr>) -> GitCommand {
         self.program = Some(program.as_ref().to_owned());
@@ -218,12 +218,12 @@ impl GitCommand {
         self.prepare().run(limits)
     }
 
-    /// The arguments for people.
+    /// The arguments for messages.
     fn shown(&self) -> String {
         self.args.iter().map(|arg| arg.display().to_string()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The program as it will be started: an environment with nothing but what is listed here.
+    /// The command to be started: an environment with nothing but what is listed here.
     #[expect(
         clippy::disallowed_methods,
         reason = "git finds its own programs and configuration by these variables"
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn input_and_output_go_through() {
+    fn input_and_output_are_passed_through() {
         let id = GitCommand::new().args(["hash-object", "--stdin"]).run_with(b"hello\n").unwrap();
         assert_eq!(id, b"ce013625030ba8dba906f756967f9e9ca394464a\n");
     }

@@ -30,7 +30,7 @@ pub fn send(socket: &impl AsFd, length: u64, descriptors: &[BorrowedFd<'_>]) -> 
 /// Receives what [`send`] sent; `None` when the other side closed the socket instead.
 ///
 /// # Errors
-/// When what comes is something else.
+/// The message is something else.
 pub fn receive(socket: &impl AsFd) -> io::Result<Option<(u64, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_arrives_and_a_closed_socket_is_told_apart() {
+    fn a_descriptor_arrives_and_a_closed_socket_is_recognised() {
         let (here, there) = UnixStream::pair().unwrap();
         let (mut reader, writer) = std::io::pipe().unwrap();
         send(&here, 42, &[writer.as_fd()]).unwrap();

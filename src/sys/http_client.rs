@@ -1,7 +1,7 @@
-//! A small blocking HTTP client for quire's own Unix socket: what hooks and commands speak to the server with.
+//! A small blocking HTTP client for quire's own Unix socket, by which hooks and commands connect to the server.
 //!
 //! It speaks HTTP/1.0 (RFC 1945), so that an answer ends where the connection ends and a streamed one needs no
-//! decoding. Hooks live for milliseconds, which is why there is no runtime here.
+//! decoding. Hooks live for milliseconds, so an async runtime would cost too much.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ use super::socket;
 /// The longest head of an answer, in bytes.
 const MAX_HEAD: u64 = 64 * 1024;
 
-/// An answer whose body is read by the caller.
+/// A response whose body is read by the caller.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
@@ -22,11 +22,11 @@ pub struct Answer {
     pub body: BufReader<UnixStream>,
 }
 
-/// Sends one request and reads the head of the answer. `patience` is the longest silence that is borne, on
+/// Sends one request and reads the head of the response. `patience` is the longest silence that is accepted while
 /// connecting, writing and reading.
 ///
 /// # Errors
-/// When nobody listens, the server is silent for longer, or what it says is not HTTP.
+/// No server listens, it is silent for longer, or its response is not HTTP.
 pub fn request(
     path: &Path,
     method: &str,
@@ -53,14 +53,14 @@ impl Answer {
     /// Reads the body, at most `limit` bytes of it.
     ///
     /// # Errors
-    /// When the server is silent for too long.
+    /// The server is silent for too long.
     pub fn read(mut self, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.body.by_ref().take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Changes the longest silence that is borne while the body is read.
+    /// Changes the longest silence that is accepted while the body is read.
     ///
     /// # Errors
     /// When the socket refuses.
@@ -69,9 +69,9 @@ impl Answer {
     }
 }
 
-/// Reads the status line and passes over the headers.
+/// Reads the status line and skips the headers.
 fn read_head(reader: &mut impl BufRead) -> io::Result<u16> {
-    let not_http = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
+    let not_http = || io::Error::new(io::ErrorKind::InvalidData, "the response is not HTTP");
     let mut head = reader.take(MAX_HEAD);
     let mut line = String::new();
     head.read_line(&mut line)?;

@@ -1,4 +1,4 @@
-//! Tells when something changes in folders (inotify(7)), without looking again and again.
+//! Reports changes in folders (inotify(7)), without polling.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,14 +17,14 @@ pub struct Inotify {
 /// A watched folder, as the kernel numbers it.
 pub type Watch = i32;
 
-/// Something that happened in a watched folder.
+/// An event of a watched folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Something in this folder was made, written, moved or removed.
+    /// Something in this folder was created, written, moved or removed.
     In(Watch),
     /// This folder is gone, and its watch with it.
     Gone(Watch),
-    /// There was too much to tell: anything may have changed.
+    /// The queue overflowed: anything may have changed.
     Overflow,
 }
 
@@ -42,7 +42,7 @@ impl Inotify {
     /// Watches a folder. A folder that is watched already keeps its watch.
     ///
     /// # Errors
-    /// When it is not there or not a folder.
+    /// The path does not exist or is not a folder.
     pub fn watch(&self, folder: &Path) -> io::Result<Watch> {
         let flags = WatchFlags::CREATE
             | WatchFlags::MODIFY
@@ -56,11 +56,11 @@ impl Inotify {
         Ok(inotify::add_watch(self.descriptor.get_ref(), folder, flags)?)
     }
 
-    /// Waits until something happened, and returns all of it that is there, each folder once. Can be cancelled:
+    /// Waits until something happened, and returns all pending events, each folder once. Cancel-safe:
     /// nothing is lost.
     ///
     /// # Errors
-    /// When the descriptor fails, which only a fault of the kernel or of quire brings about.
+    /// The descriptor fails, which only happens after an error of the kernel or of quire.
     pub async fn changes(&self) -> io::Result<Vec<Change>> {
         loop {
             let mut ready = self.descriptor.readable().await?;
@@ -72,7 +72,7 @@ impl Inotify {
     }
 }
 
-/// Reads what is there without waiting.
+/// Reads pending events without waiting.
 fn read(descriptor: &OwnedFd) -> io::Result<Vec<Change>> {
     let mut space = [MaybeUninit::uninit(); 16 * 1024];
     let mut reader = Reader::new(descriptor, &mut space);
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_happens_in_a_folder_is_told() {
+    async fn changes_in_a_folder_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let inotify = Inotify::new().unwrap();
         let watch = inotify.watch(folder.path()).unwrap();

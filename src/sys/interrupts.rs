@@ -22,7 +22,7 @@ pub enum Interrupt {
 impl Interrupt {
     const ALL: [Interrupt; 4] = [Interrupt::HangUp, Interrupt::CtrlC, Interrupt::Quit, Interrupt::Terminate];
 
-    /// Its name for people.
+    /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Interrupt::HangUp => "SIGHUP",

@@ -1,4 +1,4 @@
-//! Lock files: held by an open descriptor, and free at the moment the last holder of it ends, however it ends.
+//! Lock files: held by an open descriptor, and free as soon as the last holder of it ends, however it ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use super::process::{Pid, own_pid, parse_pid};
 /// A lock file in a run's folder can have been replaced by a link or a FIFO.
 const NO_LINK: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
-/// The longest content of a lock file that is looked at, in bytes.
+/// The longest content of a lock file that is read, in bytes.
 const MAX_HOLDER: u64 = 32;
 
 /// A held lock. The descriptor may be given to another process, which then holds it too.
@@ -25,7 +25,7 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    /// Makes the file when it is missing and locks it; `None` when somebody else has.
+    /// Creates the file when it is missing and locks it; `None` when another process holds the lock.
     ///
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
@@ -44,7 +44,7 @@ impl LockFile {
         }
     }
 
-    /// Locks a file that is there; `None` when somebody else has, and when there is none.
+    /// Locks an existing file; `None` when another process holds the lock, and when the file is missing.
     ///
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
@@ -64,23 +64,23 @@ impl LockFile {
         }
     }
 
-    /// Takes over a lock that came from another process, and closes it to the processes started from here.
+    /// Takes over a lock that came from another process, and marks it close-on-exec.
     ///
     /// # Errors
-    /// The descriptor is no lock file, or somebody else holds the lock.
+    /// The descriptor is not a lock file, or another process holds the lock.
     pub fn from_fd(fd: OwnedFd) -> io::Result<LockFile> {
         fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
-        // Locking again what the same open file holds changes nothing.
+        // Locking again through the same open file changes nothing.
         flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
         Ok(LockFile { file: File::from(fd) })
     }
 
-    /// Gives the descriptor out of hand; the lock is held as long as it, or a copy of it, is open.
+    /// Releases ownership of the descriptor; the lock is held as long as it, or a copy of it, is open.
     pub fn into_fd(self) -> OwnedFd {
         self.file.into()
     }
 
-    /// Writes into the file who holds it. That is for people: the lock itself is the proof.
+    /// Writes the holder into the file, for people: the lock itself is the proof.
     ///
     /// # Errors
     /// The disk is full.
@@ -99,7 +99,7 @@ impl LockFile {
     }
 }
 
-/// Who is written in a lock file, which says nothing about whether it is held.
+/// The holder that is written in a lock file; this does not say whether the lock is held.
 ///
 /// # Errors
 /// The file could not be read; a missing one is `None`.
@@ -113,8 +113,8 @@ pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
     Ok(parse_pid(&content))
 }
 
-/// Whether somebody holds the lock: nobody does when something else is in its place. It is not made when it is missing; who looks at the same moment as
-/// somebody tries to acquire can make that attempt fail, so nobody may look at a lock that is being acquired.
+/// Whether the lock is held; never when something other than a file is in its place. A missing file is not created. A check at the same moment as
+/// an attempt to acquire the lock can make that attempt fail, so do not check a lock that is being acquired.
 ///
 /// # Errors
 /// The file could not be opened.
@@ -124,7 +124,7 @@ pub fn is_held(path: &Path) -> io::Result<bool> {
         Err(error) if is_no_lock(&error) => return Ok(false),
         Err(error) => return Err(error),
     };
-    // A shared lock is refused only while somebody holds the exclusive one.
+    // A shared lock is refused only while the exclusive lock is held.
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(false),
         Err(Errno::WOULDBLOCK) => Ok(true),
@@ -132,7 +132,7 @@ pub fn is_held(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether there is no file that could be locked: nothing, a link, a folder, a device.
+/// Whether there can be no lock: nothing, a link, a folder or a device has the name.
 fn is_no_lock(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_file_that_was_replaced_stops_nobody() {
+    fn a_replaced_lock_file_does_not_block() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_not_there_is_not_made() {
+    fn a_missing_lock_file_is_not_created() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lease");
         assert!(LockFile::try_acquire_existing(&path).unwrap().is_none() && !path.exists());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_holds_what_is_no_file() {
+    fn a_name_that_is_not_a_file_is_not_held() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         assert!(!is_held(&path).unwrap());

@@ -1,4 +1,4 @@
-//! The only door to the operating system: clock, processes, sockets, locks. No decisions.
+//! The only access to the operating system: clock, processes, sockets, locks. No decisions.
 
 mod boot;
 pub mod cancel_signal;

@@ -1,6 +1,6 @@
-//! The files as somebody else shall see them: a mount namespace in which one folder is empty, but for what is shown.
+//! A view of the file system for another account: a mount namespace in which one folder is empty, but for what is shown.
 //!
-//! It is made once for a run and entered by each step, which costs one system call (setns(2)).
+//! It is created once for a run and entered by each step, which costs one system call (setns(2)).
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -13,21 +13,21 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change, mount_remount,
 };
 
-/// How large the empty folder may grow: it holds the names of what is shown.
+/// The size limit of the empty folder: it holds the names of what is shown.
 const OPTIONS: &CStr = c"mode=0755,size=1m";
 
-/// What is shown within the hidden folder.
+/// A path that is shown within the hidden folder.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// The file or folder.
     pub from: PathBuf,
-    /// Where it is seen.
+    /// Where it is visible.
     pub at: PathBuf,
     /// Whether it can be written.
     pub is_writable: bool,
 }
 
-/// A view of the files that processes can enter.
+/// A mount namespace that processes can enter.
 #[derive(Debug)]
 pub struct MountView(OwnedFd);
 
@@ -38,18 +38,18 @@ impl AsFd for MountView {
 }
 
 impl MountView {
-    /// Makes a view in which `hidden` is empty but for what is `shown`. Blocking.
+    /// Creates a view in which `hidden` is empty but for what is `shown`. Blocks.
     ///
     /// # Errors
-    /// This process may not mount, or a file is not there.
+    /// This process may not mount, or a file does not exist.
     pub fn new(hidden: PathBuf, shown: Vec<Shown>) -> io::Result<MountView> {
-        // A thread of its own: the namespace of the others stays.
+        // In a thread of its own: the namespace of the other threads does not change.
         let made = std::thread::spawn(move || make(&hidden, &shown)).join();
-        made.unwrap_or_else(|_| Err(io::Error::other("the thread that mounts has failed")))
+        made.unwrap_or_else(|_| Err(io::Error::other("the mounting thread failed")))
     }
 }
 
-#[expect(unsafe_code, reason = "the standard library and rustix have no safe way to part from a namespace")]
+#[expect(unsafe_code, reason = "the standard library and rustix have no safe way to leave a namespace")]
 fn part() -> io::Result<()> {
     // SAFETY: this thread shares neither its root nor its working directory from here on, and nothing it has open changes.
     match unsafe { libc::unshare(libc::CLONE_NEWNS) } {
@@ -60,7 +60,7 @@ fn part() -> io::Result<()> {
 
 fn make(hidden: &Path, shown: &[Shown]) -> io::Result<MountView> {
     part()?;
-    // What is mounted on the machine later is seen here, and not the other way round.
+    // Later mounts of the machine are visible here, but not the other way round.
     mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
     let opened: Vec<OwnedFd> = shown
         .iter()

@@ -1,6 +1,6 @@
-//! Giving back the pages of the program itself that are mapped and not needed for now.
+//! Releases pages of the program itself that are mapped and not needed for now.
 //!
-//! The kernel maps sixteen pages around each one that is used, so a process that waits holds much of its program that it
+//! The kernel maps sixteen pages around each one that is used, so a waiting process maps many pages of its program that it
 //! has never run. They are clean and stay in the page cache: using them again costs a minor fault.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::io;
 
 use rustix::mm::{Advice, madvise};
 
-/// Gives back what is mapped of the code of this program (madvise(2): `MADV_DONTNEED`).
+/// Releases the mapped pages of the code of this program (madvise(2): `MADV_DONTNEED`).
 ///
 /// # Errors
 /// The mappings cannot be read, or the kernel refuses.
@@ -23,7 +23,7 @@ pub fn give_back() -> io::Result<()> {
     Ok(())
 }
 
-/// Where a mapping is, if it is one of code that nobody can write to.
+/// The range of a mapping, if it is code that cannot be written.
 fn code(line: &str) -> Option<(usize, usize)> {
     let mut words = line.split_whitespace();
     let (range, mode) = (words.next()?, words.next()?);
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_is_meant() {
+    fn only_code_is_selected() {
         assert_eq!(code("00401000-00403000 r-xp 00001000 fe:00 12 /bin/quire"), Some((0x0040_1000, 0x2000)));
         assert_eq!(code("00403000-00404000 r--p 00003000 fe:00 12 /bin/quire"), None);
         assert_eq!(code("00404000-00405000 rw-p 00004000 fe:00 12 /bin/quire"), None);
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_goes_on() {
+    fn the_program_keeps_running() {
         give_back().unwrap();
         assert_eq!(format!("{}", 40 + 2), "42");
     }

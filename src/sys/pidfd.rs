@@ -27,7 +27,7 @@ impl AsFd for PidFd {
 }
 
 impl PidFd {
-    /// Takes hold of a process; `None` when there is none with this number.
+    /// Opens a process; `None` when no process has this number.
     ///
     /// # Errors
     /// The system has no descriptors left, or no pidfds.
@@ -99,7 +99,7 @@ pub fn wait_any<P: Borrow<PidFd>>(processes: &[P], limit: Duration) -> bool {
     matches!(poll(&mut fds, Some(&limit)), Ok(ended) if ended > 0)
 }
 
-/// Blocks until all of the processes have ended, at most for `limit`; returns those still there.
+/// Blocks until all of the processes have ended, at most for `limit`; returns those still running.
 pub fn wait_all<P: Borrow<PidFd>>(mut processes: Vec<P>, limit: Duration) -> Vec<P> {
     let started = Instant::now();
     loop {
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_living_process_is_not_dead_and_a_missing_one_is_none() {
         assert!(!PidFd::open(own_pid()).unwrap().unwrap().is_dead());
-        // Above the largest pid_max there is.
+        // Above the largest possible pid_max.
         assert!(PidFd::open(Pid::from_raw(1 << 30).unwrap()).unwrap().is_none());
     }
 }

@@ -1,7 +1,7 @@
-//! What the kernel says about processes, and reaping.
+//! Information of the kernel about processes, and reaping.
 //!
-//! A number read here may belong to another process a moment later: who wants to act on it opens a
-//! [`PidFd`](super::pidfd::PidFd) first and looks afterwards.
+//! A number read here may belong to another process a moment later: to act on a process, open a
+//! [`PidFd`](super::pidfd::PidFd) first and read afterwards.
 
 use std::io::{self, Read as _};
 
@@ -17,7 +17,7 @@ pub struct Process {
     pub name: String,
     /// Whether it has ended and waits to be reaped.
     pub zombie: bool,
-    /// Whether a signal has halted it.
+    /// Whether a signal has stopped it.
     pub halted: bool,
     /// Its parent; `None` for a process without one in this namespace.
     pub parent: Option<Pid>,
@@ -61,7 +61,7 @@ pub fn own_pid() -> Pid {
     rustix::process::getpid()
 }
 
-/// Looks at a process; `None` when it is gone.
+/// Reads the state of a process; `None` when it is gone.
 pub fn look(pid: Pid) -> Option<Process> {
     parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -71,7 +71,7 @@ pub fn start_time(pid: Pid) -> Option<u64> {
     look(pid).map(|process| process.started)
 }
 
-/// The children of a process, as far as they can be seen in one look.
+/// The children of a process, as far as one pass finds them.
 pub fn children(pid: Pid) -> Vec<Pid> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let mut found = Vec::new();
@@ -87,32 +87,32 @@ pub fn children(pid: Pid) -> Vec<Pid> {
     found
 }
 
-/// All processes of the machine, as far as they can be seen in one look.
+/// All processes of the machine, as far as one pass finds them.
 pub fn all() -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| parse_pid(entry.file_name().as_encoded_bytes())).collect()
 }
 
-/// Whether the command line of a process is this (proc(5): `cmdline`). It is not to be trusted: any process can be started
+/// Whether this is the command line of a process (proc(5): `cmdline`). It is not to be trusted: any process can be started
 /// with any.
 pub fn has_command(pid: Pid, words: &[&[u8]]) -> bool {
-    let wanted: Vec<u8> = words.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
+    let expected: Vec<u8> = words.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
     let file = std::fs::File::open(format!("/proc/{}/cmdline", pid.as_raw_pid()));
     let mut read = Vec::new();
-    let most = wanted.len() as u64 + 1;
+    let most = expected.len() as u64 + 1;
     let mut read_most = |file: std::fs::File| file.take(most).read_to_end(&mut read);
-    file.is_ok_and(|file| read_most(file).is_ok()) && read == wanted
+    file.is_ok_and(|file| read_most(file).is_ok()) && read == expected
 }
 
 /// Whether the environment that a process was started with has each of these `NAME=value` entries.
-/// The answer is no for a process of another user, a zombie, and one that is gone.
+/// `false` for a process of another user, a zombie, and one that is gone.
 pub fn environment_has(pid: Pid, entries: &[&[u8]]) -> bool {
     let Ok(block) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
-    entries.iter().all(|wanted| block.split(|byte| *byte == 0).any(|entry| entry == *wanted))
+    entries.iter().all(|expected| block.split(|byte| *byte == 0).any(|entry| entry == *expected))
 }
 
 /// Gives the calling process a session keyring of its own, which is empty (keyctl(2): `KEYCTL_JOIN_SESSION_KEYRING`). Where
-/// the kernel has no keyrings, or a filter of system calls forbids them, there is nothing to leave.
+/// the kernel has no keyrings, or a filter of system calls forbids them, nothing needs to be left.
 #[expect(unsafe_code, reason = "neither rustix nor std has keyctl")]
 pub fn leave_keyrings() {
     const JOIN_SESSION_KEYRING: libc::c_long = 1;
@@ -129,13 +129,13 @@ pub fn become_subreaper() -> io::Result<()> {
     set_child_subreaper(Some(own_pid())).map_err(io::Error::from)
 }
 
-/// Reaps the children that have ended and that nobody here waits for; see [`super::children`].
+/// Reaps the children that have ended and that nothing here waits for; see [`super::children`].
 pub fn reap_all() -> Vec<(Pid, Exit)> {
     let children = children(own_pid()).into_iter();
     children.filter_map(|pid| super::children::reap_adopted(pid).map(|exit| (pid, exit))).collect()
 }
 
-/// Waits until a child has ended, and reaps it; `None` when there is none. For a process that has no runtime.
+/// Waits until a child has ended, and reaps it; `None` when no child is left. For a process that has no runtime.
 pub fn wait_for_child() -> Option<(Pid, Exit)> {
     loop {
         match rustix::process::wait(rustix::process::WaitOptions::empty()) {
@@ -146,7 +146,7 @@ pub fn wait_for_child() -> Option<(Pid, Exit)> {
     }
 }
 
-/// Whether there is a child, alive or not reaped.
+/// Whether a child exists, alive or not reaped.
 pub fn has_children() -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -165,8 +165,8 @@ pub fn hide_memory() -> io::Result<()> {
 /// Takes over a descriptor that this process was started with, and closes it to the processes that it starts.
 ///
 /// # Errors
-/// There is none with this number.
-#[expect(unsafe_code, reason = "who started this process said that the number is its own")]
+/// No descriptor has this number.
+#[expect(unsafe_code, reason = "the parent process has passed this number to us")]
 pub fn take_descriptor(number: std::os::fd::RawFd) -> io::Result<std::os::fd::OwnedFd> {
     use rustix::io::{FdFlags, fcntl_setfd};
     // SAFETY: the number is used for one system call, which fails when nothing is open there.
@@ -200,7 +200,7 @@ pub(super) fn parse_pid(text: &[u8]) -> Option<Pid> {
     if number > 0 { Pid::from_raw(number) } else { None }
 }
 
-/// Reads `/proc/<pid>/stat`. The name stands in parentheses and may hold any byte, also `)`: the last one counts.
+/// Parses `/proc/<pid>/stat`. The name is in parentheses and may contain any byte, also `)`: the last one counts.
 fn parse_stat(line: &[u8]) -> Option<Process> {
     let open = line.iter().position(|byte| *byte == b'(')?;
     let close = line.iter().rposition(|byte| *byte == b')')?;
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_lines_are_nothing() {
+    fn damaged_lines_are_rejected() {
         for line in [&b""[..], b"1", b"1 (", b"1 (a)", b"1 (a) S", b"x (a) S 1 1 1 0", b") ("] {
             assert_eq!(parse_stat(line), None);
         }

@@ -1,7 +1,7 @@
-//! Runs a program to its end and returns what it wrote: with a deadline, a limit for each output, and its process group
+//! Runs a program to its end and returns its output: with a deadline, a limit for each output, and its process group
 //! killed when it has to end.
 //!
-//! The one way to run git, a container engine, cosign and the tools that `quire doctor` asks. Steps are not started here:
+//! The one way to run git, a container engine, cosign and the tools that `quire doctor` runs. Steps are not started here:
 //! they have a session, a cgroup and an executor ([`super::spawn`]).
 
 use std::ffi::OsStr;
@@ -24,7 +24,7 @@ use super::process::Exit;
 /// The most of each output that [`Program::ask`] keeps, in bytes.
 const MAX_REPLY: usize = 64 << 10;
 
-/// How many reads of one output come before the clock is looked at again.
+/// How many reads of one output are made between two looks at the clock.
 const MAX_READS: usize = 64;
 
 /// What happens to an output of a program.
@@ -89,7 +89,7 @@ pub enum ProgramEnd {
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// How.
+    /// How it ended.
     pub end: ProgramEnd,
     /// What was kept of its standard output; empty with [`Keep::File`].
     pub stdout: Vec<u8>,
@@ -106,7 +106,7 @@ impl Finished {
     }
 }
 
-/// What a program answered to [`Program::ask`].
+/// The output of a program that was run by [`Program::ask`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Whether it exited with 0.
@@ -125,8 +125,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program by its path, or by a name that is looked for in `PATH`, with the environment of this process.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    /// A program by its path, or by a name that is searched in `PATH`, with the environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that does it")]
     pub fn new(program: impl AsRef<OsStr>) -> Program {
         let mut command = Command::new(program);
         command.process_group(0);
@@ -180,7 +180,7 @@ impl Program {
         self
     }
 
-    /// Asks a program of this machine something: the beginning of both outputs, as text.
+    /// Asks a program of this machine for information: the beginning of both outputs, as text.
     ///
     /// # Errors
     /// It was not found, could not be started, or was killed at its deadline.
@@ -195,7 +195,7 @@ impl Program {
                 stderr: text(&finished.stderr),
             }),
             ProgramEnd::TimedOut | ProgramEnd::TooMuchOutput | ProgramEnd::Cancelled => {
-                let message = format!("no answer within {} s", deadline.as_secs());
+                let message = format!("timed out after {} s", deadline.as_secs());
                 Err(io::Error::new(io::ErrorKind::TimedOut, message))
             }
         }
@@ -204,7 +204,7 @@ impl Program {
     /// Runs it to its end within limits. Blocking.
     ///
     /// # Errors
-    /// It could not be started or followed.
+    /// It could not be started or waited for.
     pub fn run(mut self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
         self.command.stdin(self.stdin()?);
         let mut file = None;
@@ -225,7 +225,7 @@ impl Program {
         }
         let process = self.start()?;
         if let Some(bytes) = limits.file_bytes {
-            // Before it has a child, or anything to write. One that has ended already needs none.
+            // Before it has a child, or anything to write. A program that has ended already needs none.
             let most = Rlimit { current: Some(bytes), maximum: Some(bytes) };
             let _ended = prlimit(Some(process.pid()), Resource::Fsize, most).is_err();
         }
@@ -260,7 +260,7 @@ impl Program {
             let child = self.command.spawn()?;
             let pid =
                 i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
-            // A child cannot vanish before it is reaped, and only `reap_own` reaps it.
+            // A child keeps its number until it is reaped, and only `reap_own` reaps it.
             let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
             Ok((pid, process))
         })?;
@@ -277,7 +277,7 @@ fn reap(process: &PidFd) -> Exit {
     }
 }
 
-/// Has the process end with the thread that starts it.
+/// Makes the process end with the thread that starts it.
 #[expect(unsafe_code, reason = "the signal is chosen between fork and exec")]
 fn tie(command: &mut Command) {
     let enter = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
@@ -302,10 +302,10 @@ impl Output {
         Output { pipe: None, bytes: Vec::new(), keep: Keep::File }
     }
 
-    /// Reads what is there; false when it is more than may be.
+    /// Reads what is available; false when it exceeds the limit.
     fn read(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 8192];
-        // A program that never stops writing must not keep its reader from the clock.
+        // A program that never stops writing must not keep its reader from checking the clock.
         for _ in 0..MAX_READS {
             let Some(pipe) = &mut self.pipe else { return Ok(true) };
             match pipe.read(&mut buffer) {
@@ -328,7 +328,7 @@ impl Output {
     }
 }
 
-/// Reads until the process has ended; why it has to be killed otherwise.
+/// Reads until the process has ended, or until it has to be killed; returns why.
 fn follow(
     process: &PidFd,
     outputs: &mut [Output; 2],
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn input_and_a_file_of_output_go_through() {
+    fn input_and_a_file_of_output_are_passed_through() {
         let limits = ProgramLimits { stdout: Keep::File, ..ProgramLimits::new(LONG, 10) };
         let done = Program::new("cat").input(&[b'x'; 100_000]).run(&limits).unwrap();
         let mut text = Vec::new();
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_hangs_is_killed_with_its_children() {
+    fn a_hanging_program_is_killed_with_its_children() {
         assert_eq!(
             head("echo begun; sleep 600 & sleep 600", Duration::from_millis(1000)),
             (None, b"begun\n".into(), Vec::new())
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_floods_or_fills_the_disk_is_killed() {
+    fn a_program_that_hangs_floods_or_fills_the_disk_is_killed() {
         let exit =
             |end| if let ProgramEnd::Exited(exit) = end { Some((exit.code(), exit.signal())) } else { None };
         assert_eq!(exit(strict("echo why >&2; exit 3", LONG)), Some((3, None)));
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_behind_or_cancelled_ends_at_once() {
+    fn leftover_and_cancelled_programs_end_at_once() {
         let started = Instant::now();
         assert!(matches!(strict("sleep 60 & exit 0", LONG), ProgramEnd::Exited(_)));
         let (cancel, signal) = cancel_pair().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::model::{InstanceId, RunId};
 
-/// A new id for a run, of this moment.
+/// A new id for a run, of the current time.
 pub fn run_id() -> RunId {
     let now = super::clock::now().as_millis();
     let mut random = [0; 10];

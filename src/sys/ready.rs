@@ -1,11 +1,11 @@
-//! Whether a descriptor takes bytes, and whether the other side is there.
+//! Whether a descriptor accepts bytes, and whether the other side is still open.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Whether the descriptor takes bytes within `patience`. False also when the other side is gone.
+/// Whether the descriptor accepts bytes within `patience`. False also when the other side is closed.
 pub fn is_writable_within(descriptor: &impl AsFd, patience: Duration) -> bool {
     let mut polled = [PollFd::new(descriptor, PollFlags::OUT)];
     let limit =
@@ -15,7 +15,7 @@ pub fn is_writable_within(descriptor: &impl AsFd, patience: Duration) -> bool {
     ready && !polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
-/// Whether the other side of a socket is gone: it neither sends nor reads. One that only sends no more is there.
+/// Whether the other side of a socket is closed: it neither sends nor reads. A side that has only stopped sending is open.
 pub fn has_hung_up(socket: &impl AsFd) -> bool {
     let mut polled = [PollFd::new(socket, PollFlags::empty())];
     let polls = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_pipe_takes_nothing_and_one_without_a_reader_neither() {
+    fn a_full_pipe_and_one_without_a_reader_accept_nothing() {
         let (reader, mut writer) = std::io::pipe().unwrap();
         assert!(is_writable_within(&writer, Duration::ZERO));
         while is_writable_within(&writer, Duration::ZERO) {
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_no_more_is_there_until_the_socket_is_closed() {
+    fn a_side_that_stops_sending_is_open_until_it_closes() {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         assert!(!has_hung_up(&ours));
         theirs.shutdown(std::net::Shutdown::Write).unwrap();

@@ -1,4 +1,4 @@
-//! Becoming the same program anew: same process, same parent, same terminal, same environment.
+//! Restarts the program in place: same process, same parent, same terminal, same environment.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Replaces this process by a new start of `binary`; returns only the reason why that did not work.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that does it")]
 pub fn reexec(binary: &Path, args: &[OsString]) -> io::Error {
     if let Err(error) = super::descriptors::restore() {
         return error;

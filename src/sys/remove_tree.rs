@@ -1,6 +1,6 @@
-//! Removing a folder with all that is in it, however deep, wide or read-only it is.
+//! Removes a folder with everything in it, however deep, wide or read-only it is.
 //!
-//! What can be removed is removed. What is mounted there is neither entered nor emptied: a step of root can leave a
+//! What can be removed is removed. Mounts are neither entered nor emptied: a step of root can leave a
 //! mount of any folder of the machine in its workspace.
 
 use std::ffi::OsStr;
@@ -17,17 +17,17 @@ use rustix::io::Errno;
 use super::folder::FOLDER;
 use super::tree::{Place, Visit, walk};
 
-/// How often a folder is gone through in which something new appeared.
+/// How often a folder is processed again in which something new appeared.
 const MAX_PASSES: usize = 3;
 
-/// What folders are called that were moved up because they lay too deep, with a number behind it.
+/// The names of folders that were moved up because they were too deep, followed by a number.
 const MOVED: &str = ".quire-removing-";
 
 /// What could not be removed.
 #[derive(Debug, thiserror::Error)]
 #[error("could not remove {}{}: {why}", path.display(), more(*count))]
 pub struct Leftovers {
-    /// The first of it.
+    /// The first path.
     pub path: PathBuf,
     /// How many names are left.
     pub count: usize,
@@ -40,7 +40,7 @@ impl Leftovers {
         Leftovers { path, count: 1, why }
     }
 
-    /// The same, said of a folder that these are in.
+    /// The same error, with paths relative to a folder that contains these.
     pub fn below(self, folder: &Path) -> Leftovers {
         Leftovers { path: folder.join(self.path), ..self }
     }
@@ -56,11 +56,11 @@ impl From<Leftovers> for io::Error {
     }
 }
 
-/// Removes a folder, also when folders in it are read-only: builds leave such behind. One that is not there is no error.
-/// When the path is a link, the link is removed. Blocking.
+/// Removes a folder, also when folders in it are read-only: builds leave such folders. A missing folder is not an error.
+/// When the path is a link, the link is removed. Blocks.
 ///
 /// # Errors
-/// Says what is left, and why.
+/// What is left, and why.
 pub fn remove_tree(folder: &Path) -> Result<(), Leftovers> {
     let Some((parent, name)) = folder.parent().zip(folder.file_name()) else {
         return Err(Leftovers::new(folder.to_owned(), io::ErrorKind::InvalidInput.into()));
@@ -73,7 +73,7 @@ pub fn remove_tree(folder: &Path) -> Result<(), Leftovers> {
     }
 }
 
-/// Removes what has this name in an opened folder, with everything in it.
+/// Removes the entry of this name in an opened folder, with everything in it.
 pub(super) fn remove_below(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Leftovers> {
     let left = |errno: Errno| Leftovers::new(name.into(), errno.into());
     match unlinkat(at, name, AtFlags::empty()) {
@@ -98,7 +98,7 @@ pub(super) fn remove_below(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Lefto
         if let Err(error) = walk(folder.as_fd(), &mut removal) {
             removal.note(PathBuf::new(), error);
         }
-        // A pass that moved something up has made the tree shorter, and does not count.
+        // A pass that moved something up has made the tree shallower, and does not count.
         passes += usize::from(removal.moved == moved);
         moved = removal.moved;
         if let Some(found) = removal.left {
@@ -113,7 +113,7 @@ pub(super) fn remove_below(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Lefto
     Err(left(Errno::NOTEMPTY))
 }
 
-/// Removes what is visited, and remembers what stays.
+/// Removes what is visited, and records what stays.
 struct Removal<'a> {
     /// The folder that is being emptied.
     top: BorrowedFd<'a>,
@@ -137,7 +137,7 @@ impl Removal<'_> {
         };
         match unlinked {
             Ok(()) | Err(Errno::NOENT) => {}
-            // What it keeps was noted already, or was made meanwhile and is for the next pass.
+            // What it contains was recorded already, or was created meanwhile and is for the next pass.
             Err(Errno::NOTEMPTY | Errno::EXIST) if flags == AtFlags::REMOVEDIR => {}
             Err(Errno::BUSY) => self.note(place.path_of(name), mounted()),
             Err(errno) => self.note(place.path_of(name), errno.into()),
@@ -184,10 +184,10 @@ impl Visit for Removal<'_> {
 }
 
 fn mounted() -> io::Error {
-    io::Error::new(io::ErrorKind::ResourceBusy, "something is mounted there; unmount it")
+    io::Error::new(io::ErrorKind::ResourceBusy, "a file system is mounted here; unmount it")
 }
 
-/// Whether something is mounted at a name, also from the same file system.
+/// Whether something is mounted at a name, including bind mounts of the same file system.
 fn is_mounted(at: BorrowedFd<'_>, name: &OsStr) -> bool {
     let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
     let opened = openat2(at, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve);
@@ -279,7 +279,7 @@ mod tests {
         let left = left.unwrap_err();
         assert_eq!((&left.path, left.count), (&target, 1));
         assert!(
-            left.to_string().ends_with("work/a/mounted: something is mounted there; unmount it"),
+            left.to_string().ends_with("work/a/mounted: a file system is mounted here; unmount it"),
             "{left}"
         );
         assert_eq!(top.unwrap_err().path, target);

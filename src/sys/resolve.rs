@@ -1,12 +1,12 @@
-//! What addresses a name has.
+//! Resolves names to addresses.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 
-/// All addresses of a machine, by the system's resolver. Blocking.
+/// All addresses of a host name, by the system's resolver. Blocks.
 ///
 /// # Errors
-/// The name has none, or nobody could be asked.
+/// The name has no address, or no name server answered.
 pub fn addresses(host: &str, port: u16) -> io::Result<Vec<IpAddr>> {
     let mut found: Vec<IpAddr> = (host, port).to_socket_addrs()?.map(|address| address.ip()).collect();
     found.dedup();

@@ -1,4 +1,4 @@
-//! Finding a program in the folders of a `PATH`.
+//! Finds a program in the folders of a `PATH`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,7 +9,7 @@ use rustix::fs::{Access, access};
 /// Why a path cannot be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
-    /// There is nothing.
+    /// Nothing exists at the path.
     Missing,
     /// A folder.
     Folder,

@@ -1,4 +1,4 @@
-//! Unix sockets: paths of any length, no wait for a server that is stopped.
+//! Unix sockets: paths of any length, and no waiting for a stopped server.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,10 +25,10 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
     Ok((short, Some(folder)))
 }
 
-/// Connects to the socket at `path`. Does not wait: a listener whose queue is full counts as not there.
+/// Connects to the socket at `path`. Does not wait: a listener whose queue is full counts as missing.
 ///
 /// # Errors
-/// When nobody listens, or the queue is full.
+/// No process listens, or the queue is full.
 pub fn connect(path: &Path) -> io::Result<UnixStream> {
     let (path, _folder) = short(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -39,10 +39,10 @@ pub fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// Listens at `path` with mode 0600. A socket that is there is replaced.
+/// Listens at `path` with mode 0600. An existing socket is replaced.
 ///
 /// # Errors
-/// When the folder cannot be written, or something other than a socket is there.
+/// The folder cannot be written, or something other than a socket has the name.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
     use std::os::unix::fs::FileTypeExt;
     match fs::symlink_metadata(path) {
@@ -52,7 +52,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
         Err(error) => return Err(error),
     }
     let (short, _folder) = short(path)?;
-    // Made with the mode that the umask leaves, and narrowed before anything is accepted.
+    // Created with the mode that the umask leaves, and narrowed before anything is accepted.
     let listener = UnixListener::bind(&short)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(listener)

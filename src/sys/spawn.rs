@@ -1,4 +1,4 @@
-//! Starting a step's process: own session, own cgroup, nothing inherited but what is given.
+//! Starts a step's process: own session, own cgroup, nothing inherited but what is given.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -21,25 +21,25 @@ use super::transition::{self, Transition};
 /// What to start.
 #[derive(Debug)]
 pub struct Launch<'a> {
-    /// The program; searched nowhere, relative to `cwd`.
+    /// The path of the program, relative to `cwd`; not searched in `PATH`.
     pub program: PathBuf,
-    /// The arguments, the first of which is the program's name for itself.
+    /// The arguments, including the program's name as the first.
     pub args: Vec<OsString>,
     /// The complete environment.
     pub env: Vec<(&'a std::ffi::OsStr, &'a std::ffi::OsStr)>,
     /// The working directory.
     pub cwd: &'a Path,
-    /// Whether somebody will write to its standard input; else that is `/dev/null`.
+    /// Whether its standard input is a pipe; otherwise it is `/dev/null`.
     pub has_input: bool,
-    /// The opened folder of the cgroup to start in. A process that may not goes on without.
+    /// The opened folder of the cgroup to start in. A process that may not join it is started without.
     pub cgroup: Option<OwnedFd>,
-    /// Whose process it becomes; quire's own when nothing is said.
+    /// The account that it runs as; quire's own account by default.
     pub transition: Option<&'a Transition>,
-    /// A descriptor that the program gets beside the first three, under its own number.
+    /// A descriptor that the program gets in addition to the first three, under its own number.
     pub kept: Option<OwnedFd>,
 }
 
-/// A started process, to be reaped with [`Child::reap`]; that, and its end, are its owner's duty.
+/// A started process, to be reaped with [`Child::reap`]; the owner has to stop and reap it.
 #[derive(Debug)]
 pub struct Child {
     /// The process.
@@ -51,7 +51,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// Its number, which no other process gets before it is reaped.
+    /// Its number, which no other process gets before this one is reaped.
     pub fn pid(&self) -> Pid {
         self.process.pid()
     }
@@ -65,13 +65,13 @@ impl Child {
 /// Starts a process as the leader of a session without a terminal.
 ///
 /// # Errors
-/// Those of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`]; and of becoming
-/// somebody else's, which has no number.
+/// The errors of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`]; and errors of changing
+/// to another account, which have no number.
 pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
     start(launch).map_err(transition::explain)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that does it")]
 fn start(launch: Launch<'_>) -> io::Result<Child> {
     if let Some(cgroup) = &launch.cgroup
         && let Some(child) = born_in(&launch, cgroup.as_fd())?
@@ -108,7 +108,7 @@ fn start(launch: Launch<'_>) -> io::Result<Child> {
     })
 }
 
-/// Starts the process in its cgroup, where the kernel can; nothing where it cannot.
+/// Starts the process in its cgroup, if the kernel can; `None` otherwise.
 fn born_in(launch: &Launch<'_>, cgroup: BorrowedFd<'_>) -> io::Result<Option<Child>> {
     let birth = Birth::new(launch)?;
     let (stdin, feed) = if launch.has_input {
@@ -137,7 +137,7 @@ fn born_in(launch: &Launch<'_>, cgroup: BorrowedFd<'_>) -> io::Result<Option<Chi
     }
 }
 
-/// Has the child leave the session, and with it the terminal, join the cgroup, and close what quire inherited.
+/// Makes the child leave the session, and with it the terminal, join the cgroup, and close what quire inherited.
 #[expect(unsafe_code, reason = "the one place where code runs between fork and exec")]
 fn enter_session(
     command: &mut Command,
@@ -150,7 +150,7 @@ fn enter_session(
     let enter = move || {
         rustix::process::setsid()?;
         if let Some(procs) = &cgroup {
-            // Where joining is not allowed, the sweep by descent and mark is all there is.
+            // Where joining is not allowed, descendants are found by descent and mark only.
             let _not_allowed = rustix::io::write(procs, b"0");
         }
         inherited.iter().copied().for_each(close_at_exec);
@@ -171,7 +171,7 @@ static INHERITED: LazyLock<Vec<RawFd>> = LazyLock::new(|| {
     numbers.filter(|number| *number > 2 && !closes_at_exec(*number)).collect()
 });
 
-/// Keeps what this process has inherited from everything that it starts: a lock of the shell that started the server is
+/// Keeps what this process has inherited from all processes that it starts: a lock of the shell that started the server is
 /// not its runners'.
 pub fn keep_inherited() {
     INHERITED.iter().copied().for_each(close_at_exec);
@@ -189,6 +189,6 @@ fn closes_at_exec(number: RawFd) -> bool {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
-    // The descriptor of the listing itself is gone by now, and has no flags.
+    // The descriptor of the listing itself is closed by now, and has no flags.
     flags.is_none_or(|flags| flags & OFlags::CLOEXEC.bits() != 0)
 }

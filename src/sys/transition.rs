@@ -1,4 +1,4 @@
-//! From quire's account to another one, between fork and exec.
+//! Changes from quire's account to another one, between fork and exec.
 
 use std::ffi::CStr;
 use std::io;
@@ -8,26 +8,26 @@ use std::sync::Arc;
 use super::mount_view::MountView;
 use super::user::Account;
 
-/// What a step leaves behind of quire before its program begins.
+/// What a step gives up before its program begins.
 #[derive(Debug, Clone)]
 pub struct Transition {
     /// The user and groups.
     pub account: Account,
     /// The files that it sees.
     pub view: Arc<MountView>,
-    /// Whether no program gives it other rights any more (prctl(2): `PR_SET_NO_NEW_PRIVS`).
+    /// Whether its programs are kept from gaining new privileges (prctl(2): `PR_SET_NO_NEW_PRIVS`).
     pub no_new_privs: bool,
 }
 
-/// What an error of the transition is marked with, on its way out of the child: there only a number goes through.
+/// The mark of an error of the transition on its way out of the child, which can return only a number.
 const MARK: i32 = 1 << 16;
 
 impl Transition {
-    /// Takes the steps in their order: files, groups, group, user, no new rights, folder. Makes system calls only, so
-    /// that it can be called between fork and exec; those of the C library would speak to threads that a fork does not have.
+    /// Changes, in this order: files, groups, group, user, no new privileges, folder. Makes system calls only, so
+    /// that it can be called between fork and exec; the functions of the C library would notify threads that a fork does not have.
     ///
     /// # Errors
-    /// The first one that the system refused, marked.
+    /// The first system call that failed, marked.
     #[expect(unsafe_code, reason = "between fork and exec only system calls are allowed")]
     pub(super) fn perform(&self, cwd: &CStr) -> io::Result<()> {
         let Account { uid, gid, groups, .. } = &self.account;
@@ -54,18 +54,18 @@ fn call(answer: libc::c_long) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(code | MARK))
 }
 
-/// Tells an error of the transition from those of the program.
+/// Distinguishes an error of the transition from an error of the program.
 pub(super) fn explain(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) if code & MARK != 0 => {
             let source = io::Error::from_raw_os_error(code & !MARK);
-            io::Error::other(format!("it could not become a process of its user: {source}"))
+            io::Error::other(format!("could not change to the account of the step: {source}"))
         }
         Some(_) | None => error,
     }
 }
 
-/// The capabilities that changing the user, its files and its processes takes, which this process does not have.
+/// The capabilities required to change the user, its files and its processes that this process lacks.
 pub fn missing_capabilities() -> Vec<&'static str> {
     const NEEDED: [(&str, u32); 7] = [
         ("CAP_CHOWN", 0),

@@ -1,5 +1,5 @@
-//! Going through everything below a folder: without recursion, with a bounded number of descriptors however deep it
-//! is, without following a link and without entering what is mounted there.
+//! Walks everything below a folder: without recursion, with a bounded number of descriptors however deep it
+//! is, without following links and without entering mounts.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,27 +11,27 @@ use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
 
 use super::folder::{FOLDER, Kind, listed_kind};
 
-/// How many folders on the way to where a walk is are kept open. From deeper ones it returns by `..`, which costs more the
-/// deeper it is: the kernel looks all the way up.
+/// How many folders on the path of a walk are kept open. From deeper ones it returns by `..`, which costs more the
+/// deeper it is: the kernel resolves all the way up.
 const MAX_OPEN: usize = 64;
 
-/// The longest path that is made for a message, in bytes: a tree may be deeper than any path can say.
+/// The longest path that is built for a message, in bytes: a tree may be deeper than any path can be long.
 const MAX_SHOWN_PATH: usize = 512;
 
-/// What is done with the names of a tree. An error that a method returns ends the walk.
+/// What is done with the names in a tree. An error from a method ends the walk.
 pub(crate) trait Visit {
-    /// A name that is no folder.
+    /// A name that is not a folder.
     fn file(&mut self, at: BorrowedFd<'_>, name: &OsStr, place: &Place<'_>) -> io::Result<()>;
 
     /// A folder, after everything in it.
     fn folder(&mut self, at: BorrowedFd<'_>, name: &OsStr, place: &Place<'_>) -> io::Result<()>;
 
-    /// A folder that lies deeper than is cheap to walk. `true`: it was moved elsewhere, and is not entered here.
+    /// A folder too deep to be walked cheaply. `true`: it was moved elsewhere, and is not entered here.
     fn deep(&mut self, _at: BorrowedFd<'_>, _name: &OsStr) -> io::Result<bool> {
         Ok(false)
     }
 
-    /// A folder that cannot be entered. `true`: try it once more.
+    /// A folder that cannot be entered. `true`: try once more.
     fn closed(
         &mut self,
         at: BorrowedFd<'_>,
@@ -41,11 +41,11 @@ pub(crate) trait Visit {
     ) -> io::Result<bool>;
 }
 
-/// Where a walk is.
+/// The position of a walk.
 pub(crate) struct Place<'a>(&'a [Level]);
 
 impl Place<'_> {
-    /// The path of a name here, relative to where the walk began; shortened when it is too long to be shown.
+    /// The path of a name here, relative to the start of the walk; shortened when it is too long to be shown.
     pub(crate) fn path_of(&self, name: &OsStr) -> PathBuf {
         let mut path = PathBuf::new();
         for level in self.0.iter().skip(1) {
@@ -60,21 +60,21 @@ impl Place<'_> {
     }
 }
 
-/// One folder on the way to where the walk is.
+/// One folder on the path of the walk.
 struct Level {
     name: OsString,
-    /// The folder, unless it is one of too many.
+    /// The folder, unless too many are open.
     open: Option<OwnedFd>,
-    /// Which folder it is: device and inode.
+    /// Its identity: device and inode.
     id: (u64, u64),
-    /// The folders in it that are still to be entered.
+    /// The folders in it that have not been entered yet.
     rest: Vec<OsString>,
 }
 
-/// Visits everything below a folder, each folder after what is in it. The folder itself is not visited.
+/// Visits everything below a folder, each folder after its contents. The folder itself is not visited.
 ///
 /// # Errors
-/// A folder cannot be read, was moved meanwhile, or what the visitor says.
+/// A folder cannot be read, was moved meanwhile, or the visitor fails.
 pub(crate) fn walk(top: BorrowedFd<'_>, visitor: &mut dyn Visit) -> io::Result<()> {
     let mut here = openat(top, ".", FOLDER, Mode::empty())?;
     let mut levels = vec![Level { name: OsString::new(), open: None, id: id(&here)?, rest: Vec::new() }];
@@ -106,17 +106,13 @@ pub(crate) fn walk(top: BorrowedFd<'_>, visitor: &mut dyn Visit) -> io::Result<(
     }
 }
 
-/// Opens the folder above one, which must be the one that the walk came from.
+/// Opens the parent of a folder, which must be the one that the walk came from.
 fn parent_of(here: &OwnedFd, expected: (u64, u64)) -> io::Result<OwnedFd> {
     let up = openat(here, "..", FOLDER.union(OFlags::NOFOLLOW), Mode::empty())?;
-    if id(&up)? == expected {
-        Ok(up)
-    } else {
-        Err(io::Error::other("a folder was moved while its tree was walked"))
-    }
+    if id(&up)? == expected { Ok(up) } else { Err(io::Error::other("a folder was moved during the walk")) }
 }
 
-/// Visits the files of a folder and notes its folders.
+/// Visits the files of a folder and records its folders.
 fn list(here: &OwnedFd, levels: &mut [Level], visitor: &mut dyn Visit) -> io::Result<()> {
     let mut folders = Vec::new();
     for found in Dir::read_from(here)? {

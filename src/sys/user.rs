@@ -1,6 +1,6 @@
 //! The users of this machine, as `/etc/passwd` and `/etc/group` list them (passwd(5), group(5)).
 //!
-//! The files are read by hand: what the C library adds, such as LDAP, is not there in a static binary.
+//! The files are parsed here: what the C library adds, such as LDAP, is not available in a static binary.
 
 use std::fs;
 use std::io;
@@ -27,12 +27,12 @@ pub fn login_name() -> Option<String> {
     name_in(&passwd, rustix::process::getuid().as_raw())
 }
 
-/// An account for people: its login name in backquotes, or its uid when it has none.
+/// An account for messages: its login name in backquotes, or its uid when it has none.
 pub fn shown(uid: u32) -> String {
     name_of(uid).map_or_else(|| format!("the uid {uid}"), |name| format!("`{name}`"))
 }
 
-/// The login name of an account; nothing when it has none.
+/// The login name of an account; `None` when it has none.
 pub fn name_of(uid: u32) -> Option<String> {
     name_in(&fs::read_to_string("/etc/passwd").ok()?, uid)
 }
@@ -42,7 +42,7 @@ pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Finds a user by the login name; `None` when there is none.
+/// Finds a user by the login name; `None` when no user has it.
 ///
 /// # Errors
 /// The lists could not be read.

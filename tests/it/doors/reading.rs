@@ -116,13 +116,13 @@ fn a_journal_that_is_no_file_is_an_error_with_its_name() {
     let run = place.run_dir(1);
     let hostile = [
         ("rm J && mkfifo J", "not a regular file"),
-        ("rm -f J && ln -s /dev/zero J", "a symbolic link is not followed"),
-        ("rm -f J && ln -s /etc/passwd J", "a symbolic link is not followed"),
+        ("rm -f J && ln -s /dev/zero J", "symbolic links are not followed"),
+        ("rm -f J && ln -s /etc/passwd J", "symbolic links are not followed"),
         ("rm -f J && mkdir J", "not a regular file"),
         ("rmdir J && truncate -s 40G J", "MiB"),
         ("rm -f J && echo '{\"v\":99}' >J", "has version 99"),
         ("echo '{\"v\":1,\"t\":\"x\",\"fact\":{\"kind\":\"new\"}}' >J", "does not know"),
-        ("cd / && mv R R.kept && ln -s R.kept R", "a symbolic link is not followed"),
+        ("cd / && mv R R.kept && ln -s R.kept R", "symbolic links are not followed"),
     ];
     for (change, problem) in hostile {
         let change = change.replace('J', journal.to_str().unwrap());
