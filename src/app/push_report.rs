@@ -16,14 +16,14 @@ use crate::model::{Outcome, RunId, RunName, suggest};
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
-    EndLimit, LogFollower, LogLine, PushedRun, RunView, Telling, Told, broken, job_line, one_line,
+    EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView, broken, job_line, one_line,
     output_line, push_header, push_verdict, read_log_end,
 };
 
 /// How long a push waits for the evaluation of what it led to.
 const EVALUATION_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a waiting push is told that the server is there.
+/// How often a waiting push is sent a sign that the server is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The longest that a push waits for its runs.
@@ -170,7 +170,7 @@ impl Reporter {
         let id = run.row.id;
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = Some(LogFollower::new(&run_dir, None));
-        let mut telling = Telling::default();
+        let mut order = OutputOrder::default();
         let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
         let mut live = self.app.live.follow(id);
@@ -192,13 +192,13 @@ impl Reporter {
                     let read = self.read_logs(kept, &view).await?;
                     (follower, lines) = (Some(read.0), read.1);
                 }
-                self.tell(&view, telling.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
+                self.tell(&view, order.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
                 if !follower.as_ref().is_some_and(LogFollower::has_more) {
                     break;
                 }
             }
             if view.has_ended() {
-                self.say(telling.rest().iter().map(prefixed).collect()).await?;
+                self.say(order.rest().iter().map(prefixed).collect()).await?;
                 let late = broken(&view).filter(|_| !was_broken);
                 return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
             }
@@ -242,18 +242,18 @@ impl Reporter {
     async fn tell(
         &self,
         run: &RunView,
-        told: Vec<Told<'_>>,
+        items: Vec<OutputItem<'_>>,
         (run_dir, shows_log): (&std::path::Path, bool),
     ) -> Option<()> {
         let width = run.record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
         let mut text = String::new();
-        for told in told {
-            let job = match told {
-                Told::Line(line) => {
+        for item in items {
+            let job = match item {
+                OutputItem::Line(line) => {
                     text.push_str(&prefixed(&line));
                     continue;
                 }
-                Told::End(job) => job,
+                OutputItem::End(job) => job,
             };
             text.push_str(&job_line(job, width));
             let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));

@@ -307,7 +307,7 @@ pub async fn plan_import(
             |watch: &WatchDecl| match known.iter().find(|(known, _)| is_same(&known.name, &watch.name)) {
                 Some((same, _)) if same.url == watch.url && same.branch == watch.branch => Import::There,
                 Some((other, _)) => Import::Refused(format!(
-                    "there is a watch {} already: {} of {}",
+                    "a watch `{}` already exists: {} of {}",
                     other.name, other.branch, other.url
                 )),
                 None => match forge::check_not_hosted(data.path(), &watch.name) {

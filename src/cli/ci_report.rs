@@ -11,7 +11,7 @@ use super::exit::print;
 use crate::journal::RunRecord;
 use crate::model::Outcome;
 use crate::sys::inotify::Inotify;
-use crate::view::{EndLimit, LogFollower, LogLine, Telling, Told, job_line, plain, read_log_end};
+use crate::view::{EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, job_line, plain, read_log_end};
 
 /// How many of the last lines of a failed job are shown.
 const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
@@ -47,7 +47,7 @@ impl Reporter {
 async fn report(run_dir: &Path, output: Output, mut is_over: oneshot::Receiver<()>) {
     let inotify = Inotify::new().ok();
     let mut follower = LogFollower::new(run_dir, None);
-    let mut telling = Telling::default();
+    let mut order = OutputOrder::default();
     let mut is_last = false;
     loop {
         for folder in
@@ -60,14 +60,14 @@ async fn report(run_dir: &Path, output: Output, mut is_over: oneshot::Receiver<(
         if !output.json {
             loop {
                 let lines = if output.verbose { follower.read(&record) } else { Ok(Vec::new()) };
-                let told = telling.next(lines.unwrap_or_default(), &record.jobs);
-                show(run_dir, &record, told, output.verbose);
+                let items = order.next(lines.unwrap_or_default(), &record.jobs);
+                show(run_dir, &record, items, output.verbose);
                 if !follower.has_more() {
                     break;
                 }
             }
             if is_last {
-                telling.rest().iter().for_each(print_line);
+                order.rest().iter().for_each(print_line);
             }
         }
         if is_last {
@@ -94,15 +94,15 @@ async fn changes(inotify: Option<&Inotify>) -> io::Result<()> {
 }
 
 /// Tells of output and of jobs that have ended.
-fn show(run_dir: &Path, record: &RunRecord, told: Vec<Told<'_>>, verbose: bool) {
+fn show(run_dir: &Path, record: &RunRecord, items: Vec<OutputItem<'_>>, verbose: bool) {
     let width = record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-    for told in told {
-        let job = match told {
-            Told::Line(line) => {
+    for item in items {
+        let job = match item {
+            OutputItem::Line(line) => {
                 print_line(&line);
                 continue;
             }
-            Told::End(job) => job,
+            OutputItem::End(job) => job,
         };
         print(&job_line(job, width));
         if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !verbose {

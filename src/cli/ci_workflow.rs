@@ -32,7 +32,7 @@ pub(super) fn read(root: &Path) -> Result<Option<SourceFile>, Failure> {
     let name = path.to_string_lossy().into_owned();
     if !found.is_file() {
         let what = if found.is_symlink() { "a symbolic link" } else { "no file" };
-        return Err(Failure::new(Code::Usage, format!("{name} is {what}, and only a file is read"))
+        return Err(Failure::new(Code::Usage, format!("`{name}` is {what}; it must be a regular file"))
             .hint("put the file itself there"));
     }
     if found.len() > MAX_PIPELINE_FILE {

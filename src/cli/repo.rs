@@ -91,7 +91,7 @@ pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
 fn parse(text: &str) -> Result<RepoName, Failure> {
     RepoName::parse(text).map_err(|error| {
         Failure::new(Code::Usage, error)
-            .hint("a repository is called `name` or `group/name`, with or without `.git`")
+            .hint("a repository's name is `name` or `group/name`, with or without `.git`")
     })
 }
 

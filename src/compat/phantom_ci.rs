@@ -1,5 +1,5 @@
-//! `phantom_ci`: translates the words and files of that program into quire's. It decides nothing about watches, runs or
-//! messages: docs/phantom_ci.md tells what each word becomes.
+//! `phantom_ci`: translates the commands and files of that program into quire's. It decides nothing about watches, runs or
+//! messages: docs/phantom_ci.md describes each command.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -30,7 +30,7 @@ use crate::watch::WatchState;
 /// The file name by which this program is known.
 pub(super) const NAME: &str = "phantom_ci";
 
-/// The variables of `.env` that count.
+/// The variables that are used from `.env`.
 const VARIABLES: [&str; 2] = ["DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL"];
 
 /// The largest `.env`, in bytes.
@@ -39,7 +39,7 @@ const MAX_DOTENV: u64 = 64 << 10;
 /// The most runs that `jobs` lists.
 const MAX_RUNS: usize = 50;
 
-/// The first words.
+/// The commands.
 const WORDS: [&str; 7] = ["add", "configure", "repo", "jobs", "logs", "reset", "help"];
 
 const HELP: &str = "\
@@ -55,17 +55,17 @@ phantom_ci reset                forget what is known of the remotes and empty th
 phantom_ci help | --version
 ";
 
-/// Where its files are.
+/// The paths of its files.
 struct Places {
     config: PathBuf,
     data: DataDir,
 }
 
-/// Does what the words say.
+/// Runs a command.
 pub(super) fn run() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    // A copy of the binary under this name is also what starts its runners.
+    // A copy of the binary under this name also starts its runners.
     if words.first().is_some_and(|word| word == "runner" || word == executor::WORD) {
         return crate::cli::run();
     }
@@ -89,21 +89,21 @@ fn perform(words: &[&str]) -> Ended {
         ["configure", "service", "--print"] => configure(&places()?, true),
         ["repo"] => repositories(&places()?),
         ["jobs"] => {
-            let none = format!("no runs yet; {NAME} runs what comes to the branches that Repo.toml names");
+            let none = format!("no runs yet; {NAME} runs new commits on the branches in Repo.toml");
             runs::list_or_note(&places()?.data, None, (MAX_RUNS, false), &none)
         }
         ["logs"] => output(&places()?, None),
         ["logs", repo] => output(&places()?, Some(repo)),
         ["reset"] => reset(&places()?),
         [known, ..] if WORDS.contains(known) => {
-            Err(Failure::new(Code::Usage, format!("`{known}` takes other words than these"))
-                .hint(format!("{NAME} help tells which")))
+            Err(Failure::new(Code::Usage, format!("invalid arguments for `{known}`"))
+                .hint(format!("`{NAME} help` lists them")))
         }
         [other, ..] => {
-            let unknown = Failure::new(Code::Usage, format!("{NAME} has no word `{}`", one_line(other)));
+            let unknown = Failure::new(Code::Usage, format!("unknown command `{}`", one_line(other)));
             Err(match suggest(other, WORDS) {
                 Some(near) => unknown.hint(format!("did you mean `{near}`?")),
-                None => unknown.hint(format!("{NAME} help lists them")),
+                None => unknown.hint(format!("`{NAME} help` lists all commands")),
             })
         }
     }
@@ -111,7 +111,7 @@ fn perform(words: &[&str]) -> Ended {
 
 fn places() -> Result<Places, Failure> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let missing = || Failure::new(Code::Usage, "there is no $HOME to find files below");
+    let missing = || Failure::new(Code::Usage, "`$HOME` is not set");
     let home = || absolute("HOME").ok_or_else(missing);
     let data = absolute("XDG_DATA_HOME").map_or_else(|| home().map(|home| home.join(".local/share")), Ok)?;
     let config = match absolute("XDG_CONFIG_HOME") {
@@ -129,7 +129,7 @@ impl Places {
         self.config.join("Repo.toml")
     }
 
-    /// The text of the list and what stands in it.
+    /// The text of the list and its entries.
     fn listed(&self) -> Result<(String, Vec<ListedWatch>), Failure> {
         let path = self.list();
         let text = read_list_file(&path).map_err(|error| match error {
@@ -143,19 +143,19 @@ impl Places {
     }
 }
 
-/// Without a word: watches and runs, and listens nowhere.
+/// Without a command: watches and runs, and listens nowhere.
 fn watch(places: &Places) -> Ended {
     let list = places.list();
     if places.listed()?.1.is_empty() {
-        eprintln!("warning: {} names no repository yet", list.display());
-        eprintln!("hint: {NAME} add PATH BRANCH");
+        eprintln!("warning: `{}` lists no repository yet", list.display());
+        eprintln!("hint: `{NAME} add PATH BRANCH`");
     }
-    let data = make_data_dir(places.data.clone(), "name another folder with $XDG_DATA_HOME")?;
+    let data = make_data_dir(places.data.clone(), "choose another folder with `$XDG_DATA_HOME`")?;
     let variables = variables(&places.config.join(DOTENV))?;
     serve_alone(data, Beside { watch_list: Some(list), shows_output: true, variables })
 }
 
-/// The variables of `.env`; what is wrong with its other lines is said.
+/// The variables of `.env`; errors in its other lines are logged.
 fn variables(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MAX_DOTENV).read_to_string(&mut text)) {
@@ -173,14 +173,15 @@ fn variables(path: &Path) -> Result<Vec<(String, String)>, Failure> {
 
 fn add(places: &Places, path: &str, branch: &str) -> Ended {
     let mut wrong = String::new();
-    let mut tell = |message: String, hint: &str| wrong.push_str(&format!("error: {message}\nhint: {hint}\n"));
+    let mut report =
+        |message: String, hint: &str| wrong.push_str(&format!("error: {message}\nhint: {hint}\n"));
     let here = Path::new(path).canonicalize().ok().filter(|_| !path.contains(':'));
     let address = here.map_or(path.to_owned(), |here| here.to_string_lossy().into_owned());
-    let url = RemoteUrl::parse(&address).map_err(|error| tell(error.to_string(), error.hint)).ok();
-    let branch = BranchName::parse(branch).map_err(|error| tell(error.to_string(), "name one branch")).ok();
+    let url = RemoteUrl::parse(&address).map_err(|error| report(error.to_string(), error.hint)).ok();
+    let branch = BranchName::parse(branch).map_err(|error| report(error.to_string(), "name one branch")).ok();
     let name = url.as_ref().map(|url| RepoName::parse(url.last_part()));
     let name = name.and_then(|name| {
-        name.map_err(|error| tell(error.to_string(), "write it into Repo.toml by hand, under another name"))
+        name.map_err(|error| report(error.to_string(), "write it into Repo.toml by hand, under another name"))
             .ok()
     });
     let (Some(url), Some(branch), Some(name)) = (url, branch, name) else {
@@ -190,33 +191,38 @@ fn add(places: &Places, path: &str, branch: &str) -> Ended {
     let list = places.list();
     if let Some(there) = listed.iter().find(|listed| is_same(&listed.watch.name, &name)) {
         let (line, there) = (there.place.line, &there.watch);
-        let message =
-            format!("{}:{line} has `{}`: {} of {}", list.display(), there.name, there.branch, there.url);
+        let message = format!(
+            "{}:{line} already has `{}`: {} of {}",
+            list.display(),
+            there.name,
+            there.branch,
+            there.url
+        );
         return Err(
-            Failure::new(Code::Failed, message).hint("change it there, or add a table of another name")
+            Failure::new(Code::Failed, message).hint("change this entry, or add a table with another name")
         );
     }
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let (key, path, branch_text) = (quoted(name.as_str()), quoted(url.as_str()), quoted(branch.as_str()));
     let is_bare = name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     let key = if is_bare { name.to_string() } else { key };
-    let gap = if text.is_empty() {
+    let separator = if text.is_empty() {
         ""
     } else if text.ends_with('\n') {
         "\n"
     } else {
         "\n\n"
     };
-    let text = format!("{text}{gap}[{key}]\npath = {path}\ntarget_branch = {branch_text}\n");
+    let text = format!("{text}{separator}[{key}]\npath = {path}\ntarget_branch = {branch_text}\n");
     write(&list, &text).map_err(|error| at(&list, &error))?;
-    print(&format!("{name} watches {branch} of {url}, by {}\n", list.display()));
+    print(&format!("watching {branch} of {url} as {name}, listed in {}\n", list.display()));
     if is_running(places) {
-        print("it is taken up within a minute\n");
+        print("the running server applies this within a minute\n");
     }
     Ok(Code::Done)
 }
 
-/// Writes a file, which is whole at every moment; a link stays one.
+/// Replaces a file atomically; a link stays one.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -237,7 +243,7 @@ fn configure(places: &Places, print: bool) -> Ended {
     let program = Program {
         unit: "phantom_ci.service",
         about: "phantom_ci, which watches branches and runs their workflows",
-        removal: "`systemctl --user disable --now phantom_ci.service` ends it, and this file can go",
+        removal: "`systemctl --user disable --now phantom_ci.service` stops it; then this file can be deleted",
         binary: called()?,
         serves: false,
         variables,
@@ -245,14 +251,14 @@ fn configure(places: &Places, print: bool) -> Ended {
     install_program(program, &places.data, print)
 }
 
-/// The path that this program was called by: the name of the link says what it is.
+/// The path that this program was called by: the name of the link selects the program.
 fn called() -> Result<PathBuf, Failure> {
     let first = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let searched = variable("PATH").unwrap_or_default();
     let path =
         if first.components().count() > 1 { Some(first) } else { find_program(first, searched.as_ref()) };
     path.and_then(|path| std::path::absolute(path).ok())
-        .ok_or_else(|| Failure::new(Code::Broken, format!("{NAME} is not in $PATH")))
+        .ok_or_else(|| Failure::new(Code::Broken, format!("`{NAME}` is not in `$PATH`")))
 }
 
 /// The repositories of the list, each with its state and its last run.
@@ -275,7 +281,7 @@ fn repositories(places: &Places) -> Ended {
         Ok(text)
     })?;
     if listed.is_empty() {
-        eprintln!("hint: there is none yet; {NAME} add PATH BRANCH");
+        eprintln!("hint: no repository is listed yet: `{NAME} add PATH BRANCH`");
     }
     print(&text);
     Ok(Code::Done)
@@ -299,12 +305,12 @@ fn last_run(run: &RunView) -> String {
 /// The output of the last run, of one repository or of all.
 fn output(places: &Places, repo: Option<&str>) -> Ended {
     let repo = repo.map(RepoName::parse).transpose();
-    let repo =
-        repo.map_err(|error| Failure::new(Code::Usage, error).hint(format!("{NAME} repo lists them")))?;
+    let repo = repo.map_err(|error| {
+        Failure::new(Code::Usage, error).hint(format!("`{NAME} repo` lists the repositories"))
+    })?;
     let none = || {
         let of = repo.as_ref().map(|repo| format!(" of {repo}")).unwrap_or_default();
-        Failure::not_found(format!("there is no run{of} yet"))
-            .hint(format!("{NAME} repo lists the repositories"))
+        Failure::not_found(format!("no run{of} yet")).hint(format!("`{NAME} repo` lists the repositories"))
     };
     let request = ListRuns { repo: repo.clone(), limit: 1 };
     let runs = match here(&places.data, async |app| list_runs(app, request).await) {
@@ -316,20 +322,20 @@ fn output(places: &Places, repo: Option<&str>) -> Ended {
     logs::logs(&places.data, &format!("{}#{}", row.repo, row.number), options)
 }
 
-/// Forgets what is known of the remotes and empties the caches; runs, their logs and the copies stay.
+/// Forgets the state of the remotes and empties the caches; runs, their logs and the copies stay.
 fn reset(places: &Places) -> Ended {
     if !places.data.path().is_dir() {
-        print("there is nothing to forget yet\n");
+        print("nothing to reset yet\n");
         return Ok(Code::Done);
     }
     if is_running(places) {
-        let hint = "stop it first; what it knows of the remotes is in use";
-        return Err(Failure::new(Code::Failed, format!("{NAME} is running")).hint(hint));
+        let hint = "stop it first: it uses the state of the remotes";
+        return Err(Failure::new(Code::Failed, format!("`{NAME}` is running")).hint(hint));
     }
     access::check(&places.data, Access::Write)?;
     let (count, files) = here(&places.data, forget_remotes)?;
     print(&format!(
-        "forgot what was known of {count} remotes, removed {files} cached files; runs and logs stay\n"
+        "reset the state of {count} remotes, removed {files} cached files; runs and logs stay\n"
     ));
     Ok(Code::Done)
 }

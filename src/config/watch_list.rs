@@ -238,13 +238,13 @@ mod tests {
             [
                 "Repo.toml:1:1: this is no table",
                 "Repo.toml:3:1: unknown option `pth` of a table",
-                "Repo.toml:5:8: a local repository is named by an absolute path",
+                "Repo.toml:5:8: the path of a local repository must be absolute",
                 "Repo.toml:6:17: `--x` is not the name of a branch: it must not begin with `-`",
                 "Repo.toml:7:5: unknown option `repo` of a table",
                 "Repo.toml:9:2: `-x`: a part of a name must not begin with '-'",
                 "Repo.toml:12:8: expected a string, got the number 7",
                 "Repo.toml:15:2: `a1` is there twice",
-                "Repo.toml:18:8: a password or user does not belong into an address",
+                "Repo.toml:18:8: an http address must not contain a user or password",
                 "Repo.toml:21:2: there are two tables with this name",
             ]
         );

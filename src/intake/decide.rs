@@ -1,8 +1,8 @@
-//! Decides what follows from one ref update.
+//! Decides what a ref update starts.
 
 use crate::model::RefKind;
 
-/// What is known of a ref update and of what it points to.
+/// The facts about a ref update and its new value.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     /// What kind of ref it is.
@@ -11,7 +11,7 @@ pub struct Facts<'a> {
     pub is_deletion: bool,
     /// Whether it is the default branch.
     pub is_default_branch: bool,
-    /// What was found at the new value.
+    /// The object at the new value.
     pub commit: Found<'a>,
     /// The push options.
     pub options: &'a [String],
@@ -21,7 +21,7 @@ pub struct Facts<'a> {
     pub max_runs: usize,
 }
 
-/// What was found at the new value of a ref.
+/// The object at the new value of a ref.
 #[derive(Debug, Clone)]
 pub enum Found<'a> {
     /// A commit.
@@ -31,13 +31,13 @@ pub enum Found<'a> {
         /// Whether it has a pipeline.
         has_pipeline: bool,
     },
-    /// Something that is no commit, such as a tag of a file.
+    /// An object that is not a commit, such as a tag of a file.
     Other,
     /// It could not be read.
     Unreadable(String),
 }
 
-/// What follows from a ref update.
+/// The consequence of a ref update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It is recorded and starts nothing, for this reason.
@@ -50,10 +50,10 @@ pub enum Decision {
     Run,
 }
 
-/// What a commit message says when its push is not to be run; any case.
+/// The marks in a commit message that skip the run, in any case.
 const SKIP_MARKS: [&str; 3] = ["[skip ci]", "[ci skip]", "[no ci]"];
 
-/// Decides what follows from one ref update.
+/// Decides what a ref update starts.
 pub fn decide(facts: &Facts<'_>) -> Decision {
     if facts.is_deletion {
         return Decision::Record("deleted");
@@ -68,13 +68,13 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         Found::Commit { message, .. } => message,
     };
     if facts.options.iter().any(|option| option == "ci.skip") {
-        return Decision::Skip("the push option ci.skip was given".to_owned());
+        return Decision::Skip("push option `ci.skip`".to_owned());
     }
     let lower = message.to_lowercase();
     if let Some(mark) = SKIP_MARKS.iter().find(|mark| lower.contains(**mark))
         && facts.kind == RefKind::Branch
     {
-        return Decision::Skip(format!("the commit message says {mark}"));
+        return Decision::Skip(format!("the commit message contains `{mark}`"));
     }
     if facts.pushed_refs > facts.max_runs && !facts.is_default_branch {
         return Decision::Skip(format!(

@@ -1,4 +1,4 @@
-//! What hooks say to the server, version 1: the bodies of `POST /intents` and `POST /events`, and the spool's files.
+//! What hooks send to the server, version 1: the bodies of `POST /intents` and `POST /events`, and the spool's files.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::model::Timestamp;
 /// The version of the frames.
 pub(super) const VERSION: u32 = 1;
 
-/// What `pre-receive` announces.
+/// The announcement of `pre-receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntentFrame {
@@ -18,7 +18,7 @@ pub struct IntentFrame {
     pub push: String,
     /// The absolute path of the repository.
     pub git_dir: String,
-    /// The id of the repository, in the spool: its folder may have another name when the file is read.
+    /// The id of the repository, in the spool: its folder may have been renamed when the file is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
     /// The data folder that it was announced in ([`crate::sys::FolderIdentity::word`]), in the spool: a copy of the data
@@ -31,17 +31,17 @@ pub struct IntentFrame {
     pub started: u64,
     /// The boot that this is in.
     pub boot: String,
-    /// Who pushes.
+    /// The pusher.
     pub pusher: Option<String>,
     /// The push options.
     pub options: Vec<String>,
     /// When it was announced: RFC 3339.
     pub at: String,
-    /// What the push wants to do.
+    /// The updates that the push is about to make.
     pub updates: Vec<RefUpdateRecord>,
 }
 
-/// What `post-receive` reports.
+/// The report of `post-receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventFrame {
@@ -53,7 +53,7 @@ pub struct EventFrame {
     pub git_dir: String,
     /// The push options.
     pub options: Vec<String>,
-    /// What the push has done.
+    /// The updates that the push has made.
     pub updates: Vec<RefUpdateRecord>,
 }
 
@@ -61,13 +61,13 @@ pub struct EventFrame {
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// It has another version.
-    #[error("the frame has version {0}, this quire speaks {VERSION}")]
+    #[error("the frame has version {0}, but this quire supports only version {VERSION}")]
     Version(u32),
     /// A ref update is invalid.
     #[error("a frame has no ref update")]
     Update(#[from] RefUpdateRecordError),
-    /// A time is none.
-    #[error("`{0}` is not a time")]
+    /// A time is invalid.
+    #[error("`{0}` is not a valid time")]
     Time(String),
 }
 
@@ -75,7 +75,7 @@ impl IntentFrame {
     /// The updates and the time of the frame.
     ///
     /// # Errors
-    /// When the version or anything in it cannot be used.
+    /// The version or a value is invalid.
     pub fn parse(&self) -> Result<(Vec<RefUpdate>, Timestamp), FrameError> {
         if self.v != VERSION {
             return Err(FrameError::Version(self.v));
@@ -91,7 +91,7 @@ impl EventFrame {
     /// The updates of the frame.
     ///
     /// # Errors
-    /// When the version or anything in it cannot be used.
+    /// The version or a value is invalid.
     pub fn parse(&self) -> Result<Vec<RefUpdate>, FrameError> {
         if self.v != VERSION {
             return Err(FrameError::Version(self.v));

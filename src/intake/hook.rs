@@ -19,13 +19,13 @@ use crate::sys::ready::is_writable_within;
 use crate::sys::user;
 use crate::sys::{FolderIdentity, boot_id, pid_namespace};
 
-/// How long the server may be silent before a hook goes on without it.
+/// How long the server may be silent before a hook continues without it.
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the server may be silent while it reports on a run; it says something every ten seconds.
+/// How long the server may be silent while it reports on a run; it writes something every ten seconds.
 const REPORT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the pusher's side may take nothing before the hook ends.
+/// How long the pusher's side may read nothing before the hook ends.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most push options that are kept, and the most bytes of one.
@@ -34,19 +34,19 @@ const MAX_OPTIONS: (usize, usize) = (256, 4096);
 /// The longest line that git gives a hook: two ids, the longest ref name, spaces.
 const MAX_LINE: u64 = 8192;
 
-/// What a hook is started with.
+/// The input of a hook.
 #[derive(Debug, Clone)]
 pub struct HookEnvironment {
-    /// The repository: git starts its hooks there.
+    /// The repository: git starts its hooks in it.
     pub git_dir: PathBuf,
-    /// Who pushes, when the one who started receive-pack says so.
+    /// The pusher, if the program that started receive-pack names one.
     pub pusher: Option<String>,
     /// The push options.
     pub options: Vec<String>,
 }
 
 impl HookEnvironment {
-    /// The environment of a hook, with what is too much left out.
+    /// Reads the environment of a hook, without what exceeds the limits.
     pub fn new(
         git_dir: PathBuf,
         pusher: Option<String>,
@@ -62,10 +62,10 @@ impl HookEnvironment {
     }
 }
 
-/// Announces a push before any ref moves. `Err` is the one line for the pusher; the push is refused then.
+/// Announces a push before any ref moves. `Err` is the line for the pusher; the push is then refused.
 ///
 /// # Errors
-/// When the intent could be made durable neither with the server nor in the spool, or git says what cannot be.
+/// The intent could be made durable neither by the server nor in the spool, or git's input is invalid.
 pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Result<(), String> {
     let data = data_dir(environment)?;
     let updates = read_updates(input)?;
@@ -74,7 +74,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     }
     if let Some(update) = updates.iter().find(|update| is_reserved(&update.ref_name)) {
         return Err(format!(
-            "`{}` is reserved: quire accepts no ref below {}",
+            "`{}` is reserved: refs below {} cannot be pushed",
             update.ref_name,
             RESERVED.join(" or ")
         ));
@@ -96,12 +96,11 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
         at: clock::now().to_string(),
         updates: updates.iter().map(RefUpdateRecord::from).collect(),
     };
-    let body =
-        serde_json::to_vec(&intent).map_err(|error| format!("could not describe this push: {error}"))?;
+    let body = serde_json::to_vec(&intent).map_err(|error| format!("could not encode the push: {error}"))?;
     let answer = http_client::request(&data.socket(), "POST", "/intents", &body, SERVER_PATIENCE);
     match answer {
         Ok(answer) if answer.status == 200 => return Ok(()),
-        // What is wrong is the repository, and it will be so later.
+        // The repository is the problem, and will still be so later.
         Ok(answer) if answer.status == 409 => return Err(reason(answer)),
         Ok(_) | Err(_) => {}
     }
@@ -119,20 +118,20 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     })
 }
 
-/// Whether the system refused it to this account.
+/// Whether the system denied it to this account.
 fn is_refused(error: &dyn std::error::Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     source.is_some_and(|source| source.kind() == ErrorKind::PermissionDenied)
 }
 
-/// Tells the server that the refs have moved and passes on what it says. Never fails: the record is made already.
+/// Reports to the server that the refs have moved and passes on its output. Never fails: the push is already recorded.
 pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, output: &mut dyn HookOutput) {
     let Ok(data) = data_dir(environment) else { return };
     let updates = read_updates(input).unwrap_or_default();
     if updates.is_empty() {
         return;
     }
-    // Without receive-pack nobody listens, and the server knows of its end: there is no push to speak for.
+    // Without receive-pack the pusher reads nothing, and the server notices that it has ended.
     let Some((pid, started)) = parent() else { return };
     let event = EventFrame {
         v: VERSION,
@@ -153,47 +152,49 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     }
 }
 
-/// What the pusher reads whose account may not speak with the server, which may well run.
+/// The line for a pusher whose account may not connect to the server, which may be running.
 fn may_not_connect(data: &DataDir) -> String {
-    let whose = owner(data).map(|owner| format!(", which belongs to {owner}")).unwrap_or_default();
+    let whose = owner(data).map(|owner| format!(", which {owner} owns")).unwrap_or_default();
     format!(
-        "warning: the push is stored, and a server that runs finds it; {} may not connect to {}{whose}\n",
+        "warning: the push is stored, and a running server will find it; {} may not connect to {}{whose}\n",
         user::shown(user::own_uid()),
         data.socket().display(),
     )
 }
 
-/// Whose a data folder is.
+/// The account that owns a data folder.
 fn owner(data: &DataDir) -> Option<String> {
     std::fs::metadata(data.path()).ok().map(|there| user::shown(there.uid()))
 }
 
-/// What the pusher reads when nobody answers: a server that opens no socket takes the push all the same.
+/// The lines for the pusher when no server answers: a server without a socket handles the push all the same.
 fn without_answer(environment: &HookEnvironment, data: &DataDir) -> String {
     let is_served = lock::is_held(&data.server_lock()).unwrap_or(false);
     if !is_served || data.socket().symlink_metadata().is_ok() {
-        return "warning: quire is not running; the push is stored, CI starts when it is back\n".to_owned();
+        return "warning: quire is not running; the push is stored, and its run starts with the server\n"
+            .to_owned();
     }
     let mut lines =
-        "quire: the push is stored, CI starts now; this server has no socket to tell of it\n".to_owned();
+        "quire: the push is stored, and its run starts now; this server has no socket to report it\n"
+            .to_owned();
     for option in ["ci.wait", "ci.log"] {
         if environment.options.iter().any(|given| given == option) {
-            lines.push_str(&format!("warning: {option} shows nothing without that socket\n"));
+            lines.push_str(&format!("warning: `{option}` has no effect without the socket\n"));
         }
     }
     if let Some(name) = data.repo_name(&environment.git_dir) {
-        lines.push_str(&format!("hint: quire runs --repo {name}\n"));
+        lines.push_str(&format!("hint: `quire runs --repo {name}`\n"));
     }
     lines
 }
 
-/// Where a hook writes to: what goes to the pusher, without ever waiting for long.
+/// The output of a hook to the pusher; never waits for long.
 pub trait HookOutput {
     /// Writes all bytes; false when nothing could be written for `patience`.
     fn write(&mut self, bytes: &[u8], patience: Duration) -> bool;
 }
 
-/// Copies the server's lines to the pusher until they end or the pusher takes no more.
+/// Copies the server's lines to the pusher until they end or the pusher stops reading.
 fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) {
     if answer.set_patience(REPORT_PATIENCE).is_err() {
         return;
@@ -203,10 +204,10 @@ fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) {
         line.clear();
         match answer.body.read_until(b'\n', &mut line) {
             Ok(0) => return,
-            // A NUL by itself only says that the server is there.
+            // A NUL by itself only shows that the server is alive.
             Ok(_) => line.retain(|byte| *byte != 0),
             Err(_) => {
-                let lost = b"warning: lost sight of the run; it goes on\n";
+                let lost = b"warning: lost the connection to the server; the run continues\n";
                 let _gone = output.write(lost, WRITE_PATIENCE);
                 return;
             }
@@ -217,17 +218,14 @@ fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) {
     }
 }
 
-/// The data folder around the repository.
+/// The data folder of the repository.
 fn data_dir(environment: &HookEnvironment) -> Result<DataDir, String> {
     DataDir::of_repository(&environment.git_dir).ok_or_else(|| {
-        format!(
-            "{} is not in a quire data folder; this hook is started by git",
-            environment.git_dir.display()
-        )
+        format!("`{}` is not in a quire data folder; only git runs this hook", environment.git_dir.display())
     })
 }
 
-/// The refs that nobody may push: by a ref below `refs/replace/` one commit would be read as another.
+/// The refs that cannot be pushed: a ref below `refs/replace/` would make git read one commit as another.
 const RESERVED: [&str; 2] = ["refs/replace/", "refs/quire/"];
 
 fn is_reserved(name: &RefName) -> bool {
@@ -241,7 +239,7 @@ fn reason(mut answer: http_client::Answer) -> String {
     line.trim_end().to_owned()
 }
 
-/// One id for both hooks: they are children of the same receive-pack, and no process has its id, start time, boot and
+/// One id for both hooks: they are children of the same receive-pack, and no other process has its id, start time, boot and
 /// namespace of process ids.
 fn push_id(boot: &str, pid: u32, started: u64) -> String {
     let boot: String = boot.chars().filter(char::is_ascii_hexdigit).take(12).collect();
@@ -249,22 +247,19 @@ fn push_id(boot: &str, pid: u32, started: u64) -> String {
     format!("{boot}-{pid}-{started}{namespace}")
 }
 
-/// Reads `<old> <new> <ref>` lines, as githooks(5) gives them.
+/// Parses `<old> <new> <ref>` lines, as githooks(5) describes them.
 fn read_updates(input: &mut dyn BufRead) -> Result<Vec<RefUpdate>, String> {
     let mut updates = Vec::new();
     let mut line = Vec::new();
     loop {
         line.clear();
         let count = std::io::Read::take(&mut *input, MAX_LINE).read_until(b'\n', &mut line);
-        if count.map_err(|error| format!("could not read what git says of this push: {error}"))? == 0 {
+        if count.map_err(|error| format!("could not read git's list of updates: {error}"))? == 0 {
             return Ok(updates);
         }
         let update = parse_update(line.strip_suffix(b"\n").unwrap_or(&line));
         updates.push(update.ok_or_else(|| {
-            format!(
-                "git says what quire cannot read of this push: {}",
-                String::from_utf8_lossy(&line).trim_end()
-            )
+            format!("invalid line in git's list of updates: {}", String::from_utf8_lossy(&line).trim_end())
         })?);
     }
 }
@@ -299,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_git_says_is_read() {
+    fn update_lines_are_parsed() {
         let a = "a".repeat(40);
         let zero = "0".repeat(40);
         let text = format!("{zero} {a} refs/heads/main\n{a} {zero} refs/heads/with space\n");
@@ -317,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_by_which_objects_are_replaced_are_reserved() {
+    fn replace_refs_are_reserved() {
         let is_reserved = |name: &str| is_reserved(&RefName::parse(name.as_bytes()).unwrap());
         assert!(is_reserved("refs/replace/0551") && is_reserved("refs/quire/x"));
         assert!(!is_reserved("refs/heads/refs/replace/x") && !is_reserved("refs/replaced/x"));

@@ -1,8 +1,8 @@
-//! How a push comes in: the hooks' side, the frames between hook and server, the spool, and the decision what
-//! follows from a ref update.
+//! Intake of pushes: the hooks' side, the frames between hook and server, the spool, and the decision what
+//! a ref update starts.
 //!
 //! Nothing here trusts a hook to run to its end: `pre-receive` makes the intent durable before any ref moves, and
-//! everything after it is evidence that is looked at again (`settle`).
+//! everything after it is evidence that is checked again (`settle`).
 
 mod decide;
 mod frame;

@@ -1,4 +1,4 @@
-//! Which repositories are there, under which names: the database is told, and what is kept by a name follows.
+//! Records which repositories exist, under which names, and moves what is kept by name when a repository was renamed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -10,19 +10,19 @@ use crate::forge::{self, RecordedNames, RepoError};
 use crate::model::{RepoName, chain};
 use crate::store::{self, RepoRow};
 
-/// What is in `repos/`.
+/// The contents of `repos/`.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The repositories that are served.
     pub rows: Vec<RepoRow>,
-    /// Folders that are not served, and why.
+    /// Folders that are not served, and the reasons.
     pub apart: BTreeMap<PathBuf, String>,
 }
 
 /// Why the repositories could not be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// The database refused.
+    /// The database failed.
     #[error("could not record the repositories")]
     Store(#[from] rusqlite::Error),
     /// A folder could not be read or moved.
@@ -30,11 +30,11 @@ pub enum ListError {
     Repo(#[from] RepoError),
 }
 
-/// Lists the repositories, moves the runs of those that were renamed, and records the names. It blocks: the database's
-/// writer calls it.
+/// Lists the repositories, moves the runs of those that were renamed, and records the names. Blocks: called on the database's
+/// writer.
 ///
 /// # Errors
-/// What could not be read, moved or recorded. It is done again at the next change.
+/// Something could not be read, moved or recorded. It is repeated at the next change.
 pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<Listing, ListError> {
     let recorded = store::recorded_names(connection)?;
     let mut listing = Listing::default();
@@ -50,7 +50,8 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
     forge::remove_links(data.path(), &with_unfinished_runs(connection)?)?;
     move_runs(connection, data, (&recorded, &listing.rows))?;
     for row in listing.rows.extract_if(.., |row| forge::is_link_to_runs(data.path(), &row.name)) {
-        let problem = format!("{}: runs of a repository that had this name have not ended", row.name);
+        let problem =
+            format!("{}: the runs of another repository that had this name have not ended", row.name);
         listing.apart.insert(data.repo(&row.name), problem);
     }
     for row in &listing.rows {
@@ -61,7 +62,7 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
     Ok(listing)
 }
 
-/// The name that a repository is recorded under: another one, until a server has seen that it was renamed.
+/// The recorded name of a repository, which is the old one until a server has noticed a rename.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -69,13 +70,13 @@ pub fn recorded_name(connection: &Connection, data: &DataDir, name: &RepoName) -
     if store::find_repo(connection, name)?.is_some() {
         return Ok(name.clone());
     }
-    // A folder that cannot be read is named by those who list repositories.
+    // A folder that cannot be read is reported by the code that lists repositories.
     let identity = forge::read_identity(&data.repo(name)).ok().flatten();
     let recorded = identity.map(|identity| store::recorded_name(connection, &identity.id.to_string()));
     Ok(recorded.transpose()?.flatten().unwrap_or_else(|| name.clone()))
 }
 
-/// Moves the runs of renamed repositories before the new names are recorded: afterwards nobody knows the old ones.
+/// Moves the runs of renamed repositories before the new names are recorded: afterwards the old names are lost.
 fn move_runs(
     connection: &Connection,
     data: &DataDir,

@@ -1,11 +1,11 @@
-//! Pushes that announced the same move of one ref at the same time. Git accepts one of them.
+//! Pushes that announced the same move of one ref at the same time. Git accepts only one of them.
 
 use std::collections::HashSet;
 
 use crate::forge::Verdict;
 use crate::store::Intent;
 
-/// The open pushes one of which may have made an update that a verdict gives to another. What was reported is certain.
+/// The open pushes one of which may have made an update that a verdict assigns to another. Reported updates are certain.
 pub(super) fn find_rivals(
     verdict: &Verdict,
     intents: &[Intent],

@@ -1,4 +1,4 @@
-//! What is kept of a ref between two looks, as JSON in the database: the border type of `forge::Seen`.
+//! The state of a ref between two observations, as JSON in the database: the border type of `forge::Seen`.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ struct LineRow {
     email: Vec<u8>,
 }
 
-/// The JSON of what was seen.
+/// The JSON of a state.
 pub(super) fn encode(seen: &Seen) -> serde_json::Result<String> {
     let cursor = seen.cursor.as_ref().map(|cursor| CursorRow {
         inode: cursor.log.inode,
@@ -66,7 +66,7 @@ fn encode_line(line: &LineInfo) -> LineRow {
     LineRow { time: line.time, zone: line.zone, name: line.name.clone(), email: line.email.clone() }
 }
 
-/// What was seen, from its JSON; `None` when the row is damaged.
+/// The state in a JSON text; `None` when the row is damaged.
 pub(super) fn decode(text: &str) -> Option<Seen> {
     let row: Row = serde_json::from_str(text).ok()?;
     let cursor = row.cursor.map(|cursor| LogCursor {

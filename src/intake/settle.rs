@@ -1,9 +1,9 @@
-//! Settles what has happened to the refs of a repository: looks at them, records the updates that are new, and makes
+//! Settles the refs of a repository: observes them, records the updates that are new, and creates
 //! their runs, all in one transaction.
 //!
-//! It is called for every reason there is (a hook reported, a folder changed, receive-pack is gone, the server
-//! started) and always does the same, so that no order of these loses an update or records one twice. It blocks: the
-//! database's writer calls it.
+//! It is called for every reason (a hook reported, a folder changed, receive-pack is gone, the server
+//! started) and always does the same, so that no order of these loses an update or records one twice. Blocks: called on
+//! the database's writer.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -22,19 +22,19 @@ use crate::forge::{
 use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RunId, Timestamp, chain, codes};
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
-/// What settling needs to know.
+/// What settling needs.
 pub struct Settling<'a> {
     /// The data folder.
     pub data: &'a DataDir,
     /// The repository.
     pub repo: &'a RepoRow,
-    /// The limits as they hold now.
+    /// The current limits.
     pub limits: &'a Limits,
     /// The pushes whose receive-pack may still move refs and report.
     pub open_pushes: &'a HashSet<String>,
-    /// The moment.
+    /// The current time.
     pub now: Timestamp,
-    /// Makes the id of a run.
+    /// Creates the id of a run.
     pub new_id: &'a mut dyn FnMut() -> RunId,
 }
 
@@ -49,7 +49,7 @@ impl Settling<'_> {
     }
 }
 
-/// What was settled.
+/// The result of settling.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Updates that were recorded.
@@ -58,23 +58,23 @@ pub struct Settled {
     pub queued: Vec<RunId>,
     /// Unfinished runs that a newer one supersedes, with its number.
     pub superseded: Vec<(RunId, u64)>,
-    /// Refs that did not hold still or could not be read; they are looked at again at the next change.
+    /// Refs that kept moving or could not be read; they are observed again at the next change.
     pub unread: Vec<UnreadRef>,
-    /// Refs with an update that several pushes have announced, of which nothing was recorded.
+    /// Refs with an update that several pushes have announced; nothing was recorded for them.
     pub undecided: Vec<UndecidedRef>,
 }
 
-/// A ref with an update that belongs to one of several pushes. Git has refused the others, and which these are is known when
+/// A ref with an update that belongs to one of several pushes. Git has refused the others; which these are is known when
 /// one of them has reported or all of them are over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndecidedRef {
     /// The ref.
     pub name: RefName,
-    /// Those of the pushes that are not over.
+    /// The pushes that are not over.
     pub open: HashSet<String>,
 }
 
-/// A ref that could not be looked at.
+/// A ref that could not be observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadRef {
     /// The ref.
@@ -86,38 +86,38 @@ pub struct UnreadRef {
 /// Why nothing was settled.
 #[derive(Debug, thiserror::Error)]
 pub enum SettleError {
-    /// The database refused.
-    #[error("could not record what happened to {repo}")]
+    /// The database failed.
+    #[error("could not record the updates of `{repo}`")]
     Store {
         /// The repository.
         repo: String,
-        /// What the database said.
+        /// The error of the database.
         source: StoreError,
     },
-    /// The repository could not be looked at.
-    #[error("could not look at the refs of {repo}")]
+    /// The repository could not be read.
+    #[error("could not read the refs of `{repo}`")]
     Look {
         /// The repository.
         repo: String,
-        /// What could not be read.
+        /// The error.
         source: LookError,
     },
-    /// What it held when it was adopted could not be read.
-    #[error("could not read what {repo} held when it was adopted")]
+    /// The baseline of an adopted repository could not be read.
+    #[error("could not read the baseline of `{repo}`")]
     Baseline {
         /// The repository.
         repo: String,
-        /// What is wrong.
+        /// The error.
         source: RepoError,
     },
 }
 
-/// Which refs to look at.
+/// Which refs to observe.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// All that are there and all that were.
+    /// All refs that exist and all that were recorded.
     All,
-    /// These, which a hook of this push says have moved.
+    /// These, which a hook of this push has reported.
     Reported {
         /// The push.
         push: &'a str,
@@ -126,10 +126,10 @@ pub enum Scope<'a> {
     },
 }
 
-/// Looks at the refs in scope and records what is new.
+/// Observes the refs in scope and records what is new.
 ///
 /// # Errors
-/// When the database or the repository could not be used; nothing is recorded then.
+/// The database or the repository could not be used; then nothing is recorded.
 pub fn settle(
     connection: &mut Connection,
     settling: &mut Settling<'_>,
@@ -168,7 +168,7 @@ pub fn settle(
     Ok(settled)
 }
 
-/// Drops what a push announced and did not report: git reports all that has happened at once, and refused the rest.
+/// Drops updates that a push announced and did not report: git reports all that has happened at once, and refused the rest.
 fn drop_unreported(transaction: &Transaction<'_>, push: &str, updates: &[RefUpdate]) -> rusqlite::Result<()> {
     for (id, name) in store::open_intents_of(transaction, push)? {
         if !updates.iter().any(|update| update.ref_name == name) {
@@ -178,7 +178,7 @@ fn drop_unreported(transaction: &Transaction<'_>, push: &str, updates: &[RefUpda
     Ok(())
 }
 
-/// Takes over what an adopted repository held, once.
+/// Takes over the baseline of an adopted repository, once.
 fn take_baseline(transaction: &Transaction<'_>, settling: &Settling<'_>) -> Result<(), SettleError> {
     let (id, name) = (settling.repo.id.as_str(), settling.repo.name.to_string());
     let take = || -> rusqlite::Result<Result<(), RepoError>> {
@@ -203,7 +203,7 @@ fn take_baseline(transaction: &Transaction<'_>, settling: &Settling<'_>) -> Resu
     }
 }
 
-/// The refs in scope, without aliases of others.
+/// The refs in scope, without symbolic refs.
 fn names(
     transaction: &Transaction<'_>,
     settling: &Settling<'_>,
@@ -220,7 +220,7 @@ fn names(
             let wrong =
                 |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
             names.extend(recorded.map_err(wrong)?);
-            // A ref that was made and deleted before anybody looked is known by its intents alone.
+            // A ref that was created and deleted between two observations is known by its intents alone.
             let announced = store::refs_of_open_intents(transaction, &settling.repo.id);
             names.extend(announced.map_err(wrong)?);
             Ok(names)
@@ -238,7 +238,7 @@ fn save(transaction: &Transaction<'_>, repo: &str, name: &RefName, seen: &Seen) 
 enum RefError {
     Look(LookError),
     Store(rusqlite::Error),
-    /// It is not known yet to which push an update belongs; these are not over.
+    /// It is not known yet to which push an update belongs; these pushes are not over.
     Undecided(HashSet<String>),
 }
 
@@ -248,13 +248,13 @@ impl From<rusqlite::Error> for RefError {
     }
 }
 
-/// The objects of a repository, opened when the first is asked for.
+/// The objects of a repository, opened on first use.
 struct Objects<'a> {
     git_dir: &'a std::path::Path,
     open: Option<Result<forge::Repo, String>>,
 }
 
-/// One ref on its way.
+/// One ref being settled.
 struct RefSettling<'a> {
     transaction: &'a Transaction<'a>,
     name: &'a RefName,
@@ -311,7 +311,7 @@ impl RefSettling<'_> {
         Ok(())
     }
 
-    /// What hooks have said about this ref: that it was about to move, or that it has moved.
+    /// The reports of hooks about this ref: that it was about to move, or that it has moved.
     fn reports(&self, intents: &[Intent], seen: &Seen) -> Vec<Report> {
         let said = |intent: &Intent| Report {
             push: intent.push.clone(),
@@ -357,7 +357,7 @@ impl RefSettling<'_> {
     }
 }
 
-/// Records one update and what follows from it.
+/// Records one update and starts what follows from it.
 fn record(
     transaction: &Transaction<'_>,
     settling: &mut Settling<'_>,
@@ -432,12 +432,12 @@ impl Objects<'_> {
         open.as_ref().map_err(Clone::clone)
     }
 
-    /// The commit that an object is or points to; the object itself when that cannot be told.
+    /// The commit that an object is or points to; the object itself when that is unknown.
     fn peel(&mut self, id: CommitId) -> CommitId {
         self.open().ok().and_then(|repo| repo.commit(id).ok()).map_or(id, |commit| commit.id)
     }
 
-    /// The message of the commit that an object leads to and whether it has a pipeline for a ref; nothing for other
+    /// The message of the commit that an object points to and whether it has a pipeline for a ref; `None` for other
     /// objects.
     fn look(&mut self, id: CommitId, name: &RefName) -> Result<Option<(String, bool)>, String> {
         let repo = self.open()?;
@@ -451,7 +451,7 @@ impl Objects<'_> {
         }
     }
 
-    /// What follows from a ref's new value.
+    /// The consequence of a ref's new value.
     fn decide(
         &mut self,
         limits: &Limits,

@@ -1,4 +1,4 @@
-//! The spool: intents that the server did not take, one file each, on disk before the push goes on.
+//! The spool: intents that the server did not accept, one file each, on disk before the push continues.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -14,17 +14,17 @@ use crate::sys::folder::open_regular;
 /// The largest spool file that is read, in bytes: a push of about half a million refs.
 const MAX_SPOOL_FRAME: u64 = 128 * 1024 * 1024;
 
-/// How old a spool file that was never finished has to be before it is removed: no hook lives that long.
+/// The age at which an unfinished spool file is removed: no hook lives that long.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
-/// Why an intent is not in the spool.
+/// Why an intent could not be spooled.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// It could not be encoded.
     #[error("could not encode the intent")]
     Encode(#[source] serde_json::Error),
     /// It could not be written.
-    #[error("could not write {path}")]
+    #[error("could not write `{path}`")]
     Write {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum SpoolError {
 /// Writes an intent into the spool folder and waits until it is on disk under its final name.
 ///
 /// # Errors
-/// When it could not be made durable; nothing is left then.
+/// It could not be made durable; then no file is left.
 pub fn spool_intent(folder: &Path, intent: &IntentFrame) -> Result<(), SpoolError> {
     let bytes = serde_json::to_vec(intent).map_err(SpoolError::Encode)?;
     let name = file_name(intent);
@@ -44,21 +44,21 @@ pub fn spool_intent(folder: &Path, intent: &IntentFrame) -> Result<(), SpoolErro
     let partial = folder.join(format!("{name}.partial"));
     let written = write(folder, &partial, &path, &bytes);
     if written.is_err() {
-        // Whatever is left is not an intent: its name says so, and the server clears such names away.
+        // A leftover is not an intent: its name shows it, and the server removes files with such names.
         let _nothing_to_do = fs::remove_file(&partial);
     }
     written.map_err(|source| SpoolError::Write { path, source })
 }
 
 /// The name of an intent's file. The time comes first: names in order are pushes in order, which process ids are not. The
-/// repository comes last: a file that cannot be read holds up that one only.
+/// repository comes last: a file that cannot be read delays only that repository.
 fn file_name(intent: &IntentFrame) -> String {
     let time: String = intent.at.chars().filter(char::is_ascii_alphanumeric).collect();
     let repo = intent.repo.as_ref().map(|id| format!("@{id}")).unwrap_or_default();
     format!("{time}-{}{repo}", intent.push)
 }
 
-/// The id of the repository that an intent's file names.
+/// The id of the repository in the name of an intent's file.
 fn repo_of(path: &Path) -> Option<String> {
     let (_, id) = path.file_stem()?.to_str()?.rsplit_once('@')?;
     Some(id.to_owned())
@@ -77,12 +77,12 @@ fn write(folder: &Path, partial: &Path, path: &Path, bytes: &[u8]) -> io::Result
     File::open(folder)?.sync_all()
 }
 
-/// What was found in the spool beside the intents that were taken.
+/// What was found in the spool in addition to the intents that were taken.
 #[derive(Debug, Default)]
 pub struct Drained {
-    /// Files that were no intents: where they were before they got the ending `.foreign`.
+    /// Files that are not intents: their paths before they got the ending `.foreign`.
     pub foreign: Vec<PathBuf>,
-    /// Files that could not be read, or not be removed: they stay.
+    /// Files that could not be read or removed: they stay.
     pub unread: Vec<Unread>,
 }
 
@@ -91,17 +91,17 @@ pub struct Drained {
 pub struct Unread {
     /// The file.
     pub path: PathBuf,
-    /// The id of the repository that the file's name tells; files of older versions tell none.
+    /// The id of the repository in the file's name; names of older versions have none.
     pub repo: Option<String>,
     /// The error of the operating system.
     pub problem: io::Error,
 }
 
-/// Gives every intent in the spool to `take`, oldest first; a file is removed once `take` has made it durable elsewhere. Files that
-/// are not intents are moved aside, under a name that ends in `.foreign`. A file that cannot be read is left, and named.
+/// Passes every intent in the spool to `take`, oldest first; a file is removed once `take` has made it durable elsewhere. Files that
+/// are not intents are renamed, with the ending `.foreign`. A file that cannot be read stays, and is listed.
 ///
 /// # Errors
-/// When the folder cannot be read, or `take` fails; what was not taken stays.
+/// The folder cannot be read, or `take` fails; what was not taken stays.
 pub fn drain<E: From<io::Error>>(
     folder: &Path,
     mut take: impl FnMut(IntentFrame) -> Result<(), E>,
@@ -140,13 +140,13 @@ pub fn own_pushes(folder: &Path, data: &FolderIdentity) -> io::Result<Vec<String
     let frames = files_in(folder)?.into_iter().filter(|path| path.extension() == Some(OsStr::new("json")));
     let intents = frames.filter_map(|path| match interpret(read(&path)) {
         Ok(Content::Intent(intent)) => Some(intent),
-        // Whoever drains the spool says what is wrong with it.
+        // Draining the spool reports what is wrong with it.
         Ok(Content::Foreign | Content::Gone) | Err(_) => None,
     });
     Ok(intents.filter(|intent| intent.folder.as_ref() == Some(&word)).map(|intent| intent.push).collect())
 }
 
-/// The files in the spool, by name. A name that cannot be read is an error: there may be an intent behind it.
+/// The files in the spool, by name. A name that cannot be read is an error: it may be an intent.
 fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -158,20 +158,20 @@ fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether a file that was never finished belongs to a hook that is long gone.
+/// Whether an unfinished file belongs to a hook that has ended long ago.
 fn is_abandoned(path: &Path) -> bool {
     let written = fs::symlink_metadata(path).and_then(|there| there.modified()).ok();
     written.and_then(|written| written.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }
 
-/// What a file in the spool is.
+/// The kind of a file in the spool.
 enum Content {
     Intent(Box<IntentFrame>),
     Foreign,
     Gone,
 }
 
-/// The bytes of a file; nothing for what is no regular file, or too large for an intent.
+/// The bytes of a file; `None` if it is not a regular file, or too large for an intent.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);
@@ -181,7 +181,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= MAX_SPOOL_FRAME).then_some(bytes))
 }
 
-/// What a file is, from what came of reading it. Only what was read to its end can be called foreign: anything else may
+/// The kind of a file, from the result of reading it. Only a file that was read to its end can be foreign: anything else may
 /// be an intent.
 fn interpret(read: io::Result<Option<Vec<u8>>>) -> io::Result<Content> {
     let bytes = match read {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spooled_is_drained_once_and_foreign_files_are_moved_aside() {
+    fn intents_are_drained_once_and_foreign_files_are_renamed() {
         let folder = tempfile::tempdir().unwrap();
         let spool = folder.path().join("spool");
         let (first, second) = (intent("boot-9999-1"), intent("boot-10001-1"));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_never_foreign() {
+    fn an_unreadable_file_is_never_foreign() {
         use rustix::io::Errno;
         for errno in [Errno::IO, Errno::MFILE, Errno::NFILE, Errno::ACCESS, Errno::NOMEM, Errno::STALE] {
             assert!(interpret(Err(errno.into())).is_err(), "{errno}");
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_names_the_repository_that_it_holds_up() {
+    fn the_name_of_a_file_contains_its_repository() {
         let intent = IntentFrame { repo: Some("01-id".to_owned()), ..intent("b-1-2") };
         let path = PathBuf::from(format!("/spool/{}.json", file_name(&intent)));
         assert_eq!(repo_of(&path).as_deref(), Some("01-id"));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn pushes_of_a_copy_are_told_from_those_of_the_original() {
+    fn pushes_of_a_copy_are_distinguished_from_those_of_the_original() {
         let folder = tempfile::tempdir().unwrap();
         let data = FolderIdentity::read(folder.path()).unwrap();
         let of = |push: &str, folder: Option<String>| IntentFrame { folder, ..intent(push) };
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_taken_stays() {
+    fn intents_that_were_not_taken_stay() {
         let folder = tempfile::tempdir().unwrap();
         spool_intent(folder.path(), &intent("a")).unwrap();
         let refused = drain::<io::Error>(folder.path(), |_| Err(io::ErrorKind::StorageFull.into()));

@@ -1,4 +1,4 @@
-//! The name of a branch as a person writes it, checked by git's own rules.
+//! The name of a branch as people write it, checked by git's own rules.
 
 use super::Quoted;
 use super::ref_name::RefName;
@@ -30,7 +30,7 @@ impl BranchName {
     /// The ref.
     ///
     /// # Errors
-    /// None in practice: every name that is read here is one of a ref.
+    /// None in practice: every accepted name is valid in a ref.
     pub fn ref_name(&self) -> Result<RefName, super::RefNameError> {
         RefName::parse(self.full().as_bytes())
     }
@@ -50,17 +50,17 @@ fn mistake(name: &str) -> Option<&'static str> {
     let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
     let is_bad = |c: char| !c.is_ascii_graphic() || "~^:?*[\\".contains(c);
     if name.is_empty() {
-        Some("it is empty")
+        Some("the name is empty")
     } else if name.starts_with('-') {
         Some("it must not begin with `-`")
     } else if name.starts_with("refs/") {
         Some("only branches are watched")
     } else if name.len() > MAX_LENGTH {
-        Some("it is longer than 200 characters")
+        Some("the name is longer than 200 characters")
     } else if name.chars().any(is_bad) {
         Some("spaces, control characters and ~ ^ : ? * [ \\ are not allowed")
     } else if name.contains("..") || name.contains("@{") || name.ends_with('.') || name == "@" {
-        Some("git takes it for something else")
+        Some("git gives this name another meaning")
     } else if name.split('/').any(bad_part) {
         Some("a part of it is empty, begins with `.` or ends in `.lock`")
     } else {

@@ -12,7 +12,7 @@ pub struct CommitId([u8; 20]);
 
 /// Why a text is not a commit id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a commit id: forty hexadecimal digits are")]
+#[error("{0} is not a commit id: expected 40 hexadecimal digits")]
 pub struct CommitIdError(Quoted);
 
 impl CommitId {

@@ -1,6 +1,6 @@
-//! Names that a pipeline may give of things of a container: networks, capabilities, users.
+//! Names that a pipeline may use for parts of a container: networks, capabilities, users.
 //!
-//! All of them become arguments of an engine. None that passes here begins with `-` or holds a separator of one.
+//! All of them become arguments of an engine. No accepted name begins with `-` or contains a separator.
 
 use super::Quoted;
 
@@ -53,7 +53,7 @@ const CAPABILITIES: &[&str] = &[
     "WAKE_ALARM",
 ];
 
-/// Why a text is no name of such a thing.
+/// Why a text is not a valid name of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text} is not the name of a {thing}")]
 pub struct ContainerNameError {
@@ -71,19 +71,19 @@ fn is_word(text: &str, also: &[u8]) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || also.contains(&byte))
 }
 
-/// The name of a network of the engine, as it is. `container:…` and `ns:…` are none: they are namespaces of others.
+/// The name of a network of the engine, unchanged. `container:…` and `ns:…` are refused: they are namespaces of other containers.
 ///
 /// # Errors
-/// When it is not one.
+/// The name is invalid.
 pub fn network_name(text: &str) -> Result<String, ContainerNameError> {
     if is_word(text, b"_.-") { Ok(text.to_owned()) } else { Err(wrong("network", text)) }
 }
 
-/// The name of a capability, in capitals and without `CAP_`; only of those that there are, because another text in
-/// capitals could be a secret that redaction does not find.
+/// The name of a capability, in capitals and without `CAP_`; only of existing ones, because another text in
+/// capitals could be a secret that redaction does not recognise.
 ///
 /// # Errors
-/// When it is not one.
+/// The name is invalid.
 pub fn capability(text: &str) -> Result<String, ContainerNameError> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
@@ -93,7 +93,7 @@ pub fn capability(text: &str) -> Result<String, ContainerNameError> {
 /// A user of an image, and perhaps a group: `app`, `1000`, `1000:1000`.
 ///
 /// # Errors
-/// When it is not one.
+/// The name is invalid.
 pub fn container_user(text: &str) -> Result<String, ContainerNameError> {
     let parts: Vec<&str> = text.split(':').collect();
     if parts.len() <= 2 && parts.iter().all(|part| is_word(part, b"_.-")) {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_engines_have_are_names() {
+    fn valid_names_are_accepted() {
         for text in ["none", "host", "bridge", "my-net_2.x", "slirp4netns"] {
             assert_eq!(network_name(text).as_deref(), Ok(text));
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_something_else_is_none() {
+    fn names_that_could_be_something_else_are_refused() {
         let long = "a".repeat(MAX_CONTAINER_NAME + 1);
         let all = ["", "-x", "--privileged", "a b", "a,b", "a=b", "é", "a\n", "a/b", "a;b", "$a", &long];
         for text in all {

@@ -1,4 +1,4 @@
-//! A mistake in a user's file: where it is, what is wrong, and what to do instead.
+//! A mistake in a user's file: its place, what is wrong, and what to do instead.
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// The file can be used, but probably not as meant.
+    /// The file can be used, but probably does not mean what was intended.
     Warning,
 }
 
 impl Severity {
-    /// The word that begins a line about it; git colours it on a terminal.
+    /// The word that begins its line; git colours it on a terminal.
     pub fn word(self) -> &'static str {
         match self {
             Severity::Error => "error",
@@ -40,7 +40,7 @@ impl Span {
         Span { line, column, end_line: line, end_column: column + 1 }
     }
 
-    /// The part of a line of a text that has something in it.
+    /// The part of a line of a text without surrounding white space.
     pub fn of_line(text: &str, line: u32) -> Span {
         let content = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
         let start = content.len() - content.trim_start().len();
@@ -53,9 +53,9 @@ impl Span {
 /// One mistake in a user's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Whether the file can be used all the same.
+    /// Whether the file can be used nevertheless.
     pub severity: Severity,
-    /// The file, as the user knows it: `.quire/ci.fnl`.
+    /// The file's name as the user knows it: `.quire/ci.fnl`.
     pub file: String,
     /// The place, when it is known.
     pub span: Option<Span>,
@@ -138,7 +138,7 @@ fn render_source(out: &mut String, span: Span, line: &str) {
     let marked = line.as_bytes().get(start..end.clamp(start, line.len())).unwrap_or_default();
     let width = String::from_utf8_lossy(marked).chars().count().max(1);
     let number = span.line.to_string();
-    // The window moves right when the mistake stands far out, so that the carets have something above them.
+    // The shown part moves right when the mistake is far out, so that the carets are below it.
     let skip = before.saturating_sub(SHOWN_SOURCE * 3 / 5);
     let shown: String = line.chars().skip(skip).take(SHOWN_SOURCE).map(visible).collect();
     let carets = "^".repeat(width.min(SHOWN_SOURCE.saturating_sub(before - skip).max(1)));

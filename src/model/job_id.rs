@@ -16,11 +16,11 @@ text_id! {
 /// Why a text is not a job id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JobIdError {
-    /// There is nothing in it.
+    /// It is empty.
     #[error("a job id must not be empty")]
     Empty,
     /// It is over 64 characters.
-    #[error("a job id has at most 64 characters, this one has {0}")]
+    #[error("a job id may have at most 64 characters, this one has {0}")]
     TooLong(usize),
     /// It has a character that is not allowed at its place.
     #[error("{id} is not a job id: {character:?} is not allowed{}", if *first { " at its start" } else { "" })]

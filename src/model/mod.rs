@@ -1,6 +1,6 @@
-//! Values that every part of quire speaks of: names, ids, outcomes, diagnostics.
+//! Values that all parts of quire use: names, ids, outcomes, diagnostics.
 //!
-//! Nothing here does I/O. A type with a rule has one `parse`, which says what is wrong, and no public way
+//! Nothing here does I/O. A type with a rule has one `parse`, which reports what is wrong, and no public way
 //! around it.
 
 mod branch_name;

@@ -1,21 +1,21 @@
-//! How something ended, and whether it has ended at all.
+//! How something ended, and whether it has ended.
 
 use std::fmt;
 
-/// How a run, a job or a step ended. Six kinds of "not passed", never one word for all.
+/// How a run, a job or a step ended. Six ways not to pass, each with its own word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// It did what it should.
+    /// It succeeded.
     Passed,
     /// A command, a script or the pipeline itself failed.
     Failed,
-    /// The clock stopped it.
+    /// Its time limit was reached.
     TimedOut,
     /// A person stopped it.
     Cancelled,
     /// A newer push stopped it.
     Superseded,
-    /// Its runner was gone before it had ended.
+    /// Its runner ended before it did.
     Interrupted,
     /// Policy refused it.
     Denied,
@@ -36,7 +36,7 @@ impl Outcome {
         Outcome::Skipped,
     ];
 
-    /// The word for it, as it stands in the journal, in JSON and on screens.
+    /// The word for it, in the journal, in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Passed => "passed",
@@ -50,7 +50,7 @@ impl Outcome {
         }
     }
 
-    /// What became of something that ended so, as the predicate of a sentence.
+    /// The outcome as the predicate of a sentence.
     pub fn predicate(self) -> &'static str {
         match self {
             Outcome::Passed => "passed",
@@ -76,19 +76,19 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Where a run is on its way.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Recorded; its jobs have not begun.
     Queued,
-    /// Its jobs are going on.
+    /// Its jobs are running.
     Running,
     /// It has an outcome.
     Finished,
 }
 
 impl Progress {
-    /// The word for it, as it stands in the database, in JSON and on screens.
+    /// The word for it, in the database, in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
             Progress::Queued => "queued",

@@ -1,25 +1,25 @@
-//! How far a container may open itself to its host.
+//! How far a container may have access to its host.
 
 use serde::{Deserialize, Serialize};
 
 use super::Quoted;
 
-/// How far a container may open itself to its host. The order is that of strictness: a later one is laxer.
+/// How far a container may have access to its host. Ordered from strict to lax.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// Nothing but what the operator's own table opens.
+    /// Only what the operator's own table allows.
     #[default]
     Secure,
-    /// Also what the bundle lists.
+    /// In addition, what the bundle lists.
     Permissive,
-    /// Everything but what would give the host away; each opening is a warning.
+    /// Everything but what would give control of the host; each exception is a warning.
     Disabled,
 }
 
 /// Why a text is not a profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a profile: they are secure, permissive and disabled")]
+#[error("{0} is not a profile: use `secure`, `permissive` or `disabled`")]
 pub struct ProfileError(Quoted);
 
 impl Profile {
@@ -29,7 +29,7 @@ impl Profile {
     /// Reads a profile.
     ///
     /// # Errors
-    /// Says which there are.
+    /// The valid profiles.
     pub fn parse(text: &str) -> Result<Profile, ProfileError> {
         let wrong = || ProfileError(Quoted::new(text));
         Profile::ALL.into_iter().find(|profile| profile.as_str() == text).ok_or_else(wrong)
@@ -63,7 +63,7 @@ mod tests {
         assert!(Profile::ALL.is_sorted());
         for text in ["", "Secure", "secure ", "none", "\u{1b}[31m"] {
             let wrong = Profile::parse(text).unwrap_err().to_string();
-            assert!(wrong.contains("secure, permissive and disabled"), "{wrong}");
+            assert!(wrong.contains("use `secure`, `permissive` or `disabled`"), "{wrong}");
             assert!(!wrong.contains('\u{1b}'));
         }
     }

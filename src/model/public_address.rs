@@ -1,4 +1,4 @@
-//! Which addresses are public: the one table by which watched remotes and notification targets are judged, after their
+//! Which addresses are public: the one table that watched remotes and notification targets are checked against, after their
 //! names were resolved. Sources: IANA's registries of special-purpose IPv4 and IPv6 addresses (RFC 6890).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The address at which machines of one cloud find its metadata, though it lies among the public ones.
 const CLOUD_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
-/// Why an address is not a public one; nothing for one that is.
+/// Why an address is not public; `None` for a public address.
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => v4(address),

@@ -1,14 +1,14 @@
-//! A text that somebody wrote, in a message about it.
+//! User text, quoted in a message about it.
 
 use std::fmt;
 
 /// The longest text that is quoted, in bytes.
 pub const MAX_QUOTED: usize = 200;
 
-/// A text that somebody wrote, for a message: whole, or only its size.
+/// User text for a message: complete, or only its size.
 ///
-/// Never its beginning. The text may be a secret or hold one, and the message is redacted later: half of a secret
-/// would not be found then. Where a message is too long, what has redacted it shortens it.
+/// Never its beginning. The text may be a secret or contain one, and the message is redacted later: half of a secret
+/// would not be recognised then. A message that is too long is shortened after redaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted(Result<String, usize>);
 
@@ -28,9 +28,9 @@ impl fmt::Display for Quoted {
     }
 }
 
-/// A text as it is, but for its control characters, which are written as `\n` or `\u{1b}`.
+/// A text unchanged but for its control characters, which are written as `\n` or `\u{1b}`.
 ///
-/// It is the only escape of what somebody wrote that a message has before it is redacted: redaction finds a secret so.
+/// This is the only escaping of user text before redaction: a secret stays recognisable in it.
 pub fn escape_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Quoted;
 
-/// What a ref is, by its namespace.
+/// The kind of a ref, by its namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefKind {
     /// Below `refs/heads/`.
@@ -23,7 +23,7 @@ pub struct RefName(Vec<u8>);
 /// Why bytes are not the name of a ref.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is not the full name of a ref: it begins with `refs/` and has no empty part, `..` or control character"
+    "{0} is not the full name of a ref: it must begin with `refs/`, without empty parts, `..` or control characters"
 )]
 pub struct RefNameError(Quoted);
 
@@ -37,7 +37,7 @@ impl RefName {
     /// `.lock`, no control characters. Git has checked the rest.
     ///
     /// # Errors
-    /// Says what a full name looks like.
+    /// The expected form.
     pub fn parse(bytes: &[u8]) -> Result<RefName, RefNameError> {
         let parts_fit = bytes
             .split(|byte| *byte == b'/')

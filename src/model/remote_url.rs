@@ -1,6 +1,6 @@
-//! The address of a repository on another machine, or elsewhere on this one, that quire may fetch from.
+//! The address of a repository, remote or local, that quire may fetch from.
 //!
-//! A name that resolves is another matter: see [`not_public`](super::not_public).
+//! Whether the address is public is checked after the name is resolved: see [`not_public`](super::not_public).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -30,7 +30,7 @@ pub struct RemoteUrl {
     port: Option<u16>,
 }
 
-/// Why a text is not an address that quire fetches from. It never repeats a password.
+/// Why a text is not a valid address to fetch from. Never repeats a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RemoteUrlError {
@@ -40,29 +40,29 @@ pub struct RemoteUrlError {
 }
 
 const SCHEMES: &str = "use https://, ssh://, user@host:path, file:// or an absolute path";
-const NO_PASSWORD: &str = "declare a secret in config.fnl and name it: :token \"NAME\" in its :watch there, or quire --data DIR watch add --token NAME";
+const NO_PASSWORD: &str = "declare a secret in config.fnl and refer to it: `:token \"NAME\"` in `:watch`, or `quire --data DIR watch add --token NAME`";
 
 fn wrong<T>(message: impl Into<String>, hint: &'static str) -> Result<T, RemoteUrlError> {
     Err(RemoteUrlError { message: message.into(), hint })
 }
 
 impl RemoteUrl {
-    /// Reads an address.
+    /// Parses an address.
     ///
     /// # Errors
-    /// Says what is wrong with it, and what to write instead.
+    /// What is wrong with it, and what to write instead.
     pub fn parse(text: &str) -> Result<RemoteUrl, RemoteUrlError> {
         if text.is_empty() {
             return wrong("an address must not be empty", SCHEMES);
         }
         if text.len() > MAX_LENGTH {
             return wrong(
-                format!("an address has at most {MAX_LENGTH} bytes, this one has {}", text.len()),
+                format!("an address may have at most {MAX_LENGTH} bytes, this one has {}", text.len()),
                 SCHEMES,
             );
         }
         if text.chars().any(char::is_control) {
-            return wrong("an address has no control characters", SCHEMES);
+            return wrong("an address must not contain control characters", SCHEMES);
         }
         if text.starts_with('-') {
             return wrong("an address must not begin with `-`: git takes it for an option", SCHEMES);
@@ -80,25 +80,25 @@ impl RemoteUrl {
         }
         if let Some((helper, _)) = text.split_once("::") {
             let shown: String = helper.chars().take(20).collect();
-            return wrong(format!("`{shown}::` starts a program of git's, and is refused"), SCHEMES);
+            return wrong(format!("`{shown}::` is not allowed: git would run a program"), SCHEMES);
         }
         match text.split_once(':') {
             Some((host, path)) if !host.contains('/') => scp_like(text, host, path),
-            Some(_) | None => wrong("a local repository is named by an absolute path", "begin it with `/`"),
+            Some(_) | None => wrong("the path of a local repository must be absolute", "begin it with `/`"),
         }
     }
 
-    /// The address as it is given to git.
+    /// The address in the form that git gets.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// How the repository is reached.
+    /// The protocol.
     pub fn scheme(&self) -> UrlScheme {
         self.scheme
     }
 
-    /// The name or address of the machine, without brackets; empty for one on this machine.
+    /// The host name or address, without brackets; empty for a local path.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -113,7 +113,7 @@ impl RemoteUrl {
         })
     }
 
-    /// The scheme, machine and port: what a credential is bound to.
+    /// The scheme, host and port: a credential is bound to them.
     pub fn origin(&self) -> String {
         let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or_default();
@@ -121,13 +121,13 @@ impl RemoteUrl {
         format!("{scheme}://{authority}/")
     }
 
-    /// Whether the address itself says that it is this machine.
+    /// Whether the address itself names this machine.
     pub fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost")
             || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
-    /// What the repository is called there: the last part of the path, without `.git`.
+    /// The name of the repository: the last part of the path, without `.git`.
     pub fn last_part(&self) -> &str {
         let path = self.text.trim_end_matches('/');
         let last = path.rsplit(['/', ':']).next().unwrap_or_default();
@@ -144,14 +144,14 @@ fn with_scheme(text: &str, scheme: &str, rest: &str) -> Result<RemoteUrl, Remote
         "file" => UrlScheme::File,
         other => {
             let shown: String = other.chars().take(20).collect();
-            return wrong(format!("`{shown}://` is not fetched from"), SCHEMES);
+            return wrong(format!("`{shown}://` is not supported"), SCHEMES);
         }
     };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if scheme == UrlScheme::File {
         if !matches!(authority, "" | "localhost") || path.is_empty() {
             return wrong(
-                "a file address names an absolute path",
+                "the path of a file address must be absolute",
                 "write it as file:///path/to/repository.git",
             );
         }
@@ -165,13 +165,13 @@ fn with_scheme(text: &str, scheme: &str, rest: &str) -> Result<RemoteUrl, Remote
     let (host, port) = split_port(address)?;
     check_host(host)?;
     if path.is_empty() {
-        return wrong("the address names a machine and no repository", "add its path");
+        return wrong("the address has no path of a repository", "add its path");
     }
     if scheme != UrlScheme::Ssh && text.contains(['?', '#']) {
-        return wrong("an address has no `?` and no `#`", NO_PASSWORD);
+        return wrong("an address must not contain `?` or `#`", NO_PASSWORD);
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'`' | b'\'' | b'"')) {
-        return wrong("an address has no spaces, quotes and letters beyond ASCII", "write them as %XX");
+        return wrong("an address must not contain spaces, quotes or non-ASCII letters", "write them as %XX");
     }
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(RemoteUrl { text: text.to_owned(), scheme, host, port })
@@ -185,27 +185,27 @@ fn scp_like(text: &str, machine: &str, path: &str) -> Result<RemoteUrl, RemoteUr
     };
     check_user(UrlScheme::Ssh, user)?;
     if host.starts_with('[') {
-        return wrong("an address with brackets needs a scheme", "write it as ssh://[address]/path");
+        return wrong("an address with brackets must have a scheme", "write it as ssh://[address]/path");
     }
     check_host(host)?;
     if path.is_empty() || path.starts_with('-') {
-        return wrong("the path of a repository is not empty and does not begin with `-`", SCHEMES);
+        return wrong("the path of a repository must not be empty or begin with `-`", SCHEMES);
     }
     if path.contains('@') {
-        return wrong("a password does not belong into an address", NO_PASSWORD);
+        return wrong("an address must not contain a password", NO_PASSWORD);
     }
     Ok(RemoteUrl { text: text.to_owned(), scheme: UrlScheme::Ssh, host: host.to_owned(), port: None })
 }
 
 fn check_user(scheme: UrlScheme, user: Option<&str>) -> Result<(), RemoteUrlError> {
     let Some(user) = user else { return Ok(()) };
-    // Over http, tokens are given as names as well.
+    // Over http, tokens are also given as user names.
     if user.contains(':') || matches!(scheme, UrlScheme::Https | UrlScheme::Http) {
-        return wrong("a password or user does not belong into an address", NO_PASSWORD);
+        return wrong("an http address must not contain a user or password", NO_PASSWORD);
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
     if user.is_empty() || user.starts_with('-') || !user.chars().all(fits) {
-        return wrong("the user in the address is not one", "write it as ssh://git@host/path");
+        return wrong("the user in the address is invalid", "write it as ssh://git@host/path");
     }
     Ok(())
 }
@@ -219,8 +219,8 @@ fn split_port(address: &str) -> Result<(&str, Option<u16>), RemoteUrlError> {
     let digits = port.trim_start_matches(':');
     match digits.parse() {
         Ok(port) if port > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(port))),
-        // What stands there may be a password.
-        Ok(_) | Err(_) => wrong("the port in the address is no number from 1 to 65535", SCHEMES),
+        // The text may be a password.
+        Ok(_) | Err(_) => wrong("the port in the address must be a number from 1 to 65535", SCHEMES),
     }
 }
 
@@ -234,7 +234,7 @@ fn check_host(host: &str) -> Result<(), RemoteUrlError> {
                 && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
         }
     };
-    if fits { Ok(()) } else { wrong("the address names no machine that can be looked up", SCHEMES) }
+    if fits { Ok(()) } else { wrong("the address has no valid host name", SCHEMES) }
 }
 
 impl fmt::Display for RemoteUrl {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_git_would_run_or_tell_is_refused_and_no_password_is_repeated() {
+    fn unsafe_addresses_are_refused_and_no_password_is_repeated() {
         let long = format!("https://h/{}", "a".repeat(1024));
         for text in [
             "",

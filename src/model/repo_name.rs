@@ -10,7 +10,7 @@ const MAX_PART: usize = 100;
 text_id! {
     /// The name of a repository, without `.git`: `name` or `group/name`.
     ///
-    /// Each part is `[A-Za-z0-9_][A-Za-z0-9_.-]*`, so it is safe as a folder name, in an address and in an
+    /// Each part is `[A-Za-z0-9_][A-Za-z0-9_.-]*`, so it is safe as a folder name, in an address and as an
     /// argument list.
     RepoName, RepoNameError, read
 }
@@ -18,14 +18,14 @@ text_id! {
 /// Why a text is not the name of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RepoNameError {
-    /// Nothing is left once `.git` is taken off.
+    /// Nothing remains after `.git` is removed.
     #[error("a repository's name must not be empty")]
     Empty,
     /// It is an absolute path.
     #[error("`{0}` is an absolute path; a repository's name is relative to the data folder")]
     Absolute(String),
     /// It has more than two parts.
-    #[error("`{0}` has more than two parts; a repository is called `name` or `group/name`")]
+    #[error("`{0}` has more than two parts; a repository's name is `name` or `group/name`")]
     TooDeep(String),
     /// A part is empty, `.` or `..`.
     #[error("`{0}` has an empty part, `.` or `..` in it")]
@@ -55,7 +55,7 @@ pub enum RepoNameError {
         end: &'static str,
     },
     /// A part is over 100 bytes.
-    #[error("a part of a repository's name has at most 100 characters, this one has {0}")]
+    #[error("a part of a repository's name may have at most 100 characters, this one has {0}")]
     TooLong(usize),
 }
 

@@ -1,4 +1,4 @@
-//! What a run is called: its id, and its number within its repository.
+//! Names of runs: the id, and the number within the repository.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct RunId(uuid::Uuid);
 pub struct RunIdError(Quoted);
 
 impl RunId {
-    /// The id made of a moment and of random bits.
+    /// The id made from a time and random bits.
     pub fn new(millis_since_1970: u64, random: [u8; 10]) -> RunId {
         RunId(uuid::Builder::from_unix_timestamp_millis(millis_since_1970, &random).into_uuid())
     }
@@ -36,7 +36,7 @@ impl fmt::Display for RunId {
     }
 }
 
-/// How a person names a run: `foo#41`, or its id.
+/// How people refer to a run: `foo#41`, or its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunName {
     /// A repository and a number within it.
@@ -49,18 +49,18 @@ pub enum RunName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunNameError {
     /// It is neither `repository#number` nor an id.
-    #[error("{0} does not name a run; write it as `foo#41`, or give its id")]
+    #[error("{0} is not a run; write `foo#41` or the id of a run")]
     Form(Quoted),
     /// The part before `#` is not the name of a repository.
-    #[error("the part before `#` does not name a repository")]
+    #[error("the part before `#` must be the name of a repository")]
     Repo(#[source] RepoNameError),
 }
 
 impl RunName {
-    /// Reads `foo#41`, `group/foo#41`, `foo.git#41` or an id.
+    /// Parses `foo#41`, `group/foo#41`, `foo.git#41` or an id.
     ///
     /// # Errors
-    /// Says how a run is named.
+    /// The expected form.
     pub fn parse(text: &str) -> Result<RunName, RunNameError> {
         let wrong = || RunNameError::Form(Quoted::new(text));
         let Some((repo, number)) = text.rsplit_once('#') else {

@@ -1,4 +1,4 @@
-//! Which processes, containers and folders belong to a run: those that carry its mark, which names the data folder too.
+//! The mark of a run's processes, containers and folders, which names the data folder too.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl fmt::Display for InstanceId {
 }
 
 /// A run of one data folder. The same run in a copy of the folder has another mark: nothing that is found by a mark
-/// can be another data folder's.
+/// can belong to another data folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RunMark {
     /// The data folder.

@@ -50,7 +50,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(total)
 }
 
-/// Reads `64MiB`, `512m`, `10KB`, `2G`, `512` (bytes); never none. A unit without a `b` or with an `i` is a power of 1024.
+/// Parses `64MiB`, `512m`, `10KB`, `2G`, `512` (bytes); zero is invalid. A unit without a `b` or with an `i` is a power of 1024.
 ///
 /// # Errors
 /// Says how a size is written.
@@ -83,11 +83,11 @@ pub fn format_size(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// A duration for people: `0.4 s`, `41.2 s`, `1 m 45 s`, `2 h 03 m`.
+/// A duration for messages: `0.4 s`, `41.2 s`, `1 m 45 s`, `2 h 03 m`.
 pub fn format_duration(duration: Duration) -> String {
     let secs = duration.as_secs();
     if duration < Duration::from_secs(60) {
-        // As many digits as say something: 0.004 s, 0.04 s, 0.4 s.
+        // As many digits as are significant: 0.004 s, 0.04 s, 0.4 s.
         let digits = match duration.as_millis() {
             0..10 => 3,
             10..100 => 2,

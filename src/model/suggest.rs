@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-/// The candidate that is nearest to a mistyped word, when one is near enough to be meant.
+/// The candidate that is most similar to a mistyped word, if one is similar enough.
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = match word.chars().count() {
         0..=2 => 1,

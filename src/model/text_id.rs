@@ -1,6 +1,6 @@
-//! How a name or an id that is text is declared: one `parse`, which says what is wrong, and no way around it.
+//! The macro for names and ids that are text: one `parse`, which reports what is wrong, and no other constructor.
 
-/// Declares a newtype of text. `$read` gives the part of a text that is kept, or says which rule it breaks.
+/// Declares a newtype of text. `$read` returns the part of a text that is kept, or the rule that it breaks.
 macro_rules! text_id {
     ($(#[$meta:meta])* $name:ident, $error:ty, $read:path) => {
         $(#[$meta])*
@@ -8,10 +8,10 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
-            /// Reads a text.
+            /// Parses a text.
             ///
             /// # Errors
-            /// Says which rule the text breaks.
+            /// The rule that the text breaks.
             pub fn parse(text: &str) -> Result<$name, $error> {
                 $read(text).map(|kept| $name(kept.to_owned()))
             }

@@ -1,4 +1,4 @@
-//! Places in a text: from byte offsets to lines and columns, and diagnostics with them.
+//! Positions in a text: converts byte offsets to lines and columns, and makes diagnostics with them.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
-//! A moment on the wall clock, to the millisecond.
+//! A time of the wall clock, with milliseconds.
 
 use std::fmt;
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z; printed as RFC 3339 with milliseconds.
+/// A time, in milliseconds since 1970-01-01T00:00:00Z; printed as RFC 3339 with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
@@ -22,7 +22,7 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
     }
 
-    /// The moment as people write it in a time zone, to the minute: `2026-11-21 00:59`.
+    /// The time in a time zone, to the minute: `2026-11-21 00:59`.
     pub fn to_minute(self, zone: &jiff::tz::TimeZone) -> String {
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
         time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()

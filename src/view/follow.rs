@@ -1,6 +1,6 @@
 //! Follows the logs of a run while they grow: the one reader behind `quire logs`, `-f` and a push that waits.
 //!
-//! However much there is to read, a call reads a bounded part of it: lines come in the order of their times, a batch a call.
+//! A call reads a bounded amount, however much is pending: lines are returned in the order of their times, one batch a call.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -20,26 +20,26 @@ const LOGS: &str = "log";
 /// The most that one call reads, in bytes of the files.
 const MAX_BATCH: usize = 512 << 10;
 
-/// What a line costs in memory beside its bytes.
+/// What a line costs in memory in addition to its bytes.
 const LINE_COST: usize = 160;
 
-/// The longest line that is given out whole, in bytes; a longer one comes in pieces.
+/// The longest line that is returned whole, in bytes; a longer one is returned in pieces.
 const MAX_LINE: usize = 64 << 10;
 
 /// The most logs of a run that are read, and the most that are open at the same time.
 const MAX_LOGS: usize = 50_000;
 const MAX_OPEN: usize = 16;
 
-/// A line of output, or the part of one that is there.
+/// A line of output, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// When it was written.
     pub time: Timestamp,
-    /// The job; nothing for what the pipeline printed while it was evaluated.
+    /// The job; `None` for output of the pipeline during its evaluation.
     pub job: Option<String>,
     /// The number of the step; 0 for what the script printed.
     pub step: u32,
-    /// Who said it.
+    /// Its origin.
     pub stream: Stream,
     /// The bytes of the line, without its line feed.
     pub bytes: Vec<u8>,
@@ -48,7 +48,7 @@ pub struct LogLine {
 /// A log of a run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LogName {
-    /// The job; nothing for the evaluation.
+    /// The job; `None` for the evaluation.
     pub(super) job: Option<String>,
     /// The name of the file.
     pub(super) file: String,
@@ -63,19 +63,19 @@ pub struct LogFollower {
     has_more: bool,
 }
 
-/// A log that is read.
+/// A log that is being read.
 #[derive(Debug)]
 struct Log {
     job: Option<String>,
     step: u32,
-    /// Where reading goes on.
+    /// Where reading continues.
     offset: u64,
     reader: Option<LogReader>,
-    /// The next line that was not given out.
+    /// The next line that was not returned.
     next: Option<LogLine>,
-    /// The beginnings of lines whose ends have not come, of each stream.
+    /// The beginnings of lines whose ends have not come, for each stream.
     begun: BTreeMap<&'static str, LogLine>,
-    /// Whether nothing more comes.
+    /// Whether the log is complete.
     is_over: bool,
 }
 
@@ -119,7 +119,7 @@ pub(super) fn logs_in(run: &Folder, only: Option<&str>) -> io::Result<Vec<LogNam
     Ok(found)
 }
 
-/// The jobs that have a folder of logs, behind the evaluation, which has no name.
+/// The jobs that have a folder of logs, after the evaluation, which has no name.
 fn jobs_in(run: &Folder) -> io::Result<Vec<Option<String>>> {
     let logs = match run.sub(LOGS) {
         Ok(logs) => logs,
@@ -144,24 +144,24 @@ impl LogFollower {
         jobs.into_iter().map(folder).collect()
     }
 
-    /// Whether the last call has left something to be read at once.
+    /// Whether the last call has left more to be read at once.
     pub fn has_more(&self) -> bool {
         self.has_more
     }
 
-    /// The next lines that have been completed, by their time; see [`LogFollower::has_more`]. A line that was never ended is complete
+    /// The next complete lines, by their time; see [`LogFollower::has_more`]. A line that was never ended is complete
     /// when the record says that its step has ended: the record was read before this call.
     ///
     /// # Errors
-    /// When the logs are there and cannot be listed.
+    /// The logs exist and cannot be listed.
     pub fn read(&mut self, record: &RunRecord) -> io::Result<Vec<LogLine>> {
         self.read_on(|log| log.is_complete(record))
     }
 
-    /// The next lines, by their time, also those that have no end. Call it when what is followed has ended.
+    /// The next lines, by their time, including unfinished ones. Call it when the run has ended.
     ///
     /// # Errors
-    /// When the logs are there and cannot be listed.
+    /// The logs exist and cannot be listed.
     pub fn finish(&mut self) -> io::Result<Vec<LogLine>> {
         self.read_on(|_| true)
     }
@@ -237,14 +237,14 @@ impl Log {
                 }
             }
             Err(error) => {
-                let text = format!("[{} cannot be read: {error}]", name.path().display());
+                let text = format!("[cannot read {}: {error}]", name.path().display());
                 self.next = Some(self.line(clock::now(), Stream::Quire, text.into_bytes()));
                 self.is_over = true;
             }
         }
     }
 
-    /// The next complete line; nothing at the end of the file, or of the batch.
+    /// The next complete line; `None` at the end of the file, or of the batch.
     fn read_line(&mut self, run: &Folder, name: &LogName, left: &mut usize) -> io::Result<Option<LogLine>> {
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
@@ -257,7 +257,7 @@ impl Log {
             let length = usize::try_from(entry.end - entry.offset).unwrap_or(usize::MAX);
             *left = left.saturating_sub(length);
             self.offset = entry.end;
-            // A line that is no record is what a killed writer left.
+            // A line that is not a record is left by a killed writer.
             let line = entry.record.ok().and_then(|record| self.join(record));
             if line.is_some() {
                 self.reader = Some(reader);
@@ -268,7 +268,7 @@ impl Log {
         Ok(None)
     }
 
-    /// Adds a record to the line that has begun; the line, when it is complete.
+    /// Appends a record to the current line; returns the line when it is complete.
     fn join(&mut self, record: Record) -> Option<LogLine> {
         let mut line = match self.begun.remove(record.stream.as_str()) {
             Some(mut line) => {
@@ -289,7 +289,7 @@ impl Log {
         LogLine { time, job: self.job.clone(), step: self.step, stream, bytes }
     }
 
-    /// Closes the file when too many are open; it is opened again where reading goes on.
+    /// Closes the file when too many are open; it is opened again when reading continues.
     fn limit_open(&mut self, open: &mut usize) {
         *open += usize::from(self.reader.is_some());
         if *open > MAX_OPEN {
@@ -297,7 +297,7 @@ impl Log {
         }
     }
 
-    /// Whether the record says that nothing more comes.
+    /// Whether the record says that the log is complete.
     fn is_complete(&self, record: &RunRecord) -> bool {
         let Some(id) = &self.job else { return record.is_evaluated || record.outcome.is_some() };
         let job = record.jobs.iter().find(|job| job.id == *id);
@@ -321,7 +321,7 @@ mod tests {
         LogWriter::create(&run, &Path::new(LOGS).join(name), LogLimit::new(1 << 26), || PassThrough).unwrap()
     }
 
-    /// All lines that are left, and the most that came in one call.
+    /// All remaining lines, and the most that one call returned.
     fn all(follower: &mut LogFollower) -> (Vec<LogLine>, usize) {
         let (mut lines, mut most) = (Vec::new(), 0);
         loop {
@@ -365,7 +365,7 @@ mod tests {
         assert!(only.read(&running).unwrap().is_empty());
     }
     #[test]
-    fn a_line_without_an_end_comes_when_its_step_has_ended() {
+    fn an_unfinished_line_is_returned_when_its_step_has_ended() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = create(folder.path(), "test/1.log");
         writer.write(Stream::Stdout, b"no end").unwrap();
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_in_batches_and_in_order_however_short_they_are() {
+    fn short_lines_are_returned_in_batches_and_in_order() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a/1.log", "b/1.log"] {
             let mut writer = create(folder.path(), name);
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_is_named_and_the_others_are_read() {
+    fn files_that_are_not_logs_are_reported_and_the_others_read() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let mut writer = create(folder.path(), "a/1.log");
@@ -437,10 +437,7 @@ mod tests {
         let texts = texts(&lines);
         assert_eq!(texts.len(), 3, "{texts:?}");
         assert_eq!(texts[0], "a 1 fine");
-        assert!(
-            texts[1].contains("log/a/2.log cannot be read")
-                && texts[2].contains("log/a/3.log cannot be read")
-        );
+        assert!(texts[1].contains("cannot read log/a/2.log") && texts[2].contains("cannot read log/a/3.log"));
         symlink(folder.path(), folder.path().join("run")).unwrap();
         assert!(LogFollower::new(&folder.path().join("run"), None).finish().is_err());
     }

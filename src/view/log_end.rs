@@ -1,4 +1,4 @@
-//! The last lines of a run's logs: what a page or a message shows, read from the ends of the files.
+//! The last lines of a run's logs, for a page or a message, read from the ends of the files.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use crate::log::{Record, read_end};
 use crate::model::Timestamp;
 use crate::sys::folder::Folder;
 
-/// How much is read and shown.
+/// Limits of what is read and shown.
 #[derive(Debug, Clone, Copy)]
 pub struct EndLimit {
     /// Bytes of all files together.
@@ -26,8 +26,8 @@ pub struct LogEnd {
     pub is_cut: bool,
 }
 
-/// Reads the last lines of a run, or of one of its jobs: all lines since some moment, whichever log they are in. What
-/// cannot be read is left out. Blocking.
+/// Reads the last lines of a run, or of one of its jobs: all lines since some moment, from all logs. What
+/// cannot be read is left out. Blocks.
 pub fn read_log_end(run_dir: &Path, only: Option<&str>, limit: EndLimit) -> LogEnd {
     let Ok(run) = Folder::open_no_link(run_dir) else { return LogEnd::default() };
     let mut logs: Vec<(Timestamp, LogName)> = logs_in(&run, only)
@@ -37,7 +37,7 @@ pub fn read_log_end(run_dir: &Path, only: Option<&str>, limit: EndLimit) -> LogE
         .collect();
     logs.sort_by(|one, other| other.cmp(one));
     let mut left = limit.bytes;
-    // Before this moment, lines are missing.
+    // Before this time, lines are missing.
     let mut complete_from: Option<Timestamp> = None;
     let mut lines = Vec::new();
     for (written, name) in logs {
@@ -60,17 +60,17 @@ pub fn read_log_end(run_dir: &Path, only: Option<&str>, limit: EndLimit) -> LogE
     LogEnd { is_cut: complete_from.is_some() || lines.len() < count, lines }
 }
 
-/// When a log was written to for the last time.
+/// When a log was last written to.
 fn last_write(run: &Folder, name: &LogName) -> Option<Timestamp> {
     let written: SystemTime = run.open_file(name.path()).ok()?.metadata().ok()?.modified().ok()?;
     let millis = written.duration_since(UNIX_EPOCH).ok()?.as_millis();
     Some(Timestamp::from_millis(i64::try_from(millis).ok()?))
 }
 
-/// The lines that records make up.
+/// Joins records to lines.
 fn join(name: &LogName, records: Vec<Record>) -> Vec<LogLine> {
     let mut lines: Vec<LogLine> = Vec::new();
-    // The places of the lines that have begun and have not ended, of each stream.
+    // The indexes of the lines that have begun and not ended, for each stream.
     let mut open: Vec<(&'static str, usize)> = Vec::new();
     for record in records {
         let stream = record.stream.as_str();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_without_lines_costs_what_is_shown_of_it() {
+    fn a_log_without_line_ends_costs_only_what_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("log/a")).unwrap();
         let log = std::fs::File::create(folder.path().join("log/a/1.log")).unwrap();

@@ -1,4 +1,4 @@
-//! What people and programs see of runs: text and JSON, made of rows and journals. Decides nothing.
+//! Runs for people and programs: text and JSON, made from rows and journals. Decides nothing.
 
 mod end;
 mod follow;
@@ -8,14 +8,14 @@ mod push;
 mod run;
 mod sanitize;
 mod text;
-mod told;
+mod output_order;
 
 pub use end::deciding_lock;
 pub use follow::{LogFollower, LogLine};
 pub use json::{jobs_json, run_json, runs_json};
 pub use log_end::{EndLimit, LogEnd, read_log_end};
+pub use output_order::{OutputItem, OutputOrder};
 pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use sanitize::{one_line, output_line, plain};
 pub use text::{run_list, run_page};
-pub use told::{Telling, Told};

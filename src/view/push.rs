@@ -1,6 +1,6 @@
-//! What the pusher reads: at most four lines, or a line per job when asked to wait.
+//! The output of a push: at most four lines, or a line per job when asked to wait.
 //!
-//! Lines begin with `error:`, `warning:`, `hint:` or `success:` where that is meant: git colours these on the
+//! Lines begin with `error:`, `warning:`, `hint:` or `success:` where appropriate: git colours these on the
 //! pusher's terminal and nowhere else.
 
 use std::fmt::Write as _;
@@ -18,14 +18,14 @@ const WIDTH: usize = 72;
 /// The most lines about runs that a push prints, when their pipelines can be used.
 const MAX_LINES: usize = 4;
 
-/// A run that a push has led to.
+/// A run that a push has started.
 #[derive(Debug, Clone)]
 pub struct PushedRun {
     /// The run.
     pub run: RunView,
-    /// How many unfinished runs stand before it, when they have all slots.
+    /// How many unfinished runs are ahead of it, when all slots are taken.
     pub ahead: usize,
-    /// Whether the push waits for its end, which is told then and not before.
+    /// Whether the push waits for the run's end, which is printed later.
     pub is_watched: bool,
 }
 
@@ -56,7 +56,7 @@ fn one_run(pushed: &PushedRun) -> String {
     out
 }
 
-/// `quire: run 41, main at 9f31c2a`, and what there is to say about it.
+/// `quire: run 41, main at 9f31c2a`, and the state of the run.
 fn first_line(pushed: &PushedRun) -> String {
     let run = &pushed.run;
     let number = run.row.number;
@@ -127,13 +127,13 @@ fn several_runs(runs: &[PushedRun]) -> String {
         let _infallible =
             writeln!(out, "{}", cut(&format!("{}{separator}{}", first_line(pushed), names.join(" "))));
     }
-    let mut told = others.len().min(shown);
-    for (line, members) in groups.iter().take(shown.saturating_sub(told)) {
+    let mut shown_runs = others.len().min(shown);
+    for (line, members) in groups.iter().take(shown.saturating_sub(shown_runs)) {
         let _infallible = writeln!(out, "{line}");
-        told += members;
+        shown_runs += members;
     }
-    if runs.len() > told {
-        let _infallible = writeln!(out, "quire: and {} more runs", runs.len() - told);
+    if runs.len() > shown_runs {
+        let _infallible = writeln!(out, "quire: and {} more runs", runs.len() - shown_runs);
     }
     out
 }
@@ -178,8 +178,8 @@ pub fn job_line(job: &JobRecord, width: usize) -> String {
     format!("{}\n{}", line.trim_end(), hints(job.reason.as_ref()))
 }
 
-/// The hints of a reason, each on a line of its own: in full, because they are to be typed. The decisions of policy after
-/// the first stand before them.
+/// The hints of a reason, each on a line of its own: in full, because they are meant to be copied. The decisions of policy after
+/// the first are printed before them.
 fn hints(reason: Option<&Reason>) -> String {
     let Some(reason) = reason else { return String::new() };
     let is_decision = CODES.contains(&reason.code.as_str());
@@ -211,7 +211,7 @@ pub fn push_verdict(run: &RunView) -> String {
         | Outcome::Denied => {
             let verdict = format!("error: run {number} {}{took}", predicate(outcome, run.reason()));
             let hints = hints(run.reason());
-            // Without a step that failed, the logs say nothing about it.
+            // Without a failed step, the logs do not explain the failure.
             let is_of_a_step = |job: &JobRecord| {
                 job.steps.iter().any(|step| step.outcome.is_some_and(|outcome| outcome != Outcome::Passed))
             };
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_does_not_say_the_outcome_again() {
+    fn a_reason_does_not_repeat_the_outcome() {
         let says = |outcome, text: Option<&str>| {
             predicate(outcome, text.map(|text| Reason::new("other", text)).as_ref())
         };

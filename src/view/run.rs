@@ -1,4 +1,4 @@
-//! A run as every screen sees it: its row, and what its journal says.
+//! A run for display: its row and its journal.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use crate::store::RunRow;
 pub struct RunView {
     /// Its row.
     pub row: RunRow,
-    /// What its journal says; empty when it has none. Its end is left out until it counts ([`deciding_lock`]).
+    /// The contents of its journal; empty without one. Its end is left out until it counts ([`deciding_lock`]).
     pub record: RunRecord,
-    /// Why the journal cannot be read, if it cannot; the record is empty then.
+    /// Why the journal cannot be read; the record is empty then.
     pub problem: Option<String>,
-    /// Where its page is, when the server answers anywhere.
+    /// The address of its page, when the server has a public address.
     pub url: Option<String>,
     /// The workspace of a run that has ended, when it could not be removed.
     pub left: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
 }
 
 impl RunView {
-    /// Reads the journal of a run. When it cannot be read, the view says so, and the row stands.
+    /// Reads the journal of a run. When it cannot be read, the view says so, and shows the row.
     pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
         let run_dir = data.run(&row.repo, row.number);
         let read = RunRecord::try_read(&run_dir);
@@ -49,7 +49,7 @@ impl RunView {
         RunView { row, record: RunRecord::default(), problem: None, url, left: None }
     }
 
-    /// Where the run is. The journal knows of its beginning before the index does.
+    /// The state of the run. The journal knows of its beginning before the database does.
     pub fn progress(&self) -> Progress {
         match (self.row.state, self.record.progress()) {
             (Progress::Finished, _) | (_, Progress::Finished) => Progress::Finished,
@@ -68,7 +68,7 @@ impl RunView {
         self.row.outcome.or(self.record.outcome)
     }
 
-    /// Why it ended so.
+    /// Why it ended that way.
     pub fn reason(&self) -> Option<&Reason> {
         self.row.reason.as_ref().or(self.record.reason.as_ref())
     }
@@ -83,12 +83,12 @@ impl RunView {
         self.row.finished_at.or(self.record.finished_at)
     }
 
-    /// The short id of the commit, for people.
+    /// The short id of the commit.
     pub fn commit_text(&self) -> String {
         self.row.event.subject.as_ref().map_or_else(|| "-".to_owned(), |update| update.new.short())
     }
 
-    /// What the run is about, for people: `main at 9f31c2a`; the name of the repository when it is about no ref.
+    /// The subject of the run: `main at 9f31c2a`; the name of the repository when it has no ref.
     pub fn subject_text(&self) -> String {
         match &self.row.event.subject {
             Some(_) => format!("{} at {}", self.ref_text(), self.commit_text()),
@@ -96,7 +96,7 @@ impl RunView {
         }
     }
 
-    /// The branch or tag, for people.
+    /// The branch or tag, shortened.
     pub fn ref_text(&self) -> String {
         let Some(update) = &self.row.event.subject else { return "-".to_owned() };
         let short = super::one_line(&update.ref_name.short());

@@ -1,4 +1,4 @@
-//! Makes text from repositories and commands safe to print beside quire's own words.
+//! Makes text from repositories and commands safe to print together with quire's own text.
 
 use std::fmt::Write as _;
 
@@ -8,12 +8,12 @@ const MAX_SHOWN: usize = 120;
 /// The longest line of output that is shown among others, in characters.
 const MAX_OUTPUT: usize = 500;
 
-/// A name for one line: control characters and bidirectional overrides become visible, too long is cut.
+/// A name for one line: control characters and bidirectional overrides are made visible, a long name is cut.
 pub fn one_line(text: &str) -> String {
     within(text, MAX_SHOWN)
 }
 
-/// A line of output among quire's own: as a name, but longer.
+/// A line of output among quire's own: like a name, but longer.
 pub fn output_line(text: &str) -> String {
     within(text, MAX_OUTPUT)
 }
@@ -28,7 +28,7 @@ fn within(text: &str, limit: usize) -> String {
     if text.chars().nth(limit).is_some() { format!("{shown}…") } else { shown }
 }
 
-/// Text of several lines for a terminal: line feeds and tabs stay, other control characters are written out.
+/// Text of several lines for a terminal: line feeds and tabs stay, other control characters are escaped.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -10,7 +10,7 @@ use super::sanitize::{one_line, output_line, plain};
 use crate::journal::{JobRecord, PolicyRecord, StepRecord};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
-/// A line about each run below a line of titles, with times of this time zone; nothing for no runs.
+/// A line about each run below a line of titles, with times in this time zone; empty for no runs.
 pub fn run_list(runs: &[RunView], zone: &TimeZone) -> String {
     let names: Vec<String> = runs.iter().map(|run| format!("{}#{}", run.row.repo, run.row.number)).collect();
     let Some(width) = names.iter().map(String::len).max() else { return String::new() };
@@ -62,7 +62,7 @@ pub fn run_page(run: &RunView) -> String {
         field("page", url.clone());
     }
     if let Some(left) = &run.left {
-        field("left", plain(&format!("{} could not be removed", left.display())));
+        field("left", plain(&format!("could not remove {}", left.display())));
     }
     if let Some(problem) = &run.problem {
         field("problem", plain(problem));
@@ -77,7 +77,7 @@ pub fn run_page(run: &RunView) -> String {
     out
 }
 
-/// The one word for where a run is.
+/// The word for the state or outcome of a run.
 fn word(run: &RunView) -> &'static str {
     run.outcome().map_or(run.progress().as_str(), Outcome::as_str)
 }
@@ -91,11 +91,11 @@ fn render_job(out: &mut String, job: &JobRecord) {
         let reason = plain(&reason.to_string()).trim_end().replace('\n', "\n            ");
         let _infallible = writeln!(out, "            {reason}");
     }
-    // What was allowed is in the JSON, and what ended the job is its reason.
-    let is_told = |decision: &PolicyRecord| {
+    // Allowed points are only in the JSON, and the end of the job has its own reason.
+    let is_shown = |decision: &PolicyRecord| {
         job.reason.as_ref().is_some_and(|reason| reason.text.contains(&*decision.reason))
     };
-    for decision in job.policy.iter().filter(|decision| decision.verdict != "allow" && !is_told(decision)) {
+    for decision in job.policy.iter().filter(|decision| decision.verdict != "allow" && !is_shown(decision)) {
         render_decision(out, decision);
     }
     for step in &job.steps {
@@ -103,19 +103,19 @@ fn render_job(out: &mut String, job: &JobRecord) {
     }
 }
 
-/// What was denied, or let through with a warning, and what would allow it.
+/// The points that were denied, or allowed with a warning, and what would allow them.
 fn render_decision(out: &mut String, decision: &PolicyRecord) {
     let PolicyRecord { subject, verdict, code, reason, hint } = decision;
     let word = if verdict == "warn" { "warned" } else { "denied" };
     let reason = output_line(&format!("{subject}: {reason} ({code})"));
     let _infallible = writeln!(out, "            {word}: {reason}");
     if let Some(hint) = hint {
-        // In full: it is a line to be written as it is.
+        // In full: the line is meant to be copied.
         let _infallible = writeln!(out, "            hint: {}", plain(hint).replace('\n', " "));
     }
 }
 
-/// What a step ran and how it ended.
+/// The command of a step and its outcome.
 fn step_line(step: &StepRecord) -> String {
     let mut parts = vec![one_line(&step.start.title)];
     match (step.outcome, &step.end) {
@@ -142,7 +142,7 @@ fn step_line(step: &StepRecord) -> String {
     parts.join("  ")
 }
 
-/// The time between two moments, for people; nothing when the clock was set back.
+/// The time between two moments, for messages; `None` when the clock was set back.
 pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
     let millis = u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default();
     format_duration(Duration::from_millis(millis))

@@ -1,4 +1,4 @@
-//! Adding and removing watches: by the server when it is there, else by the command itself.
+//! Adds and removes watches: in the server when it is running, otherwise in the command itself.
 
 use rusqlite::Connection;
 
@@ -10,30 +10,30 @@ use crate::store;
 /// Why a watch was not added or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// There is a watch of this name.
-    #[error("there is a watch {0} already")]
+    /// A watch of this name exists.
+    #[error("a watch `{0}` already exists")]
     Exists(RepoName),
     /// `config.fnl` declares it.
-    #[error("the watch {0} stands in config.fnl")]
+    #[error("the watch `{0}` is declared in config.fnl")]
     InConfig(RepoName),
-    /// There is no such watch.
-    #[error("there is no watch {name}")]
+    /// No watch has this name.
+    #[error("watch `{name}` not found")]
     NotFound {
-        /// The name asked for.
+        /// The requested name.
         name: RepoName,
-        /// One that is meant, perhaps.
+        /// A similar name.
         near: Option<String>,
     },
-    /// Its token is no declared secret.
-    #[error("no secret is called `{0}` in config.fnl")]
+    /// Its token is not a declared secret.
+    #[error("secret `{0}` is not declared in config.fnl")]
     NoSecret(String),
-    /// There are as many as there can be.
-    #[error("there are {MAX_WATCHES} watches, which is as many as there can be")]
+    /// The limit is reached.
+    #[error("the limit of {MAX_WATCHES} watches is reached")]
     TooMany,
-    /// Its copy could not be made or deleted.
+    /// Its copy could not be created or deleted.
     #[error("{}", crate::model::chain(.0))]
     Copy(RepoError),
-    /// The database refused.
+    /// The database failed.
     #[error("could not record the watch")]
     Store(#[from] rusqlite::Error),
 }
@@ -42,15 +42,19 @@ impl WatchError {
     /// What to do instead.
     pub fn hint(&self) -> Option<String> {
         match self {
-            WatchError::Exists(name) => Some(format!("name another with --name, or quire watch rm {name}")),
-            WatchError::InConfig(_) => Some("edit :watch in config.fnl".to_owned()),
-            WatchError::NotFound { near: Some(near), .. } => Some(format!("did you mean {near}?")),
-            WatchError::NotFound { near: None, .. } => Some("quire watch list lists them".to_owned()),
+            WatchError::Exists(name) => Some(format!(
+                "choose another name with `--name`, or remove the watch: `quire watch rm {name}`"
+            )),
+            WatchError::InConfig(_) => Some("edit `:watch` in config.fnl".to_owned()),
+            WatchError::NotFound { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            WatchError::NotFound { near: None, .. } => {
+                Some("`quire watch list` lists all watches".to_owned())
+            }
             WatchError::NoSecret(name) => {
-                Some(format!(":secrets {{:{name} {{:file \"/path\"}}}} in config.fnl declares it"))
+                Some(format!("declare it in config.fnl: `:secrets {{:{name} {{:file \"/path\"}}}}`"))
             }
             WatchError::Copy(RepoError::Exists(_)) => {
-                Some("a watch cannot have the name of a repository; name another with --name".to_owned())
+                Some("choose another name with `--name`: a repository has this one".to_owned())
             }
             WatchError::Copy(error) => error.help(),
             WatchError::TooMany | WatchError::Store(_) => None,
@@ -61,7 +65,7 @@ impl WatchError {
 /// All watches, by name: those of `config.fnl` (marked), and those that were added. `config.fnl` wins.
 ///
 /// # Errors
-/// When the database refuses.
+/// The database failed.
 pub fn all_watches(connection: &Connection, settings: &Settings) -> rusqlite::Result<Vec<(WatchDecl, bool)>> {
     let declared = |name: &RepoName| settings.watches.iter().any(|watch| watch.name == *name);
     let mut all: Vec<(WatchDecl, bool)> =
@@ -72,10 +76,10 @@ pub fn all_watches(connection: &Connection, settings: &Settings) -> rusqlite::Re
     Ok(all)
 }
 
-/// Adds a watch and makes its copy. Blocking.
+/// Adds a watch and creates its copy. Blocks.
 ///
 /// # Errors
-/// Says why not; nothing is left then but an empty copy.
+/// Why not; then nothing is left but an empty copy.
 pub fn add_watch(
     connection: &Connection,
     data: &DataDir,
@@ -101,10 +105,10 @@ pub fn add_watch(
     }
 }
 
-/// Removes a watch with its copy; its runs go to the trash. Blocking.
+/// Removes a watch with its copy; its runs go to the trash. Blocks.
 ///
 /// # Errors
-/// Says why not.
+/// Why not.
 pub fn remove_watch(
     connection: &Connection,
     data: &DataDir,
@@ -114,7 +118,7 @@ pub fn remove_watch(
     if settings.watches.iter().any(|watch| watch.name == *name) {
         return Err(WatchError::InConfig(name.clone()));
     }
-    // The copy of a watch that was taken out of config.fnl is removed in the same way.
+    // The copy of a watch that was removed from config.fnl is removed in the same way.
     let is_there = store::delete_watch(connection, name)? || data.watched_repo(name).is_dir();
     if !is_there {
         return Err(not_found(connection, settings, name)?);
@@ -125,10 +129,10 @@ pub fn remove_watch(
     forge::remove_watched(data.path(), name).map_err(WatchError::Copy)
 }
 
-/// The error that there is no such watch, with the nearest that there is.
+/// The error for a missing watch, with the most similar name.
 ///
 /// # Errors
-/// When the database refuses.
+/// The database failed.
 pub(crate) fn not_found(
     connection: &Connection,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! What the watcher of remotes stands on.
+//! What the watcher of remotes depends on.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::config::{CurrentSettings, DataDir};
 use crate::model::InstanceId;
 use crate::store::{RepoRow, Store};
 
-/// What the watcher of remotes stands on. Clones share it.
+/// What the watcher of remotes depends on. Clones share it.
 #[derive(Clone)]
 pub struct WatchContext {
     /// The data folder.
     pub data: DataDir,
-    /// The id of the data folder, which marks the gits that speak with remotes.
+    /// The id of the data folder, which marks the git processes that connect to remotes.
     pub instance: InstanceId,
     /// The database.
     pub store: Store,
@@ -26,11 +26,11 @@ pub struct WatchContext {
     pub settle: Arc<dyn SettleCopy>,
 }
 
-/// Records what has happened to a copy, as for every repository: a watch only fetches.
+/// Records the updates of a copy, as for every repository: a watch only fetches.
 pub trait SettleCopy: Send + Sync {
     /// Records the updates of a copy and starts what follows from them; whether all of its refs could be read.
     fn settle_copy(&self, copy: RepoRow) -> Settling;
 }
 
-/// What comes of it: an error is tried again with the next look.
+/// The result: after an error it is repeated with the next look.
 pub type Settling = Pin<Box<dyn Future<Output = Result<bool, String>> + Send>>;

@@ -1,4 +1,4 @@
-//! One look at a watched branch: where it is, and when it has moved, its commits and what follows from them.
+//! One look at a watched branch: queries its tip, fetches when it has moved, and settles the copy.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::secret::SecretGrant;
 use crate::store::{self, RepoRow};
 use crate::sys::cancel_signal::CancelSignal;
 
-/// Remotes that are asked at the same time.
+/// The most remotes that are queried at the same time.
 const MAX_LISTINGS: usize = 8;
 
-/// Remotes that are fetched from at the same time, not counting those that take long.
+/// The most fetches at the same time, not counting slow ones.
 const MAX_FETCHES: usize = 4;
 
-/// How long a fetch may take until it counts no longer.
+/// How long a fetch may take until it counts as slow.
 const FETCH_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many remotes are spoken to at the same time.
+/// The most remotes that are connected to at the same time.
 pub(super) struct Permits {
     listings: Semaphore,
     fetches: Semaphore,
 }
 
-/// A look that is to be taken.
+/// A look to be performed.
 #[derive(Clone)]
 pub(super) struct Task {
     pub(super) context: WatchContext,
@@ -41,13 +41,13 @@ pub(super) struct Task {
     pub(super) row: Option<RepoRow>,
     /// Whether everything that was fetched is known to be recorded.
     pub(super) is_settled: bool,
-    /// Where the branch was when it was last recorded.
+    /// The tip that was recorded last.
     pub(super) known_tip: Option<CommitId>,
     pub(super) permits: Arc<Permits>,
     pub(super) cancel: Arc<CancelSignal>,
 }
 
-/// What a look came to.
+/// The result of a look.
 pub(super) struct Looked {
     pub(super) watch: WatchDecl,
     pub(super) finding: Finding,
@@ -62,7 +62,7 @@ impl Permits {
 }
 
 impl Task {
-    /// Takes the look. When it is dropped, the remote is spoken to until its sign is dropped as well.
+    /// Performs the look. When it is dropped, the connection lasts until its cancel handle is dropped as well.
     pub(super) async fn look(mut self) -> Looked {
         let finding = match self.find().await {
             Ok(finding) => finding,
@@ -82,7 +82,7 @@ impl Task {
         let listing_permit = permits.listings.acquire().await.map_err(lost)?;
         let row = self.row().await?;
         if !self.is_settled {
-            // What a server that was killed has fetched and not recorded.
+            // What a killed server has fetched and not recorded.
             self.settle(row.clone()).await?;
         }
         let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
@@ -101,7 +101,7 @@ impl Task {
             let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
             let mut fetched =
                 tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
-            // One that trickles holds up no others.
+            // A slow fetch does not delay others.
             let in_time = tokio::time::timeout(FETCH_PATIENCE, &mut fetched).await;
             drop(fetch_permit);
             // A fetch that was cut off may have moved the ref all the same.
@@ -112,12 +112,12 @@ impl Task {
             };
             let fetched = fetched.map_err(lost)?;
             self.settle(row).await?;
-            // It may have moved on since it was asked.
+            // It may have moved since the query.
             tip = fetched?;
         }
         let is_rewritten = self.is_rewritten(tip).await?;
         let is_there = listing.tip.is_some();
-        let missing = || format!("the remote has no branch {}", self.watch.branch);
+        let missing = || format!("the remote has no branch `{}`", self.watch.branch);
         Ok(Finding {
             state: if is_there { WatchState::Following } else { WatchState::NoBranch },
             error: (!is_there).then(missing),
@@ -127,7 +127,7 @@ impl Task {
         })
     }
 
-    /// Whether the tip that was known is no part of this one. One that the copy does not have any more is not.
+    /// Whether the old tip is not an ancestor of the new one. A tip that is missing in the copy does not count.
     async fn is_rewritten(&self, tip: Option<CommitId>) -> Result<bool, Trouble> {
         let (Some(from), Some(to)) = (self.known_tip, tip) else { return Ok(false) };
         if from == to {
@@ -141,9 +141,9 @@ impl Task {
         compared.await.map_err(lost)
     }
 
-    /// The row of the copy, which is made when it is not there.
+    /// The row of the copy, which is created when missing.
     async fn row(&mut self) -> Result<RepoRow, Trouble> {
-        // A copy that somebody has taken away is made anew, and a name that a hosted repository took is lost.
+        // A copy that was removed is created again; a name that a hosted repository has taken is lost.
         let is_there = self.context.data.watched_repo(&self.watch.name).is_dir();
         if let Some(row) =
             self.row.take().filter(|_| is_there && !self.context.data.repo(&self.watch.name).exists())
@@ -164,14 +164,14 @@ impl Task {
         Ok(row)
     }
 
-    /// Records what was fetched, and sees to what follows.
+    /// Records what was fetched, and starts what follows from it.
     async fn settle(&mut self, row: RepoRow) -> Result<(), Trouble> {
         let settled = self.context.settle.settle_copy(row).await;
         self.is_settled = settled.map_err(|problem| failed(&problem))?;
         Ok(())
     }
 
-    /// Speaks with the remote. Blocking.
+    /// Connects to the remote. Blocks.
     fn with_remote<T>(
         &self,
         copy: &std::path::Path,
@@ -190,7 +190,7 @@ impl Task {
     }
 }
 
-/// Something of quire's own went wrong.
+/// An internal error.
 fn lost(error: impl std::error::Error) -> Trouble {
     failed(&error.to_string())
 }

@@ -1,8 +1,8 @@
-//! Watched remotes: which there are, when each is looked at, what was found, and who hears of it.
+//! Watched remotes: the list of watches, when each is looked at, what was found, and what is announced.
 //!
-//! `state` decides: the state so far and what a look has found in; the new state, the next look and what is announced out,
-//! without clock or I/O. `remotes` is the shell: it owns the watches and their deadlines. A look asks the remote by git
-//! (`remote`) and fetches into a copy, which is then settled as any repository is ([`SettleCopy`]). Nothing here starts runs.
+//! `state` decides: from the state so far and the result of a look it computes the new state, the next look and the announcements,
+//! without clock or I/O. `remotes` is the shell: it owns the watches and their deadlines. A look queries the remote by git
+//! (`remote`) and fetches into a copy, which is then settled like any repository ([`SettleCopy`]). Nothing here starts runs.
 
 mod admin;
 mod announce;

@@ -1,4 +1,4 @@
-//! Asking a remote where a branch is, and fetching it: the system's git, which may speak one protocol with one machine.
+//! Queries a remote for the tip of a branch, and fetches it, by the system's git, which may use one protocol and connect to one machine.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::sys::process::Exit;
 use crate::sys::program::{Keep, ProgramEnd, ProgramLimits};
 use crate::sys::resolve;
 
-/// How long the question where a branch is may take.
+/// How long the query may take.
 const LIST_TIME: Duration = Duration::from_secs(60);
 
-/// The most that git may write to a file while it asks, in bytes.
+/// The most that git may write to a file during the query, in bytes.
 const LIST_FILE_BYTES: u64 = 1 << 20;
 
 /// How long a fetch may take.
@@ -36,13 +36,13 @@ const MAX_OUTPUT: usize = 64 << 10;
 /// The most that git may write to its standard error, in bytes.
 const MAX_CHATTER: usize = 1 << 20;
 
-/// The most of its standard error that is read for the reason, in bytes.
+/// The most of its standard error that is parsed for the reason, in bytes.
 const MAX_COMPLAINT: usize = 4 << 10;
 
-/// The variable by which what is left of a dead server is found.
+/// The variable that marks the processes of a server, so that a later one finds them.
 pub const FETCH_MARK: &str = "QUIRE_WATCH";
 
-/// Settings for every talk with a remote, besides those of the scheme.
+/// Settings for every git command on a remote, in addition to those of the scheme.
 const SETTINGS: [&str; 6] = [
     "protocol.allow=never",
     "core.hooksPath=/dev/null",
@@ -57,7 +57,7 @@ const FETCH_SETTINGS: [&str; 9] = [
     "submodule.recurse=false",
     "fetch.recurseSubmodules=false",
     "fetch.fsckObjects=true",
-    // Mistakes of old tools, which many repositories hold and which harm nobody.
+    // Mistakes of old tools, which are in many repositories and are harmless.
     "fetch.fsck.zeroPaddedFilemode=ignore",
     "fetch.fsck.missingSpaceBeforeDate=ignore",
     "fetch.fsck.badTimezone=ignore",
@@ -69,7 +69,7 @@ const FETCH_SETTINGS: [&str; 9] = [
 /// How long http may be slower than the limit, in seconds.
 const LOW_SPEED_TIME: &str = "http.lowSpeedTime=30";
 
-/// A remote that can be asked: its machine is one that quire goes to, and its credential is at hand.
+/// A remote that can be queried: its address is allowed, and its credential was read.
 pub(crate) struct Remote<'a> {
     url: &'a RemoteUrl,
     branch: &'a BranchName,
@@ -80,31 +80,31 @@ pub(crate) struct Remote<'a> {
     signs: RemoteSigns<'a>,
 }
 
-/// What a talk with a remote is told from outside.
+/// The context of git commands on a remote.
 #[derive(Clone, Copy)]
 pub(crate) struct RemoteSigns<'a> {
-    /// The file that ssh is told to read instead of the account's own.
+    /// The file that ssh reads instead of the account's own.
     pub ssh_config: Option<&'a Path>,
-    /// The data folder's id, by which the processes of the talk are found.
+    /// The data folder's id, which marks the processes.
     pub instance: InstanceId,
-    /// Ends the talk.
+    /// Cancels the command.
     pub cancel: &'a CancelSignal,
 }
 
-/// What a remote says of itself.
+/// The refs of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
-    /// Where the branch is; nothing when it has none of this name.
+    /// The tip of the branch; `None` when the remote has no branch of this name.
     pub tip: Option<CommitId>,
     /// The branch that its `HEAD` names.
     pub default_branch: Option<String>,
 }
 
 impl<'a> Remote<'a> {
-    /// Looks up the machine and reads the credential; `copy` is the repository to fetch into. Blocking.
+    /// Resolves the address and reads the credential; `copy` is the repository to fetch into. Blocks.
     ///
     /// # Errors
-    /// Says why quire does not go there.
+    /// Why quire does not connect to it.
     pub(crate) fn prepare(
         watch: &'a WatchDecl,
         token: Option<SecretGrant>,
@@ -121,10 +121,10 @@ impl<'a> Remote<'a> {
         Ok(Remote { url: &watch.url, branch: &watch.branch, copy, addresses, header, redactor, signs })
     }
 
-    /// Asks where the branch is. Blocking.
+    /// Queries the tip of the branch. Blocks.
     ///
     /// # Errors
-    /// Says what is wrong with the remote.
+    /// What is wrong with the remote.
     pub(crate) fn list(&self) -> Result<Listing, Trouble> {
         let full = self.branch.full();
         let asked = ["ls-remote", "--symref", "--end-of-options", self.url.as_str(), "HEAD", &full];
@@ -133,19 +133,19 @@ impl<'a> Remote<'a> {
         parse_listing(&output, &full)
     }
 
-    /// Fetches the branch; nobody else may fetch into the copy meanwhile. The ref of the copy has moved when it returns, and its reflog says so. Blocking.
+    /// Fetches the branch; nothing else may fetch into the copy meanwhile. When it returns, the ref of the copy has moved, with a line in its reflog. Blocks.
     ///
     /// # Errors
-    /// Says what is wrong with the remote.
+    /// What is wrong with the remote.
     pub(crate) fn fetch(&self) -> Result<(), Trouble> {
         clear_leftovers(self.copy, self.branch);
         self.fetch_within(FETCH_FILE_BYTES)
     }
 
-    /// Fetches the branch and says where it was then: it can have moved since it was asked for. Blocking.
+    /// Fetches the branch and returns the fetched tip: it can have moved since the query. Blocks.
     ///
     /// # Errors
-    /// Says what is wrong with the remote, or that the copy cannot be read.
+    /// What is wrong with the remote, or that the copy cannot be read.
     pub(crate) fn fetch_tip(&self) -> Result<Option<CommitId>, Trouble> {
         self.fetch()?;
         let failed = |problem: String| Trouble::new(TroubleKind::Failed, problem);
@@ -191,9 +191,10 @@ impl<'a> Remote<'a> {
     }
 
     fn run(&self, git: GitCommand, args: &[&str], limits: &ProgramLimits<'_>) -> Result<Vec<u8>, Trouble> {
-        let mut finished = git.args(args).run_within(limits).map_err(|error| {
-            Trouble::new(TroubleKind::Failed, format!("git could not be started: {error}"))
-        })?;
+        let mut finished = git
+            .args(args)
+            .run_within(limits)
+            .map_err(|error| Trouble::new(TroubleKind::Failed, format!("could not run git: {error}")))?;
         finished.stderr.truncate(MAX_COMPLAINT);
         let stderr = finished.stderr_text();
         match finished.end {
@@ -203,17 +204,17 @@ impl<'a> Remote<'a> {
             }
             ProgramEnd::Exited(_) | ProgramEnd::TooMuchOutput => Err(Trouble::new(
                 TroubleKind::TooMuch,
-                format!("it sends too much: packs have at most {} MiB", FETCH_FILE_BYTES >> 20),
+                format!("the remote sends too much: a pack may have at most {} MiB", FETCH_FILE_BYTES >> 20),
             )),
             ProgramEnd::TimedOut => Err(Trouble::new(
                 TroubleKind::Unreachable,
-                format!("it did not answer to the end within {} s", limits.time.as_secs()),
+                format!("timed out after {} s", limits.time.as_secs()),
             )),
-            ProgramEnd::Cancelled => Err(Trouble::new(TroubleKind::Stopped, "the server stops")),
+            ProgramEnd::Cancelled => Err(Trouble::new(TroubleKind::Stopped, "the server is stopping")),
         }
     }
 
-    /// The git that speaks with this remote and no other.
+    /// The git command that connects to this remote and no other.
     fn command(&self) -> GitCommand {
         let protocol = match self.url.scheme() {
             UrlScheme::Https => "protocol.https.allow=always",
@@ -244,7 +245,7 @@ impl<'a> Remote<'a> {
         git
     }
 
-    /// Has curl connect to the addresses that were checked: the name may lead elsewhere a moment later.
+    /// Makes curl connect to the addresses that were checked: the name may resolve to others a moment later.
     fn pin(&self) -> String {
         let shown = |address: &IpAddr| match address {
             IpAddr::V4(address) => address.to_string(),
@@ -254,7 +255,7 @@ impl<'a> Remote<'a> {
         format!("{}:{}:{}", self.url.host(), self.url.port(), addresses.join(","))
     }
 
-    /// What git gives to the shell to start ssh: fixed words, a quoted path, and an address that was checked.
+    /// The command line by which git starts ssh: fixed words, a quoted path, and an address that was checked.
     fn ssh(&self) -> String {
         let mut words = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 \
                          -o ServerAliveCountMax=4 -o ClearAllForwardings=yes -o ForwardAgent=no -o PermitLocalCommand=no \
@@ -265,7 +266,7 @@ impl<'a> Remote<'a> {
             words.push_str(&format!(" -F '{path}'"));
         }
         if let (Some(address), UrlScheme::Ssh) = (self.addresses.first(), self.url.scheme()) {
-            // The key of the machine is still sought under its name.
+            // The host key is still searched under the name.
             let (host, port) = (self.url.host(), self.url.port());
             let alias = if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") };
             words.push_str(&format!(" -o HostName={address} -o 'HostKeyAlias={alias}'"));
@@ -274,16 +275,16 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// The addresses of the machine, all of which have to be public.
+/// The addresses of the machine, all of which must be public.
 fn public_addresses(url: &RemoteUrl) -> Result<Vec<IpAddr>, Trouble> {
     if url.scheme() == UrlScheme::File {
         return Ok(Vec::new());
     }
     let found = resolve::addresses(url.host(), url.port()).map_err(|error| {
-        Trouble::new(TroubleKind::Unreachable, format!("{} could not be looked up: {error}", url.host()))
+        Trouble::new(TroubleKind::Unreachable, format!("could not resolve `{}`: {error}", url.host()))
     })?;
     if found.is_empty() {
-        let text = format!("{} has no address", url.host());
+        let text = format!("`{}` has no address", url.host());
         return Err(Trouble::new(TroubleKind::Unreachable, text));
     }
     match found.iter().find_map(|address| not_public(*address).map(|why| (address, why))) {
@@ -299,24 +300,24 @@ fn public_addresses(url: &RemoteUrl) -> Result<Vec<IpAddr>, Trouble> {
     }
 }
 
-/// The header with the credential. The user's name is one that the usual forges take beside a token.
+/// The header with the credential. The user's name is one that the usual forges accept together with a token.
 fn header(name: &str, values: &SecretValues) -> Result<String, Trouble> {
     let refused = |text: String| Trouble::new(TroubleKind::Refused, text);
     let value = match values.get(name, "") {
         Some(Ok(value)) => value,
         Some(Err(problem)) => return Err(refused(problem.to_string())),
-        None => return Err(refused(format!("no secret is called `{name}` in config.fnl"))),
+        None => return Err(refused(format!("secret `{name}` is not declared in config.fnl"))),
     };
     if value.is_empty() || value.iter().any(u8::is_ascii_control) {
         return Err(refused(format!(
-            "the secret `{name}` is no token: it is empty or has control characters"
+            "the secret `{name}` is not a valid token: it is empty or has control characters"
         )));
     }
     let pair = [b"x-access-token:".as_slice(), &value].concat();
     Ok(format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
 }
 
-/// Reads the answer of `git ls-remote --symref`.
+/// Parses the output of `git ls-remote --symref`.
 fn parse_listing(output: &[u8], full: &str) -> Result<Listing, Trouble> {
     let mut listing = Listing::default();
     for line in String::from_utf8_lossy(output).lines() {
@@ -328,7 +329,7 @@ fn parse_listing(output: &[u8], full: &str) -> Result<Listing, Trouble> {
             let tip = CommitId::parse(value).map_err(|_| {
                 Trouble::new(
                     TroubleKind::Failed,
-                    "its objects are not named by SHA-1, which quire does not read",
+                    "the remote does not use SHA-1 object ids, which quire requires",
                 )
             })?;
             listing.tip = Some(tip);
@@ -378,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_that_are_not_everybodys_are_refused_however_they_are_written() {
+    fn private_addresses_are_refused_however_they_are_written() {
         for url in [
             "http://127.0.0.1/x",
             "https://localhost/x",

@@ -1,4 +1,4 @@
-//! The owner of the watches: takes each look when it is due or asked for, one at a time for each remote.
+//! The owner of the watches: starts each look when it is due or requested, one at a time for each remote.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::sys::cancel_signal::{CancelHandle, cancel_pair};
 use crate::sys::pidfd::{self, PidFd};
 use crate::sys::{clock, process, random};
 
-/// How far apart the first looks at remotes begin.
+/// The interval between the first looks at different remotes.
 const SPREAD: Duration = Duration::from_millis(40);
 
-/// When config.fnl is looked at again, should nothing else be due: watches may have been written into it.
+/// When config.fnl is checked again if nothing else is due: watches may have been added to it.
 const LOOK_AT_CONFIG: Duration = Duration::from_secs(60);
 
-/// How long the gits of a dead server are waited for.
+/// How long to wait for the git processes of a dead server.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
 type RemoveAnswer = oneshot::Sender<Result<(), WatchError>>;
@@ -43,13 +43,13 @@ struct Watched {
     failures: u32,
     row: Option<RepoRow>,
     is_settled: bool,
-    /// While a look is taken: dropping it ends that look.
+    /// While a look is in progress: dropping it cancels the look.
     look: Option<CancelHandle>,
     /// The task of that look.
     task: Option<task::Id>,
-    /// Who waits for a look that begins after they asked.
+    /// Requests that wait for a look that begins after them.
     asked: Vec<oneshot::Sender<()>>,
-    /// Who waits for the look that is being taken.
+    /// Requests that wait for the current look.
     awaited: Vec<oneshot::Sender<()>>,
     removal: Option<RemoveAnswer>,
 }
@@ -57,7 +57,7 @@ struct Watched {
 /// The owner of the watches.
 struct Remotes {
     context: WatchContext,
-    /// The settings that were taken up last.
+    /// The settings that were applied last.
     settings: Option<Arc<Settings>>,
     permits: Arc<Permits>,
     watches: HashMap<RepoName, Watched>,
@@ -65,11 +65,11 @@ struct Remotes {
     answers: JoinSet<()>,
 }
 
-/// Watches remotes for as long as anybody can tell it something.
+/// Watches remotes as long as a sender of requests exists.
 pub async fn watch_remotes(context: WatchContext, mut wakes: mpsc::Receiver<WatchWake>) {
     let instance = context.instance;
     if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(instance)).await {
-        tracing::warn!(%error, "what a dead server may have left is not ended");
+        tracing::warn!(%error, "could not end processes of an earlier server");
     }
     let mut remotes = Remotes {
         context,
@@ -98,7 +98,7 @@ pub async fn watch_remotes(context: WatchContext, mut wakes: mpsc::Receiver<Watc
     }
 }
 
-/// Ends the gits of a server that was killed: two that fetch into one copy would be in each other's way.
+/// Ends the git processes of a server that was killed: two that fetch into one copy would disturb each other.
 fn end_leftovers(instance: InstanceId) {
     let mark = format!("{FETCH_MARK}={instance}");
     let is_left = |pid| process::environment_has(pid, &[mark.as_bytes()]);
@@ -111,18 +111,18 @@ fn end_leftovers(instance: InstanceId) {
         match left.signal(process::Signal::KILL) {
             Ok(_) => ending.push(left),
             Err(error) => {
-                tracing::warn!(%error, %pid, "a git that an earlier server has left cannot be ended");
+                tracing::warn!(%error, %pid, "could not end a git process of an earlier server");
             }
         }
     }
-    // What they have locked is free only when they are gone.
+    // Their locks are free only when they have ended.
     for left in pidfd::wait_all(ending, END_PATIENCE) {
-        tracing::warn!(pid = %left.pid(), "a git that an earlier server has left does not end");
+        tracing::warn!(pid = %left.pid(), "a git process of an earlier server does not end");
     }
 }
 
 impl Remotes {
-    /// Takes up config.fnl when it is another than was taken up: others may have read it since it was written.
+    /// Applies config.fnl when it has changed since it was applied: others may have read it since.
     async fn reload_when_changed(&mut self) {
         let now = self.context.settings.unchanged();
         let is_same = now.zip(self.settings.as_ref()).is_some_and(|(now, taken)| Arc::ptr_eq(&now, taken));
@@ -131,7 +131,7 @@ impl Remotes {
         }
     }
 
-    /// Takes up what config.fnl and the database say.
+    /// Applies the watches of config.fnl and the database.
     async fn reload(&mut self) {
         let settings = Arc::clone(&self.context.settings);
         let loaded = self.context.store.call(move |connection| {
@@ -149,7 +149,7 @@ impl Remotes {
                 loaded
             }
             Ok(Err(error)) => {
-                return tracing::error!(problem = chain(&error), "the watches could not be read");
+                return tracing::error!(problem = chain(&error), "could not read the watches");
             }
             Err(_) => return,
         };
@@ -173,7 +173,7 @@ impl Remotes {
         }
     }
 
-    /// Begins the looks that are due; when the next one is.
+    /// Starts the looks that are due; returns when the next one is.
     fn begin(&mut self) -> Instant {
         let now = Instant::now();
         let mut next = now + LOOK_AT_CONFIG;
@@ -185,7 +185,7 @@ impl Remotes {
             let (handle, cancel) = match cancel_pair() {
                 Ok(pair) => pair,
                 Err(error) => {
-                    tracing::error!(%error, "a remote cannot be looked at");
+                    tracing::error!(%error, "could not look at a remote");
                     watched.due = now + watched.watch.every;
                     continue;
                 }
@@ -206,9 +206,9 @@ impl Remotes {
         next
     }
 
-    /// Has a watch looked at again later whose look was lost.
+    /// Schedules another look at a watch whose look was lost.
     fn lose(&mut self, error: &JoinError) {
-        tracing::error!(%error, "a look at a remote was lost");
+        tracing::error!(%error, "the task of a look at a remote failed");
         let of_task = |watched: &&mut Watched| watched.task == Some(error.id());
         if let Some(watched) = self.watches.values_mut().find(of_task) {
             (watched.look, watched.task) = (None, None);
@@ -217,7 +217,7 @@ impl Remotes {
         }
     }
 
-    /// Takes up what a look came to.
+    /// Applies the result of a look.
     async fn end(&mut self, looked: Looked) {
         let Some(watched) = self.watches.get_mut(&looked.watch.name) else { return };
         watched.look = None;
@@ -248,11 +248,11 @@ impl Remotes {
                 transaction.commit()
             });
             if let Ok(Err(error)) = saved.await {
-                tracing::error!(problem = chain(&error), "the state of a watch could not be recorded");
+                tracing::error!(problem = chain(&error), "could not record the state of a watch");
             }
             self.context.notices.notify_one();
         }
-        // Said when it is recorded, so that a new server does not say it again.
+        // Announced after it was recorded, so that a new server does not announce it again.
         for change in &changes {
             announce(&looked.watch, change);
         }
@@ -270,7 +270,7 @@ impl Remotes {
         }
     }
 
-    /// Has watches looked at now, and answers when that was done.
+    /// Requests looks at watches now, and answers when they are done.
     async fn look_now(
         &mut self,
         name: Option<RepoName>,
@@ -293,7 +293,7 @@ impl Remotes {
         names.sort();
         self.answers.spawn(async move {
             for wait in waits {
-                // A watch that was removed meanwhile is not waited for.
+                // A watch that was removed meanwhile is skipped.
                 let _removed = wait.await.is_err();
             }
             let _gone = answer.send(Ok(names)).is_err();
@@ -309,7 +309,7 @@ impl Remotes {
         }
     }
 
-    /// Removes a watch, after the look that is being taken.
+    /// Removes a watch, after its current look.
     async fn remove(&mut self, name: RepoName, answer: RemoveAnswer) {
         let is_declared = self
             .context
@@ -319,7 +319,7 @@ impl Remotes {
         match self.watches.get_mut(&name) {
             Some(watched) if !is_declared => {
                 watched.removal = Some(answer);
-                // The look ends at once: what it would find is not wanted any more.
+                // The look is cancelled: its result is not needed any more.
                 let is_looked_at = watched.look.as_mut().is_some_and(|look| {
                     look.cancel();
                     true
@@ -359,8 +359,8 @@ impl Remotes {
 }
 
 impl Watched {
-    /// What takes its place when its settings have changed. The look that is being taken ends: its result is not taken
-    /// for the new one's, and who waits for it hears of the next.
+    /// Replaces a watch whose settings have changed. Its current look is cancelled: the result is not used
+    /// for the new settings, and waiting requests get the result of the next look.
     fn changed(mut self, new: Watched) -> Watched {
         if let Some(look) = &mut self.look {
             look.cancel();

@@ -1,4 +1,4 @@
-//! What follows from a look at a watched branch: its new state, what is to be announced, and when to look again.
+//! Decides what follows from a look at a watched branch: its new state, what to announce, and when to look again.
 
 use std::time::Duration;
 
@@ -6,64 +6,64 @@ use super::trouble::TroubleKind;
 use crate::model::{CommitId, Timestamp};
 use crate::store::WatchStatus;
 
-/// The longest time between two looks at a remote in trouble, unless it is looked at more seldom anyway.
+/// The longest time between two looks at a failing remote, unless its interval is longer.
 const MAX_BACK_OFF: Duration = Duration::from_secs(3600);
 
-/// The same for one that sends too much: each look may fetch gigabytes.
+/// The same for a remote that sends too much: each look may fetch gigabytes.
 const MAX_BACK_OFF_TOO_MUCH: Duration = Duration::from_secs(24 * 3600);
 
-/// Where a watch is.
+/// The state of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchState {
-    /// It was not looked at yet.
+    /// Not looked at yet.
     New,
-    /// The branch is there, and what it is has been recorded.
+    /// The branch exists, and its tip has been recorded.
     Following,
-    /// The remote has no such branch.
+    /// The branch is missing at the remote.
     NoBranch,
-    /// There is trouble with the remote.
+    /// The remote could not be used.
     Trouble(TroubleKind),
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// Where the watch is.
+    /// The state of the watch.
     pub state: WatchState,
-    /// What is wrong.
+    /// The error.
     pub error: Option<String>,
-    /// Where the branch is.
+    /// The tip of the branch.
     pub tip: Option<CommitId>,
     /// The branch that the remote's `HEAD` names.
     pub default_branch: Option<String>,
-    /// Whether the tip that was known before is no part of it.
+    /// Whether the history was rewritten: the previous tip is not an ancestor of it.
     pub is_rewritten: bool,
 }
 
-/// What somebody should hear of, once.
+/// A change to announce, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WatchChange {
-    /// It is in another state.
+    /// The state has changed.
     State {
-        /// Where it was.
+        /// The old state.
         from: Option<String>,
-        /// Where it is.
+        /// The new state.
         to: WatchState,
-        /// What is wrong.
+        /// The error.
         error: Option<String>,
     },
     /// The remote has another default branch.
     DefaultBranch {
-        /// The one before.
+        /// The old one.
         from: String,
-        /// The one now.
+        /// The new one.
         to: String,
     },
-    /// The branch was forced: what it was is no part of what it is.
+    /// The branch was force-pushed: its old tip is not an ancestor of the new one.
     Rewritten {
-        /// Where it was.
+        /// The old tip.
         from: CommitId,
-        /// Where it is.
+        /// The new tip.
         to: CommitId,
     },
 }
@@ -88,7 +88,7 @@ impl WatchState {
     }
 }
 
-/// The new status, and what of it is to be announced. A state that lasts is announced once.
+/// The new status, and the changes to announce. A state that lasts is announced once.
 pub(crate) fn advance(
     before: Option<&WatchStatus>,
     found: Finding,
@@ -128,7 +128,7 @@ pub(crate) fn advance(
     (status, changes)
 }
 
-/// How long to wait for the next look, after `failures` looks in a row that failed. `jitter` is from 0 to 1.
+/// How long to wait for the next look, after `failures` failed looks in a row. `jitter` is from 0 to 1.
 pub(crate) fn next_look(every: Duration, state: WatchState, failures: u32, jitter: f64) -> Duration {
     let cap = match state {
         WatchState::Trouble(TroubleKind::TooMuch) => MAX_BACK_OFF_TOO_MUCH,
@@ -173,7 +173,7 @@ mod tests {
             ..found(WatchState::Following, None, "main")
         };
         let gone = || found(WatchState::Trouble(TroubleKind::Gone), Some("x"), "main");
-        // What is found, at its time; whether a rewrite is announced, and what is noted then.
+        // The tip, at its time; whether a rewrite is announced, and the recorded time of the rewrite then.
         let looks = [
             (tip(1, true), 1, false, None),
             (tip(1, true), 2, false, None),
@@ -187,10 +187,10 @@ mod tests {
             (tip(5, true), 10, true, Some(10)),
         ];
         let mut status: Option<WatchStatus> = None;
-        for (finding, now, is_told, noted) in looks {
+        for (finding, now, is_announced, noted) in looks {
             let (next, changes) = advance(status.as_ref(), finding, at(now));
-            let told = changes.iter().any(|change| matches!(change, WatchChange::Rewritten { .. }));
-            assert_eq!((told, next.rewritten_at), (is_told, noted.map(at)), "at {now}");
+            let announced = changes.iter().any(|change| matches!(change, WatchChange::Rewritten { .. }));
+            assert_eq!((announced, next.rewritten_at), (is_announced, noted.map(at)), "at {now}");
             status = Some(next);
         }
     }

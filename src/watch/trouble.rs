@@ -1,21 +1,21 @@
-//! What is wrong with a remote, read from what git says.
+//! What is wrong with a remote, from git's error output.
 
-/// What kind of trouble it is.
+/// The kind of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TroubleKind {
-    /// Nobody answers, or not in time.
+    /// The remote does not answer, or not in time.
     Unreachable,
-    /// There is no such repository.
+    /// The repository does not exist.
     Gone,
-    /// The remote, or ssh's own caution, does not let quire in.
+    /// Access is denied by the remote, or by ssh's checks.
     Denied,
-    /// It sends more than quire takes.
+    /// It sends more than the limit.
     TooMuch,
-    /// quire does not go there.
+    /// Quire refuses to connect to it.
     Refused,
     /// Anything else.
     Failed,
-    /// The server is on its way out; nothing is wrong with the remote.
+    /// The server is stopping; nothing is wrong with the remote.
     Stopped,
 }
 
@@ -23,16 +23,16 @@ pub enum TroubleKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Trouble {
-    /// What kind of trouble it is.
+    /// Its kind.
     pub kind: TroubleKind,
-    /// One line for people.
+    /// One line for messages.
     pub text: String,
 }
 
-/// The longest line for people, in characters.
+/// The longest line for messages, in characters.
 const MAX_TEXT: usize = 300;
 
-/// What git says of those who do not let it in.
+/// Messages of git about denied access.
 const DENIED: [&str; 9] = [
     "Authentication failed",
     "could not read Username",
@@ -45,11 +45,11 @@ const DENIED: [&str; 9] = [
     "access denied",
 ];
 
-/// What git says of repositories that are not there.
+/// Messages of git about missing repositories.
 const GONE: [&str; 4] =
     ["not found", "does not appear to be a git repository", "does not exist", "returned error: 410"];
 
-/// What git, curl and ssh say of machines that do not answer.
+/// Messages of git, curl and ssh about machines that do not answer.
 const UNREACHABLE: [&str; 14] = [
     "Could not resolve",
     "Failed to connect",
@@ -67,7 +67,7 @@ const UNREACHABLE: [&str; 14] = [
     "early EOF",
 ];
 
-/// Lines that say nothing about the trouble.
+/// Lines without information about the problem.
 const EMPTY: [&str; 4] = [
     "Please make sure you have the correct access rights",
     "and the repository exists.",
@@ -76,12 +76,12 @@ const EMPTY: [&str; 4] = [
 ];
 
 impl Trouble {
-    /// Trouble with a text of quire's own.
+    /// A problem with a text of quire's own.
     pub(crate) fn new(kind: TroubleKind, text: impl Into<String>) -> Trouble {
         Trouble { kind, text: text.into() }
     }
 
-    /// Reads what git complains of, in English.
+    /// Classifies git's error output, in English.
     pub(crate) fn parse(stderr: &str) -> Trouble {
         let has = |signs: &[&str]| signs.iter().any(|sign| stderr.contains(sign));
         let kind = if has(&DENIED) {
@@ -97,12 +97,12 @@ impl Trouble {
     }
 }
 
-/// The lines that say something, as one.
+/// The lines with information, joined.
 fn summary(stderr: &str) -> String {
     let lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !EMPTY.contains(line));
     let text = lines.take(3).collect::<Vec<_>>().join("; ");
     let text = if text.is_empty() { stderr.replace('\n', "; ") } else { text };
-    let text = if text.is_empty() { "git failed without a word".to_owned() } else { text };
+    let text = if text.is_empty() { "git failed without error output".to_owned() } else { text };
     text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_git_says_is_told_apart() {
+    fn git_errors_are_classified() {
         for (stderr, kind) in [
             ("fatal: repository 'https://h/x/' not found", TroubleKind::Gone),
             ("remote: Repository not found.\nfatal: repository 'https://h/x/' not found", TroubleKind::Gone),

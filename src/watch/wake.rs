@@ -1,23 +1,23 @@
-//! What is asked of the owner of the watches.
+//! Requests to the owner of the watches.
 
 use tokio::sync::oneshot;
 
 use super::admin::WatchError;
 use crate::model::RepoName;
 
-/// What the watcher of remotes is told.
+/// A request to the watcher of remotes.
 #[derive(Debug)]
 pub enum WatchWake {
-    /// There are other watches.
+    /// The list of watches has changed.
     Changed,
-    /// A person wants a watch, or all of them, to be looked at now; answered when that was done.
+    /// A person requests a look at one watch or all of them now; answered when it is done.
     Now {
-        /// The watch; all of them when there is none.
+        /// The watch; `None` for all of them.
         name: Option<RepoName>,
         /// Their names.
         answer: oneshot::Sender<Result<Vec<RepoName>, WatchError>>,
     },
-    /// A person wants a watch to be removed.
+    /// A person requests the removal of a watch.
     Remove {
         /// The watch.
         name: RepoName,

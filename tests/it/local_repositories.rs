@@ -113,7 +113,7 @@ fn a_repository_without_commits_and_a_folder_of_one_work() {
 fn a_folder_that_is_no_working_copy_is_refused_by_name() {
     let place = place();
     place.git(&["init", "-q", "--bare", "../bare.git"]);
-    refuses(&place, "bare.git", "the repository is bare", "clone it");
+    refuses(&place, "bare.git", "the repository is bare", "clone the repository");
     for folder in ["none", "none-with-pipeline/.quire", "bare.git/.quire"] {
         fs::create_dir_all(place.path(folder)).unwrap();
     }
@@ -121,9 +121,9 @@ fn a_folder_that_is_no_working_copy_is_refused_by_name() {
     fs::write(place.path("none-with-pipeline/.quire/ci.fnl"), TELL).unwrap();
     refuses(&place, "none-with-pipeline", "is not in a git repository", "git init");
     fs::write(place.path("bare.git/.quire/ci.fnl"), TELL).unwrap();
-    refuses(&place, "bare.git", "the repository is bare", "clone it");
+    refuses(&place, "bare.git", "the repository is bare", "clone the repository");
     place.git(&["config", "core.worktree", place.path("none").to_str().unwrap()]);
-    refuses(&place, "copy", "its files are elsewhere", "name a folder");
+    refuses(&place, "copy", "its files are elsewhere", "choose a folder");
     place.git(&["config", "--unset", "core.worktree"]);
     place.git(&["config", "core.repositoryFormatVersion", "1"]);
     place.git(&["config", "extensions.future", "true"]);

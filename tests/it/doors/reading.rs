@@ -102,7 +102,7 @@ fn nothing_in_a_log_folder_stops_its_readers() {
     }
     let said = place.limited("quire logs 'foo#1'").0;
     for name in ["t/2.log", "t/3.log", "t/4.log", "gate.log"] {
-        assert!(said.contains(&format!("log/{name} cannot be read")), "{name}\n{said}");
+        assert!(said.contains(&format!("cannot read log/{name}")), "{name}\n{said}");
     }
     place.push();
 }

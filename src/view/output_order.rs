@@ -1,4 +1,4 @@
-//! What is told of a run while it goes on: the lines of its jobs and how they ended, in an order that could have been.
+//! The order in which the output of a running job and the ends of jobs are shown, which is one that could have happened.
 //!
 //! Lines come from logs and ends from the journal, which are read one after the other: a line of a job may be read before
 //! the end of the job that it needed. Such a line waits until the journal says that its job has begun.
@@ -9,65 +9,65 @@ use super::follow::LogLine;
 use crate::journal::JobRecord;
 use crate::model::Timestamp;
 
-/// Something to tell.
+/// An item to show.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told<'a> {
+pub enum OutputItem<'a> {
     /// A line of output.
     Line(LogLine),
     /// The end of a job.
     End(&'a JobRecord),
 }
 
-/// The most lines that wait for the beginning of their job; more are told without it.
+/// The most lines that wait for the beginning of their job; more are shown without it.
 const MAX_WAITING: usize = 10_000;
 
-/// What was told of a run, and what waits to be.
+/// Which ends were shown, and the lines that wait.
 #[derive(Debug, Default)]
-pub struct Telling {
+pub struct OutputOrder {
     ended: HashSet<String>,
     waiting: Vec<LogLine>,
 }
 
-impl Telling {
-    /// Takes the lines that have come, and gives what can be told now: ends in the order in which they came, each
-    /// behind all lines of its job and before all of a job that began later. Ends of one millisecond may come in any
+impl OutputOrder {
+    /// Takes new lines, and returns what can be shown now: ends in the order of their times, each
+    /// after all lines of its job and before all lines of jobs that began later. Ends of one millisecond may come in any
     /// order.
-    pub fn next<'a>(&mut self, lines: Vec<LogLine>, jobs: &'a [JobRecord]) -> Vec<Told<'a>> {
+    pub fn next<'a>(&mut self, lines: Vec<LogLine>, jobs: &'a [JobRecord]) -> Vec<OutputItem<'a>> {
         self.waiting.extend(lines);
         let mut ended: Vec<&JobRecord> = jobs
             .iter()
             .filter(|job| job.finished_at.is_some() && job.outcome.is_some() && !self.ended.contains(&job.id))
             .collect();
-        ended.sort_by(|one, other| one.finished_at.cmp(&other.finished_at));
-        let mut told = Vec::new();
+        ended.sort_by_key(|one| one.finished_at);
+        let mut items = Vec::new();
         for job in ended {
-            // What was said before it ended, by jobs that had begun by then.
+            // Lines from before the end, of jobs that had begun by then.
             let (before, after) = std::mem::take(&mut self.waiting).into_iter().partition(|line| {
                 let begun = begun_at(line, jobs);
                 line.job.as_ref() == Some(&job.id) || begun.is_some_and(|at| Some(at) < job.finished_at)
             });
             self.waiting = after;
-            told.extend(Vec::into_iter(before).map(Told::Line));
-            told.push(Told::End(job));
+            items.extend(Vec::into_iter(before).map(OutputItem::Line));
+            items.push(OutputItem::End(job));
             self.ended.insert(job.id.clone());
         }
         let (known, unknown) =
             std::mem::take(&mut self.waiting).into_iter().partition(|line| begun_at(line, jobs).is_some());
         self.waiting = unknown;
-        told.extend(Vec::into_iter(known).map(Told::Line));
+        items.extend(Vec::into_iter(known).map(OutputItem::Line));
         if self.waiting.len() > MAX_WAITING {
-            told.extend(self.rest().into_iter().map(Told::Line));
+            items.extend(self.rest().into_iter().map(OutputItem::Line));
         }
-        told
+        items
     }
 
-    /// What still waits when the run has ended.
+    /// The lines that still wait when the run has ended.
     pub fn rest(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.waiting)
     }
 }
 
-/// When the job of a line began, as far as is known; the beginning of time for what no job said.
+/// When the job of a line began, as far as is known; the beginning of time for output without a job.
 fn begun_at(line: &LogLine, jobs: &[JobRecord]) -> Option<Timestamp> {
     let Some(name) = &line.job else { return Some(Timestamp::from_millis(i64::MIN)) };
     jobs.iter().find(|job| job.id == *name)?.started_at
@@ -96,13 +96,13 @@ mod tests {
         LogLine { time, job, step: 1, stream: Stream::Stdout, bytes: Vec::new() }
     }
 
-    fn next(telling: &mut Telling, lines: &[&str], jobs: &[JobRecord]) -> String {
-        let told = telling.next(lines.iter().map(|name| line(name)).collect(), jobs);
-        let words: Vec<String> = told
+    fn next(order: &mut OutputOrder, lines: &[&str], jobs: &[JobRecord]) -> String {
+        let items = order.next(lines.iter().map(|name| line(name)).collect(), jobs);
+        let words: Vec<String> = items
             .into_iter()
-            .map(|told| match told {
-                Told::Line(line) => line.job.unwrap_or_else(|| "-".to_owned()),
-                Told::End(job) => job.id.to_uppercase(),
+            .map(|items| match items {
+                OutputItem::Line(line) => line.job.unwrap_or_else(|| "-".to_owned()),
+                OutputItem::End(job) => job.id.to_uppercase(),
             })
             .collect();
         words.join(" ")
@@ -110,26 +110,26 @@ mod tests {
 
     #[test]
     fn a_line_waits_for_what_came_before_its_job() {
-        let mut telling = Telling::default();
+        let mut order = OutputOrder::default();
         let begun = [job("a", Some("1"), None), job("b", None, None)];
-        assert_eq!(next(&mut telling, &["-", "a", "b"], &begun), "- a");
+        assert_eq!(next(&mut order, &["-", "a", "b"], &begun), "- a");
         let ended = [job("a", Some("1"), Some("2")), job("b", Some("2"), None)];
-        assert_eq!(next(&mut telling, &["b"], &ended), "A b b");
-        assert_eq!(next(&mut telling, &[], &ended), "", "nothing is told twice");
-        assert!(telling.rest().is_empty());
+        assert_eq!(next(&mut order, &["b"], &ended), "A b b");
+        assert_eq!(next(&mut order, &[], &ended), "", "nothing is shown twice");
+        assert!(order.rest().is_empty());
     }
 
     #[test]
     fn an_end_is_behind_the_lines_of_its_job() {
         let ended =
             [job("b", Some("2"), Some("3")), job("a", Some("1"), Some("2")), job("c", None, Some("3"))];
-        assert_eq!(next(&mut Telling::default(), &["a", "b", "a", "b"], &ended), "a a A b b B C");
+        assert_eq!(next(&mut OutputOrder::default(), &["a", "b", "a", "b"], &ended), "a a A b b B C");
     }
 
     #[test]
-    fn what_is_never_explained_is_the_rest() {
-        let mut telling = Telling::default();
-        assert_eq!(next(&mut telling, &["x"], &[]), "");
-        assert_eq!(telling.rest(), [line("x")]);
+    fn lines_of_unknown_jobs_are_the_rest() {
+        let mut order = OutputOrder::default();
+        assert_eq!(next(&mut order, &["x"], &[]), "");
+        assert_eq!(order.rest(), [line("x")]);
     }
 }
