@@ -12,7 +12,7 @@ local positions = chunks.positions(files)
 local report = chunks.report(require("fennel.friend"))
 local reading = chunks.parse(fennel, utils, positions, report)
 
--- A compiler for files among `allowed` globals and `modules`, the set of names that can be required. `at` is told the file
+-- A compiler for files among `allowed` globals and `modules`, the set of names that can be required. `at` receives the file
 -- and the line of each form that is about to be compiled. `marked` is the set of primitives whose calls get their place.
 function driver.compiler(allowed, modules, at, marked)
   local compiler = require("fennel.compiler")

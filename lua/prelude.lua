@@ -170,7 +170,7 @@ local function enter_waiting(name, span)
   return context
 end
 
--- `whose` tells what a script can catch and forget from what ends its job: `broken` is quire's, `denied` policy's.
+-- `whose` distinguishes errors that a script can catch from errors that end its job: `broken` is quire's, `denied` policy's.
 -- `detail` is what the host has to say of a denial, for the host.
 local function refuse(context, problem, span, whose, detail)
   if whose and not context.ending then

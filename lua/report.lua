@@ -14,7 +14,7 @@ local function hint(message)
   return advice and "try " .. advice:gsub("%.$", "") or nil
 end
 
--- Notes a mistake and goes on.
+-- Records a mistake and continues.
 function report.note(mistake)
   if not mistake.hint and not mistake.plain then mistake.hint = hint(mistake.message) end
   mistake.unit = report.unit

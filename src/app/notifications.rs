@@ -103,6 +103,7 @@ pub async fn test_target(app: &AppState, name: &str) -> Result<TargetTest, Probl
     };
     let (message, id) = (test_message(clock::now()), random::run_id().to_string());
     let sent = deliver(&target, &message, &id).await;
-    let unreached = |error| Problem::new(Code::TargetUnreached, format!("could not send to `{name}`: {error}"));
+    let unreached =
+        |error| Problem::new(Code::TargetUnreached, format!("could not send to `{name}`: {error}"));
     Ok(TargetTest { warnings, sent: sent.map(drop).map_err(unreached) })
 }

@@ -334,9 +334,7 @@ fn reset(places: &Places) -> Ended {
     }
     access::check(&places.data, Access::Write)?;
     let (count, files) = here(&places.data, forget_remotes)?;
-    print(&format!(
-        "reset the state of {count} remotes, removed {files} cached files; runs and logs stay\n"
-    ));
+    print(&format!("reset the state of {count} remotes, removed {files} cached files; runs and logs stay\n"));
     Ok(Code::Done)
 }
 
