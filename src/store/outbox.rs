@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use super::damaged::damaged;
 use crate::model::{Outcome, RefName, RunId, Timestamp};
 
 /// Messages that are kept after they were sent or given up.
@@ -53,12 +54,8 @@ impl Delivery {
         }
     }
 
-    fn parse(word: &str) -> Delivery {
-        match word {
-            "waiting" => Delivery::Waiting,
-            "sent" => Delivery::Sent,
-            _ => Delivery::GivenUp,
-        }
+    fn parse(word: &str) -> Option<Delivery> {
+        [Delivery::Waiting, Delivery::Sent, Delivery::GivenUp].into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -240,18 +237,19 @@ pub fn verdict_before(
         )?
         .query_row(params![repo, ref_name.as_bytes(), number.cast_signed()], |row| row.get(0))
         .optional()?;
-    Ok(word.map(|word| Outcome::parse(&word).unwrap_or(Outcome::Failed)))
+    word.map(|word| Outcome::parse(&word).ok_or_else(|| damaged(0, "outcome", &word))).transpose()
 }
 
 fn read_row(row: &Row<'_>) -> Result<OutboxRow> {
     let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis);
+    let state: String = row.get(5)?;
     Ok(OutboxRow {
         id: row.get(0)?,
         target: row.get(1)?,
         event: row.get(2)?,
         subject: row.get(3)?,
         message: row.get(4)?,
-        state: Delivery::parse(&row.get::<_, String>(5)?),
+        state: Delivery::parse(&state).ok_or_else(|| damaged(5, "state of a message", &state))?,
         attempts: row.get(6)?,
         due_at: time(7)?,
         problem: row.get(8)?,

@@ -147,4 +147,8 @@ fn the_verdict_before_is_that_of_the_ref() {
     assert_eq!((before(1), before(2), before(5)), (None, Some(Outcome::Failed), Some(Outcome::Passed)));
     assert_eq!(verdict_before(&db, "r1", &RefName::parse(b"refs/heads/x").unwrap(), 5).unwrap(), None);
     assert!(find_run(&db, &RunName::Id(RunId::new(1, [4; 10]))).unwrap().is_some());
+    db.execute("UPDATE runs SET outcome = 'splendid'", []).unwrap();
+    let main = RefName::parse(b"refs/heads/main").unwrap();
+    let problem = verdict_before(&db, "r1", &main, 9).unwrap_err().to_string();
+    assert!(problem.contains("unknown outcome: `splendid`"), "{problem}");
 }
