@@ -44,7 +44,7 @@ struct Chains {
     nodes: Vec<Node>,
     /// The best chain that ends at a value.
     ends: HashMap<CommitId, usize>,
-    /// The best chain whose end is certain, so that an unknown step may follow; `None` if there is no such chain.
+    /// The best chain whose end is certain, so that an unknown step may follow; `None` if no such chain exists.
     certain: Option<usize>,
 }
 

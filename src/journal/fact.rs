@@ -21,7 +21,7 @@ const MAX_HINTS: usize = 20;
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Its number in the run: 1, 2, 3 … without gaps.
+    /// Its number in the run: 1, 2, 3 …, none missing.
     pub seq: u64,
     /// The attempt that it belongs to: how many runners have opened the run by then, at least 1.
     pub attempt: u32,
@@ -220,7 +220,7 @@ pub struct JobFact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum StopReason {
-    /// A newer push to the same branch: jobs that are not interruptible go on.
+    /// A newer push to the same branch: jobs that are not interruptible continue.
     Superseded {
         /// The number of the newer run.
         by: u64,

@@ -93,7 +93,7 @@ impl RunRecord {
         }
     }
 
-    /// What the journal in a run's folder says by now; nothing when there is none.
+    /// The state of a run from the journal in its folder; empty when it is missing.
     ///
     /// # Errors
     /// The journal cannot be read.

@@ -55,7 +55,7 @@ struct AnyVersion {
 /// What is wrong with a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadLine {
-    /// It is no JSON with a version: what a killed writer leaves.
+    /// It is not JSON with a version: a killed writer has left it.
     Damaged,
     /// It has another version.
     Version(String),

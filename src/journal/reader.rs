@@ -70,7 +70,7 @@ impl JournalReadError {
     }
 }
 
-/// A place in a journal. Reading goes on where it stopped; a line counts once it has its line feed.
+/// A place in a journal. Reading continues where it stopped; a line counts once it has its line feed.
 #[derive(Debug)]
 pub struct JournalReader {
     run_dir: PathBuf,

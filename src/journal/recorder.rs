@@ -14,7 +14,7 @@ use crate::sys::folder::Folder;
 /// The folder of logs in a run's folder.
 pub const LOG_FOLDER: &str = "log";
 
-/// The log of what a job's script prints, beside the logs of its steps.
+/// The log of what a job's script prints, next to the logs of its steps.
 pub const SCRIPT_LOG: &str = "script.log";
 
 /// The log of what the pipeline prints while it is evaluated. No job can have this name, so none has this folder.
@@ -114,7 +114,7 @@ impl Recorder {
     }
 
     /// Writes a line that a script prints; without a job, the pipeline is being evaluated. A line that cannot be
-    /// written is lost: it is no fact.
+    /// written is lost: it is not a fact.
     pub fn print(&self, job: Option<&str>, line: &[u8]) {
         let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = job.unwrap_or_default();

@@ -55,7 +55,7 @@ impl JournalWriter {
     /// Opens the journal in a run's folder, or begins it. A torn last line, left by a runner that was killed, is closed.
     ///
     /// # Errors
-    /// When it cannot be opened or written, is a link, or is no regular file.
+    /// When it cannot be opened or written, is a link, or is not a regular file.
     pub fn open(run_dir: &Path) -> Result<JournalWriter, JournalError> {
         let path = run_dir.join(JOURNAL);
         let wrong = |source| JournalError::Open { path: path.clone(), source };

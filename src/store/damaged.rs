@@ -4,7 +4,7 @@ use rusqlite::types::Type;
 
 use crate::model::Quoted;
 
-/// What a column should hold and does not.
+/// A column with an invalid value.
 #[derive(Debug, thiserror::Error)]
 #[error("the database has an unknown {what}: {found}; a newer quire wrote it, or the row is damaged")]
 struct Damaged {
@@ -12,7 +12,7 @@ struct Damaged {
     found: Quoted,
 }
 
-/// The error that a column holds a text which is no `what`.
+/// The error for a column whose text is not a `what`.
 pub(super) fn damaged(column: usize, what: &'static str, found: &str) -> rusqlite::Error {
     let error = Damaged { what, found: Quoted::new(found) };
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())

@@ -211,7 +211,7 @@ mod tests {
             ["1 a push watch -", "5 b push - \"all\"", "7 c watch - -"]
         );
         assert_eq!(rows("SELECT concat_ws(' ', id, origin) FROM repos"), ["r1 hosted", "watched:r1 watched"]);
-        // Nothing has ended by it, and what ends from now on is told.
+        // The migration ends no run, and later ends cause notices.
         assert!(rows("SELECT run FROM notices").is_empty());
         new.execute("UPDATE runs SET state = 'finished', finished_at = 9 WHERE id = 'b'", []).unwrap();
         assert_eq!(rows("SELECT run FROM notices"), ["b"]);

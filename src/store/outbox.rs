@@ -1,46 +1,46 @@
-//! Notices, and the outbox: what is to be sent to whom, and how that went.
+//! Notices, and the outbox: the messages to send, and the results of sending them.
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::damaged::damaged;
 use crate::model::{Outcome, RefName, RunId, Timestamp};
 
-/// Messages that are kept after they were sent or given up.
+/// The most messages that are kept after they were sent or given up.
 const MAX_ENDED: i64 = 1000;
 
-/// Messages that may wait for one target; more are given up at once.
+/// The most messages that may wait for one target; further ones are given up at once.
 const MAX_WAITING: i64 = 1000;
 
-/// What a notice is about.
+/// The subject of a notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeKind {
     /// A run has ended.
     Ended(RunId),
     /// A run is stuck.
     Stuck(RunId),
-    /// No run: what a watched remote did, as JSON.
+    /// Not a run: a change of a watched remote, as JSON.
     Watch(String),
 }
 
-/// Something that was not yet compared with the rules.
+/// An event that was not yet compared with the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeRow {
     /// Its row.
     pub seq: i64,
-    /// What it is about.
+    /// Its subject.
     pub kind: NoticeKind,
     /// When it happened.
     pub at: Timestamp,
 }
 
-/// Where a message is.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It is to be sent.
     Waiting,
     /// The target has taken it.
     Sent,
-    /// It is not tried any more.
+    /// It is not sent again.
     GivenUp,
 }
 
@@ -66,19 +66,19 @@ pub struct OutboxRow {
     pub id: String,
     /// The target.
     pub target: String,
-    /// The word for what happened.
+    /// The word for the event.
     pub event: String,
-    /// What it is about, in one word: a run, or a repository.
+    /// The subject, in one word: a run, or a repository.
     pub subject: String,
-    /// What it is made of, as JSON.
+    /// The content, as JSON.
     pub message: String,
-    /// Where it is.
+    /// Its state.
     pub state: Delivery,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When it is tried next, while it waits.
+    /// When the next attempt is due, while it waits.
     pub due_at: Timestamp,
-    /// What went wrong the last time.
+    /// The error of the last attempt.
     pub problem: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -86,21 +86,21 @@ pub struct OutboxRow {
     pub ended_at: Option<Timestamp>,
 }
 
-/// How an attempt went.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempted {
     /// The target has taken it.
     Sent,
-    /// It is tried again at this time.
+    /// The next attempt is at this time.
     Later(Timestamp, String),
-    /// It is not tried any more.
+    /// It is not sent again.
     GivenUp(String),
 }
 
 const COLUMNS: &str =
     "id, target, event, subject, message, state, attempts, due_at, problem, created_at, ended_at";
 
-/// Records something that is no end of a run.
+/// Records an event that is not the end of a run.
 pub fn insert_notice(connection: &Connection, kind: &NoticeKind, at: Timestamp) -> Result<()> {
     let (word, run, said) = match kind {
         NoticeKind::Ended(run) => ("ended", Some(run.to_string()), None),
@@ -113,7 +113,7 @@ pub fn insert_notice(connection: &Connection, kind: &NoticeKind, at: Timestamp) 
     Ok(())
 }
 
-/// The oldest notices, at most `limit`. One that this version does not understand is left out.
+/// The oldest notices, at most `limit`. Notices that this version does not understand are left out.
 pub fn notices(connection: &Connection, limit: u32) -> Result<Vec<NoticeRow>> {
     let mut statement =
         connection.prepare_cached("SELECT seq, kind, run, said, at FROM notices ORDER BY seq LIMIT ?1")?;
@@ -133,8 +133,8 @@ pub fn notices(connection: &Connection, limit: u32) -> Result<Vec<NoticeRow>> {
     Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// Puts the messages about a notice into the outbox and takes the notice away, in one transaction. A message that is there
-/// already stays as it is.
+/// Puts the messages of a notice into the outbox and deletes the notice, in one transaction. An existing message
+/// stays unchanged.
 pub fn post(connection: &mut Connection, notice: i64, messages: &[OutboxRow]) -> Result<()> {
     let transaction = connection.transaction()?;
     for row in messages {
@@ -155,7 +155,7 @@ fn insert(connection: &Connection, row: &OutboxRow) -> Result<()> {
         .query_row([&row.target], |row| row.get(0))?;
     let is_full = waiting >= MAX_WAITING;
     let state = if is_full { Delivery::GivenUp } else { Delivery::Waiting };
-    let problem = is_full.then(|| format!("{MAX_WAITING} messages wait for this target already"));
+    let problem = is_full.then(|| format!("already {MAX_WAITING} messages wait for this target"));
     connection
         .prepare_cached(
             "INSERT INTO outbox (id, target, event, subject, message, state, attempts, due_at, problem, created_at, ended_at)
@@ -176,7 +176,7 @@ fn insert(connection: &Connection, row: &OutboxRow) -> Result<()> {
     Ok(())
 }
 
-/// The message of each target that is due first, the most urgent first.
+/// The first due message of each target, the most urgent first.
 pub fn next_messages(connection: &Connection) -> Result<Vec<OutboxRow>> {
     // SQLite takes the other columns from the row that has the minimum.
     let sql = format!(
@@ -188,7 +188,7 @@ pub fn next_messages(connection: &Connection) -> Result<Vec<OutboxRow>> {
     rows.collect()
 }
 
-/// Records how an attempt went.
+/// Records the result of an attempt.
 pub fn record_attempt(connection: &Connection, id: &str, how: &Attempted, now: Timestamp) -> Result<()> {
     let (state, due, problem) = match how {
         Attempted::Sent => (Delivery::Sent, now, None),
@@ -204,7 +204,7 @@ pub fn record_attempt(connection: &Connection, id: &str, how: &Attempted, now: T
     Ok(())
 }
 
-/// Has a message tried now, with all its attempts again. False when there is no such message.
+/// Schedules a message for now, with all its attempts again. False when the message does not exist.
 pub fn retry_message(connection: &Connection, id: &str, now: Timestamp) -> Result<bool> {
     let changed = connection
         .prepare_cached(
@@ -223,7 +223,7 @@ pub fn list_messages(connection: &Connection, limit: usize) -> Result<Vec<Outbox
     rows.collect()
 }
 
-/// How the newest run of a ref before `number` ended that passed or failed, in whatever way.
+/// The outcome of the newest run of a ref before `number` that passed or failed in any way.
 pub fn verdict_before(
     connection: &Connection,
     repo: &str,

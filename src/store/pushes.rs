@@ -20,13 +20,13 @@ pub struct NewPush {
     pub started: u64,
     /// The boot that this was in.
     pub boot: String,
-    /// Who pushes.
+    /// The pusher.
     pub pusher: Option<String>,
     /// The push options.
     pub options: Vec<String>,
     /// When pre-receive ran.
     pub at: Timestamp,
-    /// What it wants to do.
+    /// The updates that it is about to make.
     pub updates: Vec<RefUpdate>,
 }
 
@@ -37,13 +37,13 @@ pub struct Intent {
     pub id: i64,
     /// The push.
     pub push: String,
-    /// Value before.
+    /// The old value.
     pub old: CommitId,
-    /// Value after.
+    /// The new value.
     pub new: CommitId,
     /// When it was announced.
     pub at: Timestamp,
-    /// Who pushes.
+    /// The pusher.
     pub pusher: Option<String>,
     /// The push options.
     pub options: Vec<String>,
@@ -66,7 +66,7 @@ pub struct OpenPush {
     pub at: Timestamp,
 }
 
-/// Records a push and its intents. A push that is known already changes nothing.
+/// Records a push and its intents. Changes nothing for a known push.
 pub fn insert_push(connection: &Connection, push: &NewPush) -> Result<()> {
     let options = json(&push.options)?;
     let inserted = connection
@@ -99,7 +99,7 @@ pub fn insert_push(connection: &Connection, push: &NewPush) -> Result<()> {
     Ok(())
 }
 
-/// The open intents of one ref, in the order in which they were announced. One may have come late, by the spool.
+/// The open intents of one ref, in the order in which they were announced. An intent from the spool may have come late.
 pub fn open_intents(connection: &Connection, repo: &str, ref_name: &RefName) -> Result<Vec<Intent>> {
     let mut statement = connection.prepare_cached(
         "SELECT i.id, i.push, i.old, i.new, i.at, p.pusher, p.options FROM intents i JOIN pushes p USING (push)
@@ -135,7 +135,7 @@ pub fn open_refs(connection: &Connection, push: &str) -> Result<Vec<RefName>> {
     rows.collect()
 }
 
-/// The refs of a repository that open intents name.
+/// The refs of a repository with open intents.
 pub fn refs_of_open_intents(connection: &Connection, repo: &str) -> Result<Vec<RefName>> {
     let mut statement =
         connection.prepare_cached("SELECT DISTINCT ref FROM intents WHERE repo = ?1 AND state = 'open'")?;
@@ -150,7 +150,7 @@ pub fn settle_intent(connection: &Connection, id: i64, happened: bool) -> Result
     Ok(())
 }
 
-/// Drops what is still open of a push whose receive-pack is gone, and closes the push. Returns how many intents
+/// Drops the open intents of a push whose receive-pack is gone, and closes the push. Returns how many intents
 /// were dropped.
 pub fn settle_push(connection: &Connection, push: &str) -> Result<usize> {
     let dropped = connection
@@ -159,8 +159,8 @@ pub fn settle_push(connection: &Connection, push: &str) -> Result<usize> {
     Ok(dropped)
 }
 
-/// Opens again what was dropped of a push that reports after all. `None` when it has never announced itself, else how
-/// many intents that were.
+/// Reopens the dropped intents of a push that reports after all. `None` for a push that was never announced, otherwise how
+/// many intents were reopened.
 pub fn reopen_push(connection: &Connection, push: &str) -> Result<Option<usize>> {
     if !connection.prepare_cached("SELECT 1 FROM pushes WHERE push = ?1")?.exists([push])? {
         return Ok(None);

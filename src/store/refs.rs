@@ -1,14 +1,14 @@
-//! How far each ref has been read.
+//! The stored states of refs.
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::updates::ref_name;
 use crate::model::RefName;
 
-/// What is recorded of one ref, as the caller's own JSON.
+/// The stored state of one ref, as the caller's own JSON.
 pub type RefRow = String;
 
-/// What was saved for a ref.
+/// The stored state of a ref.
 pub fn load_ref(connection: &Connection, repo: &str, name: &RefName) -> Result<Option<RefRow>> {
     connection
         .prepare_cached("SELECT seen FROM refs WHERE repo = ?1 AND ref = ?2")?
@@ -16,7 +16,7 @@ pub fn load_ref(connection: &Connection, repo: &str, name: &RefName) -> Result<O
         .optional()
 }
 
-/// Saves what was seen of a ref.
+/// Saves the state of a ref.
 pub fn save_ref(connection: &Connection, repo: &str, name: &RefName, seen: &str) -> Result<()> {
     connection
         .prepare_cached(
@@ -27,7 +27,7 @@ pub fn save_ref(connection: &Connection, repo: &str, name: &RefName, seen: &str)
     Ok(())
 }
 
-/// The names of all refs that something was saved for.
+/// The names of all refs with a stored state.
 pub fn recorded_refs(connection: &Connection, repo: &str) -> Result<Vec<RefName>> {
     let mut statement = connection.prepare_cached("SELECT ref FROM refs WHERE repo = ?1")?;
     let rows = statement.query_map([repo], |row| ref_name(row, 0))?;
@@ -59,7 +59,7 @@ pub fn clear_line_keys(connection: &Connection, repo: &str, name: &RefName) -> R
     Ok(())
 }
 
-/// Forgets a ref, without calling it deleted.
+/// Removes the state of a ref, without recording a deletion.
 pub fn forget_ref(connection: &Connection, repo: &str, name: &RefName) -> Result<()> {
     connection
         .prepare_cached("DELETE FROM refs WHERE repo = ?1 AND ref = ?2")?

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use super::damaged::damaged;
 use crate::model::RepoName;
 
-/// Where a repository is from.
+/// The origin of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepoOrigin {
     /// People push to it here.
@@ -25,14 +25,14 @@ impl RepoOrigin {
     }
 }
 
-/// A repository that is there.
+/// An existing repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoRow {
     /// Its id: a hosted one's is that in its `quire.json`.
     pub id: String,
     /// Its name.
     pub name: RepoName,
-    /// Where it is from.
+    /// Its origin.
     pub origin: RepoOrigin,
 }
 
@@ -42,8 +42,8 @@ impl RepoRow {
         RepoRow { id, name, origin: RepoOrigin::Hosted }
     }
 
-    /// The copy of a watched remote, by the id in its `quire.json`. A hosted repository that was made of its folder has the
-    /// same one there, and is another row all the same.
+    /// The copy of a watched remote, by the id in its `quire.json`. A hosted repository that was made from its folder has the
+    /// same id, and is another row nevertheless.
     pub fn watched(identity: &str, name: RepoName) -> RepoRow {
         RepoRow { id: format!("watched:{identity}"), name, origin: RepoOrigin::Watched }
     }
@@ -67,7 +67,7 @@ fn read_name(column: usize, name: &str) -> Result<RepoName> {
     RepoName::parse(name).map_err(|_| damaged(column, "repository name", name))
 }
 
-/// Records that a repository is there under its name; whoever had the name before has lost it.
+/// Records that a repository exists under its name; another repository that had the name loses it.
 pub fn sync_repo(connection: &Connection, repo: &RepoRow) -> Result<()> {
     let (id, name) = (&repo.id, repo.name.as_str());
     connection
@@ -98,7 +98,7 @@ pub fn mark_absent(connection: &Connection, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The names that hosted repositories were recorded under, by id; also those of repositories that are gone.
+/// The recorded names of hosted repositories, by id; also those of removed repositories.
 pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoName>> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM repos WHERE origin = 'hosted'")?;
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
@@ -106,7 +106,7 @@ pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoNam
     rows.into_iter().map(|(id, name)| Ok((id, read_name(1, &name)?))).collect()
 }
 
-/// The name that the repository `id` was recorded under.
+/// The recorded name of the repository `id`.
 pub fn recorded_name(connection: &Connection, id: &str) -> Result<Option<RepoName>> {
     let found = connection
         .prepare_cached("SELECT name FROM repos WHERE id = ?1")?
@@ -125,7 +125,7 @@ pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<Repo
         .optional()
 }
 
-/// All hosted repositories that are there, by name.
+/// All existing hosted repositories, by name.
 pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
     let mut statement = connection
         .prepare_cached("SELECT id, name FROM repos WHERE present = 1 AND origin = 'hosted' ORDER BY name")?;
@@ -134,12 +134,12 @@ pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
     rows.into_iter().map(|(id, name)| Ok(RepoRow::hosted(id, read_name(1, &name)?))).collect()
 }
 
-/// Whether what the repository held when it was adopted has been taken over.
+/// Whether the baseline of the repository has been taken over.
 pub fn is_based(connection: &Connection, id: &str) -> Result<bool> {
     connection.prepare_cached("SELECT based FROM repos WHERE id = ?1")?.query_row([id], |row| row.get(0))
 }
 
-/// Records that it has been taken over.
+/// Records that the baseline has been taken over.
 pub fn mark_based(connection: &Connection, id: &str) -> Result<()> {
     connection.prepare_cached("UPDATE repos SET based = 1 WHERE id = ?1")?.execute([id])?;
     Ok(())

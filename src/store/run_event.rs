@@ -16,7 +16,7 @@ use crate::model::{JobId, Timestamp};
 pub(super) const EVENT_COLUMNS: &str =
     "r.ref, r.old, r.sha, r.event, r.cause, r.pusher, r.pushed_at, r.rerun_of, r.rerun_what";
 
-/// What the columns of an event hold that is JSON.
+/// The JSON values in the columns of an event.
 pub(super) struct EventTexts {
     pub(super) cause: Option<String>,
     pub(super) rerun_what: Option<String>,
@@ -67,7 +67,7 @@ pub(super) fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// What a column holds as JSON.
+/// Parses the JSON of a column.
 pub(super) fn from_json<T: DeserializeOwned>(column: usize, text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))

@@ -12,19 +12,19 @@ pub struct NewUpdate {
     pub repo: String,
     /// The ref.
     pub ref_name: RefName,
-    /// Its number within the ref.
+    /// Its serial within the ref.
     pub serial: u64,
-    /// Its value before.
+    /// The old value.
     pub old: CommitId,
-    /// Its value after.
+    /// The new value.
     pub new: CommitId,
     /// The push that announced it, if one did.
     pub push: Option<String>,
-    /// Who pushed, when that is known.
+    /// The pusher, if known.
     pub pusher: Option<String>,
     /// When it was recorded.
     pub at: Timestamp,
-    /// What came of it: `run`, or why nothing was started.
+    /// The decision: `run`, or why no run was started.
     pub decision: String,
 }
 
@@ -72,7 +72,7 @@ pub fn bind_update(
     Ok(())
 }
 
-/// The ids of the runs that a push has led to, in their order.
+/// The ids of the runs that a push has started, in their order.
 pub fn runs_of_push(connection: &Connection, push: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT r.id FROM runs r JOIN updates u ON r.update_id = u.id WHERE u.push = ?1 ORDER BY r.seq",

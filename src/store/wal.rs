@@ -1,7 +1,7 @@
 //! Keeps the write-ahead log of the database small.
 //!
 //! SQLite moves the log into the database by itself, but not past the state that a reader still sees, and it does not
-//! shrink the file. A reader in another process cannot be closed from here: it is told of, and the log is cut when it has gone.
+//! shrink the file. A reader in another process cannot be closed from here: it is logged, and the log is truncated when it has ended.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use super::open::BUSY;
 /// The largest log that is kept, in bytes.
 pub(super) const MAX_WAL: u64 = 16 << 20;
 
-/// Looks at the size of the log after each change.
+/// Checks the size of the log after each change.
 #[derive(Debug)]
 pub(super) struct WalKeeper {
     log: Option<PathBuf>,
-    /// The size above which the log is cut: more than [`MAX_WAL`] while a reader keeps it.
+    /// The size above which the log is truncated: more than [`MAX_WAL`] while a reader blocks it.
     limit: u64,
 }
 
@@ -29,7 +29,7 @@ impl WalKeeper {
         WalKeeper { log, limit: MAX_WAL }
     }
 
-    /// Cuts the log when it has become too large. Does not wait for readers.
+    /// Truncates the log when it has become too large. Does not wait for readers.
     pub(super) fn look(&mut self, connection: &Connection) {
         let Some(log) = &self.log else { return };
         let size = fs::symlink_metadata(log).map_or(0, |log| log.len());
@@ -42,20 +42,20 @@ impl WalKeeper {
                 let mib = size >> 20;
                 tracing::warn!(
                     mib,
-                    "the write-ahead log of the database grows: a process reads an old state of it, see  fuser {}",
+                    "the write-ahead log of the database grows because a process reads an old state; find the process: fuser {}",
                     log.display()
                 );
                 self.limit = size.saturating_add(MAX_WAL);
             }
             Err(error) => {
-                tracing::warn!(%error, "the write-ahead log of the database could not be cut");
+                tracing::warn!(%error, "could not truncate the write-ahead log of the database");
                 self.limit = size.saturating_add(MAX_WAL);
             }
         }
     }
 }
 
-/// Moves the log into the database and empties it; false when a reader is in the way.
+/// Moves the log into the database and empties it; false when a reader blocks it.
 fn cut(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(Duration::ZERO)?;
     let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));

@@ -1,4 +1,4 @@
-//! Watches that were added by command, and what was last found out about each watch.
+//! Watches that were added by command, and the last known state of each watch.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use crate::config::WatchDecl;
 use crate::model::{BranchName, CommitId, RemoteUrl, RepoName, SecretName, Timestamp};
 
-/// What was last found out about a watch.
+/// The last known state of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchStatus {
-    /// One word for where it is.
+    /// The word for the state.
     pub state: String,
-    /// Since when it is there.
+    /// Since when it has this state.
     pub since: Timestamp,
-    /// What is wrong.
+    /// The error.
     pub error: Option<String>,
-    /// What the branch was when it was last seen.
+    /// The tip of the branch at the last successful look.
     pub tip: Option<CommitId>,
     /// The branch that the remote's `HEAD` names.
     pub default_branch: Option<String>,
-    /// When it was rewritten, if it has not moved in the ordinary way since.
+    /// When it was force-pushed, if no ordinary update has followed.
     pub rewritten_at: Option<Timestamp>,
 }
 
-/// Adds a watch; false when there is one of this name.
+/// Adds a watch; false when one of this name exists.
 pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -> Result<bool> {
     let inserted = connection
         .prepare_cached(
@@ -43,7 +43,7 @@ pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -
     Ok(inserted > 0)
 }
 
-/// Removes a watch and what is known of it; false when there is none.
+/// Removes a watch and its state; false when it does not exist.
 pub fn delete_watch(connection: &Connection, name: &RepoName) -> Result<bool> {
     let deleted = connection.execute("DELETE FROM watches WHERE name = ?1", [name.as_str()])?;
     forget_watch_state(connection, name)?;
@@ -60,7 +60,7 @@ pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Reads a watch; `None` when it holds something that this version does not accept.
+/// Reads a watch; `None` when it has a value that this version does not accept.
 fn read_watch(row: &Row<'_>) -> Result<Option<WatchDecl>> {
     let text = |column: usize| row.get::<_, String>(column);
     let (name, url, branch) = (text(0)?, text(1)?, text(2)?);
@@ -76,7 +76,7 @@ fn read_watch(row: &Row<'_>) -> Result<Option<WatchDecl>> {
     Ok(Some(WatchDecl { name, url, branch, every, allow_private, token }))
 }
 
-/// What was last found out about a watch, as long as it has this address and branch.
+/// The last known state of a watch, if it has still this address and branch.
 pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option<WatchStatus>> {
     connection
         .prepare_cached(
@@ -96,7 +96,7 @@ pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option
         .optional()
 }
 
-/// Saves what was found out about a watch.
+/// Saves the state of a watch.
 pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &WatchStatus) -> Result<()> {
     connection
         .prepare_cached(
@@ -118,13 +118,13 @@ pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &Wa
     Ok(())
 }
 
-/// Forgets what was found out about a watch.
+/// Removes the state of a watch.
 pub fn forget_watch_state(connection: &Connection, name: &RepoName) -> Result<()> {
     connection.execute("DELETE FROM watch_states WHERE name = ?1", [name.as_str()])?;
     Ok(())
 }
 
-/// Forgets what was found out about all watches; how many there were.
+/// Removes the states of all watches; returns how many.
 pub fn forget_watch_states(connection: &Connection) -> Result<usize> {
     connection.execute("DELETE FROM watch_states", [])
 }

@@ -1,4 +1,4 @@
-//! The one writer: a thread that owns the connection and runs closures on it, one after the other.
+//! The single writer: a thread that owns the connection and runs closures on it, one after the other.
 
 use std::thread::{self, JoinHandle};
 
@@ -7,12 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::wal::WalKeeper;
 
-/// Jobs that may wait for the writer before those who ask have to wait as well.
+/// The most closures that may wait for the writer before callers have to wait to submit theirs.
 const MAX_WAITING: usize = 1024;
 
 type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// The writer has ended, because the program is on its way out.
+/// The writer has ended, because the program is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the database is closed")]
 pub struct WriterGone;
@@ -42,18 +42,18 @@ impl Store {
         self.work.closed().await;
     }
 
-    /// Runs `work` on the writer's thread and waits for what it returns. When the caller stops waiting, the work
-    /// is done all the same.
+    /// Runs `work` on the writer's thread and waits for its result. When the caller stops waiting, the work
+    /// is done nevertheless.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// The writer has ended.
     pub async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, WriterGone> {
         let (answer, answered) = oneshot::channel();
         let boxed: Work = Box::new(move |connection| {
-            // Nobody waits any more: the work is done, only its answer is not wanted.
+            // The caller is gone: the work is done, only its result is not needed.
             let _unwanted = answer.send(work(connection)).is_err();
         });
         self.work.send(boxed).await.map_err(|_| WriterGone)?;
