@@ -182,8 +182,7 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     if let Some(denied) = &spec.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
-    let unusable =
-        |why: String| end(&recorder, (Outcome::Failed, Some(Reason::new(codes::PIPELINE, why))));
+    let unusable = |why: String| end(&recorder, (Outcome::Failed, Some(Reason::new(codes::PIPELINE, why))));
     let Some(update) = event.subject.clone() else { return unusable(NO_COMMIT.to_owned()) };
     let files = match read_pipeline(Path::new(&spec.git_dir), &update) {
         Ok(files) => files,

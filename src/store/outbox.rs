@@ -55,7 +55,9 @@ impl Delivery {
     }
 
     fn parse(word: &str) -> Option<Delivery> {
-        [Delivery::Waiting, Delivery::Sent, Delivery::GivenUp].into_iter().find(|state| state.as_str() == word)
+        [Delivery::Waiting, Delivery::Sent, Delivery::GivenUp]
+            .into_iter()
+            .find(|state| state.as_str() == word)
     }
 }
 
