@@ -21,6 +21,7 @@ mod place;
 mod server_lock;
 mod reference;
 mod service;
+mod snapshots;
 mod stories;
 mod tidy;
 mod vm;

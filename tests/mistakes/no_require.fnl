@@ -1,0 +1,1 @@
+(ci:job :test [:quire/push] (fn [] (sh "make")))
