@@ -150,12 +150,12 @@ local failed_result = {
   }),
 }
 
--- The context of the running job; raises outside of one, and when a step failed and nothing looked at it.
+-- The context of the running job; raises outside of one, and when a step failed, and its exit status was not checked.
 local function enter(name, span)
   local context = context_of[running()]
   if not (context and context.job) then raise(format("`%s` works only inside a running job", name), span) end
   local step = context.unlooked[1]
-  if step then raise(step.text .. " and nothing looked at it", span, step, "ignored") end
+  if step then raise(step.text .. ", and its exit status was not checked", span, step, "ignored") end
   return context
 end
 

@@ -19,7 +19,7 @@ const NONE: Isolation = Isolation {
     setting: "no isolation",
     binds: "a step ends with its run; `(secret …)` gives only what is granted",
     leaves_open: "a step has the account of the server: it reads and writes the data folder, other runs, journals and logs, reads \
-                  `config.fnl` and every secret's file, speaks to `server.sock`, and ends or outlives what that account may",
+                  `config.fnl` and every secret's file, connects to `server.sock`, and ends or outlives what that account may",
 };
 
 /// Steps of another user.

@@ -43,7 +43,7 @@ pub async fn read_logs(app: &AppState, row: RunRow, request: ReadLogs) -> Result
     let (record, name) = (&view.record, format!("{}#{}", row.repo, row.number));
     let run_dir = app.data.run(&row.repo, row.number);
     if row.started_at.is_some() && !record.is_opened {
-        let text = format!("the record of {name} is missing: there is no journal in {}", run_dir.display());
+        let text = format!("the record of {name} is missing: no journal in {}", run_dir.display());
         let hint = "quire doctor checks the data folder";
         return Err(Problem::new(Code::RunUnreadable, text).hint(hint));
     }

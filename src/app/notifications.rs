@@ -60,7 +60,7 @@ impl Operation for RetryNotification {
     async fn perform(self, app: &AppState) -> Result<RetriedNotification, Problem> {
         let start = &self.id;
         let unknown = || {
-            Problem::new(Code::NotificationNotFound, format!("there is no message `{start}`"))
+            Problem::new(Code::NotificationNotFound, format!("message `{start}` does not exist"))
                 .hint("quire notify list lists them")
         };
         let rows = list_notifications(app, usize::MAX).await?;
@@ -96,9 +96,9 @@ pub async fn test_target(app: &AppState, name: &str) -> Result<TargetTest, Probl
             None if names.is_empty() => {
                 "config.fnl declares none; docs/notifications.md shows how".to_owned()
             }
-            None => format!("there are {}", names.join(", ")),
+            None => format!("targets are {}", names.join(", ")),
         };
-        let unknown = Problem::new(Code::TargetNotFound, format!("there is no target `{name}`")).hint(hint);
+        let unknown = Problem::new(Code::TargetNotFound, format!("unknown target `{name}`")).hint(hint);
         return Ok(TargetTest { warnings, sent: Err(unknown) });
     };
     let (message, id) = (test_message(clock::now()), random::run_id().to_string());

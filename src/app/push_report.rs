@@ -203,7 +203,7 @@ impl Reporter {
                 return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
             }
             if Instant::now() > end {
-                return self.say("warning: watched for an hour; the run goes on\n".to_owned()).await;
+                return self.say("warning: watched for an hour; the run continues\n".to_owned()).await;
             }
             // A closed channel says that the run has just ended: the row is read once more.
             if let Some(changes) = &mut live {
@@ -238,7 +238,7 @@ impl Reporter {
         self.app.read(read).await
     }
 
-    /// Tells of output and of jobs that have ended.
+    /// Reports output and the jobs that have ended.
     async fn tell(
         &self,
         run: &RunView,
@@ -267,7 +267,7 @@ impl Reporter {
     }
 }
 
-/// Waits until there may be more output to read; for ever when nobody wants to read it.
+/// Waits until there may be more output to read; for ever when nobody reads it.
 async fn more_output(inotify: Option<&Inotify>) {
     match inotify {
         Some(inotify) => {
@@ -295,7 +295,7 @@ fn unknown_options(options: &[String]) -> String {
         let hint = match (name, suggest(name, OPTIONS)) {
             ("ci.only" | "ci.var", _) => "it is not in this version of quire".to_owned(),
             (_, Some(near)) => format!("did you mean {near}?"),
-            (_, None) => format!("known are {}, ci.profile=NAME", OPTIONS.join(", ")),
+            (_, None) => format!("options are {}, ci.profile=NAME", OPTIONS.join(", ")),
         };
         out.push_str(&format!("warning: unknown push option {}; {hint}\n", one_line(option)));
     }

@@ -30,11 +30,11 @@ fn unrecorded(error: impl Into<Problem>) -> Problem {
     Problem { code: Code::PushUnrecorded, ..error.into() }
 }
 
-/// Records what a push wants to do, and has it watched. Does so to the end, also when the hook is killed meanwhile: its
+/// Records what a push is about to do, and has it watched. Does so to the end, also when the hook is killed meanwhile: its
 /// connection closes then, and whoever waits for this is dropped.
 ///
 /// # Errors
-/// When it is no push to a repository of this server, or nothing could be recorded.
+/// When it is not a push to a repository of this server, or nothing could be recorded.
 pub async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Problem> {
     let recording = tokio::spawn(async move {
         let push = take_intent(&app, &frame).await?;
@@ -47,7 +47,7 @@ pub async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Proble
 /// Has a recorded push watched until its receive-pack is gone.
 pub(super) async fn announce(app: &AppState, push: OpenPush) {
     if app.pushes.send(push).await.is_err() {
-        tracing::debug!("the server is on its way out");
+        tracing::debug!("the server is stopping");
     }
 }
 
@@ -110,7 +110,7 @@ fn resolve(git_dir: &Path, updates: &mut [RefUpdate]) {
 async fn repository(app: &AppState, git_dir: &str) -> Result<RepoRow, Problem> {
     let name = app.data.repo_name(Path::new(git_dir));
     let name = name.ok_or_else(|| {
-        Problem::new(Code::PushInvalid, format!("{git_dir} is no repository of this server"))
+        Problem::new(Code::PushInvalid, format!("{git_dir} is not a repository of this server"))
     })?;
     let found = app.repo(name.clone()).await.map_err(unrecorded)?;
     found.ok_or_else(|| {
@@ -138,7 +138,7 @@ async fn repository_of(app: &AppState, frame: &IntentFrame) -> Result<RepoRow, P
 /// somebody is there, however many refs there are to look at.
 ///
 /// # Errors
-/// When it is no push to a repository of this server.
+/// When it is not a push to a repository of this server.
 pub async fn report_push(
     app: AppState,
     frame: EventFrame,

@@ -56,7 +56,7 @@ pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBu
 /// Takes a bare repository over; nothing that is in it already is run. Blocking.
 ///
 /// # Errors
-/// When it is none that quire can serve, or the name is taken.
+/// When quire cannot serve the repository, or the name is taken.
 pub fn adopt_repo(app: &AppState, which: &AdoptRepo, binary: &Path) -> Result<(PathBuf, Adopted), Problem> {
     let data = app.data.path();
     forge::install_hooks(data, binary)?;
@@ -78,7 +78,7 @@ pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
 /// Moves a repository and its runs to the trash; where it is there. Blocking.
 ///
 /// # Errors
-/// When there is none, or it cannot be moved.
+/// When the repository does not exist, or cannot be moved.
 pub fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
     Ok(forge::remove_repo(app.data.path(), name)?.path)
 }

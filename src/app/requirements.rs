@@ -20,7 +20,7 @@ pub struct Requirement {
     is_fatal: bool,
 }
 
-/// Everything that `config.fnl` demands of this machine and that is not there: the user of steps, the sandbox, what it
+/// Everything that `config.fnl` requires of this machine and that is missing: the user of steps, the sandbox, what it
 /// shows, the policy bundle. `path` is where programs are looked for. Blocking.
 pub fn missing_requirements(settings: &Settings, data: &DataDir, path: Option<&str>) -> Vec<Requirement> {
     let steps = &settings.steps;
@@ -28,9 +28,9 @@ pub fn missing_requirements(settings: &Settings, data: &DataDir, path: Option<&s
     let refused = steps.user.as_ref().and_then(|user| user.account(data.path()).err());
     let user = refused.map(|mistake| Requirement { is_fatal: true, ..missing(mistake, "no server starts") });
     let bwrap = || find_bwrap(path.map(OsStr::new)).is_some();
-    let sandbox = steps.missing_sandbox(bwrap).map(|mistake| missing(mistake, "no run can go on"));
+    let sandbox = steps.missing_sandbox(bwrap).map(|mistake| missing(mistake, "no run can continue"));
     let shown = steps.missing_paths().into_iter();
-    let shown = shown.map(|mistake| missing(mistake, "steps in a sandbox cannot begin"));
+    let shown = shown.map(|mistake| missing(mistake, "sandboxed steps cannot start"));
     let details = bundle_problems(&settings.policy, data.path());
     let bundle = settings.bundle.as_ref().filter(|_| !details.is_empty());
     let bundle = bundle.map(|node| {
@@ -66,23 +66,23 @@ pub fn check_requirements(
     if is_open(settings) {
         tracing::warn!(
             "config.fnl scopes secrets: that binds (secret …), but not a step, which runs with the account of this server \
-             and can read its files; :steps {{:user …}} or :steps {{:sandbox :bwrap}} would stand in between"
+             and can read its files; :steps {{:user …}} or :steps {{:sandbox :bwrap}} would prevent it"
         );
     }
     Ok(())
 }
 
-/// What stands between the steps of a watched repository and this machine, and which secrets its jobs get: one line.
+/// How the steps of a watched repository are isolated from this machine, and which secrets its jobs get: one line.
 pub fn watch_note(settings: &Settings) -> String {
     let secrets = "its jobs get no secrets but those whose :repos name it";
     if is_isolated(settings) { secrets.to_owned() } else { format!("its steps {OPEN_TO_STEPS}; {secrets}") }
 }
 
-/// What is so without a wall.
+/// What holds for steps without isolation.
 const OPEN_TO_STEPS: &str = "run with the account of the server and can read its files; :steps {:user …} or \
-                             :steps {:sandbox :bwrap} would stand in between";
+                             :steps {:sandbox :bwrap} would prevent it";
 
-/// Says that the code of watched repositories, which others may write, can read what the server can. `count` is how many
+/// Reports that the code of watched repositories, which others may write, can read what the server can. `count` is how many
 /// there are.
 pub fn warn_of_watches(settings: &Settings, count: usize) {
     if !is_isolated(settings) && count > 0 {

@@ -66,7 +66,7 @@ impl NamedRun {
 /// The run of a name or id.
 ///
 /// # Errors
-/// When it is no name, or no run has it.
+/// When the name is invalid, or no run has it.
 pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
     let name = RunName::parse(text)
         .map_err(|error| Problem::caused_by(Code::RequestInvalid, &error).hint("quire runs lists them"))?;
@@ -84,18 +84,18 @@ pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
     let found = found.await??;
     found.ok_or_else(|| {
         if !app.data.database().exists() {
-            let text = format!("there are no runs in {}", app.data.path().display());
+            let text = format!("no runs in {}", app.data.path().display());
             return Problem::new(Code::RunNotFound, text)
                 .hint("is this the data folder? name another with --data");
         }
-        Problem::new(Code::RunNotFound, format!("there is no run {shown}")).hint("quire runs lists them")
+        Problem::new(Code::RunNotFound, format!("run {shown} does not exist")).hint("quire runs lists them")
     })
 }
 
 /// Lists runs, newest first.
 ///
 /// # Errors
-/// When there is no such repository, or the database cannot be read.
+/// When the repository does not exist, or the database cannot be read.
 pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>, Problem> {
     if let Some(name) = &request.repo
         && forge::find(app.data.path(), name).is_err()

@@ -20,7 +20,7 @@ pub async fn drain_spool(app: &AppState) {
     }
 }
 
-/// Records everything that is in the spool. All of it, before anything is settled: a push is told from the next one
+/// Records everything that is in the spool. All of it, before anything is settled: a push is distinguished from the next one
 /// to the same ref by its intent alone. What could not be read holds up its repository, or all ([`SpoolGate`]).
 ///
 /// [`SpoolGate`]: super::spool_gate::SpoolGate
@@ -96,7 +96,7 @@ fn note(app: &AppState, drained: io::Result<Drained>) {
         );
     }
     for path in drained.map(|drained| drained.foreign).unwrap_or_default() {
-        tracing::warn!(path = %path.display(), "a file in the spool is no intent; it was renamed to .foreign");
+        tracing::warn!(path = %path.display(), "a file in the spool is not an intent; it was renamed to .foreign");
     }
 }
 

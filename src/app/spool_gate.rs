@@ -1,6 +1,6 @@
 //! Whether the spool was read: until then nothing is settled that its intents may belong to.
 //!
-//! A push is told from the next one to the same ref by its intent alone, and its options by nothing else: a run that
+//! A push is distinguished from the next one to the same ref by its intent alone, and its options by nothing else: a run that
 //! begins without the intent may be one that `ci.skip` was to prevent.
 
 use std::collections::BTreeMap;

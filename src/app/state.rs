@@ -29,14 +29,14 @@ const MAX_READERS: usize = 4;
 /// How many pages are in memory at the same time.
 const MAX_PAGES: usize = 32;
 
-/// What the queue is told. Rows are the truth; this only says that there is something to look at.
+/// A message to the queue. Rows are the truth; this only says that there is something to look at.
 #[derive(Debug)]
 pub enum Wake {
     /// Runs were queued.
     Queued,
     /// Newer runs supersede these, by the newer ones' numbers.
     Superseded(Vec<(RunId, u64)>),
-    /// A person wants a run to stop; the answer says whether it could be told.
+    /// A person cancels a run; the answer says whether its runner could be reached.
     Cancel {
         /// The run.
         run: RunId,
@@ -113,7 +113,7 @@ pub struct AppState {
     pub readers: Arc<Semaphore>,
     /// A place for each page that is in memory, until it was sent.
     pub pages: Arc<Semaphore>,
-    /// Told when the server shall stop, empty its caches and start again.
+    /// Notified when the server shall stop, empty its caches and start again.
     pub start_again: Arc<Notify>,
 }
 
@@ -237,7 +237,7 @@ impl AppState {
         Ok(settled)
     }
 
-    /// Tells who has to know what was settled.
+    /// Notifies everything that depends on what was settled.
     async fn follow_up(&self, settled: &Settled) {
         for run in &settled.queued {
             self.live.open(*run);
@@ -251,14 +251,14 @@ impl AppState {
         }
     }
 
-    /// Tells the queue something.
+    /// Sends the queue a message.
     pub async fn tell(&self, wake: Wake) {
         if self.wake.send(wake).await.is_err() {
             tracing::debug!("the queue is closed");
         }
     }
 
-    /// Tells the watcher of remotes something.
+    /// Sends the watcher of remotes a message.
     pub async fn tell_watcher(&self, wake: WatchWake) {
         if self.watches.send(wake).await.is_err() {
             tracing::debug!("the watcher of remotes is closed");

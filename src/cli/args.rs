@@ -17,7 +17,7 @@ use super::{
 #[derive(Debug, Parser)]
 #[command(name = "quire", version, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
-    /// The data folder [default: $QUIRE_DATA, else /var/quire when it exists, else the XDG data folder]
+    /// The data folder [default: $QUIRE_DATA, otherwise /var/quire when it exists, otherwise the XDG data folder]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Show the licences of what quire is built from
@@ -31,11 +31,11 @@ struct Cli {
 enum Command {
     /// Serve the repositories of a data folder
     Serve {
-        /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, else 127.0.0.1:7878]
+        /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, otherwise 127.0.0.1:7878]
         #[arg(long, value_name = "ADDR:PORT|none")]
         bind: Option<String>,
         /// How far containers may open themselves to this machine: secure, permissive or disabled [default: :policy
-        /// :profile of config.fnl, else secure]; the variable QUIRE_PROFILE goes before it
+        /// :profile of config.fnl, otherwise secure]; the variable QUIRE_PROFILE takes precedence
         #[arg(long)]
         profile: Option<String>,
         /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
@@ -77,7 +77,7 @@ enum Command {
         run: String,
         /// Only this job
         job: Option<String>,
-        /// Go on until the run has ended
+        /// Continue until the run has ended
         #[arg(short, long)]
         follow: bool,
         /// One JSON object a line
@@ -120,7 +120,7 @@ enum Command {
     /// Have systemd start quire with the machine
     #[command(subcommand)]
     Service(service::ServiceCommand),
-    /// Show who was told what; try a target
+    /// Show which notifications were sent; test a target
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
     /// Lead one run; started by `quire serve`
@@ -193,7 +193,7 @@ fn perform(cli: Cli) -> Ended {
         return licenses::show();
     }
     let Some(command) = cli.command else {
-        return Err(Failure::new(Code::Usage, "there is no command").hint("quire --help lists them"));
+        return Err(Failure::new(Code::Usage, "no command given").hint("quire --help lists the commands"));
     };
     let anywhere = || place::data_dir(cli.data.clone());
     let made = || place::make_data_dir(anywhere()?, "name another data folder with --data or QUIRE_DATA");

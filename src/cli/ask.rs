@@ -51,6 +51,6 @@ fn problem(status: u16, answer: &[u8]) -> Problem {
             Problem::new(Code::ServerBusy, "the server is busy").hint("try again later")
         }
         Err(_) => Problem::new(Code::ServerFailed, format!("the server answered with the status {status}"))
-            .hint("a server of another version is restarted to have this one"),
+            .hint("restart the server: it may be another version of quire"),
     }
 }

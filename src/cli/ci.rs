@@ -64,7 +64,7 @@ fn report_json(checked: &Checked) -> Ended {
 pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
     let start = path.canonicalize();
     let start = start.map_err(|error| Failure::not_found(format!("{}: {error}", path.display())))?;
-    let mut looked_for = String::from("there is no .quire/ci.fnl");
+    let mut looked_for = String::from("found no .quire/ci.fnl");
     for folder in start.ancestors() {
         if folder.join(".quire").is_dir() {
             return Ok(folder.to_owned());
@@ -73,7 +73,7 @@ pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
             if workflow::exists(folder, &path) {
                 return Ok(folder.to_owned());
             }
-            looked_for = format!("there is neither .quire/ci.fnl nor {}", path.display());
+            looked_for = format!("found neither .quire/ci.fnl nor {}", path.display());
         }
         if is_repository(folder) {
             let above = if folder == start {

@@ -1,4 +1,4 @@
-//! What `quire ci run` prints while the run goes on.
+//! What `quire ci run` prints while a run is active.
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::view::{EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, job_l
 /// How many of the last lines of a failed job are shown.
 const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 
-/// How long to wait before looking again where the system tells of no changes.
+/// How long to wait before looking again where the system reports no changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Prints what happens while it happens.

@@ -110,7 +110,7 @@ fn follow(
             Some(Heard::Interrupt(first)) if interrupt.is_none() => {
                 interrupt = Some(first);
                 if !has_begun(run.path()) {
-                    // The pipeline is still being read, which may go on for seconds and has nothing to clean up.
+                    // The pipeline is still being read, which may continue for seconds and has nothing to clean up.
                     run.end_by_force(&engine_environment()).iter().for_each(|problem| warn(problem));
                     let (outcome, reason) = StopReason::Cancelled { by: Some(first.name().to_owned()) }.end();
                     return (Ok((outcome, Some(reason))), interrupt);
@@ -213,7 +213,7 @@ fn finish(run_dir: &Path, outcome: Outcome, output: Output, interrupt: Option<In
     }
 }
 
-/// Says that a folder without a pipeline is no working copy in the first place.
+/// Reports that a folder without a pipeline is not a working copy in the first place.
 fn no_working_copy(path: &Path) -> Option<Failure> {
     let folder = path.canonicalize().ok().filter(|path| path.is_dir())?;
     WorkingCopy::open(&folder).err().map(|error| unusable(&error))

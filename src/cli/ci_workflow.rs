@@ -8,7 +8,7 @@ use crate::forge::{MAX_PIPELINE_FILE, checked_out_branch, workflow_path};
 use crate::script::SourceFile;
 
 /// Where the workflow of the checked out branch is or would be, from the root of a working copy. Nothing for a folder
-/// that is no such root, and when no branch is checked out.
+/// that is not such a root, and when no branch is checked out.
 pub(super) fn checked_out(root: &Path) -> Option<PathBuf> {
     fs::symlink_metadata(root.join(".git")).ok()?;
     workflow_path(&checked_out_branch(root)?)
@@ -22,7 +22,7 @@ pub(super) fn exists(root: &Path, path: &Path) -> bool {
 /// The workflow of the checked out branch; nothing when it has none.
 ///
 /// # Errors
-/// Says that it is no file, too large, or cannot be read.
+/// Reports that it is not a file, too large, or cannot be read.
 pub(super) fn read(root: &Path) -> Result<Option<SourceFile>, Failure> {
     if !root.join("workflow").is_dir() {
         return Ok(None);

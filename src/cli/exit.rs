@@ -35,7 +35,7 @@ impl Failure {
         Failure::new(Code::Broken, chain(error))
     }
 
-    /// There is no such thing.
+    /// The thing does not exist.
     pub(crate) fn not_found(message: impl std::fmt::Display) -> Failure {
         Failure::new(Code::NotFound, message)
     }
@@ -59,7 +59,7 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Whether something could not be written to standard output because there is no room for it.
+/// Whether something could not be written to standard output because the disk is full.
 static IS_OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
 
 /// The exit code of a command that has done its work: not zero when what it printed was lost.
@@ -67,7 +67,7 @@ pub(crate) fn with_output(code: Code) -> Code {
     if code == Code::Done && IS_OUTPUT_LOST.load(Ordering::Relaxed) { Code::Broken } else { code }
 }
 
-/// Writes to standard output. A reader that has gone away, such as `head`, is no failure; a full disk is one.
+/// Writes to standard output. A reader that has gone away, such as `head`, is not a failure; a full disk is one.
 pub(crate) fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
@@ -80,7 +80,7 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Writes to standard error. A terminal that was closed is no failure.
+/// Writes to standard error. A terminal that was closed is not a failure.
 pub(crate) fn print_error(text: &str) {
     use std::io::Write;
     let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();

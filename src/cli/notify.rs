@@ -59,7 +59,7 @@ fn list(data: &DataDir, limit: usize, as_json: bool) -> Ended {
     if as_json {
         print_json(&Value::Array(rows.iter().map(row_json).collect()));
     } else {
-        note_if_empty(rows.is_empty(), "no messages yet; :notify in config.fnl says who is told of what");
+        note_if_empty(rows.is_empty(), "no messages yet; `:notify` in config.fnl sets up notifications");
         print(&rows.iter().map(row_line).collect::<String>());
     }
     Ok(Code::Done)
@@ -106,7 +106,7 @@ fn test(data: &DataDir, name: &str) -> Ended {
 
 fn retry(data: &DataDir, id: &str) -> Ended {
     let RetriedNotification { subject, target, is_now } = ask(data, RetryNotification { id: id.to_owned() })?;
-    let when = if is_now { "now" } else { "when `quire serve` is there" };
+    let when = if is_now { "now" } else { "when `quire serve` runs" };
     print(&format!("{subject} to {target} is tried {when}\n"));
     Ok(Code::Done)
 }

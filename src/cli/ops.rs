@@ -40,7 +40,7 @@ pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
     if as_json {
         print_json(&json!({ "cancelled": id }));
     } else {
-        print(&format!("{repo}#{number} is told to stop\n"));
+        print(&format!("{repo}#{number} is being stopped\n"));
     }
     Ok(Code::Done)
 }

@@ -22,7 +22,7 @@ pub(super) fn data_dir(flag: Option<PathBuf>) -> Result<DataDir, Failure> {
     };
     let current = std::env::current_dir().map_err(|error| Failure::broken(&error))?;
     let unknown =
-        || Failure::new(Code::Usage, "there is no data folder").hint("name one with --data or QUIRE_DATA");
+        || Failure::new(Code::Usage, "no data folder is set").hint("name one with --data or QUIRE_DATA");
     let chosen = DataDir::choose(&hints, &current).ok_or_else(unknown)?;
     resolved(chosen)
 }
@@ -59,7 +59,7 @@ pub(super) fn existing(data: DataDir, access: Access) -> Result<DataDir, Failure
         }
         Ok(_) | Err(_) => {}
     }
-    Err(Failure::not_found(format!("there is no data folder {}", data.path().display()))
+    Err(Failure::not_found(format!("the data folder {} does not exist", data.path().display()))
         .hint("name another with --data or QUIRE_DATA; quire serve and quire repo new make one"))
 }
 

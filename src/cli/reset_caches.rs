@@ -83,7 +83,7 @@ fn until_it_answers(data: &DataDir) -> Result<(), Failure> {
     });
     match waited {
         Ok(waited) => waited.map_err(broken),
-        Err(_) => Err(Failure::new(Code::Broken, "the server has stopped and is not there again")
+        Err(_) => Err(Failure::new(Code::Broken, "the server stopped and did not start again")
             .hint("its log says why; start it again")),
     }
 }

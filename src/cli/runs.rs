@@ -15,7 +15,7 @@ pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bo
     list_or_note(data, repo, (limit, as_json), &none)
 }
 
-/// The same; `none` is printed when there are none.
+/// The same; `none` is printed when the list is empty.
 pub(crate) fn list_or_note(
     data: &DataDir,
     repo: Option<&str>,

@@ -18,8 +18,8 @@ use crate::sys::reexec::reexec;
 
 /// How a server is started otherwise than `quire serve` does.
 #[derive(Debug, Default)]
-pub(crate) struct Beside {
-    /// A list of watches beside those of `config.fnl`.
+pub(crate) struct ServeExtras {
+    /// A list of watches in addition to those of `config.fnl`.
     pub(crate) watch_list: Option<PathBuf>,
     /// Whether what steps say is shown.
     pub(crate) shows_output: bool,
@@ -30,12 +30,12 @@ pub(crate) struct Beside {
 /// `quire serve`.
 pub(super) fn serve(data: DataDir, bind: Option<&str>, profiles: StartProfiles, has_socket: bool) -> Ended {
     let bind = bind.map(parse_bind).transpose()?;
-    start(data, bind, profiles, has_socket, Beside::default())
+    start(data, bind, profiles, has_socket, ServeExtras::default())
 }
 
 /// Serves without any listener.
-pub(crate) fn serve_alone(data: DataDir, beside: Beside) -> Ended {
-    start(data, Some(Bind::Nothing), place::profiles(None)?, false, beside)
+pub(crate) fn serve_alone(data: DataDir, extras: ServeExtras) -> Ended {
+    start(data, Some(Bind::Nothing), place::profiles(None)?, false, extras)
 }
 
 fn start(
@@ -43,7 +43,7 @@ fn start(
     bind: Option<Bind>,
     profiles: StartProfiles,
     has_socket: bool,
-    beside: Beside,
+    extras: ServeExtras,
 ) -> Ended {
     log_to_stderr();
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
@@ -54,9 +54,9 @@ fn start(
         has_socket,
         supervisor,
         binary: binary.clone(),
-        environment: [environment(), beside.variables].concat(),
-        watch_list: beside.watch_list,
-        shows_output: beside.shows_output,
+        environment: [environment(), extras.variables].concat(),
+        watch_list: extras.watch_list,
+        shows_output: extras.shows_output,
         profiles,
     };
     match crate::serve::serve(options) {

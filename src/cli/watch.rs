@@ -98,7 +98,7 @@ fn parse_name(text: &str) -> Result<RepoName, Failure> {
     })
 }
 
-/// Checks everything that was said, and tells all that is wrong.
+/// Checks all arguments, and reports all mistakes.
 fn parse(args: &AddArgs) -> Result<WatchDecl, Failure> {
     let mut wrong = String::new();
     let mut tell = |message: String, hint: &str| {

@@ -17,7 +17,7 @@ pub(super) fn import(data: &DataDir, path: &Path) -> Ended {
         ConfigError::Read { .. } => Failure::broken(&error),
     })?;
     let Some(text) = text else {
-        return Err(Failure::not_found(format!("there is no file {file}"))
+        return Err(Failure::not_found(format!("{file} does not exist"))
             .hint("it has a table for each repository: [name], with path and target_branch"));
     };
     let listed = read_watch_list(&file, &text).map_err(|wrong| Failure::mistakes(&wrong))?;

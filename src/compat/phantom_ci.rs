@@ -14,7 +14,7 @@ use crate::cli::leave;
 use crate::cli::logs;
 use crate::cli::place::{make_data_dir, variable};
 use crate::cli::runs;
-use crate::cli::serve::{Beside, serve_alone};
+use crate::cli::serve::{ServeExtras, serve_alone};
 use crate::cli::service::{Program, install_program};
 use crate::config::{
     ConfigError, DEFAULT_BRANCH, DataDir, ListedWatch, WatchDecl, is_same, read_list_file, read_watch_list,
@@ -152,7 +152,7 @@ fn watch(places: &Places) -> Ended {
     }
     let data = make_data_dir(places.data.clone(), "choose another folder with `$XDG_DATA_HOME`")?;
     let variables = variables(&places.config.join(DOTENV))?;
-    serve_alone(data, Beside { watch_list: Some(list), shows_output: true, variables })
+    serve_alone(data, ServeExtras { watch_list: Some(list), shows_output: true, variables })
 }
 
 /// The variables of `.env`; errors in its other lines are logged.

@@ -1,4 +1,4 @@
-//! The settings as they are valid now, of `config.fnl` and of a list of watches beside it: a bad edit keeps the last good
+//! The settings as they are valid now, of `config.fnl` and of a list of watches next to it: a bad edit keeps the last good
 //! ones, and says so.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::watch_list::{is_same, read_list_file, read_watch_list};
 use crate::model::{Diagnostic, RepoName, chain, render_all};
 
-/// What tells one state of the file from another: inode, size, time of change. Nothing when it is not there.
+/// What distinguishes one state of the file from another: inode, size, time of change. Nothing when it is not there.
 type Stamp = Option<(u64, u64, i64, i64)>;
 
 /// `config.fnl`, read again when it has changed.

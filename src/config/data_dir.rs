@@ -30,7 +30,7 @@ impl DataDir {
         DataDir(path.into())
     }
 
-    /// `--data`, else `QUIRE_DATA`, else `/var/quire` when it exists, else the XDG data folder; `None` when
+    /// `--data`, otherwise `QUIRE_DATA`, otherwise `/var/quire` when it exists, otherwise the XDG data folder; `None` when
     /// nothing says where it is. A relative path is relative to `current`.
     pub fn choose(hints: &DataDirHints, current: &Path) -> Option<DataDir> {
         let filled =
@@ -48,7 +48,7 @@ impl DataDir {
     }
 
     /// The data folder that a repository lies in: the nearest folder above it that has `repos/` on the way down and
-    /// `hooks/` beside it. How hooks find it, which must not trust the pusher's environment.
+    /// `hooks/` next to it. How hooks find it, which must not trust the pusher's environment.
     pub fn of_repository(git_dir: &Path) -> Option<DataDir> {
         git_dir
             .ancestors()
@@ -88,7 +88,7 @@ impl DataDir {
         self.watched().join(name.folder())
     }
 
-    /// What ssh is told for watched repositories, when it is there.
+    /// The options of ssh for watched repositories, when the file exists.
     pub fn ssh_config(&self) -> PathBuf {
         self.0.join("ssh_config")
     }

@@ -1,4 +1,4 @@
-//! The id by which what belongs to a data folder is told from what belongs to a copy of it.
+//! The id by which what belongs to a data folder is distinguished from what belongs to a copy of it.
 //!
 //! The file `instance` of a data folder holds a random id and the identity of the folder that it was made for. In a copy –
 //! made by `cp`, from a backup, as a snapshot – the identity does not match, and the copy gets an id of its own before

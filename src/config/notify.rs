@@ -81,7 +81,7 @@ pub struct NotifyRule {
     pub jobs: Vec<JobId>,
 }
 
-/// What can be told.
+/// The events that can be notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotifyEvent {
     /// A run failed, timed out, was interrupted or denied, or its pipeline is broken.
@@ -94,7 +94,7 @@ pub enum NotifyEvent {
     Cancelled,
     /// A run is queued or running for too long.
     Stuck,
-    /// A watched remote did something that is no run.
+    /// A watched remote did something that is not a run.
     Watch,
 }
 

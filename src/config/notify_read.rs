@@ -22,7 +22,7 @@ const MAX_ENTRIES: usize = 100;
 /// The most recipients of one mail.
 const MAX_RECIPIENTS: usize = 50;
 
-/// The kinds of targets, and the options that each has beside its address.
+/// The kinds of targets, and the options that each has in addition to its address.
 const KINDS: [(&str, &[&str]); 5] = [
     ("slack", &[]),
     ("discord", &[]),
@@ -90,7 +90,7 @@ fn target(notify: &Fields<'_>, key: &Node, value: &Node, secrets: &[SecretDecl])
         let second = target.pairs().iter().map(|(key, _)| key).filter(|key| is_kind(key)).nth(1);
         match second.and_then(|key| key.as_str().ok()) {
             Some(second) => target.refuse_option(second, "a target is of one kind", TARGET.example),
-            None => target.refuse("this target says nowhere to send to", TARGET.example),
+            None => target.refuse("this target has no address", TARGET.example),
         }
         return None;
     };
@@ -203,7 +203,7 @@ fn target_name(key: &Node) -> Result<String, Diagnostic> {
         let shown: String = text.chars().take(80).collect();
         Err(key
             .error(format!("`{shown}` is not a target's name"))
-            .help("1 to 64 letters, digits, `_` and `-` are"))
+            .help("use 1 to 64 letters, digits, `_` or `-`"))
     }
 }
 
@@ -214,7 +214,7 @@ fn known_target(node: &Node, targets: &[&str]) -> Result<String, Diagnostic> {
         return Ok(name.to_owned());
     }
     let shown: String = name.chars().take(80).collect();
-    let problem = node.error(format!("there is no target `{shown}` here"));
+    let problem = node.error(format!("unknown target `{shown}`"));
     Err(match suggest(name, targets.iter().copied()) {
         Some(near) => problem.help(format!("did you mean `:{near}`?")),
         None if targets.is_empty() => problem.help("no target is declared"),
@@ -228,11 +228,11 @@ fn named(node: &Node, secrets: &[SecretDecl]) -> Result<SecretSource, Diagnostic
     if let Some(secret) = secrets.iter().find(|secret| secret.name.as_str() == name) {
         return Ok(secret.source.clone());
     }
-    // A name that is none may be the secret itself, put into the wrong place.
-    let problem = node.error("there is no secret of this name");
+    // An invalid name may be the secret itself, put into the wrong place.
+    let problem = node.error("unknown secret");
     Err(match suggest(name, secrets.iter().map(|secret| secret.name.as_str())) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
-        None => problem.help("the name of a secret stands here; declare it in :secrets"),
+        None => problem.help("this is the name of a secret; declare it in `:secrets`"),
     })
 }
 
@@ -240,7 +240,7 @@ fn event(word: &str) -> Result<NotifyEvent, String> {
     NotifyEvent::parse(word).ok_or_else(|| {
         let words: Vec<&str> = NotifyEvent::ALL.into_iter().map(NotifyEvent::as_str).collect();
         let shown: String = word.chars().take(80).collect();
-        format!("`{shown}` is no event: {} are", words.join(", "))
+        format!("`{shown}` is not an event; events are {}", words.join(", "))
     })
 }
 
@@ -294,7 +294,7 @@ fn smtp_server(node: &Node) -> Result<(bool, String, u16), Diagnostic> {
     Ok((is_tls, host.to_ascii_lowercase(), port))
 }
 
-/// An address of mail, as far as that can be told without the mail itself.
+/// An address of mail, as far as that can be checked without sending mail.
 fn mailbox(node: &Node) -> Result<String, Diagnostic> {
     let text = node.as_str()?;
     let parts = text.split_once('@');
@@ -346,8 +346,8 @@ mod tests {
             problems(text),
             [
                 "config.fnl:1:32: this is not an address of the web",
-                "config.fnl:1:46: this target says nowhere to send to",
-                "config.fnl:1:69: there is no secret of this name",
+                "config.fnl:1:46: this target has no address",
+                "config.fnl:1:69: unknown secret",
                 "config.fnl:1:75: `:hmac` does not belong to a target of `:slack`",
                 "config.fnl:2:4: this target has no `:to`",
                 "config.fnl:2:11: this is not the address of a mail server",
@@ -355,11 +355,11 @@ mod tests {
                 "config.fnl:2:46: `:user` and `:password` go together",
                 "config.fnl:2:74: a target is of one kind",
                 "config.fnl:3:1: `f/g` is not a target's name",
-                "config.fnl:3:35: there is no secret of this name",
-                "config.fnl:3:53: this target says nowhere to send to",
+                "config.fnl:3:35: unknown secret",
+                "config.fnl:3:53: this target has no address",
                 "config.fnl:3:54: unknown option `:slakc` of a target",
-                "config.fnl:4:14: there is no target `aa` here",
-                "config.fnl:4:23: `faild` is no event: failed, fixed, passed, cancelled, stuck, watch are",
+                "config.fnl:4:14: unknown target `aa`",
+                "config.fnl:4:23: `faild` is not an event; events are failed, fixed, passed, cancelled, stuck, watch",
                 "config.fnl:4:32: this rule has no `:to`",
                 "config.fnl:4:37: an empty list grants nothing",
                 "config.fnl:4:56: `main` is not the full name of a ref, such as refs/heads/main",
@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(
             wrong,
             [
-                "there is no target `ops` here",
+                "unknown target `ops`",
                 "unknown option `:repos` of a rule",
                 "unknown option `:secrets` of `.quire/config.fnl`"
             ]

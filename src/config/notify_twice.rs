@@ -16,8 +16,8 @@ pub(super) fn refuse_repeated(notify: &Fields<'_>, rules: &[Node]) {
         let Some(first) = rules.iter().take(index).find(|first| said(first) == said(rule)) else { continue };
         let place = rule.get("to").unwrap_or(rule);
         let (line, column) = first.span.map_or((0, 0), |span| (span.line, span.column));
-        let help = format!("the same rule stands at line {line}, column {column}; take one of the two out");
-        notify.mistakes().note(place.error("this rule is there twice").help(help));
+        let help = format!("the same rule stands at line {line}, column {column}; remove one of the two");
+        notify.mistakes().note(place.error("duplicate rule").help(help));
     }
 }
 
@@ -35,6 +35,6 @@ mod tests {
             read(with("{:to :a} {:to :a :on [:failed]}\n{:on [:failed] :to :a}").as_bytes()).unwrap_err();
         let wrong: Vec<_> =
             wrong.iter().map(|wrong| format!("{}: {}", wrong.place(), wrong.message)).collect();
-        assert_eq!(wrong, ["config.fnl:2:20: this rule is there twice"]);
+        assert_eq!(wrong, ["config.fnl:2:20: duplicate rule"]);
     }
 }

@@ -40,7 +40,7 @@ pub struct PolicySettings {
     pub signatures: SignatureSettings,
 }
 
-/// How signatures of images are verified, where the bundle demands them.
+/// How signatures of images are verified, where the bundle requires them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureSettings {
@@ -81,7 +81,7 @@ fn signatures(fields: &Fields<'_>) -> SignatureSettings {
         fields.refuse("this table needs either a `:key` or an `:identity`", help);
     }
     if has("files") && !has("key") {
-        fields.refuse("`:files` are verified with a `:key`, and there is none", help);
+        fields.refuse("`:files` needs a `:key`", help);
     }
     SignatureSettings {
         key: fields.read("key", file),
@@ -105,7 +105,7 @@ fn network(node: &Node) -> Result<String, Diagnostic> {
     let name = node.parse(network_name)?;
     if name == "host" {
         let help = "leave it out; the profile `:disabled` has it";
-        return Err(node.error("`host` is the network of this machine, and no list opens it").help(help));
+        return Err(node.error("`host` is the network of this machine and cannot be allowed").help(help));
     }
     Ok(name)
 }
@@ -113,7 +113,7 @@ fn network(node: &Node) -> Result<String, Diagnostic> {
 fn cap(node: &Node) -> Result<String, Diagnostic> {
     let name = node.parse(capability)?;
     if name == "ALL" {
-        return Err(node.error("`ALL` is no capability").help("name each one that is needed"));
+        return Err(node.error("`ALL` is not a capability").help("name each one that is needed"));
     }
     Ok(name)
 }
@@ -146,7 +146,7 @@ fn folder(node: &Node) -> Result<PathBuf, Diagnostic> {
     }
     let system = SYSTEM_FOLDERS.into_iter().find(|system| path.starts_with(system));
     if let Some(system) = system.or((text == "/").then_some("/")) {
-        return Err(node.error(format!("`{system}` is the system's, and no list opens it")));
+        return Err(node.error(format!("`{system}` belongs to the system and cannot be allowed")));
     }
     Ok(path)
 }

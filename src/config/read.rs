@@ -60,7 +60,7 @@ pub fn read(text: &[u8]) -> Result<Settings, Vec<Diagnostic>> {
     if wrong.is_empty() { Ok(read) } else { Err(without_addresses(wrong)) }
 }
 
-/// The same settings, whose mistakes show no value of a secret that stands beside them.
+/// The same settings, whose mistakes show no value of a secret on the same line.
 fn without_literals(root: Node) -> Node {
     let secrets = root.get("secrets").and_then(|table| table.as_table().ok()).unwrap_or_default();
     let literals = secrets.iter().filter(|(_, value)| matches!(value.value, Value::String(_)));

@@ -7,7 +7,7 @@ use crate::model::{RefName, RepoName};
 /// The events that `:events` of a secret may name in this version.
 pub(super) const EVENTS: [Trigger; 2] = [Trigger::Push, Trigger::Watch];
 
-/// A run that wants secrets.
+/// A run that requests secrets.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
     /// Its repository; nothing for a working copy, which no `:repos` names.
@@ -42,7 +42,7 @@ impl SecretDecl {
         missing
     }
 
-    /// Whether anything but its declaration stands between a job and the secret.
+    /// Whether anything but its declaration limits which jobs get the secret.
     pub fn is_scoped(&self) -> bool {
         !(self.repos.is_empty() && self.refs.is_empty() && self.events.is_empty() && self.jobs.is_empty())
     }

@@ -30,11 +30,11 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// Where the policy bundle is named.
     pub bundle: Option<Node>,
-    /// What stands between steps and this machine.
+    /// How steps are isolated from this machine.
     pub steps: StepSettings,
     /// Branches of repositories elsewhere.
     pub watches: Vec<WatchDecl>,
-    /// Who is told what.
+    /// Who is notified of what.
     pub notify: NotifySettings,
 }
 

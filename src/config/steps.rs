@@ -1,4 +1,4 @@
-//! `:steps`: what stands between the steps of pipelines and this machine.
+//! `:steps`: how the steps of pipelines are isolated from this machine.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use crate::schema::{Fields, Node};
 use crate::sys::transition::missing_capabilities;
 use crate::sys::user::{self, Account};
 
-/// What stands between the steps and this machine.
+/// How steps are isolated from this machine.
 #[derive(Debug, Clone, Default)]
 pub struct StepSettings {
     /// Whose processes they are; the server's own user when nothing is said.
     pub user: Option<StepUser>,
     /// Whether a step of another user may gain rights by a setuid program; `None` is no.
     pub no_new_privs: Option<bool>,
-    /// The demand for a sandbox, with its place.
+    /// Whether a sandbox is required, with its place.
     pub sandbox: Option<Node>,
     /// Whether a job may have the network in its sandbox.
     pub network: Option<bool>,
-    /// What sandboxes show beside the folders of the system, with its places.
+    /// What sandboxes show in addition to the folders of the system, with its places.
     pub read: Vec<ShownPath>,
 }
 
@@ -51,8 +51,8 @@ pub(super) fn read(fields: &Fields<'_>) -> StepSettings {
         read: fields.list("read", shown_path),
     };
     if steps.no_new_privs.is_some() && fields.get("user").is_none() {
-        let help = "name a :user, or take it out; a sandbox never gives new rights";
-        fields.refuse_option("no-new-privs", "`:no-new-privs` is about steps of another user", help);
+        let help = "set `:user`, or remove this setting; a sandbox never gives new rights";
+        fields.refuse_option("no-new-privs", "`:no-new-privs` applies only to steps of another user", help);
     }
     steps
 }
@@ -93,7 +93,11 @@ impl ShownPath {
     fn missing(&self) -> Option<Diagnostic> {
         let error = std::fs::metadata(&self.path).err()?;
         let problem = format!("sandboxes cannot show `{}`: {error}", self.path.display());
-        Some(self.node.error(problem).help("take it out, or make it; until then no step begins in a sandbox"))
+        Some(
+            self.node
+                .error(problem)
+                .help("remove the path, or create the folder; until then no sandboxed step can start"),
+        )
     }
 }
 
@@ -106,13 +110,13 @@ impl StepSettings {
     /// The mistake that a sandbox is demanded and cannot be made here.
     pub fn missing_sandbox(&self, is_there: impl FnOnce() -> bool) -> Option<Diagnostic> {
         let node = self.sandbox.as_ref().filter(|_| !is_there())?;
-        Some(node.error("there is no program `bwrap` in the PATH of this server").help(INSTALL_BWRAP))
+        Some(node.error("`bwrap` is not in the PATH of this server").help(INSTALL_BWRAP))
     }
 }
 
 /// How the sandbox comes to a machine.
 pub const INSTALL_BWRAP: &str =
-    "install bubblewrap (Debian: apt-get install bubblewrap); until then no run goes on";
+    "install bubblewrap (Debian: apt-get install bubblewrap); until then no run can continue";
 
 /// Finds the account that steps get.
 ///
@@ -129,11 +133,11 @@ pub fn find(name: &str) -> Result<Account, (String, String)> {
             "quire-ci"
         };
         let help = format!("useradd --system --create-home {shown}, or name one of /etc/passwd");
-        return Err((format!("there is no user `{name}` on this machine"), help));
+        return Err((format!("the user `{name}` does not exist on this machine"), help));
     };
     if account.uid == 0 || account.uid == user::own_uid() {
         let problem = format!(
-            "`{name}` is the user that this is about: its steps could do everything that the server can"
+            "`{name}` is root or the user of the server: its steps could do everything that the server can"
         );
         return Err((problem, "name a user that owns nothing, or leave the key out".to_owned()));
     }
@@ -198,7 +202,7 @@ mod tests {
                 "config.fnl:1:45: expected `true` or `false`, got the number 1",
                 "config.fnl:1:54: `rel` is not an absolute path below `/`",
                 "config.fnl:1:60: `/` is not an absolute path below `/`",
-                "config.fnl:1:65: `:no-new-privs` is about steps of another user",
+                "config.fnl:1:65: `:no-new-privs` applies only to steps of another user",
             ]
         );
     }
@@ -212,9 +216,9 @@ mod tests {
         };
         assert_eq!(
             account("no-such-user"),
-            Err("there is no user `no-such-user` on this machine".to_owned())
+            Err("the user `no-such-user` does not exist on this machine".to_owned())
         );
         assert!(account("root").unwrap_err().contains("everything that the server can"));
-        assert!(account("").unwrap_err().starts_with("there is no user ``"));
+        assert!(account("").unwrap_err().starts_with("the user `` does not exist"));
     }
 }

@@ -65,7 +65,7 @@ pub fn check_every(every: Duration) -> Result<Duration, String> {
     if (MIN_EVERY..=MAX_EVERY).contains(&every) {
         Ok(every)
     } else {
-        Err("a branch is looked at every 1 s at the most often, and every 7 d at the least".to_owned())
+        Err("the interval must be between 1 s and 7 d".to_owned())
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn without_passwords(config: &Node, mut wrong: Vec<Diagnostic>) -> Ve
     wrong
 }
 
-/// Whether a text that is no good address may have a password in it.
+/// Whether a text that is not a good address may have a password in it.
 fn may_hold_password(text: &str) -> bool {
     RemoteUrl::parse(text).is_err() && text.contains(['@', '?', '#'])
 }
@@ -154,7 +154,7 @@ pub(super) fn address(node: &Node) -> Result<RemoteUrl, Diagnostic> {
 
 fn secret_name(node: &Node) -> Result<SecretName, Diagnostic> {
     SecretName::parse(node.as_str()?).map_err(|error| {
-        node.error(error.to_string()).help("a token is named here; its value stands in `:secrets`")
+        node.error(error.to_string()).help("this is the name of a secret; its value belongs in `:secrets`")
     })
 }
 
@@ -207,7 +207,7 @@ mod tests {
                 "config.fnl:5:55: a token is for https:// only",
                 "config.fnl:6:57: no secret is called `tt`",
                 "config.fnl:7:56: a token is not sent over http",
-                "config.fnl:8:48: a branch is looked at every 1 s at the most often, and every 7 d at the least",
+                "config.fnl:8:48: the interval must be between 1 s and 7 d",
             ]
         );
     }

@@ -44,10 +44,10 @@ pub struct ListedWatch {
     pub place: Span,
 }
 
-/// Reads the text of a list; `None` when there is no such file.
+/// Reads the text of a list; `None` when the file does not exist.
 ///
 /// # Errors
-/// When it is there and cannot be read, is too large, or is no UTF-8.
+/// When it is there and cannot be read, is too large, or is not UTF-8.
 pub fn read_list_file(path: &Path) -> Result<Option<String>, ConfigError> {
     let wrong = |source| ConfigError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
@@ -110,7 +110,7 @@ struct Reading<'a> {
     nodes: TomlNodes<'a>,
     watches: Vec<ListedWatch>,
     wrong: Vec<Diagnostic>,
-    /// Whether some of the text is no TOML: what is missing may stand there.
+    /// Whether some of the text is not TOML: what is missing may stand there.
     is_broken: bool,
 }
 
@@ -119,7 +119,7 @@ impl Reading<'_> {
         self.wrong.push(self.places.error(at, message, help));
     }
 
-    /// What is no TOML. Of a table that is there twice only the name is told: its keys are there twice as well, then.
+    /// What is not TOML. Of a table that is defined twice only the name is reported: its keys are defined twice as well, then.
     fn syntax(&mut self, broken: &[toml::de::Error]) {
         let text = self.places.text();
         let mut repeated: Option<usize> = None;
@@ -145,7 +145,7 @@ impl Reading<'_> {
     fn table(&mut self, key: &TomlKey<'_>, value: &Spanned<DeValue<'_>>) {
         let (name, at) = (key.get_ref(), key.span());
         let Some(table) = value.get_ref().as_table() else {
-            return self.refuse(&at, "this is no table", EXAMPLE);
+            return self.refuse(&at, "this is not a table", EXAMPLE);
         };
         let before = self.wrong.len();
         let name = match RepoName::parse(name) {
@@ -198,7 +198,7 @@ impl Reading<'_> {
     }
 }
 
-/// Whether two names cannot be told apart on every disk.
+/// Whether two names cannot be distinguished on every disk.
 pub fn is_same(one: &RepoName, other: &RepoName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "Repo.toml:1:1: this is no table",
+                "Repo.toml:1:1: this is not a table",
                 "Repo.toml:3:1: unknown option `pth` of a table",
                 "Repo.toml:5:8: the path of a local repository must be absolute",
                 "Repo.toml:6:17: `--x` is not the name of a branch: it must not begin with `-`",

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use ring::digest::{Context, SHA256};
 
 use super::command_line::ulimits;
-use super::containers::{Containers, Getting, PULL_LIMIT, beside, client_spec, failed_build, refused};
+use super::containers::{Containers, Getting, PULL_LIMIT, client_spec, failed_build, refused, run_blocking};
 use super::dockerfile::{self, Recipe};
-use super::engine::{Engine, EngineKind, complaint};
+use super::engine::{Engine, EngineKind, error_output};
 use crate::model::{Reason, chain};
 use crate::policy::{ContainerRequest, IMAGE_INVALID, ImageRef, Limits};
 use crate::script::{HostError, Pull, SourceFile};
@@ -29,7 +29,7 @@ const BUILD_CAPS: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETFCAP", "SE
 pub struct ImageSource(Vec<SourceFile>);
 
 impl ImageSource {
-    /// The files below `.quire` beside the pipeline's own; none without a Dockerfile.
+    /// The other files below `.quire`, in addition to the pipeline's own; none without a Dockerfile.
     pub fn new(files: Vec<SourceFile>) -> ImageSource {
         let has_dockerfile = files.iter().any(|file| file.path == DOCKERFILE);
         ImageSource(if has_dockerfile { files } else { Vec::new() })
@@ -37,8 +37,7 @@ impl ImageSource {
 
     fn recipe(&self) -> Result<Recipe, HostError> {
         let file = self.0.iter().find(|file| file.path == DOCKERFILE);
-        let file =
-            file.ok_or_else(|| HostError::Refused(format!("there is no {DOCKERFILE} in this commit")))?;
+        let file = file.ok_or_else(|| HostError::Refused(format!("this commit has no {DOCKERFILE}")))?;
         let text = std::str::from_utf8(&file.text).map_err(|_| "it is not UTF-8 text".to_owned());
         let recipe = text.and_then(dockerfile::read);
         recipe.map_err(|problem| HostError::Refused(format!("{DOCKERFILE}: {problem}")))
@@ -47,7 +46,7 @@ impl ImageSource {
     /// The image that is built of these files.
     ///
     /// # Errors
-    /// There is no Dockerfile.
+    /// The Dockerfile is missing.
     pub(super) fn image(&self) -> Result<ImageRef, HostError> {
         self.recipe()?;
         let mut digest = Context::new(&SHA256);
@@ -145,12 +144,12 @@ impl Containers {
         let spec = client_spec(engine, args, getting.name, limit)?;
         let built = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
         let end = built.map_err(|error| HostError::Refused(chain(&error)))?;
-        // A client that is told to end exits with 0, too.
+        // A client that is asked to end exits with 0, too.
         let why = match (end.timed_out, end.stopped) {
-            (true, _) => "it took too long".to_owned(),
+            (true, _) => "timed out".to_owned(),
             (false, true) => "it was stopped".to_owned(),
             (false, false) if end.exit == 0 => return Ok(()),
-            (false, false) => complaint(&end.stderr),
+            (false, false) => error_output(&end.stderr),
         };
         Err(HostError::Refused(failed_build(&why)))
     }
@@ -169,8 +168,8 @@ impl Containers {
         let asked = ContainerRequest { image, ..request.clone() };
         let found = Box::pin(self.find_image(&asked, Pull::Missing, getting)).await?;
         let (asking, id) = (engine.clone(), found.id.clone());
-        if beside(move || asking.has_triggers(&id)).await.map_err(refused)? {
-            let problem = format!("`{base}` has ONBUILD instructions, which are not taken");
+        if run_blocking(move || asking.has_triggers(&id)).await.map_err(refused)? {
+            let problem = format!("`{base}` has ONBUILD instructions, which are not supported");
             return Err(HostError::Refused(failed_build(&problem)));
         }
         Ok(found.id.strip_prefix("sha256:").unwrap_or(&found.id).to_owned())
@@ -234,7 +233,7 @@ mod tests {
         assert!(ImageSource::is_own(&ImageRef::parse(&one).unwrap()));
         assert!(!ImageSource::is_own(&ImageRef::parse("localhost/quire-pipeline-x").unwrap()));
         let missing = image(&[(".quire/a", "1")]).unwrap_err().to_string();
-        assert_eq!(missing, "there is no .quire/Dockerfile in this commit");
+        assert_eq!(missing, "this commit has no .quire/Dockerfile");
     }
 
     #[test]

@@ -19,10 +19,10 @@ use crate::model::{Quoted, Reason};
 use crate::policy::{ContainerRequest, IMAGE_INVALID, ImageRef, NO_NETWORK, invalid_image};
 use crate::script::{ContainerCall, HostError, StepResult};
 
-/// Reads the name of an image; one that is none is a denial, and written down as such.
+/// Reads the name of an image; an invalid one is a denial, and recorded as such.
 ///
 /// # Errors
-/// It is none, or that cannot be written down.
+/// The name is invalid, or that cannot be recorded.
 pub(crate) fn image_of(
     containers: &Containers,
     job: &str,
@@ -74,14 +74,14 @@ pub(crate) struct CalledStep {
 }
 
 impl CalledStep {
-    /// Decides, starts what the step needs beside it, and runs it.
+    /// Decides, starts the services that the step needs, and runs it.
     ///
     /// # Errors
     /// It is denied, cannot be run, or cannot be written down.
     pub(crate) async fn run(mut self) -> Result<StepResult, HostError> {
         let request = self.decided()?;
         let own = std::mem::take(&mut self.call.options.services);
-        let beside = if own.is_empty() {
+        let own_services = if own.is_empty() {
             self.job_services(&request).await?;
             None
         } else if self.place.options.services.is_empty() {
@@ -90,14 +90,14 @@ impl CalledStep {
             let problem = "the job has services already; give all of them to the job".to_owned();
             return Err(HostError::Refused(problem));
         };
-        let (network, hosts) = match beside.as_ref().or_else(|| self.place.services.get()) {
+        let (network, hosts) = match own_services.as_ref().or_else(|| self.place.services.get()) {
             Some(services) => (services.shared(), services.hosts.clone()),
             None => (Network::Named(request.network.clone()), Vec::new()),
         };
         let (place, containers) = (Arc::clone(&self.place), Arc::clone(&self.containers));
         let (recorder, job) = (self.recorder.clone(), self.job.clone());
         let result = self.step(request, network, hosts).await;
-        if let Some(services) = beside.as_ref().or_else(|| place.services.get())
+        if let Some(services) = own_services.as_ref().or_else(|| place.services.get())
             && result.as_ref().map_or(true, |end| end.exit != 0)
         {
             // What a step missed may be a service that is not there any more.
@@ -105,7 +105,7 @@ impl CalledStep {
                 recorder.print(Some(&job), format!("warning: {gone}").as_bytes());
             }
         }
-        if let Some(services) = beside {
+        if let Some(services) = own_services {
             services.end().await;
         }
         result

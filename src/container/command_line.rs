@@ -16,7 +16,7 @@ pub(crate) const HOSTS: &str = "/etc/hosts";
 /// Where the secrets are in a container.
 pub(crate) const SECRETS: &str = "/run/secrets";
 
-/// Where everything can be written, in memory. Docker runs no program there unless it is told to.
+/// Where everything can be written, in memory. Docker runs no program there without the option `exec`.
 const TMP: &str = "--tmpfs=/tmp:rw,nosuid,nodev,exec,mode=1777";
 
 /// The same for what runs as a service.
@@ -39,9 +39,9 @@ pub(crate) struct ContainerPlan {
     pub image: String,
     /// What runs in it. What the image says is kept when there is nothing.
     pub command: Vec<Vec<u8>>,
-    /// The folder that it begins in; else the image's.
+    /// The folder that it begins in; otherwise the image's.
     pub workdir: Option<String>,
-    /// The user in it; else the image's.
+    /// The user in it; otherwise the image's.
     pub user: Option<String>,
     /// Options that say which of the host's ids are whose in it.
     pub maps: Vec<String>,
@@ -51,11 +51,11 @@ pub(crate) struct ContainerPlan {
     pub cpus: Option<String>,
     /// Bytes of memory.
     pub memory: Option<u64>,
-    /// Processes; the engine's own limit when it is told none.
+    /// Processes; the engine's own limit when none is given.
     pub pids: Option<u32>,
     /// Folders of the host.
     pub mounts: Vec<Mount>,
-    /// Names of variables in the client's environment; `NAME=value` for what is no secret.
+    /// Names of variables in the client's environment; `NAME=value` for what is not a secret.
     pub env: Vec<String>,
     /// A file of more variables.
     pub env_file: Option<PathBuf>,
@@ -65,9 +65,9 @@ pub(crate) struct ContainerPlan {
     pub caps: Vec<String>,
     /// Whether it reads its standard input.
     pub has_input: bool,
-    /// Whether the engine removes it at its end; else the caller does, who has looked why it ended.
+    /// Whether the engine removes it at its end; otherwise the caller does, who has looked why it ended.
     pub remove: bool,
-    /// Whether it runs what its image is made for, with room in memory for what that writes; else it runs the command
+    /// Whether it runs what its image is made for, with room in memory for what that writes; otherwise it runs the command
     /// alone.
     pub service: bool,
 }
@@ -100,7 +100,7 @@ impl ContainerPlan {
             line.add(&["--runtime", runtime]);
         }
         if engine.kind == EngineKind::Podman {
-            // What its client complains of while a container ends is not what the step wrote. Its errors begin with
+            // What its client prints about errors while a container ends is not what the step wrote. Its errors begin with
             // `Error:` and are not meant by this.
             line.add(&["--log-level=fatal"]);
         }
@@ -291,7 +291,11 @@ mod tests {
         assert!(!line.iter().any(|found| found.starts_with("--device") || found.starts_with("--cap-add")));
         assert_eq!(line[1..3], ["--runtime", "runc"]);
         let end = line.iter().position(|found| found == "--").unwrap();
-        assert_eq!(line[end + 1..], ["sha256:ab", "sh", "-c", "--privileged"], "what follows is no option");
+        assert_eq!(
+            line[end + 1..],
+            ["sha256:ab", "sh", "-c", "--privileged"],
+            "what follows is not an option"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
 use super::build_image::{DOCKERFILE, ImageSource};
-use super::engine::{Engine, EngineError, EngineKind, complaint};
+use super::engine::{Engine, EngineError, EngineKind, error_output};
 use super::image::LocalImage;
 use super::memory_folder::forget;
 use super::places::engine_places;
@@ -30,10 +30,10 @@ pub(super) const PULL_LIMIT: Duration = Duration::from_secs(1800);
 /// How long an engine's client may take to clean up by itself.
 pub(super) const ENGINE_SETTLE: Duration = Duration::from_secs(10);
 
-/// How long an engine's client that was told to end has for it.
+/// How long an engine's client that was asked to end has for it.
 pub(super) const ENGINE_GRACE: Duration = Duration::from_secs(10);
 
-/// The code of the problem that an image cannot be had.
+/// The code of the problem that an image is not available.
 const PULL_FAILED: &str = "image.pull.failed";
 
 /// The code of the problem that a container cannot be limited.
@@ -112,11 +112,11 @@ impl Containers {
     /// The engine of this machine; docker is asked whether it works, podman needs no server that could be absent.
     ///
     /// # Errors
-    /// There is none, or it does not work.
+    /// No engine is installed, or it does not work.
     pub async fn engine(&self) -> Result<&Engine, HostError> {
         let found = self.engine.get_or_try_init(|| async {
             let engine = Engine::find(&self.environment)?;
-            beside(move || engine.ready()).await
+            run_blocking(move || engine.ready()).await
         });
         found.await.map_err(refused)
     }
@@ -213,7 +213,7 @@ impl Containers {
     /// The image that a request means, pulled if that has to be; looked for once in a run.
     ///
     /// # Errors
-    /// It cannot be had.
+    /// It is not available.
     pub(super) async fn image(
         &self,
         request: &ContainerRequest,
@@ -238,9 +238,9 @@ impl Containers {
             biased;
             image = &mut image => return image.cloned(),
             () = asked_to_stop(&mut stop) => "it was stopped",
-            () = tokio::time::sleep(limit) => "it took too long",
+            () = tokio::time::sleep(limit) => "timed out",
         };
-        // Who pulls it is told by itself, and ends the engine's client. Who waits for another job does not wait on.
+        // The job that pulls sees the stop itself and ends the engine's client. A job that waits for another one stops waiting.
         if is_ours.load(Ordering::Relaxed) {
             return image.await.cloned();
         }
@@ -261,7 +261,7 @@ impl Containers {
         let look = |name: &str| {
             let name = name.to_owned();
             let engine = engine.clone();
-            beside(move || engine.local_image(&name))
+            run_blocking(move || engine.local_image(&name))
         };
         let mut found = None;
         if pull != Pull::Always {
@@ -301,7 +301,7 @@ impl Containers {
             .then_some(image)
     }
 
-    /// Looks for the signature of an image, where the bundle demands one.
+    /// Looks for the signature of an image, where the bundle requires one.
     async fn check_signature(
         &self,
         job: &str,
@@ -335,12 +335,12 @@ impl Containers {
         )?;
         let pulled = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
         let end = pulled.map_err(|error| HostError::Refused(chain(&error)))?;
-        // A client that is told to end exits with 0, too.
+        // A client that is asked to end exits with 0, too.
         let why = match (end.timed_out, end.stopped) {
-            (true, _) => "it took too long".to_owned(),
+            (true, _) => "timed out".to_owned(),
             (false, true) => "it was stopped".to_owned(),
             (false, false) if end.exit == 0 => return Ok(()),
-            (false, false) => complaint(&end.stderr),
+            (false, false) => error_output(&end.stderr),
         };
         Err(HostError::Refused(format!("{PULL_FAILED}: could not pull the image `{image}`: {why}")))
     }
@@ -352,7 +352,7 @@ impl Containers {
     pub(super) async fn free_name(&self, name: &str) -> Result<(), HostError> {
         let (engine, asked) = (self.engine().await?.clone(), name.to_owned());
         let mark = self.mark.to_string();
-        let freed = beside(move || {
+        let freed = run_blocking(move || {
             let is_ours = engine.mark_of(&asked)?.is_none_or(|found| found == mark);
             if is_ours {
                 engine.remove(&[asked])?;
@@ -363,11 +363,11 @@ impl Containers {
             return Ok(());
         }
         Err(HostError::Refused(format!(
-            "container.name.conflict: a container that is not this run's is called `{name}`"
+            "container.name.conflict: a container of another run is called `{name}`"
         )))
     }
 
-    /// What the engine is told to limit a container to; nothing where it can limit none and none was asked for.
+    /// What is passed to the engine to limit a container to; nothing where it can limit none and none was asked for.
     ///
     /// # Errors
     /// It can limit none.
@@ -386,12 +386,12 @@ impl Containers {
             (true, _) => Ok(Some(limits)),
             (false, false) => Ok(None),
             (false, true) => Err(HostError::Refused(format!(
-                "{LIMITS_UNAVAILABLE}: rootless containers cannot be limited here, because the account has no part of cgroup v2 for it; quire doctor says more"
+                "{LIMITS_UNAVAILABLE}: rootless containers cannot be limited here, because no part of cgroup v2 is delegated to the account; see quire doctor"
             ))),
         }
     }
 
-    /// Says that something may have been left of a container.
+    /// Reports that something may have been left of a container.
     pub(crate) fn doubt(&self) {
         self.unsure.store(true, Ordering::Relaxed);
     }
@@ -440,7 +440,7 @@ fn job_of(step: &str) -> &str {
 /// A call of the engine's client as a step.
 ///
 /// # Errors
-/// Its environment is none.
+/// Its environment is invalid.
 pub(super) fn client_spec(
     engine: &Engine,
     args: Vec<Vec<u8>>,
@@ -466,8 +466,8 @@ pub(super) fn client_spec(
     })
 }
 
-/// Does blocking work of an engine beside the runtime.
-pub(super) async fn beside<T: Send + 'static>(
+/// Does blocking work of an engine off the runtime.
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
     match tokio::task::spawn_blocking(work).await {

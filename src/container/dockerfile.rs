@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-/// The image that is none.
+/// The name of the empty image.
 const SCRATCH: &str = "scratch";
 
 /// Instructions that are passed on as they are.
@@ -74,13 +74,13 @@ fn instructions(text: &str) -> Result<Vec<(usize, String)>, String> {
     let (mut found, mut open) = (Vec::new(), None::<(usize, String)>);
     for (number, line) in (1..).zip(text.lines()) {
         if line.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(format!("line {number}: there is a control character"));
+            return Err(format!("line {number}: contains a control character"));
         }
         if let Some(comment) = line.trim_start().strip_prefix('#') {
             let is_directive = found.is_empty() && open.is_none() && comment.contains('=');
             if is_directive {
                 return Err(format!(
-                    "line {number}: directives and comments with `=` before the first instruction are not taken"
+                    "line {number}: directives and comments with `=` before the first instruction are not supported"
                 ));
             }
             continue;
@@ -118,20 +118,22 @@ impl Reader {
         let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let (name, rest) = (word.to_ascii_uppercase(), rest.trim());
         if line.contains("<<") {
-            return Err("here-documents are not taken".to_owned());
+            return Err("here-documents are not supported".to_owned());
         }
         if name != "FROM" && name != "ARG" && self.stages.is_empty() {
-            return Err(format!("`{name}` stands before the first FROM"));
+            return Err(format!("`{name}` comes before the first FROM"));
         }
         let pieces = match name.as_str() {
             "FROM" => self.from(rest)?,
             "ARG" => self.arg(rest)?,
             "COPY" => self.copy(rest)?,
-            "RUN" if rest.starts_with("--") => return Err("flags of RUN are not taken".to_owned()),
-            "ADD" => return Err("ADD is not taken, because it reaches out; use COPY".to_owned()),
+            "RUN" if rest.starts_with("--") => return Err("flags of RUN are not supported".to_owned()),
+            "ADD" => {
+                return Err("ADD is not supported, because it can access the network; use COPY".to_owned());
+            }
             "RUN" => vec![Piece::Text(format!("RUN {rest}"))],
             known if PLAIN.contains(&known) => vec![Piece::Text(format!("{known} {rest}"))],
-            _ => return Err(format!("`{word}` is not an instruction that is taken")),
+            _ => return Err(format!("`{word}` is not a supported instruction")),
         };
         self.recipe.lines.push(pieces);
         Ok(())
@@ -181,7 +183,8 @@ impl Reader {
         let mut pieces = vec![Piece::Text("COPY ".to_owned())];
         let mut rest = rest;
         while rest.starts_with("--") {
-            let (flag, after) = rest.split_once([' ', '\t']).ok_or("COPY needs what and where to")?;
+            let (flag, after) =
+                rest.split_once([' ', '\t']).ok_or("COPY needs a source and a destination")?;
             rest = after.trim_start();
             if let Some(from) = flag.strip_prefix("--from=") {
                 let from = self.substitute(from)?;
@@ -193,7 +196,7 @@ impl Reader {
             } else if flag.starts_with("--chown=") || flag.starts_with("--chmod=") {
                 pieces.push(Piece::Text(format!("{flag} ")));
             } else {
-                return Err(format!("`{flag}` of COPY is not taken"));
+                return Err(format!("`{flag}` of COPY is not supported"));
             }
         }
         pieces.push(Piece::Text(rest.to_owned()));
@@ -223,7 +226,11 @@ fn is_name(text: &str) -> bool {
 fn stage_name(text: &str) -> Result<String, String> {
     let fits = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c));
-    if fits && text != SCRATCH { Ok(text.to_owned()) } else { Err(format!("`{text}` is no name of a stage")) }
+    if fits && text != SCRATCH {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not a valid stage name"))
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +256,7 @@ mod tests {
     fn what_engines_read_otherwise_or_what_reaches_out_is_refused() {
         for (text, problem) in [
             ("FROM a\nRUN --mount=type=bind,from=a,source=/l,target=/t true", "line 2: flags of RUN"),
-            ("FROM a\nADD http://127.0.0.1/x /x", "line 2: ADD is not taken"),
+            ("FROM a\nADD http://127.0.0.1/x /x", "line 2: ADD is not supported"),
             ("# escape=`\nFROM a\nRUN true", "line 1: directives"),
             ("# syntax=evil/frontend\nFROM a", "line 1: directives"),
             ("ARG X=evil\nFROM scratch\nARG X=ok\nFROM $Y", "line 4: `$Y` is not plain"),
@@ -259,12 +266,12 @@ mod tests {
             ("FROM a\nRUN <<EOF\nFROM evil\nEOF", "line 2: here-documents"),
             ("FROM a\nCOPY --link x /x", "line 2: `--link` of COPY"),
             ("FROM a\nCOPY --from=$X x /x", "line 2: `$X` is not plain"),
-            ("FROM a AS B", "line 1: `B` is no name of a stage"),
+            ("FROM a AS B", "line 1: `B` is not a valid stage name"),
             ("FROM a\nONBUILD RUN true", "line 2: `ONBUILD` is not an instruction"),
             ("FROM 'a'", "line 1: `'a'` is not plain"),
             ("FROM a\nRUN x \\", "line 2: it does not end"),
-            ("FROM a\nRUN \u{1b}", "line 2: there is a control character"),
-            ("RUN x\nFROM a", "line 1: `RUN` stands before"),
+            ("FROM a\nRUN \u{1b}", "line 2: contains a control character"),
+            ("RUN x\nFROM a", "line 1: `RUN` comes before"),
             ("", "it has no FROM"),
         ] {
             let found = read(text).unwrap_err();

@@ -1,4 +1,4 @@
-//! The container engine of this machine: podman, else docker, spoken to by its command line.
+//! The container engine of this machine: podman, otherwise docker, run by its command line.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// The most of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 4 << 20;
 
-/// The code of the problem that there is no engine.
+/// The code of the problem that no engine is available.
 pub const UNAVAILABLE: &str = "container.runtime.unavailable";
 
 /// What engines read of the environment that quire was started with.
@@ -50,14 +50,14 @@ pub const ENGINE_VARIABLES: [&str; 27] = [
     "no_proxy",
 ];
 
-/// Folders beside `PATH` where engines find what they need.
+/// Folders in addition to `PATH` where engines find what they need.
 const MORE_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
 /// Where podman looks for its init.
 pub const CATATONIT: [&str; 3] =
     ["/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit", "/usr/lib/podman/catatonit"];
 
-/// What is there when cgroup v2 is mounted beside version 1.
+/// The folder that exists when cgroup v2 is mounted next to version 1.
 pub const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 
 /// What limits the memory and the processes of a container whose engine is not root's. Version 1 gives accounts none.
@@ -79,7 +79,7 @@ pub struct Engine {
     pub kind: EngineKind,
     /// Its client.
     pub program: PathBuf,
-    /// The OCI runtime that it is told to use; else its own choice.
+    /// The OCI runtime that it must use; otherwise its own choice.
     pub runtime: Option<&'static str>,
     /// Whether it has an init for containers: then signals end what runs in them, as they do on the host.
     pub has_init: bool,
@@ -93,7 +93,7 @@ pub struct Engine {
     pub env: Vec<(OsString, OsString)>,
 }
 
-/// Why a container cannot be had.
+/// Why a container is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No engine is here.
@@ -102,12 +102,12 @@ pub enum EngineError {
     )]
     Missing,
     /// The engine does not work.
-    #[error("{UNAVAILABLE}: {engine} does not work here: {complaint}")]
+    #[error("{UNAVAILABLE}: {engine} does not work here: {error_output}")]
     Unusable {
         /// The engine.
         engine: &'static str,
         /// What it said.
-        complaint: String,
+        error_output: String,
     },
     /// A call of it went wrong.
     #[error("could not call {engine}")]
@@ -127,14 +127,14 @@ pub enum EngineError {
     #[error("a call of the container engine was lost: {0}")]
     Lost(String),
     /// It refused.
-    #[error("{engine} {what}: {complaint}")]
+    #[error("{engine} {what}: {error_output}")]
     Refused {
         /// The engine.
         engine: &'static str,
         /// What was not done.
         what: &'static str,
         /// What it said.
-        complaint: String,
+        error_output: String,
     },
 }
 
@@ -152,7 +152,7 @@ pub struct Called {
 /// What decides which engine there is and how it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Host {
-    /// Whether cgroup v2 is mounted beside version 1, which crun refuses.
+    /// Whether cgroup v2 is mounted next to version 1, which crun refuses.
     is_hybrid: bool,
     /// Whether podman's init is where it looks for it.
     has_catatonit: bool,
@@ -173,10 +173,10 @@ impl EngineKind {
 }
 
 impl Engine {
-    /// Finds the engine of this machine in the `PATH` of `env`: podman first, else docker.
+    /// Finds the engine of this machine in the `PATH` of `env`: podman first, otherwise docker.
     ///
     /// # Errors
-    /// There is none.
+    /// No engine is installed.
     pub fn find(env: &BTreeMap<OsString, OsString>) -> Result<Engine, EngineError> {
         let host = Host {
             is_hybrid: Path::new(HYBRID).exists(),
@@ -255,10 +255,10 @@ impl Engine {
         Ok(Some(Called { exit, stdout: finished.stdout, stderr: finished.stderr }))
     }
 
-    /// What the engine complains about, as an error.
+    /// The error output of the engine, as an error.
     pub fn refused(&self, what: &'static str, stderr: &[u8]) -> EngineError {
-        let (engine, complaint) = (self.kind.as_str(), complaint(stderr));
-        EngineError::Refused { engine, what, complaint }
+        let (engine, error_output) = (self.kind.as_str(), error_output(stderr));
+        EngineError::Refused { engine, what, error_output }
     }
 
     /// Asks docker's server whether it works, and what it has; podman needs no server that could be absent. Blocking.
@@ -297,15 +297,15 @@ impl Engine {
         if called.exit.code() == 0 && !version.is_empty() {
             return Ok(version);
         }
-        Err(EngineError::Unusable { engine: self.kind.as_str(), complaint: complaint(&called.stderr) })
+        Err(EngineError::Unusable { engine: self.kind.as_str(), error_output: error_output(&called.stderr) })
     }
 
     /// Asks something that an engine which works can answer.
     fn ask(&self, args: &[&str]) -> Result<Called, EngineError> {
         let called = self.try_call(args);
         if let Err(EngineError::TimedOut { engine }) = called {
-            let complaint = format!("it did not answer within {} s", CALL_LIMIT.as_secs());
-            return Err(EngineError::Unusable { engine, complaint });
+            let error_output = format!("it did not answer within {} s", CALL_LIMIT.as_secs());
+            return Err(EngineError::Unusable { engine, error_output });
         }
         called
     }
@@ -316,7 +316,7 @@ impl Engine {
             EngineKind::Podman => "Error: ",
             EngineKind::Docker => "docker: ",
         };
-        last_word(&String::from_utf8_lossy(stderr)).starts_with(word).then(|| complaint(stderr))
+        last_word(&String::from_utf8_lossy(stderr)).starts_with(word).then(|| error_output(stderr))
     }
 }
 
@@ -329,7 +329,7 @@ struct Served {
 }
 
 impl Served {
-    /// Reads version, processors, the commit of its init (`N/A` when there is no init, and often empty), and how it
+    /// Reads version, processors, the commit of its init (`N/A` without an init, and often empty), and how it
     /// secures containers.
     fn parse(said: &str) -> Option<Served> {
         let mut words = said.split_whitespace().skip(1);
@@ -343,8 +343,8 @@ fn has_controllers() -> bool {
     Cgroup::own().is_some_and(|own| own.has_controllers(&CONTROLLERS))
 }
 
-/// What an engine complains about.
-pub(crate) fn complaint(stderr: &[u8]) -> String {
+/// The last line of an engine's error output.
+pub(crate) fn error_output(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let mut line = last_word(&text);
     for prefix in ["docker: ", "Error: ", "Error response from daemon: "] {
@@ -362,7 +362,7 @@ fn last_word(text: &str) -> &str {
     };
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_advice(line));
     let is_logged = |line: &&str| line.starts_with("time=\"") && line.contains(" level=");
-    lines().rfind(|line| !is_logged(line)).or_else(|| lines().next_back()).unwrap_or("it said nothing")
+    lines().rfind(|line| !is_logged(line)).or_else(|| lines().next_back()).unwrap_or("no error output")
 }
 
 #[cfg(test)]
@@ -424,15 +424,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_complaint() {
-        assert_eq!(complaint(b"level=warning x\nError: no such image\n\n"), "no such image");
-        assert_eq!(complaint(b""), "it said nothing");
+    fn the_last_line_is_the_error_output() {
+        assert_eq!(error_output(b"level=warning x\nError: no such image\n\n"), "no such image");
+        assert_eq!(error_output(b""), "no error output");
         let old = b"docker: Error response from daemon: no network.\nSee 'docker run --help'.\n";
         let new = b"docker: Error response from daemon: no network.\n\nRun 'docker run --help' for more information\n";
         let logged = b"time=\"2026-01-01T00:00:00Z\" level=error msg=\"error waiting for container: context canceled\"\n";
-        assert_eq!(complaint(&[&old[..], logged].concat()), "no network.");
-        assert!(complaint(logged).contains("context canceled"), "where there is nothing else");
-        assert_eq!((complaint(old), complaint(new)), ("no network.".to_owned(), "no network.".to_owned()));
+        assert_eq!(error_output(&[&old[..], logged].concat()), "no network.");
+        assert!(error_output(logged).contains("context canceled"), "when it is the only line");
+        assert_eq!(
+            (error_output(old), error_output(new)),
+            ("no network.".to_owned(), "no network.".to_owned())
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE};
-use super::containers::{Containers, Getting, beside, client_spec, refused};
-use super::engine::{Engine, EngineKind, complaint};
+use super::containers::{Containers, Getting, client_spec, refused, run_blocking};
+use super::engine::{Engine, EngineKind, error_output};
 use super::image::LocalImage;
 use super::memory_folder::MemoryFolder;
 use super::sweep::labels;
@@ -34,7 +34,7 @@ pub struct ContainerExecutor {
     pub request: ContainerRequest,
     /// When its image is pulled.
     pub pull: Pull,
-    /// What it does: a step, or a service beside them.
+    /// What it does: a step, or a service next to the steps.
     pub role: Role,
     /// Its secrets, for files.
     pub secrets: Vec<(String, Vec<u8>)>,
@@ -53,7 +53,7 @@ pub enum Role {
     Service,
 }
 
-/// Says that something may have been left of a container, unless it is dispelled.
+/// Reports that something may have been left of a container, unless it is dispelled.
 struct Doubt<'a>(Option<&'a Containers>);
 
 impl Doubt<'_> {
@@ -70,7 +70,7 @@ impl Drop for Doubt<'_> {
     }
 }
 
-/// What is there only as long as the container runs.
+/// What exists only while the container runs.
 struct Prepared {
     plan: ContainerPlan,
     variables: Variables,
@@ -134,7 +134,7 @@ impl ContainerExecutor {
         if engine.kind == EngineKind::Docker && end.exit == 125 {
             // Its client ends so, too, when its server is gone.
             let asked = engine.clone();
-            beside(move || asked.version()).await.map_err(refused)?;
+            run_blocking(move || asked.version()).await.map_err(refused)?;
         }
         let refusal = refusal(&engine, &end);
         clean_up(&engine, &prepared.plan, &mut end).await?;
@@ -172,7 +172,7 @@ impl ContainerExecutor {
         None
     }
 
-    /// Makes the files of the container and what the engine is told. Blocking.
+    /// Makes the files of the container and the arguments for the engine. Blocking.
     fn prepare(self, engine: &Engine, image: &LocalImage, step: &StepContext) -> Result<Prepared, HostError> {
         let variables = Variables::sort(&step.env).map_err(|error| HostError::Refused(error.to_string()))?;
         let asked = self.request.user.as_deref();
@@ -298,7 +298,7 @@ fn refusal(engine: &Engine, end: &StepEnd) -> Option<HostError> {
 /// Whether the engine refused to make the container because there is one of its name.
 fn is_name_taken(end: &StepEnd, name: &str) -> bool {
     // The engine's own last word, which has the name; a step may say anything.
-    let last = complaint(&end.stderr);
+    let last = error_output(&end.stderr);
     end.exit == 125 && end.stdout.is_empty() && last.contains(name) && last.contains("already in use")
 }
 
@@ -322,7 +322,7 @@ async fn clean_up(engine: &Engine, plan: &ContainerPlan, end: &mut StepEnd) -> R
     let (engine, name) = (engine.clone(), plan.name.clone());
     let looks = !plan.remove && !end.timed_out && !end.stopped && end.signal.is_none();
     let likely = if looks && end.exit == 137 { OutOfMemory::Likely } else { OutOfMemory::No };
-    let cleaned = beside(move || {
+    let cleaned = run_blocking(move || {
         // Also of one that ended otherwise: a child of its program may have been the victim. Not every engine hears
         // of it on every kernel.
         let was_out = looks && engine.was_out_of_memory(&name).unwrap_or(false);

@@ -44,12 +44,12 @@ impl Engine {
         if called.exit.code() == 0 {
             return parse(image, &called.stdout)
                 .map(Some)
-                .ok_or_else(|| self.refused("said something unknown about an image", &called.stdout));
+                .ok_or_else(|| self.refused("printed unexpected output about an image", &called.stdout));
         }
         // Podman answers 125, docker 1 for an image that is not here, and for everything else.
-        let complaint = super::engine::complaint(&called.stderr).to_lowercase();
+        let error_output = super::engine::error_output(&called.stderr).to_lowercase();
         let is_absent =
-            ["no such image", "not known", "not found"].iter().any(|sign| complaint.contains(sign));
+            ["no such image", "not known", "not found"].iter().any(|sign| error_output.contains(sign));
         if is_absent { Ok(None) } else { Err(self.unusable(&called.stderr)) }
     }
 
@@ -94,8 +94,8 @@ impl Engine {
 
     /// That the engine does not work, with what it said.
     fn unusable(&self, stderr: &[u8]) -> EngineError {
-        let complaint = super::engine::complaint(stderr);
-        EngineError::Unusable { engine: self.kind.as_str(), complaint }
+        let error_output = super::engine::error_output(stderr);
+        EngineError::Unusable { engine: self.kind.as_str(), error_output }
     }
 }
 
@@ -106,7 +106,7 @@ fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
     if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    // An image that was asked for by its digest has that one, whatever others it has beside it.
+    // An image that was asked for by its digest has that one, whatever others it has in addition.
     let asked = image.split_once('@').map(|(_, digest)| digest.to_owned());
     let digests = found.digests.unwrap_or_default();
     // One image can have come from several repositories: the digest in the one that was asked for.

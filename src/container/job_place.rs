@@ -1,4 +1,4 @@
-//! Where the steps of a job run: its image, and what runs beside them.
+//! Where the steps of a job run: its image, and what runs next to them.
 
 use tokio::sync::OnceCell;
 

@@ -73,7 +73,7 @@ impl MemoryFolder {
         Ok(path)
     }
 
-    /// Writes files into a folder of this one: for one user alone when that user is known, else readable for whoever
+    /// Writes files into a folder of this one: for one user alone when that user is known, otherwise readable for whoever
     /// gets to see the folder. Gives the folder's path.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The containers of a run: its engine, its images, its services, and steps that run in one.
 //!
 //! [`Engine`] is a small adapter to podman or docker, by their command lines. The engine's client runs as any step does,
-//! so its time, its output and its end are those of a step. What differs is here: which engine there is, what it is told,
+//! so its time, its output and its end are those of a step. What differs is here: which engine is used, with which options,
 //! which images there are, and how containers are found again when a client was killed. Policy decides (`policy/`); when a
 //! step starts and ends is decided in `run/`.
 

@@ -16,11 +16,11 @@ const OF_USER: [&str; 2] = ["podman/podman.sock", "docker.sock"];
 /// What engines of a user keep, below `XDG_DATA_HOME`.
 const DATA_OF_USER: [&str; 2] = ["containers", "docker"];
 
-/// Where podman is told that it keeps its images elsewhere; below `XDG_CONFIG_HOME` is one more. The format:
+/// Where podman is configured to keep its images elsewhere; below `XDG_CONFIG_HOME` is one more. The format:
 /// containers-storage.conf(5).
 const STORAGE_CONF: [&str; 2] = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
 
-/// Where docker is told the same; the format: dockerd(8).
+/// The same for docker; the format: dockerd(8).
 const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 
 /// The most of such a file that is read, in bytes.
@@ -44,11 +44,12 @@ pub(crate) fn engine_places(env: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> 
     let storage = storage.chain(config.iter().map(|config| config.join("containers/storage.conf")));
     let daemon = config.iter().map(|config| config.join("docker/daemon.json"));
     let daemon = daemon.chain([PathBuf::from(DAEMON_JSON)]);
-    let told = storage.flat_map(|file| stores_of_podman(&read(&file)));
-    let told =
-        told.chain(daemon.filter_map(|file| store_of_docker(&read(&file)))).filter(|path| path.is_absolute());
+    let configured = storage.flat_map(|file| stores_of_podman(&read(&file)));
+    let configured = configured
+        .chain(daemon.filter_map(|file| store_of_docker(&read(&file))))
+        .filter(|path| path.is_absolute());
     let mut all: Vec<PathBuf> =
-        named.chain(own).chain(SYSTEM.map(PathBuf::from)).chain(kept).chain(told).collect();
+        named.chain(own).chain(SYSTEM.map(PathBuf::from)).chain(kept).chain(configured).collect();
     // A folder is asked for by where it leads.
     all.extend(all.clone().iter().filter_map(|path| path.canonicalize().ok()));
     all.sort();
@@ -131,6 +132,6 @@ mod tests {
         }
         assert!(found.iter().all(|path| path.is_absolute()));
         std::fs::write(home.join(".config/docker/daemon.json"), "{").unwrap();
-        assert!(!places(&env).contains(&"/srv/docker".into()), "no JSON is no setting");
+        assert!(!places(&env).contains(&"/srv/docker".into()), "what is not JSON sets nothing");
     }
 }

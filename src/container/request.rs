@@ -29,7 +29,7 @@ pub(crate) fn request(
     request.env_inheritance = options.env_inheritance;
     request.caps.clone_from(&options.caps);
     request.privileged.clone_from(&options.privileged);
-    // As tables of a script have no order: the same request is told the same way.
+    // As tables of a script have no order: the same request is shown the same way.
     request.privileged.sort();
     Ok(request)
 }
@@ -46,10 +46,10 @@ fn mount(text: &str) -> Result<MountRequest, String> {
         _ => return wrong("is not understood"),
     };
     if !source.starts_with('/') {
-        return wrong("is of no folder of the host (the workspace is at /work already)");
+        return wrong("does not name a host folder (the workspace is already at /work)");
     }
     if !is_inside(target) {
-        return wrong("has no place in the container that a mount may have");
+        return wrong("has a mount point that is not allowed");
     }
     // Where it leads decides, not how it is written; what is not there leads where it says.
     let source = Path::new(source).canonicalize().unwrap_or_else(|_| PathBuf::from(source));

@@ -1,4 +1,4 @@
-//! What runs beside a job: containers that share one network with the job's, and end with it.
+//! What runs next to a job: containers that share one network with the job's, and end with it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::called_step::image_of;
 use super::command_line::Network;
-use super::containers::{Containers, beside, refused};
+use super::containers::{Containers, refused, run_blocking};
 use super::engine::Engine;
 use super::executor::{ContainerExecutor, Role};
 use super::request::request;
@@ -49,7 +49,7 @@ pub(super) struct Starting {
     pub(super) secrets: Vec<Vec<(String, Vec<u8>)>>,
 }
 
-/// The services of a job that goes on.
+/// The services of a running job.
 pub(crate) struct Services {
     /// The container whose network the others share.
     owner: String,
@@ -69,7 +69,7 @@ struct Started {
     container: String,
     health: Option<Command>,
     task: JoinHandle<Result<StepResult, HostError>>,
-    /// Whether its end was told.
+    /// Whether its end was reported.
     is_told: bool,
 }
 
@@ -147,10 +147,11 @@ impl Services {
     pub(super) async fn gone(&self, engine: &Engine) -> Vec<String> {
         let untold: Vec<String> =
             self.lock().iter().filter(|one| !one.is_told).map(|one| one.container.clone()).collect();
-        let mut told = Vec::new();
+        let mut ended = Vec::new();
         for container in untold {
             let (engine, asked) = (engine.clone(), container.clone());
-            let looked = beside(move || Ok((engine.is_running(&asked)?, engine.exit_of(&asked)?))).await;
+            let looked =
+                run_blocking(move || Ok((engine.is_running(&asked)?, engine.exit_of(&asked)?))).await;
             let (is_running, exit) = looked.unwrap_or((true, None));
             if is_running {
                 continue;
@@ -164,9 +165,9 @@ impl Services {
             while exit.is_none() && !is_over() && Instant::now() < until {
                 tokio::time::sleep(READY_PAUSE).await;
             }
-            told.extend(self.end_of(&container, exit).await);
+            ended.extend(self.end_of(&container, exit).await);
         }
-        told
+        ended
     }
 
     /// How a service has ended whose container does not run any more.
@@ -256,7 +257,7 @@ async fn until_ready(
     let asking = async {
         loop {
             let (engine, container, health) = (engine.clone(), container.clone(), health.cloned());
-            let asked = beside(move || match health {
+            let asked = run_blocking(move || match health {
                 None => engine.is_running(&container),
                 Some(health) => engine.exec(&container, &Program::from(health).to_argv(), HEALTH_LIMIT),
             });

@@ -125,7 +125,7 @@ impl Engine {
         Ok(self.call(&args, "could not look at a container")?.starts_with(b"true"))
     }
 
-    /// The mark of the container of this name, empty without one; nothing when there is no such container. Blocking.
+    /// The mark of the container of this name, empty without one; nothing when the container does not exist. Blocking.
     ///
     /// # Errors
     /// The engine cannot be asked.
@@ -139,8 +139,8 @@ impl Engine {
 
 /// Reads what an engine complained about, one container a line: whether all of them are gone, or nothing when one of
 /// them could not be removed.
-fn what_is_left(complaint: &str) -> Option<bool> {
-    let lines = complaint.lines().map(str::to_lowercase).filter(|line| !line.trim().is_empty());
+fn what_is_left(error_output: &str) -> Option<bool> {
+    let lines = error_output.lines().map(str::to_lowercase).filter(|line| !line.trim().is_empty());
     let mut all_gone = None;
     for line in lines {
         let is_gone = line.contains("no such container");

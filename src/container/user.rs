@@ -13,15 +13,15 @@ use super::engine::{Engine, EngineKind};
 use crate::executor::Workspace;
 use crate::script::HostError;
 
-/// How many ids a rootless account has beside its own, as distributions give them (subuid(5)).
+/// How many ids a rootless account has in addition to its own, as distributions give them (subuid(5)).
 const SUBORDINATE: u32 = 65_536;
 
 /// The user in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ContainerUser {
-    /// As the engine is told; the image's when it is told nothing.
+    /// The option for the engine; the image's user without one.
     pub(super) name: Option<String>,
-    /// What else the engine is told.
+    /// Further options for the engine.
     pub(super) maps: Vec<String>,
     /// The user and group on the host, as far as it is known.
     pub(super) on_host: Option<(u32, u32)>,

@@ -50,16 +50,16 @@ pub(crate) struct Variables {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum VariableError {
     /// An engine would take the name for more than a name.
-    #[error("`:env`: {0:?} is no name of a variable that a container can have")]
+    #[error("`:env`: {0:?} is not a valid name for a variable of a container")]
     Name(String),
     /// The engine would obey it, and cannot be given it in another way.
     #[error(
-        "`:env`: the engine itself reads `{0}`, and this value has lines; give it in one line, or as `:secrets`"
+        "`:env`: the engine itself reads `{0}`, and this value has several lines; write it on one line, or pass it as `:secrets`"
     )]
     Lines(String),
     /// The engine would obey it, and its file cannot hold it.
     #[error(
-        "`:env`: the engine itself reads `{0}`, and this value is no UTF-8 text, or is too long; give it as `:secrets`"
+        "`:env`: the engine itself reads `{0}`, and this value is not UTF-8 or is too long; pass it as `:secrets`"
     )]
     NoLine(String),
 }

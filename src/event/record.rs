@@ -46,7 +46,7 @@ enum ScopeRecord {
     Job(String),
 }
 
-/// Why a record is no event.
+/// Why a record is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventRecordError {
     /// A time is invalid.

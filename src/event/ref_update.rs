@@ -25,7 +25,7 @@ pub struct RefUpdateRecord {
     new: String,
 }
 
-/// Why a record is no ref update.
+/// Why a record is not a ref update.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefUpdateRecordError {
     /// An object id is invalid.

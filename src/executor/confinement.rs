@@ -1,8 +1,8 @@
-//! What stands between a step and the rest of the machine: another user, a view of the files, a sandbox.
+//! How a step is isolated from the rest of the machine: another user, a view of the files, a sandbox.
 //!
 //! The sandbox is bubblewrap(1). In it a step sees the system's folders, which it cannot write, its workspace, and a `/tmp`
 //! and a home of its own; other processes and, unless it is opened, the network are not there. The first process
-//! inside is quire itself ([`super::inside`]), because bubblewrap tells neither signals nor its own failures apart.
+//! inside is quire itself ([`super::inside`]), because bubblewrap distinguishes neither signals nor its own failures.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -18,7 +18,7 @@ use crate::sys::transition::Transition;
 pub const SYSTEM: [&str; 11] =
     ["/usr", "/etc", "/opt", "/nix", "/gnu", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
-/// What of `/proc` speaks to the machine as a whole, and can be seen in a sandbox and not written. The kernel lets root's
+/// What in `/proc` concerns the machine as a whole: it can be seen in a sandbox and not written. The kernel lets root's
 /// uid write it without any capability, and a step in a sandbox of a root server has that uid: `core_pattern` there would be
 /// a program that the kernel starts outside. bubblewrap covers some of these, in some versions.
 const READ_ONLY_PROC: [&str; 8] =
@@ -49,7 +49,7 @@ const HELPER: &str = "/run/quire-step";
 /// The home of a step whose own would be in the way.
 const OTHER_HOME: &str = "/tmp/home";
 
-/// What stands between a step and the rest of the machine.
+/// How a step is isolated from the rest of the machine.
 #[derive(Debug, Clone, Default)]
 pub struct Confinement {
     /// Whose process the step is; quire's own when nothing is said.
@@ -69,7 +69,7 @@ pub struct Sandbox {
     pub workspace: PathBuf,
     /// The repository, which is shown and cannot be written.
     pub repository: Option<PathBuf>,
-    /// What is shown beside the system and cannot be written.
+    /// What is shown in addition to the system and cannot be written.
     pub readable: Vec<PathBuf>,
     /// Folders that are empty inside, should they be in what is shown.
     pub hidden: Vec<PathBuf>,

@@ -78,8 +78,8 @@ impl Environment {
         self.entries.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
-    /// The variables that the operator passes to every step beside those of a clean environment. A name that is not UTF-8
-    /// is none of them: nobody could have written it into `config.fnl`.
+    /// The variables that the operator passes to every step in addition to those of a clean environment. A name that is not UTF-8
+    /// is not one of them: nobody could have written it into `config.fnl`.
     pub fn passed(&self) -> Vec<(String, Vec<u8>)> {
         let own = |name: &str| INHERITED.contains(&name) || OWN.contains(&name);
         let names = self.entries.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));

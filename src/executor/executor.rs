@@ -10,7 +10,7 @@ use super::step::{Program, StepEnd};
 use crate::log::Sink;
 use crate::script::HostError;
 
-/// One step, wherever it runs.
+/// One step, no matter where it runs.
 #[derive(Debug, Clone)]
 pub struct StepContext {
     /// Its job.
@@ -21,13 +21,13 @@ pub struct StepContext {
     pub program: Program,
     /// Variables over those that the executor gives.
     pub env: Vec<(String, Vec<u8>)>,
-    /// The folder to run in, below the workspace; the workspace itself when there is none.
+    /// The folder to run in, below the workspace; the workspace itself when none is given.
     pub cwd: Option<String>,
     /// What it reads on its standard input.
     pub input: Option<Vec<u8>>,
     /// How long it may take, with everything that it needs first.
     pub timeout: Option<Duration>,
-    /// How long it may take to end when it was told to.
+    /// How long it may take to end when it was asked to.
     pub grace: Duration,
     /// How much of each of its two outputs is given back, in bytes.
     pub capture_limit: usize,
@@ -82,7 +82,7 @@ impl<'a> Running<'a> {
 /// Every executor promises this, and `tests/it/executor_suite.rs` holds each of them to it:
 /// - [`stop`](Executor::stop) asks and returns at once. It may be called at any time and more than once, also while what
 ///   the step needs (an image, say) is not there yet.
-/// - A step that is asked to end, or whose time is over, is told so by TERM. What is left of it after a grace is killed.
+/// - A step that is asked to end, or whose time is over, gets TERM. What is left of it after a grace is killed.
 /// - Its outcome is there when nothing of it is left: no process, no container, no file in memory. What a program has left
 ///   behind ends with it. What cannot be killed is in [`StepEnd::survivors`].
 /// - One that was asked to end is `stopped`, one whose time was over is `timed_out`, and one that had ended before has

@@ -27,10 +27,10 @@ use crate::sys::cgroup::Cgroup;
 use crate::sys::process::{self, Exit, Signal};
 use crate::sys::spawn::{Child, Launch, spawn};
 
-/// How long what a step left behind may go on by itself, before it is told to end: `>(tee log)` ends so.
+/// How long what a step left behind may continue by itself, before it is asked to end: `>(tee log)` ends so.
 pub const LEFTOVER_SETTLE: Duration = Duration::from_millis(50);
 
-/// How long what a step left behind may take to end when it was told to.
+/// How long what a step left behind may take to end when it was asked to.
 pub const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 
 /// How long an output may stay open when nothing is left of the step.
@@ -109,7 +109,7 @@ impl Host {
     /// log has what was read until then.
     ///
     /// # Errors
-    /// quire could not do its part; a program that is missing or fails is no error.
+    /// quire could not do its part; a program that is missing or fails is not an error.
     pub async fn run_step<S: Sink + ?Sized>(
         &self,
         spec: &StepSpec,
@@ -308,7 +308,7 @@ impl Live {
     /// Ends everything that belongs to the step.
     async fn clear(&self, cause: &Cause, (settle, grace): (Duration, Duration)) -> Swept {
         let patience = match cause {
-            // What was killed can no longer have told others to clean up.
+            // What was killed can no longer have asked others to clean up.
             Cause::Ended if self.child.process.was_killed() => {
                 Patience { settle: settle.min(LEFTOVER_SETTLE), grace: LEFTOVER_GRACE }
             }

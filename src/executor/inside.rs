@@ -20,7 +20,7 @@ use crate::sys::process::{self, Exit};
 /// The word by which the binary knows that it is inside.
 pub const WORD: &str = "step-inside";
 
-/// The longest report, in bytes; what is longer is none of ours.
+/// The longest report, in bytes; a longer one is not from quire.
 const MAX_REPORT: usize = 64;
 
 /// Leads the program in a sandbox: `FD PROGRAM NAME ARGS…`.

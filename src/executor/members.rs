@@ -52,7 +52,7 @@ impl Drop for Running {
     }
 }
 
-/// What tells the processes of one step from all others.
+/// What distinguishes the processes of one step from all others.
 #[derive(Debug)]
 pub(super) struct Footprint {
     /// The main process, which is not reaped as long as this is in use: its number is also the session's.

@@ -2,14 +2,14 @@
 //!
 //! A step is a session of its own, without a terminal, with an environment that is exactly the given one, in a
 //! cgroup of its own where the system has cgroup v2 and the user may make folders there. When the main process
-//! has ended, timed out or was stopped, whatever the step left behind is told to end, then killed, then reaped.
+//! has ended, timed out or was stopped, whatever the step left behind is asked to end, then killed, then reaped.
 //!
 //! What a step left behind is found by its cgroup, by descent (the calling process is a subreaper, so that no
 //! descendant leaves it), by its session, and by its mark: `QUIRE_INSTANCE`, `QUIRE_RUN` and `QUIRE_STEP`. The mark
 //! names the data folder, so that what a server of a copy of that folder looks for is never found here. Without cgroups, a
-//! process that left its parents, its session *and* its environment while other steps run cannot be told from
+//! process that left its parents, its session *and* its environment while other steps run cannot be distinguished from
 //! theirs: it lives until no other step runs. A process is never killed by name, and a signal goes only
-//! through a descriptor that was opened before looking at whose it is.
+//! through a descriptor that was opened before looking at who owns it.
 //!
 //! This module does not decide what is run, nor when; and it does not wait on the thread of the script VM: call it on a
 //! runtime of its own.

@@ -24,7 +24,7 @@ pub(super) struct Output<'a, S: ?Sized> {
     stdout: Source,
     stderr: Source,
     chunk: Vec<u8>,
-    /// When the log is told of the silence, if it has not been.
+    /// When the silence is noted in the log, if it has not been.
     silent_at: Option<Instant>,
 }
 

@@ -60,7 +60,7 @@ pub(super) fn refused(name: &OsStr, error: &io::Error) -> Option<Missing> {
     } else if is(Errno::ACCESS) || is(Errno::PERM) {
         unusable(format!("program `{name}` is not executable"))
     } else if is(Errno::NOEXEC) {
-        unusable(format!("program `{name}` is in no format that this machine runs"))
+        unusable(format!("program `{name}` has a format that this machine cannot run"))
     } else if is(Errno::TOOBIG) {
         unusable(format!("the arguments and the environment of program `{name}` are too long for the system"))
     } else if error.kind() == io::ErrorKind::InvalidInput {

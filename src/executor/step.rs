@@ -10,7 +10,7 @@ use super::environment::Environment;
 use crate::log::LogError;
 use crate::script::Command;
 
-/// How long a step may take to end when it was told to.
+/// How long a step may take to end when it was asked to.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// How much of each output of a step a script gets, in bytes.
@@ -55,17 +55,17 @@ pub struct StepSpec {
     pub env: Environment,
     /// The working directory.
     pub cwd: PathBuf,
-    /// What the step reads on its standard input; `/dev/null` when there is none.
+    /// What the step reads on its standard input; `/dev/null` when none is given.
     pub input: Option<Vec<u8>>,
     /// How long it may take.
     pub timeout: Option<Duration>,
-    /// How long it may take to end when it was told to.
+    /// How long it may take to end when it was asked to.
     pub grace: Duration,
-    /// How long what it left behind may go on by itself, before it is told to end.
+    /// How long what it left behind may continue by itself, before it is asked to end.
     pub settle: Duration,
     /// How much of each of its two outputs is given back, in bytes.
     pub capture_limit: usize,
-    /// What stands between it and the machine; nothing for what quire itself starts.
+    /// How it is isolated from the machine; nothing for what quire itself starts.
     pub confinement: Option<Arc<Confinement>>,
 }
 
@@ -101,7 +101,7 @@ pub struct StepEnd {
 /// Whether memory ran out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OutOfMemory {
-    /// There is no sign of it.
+    /// No sign of it is left.
     #[default]
     No,
     /// What had a limit was killed, and nobody here did it.

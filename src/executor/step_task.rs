@@ -21,7 +21,7 @@ pub(crate) struct Step {
     pub(crate) title: RedactedText,
     pub(crate) line: Option<u32>,
     pub(crate) context: StepContext,
-    /// Whether it is a service: it runs beside the steps, and ends well when it is told to.
+    /// Whether it is a service: it runs next to the steps, and ends well when it is asked to.
     pub(crate) is_service: bool,
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -141,7 +141,7 @@ fn outcome(end: &StepEnd, problem: Option<&HostError>, is_service: bool) -> Outc
     } else if end.timed_out {
         Outcome::TimedOut
     } else if end.stopped && is_service {
-        // It is told to end when nobody needs it any more.
+        // It is asked to end when nobody needs it any more.
         Outcome::Passed
     } else if end.stopped {
         Outcome::Cancelled
@@ -152,7 +152,7 @@ fn outcome(end: &StepEnd, problem: Option<&HostError>, is_service: bool) -> Outc
     }
 }
 
-/// What a step is called: what its script says; else the first line of a text, the words of a list.
+/// What a step is called: what its script says; otherwise the first line of a text, the words of a list.
 pub(crate) fn title(name: Option<&str>, command: &Command, recorder: &Recorder) -> RedactedText {
     let text = match (name, command) {
         (Some(name), _) => return recorder.redact(name),

@@ -8,7 +8,7 @@ use crate::sys::children::is_own;
 use crate::sys::pidfd::{PidFd, wait_all, wait_any};
 use crate::sys::process::{self, Signal};
 
-/// How long killing goes on before what is left is reported; only a process that hangs in the kernel takes longer.
+/// How long killing continues before what is left is reported; only a process that hangs in the kernel takes longer.
 pub const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long to wait for a killed process before looking again.
@@ -43,7 +43,7 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
     step.look().is_empty() && step.look().is_empty()
 }
 
-/// Ends everything that belongs to a step. Only those that were told to end are in the report.
+/// Ends everything that belongs to a step. Only those that were asked to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
     // A sandbox that ends takes all with it: it goes last, when what is in it has had its time.
     let is_frame = |member: &Member| step.has_frame && member.is_frame;
@@ -51,7 +51,7 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
     let told = settle(step, members, patience.settle);
     let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &told {
-        // A process of another user cannot be told; the report will name it.
+        // A process of another user cannot be signalled; the report will name it.
         let _told = member.process.signal(Signal::TERM);
         // Only to one that is halted: the client of an engine passes on what it gets, to a container that ends just then.
         if process::look(member.process.pid()).is_some_and(|process| process.halted) {

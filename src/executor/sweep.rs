@@ -63,7 +63,7 @@ pub fn sweep_children(keep: &[Pid]) -> Swept {
     swept
 }
 
-/// Takes hold of a process and looks whose it is then, so that a later process with its number is not meant.
+/// Takes hold of a process and looks who owns it then, so that a later process with its number is not meant.
 fn hold_if(pid: Pid, belongs: impl Fn(Pid) -> bool) -> Option<Member> {
     if pid == process::own_pid() || pid.is_init() || is_own(pid) {
         return None;

@@ -143,7 +143,7 @@ impl Workspace {
     /// to be there, such as a home under git (git(1): `GIT_CEILING_DIRECTORIES`). Blocking.
     ///
     /// # Errors
-    /// Nothing can be written beside the workspace.
+    /// Nothing can be written next to the workspace.
     pub fn fence_git(&self, environment: &mut Environment) -> io::Result<()> {
         // Git compares real paths; each folder above is one, because one in which git starts is itself looked at.
         let real = self.path.parent().and_then(|above| above.canonicalize().ok());
@@ -159,10 +159,10 @@ impl Workspace {
             ceilings.push(path);
         }
         if !above.iter().all(is_listable)
-            && let Some(beside) = self.path.parent()
+            && let Some(parent) = self.path.parent()
         {
             // A list that is divided by colons cannot name such a folder. This ends the search as well.
-            match Folder::open(beside)?.create_new(".git", 0o644) {
+            match Folder::open(parent)?.create_new(".git", 0o644) {
                 Ok(mut file) => file.write_all(b"gitdir: /nonexistent\n")?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),

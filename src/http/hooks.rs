@@ -15,7 +15,7 @@ fn refusal(problem: &Problem) -> Response {
     (status_of(problem), format!("{}\n", problem.text)).into_response()
 }
 
-/// Records what a push wants to do. The answer comes after it is on disk.
+/// Records what a push is about to do. The answer comes after it is on disk.
 pub(super) async fn intents(State(app): State<AppState>, Json(frame): Json<IntentFrame>) -> Response {
     match record_push(app, frame).await {
         Ok(()) => StatusCode::OK.into_response(),

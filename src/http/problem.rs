@@ -36,7 +36,7 @@ pub(super) async fn perform<O: Operation>(
     }
 }
 
-/// The problem of a body that is no request.
+/// The problem of a body that is not a request.
 pub(super) fn rejected(rejection: &JsonRejection) -> Problem {
     let code = match rejection.status() {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::RequestType,

@@ -68,7 +68,7 @@ async fn take_place(State(places): State<Arc<Semaphore>>, request: Request, next
     }
 }
 
-/// The answer to a request that there is no place for now.
+/// The answer to a request when the server is at its limit.
 pub(super) fn busy() -> Response {
     let retry = [(header::RETRY_AFTER, "1")];
     (StatusCode::SERVICE_UNAVAILABLE, retry, "this server is busy; try again later\n").into_response()

@@ -41,7 +41,7 @@ pub fn load(
             Diagnostic::error(".quire/ci.lua", "pipelines in Lua are not in this version of quire")
                 .help("write the pipeline in Fennel: .quire/ci.fnl")
         } else {
-            Diagnostic::error(ENTRY, "there is no such file").help("CI-FENNEL.md shows a first pipeline")
+            Diagnostic::error(ENTRY, "this file does not exist").help("CI-FENNEL.md shows a first pipeline")
         };
         return Err(vec![missing]);
     };
@@ -76,7 +76,7 @@ fn is_planned(name: &str) -> bool {
     primitive_of(name).is_some_and(|primitive| primitive.call.workaround().is_some())
 }
 
-/// Compiles; `more` are names that count as known beside those in scope.
+/// Compiles; `more` are names that count as known in addition to those in scope.
 fn compile_files(
     files: &PipelineFiles,
     entry: &SourceFile,

@@ -16,7 +16,7 @@ pub struct PipelineFiles {
     /// The files below `.quire/lib`.
     pub lib: Vec<SourceFile>,
     /// The other files below `.quire`: an image can be built of them.
-    pub beside: Vec<SourceFile>,
+    pub others: Vec<SourceFile>,
     /// `workflow/<branch>.toml` of the branch that is run.
     pub workflow: Option<SourceFile>,
 }

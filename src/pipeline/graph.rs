@@ -38,13 +38,13 @@ pub struct JobOptions {
     pub allow_failure: bool,
     /// Whether a newer push may stop it.
     pub interruptible: bool,
-    /// The image that its steps run in; else they run on the host.
+    /// The image that its steps run in; otherwise they run on the host.
     pub image: Option<String>,
     /// What the job's container is asked to be, and its services.
     pub container: ContainerOptions,
-    /// Whether its steps run in a sandbox, also where the operator does not demand it.
+    /// Whether its steps run in a sandbox, also where the operator does not require it.
     pub sandbox: bool,
-    /// Whether it wants its sandbox to have the network; nothing when it does not say.
+    /// Whether its sandbox should have the network; nothing when it does not say.
     pub network: Option<bool>,
 }
 

@@ -7,7 +7,7 @@ use crate::event::Source;
 
 impl JobGraph {
     /// The jobs of a run that these sources have started: the root jobs that need one of them, and the jobs all of whose
-    /// needs are among these. A source that did not fire is no need of theirs.
+    /// needs are among these. They do not need a source that did not fire.
     #[must_use]
     pub fn started_by(&self, fired: &BTreeSet<Source>) -> JobGraph {
         let is_started = self.is_started(fired);

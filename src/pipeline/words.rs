@@ -1,6 +1,6 @@
 //! A command line as words: quotes and backslashes are read as a POSIX shell reads them, and nothing else is.
 //!
-//! Crates that do this take `#` for the beginning of a comment, so that a word is silently left out, and tell neither
+//! Crates that do this take `#` for the beginning of a comment, so that a word is silently left out, and report neither
 //! where a quote was opened nor whether a `&&` was quoted.
 
 use std::str::CharIndices;
@@ -101,7 +101,7 @@ fn is_sign(character: char) -> bool {
     matches!(character, '&' | '|' | ';' | '<' | '>' | '$' | '`' | '*')
 }
 
-/// Reads up to the end of a single-quoted part; nothing when there is none.
+/// Reads up to the end of a single-quoted part; nothing when it does not end.
 fn single(rest: &mut CharIndices<'_>, word: &mut String) -> Option<()> {
     loop {
         match rest.next()?.1 {

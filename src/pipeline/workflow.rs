@@ -50,7 +50,7 @@ fn shown(span: Span) -> String {
     format!("{}:{}:{}:{}", span.line, span.column, span.end_line, span.end_column)
 }
 
-/// A string literal of Lua: what is no letter, digit or harmless sign is written as the number of its byte.
+/// A string literal of Lua: what is not a letter, digit or harmless sign is written as the number of its byte.
 fn literal(word: &str) -> String {
     let mut out = String::from("\"");
     for byte in word.bytes() {

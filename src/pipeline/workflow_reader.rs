@@ -31,7 +31,7 @@ const DUPLICATE: &str = "duplicate key";
 /// What a file looks like.
 const EXAMPLE: &str = "a workflow has numbered tables: `[0]`, and below it `run = \"make test\"`";
 
-/// What to do about a gap in the numbers.
+/// The hint for missing numbers.
 const GAP_HELP: &str = "number the tables from 0 on; those that are there run one after the other";
 
 type Key<'a> = Spanned<Cow<'a, str>>;
@@ -69,7 +69,7 @@ struct Reading<'a> {
     /// The numbers of all tables, with the place of each.
     numbers: BTreeMap<u64, Range<usize>>,
     wrong: Vec<Diagnostic>,
-    /// How many mistakes are beyond the most that are told.
+    /// How many mistakes are beyond the most that are shown.
     more: usize,
     warnings: Vec<Diagnostic>,
     /// The end of the header of the last table that is there twice.
@@ -126,7 +126,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A table that is there twice is told once: all of its keys are there twice, then.
+    /// A table that is defined twice is reported once: all of its keys are defined twice, then.
     fn duplicate(&mut self, range: &Range<usize>) {
         let text = self.places.text();
         let between = |from: usize| text.get(from..range.start).unwrap_or_default();
@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
             } else {
                 "put it into a numbered table: write `[0]` above it"
             };
-            return self.refuse(&at, format!("{shown} is no table"), help);
+            return self.refuse(&at, format!("{shown} is not a table"), help);
         };
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_digit()) {
             let help = "tables are numbered in the order in which they run: `[0]`, `[1]`, `[2]`";
@@ -268,10 +268,10 @@ impl<'a> Reading<'a> {
         for (number, at) in std::mem::take(&mut self.numbers) {
             match expected {
                 Some(first) if first + 1 == number => {
-                    self.warn(&at, format!("there is no table {first}"), GAP_HELP);
+                    self.warn(&at, format!("table {first} is missing"), GAP_HELP);
                 }
                 Some(first) if first < number => {
-                    let message = format!("there are no tables {first} to {}", number - 1);
+                    let message = format!("tables {first} to {} are missing", number - 1);
                     self.warn(&at, message, GAP_HELP);
                 }
                 Some(_) | None => {}
@@ -290,7 +290,7 @@ impl<'a> Reading<'a> {
         self.wrong.sort_by_key(|mistake| mistake.span);
         if self.more > 0 {
             let message = format!("there are {} more mistakes", self.more);
-            self.wrong.push(self.places.error_of_file(message, "mend those that are told, and check again"));
+            self.wrong.push(self.places.error_of_file(message, "fix those that are shown, and check again"));
         }
         Err(self.wrong)
     }

@@ -47,7 +47,7 @@ fn tables_are_jobs_in_the_order_of_their_numbers() {
             "job(\"10\", \"9\", { \"c\" }",
         ]
     );
-    assert_eq!(told(&bundle(text).warnings), ["3:2 there are no tables 1 to 8"]);
+    assert_eq!(told(&bundle(text).warnings), ["3:2 tables 1 to 8 are missing"]);
     assert_eq!(jobs("[007]\nrun = 'a'\n"), ["job(\"7\", \"quire/push\", { \"a\" }"]);
     assert_eq!(jobs("0 = { run = 'a' }\n1.run = 'b'").len(), 2);
     assert_eq!(jobs("[18446744073709551615]\nrun = 'a'").len(), 1);
@@ -64,10 +64,10 @@ fn a_step_has_the_place_of_its_run() {
 fn gaps_and_what_only_a_shell_understands_are_warned_of() {
     for (text, expected) in [
         ("[0]\nrun = 'a'\n[1]\nrun = 'b'", &[][..]),
-        ("[1]\nrun = 'a'", &["1:2 there is no table 0"]),
+        ("[1]\nrun = 'a'", &["1:2 table 0 is missing"]),
         (
             "[0]\nrun = 'a'\n[2]\nrun = 'b'\n[6]\nrun = 'c'",
-            &["3:2 there is no table 1", "5:2 there are no tables 3 to 5"],
+            &["3:2 table 1 is missing", "5:2 tables 3 to 5 are missing"],
         ),
         ("[0]\nrun = 'make && make test'", &["2:13 no shell reads this: `&&` is only a part of a word"]),
         ("[0]\nrun = \"echo \\\"$HOME\\\"\"", &["2:7 no shell reads this: `$` is only a part of a word"]),
@@ -116,7 +116,7 @@ run = \"a \\u0000\"
     assert_eq!(
         mistakes(text.as_bytes()),
         [
-            "1:1 `run` is no table",
+            "1:1 `run` is not a table",
             "2:2 the table `build` is not numbered",
             "5:1 a table has no key `rum`",
             "6:1 a table has no key `timeout`",
@@ -124,8 +124,8 @@ run = \"a \\u0000\"
             "10:7 `run` is empty",
             "12:13 this quote is not closed",
             "13:2 there are two tables with the number `3`",
-            "15:3 `4` is no table",
-            "17:2 there is no table 4",
+            "15:3 `4` is not a table",
+            "17:2 table 4 is missing",
             "18:7 the program is empty",
             "20:9 nothing follows the backslash",
             "21:2 the number `99999999999999999999` is too large",

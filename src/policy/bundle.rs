@@ -33,7 +33,7 @@ pub struct Bundle {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Demand {
-    /// Without one, there is no container.
+    /// Without one, no container starts.
     Required,
     /// Without one, there is a warning.
     Permissive,
@@ -80,7 +80,7 @@ impl Demand {
         }
     }
 
-    /// The demand with this word.
+    /// The level of signature checks with this name.
     pub fn parse(text: &str) -> Option<Demand> {
         Demand::ALL.into_iter().find(|demand| demand.as_str() == text)
     }
@@ -183,7 +183,7 @@ fn registry(node: &Node) -> Result<String, Diagnostic> {
 fn network(text: &str) -> Result<String, String> {
     match network_name(text) {
         Ok(name) if name == "host" => {
-            Err("`host` is the network of this machine, and no list opens it".to_owned())
+            Err("`host` is the network of this machine and cannot be allowed".to_owned())
         }
         Ok(name) => Ok(name),
         Err(wrong) => Err(wrong.to_string()),
@@ -192,7 +192,9 @@ fn network(text: &str) -> Result<String, String> {
 
 fn cap(text: &str) -> Result<String, String> {
     match capability(text) {
-        Ok(name) if name == "ALL" => Err("`ALL` is no capability: name each one that is needed".to_owned()),
+        Ok(name) if name == "ALL" => {
+            Err("`ALL` is not a capability: name each one that is needed".to_owned())
+        }
         Ok(name) => Ok(name),
         Err(wrong) => Err(wrong.to_string()),
     }
@@ -244,7 +246,7 @@ mod tests {
                 "policy.yaml:7:9: expected a whole number from 1 to 4194304, got the number 0",
                 "policy.yaml:8:3: unknown option `disk` of `ceilings`",
                 "policy.yaml:10:12: expected a list, got a string",
-                "policy.yaml:11:10: `ALL` is no capability: name each one that is needed",
+                "policy.yaml:11:10: `ALL` is not a capability: name each one that is needed",
                 "policy.yaml:12:20: expected `true` or `false`, got a string",
                 "policy.yaml:13:3: unknown option `é` of `overrides`",
             ]
@@ -258,8 +260,8 @@ mod tests {
     #[test]
     fn what_is_no_plain_data_is_refused() {
         for (text, wanted) in [
-            ("ceilings: {cpu: 1\n", "this is no YAML"),
-            ("a: *x\n", "no YAML"),
+            ("ceilings: {cpu: 1\n", "invalid YAML"),
+            ("a: *x\n", "invalid YAML"),
             ("x: &x [a]\ny: *x\n", "aliases are not read here"),
             ("verify_signatures: !!str required\n", "tags are not read here"),
             ("{}\n---\n{}\n", "another one"),
@@ -268,7 +270,7 @@ mod tests {
             ("required\n", "expected a table, got a string"),
             ("ceilings:\n", "expected a table, got nothing"),
             ("verify_signatures: ~\n", "expected `required`, `permissive` or `disabled`, got nothing"),
-            ("overrides: {network: [host]}\n", "no list opens it"),
+            ("overrides: {network: [host]}\n", "cannot be allowed"),
             ("overrides: {network: [--x]}\n", "is not the name of a network"),
             ("? [a, b]\n: c\n", "expected the name of an option, got a list"),
         ] {

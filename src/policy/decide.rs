@@ -28,7 +28,7 @@ const OPENABLE: [&str; 9] = [
     "apparmor=unconfined",
 ];
 
-/// What the engine is told.
+/// What is passed to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Processors; all when nothing.
@@ -39,7 +39,7 @@ pub struct Limits {
     pub pids: u32,
 }
 
-/// What the engine is told: what was asked for, else the ceiling, else the default.
+/// What is passed to the engine: what was asked for, otherwise the ceiling, otherwise the default.
 pub fn limits(policy: &Policy, request: &ContainerRequest) -> Limits {
     let ceilings = policy.ceilings();
     Limits {
@@ -134,15 +134,15 @@ impl Judge<'_> {
     /// Decides about what a table may open: `disabled` lets it through with a warning.
     pub(super) fn opening(&mut self, what: &str, is_open: bool, open: impl FnOnce(&mut PolicySettings)) {
         if is_open {
-            return self.allow(format!("{what} is open"));
+            return self.allow(format!("{what} is allowed"));
         }
         match self.policy.profile {
             Profile::Disabled => {
-                self.warn(OPENED, format!("{what} is not open, and the profile is disabled"))
+                self.warn(OPENED, format!("{what} is not allowed, and the profile is disabled"))
             }
             profile @ (Profile::Secure | Profile::Permissive) => {
                 self.wanted.open(open);
-                let reason = format!("{what} is not open in the profile {profile}");
+                let reason = format!("{what} is not allowed in the profile {profile}");
                 self.deny(DENIED, reason, Some(Hint::Openings));
             }
         }
@@ -156,11 +156,11 @@ impl Judge<'_> {
     pub(super) fn only_disabled(&mut self, what: &str) {
         match self.policy.profile {
             Profile::Disabled => {
-                self.warn(OPENED, format!("{what} gives the host away, and the profile is disabled"))
+                self.warn(OPENED, format!("{what} gives access to the host, and the profile is disabled"))
             }
             profile @ (Profile::Secure | Profile::Permissive) => {
                 let reason =
-                    format!("{what} gives the host away, which the profile {profile} does not allow");
+                    format!("{what} gives access to the host, which the profile {profile} does not allow");
                 self.deny(DENIED, reason, Some(Hint::Disabled));
             }
         }
@@ -283,7 +283,7 @@ impl Judge<'_> {
         if OPENABLE.contains(&name) || name == "network=host" {
             return self.only_disabled(&format!("`{name}`"));
         }
-        let reason = format!("{} gives the host away, which no profile allows", Quoted::new(name));
+        let reason = format!("{} gives access to the host, which no profile allows", Quoted::new(name));
         self.deny(DENIED, reason, None);
     }
 }

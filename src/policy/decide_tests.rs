@@ -127,15 +127,18 @@ fn ceilings_are_met_and_one_above_is_denied() {
 
 #[test]
 fn the_engine_is_told_request_else_ceiling_else_default() {
-    let told = |bundle, change: Change| limits(&policy(Profile::Secure, "{}", bundle), &request(change));
-    assert_eq!(told(None, |_| {}), Limits { cpus: None, memory: None, pids: 512 });
+    let limits_of = |bundle, change: Change| limits(&policy(Profile::Secure, "{}", bundle), &request(change));
+    assert_eq!(limits_of(None, |_| {}), Limits { cpus: None, memory: None, pids: 512 });
     let ceilings = Limits { cpus: Cpus::from_milli(2000), memory: Some(1 << 30), pids: 100 };
-    assert_eq!(told(Some(BUNDLE), |_| {}), ceilings);
+    assert_eq!(limits_of(Some(BUNDLE), |_| {}), ceilings);
     let asked: Change = |r| (r.cpus, r.memory, r.pids) = (Cpus::from_milli(500), Some(5), Some(6));
-    assert_eq!(told(Some(BUNDLE), asked), Limits { cpus: Cpus::from_milli(500), memory: Some(5), pids: 6 });
+    assert_eq!(
+        limits_of(Some(BUNDLE), asked),
+        Limits { cpus: Cpus::from_milli(500), memory: Some(5), pids: 6 }
+    );
 }
 
-/// What gives the host away: denied, and in `disabled` allowed with a warning, or denied there too.
+/// What gives access to the host: denied, and in `disabled` allowed with a warning, or denied there too.
 #[test]
 fn no_table_opens_the_host() {
     let open = "{:mounts [\"/srv\" \"/var\" \"/run\" \"/opt\" \"/home\"] :writable-mounts [\"/srv\" \"/var\" \"/run\"]}";
@@ -190,9 +193,9 @@ fn no_table_opens_the_host() {
             assert_eq!(worst(&lax, &request).0, disabled, "{request:?}");
         }
     }
-    let beside = request(|r| r.mounts = vec![mount("/var/quire-cache", "/m", false)]);
+    let others = request(|r| r.mounts = vec![mount("/var/quire-cache", "/m", false)]);
     let named = policy(Profile::Secure, "{:mounts [\"/var/quire-cache\"]}", None);
-    assert_eq!(worst(&named, &beside).0, Verdict::Allow);
+    assert_eq!(worst(&named, &others).0, Verdict::Allow);
 }
 
 #[test]
@@ -318,7 +321,7 @@ fn the_line_of_every_hint_allows_what_was_denied() {
     assert!(seen >= 30, "{seen} denials");
 }
 
-/// What one request, and those beside it, are denied: the same lines stand with each of them, and allow all.
+/// What one request, and the other requests, are denied: the same lines stand with each of them, and allow all.
 #[test]
 fn the_hints_of_several_denials_are_one_table_that_allows_them_all() {
     let table = "{:bundle \"policy.yaml\" :network [\"net\"]}";
@@ -337,9 +340,9 @@ fn the_hints_of_several_denials_are_one_table_that_allows_them_all() {
         r.caps = vec!["KILL".into(), "NET_RAW".into()];
         r.pids = Some(900);
     });
-    let beside = [much.clone(), other.clone()];
+    let others = [much.clone(), other.clone()];
     let hints = |request| {
-        let decisions = decide_among(&before, &beside, request);
+        let decisions = decide_among(&before, &others, request);
         let denied = decisions.into_iter().filter(|one| one.verdict == Verdict::Deny);
         denied.filter_map(|one| one.hint).collect::<std::collections::BTreeSet<_>>()
     };
@@ -351,11 +354,11 @@ fn the_hints_of_several_denials_are_one_table_that_allows_them_all() {
         of_other.iter().filter_map(|hint| hint.strip_prefix("write `")?.strip_suffix("` in policy.yaml"));
     let bundle = Bundle::parse("policy.yaml", lines.collect::<Vec<_>>().join("\n").as_bytes()).unwrap();
     after.bundle = BundleState::Good(bundle);
-    for request in beside {
+    for request in others {
         let again = decide(&after, &request);
         assert!(is_allowed(&again), "{of_other:#?}\n{again:#?}");
     }
-    // What gives the host away is no part of the line for all else.
+    // What gives access to the host is not part of the line for all else.
     let host = request(|r| r.privileged = vec!["devices".into()]);
     assert!(!format!("{of_one:?}").contains("disabled"));
     let decisions = decide_among(&before, &[much.clone(), host.clone()], &host);
@@ -409,9 +412,10 @@ fn a_bundle_that_cannot_be_used_denies_everything_with_its_mistakes() {
             BundleState::Broken(vec![mistake("policy.yaml:1:1: no"), mistake("policy.yaml:2:1: no")]);
         let policy = Policy { bundle: broken, ..policy(profile, "{}", None) };
         let decisions = decide(&policy, &request(|_| {}));
-        let told: Vec<_> = decisions.iter().map(|one| (one.verdict, one.code, one.reason.as_str())).collect();
+        let shown: Vec<_> =
+            decisions.iter().map(|one| (one.verdict, one.code, one.reason.as_str())).collect();
         let denied = |reason| (Verdict::Deny, BUNDLE_INVALID, reason);
-        assert_eq!(told, [denied("policy.yaml:1:1: no"), denied("policy.yaml:2:1: no")]);
+        assert_eq!(shown, [denied("policy.yaml:1:1: no"), denied("policy.yaml:2:1: no")]);
         assert_eq!(decisions[0].hint.as_deref(), Some("mend it"));
     }
 }

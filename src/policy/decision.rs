@@ -72,13 +72,13 @@ pub(super) const CEILING_EXCEEDED: &str = "policy.ceiling.exceeded";
 pub(super) const BUNDLE_INVALID: &str = "policy.bundle.invalid";
 /// What is asked for has no meaning.
 pub(super) const REQUEST_INVALID: &str = "request.invalid";
-/// The image is no reference.
+/// The image's name is not a valid reference.
 pub const IMAGE_INVALID: &str = "image.invalid";
 /// The bundle does not list the image's registry.
 pub(super) const REGISTRY_NOT_ALLOWED: &str = "image.registry.not.allowed";
-/// The bundle demands a signature, and there is none that could be verified.
+/// The bundle requires a signature, and none could be verified.
 pub(super) const SIGNATURE_REQUIRED: &str = "image.signature.required";
-/// The bundle wishes for a signature, and there is none that could be verified.
+/// The bundle prefers a signature, and none could be verified.
 pub(super) const SIGNATURE_PERMISSIVE: &str = "image.signature.permissive";
 /// The image's signature was verified.
 pub(super) const SIGNATURE_VERIFIED: &str = "image.signature.verified";
@@ -104,7 +104,7 @@ pub(super) fn invalid_request(subject: &str, reason: String) -> Decision {
     Decision { subject, verdict: Verdict::Deny, code: REQUEST_INVALID, reason, hint: None }
 }
 
-/// The denial of an image that is no reference.
+/// The denial of an image whose name is not a valid reference.
 pub fn invalid_image(subject: &str, error: &super::image::ImageError) -> Decision {
     let hint = "write it as `alpine:3.20` or `ghcr.io/owner/name@sha256:…`";
     Decision {

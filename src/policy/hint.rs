@@ -1,5 +1,5 @@
 //! The exact lines of `config.fnl` and of the bundle that would allow what was denied: one for all points of a request, and of
-//! those that are known beside it.
+//! those that are known in addition to it.
 
 use std::path::Path;
 
@@ -122,7 +122,7 @@ fn ceilings_line(ceilings: &Ceilings, file: &str) -> String {
     format!("write `ceilings: {{{}}}` in {file}", all.join(", "))
 }
 
-/// The line of a bundle with this demand.
+/// The line of a bundle that sets this level of signature checks.
 pub(super) fn demand_line(demand: Demand, file: &str) -> String {
     format!("write `verify_signatures: {}` in {file}", demand.as_str())
 }
@@ -188,7 +188,7 @@ pub(super) mod tests {
     /// The `config.fnl` that a hint asks for.
     pub(in crate::policy) fn table_of(hint: &str) -> String {
         let line = hint.strip_prefix("in config.fnl: ");
-        line.unwrap_or_else(|| panic!("{hint} is no config.fnl")).to_owned()
+        line.unwrap_or_else(|| panic!("{hint} is not a config.fnl")).to_owned()
     }
 
     #[test]

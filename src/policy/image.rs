@@ -43,18 +43,18 @@ pub enum ImageError {
     /// It holds a character that no reference has.
     #[error("`{}` is not in the name of an image", .0.escape_default())]
     Character(char),
-    /// Its host is none.
+    /// Its host is invalid.
     #[error("{0} is not the name of an image: before the first `/` is a host, perhaps with a port")]
     Host(Quoted),
-    /// A part of its path is none.
+    /// A part of its path is invalid.
     #[error(
         "{0} is not the name of an image: between `/` are lower-case letters and digits, joined by `.`, `_`, `__` or `-`"
     )]
     Path(Quoted),
-    /// Its tag is none.
+    /// Its tag is invalid.
     #[error("{0} is not the name of an image: its tag is up to 128 letters, digits, `_`, `.` and `-`")]
     Tag(Quoted),
-    /// Its digest is none.
+    /// Its digest is invalid.
     #[error(
         "{0} is not the name of an image: its digest is `sha256:` and 64 hexadecimal digits in lower case"
     )]
@@ -133,7 +133,7 @@ impl ImageRef {
         self.digest.as_deref()
     }
 
-    /// The same name with this digest and without a tag. What is no digest changes nothing.
+    /// The same name with this digest and without a tag. What is not a digest changes nothing.
     #[must_use]
     pub fn with_digest(&self, digest: &str) -> ImageRef {
         if !is_digest(digest) {

@@ -25,7 +25,7 @@ const ENGINES: [&str; 12] = [
     "/var/lib/containerd",
 ];
 
-/// Names of sockets of engines, wherever they are.
+/// Names of sockets of engines, no matter where they are.
 const ENGINE_SOCKETS: [&str; 4] = ["docker.sock", "podman.sock", "containerd.sock", "crio.sock"];
 
 /// Folders inside a container that are the kernel's or quire's.
@@ -35,7 +35,7 @@ const TARGETS: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
 const WORKSPACE: &str = "/work";
 
 impl Judge<'_> {
-    /// Decides about one folder. What gives the host away comes before every opening.
+    /// Decides about one folder. What gives access to the host comes before every opening.
     pub(super) fn mount(&mut self, mount: &MountRequest) {
         let source: PathBuf = mount.source.components().collect();
         let target: PathBuf = mount.target.components().collect();
@@ -48,20 +48,21 @@ impl Judge<'_> {
             || TARGETS.into_iter().any(|taken| target.starts_with(taken));
         if is_taken || !is_clean_folder(&target) {
             let shown = mount.target.to_string_lossy();
-            return self.invalid(format!("{} is no place for a folder of the host", Quoted::new(&shown)));
+            return self
+                .invalid(format!("{} cannot be the mount point of a host folder", Quoted::new(&shown)));
         }
         let shown = format!("the folder `{}`", source.display());
         if overlaps(&source, &self.policy.data_dir) {
             return self.deny(
                 DENIED,
-                format!("{shown} has to do with quire's data folder, which no container sees"),
+                format!("{shown} overlaps quire's data folder, which containers cannot see"),
                 None,
             );
         }
         if is_an_engines(self.policy, &source) {
             return self.deny(
                 DENIED,
-                format!("{shown} leads to the container engine, which no container sees"),
+                format!("{shown} gives access to the container engine, which containers cannot see"),
                 None,
             );
         }

@@ -23,7 +23,7 @@ pub struct Policy {
     pub operator: PolicySettings,
     /// The data folder, which no container sees. `config.fnl` is in it.
     pub data_dir: PathBuf,
-    /// Where the engines of this machine listen and what they keep, beside the usual places, which are always known.
+    /// Where the engines of this machine listen and what they keep, in addition to the usual places, which are always known.
     #[serde(skip)]
     pub engine_places: Vec<PathBuf>,
 }
@@ -79,7 +79,7 @@ impl Policy {
         }
     }
 
-    /// What the bundle demands of signatures.
+    /// What the bundle requires of signatures.
     pub fn demand(&self) -> Demand {
         self.rules().map(|bundle| bundle.verify_signatures).unwrap_or_default()
     }

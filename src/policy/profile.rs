@@ -46,7 +46,7 @@ impl ProfileSource {
     }
 }
 
-/// Chooses: what the pipeline requests, else the environment, else the flag, else `config.fnl`, else `secure`. A pipeline may
+/// Chooses: what the pipeline requests, otherwise the environment, otherwise the flag, otherwise `config.fnl`, otherwise `secure`. A pipeline may
 /// always ask for a stricter profile than the operator's, and for a laxer one only when `may_request` lists it.
 ///
 /// # Errors
@@ -74,7 +74,7 @@ pub fn choose(
         verdict: Verdict::Deny,
         code: DENIED,
         reason: format!(
-            "the profile `{wanted}` is laxer than `{}`, and a push may not ask for it",
+            "the profile `{wanted}` is laxer than `{}`, and a push cannot request it",
             operators.0
         ),
         hint: Some(config_line(&open)),

@@ -26,7 +26,7 @@ pub enum Proof {
     },
 }
 
-/// Decides about the signature of an image. Nothing when the bundle demands none. A verifier that is missing is no pass.
+/// Decides about the signature of an image. Nothing when the bundle requires none. A missing verifier does not count as a pass.
 pub fn decide_signature(policy: &Policy, subject: &str, image: &ImageRef, proof: &Proof) -> Option<Decision> {
     let (refused, code) = match policy.demand() {
         Demand::Disabled => return None,
@@ -41,7 +41,7 @@ pub fn decide_signature(policy: &Policy, subject: &str, image: &ImageRef, proof:
             Decision { subject, verdict: Verdict::Allow, code: SIGNATURE_VERIFIED, reason, hint: None }
         }
         Proof::Unsigned { reason } => {
-            let reason = format!("the image `{image}` has no signature that holds: {reason}");
+            let reason = format!("the image `{image}` has no valid signature: {reason}");
             Decision { subject, verdict: refused, code, reason, hint }
         }
         Proof::NoVerifier { reason } => {
@@ -74,7 +74,7 @@ mod tests {
         let proofs = [
             Proof::Signed { by: "cosign.pub".into() },
             Proof::Unsigned { reason: "no".into() },
-            Proof::NoVerifier { reason: "there is no cosign".into() },
+            Proof::NoVerifier { reason: "cosign is not installed".into() },
         ];
         let table = [
             ("required", [Some(Verdict::Allow), Some(Verdict::Deny), Some(Verdict::Deny)]),
@@ -104,7 +104,7 @@ mod tests {
     fn the_line_of_a_denial_allows_it() {
         let required = policy(Profile::Secure, "verify_signatures: required");
         let image = ImageRef::parse("alpine").unwrap();
-        let proof = Proof::Unsigned { reason: "there is none".into() };
+        let proof = Proof::Unsigned { reason: "no signature".into() };
         let denied = decide_signature(&required, "job", &image, &proof).unwrap();
         assert_eq!(denied.code, SIGNATURE_REQUIRED);
         assert_eq!(denied.hint.as_deref(), Some("write `verify_signatures: permissive` in policy.yaml"));

@@ -20,7 +20,7 @@ fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     match u32::deserialize(from)? {
         VERSION => Ok(VERSION),
         other => Err(serde::de::Error::custom(format!(
-            "a policy of version {other}, and this quire knows {VERSION}"
+            "policy version {other} is not supported; this quire supports version {VERSION}"
         ))),
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     fn what_is_not_understood_is_refused() {
         let json = serde_json::to_string(&PolicySpec::from(&policies()[0])).unwrap();
         for (from, to, wanted) in [
-            ("\"v\":2", "\"v\":1", "a policy of version 1"),
+            ("\"v\":2", "\"v\":1", "policy version 1 is not supported"),
             ("\"v\":2", "\"v\":2,\"w\":1", "unknown field `w`"),
             ("\"profile\":\"permissive\"", "\"profile\":\"open\"", "unknown variant `open`"),
             ("\"verify_signatures\":\"permissive\"", "\"verify_signatures\":\"no\"", "unknown variant `no`"),

@@ -1,4 +1,4 @@
-//! Looks for the signature of an image: in files beside `config.fnl`, with a key and without the network, or with `cosign`.
+//! Looks for the signature of an image: in files next to `config.fnl`, with a key and without the network, or with `cosign`.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -34,7 +34,7 @@ const P256_PREFIX: [u8; 26] = [
 /// The type that a payload of cosign has.
 const PAYLOAD_TYPE: &str = "cosign container image signature";
 
-/// Looks for a signature when the bundle demands one, and decides. Blocking: reads files, or waits for `cosign`, which has the
+/// Looks for a signature when the bundle requires one, and decides. Blocking: reads files, or waits for `cosign`, which has the
 /// environment `env`. The image needs its digest.
 pub fn check_signature(
     policy: &Policy,
@@ -54,7 +54,7 @@ pub fn check_signature(
 pub fn verify(policy: &Policy, image: &ImageRef, env: &[(String, String)]) -> Proof {
     let Some(digest) = image.digest() else {
         return unsigned(
-            "a signature is about a digest, and none is known; write the image with its `@sha256:…`",
+            "a signature is for a digest, and the digest of the image is not known; write the image with its `@sha256:…`",
         );
     };
     let settings = &policy.operator.signatures;
@@ -75,7 +75,7 @@ fn verify_files(key: &Path, files: &Path, image: &ImageRef, digest: &str) -> Pro
     let point = match read_limited(key).map(|pem| parse_key(&pem)) {
         Ok(Some(point)) => point,
         Ok(None) => {
-            return Proof::NoVerifier { reason: format!("{shown} is no public key of ECDSA P-256 in PEM") };
+            return Proof::NoVerifier { reason: format!("{shown} is not an ECDSA P-256 public key in PEM") };
         }
         Err(error) => {
             return Proof::NoVerifier { reason: format!("the key {shown} cannot be read: {error}") };
@@ -123,11 +123,12 @@ fn parse_key(pem: &[u8]) -> Option<Vec<u8>> {
 /// Whether a signature holds for a payload, and the payload for the image.
 fn check_payload(point: &[u8], payload: &[u8], signature: &[u8], image: &ImageRef) -> Result<(), String> {
     let text = signature.trim_ascii();
-    let signature = STANDARD.decode(text).map_err(|_| "the signature is no base64".to_owned())?;
+    let signature = STANDARD.decode(text).map_err(|_| "the signature is not valid base64".to_owned())?;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
         .verify(payload, &signature)
-        .map_err(|_| "the signature is not of this key and payload".to_owned())?;
-    let payload: Value = serde_json::from_slice(payload).map_err(|_| "the payload is no JSON".to_owned())?;
+        .map_err(|_| "the signature does not match this key and payload".to_owned())?;
+    let payload: Value =
+        serde_json::from_slice(payload).map_err(|_| "the payload is not valid JSON".to_owned())?;
     check_claim(&payload, image)
 }
 
@@ -135,10 +136,10 @@ fn check_payload(point: &[u8], payload: &[u8], signature: &[u8], image: &ImageRe
 fn check_claim(payload: &Value, image: &ImageRef) -> Result<(), String> {
     let text = |path: &str| payload.pointer(path).and_then(Value::as_str);
     if text("/critical/type") != Some(PAYLOAD_TYPE) {
-        return Err("the payload is not that of an image".to_owned());
+        return Err("the payload does not describe an image".to_owned());
     }
     if text("/critical/image/docker-manifest-digest") != image.digest() {
-        return Err("the payload is about another digest".to_owned());
+        return Err("the payload is for another digest".to_owned());
     }
     let named = text("/critical/identity/docker-reference").unwrap_or_default();
     // cosign writes the older host of the same registry.
@@ -152,7 +153,7 @@ fn check_claim(payload: &Value, image: &ImageRef) -> Result<(), String> {
     };
     match ImageRef::parse(&named) {
         Ok(named) if repository(&named) == repository(image) => Ok(()),
-        Ok(_) | Err(_) => Err("the payload is about another repository".to_owned()),
+        Ok(_) | Err(_) => Err("the payload is for another repository".to_owned()),
     }
 }
 
@@ -165,7 +166,7 @@ fn verify_with_cosign(
 ) -> Proof {
     let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
     let Some(program) = find_program("cosign", OsStr::new(path)) else {
-        return Proof::NoVerifier { reason: "there is no cosign in PATH".to_owned() };
+        return Proof::NoVerifier { reason: "cosign is not in PATH".to_owned() };
     };
     let (args, by) = cosign_args(policy, key, image);
     let cosign = Program::new(program)
@@ -190,7 +191,7 @@ fn cosign_args(policy: &Policy, key: Option<&Path>, image: &ImageRef) -> (Vec<St
         (None, Some((identity, issuer))) => {
             args.push(format!("--certificate-identity={identity}"));
             args.push(format!("--certificate-oidc-issuer={issuer}"));
-            format!("{identity}, for whom {issuer} vouches")
+            format!("{identity} (issuer: {issuer})")
         }
         (None, None) => {
             args.push("--keyless".to_owned());
@@ -209,14 +210,14 @@ fn parse_cosign(said: &Finished, image: &ImageRef, by: String) -> Proof {
     };
     if exit.code() != 0 {
         let text = String::from_utf8_lossy(&said.stderr);
-        let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no error output");
         let line: String = line.chars().filter(|c| !c.is_control()).collect();
         return unsigned(format!("cosign exits with {}: {line}", exit.code()));
     }
     let payloads: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap_or_default();
     match payloads.iter().map(|payload| check_claim(payload, image)).find(Result::is_ok) {
         Some(_) => Proof::Signed { by },
-        None => unsigned("cosign is content, but names no payload that is about this image"),
+        None => unsigned("cosign succeeded, but printed no payload for this image"),
     }
 }
 

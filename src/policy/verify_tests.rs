@@ -7,7 +7,7 @@ use crate::config::{PolicySettings, SignatureSettings};
 use crate::policy::{Bundle, BundleState, Profile, ProfileSource, Verdict};
 use crate::sys::process::Exit;
 
-/// A data folder with a key, a folder of signatures and a policy that demands them.
+/// A data folder with a key, a folder of signatures and a policy that requires them.
 struct Scene {
     folder: TempDir,
     pair: EcdsaKeyPair,
@@ -116,14 +116,14 @@ fn a_signature_of_something_else_is_none() {
     assert!(scene.refusal().contains("cannot be read"));
     let good = payload("alpine", &digest());
     scene.sign_with(&new_pair(), &good);
-    assert!(scene.refusal().contains("not of this key"));
+    assert!(scene.refusal().contains("does not match this key"));
     scene.sign_with(&scene.pair, &good);
     scene.write("payload", good.replace("null", "{}").as_bytes());
-    assert!(scene.refusal().contains("not of this key and payload"));
+    assert!(scene.refusal().contains("does not match this key and payload"));
     scene.write("sig", b"***");
-    assert!(scene.refusal().contains("no base64"));
+    assert!(scene.refusal().contains("not valid base64"));
     scene.write("sig", b"");
-    assert!(scene.refusal().contains("not of this key"));
+    assert!(scene.refusal().contains("does not match this key"));
     let other = format!("sha256:{}", "00".repeat(32));
     for (payload, wanted) in [
         (payload("alpine", &other), "another digest"),
@@ -131,9 +131,9 @@ fn a_signature_of_something_else_is_none() {
         (payload("ghcr.io/library/alpine", &digest()), "another repository"),
         (payload("debian", &digest()), "another repository"),
         (payload("", &digest()), "another repository"),
-        (good.replace("cosign container", "cosign"), "not that of an image"),
-        ("[]".to_owned(), "not that of an image"),
-        ("no".to_owned(), "no JSON"),
+        (good.replace("cosign container", "cosign"), "does not describe an image"),
+        ("[]".to_owned(), "does not describe an image"),
+        ("no".to_owned(), "not valid JSON"),
     ] {
         scene.sign_with(&scene.pair, &payload);
         assert!(scene.refusal().contains(wanted), "{payload}: {}", scene.refusal());
@@ -160,7 +160,7 @@ fn without_a_verifier_or_a_digest_nothing_passes() {
         let env = [("PATH".to_owned(), path.to_owned())];
         let decision = check_signature(&scene.policy, "job", &image(), &env).unwrap();
         assert_eq!((decision.verdict, decision.code), (Verdict::Deny, "image.signature.required"));
-        assert!(decision.reason.contains("there is no cosign in PATH"), "{}", decision.reason);
+        assert!(decision.reason.contains("cosign is not in PATH"), "{}", decision.reason);
     }
 }
 
@@ -177,7 +177,7 @@ fn cosign_is_asked_for_the_digest_and_with_no_option_of_others() {
     let (args, by) = cosign_args(&scene.policy, None, &image());
     let identity = "--certificate-identity=--me";
     assert_eq!(args, ["verify", identity, "--certificate-oidc-issuer=https://i", &full]);
-    assert_eq!(by, "--me, for whom https://i vouches");
+    assert_eq!(by, "--me (issuer: https://i)");
     scene.policy.operator.signatures = SignatureSettings::default();
     let (args, _) = cosign_args(&scene.policy, None, &image());
     assert_eq!(args, ["verify", "--keyless", &full]);

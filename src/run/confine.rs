@@ -1,4 +1,4 @@
-//! What stands between the steps of a run and the machine: decided for each job, prepared once for the run.
+//! How the steps of a run are isolated from the machine: decided for each job, prepared once for the run.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ pub struct StepRules {
     pub sandbox: bool,
     /// Whether a job may have the network in its sandbox.
     pub network: Option<bool>,
-    /// What sandboxes show beside the system.
+    /// What sandboxes show in addition to the system.
     pub read: Vec<PathBuf>,
     /// The data folder, which steps of another user and in sandboxes do not see.
     pub data: Option<PathBuf>,
@@ -59,7 +59,7 @@ impl StepRules {
         }
     }
 
-    /// The account of the user; one that cannot be had is told by [`Confiner::settle`].
+    /// The account of the user; one that is not available is reported by [`Confiner::settle`].
     pub fn account(&self) -> Option<Account> {
         find_step_user(self.user.as_deref()?).ok()
     }
@@ -67,28 +67,28 @@ impl StepRules {
 
 /// How the steps of one job are sandboxed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Walls {
+struct JobSandbox {
     network: bool,
 }
 
-/// Decides whether a job's steps are in a sandbox. A job may ask for more than the operator demands, never for less.
-fn walls(rules: &StepRules, job: &str, options: &JobOptions) -> Result<Option<Walls>, String> {
+/// Decides whether a job's steps are in a sandbox. A job may ask for more than the operator requires, never for less.
+fn job_sandbox(rules: &StepRules, job: &str, options: &JobOptions) -> Result<Option<JobSandbox>, String> {
     let is_sandboxed = rules.sandbox || options.sandbox;
     // Where no sandbox is demanded, a job without one has the network anyway.
     let may = rules.network.unwrap_or(!rules.sandbox);
     match (is_sandboxed, options.network) {
         (true, Some(true)) if !may => Err(format!(
-            "job {job} asks for the network, which config.fnl does not allow; :steps {{:network true}} would"
+            "job {job} asks for the network, which config.fnl does not allow; `:steps {{:network true}}` allows it"
         )),
-        (false, Some(false)) => {
-            Err(format!("job {job} asks for no network, which only a sandbox can hold; add :sandbox :bwrap"))
-        }
-        (true, wanted) => Ok(Some(Walls { network: wanted == Some(true) })),
+        (false, Some(false)) => Err(format!(
+            "job {job} asks for no network, which only a sandbox can enforce; add `:sandbox :bwrap`"
+        )),
+        (true, wanted) => Ok(Some(JobSandbox { network: wanted == Some(true) })),
         (false, _) => Ok(None),
     }
 }
 
-/// What stands between the steps of one run and the machine.
+/// How the steps of one run are isolated from the machine.
 pub struct Confiner {
     rules: StepRules,
     workspace: PathBuf,
@@ -103,7 +103,7 @@ struct Settled {
     account: Option<Account>,
     bwrap: Option<PathBuf>,
     helper: PathBuf,
-    walls: HashMap<String, Walls>,
+    sandboxes: HashMap<String, JobSandbox>,
 }
 
 impl Confiner {
@@ -119,35 +119,36 @@ impl Confiner {
     /// Decides for all jobs.
     ///
     /// # Errors
-    /// Says why no step of the run may begin: what is demanded cannot be had here, or is asked for and not allowed.
+    /// Says why no step of the run can start: what is required is not available here, or is requested and not allowed.
     pub fn settle(&self, graph: &JobGraph) -> Result<(), String> {
         let account = self.rules.user.as_deref().map(find_step_user).transpose();
-        let account = account.map_err(|(problem, help)| format!("no step may begin: {problem}; {help}"))?;
+        let account = account.map_err(|(problem, help)| format!("no step can start: {problem}; {help}"))?;
         let mut all = HashMap::new();
         let mut refused = Vec::new();
         for job in graph.jobs() {
-            match walls(&self.rules, job.id.as_str(), &job.options) {
-                Ok(Some(walls)) => {
-                    all.insert(job.id.to_string(), walls);
+            match job_sandbox(&self.rules, job.id.as_str(), &job.options) {
+                Ok(Some(job_sandbox)) => {
+                    all.insert(job.id.to_string(), job_sandbox);
                 }
                 Ok(None) => {}
                 Err(problem) => refused.push(problem),
             }
         }
         if !refused.is_empty() {
-            return Err(format!("no step may begin: {}", refused.join("; ")));
+            return Err(format!("no step can start: {}", refused.join("; ")));
         }
         let bwrap = if all.is_empty() { None } else { find_bwrap(self.path.as_deref()) };
         if bwrap.is_none() && !all.is_empty() {
             return Err(format!(
-                "no step may begin: there is no program `bwrap` for its sandbox; {INSTALL_BWRAP}"
+                "no step can start: `bwrap`, which its sandbox needs, is not installed; {INSTALL_BWRAP}"
             ));
         }
-        let own = std::env::current_exe().map_err(|error| format!("quire does not find itself: {error}"))?;
+        let own =
+            std::env::current_exe().map_err(|error| format!("cannot find the quire binary:  {error}"))?;
         // In the view of another user it is at a place that everybody can reach.
         let helper = self.rules.data.as_ref().filter(|_| account.is_some()).map(|data| data.join(HELPER));
-        let settled = Settled { account, bwrap, helper: helper.unwrap_or(own), walls: all };
-        self.settled.set(settled).map_err(|_| "the jobs were decided about twice".to_owned())
+        let settled = Settled { account, bwrap, helper: helper.unwrap_or(own), sandboxes: all };
+        self.settled.set(settled).map_err(|_| "the isolation of the jobs was decided twice".to_owned())
     }
 
     /// Gives the files of the workspace to the user of the steps, and makes that user's view. Blocking.
@@ -181,7 +182,7 @@ impl Confiner {
     /// # Errors
     /// It was not prepared: then nothing may run.
     pub fn confine(&self, job: &str, env: &mut Environment) -> Result<Confinement, String> {
-        let settled = self.settled.get().ok_or("what stands around steps is not decided")?;
+        let settled = self.settled.get().ok_or("the isolation of steps is not decided")?;
         let transition = match &settled.account {
             None => None,
             Some(account) => {
@@ -189,7 +190,7 @@ impl Confiner {
                 Some(Transition { account: account.clone(), view, no_new_privs: self.rules.no_new_privs })
             }
         };
-        let sandbox = settled.walls.get(job).map(|walls| self.sandbox(settled, *walls));
+        let sandbox = settled.sandboxes.get(job).map(|job_sandbox| self.sandbox(settled, *job_sandbox));
         if transition.is_none() && sandbox.is_none() {
             return Ok(Confinement::default());
         }
@@ -197,7 +198,7 @@ impl Confiner {
         Ok(Confinement { transition, sandbox })
     }
 
-    fn sandbox(&self, settled: &Settled, walls: Walls) -> Sandbox {
+    fn sandbox(&self, settled: &Settled, job_sandbox: JobSandbox) -> Sandbox {
         let data = self.rules.data.clone();
         let real = data.as_ref().and_then(|data| std::fs::canonicalize(data).ok());
         let mut hidden: Vec<PathBuf> = data.into_iter().chain(real).collect();
@@ -210,11 +211,11 @@ impl Confiner {
             readable: self.rules.read.clone(),
             hidden,
             masked: self.rules.masked.clone(),
-            network: walls.network,
+            network: job_sandbox.network,
         }
     }
 
-    /// The variables that are other ones behind a wall. Git would not read a repository of another user.
+    /// The variables that differ for another user. Git would not read a repository of another user.
     fn adjust(
         &self,
         env: &mut Environment,
@@ -261,10 +262,10 @@ mod tests {
         let decide = |demanded: bool, allowed: Option<bool>, asked: bool, network: Option<bool>| {
             let rules = StepRules { sandbox: demanded, network: allowed, ..StepRules::default() };
             let options = JobOptions { sandbox: asked, network, ..JobOptions::default() };
-            match walls(&rules, "x", &options) {
+            match job_sandbox(&rules, "x", &options) {
                 Ok(None) => "none",
-                Ok(Some(Walls { network: false })) => "closed",
-                Ok(Some(Walls { network: true })) => "open",
+                Ok(Some(JobSandbox { network: false })) => "closed",
+                Ok(Some(JobSandbox { network: true })) => "open",
                 Err(_) => "refused",
             }
         };

@@ -1,4 +1,4 @@
-//! The control socket in a run's folder: how a server, also one that was restarted, speaks to a runner.
+//! The control socket in a run's folder: how a server, also one that was restarted, talks to a runner.
 //!
 //! One message a connection: a line of JSON, answered by `ok`. The server makes the socket before it starts the
 //! runner and hands it over, so that a message which comes early waits instead of failing. The server that started the
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a runner waits after a connection that it could not take.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How a runner begins to tell its server, over the socket pair that it inherited, why it could not begin its run.
+/// The beginning of the line in which a runner reports, over the socket pair that it inherited, why its run could not start.
 pub const NOT_STARTED: &str = "not started: ";
 
 /// The name of the socket in the run's folder.
@@ -41,7 +41,7 @@ pub struct Control {
     pub server: Option<UnixStream>,
 }
 
-/// What a runner is told.
+/// A message to a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Message {
@@ -54,7 +54,7 @@ pub enum Message {
     },
 }
 
-/// Tells the runner of the run in `run_dir` something, and waits until it has heard it. Blocking.
+/// Sends a message to the runner of the run in `run_dir`, and waits until it was received. Blocking.
 ///
 /// # Errors
 /// When the runner is gone or does not answer in time.
@@ -70,7 +70,7 @@ pub fn tell(run_dir: &Path, message: &Message) -> io::Result<()> {
     if answer == "ok\n" { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Tells the server when a run could not begin for a reason that is none of its own, such as a full disk: it is tried
+/// Reports to the server when a run could not start for a reason that is not its own, such as a full disk: it is tried
 /// again. A run whose jobs have begun, or whose folder was removed, is not.
 pub(super) fn tell_not_started(mut server: &UnixStream, run_dir: &Path, problem: &str) {
     let has_begun = RunRecord::may_have_begun(run_dir).unwrap_or_default();
@@ -83,7 +83,7 @@ pub(super) fn tell_not_started(mut server: &UnixStream, run_dir: &Path, problem:
     }
 }
 
-/// Hears what the server has to say, for as long as the run goes on.
+/// Receives the server's messages while the run is active.
 pub(super) fn listen(control: Control, events: mpsc::Sender<Outside>) -> io::Result<()> {
     if let Some(server) = control.server {
         server.set_nonblocking(true)?;

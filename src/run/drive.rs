@@ -22,7 +22,7 @@ use crate::script::{JobInput, JobInputs};
 /// What comes from outside of the decisions.
 #[derive(Debug)]
 pub enum Outside {
-    /// The function of a job has ended; steps of it may still go on.
+    /// The function of a job has ended; its steps may still be running.
     VmEnded {
         /// The job.
         job: usize,
@@ -38,7 +38,7 @@ pub enum Outside {
         /// The job.
         job: usize,
     },
-    /// A job has ended, and no step of it goes on.
+    /// A job has ended, and no step of it is still running.
     JobClosed {
         /// The job.
         job: usize,
@@ -84,7 +84,7 @@ pub struct Drive {
 pub type Ended = (Outcome, Option<Reason>);
 
 impl Drive {
-    /// Waits until the run has its slot; a run that is told to stop before may end here.
+    /// Waits until the run has its slot; a run that is asked to stop before may end here.
     ///
     /// # Errors
     /// When something could not be written down.
@@ -113,7 +113,7 @@ impl Drive {
         }
     }
 
-    /// Tells the run to stop.
+    /// Asks the run to stop.
     ///
     /// # Errors
     /// When something could not be written down.
@@ -170,7 +170,7 @@ impl Drive {
         Some(given)
     }
 
-    /// Writes a fact; one that waits for the disk does so beside the runtime.
+    /// Writes a fact; one that waits for the disk does so off the runtime.
     async fn record(&self, fact: Fact<String>) -> Result<(), String> {
         let recorder = self.recorder.clone();
         let written = if fact.is_an_end() {
@@ -206,7 +206,7 @@ impl Drive {
 /// Drives a run that has its slot to its end.
 ///
 /// # Errors
-/// When something could not be written down: nothing may go on then.
+/// When something could not be written down: nothing may continue then.
 pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
     let mut timers = Timers { events: drive.events.0.clone(), jobs: HashMap::new() };
     drive.record(Fact::RunStarted {}).await?;
@@ -248,7 +248,7 @@ pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
     ended.ok_or_else(|| "the run has no end".to_owned())
 }
 
-/// Waits beside the driver until no step of a job goes on, then says so.
+/// Waits in a task of its own until no step of a job is still running, then says so.
 fn close(drive: &Drive, job: usize, outcome: Outcome, reason: Option<Reason>) {
     let (host, name, events) = (Arc::clone(&drive.host), drive.name(job), drive.events.0.clone());
     tokio::spawn(async move {
@@ -257,7 +257,7 @@ fn close(drive: &Drive, job: usize, outcome: Outcome, reason: Option<Reason>) {
     });
 }
 
-/// The deadlines of the jobs that go on.
+/// The deadlines of the running jobs.
 struct Timers {
     events: mpsc::Sender<Outside>,
     jobs: HashMap<usize, AbortHandle>,
@@ -273,7 +273,7 @@ impl Timers {
         timer.abort_handle()
     }
 
-    /// Gives every job that goes on and has a limit its timer.
+    /// Starts the timer of every running job that has a limit.
     fn arm(&mut self, state: &RunState) {
         for (job, (declared, at)) in state.graph().jobs().iter().zip(state.jobs()).enumerate() {
             let goes_on = matches!(at, super::state::JobState::Running { .. });

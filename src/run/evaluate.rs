@@ -41,7 +41,7 @@ pub fn sort_files(files: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Pipeli
         } else if path == ".quire/ci.lua" {
             sorted.has_lua = true;
         } else if path.starts_with(".quire/") && path != REPO_CONFIG {
-            sorted.beside.push(SourceFile { path, text });
+            sorted.others.push(SourceFile { path, text });
         }
     }
     sorted
@@ -88,9 +88,9 @@ impl Loaded {
     /// A VM for the pipeline.
     ///
     /// # Errors
-    /// When Lua could not be set up, which is no fault of the pipeline.
+    /// When Lua could not be set up, which is not a mistake in the pipeline.
     pub fn vm(&self, memory: usize, host: Arc<dyn JobHost>) -> Result<Vm, String> {
-        // quire's own modules are told apart by the beginning of their chunks' names.
+        // quire's own modules are distinguished by the beginning of their chunks' names.
         let chunk = |path: &str, text: &str| Chunk {
             chunk: path.strip_prefix("fennel/").unwrap_or(path).to_owned(),
             text: text.to_owned(),

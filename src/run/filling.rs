@@ -1,4 +1,4 @@
-//! The files of a run on their way into its workspace, while the run can still be told to stop.
+//! The files of a run on their way into its workspace, while the run can still be asked to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use super::fired::Fired;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Reason, codes};
 
-/// Puts the files of a run into its workspace, as long as they are wanted, and says what the event sources give.
+/// Puts the files of a run into its workspace, as long as they are needed, and says what the event sources give.
 pub type Fill = Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>;
 
 /// The files on their way.
@@ -28,14 +28,14 @@ pub(super) enum Filled {
 }
 
 impl Filling {
-    /// Begins beside the runtime.
+    /// Starts on a blocking thread.
     pub(super) fn start(fill: Fill) -> Filling {
         let is_wanted = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&is_wanted);
         Filling { task: tokio::task::spawn_blocking(move || fill(&asked)), is_wanted }
     }
 
-    /// Waits for the files, or until the run is told to stop or its time is over.
+    /// Waits for the files, or until the run is asked to stop or its time is over.
     ///
     /// # Errors
     /// When something could not be written down.

@@ -1,4 +1,4 @@
-//! The jobs that go on: what numbers their steps, what tells them to stop, and what runs beside them.
+//! The running jobs: what numbers their steps, what stops them, and what runs next to them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,11 +9,11 @@ use tokio::sync::{OnceCell, watch};
 use crate::container::JobPlace;
 use crate::script::ContainerOptions;
 
-/// The jobs of a run that go on, by name.
+/// The running jobs of a run, by name.
 #[derive(Default)]
 pub struct JobSlots(Mutex<HashMap<String, JobSlot>>);
 
-/// A job that goes on.
+/// A running job.
 struct JobSlot {
     steps: Arc<AtomicU32>,
     stop: watch::Sender<bool>,
@@ -27,15 +27,15 @@ pub(super) struct StepSlot {
     pub(super) number: u32,
     /// Numbers what else the job starts.
     pub(super) steps: Arc<AtomicU32>,
-    /// Tells it to end.
+    /// Asks it to end.
     pub(super) stop: watch::Receiver<bool>,
     /// Where it runs.
     pub(super) place: Arc<JobPlace>,
-    /// Counts it as going on until this is dropped.
+    /// Counts it as running until this is dropped.
     pub(super) active: ActiveStep,
 }
 
-/// A step that counts as going on until this is dropped.
+/// A step that counts as running until this is dropped.
 pub(super) struct ActiveStep(watch::Sender<usize>);
 
 impl JobSlots {
@@ -50,14 +50,14 @@ impl JobSlots {
         self.lock().insert(job.to_owned(), JobSlot { steps: Arc::default(), stop, active, place });
     }
 
-    /// Tells the steps of a job to end; it gets no new ones.
+    /// Asks the steps of a job to end; it gets no new ones.
     pub(super) fn stop(&self, job: &str) {
         if let Some(slot) = self.lock().get(job) {
             slot.stop.send_replace(true);
         }
     }
 
-    /// Waits until no step of a job goes on, ends its services, and forgets the job.
+    /// Waits until no step of a job is still running, ends its services, and forgets the job.
     pub(super) async fn close(&self, job: &str) {
         let found = self.lock().get(job).map(|slot| (slot.active.subscribe(), Arc::clone(&slot.place)));
         if let Some((mut active, place)) = found {

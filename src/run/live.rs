@@ -25,7 +25,7 @@ impl LiveRuns {
         }
     }
 
-    /// The record of a run that has ended is not kept any longer; who waits for it is told that it is over.
+    /// The record of a run that has ended is not kept any longer; whoever waits for it sees that it is over.
     pub fn close(&self, run: RunId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
     }

@@ -49,7 +49,7 @@ pub struct CacheHints {
     pub temporary: Option<OsString>,
 }
 
-/// Why there is no folder for a local run.
+/// Why a local run has no folder.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalRunError {
     /// No folder can be used.
@@ -88,7 +88,7 @@ pub struct LocalRuns {
     folder: PathBuf,
 }
 
-/// The folder of one local run, which is going on until this is dropped.
+/// The folder of one local run, which is running until this is dropped.
 #[derive(Debug)]
 pub struct LocalRun {
     mark: RunMark,
@@ -163,7 +163,7 @@ impl LocalRuns {
         Ok((made, lock))
     }
 
-    /// Locks a new folder and says whose it is.
+    /// Locks a new folder and says who owns it.
     fn mark(made: &Path, mark: RunMark, working_copy: &Path) -> io::Result<LockFile> {
         let mut lock = LockFile::try_acquire(&made.join(LOCK))?.ok_or(io::ErrorKind::WouldBlock)?;
         lock.write_own_pid()?;
@@ -191,7 +191,7 @@ impl LocalRuns {
     fn prune(&self, numbers: &[u64]) {
         let old = numbers.get(..numbers.len().saturating_sub(KEPT_RUNS)).unwrap_or_default();
         for folder in old.iter().map(|number| self.folder.join(format!("run-{number}"))) {
-            // One that is going on keeps its folder.
+            // One that is running keeps its folder.
             if !folder.join(LOCK).exists() {
                 let _another_run_removes_it_as_well = remove_tree(&folder).is_err();
             }
@@ -222,7 +222,7 @@ impl LocalRuns {
     }
 }
 
-/// A folder for local runs below this one, when it can be had.
+/// A folder for local runs below this one, when it is available.
 fn usable(folder: &Path, not_in: &[PathBuf]) -> Result<PathBuf, String> {
     let there = folder.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     let (above, real) = there.ok_or("it has no folder above it")?;
@@ -290,7 +290,7 @@ fn end_all(mark: RunMark, run_dir: &Path, engine: &BTreeMap<OsString, OsString>)
     left
 }
 
-/// Says that nothing is left of a run but its record.
+/// Reports that nothing is left of a run but its record.
 fn release(run_dir: &Path) {
     let _never_made = fs::remove_file(run_dir.join(CONTROL_SOCKET)).is_err();
     let _gone_with_its_folder = fs::remove_file(run_dir.join(LOCK)).is_err();

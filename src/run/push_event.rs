@@ -11,7 +11,7 @@ use crate::model::RefKind;
 pub struct PushEvent<'a> {
     /// The ref update.
     pub update: &'a RefUpdate,
-    /// Who pushed.
+    /// The pusher.
     pub pusher: Option<&'a str>,
     /// The repository.
     pub repo: &'a str,
@@ -31,7 +31,7 @@ impl PushEvent<'_> {
         let commit = repo.commit(*new)?;
         let name = ref_name.short();
         let is_created = old.is_zero();
-        // An old value that is gone (force-pushed away and pruned) is no ancestor, and nothing can be compared with it.
+        // An old value that is gone (force-pushed away and pruned) is not an ancestor, and nothing can be compared with it.
         let is_forced = !is_created && !repo.is_ancestor(*old, commit.id).unwrap_or(false);
         let changed = repo.changed_files(*old, commit.id).map(|changes| changes.paths).unwrap_or_default();
         let kind = ref_name.kind();

@@ -35,13 +35,13 @@ pub struct QueuedRun<'a> {
     pub repo: &'a str,
     /// Where it is.
     pub stage: Stage,
-    /// Whether a newer push has superseded it: it only has to find out whether some job of it goes on all the same.
+    /// Whether a newer push has superseded it: it only has to find out whether some job of it is still running all the same.
     pub is_superseded: bool,
     /// Whether an older run of the same ref, which this one has superseded, has not ended: then its jobs must not begin.
     pub is_blocked: bool,
 }
 
-/// What the queue wants done.
+/// What the queue needs done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dispatch {
     /// Start a runner.

@@ -37,15 +37,15 @@ pub struct RunHost {
     pub workspace: Workspace,
     /// What every step begins with.
     pub environment: Environment,
-    /// What stands between the steps and the machine.
+    /// How steps are isolated from the machine.
     pub confiner: Arc<Confiner>,
     /// How long a step may take that says nothing else.
     pub step_timeout: Duration,
-    /// The jobs that go on.
+    /// The running jobs.
     pub jobs: JobSlots,
     /// Its containers.
     pub containers: Arc<Containers>,
-    /// Told when quire itself could not do its work.
+    /// Set when quire itself could not do its work.
     pub broken: tokio::sync::mpsc::Sender<String>,
 }
 
@@ -55,12 +55,12 @@ impl RunHost {
         self.jobs.open(job, options.image.clone(), options.container.clone());
     }
 
-    /// Tells the steps of a job to end; it gets no new ones.
+    /// Asks the steps of a job to end; it gets no new ones.
     pub fn stop_job(&self, job: &str) {
         self.jobs.stop(job);
     }
 
-    /// Waits until no step of a job goes on, and forgets the job.
+    /// Waits until no step of a job is still running, and forgets the job.
     pub async fn close_job(&self, job: &str) {
         self.jobs.close(job).await;
         self.recorder.close_script(job);
@@ -76,7 +76,7 @@ impl RunHost {
         let running = self.io.spawn(async move {
             let result = work.await;
             if let Err(HostError::Broken(problem)) = &result {
-                // A record that cannot be written ends the run: what is not written down must not go on.
+                // A record that cannot be written ends the run: what is not recorded must not continue.
                 let _gone = broken.send(problem.clone()).await.is_err();
             }
             drop(active);

@@ -68,14 +68,14 @@ pub enum RunnerError {
     #[error("the runner was not given a run")]
     Spec(#[source] io::Error),
     /// What it was given makes no sense.
-    #[error("the runner was given something that is no run: {0}")]
+    #[error("the runner was given an invalid run:  {0}")]
     NoSpec(String),
     /// Something could not be written down: the run ends as interrupted.
-    #[error("the run cannot go on: {0}")]
+    #[error("the run cannot continue:  {0}")]
     Broken(String),
 }
 
-/// What is to be executed, wherever it comes from.
+/// What is to be executed, no matter where it comes from.
 pub struct Execution {
     /// Whose its processes and containers are.
     pub mark: RunMark,
@@ -97,13 +97,13 @@ pub struct Execution {
     pub sources: BTreeSet<Source>,
     /// Puts the files into the workspace, and says what the sources give. Blocking.
     pub fill: Fill,
-    /// Where the server speaks to the run.
+    /// Where the server sends messages to the run.
     pub control: Option<Control>,
     /// Whether the run has its slot already.
     pub has_slot: bool,
     /// The number of the run that superseded this one before it began.
     pub superseded_by: Option<u64>,
-    /// What stands between the steps and the machine.
+    /// How steps are isolated from the machine.
     pub confiner: Arc<Confiner>,
     /// Whose orphans this process adopts.
     pub orphans: Orphans,
@@ -310,7 +310,7 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
     let ended = runtime.block_on(conducted);
     // The VM's thread may hold it for ever.
     executor.clear();
-    // What still goes on belongs to nobody: a thread that is stuck is not waited for.
+    // What is still running belongs to nobody: a thread that is stuck is not waited for.
     runtime.shutdown_background();
     ended
 }
@@ -364,7 +364,7 @@ async fn conduct(
     let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
     let (policy, variables) = (execution.policy, execution.engine_environment);
-    let source = ImageSource::new(execution.files.beside);
+    let source = ImageSource::new(execution.files.others);
     let containers = Containers::new(execution.mark, policy, variables, recorder.clone(), source);
     let containers = Arc::new(containers.inheriting(&execution.environment));
     let host = Arc::new(RunHost {
@@ -480,7 +480,7 @@ fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
     tokio::spawn(async move {
         let Ok(inotify) = Inotify::new() else { return };
         let Ok(_watch) = inotify.watch(&run_dir) else { return };
-        // The folder's own end is told only when its last file is closed, and this process holds some.
+        // The removal of the folder is reported only when its last file is closed, and this process holds some.
         while inotify.changes().await.is_ok() {
             if !run_dir.join(JOURNAL).exists() {
                 let _ended =

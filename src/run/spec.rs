@@ -53,7 +53,7 @@ pub struct RunSpec {
     pub denied: Option<Reason>,
     /// What container engines read of the server's environment.
     pub engine_environment: Vec<(String, String)>,
-    /// What stands between the steps and the machine.
+    /// How steps are isolated from the machine.
     pub steps: StepRules,
 }
 

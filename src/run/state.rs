@@ -1,4 +1,4 @@
-//! What is known of a run that goes on, what can happen to it, and what can be done about it.
+//! What is known of an active run, what can happen to it, and what can be done about it.
 
 use crate::journal::StopReason;
 use crate::model::{Outcome, Reason};
@@ -7,25 +7,25 @@ use crate::pipeline::JobGraph;
 /// Where a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
-    /// Its needs have not ended, or there is no room for it yet.
+    /// Its needs have not ended, or the run has no free slot yet.
     Waiting,
-    /// Its function goes on.
+    /// Its function is still running.
     Running {
-        /// The outcome that it will have, once it was told to stop.
+        /// The outcome that it will have, once it was asked to stop.
         stopping: Option<(Outcome, Reason)>,
     },
     /// It has ended.
     Ended(Outcome),
 }
 
-/// A run that goes on.
+/// An active run.
 #[derive(Debug, Clone)]
 pub struct RunState {
     /// The checked pipeline.
     pub(super) graph: JobGraph,
     /// Where each job is, by its place in the graph.
     pub(super) jobs: Vec<JobState>,
-    /// How many jobs may go on at the same time.
+    /// How many jobs may run at the same time.
     pub(super) max_jobs: usize,
     /// What asked the run to stop, once something did.
     pub(super) stop: Option<StopReason>,
@@ -84,7 +84,7 @@ pub enum Action {
         /// The job.
         job: usize,
     },
-    /// Stop a job that goes on; [`Event::JobEnded`] follows.
+    /// Stop a running job; [`Event::JobEnded`] follows.
     StopJob {
         /// The job.
         job: usize,
@@ -100,7 +100,7 @@ pub enum Action {
     },
     /// Record that something asked the run to stop.
     RecordStop(StopReason),
-    /// End the run; nothing of it goes on.
+    /// End the run; nothing of it is still running.
     EndRun {
         /// How it ended.
         outcome: Outcome,

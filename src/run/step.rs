@@ -25,7 +25,7 @@ pub fn step(run: &mut RunState, event: Event) -> Vec<Action> {
     actions
 }
 
-/// Records the end of a job that went on. What stopped it decides over what it said itself.
+/// Records the end of a job that was running. What stopped it decides over what it said itself.
 fn settle(run: &mut RunState, job: usize, own: (Outcome, Option<Reason>), actions: &mut Vec<Action>) {
     let Some(state) = run.jobs.get_mut(job) else { return };
     let JobState::Running { stopping } = state else { return };
@@ -37,7 +37,7 @@ fn settle(run: &mut RunState, job: usize, own: (Outcome, Option<Reason>), action
     actions.push(Action::RecordJobEnd { job, outcome, reason });
 }
 
-/// Tells one job to stop, if it goes on and nothing has told it before.
+/// Asks one job to stop, if it is running and was not stopped before.
 fn stop_one(run: &mut RunState, job: usize, end: (Outcome, &Reason), actions: &mut Vec<Action>) {
     if let Some(JobState::Running { stopping: stopping @ None }) = run.jobs.get_mut(job) {
         *stopping = Some((end.0, end.1.clone()));
@@ -119,7 +119,7 @@ fn set(run: &mut RunState, job: usize, state: JobState) {
 
 /// What is to be done with a job now.
 enum Verdict {
-    /// Nothing: it goes on, has ended, or its needs have not.
+    /// Nothing: it is running, has ended, or its needs have not.
     Wait,
     /// It may begin.
     Start,

@@ -195,7 +195,7 @@ fn no_order_of_events_leaves_a_job_running_after_the_run_has_ended() {
         for event in events {
             actions.extend(step(&mut state, event));
         }
-        // Whatever still goes on ends at last.
+        // Whatever is still running ends at last.
         for job in 0..4 {
             actions.extend(step(&mut state, ended(job, Outcome::Passed)));
             actions.extend(step(&mut state, ended(job, Outcome::Passed)));

@@ -13,7 +13,7 @@ use crate::policy::ContainerRequest;
 use crate::script::HostError;
 
 /// Decides about every container that the jobs declare, and gives the end of a run one of which is denied, or makes
-/// no sense, or cannot be had on this machine.
+/// no sense, or is not available on this machine.
 ///
 /// # Errors
 /// A decision cannot be written down.
@@ -69,7 +69,7 @@ fn end(containers: &Containers, job: &Job, outcome: Outcome, reason: Reason) -> 
     containers.recorder.write(fact).map_err(|error| chain(&error))
 }
 
-/// Several reasons as one; nothing when there is none. A denial says more than a failure.
+/// Several reasons as one; nothing when none exists. A denial says more than a failure.
 fn joined(reasons: Vec<Reason>) -> Option<Reason> {
     let code = reasons.iter().map(|reason| &reason.code);
     let code = code.clone().find(|code| *code != codes::JOB_FAILED).or_else(|| code.clone().next())?.clone();

@@ -20,7 +20,7 @@ use crate::script::{JobEnd, JobFailure, JobHost, JobInputs, Vm};
 /// Commands that may wait for the VM.
 const MAX_COMMANDS: usize = 1024;
 
-/// What the VM's thread is told.
+/// A message to the thread of the VM.
 enum Command {
     Run { job: usize, id: String, inputs: JobInputs },
     Stop { job: usize },
@@ -61,7 +61,7 @@ impl VmThread {
             let busy = match watchdog.watch(vm.pulse()) {
                 Ok(busy) => busy,
                 // Nothing answers then, and the run has not begun.
-                Err(error) => return tracing::error!(%error, "there is no watchdog"),
+                Err(error) => return tracing::error!(%error, "the watchdog could not be started"),
             };
             serve(Rc::new(vm), loaded, (receiver, answer), events, &busy);
         })?;
@@ -80,7 +80,7 @@ impl VmThread {
     }
 }
 
-/// Evaluates, then does what it is told until nobody can tell it anything.
+/// Evaluates, then handles messages until the channel is closed.
 fn serve(
     vm: Rc<Vm>,
     loaded: Loaded,

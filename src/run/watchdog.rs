@@ -51,7 +51,7 @@ impl Watchdog {
         Watchdog { mark: containers.mark, workspace, containers, unheard }
     }
 
-    /// Starts the watchdog's thread; it is told through what is returned when the VM works.
+    /// Starts the watchdog's thread; what is returned reports when the VM works.
     ///
     /// # Errors
     /// The account may not have another thread.
@@ -77,8 +77,10 @@ impl Watchdog {
                     );
                     let place =
                         beat.last_place.map(|place| format!(", last seen at {place}")).unwrap_or_default();
-                    return self
-                        .end(format!("the script did not listen for {} s{job}{place}", END_AFTER.as_secs()));
+                    return self.end(format!(
+                        "the script did not respond for {} s{job}{place}",
+                        END_AFTER.as_secs()
+                    ));
                 }
                 Some(beat) if has_had(&beat, ASK_AFTER) => {
                     pulse.interrupt(beat.generation);
@@ -108,7 +110,7 @@ impl Watchdog {
 pub(super) fn end_runner(recorder: Recorder, unusable: i32) -> Unheard {
     Arc::new(move |(outcome, reason)| {
         let code = if outcome == Outcome::TimedOut { EXIT_TIMED_OUT } else { unusable };
-        tracing::error!(reason = reason.as_ref().map(ToString::to_string), "the script did not listen");
+        tracing::error!(reason = reason.as_ref().map(ToString::to_string), "the script did not respond");
         let end = Fact::run_ended((outcome, reason));
         if let Err(problem) = recorder.write(end) {
             tracing::error!(%problem, "the end of the run is not written down");
@@ -151,7 +153,7 @@ impl Busy {
         }
     }
 
-    /// Waits until the work that began at `from` has gone on for `limit`; false when it ended before.
+    /// Waits until the work that began at `from` has run for `limit`; false when it ended before.
     fn wait_while_busy(&self, from: Instant, limit: Duration) -> bool {
         let (since, changed) = &*self.0;
         let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The one reader of tables: unknown options, wrong values and missing ones are told at the key or value that is meant.
+//! The one reader of tables: unknown options, wrong values and missing ones are reported at the key or value that is meant.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -60,7 +60,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a table; a value that is none, and each option that cannot be used, are mistakes.
+    /// Reads a table; a value that is not a table, and each option that cannot be used, are mistakes.
     pub fn open(node: &'a Node, options: &'static Options, mistakes: &'a Mistakes) -> Option<Fields<'a>> {
         Fields::of(node, Cow::Borrowed(options.of), options, mistakes, None)
     }

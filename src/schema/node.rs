@@ -37,7 +37,7 @@ pub enum Value {
     Bool(bool),
     /// Nothing.
     Nil,
-    /// What is no data, in the words of a message: `a function`.
+    /// What is not data, in the words of a message: `a function`.
     Other(String),
 }
 
@@ -176,7 +176,7 @@ impl Node {
     /// The pairs of a table, in the order of writing. `[]` counts as a table without pairs, as in Lua.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_table(&self) -> Result<&[(Node, Node)], Diagnostic> {
         let is_empty = matches!(&self.value, Value::List(items) if items.is_empty());
         let Value::Table(pairs) = &self.value else {
@@ -188,7 +188,7 @@ impl Node {
     /// The elements of a list. `{}` counts as an empty list, as in Lua.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_list(&self) -> Result<&[Node], Diagnostic> {
         let is_empty = matches!(&self.value, Value::Table(pairs) if pairs.is_empty());
         let Value::List(items) = &self.value else {
@@ -200,7 +200,7 @@ impl Node {
     /// The text of a string or keyword.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_str(&self) -> Result<&str, Diagnostic> {
         let Value::String(text) = &self.value else { return Err(self.expected("a string")) };
         Ok(text)
@@ -209,7 +209,7 @@ impl Node {
     /// The text of a string or a number.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_text(&self) -> Result<String, Diagnostic> {
         if let Value::Number(number) = &self.value {
             return Ok(number.value.to_string());
@@ -220,7 +220,7 @@ impl Node {
     /// The bytes of a string.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_bytes(&self) -> Result<&[u8], Diagnostic> {
         let Value::Bytes(bytes) = &self.value else { return self.as_str().map(str::as_bytes) };
         Ok(bytes)
@@ -229,7 +229,7 @@ impl Node {
     /// The bytes of a string, or of a number as its language writes it: an argument of a program.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_argument(&self) -> Result<Vec<u8>, Diagnostic> {
         if let Value::Number(number) = &self.value {
             return Ok(number.text.clone().into_bytes());
@@ -240,7 +240,7 @@ impl Node {
     /// `true` or `false`.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_bool(&self) -> Result<bool, Diagnostic> {
         let Value::Bool(value) = self.value else { return Err(self.expected("`true` or `false`")) };
         Ok(value)
@@ -249,7 +249,7 @@ impl Node {
     /// A whole number from `least` to `most`.
     ///
     /// # Errors
-    /// Says what is there instead, and which numbers are meant.
+    /// Reports what was found instead, and which numbers are meant.
     pub fn as_integer(&self, least: u32, most: u32) -> Result<u32, Diagnostic> {
         let wrong = || self.expected(Kind::Count { least, most }.what(self.key_mark()));
         let Value::Number(Number { value, .. }) = self.value else { return Err(wrong()) };
@@ -263,7 +263,7 @@ impl Node {
     /// A duration such as `"5m"`, or a number of seconds; more than nothing.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_duration(&self) -> Result<Duration, Diagnostic> {
         let duration = if let Value::Number(number) = &self.value {
             Duration::try_from_secs_f64(number.value).ok()
@@ -280,7 +280,7 @@ impl Node {
     /// A size such as `"64MiB"`, or a number of bytes; at least so many.
     ///
     /// # Errors
-    /// Says what is there instead.
+    /// Reports what was found instead.
     pub fn as_size(&self, least: u64) -> Result<u64, Diagnostic> {
         let text = self.as_text().map_err(|_| self.expected(Kind::Size { least }.what(self.key_mark())))?;
         let size = parse_size(&text).map_err(|wrong| self.error(wrong.to_string()))?;
@@ -293,7 +293,7 @@ impl Node {
     /// What a text means.
     ///
     /// # Errors
-    /// Says what is there instead, or what is wrong with the text.
+    /// Reports what was found instead, or what is wrong with the text.
     pub fn parse<T, E: std::fmt::Display>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, E>,

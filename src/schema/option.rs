@@ -59,7 +59,7 @@ pub enum Status {
     Privileged,
     /// A later version will have it. What to do until then.
     Planned(&'static str),
-    /// It is no option, although people expect one. What is wrong, and what to do instead.
+    /// It is not an option, although people expect one. What is wrong, and what to do instead.
     Refused(&'static str, &'static str),
 }
 

@@ -68,7 +68,7 @@ const JOB_FIELDS: &[Field] = &[
     Field::new(
         "sandbox",
         Kind::Words(&["bwrap"]),
-        "what `config.fnl` demands",
+        "what `config.fnl` requires",
         "each step of the job runs in bubblewrap",
     ),
     Field::new(
@@ -128,7 +128,7 @@ const CONTAINER_FIELDS: &[Field] = &[
         Kind::TextOrNumber,
         "what the policy says",
         "a size such as `\"512MiB\"`; a container that uses it up is killed, and its log says so, or that it is likely where \
-         the kernel does not tell",
+         the kernel does not report it",
     ),
     Field::new(
         "cpus",
@@ -163,7 +163,7 @@ const SERVICES: &[Field] = &[Field::new(
     "services",
     Kind::Other("a table such as `{:db {:image \"postgres:17\"}}`"),
     "none",
-    "what runs beside it, see [services](#services)",
+    "containers that run next to it, see [services](#services)",
 )];
 
 const SERVICE_FIELDS: &[Field] = &[

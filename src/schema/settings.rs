@@ -69,7 +69,7 @@ const CONFIG_FIELDS: &[Field] = &[
     table("policy", "what containers may, see [policy.md](policy.md)"),
     table("steps", "how steps on the host are isolated"),
     table("watch", "branches of repositories elsewhere, by name, see [watch.md](watch.md)"),
-    table("notify", "who is told what, see [notifications.md](notifications.md)"),
+    table("notify", "who is notified of what, see [notifications.md](notifications.md)"),
     Field::planned("retention", "leave it out; `quire repo rm` removes a repository with its runs"),
     Field::refused(
         "mirror",
@@ -162,8 +162,8 @@ const SIGNATURE_FIELDS: &[Field] = &[
         "none",
         "a folder of signatures, verified with `:key` and without the network",
     ),
-    Field::new("identity", Kind::Text, "none", "who must have signed, with `:issuer`"),
-    Field::new("issuer", Kind::Text, "none", "who must have vouched for `:identity`"),
+    Field::new("identity", Kind::Text, "none", "the identity that must have signed; needs `:issuer`"),
+    Field::new("issuer", Kind::Text, "none", "the issuer of `:identity`"),
 ];
 
 const STEPS_FIELDS: &[Field] = &[
@@ -176,13 +176,18 @@ const STEPS_FIELDS: &[Field] = &[
     ),
     Field::new("sandbox", Kind::Words(&["bwrap"]), "none", "every step on the host runs in bubblewrap"),
     Field::new("network", Kind::Flag, "`false`", "whether a job may have the network in its sandbox"),
-    list("read", "a list of absolute paths", "none", "what sandboxes show beside the folders of the system"),
+    list(
+        "read",
+        "a list of absolute paths",
+        "none",
+        "what sandboxes show in addition to the folders of the system",
+    ),
 ];
 
 const WATCH_FIELDS: &[Field] = &[
     Field::new("url", Kind::Text, "", "where the repository is: https, http, ssh or an absolute path"),
-    Field::new("branch", Kind::Text, "", "the branch that is looked at"),
-    Field::new("every", Kind::Duration, "`\"1m\"`", "the time between two looks, from 1 s to 7 d"),
+    Field::new("branch", Kind::Text, "", "the branch that is watched"),
+    Field::new("every", Kind::Duration, "`\"1m\"`", "the time between two polls, from 1 s to 7 d"),
     Field::new("token", Kind::Text, "none", "the name of the secret that is shown to an https remote"),
     Field::new(
         "allow-private",
@@ -271,5 +276,5 @@ const OVERRIDE_FIELDS: &[Field] = &[
 
 const LISTED_WATCH_FIELDS: &[Field] = &[
     Field::new("path", Kind::Text, "", "where the repository is"),
-    Field::new("target_branch", Kind::Text, "`master`", "the branch that is looked at"),
+    Field::new("target_branch", Kind::Text, "`master`", "the branch that is watched"),
 ];

@@ -1,4 +1,4 @@
-//! TOML as values with places. What is no TOML is told by who reads the file: the parser recovers, and its messages need a
+//! TOML as values with places. What is not TOML is reported by the reader of the file: the parser recovers, and its messages need a
 //! reader that knows what the file should look like.
 
 use std::borrow::Cow;

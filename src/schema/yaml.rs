@@ -32,7 +32,7 @@ struct Stopped;
 type Events<'a> = Parser<'a, StrInput<'a>>;
 
 impl<'a> Document<'a> {
-    /// The value of the file; nothing when there is none, or none that can be read.
+    /// The value of the file; nothing when the file is empty or cannot be read.
     fn read(&mut self) -> Option<Node> {
         let mut events = Parser::new_from_str(self.text);
         let mut root = None;
@@ -59,7 +59,7 @@ impl<'a> Document<'a> {
 
     fn scan_error(&mut self, error: &ScanError) -> Stopped {
         let place = self.span(error.marker(), error.marker());
-        self.error(place, format!("this is no YAML: {}", error.info()));
+        self.error(place, format!("invalid YAML: {}", error.info()));
         Stopped
     }
 
@@ -160,7 +160,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// What a scalar is: in quotes always text, else as it looks.
+/// What a scalar is: in quotes always text, otherwise as it looks.
 fn scalar(text: String, is_plain: bool) -> Value {
     let is_number = text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_digit() || c == '.');

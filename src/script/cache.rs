@@ -38,7 +38,7 @@ impl fmt::Display for CacheKey {
     }
 }
 
-/// Why a bundle was not kept. The run goes on without.
+/// Why a bundle was not kept. The run continues without it.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The folder is missing and cannot be made.
@@ -103,7 +103,7 @@ impl BundleCache {
         self.dir.join(&key.0)
     }
 
-    /// Writes checksum and body into a file beside the target, then renames it.
+    /// Writes checksum and body into a file next to the target, then renames it.
     fn write(&self, target: &Path, body: &[u8]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
         file.write_all(hex_sha256(body).as_bytes())?;

@@ -32,7 +32,7 @@ pub struct CompileOptions<'a> {
     pub pulse: Option<&'a Arc<VmPulse>>,
 }
 
-/// Why there is no bundle.
+/// Why no bundle was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileFailure {
     /// The files have mistakes: at least one, in the order of files and lines.

@@ -44,11 +44,11 @@ pub struct ContainerOptions {
     pub env_inheritance: bool,
     /// What would open the host to it, each as it was asked for: `privileged`, `pid=host`.
     pub privileged: Vec<String>,
-    /// What runs beside it.
+    /// What runs next to it.
     pub services: Vec<Service>,
 }
 
-/// A container that runs beside a job and ends with it.
+/// A container that runs next to a job and ends with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Its name, which is also its host name.

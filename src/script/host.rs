@@ -134,6 +134,6 @@ pub struct StepResult {
     pub timed_out: bool,
     /// Its number within the job, from 1.
     pub step: u32,
-    /// Its name for people: `:name`, else the command's first line.
+    /// Its name for people: `:name`, otherwise the command's first line.
     pub title: String,
 }

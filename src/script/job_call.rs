@@ -77,7 +77,7 @@ pub struct StepFailure {
 /// Why a failed step fails its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepFault {
-    /// Nothing looked at its `:exit` or `:ok`.
+    /// Its `:exit` or `:ok` was not checked.
     Ignored,
     /// It was called with `{:check true}`.
     Checked,
@@ -86,7 +86,7 @@ pub enum StepFault {
 }
 
 impl StepFailure {
-    /// What the step did: `step 2 `make test` failed with exit 3`.
+    /// What the step did: `step 2 `make test` failed with exit status 3`.
     pub(super) fn event(&self) -> String {
         let StepFailure { step, title, exit, .. } = self;
         if self.timed_out {
@@ -94,7 +94,7 @@ impl StepFailure {
         }
         match self.signal {
             Some(signal) => format!("step {step} `{title}` was ended by signal {signal} (exit {exit})"),
-            None => format!("step {step} `{title}` failed with exit {exit}"),
+            None => format!("step {step} `{title}` failed with exit status {exit}"),
         }
     }
 
@@ -125,9 +125,9 @@ impl fmt::Display for StepFailure {
         }
         f.write_str(&self.event())?;
         match self.fault {
-            StepFault::Ignored => f.write_str(" and nothing looked at it"),
+            StepFault::Ignored => f.write_str(", and its exit status was not checked"),
             StepFault::Checked => Ok(()),
-            StepFault::Returned => f.write_str(" and is what the job returned"),
+            StepFault::Returned => f.write_str(", and the job returned its result"),
         }
     }
 }
@@ -183,9 +183,15 @@ mod tests {
             place: None,
             fault: StepFault::Ignored,
         };
-        assert_eq!(step.to_string(), "step 2 `make test` failed with exit 3 and nothing looked at it");
+        assert_eq!(
+            step.to_string(),
+            "step 2 `make test` failed with exit status 3, and its exit status was not checked"
+        );
         step.fault = StepFault::Returned;
-        assert_eq!(step.to_string(), "step 2 `make test` failed with exit 3 and is what the job returned");
+        assert_eq!(
+            step.to_string(),
+            "step 2 `make test` failed with exit status 3, and the job returned its result"
+        );
         step.fault = StepFault::Checked;
         (step.exit, step.signal) = (137, Some(9));
         assert_eq!(step.to_string(), "step 2 `make test` was ended by signal 9 (exit 137)");
@@ -194,6 +200,6 @@ mod tests {
         step.place = Some(Place { file: ".quire/ci.fnl".into(), line: 7 });
         assert_eq!(step.to_string(), ".quire/ci.fnl:7: step 2 `make test` timed out");
         step.fault = StepFault::Ignored;
-        assert_eq!(step.to_string(), "step 2 `make test` timed out and nothing looked at it");
+        assert_eq!(step.to_string(), "step 2 `make test` timed out, and its exit status was not checked");
     }
 }

@@ -15,13 +15,13 @@ const MAX_VALUES: usize = 100_000;
 /// The key of what a constructor made that is not in this version.
 const PLANNED: &str = "quire/planned";
 
-/// Reads a value; what is no data is kept as what it is called. It has no place.
+/// Reads a value; what is not data is kept as what it is called. It has no place.
 pub(super) fn read(value: &LuaValue) -> Node {
     let mut reader = Reader { source: Source::fennel("", String::new()), left: MAX_VALUES };
     reader.read(value, MAX_DEPTH)
 }
 
-/// Reads a table of options; without one, there are none.
+/// Reads a table of options; without a table, no options are set.
 pub(super) fn read_options(value: &LuaValue) -> Node {
     if !value.is_nil() {
         return read(value);

@@ -40,12 +40,12 @@ pub struct VmPulse {
     places: Mutex<HashMap<u32, Place>>,
 }
 
-/// One poll that is going on.
+/// One poll that is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beat {
     /// The job, or none while the pipeline is read.
     pub job: Option<Arc<str>>,
-    /// How long the poll has been going on.
+    /// How long the poll has been running.
     pub elapsed: Duration,
     /// How much processor time it has had; all of the time where that cannot be known.
     pub worked: Duration,
@@ -79,7 +79,7 @@ impl VmPulse {
         }
     }
 
-    /// The poll that is going on, if there is one.
+    /// The poll that is running, if there is one.
     pub fn beat(&self) -> Option<Beat> {
         let generation = self.generation.load(Ordering::SeqCst);
         let job = self.job.load(Ordering::SeqCst);

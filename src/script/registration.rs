@@ -1,6 +1,6 @@
 //! What a pipeline said with `ci:job`, as it said it.
 //!
-//! Reading never refuses: mistakes are kept beside what was understood, so that the check of the pipeline can
+//! Reading never refuses: mistakes are kept next to what was understood, so that the check of the pipeline can
 //! report all mistakes of a file at once. Whether names exist, options are known and the graph is sound is that
 //! check's business.
 
@@ -21,7 +21,7 @@ pub struct Registration {
     pub id: Option<String>,
     /// The items of the second argument; an item that cannot be read has a problem instead.
     pub inputs: Vec<InputRef>,
-    /// The options, known or not; a table without pairs when there are none.
+    /// The options, known or not; a table without pairs when none are given.
     pub options: Node,
     /// Whether there is a function to run.
     pub has_run: bool,

@@ -90,7 +90,7 @@ pub struct Chunk {
     pub text: String,
 }
 
-/// Why there is no VM.
+/// Why the VM could not be made.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum VmError {
     /// Lua, or the prelude, could not be set up.

@@ -11,7 +11,7 @@ pub(super) struct Unclosed {
     pub(super) next_form: Option<u32>,
 }
 
-/// Finds the form that is open when the next one begins at the left edge; else the innermost open bracket.
+/// Finds the form that is open when the next one begins at the left edge; otherwise the innermost open bracket.
 pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
     let mut open: Vec<Span> = Vec::new();
     let (mut line, mut column) = (1, 0);

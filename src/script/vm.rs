@@ -41,7 +41,7 @@ fn still_at(place: Option<&Place>) -> String {
 /// A Lua state with the API of quire, for one run.
 ///
 /// All futures of one VM belong on one thread at a time: they take turns. Dropping one stops its job, at once
-/// when it waits for the host, else at its next turn; the VM stays usable.
+/// when it waits for the host, otherwise at its next turn; the VM stays usable.
 #[derive(Clone)]
 pub struct Vm {
     inner: Arc<Inner>,
@@ -63,7 +63,7 @@ impl Vm {
     /// Makes a VM for the pipeline whose entry is the module `entry`.
     ///
     /// # Errors
-    /// Says that the state could not be set up, which is no fault of the pipeline.
+    /// Reports that the state could not be set up, which is not a mistake in the pipeline.
     pub fn new(
         limits: VmLimits,
         modules: Modules,

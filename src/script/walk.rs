@@ -1,7 +1,7 @@
 //! Lua values to JSON and back.
 //!
 //! A walker of our own, because a failed step's result keeps `exit` and `ok` behind a metatable: it must be
-//! found wherever it is nested, and reading it here is not looking at it. Tables are read raw, so that no code
+//! found no matter where it is nested, and reading it here is not looking at it. Tables are read raw, so that no code
 //! of the script runs. A table with the keys 1…n is a list; every other table, and the empty one, is an object
 //! with its keys sorted, except that an empty list which came from JSON stays one. `null` becomes nil: it is
 //! left out of objects, and in a list it is refused, since it would end the list.

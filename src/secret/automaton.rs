@@ -50,7 +50,7 @@ pub(super) struct Match {
     pub(super) len: usize,
     /// The places of the secrets it belongs to.
     pub(super) owners: BTreeSet<usize>,
-    /// The longest other needle that ends wherever this one does.
+    /// The longest other needle that ends at the same place as this one.
     shorter: u32,
 }
 
@@ -68,7 +68,7 @@ struct Node {
     /// Its first child; the children end where those of the next node begin.
     children: u32,
     fallback: u32,
-    /// How many bytes that were read last may begin a needle. A node without children goes on nowhere itself.
+    /// How many bytes that were read last may begin a needle. A node without children continues nowhere itself.
     live: u32,
     /// Whether those bytes are all the same.
     is_row: bool,

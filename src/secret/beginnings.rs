@@ -56,7 +56,7 @@ impl Tail {
 /// How a byte is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Wherever it stands.
+    /// At any place.
     Ordinary,
     Blank,
     Backspace,
@@ -171,7 +171,7 @@ impl Beginnings {
         (self.is_ordinary(third) && !self.triples.has(triple(last, byte, third))).then_some(at)
     }
 
-    /// The place of the first byte behind a gap, when neither the gap nor this byte lets a needle go on.
+    /// The place of the first byte behind a gap, when neither the gap nor this byte lets a needle continue.
     fn behind_gap(&self, text: &[u8], begin: usize, last: u8) -> Option<usize> {
         let (mut at, mut previous) = (begin, last);
         let byte = loop {
@@ -194,7 +194,7 @@ impl Beginnings {
         (!is_begun && at - begin <= MAX_GAP).then_some(at)
     }
 
-    /// The length of a complete sequence, which the second byte of a text begins; 0 when there is none and its first
+    /// The length of a complete sequence, which the second byte of a text begins; 0 when none exists and its first
     /// byte is read as any other; none when it is not passed over. Until it is complete, its bytes are read as they are.
     fn sequence_length(&self, text: &[u8], last: u8) -> Option<usize> {
         let length = match text {
@@ -210,7 +210,7 @@ impl Beginnings {
         (!self.may_begin_in(bytes, last)).then_some(length)
     }
 
-    /// Whether a needle may begin in a sequence, or with the last byte before it and go on in it.
+    /// Whether a needle may begin in a sequence, or with the last byte before it and continue in it.
     fn may_begin_in(&self, sequence: &[u8], mut last: u8) -> bool {
         let mut rest = sequence;
         while let [previous, byte, after @ ..] = rest {

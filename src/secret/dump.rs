@@ -3,7 +3,7 @@
 //! A line of a dump has an address or spaces, columns of bytes, and maybe the same bytes as text. Its columns are read in
 //! every form at once, over the lines of a dump as one row of bytes, and windows of values are sought there. From the
 //! column in which one begins to the end of the line in which it ends everything is masked, texts and addresses with it.
-//! A line that is none is left at its first byte that says so, and what was read is forgotten.
+//! A line that is not a dump is left at the first byte that shows it, and what was read is forgotten.
 
 use crate::secret::dump_form::{Form, is_hex};
 use crate::secret::sequence::{Next, Sequence};
@@ -12,7 +12,7 @@ use crate::secret::window::{Recent, Windows};
 /// The longest column that is read, in bytes: `xxd -g32` and `xxd -g0` have these.
 const MAX_COLUMN: usize = 64;
 
-/// How far two bytes of a dump may be from each other: the text and the address of long lines stand between.
+/// How far two bytes of a dump may be from each other: between them are the text and the address of long lines.
 /// It bounds what a stream holds back, which is a window without its last byte.
 pub(super) const MAX_BETWEEN: u64 = 4096;
 
@@ -186,7 +186,7 @@ impl Dump {
         self.column.len() <= MAX_COLUMN && Form::may_begin(&self.column)
     }
 
-    /// Whether what was read of a line is an address. In an indented line one without a colon is told by its odd number
+    /// Whether what was read of a line is an address. In an indented line one without a colon is known by its odd number
     /// of digits, which no column of bytes has.
     fn is_address(&self, has_colon: bool) -> bool {
         let digits = self.column.len();
@@ -297,7 +297,7 @@ impl Dump {
     }
 }
 
-/// Whether the first bytes of a line tell that it is none of a dump. Most lines of other output are known so.
+/// Whether the first bytes of a line show that it is not part of a dump. Most lines of other output are known so.
 fn is_other_line(mut line: &[u8]) -> bool {
     let mut is_indented = false;
     loop {

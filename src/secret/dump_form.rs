@@ -36,7 +36,7 @@ impl Form {
         Form::Characters,
     ];
 
-    /// Appends the bytes of a column, before which there are so many spaces; false when it is no such column.
+    /// Appends the bytes of a column, before which there are so many spaces; false when it is not such a column.
     pub(super) fn decode(self, column: &[u8], spaces: usize, out: &mut Vec<u8>) -> bool {
         match self {
             Form::Bytes => decode_hex(column, out),
@@ -64,7 +64,7 @@ impl Form {
     }
 }
 
-/// Whether bytes are hexadecimal digits. What stands between the first two and the last was asked before.
+/// Whether bytes are hexadecimal digits. What is between the first two and the last was checked before.
 pub(super) fn is_hex(column: &[u8]) -> bool {
     let (start, end) = (column.iter().take(2), column.last());
     start.chain(end).all(u8::is_ascii_hexdigit)

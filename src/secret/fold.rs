@@ -67,7 +67,7 @@ pub(super) struct Folded {
     skipped: u64,
     /// Bytes of the gap in which the stream is.
     gap: usize,
-    /// The gaps since the longest needle that is going on began, in order.
+    /// The gaps since the longest needle in progress began, in order.
     gaps: VecDeque<Gap>,
     open: Option<Open>,
 }

@@ -20,7 +20,7 @@
 //! forms would still be missing. So forms are sought without white space in the text *without* its white space, and those
 //! that are short or have some in the text as it is, too. Skipping a break in one shared automaton would be wrong: the
 //! same state stands for a many-line value, which needs that break. The crate `aho-corasick` does not
-//! tell the depth of a state, which is how many bytes must be held back; without it every chunk would wait for the
+//! report the depth of a state, which is how many bytes must be held back; without it every chunk would wait for the
 //! longest needle, and one 64 KiB secret would delay all output by 128 KiB.
 //!
 //! Not done here: it does not stop a job that transforms a secret on purpose (reversed, encrypted, letter by

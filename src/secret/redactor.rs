@@ -100,7 +100,7 @@ impl Redactor {
         Redacted(out)
     }
 
-    /// Redacts a text that is complete. A value that is not UTF-8 may leave a damaged character beside its mark.
+    /// Redacts a text that is complete. A value that is not UTF-8 may leave a damaged character next to its mark.
     pub fn text(&self, text: &str) -> RedactedText {
         let bytes = self.bytes(text.as_bytes()).0;
         let lossy = |err: std::string::FromUtf8Error| String::from_utf8_lossy(err.as_bytes()).into_owned();

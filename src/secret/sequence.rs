@@ -29,7 +29,7 @@ pub(super) enum Next {
     Open(Sequence),
     /// The byte is its last.
     Complete,
-    /// It was none.
+    /// It was not a sequence.
     No,
 }
 

@@ -236,7 +236,7 @@ impl RedactStream {
 
     /// Takes what stands before `decided` out of what is held.
     ///
-    /// A mask that begins there or before is released wholly: a match that goes on from within it adds to the same mark.
+    /// A mask that begins there or before is released wholly: a match that continues from within it adds to the same mark.
     fn release(&mut self, decided: u64) -> Redacted {
         let mut out = Vec::new();
         while let Some(mask) = self.masks.front().copied()

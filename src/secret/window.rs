@@ -1,6 +1,6 @@
 //! Parts of values: what is sought where a value may have been cut and little of it stands on one line, as in hex dumps.
 
-/// The size of a part. So many bytes of a value in a row are sought, wherever in the value they stand.
+/// The size of a part. So many bytes of a value in a row are sought, no matter where in the value they stand.
 pub(super) const WINDOW: usize = 8;
 
 /// How many numbers there are for the last bytes of a window.

@@ -1,5 +1,5 @@
 //! The first start in a copy of a data folder. What the original has still to do is the original's: were it done here as
-//! well, a restore test would deploy a second time, and tell people so.
+//! well, a restore test would deploy a second time, and notify people of it.
 
 use super::index;
 use super::runner_limits::Verdict;
@@ -14,7 +14,7 @@ use crate::sys::{FolderIdentity, clock};
 
 /// Sets aside what a copy had still to do: updates of refs are recorded, runs that have not ended are interrupted without a
 /// message, and messages that were not sent are given up. Pushes that were made here, before this first start, are the
-/// copy's own: their runs stay queued. It does nothing in a folder that is no copy.
+/// copy's own: their runs stay queued. It does nothing in a folder that is not a copy.
 ///
 /// # Errors
 /// It could not be recorded; the next start tries again.

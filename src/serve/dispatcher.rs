@@ -51,7 +51,7 @@ struct Tracked {
     waiting: Option<Waiting>,
 }
 
-/// What keeps a run waiting, beside the queue.
+/// What keeps a run waiting, apart from the queue.
 struct Waiting {
     backoff: Backoff,
     attempts: u32,
@@ -78,7 +78,7 @@ pub(super) struct Dispatcher {
     reading: Backoff,
 }
 
-/// Owns the queue until nobody can tell it anything any more.
+/// Owns the queue until its channel is closed.
 pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
     let mut dispatcher =
         Dispatcher { app, start, runs: Vec::new(), spare: None, reading: Backoff::of_runs() };
@@ -177,7 +177,7 @@ impl Dispatcher {
         }
     }
 
-    /// Settles a run whose runner is gone, beside the queue.
+    /// Settles a run whose runner is gone, without blocking the queue.
     fn settle(&self, row: RunRow, run_dir: PathBuf) {
         let app = self.app.clone();
         self.app.tasks.spawn("the end of a run", async move {
@@ -244,7 +244,7 @@ impl Dispatcher {
         queued.collect()
     }
 
-    /// Does what the queue wants done now.
+    /// Does what the queue needs done now.
     async fn advance(&mut self) {
         let current = Arc::clone(&self.app.settings);
         let settings = match current.unchanged() {
@@ -311,7 +311,7 @@ impl Dispatcher {
         self.note(id, format!("{what}; trying again"));
     }
 
-    /// Notes in the index why a queued run waits, beside the queue. It is only for people.
+    /// Notes in the index why a queued run waits, without blocking the queue. It is only for people.
     fn note(&self, id: RunId, reason: String) {
         let store = self.app.store.clone();
         self.app.tasks.spawn("a note about a run", async move {
@@ -434,12 +434,12 @@ impl Dispatcher {
         }
     }
 
-    /// Tells a runner something. A runner that is gone hears nothing, and its run is settled.
+    /// Sends a runner a message. A runner that is gone hears nothing, and its run is settled.
     async fn say(&mut self, id: RunId, message: Message) {
         let runner = self.tracked(id).and_then(|tracked| tracked.runner.clone());
         // One that has taken none of many messages will be killed for the first.
         if let Some(Err(error)) = runner.map(|runner| runner.try_send(message)) {
-            tracing::debug!(%error, run = %id, "a runner is not told anything more");
+            tracing::debug!(%error, run = %id, "a runner gets no more messages");
         }
     }
 

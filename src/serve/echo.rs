@@ -1,6 +1,6 @@
 //! Shows on standard output what the steps of a run say, as it comes.
 //!
-//! For a server that somebody looks at. A run that goes on from an earlier server is shown from its beginning.
+//! For a server that somebody looks at. An active run from an earlier server is shown from its beginning.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;

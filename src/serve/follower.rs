@@ -35,7 +35,7 @@ pub(super) struct Followed {
     /// Whether the runner was there when the server started. Such a one may have been dying already.
     pub(super) is_found: bool,
     pub(super) link: RunnerLink,
-    /// What the runner is to be told.
+    /// The message for the runner.
     pub(super) messages: mpsc::Receiver<Message>,
     pub(super) limits: RunnerLimits,
 }
@@ -48,7 +48,7 @@ struct Reading {
     starting: Option<JoinHandle<()>>,
     /// Whether the runner is gone. An end counts only then: a living runner may show that another process wrote it.
     is_over: bool,
-    /// Whether the journal is none and will not become one. The run may have begun.
+    /// Whether the journal is invalid and will stay so. The run may have begun.
     is_unreadable: bool,
 }
 

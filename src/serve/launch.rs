@@ -117,7 +117,7 @@ pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Re
         return Ok(Launched::Begun);
     }
     run_folder::prepare(run_dir).map_err(folder)?;
-    // A spare that died while it waited is no reason for the run to fail.
+    // A spare that died while it waited must not make the run fail.
     let given = match spare.map(|runner| runner.take(spec)) {
         Some(Ok(given)) => Ok(given),
         Some(Err(_)) | None => start_runner(binary)?.take(spec),
@@ -126,7 +126,7 @@ pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Re
 }
 
 impl Runner {
-    /// Gives the runner its run: there is no moment without a holder of the run's lock. One that does not take it is
+    /// Gives the runner its run: the run's lock is held at every moment. One that does not take it is
     /// killed, because it may have the lock.
     fn take(self, spec: &RunSpec) -> Result<(PidFd, UnixStream), LaunchError> {
         let taken = self.give(spec);

@@ -174,7 +174,7 @@ fn receive_pack(push: &OpenPush) -> ReceivePack {
             return ReceivePack::Unseen;
         }
     };
-    // What another user runs is hidden where `/proc` is mounted so; its descriptor tells of its end all the same.
+    // What another user runs is hidden where `/proc` is mounted so; its descriptor reports its end all the same.
     let is_it = process::start_time(pid).is_none_or(|started| started == push.started);
     if is_it && !process.is_dead() { ReceivePack::Alive(process) } else { ReceivePack::Gone }
 }

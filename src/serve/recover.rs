@@ -27,7 +27,7 @@ pub(super) enum Recovered {
 /// Looks at the folder of an unfinished run. A run is settled only from index and journal together. Blocking.
 ///
 /// # Errors
-/// What is there cannot be read.
+/// The file cannot be read.
 pub(super) fn look(data: &DataDir, row: &RunRow) -> io::Result<Recovered> {
     let run_dir = data.run(&row.repo, row.number);
     let path = run_dir.join("lock");

@@ -12,7 +12,7 @@ use crate::sys::lock;
 /// Whether an entry has the kind that it has to have.
 type IsKind = fn(&FileType) -> bool;
 
-/// What a run folder holds beside its journal, and of what kind.
+/// What a run folder holds in addition to its journal, and of what kind.
 const ENTRIES: [(&str, IsKind); 5] = [
     ("lock", FileType::is_file),
     ("runner.log", FileType::is_file),
@@ -24,7 +24,7 @@ const ENTRIES: [(&str, IsKind); 5] = [
 /// How many folders are set aside for one run before it is an error.
 const MAX_SET_ASIDE: usize = 100;
 
-/// Renames what is in the place of a run folder and is no folder.
+/// Renames what is in the place of a run folder and is not a folder.
 ///
 /// # Errors
 /// It cannot be looked at or moved.

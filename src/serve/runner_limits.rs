@@ -21,7 +21,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// How long a cancelled run may take to end: the grace of its steps and its containers, and the work after it.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a run may go on after its own time limit, which its runner enforces.
+/// How long a run may continue after its own time limit, which its runner enforces.
 const OVERTIME: Duration = Duration::from_secs(60);
 
 /// How long a runner may take to exit after it has written the end of its run.
@@ -41,7 +41,7 @@ pub(super) struct RunnerLimits {
     has_slot: bool,
     has_begun: bool,
     evaluation: Option<Instant>,
-    /// Whether a slot that was given during the evaluation is to be told once more when that has ended.
+    /// Whether a slot that was given during the evaluation is to be sent once more when that has ended.
     go_again: bool,
     slow: Option<Instant>,
     answer: Option<(Instant, Message)>,
@@ -98,7 +98,7 @@ impl RunnerLimits {
             (self.evaluation, self.slow) = (None, None);
         }
         let has_begun = record.started_at.is_some();
-        // The files are on their way for as long as the limit at most, and the jobs go on for that long again.
+        // The files are on their way for as long as the limit at most, and the jobs continue for that long again.
         if (has_begun && !self.has_begun)
             || (self.has_slot && self.evaluation.is_none() && self.run.is_none())
         {
@@ -114,7 +114,7 @@ impl RunnerLimits {
         }
     }
 
-    /// Whether the runner has to be told of its slot once more: it was told during the evaluation, when no answer is
+    /// Whether the runner has to be sent its slot once more: it was sent during the evaluation, when no answer is
     /// expected, and has begun nothing since. True once; a runner that hears it twice ignores the second.
     pub(super) fn must_repeat_go(&mut self) -> bool {
         let is_due = self.go_again && self.evaluation.is_none();
@@ -136,7 +136,7 @@ impl RunnerLimits {
         [self.evaluation, self.slow, answer, stop, self.run, self.exit].into_iter().flatten().min()
     }
 
-    /// What the run was last told to stop for, as a verdict, if the runner did not say itself how the run ended.
+    /// What the run was last asked to stop for, as a verdict, if the runner did not say itself how the run ended.
     pub(super) fn stop_verdict(&self) -> Option<Verdict> {
         match (&self.stop, &self.answer) {
             (Some((_, reason)), _) | (None, Some((_, Message::Stop { reason }))) => {

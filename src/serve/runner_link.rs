@@ -63,7 +63,7 @@ impl RunnerLink {
                 let sent = tokio::time::timeout(SEND_LIMIT, writer.write_all(&line)).await;
                 match sent {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::debug!(%error, "a runner cannot be told anything"),
+                    Ok(Err(error)) => tracing::debug!(%error, "a runner cannot be sent messages"),
                     Err(_) => tracing::warn!("a runner takes no messages"),
                 }
             }
@@ -71,7 +71,7 @@ impl RunnerLink {
                 let (run_dir, message, heard) = (run_dir.clone(), message.clone(), answers.0.clone());
                 tokio::task::spawn_blocking(move || match tell(&run_dir, &message) {
                     Ok(()) => drop(heard.blocking_send(())),
-                    Err(error) => tracing::debug!(%error, "a runner did not listen"),
+                    Err(error) => tracing::debug!(%error, "a runner did not take a message"),
                 });
             }
         }

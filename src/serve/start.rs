@@ -43,13 +43,13 @@ pub struct ServeOptions {
     pub data: DataDir,
     /// Where to answer over TCP, instead of what `config.fnl` says.
     pub bind: Option<Bind>,
-    /// A list of watches beside those of `config.fnl`, if there is one.
+    /// A list of watches in addition to those of `config.fnl`, if there is one.
     pub watch_list: Option<PathBuf>,
     /// Whether people are shown what steps say: on standard output, and in messages about runs that passed.
     pub shows_output: bool,
     /// Whether hooks and commands find a Unix socket; without one, hooks use the spool.
     pub has_socket: bool,
-    /// Who is told that the server is ready, and that it stops.
+    /// The supervisor that is notified when the server is ready and when it stops.
     pub supervisor: Option<Supervisor>,
     /// The quire binary, for hooks and runners.
     pub binary: PathBuf,
@@ -69,7 +69,7 @@ pub enum Stopped {
 }
 
 impl Stopped {
-    /// What a supervisor is told. Who hears `STOPPING=1` takes no other word of this process than its end (sd_notify(3)).
+    /// A message to a supervisor. After `STOPPING=1` it accepts nothing from this process but its exit (sd_notify(3)).
     fn farewell(self) -> &'static str {
         match self {
             Stopped::BySignal => "STOPPING=1\nSTATUS=stopping; runs continue",
@@ -210,7 +210,7 @@ fn repair_hooks_paths(data: &DataDir) -> Result<(), ServeError> {
     for repo in forge::list_repos(data.path(), &forge::RecordedNames::new()).map_err(ServeError::Repos)? {
         let repaired = match forge::has_stale_hooks_path(data.path(), &repo.path) {
             Ok(true) => forge::apply_settings(data.path(), &repo.path),
-            // A folder that is no repository is told by the listing.
+            // A folder that is not a repository is reported by the listing.
             Ok(false) | Err(_) => continue,
         };
         match repaired {
@@ -287,7 +287,7 @@ async fn run(
         tracing::info!("answering at {url}");
     }
     open_doors(app, (listener, first.public_url.as_deref()), local);
-    // Before anybody is told: who hears that the server is ready may end it at once.
+    // Before anybody is notified: a supervisor may stop the server as soon as it is ready.
     let (mut term, mut int) = ends().map_err(ServeError::Runtime)?;
     tracing::info!("serving {}", data.path().display());
     let place = url.map(|url| format!(" at {url}")).unwrap_or_default();
@@ -346,7 +346,7 @@ fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListene
     UnixListener::from_std(socket).map(Some)
 }
 
-/// Tells who has started the server, if that wants to know.
+/// Notifies the supervisor that started the server, if there is one.
 fn tell(supervisor: Option<&Supervisor>, lines: &str) {
     if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.notify(lines)) {
         tracing::warn!(%error, "$NOTIFY_SOCKET does not take what the server says");

@@ -34,12 +34,12 @@ struct Watcher {
     apart: BTreeMap<PathBuf, String>,
 }
 
-/// Tells the database which repositories are there, under which names.
+/// Records in the database which repositories are there, under which names.
 pub(super) async fn sync_repos(app: &AppState) {
     let _logged = list(app).await.is_some();
 }
 
-/// Lists the repositories and tells the database; nothing when that failed, which is logged.
+/// Lists the repositories and records them in the database; nothing when that failed, which is logged.
 async fn list(app: &AppState) -> Option<Listing> {
     let data = app.data.clone();
     let listed = app.store.call(move |connection| sync_repositories(connection, &data));
@@ -81,7 +81,7 @@ async fn watch_once(app: &AppState, trouble: &mut Option<Trouble>) -> io::Result
 }
 
 impl Watcher {
-    /// Watches a folder. One that has gone in the meantime is no loss.
+    /// Watches a folder. One that has gone in the meantime is not a loss.
     fn add(&mut self, folder: &Path, owner: Owner) {
         match self.inotify.watch(folder) {
             Ok(watch) => {
@@ -115,7 +115,7 @@ impl Watcher {
         }
     }
 
-    /// Finds the repositories that are there, tells the database, and looks at the new ones.
+    /// Lists the repositories, records them in the database, and checks the new ones.
     async fn list_repos(&mut self) {
         let repos = self.app.data.repos();
         // Watched before listed, groups too: what comes up in between is seen by the one or the other.

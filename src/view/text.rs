@@ -159,7 +159,7 @@ mod tests {
             subject: "test".into(),
             verdict: verdict.into(),
             code: "policy.denied".into(),
-            reason: "the network `\u{1b}[2J` is not open".into(),
+            reason: "the network `\u{1b}[2J` is not allowed".into(),
             hint: hint.map(|hint| Redactor::none().text(hint)),
         };
         let mut out = String::new();
@@ -167,7 +167,7 @@ mod tests {
         for decision in [decision("deny", Some(&long)), decision("warn", None)] {
             render_decision(&mut out, &decision);
         }
-        let reason = "test: the network `\u{fffd}[2J` is not open (policy.denied)";
+        let reason = "test: the network `\u{fffd}[2J` is not allowed (policy.denied)";
         let pad = " ".repeat(12);
         assert_eq!(out, format!("{pad}denied: {reason}\n{pad}hint: {long}\n{pad}warned: {reason}\n"));
     }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::engine;
 use super::executor::{assert_no_process, fresh_mark};
 
-/// How long a step may take to end when it was told to.
+/// How long a step may take to end when it was asked to.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// An executor with a workspace of its own.

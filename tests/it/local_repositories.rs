@@ -145,7 +145,7 @@ fn a_pipeline_above_the_repository_is_another_projects() {
             assert!(output.status.code() == Some(4) && shown.contains(told), "{folder}: {shown}");
         }
     };
-    none("own", "there is neither .quire/ci.fnl nor workflow/main.toml in ");
+    none("own", "found neither .quire/ci.fnl nor workflow/main.toml in ");
     none("own/sub", &format!(" or above it, up to {}", place.path("own").canonicalize().unwrap().display()));
     fs::create_dir(place.path("plain")).unwrap();
     passes(&place, "plain", "refs/heads/main");

@@ -49,7 +49,7 @@ fn a_script_that_does_not_listen_is_ended_with_a_word_and_leaves_no_workspace() 
           (fn [] (string.find (string.rep :a 40) (.. (string.rep :a? 40) (string.rep :a 40)))))";
     let (code, shown, place) = run(pipeline, "{}", &[]);
     assert_eq!(code, Some(124), "{shown}");
-    let reason = "timed-out: the script did not listen for 5 s in job a, last seen at .quire/ci.fnl:3";
+    let reason = "timed-out: the script did not respond for 5 s in job a, last seen at .quire/ci.fnl:3";
     assert!(shown.contains(reason), "{shown}");
     assert!(shown.trim_end().lines().last().unwrap().starts_with("logs: "), "{shown}");
     for gone in ["work", "lock", "control.sock"] {

@@ -115,3 +115,60 @@ fn secrets_are_exposed_in_three_places_only() {
         assert!(allowed || !text.contains("expose_secret"), "{} exposes a secret", path.display());
     }
 }
+
+/// Phrases that nobody looks up, and the words that people search for.
+const OLD_DIALECT: &[(&str, &str)] = &[
+    ("looked at it", "the exit status was not checked"),
+    ("told to end", "asked to end"),
+    ("told to stop", "asked to stop; being stopped"),
+    ("said to who", "reported to"),
+    ("whose it is", "the account that owns it"),
+    ("that go on", "running; active"),
+    ("is going on", "is running"),
+    ("in peace", "undisturbed, or nothing"),
+    ("in vain", "stuck"),
+    ("hereby", "by this"),
+    ("thereby", "by this"),
+    ("thereof", "of it"),
+    ("mischief", "misuse"),
+    ("says what is there", "reports what was found"),
+    ("gives the host away", "gives access to the host"),
+    ("no step may begin", "no step can start"),
+    ("would stand in between", "would prevent it"),
+    ("beside the runtime", "on a blocking thread"),
+    ("stands between", "isolates; protects"),
+    ("at hand", "available"),
+    ("is content", "accepts; succeeded"),
+    ("demands", "requires"),
+    (" walls ", "isolation"),
+];
+
+/// Every text file below a path, without licences that others wrote.
+fn texts(path: &Path, into: &mut Vec<(PathBuf, String)>) {
+    if path.ends_with("docs/licenses") {
+        return;
+    }
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| texts(&entry.unwrap().path(), into));
+    } else if let Ok(text) = fs::read_to_string(path) {
+        into.push((path.to_owned(), text.to_lowercase()));
+    }
+}
+
+#[test]
+fn the_words_of_the_old_dialect_are_refused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    for part in ["src", "docs", "lua", "fennel", "CI-FENNEL.md", "README.md"] {
+        texts(&root.join(part), &mut all);
+    }
+    let mut wrong = Vec::new();
+    for (path, text) in &all {
+        for (number, line) in text.lines().enumerate() {
+            for (old, new) in OLD_DIALECT.iter().filter(|(old, _)| line.contains(old)) {
+                wrong.push(format!("{}:{}: `{old}`: write {new}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

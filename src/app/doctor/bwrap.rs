@@ -17,20 +17,20 @@ pub(super) fn check(_: &DataDir) -> Vec<Check> {
 }
 
 fn judge(version: io::Result<Reply>, tried: io::Result<Reply>) -> Vec<Check> {
-    let why = "`:sandbox :bwrap`, in config.fnl and in jobs, cannot be had: such jobs fail, and other steps see the \
+    let why = "`:sandbox :bwrap`, in config.fnl and in jobs, is not available: such jobs fail, and other steps see the \
                machine as their user does";
     vec![match (version, tried) {
         (Ok(version), Ok(tried)) if tried.is_ok => Check::ok(version.stdout),
         (Ok(version), Ok(tried)) => {
-            let complaint = tried.stderr.lines().last().unwrap_or("it does not say why").to_owned();
+            let error_output = tried.stderr.lines().last().unwrap_or("no error output").to_owned();
             Check::warning(
-                format!("{} does not work: {complaint}", version.stdout),
+                format!("{} does not work: {error_output}", version.stdout),
                 why,
                 "sysctl kernel.unprivileged_userns_clone, and AppArmor, may forbid it",
             )
         }
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
-            Check::warning("there is no bwrap", why, "install bubblewrap")
+            Check::warning("bwrap is not installed", why, "install bubblewrap")
         }
         (Err(error), _) | (_, Err(error)) => {
             Check::warning(format!("bwrap: {error}"), why, "bwrap --version")

@@ -1,4 +1,4 @@
-//! Whether steps can have cgroups of their own. It is tried, because nothing but a trial tells.
+//! Whether steps can have cgroups of their own. One is made, because only that shows whether it works.
 
 use super::check::Check;
 use crate::config::DataDir;
@@ -38,7 +38,7 @@ fn judge(found: Found) -> Vec<Check> {
     vec![match found {
         Found::Usable => Check::ok("steps get cgroups of their own"),
         Found::Nothing => Check::warning(
-            "there is no cgroup v2 here",
+            "cgroup v2 is not available",
             why,
             "boot with systemd.unified_cgroup_hierarchy=1; in a container, mount it",
         ),

@@ -12,7 +12,7 @@ fn judge(is_there: bool, loaded: Result<Settings, ConfigError>) -> Vec<Check> {
     let why = "a server that runs keeps the last good one; none starts";
     vec![match loaded {
         Ok(_) if is_there => Check::ok("config.fnl has no mistakes"),
-        Ok(_) => Check::ok("there is no config.fnl: everything is as it is by default"),
+        Ok(_) => Check::ok("config.fnl does not exist: all settings have their defaults"),
         Err(ConfigError::Wrong(wrong)) => Check::problem(render_all(&wrong), why, "correct these"),
         Err(error) => Check::problem(chain(&error), why, "make it readable for the server"),
     }]

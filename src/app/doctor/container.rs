@@ -12,7 +12,7 @@ use crate::sys::program::{Program, Reply};
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What it means that there is no init.
+/// What a missing init means.
 const NO_INIT: &str = "a step that is stopped does not hear TERM, and ends 10 seconds later by KILL";
 
 /// What is asked of each engine: version, runtime; of docker also the commit of its init, which is `N/A` when there is
@@ -41,10 +41,10 @@ const NETAVARK: [&str; 3] =
 const IPTABLES: [&str; 4] =
     ["/usr/sbin/iptables", "/sbin/iptables", "/usr/bin/iptables", "/usr/local/sbin/iptables"];
 
-/// What this machine has beside an engine.
+/// What this machine has in addition to an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Host {
-    /// cgroup v2 is mounted beside version 1.
+    /// cgroup v2 is mounted next to version 1.
     is_hybrid: bool,
     has_runc: bool,
     has_catatonit: bool,
@@ -81,8 +81,8 @@ fn judge<const N: usize>(asked: [(&str, io::Result<Reply>); N], host: Host) -> V
         match said {
             Ok(said) if said.is_ok => return judge_engine(engine, &said.stdout, host),
             Ok(said) => {
-                let complaint = said.stderr.lines().last().unwrap_or("it does not say why").to_owned();
-                let what = format!("{engine} does not work: {complaint}");
+                let error_output = said.stderr.lines().last().unwrap_or("no error output").to_owned();
+                let what = format!("{engine} does not work: {error_output}");
                 return vec![Check::warning(what, why, format!("{engine} info"))];
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -91,7 +91,7 @@ fn judge<const N: usize>(asked: [(&str, io::Result<Reply>); N], host: Host) -> V
             }
         }
     }
-    vec![Check::warning("there is no container engine", why, "apt-get install podman runc catatonit")]
+    vec![Check::warning("no container engine is installed", why, "apt-get install podman runc catatonit")]
 }
 
 fn judge_engine(engine: &str, said: &str, host: Host) -> Vec<Check> {
@@ -117,7 +117,7 @@ fn judge_engine(engine: &str, said: &str, host: Host) -> Vec<Check> {
     let mut checks = vec![Check::ok(format!("podman {version} with {used}"))];
     if needs_runc && !host.has_runc {
         checks = vec![Check::warning(
-            format!("podman {version} has only crun, and cgroup v2 is mounted beside version 1"),
+            format!("podman {version} has only crun, and cgroup v2 is mounted next to version 1"),
             "crun starts no container then",
             "apt-get install runc; or boot with systemd.unified_cgroup_hierarchy=1",
         )];
@@ -193,7 +193,7 @@ mod tests {
         let table: [(&str, Host, &[&str]); 10] = [
             (ROOTFUL, ALL, &["podman 4.3.1 with crun"]),
             (ROOTFUL, crun(true, true), &["podman 4.3.1 with runc"]),
-            (ROOTFUL, crun(true, false), &["only crun, and cgroup v2 is mounted beside version 1"]),
+            (ROOTFUL, crun(true, false), &["only crun, and cgroup v2 is mounted next to version 1"]),
             (ROOTFUL, crun(false, false), &["podman 4.3.1 with crun"]),
             (ROOTFUL, Host { has_catatonit: false, ..ALL }, &["with crun", "no init for containers"]),
             (ROOTFUL, Host { has_netavark: false, ..ALL }, &["with crun", "no netavark"]),

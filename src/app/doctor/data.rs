@@ -1,4 +1,4 @@
-//! The data folder: whose it is, who can look into it, how much room it has.
+//! The data folder: who owns it, who can look into it, how much room it has.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -31,13 +31,13 @@ pub(super) fn check(data: &DataDir) -> Vec<Check> {
         Ok(there) if there.is_dir() => judge(path, &look(path, &there)),
         Ok(_) => {
             vec![Check::problem(
-                format!("{} is no folder", path.display()),
+                format!("{} is not a folder", path.display()),
                 "quire cannot start",
                 "name another with --data",
             )]
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => vec![Check::warning(
-            format!("there is no data folder {}", path.display()),
+            format!("the data folder {} does not exist", path.display()),
             "there is nothing to serve yet",
             "quire serve and quire repo new make it; --data and QUIRE_DATA name another",
         )],

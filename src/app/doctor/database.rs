@@ -10,7 +10,7 @@ const MAX_FOUND: usize = 5;
 
 pub(super) fn check(data: &DataDir) -> Vec<Check> {
     if !data.database().exists() {
-        return vec![Check::ok("there is none yet")];
+        return vec![Check::ok("no database yet")];
     }
     let opened = store::open_read_only(&data.database());
     judge(opened.and_then(|connection| {

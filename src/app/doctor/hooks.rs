@@ -21,7 +21,7 @@ enum There {
 pub(super) fn check(data: &DataDir) -> Vec<Check> {
     let folder = hooks_dir(data.path());
     if !folder.is_dir() {
-        return vec![Check::ok("there are none yet")];
+        return vec![Check::ok("no hooks yet")];
     }
     let look = |name: &&'static str| {
         let path = folder.join(name);

@@ -50,7 +50,7 @@ const FAMILIES: &[Family] = &[
     ("spool", |it| spool::check(it.data)),
     ("runs", |it| runs::check(it.data)),
     ("config", |it| config::check(it.data)),
-    ("walls", requirements::check),
+    ("isolation", requirements::check),
     ("secrets", |it| secrets::check(it.data)),
     ("cgroup", |it| cgroup::check(it.data)),
     ("container", |it| container::check(it.data)),

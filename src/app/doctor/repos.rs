@@ -8,7 +8,7 @@ use crate::model::{RepoName, chain};
 
 pub(super) fn check(data: &DataDir) -> Vec<Check> {
     if !data.repos().is_dir() {
-        return vec![Check::ok("there are none yet")];
+        return vec![Check::ok("no repositories yet")];
     }
     let listed = match list_repos(data.path(), &recorded_names(data)) {
         Ok(listed) => listed,

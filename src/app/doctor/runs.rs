@@ -8,7 +8,7 @@ use crate::store::{self, RunFilter, RunRow};
 use crate::sys::lock;
 use crate::sys::process::has_command;
 
-/// How many of the newest runs are looked at, beside those that have not ended.
+/// How many of the newest runs are checked, in addition to those that have not ended.
 const MAX_RUNS: usize = 200;
 
 /// How many runs of a kind are named.
@@ -17,7 +17,7 @@ const MAX_NAMED: usize = 10;
 /// What was found about runs, by their names.
 #[derive(Debug, Default)]
 struct Facts {
-    /// Their lock is held by a process that is no runner.
+    /// Their lock is held by a process that is not a runner.
     held: Vec<String>,
     /// They could not be started, with the reason.
     waiting: Vec<String>,
@@ -74,7 +74,7 @@ impl Facts {
         let kinds = [
             (
                 self.held,
-                "the lock of a run is held by a process that is no runner",
+                "the lock of a run is held by a process that is not a runner",
                 "end the process that has the file open (fuser -v FILE); the run is settled then",
             ),
             (self.waiting, "a run could not be started", "it is tried again until it can be"),
@@ -93,7 +93,7 @@ impl Facts {
         let mut checks: Vec<Check> =
             found.map(|(names, what, hint)| Check::warning(what, named(&names), hint)).collect();
         if checks.is_empty() {
-            checks.push(Check::ok("no run waits in vain, and nothing is left of those that have ended"));
+            checks.push(Check::ok("no run is stuck, and nothing is left of those that have ended"));
         }
         checks
     }

@@ -35,9 +35,9 @@ pub(super) fn check(data: &DataDir) -> Vec<Check> {
 /// Opens the file without reading it.
 fn look(path: &Path) -> Looked {
     let there = fs::metadata(path).and_then(|there| {
-        // What is no file might make who opens it wait.
+        // What is not a file might make who opens it wait.
         if !there.is_file() {
-            return Err(io::Error::other("it is no file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         File::open(path).map(|_| there.mode() & 0o7777)
     });

@@ -78,7 +78,7 @@ fn judge(facts: Facts) -> Vec<Check> {
         checks.push(Check::warning(what, "no server runs to take them", "quire serve"));
     }
     if facts.foreign > 0 {
-        let what = format!("{} files were no pushes and are put aside", facts.foreign);
+        let what = format!("{} files were not pushes and were set aside", facts.foreign);
         checks.push(Check::warning(
             what,
             "another program, or another version, wrote them",

@@ -32,14 +32,14 @@ pub(super) fn prepare(user: &str, unit: &Unit) -> Result<(), Failure> {
         Some(ids) => ids,
         None if user == OWN => make(&unit.data)?,
         None => {
-            return Err(Failure::not_found(format!("there is no account {user}"))
-                .hint("make it first; only the account `quire` is made by this command"));
+            return Err(Failure::not_found(format!("the account `{user}` does not exist"))
+                .hint("create it first; this command creates only the account `quire`"));
         }
     };
     own(&unit.data, user, (uid, gid))
 }
 
-/// The ids of an account, wherever the machine knows it from.
+/// The ids of an account, no matter where the machine knows it from.
 fn find(user: &str) -> Result<Option<(u32, u32)>, Failure> {
     let said = Program::new("getent")
         .args(["passwd", user])

@@ -107,9 +107,9 @@ fn install(unit: &Unit, install: &Install) -> Ended {
     systemd.call(&["enable", name])?;
     if install.now {
         systemd.call(&[if written == Written::New { "restart" } else { "start" }, name])?;
-        print("it runs, and starts with the machine\n");
+        print("running, and starts at boot\n");
     } else {
-        print(&format!("it starts with the machine; now: {} start {name}\n", systemd.shown()));
+        print(&format!("starts at boot; to start it now: {} start {name}\n", systemd.shown()));
     }
     if install.user {
         eprintln!("hint: a service of an account ends with its last session, unless: loginctl enable-linger");
@@ -123,8 +123,8 @@ fn describe(data: Option<PathBuf>, install: &Install) -> Result<Unit, Failure> {
     let data = if install.user || named { data_dir(data)? } else { DataDir::new(SYSTEM_DATA) };
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if install.run_as.is_empty() || !install.run_as.chars().all(is_name) || install.run_as.starts_with('-') {
-        return Err(Failure::new(Code::Usage, format!("`{}` is no name of an account", install.run_as))
-            .hint("letters, digits, `_`, `-` and `.`"));
+        return Err(Failure::new(Code::Usage, format!("`{}` is not a valid account name", install.run_as))
+            .hint("use letters, digits, `_`, `-` and `.`"));
     }
     let scope = if install.user { Scope::User } else { Scope::System { user: install.run_as.clone() } };
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
@@ -172,7 +172,7 @@ fn uninstall(user: bool) -> Ended {
     match place::look(&path).map_err(|error| at(&path, &error))? {
         There::Foreign => return Err(foreign(&path)),
         There::Nothing => {
-            return Err(Failure::not_found(format!("there is no {}", path.display())).hint(if user {
+            return Err(Failure::not_found(format!("{} does not exist", path.display())).hint(if user {
                 "the machine's: quire service uninstall"
             } else {
                 "your own account's: quire service uninstall --user"
@@ -184,11 +184,11 @@ fn uninstall(user: bool) -> Ended {
     systemd.call(&["disable", "--now", QUIRE])?;
     std::fs::remove_file(&path).map_err(|error| at(&path, &error))?;
     systemd.call(&["daemon-reload"])?;
-    print(&format!("removed {}; runs that go on end by themselves\n", path.display()));
+    print(&format!("removed {}; active runs continue to their end\n", path.display()));
     Ok(Code::Done)
 }
 
-/// systemd, with the right to change what is asked for; else what to do instead.
+/// systemd, with the right to change what is asked for; otherwise what to do instead.
 fn present(user: bool, unit: &Unit) -> Result<Systemd, Failure> {
     let program = &unit.program;
     let systemd = running(program.unit, user).map_err(|failure| {
@@ -215,7 +215,7 @@ fn running(unit: &'static str, user: bool) -> Result<Systemd, Failure> {
     if Path::new("/run/systemd/system").is_dir() {
         return Ok(Systemd { user, unit });
     }
-    Err(Failure::new(Code::Broken, "systemd does not run this machine: there is no /run/systemd/system"))
+    Err(Failure::new(Code::Broken, "this machine does not run systemd: /run/systemd/system does not exist"))
 }
 
 fn may_change(user: bool) -> Result<(), Failure> {
@@ -232,7 +232,7 @@ fn unit_path(name: &str, user: bool) -> Result<PathBuf, Failure> {
     }
     let (config, home) = (variable("XDG_CONFIG_HOME"), variable("HOME"));
     place::user_unit(name, config.as_deref(), home.as_deref())
-        .ok_or_else(|| Failure::new(Code::Usage, "there is no $HOME to write the unit to"))
+        .ok_or_else(|| Failure::new(Code::Usage, "$HOME is not set, so the unit cannot be written"))
 }
 
 fn foreign(path: &Path) -> Failure {

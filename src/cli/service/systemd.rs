@@ -36,7 +36,7 @@ impl Systemd {
         if self.user { "systemctl --user" } else { "systemctl" }
     }
 
-    /// Calls systemctl, which must do what it is told.
+    /// Calls systemctl, which must succeed.
     pub(super) fn call(self, args: &[&str]) -> Result<Reply, Failure> {
         let prefix: &[&str] = if self.user { &["--user"] } else { &[] };
         let all: Vec<&str> = prefix.iter().chain(args).copied().collect();

@@ -28,7 +28,7 @@ pub(crate) struct Program {
     pub(crate) removal: &'static str,
     /// What is started.
     pub(crate) binary: PathBuf,
-    /// Whether it is started as `serve --data DIR`; else without any word.
+    /// Whether it is started as `serve --data DIR`; otherwise without any word.
     pub(crate) serves: bool,
     /// Variables that it is started with.
     pub(crate) variables: Vec<(String, String)>,
@@ -85,7 +85,7 @@ impl Unit {
             format!("WorkingDirectory={folder}"),
             "Restart=on-failure".to_owned(),
             "TimeoutStopSec=20".to_owned(),
-            "# Only the server is stopped: runs go on, and the next server follows them.".to_owned(),
+            "# Only the server is stopped: runs continue, and the next server follows them.".to_owned(),
             "KillMode=process".to_owned(),
             "# Steps get cgroups of their own, so that nothing of them is left behind.".to_owned(),
             "Delegate=yes".to_owned(),

@@ -22,13 +22,13 @@ use super::request::{BodyLimits, gather};
 use super::socket::{Seen, Socket};
 use crate::http::guarded::Guarded;
 
-/// How long to wait after a connection could not be accepted, because there is no descriptor or no memory for it.
+/// How long to wait after a connection could not be accepted, because descriptors or memory have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often it is logged that connections cannot be accepted.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What a connection is told that cannot be served now.
+/// The answer to a connection that cannot be served now.
 const COME_AGAIN: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-type: text/plain; charset=utf-8\r\n\r\nthis server is busy; try again later\n";
 
@@ -129,7 +129,7 @@ impl Drop for Place {
     }
 }
 
-/// Says that an answer was given.
+/// Reports that an answer was given.
 struct AnswerEnd(Arc<Progress>);
 
 impl Drop for AnswerEnd {

@@ -1,4 +1,4 @@
-//! How far a connection is with its request, and until when it has to go on.
+//! How far a connection is with its request, and until when it has to continue.
 
 use std::sync::{Mutex, PoisonError};
 

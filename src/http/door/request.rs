@@ -74,7 +74,7 @@ fn check(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     if hosts == 0 && version != Version::HTTP_10 {
         return bad("the request has no Host header");
     }
-    // A Content-Length beside it is not shown by the protocol's parser.
+    // A Content-Length next to it is not shown by the protocol's parser.
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return bad("the request has a Transfer-Encoding; send its body with a Content-Length");
     }

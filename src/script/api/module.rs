@@ -67,7 +67,7 @@ fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Cl
     let listed: Vec<&str> = names.clone().take(MAX_LISTED).collect();
     let more = if names.count() > MAX_LISTED { " …" } else { "" };
     match listed.is_empty() {
-        true => format!("no {what} is called {shown}; there are none"),
+        true => format!("no {what} is called {shown}; none exist"),
         false => format!("no {what} is called {shown}; there are `{}`{more}", listed.join("` `")),
     }
 }

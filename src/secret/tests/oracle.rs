@@ -89,7 +89,7 @@ fn folded(text: &[u8]) -> Vec<(u16, usize)> {
     out
 }
 
-/// What the tests put into values beside white space.
+/// What the tests put into values in addition to white space.
 pub(super) const SEQUENCES: [&str; 8] = [
     "\x1b[01;31m\x1b[K",
     "\x1b[m",

@@ -119,10 +119,7 @@ pub(super) fn a_name_that_another_container_has_is_a_conflict_and_that_one_stays
     let taken = Foreign::start(&format!("quire-{id}-named-2"), "quire.run=another");
     std::fs::write(boxes.work(&run).join("go"), "").unwrap();
     let shown = boxes.ends(&run, "failed");
-    assert!(
-        shown.contains("container.name.conflict: a container that is not this run's is called"),
-        "{shown}"
-    );
+    assert!(shown.contains("container.name.conflict: a container of another run is called"), "{shown}");
     assert!(taken.is_running());
     // One of the run's own, left by a client that was killed, makes room.
     let run = boxes.push(

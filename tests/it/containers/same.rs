@@ -51,8 +51,8 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
         "closed: 0 ",
         "bytes: 0  020 021 377  \\n",
         "signal: 143 ",
-        r#"env false: `:env`: "A B" is no name of a variable that a container can have"#,
-        "env false: `:env`: the engine itself reads `PATH`, and this value is no UTF-8 text, or is too long; give it as `:secrets`",
+        r#"env false: `:env`: "A B" is not a valid name for a variable of a container"#,
+        "env false: `:env`: the engine itself reads `PATH`, and this value is not UTF-8 or is too long; pass it as `:secrets`",
     ] {
         assert!(told.iter().any(|found| found.trim_end() == line.trim_end()), "{line}\n{log}");
     }

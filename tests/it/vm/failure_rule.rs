@@ -41,7 +41,10 @@ async fn a_failure_that_nothing_looked_at_fails_the_job() {
 async fn the_next_primitive_does_not_run_after_an_ignored_failure() {
     let bench = Bench::job("sh('out 1') sh('exit 3') sh('out 2')").await;
     let JobEnd::Failed(failure) = bench.run("t").await else { panic!() };
-    assert_eq!(failure.to_string(), "step 2 `exit 3` failed with exit 3 and nothing looked at it");
+    assert_eq!(
+        failure.to_string(),
+        "step 2 `exit 3` failed with exit status 3, and its exit status was not checked"
+    );
     assert_eq!(bench.host.count(), 2);
 }
 
@@ -101,7 +104,7 @@ async fn check_true_raises_at_once() {
         (1, StepFault::Checked)
     );
     let caught = "local ok, e = pcall(sh, 'exit 3', {check = true}) sh('out x')
-        assert(not ok and e == 'step 1 `exit 3` failed with exit 3', e) return 1";
+        assert(not ok and e == 'step 1 `exit 3` failed with exit status 3', e) return 1";
     assert_eq!(end_of(caught).await, JobEnd::Passed);
 }
 
@@ -122,7 +125,7 @@ async fn results_show_what_they_have() {
     let JobEnd::Failed(failure) = end_of("sh('exit 137')").await else { panic!() };
     assert_eq!(
         failure.to_string(),
-        "step 1 `exit 137` was ended by signal 9 (exit 137) and nothing looked at it"
+        "step 1 `exit 137` was ended by signal 9 (exit 137), and its exit status was not checked"
     );
 }
 
@@ -139,7 +142,7 @@ async fn a_failed_result_keeps_its_exit_wherever_json_is_made_of_it() {
     let json = bench.vm.outputs_json("t").unwrap().unwrap();
     let expected = r#"{"deep":[{"duration":1.5,"exit":3,"ok":false,"stderr":"","stdout":""}]}"#;
     assert_eq!(json.to_string(), expected);
-    assert_eq!(bench.host.lines(), ["step 1 `exit 3` failed with exit 3"]);
+    assert_eq!(bench.host.lines(), ["step 1 `exit 3` failed with exit status 3"]);
 }
 
 #[tokio::test]
@@ -147,7 +150,7 @@ async fn an_error_of_the_script_is_told_before_an_ignored_step() {
     let error = script_error("sh('exit 3')\n error('mine')").await;
     assert_eq!((error.message.as_str(), error.line), ("mine", Some(2)));
     let error = script_error("local r = sh('exit 3')\n local e = r.exit\n error(r)").await;
-    assert_eq!(error.message, "step 1 `exit 3` failed with exit 3");
+    assert_eq!(error.message, "step 1 `exit 3` failed with exit status 3");
 }
 
 #[tokio::test]
