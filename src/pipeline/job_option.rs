@@ -2,6 +2,7 @@
 
 use super::graph::{JobOptions, When};
 use crate::schema::Fields;
+use crate::schema::pipeline::BOX;
 use crate::script::ContainerOptions;
 
 impl JobOptions {
@@ -34,11 +35,13 @@ impl JobOptions {
             let help = "a container is a sandbox; its `:network` is a name, such as \"bridge\"";
             fields.refuse_option(wrong, message, help);
         }
-        let services = self.container.services.clone();
-        let only_services = ContainerOptions { services, ..ContainerOptions::default() };
-        if !has_image && self.container != only_services {
-            let message = "the options of a container are for a job with `:image`";
-            fields.refuse(message, "add `:image`, or give them to `(container image cmd {…})`");
+        let of_container =
+            |name: &&str| BOX.find(name).is_some() && !(*name == "network" && self.network.is_some());
+        let mut names = fields.pairs().iter().filter_map(|(key, _)| key.as_str().ok());
+        if let (false, Some(name)) = (has_image, names.find(of_container)) {
+            let message = format!("`:{name}` is an option of containers, and this job has no `:image`");
+            let help = "add `:image`, or give it to `(container image cmd {…})`";
+            fields.refuse_option(name, message, help);
         }
     }
 }

@@ -184,11 +184,6 @@ impl<'a> Fields<'a> {
         value.map_err(|wrong| self.note(name, wrong)).ok()
     }
 
-    /// The table itself.
-    pub fn node(&self) -> &'a Node {
-        self.node
-    }
-
     /// The pairs of the table.
     pub fn pairs(&self) -> &'a [(Node, Node)] {
         self.pairs

@@ -7,7 +7,7 @@ use mlua::{Table, Value as LuaValue};
 use crate::schema::{Node, Number, Source, Value};
 
 /// Tables and lists inside each other, at most.
-const MAX_DEPTH: usize = 4;
+const MAX_DEPTH: usize = 6;
 
 /// Values in one argument, at most.
 const MAX_VALUES: usize = 100_000;
