@@ -33,14 +33,6 @@ struct Writer {
 }
 
 impl Local {
-    /// The same for what needs no database: one that cannot be read counts as empty, because doctor names it.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Local, Problem> {
-        Local::over(data, environment, store::open_empty())
-    }
-
     /// Opens a data folder for reading. `environment` is that of the command.
     ///
     /// # Errors
@@ -55,6 +47,14 @@ impl Local {
             }
         };
         Local::over(data, environment, database)
+    }
+
+    /// Opens a data folder for what needs no database: one that cannot be read is reported by doctor, not here.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Local, Problem> {
+        Local::over(data, environment, store::open_empty())
     }
 
     fn over(
@@ -91,13 +91,11 @@ impl Local {
         // Something that is still being read or resolved must not hold up the end.
         runtime.shutdown_background();
         let writer = app.local.as_ref().and_then(|local| local.take());
-        let own = app.store.clone();
         drop(app);
         if let Some(Writer { store, thread, _lock }) = writer {
             drop(store);
             let _has_failed = thread.join().is_err();
         }
-        drop(own);
         let _has_failed = reader.join().is_err();
         done
     }
