@@ -127,6 +127,10 @@ impl Beginnings {
     /// and know at most that byte.
     pub(super) fn pass(&self, text: &[u8], from: usize) -> Option<Passed> {
         let mut last = *text.get(from.checked_sub(1)?)?;
+        // A long run of one byte that may be a gap is walked: to look for its end at each of its bytes takes the square.
+        if text.get(from) == Some(&last) && !self.is_ordinary(last) {
+            return None;
+        }
         let (mut tail, mut end) = (Tail { bytes: [last; 3], count: 1 }, from);
         loop {
             let run = text.get(end..)?;
@@ -188,10 +192,13 @@ impl Beginnings {
                 break byte;
             }
             at += length;
+            if at - begin > MAX_GAP {
+                return None;
+            }
             previous = *text.get(at - 1)?;
         };
         let is_begun = self.pairs.has(pair(previous, byte)) || self.pairs.has(pair(last, byte));
-        (!is_begun && at - begin <= MAX_GAP).then_some(at)
+        (!is_begun).then_some(at)
     }
 
     /// The length of a complete sequence, which the second byte of a text begins; 0 when none exists and its first

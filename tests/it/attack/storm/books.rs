@@ -252,7 +252,7 @@ fn compare_journal(storm: &Storm<'_>, run: &Run) {
     let Ok(text) = fs::read_to_string(folder.join("journal.ndjson")) else { return };
     let facts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let ends: Vec<_> = facts.filter(|line| line["fact"]["kind"] == "run-ended").collect();
-    let outcomes: Vec<_> = ends.iter().filter_map(|line| line["fact"]["outcome"].as_str()).collect();
+    let outcomes: Vec<_> = ends.iter().filter_map(|line| line["fact"]["end"]["outcome"].as_str()).collect();
     let is_superseded_unbegun = ends.is_empty() && run.outcome.as_deref() == Some("superseded");
     let outcomes = match outcomes.as_slice() {
         ["passed" | "skipped", "interrupted"] => vec!["interrupted"],
