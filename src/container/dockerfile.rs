@@ -267,7 +267,7 @@ mod tests {
             ("FROM a\nCOPY --link x /x", "line 2: `--link` of COPY"),
             ("FROM a\nCOPY --from=$X x /x", "line 2: `$X` is not plain"),
             ("FROM a AS B", "line 1: `B` is not a valid stage name"),
-            ("FROM a\nONBUILD RUN true", "line 2: `ONBUILD` is not an instruction"),
+            ("FROM a\nONBUILD RUN true", "line 2: `ONBUILD` is not a supported instruction"),
             ("FROM 'a'", "line 1: `'a'` is not plain"),
             ("FROM a\nRUN x \\", "line 2: it does not end"),
             ("FROM a\nRUN \u{1b}", "line 2: contains a control character"),

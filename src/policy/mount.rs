@@ -62,7 +62,7 @@ impl Judge<'_> {
         if is_an_engines(self.policy, &source) {
             return self.deny(
                 DENIED,
-                format!("{shown} gives access to the container engine, which containers cannot see"),
+                format!("{shown} gives access to the container engine, and so to this machine"),
                 None,
             );
         }

@@ -76,7 +76,7 @@ fn without_systemd_it_says_what_to_do_instead_and_changes_nothing() {
         let output = quire(folder.path(), args);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(5), "{said}");
-        for text in ["error: systemd does not run this machine", "--print", "@reboot", "OpenRC"] {
+        for text in ["error: this machine does not run systemd", "--print", "@reboot", "OpenRC"] {
             assert!(said.contains(text), "{text} is not in\n{said}");
         }
     }

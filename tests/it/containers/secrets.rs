@@ -88,6 +88,6 @@ pub(super) fn what_the_engine_would_obey_does_not_reach_its_client() {
         log.starts_with("/work/hostile /work/hostile.so tcp://hostile /bin:/hostile\none\ntwo\n"),
         "{log}"
     );
-    assert!(log.contains("the engine itself reads `LD_PRELOAD`, and this value has lines"), "{log}");
+    assert!(log.contains("the engine itself reads `LD_PRELOAD`, and this value has several lines"), "{log}");
     boxes.nothing_left(&run);
 }
