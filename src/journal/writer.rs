@@ -89,7 +89,12 @@ impl JournalWriter {
         let sync = fact.is_an_end();
         let ends_run = matches!(fact, Fact::RunEnded { .. });
         let (line, next) = line::write(&fact, clock::now(), self.position).map_err(JournalError::Encode)?;
-        self.file.write_all(&line).map_err(wrong)?;
+        let length = self.file.metadata().map_err(wrong)?.len();
+        if let Err(error) = self.file.write_all(&line) {
+            // A full disk takes a part of a line: without it the next fact, such as the end of the run, is a line of its own.
+            let _stays_torn = self.file.set_len(length);
+            return Err(wrong(error));
+        }
         self.position = next;
         if sync {
             self.file.sync_data().map_err(wrong)?;
