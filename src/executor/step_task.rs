@@ -55,17 +55,25 @@ impl Step {
                 end
             }
         };
-        for note in notes(&end) {
-            log.note(&recorder.redact(&note)).map_err(|error| failed(&error))?;
-        }
-        let written = log.finish().map_err(|error| failed(&error))?;
+        let noted = notes(&end).iter().try_for_each(|note| log.note(&recorder.redact(note)));
+        let left_out = match noted.and_then(|()| log.finish()) {
+            Ok(written) => written.left_out,
+            Err(error) => {
+                // The disk can be full: that is the step's failure, and no reason to break off the run.
+                let lost = || {
+                    HostError::Refused(format!("the output of the step could not be kept: {}", chain(&error)))
+                };
+                problem.get_or_insert_with(lost);
+                0
+            }
+        };
         let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let recorded = journal::StepEnd {
             outcome: outcome(&end, problem.as_ref(), is_service),
             exit: end.exit,
             signal: end.signal,
             duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
-            left_out: written.left_out,
+            left_out,
             secrets,
             leftovers: end.leftovers.clone(),
         };
@@ -145,7 +153,7 @@ fn outcome(end: &StepEnd, problem: Option<&HostError>, is_service: bool) -> Outc
         Outcome::Passed
     } else if end.stopped {
         Outcome::Cancelled
-    } else if end.exit == 0 {
+    } else if end.exit == 0 && problem.is_none() {
         Outcome::Passed
     } else {
         Outcome::Failed

@@ -48,6 +48,8 @@ pub struct JournalWriter {
     file: File,
     path: PathBuf,
     position: Position,
+    /// The last write was not complete.
+    is_torn: bool,
     has_ended: bool,
 }
 
@@ -63,17 +65,12 @@ impl JournalWriter {
         let mut file = folder.append(JOURNAL, 0o666).map_err(wrong)?;
         let mut position = Position::default();
         if file.seek(SeekFrom::End(0)).map_err(wrong)? > 0 {
-            let mut last = [0; 1];
-            file.seek(SeekFrom::End(-1)).map_err(wrong)?;
-            file.read_exact(&mut last).map_err(wrong)?;
-            if last != *b"\n" {
-                file.write_all(b"\n").map_err(wrong)?;
-            }
+            end_line(&mut file).map_err(wrong)?;
             let mut reader = JournalReader::new(run_dir);
             reader.read().map_err(|source| JournalError::Read { path: path.clone(), source })?;
             position = reader.position();
         }
-        Ok(JournalWriter { file, path, position, has_ended: false })
+        Ok(JournalWriter { file, path, position, is_torn: false, has_ended: false })
     }
 
     /// Appends one fact; when it is an end, waits until it is on disk. After the end of the run nothing is written: what a
@@ -89,12 +86,13 @@ impl JournalWriter {
         let sync = fact.is_an_end();
         let ends_run = matches!(fact, Fact::RunEnded { .. });
         let (line, next) = line::write(&fact, clock::now(), self.position).map_err(JournalError::Encode)?;
-        let length = self.file.metadata().map_err(wrong)?.len();
-        if let Err(error) = self.file.write_all(&line) {
-            // A full disk takes a part of a line: without it the next fact, such as the end of the run, is a line of its own.
-            let _stays_torn = self.file.set_len(length);
-            return Err(wrong(error));
+        if self.is_torn {
+            end_line(&mut self.file).map_err(wrong)?;
         }
+        // A full disk takes a part of a line.
+        self.is_torn = true;
+        self.file.write_all(&line).map_err(wrong)?;
+        self.is_torn = false;
         self.position = next;
         if sync {
             self.file.sync_data().map_err(wrong)?;
@@ -102,4 +100,12 @@ impl JournalWriter {
         self.has_ended = ends_run;
         Ok(())
     }
+}
+
+/// Ends the last line of a file that is not empty.
+fn end_line(file: &mut File) -> io::Result<()> {
+    let mut last = [0; 1];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }

@@ -144,7 +144,7 @@ impl Confiner {
             ));
         }
         let own =
-            std::env::current_exe().map_err(|error| format!("cannot find the quire binary:  {error}"))?;
+            std::env::current_exe().map_err(|error| format!("cannot find the quire binary: {error}"))?;
         // In the view of another user it is at a place that everybody can reach.
         let helper = self.rules.data.as_ref().filter(|_| account.is_some()).map(|data| data.join(HELPER));
         let settled = Settled { account, bwrap, helper: helper.unwrap_or(own), sandboxes: all };

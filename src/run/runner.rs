@@ -68,10 +68,10 @@ pub enum RunnerError {
     #[error("the runner was not given a run")]
     Spec(#[source] io::Error),
     /// What it was given makes no sense.
-    #[error("the runner was given an invalid run:  {0}")]
+    #[error("the runner was given an invalid run: {0}")]
     NoSpec(String),
     /// Something could not be written down: the run ends as interrupted.
-    #[error("the run cannot continue:  {0}")]
+    #[error("the run cannot continue: {0}")]
     Broken(String),
 }
 
