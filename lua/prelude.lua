@@ -351,18 +351,28 @@ end
 
 -- Running -----------------------------------------------------------------------------------------------------
 
-local function verdict(context, ok, value)
+-- What a job returned that fails it, in words. `false`, or nil and a problem, is how Lua's functions say that they failed.
+local function returned_failure(value, problem)
+  local is_problem = problem ~= nil and problem ~= false
+  if value == false then
+    if is_problem then return "false: " .. describe(problem) end
+    return "false; a job that has nothing to do returns nil"
+  end
+  if value == nil and is_problem then return "nil and an error: " .. describe(problem) end
+  local exit = type(value) == "table" and rawget(value, "exit")
+  if type(exit) == "number" and exit ~= 0 and not unchecked[value] then return "a table with :exit " .. tostring(exit) end
+end
+
+local function verdict(context, ok, value, problem)
   if context.ending then return context.ending, context.ending_text, context.ending_detail end
   if not ok then
     if context.end_step then return "step", context.end_step, context.end_how end
     return "error", value
   end
   if context.unlooked[1] then return "step", context.unlooked[1], "ignored" end
-  if type(value) == "table" then
-    if failed[value] then return "step", failed[value], "returned" end
-    local exit = rawget(value, "exit")
-    if type(exit) == "number" and exit ~= 0 and not unchecked[value] then return "exit", tostring(exit) end
-  end
+  if type(value) == "table" and failed[value] then return "step", failed[value], "returned" end
+  local failure = returned_failure(value, problem)
+  if failure then return "returned", failure end
   if value == nil and not context.acted then return "skipped" end
   return "passed", value
 end
@@ -377,9 +387,9 @@ local function run(job, body, names, outputs)
     argument.inputs[name] = outputs[name]
   end
   context_of[running()] = context
-  local ok, value = xpcall(body, handle, argument)
+  local ok, value, problem = xpcall(body, handle, argument)
   context_of[running()] = nil
-  return verdict(context, ok, value)
+  return verdict(context, ok, value, problem)
 end
 
 -- Reads the pipeline: everything that its chunk says at its top level.

@@ -36,10 +36,7 @@ pub(super) struct Missing {
 
 /// Finds what to start.
 pub(super) fn find(program: &Program, path: Option<&OsStr>, cwd: &Path) -> Result<Found, Missing> {
-    let args: Vec<OsString> = match program {
-        Program::Shell(text) => vec!["sh".into(), "-c".into(), OsString::from_vec(text.clone())],
-        Program::Argv(args) => args.iter().cloned().map(OsString::from_vec).collect(),
-    };
+    let args: Vec<OsString> = program.to_argv().into_iter().map(OsString::from_vec).collect();
     let name = args.first().filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| not_found("the command is empty".to_owned()))?;
     let file = match program {

@@ -19,7 +19,7 @@ pub const CAPTURE_LIMIT: usize = 16 << 20;
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// A text for `/bin/sh -c`.
+    /// A text for `/bin/sh -c`; one of several lines is for `sh -ec`, which stops at the first line that fails.
     Shell(Vec<u8>),
     /// A program and its arguments. Without a slash it is looked for in the `PATH` of the step's environment.
     Argv(Vec<Vec<u8>>),
@@ -29,7 +29,10 @@ impl Program {
     /// The program and its arguments, the shell written out.
     pub fn to_argv(&self) -> Vec<Vec<u8>> {
         match self {
-            Program::Shell(text) => vec![b"sh".to_vec(), b"-c".to_vec(), text.clone()],
+            Program::Shell(text) => {
+                let option = if text.contains(&b'\n') { "-ec" } else { "-c" };
+                vec![b"sh".to_vec(), option.into(), text.clone()]
+            }
             Program::Argv(argv) => argv.clone(),
         }
     }

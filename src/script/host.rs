@@ -54,7 +54,7 @@ pub enum HostError {
 /// What `sh` runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// A text for `sh -c`, without NUL bytes.
+    /// A text for a shell, without NUL bytes.
     Shell(Vec<u8>),
     /// A program and its arguments: at least one, none with NUL bytes.
     Argv(Vec<Vec<u8>>),

@@ -44,11 +44,11 @@ pub enum JobFailure {
     /// A step failed.
     #[error("{0}")]
     Step(StepFailure),
-    /// It returned a table with an `:exit` other than 0.
-    #[error("the job returned a table with :exit {exit}")]
+    /// It returned what stands for a failure, or what no job can return.
+    #[error("the job returned {what}")]
     Returned {
-        /// The number, as Lua writes it.
-        exit: String,
+        /// What it returned, in words.
+        what: String,
     },
     /// quire could not do its work.
     #[error("{0}")]
@@ -146,8 +146,8 @@ pub(super) fn read_end(verdict: (String, Value, Option<String>)) -> mlua::Result
         ("step", Value::Table(step)) => {
             JobEnd::Failed(JobFailure::Step(StepFailure::read(step, how.as_deref().unwrap_or_default())?))
         }
-        ("exit", Value::String(exit)) => {
-            JobEnd::Failed(JobFailure::Returned { exit: exit.to_string_lossy() })
+        ("returned", Value::String(what)) => {
+            JobEnd::Failed(JobFailure::Returned { what: what.to_string_lossy() })
         }
         ("denied", _) => {
             let detail = how.as_deref().unwrap_or_default();

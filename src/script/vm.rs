@@ -222,6 +222,10 @@ impl Inner {
         };
         match read_end(verdict) {
             Ok((end, outputs)) => {
+                if let Some(problem) = outputs.as_ref().and_then(|outputs| self.walker.unfit(outputs)) {
+                    let what = format!("a value that other jobs cannot get: {problem}");
+                    return JobEnd::Failed(JobFailure::Returned { what });
+                }
                 if let Some(outputs) = outputs {
                     self.outputs
                         .lock()

@@ -95,6 +95,19 @@ impl Walker {
         walk.value(value)
     }
 
+    /// Why a value cannot be a job's output. Text that is not UTF-8 and what is only too large can.
+    pub(super) fn unfit(&self, value: &Value) -> Option<WalkError> {
+        match self.json(value).err()? {
+            WalkError::NotUtf8 { .. } | WalkError::Size | WalkError::Depth { .. } => None,
+            problem @ (WalkError::Kind { .. }
+            | WalkError::Cycle { .. }
+            | WalkError::NotFinite { .. }
+            | WalkError::Key { .. }
+            | WalkError::NullInList { .. }
+            | WalkError::Vm(_)) => Some(problem),
+        }
+    }
+
     /// The Lua value of a document.
     pub(super) fn lua(&self, lua: &Lua, json: &Json) -> Result<Value, WalkError> {
         self.lua_at(lua, json, &mut Vec::new())

@@ -73,16 +73,36 @@ async fn a_failed_result_that_is_returned_fails_the_job_also_when_looked_at() {
         assert_eq!(fault(body).await, (1, StepFault::Returned), "{body}");
     }
     assert_eq!(fault("return sh('exit 3')").await, (1, StepFault::Ignored));
-    let returned = JobEnd::Failed(JobFailure::Returned { exit: "4".into() });
+    let returned = JobEnd::Failed(JobFailure::Returned { what: "a table with :exit 4".into() });
     assert_eq!(end_of("return {exit = 4}").await, returned);
     assert_eq!(
         end_of("local r = sh('exit 3') local c = {} for k, v in pairs(r) do c[k] = v end return r.ok or c")
             .await,
-        JobEnd::Failed(JobFailure::Returned { exit: "3".into() })
+        JobEnd::Failed(JobFailure::Returned { what: "a table with :exit 3".into() })
     );
     for body in ["return {exit = 0}", "return {exit = 'x'}", "return sh('out x')", "return 3"] {
         assert_eq!(end_of(body).await, JobEnd::Passed, "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_job_that_returns_false_or_nil_and_a_problem_fails_with_it() {
+    for (body, what) in [
+        ("return false", "false; a job that has nothing to do returns nil"),
+        ("sh('out x') return sh('out x').stdout == 'y'", "false; a job that has nothing to do returns nil"),
+        ("return false, 'it broke'", "false: it broke"),
+        ("return nil, 'it broke'", "nil and an error: it broke"),
+        ("sh('out x') return nil, {code = 3}", "nil and an error: error value {\"code\":3}"),
+        ("return pcall(error, 'inner')", "false: inner"),
+        ("return pcall(secret, 'tokn')", "false: secret `tokn` is not declared; there is `token`"),
+    ] {
+        let JobEnd::Failed(failure) = end_of(body).await else { panic!("{body}") };
+        assert_eq!(failure.to_string(), format!("the job returned {what}"), "{body}");
+    }
+    for body in ["return true, 'fine'", "log('x') return nil, nil", "log('x') return nil, false"] {
+        assert_eq!(end_of(body).await, JobEnd::Passed, "{body}");
+    }
+    assert_eq!(end_of("return nil, nil").await, JobEnd::Skipped);
 }
 
 #[tokio::test]
@@ -166,7 +186,6 @@ async fn a_job_that_shows_and_does_nothing_is_skipped() {
         assert_eq!(end_of(body).await, JobEnd::Skipped, "{body}");
     }
     for body in [
-        "return false",
         "return {}",
         "log('x')",
         "print('x')",

@@ -22,12 +22,12 @@ async fn the_event_and_the_outputs_of_jobs_are_inputs() {
            local push = j.inputs['quire/push']
            assert(push == jobs('quire/push') and push.sha == 'abc' and push['previous-sha'] == nil)
            assert(#push['files-changed'] == 2)
-           return {f = function() return 'as is' end, list = {}}
+           return {f = 'as is', list = {}}
          end)
          ci.job('b', {'a', 'c'}, function(j)
            assert(jobs('c') == nil and j.inputs.c == nil)
            j.inputs.a = nil
-           return jobs('a').f()
+           return jobs('a').f
          end)",
     )
     .await;
@@ -35,9 +35,30 @@ async fn the_event_and_the_outputs_of_jobs_are_inputs() {
     let inputs = vec![("a".into(), JobInput::Job), ("c".into(), JobInput::Job)];
     assert_eq!(bench.vm.run_job("b", inputs).await, JobEnd::Passed);
     assert_eq!(bench.vm.outputs_json("b").unwrap().unwrap(), json!("as is"));
-    let error = bench.vm.outputs_json("a").unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "`f` is a function, which JSON cannot hold");
     assert!(bench.vm.outputs_json("c").is_none());
+}
+
+#[tokio::test]
+async fn a_job_that_returns_what_no_other_can_get_fails_and_has_no_output() {
+    for (body, problem) in [
+        ("return {a = {f = print}}", "`a.f` is a function, which JSON cannot hold"),
+        ("return print", "the value is a function, which JSON cannot hold"),
+        ("return j", "is a function, which JSON cannot hold"),
+        ("local t = {} t.a = {t} return t", "`a[1]` contains itself"),
+        ("return {rate = 0/0}", "`rate` is NaN, which is not a number in JSON"),
+        ("return 1/0", "the value is inf, which is not a number in JSON"),
+        ("return {[true] = 1}", "the value has the key true"),
+    ] {
+        let bench = Bench::job(body).await;
+        let JobEnd::Failed(failure) = bench.run("t").await else { panic!("{body}") };
+        let text = failure.to_string();
+        assert!(text.starts_with("the job returned a value that other jobs cannot get: "), "{text}");
+        assert!(text.contains(problem), "{text}");
+        assert!(bench.vm.outputs_json("t").is_none(), "{body}");
+    }
+    for body in ["return '\\255'", "local t = {} for _ = 1, 200 do t = {t} end return t"] {
+        assert_eq!(end_of(body).await, JobEnd::Passed, "{body}");
+    }
 }
 
 #[tokio::test]
