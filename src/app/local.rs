@@ -37,7 +37,7 @@ impl Local {
     ///
     /// # Errors
     /// When the database is there and cannot be read.
-    pub fn open(data: &DataDir, environment: Vec<(String, String)>) -> Result<Local, Problem> {
+    pub fn open(data: &DataDir, environment: Vec<(String, String)>) -> Result<Self, Problem> {
         let database = match data.database().try_exists() {
             Ok(true) => store::open_read_only(&data.database()),
             Ok(false) => store::open_empty(),
@@ -46,22 +46,22 @@ impl Local {
                 return Err(Problem::new(Code::DataUnreadable, text));
             }
         };
-        Local::over(data, environment, database)
+        Self::over(data, environment, database)
     }
 
     /// Opens a data folder for what needs no database: one that cannot be read is reported by doctor, not here.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Local, Problem> {
-        Local::over(data, environment, store::open_empty())
+    pub fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Self, Problem> {
+        Self::over(data, environment, store::open_empty())
     }
 
     fn over(
         data: &DataDir,
         environment: Vec<(String, String)>,
         database: Result<Connection, StoreError>,
-    ) -> Result<Local, Problem> {
+    ) -> Result<Self, Problem> {
         let (store, reader) = Store::start(database.map_err(|error| Problem::failed(&error))?);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Problem::failed(&error))?;
@@ -78,7 +78,7 @@ impl Local {
             (url, environment),
         );
         let app = AppState { local: Some(Arc::default()), ..app };
-        Ok(Local { app, runtime, reader })
+        Ok(Self { app, runtime, reader })
     }
 
     /// Performs operations, and closes the database.
@@ -86,7 +86,7 @@ impl Local {
     /// # Errors
     /// What `work` says.
     pub fn perform<T>(self, work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>) -> Result<T, Problem> {
-        let Local { app, runtime, reader } = self;
+        let Self { app, runtime, reader } = self;
         let done = runtime.block_on(work(&app));
         // Something that is still being read or resolved must not hold up the end.
         runtime.shutdown_background();

@@ -84,7 +84,7 @@ impl Code {
     }
 
     /// The code of a word.
-    pub fn parse(word: &str) -> Option<Code> {
+    pub fn parse(word: &str) -> Option<Self> {
         CODES.iter().copied().find(|code| code.as_str() == word)
     }
 
@@ -101,59 +101,59 @@ impl Code {
 
 impl Problem {
     /// A problem without a hint.
-    pub fn new(code: Code, text: impl Display) -> Problem {
-        Problem { code, text: text.to_string(), hint: None, mistakes: Vec::new() }
+    pub fn new(code: Code, text: impl Display) -> Self {
+        Self { code, text: text.to_string(), hint: None, mistakes: Vec::new() }
     }
 
     /// The same problem with a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Display) -> Problem {
+    pub fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
 
     /// The same problem with a hint, if there is one.
     #[must_use]
-    pub fn with_hint(mut self, hint: Option<String>) -> Problem {
+    pub fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }
 
     /// A problem that an error caused.
-    pub fn caused_by(code: Code, error: &dyn std::error::Error) -> Problem {
-        Problem::new(code, chain(error))
+    pub fn caused_by(code: Code, error: &dyn std::error::Error) -> Self {
+        Self::new(code, chain(error))
     }
 
     /// quire could not do its work.
-    pub fn failed(error: &dyn std::error::Error) -> Problem {
-        Problem::caused_by(Code::ServerFailed, error)
+    pub fn failed(error: &dyn std::error::Error) -> Self {
+        Self::caused_by(Code::ServerFailed, error)
     }
 
     /// Mistakes in a file of the operator.
-    pub fn mistakes(wrong: Vec<Diagnostic>) -> Problem {
+    pub fn mistakes(wrong: Vec<Diagnostic>) -> Self {
         let text = wrong.first().map(|first| first.message.clone()).unwrap_or_default();
-        Problem { mistakes: wrong, ..Problem::new(Code::ConfigInvalid, text) }
+        Self { mistakes: wrong, ..Self::new(Code::ConfigInvalid, text) }
     }
 }
 
 impl From<ConfigError> for Problem {
-    fn from(error: ConfigError) -> Problem {
+    fn from(error: ConfigError) -> Self {
         match error {
-            ConfigError::Wrong(wrong) => Problem::mistakes(wrong),
-            ConfigError::Read { .. } => Problem::failed(&error),
+            ConfigError::Wrong(wrong) => Self::mistakes(wrong),
+            ConfigError::Read { .. } => Self::failed(&error),
         }
     }
 }
 
 impl From<rusqlite::Error> for Problem {
-    fn from(error: rusqlite::Error) -> Problem {
-        Problem::failed(&error)
+    fn from(error: rusqlite::Error) -> Self {
+        Self::failed(&error)
     }
 }
 
 impl From<WriterGone> for Problem {
-    fn from(_: WriterGone) -> Problem {
-        Problem::new(Code::ServerStopping, "the server is stopping").hint("try again when it has started")
+    fn from(_: WriterGone) -> Self {
+        Self::new(Code::ServerStopping, "the server is stopping").hint("try again when it has started")
     }
 }
 
@@ -182,7 +182,7 @@ struct MistakeFrame {
 
 impl ProblemFrame {
     /// The frame of a problem. `title` is the phrase of its status.
-    pub fn new(problem: &Problem, title: &str) -> ProblemFrame {
+    pub fn new(problem: &Problem, title: &str) -> Self {
         let mistake = |wrong: &Diagnostic| MistakeFrame {
             place: match wrong.span {
                 Some(span) => format!("{}:{}:{}", wrong.file, span.line, span.column),
@@ -190,7 +190,7 @@ impl ProblemFrame {
             },
             message: wrong.message.clone(),
         };
-        ProblemFrame {
+        Self {
             kind: "about:blank".to_owned(),
             title: title.to_owned(),
             status: problem.code.status(),

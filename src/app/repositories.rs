@@ -19,7 +19,7 @@ pub enum AdoptRepo {
 }
 
 impl From<RepoError> for Problem {
-    fn from(error: RepoError) -> Problem {
+    fn from(error: RepoError) -> Self {
         let code = match &error {
             RepoError::NotFound(_) | RepoError::NotInTrash { .. } => Code::RepoNotFound,
             RepoError::Read { .. }
@@ -39,7 +39,7 @@ impl From<RepoError> for Problem {
             | RepoError::SymbolicLink { .. }
             | RepoError::AlreadyAdopted(_) => Code::RepoRefused,
         };
-        Problem::caused_by(code, &error).with_hint(error.help())
+        Self::caused_by(code, &error).with_hint(error.help())
     }
 }
 

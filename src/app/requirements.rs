@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::config::{DataDir, Settings};
+use crate::config::{DataDir, SecretDecl, Settings};
 use crate::executor::find_bwrap;
 use crate::model::{Diagnostic, render_all};
 use crate::policy::bundle_problems;
@@ -97,7 +97,7 @@ fn is_isolated(settings: &Settings) -> bool {
 
 /// Whether scopes promise what steps can get round.
 fn is_open(settings: &Settings) -> bool {
-    !is_isolated(settings) && settings.secrets.iter().any(|secret| secret.is_scoped())
+    !is_isolated(settings) && settings.secrets.iter().any(SecretDecl::is_scoped)
 }
 
 #[cfg(test)]

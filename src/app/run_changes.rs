@@ -24,14 +24,14 @@ pub(super) struct Decider {
 }
 
 impl RunChanges {
-    pub(super) fn of(app: &AppState, row: &RunRow) -> Result<RunChanges, Problem> {
+    pub(super) fn of(app: &AppState, row: &RunRow) -> Result<Self, Problem> {
         let data = &app.data;
         let run_dir = data.run(&row.repo, row.number);
         // The data folder itself has the database, in which a queued run can end. Folders that are not there yet come up in
         // those that are.
         let folders = vec![data.path().to_owned(), data.path().join("runs"), data.runs(&row.repo), run_dir];
         let inotify = Inotify::new().map_err(|error| Problem::failed(&error))?;
-        Ok(RunChanges { inotify, folders })
+        Ok(Self { inotify, folders })
     }
 
     /// Begins to watch, before anything is read; who decides about the run now.

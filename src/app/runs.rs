@@ -58,8 +58,8 @@ pub struct NamedRun {
 }
 
 impl NamedRun {
-    fn new(row: &RunRow) -> NamedRun {
-        NamedRun { id: row.id.to_string(), repo: row.repo.to_string(), number: row.number }
+    fn new(row: &RunRow) -> Self {
+        Self { id: row.id.to_string(), repo: row.repo.to_string(), number: row.number }
     }
 }
 

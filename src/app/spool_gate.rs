@@ -28,9 +28,9 @@ struct Shared {
 }
 
 impl Default for SpoolGate {
-    fn default() -> SpoolGate {
+    fn default() -> Self {
         let state = Mutex::new(SpoolState::Unread("the spool was not read yet".to_owned()));
-        SpoolGate(Arc::new(Shared { state, changed: Notify::new() }))
+        Self(Arc::new(Shared { state, changed: Notify::new() }))
     }
 }
 

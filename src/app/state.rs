@@ -146,13 +146,13 @@ pub enum Unsettled {
 }
 
 impl From<Unsettled> for Problem {
-    fn from(unsettled: Unsettled) -> Problem {
+    fn from(unsettled: Unsettled) -> Self {
         let code = match &unsettled {
             Unsettled::Spool(_) => Code::SpoolUnread,
             Unsettled::Failed(_) => Code::ServerFailed,
             Unsettled::Undecided(_) => Code::PushUnrecorded,
         };
-        Problem::new(code, unsettled)
+        Self::new(code, unsettled)
     }
 }
 
@@ -164,8 +164,8 @@ impl AppState {
         settings: Arc<CurrentSettings>,
         (wake, pushes, watches): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>, mpsc::Sender<WatchWake>),
         (url, environment): (Option<String>, Vec<(String, String)>),
-    ) -> AppState {
-        AppState {
+    ) -> Self {
+        Self {
             local: None,
             tasks: Tasks::default(),
             data,

@@ -92,8 +92,8 @@ pub enum Import {
 
 impl WatchFrame {
     /// The frame of a watch.
-    pub fn new(watch: &WatchDecl) -> WatchFrame {
-        WatchFrame {
+    pub fn new(watch: &WatchDecl) -> Self {
+        Self {
             name: watch.name.to_string(),
             url: watch.url.to_string(),
             branch: watch.branch.to_string(),
@@ -134,7 +134,7 @@ impl WatchView {
 }
 
 impl From<WatchError> for Problem {
-    fn from(error: WatchError) -> Problem {
+    fn from(error: WatchError) -> Self {
         let code = match &error {
             WatchError::Exists(_) => Code::WatchExists,
             WatchError::InConfig(_) => Code::WatchInConfig,
@@ -143,7 +143,7 @@ impl From<WatchError> for Problem {
             WatchError::NoSecret(_) => Code::WatchSecret,
             WatchError::Store(_) => Code::ServerFailed,
         };
-        Problem::caused_by(code, &error).with_hint(error.hint())
+        Self::caused_by(code, &error).with_hint(error.hint())
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn start(run_dir: PathBuf, output: Output) -> Reporter {
+    pub(super) fn start(run_dir: PathBuf, output: Output) -> Self {
         let (over, is_over) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -34,7 +34,7 @@ impl Reporter {
                 runtime.block_on(report(&run_dir, output, is_over));
             }
         });
-        Reporter { thread, over }
+        Self { thread, over }
     }
 
     /// Prints what is left to print. The run has ended.

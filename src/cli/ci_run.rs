@@ -189,7 +189,7 @@ fn finish(run_dir: &Path, outcome: Outcome, output: Output, interrupt: Option<In
         print_error(&format!("warning: {}\n", plain(&chain(&error))));
         RunRecord::default()
     });
-    let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+    let diagnostics = record.diagnostics();
     if output.json {
         print_json(&json!({
             "outcome": outcome.as_str(),

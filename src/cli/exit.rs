@@ -20,38 +20,38 @@ pub(crate) type Ended = Result<Code, Failure>;
 
 impl Failure {
     /// A failure with a message, and a hint when there is one.
-    pub(crate) fn new(code: Code, message: impl std::fmt::Display) -> Failure {
-        Failure { code, text: format!("error: {message}\n") }
+    pub(crate) fn new(code: Code, message: impl std::fmt::Display) -> Self {
+        Self { code, text: format!("error: {message}\n") }
     }
 
     /// The same failure with a hint.
-    pub(crate) fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
+    pub(crate) fn hint(mut self, hint: impl std::fmt::Display) -> Self {
         self.text.push_str(&format!("hint: {hint}\n"));
         self
     }
 
     /// quire could not do its work.
-    pub(crate) fn broken(error: &dyn std::error::Error) -> Failure {
-        Failure::new(Code::Broken, chain(error))
+    pub(crate) fn broken(error: &dyn std::error::Error) -> Self {
+        Self::new(Code::Broken, chain(error))
     }
 
     /// The thing does not exist.
-    pub(crate) fn not_found(message: impl std::fmt::Display) -> Failure {
-        Failure::new(Code::NotFound, message)
+    pub(crate) fn not_found(message: impl std::fmt::Display) -> Self {
+        Self::new(Code::NotFound, message)
     }
 
     /// Mistakes in a file.
-    pub(crate) fn mistakes(wrong: &[Diagnostic]) -> Failure {
-        Failure { code: Code::Usage, text: render_all(wrong) }
+    pub(crate) fn mistakes(wrong: &[Diagnostic]) -> Self {
+        Self { code: Code::Usage, text: render_all(wrong) }
     }
 }
 
 impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Failure {
+    fn from(problem: Problem) -> Self {
         if !problem.mistakes.is_empty() {
-            return Failure { code: problem.code.exit(), text: render_all(&problem.mistakes) };
+            return Self { code: problem.code.exit(), text: render_all(&problem.mistakes) };
         }
-        let failure = Failure::new(problem.code.exit(), problem.text);
+        let failure = Self::new(problem.code.exit(), problem.text);
         match problem.hint {
             Some(hint) => failure.hint(hint),
             None => failure,

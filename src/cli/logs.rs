@@ -76,9 +76,9 @@ impl Printer {
             out.extend_from_slice(format!("{job} │ {mark}").as_bytes());
         }
         if self.tidy {
-            out.extend_from_slice(plain(&text).as_bytes())
+            out.extend_from_slice(plain(&text).as_bytes());
         } else {
-            out.extend_from_slice(&line.bytes)
+            out.extend_from_slice(&line.bytes);
         }
         out.push(b'\n');
         out

@@ -39,8 +39,8 @@ impl NotifyCommand {
     /// What the command does to the data folder.
     pub(super) fn access(&self) -> Access {
         match self {
-            NotifyCommand::List { .. } | NotifyCommand::Test { .. } => Access::ReadRuns,
-            NotifyCommand::Retry { .. } => Access::Write,
+            Self::List { .. } | Self::Test { .. } => Access::ReadRuns,
+            Self::Retry { .. } => Access::Write,
         }
     }
 }

@@ -51,17 +51,14 @@ impl RepoCommand {
     /// What the command does to the data folder.
     pub(super) fn access(&self) -> Access {
         match self {
-            RepoCommand::List { .. } => Access::ReadRepositories,
-            RepoCommand::New { .. }
-            | RepoCommand::Adopt { .. }
-            | RepoCommand::Rm { .. }
-            | RepoCommand::Restore { .. } => Access::Write,
+            Self::List { .. } => Access::ReadRepositories,
+            Self::New { .. } | Self::Adopt { .. } | Self::Rm { .. } | Self::Restore { .. } => Access::Write,
         }
     }
 
     /// Whether the command makes a repository, and the data folder with it.
     pub(super) fn makes_a_repository(&self) -> bool {
-        matches!(self, RepoCommand::New { .. } | RepoCommand::Adopt { .. })
+        matches!(self, Self::New { .. } | Self::Adopt { .. })
     }
 }
 

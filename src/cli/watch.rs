@@ -71,14 +71,14 @@ impl WatchCommand {
     /// What the command does to the data folder.
     pub(super) fn access(&self) -> Access {
         match self {
-            WatchCommand::List { .. } | WatchCommand::Now { .. } => Access::ReadRuns,
-            WatchCommand::Add(_) | WatchCommand::Rm { .. } | WatchCommand::Import { .. } => Access::Write,
+            Self::List { .. } | Self::Now { .. } => Access::ReadRuns,
+            Self::Add(_) | Self::Rm { .. } | Self::Import { .. } => Access::Write,
         }
     }
 
     /// Whether the command may be the first in a data folder.
     pub(super) fn makes_a_data_folder(&self) -> bool {
-        matches!(self, WatchCommand::Add(_) | WatchCommand::Import { .. })
+        matches!(self, Self::Add(_) | Self::Import { .. })
     }
 }
 

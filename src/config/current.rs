@@ -39,23 +39,23 @@ impl CurrentSettings {
     ///
     /// # Errors
     /// When it cannot be used: there are no last good settings yet.
-    pub fn load(path: PathBuf) -> Result<CurrentSettings, ConfigError> {
-        CurrentSettings::load_with(path, None)
+    pub fn load(path: PathBuf) -> Result<Self, ConfigError> {
+        Self::load_with(path, None)
     }
 
     /// The same with the watches of a list, when there is one.
     ///
     /// # Errors
     /// When one of the two files cannot be used.
-    pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<CurrentSettings, ConfigError> {
+    pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<Self, ConfigError> {
         let last = Mutex::new(load(&path, list.as_deref())?);
-        Ok(CurrentSettings { path, list, last })
+        Ok(Self { path, list, last })
     }
 
     /// `config.fnl` before it was read.
-    pub fn unread(path: PathBuf) -> CurrentSettings {
+    pub fn unread(path: PathBuf) -> Self {
         let last = Last { stamps: None, is_written: false, settings: Arc::default(), trouble: None };
-        CurrentSettings { path, list: None, last: Mutex::new(last) }
+        Self { path, list: None, last: Mutex::new(last) }
     }
 
     /// The settings as they are valid now; those of a file that was not read before have to be good. Blocking.

@@ -26,13 +26,13 @@ pub struct DataDirHints {
 
 impl DataDir {
     /// The folder at this absolute path.
-    pub fn new(path: impl Into<PathBuf>) -> DataDir {
-        DataDir(path.into())
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
     }
 
     /// `--data`, otherwise `QUIRE_DATA`, otherwise `/var/quire` when it exists, otherwise the XDG data folder; `None` when
     /// nothing says where it is. A relative path is relative to `current`.
-    pub fn choose(hints: &DataDirHints, current: &Path) -> Option<DataDir> {
+    pub fn choose(hints: &DataDirHints, current: &Path) -> Option<Self> {
         let filled =
             |value: &Option<OsString>| value.clone().filter(|value| !value.is_empty()).map(PathBuf::from);
         let chosen = hints
@@ -44,18 +44,18 @@ impl DataDir {
                 filled(&hints.xdg_data_home).filter(|path| path.is_absolute()).map(|path| path.join("quire"))
             })
             .or_else(|| filled(&hints.home).map(|home| home.join(".local/share/quire")))?;
-        Some(DataDir(current.join(chosen)))
+        Some(Self(current.join(chosen)))
     }
 
     /// The data folder that a repository lies in: the nearest folder above it that has `repos/` on the way down and
     /// `hooks/` next to it. How hooks find it, which must not trust the pusher's environment.
-    pub fn of_repository(git_dir: &Path) -> Option<DataDir> {
+    pub fn of_repository(git_dir: &Path) -> Option<Self> {
         git_dir
             .ancestors()
             .filter(|folder| folder.file_name().is_some_and(|name| name == "repos"))
             .filter_map(Path::parent)
             .find(|data| data.join("hooks/pre-receive").symlink_metadata().is_ok())
-            .map(DataDir::new)
+            .map(Self::new)
     }
 
     /// The folder itself.

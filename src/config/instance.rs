@@ -95,7 +95,7 @@ impl Instance {
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn establish(folder: &Path) -> Result<Instance, InstanceError> {
+    pub fn establish(folder: &Path) -> Result<Self, InstanceError> {
         let stored = read_stored(folder)?;
         let now = Seen::of(folder)?;
         let known = stored.as_ref().and_then(|stored| Some((InstanceId::parse(&stored.id).ok()?, stored)));
@@ -112,7 +112,7 @@ impl Instance {
         if stored.is_none_or(|stored| stored.is_other_than(&entry)) {
             write(folder, &entry)?;
         }
-        Ok(Instance { id, origin })
+        Ok(Self { id, origin })
     }
 
     /// Records that a copy is done with what its original had still to do: from now on it is a folder like any other.
@@ -152,9 +152,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(folder: &Path) -> Result<Seen, InstanceError> {
+    fn of(folder: &Path) -> Result<Self, InstanceError> {
         let read = |source| InstanceError::Read { path: folder.to_owned(), source };
-        Ok(Seen { identity: FolderIdentity::read(folder).map_err(read)?, boot: boot_id().map_err(read)? })
+        Ok(Self { identity: FolderIdentity::read(folder).map_err(read)?, boot: boot_id().map_err(read)? })
     }
 
     fn compare(&self, stored: &Stored) -> Match {
@@ -196,7 +196,7 @@ impl Stored {
         self.copied_from.clone().map_or(Origin::Own, Origin::Copied)
     }
 
-    fn is_other_than(&self, new: &Stored) -> bool {
+    fn is_other_than(&self, new: &Self) -> bool {
         self.id != new.id || self.path != new.path || self.device != new.device || self.boot != new.boot
     }
 }

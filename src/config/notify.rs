@@ -100,39 +100,33 @@ pub enum NotifyEvent {
 
 impl NotifyEvent {
     /// All events.
-    pub const ALL: [NotifyEvent; 6] = [
-        NotifyEvent::Failed,
-        NotifyEvent::Fixed,
-        NotifyEvent::Passed,
-        NotifyEvent::Cancelled,
-        NotifyEvent::Stuck,
-        NotifyEvent::Watch,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Failed, Self::Fixed, Self::Passed, Self::Cancelled, Self::Stuck, Self::Watch];
 
     /// The events of a rule that names none: what somebody has to look at, and that it is over.
-    pub const DEFAULT: [NotifyEvent; 3] = [NotifyEvent::Failed, NotifyEvent::Fixed, NotifyEvent::Watch];
+    pub const DEFAULT: [Self; 3] = [Self::Failed, Self::Fixed, Self::Watch];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            NotifyEvent::Failed => "failed",
-            NotifyEvent::Fixed => "fixed",
-            NotifyEvent::Passed => "passed",
-            NotifyEvent::Cancelled => "cancelled",
-            NotifyEvent::Stuck => "stuck",
-            NotifyEvent::Watch => "watch",
+            Self::Failed => "failed",
+            Self::Fixed => "fixed",
+            Self::Passed => "passed",
+            Self::Cancelled => "cancelled",
+            Self::Stuck => "stuck",
+            Self::Watch => "watch",
         }
     }
 
     /// The event with this word, if there is one.
-    pub fn parse(word: &str) -> Option<NotifyEvent> {
-        NotifyEvent::ALL.into_iter().find(|event| event.as_str() == word)
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.as_str() == word)
     }
 }
 
 impl Default for NotifySettings {
-    fn default() -> NotifySettings {
-        NotifySettings {
+    fn default() -> Self {
+        Self {
             targets: Vec::new(),
             rules: Vec::new(),
             allow: Vec::new(),

@@ -93,8 +93,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+    fn default() -> Self {
+        Self {
             runs: 2,
             jobs: 4,
             runs_per_push: 10,
@@ -107,8 +107,8 @@ impl Default for Limits {
 }
 
 impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+    fn default() -> Self {
+        Self {
             bind: Bind::Address(SocketAddr::from(([127, 0, 0, 1], 7878))),
             public_url: None,
             secrets: Vec::new(),

@@ -30,9 +30,9 @@ pub struct ImageSource(Vec<SourceFile>);
 
 impl ImageSource {
     /// The other files below `.quire`, in addition to the pipeline's own; none without a Dockerfile.
-    pub fn new(files: Vec<SourceFile>) -> ImageSource {
+    pub fn new(files: Vec<SourceFile>) -> Self {
         let has_dockerfile = files.iter().any(|file| file.path == DOCKERFILE);
-        ImageSource(if has_dockerfile { files } else { Vec::new() })
+        Self(if has_dockerfile { files } else { Vec::new() })
     }
 
     fn recipe(&self) -> Result<Recipe, HostError> {

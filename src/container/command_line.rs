@@ -202,13 +202,13 @@ pub(crate) fn ulimits() -> [String; 2] {
 
 impl Mount {
     /// A folder for a container to work in.
-    pub(crate) fn writable(source: &Path, target: &str) -> Mount {
-        Mount { source: source.to_owned(), target: PathBuf::from(target), writable: true }
+    pub(crate) fn writable(source: &Path, target: &str) -> Self {
+        Self { source: source.to_owned(), target: PathBuf::from(target), writable: true }
     }
 
     /// A folder for a container to read.
-    pub(crate) fn read_only(source: &Path, target: &str) -> Mount {
-        Mount { source: source.to_owned(), target: PathBuf::from(target), writable: false }
+    pub(crate) fn read_only(source: &Path, target: &str) -> Self {
+        Self { source: source.to_owned(), target: PathBuf::from(target), writable: false }
     }
 
     /// As an argument, whose fields are those of CSV.

@@ -86,8 +86,8 @@ impl Containers {
         environment: BTreeMap<OsString, OsString>,
         recorder: Recorder,
         source: ImageSource,
-    ) -> Containers {
-        Containers {
+    ) -> Self {
+        Self {
             mark,
             policy,
             environment,
@@ -105,8 +105,8 @@ impl Containers {
 
     /// The same containers, which may inherit what steps inherit.
     #[must_use]
-    pub fn inheriting(self, environment: &Environment) -> Containers {
-        Containers { passed: environment.passed(), ..self }
+    pub fn inheriting(self, environment: &Environment) -> Self {
+        Self { passed: environment.passed(), ..self }
     }
 
     /// The engine of this machine; docker is asked whether it works, podman needs no server that could be absent.

@@ -166,8 +166,8 @@ impl EngineKind {
     /// The name of its client.
     pub fn as_str(self) -> &'static str {
         match self {
-            EngineKind::Podman => "podman",
-            EngineKind::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Docker => "docker",
         }
     }
 }
@@ -177,17 +177,17 @@ impl Engine {
     ///
     /// # Errors
     /// No engine is installed.
-    pub fn find(env: &BTreeMap<OsString, OsString>) -> Result<Engine, EngineError> {
+    pub fn find(env: &BTreeMap<OsString, OsString>) -> Result<Self, EngineError> {
         let host = Host {
             is_hybrid: Path::new(HYBRID).exists(),
             has_catatonit: CATATONIT.iter().any(|file| Path::new(file).exists()),
             is_root: rustix::process::geteuid().is_root(),
             has_controllers: has_controllers(),
         };
-        Engine::choose(env, host)
+        Self::choose(env, host)
     }
 
-    fn choose(env: &BTreeMap<OsString, OsString>, host: Host) -> Result<Engine, EngineError> {
+    fn choose(env: &BTreeMap<OsString, OsString>, host: Host) -> Result<Self, EngineError> {
         let own = env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
         let mut path = own.to_owned();
         if !path.is_empty() {
@@ -217,7 +217,7 @@ impl Engine {
         let has_init = kind == EngineKind::Docker || host.has_catatonit;
         let is_rootless = kind == EngineKind::Podman && !host.is_root;
         let has_limits = !is_rootless || host.has_controllers;
-        Ok(Engine { kind, program, runtime, has_init, is_rootless, has_limits, cpus: None, env })
+        Ok(Self { kind, program, runtime, has_init, is_rootless, has_limits, cpus: None, env })
     }
 
     /// Calls the engine and gives what it wrote. Blocking.
@@ -265,7 +265,7 @@ impl Engine {
     ///
     /// # Errors
     /// It does not work.
-    pub fn ready(self) -> Result<Engine, EngineError> {
+    pub fn ready(self) -> Result<Self, EngineError> {
         if self.kind == EngineKind::Podman {
             return Ok(self);
         }
@@ -276,7 +276,7 @@ impl Engine {
             Some(served) if called.exit.code() == 0 => {
                 let has_limits = !served.is_rootless || has_controllers();
                 let Served { cpus, has_init, is_rootless } = served;
-                Ok(Engine { has_init, is_rootless, has_limits, cpus: Some(cpus), ..self })
+                Ok(Self { has_init, is_rootless, has_limits, cpus: Some(cpus), ..self })
             }
             // Some clients do not say here why they have no answer.
             _ => self.version().map(|_version| self),
@@ -331,11 +331,11 @@ struct Served {
 impl Served {
     /// Reads version, processors, the commit of its init (`N/A` without an init, and often empty), and how it
     /// secures containers.
-    fn parse(said: &str) -> Option<Served> {
+    fn parse(said: &str) -> Option<Self> {
         let mut words = said.split_whitespace().skip(1);
         let cpus = words.next()?.parse().ok().filter(|cpus| *cpus > 0)?;
         let is_rootless = said.contains("name=rootless");
-        Some(Served { cpus, has_init: words.next() != Some("N/A"), is_rootless })
+        Some(Self { cpus, has_init: words.next() != Some("N/A"), is_rootless })
     }
 }
 

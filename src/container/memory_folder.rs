@@ -32,7 +32,7 @@ impl MemoryFolder {
     ///
     /// # Errors
     /// It cannot be made, or not in memory.
-    pub(crate) fn create(mark: RunMark, name: &str) -> io::Result<MemoryFolder> {
+    pub(crate) fn create(mark: RunMark, name: &str) -> io::Result<Self> {
         if u64::try_from(statfs(SHM)?.f_type).ok() != Some(TMPFS_MAGIC) {
             return Err(io::Error::other(format!("{SHM} is not in memory")));
         }
@@ -50,7 +50,7 @@ impl MemoryFolder {
         }
         let path = top.join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(MemoryFolder { path })
+        Ok(Self { path })
     }
 
     /// Writes a file that only this user can read, and gives its path.

@@ -78,7 +78,7 @@ impl Services {
     ///
     /// # Errors
     /// One is denied, does not start, ends, or does not get ready in time.
-    pub(super) async fn start(starting: Starting, services: &[Service]) -> Result<Services, HostError> {
+    pub(super) async fn start(starting: Starting, services: &[Service]) -> Result<Self, HostError> {
         let mut requests = Vec::with_capacity(services.len());
         for service in services {
             requests.push(decided(&starting, service)?);
@@ -112,7 +112,7 @@ impl Services {
         }
         let tasks = std::sync::Mutex::new(started);
         let services =
-            Services { owner: owner.unwrap_or_default(), hosts, network: starting.network, stop, tasks };
+            Self { owner: owner.unwrap_or_default(), hosts, network: starting.network, stop, tasks };
         match failed {
             None => Ok(services),
             Some(problem) => {

@@ -36,9 +36,9 @@ impl ContainerUser {
         asked: Option<&str>,
         workspace: &Workspace,
         engine: &Engine,
-    ) -> Result<ContainerUser, HostError> {
+    ) -> Result<Self, HostError> {
         if engine.is_rootless {
-            let user = ContainerUser::rootless(asked);
+            let user = Self::rootless(asked);
             if engine.kind == EngineKind::Docker && !user.maps.is_empty() {
                 let user = asked.unwrap_or_default();
                 let problem = format!("rootless docker cannot give the workspace to the user {user}");
@@ -61,20 +61,20 @@ impl ContainerUser {
         }
         let name = asked.map_or_else(|| format!("{}:{}", owner.0, owner.1), str::to_owned);
         let on_host = numbers(&name);
-        Ok(ContainerUser { name: Some(name), maps: Vec::new(), on_host })
+        Ok(Self { name: Some(name), maps: Vec::new(), on_host })
     }
 
     /// The user of a service, which has no workspace: that of its image when none is asked for.
-    pub(super) fn of_service(asked: Option<&str>, image: &str, is_rootless: bool) -> ContainerUser {
+    pub(super) fn of_service(asked: Option<&str>, image: &str, is_rootless: bool) -> Self {
         let on_host = match numbers(asked.unwrap_or(image)) {
             Some((0, _)) if is_rootless => Some(account()),
             Some(_) if is_rootless => None,
             found => found,
         };
-        ContainerUser { name: asked.map(str::to_owned), maps: Vec::new(), on_host }
+        Self { name: asked.map(str::to_owned), maps: Vec::new(), on_host }
     }
 
-    fn rootless(asked: Option<&str>) -> ContainerUser {
+    fn rootless(asked: Option<&str>) -> Self {
         let asked = asked.unwrap_or("0:0");
         let (maps, on_host) = match numbers(asked) {
             Some((user, group)) if user != 0 || group != 0 => {
@@ -86,7 +86,7 @@ impl ContainerUser {
             Some(_) => (Vec::new(), Some(account())),
             None => (Vec::new(), None),
         };
-        ContainerUser { name: Some(asked.to_owned()), maps, on_host }
+        Self { name: Some(asked.to_owned()), maps, on_host }
     }
 }
 

@@ -69,8 +69,8 @@ impl Variables {
     ///
     /// # Errors
     /// One can take neither.
-    pub(crate) fn sort(all: &[(String, Vec<u8>)]) -> Result<Variables, VariableError> {
-        let mut sorted = Variables::default();
+    pub(crate) fn sort(all: &[(String, Vec<u8>)]) -> Result<Self, VariableError> {
+        let mut sorted = Self::default();
         for (name, value) in all {
             if name.is_empty()
                 || name.contains(|c: char| c.is_control() || c.is_whitespace() || "=*#".contains(c))

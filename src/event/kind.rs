@@ -83,33 +83,27 @@ impl Rerun {
 
 impl EventKind {
     /// The repetition of a run that came from `original`, or repeated one that did.
-    pub(super) fn rerun(original: EventKind, of: u64, what: RerunScope) -> EventKind {
+    pub(super) fn rerun(original: Self, of: u64, what: RerunScope) -> Self {
         let original = match original {
-            EventKind::Rerun(earlier) => earlier.original,
-            first @ (EventKind::Push
-            | EventKind::Watch
-            | EventKind::Manual { .. }
-            | EventKind::Cron { .. }) => Box::new(first),
+            Self::Rerun(earlier) => earlier.original,
+            first @ (Self::Push | Self::Watch | Self::Manual { .. } | Self::Cron { .. }) => Box::new(first),
         };
-        EventKind::Rerun(Rerun { of, what, original })
+        Self::Rerun(Rerun { of, what, original })
     }
 
     /// What happened first: of a rerun, what started the run that it repeats.
-    pub fn original(&self) -> &EventKind {
+    pub fn original(&self) -> &Self {
         match self {
-            EventKind::Rerun(rerun) => &rerun.original,
-            first @ (EventKind::Push
-            | EventKind::Watch
-            | EventKind::Manual { .. }
-            | EventKind::Cron { .. }) => first,
+            Self::Rerun(rerun) => &rerun.original,
+            first @ (Self::Push | Self::Watch | Self::Manual { .. } | Self::Cron { .. }) => first,
         }
     }
 }
 
 impl Event {
     /// The event of a run that repeats run `number`, which came from `of`.
-    pub fn rerun(of: &Event, number: u64, what: RerunScope, actor: Option<String>) -> Event {
-        Event {
+    pub fn rerun(of: &Self, number: u64, what: RerunScope, actor: Option<String>) -> Self {
+        Self {
             kind: EventKind::rerun(of.kind.clone(), number, what),
             subject: of.subject.clone(),
             actor: actor.or_else(|| of.actor.clone()),

@@ -61,8 +61,8 @@ pub enum EventRecordError {
 }
 
 impl From<&Event> for EventRecord {
-    fn from(event: &Event) -> EventRecord {
-        EventRecord {
+    fn from(event: &Event) -> Self {
+        Self {
             cause: CauseRecord::of(event.kind.original()),
             rerun: event.as_rerun().map(|rerun| RerunRecord {
                 of: rerun.of(),
@@ -80,27 +80,27 @@ impl From<&Event> for EventRecord {
 }
 
 impl CauseRecord {
-    fn of(kind: &EventKind) -> CauseRecord {
+    fn of(kind: &EventKind) -> Self {
         match kind {
-            EventKind::Push | EventKind::Rerun(_) => CauseRecord::Push {},
-            EventKind::Watch => CauseRecord::Watch {},
+            EventKind::Push | EventKind::Rerun(_) => Self::Push {},
+            EventKind::Watch => Self::Watch {},
             EventKind::Manual { job, args } => {
-                CauseRecord::Manual { job: job.as_ref().map(ToString::to_string), args: args.clone() }
+                Self::Manual { job: job.as_ref().map(ToString::to_string), args: args.clone() }
             }
             EventKind::Cron { schedule, due_at } => {
-                CauseRecord::Cron { schedule: schedule.clone(), due_at: due_at.to_string() }
+                Self::Cron { schedule: schedule.clone(), due_at: due_at.to_string() }
             }
         }
     }
 
     fn parse(self) -> Result<EventKind, EventRecordError> {
         Ok(match self {
-            CauseRecord::Push {} => EventKind::Push,
-            CauseRecord::Watch {} => EventKind::Watch,
-            CauseRecord::Manual { job, args } => {
+            Self::Push {} => EventKind::Push,
+            Self::Watch {} => EventKind::Watch,
+            Self::Manual { job, args } => {
                 EventKind::Manual { job: job.map(|id| job_id(&id)).transpose()?, args }
             }
-            CauseRecord::Cron { schedule, due_at } => EventKind::Cron { schedule, due_at: time(&due_at)? },
+            Self::Cron { schedule, due_at } => EventKind::Cron { schedule, due_at: time(&due_at)? },
         })
     }
 }

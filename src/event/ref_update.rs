@@ -40,7 +40,7 @@ pub enum RefUpdateRecordError {
 }
 
 impl From<&RefUpdate> for RefUpdateRecord {
-    fn from(update: &RefUpdate) -> RefUpdateRecord {
+    fn from(update: &RefUpdate) -> Self {
         let name = match std::str::from_utf8(update.ref_name.as_bytes()) {
             Ok(name) => name.to_owned(),
             Err(_) => {
@@ -48,7 +48,7 @@ impl From<&RefUpdate> for RefUpdateRecord {
                 format!("hex:{}", digits.collect::<String>())
             }
         };
-        RefUpdateRecord { r#ref: name, old: update.old.to_string(), new: update.new.to_string() }
+        Self { r#ref: name, old: update.old.to_string(), new: update.new.to_string() }
     }
 }
 

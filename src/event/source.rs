@@ -18,9 +18,9 @@ impl Source {
     /// The name by which a job finds it among its inputs.
     pub fn name(&self) -> &'static str {
         match self {
-            Source::Push => "quire/push",
-            Source::Manual => "quire/manual",
-            Source::Cron { .. } => "quire/cron",
+            Self::Push => "quire/push",
+            Self::Manual => "quire/manual",
+            Self::Cron { .. } => "quire/cron",
         }
     }
 }

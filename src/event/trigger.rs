@@ -15,28 +15,28 @@ pub enum Trigger {
 
 impl Trigger {
     /// All kinds.
-    pub const ALL: [Trigger; 4] = [Trigger::Push, Trigger::Watch, Trigger::Manual, Trigger::Cron];
+    pub const ALL: [Self; 4] = [Self::Push, Self::Watch, Self::Manual, Self::Cron];
 
     /// The word for it, in `config.fnl` and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
-            Trigger::Push => "push",
-            Trigger::Watch => "watch",
-            Trigger::Manual => "manual",
-            Trigger::Cron => "cron",
+            Self::Push => "push",
+            Self::Watch => "watch",
+            Self::Manual => "manual",
+            Self::Cron => "cron",
         }
     }
 
     /// The word for it in JSON and on screens: what a watched remote did is shown as a push.
     pub fn shown(self) -> &'static str {
         match self {
-            Trigger::Push | Trigger::Watch => Trigger::Push.as_str(),
-            Trigger::Manual | Trigger::Cron => self.as_str(),
+            Self::Push | Self::Watch => Self::Push.as_str(),
+            Self::Manual | Self::Cron => self.as_str(),
         }
     }
 
     /// The kind with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Trigger> {
-        Trigger::ALL.into_iter().find(|trigger| trigger.as_str() == word)
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trigger| trigger.as_str() == word)
     }
 }

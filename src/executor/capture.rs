@@ -10,8 +10,8 @@ pub(super) struct Capture {
 
 impl Capture {
     /// Keeps at most this many bytes.
-    pub(super) fn new(limit: usize) -> Capture {
-        Capture { limit, bytes: Vec::new(), truncated: false }
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, bytes: Vec::new(), truncated: false }
     }
 
     /// Takes what still fits.

@@ -34,13 +34,13 @@ pub enum EnvironmentError {
 impl Environment {
     /// The clean environment: `PATH HOME USER LANG TZ TMPDIR` and the names in `pass`, as they are in `from`, and
     /// `CI=true` and `GIT_TERMINAL_PROMPT=0`.
-    pub fn clean(from: &BTreeMap<OsString, OsString>, pass: &[OsString]) -> Environment {
+    pub fn clean(from: &BTreeMap<OsString, OsString>, pass: &[OsString]) -> Self {
         let names = INHERITED.iter().map(OsStr::new).chain(pass.iter().map(OsString::as_os_str));
         let mut entries: BTreeMap<_, _> =
             names.filter_map(|name| from.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         entries.insert("CI".into(), "true".into());
         entries.insert("GIT_TERMINAL_PROMPT".into(), "0".into());
-        Environment { entries }
+        Self { entries }
     }
 
     /// Sets a variable, in place of one that had the name.

@@ -67,7 +67,7 @@ pub type Ending<'a> = dyn Future<Output = Result<StepEnd, NotRun>> + Send + 'a;
 
 impl<'a> Running<'a> {
     /// A step that is this work, which hears by its argument that it has to end.
-    pub fn new<F>(work: impl FnOnce(watch::Receiver<bool>) -> F) -> Running<'a>
+    pub fn new<F>(work: impl FnOnce(watch::Receiver<bool>) -> F) -> Self
     where
         F: Future<Output = Result<StepEnd, NotRun>> + Send + 'a,
     {

@@ -87,7 +87,7 @@ impl Host {
     ///
     /// # Errors
     /// The kernel has no subreapers.
-    pub fn new(mark: RunMark, containment: Containment, orphans: Orphans) -> Result<Host, StepError> {
+    pub fn new(mark: RunMark, containment: Containment, orphans: Orphans) -> Result<Self, StepError> {
         process::become_subreaper().map_err(|source| StepError::Subreaper { source })?;
         let cgroup = match containment {
             Containment::Cgroup => {
@@ -95,7 +95,7 @@ impl Host {
             }
             Containment::Descent => None,
         };
-        Ok(Host { mark, orphans, cgroup, running: Arc::default(), started: AtomicUsize::new(0) })
+        Ok(Self { mark, orphans, cgroup, running: Arc::default(), started: AtomicUsize::new(0) })
     }
 
     /// Whether steps get cgroups; where not, `quire doctor` says what that means.
@@ -290,7 +290,7 @@ impl Live {
                 None => std::future::pending().await,
             }
         };
-        let Live { child, report, .. } = self;
+        let Self { child, report, .. } = self;
         let dead = async {
             match report {
                 Some(report) => report.ended(&child.process).await,

@@ -78,8 +78,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(pipe: OwnedFd) -> io::Result<Report> {
-        Ok(Report { pipe: pipe::Receiver::from_owned_fd(pipe)?, seen: Vec::new() })
+    pub(super) fn new(pipe: OwnedFd) -> io::Result<Self> {
+        Ok(Self { pipe: pipe::Receiver::from_owned_fd(pipe)?, seen: Vec::new() })
     }
 
     /// Waits until the program has ended; when it left nothing behind, until the sandbox has.

@@ -36,9 +36,9 @@ pub(super) struct Running(Arc<AtomicUsize>);
 
 impl Running {
     /// Counts one more.
-    pub(super) fn enter(count: &Arc<AtomicUsize>) -> Running {
+    pub(super) fn enter(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
-        Running(Arc::clone(count))
+        Self(Arc::clone(count))
     }
 
     fn is_alone(&self) -> bool {

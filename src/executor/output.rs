@@ -36,11 +36,7 @@ struct Source {
 
 impl<'a, S: Sink + ?Sized> Output<'a, S> {
     /// Takes the reading ends of two pipes.
-    pub(super) fn new(
-        log: &'a mut S,
-        pipes: [OwnedFd; 2],
-        capture_limit: usize,
-    ) -> io::Result<Output<'a, S>> {
+    pub(super) fn new(log: &'a mut S, pipes: [OwnedFd; 2], capture_limit: usize) -> io::Result<Self> {
         let source =
             |pipe| Ok::<_, io::Error>(Source { pipe: Some(pipe), capture: Capture::new(capture_limit) });
         let [stdout, stderr] = pipes.map(Receiver::from_owned_fd);

@@ -29,20 +29,20 @@ impl Program {
     /// The program and its arguments, the shell written out.
     pub fn to_argv(&self) -> Vec<Vec<u8>> {
         match self {
-            Program::Shell(text) => {
+            Self::Shell(text) => {
                 let option = if text.contains(&b'\n') { "-ec" } else { "-c" };
                 vec![b"sh".to_vec(), option.into(), text.clone()]
             }
-            Program::Argv(argv) => argv.clone(),
+            Self::Argv(argv) => argv.clone(),
         }
     }
 }
 
 impl From<Command> for Program {
-    fn from(command: Command) -> Program {
+    fn from(command: Command) -> Self {
         match command {
-            Command::Shell(text) => Program::Shell(text),
-            Command::Argv(argv) => Program::Argv(argv),
+            Command::Shell(text) => Self::Shell(text),
+            Command::Argv(argv) => Self::Argv(argv),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Step {
         recorder: Recorder,
     ) -> Result<StepResult, HostError> {
         let failed = |error: &dyn std::error::Error| HostError::Broken(chain(error));
-        let Step { title, line, context, is_service, stop } = self;
+        let Self { title, line, context, is_service, stop } = self;
         let (job, number) = (context.job.clone(), context.number);
         let step = StepStart { number, title: title.to_string(), line };
         let started = Fact::StepStarted { job: job.clone(), step };

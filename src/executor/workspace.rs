@@ -32,14 +32,14 @@ pub struct Workspace {
 
 impl Workspace {
     /// The workspace in this folder.
-    pub fn new(path: PathBuf) -> Workspace {
-        Workspace { path, owner: None }
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, owner: None }
     }
 
     /// The same workspace, whose files belong to this user.
     #[must_use]
-    pub fn of(self, owner: Option<Account>) -> Workspace {
-        Workspace { owner, ..self }
+    pub fn of(self, owner: Option<Account>) -> Self {
+        Self { owner, ..self }
     }
 
     /// The folder.

@@ -38,7 +38,7 @@ pub(super) struct Alignment {
 
 impl Alignment {
     /// Aligns what was announced, in its order, with the lines that count and belong to no push yet.
-    pub(super) fn new(reports: &[&Report], candidates: &[Candidate<'_>]) -> Alignment {
+    pub(super) fn new(reports: &[&Report], candidates: &[Candidate<'_>]) -> Self {
         let counts = |candidate: &Candidate<'_>| {
             candidate.push.is_none() && matches!(candidate.proof, Proof::Happened | Proof::Assumed)
         };
@@ -72,7 +72,7 @@ impl Alignment {
         }
         scores.reverse();
         choices.reverse();
-        Alignment { lines: lines.into_iter().map(|(place, _)| place).collect(), scores, choices }
+        Self { lines: lines.into_iter().map(|(place, _)| place).collect(), scores, choices }
     }
 
     /// What is bound when the first so many updates are left out.

@@ -49,13 +49,13 @@ struct Chains {
 }
 
 impl Chains {
-    fn new(start: CommitId) -> Chains {
+    fn new(start: CommitId) -> Self {
         let node = Node { value: start, score: (0, 0, 0), from: None };
-        Chains { nodes: vec![node], ends: HashMap::from([(start, 0)]), certain: Some(0) }
+        Self { nodes: vec![node], ends: HashMap::from([(start, 0)]), certain: Some(0) }
     }
 
-    fn without_unknown_steps(start: CommitId) -> Chains {
-        Chains { certain: None, ..Chains::new(start) }
+    fn without_unknown_steps(start: CommitId) -> Self {
+        Self { certain: None, ..Self::new(start) }
     }
 
     fn node(&self, index: usize) -> Option<&Node> {

@@ -64,7 +64,7 @@ pub(super) struct Claims<'a> {
 
 impl<'a> Claims<'a> {
     /// The reports, each push once, without those whose update is known; reports of updates that have happened come first.
-    pub(super) fn new(reports: &'a [Report], recent: &[Recent]) -> Claims<'a> {
+    pub(super) fn new(reports: &'a [Report], recent: &[Recent]) -> Self {
         let mut sorted: Vec<&Report> = reports.iter().collect();
         sorted.sort_by_key(|report| report.claim);
         let mut unbound: Vec<&Report> = Vec::new();

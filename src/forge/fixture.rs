@@ -17,7 +17,7 @@ pub(super) struct Fixture {
 
 impl Fixture {
     /// A repository as `new` creates it, with a line of so many commits.
-    pub(super) fn with_commits(count: usize) -> Fixture {
+    pub(super) fn with_commits(count: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let repo = dir.path().join("repo.git");
         GitCommand::new().args(["init", "-q", "--bare", "-b", "main"]).arg(&repo).run().unwrap();
@@ -28,7 +28,7 @@ impl Fixture {
             ("receive.autogc", "false"),
             ("receive.denyDeleteCurrent", "ignore"),
         ];
-        let mut fixture = Fixture { dir, repo, commits: Vec::new(), git: "git".into() };
+        let mut fixture = Self { dir, repo, commits: Vec::new(), git: "git".into() };
         for (key, value) in settings {
             fixture.run(&["config", key, value]);
         }

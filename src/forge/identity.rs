@@ -46,7 +46,7 @@ struct Stored {
 
 impl RepoId {
     /// Parses a UUID with dashes.
-    pub fn parse(text: &str) -> Option<RepoId> {
+    pub fn parse(text: &str) -> Option<Self> {
         (text.len() == 36).then(|| uuid::Uuid::parse_str(text).ok().map(RepoId)).flatten()
     }
 }
@@ -59,8 +59,8 @@ impl fmt::Display for RepoId {
 
 impl Identity {
     /// A new identity.
-    pub(super) fn fresh() -> Identity {
-        Identity { id: RepoId(uuid::Uuid::now_v7()), created_at: clock::now(), baseline: None }
+    pub(super) fn fresh() -> Self {
+        Self { id: RepoId(uuid::Uuid::now_v7()), created_at: clock::now(), baseline: None }
     }
 
     /// Writes it into the folder of a repository.

@@ -151,15 +151,15 @@ pub struct Verdict {
 }
 
 impl Default for Seen {
-    fn default() -> Seen {
-        Seen { value: CommitId::ZERO, cursor: None, waiting: None, next_serial: 0, recent: Vec::new() }
+    fn default() -> Self {
+        Self { value: CommitId::ZERO, cursor: None, waiting: None, next_serial: 0, recent: Vec::new() }
     }
 }
 
 impl Keys {
     /// A multiset of keys.
-    pub fn of(list: impl IntoIterator<Item = LineKey>) -> Keys {
-        let mut keys = Keys::default();
+    pub fn of(list: impl IntoIterator<Item = LineKey>) -> Self {
+        let mut keys = Self::default();
         list.into_iter().for_each(|key| keys.add(key));
         keys
     }
@@ -173,7 +173,7 @@ impl Keys {
     pub fn apply(&mut self, change: KeysChange) {
         match change {
             KeysChange::Add(list) => list.into_iter().for_each(|key| self.add(key)),
-            KeysChange::Replace(list) => *self = Keys::of(list),
+            KeysChange::Replace(list) => *self = Self::of(list),
         }
     }
 
@@ -429,7 +429,7 @@ impl Book {
 impl Found {
     /// The update in the form that is kept for late reports.
     fn as_recent(&self) -> Recent {
-        let Found { serial, old, new, line, how: _, push } = self.clone();
+        let Self { serial, old, new, line, how: _, push } = self.clone();
         Recent { serial, old, new, line, push }
     }
 }

@@ -60,9 +60,9 @@ struct World {
 }
 
 impl World {
-    fn at(lines: &str, tip: char) -> World {
-        let (seen, keys) = baseline(&World::default().look_at(1, lines, tip));
-        World { seen, keys: Keys::of(keys) }
+    fn at(lines: &str, tip: char) -> Self {
+        let (seen, keys) = baseline(&Self::default().look_at(1, lines, tip));
+        Self { seen, keys: Keys::of(keys) }
     }
 
     fn look_at(&self, file: u64, lines: &str, tip: char) -> Look {

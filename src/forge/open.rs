@@ -75,10 +75,10 @@ impl Repo {
     ///
     /// # Errors
     /// libgit2 cannot read it, or refuses to because it belongs to another user.
-    pub fn open(path: &Path) -> Result<Repo, ReadError> {
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
         let git = git2::Repository::open_bare(path)
             .map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
-        Ok(Repo { git })
+        Ok(Self { git })
     }
 
     /// The commit with this id, or the commit that the annotated tag with this id points to.
@@ -138,7 +138,7 @@ impl Repo {
                 }
                 match (entry.kind(), entry.filemode()) {
                     (Some(git2::ObjectType::Tree), _) => {
-                        folders.push(([&path, b"/".as_slice()].concat(), entry.id()))
+                        folders.push(([&path, b"/".as_slice()].concat(), entry.id()));
                     }
                     (Some(git2::ObjectType::Blob), mode) if mode != LINK => {
                         // The header is read first: a small object can hold a large file.

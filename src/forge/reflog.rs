@@ -61,8 +61,8 @@ pub struct Entry {
 
 impl LineKey {
     /// The key with these bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> LineKey {
-        LineKey(bytes)
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes of the key.

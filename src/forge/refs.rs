@@ -65,8 +65,8 @@ enum Loose {
 
 impl Refs {
     /// A reader of the repository in this folder.
-    pub fn of(git_dir: &Path) -> Refs {
-        Refs { git_dir: git_dir.to_owned(), packed: None }
+    pub fn of(git_dir: &Path) -> Self {
+        Self { git_dir: git_dir.to_owned(), packed: None }
     }
 
     /// The folder of the repository.
@@ -151,10 +151,10 @@ impl Refs {
 }
 
 impl Stamp {
-    const NONE: Stamp = Stamp { inode: 0, size: 0, mtime: (0, 0), ctime: (0, 0) };
+    const NONE: Self = Self { inode: 0, size: 0, mtime: (0, 0), ctime: (0, 0) };
 
-    fn of(meta: &fs::Metadata) -> Stamp {
-        Stamp {
+    fn of(meta: &fs::Metadata) -> Self {
+        Self {
             inode: meta.ino(),
             size: meta.size(),
             mtime: (meta.mtime(), meta.mtime_nsec()),

@@ -149,46 +149,46 @@ impl RepoError {
     /// What to do instead, if anything helps.
     pub fn help(&self) -> Option<String> {
         match self {
-            RepoError::Format { path, .. } => Some(format!(
+            Self::Format { path, .. } => Some(format!(
                 "copy it into a new repository: `quire repo new NAME`, then `git -C {} push --mirror …/NAME.git`",
                 path.display()
             )),
-            RepoError::OwnHooks { .. } => Some(
+            Self::OwnHooks { .. } => Some(
                 "remove the hooks, or do their work in `.quire/ci.fnl`; then adopt the repository again"
                     .to_owned(),
             ),
-            RepoError::OtherFileSystem { path, repos } => Some(format!(
+            Self::OtherFileSystem { path, repos } => Some(format!(
                 "copy the repository first: `git clone --mirror {} {}/NAME.git`, then `quire repo adopt NAME`",
                 path.display(),
                 repos.display()
             )),
-            RepoError::NotBare { path, .. } => Some(format!(
+            Self::NotBare { path, .. } => Some(format!(
                 "make a bare copy: `git clone --mirror {} COPY.git`, and adopt that",
                 path.display()
             )),
-            RepoError::NotInTrash { .. } => {
+            Self::NotInTrash { .. } => {
                 Some("only repositories removed by `quire repo rm` are in the trash".to_owned())
             }
-            RepoError::Exists(name) => Some(format!(
+            Self::Exists(name) => Some(format!(
                 "`quire repo rm {name}` moves it to the trash; a folder without quire.json is adopted by `quire repo adopt {name}`"
             )),
-            RepoError::Watched(name) => {
+            Self::Watched(name) => {
                 Some(format!("choose another name, or end the watch: `quire watch rm {name}`"))
             }
-            RepoError::SymbolicLink { path } => {
+            Self::SymbolicLink { path } => {
                 Some(format!("replace the link by a bind mount: `mount --bind TARGET {}`", path.display()))
             }
-            RepoError::Overridden { key, .. } => Some(format!("remove `{key}` from the included file")),
-            RepoError::Read { .. }
-            | RepoError::Write { .. }
-            | RepoError::Init { .. }
-            | RepoError::CaseCollision { .. }
-            | RepoError::NotFound(_)
-            | RepoError::AlreadyAdopted(_)
-            | RepoError::Config { .. }
-            | RepoError::Refs { .. }
-            | RepoError::Damaged { .. }
-            | RepoError::RelativeBinary { .. } => None,
+            Self::Overridden { key, .. } => Some(format!("remove `{key}` from the included file")),
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Init { .. }
+            | Self::CaseCollision { .. }
+            | Self::NotFound(_)
+            | Self::AlreadyAdopted(_)
+            | Self::Config { .. }
+            | Self::Refs { .. }
+            | Self::Damaged { .. }
+            | Self::RelativeBinary { .. } => None,
         }
     }
 }

@@ -39,8 +39,8 @@ type Step = (RefName, CommitId, CommitId);
 pub(super) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     pub(super) fn below(&mut self, limit: usize) -> usize {
@@ -95,13 +95,13 @@ struct Sim {
 }
 
 impl Sim {
-    fn new(seed: u64) -> Sim {
+    fn new(seed: u64) -> Self {
         let fixture = Fixture::with_commits(12);
         let clone = fixture.dir.path().join("clone");
         git_at(fixture.dir.path()).args(["clone", "-q", "--shared", "repo.git", "clone"]).run().unwrap();
         let alias = OsStr::from_bytes(ALIAS);
         fixture.call().args(["symbolic-ref".as_ref(), alias, "refs/heads/main".as_ref()]).run().unwrap();
-        Sim {
+        Self {
             fixture,
             clone,
             random: Random::new(seed),

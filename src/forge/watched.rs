@@ -37,11 +37,11 @@ pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
     for path in left {
         match fs::remove_file(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "removed what a killed fetch had left")
+                tracing::info!(path = %path.display(), "removed what a killed fetch had left");
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                tracing::warn!(%error, path = %path.display(), "could not remove what a killed fetch had left")
+                tracing::warn!(%error, path = %path.display(), "could not remove what a killed fetch had left");
             }
         }
     }

@@ -14,8 +14,8 @@ pub(super) struct Guarded<G> {
 
 impl<G> Guarded<G> {
     /// Holds `guard` as long as there is something of the body.
-    pub(super) fn new(body: Body, guard: G) -> Guarded<G> {
-        Guarded { body, _guard: guard }
+    pub(super) fn new(body: Body, guard: G) -> Self {
+        Self { body, _guard: guard }
     }
 }
 

@@ -47,18 +47,14 @@ pub struct HookEnvironment {
 
 impl HookEnvironment {
     /// Reads the environment of a hook, without what exceeds the limits.
-    pub fn new(
-        git_dir: PathBuf,
-        pusher: Option<String>,
-        options: impl Iterator<Item = String>,
-    ) -> HookEnvironment {
+    pub fn new(git_dir: PathBuf, pusher: Option<String>, options: impl Iterator<Item = String>) -> Self {
         let (count, bytes) = MAX_OPTIONS;
         let cut = |option: String| match option.char_indices().find(|(place, c)| place + c.len_utf8() > bytes)
         {
             Some((place, _)) => option.get(..place).unwrap_or_default().to_owned(),
             None => option,
         };
-        HookEnvironment { git_dir, pusher, options: options.take(count).map(cut).collect() }
+        Self { git_dir, pusher, options: options.take(count).map(cut).collect() }
     }
 }
 

@@ -243,8 +243,8 @@ enum RefError {
 }
 
 impl From<rusqlite::Error> for RefError {
-    fn from(error: rusqlite::Error) -> RefError {
-        RefError::Store(error)
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
     }
 }
 

@@ -19,8 +19,8 @@ pub struct DiagnosticFact<T = RedactedText> {
 }
 
 impl From<&Diagnostic> for DiagnosticFact<String> {
-    fn from(diagnostic: &Diagnostic) -> DiagnosticFact<String> {
-        DiagnosticFact {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        Self {
             severity: diagnostic.severity.word().to_owned(),
             file: diagnostic.file.clone(),
             span: diagnostic.span.map(|span| [span.line, span.column, span.end_line, span.end_column]),

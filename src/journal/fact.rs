@@ -240,17 +240,17 @@ impl StopReason {
     /// The outcome of what it ends, and the reason.
     pub fn end(&self) -> (Outcome, Reason) {
         match self {
-            StopReason::Superseded { by } => {
+            Self::Superseded { by } => {
                 (Outcome::Superseded, Reason::new(codes::SUPERSEDED, format!("superseded by run {by}")))
             }
-            StopReason::Cancelled { by } => {
+            Self::Cancelled { by } => {
                 let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
                 (Outcome::Cancelled, Reason::new(codes::CANCELLED, format!("cancelled{by}")))
             }
-            StopReason::TimedOut {} => {
+            Self::TimedOut {} => {
                 (Outcome::TimedOut, Reason::new(codes::TIMED_OUT, "the run took longer than its limit"))
             }
-            StopReason::OutOfMemory {} => {
+            Self::OutOfMemory {} => {
                 let text = "out of memory: the pipeline's script has used up :vm-memory";
                 (Outcome::Failed, Reason::new(codes::OUT_OF_MEMORY, text))
             }
@@ -309,44 +309,44 @@ impl Fact<String> {
     pub fn redacted(self, redactor: &Redactor) -> Fact {
         let texts = Texts(redactor);
         match self {
-            Fact::RunOpened { run } => Fact::RunOpened { run },
-            Fact::Evaluated { jobs, diagnostics } => {
+            Self::RunOpened { run } => Fact::RunOpened { run },
+            Self::Evaluated { jobs, diagnostics } => {
                 Fact::Evaluated { jobs, diagnostics: texts.all(diagnostics) }
             }
-            Fact::Broken { diagnostics } => Fact::Broken { diagnostics: texts.all(diagnostics) },
-            Fact::JobsAdded { by, jobs } => Fact::JobsAdded { by, jobs },
-            Fact::RunStarted {} => Fact::RunStarted {},
-            Fact::JobStarted { job } => Fact::JobStarted { job },
-            Fact::StepStarted { job, step: StepStart { number, title, line } } => {
+            Self::Broken { diagnostics } => Fact::Broken { diagnostics: texts.all(diagnostics) },
+            Self::JobsAdded { by, jobs } => Fact::JobsAdded { by, jobs },
+            Self::RunStarted {} => Fact::RunStarted {},
+            Self::JobStarted { job } => Fact::JobStarted { job },
+            Self::StepStarted { job, step: StepStart { number, title, line } } => {
                 Fact::StepStarted { job, step: StepStart { number, title: texts.name(title), line } }
             }
-            Fact::StepEnded { job, number, end } => Fact::StepEnded { job, number, end: texts.step_end(end) },
-            Fact::PolicyDecision { job, decision } => {
+            Self::StepEnded { job, number, end } => Fact::StepEnded { job, number, end: texts.step_end(end) },
+            Self::PolicyDecision { job, decision } => {
                 Fact::PolicyDecision { job, decision: texts.decision(decision) }
             }
-            Fact::ImageResolved { image } => Fact::ImageResolved { image: texts.image(image) },
-            Fact::JobOutput { job, output } => Fact::JobOutput { job, output: output.redacted(redactor) },
-            Fact::JobEnded { job, end } => Fact::JobEnded { job, end: texts.end(end) },
-            Fact::StopAsked { reason } => Fact::StopAsked { reason },
-            Fact::RunEnded { end } => Fact::RunEnded { end: texts.end(end) },
+            Self::ImageResolved { image } => Fact::ImageResolved { image: texts.image(image) },
+            Self::JobOutput { job, output } => Fact::JobOutput { job, output: output.redacted(redactor) },
+            Self::JobEnded { job, end } => Fact::JobEnded { job, end: texts.end(end) },
+            Self::StopAsked { reason } => Fact::StopAsked { reason },
+            Self::RunEnded { end } => Fact::RunEnded { end: texts.end(end) },
         }
     }
 
     /// The end of a run.
-    pub fn run_ended((outcome, reason): (Outcome, Option<Reason>)) -> Fact<String> {
-        Fact::RunEnded { end: End { outcome, reason } }
+    pub fn run_ended((outcome, reason): (Outcome, Option<Reason>)) -> Self {
+        Self::RunEnded { end: End { outcome, reason } }
     }
 
     /// The end of a job.
-    pub fn job_ended(job: String, (outcome, reason): (Outcome, Option<Reason>)) -> Fact<String> {
-        Fact::JobEnded { job, end: End { outcome, reason } }
+    pub fn job_ended(job: String, (outcome, reason): (Outcome, Option<Reason>)) -> Self {
+        Self::JobEnded { job, end: End { outcome, reason } }
     }
 }
 
 impl<T> Fact<T> {
     /// Whether the file has to be on disk before the fact counts: the end of a job, and of the run.
     pub fn is_an_end(&self) -> bool {
-        matches!(self, Fact::JobEnded { .. } | Fact::RunEnded { .. })
+        matches!(self, Self::JobEnded { .. } | Self::RunEnded { .. })
     }
 }
 

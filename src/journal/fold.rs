@@ -6,7 +6,7 @@ use super::diagnostic_fact::DiagnosticFact;
 use super::fact::{End, Fact, ImageRecord, JobFact, PolicyRecord, Record, StepEnd, StepStart, StopReason};
 use super::job_output::JobOutput;
 use super::reader::{JournalReadError, JournalReader};
-use crate::model::{Outcome, Progress, Reason, Timestamp, chain, codes};
+use crate::model::{Diagnostic, Outcome, Progress, Reason, Timestamp, chain, codes};
 use crate::secret::RedactedText;
 
 /// What a journal says about its run.
@@ -82,6 +82,11 @@ pub struct StepRecord {
 }
 
 impl RunRecord {
+    /// What was found in the pipeline's files, to be rendered.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.diagnostics.iter().map(DiagnosticFact::to_diagnostic).collect()
+    }
+
     /// Where the run is.
     pub fn progress(&self) -> Progress {
         if self.outcome.is_some() {
@@ -97,8 +102,8 @@ impl RunRecord {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn try_read(run_dir: &Path) -> Result<RunRecord, JournalReadError> {
-        let mut record = RunRecord::default();
+    pub fn try_read(run_dir: &Path) -> Result<Self, JournalReadError> {
+        let mut record = Self::default();
         for fact in JournalReader::new(run_dir).read()? {
             record.apply(fact);
         }
@@ -115,7 +120,7 @@ impl RunRecord {
         match reader.read() {
             Ok(_) if reader.is_damaged() => Ok(true),
             Ok(records) => {
-                let mut record = RunRecord::default();
+                let mut record = Self::default();
                 records.into_iter().for_each(|fact| record.apply(fact));
                 Ok(record.started_at.is_some() || record.outcome.is_some())
             }
@@ -125,13 +130,13 @@ impl RunRecord {
     }
 
     /// What is recorded of a run that has ended and whose journal does not say so.
-    pub fn without_journal(outcome: Outcome, reason: Reason) -> RunRecord {
-        RunRecord { outcome: Some(outcome), reason: Some(reason), ..RunRecord::default() }
+    pub fn without_journal(outcome: Outcome, reason: Reason) -> Self {
+        Self { outcome: Some(outcome), reason: Some(reason), ..Self::default() }
     }
 
     /// What is recorded of a run whose journal cannot be read, now that nothing of it is left: it has not passed.
-    pub fn unreadable(error: &JournalReadError) -> RunRecord {
-        RunRecord::without_journal(Outcome::Interrupted, Reason::new(codes::INTERRUPTED, chain(error)))
+    pub fn unreadable(error: &JournalReadError) -> Self {
+        Self::without_journal(Outcome::Interrupted, Reason::new(codes::INTERRUPTED, chain(error)))
     }
 
     /// Folds one more record.
@@ -146,8 +151,8 @@ impl RunRecord {
         self.is_tampered |= !record.is_in_order;
         match record.fact {
             Fact::RunOpened { .. } => {
-                let RunRecord { seq, attempt, .. } = *self;
-                *self = RunRecord { seq, attempt, is_opened: true, ..RunRecord::default() };
+                let Self { seq, attempt, .. } = *self;
+                *self = Self { seq, attempt, is_opened: true, ..Self::default() };
             }
             Fact::Evaluated { jobs, diagnostics } => {
                 self.is_evaluated = true;
@@ -206,7 +211,7 @@ impl RunRecord {
     }
 
     /// The record without its end, of a run that has not been settled: another process may have written that end.
-    pub fn without_end(mut self) -> RunRecord {
+    pub fn without_end(mut self) -> Self {
         self.reopen();
         self
     }
@@ -282,8 +287,8 @@ impl RunRecord {
 
 impl JobRecord {
     /// A job of which nothing is known but what it needs.
-    pub fn new(id: String, needs: Vec<String>) -> JobRecord {
-        JobRecord {
+    pub fn new(id: String, needs: Vec<String>) -> Self {
+        Self {
             id,
             needs,
             added_by: None,
@@ -322,8 +327,8 @@ impl JobRecord {
 }
 
 impl StepRecord {
-    fn new(start: StepStart, started_at: Timestamp) -> StepRecord {
-        StepRecord { start, started_at, finished_at: None, outcome: None, end: None }
+    fn new(start: StepStart, started_at: Timestamp) -> Self {
+        Self { start, started_at, finished_at: None, outcome: None, end: None }
     }
 }
 

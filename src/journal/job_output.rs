@@ -27,9 +27,9 @@ pub struct JobOutput<T = RedactedText> {
 
 impl JobOutput<String> {
     /// What a job gave, or why that cannot be JSON.
-    pub fn new(output: Result<Value, String>) -> JobOutput<String> {
+    pub fn new(output: Result<Value, String>) -> Self {
         let (json, left_out) = output.map_or_else(|problem| (None, Some(problem)), |json| (Some(json), None));
-        JobOutput { json, redacted: false, left_out, text: PhantomData }
+        Self { json, redacted: false, left_out, text: PhantomData }
     }
 
     pub(super) fn redacted(self, redactor: &Redactor) -> JobOutput {

@@ -22,9 +22,9 @@ pub(super) struct Position {
 
 impl Position {
     /// The position behind one more fact, whose record says its number or does not.
-    fn after(self, fact: &Fact, is_numbered: bool) -> Position {
+    fn after(self, fact: &Fact, is_numbered: bool) -> Self {
         let is_opening = matches!(fact, Fact::RunOpened { .. });
-        Position {
+        Self {
             seq: self.seq + 1,
             opened: self.opened + u32::from(is_opening),
             is_numbered: self.is_numbered || is_numbered,

@@ -60,12 +60,10 @@ impl JournalReadError {
     /// Whether reading again brings nothing else: the file is not what a runner has written.
     pub fn is_lasting(&self) -> bool {
         match self {
-            JournalReadError::Read { source, .. } => {
+            Self::Read { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotADirectory)
             }
-            JournalReadError::TooLarge { .. }
-            | JournalReadError::Version { .. }
-            | JournalReadError::Unknown { .. } => true,
+            Self::TooLarge { .. } | Self::Version { .. } | Self::Unknown { .. } => true,
         }
     }
 }
@@ -89,8 +87,8 @@ pub struct JournalReader {
 
 impl JournalReader {
     /// A reader at the start of the journal in a run's folder. Neither needs to exist yet.
-    pub fn new(run_dir: &Path) -> JournalReader {
-        JournalReader {
+    pub fn new(run_dir: &Path) -> Self {
+        Self {
             run_dir: run_dir.to_owned(),
             file: None,
             bytes: 0,

@@ -51,9 +51,9 @@ impl Recorder {
     ///
     /// # Errors
     /// When the journal cannot be opened.
-    pub fn open(run_dir: &Path, redactor: Redactor, log_limit: u64) -> Result<Recorder, JournalError> {
+    pub fn open(run_dir: &Path, redactor: Redactor, log_limit: u64) -> Result<Self, JournalError> {
         let journal = JournalWriter::open(run_dir)?;
-        Ok(Recorder {
+        Ok(Self {
             run_dir: run_dir.to_owned(),
             redactor,
             log_limit,

@@ -58,7 +58,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// When it cannot be opened or written, is a link, or is not a regular file.
-    pub fn open(run_dir: &Path) -> Result<JournalWriter, JournalError> {
+    pub fn open(run_dir: &Path) -> Result<Self, JournalError> {
         let path = run_dir.join(JOURNAL);
         let wrong = |source| JournalError::Open { path: path.clone(), source };
         let folder = Folder::open_no_link(run_dir).map_err(wrong)?;
@@ -70,7 +70,7 @@ impl JournalWriter {
             reader.read().map_err(|source| JournalError::Read { path: path.clone(), source })?;
             position = reader.position();
         }
-        Ok(JournalWriter { file, path, position, is_torn: false, has_ended: false })
+        Ok(Self { file, path, position, is_torn: false, has_ended: false })
     }
 
     /// Appends one fact; when it is an end, waits until it is on disk. After the end of the run nothing is written: what a

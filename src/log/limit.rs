@@ -21,8 +21,8 @@ impl LogLimit {
     pub const MIN: u64 = 2 * MAX_LINE as u64;
 
     /// A limit of this many bytes, at least [`LogLimit::MIN`].
-    pub fn new(bytes: u64) -> LogLimit {
-        LogLimit(bytes.max(LogLimit::MIN))
+    pub fn new(bytes: u64) -> Self {
+        Self(bytes.max(Self::MIN))
     }
 
     fn tail(self) -> u64 {
@@ -47,9 +47,9 @@ pub(super) struct LimitedFile {
 
 impl LimitedFile {
     /// Starts with an empty file.
-    pub(super) fn new(file: File, limit: LogLimit) -> LimitedFile {
+    pub(super) fn new(file: File, limit: LogLimit) -> Self {
         let tail = Tail::new(usize::try_from(limit.tail()).unwrap_or(usize::MAX));
-        LimitedFile { file, batch: Vec::new(), head_left: Some(limit.head()), tail }
+        Self { file, batch: Vec::new(), head_left: Some(limit.head()), tail }
     }
 
     /// Adds one record, to be written with the next [`flush`](LimitedFile::flush).

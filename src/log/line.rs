@@ -23,14 +23,14 @@ impl Stream {
     /// The word in the file.
     pub fn as_str(self) -> &'static str {
         match self {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
-            Stream::Quire => "quire",
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+            Self::Quire => "quire",
         }
     }
 
-    fn parse(word: &[u8]) -> Option<Stream> {
-        [Stream::Stdout, Stream::Stderr, Stream::Quire].into_iter().find(|s| s.as_str().as_bytes() == word)
+    fn parse(word: &[u8]) -> Option<Self> {
+        [Self::Stdout, Self::Stderr, Self::Quire].into_iter().find(|s| s.as_str().as_bytes() == word)
     }
 }
 
@@ -49,7 +49,7 @@ pub struct Record {
 
 impl Record {
     /// Parses a line of the file, without its line feed.
-    pub fn parse(line: &[u8]) -> Option<Record> {
+    pub fn parse(line: &[u8]) -> Option<Self> {
         let mut fields = line.splitn(4, |byte| *byte == b' ');
         let time = Timestamp::parse(std::str::from_utf8(fields.next()?).ok()?)?;
         let stream = Stream::parse(fields.next()?)?;
@@ -58,7 +58,7 @@ impl Record {
             b"P" => false,
             _ => return None,
         };
-        Some(Record { time, stream, ends_line, bytes: fields.next()?.to_vec() })
+        Some(Self { time, stream, ends_line, bytes: fields.next()?.to_vec() })
     }
 
     /// How many bytes of output it stands for.

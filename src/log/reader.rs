@@ -36,25 +36,25 @@ impl LogReader {
     ///
     /// # Errors
     /// The file does not exist.
-    pub fn open(path: &Path) -> io::Result<LogReader> {
-        LogReader::open_at(path, 0)
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_at(path, 0)
     }
 
     /// Opens a log where an [`Entry`] ended.
     ///
     /// # Errors
     /// The file does not exist.
-    pub fn open_at(path: &Path, offset: u64) -> io::Result<LogReader> {
-        LogReader::over(open_regular(path)?, offset)
+    pub fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
+        Self::over(open_regular(path)?, offset)
     }
 
     /// Reads an opened log from where an [`Entry`] ended.
     ///
     /// # Errors
     /// The file is shorter.
-    pub fn over(mut file: File, offset: u64) -> io::Result<LogReader> {
+    pub fn over(mut file: File, offset: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(offset))?;
-        Ok(LogReader { file: BufReader::new(file), offset, torn: Vec::new() })
+        Ok(Self { file: BufReader::new(file), offset, torn: Vec::new() })
     }
 
     /// Where the next entry begins, in bytes.

@@ -14,8 +14,8 @@ pub(super) struct Tail {
 
 impl Tail {
     /// A tail of at most this many bytes.
-    pub(super) fn new(limit: usize) -> Tail {
-        Tail { limit, lines: VecDeque::new(), records: VecDeque::new(), left_out: 0 }
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, lines: VecDeque::new(), records: VecDeque::new(), left_out: 0 }
     }
 
     /// Appends a record, and drops the oldest records that no longer fit.

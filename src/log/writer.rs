@@ -120,12 +120,12 @@ impl<F: Filter> LogWriter<F> {
         path: &Path,
         limit: LogLimit,
         filter: impl Fn() -> F,
-    ) -> Result<LogWriter<F>, LogError> {
+    ) -> Result<Self, LogError> {
         let failed = |source| LogError::Create { path: path.to_owned(), source };
         let within = folder.make_dirs(path.parent().unwrap_or(Path::new("")), 0o777).map_err(failed)?;
         let file = within.append_new(path.file_name().unwrap_or_default(), 0o666).map_err(failed)?;
         let channel = |stream| Channel { stream, filter: filter(), pending: Vec::new() };
-        Ok(LogWriter {
+        Ok(Self {
             path: path.to_owned(),
             file: LimitedFile::new(file, limit),
             stdout: channel(Stream::Stdout),

@@ -17,13 +17,13 @@ pub struct CommitIdError(Quoted);
 
 impl CommitId {
     /// The id that stands for "no object".
-    pub const ZERO: CommitId = CommitId([0; 20]);
+    pub const ZERO: Self = Self([0; 20]);
 
     /// Reads forty hexadecimal digits.
     ///
     /// # Errors
     /// Says so when the text has another length or other characters.
-    pub fn parse(text: &str) -> Result<CommitId, CommitIdError> {
+    pub fn parse(text: &str) -> Result<Self, CommitIdError> {
         let wrong = || CommitIdError(Quoted::new(text));
         if text.len() != 40 {
             return Err(wrong());
@@ -36,12 +36,12 @@ impl CommitId {
             }
             *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
         }
-        Ok(CommitId(bytes))
+        Ok(Self(bytes))
     }
 
     /// The id with these twenty bytes.
-    pub fn from_bytes(bytes: [u8; 20]) -> CommitId {
-        CommitId(bytes)
+    pub fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
     }
 
     /// The twenty bytes of the id.
@@ -51,7 +51,7 @@ impl CommitId {
 
     /// Whether this is the id that stands for "no object".
     pub fn is_zero(&self) -> bool {
-        self == &CommitId::ZERO
+        self == &Self::ZERO
     }
 
     /// The first seven digits, for people.

@@ -15,8 +15,8 @@ impl Severity {
     /// The word that begins its line; git colours it on a terminal.
     pub fn word(self) -> &'static str {
         match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
+            Self::Error => "error",
+            Self::Warning => "warning",
         }
     }
 }
@@ -36,17 +36,17 @@ pub struct Span {
 
 impl Span {
     /// The place of one byte.
-    pub fn point(line: u32, column: u32) -> Span {
-        Span { line, column, end_line: line, end_column: column + 1 }
+    pub fn point(line: u32, column: u32) -> Self {
+        Self { line, column, end_line: line, end_column: column + 1 }
     }
 
     /// The part of a line of a text without surrounding white space.
-    pub fn of_line(text: &str, line: u32) -> Span {
+    pub fn of_line(text: &str, line: u32) -> Self {
         let content = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
         let start = content.len() - content.trim_start().len();
         let column = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
         let end_column = column(content.trim_end().len().max(start + 1));
-        Span { line, column: column(start), end_line: line, end_column }
+        Self { line, column: column(start), end_line: line, end_column }
     }
 }
 
@@ -72,8 +72,8 @@ const SHOWN_SOURCE: usize = 100;
 
 impl Diagnostic {
     /// An error about a whole file.
-    pub fn error(file: impl Into<String>, message: impl Into<String>) -> Diagnostic {
-        Diagnostic {
+    pub fn error(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
             severity: Severity::Error,
             file: file.into(),
             span: None,
@@ -85,7 +85,7 @@ impl Diagnostic {
 
     /// The same diagnostic with a place, and the line taken from the file's text.
     #[must_use]
-    pub fn at(mut self, span: Span, text: &str) -> Diagnostic {
+    pub fn at(mut self, span: Span, text: &str) -> Self {
         self.source_line = usize::try_from(span.line)
             .ok()
             .and_then(|line| text.lines().nth(line.checked_sub(1)?))
@@ -96,7 +96,7 @@ impl Diagnostic {
 
     /// The same diagnostic with a hint.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }

@@ -25,48 +25,48 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Outcome; 8] = [
-        Outcome::Passed,
-        Outcome::Failed,
-        Outcome::TimedOut,
-        Outcome::Cancelled,
-        Outcome::Superseded,
-        Outcome::Interrupted,
-        Outcome::Denied,
-        Outcome::Skipped,
+    pub const ALL: [Self; 8] = [
+        Self::Passed,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::Interrupted,
+        Self::Denied,
+        Self::Skipped,
     ];
 
     /// The word for it, in the journal, in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "failed",
-            Outcome::TimedOut => "timed-out",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Superseded => "superseded",
-            Outcome::Interrupted => "interrupted",
-            Outcome::Denied => "denied",
-            Outcome::Skipped => "skipped",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::Interrupted => "interrupted",
+            Self::Denied => "denied",
+            Self::Skipped => "skipped",
         }
     }
 
     /// The outcome as the predicate of a sentence.
     pub fn predicate(self) -> &'static str {
         match self {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "failed",
-            Outcome::TimedOut => "timed out",
-            Outcome::Cancelled => "was cancelled",
-            Outcome::Superseded => "was superseded",
-            Outcome::Interrupted => "was interrupted",
-            Outcome::Denied => "was denied",
-            Outcome::Skipped => "was skipped",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "was cancelled",
+            Self::Superseded => "was superseded",
+            Self::Interrupted => "was interrupted",
+            Self::Denied => "was denied",
+            Self::Skipped => "was skipped",
         }
     }
 
     /// The outcome with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Outcome> {
-        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
 
@@ -91,17 +91,15 @@ impl Progress {
     /// The word for it, in the database, in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
-            Progress::Queued => "queued",
-            Progress::Running => "running",
-            Progress::Finished => "finished",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Finished => "finished",
         }
     }
 
     /// The state with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Progress> {
-        [Progress::Queued, Progress::Running, Progress::Finished]
-            .into_iter()
-            .find(|state| state.as_str() == word)
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Finished].into_iter().find(|state| state.as_str() == word)
     }
 }
 

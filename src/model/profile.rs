@@ -24,23 +24,23 @@ pub struct ProfileError(Quoted);
 
 impl Profile {
     /// All profiles, the strictest first.
-    pub const ALL: [Profile; 3] = [Profile::Secure, Profile::Permissive, Profile::Disabled];
+    pub const ALL: [Self; 3] = [Self::Secure, Self::Permissive, Self::Disabled];
 
     /// Reads a profile.
     ///
     /// # Errors
     /// The valid profiles.
-    pub fn parse(text: &str) -> Result<Profile, ProfileError> {
+    pub fn parse(text: &str) -> Result<Self, ProfileError> {
         let wrong = || ProfileError(Quoted::new(text));
-        Profile::ALL.into_iter().find(|profile| profile.as_str() == text).ok_or_else(wrong)
+        Self::ALL.into_iter().find(|profile| profile.as_str() == text).ok_or_else(wrong)
     }
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Profile::Secure => "secure",
-            Profile::Permissive => "permissive",
-            Profile::Disabled => "disabled",
+            Self::Secure => "secure",
+            Self::Permissive => "permissive",
+            Self::Disabled => "disabled",
         }
     }
 }

@@ -14,8 +14,8 @@ pub struct Quoted(Result<String, usize>);
 
 impl Quoted {
     /// Keeps the text if it is short enough.
-    pub fn new(text: &str) -> Quoted {
-        Quoted(if text.len() <= MAX_QUOTED { Ok(text.to_owned()) } else { Err(text.len()) })
+    pub fn new(text: &str) -> Self {
+        Self(if text.len() <= MAX_QUOTED { Ok(text.to_owned()) } else { Err(text.len()) })
     }
 }
 

@@ -89,8 +89,8 @@ pub mod codes {
 
 impl<T> Reason<T> {
     /// A reason without hints.
-    pub fn new(code: &str, text: impl Into<T>) -> Reason<T> {
-        Reason { code: code.to_owned(), text: text.into(), hints: Vec::new() }
+    pub fn new(code: &str, text: impl Into<T>) -> Self {
+        Self { code: code.to_owned(), text: text.into(), hints: Vec::new() }
     }
 
     /// The same reason with other texts.

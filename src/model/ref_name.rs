@@ -38,7 +38,7 @@ impl RefName {
     ///
     /// # Errors
     /// The expected form.
-    pub fn parse(bytes: &[u8]) -> Result<RefName, RefNameError> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, RefNameError> {
         let parts_fit = bytes
             .split(|byte| *byte == b'/')
             .all(|part| !part.is_empty() && part != b"." && part != b".." && !part.ends_with(b".lock"));
@@ -47,7 +47,7 @@ impl RefName {
             && parts_fit
             && !bytes.iter().any(u8::is_ascii_control);
         if fits {
-            Ok(RefName(bytes.to_vec()))
+            Ok(Self(bytes.to_vec()))
         } else {
             Err(RefNameError(Quoted::new(&String::from_utf8_lossy(bytes))))
         }

@@ -51,7 +51,7 @@ impl RemoteUrl {
     ///
     /// # Errors
     /// What is wrong with it, and what to write instead.
-    pub fn parse(text: &str) -> Result<RemoteUrl, RemoteUrlError> {
+    pub fn parse(text: &str) -> Result<Self, RemoteUrlError> {
         if text.is_empty() {
             return wrong("an address must not be empty", SCHEMES);
         }
@@ -68,7 +68,7 @@ impl RemoteUrl {
             return wrong("an address must not begin with `-`: git takes it for an option", SCHEMES);
         }
         if text.starts_with('/') {
-            return Ok(RemoteUrl {
+            return Ok(Self {
                 text: text.to_owned(),
                 scheme: UrlScheme::File,
                 host: String::new(),

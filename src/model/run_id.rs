@@ -16,15 +16,15 @@ pub struct RunIdError(Quoted);
 
 impl RunId {
     /// The id made from a time and random bits.
-    pub fn new(millis_since_1970: u64, random: [u8; 10]) -> RunId {
-        RunId(uuid::Builder::from_unix_timestamp_millis(millis_since_1970, &random).into_uuid())
+    pub fn new(millis_since_1970: u64, random: [u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(millis_since_1970, &random).into_uuid())
     }
 
     /// Reads a UUID with dashes.
     ///
     /// # Errors
     /// Says what an id looks like.
-    pub fn parse(text: &str) -> Result<RunId, RunIdError> {
+    pub fn parse(text: &str) -> Result<Self, RunIdError> {
         let id = uuid::Uuid::parse_str(text).ok().filter(|_| text.len() == 36);
         id.map(RunId).ok_or_else(|| RunIdError(Quoted::new(text)))
     }
@@ -61,7 +61,7 @@ impl RunName {
     ///
     /// # Errors
     /// The expected form.
-    pub fn parse(text: &str) -> Result<RunName, RunNameError> {
+    pub fn parse(text: &str) -> Result<Self, RunNameError> {
         let wrong = || RunNameError::Form(Quoted::new(text));
         let Some((repo, number)) = text.rsplit_once('#') else {
             return RunId::parse(text).map(RunName::Id).map_err(|_| wrong());
@@ -69,15 +69,15 @@ impl RunName {
         let repo = RepoName::parse(repo).map_err(RunNameError::Repo)?;
         let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         let number = number.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
-        Ok(RunName::Number(repo, number))
+        Ok(Self::Number(repo, number))
     }
 }
 
 impl fmt::Display for RunName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RunName::Number(repo, number) => write!(f, "{repo}#{number}"),
-            RunName::Id(id) => write!(f, "{id}"),
+            Self::Number(repo, number) => write!(f, "{repo}#{number}"),
+            Self::Id(id) => write!(f, "{id}"),
         }
     }
 }

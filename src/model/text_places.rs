@@ -13,7 +13,7 @@ pub struct TextPlaces<'a> {
 
 impl<'a> TextPlaces<'a> {
     /// A file by its name, and its text.
-    pub fn new(file: &'a str, text: &'a str) -> TextPlaces<'a> {
+    pub fn new(file: &'a str, text: &'a str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
         TextPlaces { file, text, line_starts }

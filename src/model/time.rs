@@ -8,8 +8,8 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// The moment this many milliseconds after 1970.
-    pub fn from_millis(millis: i64) -> Timestamp {
-        Timestamp(millis)
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis)
     }
 
     /// Milliseconds since 1970.
@@ -18,8 +18,8 @@ impl Timestamp {
     }
 
     /// Reads an RFC 3339 time.
-    pub fn parse(text: &str) -> Option<Timestamp> {
-        text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_millisecond()))
     }
 
     /// The time in a time zone, to the minute: `2026-11-21 00:59`.

@@ -77,7 +77,7 @@ impl Courier {
         for problem in problems {
             tracing::warn!("the variables for notifications have problems:\n{problem}");
         }
-        let mut courier = Courier {
+        let mut courier = Self {
             start,
             of_variables: Arc::new(of_variables),
             sending: JoinSet::new(),
@@ -263,7 +263,7 @@ impl Courier {
         match &how {
             Attempted::Sent => tracing::info!(target, id, subject = row.subject, "notified"),
             Attempted::Later(due, problem) => {
-                tracing::warn!(problem, target, id, attempts, "notification failed; next attempt at {due}")
+                tracing::warn!(problem, target, id, attempts, "notification failed; next attempt at {due}");
             }
             Attempted::GivenUp(problem) => {
                 tracing::error!(
@@ -273,7 +273,7 @@ impl Courier {
                     attempts,
                     "notification failed for good; to send it again: quire --data '{}' notify retry {id}",
                     self.start.data.path().display()
-                )
+                );
             }
         }
         // Nothing else is sent before this is recorded: otherwise the message would be sent again and again.

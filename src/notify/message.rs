@@ -47,12 +47,12 @@ impl Message {
     pub const VERSION: u32 = 1;
 
     /// The message about a run. Reads logs: blocking.
-    pub(super) fn of_run(run: &RunView, event: NotifyEvent, run_dir: &Path, at: Timestamp) -> Message {
+    pub(super) fn of_run(run: &RunView, event: NotifyEvent, run_dir: &Path, at: Timestamp) -> Self {
         let row = &run.row;
         let outcome = run.outcome().unwrap_or(Outcome::Failed);
         let failed = event == NotifyEvent::Failed;
-        Message {
-            v: Message::VERSION,
+        Self {
+            v: Self::VERSION,
             event: event.as_str().to_owned(),
             subject: format!("{}#{}", row.repo, row.number),
             repo: row.repo.to_string(),
@@ -67,9 +67,9 @@ impl Message {
     }
 
     /// The message about an event that is not a run.
-    pub(super) fn of_announcement(said: &Announcement, at: Timestamp) -> Message {
-        Message {
-            v: Message::VERSION,
+    pub(super) fn of_announcement(said: &Announcement, at: Timestamp) -> Self {
+        Self {
+            v: Self::VERSION,
             event: NotifyEvent::Watch.as_str().to_owned(),
             subject: said.repo.clone(),
             repo: said.repo.clone(),

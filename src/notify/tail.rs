@@ -26,7 +26,7 @@ pub(super) fn failing_lines(run_dir: &Path, record: &RunRecord) -> Vec<String> {
     };
     let jobs: Vec<&JobRecord> = record.jobs.iter().filter(is_bad).take(MAX_JOBS).collect();
     if jobs.is_empty() {
-        let diagnostics: Vec<_> = record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+        let diagnostics = record.diagnostics();
         return plain(&render_all(&diagnostics)).lines().take(MAX_LINES).map(output_line).collect();
     }
     lines_of(run_dir, &jobs)

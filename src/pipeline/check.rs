@@ -57,7 +57,7 @@ impl JobGraph {
     /// # Errors
     /// All mistakes: ids that are not ids or are used twice, needs that nobody has, cycles, jobs that nothing
     /// starts.
-    pub fn check(declared: &[Declared], file: &str, text: &str) -> Result<JobGraph, Vec<Diagnostic>> {
+    pub fn check(declared: &[Declared], file: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let file = File { name: file, text };
         let mut wrong = Vec::new();
         if declared.len() > MAX_JOBS {
@@ -77,7 +77,7 @@ impl JobGraph {
             let id = JobId::parse(&job.id).ok()?;
             Some(Job { id, needs, options: job.options.clone() })
         });
-        Ok(JobGraph { jobs: jobs.collect() })
+        Ok(Self { jobs: jobs.collect() })
     }
 }
 

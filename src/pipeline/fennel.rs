@@ -182,7 +182,7 @@ impl<'a> Reading<'a> {
         registration: &'a Registration,
         (entry, text): (&'a str, &'a str),
         wrong: &'a mut Vec<Diagnostic>,
-    ) -> Reading<'a> {
+    ) -> Self {
         let spans = registration.spans.as_deref().and_then(CallSpans::parse);
         Reading { registration, spans, entry, text, wrong }
     }

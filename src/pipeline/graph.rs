@@ -49,8 +49,8 @@ pub struct JobOptions {
 }
 
 impl Default for JobOptions {
-    fn default() -> JobOptions {
-        JobOptions {
+    fn default() -> Self {
+        Self {
             timeout: None,
             when: When::Passed,
             allow_failure: false,

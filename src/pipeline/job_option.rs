@@ -7,8 +7,8 @@ use crate::script::ContainerOptions;
 
 impl JobOptions {
     /// Reads the options of a job, and checks those that make no sense without each other.
-    pub(super) fn read(fields: &Fields<'_>) -> JobOptions {
-        let options = JobOptions {
+    pub(super) fn read(fields: &Fields<'_>) -> Self {
+        let options = Self {
             timeout: fields.duration("timeout"),
             when: match fields.word("when") {
                 Some("always") => When::Always,

@@ -9,7 +9,7 @@ impl JobGraph {
     /// The jobs of a run that these sources have started: the root jobs that need one of them, and the jobs all of whose
     /// needs are among these. They do not need a source that did not fire.
     #[must_use]
-    pub fn started_by(&self, fired: &BTreeSet<Source>) -> JobGraph {
+    pub fn started_by(&self, fired: &BTreeSet<Source>) -> Self {
         let is_started = self.is_started(fired);
         let mut place_of = vec![None; self.jobs.len()];
         let started = || self.jobs.iter().zip(&is_started).enumerate().filter(|(_, (_, started))| **started);
@@ -24,7 +24,7 @@ impl JobGraph {
         };
         let jobs = started()
             .map(|(_, (job, _))| Job { needs: job.needs.iter().filter_map(moved).collect(), ..job.clone() });
-        JobGraph { jobs: jobs.collect() }
+        Self { jobs: jobs.collect() }
     }
 
     /// Of each job, whether the sources start it.

@@ -79,7 +79,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(places: &'a TextPlaces<'a>) -> Reading<'a> {
+    fn new(places: &'a TextPlaces<'a>) -> Self {
         Reading {
             places,
             commands: Vec::new(),

@@ -69,20 +69,20 @@ pub struct Overrides {
 }
 
 impl Demand {
-    const ALL: [Demand; 3] = [Demand::Required, Demand::Permissive, Demand::Disabled];
+    const ALL: [Self; 3] = [Self::Required, Self::Permissive, Self::Disabled];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Demand::Required => "required",
-            Demand::Permissive => "permissive",
-            Demand::Disabled => "disabled",
+            Self::Required => "required",
+            Self::Permissive => "permissive",
+            Self::Disabled => "disabled",
         }
     }
 
     /// The level of signature checks with this name.
-    pub fn parse(text: &str) -> Option<Demand> {
-        Demand::ALL.into_iter().find(|demand| demand.as_str() == text)
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|demand| demand.as_str() == text)
     }
 }
 
@@ -91,7 +91,7 @@ impl Bundle {
     ///
     /// # Errors
     /// Gives all mistakes of the file, or says that it cannot be read.
-    pub fn load(path: &Path, shown: &str) -> Result<Bundle, Vec<Diagnostic>> {
+    pub fn load(path: &Path, shown: &str) -> Result<Self, Vec<Diagnostic>> {
         let limit = MAX_BUNDLE as u64 + 1;
         let read = || -> io::Result<Vec<u8>> {
             let mut text = Vec::new();
@@ -103,7 +103,7 @@ impl Bundle {
             Ok(text)
         };
         match read() {
-            Ok(text) => Bundle::parse(shown, &text),
+            Ok(text) => Self::parse(shown, &text),
             Err(error) => {
                 let problem = Diagnostic::error(shown, format!("the bundle cannot be read: {error}"));
                 Err(vec![
@@ -117,7 +117,7 @@ impl Bundle {
     ///
     /// # Errors
     /// Gives all mistakes with their places.
-    pub fn parse(file: &str, text: &[u8]) -> Result<Bundle, Vec<Diagnostic>> {
+    pub fn parse(file: &str, text: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         if text.len() > MAX_BUNDLE {
             return Err(vec![Diagnostic::error(
                 file,
@@ -131,15 +131,15 @@ impl Bundle {
         let mistakes = Mistakes::default();
         let root = root.filter(|root| root.value != Value::Nil);
         let fields = root.as_ref().and_then(|root| Fields::open(root, &BUNDLE, &mistakes));
-        let bundle = fields.map(|fields| Bundle::read(&fields)).unwrap_or_default();
+        let bundle = fields.map(|fields| Self::read(&fields)).unwrap_or_default();
         let wrong: Vec<Diagnostic> = wrong.into_iter().chain(mistakes.into_sorted()).collect();
         if wrong.is_empty() { Ok(bundle) } else { Err(wrong) }
     }
 
-    fn read(fields: &Fields<'_>) -> Bundle {
+    fn read(fields: &Fields<'_>) -> Self {
         let ceilings = fields.table("ceilings", &CEILINGS);
         let overrides = fields.table("overrides", &OVERRIDES);
-        Bundle {
+        Self {
             verify_signatures: fields.word("verify_signatures").and_then(Demand::parse).unwrap_or_default(),
             allowed_registries: fields.list("allowed_registries", registry),
             ceilings: ceilings.map(|fields| Ceilings::read(&fields)).unwrap_or_default(),
@@ -149,8 +149,8 @@ impl Bundle {
 }
 
 impl Ceilings {
-    fn read(fields: &Fields<'_>) -> Ceilings {
-        Ceilings {
+    fn read(fields: &Fields<'_>) -> Self {
+        Self {
             cpu: fields.read("cpu", |node| {
                 Cpus::parse(&node.as_text()?).map_err(|wrong| node.error(wrong.to_string()))
             }),
@@ -161,8 +161,8 @@ impl Ceilings {
 }
 
 impl Overrides {
-    fn read(fields: &Fields<'_>) -> Overrides {
-        Overrides {
+    fn read(fields: &Fields<'_>) -> Self {
+        Self {
             network: fields.list("network", |node| node.parse(network)),
             caps: fields.list("caps", |node| node.parse(cap)),
             rootfs_writable: fields.flag("rootfs_writable").unwrap_or_default(),

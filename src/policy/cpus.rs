@@ -24,7 +24,7 @@ impl Cpus {
     ///
     /// # Errors
     /// Says how it is written.
-    pub fn parse(text: &str) -> Result<Cpus, CpusError> {
+    pub fn parse(text: &str) -> Result<Self, CpusError> {
         let milli = match text.strip_suffix('m') {
             Some(milli) => digits(milli),
             None => {
@@ -35,12 +35,12 @@ impl Cpus {
                 digits(whole).and_then(|whole| whole.checked_mul(1000)?.checked_add(part?))
             }
         };
-        milli.and_then(Cpus::from_milli).ok_or_else(|| CpusError(Quoted::new(text)))
+        milli.and_then(Self::from_milli).ok_or_else(|| CpusError(Quoted::new(text)))
     }
 
     /// This many thousandths of a processor, when that is more than none and not too many.
-    pub fn from_milli(milli: u32) -> Option<Cpus> {
-        (milli > 0 && milli <= MAX_CPUS * 1000).then_some(Cpus(milli))
+    pub fn from_milli(milli: u32) -> Option<Self> {
+        (milli > 0 && milli <= MAX_CPUS * 1000).then_some(Self(milli))
     }
 
     /// The thousandths.
@@ -50,7 +50,7 @@ impl Cpus {
 }
 
 impl From<Cpus> for u32 {
-    fn from(cpus: Cpus) -> u32 {
+    fn from(cpus: Cpus) -> Self {
         cpus.0
     }
 }
@@ -58,8 +58,8 @@ impl From<Cpus> for u32 {
 impl TryFrom<u32> for Cpus {
     type Error = CpusError;
 
-    fn try_from(milli: u32) -> Result<Cpus, CpusError> {
-        Cpus::from_milli(milli).ok_or_else(|| CpusError(Quoted::new(&format!("{milli}m"))))
+    fn try_from(milli: u32) -> Result<Self, CpusError> {
+        Self::from_milli(milli).ok_or_else(|| CpusError(Quoted::new(&format!("{milli}m"))))
     }
 }
 

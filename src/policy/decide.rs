@@ -138,7 +138,7 @@ impl Judge<'_> {
         }
         match self.policy.profile {
             Profile::Disabled => {
-                self.warn(OPENED, format!("{what} is not allowed, and the profile is disabled"))
+                self.warn(OPENED, format!("{what} is not allowed, and the profile is disabled"));
             }
             profile @ (Profile::Secure | Profile::Permissive) => {
                 self.wanted.open(open);
@@ -156,7 +156,7 @@ impl Judge<'_> {
     pub(super) fn only_disabled(&mut self, what: &str) {
         match self.policy.profile {
             Profile::Disabled => {
-                self.warn(OPENED, format!("{what} gives access to the host, and the profile is disabled"))
+                self.warn(OPENED, format!("{what} gives access to the host, and the profile is disabled"));
             }
             profile @ (Profile::Secure | Profile::Permissive) => {
                 let reason =
@@ -261,7 +261,7 @@ impl Judge<'_> {
         if request.env_inheritance {
             let is_open = operator.env_inheritance || overrides.env_inheritance;
             self.opening("inheriting the variables of `:pass-env`", is_open, |settings| {
-                settings.env_inheritance = true
+                settings.env_inheritance = true;
             });
         }
     }

@@ -34,8 +34,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// What stands there already.
-    pub(super) fn of(policy: &Policy) -> Wanted {
-        Wanted {
+    pub(super) fn of(policy: &Policy) -> Self {
+        Self {
             settings: policy.operator.clone(),
             registries: policy.rules().map(|bundle| bundle.allowed_registries.clone()).unwrap_or_default(),
             ceilings: policy.ceilings(),

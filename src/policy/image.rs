@@ -69,7 +69,7 @@ impl ImageRef {
     ///
     /// # Errors
     /// Says what is wrong with it.
-    pub fn parse(text: &str) -> Result<ImageRef, ImageError> {
+    pub fn parse(text: &str) -> Result<Self, ImageError> {
         if text.is_empty() {
             return Err(ImageError::Empty);
         }
@@ -110,7 +110,7 @@ impl ImageRef {
         if host.is_none() && is_id(path) {
             return Err(ImageError::Id(quoted()));
         }
-        Ok(ImageRef { host, path: path.to_owned(), tag: tag.map(str::to_owned), digest })
+        Ok(Self { host, path: path.to_owned(), tag: tag.map(str::to_owned), digest })
     }
 
     /// The registry, with its port: `docker.io` for a name without a host.
@@ -135,20 +135,20 @@ impl ImageRef {
 
     /// The same name with this digest and without a tag. What is not a digest changes nothing.
     #[must_use]
-    pub fn with_digest(&self, digest: &str) -> ImageRef {
+    pub fn with_digest(&self, digest: &str) -> Self {
         if !is_digest(digest) {
             return self.clone();
         }
-        ImageRef { digest: Some(digest.to_owned()), tag: None, ..self.clone() }
+        Self { digest: Some(digest.to_owned()), tag: None, ..self.clone() }
     }
 
     /// The name in full, so that no engine's list of short names decides where it comes from:
     /// `docker.io/library/alpine:3.20`.
     #[must_use]
-    pub fn qualified(&self) -> ImageRef {
+    pub fn qualified(&self) -> Self {
         let is_official = self.registry() == DEFAULT_REGISTRY && !self.path.contains('/');
         let path = if is_official { format!("library/{}", self.path) } else { self.path.clone() };
-        ImageRef { host: Some(self.registry().to_owned()), path, ..self.clone() }
+        Self { host: Some(self.registry().to_owned()), path, ..self.clone() }
     }
 }
 

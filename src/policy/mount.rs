@@ -75,7 +75,7 @@ impl Judge<'_> {
         let is_writable = operator.writable_mounts.contains(&source);
         if mount.writable {
             self.opening(&format!("writing to {shown}"), is_writable, |settings| {
-                settings.writable_mounts.push(source)
+                settings.writable_mounts.push(source);
             });
         } else {
             let is_still = !lies_in(&source, &operator.writable_mounts);

@@ -52,7 +52,7 @@ pub struct BundleMistake {
 
 impl Policy {
     /// The policy of these settings; reads the bundle that they name. Blocking.
-    pub fn load(settings: &PolicySettings, data_dir: &Path, chosen: (Profile, ProfileSource)) -> Policy {
+    pub fn load(settings: &PolicySettings, data_dir: &Path, chosen: (Profile, ProfileSource)) -> Self {
         let bundle = match &settings.bundle {
             None => BundleState::Absent,
             Some(_) => match load_bundle(settings, data_dir) {
@@ -60,7 +60,7 @@ impl Policy {
                 Err(wrong) => BundleState::Broken(wrong.iter().map(BundleMistake::of).collect()),
             },
         };
-        Policy {
+        Self {
             profile: chosen.0,
             source: chosen.1,
             bundle,
@@ -107,8 +107,8 @@ impl Policy {
 }
 
 impl BundleMistake {
-    fn of(diagnostic: &Diagnostic) -> BundleMistake {
-        BundleMistake {
+    fn of(diagnostic: &Diagnostic) -> Self {
+        Self {
             text: format!("{}: {}", diagnostic.place(), diagnostic.message),
             hint: diagnostic.help.clone(),
         }

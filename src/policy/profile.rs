@@ -26,22 +26,16 @@ pub enum ProfileSource {
 
 impl ProfileSource {
     /// All sources.
-    pub const ALL: [ProfileSource; 5] = [
-        ProfileSource::Default,
-        ProfileSource::Config,
-        ProfileSource::Flag,
-        ProfileSource::Environment,
-        ProfileSource::Request,
-    ];
+    pub const ALL: [Self; 5] = [Self::Default, Self::Config, Self::Flag, Self::Environment, Self::Request];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            ProfileSource::Default => "default",
-            ProfileSource::Config => "config",
-            ProfileSource::Flag => "flag",
-            ProfileSource::Environment => "environment",
-            ProfileSource::Request => "request",
+            Self::Default => "default",
+            Self::Config => "config",
+            Self::Flag => "flag",
+            Self::Environment => "environment",
+            Self::Request => "request",
         }
     }
 }

@@ -47,8 +47,8 @@ pub struct MountRequest {
 
 impl ContainerRequest {
     /// The request that asks for nothing but the image.
-    pub fn new(subject: impl Into<String>, image: ImageRef) -> ContainerRequest {
-        ContainerRequest {
+    pub fn new(subject: impl Into<String>, image: ImageRef) -> Self {
+        Self {
             subject: subject.into(),
             image,
             network: NO_NETWORK.to_owned(),

@@ -26,14 +26,14 @@ fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
 }
 
 impl From<&Policy> for PolicySpec {
-    fn from(policy: &Policy) -> PolicySpec {
+    fn from(policy: &Policy) -> Self {
         // Whoever runs containers knows the places of engines.
-        PolicySpec { v: VERSION, policy: Policy { engine_places: Vec::new(), ..policy.clone() } }
+        Self { v: VERSION, policy: Policy { engine_places: Vec::new(), ..policy.clone() } }
     }
 }
 
 impl From<PolicySpec> for Policy {
-    fn from(spec: PolicySpec) -> Policy {
+    fn from(spec: PolicySpec) -> Self {
         spec.policy
     }
 }

@@ -42,7 +42,7 @@ fn pem(pair: &EcdsaKeyPair) -> String {
 }
 
 impl Scene {
-    fn new() -> Scene {
+    fn new() -> Self {
         let (folder, pair) = (tempfile::tempdir().unwrap(), new_pair());
         std::fs::create_dir(folder.path().join("signatures")).unwrap();
         std::fs::write(folder.path().join("cosign.pub"), pem(&pair)).unwrap();
@@ -59,7 +59,7 @@ impl Scene {
             data_dir: folder.path().to_owned(),
             engine_places: Vec::new(),
         };
-        Scene { folder, pair, policy }
+        Self { folder, pair, policy }
     }
 
     fn sign_with(&self, pair: &EcdsaKeyPair, payload: &str) {

@@ -37,18 +37,18 @@ pub struct StepRules {
 
 impl StepRules {
     /// What the settings say for runs of the server.
-    pub fn of(settings: &Settings, data: &DataDir) -> StepRules {
+    pub fn of(settings: &Settings, data: &DataDir) -> Self {
         let user = settings.steps.user.as_ref().map(|user| user.name.clone());
-        StepRules { user, data: Some(data.path().to_owned()), ..StepRules::local(settings) }
+        Self { user, data: Some(data.path().to_owned()), ..Self::local(settings) }
     }
 
     /// What they say for a working copy, whose steps are always those of who runs them.
-    pub fn local(settings: &Settings) -> StepRules {
+    pub fn local(settings: &Settings) -> Self {
         let file = |source: &SecretSource| match source {
             SecretSource::File(path) => Some(path.clone()),
             SecretSource::Literal(_) => None,
         };
-        StepRules {
+        Self {
             user: None,
             no_new_privs: settings.steps.no_new_privs.unwrap_or(true),
             sandbox: settings.steps.sandbox.is_some(),
@@ -108,12 +108,8 @@ struct Settled {
 
 impl Confiner {
     /// For a run with this workspace and repository; `path` is where programs of the server are.
-    pub fn new(
-        rules: StepRules,
-        (workspace, git_dir): (PathBuf, PathBuf),
-        path: Option<OsString>,
-    ) -> Confiner {
-        Confiner { rules, workspace, git_dir, path, settled: OnceLock::new(), view: OnceLock::new() }
+    pub fn new(rules: StepRules, (workspace, git_dir): (PathBuf, PathBuf), path: Option<OsString>) -> Self {
+        Self { rules, workspace, git_dir, path, settled: OnceLock::new(), view: OnceLock::new() }
     }
 
     /// Decides for all jobs.

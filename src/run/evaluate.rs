@@ -68,7 +68,7 @@ impl Loaded {
         files: &PipelineFiles,
         cache: Option<&Path>,
         pulse: &Arc<VmPulse>,
-    ) -> Result<Loaded, Vec<Diagnostic>> {
+    ) -> Result<Self, Vec<Diagnostic>> {
         let cache = cache.map(BundleCache::new);
         let loaded = match files.used_workflow() {
             Some(file) => Ok(workflow::load(file)?),
@@ -82,7 +82,7 @@ impl Loaded {
         };
         let text = files.declaring().map(|entry| String::from_utf8_lossy(&entry.text).into_owned());
         let (text, lib) = (text.unwrap_or_default(), files.lib.clone());
-        Ok(Loaded { bundle, text, lib, unused: files.unused(), mistakes })
+        Ok(Self { bundle, text, lib, unused: files.unused(), mistakes })
     }
 
     /// A VM for the pipeline.

@@ -29,10 +29,10 @@ pub(super) enum Filled {
 
 impl Filling {
     /// Starts on a blocking thread.
-    pub(super) fn start(fill: Fill) -> Filling {
+    pub(super) fn start(fill: Fill) -> Self {
         let is_wanted = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&is_wanted);
-        Filling { task: tokio::task::spawn_blocking(move || fill(&asked)), is_wanted }
+        Self { task: tokio::task::spawn_blocking(move || fill(&asked)), is_wanted }
     }
 
     /// Waits for the files, or until the run is asked to stop or its time is over.

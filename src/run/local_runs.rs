@@ -103,7 +103,7 @@ impl LocalRuns {
     ///
     /// # Errors
     /// Says why each cannot be used.
-    pub fn open(hints: &CacheHints, not_in: &[PathBuf]) -> Result<LocalRuns, LocalRunError> {
+    pub fn open(hints: &CacheHints, not_in: &[PathBuf]) -> Result<Self, LocalRunError> {
         let absolute =
             |path: &Option<OsString>| path.as_ref().map(PathBuf::from).filter(|path| path.is_absolute());
         let cache =
@@ -115,7 +115,7 @@ impl LocalRuns {
         let mut reasons = Vec::new();
         for folder in candidates {
             match usable(&folder, not_in) {
-                Ok(folder) => return Ok(LocalRuns { folder }),
+                Ok(folder) => return Ok(Self { folder }),
                 Err(reason) => reasons.push(format!("{}: {reason}", folder.display())),
             }
         }

@@ -32,9 +32,9 @@ impl PipelineWatch {
         pulse: &Arc<VmPulse>,
         files: &PipelineFiles,
         late: impl FnOnce(Diagnostic) + Send + 'static,
-    ) -> io::Result<PipelineWatch> {
+    ) -> io::Result<Self> {
         let (limit, files, seen) = (CompileLimits::default().time, files.clone(), Arc::clone(pulse));
-        PipelineWatch::start(pulse, limit, move || {
+        Self::start(pulse, limit, move || {
             late(took_too_long("compiling", limit, seen.last_place(), &files));
         })
     }
@@ -47,7 +47,7 @@ impl PipelineWatch {
         pulse: &Arc<VmPulse>,
         limit: Duration,
         late: impl FnOnce() + Send + 'static,
-    ) -> io::Result<PipelineWatch> {
+    ) -> io::Result<Self> {
         let (pulse, is_over) = (Arc::clone(pulse), Arc::new((Mutex::new(false), Condvar::new())));
         let watched = Arc::clone(&is_over);
         thread::Builder::new().spawn(move || {
@@ -59,7 +59,7 @@ impl PipelineWatch {
                 pause = LOOK_AGAIN;
             }
         })?;
-        Ok(PipelineWatch { is_over })
+        Ok(Self { is_over })
     }
 }
 

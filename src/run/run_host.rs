@@ -14,7 +14,7 @@ use crate::executor::{
     StepContext, Workspace, title,
 };
 use crate::journal::Recorder;
-use crate::model::suggest;
+use crate::model::{SecretName, suggest};
 use crate::pipeline::JobOptions;
 use crate::script::{ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, ShCall, StepResult};
 use crate::secret::SecretValues;
@@ -231,7 +231,7 @@ impl JobHost for RunHost {
 impl RunHost {
     /// The error about a secret that nobody declared.
     fn undeclared(&self, name: &str) -> String {
-        let names: Vec<&str> = self.secrets.names().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = self.secrets.names().map(SecretName::as_str).collect();
         let near = suggest(name, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
         let declared = if names.is_empty() {
             "config.fnl declares no secrets".to_owned()

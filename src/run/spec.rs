@@ -74,9 +74,9 @@ pub struct RunLimits {
 
 impl RunLimits {
     /// What the settings allow a run.
-    pub fn of(limits: &Limits) -> RunLimits {
+    pub fn of(limits: &Limits) -> Self {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        RunLimits {
+        Self {
             jobs: limits.jobs,
             run_timeout_ms: millis(limits.run_timeout),
             step_timeout_ms: millis(limits.step_timeout),
@@ -102,7 +102,7 @@ impl RunSpec {
     ///
     /// # Errors
     /// When the bytes are not one.
-    pub fn decode(bytes: &[u8]) -> serde_json::Result<RunSpec> {
+    pub fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
     }
 }

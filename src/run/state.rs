@@ -35,9 +35,9 @@ pub struct RunState {
 
 impl RunState {
     /// A run none of whose jobs have begun.
-    pub fn new(graph: JobGraph, max_jobs: usize) -> RunState {
+    pub fn new(graph: JobGraph, max_jobs: usize) -> Self {
         let jobs = vec![JobState::Waiting; graph.jobs().len()];
-        RunState { graph, jobs, max_jobs: max_jobs.max(1), stop: None, has_ended: false }
+        Self { graph, jobs, max_jobs: max_jobs.max(1), stop: None, has_ended: false }
     }
 
     /// The checked pipeline.

@@ -47,7 +47,7 @@ impl VmThread {
         host: Arc<dyn JobHost>,
         events: mpsc::Sender<Outside>,
         watchdog: Watchdog,
-    ) -> io::Result<(VmThread, oneshot::Receiver<Evaluated>)> {
+    ) -> io::Result<(Self, oneshot::Receiver<Evaluated>)> {
         let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
         let (answer, evaluated) = oneshot::channel();
         let thread = thread::Builder::new().spawn(move || {
@@ -65,7 +65,7 @@ impl VmThread {
             };
             serve(Rc::new(vm), loaded, (receiver, answer), events, &busy);
         })?;
-        Ok((VmThread { commands, _thread: thread }, evaluated))
+        Ok((Self { commands, _thread: thread }, evaluated))
     }
 
     /// Begins a job; its end comes as an event.

@@ -47,8 +47,8 @@ pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
 impl Watchdog {
     /// A watchdog for the run of these containers.
-    pub fn new(workspace: Workspace, containers: Arc<Containers>, unheard: Unheard) -> Watchdog {
-        Watchdog { mark: containers.mark, workspace, containers, unheard }
+    pub fn new(workspace: Workspace, containers: Arc<Containers>, unheard: Unheard) -> Self {
+        Self { mark: containers.mark, workspace, containers, unheard }
     }
 
     /// Starts the watchdog's thread; what is returned reports when the VM works.

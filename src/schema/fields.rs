@@ -61,7 +61,7 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads a table; a value that is not a table, and each option that cannot be used, are mistakes.
-    pub fn open(node: &'a Node, options: &'static Options, mistakes: &'a Mistakes) -> Option<Fields<'a>> {
+    pub fn open(node: &'a Node, options: &'static Options, mistakes: &'a Mistakes) -> Option<Self> {
         Fields::of(node, Cow::Borrowed(options.of), options, mistakes, None)
     }
 
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
         node: &'a Node,
         of: impl Into<Cow<'a, str>>,
         options: &'static Options,
-    ) -> Option<Fields<'a>> {
+    ) -> Option<Self> {
         Fields::of(node, of.into(), options, self.mistakes, self.place)
     }
 
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
         options: &'static Options,
         mistakes: &'a Mistakes,
         around: Option<&'a Node>,
-    ) -> Option<Fields<'a>> {
+    ) -> Option<Self> {
         let place = Some(node).filter(|node| node.span.is_some()).or(around);
         let mut fields = Fields { node, pairs: &[], of, options, mistakes, place };
         let table = node
@@ -320,7 +320,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The table under an option, with its own options.
-    pub fn table(&self, name: &str, options: &'static Options) -> Option<Fields<'a>> {
+    pub fn table(&self, name: &str, options: &'static Options) -> Option<Self> {
         self.inner(self.get(name)?, Cow::Borrowed(options.of), options)
     }
 

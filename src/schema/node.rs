@@ -60,26 +60,26 @@ pub struct Source {
 
 impl PartialEq for Node {
     /// Nodes are equal when they hold the same value at the same place of the same file.
-    fn eq(&self, other: &Node) -> bool {
+    fn eq(&self, other: &Self) -> bool {
         self.span == other.span && self.value == other.value && self.source.file == other.source.file
     }
 }
 
 impl From<f64> for Number {
-    fn from(value: f64) -> Number {
-        Number { value, text: value.to_string() }
+    fn from(value: f64) -> Self {
+        Self { value, text: value.to_string() }
     }
 }
 
 impl Source {
     /// A file in Fennel, where a key is `:key`.
-    pub(crate) fn fennel(file: &str, text: String) -> Arc<Source> {
-        Arc::new(Source { file: file.to_owned(), text, key_mark: ":" })
+    pub(crate) fn fennel(file: &str, text: String) -> Arc<Self> {
+        Arc::new(Self { file: file.to_owned(), text, key_mark: ":" })
     }
 
     /// A file in a language where a key stands as it is.
-    pub(crate) fn plain(file: &str, text: &str) -> Arc<Source> {
-        Arc::new(Source { file: file.to_owned(), text: text.to_owned(), key_mark: "" })
+    pub(crate) fn plain(file: &str, text: &str) -> Arc<Self> {
+        Arc::new(Self { file: file.to_owned(), text: text.to_owned(), key_mark: "" })
     }
 }
 
@@ -87,27 +87,27 @@ impl Value {
     /// The kind of the value in the words of a message. A string is not shown: it may be a secret.
     pub fn kind(&self) -> String {
         match self {
-            Value::Table(_) => "a table".to_owned(),
-            Value::List(_) => "a list".to_owned(),
-            Value::String(_) => "a string".to_owned(),
-            Value::Bytes(_) => "a string that is not UTF-8".to_owned(),
-            Value::Number(number) => format!("the number {}", number.text),
-            Value::Bool(value) => format!("`{value}`"),
-            Value::Nil => "nothing".to_owned(),
-            Value::Other(kind) => kind.clone(),
+            Self::Table(_) => "a table".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+            Self::String(_) => "a string".to_owned(),
+            Self::Bytes(_) => "a string that is not UTF-8".to_owned(),
+            Self::Number(number) => format!("the number {}", number.text),
+            Self::Bool(value) => format!("`{value}`"),
+            Self::Nil => "nothing".to_owned(),
+            Self::Other(kind) => kind.clone(),
         }
     }
 }
 
 impl Node {
-    pub(crate) fn new(span: Option<Span>, value: Value, source: &Arc<Source>) -> Node {
-        Node { span, value, source: Arc::clone(source) }
+    pub(crate) fn new(span: Option<Span>, value: Value, source: &Arc<Source>) -> Self {
+        Self { span, value, source: Arc::clone(source) }
     }
 
     /// Another value at the same place.
     #[must_use]
-    pub fn with(&self, value: Value) -> Node {
-        Node::new(self.span, value, &self.source)
+    pub fn with(&self, value: Value) -> Self {
+        Self::new(self.span, value, &self.source)
     }
 
     /// What its language puts before a key.
@@ -117,7 +117,7 @@ impl Node {
 
     /// The same value, whose errors show stars where these spans are.
     #[must_use]
-    pub fn hiding(self, spans: &[Span]) -> Node {
+    pub fn hiding(self, spans: &[Span]) -> Self {
         let is_hidden = |place: (u32, u32)| {
             spans
                 .iter()
@@ -138,7 +138,7 @@ impl Node {
         self.with_source(&source)
     }
 
-    fn with_source(self, source: &Arc<Source>) -> Node {
+    fn with_source(self, source: &Arc<Source>) -> Self {
         let value = match self.value {
             Value::Table(pairs) => Value::Table(
                 pairs
@@ -156,7 +156,7 @@ impl Node {
             | Value::Nil
             | Value::Other(_)) => value,
         };
-        Node { span: self.span, value, source: Arc::clone(source) }
+        Self { span: self.span, value, source: Arc::clone(source) }
     }
 
     /// An error at the place of this value.
@@ -177,7 +177,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_table(&self) -> Result<&[(Node, Node)], Diagnostic> {
+    pub fn as_table(&self) -> Result<&[(Self, Self)], Diagnostic> {
         let is_empty = matches!(&self.value, Value::List(items) if items.is_empty());
         let Value::Table(pairs) = &self.value else {
             return if is_empty { Ok(&[]) } else { Err(self.expected("a table")) };
@@ -189,7 +189,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_list(&self) -> Result<&[Node], Diagnostic> {
+    pub fn as_list(&self) -> Result<&[Self], Diagnostic> {
         let is_empty = matches!(&self.value, Value::Table(pairs) if pairs.is_empty());
         let Value::List(items) = &self.value else {
             return if is_empty { Ok(&[]) } else { Err(self.expected("a list")) };
@@ -302,7 +302,7 @@ impl Node {
     }
 
     /// The value under a key of a table.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Self> {
         let Value::Table(pairs) = &self.value else { return None };
         pairs.iter().find(|(name, _)| name.is_text(key)).map(|(_, value)| value)
     }

@@ -81,26 +81,26 @@ impl Field {
         kind: Kind,
         default: &'static str,
         doc: &'static str,
-    ) -> Field {
-        Field { name, kind, default, doc, status: Status::Known }
+    ) -> Self {
+        Self { name, kind, default, doc, status: Status::Known }
     }
 
     /// An option that opens the host.
-    pub(super) const fn privileged(name: &'static str) -> Field {
+    pub(super) const fn privileged(name: &'static str) -> Self {
         let kind = Kind::Other("what the engine takes");
-        Field { name, kind, default: "", doc: "", status: Status::Privileged }
+        Self { name, kind, default: "", doc: "", status: Status::Privileged }
     }
 
     /// An option of a later version.
-    pub(super) const fn planned(name: &'static str, workaround: &'static str) -> Field {
+    pub(super) const fn planned(name: &'static str, workaround: &'static str) -> Self {
         let kind = Kind::Other("nothing yet");
-        Field { name, kind, default: "", doc: "", status: Status::Planned(workaround) }
+        Self { name, kind, default: "", doc: "", status: Status::Planned(workaround) }
     }
 
     /// A name that people expect to be an option.
-    pub(super) const fn refused(name: &'static str, why: &'static str, instead: &'static str) -> Field {
+    pub(super) const fn refused(name: &'static str, why: &'static str, instead: &'static str) -> Self {
         let kind = Kind::Other("nothing");
-        Field { name, kind, default: "", doc: "", status: Status::Refused(why, instead) }
+        Self { name, kind, default: "", doc: "", status: Status::Refused(why, instead) }
     }
 }
 
@@ -132,17 +132,17 @@ impl Kind {
     /// What the option takes, in the words of a message and of the manual; `mark` is what the language puts before a word.
     pub fn what(self, mark: &str) -> String {
         match self {
-            Kind::Flag => "`true` or `false`".to_owned(),
-            Kind::Duration => "a duration such as \"5m\" or a number of seconds".to_owned(),
-            Kind::Size { .. } => "a size such as \"64MiB\" or a number of bytes".to_owned(),
-            Kind::Count { least, most } => format!("a whole number from {least} to {most}"),
-            Kind::Text => "a string".to_owned(),
-            Kind::TextOrNumber => "a string or a number".to_owned(),
-            Kind::FlagOrText => "`true`, `false` or a string".to_owned(),
-            Kind::Words(words) => either(words, mark),
-            Kind::Texts => "a list of strings".to_owned(),
-            Kind::Variables => "a table of strings and numbers".to_owned(),
-            Kind::Other(what) => what.to_owned(),
+            Self::Flag => "`true` or `false`".to_owned(),
+            Self::Duration => "a duration such as \"5m\" or a number of seconds".to_owned(),
+            Self::Size { .. } => "a size such as \"64MiB\" or a number of bytes".to_owned(),
+            Self::Count { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Text => "a string".to_owned(),
+            Self::TextOrNumber => "a string or a number".to_owned(),
+            Self::FlagOrText => "`true`, `false` or a string".to_owned(),
+            Self::Words(words) => either(words, mark),
+            Self::Texts => "a list of strings".to_owned(),
+            Self::Variables => "a table of strings and numbers".to_owned(),
+            Self::Other(what) => what.to_owned(),
         }
     }
 }

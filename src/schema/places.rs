@@ -11,22 +11,22 @@ pub struct Places {
     /// The whole of it.
     pub span: Span,
     /// The elements of a literal list; empty for anything else.
-    pub items: Vec<Places>,
+    pub items: Vec<Self>,
     /// The keys of a literal table: name, place of the key, and the value; empty for anything else.
-    pub keys: Vec<(String, Span, Places)>,
+    pub keys: Vec<(String, Span, Self)>,
 }
 
 impl Places {
     /// The place of a value with nothing in it.
-    pub fn of(span: Span) -> Places {
-        Places { span, items: Vec::new(), keys: Vec::new() }
+    pub fn of(span: Span) -> Self {
+        Self { span, items: Vec::new(), keys: Vec::new() }
     }
 }
 
 impl Node {
     /// The same value at these places of a file. A part whose place is not known stays without.
     #[must_use]
-    pub fn placed(self, places: Option<&Places>, source: &Arc<Source>) -> Node {
+    pub fn placed(self, places: Option<&Places>, source: &Arc<Source>) -> Self {
         let value = match self.value {
             Value::Table(pairs) => Value::Table(
                 pairs
@@ -36,7 +36,7 @@ impl Node {
                             places.and_then(|places| places.keys.iter().find(|(name, ..)| key.is_text(name)));
                         let key_span = known.map(|(_, span, _)| *span);
                         let value = value.placed(known.map(|(.., places)| places), source);
-                        (Node::new(key_span, key.value, source), value)
+                        (Self::new(key_span, key.value, source), value)
                     })
                     .collect(),
             ),
@@ -53,6 +53,6 @@ impl Node {
             | Value::Nil
             | Value::Other(_)) => value,
         };
-        Node::new(places.map(|places| places.span), value, source)
+        Self::new(places.map(|places| places.span), value, source)
     }
 }

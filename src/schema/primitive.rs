@@ -41,25 +41,25 @@ impl Call {
     /// The word by which the prelude knows it, when it makes the function.
     pub fn mode(self) -> Option<&'static str> {
         match self {
-            Call::Pure => Some("pure"),
-            Call::Ask => Some("ask"),
-            Call::Wait => Some("wait"),
-            Call::Step => Some("step"),
-            Call::Planned(_) => Some("planned"),
-            Call::Prelude | Call::PreludeAnywhere => None,
+            Self::Pure => Some("pure"),
+            Self::Ask => Some("ask"),
+            Self::Wait => Some("wait"),
+            Self::Step => Some("step"),
+            Self::Planned(_) => Some("planned"),
+            Self::Prelude | Self::PreludeAnywhere => None,
         }
     }
 
     /// Whether the compiler marks calls with their place: a job can wait for them, or fail in them.
     pub fn is_marked(self) -> bool {
-        matches!(self, Call::Ask | Call::Wait | Call::Step | Call::Prelude)
+        matches!(self, Self::Ask | Self::Wait | Self::Step | Self::Prelude)
     }
 
     /// What to do instead of calling it, when it is not in this version.
     pub fn workaround(self) -> Option<&'static str> {
         match self {
-            Call::Planned(instead) => Some(instead),
-            Call::Pure | Call::Ask | Call::Wait | Call::Step | Call::Prelude | Call::PreludeAnywhere => None,
+            Self::Planned(instead) => Some(instead),
+            Self::Pure | Self::Ask | Self::Wait | Self::Step | Self::Prelude | Self::PreludeAnywhere => None,
         }
     }
 }

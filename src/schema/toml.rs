@@ -21,7 +21,7 @@ pub struct TomlNodes<'a> {
 
 impl<'a> TomlNodes<'a> {
     /// For a file by its name, and its text.
-    pub fn new(file: &str, places: &'a TextPlaces<'a>) -> TomlNodes<'a> {
+    pub fn new(file: &str, places: &'a TextPlaces<'a>) -> Self {
         TomlNodes { places, source: Source::plain(file, places.text()) }
     }
 

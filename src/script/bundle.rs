@@ -49,9 +49,9 @@ impl Bundle {
     }
 
     /// Reads what [`Bundle::to_bytes`] wrote, in this version of the format.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Bundle> {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let stored: StoredBundle = serde_json::from_slice(bytes).ok()?;
-        (stored.format == BUNDLE_FORMAT).then(|| Bundle {
+        (stored.format == BUNDLE_FORMAT).then(|| Self {
             entry: stored.entry.module(),
             modules: stored.modules.into_iter().map(StoredModule::module).collect(),
             warnings: stored.warnings.into_iter().map(StoredWarning::diagnostic).collect(),
@@ -76,8 +76,8 @@ struct StoredModule {
 }
 
 impl StoredModule {
-    fn of(module: &Module) -> StoredModule {
-        StoredModule { name: module.name.clone(), path: module.path.clone(), lua: module.lua.clone() }
+    fn of(module: &Module) -> Self {
+        Self { name: module.name.clone(), path: module.path.clone(), lua: module.lua.clone() }
     }
 
     fn module(self) -> Module {
@@ -95,8 +95,8 @@ struct StoredWarning {
 }
 
 impl StoredWarning {
-    fn of(warning: &Diagnostic) -> StoredWarning {
-        StoredWarning {
+    fn of(warning: &Diagnostic) -> Self {
+        Self {
             file: warning.file.clone(),
             span: warning.span.map(|span| [span.line, span.column, span.end_line, span.end_column]),
             message: warning.message.clone(),

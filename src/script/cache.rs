@@ -26,9 +26,9 @@ pub struct CacheKey(String);
 
 impl CacheKey {
     /// The key of a pipeline, from the id of its `.quire` tree.
-    pub fn of_tree(tree: &str) -> CacheKey {
+    pub fn of_tree(tree: &str) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        CacheKey(hex_sha256(format!("{tree}\n{FENNEL_SHA256}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
+        Self(hex_sha256(format!("{tree}\n{FENNEL_SHA256}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
     }
 }
 
@@ -71,8 +71,8 @@ pub struct BundleCache {
 
 impl BundleCache {
     /// The cache in a folder, which is made when the first bundle is stored.
-    pub fn new(dir: impl Into<PathBuf>) -> BundleCache {
-        BundleCache { dir: dir.into(), max_entries: MAX_CACHE_ENTRIES, max_bytes: MAX_CACHE_BYTES }
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), max_entries: MAX_CACHE_ENTRIES, max_bytes: MAX_CACHE_BYTES }
     }
 
     /// The bundle under a key, when there is a sound one.

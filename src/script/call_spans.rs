@@ -39,11 +39,11 @@ impl CallSpans {
     }
 
     /// Reads the hidden argument.
-    pub fn parse(text: &str) -> Option<CallSpans> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (call, args) = text.strip_prefix(PREFIX)?.split_once('|')?;
         let mut reader = Reader { rest: args };
         let args = reader.many(None, ';', |reader| reader.places(MAX_DEPTH))?;
-        Some(CallSpans { call: parse_span(call)?, args }).filter(|_| reader.rest.is_empty())
+        Some(Self { call: parse_span(call)?, args }).filter(|_| reader.rest.is_empty())
     }
 }
 
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         &mut self,
         end: Option<char>,
         separator: char,
-        mut item: impl FnMut(&mut Reader<'a>) -> Option<T>,
+        mut item: impl FnMut(&mut Self) -> Option<T>,
     ) -> Option<Vec<T>> {
         let mut items = Vec::new();
         if end.is_none() && self.rest.is_empty() || end.is_some_and(|end| self.take(end)) {

@@ -25,8 +25,8 @@ pub struct CompileLimits {
 }
 
 impl Default for CompileLimits {
-    fn default() -> CompileLimits {
-        CompileLimits { memory: 128 * 1024 * 1024, time: Duration::from_secs(10) }
+    fn default() -> Self {
+        Self { memory: 128 * 1024 * 1024, time: Duration::from_secs(10) }
     }
 }
 
@@ -80,12 +80,12 @@ impl CompileVm {
     pub(super) fn start(
         files: &BTreeMap<String, String>,
         limits: CompileLimits,
-    ) -> Result<CompileVm, CompileVmError> {
+    ) -> Result<Self, CompileVmError> {
         let expired = Arc::new(AtomicBool::new(false));
         let lua = bare(limits, &expired).map_err(CompileVmError::Broken)?;
         let loaded = load(&lua, files);
         let (driver, opened) = loaded.map_err(|error| judge(error, limits, &expired))?;
-        Ok(CompileVm { lua, limits, expired, driver, opened })
+        Ok(Self { lua, limits, expired, driver, opened })
     }
 
     /// Does something in the VM under its limits.

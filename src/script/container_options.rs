@@ -70,9 +70,9 @@ const MAX_SERVICES: usize = 16;
 
 impl ContainerOptions {
     /// Reads the options of a container among those of a job, a step or a service.
-    pub fn read(fields: &Fields<'_>) -> ContainerOptions {
+    pub fn read(fields: &Fields<'_>) -> Self {
         let is_service = std::ptr::eq(fields.options(), &raw const SERVICE);
-        ContainerOptions {
+        Self {
             secrets: fields.texts("secrets"),
             user: fields.text_or_number("user"),
             network: fields.text("network"),

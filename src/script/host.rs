@@ -62,7 +62,7 @@ pub enum Command {
 
 impl Command {
     /// Reads a text for a shell, or a list of arguments.
-    pub(super) fn read(node: &Node) -> Result<Command, Diagnostic> {
+    pub(super) fn read(node: &Node) -> Result<Self, Diagnostic> {
         let without_nul = |bytes: Vec<u8>| match bytes.contains(&0) {
             true => Err(node.error("a command must not have a NUL byte")),
             false => Ok(bytes),
@@ -78,7 +78,7 @@ impl Command {
             items.iter().map(|item| without_nul(item.as_argument()?)).collect::<Result<Vec<_>, _>>()?;
         match argv.first().is_none_or(Vec::is_empty) {
             true => Err(node.error("the list of arguments has no program")),
-            false => Ok(Command::Argv(argv)),
+            false => Ok(Self::Argv(argv)),
         }
     }
 }

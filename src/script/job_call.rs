@@ -88,7 +88,7 @@ pub enum StepFault {
 impl StepFailure {
     /// What the step did: `step 2 `make test` failed with exit status 3`.
     pub(super) fn event(&self) -> String {
-        let StepFailure { step, title, exit, .. } = self;
+        let Self { step, title, exit, .. } = self;
         if self.timed_out {
             return format!("step {step} `{title}` timed out");
         }
@@ -99,13 +99,13 @@ impl StepFailure {
     }
 
     /// Reads the table that `sh` made for the prelude.
-    fn read(table: &Table, how: &str) -> mlua::Result<StepFailure> {
+    fn read(table: &Table, how: &str) -> mlua::Result<Self> {
         let fault = match how {
             "checked" => StepFault::Checked,
             "returned" => StepFault::Returned,
             _ => StepFault::Ignored,
         };
-        Ok(StepFailure {
+        Ok(Self {
             step: table.raw_get("number")?,
             title: table.raw_get("title")?,
             exit: table.raw_get("exit")?,
@@ -160,10 +160,10 @@ pub(super) fn read_end(verdict: (String, Value, Option<String>)) -> mlua::Result
 }
 
 impl From<Caught> for JobEnd {
-    fn from(caught: Caught) -> JobEnd {
+    fn from(caught: Caught) -> Self {
         match caught {
-            Caught::Script(error) => JobEnd::Failed(JobFailure::Script(error)),
-            Caught::OutOfMemory => JobEnd::OutOfMemory,
+            Caught::Script(error) => Self::Failed(JobFailure::Script(error)),
+            Caught::OutOfMemory => Self::OutOfMemory,
         }
     }
 }

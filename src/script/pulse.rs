@@ -56,15 +56,15 @@ pub struct Beat {
 }
 
 impl Default for VmPulse {
-    fn default() -> VmPulse {
-        VmPulse::new()
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl VmPulse {
     /// The pulse of a VM that does nothing yet.
-    pub fn new() -> VmPulse {
-        VmPulse {
+    pub fn new() -> Self {
+        Self {
             origin: Instant::now(),
             poll_start: AtomicU64::new(0),
             cpu_start: AtomicU64::new(0),
@@ -193,8 +193,8 @@ impl<T> Pulsed<T> {
         pulse: &Arc<VmPulse>,
         job: u32,
         inner: impl Future<Output = T> + Send + 'static,
-    ) -> Pulsed<T> {
-        Pulsed { pulse: Arc::clone(pulse), job, inner: Some(Box::pin(inner)) }
+    ) -> Self {
+        Self { pulse: Arc::clone(pulse), job, inner: Some(Box::pin(inner)) }
     }
 }
 

@@ -69,8 +69,8 @@ pub struct VmLimits {
 }
 
 impl Default for VmLimits {
-    fn default() -> VmLimits {
-        VmLimits {
+    fn default() -> Self {
+        Self {
             memory: 256 << 20,
             evaluation: Duration::from_secs(10),
             callback_grace: Duration::from_secs(2),

@@ -62,12 +62,12 @@ impl std::error::Error for ScriptError {}
 
 impl ScriptError {
     /// An error with a text and maybe a place.
-    pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> ScriptError {
+    pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> Self {
         let message = whole_or_size(demangled(message.into()));
         let help = help_for(&message);
         let trace = place.iter().cloned().collect();
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), Some(place.line)));
-        ScriptError { message, file, line, trace, help }
+        Self { message, file, line, trace, help }
     }
 }
 

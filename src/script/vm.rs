@@ -69,11 +69,11 @@ impl Vm {
         modules: Modules,
         entry: &str,
         host: Arc<dyn JobHost>,
-    ) -> Result<Vm, VmError> {
-        Vm::set_up(limits, modules, entry, host).map_err(VmError::SetUp)
+    ) -> Result<Self, VmError> {
+        Self::set_up(limits, modules, entry, host).map_err(VmError::SetUp)
     }
 
-    fn set_up(limits: VmLimits, modules: Modules, entry: &str, host: Arc<dyn JobHost>) -> mlua::Result<Vm> {
+    fn set_up(limits: VmLimits, modules: Modules, entry: &str, host: Arc<dyn JobHost>) -> mlua::Result<Self> {
         let lua = sandbox::new_state(&modules, entry)?;
         let walker = Walker::new(&lua)?;
         let registry = Arc::new(Mutex::new(Registry::default()));
@@ -98,7 +98,7 @@ impl Vm {
             entry: entry.to_owned(),
             lua,
         };
-        Ok(Vm { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What a watchdog may look at from another thread.

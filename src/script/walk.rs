@@ -85,8 +85,8 @@ pub(super) struct Walker {
 }
 
 impl Walker {
-    pub(super) fn new(lua: &Lua) -> mlua::Result<Walker> {
-        Ok(Walker { failed: weak_table(lua)?, lists: weak_table(lua)? })
+    pub(super) fn new(lua: &Lua) -> mlua::Result<Self> {
+        Ok(Self { failed: weak_table(lua)?, lists: weak_table(lua)? })
     }
 
     /// The JSON of a value.
@@ -151,14 +151,14 @@ impl Walker {
 }
 
 impl From<mlua::Error> for WalkError {
-    fn from(error: mlua::Error) -> WalkError {
-        WalkError::Vm(error)
+    fn from(error: mlua::Error) -> Self {
+        Self::Vm(error)
     }
 }
 
 impl From<WalkError> for mlua::Error {
-    fn from(error: WalkError) -> mlua::Error {
-        if let WalkError::Vm(error) = error { error } else { mlua::Error::external(error) }
+    fn from(error: WalkError) -> Self {
+        if let WalkError::Vm(error) = error { error } else { Self::external(error) }
     }
 }
 

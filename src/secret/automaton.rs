@@ -78,14 +78,13 @@ struct Node {
 
 impl Automaton {
     /// Builds it in time linear in the length of all needles.
-    pub(super) fn new(needles: &Owners) -> Automaton {
+    pub(super) fn new(needles: &Owners) -> Self {
         let sorted: Vec<(&[u8], &BTreeSet<usize>)> = needles
             .iter()
             .filter(|(needle, _)| !needle.is_empty())
             .map(|(n, owners)| (&**n, owners))
             .collect();
-        let mut automaton =
-            Automaton { nodes: Vec::new(), rows: Vec::new(), matches: Vec::new(), shallow: 0 };
+        let mut automaton = Self { nodes: Vec::new(), rows: Vec::new(), matches: Vec::new(), shallow: 0 };
         automaton.nodes.push(Node {
             byte: 0,
             children: 1,

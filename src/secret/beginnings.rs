@@ -65,12 +65,12 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(byte: u8) -> Kind {
+    fn of(byte: u8) -> Self {
         match byte {
-            BACKSPACE => Kind::Backspace,
-            _ if Sequence::begin(byte).is_some() => Kind::Sequence,
-            _ if is_blank(byte) => Kind::Blank,
-            _ => Kind::Ordinary,
+            BACKSPACE => Self::Backspace,
+            _ if Sequence::begin(byte).is_some() => Self::Sequence,
+            _ if is_blank(byte) => Self::Blank,
+            _ => Self::Ordinary,
         }
     }
 }
@@ -105,7 +105,7 @@ fn triple(first: u8, second: u8, third: u8) -> usize {
 
 impl Beginnings {
     /// What the needles of both automata begin with.
-    pub(super) fn new(verbatim: &Owners, folded: &Owners) -> Beginnings {
+    pub(super) fn new(verbatim: &Owners, folded: &Owners) -> Self {
         let mut pairs = Numbers(vec![0; NUMBERS / 64]);
         let mut triples = pairs.clone();
         for needle in verbatim.keys().chain(folded.keys()) {
@@ -120,7 +120,7 @@ impl Beginnings {
         for second in (0..=u8::MAX).filter(|byte| Kind::of(*byte) != Kind::Ordinary) {
             (0..=u8::MAX).for_each(|first| stops.add(pair(first, second)));
         }
-        Beginnings { kinds, pairs, stops, triples }
+        Self { kinds, pairs, stops, triples }
     }
 
     /// How far the text can be passed over from a place on. The automata have read the byte before that place, in no gap,

@@ -62,8 +62,8 @@ struct Reader {
 }
 
 impl Default for Dump {
-    fn default() -> Dump {
-        Dump {
+    fn default() -> Self {
+        Self {
             line: Line::Start,
             has_colon: false,
             spaces: 0,
@@ -334,8 +334,8 @@ fn is_other_line(mut line: &[u8]) -> bool {
 }
 
 impl Reader {
-    fn new(form: Form) -> Reader {
-        Reader { form, recent: Recent::default(), has_read: false, is_over: false }
+    fn new(form: Form) -> Self {
+        Self { form, recent: Recent::default(), has_read: false, is_over: false }
     }
     /// The same with the bytes of a column that has not ended, which may be many.
     fn with_open(&self, column: &[u8], at: u64, windows: &Windows, min: usize) -> Option<u64> {

@@ -26,36 +26,36 @@ const CELL: usize = 4;
 const ADDRESS: usize = 7;
 
 impl Form {
-    pub(super) const ALL: [Form; 7] = [
-        Form::Bytes,
-        Form::Words,
-        Form::Octal,
-        Form::OctalWords,
-        Form::Decimal,
-        Form::Binary,
-        Form::Characters,
+    pub(super) const ALL: [Self; 7] = [
+        Self::Bytes,
+        Self::Words,
+        Self::Octal,
+        Self::OctalWords,
+        Self::Decimal,
+        Self::Binary,
+        Self::Characters,
     ];
 
     /// Appends the bytes of a column, before which there are so many spaces; false when it is not such a column.
     pub(super) fn decode(self, column: &[u8], spaces: usize, out: &mut Vec<u8>) -> bool {
         match self {
-            Form::Bytes => decode_hex(column, out),
-            Form::Words => {
+            Self::Bytes => decode_hex(column, out),
+            Self::Words => {
                 let is_hex = decode_hex(column, out);
                 out.reverse();
                 is_hex
             }
-            Form::Octal => column.len() == 3 && decode_number(column, 8, 1, out),
-            Form::OctalWords => column.len() == 6 && decode_number(column, 8, 2, out),
-            Form::Decimal => column.len() <= 3 && decode_number(column, 10, 1, out),
-            Form::Binary => column.len() == 8 && decode_number(column, 2, 1, out),
-            Form::Characters => decode_cells(column, spaces, out),
+            Self::Octal => column.len() == 3 && decode_number(column, 8, 1, out),
+            Self::OctalWords => column.len() == 6 && decode_number(column, 8, 2, out),
+            Self::Decimal => column.len() <= 3 && decode_number(column, 10, 1, out),
+            Self::Binary => column.len() == 8 && decode_number(column, 2, 1, out),
+            Self::Characters => decode_cells(column, spaces, out),
         }
     }
 
     /// How many space characters the spaces at the end of a line are.
     pub(super) fn trailing(self, spaces: usize) -> usize {
-        if self == Form::Characters && spaces.is_multiple_of(CELL) { spaces / CELL } else { 0 }
+        if self == Self::Characters && spaces.is_multiple_of(CELL) { spaces / CELL } else { 0 }
     }
 
     /// Whether bytes may begin a column of any form; so did those without the last.

@@ -66,17 +66,17 @@ pub enum SecretError {
 
 impl SecretGrant {
     /// A declared secret, with its source when some job of the run may have it.
-    pub fn new(secret: &SecretDecl, asker: Asker<'_>) -> SecretGrant {
+    pub fn new(secret: &SecretDecl, asker: Asker<'_>) -> Self {
         let missing = secret.missing(asker);
         let source = missing.is_empty().then(|| source(secret));
         let jobs = secret.jobs.iter().map(ToString::to_string).collect();
-        SecretGrant { name: secret.name.to_string(), source, missing, jobs }
+        Self { name: secret.name.to_string(), source, missing, jobs }
     }
 
     /// A declared secret for what the operator uses it for: no scope binds that.
-    pub fn to_operator(secret: &SecretDecl) -> SecretGrant {
+    pub fn to_operator(secret: &SecretDecl) -> Self {
         let (name, source) = (secret.name.to_string(), Some(source(secret)));
-        SecretGrant { name, source, missing: Vec::new(), jobs: Vec::new() }
+        Self { name, source, missing: Vec::new(), jobs: Vec::new() }
     }
 }
 
@@ -103,8 +103,8 @@ impl Serialize for GrantValue {
 }
 
 impl<'de> Deserialize<'de> for GrantValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GrantValue, D::Error> {
-        String::deserialize(deserializer).map(|value| GrantValue(SecretString::from(value)))
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|value| Self(SecretString::from(value)))
     }
 }
 
@@ -120,7 +120,7 @@ struct Held {
 
 impl SecretValues {
     /// Reads all granted values. One that cannot be read is an error only for a job that asks for it.
-    pub fn load(grants: &[SecretGrant]) -> SecretValues {
+    pub fn load(grants: &[SecretGrant]) -> Self {
         let values = grants.iter().filter_map(|grant| {
             let name = SecretName::parse(&grant.name).ok()?;
             let value = match &grant.source {
@@ -136,7 +136,7 @@ impl SecretValues {
             };
             Some(Held { name, value, jobs: grant.jobs.clone() })
         });
-        SecretValues(values.collect())
+        Self(values.collect())
     }
 
     /// The names of all declared secrets.

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct RedactedText(String);
 
 impl RedactedText {
-    pub(super) fn new(text: String) -> RedactedText {
-        RedactedText(text)
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
     }
 
     /// The text, without a copy.
@@ -26,22 +26,22 @@ impl RedactedText {
 
     /// The first line that is not blank, without white space around it.
     #[must_use]
-    pub fn first_line(&self) -> RedactedText {
-        RedactedText(self.0.trim().lines().next().unwrap_or_default().trim_end().to_owned())
+    pub fn first_line(&self) -> Self {
+        Self(self.0.trim().lines().next().unwrap_or_default().trim_end().to_owned())
     }
 
     /// The first characters, at most `limit`; an ellipsis is the last when there were more.
     #[must_use]
-    pub fn shorten(self, limit: usize) -> RedactedText {
+    pub fn shorten(self, limit: usize) -> Self {
         if self.0.chars().nth(limit).is_none() {
             return self;
         }
-        RedactedText(self.0.chars().take(limit.saturating_sub(1)).chain(['…']).collect())
+        Self(self.0.chars().take(limit.saturating_sub(1)).chain(['…']).collect())
     }
 
     /// The first bytes, at most `limit`, and how many more there were.
     #[must_use]
-    pub fn shorten_to_bytes(mut self, limit: usize) -> RedactedText {
+    pub fn shorten_to_bytes(mut self, limit: usize) -> Self {
         if self.0.len() > limit {
             let end = (0..=limit).rev().find(|end| self.0.is_char_boundary(*end)).unwrap_or_default();
             let left = self.0.len() - end;
@@ -54,8 +54,8 @@ impl RedactedText {
 
 /// Quire's own words hold no secret.
 impl From<&'static str> for RedactedText {
-    fn from(text: &'static str) -> RedactedText {
-        RedactedText(text.to_owned())
+    fn from(text: &'static str) -> Self {
+        Self(text.to_owned())
     }
 }
 

@@ -24,8 +24,8 @@ const CHUNK: usize = 64 << 10;
 pub struct Redacted(Vec<u8>);
 
 impl Redacted {
-    pub(super) fn new(bytes: Vec<u8>) -> Redacted {
-        Redacted(bytes)
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
     }
 
     /// The bytes.
@@ -64,7 +64,7 @@ pub(super) struct Known {
 
 impl Redactor {
     /// Prepares all forms of all values; a secret may have more than one.
-    pub fn new(secrets: Vec<(SecretName, SecretSlice<u8>)>) -> Redactor {
+    pub fn new(secrets: Vec<(SecretName, SecretSlice<u8>)>) -> Self {
         let mut needles = Needles::default();
         let (mut names, mut unmasked) = (Vec::new(), Vec::new());
         for (name, value) in secrets {
@@ -79,12 +79,12 @@ impl Redactor {
         let (verbatim, folded) = (Automaton::new(&needles.verbatim), Automaton::new(&needles.folded));
         let beginnings = Beginnings::new(&needles.verbatim, &needles.folded);
         let windows = Windows::new(needles.dumped.iter().map(|(value, owner)| (&**value, *owner)));
-        Redactor(Arc::new(Known { names, verbatim, folded, beginnings, windows, unmasked }))
+        Self(Arc::new(Known { names, verbatim, folded, beginnings, windows, unmasked }))
     }
 
     /// A redactor that knows no secret.
-    pub fn none() -> Redactor {
-        Redactor::new(Vec::new())
+    pub fn none() -> Self {
+        Self::new(Vec::new())
     }
 
     /// The secrets whose value is too short to be masked, of which the caller warns.

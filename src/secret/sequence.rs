@@ -35,10 +35,10 @@ pub(super) enum Next {
 
 impl Sequence {
     /// The sequence that a byte begins.
-    pub(super) fn begin(byte: u8) -> Option<Sequence> {
+    pub(super) fn begin(byte: u8) -> Option<Self> {
         match byte {
-            ESCAPE => Some(Sequence::Escape),
-            0xc2 | 0xcd | 0xd8 | 0xe1 | 0xe2 | 0xef | 0xf3 => Some(Sequence::Character([byte, 0, 0, 0], 1)),
+            ESCAPE => Some(Self::Escape),
+            0xc2 | 0xcd | 0xd8 | 0xe1 | 0xe2 | 0xef | 0xf3 => Some(Self::Character([byte, 0, 0, 0], 1)),
             _ => None,
         }
     }
@@ -46,17 +46,17 @@ impl Sequence {
     /// Reads one more byte.
     pub(super) fn next(self, byte: u8) -> Next {
         match (self, byte) {
-            (Sequence::Escape, b'[') => Next::Open(Sequence::Control),
-            (Sequence::Escape, b']' | b'P' | b'X' | b'^' | b'_') => Next::Open(Sequence::Text),
-            (Sequence::Escape, 0x20..=0x2f) => Next::Open(Sequence::OneMore),
-            (Sequence::Control, 0x20..=0x3f) => Next::Open(Sequence::Control),
-            (Sequence::Text, ESCAPE) => Next::Open(Sequence::TextEscape),
-            (Sequence::Escape | Sequence::OneMore, 0x30..=0x7e)
-            | (Sequence::Control, 0x40..=0x7e)
-            | (Sequence::Text, 0x07)
-            | (Sequence::TextEscape, b'\\') => Next::Complete,
-            (Sequence::Text, 0x20..) => Next::Open(Sequence::Text),
-            (Sequence::Character(bytes, count), 0x80..=0xbf) => character(bytes, count, byte),
+            (Self::Escape, b'[') => Next::Open(Self::Control),
+            (Self::Escape, b']' | b'P' | b'X' | b'^' | b'_') => Next::Open(Self::Text),
+            (Self::Escape, 0x20..=0x2f) => Next::Open(Self::OneMore),
+            (Self::Control, 0x20..=0x3f) => Next::Open(Self::Control),
+            (Self::Text, ESCAPE) => Next::Open(Self::TextEscape),
+            (Self::Escape | Self::OneMore, 0x30..=0x7e)
+            | (Self::Control, 0x40..=0x7e)
+            | (Self::Text, 0x07)
+            | (Self::TextEscape, b'\\') => Next::Complete,
+            (Self::Text, 0x20..) => Next::Open(Self::Text),
+            (Self::Character(bytes, count), 0x80..=0xbf) => character(bytes, count, byte),
             _ => Next::No,
         }
     }

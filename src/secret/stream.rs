@@ -51,8 +51,8 @@ struct Mask {
 }
 
 impl RedactStream {
-    pub(super) fn new(known: Arc<Known>) -> RedactStream {
-        RedactStream {
+    pub(super) fn new(known: Arc<Known>) -> Self {
+        Self {
             known,
             verbatim: State::default(),
             folded: Folded::default(),

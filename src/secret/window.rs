@@ -19,8 +19,8 @@ pub(super) struct Windows {
 
 impl Windows {
     /// All windows of values, each of which comes with the place of its secret. One byte eight times says nothing.
-    pub(super) fn new<'a>(values: impl IntoIterator<Item = (&'a [u8], usize)>) -> Windows {
-        let mut windows = Windows::default();
+    pub(super) fn new<'a>(values: impl IntoIterator<Item = (&'a [u8], usize)>) -> Self {
+        let mut windows = Self::default();
         for (value, owner) in values {
             let windows_of = value.windows(WINDOW).filter_map(|window| <[u8; WINDOW]>::try_from(window).ok());
             let numbers = windows_of.map(u64::from_be_bytes);

@@ -16,13 +16,13 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, longest: Duration) -> Backoff {
-        Backoff { next: first, longest }
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self { next: first, longest }
     }
 
     /// The pauses between tries at what has to succeed in the end, such as the index of runs, or a runner for a run.
-    pub(super) fn of_runs() -> Backoff {
-        Backoff::new(FIRST_PAUSE, LONGEST_PAUSE)
+    pub(super) fn of_runs() -> Self {
+        Self::new(FIRST_PAUSE, LONGEST_PAUSE)
     }
 
     /// The pause before the next try.

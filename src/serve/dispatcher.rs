@@ -113,8 +113,8 @@ fn give_back_pages() {
 }
 
 impl Tracked {
-    fn new(row: RunRow, stage: Stage) -> Tracked {
-        Tracked { row, stage, has_slot: false, runner: None, waiting: None }
+    fn new(row: RunRow, stage: Stage) -> Self {
+        Self { row, stage, has_slot: false, runner: None, waiting: None }
     }
 
     /// Counts one more failed attempt and gives the pause before the next. `what` says what cannot be done.

@@ -69,10 +69,7 @@ struct Shown {
 
 impl Shown {
     /// Works where it may block; nothing when nobody reads what is shown.
-    async fn with(
-        mut self,
-        work: impl FnOnce(&mut Shown) -> io::Result<()> + Send + 'static,
-    ) -> Option<Shown> {
+    async fn with(mut self, work: impl FnOnce(&mut Self) -> io::Result<()> + Send + 'static) -> Option<Self> {
         let worked = tokio::task::spawn_blocking(move || work(&mut self).map(|()| self)).await;
         worked.ok()?.ok()
     }
@@ -95,7 +92,7 @@ impl Shown {
         let row =
             found.and_then(|db| store::find_run(&db, &name).ok().flatten()).unwrap_or_else(|| row.clone());
         let run = RunView::load(&app.data, row, None);
-        let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+        let diagnostics = run.record.diagnostics();
         let mut text = plain(&render_all(&diagnostics));
         for job in &run.record.jobs {
             let reason = job.reason.as_ref().map(|reason| one_line(reason.first_line()));

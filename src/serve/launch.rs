@@ -54,12 +54,10 @@ impl LaunchError {
     /// Whether another attempt may succeed: everything but a run that cannot be described.
     pub(super) fn is_for_now(&self) -> bool {
         match self {
-            LaunchError::Folder { .. }
-            | LaunchError::Held(_)
-            | LaunchError::Spawn(_)
-            | LaunchError::HandOver(_)
-            | LaunchError::Journal(_) => true,
-            LaunchError::Encode(_) => false,
+            Self::Folder { .. } | Self::Held(_) | Self::Spawn(_) | Self::HandOver(_) | Self::Journal(_) => {
+                true
+            }
+            Self::Encode(_) => false,
         }
     }
 }

@@ -52,8 +52,8 @@ pub(super) struct RunnerLimits {
 
 impl RunnerLimits {
     /// The limits of a runner that was given its run, or found, now.
-    pub(super) fn new(run_timeout: Duration, has_slot: bool, now: Instant) -> RunnerLimits {
-        RunnerLimits {
+    pub(super) fn new(run_timeout: Duration, has_slot: bool, now: Instant) -> Self {
+        Self {
             run_timeout,
             has_slot,
             has_begun: false,

@@ -41,22 +41,22 @@ impl RunnerLink {
     ///
     /// # Errors
     /// The socket cannot be watched.
-    pub(super) fn inherited(socket: UnixStream) -> io::Result<RunnerLink> {
+    pub(super) fn inherited(socket: UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let (reader, writer) = tokio::net::UnixStream::from_std(socket)?.into_split();
         let reader = BufReader::new(reader);
-        Ok(RunnerLink::Inherited { reader, writer, line: Vec::new(), is_open: true, not_started: None })
+        Ok(Self::Inherited { reader, writer, line: Vec::new(), is_open: true, not_started: None })
     }
 
     /// The way to a runner that was found.
-    pub(super) fn socket(run_dir: PathBuf) -> RunnerLink {
-        RunnerLink::Socket { run_dir, answers: mpsc::channel(MAX_ANSWERS) }
+    pub(super) fn socket(run_dir: PathBuf) -> Self {
+        Self::Socket { run_dir, answers: mpsc::channel(MAX_ANSWERS) }
     }
 
     /// Sends a message. One that cannot be sent is not answered, and that has a limit.
     pub(super) async fn send(&mut self, message: &Message) {
         match self {
-            RunnerLink::Inherited { writer, .. } => {
+            Self::Inherited { writer, .. } => {
                 let mut line = serde_json::to_vec(message).unwrap_or_default();
                 line.push(b'\n');
                 // Waits for the socket: a fresh one is not known to be writable, and what is not written is lost.
@@ -67,7 +67,7 @@ impl RunnerLink {
                     Err(_) => tracing::warn!("a runner takes no messages"),
                 }
             }
-            RunnerLink::Socket { run_dir, answers } => {
+            Self::Socket { run_dir, answers } => {
                 let (run_dir, message, heard) = (run_dir.clone(), message.clone(), answers.0.clone());
                 tokio::task::spawn_blocking(move || match tell(&run_dir, &message) {
                     Ok(()) => drop(heard.blocking_send(())),
@@ -81,7 +81,7 @@ impl RunnerLink {
     /// cancelled.
     pub(super) async fn heard(&mut self) {
         if !self.next().await {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -91,15 +91,15 @@ impl RunnerLink {
         let to_its_end = async { while self.next().await {} };
         let _has_no_end = tokio::time::timeout(LAST_WORDS_LIMIT, to_its_end).await.is_err();
         match self {
-            RunnerLink::Inherited { not_started, .. } => not_started.take(),
-            RunnerLink::Socket { .. } => None,
+            Self::Inherited { not_started, .. } => not_started.take(),
+            Self::Socket { .. } => None,
         }
     }
 
     /// Takes the next thing that the runner says; false when there is no more.
     async fn next(&mut self) -> bool {
         match self {
-            RunnerLink::Inherited { reader, line, is_open, not_started, .. } => {
+            Self::Inherited { reader, line, is_open, not_started, .. } => {
                 while *is_open {
                     let read = reader.take(MAX_MESSAGE).read_until(b'\n', line).await;
                     if !matches!(read, Ok(count) if count > 0) {
@@ -114,7 +114,7 @@ impl RunnerLink {
                 }
                 false
             }
-            RunnerLink::Socket { answers, .. } => answers.1.recv().await.is_some(),
+            Self::Socket { answers, .. } => answers.1.recv().await.is_some(),
         }
     }
 }

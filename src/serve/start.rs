@@ -72,8 +72,8 @@ impl Stopped {
     /// A message to a supervisor. After `STOPPING=1` it accepts nothing from this process but its exit (sd_notify(3)).
     fn farewell(self) -> &'static str {
         match self {
-            Stopped::BySignal => "STOPPING=1\nSTATUS=stopping; runs continue",
-            Stopped::ToStartAgain => "STATUS=starting again; runs continue",
+            Self::BySignal => "STOPPING=1\nSTATUS=stopping; runs continue",
+            Self::ToStartAgain => "STATUS=starting again; runs continue",
         }
     }
 }

@@ -48,16 +48,14 @@ impl Delivery {
     /// The word for it, in the database and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
-            Delivery::Waiting => "waiting",
-            Delivery::Sent => "sent",
-            Delivery::GivenUp => "given-up",
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::GivenUp => "given-up",
         }
     }
 
-    fn parse(word: &str) -> Option<Delivery> {
-        [Delivery::Waiting, Delivery::Sent, Delivery::GivenUp]
-            .into_iter()
-            .find(|state| state.as_str() == word)
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Waiting, Self::Sent, Self::GivenUp].into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -182,8 +180,7 @@ fn insert(connection: &Connection, row: &OutboxRow) -> Result<()> {
 pub fn next_messages(connection: &Connection) -> Result<Vec<OutboxRow>> {
     // SQLite takes the other columns from the row that has the minimum.
     let sql = format!(
-        "SELECT {}, min(due_at) FROM outbox WHERE state = 'waiting' GROUP BY target ORDER BY min(due_at), id",
-        COLUMNS
+        "SELECT {COLUMNS}, min(due_at) FROM outbox WHERE state = 'waiting' GROUP BY target ORDER BY min(due_at), id"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([], read_row)?;

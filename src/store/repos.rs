@@ -19,8 +19,8 @@ pub enum RepoOrigin {
 impl RepoOrigin {
     fn as_str(self) -> &'static str {
         match self {
-            RepoOrigin::Hosted => "hosted",
-            RepoOrigin::Watched => "watched",
+            Self::Hosted => "hosted",
+            Self::Watched => "watched",
         }
     }
 }
@@ -38,14 +38,14 @@ pub struct RepoRow {
 
 impl RepoRow {
     /// A hosted repository.
-    pub fn hosted(id: String, name: RepoName) -> RepoRow {
-        RepoRow { id, name, origin: RepoOrigin::Hosted }
+    pub fn hosted(id: String, name: RepoName) -> Self {
+        Self { id, name, origin: RepoOrigin::Hosted }
     }
 
     /// The copy of a watched remote, by the id in its `quire.json`. A hosted repository that was made from its folder has the
     /// same id, and is another row nevertheless.
-    pub fn watched(identity: &str, name: RepoName) -> RepoRow {
-        RepoRow { id: format!("watched:{identity}"), name, origin: RepoOrigin::Watched }
+    pub fn watched(identity: &str, name: RepoName) -> Self {
+        Self { id: format!("watched:{identity}"), name, origin: RepoOrigin::Watched }
     }
 
     /// Whether it is the copy of a watched repository.

@@ -24,9 +24,9 @@ pub(super) struct WalKeeper {
 
 impl WalKeeper {
     /// A keeper of the log of this database.
-    pub(super) fn of(connection: &Connection) -> WalKeeper {
+    pub(super) fn of(connection: &Connection) -> Self {
         let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
-        WalKeeper { log, limit: MAX_WAL }
+        Self { log, limit: MAX_WAL }
     }
 
     /// Truncates the log when it has become too large. Does not wait for readers.

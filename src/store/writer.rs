@@ -25,7 +25,7 @@ pub struct Store {
 
 impl Store {
     /// Starts the writer over an open connection.
-    pub fn start(mut connection: Connection) -> (Store, JoinHandle<()>) {
+    pub fn start(mut connection: Connection) -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Work>(MAX_WAITING);
         let thread = thread::spawn(move || {
             let mut log = WalKeeper::of(&connection);
@@ -34,7 +34,7 @@ impl Store {
                 log.look(&connection);
             }
         });
-        (Store { work: sender }, thread)
+        (Self { work: sender }, thread)
     }
 
     /// Waits until the writer has ended.

@@ -19,16 +19,16 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// The cgroup of the calling process; `None` without cgroup v2, or where its folder is not visible.
-    pub fn own() -> Option<Cgroup> {
+    pub fn own() -> Option<Self> {
         let (root, mount) = parse_mounts(&fs::read("/proc/self/mountinfo").ok()?)?;
         let own = parse_own(&fs::read("/proc/self/cgroup").ok()?)?;
         let path = mount.join(own.strip_prefix(&root).ok()?);
-        path.join("cgroup.procs").exists().then_some(Cgroup { path, place: own })
+        path.join("cgroup.procs").exists().then_some(Self { path, place: own })
     }
 
     /// The child cgroup with a name; it may not exist.
-    pub fn child(&self, name: &str) -> Cgroup {
-        Cgroup { path: self.path.join(name), place: self.place.join(name) }
+    pub fn child(&self, name: &str) -> Self {
+        Self { path: self.path.join(name), place: self.place.join(name) }
     }
 
     /// Creates the folder; it may exist already.
@@ -67,7 +67,7 @@ impl Cgroup {
     pub fn members(&self) -> Vec<Pid> {
         let list = fs::read(self.path.join("cgroup.procs")).unwrap_or_default();
         let own = list.split(|byte| *byte == b'\n').filter_map(parse_pid);
-        own.chain(self.below().iter().flat_map(Cgroup::members)).collect()
+        own.chain(self.below().iter().flat_map(Self::members)).collect()
     }
 
     /// Whether a process, also a dead one that is not reaped, is in it or below it.
@@ -104,7 +104,7 @@ impl Cgroup {
         }
     }
 
-    fn below(&self) -> Vec<Cgroup> {
+    fn below(&self) -> Vec<Self> {
         let Ok(entries) = fs::read_dir(&self.path) else { return Vec::new() };
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         folders.map(|entry| self.child(&entry.file_name().to_string_lossy())).collect()

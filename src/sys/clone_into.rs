@@ -61,7 +61,7 @@ impl<'a> Birth<'a> {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] for a NUL byte.
-    pub(super) fn new(launch: &Launch<'a>) -> io::Result<Birth<'a>> {
+    pub(super) fn new(launch: &Launch<'a>) -> io::Result<Self> {
         let pair =
             |(name, value): &(&OsStr, &OsStr)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat());
         // Relative to the working directory, and never searched in PATH.

@@ -61,26 +61,26 @@ impl Folder {
     ///
     /// # Errors
     /// It is missing, is not a folder, or may not be read.
-    pub fn open(path: &Path) -> io::Result<Folder> {
-        Ok(Folder { fd: openat(CWD, path, FOLDER, Mode::empty())? })
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { fd: openat(CWD, path, FOLDER, Mode::empty())? })
     }
 
     /// Opens a folder by its path. The last name must not be a link; those before it are trusted.
     ///
     /// # Errors
     /// It is missing, is a link or not a folder, or may not be read.
-    pub fn open_no_link(path: &Path) -> io::Result<Folder> {
+    pub fn open_no_link(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(outside)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Folder::open(parent.unwrap_or(Path::new(".")))?.sub(name)
+        Self::open(parent.unwrap_or(Path::new(".")))?.sub(name)
     }
 
     /// Opens a folder below this one.
     ///
     /// # Errors
     /// It is missing, is not a folder, is outside, or a link leads to it.
-    pub fn sub(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
-        Ok(Folder { fd: self.open_with(path.as_ref(), FOLDER, Mode::empty())? })
+    pub fn sub(&self, path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(Self { fd: self.open_with(path.as_ref(), FOLDER, Mode::empty())? })
     }
 
     /// Opens a regular file for reading. A FIFO or a device is refused without waiting for it.
@@ -144,7 +144,7 @@ impl Folder {
     ///
     /// # Errors
     /// A parent is not a folder, or one cannot be created.
-    pub fn make_dirs(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<Folder> {
+    pub fn make_dirs(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
         let mut here = self.sub(".")?;
         for component in path.as_ref().components() {
             let Component::Normal(name) = component else {
@@ -225,7 +225,7 @@ impl Folder {
     }
 
     /// The parent folder of a name, and the name.
-    fn parent_of<'a>(&self, path: &'a Path) -> io::Result<(Folder, &'a OsStr)> {
+    fn parent_of<'a>(&self, path: &'a Path) -> io::Result<(Self, &'a OsStr)> {
         let name = path.file_name().ok_or_else(outside)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         Ok((self.sub(parent.unwrap_or(Path::new(".")))?, name))

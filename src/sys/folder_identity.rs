@@ -27,12 +27,12 @@ impl FolderIdentity {
     ///
     /// # Errors
     /// The folder does not exist or may not be accessed.
-    pub fn read(path: &Path) -> io::Result<FolderIdentity> {
+    pub fn read(path: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         let born = metadata.created().ok();
         let born = born.and_then(|born| born.duration_since(std::time::UNIX_EPOCH).ok());
         let born = born.and_then(|born| u64::try_from(born.as_nanos()).ok());
-        Ok(FolderIdentity {
+        Ok(Self {
             file_system: format!("{:x}:{:x}", statfs(path)?.f_type, statvfs(path)?.f_fsid),
             inode: metadata.ino(),
             born: born.unwrap_or_default(),
@@ -46,7 +46,7 @@ impl FolderIdentity {
     }
 
     /// Whether both are one folder, but for the device.
-    pub fn is_same_folder(&self, other: &FolderIdentity) -> bool {
+    pub fn is_same_folder(&self, other: &Self) -> bool {
         self.file_system == other.file_system && self.inode == other.inode && self.born == other.born
     }
 }

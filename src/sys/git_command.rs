@@ -105,58 +105,52 @@ impl std::fmt::Debug for GitCommand {
 impl GitCommand {
     /// A call of the git in `PATH`.
     #[expect(clippy::new_without_default, reason = "a default without arguments makes no sense")]
-    pub fn new() -> GitCommand {
-        GitCommand {
-            is_of_person: false,
-            args: Vec::new(),
-            envs: Vec::new(),
-            program: None,
-            deadline: DEADLINE,
-        }
+    pub fn new() -> Self {
+        Self { is_of_person: false, args: Vec::new(), envs: Vec::new(), program: None, deadline: DEADLINE }
     }
 
     /// A command as the person who started quire would run it: with their configuration and environment, apart from
     /// variables that lead to another repository.
-    pub fn of_person() -> GitCommand {
-        GitCommand { is_of_person: true, ..GitCommand::new() }
+    pub fn of_person() -> Self {
+        Self { is_of_person: true, ..Self::new() }
     }
 
     /// A call that works on the repository in this folder.
-    pub fn in_repo(git_dir: &Path) -> GitCommand {
-        GitCommand::new().arg("--git-dir").arg(git_dir)
+    pub fn in_repo(git_dir: &Path) -> Self {
+        Self::new().arg("--git-dir").arg(git_dir)
     }
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> GitCommand {
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> GitCommand {
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Adds a variable to the environment.
     #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> GitCommand {
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.envs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
     /// Runs this program instead of the git in `PATH`.
     #[must_use]
-    pub fn program(mut self, program: impl AsRef<OsStr>) -> GitCommand {
+    pub fn program(mut self, program: impl AsRef<OsStr>) -> Self {
         self.program = Some(program.as_ref().to_owned());
         self
     }
 
     /// Kills it after this long.
     #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> GitCommand {
+    pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }

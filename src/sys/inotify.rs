@@ -34,9 +34,9 @@ impl Inotify {
     /// # Errors
     /// When the system has no more instances.
     #[expect(deprecated, reason = "its successor is unsafe; an owned descriptor keeps that one's promise")]
-    pub fn new() -> io::Result<Inotify> {
+    pub fn new() -> io::Result<Self> {
         let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Inotify { descriptor: AsyncFd::new(descriptor)? })
+        Ok(Self { descriptor: AsyncFd::new(descriptor)? })
     }
 
     /// Watches a folder. A folder that is watched already keeps its watch.

@@ -20,24 +20,24 @@ pub enum Interrupt {
 }
 
 impl Interrupt {
-    const ALL: [Interrupt; 4] = [Interrupt::HangUp, Interrupt::CtrlC, Interrupt::Quit, Interrupt::Terminate];
+    const ALL: [Self; 4] = [Self::HangUp, Self::CtrlC, Self::Quit, Self::Terminate];
 
     /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
-            Interrupt::HangUp => "SIGHUP",
-            Interrupt::CtrlC => "Ctrl-C",
-            Interrupt::Quit => "SIGQUIT",
-            Interrupt::Terminate => "SIGTERM",
+            Self::HangUp => "SIGHUP",
+            Self::CtrlC => "Ctrl-C",
+            Self::Quit => "SIGQUIT",
+            Self::Terminate => "SIGTERM",
         }
     }
 
     fn signal(self) -> i32 {
         let signal = match self {
-            Interrupt::HangUp => Signal::HUP,
-            Interrupt::CtrlC => Signal::INT,
-            Interrupt::Quit => Signal::QUIT,
-            Interrupt::Terminate => Signal::TERM,
+            Self::HangUp => Signal::HUP,
+            Self::CtrlC => Signal::INT,
+            Self::Quit => Signal::QUIT,
+            Self::Terminate => Signal::TERM,
         };
         signal.as_raw()
     }

@@ -29,7 +29,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
-    pub fn try_acquire(path: &Path) -> io::Result<Option<LockFile>> {
+    pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -38,7 +38,7 @@ impl LockFile {
             .custom_flags(NO_LINK.bits().cast_signed())
             .open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(LockFile { file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -48,7 +48,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
-    pub fn try_acquire_existing(path: &Path) -> io::Result<Option<LockFile>> {
+    pub fn try_acquire_existing(path: &Path) -> io::Result<Option<Self>> {
         let flags = NO_LINK.bits().cast_signed();
         let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
         let file = match opened {
@@ -58,7 +58,7 @@ impl LockFile {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // Its last holder may have removed it meanwhile.
             Ok(()) if file.metadata()?.nlink() == 0 => Ok(None),
-            Ok(()) => Ok(Some(LockFile { file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -68,11 +68,11 @@ impl LockFile {
     ///
     /// # Errors
     /// The descriptor is not a lock file, or another process holds the lock.
-    pub fn from_fd(fd: OwnedFd) -> io::Result<LockFile> {
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
         // Locking again through the same open file changes nothing.
         flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(LockFile { file: File::from(fd) })
+        Ok(Self { file: File::from(fd) })
     }
 
     /// Releases ownership of the descriptor; the lock is held as long as it, or a copy of it, is open.

@@ -42,7 +42,7 @@ impl MountView {
     ///
     /// # Errors
     /// This process may not mount, or a file does not exist.
-    pub fn new(hidden: PathBuf, shown: Vec<Shown>) -> io::Result<MountView> {
+    pub fn new(hidden: PathBuf, shown: Vec<Shown>) -> io::Result<Self> {
         // In a thread of its own: the namespace of the other threads does not change.
         let made = std::thread::spawn(move || make(&hidden, &shown)).join();
         made.unwrap_or_else(|_| Err(io::Error::other("the mounting thread failed")))

@@ -14,8 +14,8 @@ pub struct Supervisor(OsString);
 
 impl Supervisor {
     /// The socket at a path, or at an abstract name after `@`; `None` for another kind of address.
-    pub fn at(address: &OsStr) -> Option<Supervisor> {
-        matches!(address.as_bytes(), [b'/', ..] | [b'@', _, ..]).then(|| Supervisor(address.to_owned()))
+    pub fn at(address: &OsStr) -> Option<Self> {
+        matches!(address.as_bytes(), [b'/', ..] | [b'@', _, ..]).then(|| Self(address.to_owned()))
     }
 
     /// Sends lines such as `READY=1`. Does not wait: a listener that does not read gets nothing.

@@ -31,9 +31,9 @@ impl PidFd {
     ///
     /// # Errors
     /// The system has no descriptors left, or no pidfds.
-    pub fn open(pid: Pid) -> io::Result<Option<PidFd>> {
+    pub fn open(pid: Pid) -> io::Result<Option<Self>> {
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => Ok(Some(PidFd { pid, fd })),
+            Ok(fd) => Ok(Some(Self { pid, fd })),
             Err(Errno::SRCH) => Ok(None),
             Err(error) => Err(error.into()),
         }

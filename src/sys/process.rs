@@ -42,16 +42,16 @@ impl Exit {
     /// The exit code as a shell counts it: 128 and the number of the signal.
     pub fn code(self) -> i32 {
         match self {
-            Exit::Code(code) => code,
-            Exit::Signal(signal) => 128 + signal,
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128 + signal,
         }
     }
 
     /// The signal that ended it.
     pub fn signal(self) -> Option<i32> {
         match self {
-            Exit::Code(_) => None,
-            Exit::Signal(signal) => Some(signal),
+            Self::Code(_) => None,
+            Self::Signal(signal) => Some(signal),
         }
     }
 }

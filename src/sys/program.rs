@@ -127,22 +127,22 @@ pub struct Program {
 impl Program {
     /// A program by its path, or by a name that is searched in `PATH`, with the environment of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that does it")]
-    pub fn new(program: impl AsRef<OsStr>) -> Program {
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.process_group(0);
-        Program { command, input: Vec::new() }
+        Self { command, input: Vec::new() }
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Program {
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.command.args(args);
         self
     }
 
     /// Empties the environment.
     #[must_use]
-    pub fn clean(mut self) -> Program {
+    pub fn clean(mut self) -> Self {
         self.command.env_clear();
         self
     }
@@ -152,14 +152,14 @@ impl Program {
     pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,
-    ) -> Program {
+    ) -> Self {
         self.command.envs(variables);
         self
     }
 
     /// Removes variables.
     #[must_use]
-    pub fn without(mut self, names: &[&str]) -> Program {
+    pub fn without(mut self, names: &[&str]) -> Self {
         for name in names {
             self.command.env_remove(name);
         }
@@ -168,14 +168,14 @@ impl Program {
 
     /// Starts it in this folder.
     #[must_use]
-    pub fn cwd(mut self, folder: &Path) -> Program {
+    pub fn cwd(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
     /// Gives it these bytes on its standard input, which is empty otherwise.
     #[must_use]
-    pub fn input(mut self, bytes: &[u8]) -> Program {
+    pub fn input(mut self, bytes: &[u8]) -> Self {
         self.input = bytes.to_vec();
         self
     }
@@ -293,13 +293,13 @@ struct Output {
 }
 
 impl Output {
-    fn new(pipe: OwnedFd, keep: Keep) -> io::Result<Output> {
+    fn new(pipe: OwnedFd, keep: Keep) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
-        Ok(Output { pipe: Some(pipe.into()), bytes: Vec::new(), keep })
+        Ok(Self { pipe: Some(pipe.into()), bytes: Vec::new(), keep })
     }
 
-    fn closed() -> Output {
-        Output { pipe: None, bytes: Vec::new(), keep: Keep::File }
+    fn closed() -> Self {
+        Self { pipe: None, bytes: Vec::new(), keep: Keep::File }
     }
 
     /// Reads what is available; false when it exceeds the limit.

@@ -36,13 +36,13 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    pub(super) fn new(path: PathBuf, why: io::Error) -> Leftovers {
-        Leftovers { path, count: 1, why }
+    pub(super) fn new(path: PathBuf, why: io::Error) -> Self {
+        Self { path, count: 1, why }
     }
 
     /// The same error, with paths relative to a folder that contains these.
-    pub fn below(self, folder: &Path) -> Leftovers {
-        Leftovers { path: folder.join(self.path), ..self }
+    pub fn below(self, folder: &Path) -> Self {
+        Self { path: folder.join(self.path), ..self }
     }
 }
 
@@ -51,8 +51,8 @@ fn more(count: usize) -> String {
 }
 
 impl From<Leftovers> for io::Error {
-    fn from(left: Leftovers) -> io::Error {
-        io::Error::new(left.why.kind(), left)
+    fn from(left: Leftovers) -> Self {
+        Self::new(left.why.kind(), left)
     }
 }
 

@@ -133,8 +133,8 @@ fn jobs_in(run: &Folder) -> io::Result<Vec<Option<String>>> {
 
 impl LogFollower {
     /// A follower of the run in `run_dir`, of one job or of all.
-    pub fn new(run_dir: &Path, job: Option<String>) -> LogFollower {
-        LogFollower { run_dir: run_dir.to_owned(), only: job, logs: BTreeMap::new(), has_more: false }
+    pub fn new(run_dir: &Path, job: Option<String>) -> Self {
+        Self { run_dir: run_dir.to_owned(), only: job, logs: BTreeMap::new(), has_more: false }
     }
 
     /// The folders in which something changes when there is more to read.
@@ -203,8 +203,8 @@ impl LogFollower {
 }
 
 impl Log {
-    fn new(name: &LogName) -> Log {
-        Log {
+    fn new(name: &LogName) -> Self {
+        Self {
             job: name.job.clone(),
             step: name.step(),
             offset: 0,
@@ -220,7 +220,7 @@ impl Log {
         &mut self,
         run: &Folder,
         name: &LogName,
-        is_complete: impl Fn(&Log) -> bool,
+        is_complete: impl Fn(&Self) -> bool,
         left: &mut usize,
     ) {
         if self.next.is_some() || self.is_over {

@@ -99,7 +99,7 @@ fn job_names(run: &RunView) -> String {
 
 /// The diagnostics of a pipeline that cannot be used.
 pub fn broken(run: &RunView) -> Option<String> {
-    let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+    let diagnostics = run.record.diagnostics();
     if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return None;
     }

@@ -30,7 +30,7 @@ pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
 
 impl RunView {
     /// Reads the journal of a run. When it cannot be read, the view says so, and shows the row.
-    pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
+    pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> Self {
         let run_dir = data.run(&row.repo, row.number);
         let read = RunRecord::try_read(&run_dir);
         let problem = read.as_ref().err().map(|error| chain(error));
@@ -40,13 +40,13 @@ impl RunView {
         let url = run_url(base, &row);
         let has_ended = row.state == Progress::Finished;
         let left = Some(run_dir.join("work")).filter(|work| has_ended && work.symlink_metadata().is_ok());
-        RunView { row, record, problem, url, left }
+        Self { row, record, problem, url, left }
     }
 
     /// A run whose journal was not read.
-    pub fn without_record(row: RunRow, base: Option<&str>) -> RunView {
+    pub fn without_record(row: RunRow, base: Option<&str>) -> Self {
         let url = run_url(base, &row);
-        RunView { row, record: RunRecord::default(), problem: None, url, left: None }
+        Self { row, record: RunRecord::default(), problem: None, url, left: None }
     }
 
     /// The state of the run. The journal knows of its beginning before the database does.

@@ -68,7 +68,7 @@ pub fn run_page(run: &RunView) -> String {
         field("problem", plain(problem));
     }
     if !run.record.diagnostics.is_empty() {
-        let diagnostics: Vec<_> = run.record.diagnostics.iter().map(|fact| fact.to_diagnostic()).collect();
+        let diagnostics = run.record.diagnostics();
         let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));
     }
     for job in &run.record.jobs {

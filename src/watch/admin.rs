@@ -42,22 +42,20 @@ impl WatchError {
     /// What to do instead.
     pub fn hint(&self) -> Option<String> {
         match self {
-            WatchError::Exists(name) => Some(format!(
+            Self::Exists(name) => Some(format!(
                 "choose another name with `--name`, or remove the watch: `quire watch rm {name}`"
             )),
-            WatchError::InConfig(_) => Some("edit `:watch` in config.fnl".to_owned()),
-            WatchError::NotFound { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            WatchError::NotFound { near: None, .. } => {
-                Some("`quire watch list` lists all watches".to_owned())
-            }
-            WatchError::NoSecret(name) => {
+            Self::InConfig(_) => Some("edit `:watch` in config.fnl".to_owned()),
+            Self::NotFound { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::NotFound { near: None, .. } => Some("`quire watch list` lists all watches".to_owned()),
+            Self::NoSecret(name) => {
                 Some(format!("declare it in config.fnl: `:secrets {{:{name} {{:file \"/path\"}}}}`"))
             }
-            WatchError::Copy(RepoError::Exists(_)) => {
+            Self::Copy(RepoError::Exists(_)) => {
                 Some("choose another name with `--name`: a repository has this one".to_owned())
             }
-            WatchError::Copy(error) => error.help(),
-            WatchError::TooMany | WatchError::Store(_) => None,
+            Self::Copy(error) => error.help(),
+            Self::TooMany | Self::Store(_) => None,
         }
     }
 }

@@ -56,8 +56,8 @@ pub(super) struct Looked {
 }
 
 impl Permits {
-    pub(super) fn new() -> Permits {
-        Permits { listings: Semaphore::new(MAX_LISTINGS), fetches: Semaphore::new(MAX_FETCHES) }
+    pub(super) fn new() -> Self {
+        Self { listings: Semaphore::new(MAX_LISTINGS), fetches: Semaphore::new(MAX_FETCHES) }
     }
 }
 
@@ -77,6 +77,10 @@ impl Task {
         Looked { watch: self.watch, finding, row: self.row, is_settled: self.is_settled }
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "a path to the method takes one lifetime, not each"
+    )]
     async fn find(&mut self) -> Result<Finding, Trouble> {
         let permits = Arc::clone(&self.permits);
         let listing_permit = permits.listings.acquire().await.map_err(lost)?;

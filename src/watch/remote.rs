@@ -110,7 +110,7 @@ impl<'a> Remote<'a> {
         token: Option<SecretGrant>,
         copy: &'a Path,
         signs: RemoteSigns<'a>,
-    ) -> Result<Remote<'a>, Trouble> {
+    ) -> Result<Self, Trouble> {
         let addresses = if watch.allow_private { Vec::new() } else { public_addresses(&watch.url)? };
         let values = SecretValues::load(token.as_slice());
         let header = match &watch.token {

@@ -361,16 +361,16 @@ impl Remotes {
 impl Watched {
     /// Replaces a watch whose settings have changed. Its current look is cancelled: the result is not used
     /// for the new settings, and waiting requests get the result of the next look.
-    fn changed(mut self, new: Watched) -> Watched {
+    fn changed(mut self, new: Self) -> Self {
         if let Some(look) = &mut self.look {
             look.cancel();
         }
         self.asked.append(&mut self.awaited);
-        Watched { look: self.look, task: self.task, asked: self.asked, removal: self.removal, ..new }
+        Self { look: self.look, task: self.task, asked: self.asked, removal: self.removal, ..new }
     }
 
-    fn new(watch: WatchDecl, status: Option<WatchStatus>, due: Instant) -> Watched {
-        Watched {
+    fn new(watch: WatchDecl, status: Option<WatchStatus>, due: Instant) -> Self {
+        Self {
             watch,
             status,
             due,

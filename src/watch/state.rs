@@ -72,10 +72,10 @@ impl WatchState {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            WatchState::New => "new",
-            WatchState::Following => "following",
-            WatchState::NoBranch => "no-branch",
-            WatchState::Trouble(kind) => match kind {
+            Self::New => "new",
+            Self::Following => "following",
+            Self::NoBranch => "no-branch",
+            Self::Trouble(kind) => match kind {
                 TroubleKind::Unreachable => "unreachable",
                 TroubleKind::Gone => "gone",
                 TroubleKind::Denied => "denied",

@@ -77,12 +77,12 @@ const EMPTY: [&str; 4] = [
 
 impl Trouble {
     /// A problem with a text of quire's own.
-    pub(crate) fn new(kind: TroubleKind, text: impl Into<String>) -> Trouble {
-        Trouble { kind, text: text.into() }
+    pub(crate) fn new(kind: TroubleKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
     }
 
     /// Classifies git's error output, in English.
-    pub(crate) fn parse(stderr: &str) -> Trouble {
+    pub(crate) fn parse(stderr: &str) -> Self {
         let has = |signs: &[&str]| signs.iter().any(|sign| stderr.contains(sign));
         let kind = if has(&DENIED) {
             TroubleKind::Denied
@@ -93,7 +93,7 @@ impl Trouble {
         } else {
             TroubleKind::Failed
         };
-        Trouble { kind, text: summary(stderr) }
+        Self { kind, text: summary(stderr) }
     }
 }
 

@@ -18,11 +18,11 @@ struct Shared {
 
 impl Shared {
     /// Nothing without root, who alone can be two accounts.
-    fn new() -> Option<Shared> {
+    fn new() -> Option<Self> {
         if !geteuid().is_root() {
             return None;
         }
-        let shared = Shared { folder: tempfile::tempdir().unwrap() };
+        let shared = Self { folder: tempfile::tempdir().unwrap() };
         fs::set_permissions(shared.folder.path(), Permissions::from_mode(0o755)).unwrap();
         fs::copy(env!("CARGO_BIN_EXE_quire"), shared.path("quire")).unwrap();
         Some(shared)

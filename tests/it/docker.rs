@@ -25,13 +25,13 @@ pub(crate) struct Docker {
 
 impl Docker {
     /// Starts a daemon that has the image of the tests.
-    pub(crate) fn start() -> Result<Docker, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("quire-docker-").tempdir();
         let folder = folder.map_err(|error| error.to_string())?;
         fs::create_dir(folder.path().join("data")).map_err(|error| error.to_string())?;
         link_programs(&folder.path().join("bin"))?;
         let daemon = spawn(folder.path())?;
-        let mut docker = Docker { cgroup: cgroup(folder.path()), folder, daemon };
+        let mut docker = Self { cgroup: cgroup(folder.path()), folder, daemon };
         docker.wait()?;
         let tar = engine::image_tar()?;
         let imported = docker.call(&["import", tar.to_str().ok_or("no path")?, engine::IMAGE]);
@@ -59,7 +59,7 @@ impl Docker {
     pub(crate) fn kill(&mut self) {
         self.daemon.kill().unwrap();
         self.daemon.wait().unwrap();
-        let gone = |this: &Docker| processes_of(this.folder.path(), "containerd").is_empty();
+        let gone = |this: &Self| processes_of(this.folder.path(), "containerd").is_empty();
         let deadline = Instant::now() + PATIENCE;
         while !gone(self) {
             assert!(Instant::now() < deadline, "containerd stays");

@@ -40,8 +40,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn new() -> Shown {
-        Shown { bytes: Arc::default(), grown: watch::Sender::new(()) }
+    fn new() -> Self {
+        Self { bytes: Arc::default(), grown: watch::Sender::new(()) }
     }
 
     fn text(&self, stream: usize) -> String {
@@ -75,7 +75,7 @@ impl Sink for Shown {
 impl Bench {
     fn with(
         make: impl FnOnce(HostExecutor, RunMark) -> (Box<dyn Executor>, Option<Arc<Containers>>),
-    ) -> Bench {
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let workspace = folder.path().join("work");
         fs::create_dir_all(workspace.join("below")).unwrap();
@@ -85,15 +85,15 @@ impl Bench {
         environment.set("PATH", "/usr/local/bin:/usr/bin:/bin").unwrap();
         let (executor, containers) =
             make(HostExecutor { host, environment, workspace, transition: None }, mark);
-        Bench { folder, mark, executor, containers }
+        Self { folder, mark, executor, containers }
     }
 
-    fn host() -> Option<Bench> {
-        Some(Bench::with(|host, _| (Box::new(host), None)))
+    fn host() -> Option<Self> {
+        Some(Self::with(|host, _| (Box::new(host), None)))
     }
 
-    fn bwrap() -> Option<Bench> {
-        Some(Bench::with(|host, _| {
+    fn bwrap() -> Option<Self> {
+        Some(Self::with(|host, _| {
             let sandbox = Sandbox {
                 bwrap: find_bwrap(None).expect("bubblewrap is installed by dev/setup"),
                 helper: env!("CARGO_BIN_EXE_quire").into(),
@@ -105,9 +105,9 @@ impl Bench {
     }
 
     /// Nothing where no container can be run, which has been said then.
-    fn container() -> Option<Bench> {
+    fn container() -> Option<Self> {
         engine::can_run_containers().then(|| {
-            Bench::with(|host, mark| {
+            Self::with(|host, mark| {
                 let run = host.workspace.parent().unwrap();
                 let policy =
                     Policy::load(&Default::default(), run, (Profile::Secure, ProfileSource::Default));

@@ -24,7 +24,7 @@ struct Server {
 
 impl Server {
     /// Starts it, below strace when a file for the trace is named, and waits until it is ready.
-    fn start(args: &[&str], trace: Option<&str>) -> (Server, String) {
+    fn start(args: &[&str], trace: Option<&str>) -> (Self, String) {
         let folder = tempfile::Builder::new().prefix("quire-listen-").tempdir().unwrap();
         let quire = env!("CARGO_BIN_EXE_quire");
         let mut command = match trace {
@@ -37,16 +37,16 @@ impl Server {
             None => Command::new(quire),
         };
         command.arg("serve").args(args).arg("--data").arg(folder.path().join("data"));
-        Server::begin(folder, command)
+        Self::begin(folder, command)
     }
 
     /// Starts a program in its folder, and waits until it is ready.
-    fn begin(folder: tempfile::TempDir, mut command: Command) -> (Server, String) {
+    fn begin(folder: tempfile::TempDir, mut command: Command) -> (Self, String) {
         let notify = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         command.env("NOTIFY_SOCKET", folder.path().join("notify"));
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Server { folder, notify, child };
+        let server = Self { folder, notify, child };
         let ready = server.heard();
         (server, ready)
     }

@@ -41,12 +41,12 @@ struct Going {
 }
 
 impl Going {
-    fn start(place: &Place, before: &[&str]) -> Going {
+    fn start(place: &Place, before: &[&str]) -> Self {
         let args = [before, &[env!("CARGO_BIN_EXE_quire"), "ci", "run"]].concat();
         let mut command = place.command(args[0], &args[1..]);
         let quire = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let step = wait_for("the step", || fs::read_to_string(place.path("home/pid")).ok());
-        Going { quire, step: Pid::from_raw(step.trim().parse().unwrap()).unwrap() }
+        Self { quire, step: Pid::from_raw(step.trim().parse().unwrap()).unwrap() }
     }
 
     fn signal(&self, signal: Signal) {

@@ -15,8 +15,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(pipeline: &str, files: &[(String, String)], config: Option<&str>) -> Place {
-        let place = Place { folder: tempfile::tempdir().unwrap() };
+    pub(super) fn new(pipeline: &str, files: &[(String, String)], config: Option<&str>) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
         for folder in ["home", "data", "copy/.quire"] {
             fs::create_dir_all(place.path(folder)).unwrap();
         }

@@ -18,7 +18,7 @@ struct Place {
 }
 
 impl Place {
-    fn new() -> Place {
+    fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("quire-lock-").tempdir().unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
         let mut dead = Command::new("true").spawn().unwrap();
@@ -27,7 +27,7 @@ impl Place {
         fs::write(folder.path().join("data/server.lock"), format!("{number}\n")).unwrap();
         let notify = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
-        Place { folder, notify }
+        Self { folder, notify }
     }
 
     fn lock(&self) -> PathBuf {

@@ -30,24 +30,24 @@ impl Level {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Level::Ok => "ok",
-            Level::Warning => "warning",
-            Level::Problem => "problem",
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
         }
     }
 }
 
 impl Check {
-    pub(super) fn ok(what: impl Into<String>) -> Check {
-        Check { level: Level::Ok, what: what.into(), why: None, hint: None }
+    pub(super) fn ok(what: impl Into<String>) -> Self {
+        Self { level: Level::Ok, what: what.into(), why: None, hint: None }
     }
 
-    pub(super) fn warning(what: impl Into<String>, why: impl Into<String>, hint: impl Into<String>) -> Check {
-        Check { level: Level::Warning, what: what.into(), why: Some(why.into()), hint: Some(hint.into()) }
+    pub(super) fn warning(what: impl Into<String>, why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { level: Level::Warning, what: what.into(), why: Some(why.into()), hint: Some(hint.into()) }
     }
 
-    pub(super) fn problem(what: impl Into<String>, why: impl Into<String>, hint: impl Into<String>) -> Check {
-        Check { level: Level::Problem, ..Check::warning(what, why, hint) }
+    pub(super) fn problem(what: impl Into<String>, why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { level: Level::Problem, ..Self::warning(what, why, hint) }
     }
 
     /// The check for people.

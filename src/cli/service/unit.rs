@@ -36,8 +36,8 @@ pub(crate) struct Program {
 
 impl Program {
     /// quire itself.
-    pub(super) fn quire(binary: PathBuf) -> Program {
-        Program {
+    pub(super) fn quire(binary: PathBuf) -> Self {
+        Self {
             unit: "quire.service",
             about: "quire, a git forge that runs .quire/ci.fnl on every push",
             removal: "`quire service uninstall` removes it",

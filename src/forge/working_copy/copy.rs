@@ -79,14 +79,14 @@ struct Trust {
 }
 
 impl Trust {
-    fn ask(root: &Path) -> Result<Trust, GitError> {
+    fn ask(root: &Path) -> Result<Self, GitError> {
         let pattern = r"^core\.(filemode|symlinks)$";
         let listed = match git(root).args(["config", "-z", "--type=bool", "--get-regexp", pattern]).run() {
             // Neither setting is set.
             Err(GitError::Failed { exit: 1, .. }) => Vec::new(),
             listed => listed?,
         };
-        let mut trust = Trust { mode: true, links: true };
+        let mut trust = Self { mode: true, links: true };
         for record in listed.split(|byte| *byte == 0) {
             match record {
                 b"core.filemode\ntrue" => trust.mode = true,

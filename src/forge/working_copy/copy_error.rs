@@ -57,11 +57,11 @@ pub enum CopyError {
 }
 
 impl CopyError {
-    pub(super) fn read(path: &Path, source: impl Into<io::Error>) -> CopyError {
-        CopyError::Read { path: path.to_owned(), source: source.into() }
+    pub(super) fn read(path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Read { path: path.to_owned(), source: source.into() }
     }
 
-    pub(super) fn write(path: &Path, source: impl Into<io::Error>) -> CopyError {
-        CopyError::Write { path: path.to_owned(), source: source.into() }
+    pub(super) fn write(path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Write { path: path.to_owned(), source: source.into() }
     }
 }

@@ -74,35 +74,31 @@ impl WorkingCopyError {
     /// A command or a line that helps.
     pub fn hint(&self) -> String {
         match self {
-            WorkingCopyError::NoRepository(_) => {
-                "run `git init` in this folder, or choose another folder".to_owned()
-            }
-            WorkingCopyError::NoFiles(_) => {
-                "clone the repository, or choose a folder with its files".to_owned()
-            }
-            WorkingCopyError::Owner(path) => {
+            Self::NoRepository(_) => "run `git init` in this folder, or choose another folder".to_owned(),
+            Self::NoFiles(_) => "clone the repository, or choose a folder with its files".to_owned(),
+            Self::Owner(path) => {
                 format!("git config --global --add safe.directory '{}'", path.display())
             }
-            WorkingCopyError::Unreadable { .. } => "check that `git status` works in this folder".to_owned(),
-            WorkingCopyError::Git { .. } => "install git and make sure that it is in `PATH`".to_owned(),
+            Self::Unreadable { .. } => "check that `git status` works in this folder".to_owned(),
+            Self::Git { .. } => "install git and make sure that it is in `PATH`".to_owned(),
         }
     }
 
     /// The error that git's error output stands for.
-    fn from_git(path: &Path, error: GitError) -> WorkingCopyError {
+    fn from_git(path: &Path, error: GitError) -> Self {
         let GitError::Failed { stderr, .. } = &error else {
-            return WorkingCopyError::Git { path: path.to_owned(), source: error };
+            return Self::Git { path: path.to_owned(), source: error };
         };
         if stderr.contains("dubious ownership") {
             // Git names the folder that has to be marked as safe.
             let named = stderr.split('\'').nth(1).map_or_else(|| path.to_owned(), PathBuf::from);
-            WorkingCopyError::Owner(named)
+            Self::Owner(named)
         } else if stderr.contains("not a git repository") && !stderr.contains("not a git repository: /") {
-            WorkingCopyError::NoRepository(path.to_owned())
+            Self::NoRepository(path.to_owned())
         } else {
             let line = stderr.lines().find(|line| line.starts_with("fatal: ")).unwrap_or(stderr);
             let stderr = line.trim_start_matches("fatal: ").to_owned();
-            WorkingCopyError::Unreadable { path: path.to_owned(), stderr }
+            Self::Unreadable { path: path.to_owned(), stderr }
         }
     }
 }
@@ -117,7 +113,7 @@ impl WorkingCopy {
     ///
     /// # Errors
     /// Why the folder is not a working copy.
-    pub fn open(root: &Path) -> Result<WorkingCopy, WorkingCopyError> {
+    pub fn open(root: &Path) -> Result<Self, WorkingCopyError> {
         let ask = |args: &[&str]| git(root).args(args).run();
         let wrong = |error| WorkingCopyError::from_git(root, error);
         let path = |option: &str| {
@@ -137,7 +133,7 @@ impl WorkingCopy {
             stderr: error.to_string(),
         })?;
         let head = HeadCommit::read(root).map_err(wrong)?;
-        Ok(WorkingCopy { root: root.to_owned(), top, git_dir, common_dir, branch, head })
+        Ok(Self { root: root.to_owned(), top, git_dir, common_dir, branch, head })
     }
 }
 
@@ -148,7 +144,7 @@ pub fn checked_out_branch(root: &Path) -> Option<RefName> {
 }
 
 impl HeadCommit {
-    fn read(root: &Path) -> Result<HeadCommit, GitError> {
+    fn read(root: &Path) -> Result<Self, GitError> {
         let ask = |args: &[&str]| git(root).args(args).run();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let id = match ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) {
@@ -157,7 +153,7 @@ impl HeadCommit {
             Err(GitError::Failed { exit: 1, .. }) => {
                 let digits =
                     if ask(&["rev-parse", "--show-object-format"])? == b"sha256\n" { 64 } else { 40 };
-                return Ok(HeadCommit { id: "0".repeat(digits), message: String::new(), files: Vec::new() });
+                return Ok(Self { id: "0".repeat(digits), message: String::new(), files: Vec::new() });
             }
             Err(error) => return Err(error),
         };
@@ -165,11 +161,7 @@ impl HeadCommit {
             ask(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=format:%B", &id])?;
         let files = ask(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &id])?;
         let files = files.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        Ok(HeadCommit {
-            message: text(&message),
-            files: files.take(MAX_CHANGED_FILES).map(text).collect(),
-            id,
-        })
+        Ok(Self { message: text(&message), files: files.take(MAX_CHANGED_FILES).map(text).collect(), id })
     }
 }
 

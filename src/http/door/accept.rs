@@ -46,11 +46,11 @@ type Connections = Arc<Mutex<OpenConnections<Arc<Progress>>>>;
 impl Listener {
     async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
-            Listener::Tcp(listener) => {
+            Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 Ok((Socket::Tcp(stream), Peer::at(address.ip())))
             }
-            Listener::Unix(listener) => {
+            Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let user = stream.peer_cred()?.uid();
                 Ok((Socket::Unix(stream), Peer::User(user)))

@@ -46,14 +46,14 @@ pub struct DoorLimits {
 
 impl DoorLimits {
     /// The limits of the door over TCP: an eighth of the descriptors.
-    pub fn public(descriptors: u64) -> DoorLimits {
+    pub fn public(descriptors: u64) -> Self {
         // It only shows: no request has a body that is read.
-        DoorLimits::new(descriptors / 8, MAX_PUBLIC, 0)
+        Self::new(descriptors / 8, MAX_PUBLIC, 0)
     }
 
     /// The limits of the Unix socket: a quarter of the descriptors. The rest is for runners, the database and files.
-    pub fn local(descriptors: u64, body: usize) -> DoorLimits {
-        DoorLimits::new(descriptors / 4, MAX_LOCAL, body)
+    pub fn local(descriptors: u64, body: usize) -> Self {
+        Self::new(descriptors / 4, MAX_LOCAL, body)
     }
 
     /// How many requests other than those of hooks may be answered at the same time: hooks always find a place.
@@ -61,9 +61,9 @@ impl DoorLimits {
         (self.of_peer / 2).max(1)
     }
 
-    fn new(share: u64, most: usize, body: usize) -> DoorLimits {
+    fn new(share: u64, most: usize, body: usize) -> Self {
         let in_all = usize::try_from(share).unwrap_or(most).clamp(MIN_CONNECTIONS, most);
-        DoorLimits { in_all, of_peer: in_all.min(MAX_OF_PEER), body }
+        Self { in_all, of_peer: in_all.min(MAX_OF_PEER), body }
     }
 }
 

@@ -41,18 +41,18 @@ pub(super) struct OpenConnections<C> {
 
 impl Peer {
     /// The peer at an address.
-    pub(super) fn at(address: IpAddr) -> Peer {
+    pub(super) fn at(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V6(v6) => Peer::Address(IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes())),
-            v4 @ IpAddr::V4(_) => Peer::Address(v4),
+            IpAddr::V6(v6) => Self::Address(IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes())),
+            v4 @ IpAddr::V4(_) => Self::Address(v4),
         }
     }
 }
 
 impl<C> OpenConnections<C> {
     /// None yet.
-    pub(super) fn new(limits: DoorLimits, is_waiting: fn(&C) -> bool) -> OpenConnections<C> {
-        OpenConnections { limits, is_waiting, next: 0, open: BTreeMap::new(), of_peer: HashMap::new() }
+    pub(super) fn new(limits: DoorLimits, is_waiting: fn(&C) -> bool) -> Self {
+        Self { limits, is_waiting, next: 0, open: BTreeMap::new(), of_peer: HashMap::new() }
     }
 
     /// Decides about a new connection, and keeps it unless it is refused.

@@ -37,9 +37,9 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A connection that has just been made.
-    pub(super) fn new() -> Progress {
+    pub(super) fn new() -> Self {
         let state = State { phase: Phase::Head, since: Instant::now(), stalled: None };
-        Progress { state: Mutex::new(state), close: Notify::new() }
+        Self { state: Mutex::new(state), close: Notify::new() }
     }
 
     /// Bytes have come.

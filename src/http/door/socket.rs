@@ -28,46 +28,46 @@ pub(super) enum Socket {
 impl Socket {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Socket::Tcp(stream) => stream.poll_read_ready(context),
-            Socket::Unix(stream) => stream.poll_read_ready(context),
+            Self::Tcp(stream) => stream.poll_read_ready(context),
+            Self::Unix(stream) => stream.poll_read_ready(context),
         }
     }
 
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Socket::Tcp(stream) => stream.poll_write_ready(context),
-            Socket::Unix(stream) => stream.poll_write_ready(context),
+            Self::Tcp(stream) => stream.poll_write_ready(context),
+            Self::Unix(stream) => stream.poll_write_ready(context),
         }
     }
 
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.try_read(buffer),
-            Socket::Unix(stream) => stream.try_read(buffer),
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
         }
     }
 
     /// Writes what can be written without waiting.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.try_write(bytes),
-            Socket::Unix(stream) => stream.try_write(bytes),
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
         }
     }
 
     /// Whether the client is gone.
     pub(super) fn has_hung_up(&self) -> bool {
         match self {
-            Socket::Tcp(stream) => has_hung_up(stream),
-            Socket::Unix(stream) => has_hung_up(stream),
+            Self::Tcp(stream) => has_hung_up(stream),
+            Self::Unix(stream) => has_hung_up(stream),
         }
     }
 
     fn shut_down(&self) -> io::Result<()> {
         use rustix::net::{Shutdown, shutdown};
         let shut = match self {
-            Socket::Tcp(stream) => shutdown(stream, Shutdown::Write),
-            Socket::Unix(stream) => shutdown(stream, Shutdown::Write),
+            Self::Tcp(stream) => shutdown(stream, Shutdown::Write),
+            Self::Unix(stream) => shutdown(stream, Shutdown::Write),
         };
         shut.map_err(io::Error::from)
     }

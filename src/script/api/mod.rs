@@ -56,20 +56,20 @@ enum Answer<T> {
 }
 
 impl<T> From<Result<T, String>> for Answer<T> {
-    fn from(result: Result<T, String>) -> Answer<T> {
+    fn from(result: Result<T, String>) -> Self {
         match result {
-            Ok(value) => Answer::Given(value),
-            Err(problem) => Answer::Refused(problem),
+            Ok(value) => Self::Given(value),
+            Err(problem) => Self::Refused(problem),
         }
     }
 }
 
 impl<T> From<HostError> for Answer<T> {
-    fn from(error: HostError) -> Answer<T> {
+    fn from(error: HostError) -> Self {
         match error {
-            HostError::Refused(problem) => Answer::Refused(problem),
-            HostError::Denied(reason) => Answer::Denied(reason),
-            HostError::Broken(problem) => Answer::Broken(problem),
+            HostError::Refused(problem) => Self::Refused(problem),
+            HostError::Denied(reason) => Self::Denied(reason),
+            HostError::Broken(problem) => Self::Broken(problem),
         }
     }
 }
@@ -77,13 +77,13 @@ impl<T> From<HostError> for Answer<T> {
 impl<T: IntoLuaMulti> IntoLuaMulti for Answer<T> {
     fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
         match self {
-            Answer::Given(value) => value.into_lua_multi(lua),
-            Answer::Refused(problem) => (Value::Nil, problem.into_lua(lua)?).into_lua_multi(lua),
-            Answer::Denied(reason) => {
+            Self::Given(value) => value.into_lua_multi(lua),
+            Self::Refused(problem) => (Value::Nil, problem.into_lua(lua)?).into_lua_multi(lua),
+            Self::Denied(reason) => {
                 let detail = serde_json::to_string(&reason).map_err(mlua::Error::external)?;
                 (Value::Nil, reason.to_string(), "denied", detail).into_lua_multi(lua)
             }
-            Answer::Broken(problem) => (Value::Nil, problem.into_lua(lua)?, "broken").into_lua_multi(lua),
+            Self::Broken(problem) => (Value::Nil, problem.into_lua(lua)?, "broken").into_lua_multi(lua),
         }
     }
 }

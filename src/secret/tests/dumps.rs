@@ -57,8 +57,8 @@ struct Dumped {
 }
 
 impl Dumped {
-    fn new(style: Style, bytes: &[u8], width: usize) -> Dumped {
-        let mut dumped = Dumped { text: String::new(), columns: Vec::new() };
+    fn new(style: Style, bytes: &[u8], width: usize) -> Self {
+        let mut dumped = Self { text: String::new(), columns: Vec::new() };
         for (line, number) in bytes.chunks(width).zip(0..) {
             dumped.add(style, line, number * width);
         }

@@ -12,12 +12,12 @@ const BARRIER: u16 = 256;
 pub(super) struct Oracle(Needles);
 
 impl Oracle {
-    pub(super) fn new(values: &[&[u8]]) -> Oracle {
+    pub(super) fn new(values: &[&[u8]]) -> Self {
         let mut needles = Needles::default();
         for (place, value) in values.iter().enumerate() {
             needles.add(value, place);
         }
-        Oracle(needles)
+        Self(needles)
     }
 
     pub(super) fn redact(&self, text: &[u8]) -> Vec<u8> {

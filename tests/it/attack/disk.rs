@@ -38,11 +38,11 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Mounts a disk at a folder. Only root may.
-    pub(super) fn mount(folder: &Path) -> Disk {
+    pub(super) fn mount(folder: &Path) -> Self {
         let mut mount = Command::new("mount");
         let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "quire-attack"]).arg(folder).status().unwrap();
         assert!(mounted.success(), "no disk could be mounted at {}", folder.display());
-        Disk { folder: folder.to_owned() }
+        Self { folder: folder.to_owned() }
     }
 
     /// Fills the disk, but for a few blocks or inodes at random.

@@ -19,7 +19,7 @@ pub(super) struct Forge {
 impl Forge {
     /// Starts a server with this configuration, and a repository `app`. `$T` is the folder of the world, and `$PORT`
     /// the port of a receiver of webhooks.
-    pub(super) fn new(config: &str) -> Forge {
+    pub(super) fn new(config: &str) -> Self {
         let mut world = World::new();
         fs::create_dir(world.path().join("tmp")).unwrap();
         let port = if config.contains("$PORT") { receiver(&mut world) } else { String::new() };
@@ -27,7 +27,7 @@ impl Forge {
         fs::write(world.path().join("data/config.fnl"), config).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         world.serve(&["--bind", &address.to_string(), "TMPDIR=$T/tmp"]).unwrap();
-        let forge = Forge { world, address };
+        let forge = Self { world, address };
         forge.shell(
             "quire repo new app && git init -q app && git -C app remote add origin $T/data/repos/app.git",
         );

@@ -17,8 +17,8 @@ pub(super) struct Leaks {
 }
 
 impl Leaks {
-    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Leaks {
-        let mut leaks = Leaks { windows: HashSet::new(), firsts: vec![false; 1 << 16], shorts: Vec::new() };
+    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut leaks = Self { windows: HashSet::new(), firsts: vec![false; 1 << 16], shorts: Vec::new() };
         for value in values {
             let lines: Vec<&[u8]> = value.split(|byte| *byte == b'\n').collect();
             if lines.len() == 1 && value.len() < WINDOW {
@@ -287,7 +287,7 @@ fn undumped(bytes: &[u8]) -> Vec<u8> {
 fn swapped(bytes: &[u8]) -> Vec<u8> {
     let mut out = hexadecimal(bytes, 0);
     out.retain(|byte| *byte != 0);
-    out.chunks_mut(2).for_each(|pair| pair.reverse());
+    out.chunks_mut(2).for_each(<[_]>::reverse);
     out
 }
 

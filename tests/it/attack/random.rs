@@ -6,13 +6,13 @@ pub(crate) struct Random(u64);
 
 impl Random {
     /// The generator of one round of a part.
-    pub(crate) fn new(seed: u64, part: &str, round: u64) -> Random {
+    pub(crate) fn new(seed: u64, part: &str, round: u64) -> Self {
         let part = part.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        let mut random = Random(seed ^ part);
+        let mut random = Self(seed ^ part);
         let mixed = random.next();
-        Random(mixed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Self(mixed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     /// The next number.

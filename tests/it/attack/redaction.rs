@@ -54,10 +54,10 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Server {
+    fn start() -> Self {
         let forge = Forge::new(CONFIG);
         fs::create_dir(forge.path("secrets")).unwrap();
-        Server { forge }
+        Self { forge }
     }
 
     /// Pushes one pipeline and looks everywhere.
@@ -143,7 +143,7 @@ impl Server {
 }
 
 impl Round {
-    fn new(random: &mut Random) -> Round {
+    fn new(random: &mut Random) -> Self {
         let values: Vec<Vec<u8>> = (0..SECRETS)
             .map(|_| {
                 let mut value = values::any(random);
@@ -163,7 +163,7 @@ impl Round {
                 format!("(let [v (secret :s{secret})] {})", ways::body(number, random, is_single_line))
             })
             .collect();
-        Round { values, bodies }
+        Self { values, bodies }
     }
 
     fn pipeline(&self, port: &str) -> String {
@@ -206,7 +206,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn start() -> Watcher {
+    fn start() -> Self {
         let stops = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&stops);
         let thread = std::thread::spawn(move || {
@@ -225,7 +225,7 @@ impl Watcher {
             }
             seen
         });
-        Watcher { stops, thread }
+        Self { stops, thread }
     }
 
     fn stop(self) -> Vec<u8> {

@@ -47,24 +47,24 @@ pub(crate) enum Harm {
 impl Count {
     fn name(self) -> &'static str {
         match self {
-            Count::Pushes => "pushes",
-            Count::Runs => "runs",
-            Count::Inputs => "inputs",
+            Self::Pushes => "pushes",
+            Self::Runs => "runs",
+            Self::Inputs => "inputs",
         }
     }
 }
 
 impl Harm {
-    const ALL: [Harm; 6] = [Harm::Lost, Harm::Doubled, Harm::Leak, Harm::Crash, Harm::Hang, Harm::Wrong];
+    const ALL: [Self; 6] = [Self::Lost, Self::Doubled, Self::Leak, Self::Crash, Self::Hang, Self::Wrong];
 
     fn name(self) -> &'static str {
         match self {
-            Harm::Lost => "lost",
-            Harm::Doubled => "doubled",
-            Harm::Leak => "leaks",
-            Harm::Crash => "crashes",
-            Harm::Hang => "hangs",
-            Harm::Wrong => "wrong",
+            Self::Lost => "lost",
+            Self::Doubled => "doubled",
+            Self::Leak => "leaks",
+            Self::Crash => "crashes",
+            Self::Hang => "hangs",
+            Self::Wrong => "wrong",
         }
     }
 }
@@ -100,10 +100,10 @@ fn given(name: &str) -> Option<u64> {
 
 impl Attack {
     /// Begins a part, which has this many rounds in `dev/test`.
-    pub(crate) fn new(part: &'static str, rounds: u64) -> Attack {
+    pub(crate) fn new(part: &'static str, rounds: u64) -> Self {
         let seconds = given("QUIRE_ATTACK_SECONDS").map(|seconds| Budget::Time(Duration::from_secs(seconds)));
         let only = given("QUIRE_ATTACK_ROUND").map(Budget::Only);
-        Attack {
+        Self {
             part,
             seed: given("QUIRE_ATTACK_SEED").unwrap_or(SEED),
             budget: only.or(seconds).unwrap_or(Budget::Rounds(rounds)),

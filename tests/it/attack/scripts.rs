@@ -75,10 +75,10 @@ struct Scripts {
 }
 
 impl Scripts {
-    fn start() -> Scripts {
+    fn start() -> Self {
         let forge = Forge::new(CONFIG);
         fs::write(forge.path("tok"), TOKEN).unwrap();
-        Scripts { forge, runs: 0 }
+        Self { forge, runs: 0 }
     }
 
     /// Many small attacks in one run; none may end another.

@@ -11,7 +11,7 @@ pub(crate) struct Disk(PathBuf);
 
 impl Disk {
     /// A disk in memory at a folder; nothing where none can be mounted, which is said.
-    pub(crate) fn mount(at: &Path, size: &str) -> Option<Disk> {
+    pub(crate) fn mount(at: &Path, size: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             engine::skip("only root can mount a small disk");
             return None;
@@ -21,14 +21,14 @@ impl Disk {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).status().unwrap();
         assert!(mounted.success());
-        Some(Disk(at.to_owned()))
+        Some(Self(at.to_owned()))
     }
 
     /// A small disk at a folder, with what is in the folder.
-    pub(crate) fn mount_over(at: &Path, size: &str) -> Option<Disk> {
+    pub(crate) fn mount_over(at: &Path, size: &str) -> Option<Self> {
         let aside = at.with_extension("aside");
         std::fs::rename(at, &aside).unwrap();
-        let disk = Disk::mount(at, size);
+        let disk = Self::mount(at, size);
         let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(at).status().unwrap();
         assert!(disk.is_none() || copied.success());
         disk

@@ -10,7 +10,7 @@ const CONFIG: &str = r#"{:secrets {:token "a-token-of-the-test"}}"#;
 struct Foreign(String);
 
 impl Foreign {
-    fn start(name: &str, label: &str) -> Foreign {
+    fn start(name: &str, label: &str) -> Self {
         let label = format!("--label={label}");
         let ran = engine::call(&[
             "run",
@@ -26,7 +26,7 @@ impl Foreign {
             "600",
         ]);
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        Foreign(name.to_owned())
+        Self(name.to_owned())
     }
 
     fn is_running(&self) -> bool {

@@ -30,24 +30,24 @@ pub(super) struct Boxes {
 
 impl Boxes {
     /// Nothing where no container can be run, which has been said then.
-    pub(super) fn new(config: &str) -> Option<Boxes> {
-        engine::can_run_containers().then(|| Boxes::serving(config, &[]))
+    pub(super) fn new(config: &str) -> Option<Self> {
+        engine::can_run_containers().then(|| Self::serving(config, &[]))
     }
 
     /// With these variables for the server.
-    pub(super) fn serving(config: &str, serve: &[&str]) -> Boxes {
-        Boxes::in_world(World::new(), config, serve)
+    pub(super) fn serving(config: &str, serve: &[&str]) -> Self {
+        Self::in_world(World::new(), config, serve)
     }
 
     /// In a world that is there.
-    pub(super) fn in_world(mut world: World, config: &str, serve: &[&str]) -> Boxes {
+    pub(super) fn in_world(mut world: World, config: &str, serve: &[&str]) -> Self {
         fs::write(world.path().join("data/config.fnl"), config).unwrap();
         let made = "quire repo new foo >/dev/null && git init -q foo && mkdir foo/.quire &&
                     git -C foo remote add origin $T/data/repos/foo.git";
         let ended = world.run(world.command("sh").args(["-c", made]));
         assert_eq!(ended.exit, 0, "{}", ended.output);
         world.serve(serve).unwrap();
-        Boxes { world, pushes: 0 }
+        Self { world, pushes: 0 }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

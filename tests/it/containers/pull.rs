@@ -16,7 +16,7 @@ struct Registry {
 }
 
 impl Registry {
-    fn start(folder: &Path) -> Registry {
+    fn start(folder: &Path) -> Self {
         let port = free_port();
         let (config, store) = (folder.join("registry.yml"), folder.join("registry"));
         let text = format!(
@@ -27,7 +27,7 @@ impl Registry {
         let log = fs::File::create(folder.join("registry.log")).unwrap();
         let mut serve = Command::new("docker-registry");
         serve.arg("serve").arg(&config).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Registry { process: serve.spawn().unwrap(), port }
+        Self { process: serve.spawn().unwrap(), port }
     }
 
     /// Pushes an image there as `name` that is nowhere else.

@@ -23,7 +23,7 @@ struct Place {
 
 impl Place {
     /// `limits` is what a shell is told before it becomes the server.
-    fn with_limits(limits: &str) -> Place {
+    fn with_limits(limits: &str) -> Self {
         let mut world = World::new();
         let quire = world.path().join("bin/quire");
         std::fs::remove_file(&quire).unwrap();
@@ -32,7 +32,7 @@ impl Place {
         std::fs::write(&quire, script).unwrap();
         std::fs::set_permissions(&quire, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         world.serve(&["--bind", "127.0.0.1:0"]).unwrap();
-        let place = Place { world };
+        let place = Self { world };
         place.shell(
             "quire repo new foo && git init -q foo && mkdir foo/.quire && cd foo &&
              printf '%s' '(local ci (require :quire.ci)) (ci:job :t [:quire/push] (fn [] (sh \"true\")))' >.quire/ci.fnl &&
@@ -41,8 +41,8 @@ impl Place {
         place
     }
 
-    fn new() -> Place {
-        Place::with_limits("true")
+    fn new() -> Self {
+        Self::with_limits("true")
     }
 
     fn shell(&self, command: &str) -> String {

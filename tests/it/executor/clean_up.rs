@@ -18,8 +18,8 @@ const STORM: &str = "perl -MPOSIX=setsid -e '$SIG{$_} = \"IGNORE\" for qw(TERM H
 struct Canary(Child);
 
 impl Canary {
-    fn new() -> Canary {
-        Canary(Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap())
+    fn new() -> Self {
+        Self(Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap())
     }
 
     fn assert_alive(&mut self) {

@@ -31,10 +31,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(containment: Containment, orphans: Orphans) -> Bench {
+    fn new(containment: Containment, orphans: Orphans) -> Self {
         let mark = fresh_mark();
         let host = Host::new(mark, containment, orphans).unwrap();
-        Bench { folder: tempfile::tempdir().unwrap(), mark, host }
+        Self { folder: tempfile::tempdir().unwrap(), mark, host }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -125,9 +125,9 @@ fn refs_come_and_go_while_the_server_comes_and_goes() {
     for number in 0..60 {
         if next(&mut state, 8) == 0 {
             if is_up {
-                forge.kill_server()
+                forge.kill_server();
             } else {
-                forge.start()
+                forge.start();
             }
             is_up = !is_up;
         }

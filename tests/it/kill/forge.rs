@@ -48,9 +48,9 @@ pub(super) struct Pushed {
 impl Forge {
     /// A quire whose repository `foo` has nothing yet, and a working copy whose one commit has a pipeline that does
     /// `command`. No server runs.
-    pub(super) fn new(config: &str, command: &str) -> Forge {
+    pub(super) fn new(config: &str, command: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("quire-kill-").tempdir().unwrap();
-        let forge = Forge { folder, server: None };
+        let forge = Self { folder, server: None };
         fs::create_dir_all(forge.path("data")).unwrap();
         fs::create_dir_all(forge.path("home")).unwrap();
         fs::create_dir_all(forge.path("work/.quire")).unwrap();
@@ -337,27 +337,27 @@ impl Drop for Forge {
 }
 
 impl Push {
-    pub(super) fn option(mut self, option: &str) -> Push {
+    pub(super) fn option(mut self, option: &str) -> Self {
         self.command.args(["-o", option]);
         self
     }
 
     /// To another repository than `origin`.
-    pub(super) fn to(self, repo: &Path) -> Push {
-        Push { remote: repo.to_owned(), ..self }
+    pub(super) fn to(self, repo: &Path) -> Self {
+        Self { remote: repo.to_owned(), ..self }
     }
 
-    pub(super) fn force(mut self) -> Push {
+    pub(super) fn force(mut self) -> Self {
         self.command.arg("--force");
         self
     }
 
-    pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Push {
+    pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    pub(super) fn receive_pack(mut self, script: &Path) -> Push {
+    pub(super) fn receive_pack(mut self, script: &Path) -> Self {
         self.command.arg(format!("--receive-pack={}", script.display()));
         self
     }
@@ -376,7 +376,7 @@ impl Push {
 
 impl Pushed {
     /// Fails unless the push was accepted.
-    pub(super) fn accepted(self) -> Pushed {
+    pub(super) fn accepted(self) -> Self {
         assert!(self.is_accepted, "the push was refused: {}", self.text);
         self
     }

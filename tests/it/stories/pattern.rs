@@ -81,7 +81,7 @@ fn fits(rest: &str, shape: &str) -> bool {
             other => *byte == other,
         })
     });
-    let ends = !bytes.get(shape.len()).is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let ends = !bytes.get(shape.len()).is_some_and(u8::is_ascii_alphanumeric);
     // Seven digits of an object id, and no word that is made of the same letters.
     let is_word =
         ["defaced", "effaced", "acceded"].iter().any(|word| shape.len() == 7 && rest.starts_with(word));

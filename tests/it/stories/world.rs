@@ -33,9 +33,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new() -> World {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("quire-story-").tempdir().unwrap();
-        let world = World { folder, server: None, others: Vec::new() };
+        let world = Self { folder, server: None, others: Vec::new() };
         for name in ["bin", "home", "data"] {
             fs::create_dir(world.path().join(name)).unwrap();
         }
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// Looks for a fact until it is there; false when it does not come.
-    pub(crate) fn eventually(&self, mut is_there: impl FnMut(&World) -> bool) -> bool {
+    pub(crate) fn eventually(&self, mut is_there: impl FnMut(&Self) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if is_there(self) {

@@ -36,8 +36,8 @@ fn number(text: &str) -> i32 {
 }
 
 impl FakeHost {
-    pub(super) fn new() -> Arc<FakeHost> {
-        Arc::new(FakeHost {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
             calls: Mutex::default(),
             lines: Mutex::default(),
             files: Arc::default(),
@@ -165,26 +165,26 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(text: &str) -> Bench {
-        Bench::with(limits(), text)
+    pub(super) fn new(text: &str) -> Self {
+        Self::with(limits(), text)
     }
 
-    pub(super) fn with(limits: VmLimits, text: &str) -> Bench {
+    pub(super) fn with(limits: VmLimits, text: &str) -> Self {
         let host = FakeHost::new();
         let vm = Vm::new(limits, modules(text), "ci", Arc::clone(&host) as Arc<dyn JobHost>).unwrap();
-        Bench { vm, host }
+        Self { vm, host }
     }
 
     /// A pipeline that was read, with the API in `ci`.
-    pub(super) async fn read(text: &str) -> Bench {
-        let bench = Bench::new(&format!("local ci = require('quire.ci'); {text}"));
+    pub(super) async fn read(text: &str) -> Self {
+        let bench = Self::new(&format!("local ci = require('quire.ci'); {text}"));
         bench.vm.evaluate().await.unwrap();
         bench
     }
 
     /// A pipeline of one job `t`, whose function is this body with the parameter `j`.
-    pub(super) async fn job(body: &str) -> Bench {
-        Bench::read(&format!("ci.job('t', {{'quire/push'}}, function(j) {body}\nend)")).await
+    pub(super) async fn job(body: &str) -> Self {
+        Self::read(&format!("ci.job('t', {{'quire/push'}}, function(j) {body}\nend)")).await
     }
 
     pub(super) async fn run(&self, job: &str) -> JobEnd {

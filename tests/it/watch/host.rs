@@ -20,9 +20,9 @@ pub(super) struct Host {
 
 impl Host {
     /// A data folder with this configuration, and a repository `there` without a commit. No server runs.
-    pub(super) fn new(config: &str) -> Host {
+    pub(super) fn new(config: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("quire-watch-").tempdir().unwrap();
-        let host = Host { folder, server: None };
+        let host = Self { folder, server: None };
         for name in ["data", "home"] {
             fs::create_dir(host.path(name)).unwrap();
         }

@@ -29,7 +29,7 @@ pub(super) struct GitHttp {
 }
 
 impl GitHttp {
-    pub(super) fn start(root: &Path, door: Door) -> GitHttp {
+    pub(super) fn start(root: &Path, door: Door) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (door, requests) = (Arc::new(Mutex::new(door)), Arc::new(AtomicUsize::new(0)));
@@ -41,7 +41,7 @@ impl GitHttp {
                 std::thread::spawn(move || answer(stream, &root, &door));
             }
         });
-        GitHttp { address, door, requests }
+        Self { address, door, requests }
     }
 
     /// Changes what the door does from now on.

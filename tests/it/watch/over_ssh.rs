@@ -13,7 +13,7 @@ struct Sshd {
 }
 
 impl Sshd {
-    fn start(host: &Host) -> Sshd {
+    fn start(host: &Host) -> Self {
         let path = |name: &str| host.path(name).display().to_string();
         for key in ["host_key", "user_key"] {
             let made = Command::new("ssh-keygen")
@@ -38,7 +38,7 @@ impl Sshd {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
-        let sshd = Sshd { process: sshd.spawn().expect("openssh-server is installed by dev/setup"), port };
+        let sshd = Self { process: sshd.spawn().expect("openssh-server is installed by dev/setup"), port };
         until("sshd listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         sshd
     }

@@ -45,7 +45,7 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(storm: &'a Storm<'a>, number: usize, random: Random) -> Client<'a> {
+    pub(super) fn new(storm: &'a Storm<'a>, number: usize, random: Random) -> Self {
         let name = format!("c{number}");
         let log = File::create(storm.world.path().join(format!("{name}.log"))).unwrap();
         Client { storm, name, random, log, values: BTreeMap::new(), moved: Vec::new(), pushes: 0 }

@@ -30,7 +30,7 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     /// Starts the server.
-    pub(super) fn new(storm: &'a Storm<'a>, random: Random) -> Keeper<'a> {
+    pub(super) fn new(storm: &'a Storm<'a>, random: Random) -> Self {
         let mut keeper = Keeper { storm, random, server: None, killed: BTreeSet::new() };
         keeper.start();
         keeper

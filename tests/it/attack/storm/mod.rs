@@ -89,29 +89,24 @@ pub(super) fn storm(attack: &mut Attack, size: Size, disk: Option<fn(&Path) -> D
 
 impl Size {
     /// The same, with something to do for the keeper every moment.
-    pub(super) fn without_peace(self) -> Size {
-        Size { longest_peace_ms: 300, ..self }
+    pub(super) fn without_peace(self) -> Self {
+        Self { longest_peace_ms: 300, ..self }
     }
 
-    pub(super) fn of(attack: &Attack) -> Size {
+    pub(super) fn of(attack: &Attack) -> Self {
         if attack.is_long() {
             let time = attack.time_left().clamp(Duration::from_secs(5), Duration::from_secs(40));
-            Size { clients: 6, repos: 10, time, longest_peace_ms: 1500, max_unfinished: 40 }
+            Self { clients: 6, repos: 10, time, longest_peace_ms: 1500, max_unfinished: 40 }
         } else {
             let time = Duration::from_secs(3);
-            Size { clients: 3, repos: 3, time, longest_peace_ms: 400, max_unfinished: 6 }
+            Self { clients: 3, repos: 3, time, longest_peace_ms: 400, max_unfinished: 6 }
         }
     }
 }
 
 impl<'a> Storm<'a> {
     /// Makes the repositories. No server runs.
-    fn new(
-        world: &'a World,
-        size: Size,
-        disk: Option<fn(&Path) -> Disk>,
-        attack: &'a mut Attack,
-    ) -> Storm<'a> {
+    fn new(world: &'a World, size: Size, disk: Option<fn(&Path) -> Disk>, attack: &'a mut Attack) -> Self {
         let disk = disk.map(|mount| mount(&world.path().join("data")));
         let marks = world.path().join("marks");
         let targets = Targets::new(world, &marks);

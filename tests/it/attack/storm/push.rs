@@ -59,13 +59,13 @@ pub(super) enum Pushed {
 
 impl Victim {
     /// Mostly nobody.
-    pub(super) fn any(random: &mut Random) -> Victim {
+    pub(super) fn any(random: &mut Random) -> Self {
         match random.below(12) {
-            0 => Victim::Client,
-            1 => Victim::ReceivePack,
-            2 => Victim::PreReceive,
-            3 => Victim::PostReceive,
-            _ => Victim::Nobody,
+            0 => Self::Client,
+            1 => Self::ReceivePack,
+            2 => Self::PreReceive,
+            3 => Self::PostReceive,
+            _ => Self::Nobody,
         }
     }
 
@@ -74,10 +74,10 @@ impl Victim {
         let first = command.split(|byte| *byte == 0).next().unwrap_or_default();
         let has = |word: &str| command.windows(word.len()).any(|part| part == word.as_bytes());
         match self {
-            Victim::Nobody | Victim::Client => false,
-            Victim::ReceivePack => has("receive-pack") && !has("push\0"),
-            Victim::PreReceive => first.ends_with(b"pre-receive"),
-            Victim::PostReceive => first.ends_with(b"post-receive"),
+            Self::Nobody | Self::Client => false,
+            Self::ReceivePack => has("receive-pack") && !has("push\0"),
+            Self::PreReceive => first.ends_with(b"pre-receive"),
+            Self::PostReceive => first.ends_with(b"post-receive"),
         }
     }
 }

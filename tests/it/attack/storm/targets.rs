@@ -29,11 +29,11 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Makes the targets. Each step of their pipeline writes into the file `marks` when it begins and when it ends.
-    pub(super) fn new(world: &World, marks: &Path) -> Targets {
+    pub(super) fn new(world: &World, marks: &Path) -> Self {
         let folder = world.path().join("targets");
         fs::create_dir_all(folder.join(".quire")).unwrap();
-        let mut targets = Targets { folder, list: Vec::new() };
-        let git = |targets: &Targets, args: &[&str]| {
+        let mut targets = Self { folder, list: Vec::new() };
+        let git = |targets: &Self, args: &[&str]| {
             let ended = world.run(world.command("git").arg("-C").arg(&targets.folder).args(args));
             assert_eq!(ended.exit, 0, "git {args:?}: {}", ended.output);
             ended.output.trim().to_owned()

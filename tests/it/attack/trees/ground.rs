@@ -36,7 +36,7 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    pub(super) fn new(attack: &'a mut Attack) -> Ground<'a> {
+    pub(super) fn new(attack: &'a mut Attack) -> Self {
         let world = World::new();
         let outside = world.path().join("outside");
         fs::create_dir_all(outside.join("folder")).unwrap();
