@@ -39,7 +39,7 @@ pub mod container;
 pub mod run;
 /// What people and programs see of runs: text and JSON.
 pub mod view;
-/// Who is told what: events, rules, messages and their delivery.
+/// Notifications: events, rules, messages and their delivery.
 pub mod notify;
 /// Watched remotes: when each is looked at, what was found, and who hears of it.
 pub mod watch;

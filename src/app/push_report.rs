@@ -192,7 +192,7 @@ impl Reporter {
                     let read = self.read_logs(kept, &view).await?;
                     (follower, lines) = (Some(read.0), read.1);
                 }
-                self.tell(&view, order.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
+                self.send(&view, order.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
                 if !follower.as_ref().is_some_and(LogFollower::has_more) {
                     break;
                 }
@@ -239,7 +239,7 @@ impl Reporter {
     }
 
     /// Reports output and the jobs that have ended.
-    async fn tell(
+    async fn send(
         &self,
         run: &RunView,
         items: Vec<OutputItem<'_>>,

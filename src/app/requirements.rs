@@ -106,7 +106,7 @@ mod tests {
     use crate::config::read;
 
     #[test]
-    fn scopes_without_a_wall_are_warned_of() {
+    fn scopes_without_isolation_are_warned_of() {
         let scopes = [":repos [\"a\"]", ":refs [\"refs/heads/main\"]", ":events [\"push\"]", ":jobs [\"a\"]"];
         for scope in scopes {
             let is_open = |steps: &str| {

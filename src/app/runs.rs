@@ -152,7 +152,7 @@ impl Operation for CancelRun {
             return Ok(named);
         }
         let (answer, answered) = oneshot::channel();
-        app.tell(Wake::Cancel { run: row.id, by: self.by.clone(), answer }).await;
+        app.wake(Wake::Cancel { run: row.id, by: self.by.clone(), answer }).await;
         match answered.await {
             Ok(Ok(())) => Ok(named),
             Ok(Err(problem)) if problem.code == Code::RunFinished => Err(finished()),
@@ -167,7 +167,7 @@ async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) 
     let (run_dir, asker) = (app.data.run(&row.repo, row.number), by.clone());
     let lock = run_dir.join("lock");
     let stop = Message::Stop { reason: StopReason::Cancelled { by: asker } };
-    if app.read(move || run::tell(&run_dir, &stop).is_ok()).await == Some(true) {
+    if app.read(move || run::send_message(&run_dir, &stop).is_ok()).await == Some(true) {
         return Ok(());
     }
     // A run whose runner lives must not have an end while its steps continue.
@@ -202,7 +202,7 @@ impl Operation for RerunRun {
         let rerun = move |connection: &mut _| run::rerun(connection, &of, self.by.as_deref());
         let (id, row) = app.writer()?.call(rerun).await??;
         app.live.open(id);
-        app.tell(Wake::Queued).await;
+        app.wake(Wake::Queued).await;
         Ok(NamedRun::new(&row))
     }
 }

@@ -244,22 +244,22 @@ impl AppState {
         }
         self.notices.notify_one();
         if !settled.superseded.is_empty() {
-            self.tell(Wake::Superseded(settled.superseded.clone())).await;
+            self.wake(Wake::Superseded(settled.superseded.clone())).await;
         }
         if !settled.queued.is_empty() {
-            self.tell(Wake::Queued).await;
+            self.wake(Wake::Queued).await;
         }
     }
 
     /// Sends the queue a message.
-    pub async fn tell(&self, wake: Wake) {
+    pub async fn wake(&self, wake: Wake) {
         if self.wake.send(wake).await.is_err() {
             tracing::debug!("the queue is closed");
         }
     }
 
     /// Sends the watcher of remotes a message.
-    pub async fn tell_watcher(&self, wake: WatchWake) {
+    pub async fn send_watcher(&self, wake: WatchWake) {
         if self.watches.send(wake).await.is_err() {
             tracing::debug!("the watcher of remotes is closed");
         }

@@ -170,7 +170,7 @@ impl Operation for AddWatches {
             })
         };
         let added = app.writer()?.call(add).await??;
-        app.tell_watcher(WatchWake::Changed).await;
+        app.send_watcher(WatchWake::Changed).await;
         Ok(added)
     }
 }
@@ -192,7 +192,7 @@ impl Operation for RemoveWatch {
         } else {
             // The look that is being taken ends first.
             let (answer, answered) = oneshot::channel();
-            app.tell_watcher(WatchWake::Remove { name: name.clone(), answer }).await;
+            app.send_watcher(WatchWake::Remove { name: name.clone(), answer }).await;
             answered.await.map_err(|_| WriterGone)??;
         }
         Ok(NamedWatches { names: vec![name.to_string()], warnings: Vec::new() })
@@ -211,7 +211,7 @@ impl Operation for LookNow {
             return Err(nobody_looks(app, name).await?);
         }
         let (answer, answered) = oneshot::channel();
-        app.tell_watcher(WatchWake::Now { name, answer }).await;
+        app.send_watcher(WatchWake::Now { name, answer }).await;
         let names = answered.await.map_err(|_| WriterGone)??;
         Ok(NamedWatches { names: names.iter().map(ToString::to_string).collect(), warnings: Vec::new() })
     }

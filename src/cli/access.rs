@@ -1,5 +1,5 @@
 //! What a command may do to a data folder, checked before it does anything: what cannot be read is an error and never
-//! "there is none", and nobody but the owner of the folder writes into it – root neither: what root writes there, the
+//! "it is missing", and nobody but the owner of the folder writes into it – root neither: what root writes there, the
 //! owner's server cannot change.
 
 use std::fs;

@@ -93,7 +93,7 @@ async fn changes(inotify: Option<&Inotify>) -> io::Result<()> {
     }
 }
 
-/// Tells of output and of jobs that have ended.
+/// Prints output, and jobs that have ended.
 fn show(run_dir: &Path, record: &RunRecord, items: Vec<OutputItem<'_>>, verbose: bool) {
     let width = record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
     for item in items {

@@ -26,7 +26,7 @@ use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
     CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, RunLimits,
-    RunnerError, StepRules, execute, tell,
+    RunnerError, StepRules, execute, send_message,
 };
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::interrupts::{Interrupt, watch_interrupts};
@@ -58,15 +58,15 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     for problem in runs.sweep(&engine_environment()) {
         warn(&format!("an earlier run is not cleaned up: {problem}"));
     }
-    let (told, heard) = mpsc::channel();
-    let interrupted = told.clone();
+    let (sender, receiver) = mpsc::channel();
+    let interrupted = sender.clone();
     watch_interrupts(move |interrupt| {
         let _over = interrupted.send(Heard::Interrupt(interrupt)).is_err();
     })
     .map_err(|error| Failure::broken(&error))?;
     let run = runs.create(&copy.root).map_err(|error| Failure::broken(&error))?;
     let mut execution = prepare(&copy, &run, (data, &settings), (files, profiles))?;
-    let unheard = told.clone();
+    let unheard = sender.clone();
     // Its thread never ends then, and the process ends without it.
     execution.unheard = Arc::new(move |ended| {
         let _over = unheard.send(Heard::Ended(Ok(ended))).is_err();
@@ -74,9 +74,9 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     let recorder = execution.recorder.clone();
     let reporter = Reporter::start(run.path().to_owned(), output);
     std::thread::spawn(move || {
-        let _gone = told.send(Heard::Ended(execute(execution))).is_err();
+        let _gone = sender.send(Heard::Ended(execute(execution))).is_err();
     });
-    let (ended, interrupt) = follow(&run, &heard);
+    let (ended, interrupt) = follow(&run, &receiver);
     let ended = ended.map_err(|error| Failure::broken(&error))?;
     let run_dir = run.path().to_owned();
     // The workspace first: it is gone when the run has ended.
@@ -96,14 +96,14 @@ enum Heard {
 /// Waits for the end of a run. The first signal stops it as a person would; any further one kills its steps.
 fn follow(
     run: &LocalRun,
-    heard: &Receiver<Heard>,
+    receiver: &Receiver<Heard>,
 ) -> (Result<crate::run::Ended, RunnerError>, Option<Interrupt>) {
     let mut interrupt = None;
     let mut forced_at: Option<Instant> = None;
     loop {
         let next = match forced_at {
-            None => heard.recv().ok(),
-            Some(at) => heard.recv_timeout(at.saturating_duration_since(Instant::now())).ok(),
+            None => receiver.recv().ok(),
+            Some(at) => receiver.recv_timeout(at.saturating_duration_since(Instant::now())).ok(),
         };
         match next {
             Some(Heard::Ended(ended)) => return (ended, interrupt),
@@ -118,7 +118,7 @@ fn follow(
                 let stop = StopReason::Cancelled { by: Some(first.name().to_owned()) };
                 let run_dir = run.path().to_owned();
                 // A run that does not listen yet hears it later.
-                std::thread::spawn(move || tell(&run_dir, &Message::Stop { reason: stop }).is_ok());
+                std::thread::spawn(move || send_message(&run_dir, &Message::Stop { reason: stop }).is_ok());
             }
             Some(Heard::Interrupt(_)) => {
                 forced_at = forced_at.or(Some(Instant::now() + FORCED_END));

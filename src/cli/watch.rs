@@ -101,26 +101,28 @@ fn parse_name(text: &str) -> Result<RepoName, Failure> {
 /// Checks all arguments, and reports all mistakes.
 fn parse(args: &AddArgs) -> Result<WatchDecl, Failure> {
     let mut wrong = String::new();
-    let mut tell = |message: String, hint: &str| {
+    let mut report = |message: String, hint: &str| {
         wrong.push_str(&format!("error: {message}\n"));
         if !hint.is_empty() {
             wrong.push_str(&format!("hint: {hint}\n"));
         }
     };
-    let url = RemoteUrl::parse(&args.url).map_err(|error| tell(error.to_string(), error.hint)).ok();
-    let branch = BranchName::parse(&args.branch).map_err(|error| tell(error.to_string(), "")).ok();
+    let url = RemoteUrl::parse(&args.url).map_err(|error| report(error.to_string(), error.hint)).ok();
+    let branch = BranchName::parse(&args.branch).map_err(|error| report(error.to_string(), "")).ok();
     let last = url.as_ref().map(|url| url.last_part().to_owned());
     let name = args.name.clone().or(last).map(|name| RepoName::parse(&name));
     let name = name.and_then(|name| {
-        name.map_err(|error| tell(error.to_string(), "name the watch with --name NAME or --name GROUP/NAME"))
-            .ok()
+        name.map_err(|error| {
+            report(error.to_string(), "name the watch with --name NAME or --name GROUP/NAME");
+        })
+        .ok()
     });
     let every = match args.every.as_deref().map(parse_duration).transpose() {
         Ok(every) => {
-            config::check_every(every.unwrap_or(DEFAULT_EVERY)).map_err(|problem| tell(problem, "")).ok()
+            config::check_every(every.unwrap_or(DEFAULT_EVERY)).map_err(|problem| report(problem, "")).ok()
         }
         Err(error) => {
-            tell(error.to_string(), "");
+            report(error.to_string(), "");
             None
         }
     };
@@ -128,7 +130,7 @@ fn parse(args: &AddArgs) -> Result<WatchDecl, Failure> {
         Ok(token) => Some(token),
         // What was given may be the token itself.
         Err(_) => {
-            tell(
+            report(
                 "--token takes the name of a secret, not its value".to_owned(),
                 "declare it in :secrets of config.fnl",
             );

@@ -177,7 +177,7 @@ mod tests {
             chosen
         };
         let chosen: Vec<Option<PathBuf>> = (0..6).map(|_| next()).collect();
-        let wanted = [
+        let expected = [
             Some("/now/here"),
             Some("/v"),
             Some("/var/quire"),
@@ -185,7 +185,7 @@ mod tests {
             Some("/h/.local/share/quire"),
             None,
         ];
-        assert_eq!(chosen, wanted.map(|path| path.map(PathBuf::from)));
+        assert_eq!(chosen, expected.map(|path| path.map(PathBuf::from)));
     }
 
     #[test]

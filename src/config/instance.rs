@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_gets_an_id_of_its_own_and_says_what_it_is_a_copy_of_until_it_is_told() {
+    fn a_copy_gets_an_id_of_its_own_and_names_its_origin_until_it_is_adopted() {
         let folder = tempfile::tempdir().unwrap();
         let (original, id, copy) = original_and_copy(folder.path());
         assert_eq!(Instance::read(&copy).unwrap(), None);

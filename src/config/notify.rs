@@ -32,7 +32,7 @@ pub struct TargetDecl {
 /// What a target is, and where. Addresses of the web are secrets by nature: who has one can write there.
 #[derive(Debug, Clone)]
 pub enum TargetAddress {
-    /// An incoming webhook of Slack, or of what speaks like it.
+    /// An incoming webhook of Slack, or of a compatible service.
     Slack(SecretSource),
     /// A webhook of Discord.
     Discord(SecretSource),

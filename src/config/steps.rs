@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_steps_cannot_have_is_told_why() {
+    fn a_user_that_steps_cannot_have_is_refused_with_the_reason() {
         let account = |name: &str| {
             let text = format!("{{:steps {{:user {name:?}}}}}");
             let user = read(text.as_bytes()).unwrap().steps.user.unwrap();

@@ -18,7 +18,7 @@ use crate::journal::{Fact, ImageRecord, PolicyRecord, Recorder};
 use crate::log::Sink;
 use crate::model::{RunMark, chain};
 use crate::policy::{
-    ContainerRequest, Decision, Demand, ImageRef, Limits, Policy, Verdict, check_signature, decide,
+    ContainerRequest, Decision, ImageRef, Limits, Policy, SignatureMode, Verdict, check_signature, decide,
     decide_among, denial, is_allowed, limits,
 };
 use crate::script::{HostError, Pull};
@@ -308,7 +308,7 @@ impl Containers {
         request: &ContainerRequest,
         found: &LocalImage,
     ) -> Result<(), HostError> {
-        if self.policy.demand() == Demand::Disabled {
+        if self.policy.signature_mode() == SignatureMode::Disabled {
             return Ok(());
         }
         let image = found

@@ -338,7 +338,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_is_not_there_is_told_from_one_that_fails() {
+    fn a_missing_program_is_distinguished_from_one_that_fails() {
         assert_eq!(
             exit_behind_init(b"x\nERROR (catatonit:6): failed to exec pid1: No such file or directory\n"),
             127

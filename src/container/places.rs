@@ -114,7 +114,7 @@ mod tests {
         assert!(places(&[("DOCKER_HOST", &link)]).contains(&real));
     }
     #[test]
-    fn what_engines_keep_is_where_they_are_told_and_only_when_it_is_there() {
+    fn engines_keep_their_files_where_they_were_configured_to() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().canonicalize().unwrap();
         let env = [("HOME", home.to_str().unwrap())];

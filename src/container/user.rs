@@ -49,15 +49,15 @@ impl ContainerUser {
         let failed = |error: std::io::Error| HostError::Refused(format!("the workspace: {error}"));
         let found = symlink_metadata(workspace.path()).map_err(failed)?;
         let owner = (found.uid(), found.gid());
-        let wanted = asked.and_then(numbers).unwrap_or(owner);
-        if wanted != owner {
+        let requested = asked.and_then(numbers).unwrap_or(owner);
+        if requested != owner {
             if !geteuid().is_root() {
                 return Err(HostError::Refused(format!(
                     "quire does not run as root, and cannot give the workspace to the user {}",
-                    wanted.0
+                    requested.0
                 )));
             }
-            workspace.give_to(wanted).map_err(failed)?;
+            workspace.give_to(requested).map_err(failed)?;
         }
         let name = asked.map_or_else(|| format!("{}:{}", owner.0, owner.1), str::to_owned);
         let on_host = numbers(&name);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_who_its_image_says() {
+    fn a_service_has_the_user_of_its_image() {
         let user = |image: &str, is_rootless| ContainerUser::of_service(None, image, is_rootless).on_host;
         assert_eq!(user("999", false), Some((999, 0)));
         assert_eq!(user("999", true), None, "a subordinate id");

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_passes_is_told_from_what_every_step_has() {
+    fn what_the_operator_passes_differs_from_what_every_step_has() {
         let from = [("PATH", "/bin"), ("HOME", "/root"), ("PROXY", "http://p"), ("OTHER", "x")];
         let from = from.map(|(name, value)| (name.into(), value.into())).into();
         let mut environment = Environment::clean(&from, &["PROXY".into()]);

@@ -8,7 +8,7 @@
 //! descendant leaves it), by its session, and by its mark: `QUIRE_INSTANCE`, `QUIRE_RUN` and `QUIRE_STEP`. The mark
 //! names the data folder, so that what a server of a copy of that folder looks for is never found here. Without cgroups, a
 //! process that left its parents, its session *and* its environment while other steps run cannot be distinguished from
-//! theirs: it lives until no other step runs. A process is never killed by name, and a signal goes only
+//! theirs: it is left alone until no other step runs. A process is never killed by name, and a signal goes only
 //! through a descriptor that was opened before looking at who owns it.
 //!
 //! This module does not decide what is run, nor when; and it does not wait on the thread of the script VM: call it on a

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_looked_for_where_the_step_says() {
+    fn a_program_is_searched_in_the_path_of_the_step() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
         for sub in ["a", "b", "b/dir"] {

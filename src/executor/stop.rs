@@ -48,9 +48,9 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
     // A sandbox that ends takes all with it: it goes last, when what is in it has had its time.
     let is_frame = |member: &Member| step.has_frame && member.is_frame;
     let (frame, members): (Vec<_>, Vec<_>) = step.look().members.into_iter().partition(is_frame);
-    let told = settle(step, members, patience.settle);
-    let ended = told.iter().take(MAX_NAMES).map(name_now).collect();
-    for member in &told {
+    let signalled = settle(step, members, patience.settle);
+    let ended = signalled.iter().take(MAX_NAMES).map(name_now).collect();
+    for member in &signalled {
         // A process of another user cannot be signalled; the report will name it.
         let _told = member.process.signal(Signal::TERM);
         // Only to one that is halted: the client of an engine passes on what it gets, to a container that ends just then.
@@ -58,7 +58,7 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
             let _told = member.process.signal(Signal::CONT);
         }
     }
-    if wait_all(told, patience.grace).is_empty() {
+    if wait_all(signalled, patience.grace).is_empty() {
         // It says how the program has ended, then it ends.
         wait_all(frame, FRAME_LIMIT);
     }
@@ -81,7 +81,7 @@ fn settle(step: &Footprint, mut members: Vec<Member>, limit: Duration) -> Vec<Me
 
 /// Kills everything that belongs to a step at once.
 pub(super) fn kill(step: &Footprint) -> Swept {
-    let swept = kill_until_none(|| {
+    let swept = kill_until_all_are_dead(|| {
         if let Some(cgroup) = &step.cgroup {
             // The sweep does what the cgroup cannot.
             let _not_all = cgroup.kill();
@@ -96,7 +96,7 @@ pub(super) fn kill(step: &Footprint) -> Swept {
 }
 
 /// Kills what `look` shows until it shows nothing, twice, at most for [`SWEEP_LIMIT`].
-pub(super) fn kill_until_none(mut look: impl FnMut() -> Look) -> Swept {
+pub(super) fn kill_until_all_are_dead(mut look: impl FnMut() -> Look) -> Swept {
     let started = Instant::now();
     let mut swept = Swept::default();
     let mut seen = HashSet::new();

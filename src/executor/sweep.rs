@@ -1,7 +1,7 @@
 //! Ending what is left of runs whose own process is gone.
 
 use super::members::{Look, Member, walk};
-use super::stop::{Swept, kill_until_none};
+use super::stop::{Swept, kill_until_all_are_dead};
 use crate::model::RunMark;
 use crate::sys::cgroup::Cgroup;
 use crate::sys::children::is_own;
@@ -29,7 +29,7 @@ pub(super) fn entries_of(mark: &RunMark) -> [Vec<u8>; 2] {
 pub fn sweep_run(mark: &RunMark) -> Swept {
     let cgroup = cgroup_of(mark);
     let [instance, run] = entries_of(mark);
-    let swept = kill_until_none(|| {
+    let swept = kill_until_all_are_dead(|| {
         if let Some(cgroup) = cgroup.as_ref().filter(|cgroup| !cgroup.has(process::own_pid())) {
             // What it cannot kill is killed one by one.
             let _not_all = cgroup.kill();
@@ -54,7 +54,7 @@ pub fn sweep_run(mark: &RunMark) -> Swept {
 ///
 /// A server that is a subreaper calls it when a runner died: what that had started is now the server's.
 pub fn sweep_children(keep: &[Pid]) -> Swept {
-    let swept = kill_until_none(|| {
+    let swept = kill_until_all_are_dead(|| {
         let mut roots = process::children(process::own_pid());
         roots.retain(|pid| !keep.contains(pid));
         walk(roots, None, &|_| true)

@@ -41,7 +41,7 @@ fn look_at(refs: &mut Refs, name: &RefName, seen: &Seen) -> Look {
 }
 
 #[test]
-fn hostile_names_are_listed_and_looked_at() {
+fn hostile_names_are_listed_and_read() {
     for git in ["/usr/local/bin/git", "/usr/bin/git"] {
         let mut fixture = Fixture::with_commits(2);
         fixture.git = git.into();

@@ -374,25 +374,25 @@ fn simulate_all(interval: usize, faults: bool) -> Tally {
 }
 
 #[test]
-fn looked_at_after_each_operation_nothing_is_lost_or_twice() {
+fn observed_after_each_operation_nothing_is_lost_or_doubled() {
     let tally = simulate_all(1, true);
     assert_eq!((tally.lost, tally.twice), (0, 0));
 }
 
 #[test]
-fn looked_at_seldom_nothing_is_lost_while_the_evidence_stays() {
+fn seldom_observed_nothing_is_lost_while_the_evidence_stays() {
     let tally = simulate_all(12, false);
     assert_eq!((tally.lost, tally.twice, tally.blind_lost), (0, 0, 0));
 }
 
 #[test]
-fn looked_at_seldom_only_removed_evidence_is_missed() {
+fn seldom_observed_only_removed_evidence_is_missed() {
     let tally = simulate_all(6, true);
     assert_eq!((tally.lost, tally.twice), (0, 0));
 }
 
 #[test]
-fn looked_at_all_the_time_nothing_is_lost_or_twice() {
+fn always_observed_nothing_is_lost_or_doubled() {
     let mut sim = Sim::new(7);
     let mut store = Store::default();
     let (stop, repo) = (AtomicBool::new(false), sim.fixture.repo.clone());

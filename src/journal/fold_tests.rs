@@ -157,7 +157,7 @@ fn decisions_belong_to_their_job() {
 }
 
 #[test]
-fn what_goes_on_ends_with_its_run() {
+fn what_still_runs_ends_with_its_run() {
     let job = || "test".to_owned();
     let run = fold(vec![
         opened(),

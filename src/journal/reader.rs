@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_no_gaps_over_writers_attempts_and_versions() {
+    fn numbers_are_gap_free_over_writers_attempts_and_versions() {
         let folder = tempfile::tempdir().unwrap();
         let opened = |version| match version {
             1 => {

@@ -1,7 +1,7 @@
 //! From what a repository declares to one checked job graph, whatever language declared it.
 //!
 //! A front-end gives [`Declared`] jobs with their places; [`JobGraph::check`] finds every mistake at once. Below
-//! this module nobody can tell which front-end was used.
+//! this module the front-end makes no difference.
 
 mod check;
 mod cycle;

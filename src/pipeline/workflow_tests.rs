@@ -20,7 +20,7 @@ fn jobs(text: &str) -> Vec<String> {
     calls.map(|line| line.split(", \"\\1@").next().unwrap().to_owned()).collect()
 }
 
-fn told(list: &[Diagnostic]) -> Vec<String> {
+fn messages(list: &[Diagnostic]) -> Vec<String> {
     list.iter()
         .map(|one| format!("{} {}", one.place().replace("workflow/main.toml:", ""), one.message))
         .collect()
@@ -33,7 +33,7 @@ fn mistakes(text: &[u8]) -> Vec<String> {
         let is_about_bytes = mistake.message.starts_with("the file ");
         assert!(mistake.help.is_some() || is_about_bytes, "{mistake:?}");
     }
-    told(&wrong)
+    messages(&wrong)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn tables_are_jobs_in_the_order_of_their_numbers() {
             "job(\"10\", \"9\", { \"c\" }",
         ]
     );
-    assert_eq!(told(&bundle(text).warnings), ["3:2 tables 1 to 8 are missing"]);
+    assert_eq!(messages(&bundle(text).warnings), ["3:2 tables 1 to 8 are missing"]);
     assert_eq!(jobs("[007]\nrun = 'a'\n"), ["job(\"7\", \"quire/push\", { \"a\" }"]);
     assert_eq!(jobs("0 = { run = 'a' }\n1.run = 'b'").len(), 2);
     assert_eq!(jobs("[18446744073709551615]\nrun = 'a'").len(), 1);
@@ -61,7 +61,7 @@ fn a_step_has_the_place_of_its_run() {
 }
 
 #[test]
-fn gaps_and_what_only_a_shell_understands_are_warned_of() {
+fn skipped_numbers_and_shell_syntax_are_warned_of() {
     for (text, expected) in [
         ("[0]\nrun = 'a'\n[1]\nrun = 'b'", &[][..]),
         ("[1]\nrun = 'a'", &["1:2 table 0 is missing"]),
@@ -78,12 +78,12 @@ fn gaps_and_what_only_a_shell_understands_are_warned_of() {
         ("[0]\nrun = \"\"\"\nmake \\\n  test\n\"\"\"", &[]),
         ("[0]\nrun = \"sh -c 'make && make test > $OUT'\"", &[]),
     ] {
-        assert_eq!(told(&bundle(text).warnings), expected, "{text}");
+        assert_eq!(messages(&bundle(text).warnings), expected, "{text}");
     }
 }
 
 #[test]
-fn every_mistake_of_a_file_is_told_with_its_place() {
+fn every_mistake_of_a_file_is_reported_with_its_place() {
     let text = "run = 'make'
 [build]
 run = 'make'
@@ -139,7 +139,7 @@ run = \"a \\u0000\"
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_what_is_wrong_elsewhere() {
+fn invalid_toml_is_reported_with_the_mistakes_elsewhere() {
     for (text, expected) in [
         (
             "[0]\nrun = make\n[1]\nrun = 5",
@@ -166,7 +166,7 @@ fn what_is_no_toml_is_told_with_what_is_wrong_elsewhere() {
 }
 
 #[test]
-fn files_that_are_none() {
+fn special_files() {
     for (text, expected) in [
         (&b""[..], "workflow/main.toml the workflow has no table"),
         (b"# later\n", "workflow/main.toml the workflow has no table"),
@@ -194,7 +194,7 @@ fn every_example_of_the_manual_is_a_workflow() {
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(examples.len(), 2);
     for example in examples {
-        assert_eq!(told(&bundle(example).warnings), [] as [&str; 0], "{example}");
+        assert_eq!(messages(&bundle(example).warnings), [] as [&str; 0], "{example}");
     }
     assert_eq!(
         jobs(page.split("```toml\n").nth(2).unwrap().split("```").next().unwrap())[0],

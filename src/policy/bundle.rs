@@ -20,7 +20,7 @@ pub const MAX_BUNDLE: usize = 64 << 10;
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
     /// Whether images need signatures.
-    pub verify_signatures: Demand,
+    pub verify_signatures: SignatureMode,
     /// The registries that images may come from, in small letters; all when empty.
     pub allowed_registries: Vec<String>,
     /// What a container must not exceed.
@@ -32,7 +32,7 @@ pub struct Bundle {
 /// Whether images need signatures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Demand {
+pub enum SignatureMode {
     /// Without one, no container starts.
     Required,
     /// Without one, there is a warning.
@@ -68,7 +68,7 @@ pub struct Overrides {
     pub env_inheritance: bool,
 }
 
-impl Demand {
+impl SignatureMode {
     const ALL: [Self; 3] = [Self::Required, Self::Permissive, Self::Disabled];
 
     /// The word for it.
@@ -82,7 +82,7 @@ impl Demand {
 
     /// The level of signature checks with this name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|demand| demand.as_str() == text)
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
     }
 }
 
@@ -140,7 +140,10 @@ impl Bundle {
         let ceilings = fields.table("ceilings", &CEILINGS);
         let overrides = fields.table("overrides", &OVERRIDES);
         Self {
-            verify_signatures: fields.word("verify_signatures").and_then(Demand::parse).unwrap_or_default(),
+            verify_signatures: fields
+                .word("verify_signatures")
+                .and_then(SignatureMode::parse)
+                .unwrap_or_default(),
             allowed_registries: fields.list("allowed_registries", registry),
             ceilings: ceilings.map(|fields| Ceilings::read(&fields)).unwrap_or_default(),
             overrides: overrides.map(|fields| Overrides::read(&fields)).unwrap_or_default(),
@@ -216,7 +219,7 @@ mod tests {
                     ceilings: {cpu: 1.5, memory: 2g, pids: 100}\n\
                     overrides:\n  network: [bridge]\n  caps: [CAP_NET_RAW, chown]\n  rootfs_writable: true\n";
         let bundle = Bundle::parse("policy.yaml", text.as_bytes()).unwrap();
-        assert_eq!(bundle.verify_signatures, Demand::Required);
+        assert_eq!(bundle.verify_signatures, SignatureMode::Required);
         assert_eq!(bundle.allowed_registries, ["docker.io", "localhost:5000"]);
         let ceilings = Ceilings { cpu: Cpus::from_milli(1500), memory: Some(2 << 30), pids: Some(100) };
         assert_eq!(bundle.ceilings, ceilings);
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_data_is_refused() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("ceilings: {cpu: 1\n", "invalid YAML"),
             ("a: *x\n", "invalid YAML"),
             ("x: &x [a]\ny: *x\n", "aliases are not read here"),
@@ -275,7 +278,7 @@ mod tests {
             ("? [a, b]\n: c\n", "expected the name of an option, got a list"),
         ] {
             let found = problems(text).join("\n");
-            assert!(found.contains(wanted), "{text:?}: {found}");
+            assert!(found.contains(expected), "{text:?}: {found}");
         }
         let nested = |depth: usize| format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
         assert!(!problems(&nested(8)).join("\n").contains("nested"));

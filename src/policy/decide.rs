@@ -6,7 +6,7 @@ use super::decision::{
     ALLOWED, BUNDLE_INVALID, CEILING_EXCEEDED, DENIED, Decision, OPENED, REGISTRY_NOT_ALLOWED,
     REQUEST_INVALID, Verdict,
 };
-use super::hint::{Hint, Wanted};
+use super::hint::{Hint, RequiredPolicy};
 use super::policy::{BundleState, Policy};
 use super::request::{ContainerRequest, NO_NETWORK};
 use crate::config::PolicySettings;
@@ -60,21 +60,21 @@ pub fn decide_among(
     others: &[ContainerRequest],
     request: &ContainerRequest,
 ) -> Vec<Decision> {
-    let mut wanted = Wanted::of(policy);
+    let mut required = RequiredPolicy::of(policy);
     for other in others {
-        wanted = judge(policy, other, wanted).wanted;
+        required = judge(policy, other, required).required;
     }
-    let Judge { wanted, decisions, .. } = judge(policy, request, wanted);
+    let Judge { required, decisions, .. } = judge(policy, request, required);
     let file = policy.bundle_name();
     let written = decisions.into_iter().map(|(decision, hint)| {
-        let hint = hint.map(|hint| wanted.line(hint, policy.source, &file));
+        let hint = hint.map(|hint| required.line(hint, policy.source, &file));
         Decision { hint, ..decision }
     });
     written.collect()
 }
 
-fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, wanted: Wanted) -> Judge<'a> {
-    let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new(), wanted };
+fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, required: RequiredPolicy) -> Judge<'a> {
+    let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new(), required };
     if let BundleState::Broken(wrong) = &policy.bundle {
         for mistake in wrong {
             judge.deny(BUNDLE_INVALID, mistake.text.clone(), mistake.hint.clone().map(Hint::Alone));
@@ -110,7 +110,7 @@ pub(super) struct Judge<'a> {
     pub(super) policy: &'a Policy,
     subject: &'a str,
     decisions: Vec<(Decision, Option<Hint>)>,
-    wanted: Wanted,
+    required: RequiredPolicy,
 }
 
 impl Judge<'_> {
@@ -141,7 +141,7 @@ impl Judge<'_> {
                 self.warn(OPENED, format!("{what} is not allowed, and the profile is disabled"));
             }
             profile @ (Profile::Secure | Profile::Permissive) => {
-                self.wanted.open(open);
+                self.required.open(open);
                 let reason = format!("{what} is not allowed in the profile {profile}");
                 self.deny(DENIED, reason, Some(Hint::Openings));
             }
@@ -183,7 +183,7 @@ impl Judge<'_> {
             {
                 let file = self.policy.bundle_name();
                 let reason = format!("the image `{image}` comes from {registry}, which {file} does not list");
-                self.wanted.registry(registry);
+                self.required.registry(registry);
                 self.rule(REGISTRY_NOT_ALLOWED, reason, Hint::Registries);
             }
             Some(_) | None => self.allow(format!("the image `{image}` comes from {registry}")),
@@ -237,7 +237,7 @@ impl Judge<'_> {
         if is_over {
             let file = self.policy.bundle_name();
             let reason = format!("{what} are more than the ceiling in {file}");
-            self.wanted.raise(asked);
+            self.required.raise(asked);
             self.rule(CEILING_EXCEEDED, reason, Hint::Ceilings);
         } else {
             self.allow(format!("{what} are below the ceiling"));

@@ -126,7 +126,7 @@ fn ceilings_are_met_and_one_above_is_denied() {
 }
 
 #[test]
-fn the_engine_is_told_request_else_ceiling_else_default() {
+fn the_engine_gets_the_request_or_the_ceiling_or_the_default() {
     let limits_of = |bundle, change: Change| limits(&policy(Profile::Secure, "{}", bundle), &request(change));
     assert_eq!(limits_of(None, |_| {}), Limits { cpus: None, memory: None, pids: 512 });
     let ceilings = Limits { cpus: Cpus::from_milli(2000), memory: Some(1 << 30), pids: 100 };
@@ -389,7 +389,7 @@ fn follow(before: &Policy, hint: &str) -> Policy {
 #[test]
 fn the_hint_names_the_place_where_the_profile_was_chosen() {
     let request = request(|r| r.network = "host".into());
-    for (source, wanted) in [
+    for (source, expected) in [
         (ProfileSource::Default, "in config.fnl: {:policy {:profile :disabled}}"),
         (ProfileSource::Flag, "start quire with --profile disabled"),
         (ProfileSource::Environment, "start quire with QUIRE_PROFILE=disabled"),
@@ -400,7 +400,7 @@ fn the_hint_names_the_place_where_the_profile_was_chosen() {
     ] {
         let policy = Policy { source, ..policy(Profile::Secure, "{}", None) };
         let denied = decide(&policy, &request).pop().unwrap();
-        assert_eq!(denied.hint.as_deref(), Some(wanted));
+        assert_eq!(denied.hint.as_deref(), Some(expected));
     }
 }
 

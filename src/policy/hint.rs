@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::bundle::{Ceilings, Demand};
+use super::bundle::{Ceilings, SignatureMode};
 use super::policy::Policy;
 use super::profile::ProfileSource;
 use crate::config::PolicySettings;
@@ -26,13 +26,13 @@ pub(super) enum Hint {
 
 /// What would have to stand where, for all that is asked for and could be allowed.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
+pub(super) struct RequiredPolicy {
     pub(super) settings: PolicySettings,
     registries: Vec<String>,
     ceilings: Ceilings,
 }
 
-impl Wanted {
+impl RequiredPolicy {
     /// What stands there already.
     pub(super) fn of(policy: &Policy) -> Self {
         Self {
@@ -123,8 +123,8 @@ fn ceilings_line(ceilings: &Ceilings, file: &str) -> String {
 }
 
 /// The line of a bundle that sets this level of signature checks.
-pub(super) fn demand_line(demand: Demand, file: &str) -> String {
-    format!("write `verify_signatures: {}` in {file}", demand.as_str())
+pub(super) fn signature_line(mode: SignatureMode, file: &str) -> String {
+    format!("write `verify_signatures: {}` in {file}", mode.as_str())
 }
 
 /// The settings as a table of Fennel, without what is so by default.

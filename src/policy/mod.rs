@@ -20,7 +20,7 @@ mod spec;
 mod verify;
 
 pub use crate::model::{Profile, ProfileError};
-pub use bundle::{Bundle, Ceilings, Demand, MAX_BUNDLE, Overrides};
+pub use bundle::{Bundle, Ceilings, MAX_BUNDLE, Overrides, SignatureMode};
 pub use cpus::{Cpus, CpusError, MAX_CPUS};
 pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, is_allowed, limits};
 pub use decision::{CODES, Decision, IMAGE_INVALID, Verdict, denial, invalid_image};

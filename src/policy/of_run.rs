@@ -46,10 +46,10 @@ pub fn policy_of_run(
 
 /// The denial of a profile with a hint that keeps what the operator has written.
 fn with_all_settings(denied: Decision, settings: &PolicySettings, asked: Option<&str>) -> Decision {
-    let wanted = asked.and_then(|name| Profile::parse(name).ok()).filter(|_| denied.hint.is_some());
-    let Some(wanted) = wanted else { return denied };
+    let requested = asked.and_then(|name| Profile::parse(name).ok()).filter(|_| denied.hint.is_some());
+    let Some(requested) = requested else { return denied };
     let mut settings = settings.clone();
-    settings.requests.push(wanted);
+    settings.requests.push(requested);
     Decision { hint: Some(config_line(&settings)), ..denied }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bundle::{Bundle, Ceilings, Demand, Overrides};
+use super::bundle::{Bundle, Ceilings, Overrides, SignatureMode};
 use super::profile::ProfileSource;
 use crate::config::PolicySettings;
 use crate::model::{Diagnostic, Profile};
@@ -80,7 +80,7 @@ impl Policy {
     }
 
     /// What the bundle requires of signatures.
-    pub fn demand(&self) -> Demand {
+    pub fn signature_mode(&self) -> SignatureMode {
         self.rules().map(|bundle| bundle.verify_signatures).unwrap_or_default()
     }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bundle_is_found_beside_the_config_and_its_mistakes_are_kept() {
+    fn a_bundle_is_found_next_to_the_config_and_its_mistakes_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let settings =
             |bundle: &str| PolicySettings { bundle: Some(bundle.into()), ..PolicySettings::default() };

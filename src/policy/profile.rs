@@ -56,19 +56,19 @@ pub fn choose(
         [(env, ProfileSource::Environment), (flag, ProfileSource::Flag), (config, ProfileSource::Config)];
     let operators = said.into_iter().find_map(|(profile, source)| Some((profile?, source)));
     let operators = operators.unwrap_or_default();
-    let Some(wanted) = request else { return Ok(operators) };
-    if wanted <= operators.0 || may_request.contains(&wanted) {
-        return Ok((wanted, ProfileSource::Request));
+    let Some(requested) = request else { return Ok(operators) };
+    if requested <= operators.0 || may_request.contains(&requested) {
+        return Ok((requested, ProfileSource::Request));
     }
     let mut requests = may_request.to_vec();
-    requests.push(wanted);
+    requests.push(requested);
     let open = PolicySettings { profile: config, requests, ..PolicySettings::default() };
     Err(Decision {
         subject: "profile".to_owned(),
         verdict: Verdict::Deny,
         code: DENIED,
         reason: format!(
-            "the profile `{wanted}` is laxer than `{}`, and a push cannot request it",
+            "the profile `{requested}` is laxer than `{}`, and a push cannot request it",
             operators.0
         ),
         hint: Some(config_line(&open)),
@@ -84,7 +84,7 @@ mod tests {
     const DISABLED: Option<Profile> = Some(Profile::Disabled);
 
     #[test]
-    fn the_first_that_speaks_chooses() {
+    fn the_first_message_chooses() {
         let chosen = |request, env, flag, config| choose(request, env, flag, config, &[]);
         let cases = [
             (chosen(None, None, None, None), Profile::Secure, ProfileSource::Default),
@@ -118,12 +118,12 @@ mod tests {
     #[test]
     fn the_hint_of_a_denial_allows_what_was_denied() {
         for config in [None, SECURE, PERMISSIVE] {
-            for wanted in [Profile::Permissive, Profile::Disabled] {
-                let Err(denied) = choose(Some(wanted), None, None, config, &[]) else { continue };
+            for requested in [Profile::Permissive, Profile::Disabled] {
+                let Err(denied) = choose(Some(requested), None, None, config, &[]) else { continue };
                 let table = crate::policy::hint::tests::table_of(denied.hint.as_deref().unwrap());
                 let read = crate::config::read(table.as_bytes()).unwrap().policy;
-                let again = choose(Some(wanted), None, None, read.profile, &read.requests);
-                assert_eq!(again, Ok((wanted, ProfileSource::Request)), "{table}");
+                let again = choose(Some(requested), None, None, read.profile, &read.requests);
+                assert_eq!(again, Ok((requested, ProfileSource::Request)), "{table}");
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Decides what follows from looking for an image's signature. Looking is `verify`'s.
 
-use super::bundle::Demand;
+use super::bundle::SignatureMode;
 use super::decision::{Decision, SIGNATURE_PERMISSIVE, SIGNATURE_REQUIRED, SIGNATURE_VERIFIED, Verdict};
-use super::hint::demand_line;
+use super::hint::signature_line;
 use super::image::ImageRef;
 use super::policy::Policy;
 
@@ -28,13 +28,14 @@ pub enum Proof {
 
 /// Decides about the signature of an image. Nothing when the bundle requires none. A missing verifier does not count as a pass.
 pub fn decide_signature(policy: &Policy, subject: &str, image: &ImageRef, proof: &Proof) -> Option<Decision> {
-    let (refused, code) = match policy.demand() {
-        Demand::Disabled => return None,
-        Demand::Required => (Verdict::Deny, SIGNATURE_REQUIRED),
-        Demand::Permissive => (Verdict::Warn, SIGNATURE_PERMISSIVE),
+    let (refused, code) = match policy.signature_mode() {
+        SignatureMode::Disabled => return None,
+        SignatureMode::Required => (Verdict::Deny, SIGNATURE_REQUIRED),
+        SignatureMode::Permissive => (Verdict::Warn, SIGNATURE_PERMISSIVE),
     };
     let subject = subject.to_owned();
-    let hint = (refused == Verdict::Deny).then(|| demand_line(Demand::Permissive, &policy.bundle_name()));
+    let hint =
+        (refused == Verdict::Deny).then(|| signature_line(SignatureMode::Permissive, &policy.bundle_name()));
     Some(match proof {
         Proof::Signed { by } => {
             let reason = format!("the image `{image}` is signed: {by}");
@@ -82,14 +83,14 @@ mod tests {
             ("disabled", [None, None, None]),
         ];
         for profile in Profile::ALL {
-            for (demand, verdicts) in table {
-                let policy = policy(profile, &format!("verify_signatures: {demand}"));
+            for (mode, verdicts) in table {
+                let policy = policy(profile, &format!("verify_signatures: {mode}"));
                 for (proof, verdict) in proofs.iter().zip(verdicts) {
                     let decision = decide_signature(&policy, "job", &image, proof);
                     assert_eq!(
                         decision.map(|decision| decision.verdict),
                         verdict,
-                        "{profile} {demand} {proof:?}"
+                        "{profile} {mode} {proof:?}"
                     );
                 }
             }

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         let json = serde_json::to_string(&PolicySpec::from(&policies()[0])).unwrap();
-        for (from, to, wanted) in [
+        for (from, to, expected) in [
             ("\"v\":2", "\"v\":1", "policy version 1 is not supported"),
             ("\"v\":2", "\"v\":2,\"w\":1", "unknown field `w`"),
             ("\"profile\":\"permissive\"", "\"profile\":\"open\"", "unknown variant `open`"),
@@ -109,7 +109,7 @@ mod tests {
             assert!(json.contains(from), "{json}");
             let wrong =
                 serde_json::from_str::<PolicySpec>(&json.replacen(from, to, 1)).unwrap_err().to_string();
-            assert!(wrong.contains(wanted), "{wrong}");
+            assert!(wrong.contains(expected), "{wrong}");
         }
     }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::Value;
 
-use super::bundle::Demand;
+use super::bundle::SignatureMode;
 use super::decision::Decision;
 use super::image::ImageRef;
 use super::policy::Policy;
@@ -42,9 +42,9 @@ pub fn check_signature(
     image: &ImageRef,
     env: &[(String, String)],
 ) -> Option<Decision> {
-    match policy.demand() {
-        Demand::Disabled => None,
-        Demand::Required | Demand::Permissive => {
+    match policy.signature_mode() {
+        SignatureMode::Disabled => None,
+        SignatureMode::Required | SignatureMode::Permissive => {
             decide_signature(policy, subject, image, &verify(policy, image, env))
         }
     }
@@ -132,7 +132,7 @@ fn check_payload(point: &[u8], payload: &[u8], signature: &[u8], image: &ImageRe
     check_claim(&payload, image)
 }
 
-/// Whether a payload is a signature's and speaks of this image: its repository and its digest.
+/// Whether a payload is a signature's and names this image: its repository and its digest.
 fn check_claim(payload: &Value, image: &ImageRef) -> Result<(), String> {
     let text = |path: &str| payload.pointer(path).and_then(Value::as_str);
     if text("/critical/type") != Some(PAYLOAD_TYPE) {

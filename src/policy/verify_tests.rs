@@ -54,7 +54,10 @@ impl Scene {
         let policy = Policy {
             profile: Profile::Secure,
             source: ProfileSource::Default,
-            bundle: BundleState::Good(Bundle { verify_signatures: Demand::Required, ..Bundle::default() }),
+            bundle: BundleState::Good(Bundle {
+                verify_signatures: SignatureMode::Required,
+                ..Bundle::default()
+            }),
             operator: PolicySettings { signatures, ..PolicySettings::default() },
             data_dir: folder.path().to_owned(),
             engine_places: Vec::new(),
@@ -111,7 +114,7 @@ fn a_signature_of_openssl_is_verified() {
 }
 
 #[test]
-fn a_signature_of_something_else_is_none() {
+fn a_signature_of_something_else_does_not_count() {
     let scene = Scene::new();
     assert!(scene.refusal().contains("cannot be read"));
     let good = payload("alpine", &digest());
@@ -125,7 +128,7 @@ fn a_signature_of_something_else_is_none() {
     scene.write("sig", b"");
     assert!(scene.refusal().contains("does not match this key"));
     let other = format!("sha256:{}", "00".repeat(32));
-    for (payload, wanted) in [
+    for (payload, expected) in [
         (payload("alpine", &other), "another digest"),
         (payload("alpine", ""), "another digest"),
         (payload("ghcr.io/library/alpine", &digest()), "another repository"),
@@ -136,7 +139,7 @@ fn a_signature_of_something_else_is_none() {
         ("no".to_owned(), "not valid JSON"),
     ] {
         scene.sign_with(&scene.pair, &payload);
-        assert!(scene.refusal().contains(wanted), "{payload}: {}", scene.refusal());
+        assert!(scene.refusal().contains(expected), "{payload}: {}", scene.refusal());
     }
 }
 

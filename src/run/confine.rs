@@ -83,7 +83,7 @@ fn job_sandbox(rules: &StepRules, job: &str, options: &JobOptions) -> Result<Opt
         (false, Some(false)) => Err(format!(
             "job {job} asks for no network, which only a sandbox can enforce; add `:sandbox :bwrap`"
         )),
-        (true, wanted) => Ok(Some(JobSandbox { network: wanted == Some(true) })),
+        (true, network) => Ok(Some(JobSandbox { network: network == Some(true) })),
         (false, _) => Ok(None),
     }
 }
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_gets_more_walls_by_asking_and_never_fewer() {
+    fn a_job_can_request_more_isolation_and_never_less() {
         let decide = |demanded: bool, allowed: Option<bool>, asked: bool, network: Option<bool>| {
             let rules = StepRules { sandbox: demanded, network: allowed, ..StepRules::default() };
             let options = JobOptions { sandbox: asked, network, ..JobOptions::default() };

@@ -1,8 +1,8 @@
-//! The control socket in a run's folder: how a server, also one that was restarted, talks to a runner.
+//! The control socket in a run's folder: how a server, also one that was restarted, reaches a runner.
 //!
 //! One message a connection: a line of JSON, answered by `ok`. The server makes the socket before it starts the
 //! runner and hands it over, so that a message which comes early waits instead of failing. The server that started the
-//! runner does not use it: it speaks over the socket pair that the runner inherited, which nobody else can reach.
+//! runner does not use it: it uses the socket pair that the runner inherited, which nobody else can reach.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -58,7 +58,7 @@ pub enum Message {
 ///
 /// # Errors
 /// When the runner is gone or does not answer in time.
-pub fn tell(run_dir: &Path, message: &Message) -> io::Result<()> {
+pub fn send_message(run_dir: &Path, message: &Message) -> io::Result<()> {
     let mut stream = socket::connect(&run_dir.join(CONTROL_SOCKET))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -72,7 +72,7 @@ pub fn tell(run_dir: &Path, message: &Message) -> io::Result<()> {
 
 /// Reports to the server when a run could not start for a reason that is not its own, such as a full disk: it is tried
 /// again. A run whose jobs have begun, or whose folder was removed, is not.
-pub(super) fn tell_not_started(mut server: &UnixStream, run_dir: &Path, problem: &str) {
+pub(super) fn report_not_started(mut server: &UnixStream, run_dir: &Path, problem: &str) {
     let has_begun = RunRecord::may_have_begun(run_dir).unwrap_or_default();
     if has_begun || !run_dir.is_dir() {
         return;
@@ -112,7 +112,7 @@ pub(super) fn listen(control: Control, events: mpsc::Sender<Outside>) -> io::Res
             tokio::spawn(async move {
                 match hear(stream).await {
                     Ok(message) => {
-                        let _gone = events.send(Outside::Told(message)).await.is_err();
+                        let _gone = events.send(Outside::Message(message)).await.is_err();
                     }
                     Err(error) => tracing::warn!(%error, "a message to the run was not understood"),
                 }
@@ -136,7 +136,7 @@ async fn hear_server(stream: tokio::net::UnixStream, events: &mpsc::Sender<Outsi
         if (&mut reader).take(MAX_MESSAGE).read_until(b'\n', &mut line).await? == 0 {
             return Ok(());
         }
-        let _gone = events.send(Outside::Told(serde_json::from_slice(&line)?)).await.is_err();
+        let _gone = events.send(Outside::Message(serde_json::from_slice(&line)?)).await.is_err();
         writer.write_all(b"ok\n").await?;
     }
 }
@@ -168,11 +168,11 @@ mod tests {
         let run_dir = folder.path().to_owned();
         let message = Message::Stop { reason: StopReason::Superseded { by: 8 } };
         let sent = message.clone();
-        let told = tokio::task::spawn_blocking(move || tell(&run_dir, &sent));
+        let sending = tokio::task::spawn_blocking(move || send_message(&run_dir, &sent));
         let heard = hear(listener.accept().await.unwrap().0).await.unwrap();
         assert_eq!(heard, message);
-        told.await.unwrap().unwrap();
+        sending.await.unwrap().unwrap();
         drop(listener);
-        assert!(tell(folder.path(), &message).is_err());
+        assert!(send_message(folder.path(), &message).is_err());
     }
 }

@@ -48,7 +48,7 @@ pub enum Outside {
         reason: Option<Reason>,
     },
     /// The server said something.
-    Told(Message),
+    Message(Message),
     /// The time of a job is over.
     JobDeadline {
         /// The job.
@@ -91,7 +91,7 @@ impl Drive {
     pub async fn wait_for_slot(&mut self) -> Result<Option<Ended>, String> {
         loop {
             let outside = self.events.1.recv().await;
-            if matches!(outside, Some(Outside::Told(Message::Go {}))) {
+            if matches!(outside, Some(Outside::Message(Message::Go {}))) {
                 return Ok(None);
             }
             if let Some(ended) = self.before_start(outside).await? {
@@ -106,7 +106,7 @@ impl Drive {
     /// When something could not be written down, or nothing comes any more.
     pub async fn before_start(&mut self, outside: Option<Outside>) -> Result<Option<Ended>, String> {
         match outside {
-            Some(Outside::Told(Message::Stop { reason })) => self.stop(reason).await,
+            Some(Outside::Message(Message::Stop { reason })) => self.stop(reason).await,
             Some(Outside::Broken(problem)) => Err(problem),
             Some(_) => Ok(None),
             None => Err("the runner has lost its events".to_owned()),
@@ -233,8 +233,8 @@ pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
                 timers.disarm(job);
                 Event::JobEnded { job, outcome, reason }
             }
-            Outside::Told(Message::Go {}) => continue,
-            Outside::Told(Message::Stop { reason }) => Event::StopAsked(reason),
+            Outside::Message(Message::Go {}) => continue,
+            Outside::Message(Message::Stop { reason }) => Event::StopAsked(reason),
             Outside::JobDeadline { job, limit } => {
                 Event::JobDeadlinePassed { job, limit: format_duration(limit) }
             }

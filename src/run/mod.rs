@@ -30,7 +30,7 @@ mod watchdog;
 mod step_tests;
 
 pub use confine::{Confiner, StepRules};
-pub use control::{CONTROL_SOCKET, Control, MAX_MESSAGE, Message, NOT_STARTED, tell};
+pub use control::{CONTROL_SOCKET, Control, MAX_MESSAGE, Message, NOT_STARTED, send_message};
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files};
 pub use filling::Fill;

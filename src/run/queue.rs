@@ -129,18 +129,18 @@ mod tests {
     #[test]
     fn a_superseded_run_gets_a_runner_but_no_slot_of_its_own() {
         let superseded = QueuedRun { is_superseded: true, ..run(1, Stage::Queued) };
-        let wanted =
+        let expected =
             [Dispatch::Start { id: id(1), with_slot: false }, Dispatch::Start { id: id(2), with_slot: true }];
-        assert_eq!(plan(&[superseded, run(2, Stage::Queued)], 1), wanted);
+        assert_eq!(plan(&[superseded, run(2, Stage::Queued)], 1), expected);
     }
 
     #[test]
     fn a_run_does_not_begin_before_the_one_that_it_superseded_has_ended() {
         let blocked = QueuedRun { is_blocked: true, ..run(2, Stage::Queued) };
         let other = run(3, Stage::Queued);
-        let wanted =
+        let expected =
             [Dispatch::Start { id: id(2), with_slot: false }, Dispatch::Start { id: id(3), with_slot: true }];
-        assert_eq!(plan(&[run(1, Stage::Ending), blocked, other], 2), wanted);
+        assert_eq!(plan(&[run(1, Stage::Ending), blocked, other], 2), expected);
         assert!(plan(&[QueuedRun { stage: Stage::Waiting, ..blocked }], 2).is_empty());
     }
 

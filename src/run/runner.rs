@@ -149,7 +149,7 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
         .map_err(RunnerError::Spec)
         .and_then(|(socket, server)| lead(&spec, Control { socket, server: Some(server) }));
     if let Err(error @ (RunnerError::Spec(_) | RunnerError::Broken(_))) = &led {
-        control::tell_not_started(&server, Path::new(&spec.run_dir), &chain(error));
+        control::report_not_started(&server, Path::new(&spec.run_dir), &chain(error));
     }
     drop(lock);
     led

@@ -57,7 +57,7 @@ fn jobs_that_do_not_wait_for_each_other_start_together() {
 }
 
 #[test]
-fn no_more_jobs_than_allowed_go_on() {
+fn no_more_jobs_than_allowed_run_at_once() {
     let jobs: Vec<Declared> = (0..6).map(|index| job(&format!("j{index}"), &["quire/push"])).collect();
     let mut run = run(&jobs);
     assert_eq!(starts(&step(&mut run, Event::Started)), [0, 1, 2, 3]);
@@ -206,7 +206,7 @@ fn no_order_of_events_leaves_a_job_running_after_the_run_has_ended() {
         prop_assert!(end_of_run(&actions).is_some());
         let ends_last = matches!(actions.last(), Some(Action::EndRun { .. }));
         prop_assert!(ends_last);
-        let count = |wanted: fn(&Action) -> bool| actions.iter().filter(|action| wanted(action)).count();
+        let count = |is_counted: fn(&Action) -> bool| actions.iter().filter(|action| is_counted(action)).count();
         let (job_ends, run_ends) = (
             count(|action| matches!(action, Action::RecordJobEnd { .. })),
             count(|action| matches!(action, Action::EndRun { .. })),

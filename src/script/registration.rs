@@ -42,7 +42,7 @@ pub enum InputRef {
     Name(String),
     /// What a constructor made that is not in this version, by its name: `cron`, `matrix`.
     Planned(String),
-    /// Something else; a problem tells what.
+    /// Something else; a problem names it.
     Unreadable,
 }
 

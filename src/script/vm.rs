@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_in_scope_are_those_that_the_compiler_is_told() {
+    fn the_names_in_scope_are_those_that_the_compiler_gets() {
         let vm = Vm::new(VmLimits::default(), Modules::new(), "ci", Arc::new(NoHost)).unwrap();
         let own = |name: &String| !name.starts_with("__fnl_global__");
         let names: BTreeSet<String> =

@@ -144,7 +144,7 @@ impl Automaton {
     }
 
     /// The same for output that has ended: none when they are one character in a row, as in a line of `-----`.
-    pub(super) fn telling(&self, state: State) -> usize {
+    pub(super) fn pending(&self, state: State) -> usize {
         if self.nodes[state.index()].is_row { 0 } else { self.live(state) }
     }
 

@@ -24,7 +24,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// The value without its gaps.
-pub(super) fn without_gaps(value: &[u8]) -> Vec<u8> {
+pub(super) fn gap_free(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value;
     while let [byte, tail @ ..] = rest {
@@ -129,9 +129,9 @@ impl Folded {
         self.from(min, |state| automaton.live(state))
     }
 
-    /// The same for a text that has ended; see [`Automaton::telling`].
-    pub(super) fn telling_from(&self, automaton: &Automaton, min: usize) -> Option<u64> {
-        self.from(min, |state| automaton.telling(state))
+    /// The same for a text that has ended; see [`Automaton::pending`].
+    pub(super) fn pending_from(&self, automaton: &Automaton, min: usize) -> Option<u64> {
+        self.from(min, |state| automaton.pending(state))
     }
 
     fn from(&self, min: usize, live: impl Fn(State) -> usize) -> Option<u64> {

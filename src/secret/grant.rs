@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_for_who_asks() {
+    fn what_cannot_be_read_is_an_error_for_the_reader() {
         let folder = tempfile::tempdir().unwrap();
         let large = folder.path().join("large");
         std::fs::write(&large, vec![b'x'; (MAX_SECRET + 1) as usize]).unwrap();

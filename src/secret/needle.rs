@@ -38,7 +38,7 @@ impl Needles {
     /// without gaps.
     pub(super) fn add(&mut self, value: &[u8], owner: usize) {
         for form in forms(value) {
-            let folded = fold::without_gaps(&form);
+            let folded = fold::gap_free(&form);
             if folded.len() < MIN_DERIVED || folded != form {
                 self.verbatim.entry(form).or_default().insert(owner);
             }

@@ -113,8 +113,8 @@ impl RedactStream {
 
     /// How many bytes at the end begin a needle, if that has 4 or more there.
     pub(super) fn cut_value(&self) -> u64 {
-        let verbatim = self.known.verbatim.telling(self.verbatim);
-        let folded = self.folded.telling_from(&self.known.folded, MIN_LIVE);
+        let verbatim = self.known.verbatim.pending(self.verbatim);
+        let folded = self.folded.pending_from(&self.known.folded, MIN_LIVE);
         let dump = self.dump.cut_from(&self.known.windows, MIN_LIVE);
         self.read - self.first_of(verbatim, [folded, dump], MIN_LIVE)
     }

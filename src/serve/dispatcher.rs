@@ -184,7 +184,7 @@ impl Dispatcher {
             let record = settle(&app, &row, &run_dir, None).await;
             app.live.publish(row.id, &record);
             app.live.close(row.id);
-            app.tell(Wake::Ended(row.id)).await;
+            app.wake(Wake::Ended(row.id)).await;
         });
     }
 
@@ -206,7 +206,7 @@ impl Dispatcher {
             let (app, pause) = (self.app.clone(), self.reading.next());
             self.app.tasks.spawn("a look at the queue", async move {
                 tokio::time::sleep(pause).await;
-                app.tell(Wake::Queued).await;
+                app.wake(Wake::Queued).await;
             });
             return;
         };
@@ -331,7 +331,7 @@ impl Dispatcher {
         let pause = tracked.wait(&app, what);
         self.app.tasks.spawn("a run that waits", async move {
             tokio::time::sleep(pause).await;
-            app.tell(Wake::Retry(id)).await;
+            app.wake(Wake::Retry(id)).await;
         });
     }
 
@@ -454,7 +454,7 @@ impl Dispatcher {
     async fn cancel(&mut self, id: RunId, by: Option<String>, answer: oneshot::Sender<Result<(), Problem>>) {
         self.refresh().await;
         let stage = self.tracked(id).map(|tracked| (tracked.stage, tracked.runner.is_some()));
-        let told = match stage {
+        let sent = match stage {
             None => Err(Problem::new(Code::RunFinished, "the run has ended")),
             Some((_, true)) => {
                 self.say(id, Message::Stop { reason: StopReason::Cancelled { by } }).await;
@@ -466,7 +466,7 @@ impl Dispatcher {
             }
             Some((_, false)) => self.cancel_queued(id, by).await,
         };
-        let _nobody_waits = answer.send(told).is_err();
+        let _nobody_waits = answer.send(sent).is_err();
     }
 
     /// Ends a run that has no runner yet.
@@ -481,7 +481,7 @@ impl Dispatcher {
         let app = self.app.clone();
         self.app.tasks.spawn("a runner ahead of time", async move {
             tokio::time::sleep(SPARE_AFTER).await;
-            app.tell(Wake::Quiet).await;
+            app.wake(Wake::Quiet).await;
         });
     }
 

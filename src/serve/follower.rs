@@ -81,10 +81,10 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
     if !has_begun && verdict.is_none() {
         if followed.is_found && sweep(RunMark { instance: app.instance, run: row.id }).await {
             // As if the server had come a moment later. A runner of its own that dies so is not given a second try.
-            return app.tell(Wake::Again(row.id)).await;
+            return app.wake(Wake::Again(row.id)).await;
         }
         if let Some(problem) = followed.link.last_words().await {
-            return app.tell(Wake::NotStarted { run: row.id, problem }).await;
+            return app.wake(Wake::NotStarted { run: row.id, problem }).await;
         }
     }
     if record.outcome.is_none() {
@@ -92,7 +92,7 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
         app.live.publish(row.id, &record);
     }
     app.live.close(row.id);
-    app.tell(Wake::Ended(row.id)).await;
+    app.wake(Wake::Ended(row.id)).await;
 }
 
 /// Waits until the runner is gone. Gives the verdict about a runner that had to be killed.
@@ -109,10 +109,10 @@ async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Rea
             limits.saw(&reading.record, now);
             if limits.is_slow(now) {
                 is_slow = true;
-                app.tell(Wake::Slow(row.id, true)).await;
+                app.wake(Wake::Slow(row.id, true)).await;
             } else if is_slow && reading.record.is_evaluated {
                 is_slow = false;
-                app.tell(Wake::Slow(row.id, false)).await;
+                app.wake(Wake::Slow(row.id, false)).await;
             }
             if limits.must_repeat_go() {
                 limits.sent(&Message::Go {}, now);
@@ -144,7 +144,7 @@ async fn kill(app: &AppState, row: &RunRow, process: &PidFd, verdict: &Verdict) 
     if let Err(error) = process.signal(Signal::KILL) {
         tracing::error!(%error, run = %row.id, "a runner could not be killed");
     }
-    app.tell(Wake::Killed(row.id)).await;
+    app.wake(Wake::Killed(row.id)).await;
 }
 
 /// Waits until a process is gone, also when no descriptor is left to wait with.

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_was_given_during_the_evaluation_is_told_again_after_it() {
+    fn a_slot_that_was_given_during_the_evaluation_is_sent_again_after_it() {
         let now = Instant::now();
         let mut limits = RunnerLimits::new(HOUR, false, now);
         limits.sent(&Message::Go {}, now);
@@ -271,8 +271,8 @@ mod tests {
 
         limits.saw(&evaluated(), now);
         limits.sent(&cancel(), now);
-        let told = RunRecord { stop: Some(StopReason::Cancelled { by: None }), ..evaluated() };
-        limits.saw(&told, now);
+        let stopped = RunRecord { stop: Some(StopReason::Cancelled { by: None }), ..evaluated() };
+        limits.saw(&stopped, now);
         assert!(limits.exceeded(now + ANSWER_LIMIT).is_none());
         assert_eq!(limits.exceeded(now + STOP_LIMIT).unwrap().outcome, Outcome::Cancelled);
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
-use crate::run::{MAX_MESSAGE, Message, NOT_STARTED, tell};
+use crate::run::{MAX_MESSAGE, Message, NOT_STARTED, send_message};
 
 /// Answers of a found runner that may wait to be read.
 const MAX_ANSWERS: usize = 16;
@@ -69,7 +69,7 @@ impl RunnerLink {
             }
             Self::Socket { run_dir, answers } => {
                 let (run_dir, message, heard) = (run_dir.clone(), message.clone(), answers.0.clone());
-                tokio::task::spawn_blocking(move || match tell(&run_dir, &message) {
+                tokio::task::spawn_blocking(move || match send_message(&run_dir, &message) {
                     Ok(()) => drop(heard.blocking_send(())),
                     Err(error) => tracing::debug!(%error, "a runner did not take a message"),
                 });

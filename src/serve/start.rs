@@ -291,17 +291,20 @@ async fn run(
     let (mut term, mut int) = ends().map_err(ServeError::Runtime)?;
     tracing::info!("serving {}", data.path().display());
     let place = url.map(|url| format!(" at {url}")).unwrap_or_default();
-    tell(options.supervisor.as_ref(), &format!("READY=1\nSTATUS=serving {}{place}", data.path().display()));
+    notify_supervisor(
+        options.supervisor.as_ref(),
+        &format!("READY=1\nSTATUS=serving {}{place}", data.path().display()),
+    );
     let stopped = tokio::select! {
         _ = term.recv() => Stopped::BySignal,
         _ = int.recv() => Stopped::BySignal,
         () = again.notified() => Stopped::ToStartAgain,
         failure = tasks.failure() => {
-            tell(options.supervisor.as_ref(), &format!("STATUS={failure}"));
+            notify_supervisor(options.supervisor.as_ref(), &format!("STATUS={failure}"));
             return Err(ServeError::Task(failure));
         }
     };
-    tell(options.supervisor.as_ref(), stopped.farewell());
+    notify_supervisor(options.supervisor.as_ref(), stopped.farewell());
     tracing::info!("stopping; runs continue");
     Ok(stopped)
 }
@@ -347,7 +350,7 @@ fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListene
 }
 
 /// Notifies the supervisor that started the server, if there is one.
-fn tell(supervisor: Option<&Supervisor>, lines: &str) {
+fn notify_supervisor(supervisor: Option<&Supervisor>, lines: &str) {
     if let Some(Err(error)) = supervisor.map(|supervisor| supervisor.notify(lines)) {
         tracing::warn!(%error, "$NOTIFY_SOCKET does not take what the server says");
     }

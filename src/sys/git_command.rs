@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_carries_the_complaint() {
+    fn a_failure_carries_stderr() {
         let error = GitCommand::new().args(["cat-file", "-t", "nothing"]).run().unwrap_err();
         assert!(matches!(&error, GitError::Failed { stderr, .. } if stderr.starts_with("fatal")));
         let error = GitCommand::new().program("/no/such/git").run().unwrap_err();

@@ -1,6 +1,6 @@
 //! A small blocking HTTP client for quire's own Unix socket, by which hooks and commands connect to the server.
 //!
-//! It speaks HTTP/1.0 (RFC 1945), so that an answer ends where the connection ends and a streamed one needs no
+//! It uses HTTP/1.0 (RFC 1945), so that an answer ends where the connection ends and a streamed one needs no
 //! decoding. Hooks live for milliseconds, so an async runtime would cost too much.
 
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -118,7 +118,7 @@ mod tests {
     use crate::sys::process::own_pid;
 
     #[test]
-    fn a_living_process_is_not_dead_and_a_missing_one_is_none() {
+    fn a_live_process_is_distinguished_from_a_missing_one() {
         assert!(!PidFd::open(own_pid()).unwrap().unwrap().is_dead());
         // Above the largest possible pid_max.
         assert!(PidFd::open(Pid::from_raw(1 << 30).unwrap()).unwrap().is_none());

@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_comes_in_pieces_and_nothing_of_it_is_lost() {
+    fn a_line_without_end_comes_in_pieces_and_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = create(folder.path(), "a/1.log");
         writer.write(Stream::Stdout, &vec![b'x'; 3_000_000]).unwrap();

@@ -179,7 +179,7 @@ impl Task {
     fn with_remote<T>(
         &self,
         copy: &std::path::Path,
-        speak: impl FnOnce(&Remote<'_>) -> Result<T, Trouble>,
+        task: impl FnOnce(&Remote<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let settings = self.context.settings.get();
         let named = |secret: &&crate::config::SecretDecl| Some(&secret.name) == self.watch.token.as_ref();
@@ -190,7 +190,7 @@ impl Task {
             instance: self.context.instance,
             cancel: &self.cancel,
         };
-        speak(&Remote::prepare(&self.watch, token, copy, signs)?)
+        task(&Remote::prepare(&self.watch, token, copy, signs)?)
     }
 }
 

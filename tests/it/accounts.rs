@@ -81,7 +81,7 @@ const READS: [&str; 11] = [
 ];
 
 #[test]
-fn what_cannot_be_read_is_an_error_with_its_owner_and_never_none() {
+fn what_cannot_be_read_is_an_error_and_never_missing() {
     let Some(shared) = Shared::new() else { return };
     let data = shared.data();
     let refused = |args: &str, path: &Path| {
@@ -89,8 +89,8 @@ fn what_cannot_be_read_is_an_error_with_its_owner_and_never_none() {
         let said = text(&ended.stderr);
         assert_eq!(ended.status.code(), Some(5), "{args}: {said}");
         assert_eq!(text(&ended.stdout), "", "{args}");
-        let wanted = format!("error: could not read {}: Permission denied", path.display());
-        assert!(said.contains(&wanted) && said.contains("belongs to `root`"), "{args}: {said}");
+        let expected = format!("error: could not read {}: Permission denied", path.display());
+        assert!(said.contains(&expected) && said.contains("belongs to `root`"), "{args}: {said}");
         assert!(said.contains(&format!("hint: sudo -u root quire {args} --data")), "{args}: {said}");
     };
     for args in READS {
@@ -140,8 +140,8 @@ fn nobody_but_the_owner_of_a_data_folder_writes_into_it() {
         let ended = shared.quire(0, &data, args);
         let said = text(&ended.stderr);
         assert_eq!(ended.status.code(), Some(5), "{args}: {said}");
-        let wanted = format!("error: {} belongs to `nobody`, and this is `root`\n", data.display());
-        assert!(said.starts_with(&wanted), "{args}: {said}");
+        let expected = format!("error: {} belongs to `nobody`, and this is `root`\n", data.display());
+        assert!(said.starts_with(&expected), "{args}: {said}");
         assert!(
             said.contains(&format!("hint: sudo -u nobody quire {args} --data {}\n", data.display())),
             "{args}: {said}"

@@ -55,7 +55,7 @@ impl Docker {
         self.folder.path().join("bin")
     }
 
-    /// Kills the daemon as a crash does: what runs in containers goes on.
+    /// Kills the daemon as a crash does: what runs in containers continues.
     pub(crate) fn kill(&mut self) {
         self.daemon.kill().unwrap();
         self.daemon.wait().unwrap();

@@ -1,4 +1,4 @@
-//! The documents tell the truth: every example of `CI-FENNEL.md` is run, and what `docs/` lists is what the code has.
+//! The documents are true: every example of `CI-FENNEL.md` is run, and what `docs/` lists is what the code has.
 //!
 //! A comment before an example says what is done with it:
 //! - `<!-- test: run OUTCOME "text" … -->`: `quire ci run` ends so, and its JSON, its errors and its logs hold each text;

@@ -2,7 +2,7 @@
 //!
 //! Where no container can be run, the tests that need one say so loudly and do nothing; with
 //! `QUIRE_TEST_CONTAINERS=required`, as `.ci/run` has it, they fail instead. That engine is podman, unless a test is
-//! told [`by_docker`].
+//! run [`by_docker`].
 
 use std::cell::RefCell;
 use std::fs;
@@ -19,11 +19,11 @@ pub(crate) const IMAGE: &str = "localhost/busybox";
 const LIMITS: [&str; 2] = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
 
 thread_local! {
-    /// The docker that the test of this thread is told by; podman when there is none.
+    /// The docker that the test of this thread uses; podman when there is none.
     static DOCKER: RefCell<Option<Docker>> = const { RefCell::new(None) };
 }
 
-/// Tells a test by a docker of its own. Does nothing where there is none, which is said loudly.
+/// Runs a test with a docker of its own. Skipped loudly where docker is missing.
 pub(crate) fn by_docker(test: impl FnOnce()) {
     struct End;
     impl Drop for End {

@@ -203,7 +203,7 @@ async fn a_folder_that_is_not_there_is_the_steps_mistake(bench: Bench) {
     bench.assert_clean();
 }
 
-async fn a_step_that_is_asked_to_end_is_told_by_term(bench: Bench) {
+async fn a_step_that_is_stopped_gets_term(bench: Bench) {
     let text = "trap 'echo told; exit 7' TERM; echo ready; while :; do sleep 0.01; done";
     let shown = Shown::new();
     let mut log = shown.clone();
@@ -216,7 +216,7 @@ async fn a_step_that_is_asked_to_end_is_told_by_term(bench: Bench) {
     bench.executor.stop(&running);
     bench.executor.stop(&running);
     let end = bench.executor.outcome(&mut running).await.unwrap();
-    // The client of an engine has the last word about a container: that it was told to end.
+    // The client of an engine has the last word about a container: that it was stopped.
     assert!(end.exit == 7 || bench.containers.is_some() && end.exit == 143, "{}", end.exit);
     assert_eq!((end.stopped, end.timed_out), (true, false));
     assert!(shown.text(0).ends_with("told\n"), "{}", shown.text(0));
@@ -304,7 +304,7 @@ suite!(host bwrap container => {
     an_end_is_the_programs_own
     what_goes_in_and_out_is_kept
     a_folder_that_is_not_there_is_the_steps_mistake
-    a_step_that_is_asked_to_end_is_told_by_term
+    a_step_that_is_stopped_gets_term
     what_does_not_end_is_killed_after_the_grace
     a_step_over_its_time_takes_the_same_way
     one_that_is_stopped_before_it_is_waited_for_ends

@@ -1,5 +1,5 @@
 //! Data folders as older versions left them when everything was killed (`dev/fixture`): a newer quire reads all of
-//! them, settles what went on, and takes up what waited.
+//! them, settles what was running, and takes up what waited.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::stories::world::World;
 #[derive(Deserialize)]
 struct Expected {
     runs: BTreeMap<String, ExpectedRun>,
-    /// The run that went on when everything was killed.
+    /// The run that was running when everything was killed.
     running: String,
     /// The commit of the push in the spool.
     spooled: String,
@@ -94,7 +94,7 @@ fn runs_of(world: &World, sha: &str) -> Vec<Value> {
     runs.into_iter().filter(|run| run["sha"] == sha).collect()
 }
 
-/// Reads the data folder of a fixture, and goes on with it.
+/// Reads the data folder of a fixture, and continues with it.
 fn read(name: &str) {
     let (mut world, expected) = unpacked(name);
     world.serve(&[]).unwrap();
@@ -135,12 +135,12 @@ fn read(name: &str) {
 }
 
 #[test]
-fn a_data_folder_of_version_0_1_0_is_read_and_goes_on() {
+fn a_data_folder_of_version_0_1_0_is_read_and_continues() {
     read("0.1.0");
 }
 
 #[test]
-fn a_data_folder_with_journals_of_version_1_is_read_and_goes_on() {
+fn a_data_folder_with_journals_of_version_1_is_read_and_continues() {
     read("journal-1");
 }
 

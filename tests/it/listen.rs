@@ -1,4 +1,4 @@
-//! What a server listens on and connects to, as the kernel tells it: `--bind none --no-socket` is nothing at all.
+//! What a server listens on and connects to, as the kernel reports it: `--bind none --no-socket` is nothing at all.
 //!
 //! These tests start the server themselves and are its `$NOTIFY_SOCKET`, so that they know when it is ready.
 

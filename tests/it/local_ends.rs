@@ -1,4 +1,4 @@
-//! How `quire ci run` ends when it is told to, killed, or not alone: with nothing left behind.
+//! How `quire ci run` ends when it is stopped, killed, or not alone: with nothing left behind.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,7 +13,7 @@ use super::place::Place;
 /// How long a fact that has to come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A pipeline with one step that writes its process id and goes on until the file `go` is there.
+/// A pipeline with one step that writes its process id and continues until the file `go` is there.
 fn waiting(before: &str) -> String {
     format!(
         "(local ci (require :quire.ci))
@@ -34,7 +34,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A run that goes on.
+/// A run that continues.
 struct Going {
     quire: Child,
     step: Pid,
@@ -69,7 +69,7 @@ fn run_dir(place: &Place, number: u32) -> PathBuf {
     place.path(&format!("home/.cache/quire/ci/run-{number}"))
 }
 
-/// Whether a process goes on; one that has ended may still wait for whoever reaps it.
+/// Whether a process continues; one that has ended may still wait for whoever reaps it.
 fn is_alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
@@ -157,7 +157,7 @@ fn a_folder_that_never_became_a_run_is_removed_and_a_false_number_does_no_harm()
 }
 
 #[test]
-fn a_run_that_goes_on_and_a_copy_of_it_are_left_alone() {
+fn a_run_that_continues_and_its_copy_are_left_alone() {
     let place = Place::new(&waiting(""), &[], None);
     let mut going = Going::start(&place, &[]);
     // Its lock is held by nobody, and its mark is that of the run.

@@ -5,22 +5,22 @@ use std::path::Path;
 
 use super::place::Place;
 
-/// A pipeline that prints what it is told of the commit, and the files that it has.
-const TELL: &str = "(local ci (require :quire.ci))
-    (ci:job :tell [:quire/push]
+/// A pipeline that prints what it learns of the commit, and the files that it has.
+const REPORT: &str = "(local ci (require :quire.ci))
+    (ci:job :report [:quire/push]
       (fn [{: sh :inputs {:quire/push push}}]
         (print push.ref push.sha (length push.files-changed) push.commit-message)
         (sh \"ls -A\")))";
 
 fn place() -> Place {
-    Place::new(TELL, &[("x".to_owned(), "1".to_owned())], None)
+    Place::new(REPORT, &[("x".to_owned(), "1".to_owned())], None)
 }
 
 /// Another repository beside the working copy, with the same files and one commit.
 fn repository(place: &Place, name: &str, init: &[&str]) {
     let folder = place.path(name);
     fs::create_dir_all(folder.join(".quire")).unwrap();
-    fs::write(folder.join(".quire/ci.fnl"), TELL).unwrap();
+    fs::write(folder.join(".quire/ci.fnl"), REPORT).unwrap();
     place.git(&[&["init", "-q"], init, &[folder.to_str().unwrap()]].concat());
     place.git(&["-C", folder.to_str().unwrap(), "add", "-A"]);
     place.git(&["-C", folder.to_str().unwrap(), "commit", "-q", "-m", "first"]);
@@ -31,10 +31,10 @@ fn run(place: &Place, folder: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
-/// A run that passes and is told this.
-fn passes(place: &Place, name: &str, told: &str) -> String {
+/// A run that passes and prints this.
+fn passes(place: &Place, name: &str, reported: &str) -> String {
     let (code, shown) = run(place, &place.path(name));
-    assert!(code == Some(0) && shown.contains(told), "{name}: {shown}");
+    assert!(code == Some(0) && shown.contains(reported), "{name}: {shown}");
     shown
 }
 
@@ -100,13 +100,13 @@ fn a_repository_without_commits_and_a_folder_of_one_work() {
     let place = place();
     place.git(&["init", "-q", "../empty"]);
     fs::create_dir(place.path("empty/.quire")).unwrap();
-    fs::write(place.path("empty/.quire/ci.fnl"), TELL).unwrap();
+    fs::write(place.path("empty/.quire/ci.fnl"), REPORT).unwrap();
     passes(&place, "empty", &format!("refs/heads/main\t{}\t0\t", "0".repeat(40)));
     fs::create_dir_all(place.path("copy/part/.quire")).unwrap();
-    fs::write(place.path("copy/part/.quire/ci.fnl"), TELL).unwrap();
+    fs::write(place.path("copy/part/.quire/ci.fnl"), REPORT).unwrap();
     fs::write(place.path("copy/part/y"), "").unwrap();
-    let shown = passes(&place, "copy/part", "tell │ y");
-    assert!(!shown.contains("tell │ x"), "{shown}");
+    let shown = passes(&place, "copy/part", "report │ y");
+    assert!(!shown.contains("report │ x"), "{shown}");
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn a_folder_that_is_no_working_copy_is_refused_by_name() {
         fs::create_dir_all(place.path(folder)).unwrap();
     }
     refuses(&place, "none", "is not in a git repository", "git init");
-    fs::write(place.path("none-with-pipeline/.quire/ci.fnl"), TELL).unwrap();
+    fs::write(place.path("none-with-pipeline/.quire/ci.fnl"), REPORT).unwrap();
     refuses(&place, "none-with-pipeline", "is not in a git repository", "git init");
-    fs::write(place.path("bare.git/.quire/ci.fnl"), TELL).unwrap();
+    fs::write(place.path("bare.git/.quire/ci.fnl"), REPORT).unwrap();
     refuses(&place, "bare.git", "the repository is bare", "clone the repository");
     place.git(&["config", "core.worktree", place.path("none").to_str().unwrap()]);
     refuses(&place, "copy", "its files are elsewhere", "choose a folder");
@@ -134,15 +134,15 @@ fn a_folder_that_is_no_working_copy_is_refused_by_name() {
 fn a_pipeline_above_the_repository_is_another_projects() {
     let place = place();
     fs::create_dir(place.path(".quire")).unwrap();
-    fs::write(place.path(".quire/ci.fnl"), TELL).unwrap();
+    fs::write(place.path(".quire/ci.fnl"), REPORT).unwrap();
     place.git(&["init", "-q", "-b", "main", ".."]);
     place.git(&["init", "-q", "-b", "main", "../own"]);
     fs::create_dir(place.path("own/sub")).unwrap();
-    let none = |folder: &str, told: &str| {
+    let none = |folder: &str, reported: &str| {
         for command in ["run", "check"] {
             let output = place.quire(&["ci", command, place.path(folder).to_str().unwrap()]);
             let shown = String::from_utf8(output.stderr).unwrap();
-            assert!(output.status.code() == Some(4) && shown.contains(told), "{folder}: {shown}");
+            assert!(output.status.code() == Some(4) && shown.contains(reported), "{folder}: {shown}");
         }
     };
     none("own", "found neither .quire/ci.fnl nor workflow/main.toml in ");

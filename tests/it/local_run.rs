@@ -1,4 +1,4 @@
-//! `quire ci run` as people see it: what must not be shown, and what must be told.
+//! `quire ci run` as people see it: what must not be shown, and what must be.
 
 use std::fs;
 
@@ -31,15 +31,16 @@ fn a_secret_that_is_too_short_is_warned_of() {
 }
 
 #[test]
-fn each_job_is_told_once() {
+fn each_job_is_reported_once() {
     let pipeline = "(local ci (require :quire.ci))
         (for [i 1 60] (ci:job (.. :j i) [:quire/push] (fn [] (print i))))";
     let (code, shown, _) = run(pipeline, "{}", &[]);
     assert_eq!(code, Some(0), "{shown}");
-    let mut told: Vec<&str> = shown.lines().filter_map(|line| line.trim().strip_prefix("passed ")).collect();
-    told.sort_unstable();
-    told.dedup();
-    assert_eq!((told.len(), shown.lines().count()), (60, 62), "{shown}");
+    let mut reported: Vec<&str> =
+        shown.lines().filter_map(|line| line.trim().strip_prefix("passed ")).collect();
+    reported.sort_unstable();
+    reported.dedup();
+    assert_eq!((reported.len(), shown.lines().count()), (60, 62), "{shown}");
 }
 
 #[test]
@@ -161,17 +162,17 @@ fn output_that_is_lost_on_a_full_disk_is_no_success() {
     for args in [["ci", "run", "--json"], ["ci", "check", "--json"]] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = place.command(env!("CARGO_BIN_EXE_quire"), &args).stdout(full).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(5), "{told}");
+        let reported = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{reported}");
         assert_eq!(
-            told.matches("error: could not write to standard output: No space left").count(),
+            reported.matches("error: could not write to standard output: No space left").count(),
             1,
-            "{told}"
+            "{reported}"
         );
     }
 }
 
-/// All that is shown of a run can be had from its journal alone, also what its jobs gave to each other.
+/// All that is shown of a run can be read from its journal alone, also what its jobs gave to each other.
 #[test]
 fn a_journal_replays_to_its_record() {
     use quire::journal::{Fact, JournalReader, RunRecord};

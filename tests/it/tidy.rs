@@ -141,6 +141,15 @@ const OLD_DIALECT: &[(&str, &str)] = &[
     ("is content", "accepts; succeeded"),
     ("demands", "requires"),
     (" walls ", "isolation"),
+    ("goes on ", "continues"),
+    ("going on", "running"),
+    (" told ", "reported; printed; sent"),
+    (" tells ", "reports; prints; sends"),
+    (" wants ", "must be; takes; expects"),
+    ("who pushes", "the pusher"),
+    ("talks to", "connects to"),
+    ("speaks with", "connects to"),
+    ("can be had", "is available"),
 ];
 
 /// Every text file below a path, without licences that others wrote.

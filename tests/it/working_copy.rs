@@ -173,7 +173,7 @@ fn what_git_takes_from_the_index_is_taken_from_there() {
 }
 
 #[test]
-fn modes_and_links_come_from_the_index_where_the_file_system_has_none() {
+fn modes_and_links_come_from_the_index_where_the_file_system_lacks_them() {
     let place = place(&[("tool", "1"), ("text", "2")]);
     fs::set_permissions(place.path("copy/tool"), fs::Permissions::from_mode(0o755)).unwrap();
     symlink("tool", place.path("copy/link")).unwrap();

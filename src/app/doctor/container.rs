@@ -202,13 +202,13 @@ mod tests {
             (&rootless("v2", "cpu memory pids"), ALL, &["with crun"]),
             (&rootless("v2", "memory pids"), ALL, &["with crun", "cannot be limited"]),
         ];
-        for (info, host, wanted) in table {
+        for (info, host, expected) in table {
             let checks = judge([("podman", said(true, info))], host);
-            let told: Vec<&str> = checks.iter().map(|check| check.what.as_str()).collect();
-            assert_eq!(told.len(), wanted.len(), "{info} {host:?}: {told:?}");
+            let messages: Vec<&str> = checks.iter().map(|check| check.what.as_str()).collect();
+            assert_eq!(messages.len(), expected.len(), "{info} {host:?}: {messages:?}");
             assert!(
-                told.iter().zip(wanted).all(|(told, wanted)| told.contains(wanted)),
-                "{told:?} {wanted:?}"
+                messages.iter().zip(expected).all(|(messages, expected)| messages.contains(expected)),
+                "{messages:?} {expected:?}"
             );
             assert!(checks.iter().all(|check| check.level == Level::Ok || check.hint.is_some()));
         }

@@ -126,8 +126,8 @@ mod tests {
             (Facts { free_inodes: Some(999), ..good() }, &[Level::Problem]),
             (Facts { free_bytes: None, free_inodes: None, ..good() }, &[Level::Ok]),
         ];
-        for (facts, wanted) in cases {
-            assert_eq!(levels(&judge(Path::new("/d"), &facts)), wanted);
+        for (facts, expected) in cases {
+            assert_eq!(levels(&judge(Path::new("/d"), &facts)), expected);
         }
     }
 }

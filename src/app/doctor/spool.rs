@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn what_waits_too_long_is_a_problem() {
         let waits = || Facts { waiting: 2, oldest: LATE, is_served: true, ..Facts::default() };
-        for (facts, wanted) in [
+        for (facts, expected) in [
             (Facts::default(), &[Level::Ok][..]),
             (waits(), &[Level::Problem]),
             (Facts { oldest: LATE - Duration::from_millis(1), ..waits() }, &[Level::Ok]),
@@ -104,7 +104,7 @@ mod tests {
             (Facts { foreign: 1, ..Facts::default() }, &[Level::Warning]),
             (Facts { unread: vec!["x".to_owned()], ..Facts::default() }, &[Level::Problem]),
         ] {
-            assert_eq!(levels(&judge(facts)), wanted);
+            assert_eq!(levels(&judge(facts)), expected);
         }
     }
 }

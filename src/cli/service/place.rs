@@ -97,9 +97,9 @@ mod tests {
     fn the_unit_of_a_user_follows_xdg() {
         let place =
             |config, home| user_unit("quire.service", config, home).map(|path| path.display().to_string());
-        let wanted = |text: &str| Some(text.to_owned());
-        assert_eq!(place(Some("/c"), Some("/h")), wanted("/c/systemd/user/quire.service"));
-        assert_eq!(place(Some("relative"), Some("/h")), wanted("/h/.config/systemd/user/quire.service"));
+        let expected = |text: &str| Some(text.to_owned());
+        assert_eq!(place(Some("/c"), Some("/h")), expected("/c/systemd/user/quire.service"));
+        assert_eq!(place(Some("relative"), Some("/h")), expected("/h/.config/systemd/user/quire.service"));
         assert_eq!(place(None, None), None);
     }
 }

@@ -96,7 +96,7 @@ impl Socket {
     }
 }
 
-/// What speaks HTTP over a socket.
+/// HTTP over a socket.
 pub(super) struct Seen {
     pub(super) socket: Arc<Socket>,
     pub(super) progress: Arc<Progress>,

@@ -25,7 +25,7 @@ fn no_push_is_lost_or_doubled_while_the_disk_is_full() {
     }
     let mut attack = Attack::new("disk", 1);
     while let Some(random) = attack.next_round() {
-        let size = Size::of(&attack).without_peace();
+        let size = Size::of(&attack).without_rest();
         storm(&mut attack, size, Some(Disk::mount), random);
     }
     attack.finish();

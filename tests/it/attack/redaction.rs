@@ -97,8 +97,8 @@ impl Server {
 
     fn wait_for_notifications(&self, number: usize) {
         let is_told = || {
-            let told = fs::read_to_string(self.forge.path("requests")).unwrap_or_default();
-            told.matches(&format!("/app/run/{number}")).count() >= 2
+            let reported = fs::read_to_string(self.forge.path("requests")).unwrap_or_default();
+            reported.matches(&format!("/app/run/{number}")).count() >= 2
         };
         assert!(
             self.forge.world.eventually(|_| is_told()),

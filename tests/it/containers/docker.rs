@@ -1,11 +1,11 @@
-//! What holds by podman holds by docker: the same tests, told by a docker of their own; and what only docker has, a
+//! What holds by podman holds by docker: the same tests, run with a docker of their own; and what only docker has, a
 //! daemon that can be absent.
 
 use crate::docker::Docker;
 
 use super::{Boxes, ends, engine, killed, pull, same, secrets, services};
 
-/// A test for each test that is told again.
+/// A test for each test that is run again.
 macro_rules! told_again {
     ($($module:ident :: $name:ident)*) => {
         $(#[test] fn $name() { engine::by_docker($module::$name); })*
@@ -16,11 +16,11 @@ told_again! {
     ends::bombs_end_in_their_container
     ends::a_cancelled_run_takes_its_containers_along_also_those_that_ignore_signals
     ends::what_a_step_leaves_behind_ends_with_its_container
-    ends::limits_are_those_of_the_host_and_users_are_who_they_should_be
+    ends::limits_and_users_are_those_of_the_host
     killed::a_container_whose_client_was_killed_is_gone_at_the_end_of_the_run
     killed::a_container_whose_runner_was_killed_is_removed_and_look_alikes_are_left_alone
     killed::the_next_server_removes_what_killed_ones_have_left
-    killed::a_run_whose_script_does_not_listen_takes_its_containers_along
+    killed::a_run_whose_script_ignores_the_stop_takes_its_containers_along
     killed::a_name_that_another_container_has_is_a_conflict_and_that_one_stays
     pull::images_are_pulled_by_tag_and_digest_and_pinned
     pull::a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_or_by_the_clock

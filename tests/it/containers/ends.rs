@@ -68,7 +68,7 @@ pub(super) fn what_a_step_leaves_behind_ends_with_its_container() {
 }
 
 #[test]
-pub(super) fn limits_are_those_of_the_host_and_users_are_who_they_should_be() {
+pub(super) fn limits_and_users_are_those_of_the_host() {
     let Some(mut boxes) = Boxes::new("{:limits {:jobs 1}}") else { return };
     let run = boxes.push(
         r#"(ci:job :users [:quire/push] {:image "localhost/busybox"}

@@ -55,7 +55,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn a_step_that_fills_the_disk_fails_and_the_server_goes_on() {
+fn a_step_that_fills_the_disk_fails_and_the_server_continues() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.path().join("data"), "32m") else { return };
     let mut boxes = Boxes::in_world(world, "{}", &[]);

@@ -52,7 +52,7 @@ const OPTIONS: [(&str, &str); 26] = [
 ];
 
 #[test]
-fn hostile_images_are_refused_before_an_engine_is_looked_for() {
+fn hostile_images_are_refused_before_the_search_for_an_engine() {
     let mut boxes = without_engine();
     let mut images: Vec<String> = IMAGES.iter().map(|image| (*image).to_owned()).collect();
     images.push("a".repeat(5000));
@@ -76,7 +76,7 @@ fn hostile_images_are_refused_before_an_engine_is_looked_for() {
 }
 
 #[test]
-fn every_way_to_ask_for_the_host_is_refused_before_an_engine_is_looked_for() {
+fn every_request_for_the_host_is_refused_before_the_search_for_an_engine() {
     let mut boxes = without_engine();
     std::os::unix::fs::symlink("data/repos", boxes.path("link")).unwrap();
     std::fs::write(boxes.path("engine.sock"), "").unwrap();

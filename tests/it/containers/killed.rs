@@ -6,7 +6,7 @@ const LONG: &str = r#"(ci:job :long [:quire/push]
   (fn [{: container}] (container "localhost/busybox" "touch began; sleep 600" {:secrets [:token]})))"#;
 const CONFIG: &str = r#"{:secrets {:token "a-token-of-the-test"}}"#;
 
-/// A container that is none of the run's: made here, gone with this.
+/// A container of nobody's run: made here, gone with this.
 struct Foreign(String);
 
 impl Foreign {
@@ -91,7 +91,7 @@ pub(super) fn the_next_server_removes_what_killed_ones_have_left() {
 }
 
 #[test]
-pub(super) fn a_run_whose_script_does_not_listen_takes_its_containers_along() {
+pub(super) fn a_run_whose_script_ignores_the_stop_takes_its_containers_along() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :boxed [:quire/push]

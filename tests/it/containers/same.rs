@@ -34,7 +34,7 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
     );
     boxes.wait(&run);
     let log = boxes.logs(&run, "asked");
-    let told: Vec<&str> = log.lines().filter(|line| line.contains(": ") && !line.contains('│')).collect();
+    let reported: Vec<&str> = log.lines().filter(|line| line.contains(": ") && !line.contains('│')).collect();
 
     for line in [
         "tmp: 0 runs",
@@ -54,7 +54,7 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
         r#"env false: `:env`: "A B" is not a valid name for a variable of a container"#,
         "env false: `:env`: the engine itself reads `PATH`, and this value is not UTF-8 or is too long; pass it as `:secrets`",
     ] {
-        assert!(told.iter().any(|found| found.trim_end() == line.trim_end()), "{line}\n{log}");
+        assert!(reported.iter().any(|found| found.trim_end() == line.trim_end()), "{line}\n{log}");
     }
     boxes.nothing_left(&run);
 }

@@ -22,7 +22,7 @@ struct Place {
 }
 
 impl Place {
-    /// `limits` is what a shell is told before it becomes the server.
+    /// `limits` is what a shell runs before it becomes the server.
     fn with_limits(limits: &str) -> Self {
         let mut world = World::new();
         let quire = world.path().join("bin/quire");

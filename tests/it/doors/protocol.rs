@@ -79,7 +79,7 @@ fn what_can_be_understood_in_two_ways_is_refused() {
 }
 
 #[test]
-fn who_sends_no_more_has_its_answer() {
+fn a_client_that_stops_sending_gets_its_answer() {
     let place = Place::new();
     place.push();
     let page = format!("GET /foo/run/1 HTTP/1.1\r\nHost: {}\r\n\r\n", place.address());

@@ -6,7 +6,7 @@ use quire::sys::{children, process::own_pid};
 use std::fs;
 use std::process::{Child, Stdio};
 
-/// Ignores every signal that can be ignored, tells its number, and stays.
+/// Ignores every signal that can be ignored, prints its number, and stays.
 const STUBBORN: &str =
     "trap '' TERM HUP INT; echo $$ > pid.tmp; mv pid.tmp pid; while :; do sleep 1000; done";
 
@@ -109,7 +109,7 @@ async fn a_stopped_step_may_say_good_bye() {
 }
 
 #[tokio::test]
-async fn a_step_stopped_before_it_began_ends_and_one_that_nobody_can_stop_goes_on() {
+async fn a_step_stopped_before_it_began_ends_and_one_that_cannot_be_stopped_continues() {
     let bench = Bench::new(Containment::Cgroup, Orphans::Unknown);
     let (end, _) = bench.run_until(&bench.sh("sleep 1000"), watch::channel(true).1, 1 << 20).await;
     let end = end.unwrap();

@@ -67,7 +67,7 @@ fn a_child_that_leaves_everything_but_its_sandbox_is_found() {
 }
 
 #[test]
-fn a_step_that_is_told_to_end_says_how_it_ended() {
+fn a_step_that_is_stopped_reports_how_it_ended() {
     block_on(async {
         let bench = Bench::new(Containment::Cgroup, Orphans::OfSteps);
         for (text, exit, signal) in

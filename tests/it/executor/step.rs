@@ -161,7 +161,7 @@ async fn a_missing_folder_is_named() {
     }
 }
 
-/// Tells when the step was silent.
+/// Reports when the step was silent.
 struct Watched(Vec<u8>, watch::Sender<Vec<u8>>);
 
 impl Sink for Watched {

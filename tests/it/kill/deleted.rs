@@ -28,13 +28,13 @@ impl Truth {
 
     /// Each step is recorded once, in order, with its pusher and its options; all but deletions have one run.
     fn agrees(&self, forge: &Forge) {
-        for (name, wanted) in &self.0 {
+        for (name, expected) in &self.0 {
             let updates = forge.updates(name);
             let found: Vec<_> =
                 updates.iter().map(|update| (update.old.clone(), update.new.clone())).collect();
-            let steps: Vec<_> = wanted.iter().map(|(_, old, new)| (old.clone(), new.clone())).collect();
+            let steps: Vec<_> = expected.iter().map(|(_, old, new)| (old.clone(), new.clone())).collect();
             assert_eq!(found, steps, "{name}: {updates:#?}");
-            for (update, (number, _, new)) in updates.iter().zip(wanted) {
+            for (update, (number, _, new)) in updates.iter().zip(expected) {
                 let options = vec!["ci.skip".to_owned(), format!("n={number}")];
                 assert_eq!(update.options.as_ref(), Some(&options), "{name}: {updates:#?}");
                 assert_eq!(update.pusher, me(), "{name}: {updates:#?}");

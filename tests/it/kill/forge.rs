@@ -192,7 +192,7 @@ impl Forge {
         write_script(&folder.join(hook), &format!("QUIRE_HOOK={}\n{script}", link.display()));
     }
 
-    /// Tells a run to stop, as a person does.
+    /// Cancels a run, as a person does.
     pub(super) fn cancel(&self, number: u64) {
         self.quire(["cancel", &format!("foo#{number}")]);
     }
@@ -422,7 +422,7 @@ pub(super) fn kill(pid: Pid) {
     assert!(killed.is_ok(), "{killed:?}");
 }
 
-/// The name of the one who pushes in these tests.
+/// The name of the pusher in these tests.
 pub(super) fn me() -> Option<String> {
     quire::sys::user::login_name()
 }

@@ -137,7 +137,7 @@ fn a_hook_that_is_killed_while_the_server_records_leaves_no_open_push() {
     assert_eq!(forge.runs().len(), 1, "only the sentinel has a run");
 }
 
-/// A→B→A→B is three updates after the branch is made, each with its own options, whichever hooks live to tell.
+/// A→B→A→B is three updates after the branch is made, each with its own options, whichever hooks survive.
 fn there_and_back(server_is_up: bool, post_receive: &str) {
     let mut forge = Forge::new("{}", "true");
     let a = forge.head();

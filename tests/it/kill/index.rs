@@ -73,7 +73,7 @@ fn the_journal_is_asked_before_a_queued_run_is_started() {
     let other = quire::store::open(&forge.path("data/quire.db")).unwrap();
     let lost = "UPDATE runs SET state = 'queued', outcome = NULL, started_at = NULL, finished_at = NULL";
     other.execute_batch(lost).unwrap();
-    // By a server that goes on, and by one that starts.
+    // By a server that continues, and by one that starts.
     forge.push("HEAD:refs/heads/two").go().accepted();
     assert_eq!((forge.outcome(1).as_str(), forge.outcome(2).as_str()), ("passed", "passed"));
     other.execute_batch(lost).unwrap();

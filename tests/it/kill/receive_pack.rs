@@ -177,7 +177,7 @@ fn a_client_that_is_killed_has_its_run() {
     }
 }
 
-/// A client that reads nothing of what the hook says, while the run goes on.
+/// A client that reads nothing of what the hook says, while the run continues.
 #[test]
 fn a_client_that_leaves_while_it_waits_does_not_stop_the_run() {
     let mut forge = Forge::new("{}", "true");

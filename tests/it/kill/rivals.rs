@@ -9,7 +9,7 @@ use super::wait::until_true;
 /// The ref that both push to.
 const REF: &str = "refs/heads/shared";
 
-/// A quire whose pushes wait before they move a ref, and before they report, for a file of the one who pushes.
+/// A quire whose pushes wait before they move a ref, and before they report, for a file of the pusher.
 fn forge() -> Forge {
     let mut forge = Forge::new("{}", "true");
     let here = forge.path("");

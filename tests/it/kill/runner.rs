@@ -44,7 +44,7 @@ fn a_run_whose_runner_is_killed_is_interrupted_and_nothing_is_left() {
     assert_eq!(forge.outcome(1), "interrupted");
     assert_gone(&pids);
     assert!(!forge.path("data/runs/foo.git/1/work").exists());
-    // The queue goes on.
+    // The queue continues.
     forge.commit("true");
     forge.push("HEAD:refs/heads/main").go().accepted();
     assert_eq!(forge.outcome(2), "passed");
@@ -173,7 +173,7 @@ fn a_run_that_had_not_begun_when_server_and_runner_died_runs_once() {
     assert_eq!(fs::read_to_string(forge.path("marks")).unwrap(), "x\n");
 }
 
-/// Runners killed at any moment of their start: each run ends once, none stays, and the queue goes on.
+/// Runners killed at any moment of their start: each run ends once, none stays, and The queue continues.
 #[test]
 fn runners_killed_while_they_start() {
     let mut forge = Forge::new("{}", "true");

@@ -1,4 +1,4 @@
-//! The server is killed while pushes go on.
+//! The server is killed while pushes continue.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,10 +71,10 @@ fn no_push_is_lost_or_doubled_while_the_server_dies_again_and_again() {
     assert!(kills >= 3);
     let branches: BTreeSet<&String> = plan.iter().map(|(branch, _, _)| branch).collect();
     for branch in branches {
-        let wanted: Vec<_> = plan.iter().filter(|(other, _, _)| other == branch).collect();
+        let expected: Vec<_> = plan.iter().filter(|(other, _, _)| other == branch).collect();
         let updates = forge.updates(branch);
-        assert_eq!(updates.len(), wanted.len(), "{branch}: {updates:#?}");
-        for (update, (_, value, options)) in updates.iter().zip(wanted) {
+        assert_eq!(updates.len(), expected.len(), "{branch}: {updates:#?}");
+        for (update, (_, value, options)) in updates.iter().zip(expected) {
             assert_eq!(
                 (&update.new, update.options.as_ref(), update.runs),
                 (value, Some(options), 1),

@@ -43,7 +43,7 @@ fn a_stopped_runner_is_killed_when_its_run_is_cancelled() {
 }
 
 #[test]
-fn a_newer_run_does_not_begin_beside_a_superseded_one_that_does_not_listen() {
+fn a_newer_run_waits_for_a_superseded_one_that_ignores_the_stop() {
     let forge = running("{}");
     kill_process(forge.runner_of(1), Signal::STOP).unwrap();
     forge.commit(&format!("{}; true", waiting(&forge, 2)));

@@ -1,4 +1,4 @@
-//! Whole stories with real git and a real server: `tests/scripts/*.txt`, in the language that [`script`] tells.
+//! Whole stories with real git and a real server: `tests/scripts/*.txt`, in the language of [`script`].
 //!
 //! `QUIRE_STORIES=bless` writes what came out into the blocks that do not fit; read what it wrote.
 
@@ -15,11 +15,11 @@ use world::{Ended, World};
 
 use super::engine;
 
-/// A test for each story. A story that is not listed fails [`every_story_is_told`].
+/// A test for each story. A story that is not listed fails [`every_story_holds`].
 macro_rules! stories {
     ($($name:ident)*) => {
         const STORIES: &[&str] = &[$(stringify!($name)),*];
-        $(#[test] fn $name() { tell(stringify!($name)); })*
+        $(#[test] fn $name() { run(stringify!($name)); })*
     };
 }
 
@@ -117,23 +117,23 @@ stories! {
     watch_told
 }
 
-/// The stories of containers, told by docker, too.
+/// The stories of containers, with docker.
 mod by_docker {
-    use super::{engine, tell};
+    use super::{engine, run};
 
     #[test]
     fn container() {
-        engine::by_docker(|| tell("container"));
+        engine::by_docker(|| run("container"));
     }
 
     #[test]
     fn container_denied() {
-        engine::by_docker(|| tell("container_denied"));
+        engine::by_docker(|| run("container_denied"));
     }
 
     #[test]
     fn container_dockerfile() {
-        engine::by_docker(|| tell("container_dockerfile"));
+        engine::by_docker(|| run("container_dockerfile"));
     }
 }
 
@@ -142,7 +142,7 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn every_story_is_told() {
+fn every_story_holds() {
     let mut there: Vec<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -154,8 +154,8 @@ fn every_story_is_told() {
     assert_eq!(there, listed);
 }
 
-/// A story that is being told.
-struct Teller {
+/// A story that is running.
+struct Runner {
     world: World,
     user: String,
     transcript: String,
@@ -163,8 +163,8 @@ struct Teller {
     blessed: Vec<(Line, Vec<String>, i32)>,
 }
 
-/// Tells a story. Panics with all that was said when it goes otherwise.
-fn tell(name: &str) {
+/// Runs a story. Panics with all output when it fails.
+fn run(name: &str) {
     let path = folder().join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap();
     if text.lines().any(|line| line == "needs containers") && !engine::can_run_containers() {
@@ -176,19 +176,19 @@ fn tell(name: &str) {
     let blesses = std::env::var("QUIRE_STORIES").is_ok_and(|value| value == "bless");
     let world = World::new();
     let user = world.run(world.command("id").arg("-un")).output.trim().to_owned();
-    let mut teller = Teller { world, user, transcript: String::new(), blesses, blessed: Vec::new() };
+    let mut runner = Runner { world, user, transcript: String::new(), blesses, blessed: Vec::new() };
     for line in script::parse(&text) {
         let number = line.number;
-        if let Err(problem) = teller.tell(line) {
-            let (said, log) = (&teller.transcript, teller.world.serve_log());
+        if let Err(problem) = runner.run(line) {
+            let (said, log) = (&runner.transcript, runner.world.serve_log());
             panic!(
                 "{}:{number}: {problem}\n\n--- the story so far\n{said}\n--- the server's log\n{log}",
                 path.display()
             );
         }
     }
-    if !teller.blessed.is_empty() {
-        fs::write(&path, bless(&text, &teller.blessed)).unwrap();
+    if !runner.blessed.is_empty() {
+        fs::write(&path, bless(&text, &runner.blessed)).unwrap();
     }
 }
 
@@ -204,8 +204,8 @@ fn bless(text: &str, blessed: &[(Line, Vec<String>, i32)]) -> String {
     lines.join("\n") + "\n"
 }
 
-impl Teller {
-    fn tell(&mut self, line: Line) -> Result<(), String> {
+impl Runner {
+    fn run(&mut self, line: Line) -> Result<(), String> {
         let _infallible = writeln!(self.transcript, "{}", line.text);
         let (verb, rest) = line.text.split_once(' ').unwrap_or((&line.text, ""));
         let words: Vec<&str> = rest.split_whitespace().collect();

@@ -11,7 +11,7 @@ pub(super) fn redact(text: &str, folder: &str, user: &str) -> Vec<String> {
     lines.map(|line| redact_line(line).trim_end().to_owned()).collect()
 }
 
-/// A line of a push that only comes while the run goes on, and so depends on how fast that is.
+/// A line of a push that only comes while the run continues, and so depends on how fast that is.
 const WATCHING: &str = "hint: Ctrl-C stops watching, not the run";
 
 fn redact_line(line: &str) -> String {

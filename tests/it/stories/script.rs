@@ -6,8 +6,8 @@
 //! | line                      | what it does                                                                        |
 //! | ------------------------- | ----------------------------------------------------------------------------------- |
 //! | `file PATH`               | writes a file below the story's folder; `$T` in it is that folder                   |
-//! | `needs containers`        | nothing is told where none can be run; `localhost/busybox` is there else, and `$ENGINE` |
-//! | `needs root`              | nothing is told to who is not root                                                  |
+//! | `needs containers`        | skipped where no container can be run; otherwise there is `localhost/busybox`, and `$ENGINE` |
+//! | `needs root`              | skipped unless the user is root                                                  |
 //! | `repo NAME`               | `quire repo new NAME`, and a working copy `./NAME` whose `origin` it is             |
 //! | `commit NAME MESSAGE`     | commits everything in the working copy `./NAME`                                     |
 //! | `push NAME ARGS…`         | `git push origin ARGS…` there, as over ssh: knowing nothing of the data folder      |

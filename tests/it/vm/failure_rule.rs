@@ -12,7 +12,7 @@ async fn fault(body: &str) -> (u32, StepFault) {
 }
 
 #[tokio::test]
-async fn a_failure_that_nothing_looked_at_fails_the_job() {
+async fn a_failure_whose_exit_status_was_not_checked_fails_the_job() {
     for body in [
         "sh('exit 3')",
         "sh('exit 3') return 1",
@@ -49,7 +49,7 @@ async fn the_next_primitive_does_not_run_after_an_ignored_failure() {
 }
 
 #[tokio::test]
-async fn a_failure_that_was_looked_at_is_the_users() {
+async fn a_failure_whose_exit_status_was_checked_is_handled() {
     for body in [
         "local r = sh('exit 3') if r.exit ~= 0 then log('x') end",
         "local r = sh('exit 3') if not r.ok then sh('out x') end",
@@ -66,7 +66,7 @@ async fn a_failure_that_was_looked_at_is_the_users() {
 }
 
 #[tokio::test]
-async fn a_failed_result_that_is_returned_fails_the_job_also_when_looked_at() {
+async fn a_failed_result_that_is_returned_fails_the_job_also_when_checked() {
     for body in
         ["local r = sh('exit 3') local e = r.exit return r", "local r = sh('exit 3') return r.ok or r"]
     {
@@ -166,7 +166,7 @@ async fn a_failed_result_keeps_its_exit_wherever_json_is_made_of_it() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_script_is_told_before_an_ignored_step() {
+async fn an_error_of_the_script_is_reported_before_an_ignored_step() {
     let error = script_error("sh('exit 3')\n error('mine')").await;
     assert_eq!((error.message.as_str(), error.line), ("mine", Some(2)));
     let error = script_error("local r = sh('exit 3')\n local e = r.exit\n error(r)").await;

@@ -45,7 +45,7 @@ async fn trap_waiting_works_in_pcall_xpcall_metamethods_and_iterators() {
 }
 
 #[tokio::test]
-async fn trap_errors_of_primitives_are_strings_for_those_who_catch_them() {
+async fn caught_errors_of_primitives_are_strings() {
     let body = "local ok, e = pcall(secret, 'tokn')
         assert(e == 'secret `tokn` is not declared; there is `token`', e)
         local ok, e = pcall(sh, 'x', {env = 3})

@@ -150,7 +150,7 @@ impl Host {
         assert_eq!(self.quire(&["wait", run]).0, 0);
     }
 
-    /// The processes that speak with remotes for this data folder.
+    /// The processes that connect to remotes for this data folder.
     pub(super) fn speaking(&self) -> Vec<quire::sys::process::Pid> {
         let instance = quire::config::Instance::read(&self.path("data")).unwrap().unwrap();
         let mark = format!("{}={instance}", quire::watch::FETCH_MARK);

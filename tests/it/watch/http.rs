@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 pub(super) enum Door {
     /// Lets everybody in.
     Open,
-    /// Wants this user and password, in base64.
+    /// Requires this user and password, in base64.
     Token(String),
     /// Sends to another address.
     Elsewhere(String),
@@ -84,7 +84,7 @@ fn answer(mut stream: TcpStream, root: &Path, door: &Door) -> Option<()> {
             );
             return stream.write_all(head.as_bytes()).ok();
         }
-        Door::Token(wanted) if headers.get("authorization") != Some(&format!("Basic {wanted}")) => {
+        Door::Token(expected) if headers.get("authorization") != Some(&format!("Basic {expected}")) => {
             // What a hostile remote would do with what it was given.
             return stream.write_all(refused.as_bytes()).ok();
         }

@@ -65,7 +65,7 @@ fn a_remote_that_never_answers_keeps_nobody_waiting() {
     host.configure(&config(&http, ""));
     host.start();
     until("the remote is asked", || (http.requests() > 0).then_some(()));
-    // Another watch goes on beside it.
+    // Another watch continues at the same time.
     let local = host.path("there.git").display().to_string();
     assert_eq!(host.quire(&["watch", "add", &local, "main", "--name", "beside"]).0, 0);
     assert_eq!(host.quire(&["watch", "now", "beside"]).0, 0);

@@ -30,7 +30,7 @@ impl Sshd {
             path("user_key.pub")
         );
         fs::write(host.path("sshd_config"), config).unwrap();
-        // Root's sshd wants the folder that its service makes.
+        // Root's sshd needs the folder that its service makes.
         let _not_root = fs::create_dir_all("/run/sshd").is_err();
         let log = fs::File::create(host.path("sshd.log")).unwrap();
         let mut sshd = Command::new("/usr/sbin/sshd");

@@ -128,14 +128,17 @@ fn compare_updates(storm: &Storm<'_>, moved: &[Moved], recorded: &[Recorded]) {
         if ref_name == SHARED && is_recorded && moves(&expected) == moves(&found) {
             continue;
         }
-        let where_it_is =
-            format!("{repo} {ref_name}\n  moved:    {}\n  recorded: {}", told(&expected), told(&found));
+        let where_it_is = format!(
+            "{repo} {ref_name}\n  moved:    {}\n  recorded: {}",
+            describe(&expected),
+            describe(&found)
+        );
         let (lost, doubled) = (missing(&expected, &found), missing(&found, &expected));
         for one in &lost {
-            storm.harm(Harm::Lost, &format!("{} in {where_it_is}", told(std::slice::from_ref(one))));
+            storm.harm(Harm::Lost, &format!("{} in {where_it_is}", describe(std::slice::from_ref(one))));
         }
         for one in &doubled {
-            storm.harm(Harm::Doubled, &format!("{} in {where_it_is}", told(std::slice::from_ref(one))));
+            storm.harm(Harm::Doubled, &format!("{} in {where_it_is}", describe(std::slice::from_ref(one))));
         }
         if lost.is_empty() && doubled.is_empty() {
             storm.harm(Harm::Wrong, &format!("pusher, options or order differ in {where_it_is}"));
@@ -157,7 +160,7 @@ fn missing(list: &[Moved], other: &[Moved]) -> Vec<Moved> {
     list.iter().filter(is_missing).cloned().collect()
 }
 
-fn told(moves: &[Moved]) -> String {
+fn describe(moves: &[Moved]) -> String {
     let one = |one: &Moved| {
         let said = one
             .said
@@ -182,14 +185,14 @@ fn compare_decision(storm: &Storm<'_>, update: &Recorded) {
     if update.decision != expected {
         let said = format!(
             "{} {}: decided {:?}, not {expected:?}",
-            told(std::slice::from_ref(moved)),
+            describe(std::slice::from_ref(moved)),
             moved.ref_name,
             update.decision
         );
         storm.harm(Harm::Wrong, &said);
     } else if update.runs != runs {
         let harm = if update.runs < runs { Harm::Lost } else { Harm::Doubled };
-        storm.harm(harm, &format!("{} has {} runs", told(std::slice::from_ref(moved)), update.runs));
+        storm.harm(harm, &format!("{} has {} runs", describe(std::slice::from_ref(moved)), update.runs));
     }
 }
 

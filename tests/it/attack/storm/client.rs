@@ -29,7 +29,7 @@ pub(super) struct Moved {
     pub(super) ref_name: String,
     pub(super) old: String,
     pub(super) new: String,
-    /// Who pushed and with which options; nothing when nobody did.
+    /// The pusher, and with which options; nothing when nobody did.
     pub(super) said: Option<(String, Vec<String>)>,
 }
 

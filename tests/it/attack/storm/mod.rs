@@ -89,7 +89,7 @@ pub(super) fn storm(attack: &mut Attack, size: Size, disk: Option<fn(&Path) -> D
 
 impl Size {
     /// The same, with something to do for the keeper every moment.
-    pub(super) fn without_peace(self) -> Self {
+    pub(super) fn without_rest(self) -> Self {
         Self { longest_peace_ms: 300, ..self }
     }
 

@@ -51,7 +51,7 @@ pub(super) struct Push {
 pub(super) enum Pushed {
     Accepted,
     Refused,
-    /// Somebody was killed: the refs tell.
+    /// Somebody was killed: the refs decide.
     Unknown,
     /// It took too long.
     Hung,
@@ -179,7 +179,7 @@ impl Push {
     }
 }
 
-/// The process below this one whose command line is wanted.
+/// The process below this one with this command line.
 fn find(pid: u32, is_wanted: &dyn Fn(&[u8]) -> bool) -> Option<Pid> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {

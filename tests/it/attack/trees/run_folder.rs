@@ -7,7 +7,7 @@ use super::ground::{Ground, HARMLESS};
 const NAMES: [&str; 9] =
     ["journal.ndjson", "log", "log/work", "log/work/1.log", "lock", "control.sock", "runner.log", "work", ""];
 
-/// What is there instead: commands, `$1` is the path and `$2` the folder outside.
+/// What replaces it: commands, `$1` is the path and `$2` the folder outside.
 const OTHERS: [(&str, &str); 11] = [
     ("a FIFO", "mkfifo \"$1\""),
     ("a link to /dev/zero", "ln -s /dev/zero \"$1\""),
