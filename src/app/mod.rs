@@ -44,6 +44,7 @@ pub use problem::{CODES, Code, Problem, ProblemFrame};
 pub use pushes::{record_push, report_push};
 pub use repositories::{
     AdoptRepo, adopt_repo, list_repos, new_repo, recorded_names, remove_repo, restore_repo,
+    set_default_branch,
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
 pub use runs::{

@@ -6,7 +6,7 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::config::DataDir;
 use crate::forge::{self, Adopted, Listed, RecordedNames, RepoError};
-use crate::model::RepoName;
+use crate::model::{BranchName, RepoName};
 use crate::store;
 
 /// A bare repository that is taken over as it is.
@@ -21,7 +21,9 @@ pub enum AdoptRepo {
 impl From<RepoError> for Problem {
     fn from(error: RepoError) -> Self {
         let code = match &error {
-            RepoError::NotFound(_) | RepoError::NotInTrash { .. } => Code::RepoNotFound,
+            RepoError::NotFound(_) | RepoError::NotInTrash { .. } | RepoError::NoBranch { .. } => {
+                Code::RepoNotFound
+            }
             RepoError::Read { .. }
             | RepoError::Write { .. }
             | RepoError::Init { .. }
@@ -36,6 +38,9 @@ impl From<RepoError> for Problem {
             | RepoError::OtherFileSystem { .. }
             | RepoError::NotBare { .. }
             | RepoError::Overridden { .. }
+            | RepoError::PlaceBound { .. }
+            | RepoError::Borrowed { .. }
+            | RepoError::MissingObject { .. }
             | RepoError::SymbolicLink { .. }
             | RepoError::AlreadyAdopted(_) => Code::RepoRefused,
         };
@@ -73,6 +78,14 @@ pub fn adopt_repo(app: &AppState, which: &AdoptRepo, binary: &Path) -> Result<(P
 /// When their folder cannot be read.
 pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
     Ok(forge::list_repos(app.data.path(), &recorded_names(&app.data))?)
+}
+
+/// Sets the default branch of a repository. Blocking.
+///
+/// # Errors
+/// When the repository or the branch does not exist, or `HEAD` cannot be written.
+pub fn set_default_branch(app: &AppState, name: &RepoName, branch: &BranchName) -> Result<(), Problem> {
+    Ok(forge::set_default_branch(app.data.path(), name, branch)?)
 }
 
 /// Moves a repository and its runs to the trash; where it is there. Blocking.

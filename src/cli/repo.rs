@@ -12,7 +12,7 @@ use super::place::note_if_empty;
 use crate::app::{self, AdoptRepo};
 use crate::config::DataDir;
 use crate::forge;
-use crate::model::RepoName;
+use crate::model::{BranchName, RepoName};
 
 /// What can be done with repositories. A name is `name` or `group/name`, with or without `.git`.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,13 @@ pub(super) enum RepoCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Set the branch that clones check out
+    DefaultBranch {
+        /// name or group/name
+        name: String,
+        /// A branch of the repository
+        branch: String,
+    },
     /// Move a repository and its runs to the trash
     Rm {
         /// name or group/name
@@ -52,7 +59,11 @@ impl RepoCommand {
     pub(super) fn access(&self) -> Access {
         match self {
             Self::List { .. } => Access::ReadRepositories,
-            Self::New { .. } | Self::Adopt { .. } | Self::Rm { .. } | Self::Restore { .. } => Access::Write,
+            Self::New { .. }
+            | Self::Adopt { .. }
+            | Self::DefaultBranch { .. }
+            | Self::Rm { .. }
+            | Self::Restore { .. } => Access::Write,
         }
     }
 
@@ -71,6 +82,12 @@ pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
         }
         RepoCommand::Adopt { repository, name } => adopt(data, &repository, name.as_deref())?,
         RepoCommand::List { json } => list(data, json)?,
+        RepoCommand::DefaultBranch { name, branch } => {
+            let name = parse(&name)?;
+            let branch = BranchName::parse(&branch).map_err(|error| Failure::new(Code::Usage, error))?;
+            in_folder(data, async |app| app::set_default_branch(app, &name, &branch))?;
+            print(&format!("the default branch of {name} is {}\n", branch.as_str()));
+        }
         RepoCommand::Rm { name } => {
             let name = parse(&name)?;
             let path = in_folder(data, async |app| app::remove_repo(app, &name))?;

@@ -7,14 +7,17 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use crate::model::RepoName;
+use crate::model::{CommitId, RepoName, chain};
 
 use super::baseline;
 use super::copies::RecordedNames;
-use super::durable::{make_folder, move_folder};
+use super::default_branch::follow_first_push;
+use super::durable::{self, make_folder, move_folder};
 use super::identity::{Identity, read_identity};
 use super::layout::{check_free, find, hooks_dir, repo_dir, repos_dir};
 use super::list::{Problem, list_repos};
+use super::place_bound::{Borrowed, alternates, borrows_from, place_bound};
+use super::refs::Refs;
 use super::repo_error::RepoError;
 use super::settings::{self, HOOKS_PATH, apply_settings};
 
@@ -58,6 +61,10 @@ pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, 
         return Err(RepoError::AlreadyAdopted(name.clone()));
     }
     let warnings = check(data, path)?;
+    if let Some(bound) = place_bound(path)? {
+        return Err(RepoError::PlaceBound { path: path.to_owned(), bound });
+    }
+    check_not_borrowed(data, name, path)?;
     let repos = repos_dir(data);
     make_folder(&repos)?;
     let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).map_err(read);
@@ -73,18 +80,39 @@ pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, 
             RepoError::Write { path: place.clone(), source }
         }
     })?;
-    take_in(data, &place, warnings).inspect_err(|_| {
+    // A repository that does not open in its new place is moved back before anything in it was changed.
+    check_objects(&place).and_then(|()| take_in(data, &place, warnings)).inspect_err(|_| {
         // The first error is the one to report; the repository is complete in either place.
+        drop(fs::remove_file(place.join(baseline::FILE)));
         drop(move_folder(&place, path));
     })
 }
 
 /// Applies the settings and records the existing refs; the identity is written last, because it completes the adoption.
-fn take_in(data: &Path, repo: &Path, warnings: Vec<String>) -> Result<Adopted, RepoError> {
-    apply_settings(data, repo)?;
-    let refs = baseline::write_baseline(repo)?;
-    let identity = Identity { baseline: Some(baseline::FILE.to_owned()), ..Identity::fresh() };
-    identity.write(repo)?;
+/// When that fails, the configuration is what it was.
+fn take_in(data: &Path, repo: &Path, mut warnings: Vec<String>) -> Result<Adopted, RepoError> {
+    let config = repo.join("config");
+    let before = fs::read(&config).map_err(|source| RepoError::Read { path: config.clone(), source })?;
+    let record = || {
+        apply_settings(data, repo)?;
+        let refs = baseline::write_baseline(repo)?;
+        let identity = Identity { baseline: Some(baseline::FILE.to_owned()), ..Identity::fresh() };
+        identity.write(repo)?;
+        Ok((identity, refs))
+    };
+    // The first error is the one to report.
+    let (identity, refs) = record().inspect_err(|_| drop(durable::write(&config, &before)))?;
+    match follow_first_push(repo, &[]) {
+        Ok(Some(branch)) => {
+            warnings.push(format!(
+                "`HEAD` named a missing branch; the default branch is now `{}`",
+                branch.short()
+            ));
+        }
+        Ok(None) => {}
+        // The repository is adopted, and listing it names the problem.
+        Err(error) => warnings.push(chain(&error)),
+    }
     Ok(Adopted { identity, refs, warnings })
 }
 
@@ -93,12 +121,9 @@ fn check(data: &Path, repo: &Path) -> Result<Vec<String>, RepoError> {
     check_bare(repo)?;
     check_format(repo)?;
     check_hooks(data, repo)?;
-    let mut warnings = Vec::new();
-    if fs::read(repo.join("objects/info/alternates")).is_ok_and(|text| !text.trim_ascii().is_empty()) {
-        warnings.push(
-            "the repository borrows objects from other repositories (`objects/info/alternates`)".to_owned(),
-        );
-    }
+    check_objects(repo)?;
+    let borrowed = |from: &Borrowed| format!("the repository borrows objects from {}", from.path.display());
+    let mut warnings: Vec<String> = alternates(repo)?.iter().map(borrowed).collect();
     if fs::read_dir(repo.join("worktrees")).is_ok_and(|mut entries| entries.next().is_some()) {
         warnings.push("the repository has linked worktrees: git refuses pushes to their branches".to_owned());
     }
@@ -142,6 +167,30 @@ pub(super) fn check_format(repo: &Path) -> Result<(), RepoError> {
         Ok(_) => Ok(()),
         Err(source) => Err(RepoError::Config { path: repo.to_owned(), source }),
     }
+}
+
+/// Checks that the objects of all refs exist, as libgit2 finds them.
+fn check_objects(repo: &Path) -> Result<(), RepoError> {
+    let config = |source| RepoError::Config { path: repo.to_owned(), source };
+    let git = git2::Repository::open_bare(repo).map_err(config)?;
+    let odb = git.odb().map_err(config)?;
+    let refs = Refs::of(repo).all().map_err(|source| RepoError::Refs { path: repo.to_owned(), source })?;
+    let is_missing = |id: CommitId| !git2::Oid::from_bytes(id.as_bytes()).is_ok_and(|oid| odb.exists(oid));
+    match refs.direct.into_iter().find(|(_, id)| is_missing(*id)) {
+        Some((name, _)) => Err(RepoError::MissingObject { path: repo.to_owned(), name }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that no hosted repository borrows objects from the folder of this one.
+pub(super) fn check_not_borrowed(data: &Path, name: &RepoName, folder: &Path) -> Result<(), RepoError> {
+    let mut borrowers = Vec::new();
+    for other in list_repos(data, &RecordedNames::new())? {
+        if other.name != *name && borrows_from(&other.path, folder)? {
+            borrowers.push(other.name);
+        }
+    }
+    if borrowers.is_empty() { Ok(()) } else { Err(RepoError::Borrowed { name: name.clone(), borrowers }) }
 }
 
 /// Checks that no existing hook would silently stop working.

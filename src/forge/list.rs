@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::model::RepoName;
+use crate::model::{RefName, RepoName};
 
 use super::adopt::check_format;
 use super::copies::{RecordedNames, mark_copies};
+use super::default_branch::missing_default_branch;
 use super::identity::{RepoId, read_identity};
 use super::layout::{names_in, repos_dir};
+use super::place_bound::alternates;
 use super::refs::head_branch;
 use super::repo_error::RepoError;
 use super::settings::wrong_settings;
@@ -40,6 +42,12 @@ pub enum Problem {
     /// It has the id of another repository.
     #[error("copy of `{0}` (`quire.json` has the same id), not adopted")]
     Copy(RepoName),
+    /// It borrows objects from a folder that does not exist.
+    #[error("borrows objects from `{}`, which does not exist", .0.display())]
+    MissingAlternate(PathBuf),
+    /// `HEAD` names a branch that does not exist, and other branches do.
+    #[error("`HEAD` names `{0}`, which does not exist")]
+    MissingDefaultBranch(RefName),
     /// It is a symbolic link.
     #[error("symbolic link, which quire does not follow")]
     Linked,
@@ -114,6 +122,12 @@ fn describe(data: &Path, name: RepoName) -> Listed {
         Ok(_) => {}
         Err(error) => problems.push(Problem::Unreadable(error)),
     }
+    if let Ok(borrowed) = alternates(&path) {
+        let missing = borrowed.into_iter().filter(|borrowed| !borrowed.exists());
+        problems.extend(missing.map(|borrowed| Problem::MissingAlternate(borrowed.path)));
+    }
+    // Refs that cannot be read are reported where they are settled.
+    problems.extend(missing_default_branch(&path).ok().flatten().map(Problem::MissingDefaultBranch));
     let default_branch = head_branch(&path).map(|branch| branch.short());
     Listed { name, path, id, default_branch, problems }
 }

@@ -11,6 +11,9 @@ mod checkout;
 mod claims;
 mod copies;
 mod create;
+mod default_branch;
+#[cfg(test)]
+mod default_branch_tests;
 mod durable;
 #[cfg(test)]
 mod fixture;
@@ -26,6 +29,7 @@ mod look_error;
 #[cfg(test)]
 mod look_tests;
 mod open;
+mod place_bound;
 #[cfg(test)]
 mod open_tests;
 mod read_error;
@@ -52,6 +56,7 @@ pub use baseline::read_baseline;
 pub use checkout::CheckedOut;
 pub use copies::{RecordedNames, original_of};
 pub use create::new_repo;
+pub use default_branch::{follow_first_push, set_default_branch};
 pub use hooks::{HOOKS, install_hooks};
 pub use identity::{Identity, RepoId, read_identity};
 pub use layout::{check_not_hosted, find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir, watched_dir};
@@ -64,12 +69,15 @@ pub use look_error::LookError;
 pub use open::{
     Changes, Commit, MAX_CHANGED_FILES, MAX_PIPELINE_BYTES, MAX_PIPELINE_FILE, PipelineFiles, Repo,
 };
+pub use place_bound::PlaceBound;
 pub use read_error::ReadError;
 pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
 pub use refs::{RefList, RefValue, Refs, head_branch};
 pub use repo_error::RepoError;
 pub use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
-pub use settings::{apply_settings, has_stale_hooks_path, wrong_settings};
+#[cfg(test)]
+use settings::has_stale_hooks_path;
+pub use settings::{HARMLESS, apply_settings, are_settings_stale, wrong_settings};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
 pub(crate) use watched::clear_leftovers;
 pub use watched::{remove_watched, watched_copy};

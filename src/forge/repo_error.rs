@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::RepoName;
+use crate::model::{BranchName, RefName, RepoName};
 use crate::sys::git_command::GitError;
 
 use super::look_error::LookError;
+use super::place_bound::PlaceBound;
 
 /// Why an operation on a repository failed. `help` is what to do instead.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,42 @@ pub enum RepoError {
         /// The hooks, or the setting that points to them.
         hooks: Vec<String>,
     },
+    /// A path in it would lead elsewhere once its folder is moved.
+    #[error(
+        "`{}` cannot be moved: {} `{}` depends on its folder", path.display(), bound.found, bound.written.display()
+    )]
+    PlaceBound {
+        /// The repository.
+        path: PathBuf,
+        /// The path.
+        bound: PlaceBound,
+    },
+    /// Other repositories borrow objects from it.
+    #[error("`{name}` cannot be moved: {} objects from it", borrow(borrowers))]
+    Borrowed {
+        /// The repository.
+        name: RepoName,
+        /// Those that borrow.
+        borrowers: Vec<RepoName>,
+    },
+    /// The object of a ref is missing.
+    #[error("`{}` is incomplete: the object of `{name}` is missing", path.display())]
+    MissingObject {
+        /// The repository.
+        path: PathBuf,
+        /// The ref.
+        name: RefName,
+    },
+    /// It has no branch of this name.
+    #[error("`{repo}` has no branch `{}`", branch.as_str())]
+    NoBranch {
+        /// The repository.
+        repo: RepoName,
+        /// The requested branch.
+        branch: BranchName,
+        /// The branches that it has.
+        branches: Vec<String>,
+    },
     /// It is already adopted.
     #[error("`{0}` is already adopted")]
     AlreadyAdopted(RepoName),
@@ -113,8 +150,8 @@ pub enum RepoError {
         /// The setting.
         key: &'static str,
     },
-    /// Its refs could not be recorded.
-    #[error("could not record the refs of `{}`", path.display())]
+    /// Its refs could not be read.
+    #[error("could not read the refs of `{}`", path.display())]
     Refs {
         /// The repository.
         path: PathBuf,
@@ -178,6 +215,16 @@ impl RepoError {
             Self::SymbolicLink { path } => {
                 Some(format!("replace the link by a bind mount: `mount --bind TARGET {}`", path.display()))
             }
+            Self::PlaceBound { bound, .. } => Some(bound.remedy.clone()),
+            Self::Borrowed { borrowers, .. } => borrowers.first().map(|borrower| {
+                let folder = format!("repos/{borrower}.git");
+                format!("git -C {folder} repack -a -d && rm {folder}/objects/info/alternates")
+            }),
+            Self::MissingObject { path, .. } => Some(format!("git -C '{}' fsck", path.display())),
+            Self::NoBranch { branches, .. } if branches.is_empty() => {
+                Some("the first branch that is pushed becomes the default branch".to_owned())
+            }
+            Self::NoBranch { branches, .. } => Some(format!("its branches are {}", branches.join(", "))),
             Self::Overridden { key, .. } => Some(format!("remove `{key}` from the included file")),
             Self::Read { .. }
             | Self::Write { .. }
@@ -191,6 +238,11 @@ impl RepoError {
             | Self::RelativeBinary { .. } => None,
         }
     }
+}
+
+fn borrow(borrowers: &[RepoName]) -> String {
+    let names: Vec<String> = borrowers.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} {}", names.join(", "), if names.len() == 1 { "borrows" } else { "borrow" })
 }
 
 fn listed(candidates: &[RepoName]) -> String {

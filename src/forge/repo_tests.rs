@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::model::RepoName;
+use crate::sys::program::Program;
 
 use super::fixture::{Fixture, git_at, ref_name};
 use super::*;
@@ -305,4 +306,150 @@ fn hooks_of_a_folder_that_was_moved_are_stale_and_own_ones_are_not() {
     fs::create_dir_all(data.join("hooks")).unwrap();
     fs::write(data.join("hooks/pre-receive"), "#!/bin/sh\n").unwrap();
     assert!(!has_stale_hooks_path(&moved, &repo).unwrap(), "somebody's own");
+}
+
+/// A bare repository with one commit, and a data folder beside it.
+fn one_commit() -> (Fixture, PathBuf) {
+    let fixture = Fixture::with_commits(1);
+    fixture.run(&["update-ref", "refs/heads/main", &fixture.commits[0].to_string()]);
+    let data = fixture.dir.path().join("data");
+    (fixture, data)
+}
+
+#[test]
+fn a_repository_with_paths_that_depend_on_its_folder_is_not_moved() {
+    type Arrange = fn(&Fixture);
+    let cases: [(&str, Arrange); 7] = [
+        ("objects/info/alternates", |at| {
+            fs::create_dir(at.dir.path().join("pool")).unwrap();
+            fs::write(at.repo.join("objects/info/alternates"), "../../pool\n").unwrap();
+        }),
+        ("symbolic link objects", |at| {
+            fs::rename(at.repo.join("objects"), at.dir.path().join("objs")).unwrap();
+            symlink("../objs", at.repo.join("objects")).unwrap();
+        }),
+        ("symbolic link objects", |at| {
+            fs::rename(at.repo.join("objects"), at.repo.join("objs")).unwrap();
+            symlink(at.repo.join("objs"), at.repo.join("objects")).unwrap();
+        }),
+        ("include.path", |at| {
+            fs::write(at.dir.path().join("more"), "[a]\n b = c\n").unwrap();
+            at.run(&["config", "include.path", "../more"]);
+        }),
+        ("includeif.ongit:x.path", |at| {
+            fs::write(at.dir.path().join("more"), "[a]\n b = c\n").unwrap();
+            at.run(&["config", "includeIf.ongit:x.path", "../more"]);
+        }),
+        ("remote.up.url", |at| {
+            fs::create_dir(at.dir.path().join("up.git")).unwrap();
+            at.run(&["config", "remote.up.url", "../up.git"]);
+        }),
+        ("linked worktree", |at| {
+            let tree = at.dir.path().join("tree");
+            at.run(&["worktree", "add", "-q", tree.to_str().unwrap(), "main"]);
+        }),
+    ];
+    for (found, arrange) in cases {
+        let (fixture, data) = one_commit();
+        arrange(&fixture);
+        let before = fs::read(fixture.repo.join("config")).unwrap();
+        let refused = adopt_from(&data, &fixture.repo, &name("x")).unwrap_err();
+        let RepoError::PlaceBound { bound, .. } = &refused else { panic!("{found}: {refused}") };
+        assert_eq!(bound.found, found);
+        assert_eq!(fs::read(fixture.repo.join("config")).unwrap(), before);
+        // The command that is hinted at makes it movable.
+        let patience = std::time::Duration::from_secs(20);
+        let sh = Program::new("sh").args(["-c", &bound.remedy]).ask(patience).unwrap();
+        assert!(sh.is_ok, "{}: {}", bound.remedy, sh.stderr);
+        adopt_from(&data, &fixture.repo, &name("x")).unwrap_or_else(|error| panic!("{found}: {error}"));
+        git_at(&repo_dir(&data, &name("x"))).args(["log", "-1", "main"]).run().unwrap();
+    }
+}
+
+#[test]
+fn paths_that_move_along_or_stay_do_not_prevent_an_adoption() {
+    let (fixture, data) = one_commit();
+    fs::write(fixture.repo.join("more"), "[a]\n b = c\n").unwrap();
+    fixture.run(&["config", "include.path", "more"]);
+    fs::create_dir(fixture.dir.path().join("pool")).unwrap();
+    let pool = fixture.dir.path().join("pool");
+    fs::write(fixture.repo.join("objects/info/alternates"), format!("{}\n", pool.display())).unwrap();
+    symlink("packed-refs", fixture.repo.join("inside")).unwrap();
+    let adopted = adopt_from(&data, &fixture.repo, &name("x")).unwrap();
+    assert_eq!(adopted.warnings, [format!("the repository borrows objects from {}", pool.display())]);
+    fs::remove_dir(&pool).unwrap();
+    let listed = list_repos(&data, &RecordedNames::new()).unwrap();
+    assert!(matches!(&listed[0].problems[..], [Problem::MissingAlternate(path)] if *path == pool));
+}
+
+#[test]
+fn a_repository_whose_objects_are_missing_is_refused_where_it_is() {
+    let (fixture, data) = one_commit();
+    fs::remove_dir_all(fixture.repo.join("objects")).unwrap();
+    fs::create_dir(fixture.repo.join("objects")).unwrap();
+    let refused = adopt_from(&data, &fixture.repo, &name("x")).unwrap_err();
+    assert!(matches!(refused, RepoError::MissingObject { .. }), "{refused}");
+    assert!(fixture.repo.exists() && !data.join("repos/x.git").exists());
+}
+
+#[test]
+fn an_adoption_that_fails_leaves_the_repository_as_it_was() {
+    let (fixture, data) = one_commit();
+    fs::create_dir(fixture.repo.join("quire.json")).unwrap();
+    let before = fs::read(fixture.repo.join("config")).unwrap();
+    assert!(adopt_from(&data, &fixture.repo, &name("x")).is_err());
+    fs::remove_dir(fixture.repo.join("quire.json")).unwrap();
+    fs::write(fixture.repo.join("config.lock"), "").unwrap();
+    assert!(adopt_from(&data, &fixture.repo, &name("x")).is_err());
+    assert_eq!(fs::read(fixture.repo.join("config")).unwrap(), before);
+    assert!(!fixture.repo.join("quire-baseline.json").exists() && !data.join("repos/x.git").exists());
+}
+
+#[test]
+fn a_repository_that_another_borrows_from_is_neither_removed_nor_moved() {
+    let (fixture, data) = one_commit();
+    adopt_from(&data, &fixture.repo, &name("up")).unwrap();
+    let up = repo_dir(&data, &name("up"));
+    for (borrower, line) in
+        [("a", up.join("objects").display().to_string()), ("g/b", "../../../up.git/objects".to_owned())]
+    {
+        new_repo(&data, &name(borrower)).unwrap();
+        let path = repo_dir(&data, &name(borrower));
+        fs::create_dir_all(path.join("objects/info")).unwrap();
+        fs::write(path.join("objects/info/alternates"), format!("{line}\n")).unwrap();
+    }
+    let refused = remove_repo(&data, &name("up")).unwrap_err();
+    assert_eq!(refused.to_string(), "`up` cannot be moved: `a`, `g/b` borrow objects from it");
+    assert!(up.exists());
+    remove_repo(&data, &name("a")).unwrap();
+    remove_repo(&data, &name("g/b")).unwrap();
+    remove_repo(&data, &name("up")).unwrap();
+}
+
+#[test]
+fn mistakes_of_old_tools_are_let_in_and_an_operator_may_be_stricter() {
+    let (_dir, data) = data();
+    new_repo(&data, &name("a")).unwrap();
+    let repo = repo_dir(&data, &name("a"));
+    assert!(!are_settings_stale(&data, &repo).unwrap());
+    let git = |args: &[&str]| git_at(&repo).args(args).run().unwrap();
+    git(&["config", "receive.fsck.badTimezone", "error"]);
+    git(&["config", "--unset", "receive.fsck.zeroPaddedFilemode"]);
+    assert!(are_settings_stale(&data, &repo).unwrap(), "an older quire");
+    apply_settings(&data, &repo).unwrap();
+    assert_eq!(git(&["config", "receive.fsck.zeroPaddedFilemode"]), b"ignore\n");
+    assert_eq!(git(&["config", "receive.fsck.badTimezone"]), b"error\n");
+    // Commits as old tools wrote them are pushed.
+    let source = Fixture::with_commits(1);
+    let raw = String::from_utf8(source.run(&["cat-file", "commit", &source.commits[0].to_string()])).unwrap();
+    let push = |odd: (&str, &str)| {
+        let write = source.call().args(["hash-object", "-t", "commit", "--literally", "-w", "--stdin"]);
+        let id = String::from_utf8(write.run_with(raw.replace(odd.0, odd.1).as_bytes()).unwrap()).unwrap();
+        let refspec = format!("+{}:refs/heads/main", id.trim());
+        source.call().args(["push", "-q"]).arg(&repo).arg(refspec).run()
+    };
+    push(("<jo@home> ", "<jo@home>")).unwrap();
+    assert!(push((" +0000", " +051800")).is_err());
+    git(&["config", "receive.fsck.badTimezone", "ignore"]);
+    push((" +0000", " +051800")).unwrap();
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::durable::sync;
+use super::identity::read_identity;
 use super::layout::hooks_dir;
 use super::repo_error::RepoError;
 
@@ -21,6 +22,9 @@ const FIXED: [(&str, &str); 9] = [
     ("gc.reflogExpireUnreachable", "never"),
     ("transfer.credentialsInUrl", "die"),
 ];
+
+/// Mistakes of old tools that git's check of received objects lets pass: they are in many histories, and are harmless.
+pub const HARMLESS: [&str; 3] = ["zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone"];
 
 /// The setting that points git to quire's hooks.
 pub(super) const HOOKS_PATH: &str = "core.hooksPath";
@@ -66,9 +70,21 @@ pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, Rep
     Ok(expected.filter(|(key, value)| !is_right(key, value)).map(|(key, _)| key).collect())
 }
 
+/// Whether the settings of a repository are those of an older quire, or of another data folder: the data folder was moved or
+/// copied. What an operator has changed does not count.
+///
+/// # Errors
+/// The configuration could not be read.
+pub fn are_settings_stale(data: &Path, repo: &Path) -> Result<bool, RepoError> {
+    let config = open(repo)?;
+    let is_set = |id: &&str| config.get_entry(&harmless_key(id)).is_ok();
+    let is_old = read_identity(repo)?.is_some() && !HARMLESS.iter().all(is_set);
+    Ok(is_old || has_stale_hooks_path(data, repo)?)
+}
+
 /// Whether the hooks path of a repository leads to the hooks of another data folder: the data folder was
 /// moved or copied. A folder with other hooks does not count.
-pub fn has_stale_hooks_path(data: &Path, repo: &Path) -> Result<bool, RepoError> {
+pub(super) fn has_stale_hooks_path(data: &Path, repo: &Path) -> Result<bool, RepoError> {
     let hooks = absolute(&hooks_dir(data))?;
     let Ok(found) = open(repo)?.get_string(HOOKS_PATH).map(PathBuf::from) else { return Ok(false) };
     let is_ours = fs::symlink_metadata(found.join("pre-receive")).is_ok_and(|hook| hook.is_symlink());
@@ -99,7 +115,18 @@ fn change(file: &Path, hooks: &Path, repo: &Path) -> Result<(), RepoError> {
         }
         config.set_str(key, value).map_err(failed)?;
     }
+    for key in HARMLESS.map(harmless_key) {
+        // An operator may be stricter.
+        if config.get_entry(&key).is_err() {
+            config.set_str(&key, "ignore").map_err(failed)?;
+        }
+    }
     Ok(())
+}
+
+/// The setting for a mistake in the check of received objects.
+fn harmless_key(id: &str) -> String {
+    format!("receive.fsck.{id}")
 }
 
 /// The value that quire writes for a setting.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{RepoName, Timestamp};
 use crate::sys::clock;
 
+use super::adopt::check_not_borrowed;
 use super::durable::{make_folder, move_folder};
 use super::layout::{check_free, find, names_in, repo_dir, repos_dir, runs_dir, trash_dir};
 use super::repo_error::RepoError;
@@ -31,9 +32,10 @@ pub struct TrashEntry {
 /// Moves a repository and its runs to the trash.
 ///
 /// # Errors
-/// The repository does not exist, or something could not be moved.
+/// The repository does not exist, another one borrows objects from it, or something could not be moved.
 pub fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     let repo = find(data, name)?;
+    check_not_borrowed(data, name, &repo)?;
     let entry = new_entry(data, name)?;
     if let Err(source) = move_folder(&repo, &entry.path.join("repo")) {
         drop(fs::remove_dir(&entry.path));

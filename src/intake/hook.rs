@@ -9,8 +9,8 @@ use super::frame::{EventFrame, IntentFrame, VERSION};
 use super::spool::spool_intent;
 use crate::config::DataDir;
 use crate::event::{RefUpdate, RefUpdateRecord};
-use crate::forge::read_identity;
-use crate::model::{CommitId, RefName};
+use crate::forge::{follow_first_push, read_identity};
+use crate::model::{CommitId, RefName, chain};
 use crate::sys::clock;
 use crate::sys::http_client;
 use crate::sys::lock;
@@ -125,6 +125,16 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     let Ok(data) = data_dir(environment) else { return };
     let updates = read_updates(input).unwrap_or_default();
     if updates.is_empty() {
+        return;
+    }
+    let pushed: Vec<RefName> = updates.iter().map(|update| update.ref_name.clone()).collect();
+    // A server that settles this push looks at the default branch.
+    let default_branch = match follow_first_push(&environment.git_dir, &pushed) {
+        Ok(Some(branch)) => format!("quire: the default branch is now `{}`\n", branch.short()),
+        Ok(None) => String::new(),
+        Err(error) => format!("warning: the default branch could not be set: {}\n", chain(&error)),
+    };
+    if !default_branch.is_empty() && !output.write(default_branch.as_bytes(), WRITE_PATIENCE) {
         return;
     }
     // Without receive-pack the pusher reads nothing, and the server notices that it has ended.

@@ -6,7 +6,7 @@
 //! the database's writer.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
@@ -19,7 +19,7 @@ use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, ReadError, Refs, RepoError, Report,
     Seen,
 };
-use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RunId, Timestamp, chain, codes};
+use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RepoName, RunId, Timestamp, chain, codes};
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs.
@@ -139,6 +139,9 @@ pub fn settle(
     let stored = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
     let git_dir = settling.git_dir();
     let mut refs = Refs::of(&git_dir);
+    if matches!(scope, Scope::All) && !settling.repo.is_watched() {
+        follow_first_push(&git_dir, &settling.repo.name);
+    }
     let transaction = connection.transaction().map_err(stored)?;
     take_baseline(&transaction, settling)?;
     let names = names(&transaction, settling, &mut refs, scope)?;
@@ -166,6 +169,15 @@ pub fn settle(
     }
     transaction.commit().map_err(stored)?;
     Ok(settled)
+}
+
+/// Sets the default branch after branches have arrived without a hook, or with one that was killed.
+fn follow_first_push(git_dir: &Path, repo: &RepoName) {
+    match forge::follow_first_push(git_dir, &[]) {
+        Ok(Some(branch)) => tracing::info!(%repo, "the default branch is now `{}`", branch.short()),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%repo, problem = chain(&error), "the default branch could not be set"),
+    }
 }
 
 /// Drops updates that a push announced and did not report: git reports all that has happened at once, and refused the rest.

@@ -173,7 +173,7 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     Isolation::of(&settings.get()).log();
     let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
-    repair_hooks_paths(&data)?;
+    repair_settings(&data)?;
     // What a dead runner had started becomes this process's, and is ended.
     process::become_subreaper().map_err(ServeError::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -205,10 +205,10 @@ fn lock_holder(path: &std::path::Path) -> io::Result<Option<process::Pid>> {
     Ok(lock::holder_pid(path)?.filter(|pid| process::start_time(*pid).is_some()))
 }
 
-/// Has git find the hooks of each repository here, also after the data folder was moved or copied.
-fn repair_hooks_paths(data: &DataDir) -> Result<(), ServeError> {
+/// Brings the git settings of each repository up to date: its hooks are here, also after the data folder was moved or copied.
+fn repair_settings(data: &DataDir) -> Result<(), ServeError> {
     for repo in forge::list_repos(data.path(), &forge::RecordedNames::new()).map_err(ServeError::Repos)? {
-        let repaired = match forge::has_stale_hooks_path(data.path(), &repo.path) {
+        let repaired = match forge::are_settings_stale(data.path(), &repo.path) {
             Ok(true) => forge::apply_settings(data.path(), &repo.path),
             // A folder that is not a repository is reported by the listing.
             Ok(false) | Err(_) => continue,
@@ -216,10 +216,10 @@ fn repair_hooks_paths(data: &DataDir) -> Result<(), ServeError> {
         match repaired {
             Ok(()) => tracing::info!(
                 repo = %repo.name,
-                "core.hooksPath led to another folder, for the data folder was moved or copied; it is repaired"
+                "its git settings were those of an older quire or of another data folder, and are repaired"
             ),
             Err(error) => {
-                tracing::error!(problem = chain(&error), repo = %repo.name, "core.hooksPath could not be repaired: pushes reach no hook");
+                tracing::error!(problem = chain(&error), repo = %repo.name, "its git settings could not be repaired: pushes may reach no hook");
             }
         }
     }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::trouble::{Trouble, TroubleKind};
 use crate::config::WatchDecl;
-use crate::forge::{RefValue, Refs, clear_leftovers};
+use crate::forge::{HARMLESS, RefValue, Refs, clear_leftovers};
 use crate::model::{BranchName, CommitId, InstanceId, RemoteUrl, UrlScheme, chain, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
 use crate::sys::cancel_signal::CancelSignal;
@@ -53,14 +53,10 @@ const SETTINGS: [&str; 6] = [
 ];
 
 /// Settings for a fetch.
-const FETCH_SETTINGS: [&str; 9] = [
+const FETCH_SETTINGS: [&str; 6] = [
     "submodule.recurse=false",
     "fetch.recurseSubmodules=false",
     "fetch.fsckObjects=true",
-    // Mistakes of old tools, which are in many repositories and are harmless.
-    "fetch.fsck.zeroPaddedFilemode=ignore",
-    "fetch.fsck.missingSpaceBeforeDate=ignore",
-    "fetch.fsck.badTimezone=ignore",
     "fetch.writeCommitGraph=false",
     "gc.auto=0",
     "maintenance.auto=false",
@@ -173,7 +169,9 @@ impl<'a> Remote<'a> {
             self.url.as_str(),
             &refspec,
         ];
-        let git = FETCH_SETTINGS.iter().fold(self.command(), |git, setting| git.args(["-c", setting]));
+        let harmless = HARMLESS.map(|id| format!("fetch.fsck.{id}=ignore"));
+        let settings = FETCH_SETTINGS.into_iter().chain(harmless.iter().map(String::as_str));
+        let git = settings.fold(self.command(), |git, setting| git.args(["-c", setting]));
         let limits = ProgramLimits { ends_with_caller: true, ..self.limits(FETCH_TIME, file_bytes) };
         self.run(git, &asked, &limits).map(drop)
     }

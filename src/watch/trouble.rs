@@ -103,7 +103,21 @@ fn summary(stderr: &str) -> String {
     let text = lines.take(3).collect::<Vec<_>>().join("; ");
     let text = if text.is_empty() { stderr.replace('\n', "; ") } else { text };
     let text = if text.is_empty() { "git failed without error output".to_owned() } else { text };
+    let text = match refused_object(stderr) {
+        Some(id) => {
+            format!("{text}; git config fetch.fsck.{id} ignore in the copy below watched/ accepts it")
+        }
+        None => text,
+    };
     text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+}
+
+/// What git's check of objects found: the third part of `error: object <id>: <mistake>: <text>`.
+fn refused_object(stderr: &str) -> Option<&str> {
+    let line = stderr.lines().find_map(|line| line.strip_prefix("error: object "))?;
+    let (_, rest) = line.split_once(": ")?;
+    let (id, _) = rest.split_once(": ")?;
+    id.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(id)
 }
 
 #[cfg(test)]
@@ -154,5 +168,7 @@ mod tests {
         assert_eq!(Trouble::parse(said).text, "git@h: Permission denied (publickey).");
         assert_eq!(Trouble::parse("a\u{1b}[31m\u{7}b").text, "a[31mb");
         assert_eq!(Trouble::parse(&"x".repeat(500)).text.len(), MAX_TEXT);
+        let odd = "error: object 12ab: missingEmail: invalid author/committer line - missing email\nfatal: fsck error in packed object";
+        assert!(Trouble::parse(odd).text.contains("git config fetch.fsck.missingEmail ignore"));
     }
 }

@@ -57,6 +57,18 @@ fn judge(data: &DataDir, repo: &RepoName, problem: &Problem) -> Check {
                 data.repo(repo).display()
             ),
         ),
+        Problem::MissingAlternate(folder) => Check::problem(
+            what,
+            "commits whose objects are there cannot be read",
+            format!(
+                "bring {} back, or correct {}/objects/info/alternates",
+                folder.display(),
+                data.repo(repo).display()
+            ),
+        ),
+        Problem::MissingDefaultBranch(_) => {
+            Check::warning(what, "clones of it are empty", format!("quire repo default-branch {name} BRANCH"))
+        }
         Problem::Linked => {
             let path = data.repos().join(repo.folder());
             let path = if path.exists() { path } else { data.repos().join(name) };

@@ -91,7 +91,7 @@ fn a_data_folder_that_was_moved_has_its_hooks_again() {
     let own = forge.git(config);
     forge.git(config.into_iter().chain(["/where/it/was/hooks".as_ref()]));
     forge.start();
-    assert!(forge.server_log().contains("it is repaired"), "{}", forge.server_log());
+    assert!(forge.server_log().contains("are repaired"), "{}", forge.server_log());
     assert_eq!(forge.git(config), own);
     forge.push("HEAD:refs/heads/main").option("ci.skip").go().accepted();
     assert_eq!(forge.updates("refs/heads/main")[0].pusher, me());
