@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{Context, SHA256};
 
+use super::client_call::Getting;
 use super::command_line::ulimits;
-use super::containers::{Containers, Getting, PULL_LIMIT, client_spec, failed_build, refused, run_blocking};
+use super::containers::{Containers, failed_build, refused, run_blocking};
 use super::dockerfile::{self, Recipe};
-use super::engine::{Engine, EngineKind, error_output};
-use crate::model::{Reason, chain};
+use super::engine::{Engine, EngineKind};
+use crate::executor::NotRun;
+use crate::model::Reason;
 use crate::policy::{ContainerRequest, IMAGE_INVALID, ImageRef, Limits};
 use crate::script::{HostError, Pull, SourceFile};
 
@@ -120,7 +122,7 @@ impl Containers {
         engine: &Engine,
         request: &ContainerRequest,
         getting: &mut Getting<'_>,
-    ) -> Result<(), HostError> {
+    ) -> Result<(), NotRun> {
         let failed = |error: io::Error| HostError::Refused(failed_build(&error.to_string()));
         let recipe = self.source.recipe()?;
         let mut names = Vec::with_capacity(recipe.images.len());
@@ -140,18 +142,7 @@ impl Containers {
         let folder = written.await.map_err(|error| HostError::Broken(error.to_string()))?.map_err(failed)?;
         let limits = self.limits(engine, request)?;
         let args = build_args(engine, request, limits, folder.path());
-        let limit = getting.limit.map_or(PULL_LIMIT, |limit| limit.min(PULL_LIMIT));
-        let spec = client_spec(engine, args, getting.name, limit)?;
-        let built = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
-        let end = built.map_err(|error| HostError::Refused(chain(&error)))?;
-        // A client that is asked to end exits with 0, too.
-        let why = match (end.timed_out, end.stopped) {
-            (true, _) => "timed out".to_owned(),
-            (false, true) => "it was stopped".to_owned(),
-            (false, false) if end.exit == 0 => return Ok(()),
-            (false, false) => error_output(&end.stderr),
-        };
-        Err(HostError::Refused(failed_build(&why)))
+        getting.run(engine, args, failed_build).await
     }
 
     /// What the engine knows an image by that another is built of: its id, so that nothing else is used than what was
@@ -162,7 +153,7 @@ impl Containers {
         request: &ContainerRequest,
         base: &str,
         getting: &mut Getting<'_>,
-    ) -> Result<String, HostError> {
+    ) -> Result<String, NotRun> {
         let image = ImageRef::parse(base)
             .map_err(|error| HostError::Denied(Box::new(Reason::new(IMAGE_INVALID, error.to_string()))))?;
         let asked = ContainerRequest { image, ..request.clone() };
@@ -170,7 +161,7 @@ impl Containers {
         let (asking, id) = (engine.clone(), found.id.clone());
         if run_blocking(move || asking.has_triggers(&id)).await.map_err(refused)? {
             let problem = format!("`{base}` has ONBUILD instructions, which are not supported");
-            return Err(HostError::Refused(failed_build(&problem)));
+            return Err(HostError::Refused(failed_build(&problem)).into());
         }
         Ok(found.id.strip_prefix("sha256:").unwrap_or(&found.id).to_owned())
     }

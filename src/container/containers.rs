@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::OnceCell;
 
 use super::build_image::{DOCKERFILE, ImageSource};
-use super::engine::{Engine, EngineError, EngineKind, error_output};
+use super::client_call::{Getting, PULL_LIMIT, refused_step};
+use super::engine::{Engine, EngineError, EngineKind};
 use super::image::LocalImage;
+use super::image_user::{Ids, numbers};
 use super::memory_folder::forget;
 use super::places::engine_places;
-use crate::executor::{Environment, Host, Program, StepSpec, asked_to_stop, sweep_run};
+use super::workspace_turn::Turns;
+use crate::executor::{Environment, NotRun, asked_to_stop, sweep_run};
 use crate::journal::{Fact, ImageRecord, PolicyRecord, Recorder};
-use crate::log::Sink;
 use crate::model::{RunMark, chain};
 use crate::policy::{
     ContainerRequest, Decision, ImageRef, Limits, Policy, SignatureMode, Verdict, check_signature, decide,
@@ -23,15 +24,6 @@ use crate::policy::{
 };
 use crate::script::{HostError, Pull};
 use crate::secret::MARK;
-
-/// The longest that pulling an image may take.
-pub(super) const PULL_LIMIT: Duration = Duration::from_secs(1800);
-
-/// How long an engine's client may take to clean up by itself.
-pub(super) const ENGINE_SETTLE: Duration = Duration::from_secs(10);
-
-/// How long an engine's client that was asked to end has for it.
-pub(super) const ENGINE_GRACE: Duration = Duration::from_secs(10);
 
 /// The code of the problem that an image is not available.
 const PULL_FAILED: &str = "image.pull.failed";
@@ -60,22 +52,16 @@ pub struct Containers {
     with_places: OnceLock<Policy>,
     engine: OnceCell<Engine>,
     images: Mutex<HashMap<String, Arc<OnceCell<LocalImage>>>>,
+    /// The numbers of users by image and name, as far as they were looked for.
+    users: Mutex<HashMap<(String, String), Option<Ids>>>,
+    /// Who has the workspace, where it has to be given away.
+    pub(super) turns: Turns,
     /// What was decided about and allowed, by job: it is written down once.
     allowed: Mutex<HashSet<(String, String)>>,
     /// What jobs declare, for hints.
     pub(super) declared: OnceLock<Vec<ContainerRequest>>,
     /// Whether something may have been left: a step did not end as containers do by themselves.
     unsure: AtomicBool,
-}
-
-/// What a step needs while it gets its image.
-pub(super) struct Getting<'a> {
-    pub(super) executor: &'a Host,
-    pub(super) log: &'a mut dyn Sink,
-    pub(super) name: &'a str,
-    pub(super) stop: watch::Receiver<bool>,
-    /// How long the step may take.
-    pub(super) limit: Option<Duration>,
 }
 
 impl Containers {
@@ -97,6 +83,8 @@ impl Containers {
             with_places: OnceLock::new(),
             engine: OnceCell::new(),
             images: Mutex::default(),
+            users: Mutex::default(),
+            turns: Turns::default(),
             allowed: Mutex::default(),
             declared: OnceLock::new(),
             unsure: AtomicBool::new(false),
@@ -219,7 +207,7 @@ impl Containers {
         request: &ContainerRequest,
         pull: Pull,
         getting: &mut Getting<'_>,
-    ) -> Result<LocalImage, HostError> {
+    ) -> Result<LocalImage, NotRun> {
         let key = request.image.to_string();
         let cell = {
             let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,26 +216,25 @@ impl Containers {
             }
             Arc::clone(images.entry(key).or_default())
         };
-        let (mut stop, limit) = (getting.stop.clone(), getting.limit.unwrap_or(PULL_LIMIT));
+        let (mut stop, getting_limit) = (getting.stop.clone(), getting.limit);
+        let limit = getting_limit.unwrap_or(PULL_LIMIT);
         let is_ours = AtomicBool::new(false);
         let mut image = std::pin::pin!(cell.get_or_try_init(|| {
             is_ours.store(true, Ordering::Relaxed);
             self.find_image(request, pull, getting)
         }));
-        let why = tokio::select! {
+        let timed_out = if getting_limit.is_some() { NotRun::TimedOut } else { refused_step };
+        let (not_run, why): (fn(String) -> NotRun, _) = tokio::select! {
             biased;
             image = &mut image => return image.cloned(),
-            () = asked_to_stop(&mut stop) => "it was stopped",
-            () = tokio::time::sleep(limit) => "timed out",
+            () = asked_to_stop(&mut stop) => (refused_step, "it was stopped"),
+            () = tokio::time::sleep(limit) => (timed_out, "timed out"),
         };
         // The job that pulls sees the stop itself and ends the engine's client. A job that waits for another one stops waiting.
         if is_ours.load(Ordering::Relaxed) {
             return image.await.cloned();
         }
-        Err(HostError::Refused(format!(
-            "{PULL_FAILED}: another job pulls the image `{}`: {why}",
-            request.image
-        )))
+        Err(not_run(format!("{PULL_FAILED}: another job pulls the image `{}`: {why}", request.image)))
     }
 
     pub(super) async fn find_image(
@@ -255,7 +242,7 @@ impl Containers {
         request: &ContainerRequest,
         pull: Pull,
         getting: &mut Getting<'_>,
-    ) -> Result<LocalImage, HostError> {
+    ) -> Result<LocalImage, NotRun> {
         let engine = self.engine().await?;
         let (written, full) = (request.image.to_string(), request.image.qualified().to_string());
         let look = |name: &str| {
@@ -282,12 +269,35 @@ impl Containers {
             found = look(&full).await.map_err(refused)?;
         }
         let found = found.ok_or_else(|| {
-            HostError::Refused(format!("{PULL_FAILED}: the image `{written}` is not on this machine"))
+            refused_step(format!("{PULL_FAILED}: the image `{written}` is not on this machine"))
         })?;
         let image = ImageRecord { image: written, id: found.id.clone(), digest: found.digest.clone() };
         let fact = Fact::ImageResolved { image };
         self.recorder.write(fact).map_err(|error| HostError::Broken(chain(&error)))?;
         self.check_signature(job_of(getting.name), request, &found).await?;
+        Ok(found)
+    }
+
+    /// The numbers of a user; nothing when the image does not know its name. Blocking.
+    ///
+    /// # Errors
+    /// The image cannot be looked into.
+    pub(super) fn ids(
+        &self,
+        engine: &Engine,
+        (image, user): (&str, &str),
+        look: (&str, &[String]),
+    ) -> Result<Option<Ids>, HostError> {
+        if let Some(found) = numbers(user) {
+            return Ok(Some(found));
+        }
+        let key = (image.to_owned(), user.to_owned());
+        let known = || self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(&key) {
+            return Ok(*found);
+        }
+        let found = engine.user_of(image, user, look).inspect_err(|_| self.doubt()).map_err(refused)?;
+        known().insert(key, found);
         Ok(found)
     }
 
@@ -325,24 +335,10 @@ impl Containers {
     }
 
     /// Pulls an image; what the engine says about it is in the step's log.
-    async fn pull(&self, engine: &Engine, image: &str, getting: &mut Getting<'_>) -> Result<(), HostError> {
+    async fn pull(&self, engine: &Engine, image: &str, getting: &mut Getting<'_>) -> Result<(), NotRun> {
         let args = ["pull", "--", image].map(|arg| arg.as_bytes().to_vec());
-        let spec = client_spec(
-            engine,
-            args.into(),
-            getting.name,
-            getting.limit.map_or(PULL_LIMIT, |limit| limit.min(PULL_LIMIT)),
-        )?;
-        let pulled = getting.executor.run_step(&spec, getting.log, getting.stop.clone()).await;
-        let end = pulled.map_err(|error| HostError::Refused(chain(&error)))?;
-        // A client that is asked to end exits with 0, too.
-        let why = match (end.timed_out, end.stopped) {
-            (true, _) => "timed out".to_owned(),
-            (false, true) => "it was stopped".to_owned(),
-            (false, false) if end.exit == 0 => return Ok(()),
-            (false, false) => error_output(&end.stderr),
-        };
-        Err(HostError::Refused(format!("{PULL_FAILED}: could not pull the image `{image}`: {why}")))
+        let what = |why: &str| format!("{PULL_FAILED}: could not pull the image `{image}`: {why}");
+        getting.run(engine, args.into(), what).await
     }
 
     /// Removes a container of this run whose name is needed: a client that was killed has left it.
@@ -435,35 +431,6 @@ pub(super) fn failed_build(why: &str) -> String {
 /// The job of a step that is called `job/number`.
 fn job_of(step: &str) -> &str {
     step.rsplit_once('/').map_or(step, |(job, _)| job)
-}
-
-/// A call of the engine's client as a step.
-///
-/// # Errors
-/// Its environment is invalid.
-pub(super) fn client_spec(
-    engine: &Engine,
-    args: Vec<Vec<u8>>,
-    name: &str,
-    limit: Duration,
-) -> Result<StepSpec, HostError> {
-    let mut env = Environment::default();
-    for (name, value) in &engine.env {
-        env.set(name.clone(), value.clone()).map_err(|error| HostError::Refused(error.to_string()))?;
-    }
-    let program = std::os::unix::ffi::OsStrExt::as_bytes(engine.program.as_os_str()).to_vec();
-    Ok(StepSpec {
-        name: name.to_owned(),
-        program: Program::Argv([vec![program], args].concat()),
-        env,
-        cwd: "/".into(),
-        input: None,
-        timeout: Some(limit),
-        grace: ENGINE_GRACE,
-        settle: ENGINE_SETTLE,
-        confinement: None,
-        capture_limit: 64 << 10,
-    })
 }
 
 /// Does blocking work of an engine off the runtime.

@@ -220,6 +220,15 @@ impl Engine {
         Ok(Self { kind, program, runtime, has_init, is_rootless, has_limits, cpus: None, env })
     }
 
+    /// Whether it sees what this process mounts: podman runs below this process; docker's server does not where mounts stay
+    /// in a namespace of quire's own, such as that of a systemd unit (mount_namespaces(7): `master`).
+    pub(super) fn sees_mounts(&self) -> bool {
+        let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let is_root = |line: &&str| line.split(' ').nth(4) == Some("/");
+        self.kind == EngineKind::Podman
+            || mounts().lines().rfind(is_root).is_some_and(|line| !line.contains(" master:"))
+    }
+
     /// Calls the engine and gives what it wrote. Blocking.
     ///
     /// # Errors

@@ -1,22 +1,25 @@
 //! A step in a container: its image, its secrets, its command line, and nothing left of it afterwards.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::client_call::{Getting, client_spec};
 use super::command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE};
-use super::containers::{Containers, Getting, client_spec, refused, run_blocking};
+use super::containers::{Containers, refused, run_blocking};
 use super::engine::{Engine, EngineKind, error_output};
 use super::image::LocalImage;
 use super::memory_folder::MemoryFolder;
 use super::sweep::labels;
 use super::user::ContainerUser;
 use super::variables::Variables;
+use super::workspace_turn::Turn;
 use crate::executor::{
     Executor, Host, INSTANCE, NotRun, OutOfMemory, RUN, Running, StepContext, StepEnd, StepSpec, Workspace,
+    asked_to_stop,
 };
 use crate::log::Sink;
 use crate::model::chain;
@@ -74,8 +77,19 @@ impl Drop for Doubt<'_> {
 struct Prepared {
     plan: ContainerPlan,
     variables: Variables,
-    /// Holds the files of secrets and variables; they are gone with it.
-    _memory: Option<MemoryFolder>,
+    /// Hold the files of secrets and variables, and the workspace as its user sees it; they are gone with it.
+    _memory: [Option<MemoryFolder>; 2],
+}
+
+/// What is known of a container before it is prepared.
+struct Seen {
+    /// The id of its image.
+    image: String,
+    user: ContainerUser,
+    /// The workspace as its user sees it.
+    workspace: Option<PathBuf>,
+    /// Holds that.
+    memory: Option<MemoryFolder>,
 }
 
 impl Executor for ContainerExecutor {
@@ -117,8 +131,10 @@ impl ContainerExecutor {
         let env = self.variables(&step.env);
         let step = Arc::new(StepContext { timeout, env, ..step });
         let (own, asking, asked) = (self.clone(), engine.clone(), Arc::clone(&step));
-        let prepared = tokio::task::spawn_blocking(move || own.prepare(&asking, &image, &asked));
-        let prepared = prepared.await.map_err(|error| HostError::Broken(error.to_string()))??;
+        let seen = off_runtime(move || own.look(&asking, &image, &asked)).await?;
+        let _turn = self.take_turn(&seen, &step, stop.clone()).await?;
+        let (own, asking, asked) = (self.clone(), engine.clone(), Arc::clone(&step));
+        let prepared = off_runtime(move || own.prepare(&asking, seen, &asked)).await?;
         let spec = prepared.spec(&engine, &step)?;
         // Also when this is given up.
         let doubt = Doubt(Some(containers));
@@ -172,17 +188,64 @@ impl ContainerExecutor {
         None
     }
 
-    /// Makes the files of the container and the arguments for the engine. Blocking.
-    fn prepare(self, engine: &Engine, image: &LocalImage, step: &StepContext) -> Result<Prepared, HostError> {
-        let variables = Variables::sort(&step.env).map_err(|error| HostError::Refused(error.to_string()))?;
+    /// Finds out who its user is, and shows that one the workspace. Blocking.
+    fn look(&self, engine: &Engine, image: &LocalImage, step: &StepContext) -> Result<Seen, HostError> {
         let asked = self.request.user.as_deref();
-        let (user, mut mounts) = match &self.role {
-            Role::Step(workspace) => (
-                ContainerUser::of_workspace(asked, workspace, engine)?,
-                vec![Mount::writable(workspace.path(), WORKSPACE)],
-            ),
-            Role::Service => (ContainerUser::of_service(asked, &image.user, engine.is_rootless), Vec::new()),
+        let Role::Step(workspace) = &self.role else {
+            let user = ContainerUser::of_service(asked, &image.user, engine.is_rootless);
+            return Ok(Seen { image: image.id.clone(), user, workspace: None, memory: None });
         };
+        let labels =
+            labels(self.containers.mark, &self.containers.policy.data_dir, &step.job, &self.request.subject);
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("--label={name}={value}")).collect();
+        let container = format!("{}-look", self.name(step));
+        let ids = asked.map(|user| self.containers.ids(engine, (&image.id, user), (&container, &labels)));
+        let (owner, ids) = (workspace.account(), ids.transpose()?.flatten());
+        let user = ContainerUser::of_workspace((asked, ids), owner, engine)?;
+        let (mut path, mut memory) = (workspace.path().to_owned(), None);
+        if let Some(stranger) = user.stranger.filter(|_| engine.sees_mounts()) {
+            let name = format!("{}-{}-work", step.job, step.number);
+            let shown = MemoryFolder::create(self.containers.mark, &name).and_then(|mut folder| {
+                let path = folder.exchanged(&path, (owner.0, stranger.0), (owner.1, stranger.1))?;
+                Ok((path, folder))
+            });
+            match shown {
+                Ok((shown, folder)) => (path, memory) = (shown, Some(folder)),
+                Err(error) => tracing::debug!(%error, "the workspace is given to the user of a container"),
+            }
+        }
+        Ok(Seen { image: image.id.clone(), user, workspace: Some(path), memory })
+    }
+
+    /// Waits until the files of the workspace are those of the step's user, or of its account where that one is shown them
+    /// as its own.
+    async fn take_turn(
+        &self,
+        seen: &Seen,
+        step: &StepContext,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Option<Turn>, NotRun> {
+        let Role::Step(workspace) = &self.role else { return Ok(None) };
+        let given = seen.user.stranger.filter(|_| seen.memory.is_none());
+        let owner = given.unwrap_or_else(|| workspace.account());
+        let why = tokio::select! {
+            biased;
+            turn = self.containers.turns.take(workspace, owner) => {
+                return Ok(Some(turn.map_err(|error| HostError::Refused(format!("the workspace: {error}")))?));
+            }
+            () = asked_to_stop(&mut stop) => NotRun::Step,
+            () = tokio::time::sleep(step.timeout.unwrap_or(Duration::MAX)) => NotRun::TimedOut,
+        };
+        Err(why(format!("the workspace was not free for the user {}: other steps had not ended", owner.0)))
+    }
+
+    /// Makes the files of the container and the arguments for the engine. Blocking.
+    fn prepare(self, engine: &Engine, seen: Seen, step: &StepContext) -> Result<Prepared, HostError> {
+        let variables = Variables::sort(&step.env).map_err(|error| HostError::Refused(error.to_string()))?;
+        let Seen { image, user, workspace, memory: view } = seen;
+        let mut mounts: Vec<Mount> =
+            workspace.iter().map(|workspace| Mount::writable(workspace, WORKSPACE)).collect();
         let mut memory = None;
         let needs_memory =
             !self.secrets.is_empty() || !variables.in_file.is_empty() || !self.hosts.is_empty();
@@ -213,14 +276,14 @@ impl ContainerExecutor {
             mounts.push(Mount { source, target, writable: mount.writable });
         }
         let limits = self.containers.limits(engine, &self.request)?;
-        let plan = self.plan((&image.id, step), (user, mounts, env_file), limits, &variables);
-        Ok(Prepared { plan, variables, _memory: memory })
+        let plan = self.plan((&image, step), (user, mounts, env_file), limits, &variables);
+        Ok(Prepared { plan, variables, _memory: [memory, view] })
     }
 
     fn plan(
         self,
         (image, step): (&str, &StepContext),
-        (user, mounts, env_file): (ContainerUser, Vec<Mount>, Option<std::path::PathBuf>),
+        (user, mounts, env_file): (ContainerUser, Vec<Mount>, Option<PathBuf>),
         limits: Option<Limits>,
         variables: &Variables,
     ) -> ContainerPlan {
@@ -230,11 +293,11 @@ impl ContainerExecutor {
         env.extend([INSTANCE, RUN, "QUIRE_STEP"].map(str::to_owned));
         let (workdir, service) = match &self.role {
             Role::Step(_) => {
-                env.push("CI=true".to_owned());
-                if !step.env.iter().any(|(name, _)| name == "HOME") {
-                    // The image's own home cannot be written to.
-                    env.push("HOME=/tmp".to_owned());
-                }
+                // The image's own home cannot be written to.
+                let given = |name: &str| step.env.iter().any(|(own, _)| own == name);
+                let defaults = [("CI", "true"), ("HOME", "/tmp")];
+                let defaults = defaults.iter().filter(|(name, _)| !given(name));
+                env.extend(defaults.map(|(name, value)| format!("{name}={value}")));
                 let below = step.cwd.as_deref().map(|cwd| format!("{WORKSPACE}/{cwd}"));
                 (Some(below.unwrap_or_else(|| WORKSPACE.to_owned())), false)
             }
@@ -285,6 +348,13 @@ impl Prepared {
             ..spec
         })
     }
+}
+
+/// Does blocking work of a step off the runtime.
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+) -> Result<T, HostError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| HostError::Broken(error.to_string()))?
 }
 
 /// That the engine did not start the container, when that was its last word; a step may exit with 125, too.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statfs;
 
 use crate::model::RunMark;
+use crate::sys::exchanged_mount::{Exchange, ExchangedMount, detach};
 use crate::sys::remove_tree::remove_tree;
 
 /// Where folders in memory are made.
@@ -16,10 +17,14 @@ const SHM: &str = "/dev/shm";
 /// The magic number of tmpfs (statfs(2)).
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
+/// Where a folder in memory has the mount of another folder.
+const MOUNT: &str = "mount";
+
 /// A folder in memory, gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct MemoryFolder {
     path: PathBuf,
+    mount: Option<ExchangedMount>,
 }
 
 /// The folder of everything in memory that belongs to a run.
@@ -50,7 +55,27 @@ impl MemoryFolder {
         }
         let path = top.join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path })
+        Ok(Self { path, mount: None })
+    }
+
+    /// Shows a folder in this one with two users and two groups exchanged, and gives its path.
+    ///
+    /// # Errors
+    /// It cannot be mounted so.
+    pub(crate) fn exchanged(
+        &mut self,
+        folder: &Path,
+        users: Exchange,
+        groups: Exchange,
+    ) -> io::Result<PathBuf> {
+        // The folder above is mounted: where the engine does not see the mount, it finds nothing there.
+        let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let at = self.path.join(MOUNT);
+        DirBuilder::new().mode(0o700).create(&at)?;
+        self.mount = Some(ExchangedMount::new(above, &at, users, groups)?);
+        Ok(at.join(name))
     }
 
     /// Writes a file that only this user can read, and gives its path.
@@ -108,6 +133,7 @@ fn give(path: &Path, owner: Option<(u32, u32)>, (own, all): (u32, u32)) -> io::R
 
 impl Drop for MemoryFolder {
     fn drop(&mut self) {
+        drop(self.mount.take());
         if let Err(error) = remove_tree(&self.path) {
             tracing::warn!(%error, "a folder in memory could not be removed");
         }
@@ -123,6 +149,9 @@ impl Drop for MemoryFolder {
 /// # Errors
 /// It is there and cannot be removed.
 pub fn forget(mark: RunMark) -> io::Result<()> {
+    for left in fs::read_dir(of_run(mark)).into_iter().flatten().flatten() {
+        let _nothing_is_mounted = detach(&left.path().join(MOUNT));
+    }
     Ok(remove_tree(&of_run(mark))?)
 }
 

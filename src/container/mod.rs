@@ -7,12 +7,14 @@
 
 mod build_image;
 mod called_step;
+mod client_call;
 mod command_line;
 mod containers;
 mod dockerfile;
 mod engine;
 mod executor;
 mod image;
+mod image_user;
 mod job_place;
 mod memory_folder;
 mod places;
@@ -21,6 +23,7 @@ mod services;
 mod sweep;
 mod user;
 mod variables;
+mod workspace_turn;
 
 pub use build_image::ImageSource;
 pub(crate) use called_step::{CalledStep, image_of};

@@ -1,16 +1,14 @@
 //! Who the program of a container is, and who that is on the host.
 //!
-//! With an engine of the system, ids are the same on both sides: the workspace is given to whom the container names. A
-//! rootless engine has ids of its own: its root is the account that quire runs as, which owns the workspace, and other
-//! numbers are exchanged with it (podman-run(1), `--uidmap`).
-
-use std::fs::symlink_metadata;
-use std::os::unix::fs::MetadataExt as _;
+//! The workspace stays with its account. With an engine of the system, ids are the same on both sides, and the workspace
+//! is shown to the user of the container with that user's id and the account's exchanged. A rootless engine has ids of its
+//! own: its root is the account that quire runs as, which owns the workspace, and other numbers are exchanged with it
+//! (podman-run(1), `--uidmap`).
 
 use rustix::process::{getegid, geteuid};
 
 use super::engine::{Engine, EngineKind};
-use crate::executor::Workspace;
+use super::image_user::{Ids, numbers};
 use crate::script::HostError;
 
 /// How many ids a rootless account has in addition to its own, as distributions give them (subuid(5)).
@@ -24,44 +22,48 @@ pub(super) struct ContainerUser {
     /// Further options for the engine.
     pub(super) maps: Vec<String>,
     /// The user and group on the host, as far as it is known.
-    pub(super) on_host: Option<(u32, u32)>,
+    pub(super) on_host: Option<Ids>,
+    /// The user and group that cannot write to the workspace as it is.
+    pub(super) stranger: Option<Ids>,
 }
 
 impl ContainerUser {
-    /// The user that works on a workspace, which is its own afterwards. Blocking.
+    /// The user that works on the workspace of an account; `ids` are those of the one that is asked for, when they are known.
     ///
     /// # Errors
-    /// The workspace cannot be given to it.
+    /// Nobody here can let it work there.
     pub(super) fn of_workspace(
-        asked: Option<&str>,
-        workspace: &Workspace,
+        (asked, ids): (Option<&str>, Option<Ids>),
+        owner: Ids,
         engine: &Engine,
     ) -> Result<Self, HostError> {
+        let refused = |user: u32, why: &str| {
+            let hint = "leave `:user` out, or run quire as root or with rootless podman";
+            let problem =
+                format!("the user {user} of the container cannot write to the workspace: {why}; {hint}");
+            Err(HostError::Refused(problem))
+        };
         if engine.is_rootless {
-            let user = Self::rootless(asked);
-            if engine.kind == EngineKind::Docker && !user.maps.is_empty() {
-                let user = asked.unwrap_or_default();
-                let problem = format!("rootless docker cannot give the workspace to the user {user}");
-                return Err(HostError::Refused(problem));
-            }
-            return Ok(user);
+            let user = Self::rootless(asked, ids);
+            return match ids {
+                Some((id, _)) if engine.kind == EngineKind::Docker && !user.maps.is_empty() => {
+                    refused(id, "rootless docker cannot map users")
+                }
+                Some(_) | None => Ok(user),
+            };
         }
-        let failed = |error: std::io::Error| HostError::Refused(format!("the workspace: {error}"));
-        let found = symlink_metadata(workspace.path()).map_err(failed)?;
-        let owner = (found.uid(), found.gid());
-        let requested = asked.and_then(numbers).unwrap_or(owner);
-        if requested != owner {
-            if !geteuid().is_root() {
-                return Err(HostError::Refused(format!(
-                    "quire does not run as root, and cannot give the workspace to the user {}",
-                    requested.0
-                )));
+        let on_host = if asked.is_some() { ids } else { Some(owner) };
+        // Whoever has the account's id can write, whatever its group is.
+        let stranger = on_host.filter(|(user, _)| *user != owner.0);
+        match stranger {
+            Some((user, _)) if !geteuid().is_root() => {
+                refused(user, &format!("it belongs to the user {}, and quire does not run as root", owner.0))
             }
-            workspace.give_to(requested).map_err(failed)?;
+            Some(_) | None => {
+                let name = asked.map_or_else(|| format!("{}:{}", owner.0, owner.1), str::to_owned);
+                Ok(Self { name: Some(name), maps: Vec::new(), on_host, stranger })
+            }
         }
-        let name = asked.map_or_else(|| format!("{}:{}", owner.0, owner.1), str::to_owned);
-        let on_host = numbers(&name);
-        Ok(Self { name: Some(name), maps: Vec::new(), on_host })
     }
 
     /// The user of a service, which has no workspace: that of its image when none is asked for.
@@ -71,12 +73,12 @@ impl ContainerUser {
             Some(_) if is_rootless => None,
             found => found,
         };
-        Self { name: asked.map(str::to_owned), maps: Vec::new(), on_host }
+        Self { name: asked.map(str::to_owned), maps: Vec::new(), on_host, stranger: None }
     }
 
-    fn rootless(asked: Option<&str>) -> Self {
-        let asked = asked.unwrap_or("0:0");
-        let (maps, on_host) = match numbers(asked) {
+    fn rootless(asked: Option<&str>, ids: Option<Ids>) -> Self {
+        let ids = if asked.is_some() { ids } else { Some((0, 0)) };
+        let (maps, on_host) = match ids {
             Some((user, group)) if user != 0 || group != 0 => {
                 let of =
                     |option: &str, id: u32| exchanged(id).map(|map| format!("--{option}={map}")).collect();
@@ -86,7 +88,8 @@ impl ContainerUser {
             Some(_) => (Vec::new(), Some(account())),
             None => (Vec::new(), None),
         };
-        Self { name: Some(asked.to_owned()), maps, on_host }
+        let name = Some(asked.unwrap_or("0:0").to_owned());
+        Self { name, maps, on_host, stranger: None }
     }
 }
 
@@ -108,39 +111,22 @@ fn exchanged(id: u32) -> impl Iterator<Item = String> {
         .map(|(inside, outside, count)| format!("{inside}:{outside}:{count}"))
 }
 
-/// User and group as numbers: `1000`, `1000:100`; nothing for names.
-fn numbers(user: &str) -> Option<(u32, u32)> {
-    if user.is_empty() || user == "root" {
-        return Some((0, 0));
-    }
-    let (user, group) = user.split_once(':').unwrap_or((user, "0"));
-    Some((user.parse().ok()?, group.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn users_are_numbers_or_not_known() {
-        assert_eq!(numbers("1000"), Some((1000, 0)));
-        assert_eq!(numbers("1000:100"), Some((1000, 100)));
-        assert_eq!(numbers("root"), Some((0, 0)));
-        assert_eq!(numbers(""), Some((0, 0)), "an image that says nothing runs as root");
-        assert_eq!(numbers("postgres"), None);
-        assert_eq!(numbers("1000:staff"), None);
-    }
-
-    #[test]
     fn a_rootless_container_belongs_to_the_account() {
         let own = Some(account());
-        let plain = ContainerUser::rootless(None);
+        let plain = ContainerUser::rootless(None, None);
         assert_eq!((plain.name.as_deref(), plain.maps.len(), plain.on_host), (Some("0:0"), 0, own));
-        let numbered = ContainerUser::rootless(Some("1234"));
+        let numbered = ContainerUser::rootless(Some("1234"), Some((1234, 0)));
         let maps = ["--uidmap=1234:0:1", "--uidmap=0:1:1234", "--uidmap=1235:1235:64301"];
         assert_eq!(numbered.maps, [&maps[..], &["--gidmap=0:0:1", "--gidmap=1:1:65535"]].concat());
         assert_eq!(numbered.on_host, own);
-        assert_eq!(ContainerUser::rootless(Some("postgres")).on_host, None);
+        let named = ContainerUser::rootless(Some("app"), Some((1234, 0)));
+        assert_eq!((named.name.as_deref(), named.maps), (Some("app"), numbered.maps));
+        assert_eq!(ContainerUser::rootless(Some("nobody-here"), None).on_host, None);
         let large: Vec<String> = exchanged(70_000).collect();
         assert_eq!(large, ["0:1:65535", "70000:0:1"]);
         assert_eq!(exchanged(65_535).collect::<Vec<_>>(), ["65535:0:1", "0:1:65535"]);

@@ -51,6 +51,9 @@ pub enum NotRun {
     /// It asked for what is not there, such as its folder: it ends as failed, which its script may look at.
     #[error("{0}")]
     Step(String),
+    /// Its time was over before it could begin: it ends as timed out.
+    #[error("{0}")]
+    TimedOut(String),
     /// What its script hears of instead of an end.
     #[error(transparent)]
     Job(#[from] HostError),

@@ -16,6 +16,9 @@ use crate::secret::RedactedText;
 /// The longest title of a step that its script did not name, in characters.
 const MAX_TITLE: usize = 100;
 
+/// The exit of a step whose time was over before it could begin, as timeout(1) has it.
+const EXIT_TIMED_OUT: i32 = 124;
+
 /// One step on its way.
 pub(crate) struct Step {
     pub(crate) title: RedactedText,
@@ -47,11 +50,11 @@ impl Step {
         let end = match run_until_over(&executor, context, &mut log, stop).await {
             Ok(end) => end,
             Err(not_run) => {
-                let end = refuse(recorder.redact(&not_run.to_string()), &mut log, began);
-                problem = match not_run {
-                    NotRun::Step(_) => None,
-                    NotRun::Job(error) => Some(error),
-                };
+                let reason = recorder.redact(&not_run.to_string());
+                let end = refuse(reason, matches!(not_run, NotRun::TimedOut(_)), (&mut log, began));
+                if let NotRun::Job(error) = not_run {
+                    problem = Some(error);
+                }
                 end
             }
         };
@@ -128,13 +131,14 @@ fn notes(end: &StepEnd) -> Vec<String> {
 }
 
 /// The end of a step that could not be run, with the reason in its log: a failed step, so that the job fails.
-fn refuse(reason: RedactedText, log: &mut StepLog, began: Instant) -> StepEnd {
+fn refuse(reason: RedactedText, timed_out: bool, (log, began): (&mut StepLog, Instant)) -> StepEnd {
     let duration = began.elapsed();
     if let Err(problem) = log.note(&reason) {
         tracing::warn!(%problem, %reason, "why a step could not run is not in its log");
     }
     StepEnd {
-        exit: 126,
+        exit: if timed_out { EXIT_TIMED_OUT } else { 126 },
+        timed_out,
         stderr: reason.as_bytes().to_vec(),
         duration,
         missing: Some(reason.into_string()),

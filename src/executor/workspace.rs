@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::process::{getegid, geteuid};
 
 use super::environment::Environment;
 use crate::sys::folder::Folder;
@@ -45,6 +46,12 @@ impl Workspace {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The ids of the account that its files belong to.
+    pub fn account(&self) -> (u32, u32) {
+        let own = || (geteuid().as_raw(), getegid().as_raw());
+        self.owner.as_ref().map_or_else(own, |owner| (owner.uid, owner.gid))
     }
 
     /// Reads a file. Blocking.

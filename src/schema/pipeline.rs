@@ -118,9 +118,9 @@ const CONTAINER_FIELDS: &[Field] = &[
     Field::new(
         "user",
         Kind::TextOrNumber,
-        "the owner of the workspace",
-        "`1000` or `\"1000:1000\"`, or a name that the image knows. For a number the workspace is given to that user. With \
-         rootless podman: by default root of the container, which is the account of quire outside; a number is exchanged with it",
+        "the account of quire",
+        "`1000` or `\"1000:1000\"`, or a name that the image knows. Each user finds the workspace as its own, \
+         see [users](#users-of-containers)",
     ),
     Field::new("network", Kind::Text, "none", "a network of the engine"),
     Field::new(

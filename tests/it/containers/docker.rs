@@ -3,7 +3,7 @@
 
 use crate::docker::Docker;
 
-use super::{Boxes, ends, engine, killed, pull, same, secrets, services};
+use super::{Boxes, ends, engine, killed, pull, same, secrets, services, users};
 
 /// A test for each test that is run again.
 macro_rules! told_again {
@@ -32,6 +32,7 @@ told_again! {
     services::a_service_has_a_log_and_goes_with_the_job_also_with_a_cancelled_one
     services::a_service_that_dies_or_is_not_there_fails_the_job_and_says_so
     services::a_job_that_waits_for_a_service_that_never_gets_ready_can_be_cancelled
+    users::the_users_of_one_run_work_on_its_files_at_the_same_time
 }
 
 const BOXED: &str = r#"(ci:job :before [:quire/push] (fn [{: sh}] (sh "touch ran")))

@@ -24,6 +24,23 @@ impl Disk {
         Some(Self(at.to_owned()))
     }
 
+    /// A file system at a folder that cannot exchange ids, as network file systems cannot.
+    pub(crate) fn mount_overlay(at: &Path) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            engine::skip("only root can mount an overlay");
+            return None;
+        }
+        let layers = ["lower", "upper", "work"].map(|name| (name, at.with_extension(name)));
+        for folder in layers.iter().map(|(_, folder)| folder.as_path()).chain([at]) {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let options = layers.map(|(name, folder)| format!("{name}dir={}", folder.display())).join(",");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "overlay", "-o", &options, "overlay"]).arg(at);
+        assert!(mount.status().unwrap().success());
+        Some(Self(at.to_owned()))
+    }
+
     /// A small disk at a folder, with what is in the folder.
     pub(crate) fn mount_over(at: &Path, size: &str) -> Option<Self> {
         let aside = at.with_extension("aside");

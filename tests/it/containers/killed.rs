@@ -139,7 +139,7 @@ pub(super) fn a_name_that_another_container_has_is_a_conflict_and_that_one_stays
     boxes.nothing_left(&run);
 }
 
-fn runner(boxes: &Boxes, run: &str) -> String {
+pub(super) fn runner(boxes: &Boxes, run: &str) -> String {
     let lock = boxes.work(run).with_file_name("lock");
     std::fs::read_to_string(lock).unwrap().trim().to_owned()
 }

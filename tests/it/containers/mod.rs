@@ -12,6 +12,7 @@ mod rootless;
 mod same;
 mod secrets;
 mod services;
+mod users;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -145,13 +145,15 @@ pub(super) fn a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_
            (ci:job :hangs [:quire/push]
              (fn [{{: container}}] (container "127.0.0.1:{port}/box" "echo ran" {{:timeout 1}})))"#
     ));
-    boxes.wait(&run);
+    let ended = boxes.wait(&run);
     let text = boxes.quire(&["show", &run]).output;
-    assert!(
-        text.contains(&format!("image.pull.failed: could not pull the image `127.0.0.1:{down}/box")),
-        "{text}"
-    );
-    assert!(text.contains("could not pull") && text.contains("timed out"), "{text}");
+    let could_not = |port: u16| format!("image.pull.failed: could not pull the image `127.0.0.1:{port}/box");
+    assert!(text.contains(&could_not(down)), "{text}");
+    let jobs = ended["jobs"].as_array().unwrap().iter();
+    let outcomes: Vec<_> = jobs.map(|job| (job["id"].as_str(), job["outcome"].as_str())).collect();
+    assert_eq!(outcomes, [(Some("down"), Some("failed")), (Some("hangs"), Some("timed-out"))], "{text}");
+    let log = boxes.logs(&run, "hangs");
+    assert!(log.contains(&could_not(port)) && log.contains(": timed out"), "{log}");
     boxes.nothing_left(&run);
     let run = boxes.push(&format!(
         r#"(ci:job :hangs [:quire/push] (fn [{{: container}}] (container "127.0.0.1:{port}/box:x" "echo ran")))

@@ -19,6 +19,9 @@ exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -e inner.sh
 /// What the account does: it has an image, a server and a repository, and pushes.
 const INNER: &str = r#"
 podman import -q image.tar localhost/busybox:latest >/dev/null 2>import.log || { cat import.log; exit 1; }
+cp image.tar app.tar
+tar --owner=0 --group=0 -rf app.tar etc
+podman import -q app.tar localhost/app:latest >/dev/null 2>import.log || { cat import.log; exit 1; }
 quire serve --bind none >serve.log 2>&1 &
 serve=$!
 trap 'kill $serve $(cat run/libpod/tmp/pause.pid); wait' EXIT
@@ -43,7 +46,10 @@ const PIPELINE: &str = r#"
 (ci:job :numbered [:root]
   (fn [{: container}]
     (container "localhost/busybox" "echo I am $(id -u):$(id -g); touch two; stat -c '%n %u' one two; wc -c /run/secrets/token" {:secrets [:token] :user "1234:70"})))
-(ci:job :after [:numbered] (fn [{: sh}] (sh "stat -c '%n %u' one two; mkdir -p a/b; touch a/b/c; chmod 500 a/b")))
+(ci:job :named [:numbered]
+  (fn [{: container}]
+    (container "localhost/app" "echo I am $(id -un):$(id -g); echo three >three; rm two; echo two >two; stat -c 'own %u %a' three /run/secrets/token" {:secrets [:token] :user "app"})))
+(ci:job :after [:named] (fn [{: sh}] (sh "stat -c '%n %u' one two; mkdir -p a/b; touch a/b/c; chmod 500 a/b")))
 (ci:job :beside [:quire/push]
   {:image "localhost/busybox" :user "70:70"
    :services {:db {:image "localhost/busybox" :cmd "wc -c /run/secrets/token; sleep 600" :secrets [:token] :health "true"}}}
@@ -64,6 +70,8 @@ fn a_rootless_container_works_on_the_workspace_and_has_its_secrets() {
     write("outer.sh", OUTER);
     write("inner.sh", INNER);
     write("ci.fnl", PIPELINE);
+    fs::create_dir(path.join("etc")).unwrap();
+    write("etc/passwd", "app:x:1000:50::/:/bin/sh\n");
     write("subid", "nobody:100000:65536\n");
     fs::create_dir(path.join("data")).unwrap();
     write("data/config.fnl", "{:secrets {:token \"a-token-of-the-test\"}}");
@@ -94,6 +102,9 @@ fn a_rootless_container_works_on_the_workspace_and_has_its_secrets() {
         "numbered │ one 1234",
         "numbered │ two 1234",
         "numbered │ 19 /run/secrets/token",
+        "named │ I am app:50",
+        "named │ own 1000 644",
+        "named │ own 1000 400",
         "after │ one 65534",
         "after │ two 65534",
         "beside │ 19 /run/secrets/token",

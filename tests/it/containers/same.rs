@@ -23,6 +23,7 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
                (tell "unread" (container "localhost/busybox" "true" {:input (string.rep "x" 300000)}))
                (tell "bytes" (container "localhost/busybox" "od -An -c" {:input "\016\017\255\n"}))
                (tell "closed" (container "localhost/busybox" "cat"))
+               (tell "ci" (container "localhost/busybox" "echo $CI" {:env {:CI "false"}}))
                (tell "signal" (container "localhost/busybox" "kill -TERM $$; sleep 9"))
                (tell "both" (container "localhost/busybox" "head -c 5000000 /dev/zero >&2; head -c 100 /dev/zero | tr '\\0' x"))
                (each [_ env (ipairs [{"A B" "v"} {:PATH "\255"} {:PATH (string.rep "x" 66000)}])]
@@ -50,6 +51,7 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
         "unread: 0 ",
         "closed: 0 ",
         "bytes: 0  020 021 377  \\n",
+        "ci: 0 false",
         "signal: 143 ",
         r#"env false: `:env`: "A B" is not a valid name for a variable of a container"#,
         "env false: `:env`: the engine itself reads `PATH`, and this value is not UTF-8 or is too long; pass it as `:secrets`",
