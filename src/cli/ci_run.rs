@@ -25,10 +25,10 @@ use crate::model::{Outcome, Reason, RefName, chain, codes};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, LocalRun, LocalRuns, Message, RunLimits,
-    RunnerError, StepRules, execute, send_message,
+    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, Grant, LocalRun, LocalRuns, Message,
+    RunLimits, RunnerError, StepPlace, StepRules, execute, send_message,
 };
-use crate::secret::{Redactor, SecretGrant, SecretValues};
+use crate::secret::{Redactor, SecretRequest, SecretSources, Secrets as _};
 use crate::sys::interrupts::{Interrupt, watch_interrupts};
 use crate::sys::{clock, socket};
 use crate::view::plain;
@@ -149,7 +149,8 @@ fn prepare(
     (files, profiles): (PipelineFiles, StartProfiles),
 ) -> Result<Execution, Failure> {
     let broken = |error: &dyn std::error::Error| Failure::broken(error);
-    let secrets = SecretValues::load(&grants(settings, &copy.branch));
+    let requests = requests(settings, &copy.branch);
+    let secrets = SecretSources::new(&settings.secrets, &requests).values(&requests);
     let recorder = Recorder::open(run.path(), Redactor::new(secrets.known()), settings.limits.log_bytes);
     let recorder = recorder.map_err(|error| broken(&error))?;
     let control = socket::listen(&run.path().join(CONTROL_SOCKET)).map_err(|error| broken(&error))?;
@@ -168,10 +169,9 @@ fn prepare(
         sources: [Source::Push].into(),
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
         control: Some(Control { socket: control, server: None }),
-        has_slot: true,
-        superseded_by: None,
+        grant: Grant { has_slot: true, superseded_by: None },
         confiner: Arc::new(Confiner::new(
-            StepRules::local(settings),
+            (StepRules::of(settings), StepPlace::local(settings)),
             (workspace.path().to_owned(), copy.git_dir.clone()),
             path,
         )),
@@ -251,9 +251,9 @@ fn warn(problem: &str) {
 }
 
 /// The secrets that the operator's `config.fnl` grants to every repository.
-fn grants(settings: &Settings, branch: &RefName) -> Vec<SecretGrant> {
+fn requests(settings: &Settings, branch: &RefName) -> Vec<SecretRequest> {
     let asker = Asker { repo: None, ref_name: Some(branch), event: Trigger::Push };
-    settings.secrets.iter().map(|secret| SecretGrant::new(secret, asker)).collect()
+    settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect()
 }
 
 fn step_environment(settings: &Settings) -> Environment {

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::model::Quoted;
 
 /// What a step sees of the environment that quire itself was started with.
-const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+pub const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
 
 /// What quire sets for every step.
 const OWN: [&str; 3] = ["CI", "GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES"];

@@ -33,7 +33,7 @@ mod sweep;
 mod workspace;
 
 pub use confinement::{Confinement, SYSTEM, Sandbox, find_bwrap};
-pub use environment::{Environment, EnvironmentError};
+pub use environment::{Environment, EnvironmentError, INHERITED};
 pub use executor::{Ending, Executor, NotRun, Running, StepContext};
 pub use host::{Containment, DRAIN_LIMIT, Host, LEFTOVER_GRACE, LEFTOVER_SETTLE, Orphans, asked_to_stop};
 pub use inside::{WORD, lead as lead_inside};

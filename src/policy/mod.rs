@@ -30,5 +30,5 @@ pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};
 pub use profile::{ProfileSource, choose};
 pub use request::{ContainerRequest, MountRequest, NO_NETWORK};
 pub use signature::{Proof, decide_signature};
-pub use spec::PolicySpec;
+pub use spec::{PolicyPlace, PolicySpec};
 pub use verify::{check_signature, verify};

@@ -1,19 +1,37 @@
-//! A policy as a runner gets it: JSON, version 2.
+//! A policy on its way: what of it is the same everywhere, and what belongs to a machine.
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::policy::Policy;
+use super::policy::{BundleState, Policy};
+use super::profile::ProfileSource;
+use crate::config::PolicySettings;
+use crate::model::Profile;
 
 /// The version of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
-/// A policy as a runner gets it. Reading it refuses other versions, unknown members and unknown words. It is never stored.
+/// What of a policy is the same everywhere. Reading it refuses other versions, unknown members and unknown words. It is
+/// never stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySpec {
     #[serde(deserialize_with = "version")]
     v: u32,
-    policy: Policy,
+    profile: Profile,
+    source: ProfileSource,
+    bundle: BundleState,
+}
+
+/// What of a policy belongs to a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyPlace {
+    /// What `:policy` says there.
+    pub operator: PolicySettings,
+    /// The data folder, which no container sees.
+    pub data_dir: PathBuf,
 }
 
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
@@ -27,25 +45,26 @@ fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
 
 impl From<&Policy> for PolicySpec {
     fn from(policy: &Policy) -> Self {
-        // Whoever runs containers knows the places of engines.
-        Self { v: VERSION, policy: Policy { engine_places: Vec::new(), ..policy.clone() } }
+        let Policy { profile, source, bundle, .. } = policy.clone();
+        Self { v: VERSION, profile, source, bundle }
     }
 }
 
-impl From<PolicySpec> for Policy {
-    fn from(spec: PolicySpec) -> Self {
-        spec.policy
+impl PolicySpec {
+    /// The policy at a place. Whoever runs containers there knows the places of engines.
+    pub fn at(self, place: PolicyPlace) -> Policy {
+        let Self { profile, source, bundle, .. } = self;
+        let PolicyPlace { operator, data_dir } = place;
+        Policy { profile, source, bundle, operator, data_dir, engine_places: Vec::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{PolicySettings, SignatureSettings};
-    use crate::model::Profile;
+    use crate::config::SignatureSettings;
     use crate::policy::bundle::Bundle;
-    use crate::policy::policy::{BundleMistake, BundleState};
-    use crate::policy::profile::ProfileSource;
+    use crate::policy::policy::BundleMistake;
 
     fn policies() -> Vec<Policy> {
         let operator = PolicySettings {
@@ -90,7 +109,9 @@ mod tests {
         for policy in policies() {
             let json = serde_json::to_string(&PolicySpec::from(&policy)).unwrap();
             let spec: PolicySpec = serde_json::from_str(&json).unwrap();
-            assert_eq!(Policy::from(spec), policy, "{json}");
+            let place = PolicyPlace { operator: policy.operator.clone(), data_dir: policy.data_dir.clone() };
+            assert_eq!(spec.at(place), policy, "{json}");
+            assert!(!json.contains("/var/quire") && !json.contains("/srv"), "{json}");
         }
     }
 
@@ -98,8 +119,8 @@ mod tests {
     fn what_is_not_understood_is_refused() {
         let json = serde_json::to_string(&PolicySpec::from(&policies()[0])).unwrap();
         for (from, to, expected) in [
-            ("\"v\":2", "\"v\":1", "policy version 1 is not supported"),
-            ("\"v\":2", "\"v\":2,\"w\":1", "unknown field `w`"),
+            ("\"v\":3", "\"v\":1", "policy version 1 is not supported"),
+            ("\"v\":3", "\"v\":3,\"w\":1", "unknown field `w`"),
             ("\"profile\":\"permissive\"", "\"profile\":\"open\"", "unknown variant `open`"),
             ("\"verify_signatures\":\"permissive\"", "\"verify_signatures\":\"no\"", "unknown variant `no`"),
             ("{\"good\":", "{\"fine\":", "unknown variant `fine`"),

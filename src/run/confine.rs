@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
+use super::order::StepRules;
 use crate::config::{DataDir, INSTALL_BWRAP, SecretSource, Settings, find_step_user};
 use crate::executor::{Confinement, Environment, Sandbox, find_bwrap};
 use crate::pipeline::{JobGraph, JobOptions};
@@ -16,17 +17,12 @@ use crate::sys::mount_view::{MountView, Shown};
 use crate::sys::transition::Transition;
 use crate::sys::user::Account;
 
-/// What the operator says about steps, on its way to a runner.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct StepRules {
+/// Where and as whom the steps of a machine run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepPlace {
     /// The user that they run as.
     pub user: Option<String>,
-    /// Whether no program gives them new rights.
-    pub no_new_privs: bool,
-    /// Whether each of them runs in a sandbox.
-    pub sandbox: bool,
-    /// Whether a job may have the network in its sandbox.
-    pub network: Option<bool>,
     /// What sandboxes show in addition to the system.
     pub read: Vec<PathBuf>,
     /// The data folder, which steps of another user and in sandboxes do not see.
@@ -35,14 +31,14 @@ pub struct StepRules {
     pub masked: Vec<PathBuf>,
 }
 
-impl StepRules {
-    /// What the settings say for runs of the server.
+impl StepPlace {
+    /// That of a data folder.
     pub fn of(settings: &Settings, data: &DataDir) -> Self {
         let user = settings.steps.user.as_ref().map(|user| user.name.clone());
         Self { user, data: Some(data.path().to_owned()), ..Self::local(settings) }
     }
 
-    /// What they say for a working copy, whose steps are always those of who runs them.
+    /// That of a working copy, whose steps are always those of who runs them.
     pub fn local(settings: &Settings) -> Self {
         let file = |source: &SecretSource| match source {
             SecretSource::File(path) => Some(path.clone()),
@@ -50,9 +46,6 @@ impl StepRules {
         };
         Self {
             user: None,
-            no_new_privs: settings.steps.no_new_privs.unwrap_or(true),
-            sandbox: settings.steps.sandbox.is_some(),
-            network: settings.steps.network,
             read: settings.steps.read.iter().map(|shown| shown.path.clone()).collect(),
             data: None,
             masked: settings.secrets.iter().filter_map(|secret| file(&secret.source)).collect(),
@@ -91,6 +84,7 @@ fn job_sandbox(rules: &StepRules, job: &str, options: &JobOptions) -> Result<Opt
 /// How the steps of one run are isolated from the machine.
 pub struct Confiner {
     rules: StepRules,
+    place: StepPlace,
     workspace: PathBuf,
     git_dir: PathBuf,
     path: Option<OsString>,
@@ -108,8 +102,12 @@ struct Settled {
 
 impl Confiner {
     /// For a run with this workspace and repository; `path` is where programs of the server are.
-    pub fn new(rules: StepRules, (workspace, git_dir): (PathBuf, PathBuf), path: Option<OsString>) -> Self {
-        Self { rules, workspace, git_dir, path, settled: OnceLock::new(), view: OnceLock::new() }
+    pub fn new(
+        (rules, place): (StepRules, StepPlace),
+        (workspace, git_dir): (PathBuf, PathBuf),
+        path: Option<OsString>,
+    ) -> Self {
+        Self { rules, place, workspace, git_dir, path, settled: OnceLock::new(), view: OnceLock::new() }
     }
 
     /// Decides for all jobs.
@@ -117,7 +115,7 @@ impl Confiner {
     /// # Errors
     /// Says why no step of the run can start: what is required is not available here, or is requested and not allowed.
     pub fn settle(&self, graph: &JobGraph) -> Result<(), String> {
-        let account = self.rules.user.as_deref().map(find_step_user).transpose();
+        let account = self.place.user.as_deref().map(find_step_user).transpose();
         let account = account.map_err(|(problem, help)| format!("no step can start: {problem}; {help}"))?;
         let mut all = HashMap::new();
         let mut refused = Vec::new();
@@ -142,7 +140,7 @@ impl Confiner {
         let own =
             std::env::current_exe().map_err(|error| format!("cannot find the quire binary: {error}"))?;
         // In the view of another user it is at a place that everybody can reach.
-        let helper = self.rules.data.as_ref().filter(|_| account.is_some()).map(|data| data.join(HELPER));
+        let helper = self.place.data.as_ref().filter(|_| account.is_some()).map(|data| data.join(HELPER));
         let settled = Settled { account, bwrap, helper: helper.unwrap_or(own), sandboxes: all };
         self.settled.set(settled).map_err(|_| "the isolation of the jobs was decided twice".to_owned())
     }
@@ -153,7 +151,7 @@ impl Confiner {
     /// Says what the system refused.
     pub fn prepare(&self) -> Result<(), String> {
         let account = self.settled.get().and_then(|settled| settled.account.as_ref());
-        let (Some(account), Some(data)) = (account, &self.rules.data) else { return Ok(()) };
+        let (Some(account), Some(data)) = (account, &self.place.data) else { return Ok(()) };
         give(&self.workspace, account)
             .map_err(|error| format!("the files could not be given to `{}`: {error}", account.name))?;
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -195,7 +193,7 @@ impl Confiner {
     }
 
     fn sandbox(&self, settled: &Settled, job_sandbox: JobSandbox) -> Sandbox {
-        let data = self.rules.data.clone();
+        let data = self.place.data.clone();
         let real = data.as_ref().and_then(|data| std::fs::canonicalize(data).ok());
         let mut hidden: Vec<PathBuf> = data.into_iter().chain(real).collect();
         hidden.dedup();
@@ -204,9 +202,9 @@ impl Confiner {
             helper: settled.helper.clone(),
             workspace: self.workspace.clone(),
             repository: Some(self.git_dir.clone()),
-            readable: self.rules.read.clone(),
+            readable: self.place.read.clone(),
             hidden,
-            masked: self.rules.masked.clone(),
+            masked: self.place.masked.clone(),
             network: job_sandbox.network,
         }
     }

@@ -1,14 +1,12 @@
 //! What jobs are given by the event sources that fired.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::objects::Objects;
 use super::push_event::PushEvent;
 use crate::event::{Event, EventKind, Source};
-use crate::forge::Repo;
-use crate::model::chain;
 
 /// The sources that fired, with what each gives to the jobs that need it.
 pub type Fired = BTreeMap<Source, Value>;
@@ -17,14 +15,14 @@ pub type Fired = BTreeMap<Source, Value>;
 ///
 /// # Errors
 /// When the commit cannot be read.
-pub(super) fn fired(event: &Event, repo: &str, git_dir: &str) -> Result<Fired, String> {
+pub(super) fn fired(event: &Event, repo: &str, objects: &dyn Objects) -> Result<Fired, String> {
     let outputs = match event.kind.original() {
         EventKind::Push | EventKind::Watch | EventKind::Rerun(_) => match &event.subject {
             Some(update) => {
-                let objects = Repo::open(Path::new(git_dir)).map_err(|error| chain(&error))?;
+                let git_dir = &*objects.folder().to_string_lossy();
                 let (pusher, pushed_at) = (event.pusher(), &event.at.to_string());
                 let push = PushEvent { update, pusher, repo, git_dir, pushed_at };
-                push.outputs(&objects).map_err(|error| chain(&error))?
+                push.outputs(&objects.pushed(update)?)
             }
             None => Value::Null,
         },

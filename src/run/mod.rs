@@ -4,6 +4,7 @@
 //! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
 //! own, and so has the watchdog that ends the process when the VM does not listen.
 
+mod assignment;
 mod confine;
 mod control;
 mod drive;
@@ -13,13 +14,15 @@ mod fired;
 mod job_slot;
 mod live;
 mod local_runs;
+mod objects;
+mod order;
 mod pipeline_watch;
+mod place;
 mod push_event;
 mod queue;
 mod rerun;
 mod run_host;
 mod runner;
-mod spec;
 mod state;
 mod step;
 mod up_front;
@@ -29,7 +32,8 @@ mod watchdog;
 #[cfg(test)]
 mod step_tests;
 
-pub use confine::{Confiner, StepRules};
+pub use assignment::Assignment;
+pub use confine::{Confiner, StepPlace};
 pub use control::{CONTROL_SOCKET, Control, MAX_MESSAGE, Message, NOT_STARTED, send_message};
 pub use drive::{Drive, Ended, Outside, drive};
 pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files};
@@ -38,13 +42,15 @@ pub use fired::Fired;
 pub use job_slot::JobSlots;
 pub use live::LiveRuns;
 pub use local_runs::{CacheHints, LocalRun, LocalRunError, LocalRuns};
+pub use objects::{GitFolder, Objects, Pushed};
+pub use order::{Grant, Order, RunLimits, StepRules};
 pub use pipeline_watch::{PipelineWatch, end_process};
+pub use place::Place;
 pub use push_event::PushEvent;
 pub use queue::{Dispatch, QueuedRun, Stage, plan};
 pub use rerun::rerun;
 pub use run_host::RunHost;
 pub use runner::{Execution, RunnerError, execute, run_from_socket};
-pub use spec::{RunLimits, RunSpec};
 pub use state::{Action, Event, JobState, RunState};
 pub use step::step;
 pub use vm_thread::{Evaluated, VmThread};

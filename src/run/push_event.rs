@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::objects::Pushed;
 use crate::event::RefUpdate;
-use crate::forge::{ReadError, Repo};
 use crate::model::RefKind;
 
 /// A push, as the spec of a run has it.
@@ -22,20 +22,13 @@ pub struct PushEvent<'a> {
 }
 
 impl PushEvent<'_> {
-    /// The outputs of `:quire/push`. Keys without a value are absent.
-    ///
-    /// # Errors
-    /// When the commit cannot be read.
-    pub fn outputs(&self, repo: &Repo) -> Result<Value, ReadError> {
-        let RefUpdate { ref_name, old, new } = self.update;
-        let commit = repo.commit(*new)?;
-        let name = ref_name.short();
-        let is_created = old.is_zero();
-        // An old value that is gone (force-pushed away and pruned) is not an ancestor, and nothing can be compared with it.
-        let is_forced = !is_created && !repo.is_ancestor(*old, commit.id).unwrap_or(false);
-        let changed = repo.changed_files(*old, commit.id).map(|changes| changes.paths).unwrap_or_default();
+    /// The outputs of `:quire/push`, for what was pushed. Keys without a value are absent.
+    pub fn outputs(&self, pushed: &Pushed) -> Value {
+        let RefUpdate { ref_name, old, .. } = self.update;
+        let Pushed { commit, is_forced, changed } = pushed;
+        let (name, is_created) = (ref_name.short(), old.is_zero());
         let kind = ref_name.kind();
-        Ok(json!({
+        json!({
             "sha": commit.id.to_string(),
             "ref": ref_name.to_string(),
             "branch": (kind == RefKind::Branch).then_some(&name),
@@ -50,6 +43,6 @@ impl PushEvent<'_> {
             "forced": is_forced,
             "created": is_created,
             "deleted": false,
-        }))
+        })
     }
 }

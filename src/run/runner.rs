@@ -8,29 +8,30 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::assignment::{Assignment, MAX_ASSIGNMENT};
 use super::confine::Confiner;
 use super::control::{self, Control};
 use super::drive::{Drive, Ended, Outside, drive};
-use super::evaluate::{Loaded, commit_files, job_facts};
+use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::fired::{Fired, fired};
 use super::job_slot::JobSlots;
+use super::objects::{GitFolder, Objects};
+use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
+use super::place::Place;
 use super::run_host::RunHost;
-use super::spec::{MAX_SPEC, RunLimits, RunSpec};
 use super::state::{Event, RunState};
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
-use crate::event::{Event as RunEvent, RefUpdate, Source};
+use crate::event::{Event as RunEvent, Source};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
-use crate::forge::Repo;
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
     CommitId, Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
@@ -38,7 +39,7 @@ use crate::model::{
 use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
 use crate::script::VmPulse;
-use crate::secret::{Redactor, SecretValues};
+use crate::secret::{Redactor, SecretValues, Secrets as _};
 use crate::sys::folder::Folder;
 use crate::sys::handover;
 use crate::sys::inotify::Inotify;
@@ -99,10 +100,8 @@ pub struct Execution {
     pub fill: Fill,
     /// Where the server sends messages to the run.
     pub control: Option<Control>,
-    /// Whether the run has its slot already.
-    pub has_slot: bool,
-    /// The number of the run that superseded this one before it began.
-    pub superseded_by: Option<u64>,
+    /// What came with the right to lead the run.
+    pub grant: Grant,
     /// How steps are isolated from the machine.
     pub confiner: Arc<Confiner>,
     /// Whose orphans this process adopts.
@@ -126,16 +125,13 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     let Some((length, descriptors)) = handover::receive(&socket).map_err(RunnerError::Spec)? else {
         return Ok(());
     };
-    if length > MAX_SPEC {
+    if length > MAX_ASSIGNMENT {
         return Err(RunnerError::NoSpec(format!("{length} bytes")));
     }
     let mut bytes = Vec::new();
     let server = UnixStream::from(socket);
     (&server).take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
-    let spec = RunSpec::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
-    if spec.v != RunSpec::VERSION {
-        return Err(RunnerError::NoSpec(format!("version {}", spec.v)));
-    }
+    let given = Assignment::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
     hide_memory();
     let mut descriptors = descriptors.into_iter();
     let (Some(lock), Some(control)) = (descriptors.next(), descriptors.next()) else {
@@ -147,9 +143,9 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     let led = control.and_then(|control| lock.write_own_pid().map(|()| control));
     let led = led
         .map_err(RunnerError::Spec)
-        .and_then(|(socket, server)| lead(&spec, Control { socket, server: Some(server) }));
+        .and_then(|(socket, server)| lead(&given, Control { socket, server: Some(server) }));
     if let Err(error @ (RunnerError::Spec(_) | RunnerError::Broken(_))) = &led {
-        control::report_not_started(&server, Path::new(&spec.run_dir), &chain(error));
+        control::report_not_started(&server, &given.place.run_dir, &chain(error));
     }
     drop(lock);
     led
@@ -164,60 +160,60 @@ fn hide_memory() {
     }
 }
 
-/// Leads the run of a spec.
-fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
+/// Leads the run of an assignment.
+fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
+    let Assignment { order, place, grant, .. } = given;
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
-    let run_dir = Path::new(&spec.run_dir);
+    let run_dir = place.run_dir.as_path();
     log_errors_to(run_dir);
     // What an attempt left that never began: its logs are of nothing.
     remove_tree(&run_dir.join(LOG_FOLDER)).map_err(|left| RunnerError::Spec(left.into()))?;
-    let secrets = SecretValues::load(&spec.secrets);
+    let secrets = place.secrets.values(&order.secrets);
     let redactor = Redactor::new(secrets.known());
-    let recorder = Recorder::open(run_dir, redactor, spec.limits.log_bytes)
+    let recorder = Recorder::open(run_dir, redactor, order.limits.log_bytes)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
-    let run = RunId::parse(&spec.id).map_err(|_| wrong("id"))?;
-    let instance = InstanceId::parse(&spec.instance).map_err(|_| wrong("instance"))?;
-    let event = spec.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
-    write(&recorder, opened(spec))?;
-    if let Some(denied) = &spec.denied {
+    let run = RunId::parse(&order.id).map_err(|_| wrong("id"))?;
+    let instance = InstanceId::parse(&place.instance).map_err(|_| wrong("instance"))?;
+    let event = order.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
+    write(&recorder, opened(order))?;
+    if let Some(denied) = &order.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
     let unusable = |why: String| end(&recorder, (Outcome::Failed, Some(Reason::new(codes::PIPELINE, why))));
     let Some(update) = event.subject.clone() else { return unusable(NO_COMMIT.to_owned()) };
-    let files = match read_pipeline(Path::new(&spec.git_dir), &update) {
+    let objects: Arc<dyn Objects> = Arc::new(GitFolder(place.git_dir.clone()));
+    let files = match objects.pipeline_files(&update) {
         Ok(files) => files,
         Err(reason) => return unusable(reason),
     };
-    let work = run_dir.join("work");
-    let from = variables(&spec.environment);
-    let pass: Vec<OsString> = from.keys().cloned().collect();
-    let path = from.get(std::ffi::OsStr::new("PATH")).cloned();
-    let confiner =
-        Arc::new(Confiner::new(spec.steps.clone(), (work.clone(), spec.git_dir.clone().into()), path));
     let sources = event.sources();
-    let fill = fill_from_commit(spec, (event, update.new), work.clone(), Arc::clone(&confiner));
-    let workspace = Workspace::new(work).of(spec.steps.account());
-    let mut environment = Environment::clean(&from, &pass);
-    workspace.fence_git(&mut environment).map_err(|error| RunnerError::Broken(error.to_string()))?;
+    let steps = StepsHere::new(order, place)?;
+    let confiner = Arc::clone(&steps.confiner);
+    let fill = fill_from_commit(
+        (order.repo.clone(), objects),
+        (event, update.new),
+        steps.workspace.path().to_owned(),
+        Arc::clone(&confiner),
+    );
+    let StepsHere { workspace, environment, .. } = steps;
     let execution = Execution {
         mark: RunMark { instance, run },
         recorder: recorder.clone(),
         secrets,
         environment,
         workspace,
-        limits: spec.limits.clone(),
+        limits: order.limits.clone(),
         files,
         sources,
-        cache: Some(PathBuf::from(&spec.cache_dir)),
+        cache: Some(place.cache_dir.clone()),
         fill,
         control: Some(control),
-        has_slot: spec.has_slot,
-        superseded_by: spec.superseded_by,
+        grant: *grant,
         confiner,
         orphans: Orphans::OfSteps,
         unheard: end_runner(recorder.clone(), EXIT_UNUSABLE),
-        policy: Policy::from(spec.policy.clone()),
-        engine_environment: variables(&spec.engine_environment),
+        policy: order.policy.clone().at(place.policy.clone()),
+        engine_environment: variables(&place.engine_environment),
     };
     let workspace = execution.workspace.clone();
     let ended = execute(execution)?;
@@ -227,19 +223,40 @@ fn lead(spec: &RunSpec, control: Control) -> Result<(), RunnerError> {
     end(&recorder, ended)
 }
 
+/// Where the steps of a run run, in its place.
+struct StepsHere {
+    workspace: Workspace,
+    environment: Environment,
+    confiner: Arc<Confiner>,
+}
+
+impl StepsHere {
+    fn new(order: &Order, place: &Place) -> Result<Self, RunnerError> {
+        let work = place.run_dir.join("work");
+        let from = variables(&place.environment);
+        let pass: Vec<OsString> = from.keys().cloned().collect();
+        let path = from.get(std::ffi::OsStr::new("PATH")).cloned();
+        let rules = (order.steps.clone(), place.steps.clone());
+        let confiner = Arc::new(Confiner::new(rules, (work.clone(), place.git_dir.clone()), path));
+        let workspace = Workspace::new(work).of(place.steps.account());
+        let mut environment = Environment::clean(&from, &pass);
+        workspace.fence_git(&mut environment).map_err(|error| RunnerError::Broken(error.to_string()))?;
+        Ok(Self { workspace, environment, confiner })
+    }
+}
+
 /// Writes the files of the pushed commit into the workspace.
 fn fill_from_commit(
-    spec: &RunSpec,
+    (repo, objects): (String, Arc<dyn Objects>),
     (event, commit): (RunEvent, CommitId),
     into: PathBuf,
     confiner: Arc<Confiner>,
 ) -> Fill {
-    let (repo, git_dir) = (spec.repo.clone(), spec.git_dir.clone());
     Box::new(move |is_wanted| {
         let fill = || {
-            check_out(Path::new(&git_dir), commit, &into, is_wanted)?;
+            objects.check_out(commit, &into, is_wanted)?;
             confiner.prepare()?;
-            fired(&event, &repo, &git_dir)
+            fired(&event, &repo, &*objects)
         };
         fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
     })
@@ -264,33 +281,15 @@ fn log_errors_to(run_dir: &Path) {
     }
 }
 
-fn opened(spec: &RunSpec) -> Fact<String> {
+fn opened(order: &Order) -> Fact<String> {
     let run = OpenedRun {
-        repo: spec.repo.clone(),
-        number: spec.number,
-        id: spec.id.clone(),
-        event: Some(spec.event.clone()),
+        repo: order.repo.clone(),
+        number: order.number,
+        id: order.id.clone(),
+        event: Some(order.event.clone()),
         runner: std::process::id(),
     };
     Fact::RunOpened { run: Box::new(run) }
-}
-
-/// Reads the pipeline of a commit, for a run of its ref.
-fn read_pipeline(git_dir: &Path, update: &RefUpdate) -> Result<PipelineFiles, String> {
-    let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
-    commit_files(&repo, update.new, &update.ref_name).map_err(|error| chain(&error))
-}
-
-/// Writes the files of a commit into a folder, which is made for it.
-fn check_out(git_dir: &Path, commit: CommitId, into: &Path, is_wanted: &AtomicBool) -> Result<(), String> {
-    let failed = |error: io::Error| format!("could not make {}: {error}", into.display());
-    remove_tree(into).map_err(|left| failed(left.into()))?;
-    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
-        .create(into)
-        .map_err(failed)?;
-    let repo = Repo::open(git_dir).map_err(|error| chain(&error))?;
-    repo.checkout(commit, into, is_wanted).map_err(|error| chain(&error))?;
-    Ok(())
 }
 
 /// Executes a run up to its end, and leaves no process of it behind.
@@ -404,7 +403,7 @@ async fn conduct(
     }
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
     let filling = Filling::start(execution.fill);
-    let admission = (execution.superseded_by, execution.has_slot);
+    let grant = execution.grant;
     let led = Drive {
         state: RunState::new(graph, execution.limits.jobs),
         host,
@@ -414,7 +413,7 @@ async fn conduct(
         fired: Fired::new(),
         run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
     };
-    let ended = follow_through(led, admission, filling).await;
+    let ended = follow_through(led, grant, filling).await;
     // Containers of clients that were killed.
     let swept = tokio::task::spawn_blocking(move || containers.sweep()).await;
     swept.map_err(|error| failed(error.to_string()))?;
@@ -422,12 +421,8 @@ async fn conduct(
 }
 
 /// Waits for the run's slot and its files, and drives it to its end.
-async fn follow_through(
-    mut led: Drive,
-    (superseded_by, has_slot): (Option<u64>, bool),
-    filling: Filling,
-) -> Result<Ended, String> {
-    if let Some(ended) = admit(&mut led, superseded_by, has_slot).await? {
+async fn follow_through(mut led: Drive, grant: Grant, filling: Filling) -> Result<Ended, String> {
+    if let Some(ended) = admit(&mut led, grant).await? {
         return Ok(ended);
     }
     match filling.wait(&mut led).await? {
@@ -438,14 +433,14 @@ async fn follow_through(
 }
 
 /// Waits until the jobs may begin; a run that was superseded may end here.
-async fn admit(led: &mut Drive, superseded_by: Option<u64>, has_slot: bool) -> Result<Option<Ended>, String> {
-    if let Some(by) = superseded_by {
+async fn admit(led: &mut Drive, grant: Grant) -> Result<Option<Ended>, String> {
+    if let Some(by) = grant.superseded_by {
         let superseded = Event::StopAsked(StopReason::Superseded { by });
         if let Some(ended) = led.happen(superseded).await? {
             return Ok(Some(ended));
         }
     }
-    if has_slot { Ok(None) } else { led.wait_for_slot().await }
+    if grant.has_slot { Ok(None) } else { led.wait_for_slot().await }
 }
 
 /// The reason of a run that the fired sources start no job of.

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::{Asker, MissingGrant, SecretDecl, SecretSource};
+use crate::config::{MissingGrant, SecretDecl, SecretSource};
 use crate::model::SecretName;
 
 /// The largest secret, in bytes.
 const MAX_SECRET: u64 = 1 << 20;
 
-/// A declared secret, on its way from the server to a runner over a private socket.
-#[derive(Clone, Serialize, Deserialize)]
+/// A declared secret with the place of its value.
+#[derive(Clone)]
 pub struct SecretGrant {
     /// Its name.
     pub name: String,
@@ -52,6 +52,12 @@ pub enum SecretError {
         /// What is in the way.
         missing: Vec<MissingGrant>,
     },
+    /// The machine that executes the run has no value of it.
+    #[error("the secret `{name}` has no value on the machine that executes the run")]
+    Absent {
+        /// The secret.
+        name: SecretName,
+    },
     /// Its file cannot be read.
     #[error("the secret `{name}` cannot be read from {path}: {problem}")]
     File {
@@ -65,14 +71,6 @@ pub enum SecretError {
 }
 
 impl SecretGrant {
-    /// A declared secret, with its source when some job of the run may have it.
-    pub fn new(secret: &SecretDecl, asker: Asker<'_>) -> Self {
-        let missing = secret.missing(asker);
-        let source = missing.is_empty().then(|| source(secret));
-        let jobs = secret.jobs.iter().map(ToString::to_string).collect();
-        Self { name: secret.name.to_string(), source, missing, jobs }
-    }
-
     /// A declared secret for what the operator uses it for: no scope binds that.
     pub fn to_operator(secret: &SecretDecl) -> Self {
         let (name, source) = (secret.name.to_string(), Some(source(secret)));
@@ -80,7 +78,7 @@ impl SecretGrant {
     }
 }
 
-fn source(secret: &SecretDecl) -> GrantSource {
+pub(super) fn source(secret: &SecretDecl) -> GrantSource {
     match &secret.source {
         SecretSource::Literal(value) => GrantSource::Literal(GrantValue(value.clone())),
         SecretSource::File(path) => GrantSource::File(path.clone()),
@@ -124,6 +122,7 @@ impl SecretValues {
         let values = grants.iter().filter_map(|grant| {
             let name = SecretName::parse(&grant.name).ok()?;
             let value = match &grant.source {
+                None if grant.missing.is_empty() => Err(SecretError::Absent { name: name.clone() }),
                 None => Err(SecretError::NotGranted { name: name.clone(), missing: grant.missing.clone() }),
                 Some(GrantSource::Literal(value)) => Ok(value.0.expose_secret().as_bytes().to_vec().into()),
                 Some(GrantSource::File(path)) => {
@@ -156,7 +155,9 @@ impl SecretValues {
                 Err(SecretError::NotGranted { name: name.clone(), missing })
             }
             (_, Some(of_job)) => Err(SecretError::NotGranted { name: name.clone(), missing: vec![of_job] }),
-            (Err(problem @ SecretError::File { .. }), None) => Err(problem.clone()),
+            (Err(problem @ (SecretError::File { .. } | SecretError::Absent { .. })), None) => {
+                Err(problem.clone())
+            }
         })
     }
 
@@ -249,18 +250,6 @@ mod tests {
             );
             assert!(values.known().is_empty());
         }
-    }
-
-    #[test]
-    fn grants_cross_a_socket_and_show_nothing() {
-        let literal = Some(GrantSource::Literal(GrantValue(SecretString::from("hunter22".to_owned()))));
-        let grants = [grant("a", literal), grant("b", None)];
-        let text = serde_json::to_string(&grants).unwrap();
-        let values = SecretValues::load(&serde_json::from_str::<Vec<SecretGrant>>(&text).unwrap());
-        assert_eq!(values.get("a", "job"), Some(Ok(b"hunter22".to_vec())));
-        assert!(matches!(values.get("b", "job"), Some(Err(SecretError::NotGranted { .. }))));
-        assert_eq!(values.get("c", "job"), None);
-        assert_eq!(values.names().count(), 2);
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod needle;
 mod redacted_text;
 mod redactor;
 mod sequence;
+mod sources;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -47,4 +48,5 @@ mod window;
 pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues, lend, read_value};
 pub use redacted_text::RedactedText;
 pub use redactor::{MARK, Redacted, Redactor};
+pub use sources::{SecretRequest, SecretSources, Secrets};
 pub use stream::RedactStream;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::assignment::{assignment, with_present_name};
 use super::backoff::Backoff;
 use super::echo::echo;
 use super::follower::{Followed, follow};
 use super::launch::{LaunchError, Launched, Runner, launch, start_runner};
 use super::recover::{Recovered, look};
-use super::run_spec::{run_spec, with_present_name};
 use super::runner_limits::RunnerLimits;
 use super::runner_link::RunnerLink;
 use super::settle::settle;
@@ -270,10 +270,10 @@ impl Dispatcher {
         let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
         let row = with_present_name(&self.app, row).await;
         let run_dir = self.app.data.run(&row.repo, row.number);
-        let spec = run_spec(&self.app, self.start.profiles, &row, with_slot, settings);
+        let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());
         self.call_for_spare();
-        let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &spec)).await;
+        let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &given)).await;
         let launched = launched.unwrap_or_else(|error| Err(LaunchError::Spawn(std::io::Error::other(error))));
         match launched {
             Ok(Launched::Started(process, socket)) => {

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::run_folder;
 use crate::journal::{JournalReadError, RunRecord};
-use crate::run::{CONTROL_SOCKET, RunSpec};
+use crate::run::{Assignment, CONTROL_SOCKET};
 use crate::sys::children;
 use crate::sys::descriptors;
 use crate::sys::handover;
@@ -107,8 +107,12 @@ pub(super) fn start_runner(binary: &Path) -> Result<Runner, LaunchError> {
 }
 
 /// Gives a run to the spare runner, or to a new one. Blocking.
-pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Result<Launched, LaunchError> {
-    let run_dir = Path::new(&spec.run_dir);
+pub(super) fn launch(
+    spare: Option<Runner>,
+    binary: &Path,
+    given: &Assignment,
+) -> Result<Launched, LaunchError> {
+    let run_dir = given.place.run_dir.as_path();
     let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
     run_folder::clear_place(run_dir).map_err(folder)?;
     if RunRecord::may_have_begun(run_dir).map_err(LaunchError::Journal)? {
@@ -116,18 +120,18 @@ pub(super) fn launch(spare: Option<Runner>, binary: &Path, spec: &RunSpec) -> Re
     }
     run_folder::prepare(run_dir).map_err(folder)?;
     // A spare that died while it waited must not make the run fail.
-    let given = match spare.map(|runner| runner.take(spec)) {
-        Some(Ok(given)) => Ok(given),
-        Some(Err(_)) | None => start_runner(binary)?.take(spec),
+    let taken = match spare.map(|runner| runner.take(given)) {
+        Some(Ok(taken)) => Ok(taken),
+        Some(Err(_)) | None => start_runner(binary)?.take(given),
     };
-    given.map(|(process, socket)| Launched::Started(process, socket))
+    taken.map(|(process, socket)| Launched::Started(process, socket))
 }
 
 impl Runner {
     /// Gives the runner its run: the run's lock is held at every moment. One that does not take it is
     /// killed, because it may have the lock.
-    fn take(self, spec: &RunSpec) -> Result<(PidFd, UnixStream), LaunchError> {
-        let taken = self.give(spec);
+    fn take(self, given: &Assignment) -> Result<(PidFd, UnixStream), LaunchError> {
+        let taken = self.give(given);
         if taken.is_err() {
             let _gone = self.process.signal(Signal::KILL).is_err();
             wait_any(&[&self.process], KILL_LIMIT);
@@ -135,13 +139,13 @@ impl Runner {
         taken.map(|()| (self.process, self.socket))
     }
 
-    fn give(&self, spec: &RunSpec) -> Result<(), LaunchError> {
-        let run_dir = Path::new(&spec.run_dir);
+    fn give(&self, given: &Assignment) -> Result<(), LaunchError> {
+        let run_dir = given.place.run_dir.as_path();
         let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
         let lock = LockFile::try_acquire(&run_dir.join("lock")).map_err(folder)?;
         let lock = lock.ok_or_else(|| LaunchError::Held(run_dir.to_owned()))?.into_fd();
         let control = socket::listen(&run_dir.join(CONTROL_SOCKET)).map_err(folder)?;
-        let bytes = spec.encode().map_err(LaunchError::Encode)?;
+        let bytes = given.encode().map_err(LaunchError::Encode)?;
         let descriptors = [lock.as_fd(), control.as_fd()];
         self.socket.set_write_timeout(Some(HAND_OVER_LIMIT)).map_err(LaunchError::HandOver)?;
         handover::send(&self.socket, bytes.len() as u64, &descriptors).map_err(LaunchError::HandOver)?;

@@ -12,7 +12,7 @@ mod launch;
 mod pushes;
 mod recover;
 mod run_folder;
-mod run_spec;
+mod assignment;
 mod runner_limits;
 mod runner_link;
 mod settle;

@@ -318,7 +318,7 @@ fn every_table_and_fact_is_in_the_formats() {
     let (tables, facts, spec) = (
         section(&page, "## The database"),
         section(&page, "### `journal.ndjson`"),
-        section(&page, "## The spec of a run"),
+        section(&page, "## The assignment of a runner"),
     );
     let schema =
         read("src/store/schema.sql") + &read("src/store/watches.sql") + &read("src/store/outbox.sql");
@@ -360,10 +360,10 @@ fn every_table_and_fact_is_in_the_formats() {
             );
         }
     }
-    let code = read("src/run/spec.rs");
+    let code = ["assignment", "order", "place"].map(|name| read(&format!("src/run/{name}.rs"))).concat();
     for member in code.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(": ")) {
         if !member.0.contains(' ') {
-            assert!(has(spec, member.0), "`{}` is not in the spec of docs/formats.md", member.0);
+            assert!(has(spec, member.0), "`{}` is not in the assignment of docs/formats.md", member.0);
         }
     }
 }

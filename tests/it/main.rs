@@ -18,6 +18,7 @@ mod local_ends;
 mod local_repositories;
 mod local_run;
 mod place;
+mod seam;
 mod server_lock;
 mod reference;
 mod service;

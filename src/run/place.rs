@@ -1,0 +1,73 @@
+//! Where a run is executed: the folders, the account and the environment of one machine, made on that machine.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::confine::StepPlace;
+use super::order::Order;
+use crate::config::{DataDir, Settings};
+use crate::container::ENGINE_VARIABLES;
+use crate::executor::INHERITED;
+use crate::model::InstanceId;
+use crate::policy::PolicyPlace;
+use crate::secret::SecretSources;
+
+/// Where a run is executed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The id of the data folder, which marks what the run starts.
+    pub instance: String,
+    /// The repository's folder.
+    pub git_dir: PathBuf,
+    /// The folder of the run.
+    pub run_dir: PathBuf,
+    /// The folder of compiled pipelines.
+    pub cache_dir: PathBuf,
+    /// The environment that every step begins with.
+    pub environment: Vec<(String, String)>,
+    /// What container engines read of the environment.
+    pub engine_environment: Vec<(String, String)>,
+    /// Where values of secrets are.
+    pub secrets: SecretSources,
+    /// What containers may of this machine.
+    pub policy: PolicyPlace,
+    /// Where and as whom steps run.
+    pub steps: StepPlace,
+}
+
+impl Place {
+    /// The place of an order in a data folder, with the folders of its repository and of the run. `environment` is that of the process that leads there.
+    pub fn new(
+        order: &Order,
+        (data, instance): (&DataDir, InstanceId),
+        (git_dir, run_dir): (PathBuf, PathBuf),
+        settings: &Settings,
+        environment: &[(String, String)],
+    ) -> Self {
+        let of_steps =
+            |name: &str| INHERITED.contains(&name) || settings.pass_env.iter().any(|passed| passed == name);
+        let variables = |is_wanted: &dyn Fn(&str) -> bool| {
+            environment.iter().filter(|(name, _)| is_wanted(name)).cloned().collect()
+        };
+        Self {
+            instance: instance.to_string(),
+            git_dir,
+            run_dir,
+            cache_dir: data.cache().join("fennel"),
+            environment: variables(&of_steps),
+            engine_environment: variables(&|name| ENGINE_VARIABLES.contains(&name)),
+            secrets: SecretSources::new(&settings.secrets, &order.secrets),
+            policy: PolicyPlace { operator: settings.policy.clone(), data_dir: data.path().to_owned() },
+            steps: StepPlace::of(settings, data),
+        }
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the secrets and the environment.
+        f.debug_struct("Place").field("run_dir", &self.run_dir).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Which secrets a run may have, and where their values are on the machine that executes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::grant::{GrantSource, SecretGrant, SecretValues, source};
+use crate::config::{Asker, MissingGrant, SecretDecl};
+
+/// A declared secret, as an order names it: without a value, and without the place of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRequest {
+    /// Its name.
+    pub name: String,
+    /// The grants that the run lacks.
+    pub missing: Vec<MissingGrant>,
+    /// The jobs that may have it; all when empty.
+    pub jobs: Vec<String>,
+}
+
+/// Gives a run the values of its secrets.
+pub trait Secrets {
+    /// The declared secrets, with the values of those that the run may have. One that cannot be had is an error only for a
+    /// job that asks for it. Blocking.
+    fn values(&self, requests: &[SecretRequest]) -> SecretValues;
+}
+
+/// Where values are on this machine: literals and files of `config.fnl`, by the names of secrets.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretSources(BTreeMap<String, GrantSource>);
+
+impl SecretRequest {
+    /// A declared secret for a run.
+    pub fn new(secret: &SecretDecl, asker: Asker<'_>) -> Self {
+        Self {
+            name: secret.name.to_string(),
+            missing: secret.missing(asker),
+            jobs: secret.jobs.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl SecretSources {
+    /// The sources of what is requested and granted; no others.
+    pub fn new(declared: &[SecretDecl], requests: &[SecretRequest]) -> Self {
+        let is_granted =
+            |name: &str| requests.iter().any(|request| request.name == name && request.missing.is_empty());
+        let granted = declared.iter().filter(|secret| is_granted(secret.name.as_str()));
+        Self(granted.map(|secret| (secret.name.to_string(), source(secret))).collect())
+    }
+}
+
+impl Secrets for SecretSources {
+    fn values(&self, requests: &[SecretRequest]) -> SecretValues {
+        let grants: Vec<SecretGrant> = requests
+            .iter()
+            .map(|SecretRequest { name, missing, jobs }| SecretGrant {
+                name: name.clone(),
+                source: missing.is_empty().then(|| self.0.get(name).cloned()).flatten(),
+                missing: missing.clone(),
+                jobs: jobs.clone(),
+            })
+            .collect();
+        SecretValues::load(&grants)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::grant::{GrantValue, SecretError};
+
+    #[test]
+    fn requests_hold_no_value_and_sources_only_those_that_are_granted() {
+        let request = |name: &str, missing: Vec<MissingGrant>| SecretRequest {
+            name: name.to_owned(),
+            missing,
+            jobs: Vec::new(),
+        };
+        let lacks = vec![("refs".to_owned(), "refs/heads/x".to_owned())];
+        let requests = [request("a", Vec::new()), request("b", lacks), request("c", Vec::new())];
+        let sent = serde_json::to_string(&requests).unwrap();
+        assert!(!sent.contains("hunter22"), "{sent}");
+        let value = || GrantSource::Literal(GrantValue("hunter22".to_owned().into()));
+        let sources = SecretSources([("a".to_owned(), value()), ("b".to_owned(), value())].into());
+        let sources: SecretSources = serde_json::from_str(&serde_json::to_string(&sources).unwrap()).unwrap();
+        let requests: Vec<SecretRequest> = serde_json::from_str(&sent).unwrap();
+        let values = sources.values(&requests);
+        assert_eq!(values.get("a", "job"), Some(Ok(b"hunter22".to_vec())));
+        assert!(matches!(values.get("b", "job"), Some(Err(SecretError::NotGranted { .. }))));
+        assert!(matches!(values.get("c", "job"), Some(Err(SecretError::Absent { .. }))));
+        assert_eq!((values.get("d", "job"), values.names().count()), (None, 3));
+    }
+}

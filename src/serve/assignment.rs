@@ -1,0 +1,57 @@
+//! What the runner of a run is given.
+
+use crate::app::AppState;
+use crate::config::{Asker, Settings};
+use crate::event::EventRecord;
+use crate::forge::is_link_to_runs;
+use crate::model::RunName;
+use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
+use crate::run::{Assignment, Grant, Order, Place, RunLimits, StepRules};
+use crate::secret::SecretRequest;
+use crate::store::{self, RunRow};
+
+/// The row of a run that is to start: its repository may have been renamed while it waited.
+pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> RunRow {
+    let data = &app.data;
+    let is_there = data.repo(&row.repo).is_dir() || row.is_watched();
+    if is_there && !is_link_to_runs(data.path(), &row.repo) {
+        return row;
+    }
+    let id = row.id;
+    let found = app.store.call(move |connection| store::find_run(connection, &RunName::Id(id))).await;
+    found.ok().and_then(Result::ok).flatten().unwrap_or(row)
+}
+
+/// What the runner of a run is given: the order, and its place in this data folder.
+pub(super) fn assignment(
+    app: &AppState,
+    profiles: StartProfiles,
+    row: &RunRow,
+    has_slot: bool,
+    settings: &Settings,
+) -> Assignment {
+    let data = &app.data;
+    let order = order(app, profiles, row, settings);
+    let git_dir = if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) };
+    let folders = (git_dir, data.run(&row.repo, row.number));
+    let place = Place::new(&order, (data, app.instance), folders, settings, &app.environment);
+    Assignment::new(order, place, Grant { has_slot, superseded_by: row.superseded_by })
+}
+
+fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Settings) -> Order {
+    let (policy, denied) = policy_of_run(&settings.policy, app.data.path(), profiles, &row.options);
+    let ref_name = row.event.subject.as_ref().map(|update| &update.ref_name);
+    let asker = Asker { repo: Some(&row.repo), ref_name, event: row.event.trigger() };
+    Order {
+        id: row.id.to_string(),
+        attempt: 1,
+        repo: row.repo.to_string(),
+        number: row.number,
+        event: EventRecord::from(&row.event),
+        secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
+        limits: RunLimits::of(&settings.limits),
+        policy: PolicySpec::from(&policy),
+        denied: denied.map(|denied| denial(&[denied])),
+        steps: StepRules::of(settings),
+    }
+}

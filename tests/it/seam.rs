@@ -1,0 +1,206 @@
+//! The seam between an order and its place: a runner under another account, with a data folder of its own, an empty
+//! environment and the forge's folder closed to it, writes the journal that the forge's runner wrote.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use quire::config::{Asker, DataDir, Settings, load};
+use quire::event::{Event, EventKind, EventRecord, RefUpdate};
+use quire::model::{CommitId, InstanceId, Profile, RefName, RepoName, Timestamp};
+use quire::policy::{Policy, PolicySpec, ProfileSource};
+use quire::run::{Assignment, CONTROL_SOCKET, Grant, Order, Place, RunLimits, StepRules};
+use quire::secret::SecretRequest;
+use quire::sys::{handover, lock::LockFile, socket};
+use serde_json::Value;
+
+use super::engine::skip;
+use super::stories::world::World;
+
+/// An account that owns nothing here.
+const OTHER: u32 = 54_321;
+
+const PIPELINE: &str = r#"(local ci (require :quire.ci))
+(ci:job :build [:quire/push]
+  (fn [{: sh : jobs : write-file}]
+    (write-file "made" (. (jobs :quire/push) :commit-message))
+    (sh "cat made; echo problem >&2; echo $QUIRE_STEP")
+    {:ref (. (jobs :quire/push) :ref)}))
+(ci:job :fails [:build] {:allow-failure true}
+  (fn [{: sh : jobs}] (sh (.. "echo " (. (jobs :build) :ref) "; exit 3"))))
+(ci:job :uses [:build] (fn [{: sh : secret}] (sh "printf %s \"$TOKEN\" | wc -c; echo $TOKEN" {:env {:TOKEN (secret :token)}})))
+(ci:job :lacks [:build] {:allow-failure true} (fn [{: secret}] (secret :other)))
+"#;
+
+const CONFIG: &str = r#"{:secrets {:token "hunter22-hunter22" :other {:file "/no/such/file" :repos ["another"]}} :limits {:jobs 1}}"#;
+
+/// The facts of a journal without what differs from run to run: times, and the number of the runner's process.
+fn facts(run_dir: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run_dir.join("journal.ndjson")).unwrap();
+    let facts = text.lines().map(|line| without_times(serde_json::from_str(line).unwrap()));
+    facts.collect()
+}
+
+fn without_times(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let differs = |name: &str| matches!(name, "at" | "runner" | "duration" | "duration_ms");
+            let kept = members.into_iter().filter(|(name, _)| !differs(name));
+            Value::Object(kept.map(|(name, value)| (name, without_times(value))).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(without_times).collect()),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
+    }
+}
+
+/// The logs of a run by their paths, without the time of each line, and without what nobody promises: the order of the
+/// lines of two streams.
+fn logs(run_dir: &Path) -> Vec<(String, Vec<String>)> {
+    let found = Command::new("find")
+        .arg(".")
+        .args(["-path", "./log/*", "-name", "*.log"])
+        .current_dir(run_dir)
+        .output();
+    let mut paths: Vec<String> =
+        String::from_utf8(found.unwrap().stdout).unwrap().lines().map(str::to_owned).collect();
+    paths.sort();
+    let lines = |path: &String| {
+        let text = fs::read_to_string(run_dir.join(path)).unwrap();
+        let mut lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
+        lines.sort();
+        lines
+    };
+    paths.iter().map(|path| (path.clone(), lines(path))).collect()
+}
+
+/// The order of the run that this journal opens, as the forge makes it.
+fn order(opened: &Value, settings: &Settings, data: &Path) -> Order {
+    let text = |name: &str| opened[name].as_str().unwrap().to_owned();
+    let (event, repo) = (&opened["event"], RepoName::parse(&text("repo")).unwrap());
+    let of_update = |name: &str| event["subject"][name].as_str().unwrap();
+    let update = RefUpdate {
+        ref_name: RefName::parse(of_update("ref").as_bytes()).unwrap(),
+        old: CommitId::parse(of_update("old")).unwrap(),
+        new: CommitId::parse(of_update("new")).unwrap(),
+    };
+    let actor = event["actor"].as_str().map(str::to_owned);
+    let event = Event { kind: EventKind::Push, subject: Some(update), actor, at: Timestamp::from_millis(1) };
+    let ref_name = event.subject.as_ref().map(|update| &update.ref_name);
+    let asker = Asker { repo: Some(&repo), ref_name, event: event.trigger() };
+    let policy = Policy::load(&settings.policy, data, (Profile::Secure, ProfileSource::Default));
+    Order {
+        id: text("id"),
+        attempt: 1,
+        repo: text("repo"),
+        number: opened["number"].as_u64().unwrap(),
+        event: EventRecord::from(&event),
+        secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
+        limits: RunLimits::of(&settings.limits),
+        policy: PolicySpec::from(&policy),
+        denied: None,
+        steps: StepRules::of(settings),
+    }
+}
+
+/// Leads an assignment by a runner of another account, with nothing in its environment.
+fn lead(binary: &Path, assignment: &Assignment) -> i32 {
+    let run_dir = &assignment.place.run_dir;
+    let lock = LockFile::try_acquire(&run_dir.join("lock")).unwrap().unwrap().into_fd();
+    let control = socket::listen(&run_dir.join(CONTROL_SOCKET)).unwrap();
+    own(run_dir);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut runner = Command::new(binary)
+        .arg0("quire")
+        .arg("runner")
+        .current_dir("/")
+        .env_clear()
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .uid(OTHER)
+        .gid(OTHER)
+        .spawn()
+        .unwrap();
+    let bytes = assignment.encode().unwrap();
+    handover::send(&ours, bytes.len() as u64, &[lock.as_fd(), control.as_fd()]).unwrap();
+    (&ours).write_all(&bytes).unwrap();
+    drop((lock, control));
+    runner.wait().unwrap().code().unwrap()
+}
+
+/// Gives a folder with all that is in it to the other account.
+fn own(folder: &Path) {
+    let given = Command::new("chown").args(["-R", &format!("{OTHER}:{OTHER}")]).arg(folder).status();
+    assert!(given.unwrap().success());
+}
+
+/// What the other account gets when it reads a file of the forge.
+fn read_as_other(path: &Path) -> bool {
+    Command::new("cat")
+        .arg(path)
+        .uid(OTHER)
+        .gid(OTHER)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+}
+
+#[test]
+fn a_runner_of_another_account_and_place_writes_the_same_journal() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root can start a runner of another account");
+    }
+    let mut world = World::new();
+    let data = world.path().join("data");
+    fs::write(data.join("config.fnl"), CONFIG).unwrap();
+    fs::set_permissions(world.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    world.serve(&[]).unwrap();
+    fs::write(world.path().join("ci.fnl"), PIPELINE).unwrap();
+    let pushed = "quire repo new foo >/dev/null && git init -q foo && cd foo && mkdir .quire && mv ../ci.fnl .quire/ &&
+                  git add -A && git commit -qm 'a message' && git push -q ../data/repos/foo.git HEAD:refs/heads/main; quire wait foo#1";
+    let ended = world.run(world.command("sh").args(["-c", pushed]));
+    assert_eq!(ended.exit, 0, "{}", ended.output);
+    world.end_server("TERM");
+    let run_dir = data.join("runs/foo.git/1");
+    let wanted = facts(&run_dir);
+    let other = tempfile::tempdir().unwrap();
+    fs::set_permissions(other.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let there = DataDir::new(other.path().join("elsewhere"));
+    let (git_dir, run_there) = (other.path().join("objects.git"), other.path().join("run"));
+    fs::create_dir_all(there.path()).unwrap();
+    fs::create_dir(&run_there).unwrap();
+    let copied = Command::new("cp").arg("-r").arg(data.join("repos/foo.git")).arg(&git_dir).status().unwrap();
+    assert!(copied.success());
+    let binary = other.path().join("quire");
+    fs::hard_link(env!("CARGO_BIN_EXE_quire"), &binary)
+        .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_quire"), &binary).map(drop))
+        .or_else(|_: io::Error| symlink(env!("CARGO_BIN_EXE_quire"), &binary))
+        .unwrap();
+    own(there.path());
+    own(&git_dir);
+    let settings = load(&data.join("config.fnl")).unwrap();
+    let order = order(&wanted[0]["fact"]["run"], &settings, &data);
+    let sent = serde_json::to_string(&order).unwrap();
+    for hidden in [world.path().to_str().unwrap(), "hunter22", "/no/such/file"] {
+        assert!(!sent.contains(hidden), "{hidden} is in the order: {sent}");
+    }
+    let order: Order = serde_json::from_str(&sent).unwrap();
+    let place =
+        Place::new(&order, (&there, InstanceId::new(9)), (git_dir, run_there.clone()), &settings, &[]);
+    assert!(!read_as_other(&run_dir.join("journal.ndjson")), "the forge's folder is closed");
+    let exit = lead(&binary, &Assignment::new(order, place, Grant { has_slot: true, superseded_by: None }));
+    let said = || fs::read_to_string(run_there.join("runner.log")).unwrap_or_default();
+    assert_eq!(exit, 0, "{}", said());
+    let written = facts(&run_there);
+    for (fact, wanted) in written.iter().zip(&wanted) {
+        assert_eq!(fact, wanted, "{}", said());
+    }
+    assert_eq!(written.len(), wanted.len(), "{}", said());
+    assert_eq!(logs(&run_there), logs(&run_dir));
+    assert!(!run_there.join("work").exists());
+}
