@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::context::WatchContext;
-use super::remote::{Remote, RemoteSigns};
+use super::remote::{Listing, Remote, RemoteSigns};
 use super::state::{Finding, WatchState};
 use super::trouble::{Trouble, TroubleKind};
 use crate::config::WatchDecl;
@@ -17,19 +17,35 @@ use crate::secret::SecretGrant;
 use crate::store::{self, RepoRow};
 use crate::sys::cancel_signal::CancelSignal;
 
-/// The most remotes that are queried at the same time.
+/// The most remotes that are queried at the same time, not counting slow ones.
 const MAX_LISTINGS: usize = 8;
+
+/// The most slow remotes that are queried at the same time.
+const MAX_SLOW_LISTINGS: usize = 64;
+
+/// How long a query may take until its remote counts as slow.
+const LISTING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The most fetches at the same time, not counting slow ones.
 const MAX_FETCHES: usize = 4;
 
-/// How long a fetch may take until it counts as slow.
-const FETCH_PATIENCE: Duration = Duration::from_secs(60);
+/// The most slow fetches at the same time.
+const MAX_SLOW_FETCHES: usize = 8;
 
-/// The most remotes that are connected to at the same time.
-pub(super) struct Permits {
-    listings: Semaphore,
-    fetches: Semaphore,
+/// How long a fetch may take until it counts as slow.
+const FETCH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many remotes are connected to at the same time.
+pub(super) struct Turns {
+    listings: Lanes,
+    fetches: Lanes,
+}
+
+/// Two lanes for one kind of work: what takes long, or failed the last time, does not hold up the rest.
+struct Lanes {
+    usual: Semaphore,
+    slow: Semaphore,
+    patience: Duration,
 }
 
 /// A look to be performed.
@@ -43,7 +59,9 @@ pub(super) struct Task {
     pub(super) is_settled: bool,
     /// The tip that was recorded last.
     pub(super) known_tip: Option<CommitId>,
-    pub(super) permits: Arc<Permits>,
+    /// Whether the last look failed.
+    pub(super) is_failing: bool,
+    pub(super) turns: Arc<Turns>,
     pub(super) cancel: Arc<CancelSignal>,
 }
 
@@ -55,12 +73,51 @@ pub(super) struct Looked {
     pub(super) is_settled: bool,
 }
 
-impl Permits {
+impl Turns {
     pub(super) fn new() -> Self {
-        Self { listings: Semaphore::new(MAX_LISTINGS), fetches: Semaphore::new(MAX_FETCHES) }
+        let lanes = |usual, slow, patience| Lanes {
+            usual: Semaphore::new(usual),
+            slow: Semaphore::new(slow),
+            patience,
+        };
+        Self {
+            listings: lanes(MAX_LISTINGS, MAX_SLOW_LISTINGS, LISTING_PATIENCE),
+            fetches: lanes(MAX_FETCHES, MAX_SLOW_FETCHES, FETCH_PATIENCE),
+        }
     }
 }
 
+impl Lanes {
+    /// Performs work when it is its turn. Work that takes longer than the patience changes lanes as soon as there is room.
+    async fn run<T>(
+        &self,
+        is_slow: bool,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        if is_slow {
+            let _turn = self.slow.acquire().await.map_err(lost)?;
+            return work.await;
+        }
+        let turn = self.usual.acquire().await.map_err(lost)?;
+        let mut work = std::pin::pin!(work);
+        let change_lanes = async {
+            tokio::time::sleep(self.patience).await;
+            self.slow.acquire().await
+        };
+        let _turn = tokio::select! {
+            biased;
+            done = &mut work => return done,
+            slow = change_lanes => slow.map_err(lost)?,
+        };
+        drop(turn);
+        work.await
+    }
+}
+
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a path to the method takes one lifetime, not each"
+)]
 impl Task {
     /// Performs the look. When it is dropped, the connection lasts until its cancel handle is dropped as well.
     pub(super) async fn look(mut self) -> Looked {
@@ -77,47 +134,13 @@ impl Task {
         Looked { watch: self.watch, finding, row: self.row, is_settled: self.is_settled }
     }
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "a path to the method takes one lifetime, not each"
-    )]
     async fn find(&mut self) -> Result<Finding, Trouble> {
-        let permits = Arc::clone(&self.permits);
-        let listing_permit = permits.listings.acquire().await.map_err(lost)?;
-        let row = self.row().await?;
-        if !self.is_settled {
-            // What a killed server has fetched and not recorded.
-            self.settle(row.clone()).await?;
-        }
-        let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
-        let listed = tokio::task::spawn_blocking(move || {
-            let listing = task.with_remote(&copy, |remote| remote.list())?;
-            let here = task.watch.branch.ref_name().map(|name| Refs::of(&copy).value(&name));
-            let here = here.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
-            let has_moved = listing.tip.is_some_and(|tip| here != RefValue::Direct(tip));
-            Ok::<_, Trouble>((listing, has_moved))
-        });
-        let (listing, has_moved) = listed.await.map_err(lost)??;
-        drop(listing_permit);
+        let (turns, is_failing) = (Arc::clone(&self.turns), self.is_failing);
+        let (row, listing, has_moved) = turns.listings.run(is_failing, self.list()).await?;
         let mut tip = listing.tip;
         if has_moved {
-            let fetch_permit = permits.fetches.acquire().await.map_err(lost)?;
-            let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
-            let mut fetched =
-                tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
-            // A slow fetch does not delay others.
-            let in_time = tokio::time::timeout(FETCH_PATIENCE, &mut fetched).await;
-            drop(fetch_permit);
-            // A fetch that was cut off may have moved the ref all the same.
-            self.is_settled = false;
-            let fetched = match in_time {
-                Ok(fetched) => fetched,
-                Err(_) => fetched.await,
-            };
-            let fetched = fetched.map_err(lost)?;
-            self.settle(row).await?;
             // It may have moved since the query.
-            tip = fetched?;
+            tip = turns.fetches.run(is_failing, self.fetch(row)).await?;
         }
         let is_rewritten = self.is_rewritten(tip).await?;
         let is_there = listing.tip.is_some();
@@ -129,6 +152,36 @@ impl Task {
             default_branch: listing.default_branch,
             is_rewritten,
         })
+    }
+
+    /// Queries the remote: what it has, and whether that is not here yet.
+    async fn list(&mut self) -> Result<(RepoRow, Listing, bool), Trouble> {
+        let row = self.row().await?;
+        if !self.is_settled {
+            // What a killed server has fetched and not recorded.
+            self.settle(row.clone()).await?;
+        }
+        let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
+        let listed = tokio::task::spawn_blocking(move || {
+            let listing = task.with_remote(&copy, |remote| remote.list())?;
+            let here = task.watch.branch.ref_name().map(|name| Refs::of(&copy).value(&name));
+            let here = here.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
+            let has_moved = listing.tip.is_some_and(|tip| here != RefValue::Direct(tip));
+            Ok((row, listing, has_moved))
+        });
+        listed.await.map_err(lost)?
+    }
+
+    /// Fetches the branch and settles the copy; the tip that was fetched.
+    async fn fetch(&mut self, row: RepoRow) -> Result<Option<CommitId>, Trouble> {
+        let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
+        // A fetch that is cut off may have moved the ref all the same.
+        self.is_settled = false;
+        let fetched =
+            tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
+        let fetched = fetched.await.map_err(lost)?;
+        self.settle(row).await?;
+        fetched
     }
 
     /// Whether the old tip is not an ancestor of the new one. A tip that is missing in the copy does not count.

@@ -11,10 +11,9 @@ use tokio::time::Instant;
 use super::admin::{WatchError, all_watches, not_found, remove_watch};
 use super::announce::{announce, announcement};
 use super::context::WatchContext;
-use super::look::{Looked, Permits, Task};
+use super::look::{Looked, Task, Turns};
 use super::remote::FETCH_MARK;
-use super::state::{WatchState, advance, next_look};
-use super::trouble::TroubleKind;
+use super::state::{Applied, Moment, RemoteState};
 use super::wake::WatchWake;
 use crate::config::{Settings, WatchDecl};
 use crate::model::{InstanceId, RepoName, chain};
@@ -38,9 +37,7 @@ type RemoveAnswer = oneshot::Sender<Result<(), WatchError>>;
 /// One watch.
 struct Watched {
     watch: WatchDecl,
-    status: Option<WatchStatus>,
-    due: Instant,
-    failures: u32,
+    state: RemoteState,
     row: Option<RepoRow>,
     is_settled: bool,
     /// While a look is in progress: dropping it cancels the look.
@@ -59,7 +56,7 @@ struct Remotes {
     context: WatchContext,
     /// The settings that were applied last.
     settings: Option<Arc<Settings>>,
-    permits: Arc<Permits>,
+    turns: Arc<Turns>,
     watches: HashMap<RepoName, Watched>,
     looks: JoinSet<Looked>,
     answers: JoinSet<()>,
@@ -74,7 +71,7 @@ pub async fn watch_remotes(context: WatchContext, mut wakes: mpsc::Receiver<Watc
     let mut remotes = Remotes {
         context,
         settings: None,
-        permits: Arc::new(Permits::new()),
+        turns: Arc::new(Turns::new()),
         watches: HashMap::new(),
         looks: JoinSet::new(),
         answers: JoinSet::new(),
@@ -178,15 +175,15 @@ impl Remotes {
         let now = Instant::now();
         let mut next = now + LOOK_AT_CONFIG;
         for watched in self.watches.values_mut().filter(|watched| watched.look.is_none()) {
-            if watched.due > now && watched.asked.is_empty() {
-                next = next.min(watched.due);
+            if let Some(due) = watched.state.next_look(!watched.asked.is_empty(), now) {
+                next = next.min(due);
                 continue;
             }
             let (handle, cancel) = match cancel_pair() {
                 Ok(pair) => pair,
                 Err(error) => {
                     tracing::error!(%error, "could not look at a remote");
-                    watched.due = now + watched.watch.every;
+                    watched.state.postpone(watched.watch.every, now);
                     continue;
                 }
             };
@@ -197,8 +194,9 @@ impl Remotes {
                 watch: watched.watch.clone(),
                 row: watched.row.clone(),
                 is_settled: watched.is_settled,
-                known_tip: watched.status.as_ref().and_then(|status| status.tip),
-                permits: Arc::clone(&self.permits),
+                known_tip: watched.state.known_tip(),
+                is_failing: watched.state.is_failing(),
+                turns: Arc::clone(&self.turns),
                 cancel: Arc::new(cancel),
             };
             watched.task = Some(self.looks.spawn(task.look()).id());
@@ -212,7 +210,7 @@ impl Remotes {
         let of_task = |watched: &&mut Watched| watched.task == Some(error.id());
         if let Some(watched) = self.watches.values_mut().find(of_task) {
             (watched.look, watched.task) = (None, None);
-            watched.due = Instant::now() + watched.watch.every;
+            watched.state.postpone(watched.watch.every, Instant::now());
             watched.awaited.clear();
         }
     }
@@ -224,26 +222,22 @@ impl Remotes {
         if watched.removal.is_some() {
             return self.remove_now(&looked.watch.name).await;
         }
-        let is_stop = looked.finding.state == WatchState::Trouble(TroubleKind::Stopped);
-        if watched.watch != looked.watch || is_stop {
+        let at = Moment { time: clock::now(), instant: Instant::now(), jitter: random::fraction() };
+        let is_current = watched.watch == looked.watch;
+        let applied =
+            is_current.then(|| watched.state.apply(looked.watch.every, looked.finding, at)).flatten();
+        let Some(Applied { status, changes }) = applied else {
             watched.asked.append(&mut watched.awaited);
             return;
-        }
-        let state = looked.finding.state;
+        };
         (watched.row, watched.is_settled) = (looked.row, looked.is_settled);
-        watched.failures =
-            if matches!(state, WatchState::Trouble(_)) { watched.failures.saturating_add(1) } else { 0 };
-        let wait = next_look(watched.watch.every, state, watched.failures, random::fraction());
-        watched.due = Instant::now() + wait;
-        let (status, changes) = advance(watched.status.as_ref(), looked.finding, clock::now());
-        if watched.status.as_ref() != Some(&status) {
-            let (watch, kept) = (looked.watch.clone(), status.clone());
-            watched.status = Some(status);
+        if let Some(status) = status {
+            let watch = looked.watch.clone();
             let said: Vec<_> =
                 changes.iter().filter_map(|change| announcement(&looked.watch, change)).collect();
             let saved = self.context.store.call(move |connection| {
                 let transaction = connection.transaction()?;
-                store::save_watch_status(&transaction, &watch, &kept)?;
+                store::save_watch_status(&transaction, &watch, &status)?;
                 said.iter().try_for_each(|said| notify::announce(&transaction, said, clock::now()))?;
                 transaction.commit()
             });
@@ -372,9 +366,7 @@ impl Watched {
     fn new(watch: WatchDecl, status: Option<WatchStatus>, due: Instant) -> Self {
         Self {
             watch,
-            status,
-            due,
-            failures: 0,
+            state: RemoteState::new(status, due),
             row: None,
             is_settled: false,
             look: None,

@@ -1,16 +1,48 @@
-//! Decides what follows from a look at a watched branch: its new state, what to announce, and when to look again.
+//! The core of a watch: decides what follows from a look at a branch: its new state, what to announce, and when to look again.
+//! It has no clock and no I/O.
 
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::trouble::TroubleKind;
 use crate::model::{CommitId, Timestamp};
 use crate::store::WatchStatus;
 
+/// The longest time between two looks at a failing remote, in intervals.
+const MAX_BACK_OFF_INTERVALS: u32 = 10;
+
 /// The longest time between two looks at a failing remote, unless its interval is longer.
 const MAX_BACK_OFF: Duration = Duration::from_secs(3600);
 
-/// The same for a remote that sends too much: each look may fetch gigabytes.
+/// The same for a remote that sends too much, whatever its interval: each look may fetch gigabytes.
 const MAX_BACK_OFF_TOO_MUCH: Duration = Duration::from_secs(24 * 3600);
+
+/// What is known of a watched branch, and when it is looked at next.
+#[derive(Debug)]
+pub(crate) struct RemoteState {
+    status: Option<WatchStatus>,
+    /// The failed looks in a row.
+    failures: u32,
+    due: Instant,
+}
+
+/// When the result of a look is applied. `jitter` is from 0 to 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub time: Timestamp,
+    pub instant: Instant,
+    pub jitter: f64,
+}
+
+/// What follows from a look.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    /// The status to record, if it has changed.
+    pub status: Option<WatchStatus>,
+    /// What to announce.
+    pub changes: Vec<WatchChange>,
+}
 
 /// The state of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,12 +120,53 @@ impl WatchState {
     }
 }
 
+impl RemoteState {
+    /// The state of a watch whose status was recorded earlier, if it was, and that is looked at first at `due`.
+    pub(crate) fn new(status: Option<WatchStatus>, due: Instant) -> Self {
+        Self { status, failures: 0, due }
+    }
+
+    /// The tip that was recorded last.
+    pub(crate) fn known_tip(&self) -> Option<CommitId> {
+        self.status.as_ref()?.tip
+    }
+
+    /// Whether the last look failed, also one of an earlier server.
+    pub(crate) fn is_failing(&self) -> bool {
+        let word = self.status.as_ref().map(|status| status.state.as_str());
+        let is_good = |state: WatchState| word == Some(state.as_str());
+        word.is_some()
+            && ![WatchState::New, WatchState::Following, WatchState::NoBranch].into_iter().any(is_good)
+    }
+
+    /// When the next look begins; `None` when it begins now, because it is due or was requested.
+    pub(crate) fn next_look(&self, is_requested: bool, now: Instant) -> Option<Instant> {
+        (self.due > now && !is_requested).then_some(self.due)
+    }
+
+    /// Schedules the next look after one without a result.
+    pub(crate) fn postpone(&mut self, every: Duration, now: Instant) {
+        self.due = now + every;
+    }
+
+    /// Applies the result of a look; `None` when it was stopped and says nothing about the remote: it is repeated at once.
+    pub(crate) fn apply(&mut self, every: Duration, found: Finding, at: Moment) -> Option<Applied> {
+        let state = found.state;
+        self.failures = match state {
+            WatchState::Trouble(TroubleKind::Stopped) => return None,
+            WatchState::Trouble(_) => self.failures.saturating_add(1),
+            WatchState::New | WatchState::Following | WatchState::NoBranch => 0,
+        };
+        self.due = at.instant + pause(every, state, self.failures, at.jitter);
+        let (status, changes) = advance(self.status.as_ref(), found, at.time);
+        let is_changed = self.status.as_ref() != Some(&status);
+        self.status = Some(status);
+        Some(Applied { status: self.status.clone().filter(|_| is_changed), changes })
+    }
+}
+
 /// The new status, and the changes to announce. A state that lasts is announced once.
-pub(crate) fn advance(
-    before: Option<&WatchStatus>,
-    found: Finding,
-    now: Timestamp,
-) -> (WatchStatus, Vec<WatchChange>) {
+fn advance(before: Option<&WatchStatus>, found: Finding, now: Timestamp) -> (WatchStatus, Vec<WatchChange>) {
     let word = found.state.as_str();
     let mut changes = Vec::new();
     let lasting = before.filter(|before| before.state == word);
@@ -128,11 +201,11 @@ pub(crate) fn advance(
     (status, changes)
 }
 
-/// How long to wait for the next look, after `failures` failed looks in a row. `jitter` is from 0 to 1.
-pub(crate) fn next_look(every: Duration, state: WatchState, failures: u32, jitter: f64) -> Duration {
+/// How long to wait for the next look, after `failures` failed looks in a row.
+fn pause(every: Duration, state: WatchState, failures: u32, jitter: f64) -> Duration {
     let cap = match state {
         WatchState::Trouble(TroubleKind::TooMuch) => MAX_BACK_OFF_TOO_MUCH,
-        WatchState::Trouble(_) => MAX_BACK_OFF,
+        WatchState::Trouble(_) => MAX_BACK_OFF.min(every.saturating_mul(MAX_BACK_OFF_INTERVALS)),
         WatchState::New | WatchState::Following | WatchState::NoBranch => every,
     };
     let doubled = every.saturating_mul(2_u32.saturating_pow(failures.min(30)));
@@ -199,15 +272,52 @@ mod tests {
     fn looks_back_off_up_to_a_cap_and_never_come_more_often() {
         let every = Duration::from_secs(60);
         let bad = WatchState::Trouble(TroubleKind::Gone);
-        let middle = |state, failures| next_look(every, state, failures, 0.5);
+        let middle = |state, failures| pause(every, state, failures, 0.5);
         assert_eq!(middle(WatchState::Following, 0), every);
         assert_eq!(middle(bad, 1), every * 2);
         assert_eq!(middle(bad, 3), every * 8);
-        assert_eq!(middle(bad, 90), MAX_BACK_OFF);
+        assert_eq!((middle(bad, 4), middle(bad, 90)), (every * 10, every * 10));
         assert_eq!(middle(WatchState::NoBranch, 5), every);
+        assert_eq!(middle(WatchState::Trouble(TroubleKind::TooMuch), 90), MAX_BACK_OFF_TOO_MUCH);
+        assert_eq!(pause(every * 30, bad, 9, 0.5), MAX_BACK_OFF);
         let day = Duration::from_secs(86_400);
-        assert_eq!(next_look(day, bad, 9, 0.5), day);
-        assert_eq!(next_look(every, WatchState::Following, 0, 0.0), every.mul_f64(0.9));
-        assert!(next_look(every, WatchState::Following, 0, 1.0) > every);
+        assert_eq!(pause(day, bad, 9, 0.5), day);
+        assert_eq!(pause(every, WatchState::Following, 0, 0.0), every.mul_f64(0.9));
+        assert!(pause(every, WatchState::Following, 0, 1.0) > every);
+    }
+
+    #[test]
+    fn a_look_is_due_after_its_pause_or_at_once_when_it_is_requested_or_was_stopped() {
+        let (start, every) = (Instant::now(), Duration::from_secs(60));
+        let trouble = |kind| found(WatchState::Trouble(kind), Some("x"), "main");
+        let mut remote = RemoteState::new(None, start);
+        assert!(remote.next_look(false, start).is_none() && !remote.is_failing());
+        // The result of each look, the pause after it, the announcements, and whether the status is recorded.
+        let looks = [
+            (found(WatchState::Following, None, "main"), 1, 1, true),
+            (found(WatchState::Following, None, "main"), 1, 0, false),
+            (trouble(TroubleKind::Unreachable), 2, 1, true),
+            (trouble(TroubleKind::Unreachable), 4, 0, false),
+            (found(WatchState::NoBranch, None, "main"), 1, 1, true),
+            (trouble(TroubleKind::Gone), 2, 1, true),
+        ];
+        let mut now = start;
+        for (finding, pauses, announced, is_recorded) in looks {
+            let is_failing = matches!(finding.state, WatchState::Trouble(_));
+            let at = Moment { time: Timestamp::from_millis(1), instant: now, jitter: 0.5 };
+            assert!(remote.apply(every, trouble(TroubleKind::Stopped), at).is_none());
+            assert!(remote.next_look(false, now).is_none());
+            let applied = remote.apply(every, finding, at).unwrap();
+            assert_eq!((applied.changes.len(), applied.status.is_some()), (announced, is_recorded));
+            assert_eq!(remote.is_failing(), is_failing);
+            let due = now + every * pauses;
+            assert_eq!((remote.next_look(false, now), remote.next_look(true, now)), (Some(due), None));
+            now = due;
+        }
+        // A new server knows which remotes have failed.
+        let again = RemoteState::new(remote.status.clone(), now);
+        assert!(again.is_failing() && again.failures == 0);
+        remote.postpone(every, now);
+        assert_eq!(remote.next_look(false, now), Some(now + every));
     }
 }

@@ -95,3 +95,30 @@ fn a_remote_that_never_answers_keeps_nobody_waiting() {
     let is_gone = || !host.speaking().iter().any(|pid| left.contains(pid));
     until("what was left has ended", || is_gone().then_some(()));
 }
+
+#[test]
+fn ten_remotes_that_never_answer_do_not_hold_up_ten_that_do() {
+    let mut host = Host::new("{}");
+    host.commits("main", 1);
+    let (silent, open) =
+        (GitHttp::start(&host.path(""), Door::Silent), GitHttp::start(&host.path(""), Door::Open));
+    let watch = |name: &str, http: &GitHttp, number: usize| {
+        let url = format!("http://{}/there.git", http.address);
+        format!("\"{name}{number}\" {{:url \"{url}\" :branch \"main\" :allow-private true}}")
+    };
+    let watches: Vec<String> =
+        (0..10).flat_map(|number| [watch("silent", &silent, number), watch("open", &open, number)]).collect();
+    host.configure(&format!("{{:watch {{{}}}}}", watches.join(" ")));
+    host.start();
+    until("all that answer are followed, before the first of the others is given up", || {
+        let watches = host.json(&["watch", "list"]);
+        let count = |name: &str, state: &str| {
+            let is_it = |watch: &&serde_json::Value| {
+                watch["name"].as_str().unwrap().starts_with(name) && watch["state"] == state
+            };
+            watches.iter().filter(is_it).count()
+        };
+        assert_eq!(count("silent", "new"), 10);
+        (count("open", "following") == 10).then_some(())
+    });
+}
