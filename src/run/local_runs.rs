@@ -35,6 +35,8 @@ const MAX_ATTEMPTS: u64 = 10_000;
 const MAX_MARK: u64 = 64 << 10;
 
 const LOCK: &str = "lock";
+/// The lock until it is held: whoever sweeps takes a lock of that name, and removes its folder.
+const NEW_LOCK: &str = "lock.new";
 const MARK: &str = "run.json";
 const WORK: &str = "work";
 
@@ -165,8 +167,9 @@ impl LocalRuns {
 
     /// Locks a new folder and says who owns it.
     fn mark(made: &Path, mark: RunMark, working_copy: &Path) -> io::Result<LockFile> {
-        let mut lock = LockFile::try_acquire(&made.join(LOCK))?.ok_or(io::ErrorKind::WouldBlock)?;
+        let mut lock = LockFile::try_acquire(&made.join(NEW_LOCK))?.ok_or(io::ErrorKind::WouldBlock)?;
         lock.write_own_pid()?;
+        fs::rename(made.join(NEW_LOCK), made.join(LOCK))?;
         let text = Mark {
             v: MARK_VERSION,
             instance: mark.instance.to_string(),
