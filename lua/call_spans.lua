@@ -96,7 +96,7 @@ compiler.scopes.global.specials["quire-spans"] = function(ast, scope, parent)
   )
 end
 
-local marks = {}
+local marks = { first_argument = first_argument, span_of = span_of }
 
 -- Notes that a file binds a name, unless it takes the primitive out of the job's table.
 function marks.bind(symbol, file)
@@ -105,7 +105,7 @@ function marks.bind(symbol, file)
 end
 
 -- Whether the head of a call is one of the primitives.
-local function is_primitive(ast)
+function marks.is_primitive(ast)
   local head = utils["sym?"](ast[1])
   local name = head and tostring(head)
   return name and primitives[name] and not own[(ast.filename or "") .. ":" .. name]
@@ -113,7 +113,7 @@ end
 
 -- Appends the spans to a call of `job`, the place to a call of a primitive.
 function marks.append(ast)
-  local first = first_argument(ast) or (is_primitive(ast) and 2)
+  local first = first_argument(ast) or (marks.is_primitive(ast) and 2)
   if not first or not ast.bytestart then return end
   local last = ast[#ast]
   if type(last) == "string" and last:sub(1, 2) == PREFIX then return end

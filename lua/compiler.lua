@@ -4,7 +4,7 @@ local fennel, parts, setup = ...
 
 local utils, compiler = require("fennel.utils"), require("fennel.compiler")
 local positions, report, reading = parts.positions, parts.report, parts.reading
-local lines, marks = parts.lines, parts.marks
+local lines, marks, shapes = parts.lines, parts.marks, parts.shapes
 
 local DEFINING = { ["local"] = true, var = true, global = true, fn = true, lambda = true, ["\206\187"] = true,
   macro = true, ["import-macros"] = true, macros = true }
@@ -60,8 +60,11 @@ plugin["assert-compile"] = function(_, message, ast)
   return true
 end
 
-plugin["symbol-to-expression"] = function(_, scope)
-  if is_ours() then current.scope = scope end
+plugin["symbol-to-expression"] = function(symbol, scope, is_read)
+  if not is_ours() then return end
+  current.scope = scope
+  local span, file = span_of(symbol)
+  shapes.symbol(symbol, scope, is_read, span, file)
 end
 
 -- A `require` of a module that is not there is known before anything runs.
@@ -80,8 +83,11 @@ plugin.fn = function(ast)
   if is_ours() then marks.bind(ast[2], ast.filename) end
 end
 
-plugin.destructure = function(_, to)
-  if is_ours() then marks.bind(to, utils["ast-source"](to).filename) end
+plugin.destructure = function(from, to, scope)
+  if not is_ours() then return end
+  local file = utils["ast-source"](to).filename
+  marks.bind(to, file)
+  shapes.bind(to, from, scope, file)
 end
 
 plugin.call = function(ast, scope)
@@ -97,6 +103,8 @@ plugin.call = function(ast, scope)
   local head = ast["from-macro?"] and utils["sym?"](ast[1])
   if head and head.line and head.filename == ast.filename and head.line > ast.line then ast.line = head.line end
   check_require(ast, scope)
+  local near, file = span_of(current.nearest)
+  shapes.call(ast, scope, file, near)
   marks.append(ast)
   lines.spread(ast, scope)
 end
@@ -183,6 +191,7 @@ function work.compile(file, module)
     },
   }
   local forms = reading.forms(file, text, current.options)
+  shapes.begin(forms)
   local chunk, scope = {}, compiler["make-scope"](compiler.scopes.global)
   utils.root["set-reset"](utils.root)
   compile_forms(forms, chunk, scope)

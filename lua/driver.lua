@@ -13,12 +13,14 @@ local report = chunks.report(require("fennel.friend"))
 local reading = chunks.parse(fennel, utils, positions, report)
 
 -- A compiler for files among `allowed` globals and `modules`, the set of names that can be required. `at` receives the file
--- and the line of each form that is about to be compiled. `marked` is the set of primitives whose calls get their place.
-function driver.compiler(allowed, modules, at, marked)
+-- and the line of each form that is about to be compiled. `marked` is the set of primitives whose calls get their place,
+-- `known` are the names of lua/shapes.lua.
+function driver.compiler(allowed, modules, at, marked, known)
   local compiler = require("fennel.compiler")
   local work
   local parts = { positions = positions, report = report, reading = reading }
   parts.marks = chunks.call_spans(utils, compiler, positions, reading.spans, marked)
+  parts.shapes = chunks.shapes(utils, report, parts.marks, known)
   parts.lines = chunks.lines(utils, compiler, function() return work.is_ours() end)
   work = chunks.compiler(fennel, parts, { files = files, allowed = allowed, modules = modules, at = at })
   return work

@@ -4,8 +4,9 @@
 -- `host` are the raw functions from `src/script/api`; they return nil and a text for a user's mistake, so that
 -- every error that a script can catch is a plain string. `failed` (result -> its step) is shared with the walker.
 -- `made` are the primitives that are made here of a raw function: name, mode, workaround (`src/schema/primitive.rs`).
+-- `shapes` are the fields of the tables that a job gets, as sets (`src/schema/shape.rs`).
 
-local host, failed, made = ...
+local host, failed, made, shapes = ...
 local running, yieldable = coroutine.running, coroutine.isyieldable
 local error, next, type, tostring, select, pcall, xpcall = error, next, type, tostring, select, pcall, xpcall
 local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
@@ -114,6 +115,24 @@ local function handle(problem)
   return host.capture(ok and text or "an error whose text could not be made", span)
 end
 
+-- Tables with known fields --------------------------------------------------------------------------------------
+
+local sealed = freeze("a table of quire", {})
+
+-- A metatable by which a name that the table never has is an error; a field that is only absent is nil.
+local function strict(shape)
+  local fields = shapes[shape]
+  return {
+    __index = function(_, key)
+      if type(key) == "string" and not fields[key] then raise(host.unknown_field(shape, key)) end
+    end,
+    __metatable = sealed,
+  }
+end
+
+local strict_of = {}
+for shape in next, shapes do strict_of[shape] = strict(shape) end
+
 -- The failure rule --------------------------------------------------------------------------------------------
 
 local function look(step)
@@ -139,6 +158,7 @@ local failed_result = {
       if key == "exit" then return step.exit end
       return false
     end
+    return strict_of.result.__index(result, key)
   end,
   __pairs = function(result)
     local copy = whole(result)
@@ -183,7 +203,7 @@ local function settle(context, result, step, span)
   if step.exit == 0 or step.check == false then
     result.exit, result.ok = step.exit, step.exit == 0
     if step.exit ~= 0 then unchecked[result] = true end
-    return result
+    return setmetatable(result, strict_of.result)
   end
   if step.check then raise(step.text, span, step, "checked") end
   step.unlooked = context.unlooked
@@ -380,12 +400,21 @@ end
 -- Runs a job's function. `names` are its inputs, `outputs` what they gave.
 local function run(job, body, names, outputs)
   local context = { job = job, input_names = names, outputs = outputs, is_input = {}, unlooked = {} }
-  local argument = { inputs = {} }
+  local inputs = {}
+  local argument = setmetatable({ inputs = inputs }, strict_of.job)
   for name, value in next, primitives do argument[name] = value end
   for _, name in next, names do
+    local value = outputs[name]
     context.is_input[name] = true
-    argument.inputs[name] = outputs[name]
+    inputs[name] = value
+    if sub(name, 1, 6) == "quire/" and type(value) == "table" then setmetatable(value, strict_of[name]) end
   end
+  setmetatable(inputs, {
+    __index = function(_, key)
+      if type(key) == "string" and not context.is_input[key] then raise(host.unknown_input(job, key, names)) end
+    end,
+    __metatable = sealed,
+  })
   context_of[running()] = context
   local ok, value, problem = xpcall(body, handle, argument)
   context_of[running()] = nil

@@ -15,10 +15,13 @@ pub enum Source {
 }
 
 impl Source {
+    /// The name of [`Source::Push`].
+    pub const PUSH: &'static str = "quire/push";
+
     /// The name by which a job finds it among its inputs.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Push => "quire/push",
+            Self::Push => Self::PUSH,
             Self::Manual => "quire/manual",
             Self::Cron { .. } => "quire/cron",
         }

@@ -44,6 +44,6 @@ pub use run_id::{RunId, RunIdError, RunName, RunNameError};
 pub use run_mark::{InstanceId, InstanceIdError, RunMark};
 pub use secret_name::{SecretName, SecretNameError};
 pub use size::{DurationError, SizeError, format_duration, format_size, parse_duration, parse_size};
-pub use suggest::suggest;
+pub use suggest::{suggest, suggest_among};
 pub use text_places::TextPlaces;
 pub use time::Timestamp;

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::node::{Node, Value};
-use super::option::{Field, Kind, Options, Status};
-use crate::model::{Diagnostic, MAX_QUOTED, Quoted, suggest};
+use super::option::{Field, Kind, Options};
+use crate::model::{Diagnostic, Quoted, suggest};
 
 /// The mistakes of one file, or of one call.
 #[derive(Debug, Default)]
@@ -101,31 +101,8 @@ impl<'a> Fields<'a> {
         let Value::String(name) = &key.value else {
             return Some(key.expected("the name of an option"));
         };
-        let mark = key.key_mark();
-        let error = |message: String| key.error(message);
-        let of = &self.of;
-        match self.options.find(name).map(|field| field.status) {
-            Some(Status::Known | Status::Privileged) => None,
-            Some(Status::Planned(instead)) => {
-                Some(error(format!("`{mark}{name}` of {of} is not in this version of quire")).help(instead))
-            }
-            Some(Status::Refused(why, instead)) => Some(error(why.to_owned()).help(instead)),
-            None => {
-                let shown = Quoted::new(&format!("{mark}{name}"));
-                Some(error(format!("unknown option {shown} of {of}")).help(self.nearest(name, mark)))
-            }
-        }
-    }
-
-    fn nearest(&self, name: &str, mark: &str) -> String {
-        let names = self.options.names();
-        match suggest(name, names.clone()).filter(|_| name.len() <= MAX_QUOTED) {
-            Some(near) => format!("did you mean `{mark}{near}`?"),
-            None => {
-                let names: Vec<String> = names.map(|name| format!("{mark}{name}")).collect();
-                format!("options are {}", names.join(" "))
-            }
-        }
+        let (message, help) = self.options.refusal(name, &self.of, key.key_mark())?;
+        Some(key.error(message).help(help))
     }
 
     /// Keeps a mistake about the value of an option. Without a place of its own it has that of the nearest table, and says

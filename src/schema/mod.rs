@@ -11,6 +11,7 @@ pub mod pipeline;
 mod places;
 mod primitive;
 pub mod settings;
+mod shape;
 mod toml;
 mod yaml;
 
@@ -19,5 +20,6 @@ pub use node::{Node, Number, Source, Value};
 pub use option::{Field, Kind, Options, Status};
 pub use places::Places;
 pub use primitive::{Call, PLANNED_INPUTS, PRIMITIVES, PlannedInput, Primitive, planned_input, primitive_of};
+pub use shape::{SHAPES, Shape, shape_of};
 pub use toml::{TomlKey, TomlNodes};
 pub use yaml::read_yaml;

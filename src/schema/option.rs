@@ -1,5 +1,7 @@
 //! What an option is: its name, what it takes, what holds without it, and what the manual says of it.
 
+use crate::model::{MAX_QUOTED, Quoted, suggest};
+
 /// One option of a table.
 #[derive(Debug)]
 pub struct Field {
@@ -125,6 +127,33 @@ impl Options {
         let known: Vec<&str> =
             self.all().filter(|field| field.status == Status::Known).map(|field| field.name).collect();
         known.into_iter()
+    }
+
+    /// Why an option cannot be used, and what to do instead; nothing when it can. `of` is the thing that it is an option of,
+    /// `mark` what the language puts before a name.
+    pub fn refusal(&self, name: &str, of: &str, mark: &str) -> Option<(String, String)> {
+        match self.find(name).map(|field| field.status) {
+            Some(Status::Known | Status::Privileged) => None,
+            Some(Status::Planned(instead)) => {
+                Some((format!("`{mark}{name}` of {of} is not in this version of quire"), instead.to_owned()))
+            }
+            Some(Status::Refused(why, instead)) => Some((why.to_owned(), instead.to_owned())),
+            None => {
+                let shown = Quoted::new(&format!("{mark}{name}"));
+                Some((format!("unknown option {shown} of {of}"), self.nearest(name, mark)))
+            }
+        }
+    }
+
+    fn nearest(&self, name: &str, mark: &str) -> String {
+        let names = self.names();
+        match suggest(name, names.clone()).filter(|_| name.len() <= MAX_QUOTED) {
+            Some(near) => format!("did you mean `{mark}{near}`?"),
+            None => {
+                let names: Vec<String> = names.map(|name| format!("{mark}{name}")).collect();
+                format!("options are {}", names.join(" "))
+            }
+        }
     }
 }
 

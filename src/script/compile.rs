@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mlua::Table;
+use mlua::{Lua, Table};
 
 use crate::model::{Diagnostic, Severity};
 
@@ -15,9 +15,10 @@ use super::bundle::{Bundle, Module};
 use super::compile_error::{Context, Mistake, arrange, mistakes};
 use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
 use super::pulse::VmPulse;
+use super::sandbox::shapes;
 use super::script_error::Place;
 use super::sources::{Kind, Sources, Unit};
-use crate::schema::PRIMITIVES;
+use crate::schema::{Call, PRIMITIVES, Status};
 
 /// How to compile.
 #[derive(Debug, Clone, Copy, Default)]
@@ -112,7 +113,7 @@ fn compile_units(
             marked.raw_set(primitive.name, true)?;
         }
         let compiler = vm.driver.get::<mlua::Function>("compiler")?;
-        compiler.call((options.globals.to_vec(), modules, at, marked))
+        compiler.call((options.globals.to_vec(), modules, at, marked, known_names(lua)?))
     })?;
     let (mut entry, mut modules) = (None, Vec::new());
     for unit in units {
@@ -136,6 +137,22 @@ fn compile_units(
     let library = |path: &str| units.iter().any(|unit| unit.path == path && unit.kind == Kind::Library);
     mistakes.retain(|mistake| !(macros.contains(&mistake.unit) && library(&mistake.unit)));
     Ok(Compiled { entry, modules, mistakes, warnings })
+}
+
+/// The names that `lua/shapes.lua` knows.
+fn known_names(lua: &Lua) -> mlua::Result<Table> {
+    let (names, options, places) = (shapes(lua)?, lua.create_table()?, lua.create_table()?);
+    for primitive in PRIMITIVES {
+        let (Call::Step, Some(own)) = (primitive.call, primitive.options) else { continue };
+        let known = own.all().filter(|field| matches!(field.status, Status::Known | Status::Privileged));
+        let known = lua.create_table_from(known.map(|field| (field.name, true)))?;
+        options.raw_set(primitive.name, known)?;
+        // The options are the last argument, behind the name of the primitive.
+        places.raw_set(primitive.name, primitive.arguments.split(' ').count() + 1)?;
+    }
+    names.raw_set("options", options)?;
+    names.raw_set("places", places)?;
+    Ok(names)
 }
 
 /// The Lua text of one file; nothing for macro modules, files that are not text, and those with mistakes.

@@ -8,7 +8,8 @@ use crate::model::{Diagnostic, Severity, Span, suggest};
 
 use super::script_error::help_for_absent;
 use super::unclosed::unclosed;
-use crate::schema::primitive_of;
+use super::unknown_input::unknown_input;
+use crate::schema::{primitive_of, shape_of};
 
 /// The most diagnostics that one compilation gives.
 pub const MAX_DIAGNOSTICS: usize = 50;
@@ -27,6 +28,35 @@ pub(super) struct Mistake {
     unknown_module: Option<String>,
     locals: Vec<String>,
     unclosed: bool,
+    field: Option<UnknownField>,
+}
+
+/// A literal name that a table of quire never has.
+#[derive(Debug)]
+enum UnknownField {
+    /// A field of the table of this shape.
+    Field { shape: String, name: String },
+    /// An option of this primitive.
+    Option { of: String, name: String },
+    /// An input of a job; `jobs` are those of its file.
+    Input { job: Option<String>, name: String, inputs: Vec<String>, jobs: Vec<String> },
+}
+
+impl UnknownField {
+    /// The message about it and the hint.
+    fn words(&self) -> Option<(String, String)> {
+        match self {
+            Self::Field { shape, name } => shape_of(shape).map(|shape| shape.unknown(name)),
+            Self::Option { of, name } => {
+                let options = primitive_of(of)?.options?;
+                options.refusal(name, options.of, ":")
+            }
+            Self::Input { job, name, inputs, jobs } => {
+                let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+                Some(unknown_input(job.as_deref(), name, &inputs, jobs.iter().map(String::as_str)))
+            }
+        }
+    }
 }
 
 /// Reads a list of mistakes.
@@ -49,7 +79,21 @@ fn mistake(table: &Table) -> mlua::Result<Mistake> {
         unknown_module: text("unknown_module")?,
         locals: table.raw_get::<Option<Vec<String>>>("locals")?.unwrap_or_default(),
         unclosed: table.raw_get::<Option<bool>>("unclosed")?.unwrap_or_default(),
+        field: unknown_field(table)?,
     })
+}
+
+fn unknown_field(table: &Table) -> mlua::Result<Option<UnknownField>> {
+    let Some(name) = table.raw_get::<Option<String>>("field")? else { return Ok(None) };
+    if let Some(of) = table.raw_get::<Option<String>>("options")? {
+        return Ok(Some(UnknownField::Option { of, name }));
+    }
+    let shape: String = table.raw_get("shape")?;
+    if shape != "inputs" {
+        return Ok(Some(UnknownField::Field { shape, name }));
+    }
+    let (job, inputs, jobs) = (table.raw_get("job")?, table.raw_get("inputs")?, table.raw_get("jobs")?);
+    Ok(Some(UnknownField::Input { job, name, inputs, jobs }))
 }
 
 /// Reads a place as `lua/positions.lua` makes it.
@@ -101,6 +145,9 @@ impl Context<'_> {
 
     /// The message and the hint of a mistake.
     fn words_of(&self, mistake: &Mistake) -> (String, Option<String>) {
+        if let Some((message, help)) = mistake.field.as_ref().and_then(UnknownField::words) {
+            return (message, Some(help));
+        }
         if let Some(name) = &mistake.unknown {
             if let Some(instead) = primitive_of(name).and_then(|primitive| primitive.call.workaround()) {
                 return (format!("`{name}` is not in this version of quire"), Some(instead.to_owned()));

@@ -313,3 +313,52 @@ fn figures() {
     let _node = crate::script::data::read("config.fnl", b"{:http {:bind :x}}");
     println!("config.fnl: {:?}", start.elapsed());
 }
+
+#[test]
+fn literal_names_that_tables_of_quire_never_have_are_marked() {
+    let job = |body: &str| format!("(local ci (require :quire.ci))\n(ci:job :t [:quire/push :b]\n  {body})");
+    for (body, expected) in [
+        ("(fn [{: shell}] shell)", "ci.fnl:3:11-16: the table of a job has no field `shell`"),
+        ("(fn [j] (j.shell 1))", "ci.fnl:3:12-19: the table of a job has no field `shell`"),
+        ("(lambda [{:inputs {:c x}}] x)", "ci.fnl:3:22-24: `c` is no input of `t`"),
+        ("(fn [] (jobs :c))", "ci.fnl:3:16-18: `c` is no input of `t`"),
+        (
+            "(fn [{:inputs {:quire/push {: brnach}}}] brnach)",
+            "ci.fnl:3:33-39: `:quire/push` has no field `brnach`",
+        ),
+        (
+            "(fn [{: inputs}] (let [p inputs.quire/push] p.brnach))",
+            "ci.fnl:3:47-55: `:quire/push` has no field `brnach`",
+        ),
+        ("(fn [] (let [r (sh :x)] (. r :code)))", "ci.fnl:3:32-37: the result of a step has no field `code`"),
+        ("(fn [] (. (sh :x) :code))", "ci.fnl:3:21-26: the result of a step has no field `code`"),
+        ("(fn [] (-> (sh :x) (. :code)))", "ci.fnl:3:10-32: the result of a step has no field `code`"),
+        ("(fn [] (sh :x {:tiemout 1}))", "ci.fnl:3:18-26: unknown option `:tiemout` of `sh`"),
+    ] {
+        let text = job(body);
+        let globals = [&GLOBALS[..], &["jobs"]].concat();
+        let options = CompileOptions { globals: &globals, ..options() };
+        let Err(CompileFailure::Invalid(found)) = compile(&sources(&text, &[]), &options) else {
+            panic!("{body}")
+        };
+        let shown: Vec<String> = found
+            .iter()
+            .map(|problem| {
+                let end = problem.span.unwrap().end_column;
+                format!("{}-{end}: {}", problem.place(), problem.message).replacen(".quire/", "", 1)
+            })
+            .collect();
+        assert_eq!(shown, [expected], "{body}");
+    }
+    for body in [
+        "(fn [{: sh :inputs {:quire/push push :b {: any}}}] (let [{: exit : signal} (sh :x)] [exit signal push.tag any]))",
+        "(fn [j] (set j.own 1) (tset j :other 2) [j.own j.other])",
+        "(fn [] (var r (sh :x)) (set r {:code 1}) r.code)",
+        "(fn [{: push}] push.brnach)",
+        "(fn [] (let [r (sh :x) r {:code 1}] r.code))",
+        "(fn [] (let [sh #{:code $}] (. (sh 1) :code)))",
+    ] {
+        let text = job(body).replace("{: push}", "{:inputs {:b push}}");
+        bundle(&text, &[]);
+    }
+}

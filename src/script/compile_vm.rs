@@ -48,12 +48,13 @@ pub enum CompileVmError {
 const CLOCK_INSTRUCTIONS: u32 = 10_000;
 
 /// The Lua side, each file a function of its arguments.
-const CHUNKS: [(&str, &str); 7] = [
+const CHUNKS: [(&str, &str); 8] = [
     ("positions", include_str!("../../lua/positions.lua")),
     ("report", include_str!("../../lua/report.lua")),
     ("parse", include_str!("../../lua/parse.lua")),
     ("lines", include_str!("../../lua/lines.lua")),
     ("call_spans", include_str!("../../lua/call_spans.lua")),
+    ("shapes", include_str!("../../lua/shapes.lua")),
     ("compiler", include_str!("../../lua/compiler.lua")),
     ("data", include_str!("../../lua/data.lua")),
 ];

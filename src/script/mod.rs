@@ -25,6 +25,7 @@ mod script_error;
 mod source_text;
 mod sources;
 mod unclosed;
+mod unknown_input;
 mod vm;
 mod walk;
 

@@ -16,7 +16,7 @@ use mlua::{Error, Function, Lua, LuaOptions, StdLib, Table, VmState};
 
 use super::pulse::VmPulse;
 use super::script_error::{ChunkNames, place_of};
-use crate::schema::PRIMITIVES;
+use crate::schema::{PRIMITIVES, SHAPES};
 
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("../../lua/prelude.lua");
@@ -130,13 +130,24 @@ pub(super) fn load_prelude(lua: &Lua, host: &Table, failed: &Table) -> mlua::Res
         primitives.raw_push(entry)?;
     }
     let chunk = lua.load(PRELUDE).set_name("=quire").set_mode(ChunkMode::Text);
-    let (run, evaluate, _api): (Function, Function, Table) = chunk.call((host, failed, primitives))?;
+    let (run, evaluate, _api): (Function, Function, Table) =
+        chunk.call((host, failed, primitives, shapes(lua)?))?;
     Ok(Prelude {
         run,
         evaluate,
         #[cfg(test)]
         api: _api,
     })
+}
+
+/// The fields of each shape, as sets by its name.
+pub(super) fn shapes(lua: &Lua) -> mlua::Result<Table> {
+    let shapes = lua.create_table()?;
+    for shape in SHAPES {
+        let fields = shape.fields().into_iter().map(|field| (field, true));
+        shapes.raw_set(shape.name, lua.create_table_from(fields)?)?;
+    }
+    Ok(shapes)
 }
 
 /// Loads a module's text into the environment of pipelines.

@@ -6,9 +6,11 @@ use mlua::{Error, Lua, MultiValue, Table, Value};
 
 use super::{Answer, Shared, kind, text};
 use crate::model::{MAX_QUOTED, Quoted, suggest};
+use crate::schema::shape_of;
 use crate::script::registration;
 use crate::script::sandbox::load_module;
 use crate::script::script_error::current_place;
+use crate::script::unknown_input::unknown_input;
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let loader = Arc::clone(shared);
@@ -35,11 +37,19 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         Ok(unknown("member", &key, members.iter().map(String::as_str)) + &format!(" ({module})"))
     })?;
     table.raw_set("unknown_member", unknown_member)?;
-    let unknown_input = lua.create_function(|_, (job, name, names): (String, Value, Vec<String>)| {
+    let unknown_field = lua.create_function(|_, (shape, name): (String, String)| {
+        Ok(shape_of(&shape).map(|shape| joined(shape.unknown(&name))))
+    })?;
+    table.raw_set("unknown_field", unknown_field)?;
+    let registry = Arc::clone(&shared.registry);
+    let unknown_input = lua.create_function(move |_, (job, name, names): (String, Value, Vec<String>)| {
         let Some(name) = text(&name) else {
             return Ok(format!("`jobs`: expected the name of an input, got {}", kind(&name)));
         };
-        Ok(unknown(&format!("input of job `{job}`"), &name, names.iter().map(String::as_str)))
+        let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = registry.registrations.iter().filter_map(|registration| registration.id.as_deref());
+        let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
+        Ok(joined(unknown_input(Some(&job), &name, &inputs, jobs)))
     })?;
     table.raw_set("unknown_input", unknown_input)?;
     let (registry, pulse) = (Arc::clone(&shared.registry), Arc::clone(&shared.pulse));
@@ -54,6 +64,12 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         Ok(Answer::from(added.map(|()| id)))
     })?;
     table.raw_set("register", register)
+}
+
+/// A message and its hint in one line.
+fn joined((message, help): (String, String)) -> String {
+    let mark = if help.starts_with("write ") { ':' } else { ';' };
+    format!("{message}{mark} {help}")
 }
 
 /// The most names that an error lists.

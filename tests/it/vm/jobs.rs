@@ -64,9 +64,54 @@ async fn a_job_that_returns_what_no_other_can_get_fails_and_has_no_output() {
 #[tokio::test]
 async fn an_input_that_is_not_there_is_an_error_with_a_suggestion() {
     let error = script_error("\nlocal x = jobs('quire/psuh')").await;
-    assert_eq!(error.message, "no input of job `t` is called `quire/psuh`; did you mean `quire/push`?");
+    assert_eq!(error.message, "`quire/psuh` is no input of `t`; did you mean `:quire/push`?");
     assert_eq!((error.file.as_deref(), error.line), (Some(".quire/ci.fnl"), Some(2)));
     assert!(script_error("local x = jobs()").await.message.contains("got nothing"));
+    let bench = Bench::read(
+        "ci.job('build', {'quire/push'}, function() end)
+         ci.job('ship', {'build'}, function(j) return j.inputs['quire/push'].sha end)
+         ci.job('also', {'build'}, function(j) return j.inputs.ship.x end)",
+    )
+    .await;
+    for (job, message) in [
+        ("ship", "`quire/push` is no input of `ship`: write `[:build :quire/push]`"),
+        ("also", "`ship` is no input of `also`: write `[:build :ship]`"),
+    ] {
+        let end = bench.vm.run_job(job, vec![("build".into(), JobInput::Job)]).await;
+        let JobEnd::Failed(JobFailure::Script(error)) = end else { panic!("{end:?}") };
+        assert_eq!(error.message, message);
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_a_table_of_quire_never_has_is_an_error_and_an_absent_one_is_nil() {
+    for (body, message) in [
+        ("return j.shell", "the table of a job has no field `shell`; did you mean `sh`?"),
+        (
+            "return j.inputs['quire/push'].brnach",
+            "`:quire/push` has no field `brnach`; did you mean `branch`?",
+        ),
+        ("return jobs('quire/push').commit", "`:quire/push` has no field `commit`; did you mean `sha`?"),
+        ("return sh('out x').code", "the result of a step has no field `code`; did you mean `exit`?"),
+        ("return sh('exit 3').code", "the result of a step has no field `code`; did you mean `exit`?"),
+        (
+            "return sh('exit 3', {check = false}).rc",
+            "the result of a step has no field `rc`; did you mean `exit`?",
+        ),
+        ("return sh('out x', {tiemout = 3})", "unknown option `:tiemout` of `sh`; did you mean `:timeout`?"),
+    ] {
+        let error = script_error(&format!("\n local x = (function() {body} end)() return x")).await;
+        assert_eq!((error.message.as_str(), error.line), (message, Some(2)), "{body}");
+    }
+    for body in [
+        "local p = j.inputs['quire/push'] assert(p.tag == nil and p['previous-sha'] == nil and p[1] == nil)",
+        "local r = sh('out x') assert(r.signal == nil and r['timed-out'] == nil and #r == 0)",
+        "local r = sh('exit 3', {check = false}) assert(r.truncated == nil)",
+        "j.own = 1 j.inputs.own = 2 assert(j.own == 1 and j.inputs.own == 2)",
+        "local r = sh('out x') r.note = 1 assert(r.note == 1 and not pcall(setmetatable, r, {}))",
+    ] {
+        assert!(matches!(end_of(body).await, JobEnd::Passed | JobEnd::Skipped), "{body}");
+    }
 }
 
 #[tokio::test]
