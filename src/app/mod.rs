@@ -59,5 +59,5 @@ pub use unseen::UnseenPushes;
 pub use wait::{EndedRun, WaitForRun};
 pub use watches::{
     AddWatches, Import, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text,
-    forget_remotes, list_watches, plan_import, watch_status,
+    forget_remotes, last_decision, list_watches, plan_import, watch_status,
 };

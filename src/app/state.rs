@@ -21,7 +21,7 @@ use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
 use crate::view::RunView;
-use crate::watch::WatchWake;
+use crate::watch::{WatchWake, runs_first};
 
 /// How many read files of runs at the same time: pages, and pushes that wait.
 const MAX_READERS: usize = 4;
@@ -214,11 +214,13 @@ impl AppState {
             let settings = settings.get();
             let open_pushes = app.open_pushes_of(&repo.id);
             let mut new_id = random::run_id;
+            let records_first = repo.is_watched() && !runs_first(connection, &settings, &repo.name);
             let mut settling = Settling {
                 data: &data,
                 repo: &repo,
                 limits: &settings.limits,
                 open_pushes: &open_pushes,
+                records_first,
                 now: clock::now(),
                 new_id: &mut new_id,
             };

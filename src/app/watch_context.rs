@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::state::{AppState, Look};
+use super::watches::unrun;
+use crate::intake::NO_PIPELINE;
 use crate::store::RepoRow;
 use crate::watch::{SettleCopy, Settling, WatchContext};
 
@@ -24,7 +26,16 @@ impl SettleCopy for AppState {
     fn settle_copy(&self, copy: RepoRow) -> Settling {
         let app = self.clone();
         Box::pin(async move {
+            let watch = copy.name.clone();
             let settled = app.settle(copy, Look::All).await.map_err(|problem| problem.to_string())?;
+            for (ref_name, commit, why) in &settled.recorded {
+                // Silence would look like trouble.
+                let Some(text) = unrun(ref_name, *commit, why) else { continue };
+                match *why {
+                    NO_PIPELINE => tracing::warn!("`{watch}`: {text}"),
+                    _ => tracing::info!("`{watch}`: {text}"),
+                }
+            }
             Ok(settled.unread.is_empty())
         })
     }

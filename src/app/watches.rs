@@ -13,9 +13,10 @@ use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::requirements::watch_note;
 use super::state::AppState;
-use crate::config::{MAX_WATCHES, Settings, WatchDecl, check_every, is_same};
-use crate::forge;
-use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, chain, suggest};
+use crate::config::{MAX_WATCHES, Settings, SshKey, WatchDecl, check_every, is_same};
+use crate::forge::{self, workflow_path};
+use crate::intake::{FIRST_SIGHT, NO_PIPELINE, RUN};
+use crate::model::{BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, chain, suggest};
 use crate::store::{self, WatchStatus, WriterGone};
 use crate::sys::clock;
 use crate::watch::{WatchError, WatchState, WatchWake, add_watch, all_watches, remove_watch};
@@ -66,6 +67,8 @@ pub struct WatchFrame {
     every_ms: u64,
     allow_private: bool,
     token: Option<String>,
+    ssh_key: Option<String>,
+    first_run: bool,
 }
 
 /// A watch with what is known of it.
@@ -100,6 +103,8 @@ impl WatchFrame {
             every_ms: u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX),
             allow_private: watch.allow_private,
             token: watch.token.as_ref().map(ToString::to_string),
+            ssh_key: watch.ssh_key.as_ref().map(|key| key.as_str().to_owned()),
+            first_run: watch.first_run,
         }
     }
 
@@ -113,6 +118,8 @@ impl WatchFrame {
                 .map_err(|problem| Problem::new(Code::RequestInvalid, problem))?,
             allow_private: self.allow_private,
             token: self.token.as_deref().map(SecretName::parse).transpose().map_err(|error| wrong(&error))?,
+            ssh_key: self.ssh_key.as_deref().map(SshKey::parse).transpose().map_err(|error| wrong(&error))?,
+            first_run: self.first_run,
         };
         match watch.mistake() {
             Some((problem, hint)) => Err(Problem::new(Code::RequestInvalid, problem).hint(hint)),
@@ -266,6 +273,35 @@ pub async fn list_watches(app: &AppState) -> Result<Vec<WatchView>, Problem> {
 /// When the database cannot be read.
 pub async fn watch_status(app: &AppState, watch: WatchDecl) -> Result<Option<WatchStatus>, Problem> {
     Ok(app.store.call(move |connection| store::watch_status(connection, &watch)).await??)
+}
+
+/// Why the tip of a watch has not run, when it has not: what was decided when it was seen.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn last_decision(app: &AppState, watch: &WatchDecl) -> Result<Option<String>, Problem> {
+    let Ok(ref_name) = watch.branch.ref_name() else { return Ok(None) };
+    let name = watch.name.clone();
+    let found = app.store.call(move |connection| {
+        let Some(repo) = store::find_repo(connection, &name)? else { return Ok(None) };
+        let decided = store::last_decision(connection, &repo.id, &ref_name)?;
+        Ok::<_, rusqlite::Error>(decided.map(|decided| (ref_name, decided)))
+    });
+    Ok(found.await??.and_then(|(ref_name, (commit, why))| unrun(&ref_name, commit, &why)))
+}
+
+/// Says why a commit does not run; nothing for one that does.
+pub(super) fn unrun(ref_name: &RefName, commit: CommitId, why: &str) -> Option<String> {
+    let (branch, at) = (ref_name.short(), commit.short());
+    match why {
+        RUN => None,
+        NO_PIPELINE => {
+            let file = workflow_path(ref_name).map(|path| path.display().to_string()).unwrap_or_default();
+            Some(format!("no {file} and no .quire/ci.fnl at {at}: nothing runs"))
+        }
+        FIRST_SIGHT => Some(format!("{branch} is at {at}; its next commit runs")),
+        other => Some(format!("nothing runs for {branch} at {at}: {other}")),
+    }
 }
 
 /// Forgets what is known of the remotes, and empties the caches: how many remotes, and how many files. No server may have

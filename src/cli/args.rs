@@ -216,7 +216,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Runs { repo, limit, json } => runs::list(&runs()?, repo.as_deref(), limit, json),
         Command::Show { run, json } => runs::show(&runs()?, &run, json),
         Command::Logs { run, job, follow, json } => {
-            logs::logs(&runs()?, &run, logs::Options { job, follow, json })
+            logs::logs(&runs()?, &run, logs::Options { job, follow, json, limit: None })
         }
         Command::Wait { run, json } => ops::wait(&runs()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&change()?, &run, json),

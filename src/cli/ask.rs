@@ -31,6 +31,15 @@ pub(crate) fn here<T>(
     Local::open(data, environment())?.perform(work)
 }
 
+/// The same, with another environment than this process has.
+pub(crate) fn here_with<T>(
+    data: &DataDir,
+    environment: Vec<(String, String)>,
+    work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    Local::open(data, environment)?.perform(work)
+}
+
 /// Performs operations on the folder alone, without its database.
 pub(crate) fn in_folder<T>(
     data: &DataDir,

@@ -1,5 +1,6 @@
 //! `quire logs`: the output of a run, from its files, also while it grows.
 
+use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 
 use serde_json::json;
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) job: Option<String>,
     pub(crate) follow: bool,
     pub(crate) json: bool,
+    /// At most so many lines, the last ones.
+    pub(crate) limit: Option<usize>,
 }
 
 /// `quire logs`.
@@ -28,12 +31,20 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
         let row = find_run(app, run).await?;
         expect_access(app, &row)?;
         let mut logs = read_logs(app, row, ReadLogs { job: options.job, follow: options.follow }).await?;
+        let mut last: VecDeque<LogLine> = VecDeque::new();
         while let Some(lines) = logs.next(app).await? {
+            if let Some(limit) = options.limit {
+                last.extend(lines);
+                last.drain(..last.len().saturating_sub(limit));
+                continue;
+            }
             if printer.print(lines.iter()).is_err() {
                 // Nobody reads it any more.
                 break;
             }
         }
+        // Nobody reads it any more, or everything was printed.
+        let _end = printer.print(last.iter());
         Ok(Code::Done)
     })
     .map_err(Failure::from)

@@ -6,7 +6,7 @@ use super::place::{expect_access, note_if_empty};
 use crate::app::{ListRuns, expect_readable, find_run, list_runs};
 use crate::config::DataDir;
 use crate::model::RepoName;
-use crate::view::{plain, run_json, run_list, run_page, runs_json};
+use crate::view::{RunView, plain, run_json, run_list, run_page, runs_json};
 
 /// `quire runs`.
 pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
@@ -24,16 +24,27 @@ pub(crate) fn list_or_note(
 ) -> Ended {
     let repo = repo.map(RepoName::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
     let views = here(data, async |app| list_runs(app, ListRuns { repo, limit }).await)?;
+    if as_json {
+        warn_of_problems(&views);
+        print_json(&runs_json(&views));
+    } else {
+        print_list(&views, none);
+    }
+    Ok(Code::Done)
+}
+
+/// Prints runs as a list; `none` when it is empty.
+pub(crate) fn print_list(views: &[RunView], none: &str) {
+    warn_of_problems(views);
+    note_if_empty(views.is_empty(), none);
+    print(&run_list(views, &jiff::tz::TimeZone::system()));
+}
+
+/// Warns of runs whose records cannot be read.
+fn warn_of_problems(views: &[RunView]) {
     for problem in views.iter().filter_map(|view| view.problem.as_ref()) {
         eprintln!("warning: {}", plain(problem));
     }
-    if as_json {
-        print_json(&runs_json(&views));
-    } else {
-        note_if_empty(views.is_empty(), none);
-        print(&run_list(&views, &jiff::tz::TimeZone::system()));
-    }
-    Ok(Code::Done)
 }
 
 /// `quire show`.

@@ -2,14 +2,14 @@
 
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Code, Ended, Failure};
 use super::place::{self, environment, variable};
 use crate::app::clear_caches;
-use crate::config::{Bind, ConfigError, DataDir};
+use crate::config::{Additions, Bind, ConfigError, DataDir};
 use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
 use crate::serve::{ServeError, ServeOptions, Stopped};
@@ -19,8 +19,8 @@ use crate::sys::reexec::reexec;
 /// How a server is started otherwise than `quire serve` does.
 #[derive(Debug, Default)]
 pub(crate) struct ServeExtras {
-    /// A list of watches in addition to those of `config.fnl`.
-    pub(crate) watch_list: Option<PathBuf>,
+    /// What counts as if it stood in `config.fnl`.
+    pub(crate) additions: Additions,
     /// Whether what steps say is shown.
     pub(crate) shows_output: bool,
     /// Variables that count as the environment's.
@@ -55,7 +55,7 @@ fn start(
         supervisor,
         binary: binary.clone(),
         environment: [environment(), extras.variables].concat(),
-        watch_list: extras.watch_list,
+        additions: extras.additions,
         shows_output: extras.shows_output,
         profiles,
     };

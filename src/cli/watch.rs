@@ -13,7 +13,7 @@ use super::watch_import::import;
 use crate::app::{
     AddWatches, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text, list_watches,
 };
-use crate::config::{self, DEFAULT_EVERY, DataDir, WatchDecl};
+use crate::config::{self, DEFAULT_EVERY, DataDir, SshKey, WatchDecl};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, parse_duration};
 
 /// What can be done with watches.
@@ -65,6 +65,12 @@ pub(super) struct AddArgs {
     /// The machine may have a private or loopback address
     #[arg(long)]
     allow_private: bool,
+    /// The private key for an ssh remote
+    #[arg(long, value_name = "PATH")]
+    ssh_key: Option<String>,
+    /// Record what the branch is now, and run what changes
+    #[arg(long)]
+    no_first_run: bool,
 }
 
 impl WatchCommand {
@@ -137,11 +143,15 @@ fn parse(args: &AddArgs) -> Result<WatchDecl, Failure> {
             None
         }
     };
-    let (Some(name), Some(url), Some(branch), Some(every), Some(token)) = (name, url, branch, every, token)
+    let ssh_key = args.ssh_key.as_deref().map(SshKey::parse).transpose();
+    let ssh_key = ssh_key.map_err(|error| report(error.to_string(), "")).ok();
+    let (Some(name), Some(url), Some(branch), Some(every), Some(token), Some(ssh_key)) =
+        (name, url, branch, every, token, ssh_key)
     else {
         return Err(Failure { code: Code::Usage, text: wrong });
     };
-    let watch = WatchDecl { name, url, branch, every, allow_private: args.allow_private, token };
+    let (allow_private, first_run) = (args.allow_private, !args.no_first_run);
+    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run };
     match watch.mistake() {
         None => Ok(watch),
         Some((problem, hint)) => Err(Failure::new(Code::Usage, problem).hint(hint)),
@@ -152,11 +162,12 @@ fn add(data: &DataDir, watch: &WatchDecl) -> Ended {
     let NamedWatches { warnings, .. } = ask(data, AddWatches { watches: vec![WatchFrame::new(watch)] })?;
     warn(&warnings);
     print(&format!(
-        "{} watches {} of {} every {}\n",
+        "{} watches {} of {} every {}; {}\n",
         watch.name,
         watch.branch,
         watch.url,
-        every_text(watch.every)
+        every_text(watch.every),
+        if watch.first_run { "the current commit runs first" } else { "the next commit runs" }
     ));
     Ok(Code::Done)
 }
@@ -223,6 +234,8 @@ fn json(view: &WatchView) -> Value {
         "every_ms": u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX),
         "allow_private": watch.allow_private,
         "token": watch.token.as_ref().map(SecretName::as_str),
+        "ssh_key": watch.ssh_key.as_ref().map(SshKey::as_str),
+        "first_run": watch.first_run,
         "in_config": view.is_declared,
         "state": view.state(),
         "since": status.map(|status| status.since.to_string()),

@@ -47,6 +47,9 @@ pub(super) fn import(data: &DataDir, path: &Path) -> Ended {
         print(&format!("{word:<10} {}: {} of {}\n", watch.name, watch.branch, watch.url));
         warn(watch.warning().as_slice());
     }
+    if added > 0 {
+        print("the current commits are only recorded; new ones run\n");
+    }
     print(&format!("{added} added, {} there before\n", listed.len() - added));
     Ok(Code::Done)
 }

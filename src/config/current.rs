@@ -16,9 +16,17 @@ type Stamp = Option<(u64, u64, i64, i64)>;
 #[derive(Debug)]
 pub struct CurrentSettings {
     path: PathBuf,
-    /// A list of watches that count as those of `config.fnl`.
-    list: Option<PathBuf>,
+    additions: Additions,
     last: Mutex<Last>,
+}
+
+/// What counts as if it stood in `config.fnl`.
+#[derive(Debug, Clone, Default)]
+pub struct Additions {
+    /// A list of watches.
+    pub list: Option<PathBuf>,
+    /// Names of `:pass-env`.
+    pub pass_env: Vec<String>,
 }
 
 /// What was read last.
@@ -40,22 +48,22 @@ impl CurrentSettings {
     /// # Errors
     /// When it cannot be used: there are no last good settings yet.
     pub fn load(path: PathBuf) -> Result<Self, ConfigError> {
-        Self::load_with(path, None)
+        Self::load_with(path, Additions::default())
     }
 
-    /// The same with the watches of a list, when there is one.
+    /// The same with additions.
     ///
     /// # Errors
     /// When one of the two files cannot be used.
-    pub fn load_with(path: PathBuf, list: Option<PathBuf>) -> Result<Self, ConfigError> {
-        let last = Mutex::new(load(&path, list.as_deref())?);
-        Ok(Self { path, list, last })
+    pub fn load_with(path: PathBuf, additions: Additions) -> Result<Self, ConfigError> {
+        let last = Mutex::new(load(&path, &additions)?);
+        Ok(Self { path, additions, last })
     }
 
     /// `config.fnl` before it was read.
     pub fn unread(path: PathBuf) -> Self {
         let last = Last { stamps: None, is_written: false, settings: Arc::default(), trouble: None };
-        Self { path, list: None, last: Mutex::new(last) }
+        Self { path, additions: Additions::default(), last: Mutex::new(last) }
     }
 
     /// The settings as they are valid now; those of a file that was not read before have to be good. Blocking.
@@ -65,7 +73,7 @@ impl CurrentSettings {
     pub fn read(&self) -> Result<Arc<Settings>, ConfigError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.stamps.is_none() {
-            *last = load(&self.path, self.list.as_deref())?;
+            *last = load(&self.path, &self.additions)?;
         }
         drop(last);
         Ok(self.get())
@@ -74,7 +82,8 @@ impl CurrentSettings {
     /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
     pub fn unchanged(&self) -> Option<Arc<Settings>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (Some(stamps(&self.path, self.list.as_deref())) == last.stamps).then(|| Arc::clone(&last.settings))
+        (Some(stamps(&self.path, self.additions.list.as_deref())) == last.stamps)
+            .then(|| Arc::clone(&last.settings))
     }
 
     /// What is wrong with the files as they are now, so that older settings are in force: one line for whoever is not the
@@ -87,7 +96,7 @@ impl CurrentSettings {
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamps = Some(stamps(&self.path, self.list.as_deref()));
+        let stamps = Some(stamps(&self.path, self.additions.list.as_deref()));
         if stamps != last.stamps {
             last.stamps = stamps;
             last.trouble = None;
@@ -99,7 +108,7 @@ impl CurrentSettings {
                 Some(text) => text.iter().all(u8::is_ascii_whitespace),
             });
             let is_there = matches!(text, Ok(Some(_)));
-            let settings = text.and_then(|text| read_both(text.as_deref(), self.list.as_deref()));
+            let settings = text.and_then(|text| read_all(text.as_deref(), &self.additions));
             match settings {
                 Ok(_) if is_blank => {
                     tracing::warn!(
@@ -135,24 +144,25 @@ impl CurrentSettings {
 
     /// The files for a message.
     fn shown(&self) -> String {
-        let list = self.list.as_ref().and_then(|list| list.file_name());
+        let list = self.additions.list.as_ref().and_then(|list| list.file_name());
         list.map_or("config.fnl".to_owned(), |list| format!("config.fnl or {}", list.display()))
     }
 }
 
 /// Reads the files for the first time.
-fn load(path: &std::path::Path, list: Option<&std::path::Path>) -> Result<Last, ConfigError> {
-    let stamps = Some(stamps(path, list));
+fn load(path: &std::path::Path, additions: &Additions) -> Result<Last, ConfigError> {
+    let stamps = Some(stamps(path, additions.list.as_deref()));
     let text = text_of(path)?;
-    let settings = Arc::new(read_both(text.as_deref(), list)?);
+    let settings = Arc::new(read_all(text.as_deref(), additions)?);
     Ok(Last { stamps, is_written: text.is_some(), settings, trouble: None })
 }
 
-/// Reads the text of `config.fnl`, when there is one, and adds the watches of the list.
-fn read_both(text: Option<&[u8]>, list: Option<&std::path::Path>) -> Result<Settings, ConfigError> {
+/// Reads the text of `config.fnl`, when there is one, and adds what counts as if it stood there.
+fn read_all(text: Option<&[u8]>, additions: &Additions) -> Result<Settings, ConfigError> {
     let mut settings =
         text.map_or_else(|| Ok(Settings::default()), |text| read(text).map_err(ConfigError::Wrong))?;
-    let Some(list) = list else { return Ok(settings) };
+    settings.pass_env.extend(additions.pass_env.iter().cloned());
+    let Some(list) = &additions.list else { return Ok(settings) };
     let Some(text) = read_list_file(list)? else { return Ok(settings) };
     let file = list.display().to_string();
     let listed = read_watch_list(&file, &text).map_err(ConfigError::Wrong)?;
@@ -197,11 +207,13 @@ mod tests {
     fn the_watches_of_a_list_are_settings_too() {
         let folder = tempfile::tempdir().unwrap();
         let (path, list) = (folder.path().join("config.fnl"), folder.path().join("list.toml"));
-        let load = || CurrentSettings::load_with(path.clone(), Some(list.clone()));
+        let additions = || Additions { list: Some(list.clone()), pass_env: vec!["A".to_owned()] };
+        let load = || CurrentSettings::load_with(path.clone(), additions());
         assert!(load().unwrap().get().watches.is_empty());
         std::fs::write(&list, "[site]\npath = \"/srv/site\"\n").unwrap();
         let current = load().unwrap();
         assert_eq!(current.get().watches.len(), 1);
+        assert_eq!(current.get().pass_env, ["A"]);
         std::fs::write(&path, "{:watch {\"Site\" {:url \"/x\" :branch \"main\"}}}").unwrap();
         assert!(current.unchanged().is_none());
         assert_eq!(

@@ -45,6 +45,8 @@ pub enum TargetAddress {
         /// The key of the signature.
         hmac: Option<SecretSource>,
     },
+    /// The address of `CUSTOM_WEBHOOK_URL`: a title and a message in JSON.
+    Plain(SecretSource),
     /// Mail.
     Mail(MailDecl),
 }

@@ -33,11 +33,46 @@ pub struct WatchDecl {
     pub allow_private: bool,
     /// The secret that is shown to the remote.
     pub token: Option<SecretName>,
+    /// The private key for ssh.
+    pub ssh_key: Option<SshKey>,
+    /// Whether the first sight of the branch runs; otherwise it is only recorded.
+    pub first_run: bool,
+}
+
+/// The path of a private key for ssh: absolute, or below `~/`, the home of the server's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshKey(String);
+
+/// A text that is not the path of a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the path of a key must be absolute, or begin with `~/`, and have no control characters")]
+pub struct SshKeyError;
+
+impl SshKey {
+    /// Parses a path.
+    ///
+    /// # Errors
+    /// The path is relative, or has control characters.
+    pub fn parse(text: &str) -> Result<Self, SshKeyError> {
+        let is_complete = text.starts_with('/') || text.starts_with("~/");
+        (is_complete && !text.contains(char::is_control)).then(|| Self(text.to_owned())).ok_or(SshKeyError)
+    }
+
+    /// The path as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl WatchDecl {
     /// What is wrong with the watch as a whole: the message, and a hint.
     pub fn mistake(&self) -> Option<(String, &'static str)> {
+        if self.ssh_key.is_some() && self.url.scheme() != UrlScheme::Ssh {
+            return Some((
+                "a key is for ssh only".to_owned(),
+                "write the address as user@host:path or ssh://…, or leave the key out",
+            ));
+        }
         self.token.as_ref()?;
         match self.url.scheme() {
             UrlScheme::Https => None,
@@ -97,6 +132,8 @@ fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
     let every = fields.read("every", time).unwrap_or(DEFAULT_EVERY);
     let token = fields.read("token", secret_name);
     let allow_private = fields.flag("allow-private").unwrap_or_default();
+    let ssh_key = fields.parse("ssh-key", SshKey::parse);
+    let first_run = fields.flag("first-run").unwrap_or(true);
     for missing in ["url", "branch"].into_iter().filter(|key| fields.get(key).is_none()) {
         let help = "write {:url \"https://…\" :branch \"main\"}";
         fields.refuse(format!("this watch has no `:{missing}`"), help);
@@ -107,9 +144,11 @@ fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
     if config.mistakes().count() > mistakes {
         return None;
     }
-    let watch = WatchDecl { name: name?, url: url?, branch: branch?, every, allow_private, token };
+    let (name, url, branch) = (name?, url?, branch?);
+    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run };
     if let Some((problem, help)) = watch.mistake() {
-        fields.read("token", |node| Err::<(), _>(node.error(problem).help(help)));
+        let key = if watch.ssh_key.is_some() { "ssh-key" } else { "token" };
+        fields.read(key, |node| Err::<(), _>(node.error(problem).help(help)));
         return None;
     }
     Some(watch)

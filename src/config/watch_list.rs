@@ -1,6 +1,7 @@
-//! A list of watches in TOML, `Repo.toml`: a table for each repository, with `path` and `target_branch`.
+//! A list of watches in TOML, `Repo.toml`: a table for each repository, with `path`, `target_branch` and `ssh_key_path`.
 //!
-//! Who writes the list has the repositories, or chose them: addresses of private networks are allowed.
+//! Who writes the list has the repositories, or chose them: addresses of private networks are allowed. The file is
+//! `phantom_ci`'s: what runs is what changes, an empty value is an absent one, and `[my.repo]` is one name.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,10 +12,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::ConfigError;
-use super::watch::{DEFAULT_EVERY, MAX_WATCHES, WatchDecl, address};
-use crate::model::{BranchName, Diagnostic, Quoted, RemoteUrl, RepoName, Span, TextPlaces};
+use super::watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, WatchDecl, address};
+use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, Span, TextPlaces, UrlScheme};
 use crate::schema::settings::LISTED_WATCH;
-use crate::schema::{Fields, Mistakes, TomlKey, TomlNodes, Value};
+use crate::schema::{Fields, Mistakes, Node, TomlKey, TomlNodes, Value};
 
 /// The branch that is watched when a table names none.
 pub const DEFAULT_BRANCH: &str = "master";
@@ -24,6 +25,7 @@ const MAX_LIST: u64 = 1 << 20;
 
 const PATH: &str = "path";
 const BRANCH: &str = "target_branch";
+const KEY: &str = "ssh_key_path";
 
 /// What the TOML parser says of a key, or of a table, that is there twice.
 const DUPLICATE: &str = "duplicate key";
@@ -32,8 +34,10 @@ const DUPLICATE: &str = "duplicate key";
 const EXAMPLE: &str = "write a table for each repository: `[name]`, and below it `path = \"/srv/name.git\"`";
 
 /// What to do about a name that cannot be one.
-const NAME_HELP: &str =
-    "a watch is called `[name]` or `[\"group/name\"]`; another name with a dot or a slash is quoted, too";
+const NAME_HELP: &str = "a watch is called `[name]` or `[\"group/name\"]`";
+
+/// The deepest header: `[a.b.c]`.
+const MAX_PARTS: usize = 8;
 
 /// A watch of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +90,9 @@ pub fn read_watch_list(file: &str, text: &str) -> Result<Vec<ListedWatch>, Vec<D
     };
     reading.syntax(&broken);
     for (key, value) in tables {
-        reading.table(key, value);
+        reading.table(&[key], value);
     }
+    reading.watches.sort_by_key(|listed| listed.place);
     if reading.watches.len() > MAX_WATCHES {
         reading
             .wrong
@@ -142,44 +147,57 @@ impl Reading<'_> {
         }
     }
 
-    fn table(&mut self, key: &TomlKey<'_>, value: &Spanned<DeValue<'_>>) {
-        let (name, at) = (key.get_ref(), key.span());
+    /// Reads a table. To TOML, `[my.repo]` is a table `repo` within one that is called `my`: without keys of its own, a
+    /// table is only a part of such names.
+    fn table(&mut self, keys: &[&TomlKey<'_>], value: &Spanned<DeValue<'_>>) {
+        let Some(key) = keys.last() else { return };
+        let at = key.span();
         let Some(table) = value.get_ref().as_table() else {
             return self.refuse(&at, "this is not a table", EXAMPLE);
         };
+        let mut inner: Vec<_> =
+            table.iter().filter(|(_, value)| value.get_ref().as_table().is_some()).collect();
+        inner.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in inner.iter().filter(|_| keys.len() < MAX_PARTS) {
+            self.table(&[keys, &[*key]].concat(), value);
+        }
+        if inner.len() == table.len() && !inner.is_empty() {
+            return;
+        }
         let before = self.wrong.len();
-        let name = match RepoName::parse(name) {
+        let name: Vec<&str> = keys.iter().map(|key| key.get_ref().as_ref()).collect();
+        let name = match RepoName::parse(&name.join(".")) {
             Ok(name) => Some(name),
             Err(error) => {
                 self.refuse(&at, error.to_string(), NAME_HELP);
                 None
             }
         };
-        let (url, branch) = self.keys(key, table);
-        let (Some(name), Some(url), Some(branch)) = (name, url, branch) else { return };
+        let given = self.keys(key, table);
+        let (Some(name), Some(Given { url, branch, ssh_key })) = (name, given) else { return };
         if let Some(first) = self.watches.iter().find(|other| is_same(&other.watch.name, &name)) {
             let help = format!("the first one is in line {}", first.place.line);
             return self.refuse(&at, format!("`{name}` is there twice"), &help);
         }
         if self.wrong.len() == before {
-            let every = DEFAULT_EVERY;
-            let watch = WatchDecl { name, url, branch, every, allow_private: true, token: None };
+            // The real one has an unused key in its own example.
+            let ssh_key = ssh_key.filter(|_| url.scheme() == UrlScheme::Ssh);
+            let (every, allow_private) = (DEFAULT_EVERY, true);
+            let watch =
+                WatchDecl { name, url, branch, every, allow_private, token: None, ssh_key, first_run: false };
             self.watches.push(ListedWatch { watch, place: self.places.span(&at) });
         }
     }
 
-    /// The address and the branch of a table, as far as they are right.
-    fn keys(&mut self, key: &TomlKey<'_>, table: &DeTable<'_>) -> (Option<RemoteUrl>, Option<BranchName>) {
+    /// What a table says, when all of it is right.
+    fn keys(&mut self, key: &TomlKey<'_>, table: &DeTable<'_>) -> Option<Given> {
         let (tables, pairs): (Vec<_>, Vec<_>) =
             self.nodes.pairs(table).into_iter().partition(|(_, value)| value.as_table().is_ok());
-        for (name, _) in &tables {
-            let shown = Quoted::new(name.as_str().unwrap_or_default());
-            let wrong = name.error(format!("unknown option {shown} of a table"));
-            self.wrong.push(wrong.help("a name with a dot is quoted: `[\"my.repo\"]`"));
-        }
+        let is_blank = |value: &Node| value.as_str().is_ok_and(|text| text.trim().is_empty());
+        let pairs = pairs.into_iter().filter(|(_, value)| !is_blank(value)).collect();
         let node = self.nodes.key(key).with(Value::Table(pairs));
         let mistakes = Mistakes::default();
-        let Some(fields) = Fields::open(&node, &LISTED_WATCH, &mistakes) else { return (None, None) };
+        let fields = Fields::open(&node, &LISTED_WATCH, &mistakes)?;
         // What is missing may be what is not right.
         if fields.get(PATH).is_none() && tables.is_empty() && mistakes.count() == 0 && !self.is_broken {
             let help = "say where the repository is: `path = \"/srv/name.git\"`, or an address";
@@ -193,9 +211,17 @@ impl Reading<'_> {
             }),
             None => BranchName::parse(DEFAULT_BRANCH).ok(),
         };
+        let ssh_key = fields.parse(KEY, |text| SshKey::parse(text.trim()));
         self.wrong.extend(mistakes.into_sorted());
-        (url, branch)
+        Some(Given { url: url?, branch: branch?, ssh_key })
     }
+}
+
+/// What a table says.
+struct Given {
+    url: RemoteUrl,
+    branch: BranchName,
+    ssh_key: Option<SshKey>,
 }
 
 /// Whether two names cannot be distinguished on every disk.
@@ -207,28 +233,55 @@ pub fn is_same(one: &RepoName, other: &RepoName) -> bool {
 mod tests {
     use super::*;
 
+    fn shown(text: &str) -> Vec<String> {
+        let shown = |listed: &ListedWatch| {
+            let (watch, line) = (&listed.watch, listed.place.line);
+            let key = watch.ssh_key.as_ref().map_or("-", SshKey::as_str);
+            format!("{line} {} {} {} {key}", watch.name, watch.url, watch.branch)
+        };
+        read_watch_list("Repo.toml", text).unwrap().iter().map(shown).collect()
+    }
+
     #[test]
     fn a_list_is_read_and_its_branch_is_master_by_default() {
         let text = "# mine\n[site]\npath = \"/srv/site\"\n\n[\"g/tool\"]\npath = 'git@host:tool.git'\ntarget_branch = \"main\"\n";
+        assert_eq!(shown(text), ["2 site /srv/site master -", "5 g/tool git@host:tool.git main -"]);
         let watches = read_watch_list("Repo.toml", text).unwrap();
-        let shown: Vec<String> = watches
-            .iter()
-            .map(|listed| {
-                let watch = &listed.watch;
-                format!(
-                    "{} {} {} {} {}",
-                    listed.place.line, watch.name, watch.url, watch.branch, watch.allow_private
-                )
-            })
-            .collect();
-        assert_eq!(shown, ["2 site /srv/site master true", "5 g/tool git@host:tool.git main true"]);
+        assert!(watches.iter().all(|listed| listed.watch.allow_private && !listed.watch.first_run));
         assert!(read_watch_list("Repo.toml", "").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_that_phantom_ci_wrote_is_read() {
+        let table = |name: &str, path: &str, branch: &str, key: &str| {
+            format!("[{name}]\npath = \"{path}\"\ntarget_branch = \"{branch}\"\nssh_key_path = \"{key}\"\n\n")
+        };
+        let text = [
+            "\n## Example repo configuration\n##[sys-compare]\n\n".to_owned(),
+            table("repo", "git@github.com:your/repo", "main", ""),
+            table("tool.git", "git@host:me/tool.git", "main", " "),
+            table("a.b.c", "ssh://git@host/a.b.c", "", " /home/ada/my key "),
+            table("my", "git@host:my", "dev", "~/.ssh/id"),
+            table("my.repo", "git@host:my.repo", "main", ""),
+            table("unused-key", "https://github.com/x/ELKTool", "master", "/home/ada/.ssh/id"),
+        ];
+        assert_eq!(
+            shown(&text.concat()),
+            [
+                "5 repo git@github.com:your/repo main -",
+                "10 tool git@host:me/tool.git main -",
+                "15 a.b.c ssh://git@host/a.b.c master /home/ada/my key",
+                "20 my git@host:my dev ~/.ssh/id",
+                "25 my.repo git@host:my.repo main -",
+                "30 unused-key https://github.com/x/ELKTool master -",
+            ]
+        );
     }
 
     #[test]
     fn all_mistakes_of_a_list_are_found_at_once() {
         let text = "top = 1\n[a]\npth = \"/a\"\n[b]\npath = \"rel\"\ntarget_branch = \"--x\"\n[my.repo]\npath = \"/x\"\n\
-                    [-x]\npath = \"/x\"\n[c]\npath = 7\n[A1]\npath = \"/a\"\n[a1]\npath = \"/a\"\n\
+                    ssh_key_path = \"id_rsa\"\n[-x]\npath = \"/x\"\n[c]\npath = 7\n[A1]\npath = \"/a\"\n[a1]\npath = \"/a\"\n\
                     [d]\npath = \"https://u:hunter22@h/x\"\n[e]\npath = \"/b\"\n[e]\npath = \"/b\"\n";
         let wrong = read_watch_list("Repo.toml", text).unwrap_err();
         let shown: Vec<String> =
@@ -240,12 +293,12 @@ mod tests {
                 "Repo.toml:3:1: unknown option `pth` of a table",
                 "Repo.toml:5:8: the path of a local repository must be absolute",
                 "Repo.toml:6:17: `--x` is not the name of a branch: it must not begin with `-`",
-                "Repo.toml:7:5: unknown option `repo` of a table",
-                "Repo.toml:9:2: `-x`: a part of a name must not begin with '-'",
-                "Repo.toml:12:8: expected a string, got the number 7",
-                "Repo.toml:15:2: `a1` is there twice",
-                "Repo.toml:18:8: an http address must not contain a user or password",
-                "Repo.toml:21:2: there are two tables with this name",
+                "Repo.toml:9:16: the path of a key must be absolute, or begin with `~/`, and have no control characters",
+                "Repo.toml:10:2: `-x`: a part of a name must not begin with '-'",
+                "Repo.toml:13:8: expected a string, got the number 7",
+                "Repo.toml:16:2: `a1` is there twice",
+                "Repo.toml:19:8: an http address must not contain a user or password",
+                "Repo.toml:22:2: there are two tables with this name",
             ]
         );
         assert!(!crate::model::render_all(&wrong).contains("hunter22"));

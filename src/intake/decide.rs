@@ -15,6 +15,8 @@ pub struct Facts<'a> {
     pub commit: Found<'a>,
     /// The push options.
     pub options: &'a [String],
+    /// Whether it is the first sight of a branch whose first sight does not run.
+    pub is_first_sight: bool,
     /// How many branches and tags the push updates.
     pub pushed_refs: usize,
     /// How many of them may start runs.
@@ -50,6 +52,15 @@ pub enum Decision {
     Run,
 }
 
+/// What is recorded of an update that has a run.
+pub(crate) const RUN: &str = "run";
+
+/// Why an update is recorded and nothing runs: the commit has no pipeline.
+pub(crate) const NO_PIPELINE: &str = "no pipeline";
+
+/// The same: the branch was seen for the first time, and runs what changes.
+pub(crate) const FIRST_SIGHT: &str = "first sight";
+
 /// The marks in a commit message that skip the run, in any case.
 const SKIP_MARKS: [&str; 3] = ["[skip ci]", "[ci skip]", "[no ci]"];
 
@@ -64,9 +75,12 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     let message = match &facts.commit {
         Found::Unreadable(reason) => return Decision::Fail(reason.clone()),
         Found::Other => return Decision::Record("not a commit"),
-        Found::Commit { has_pipeline: false, .. } => return Decision::Record("no pipeline"),
+        Found::Commit { has_pipeline: false, .. } => return Decision::Record(NO_PIPELINE),
         Found::Commit { message, .. } => message,
     };
+    if facts.is_first_sight {
+        return Decision::Record(FIRST_SIGHT);
+    }
     if facts.options.iter().any(|option| option == "ci.skip") {
         return Decision::Skip("push option `ci.skip`".to_owned());
     }
@@ -96,6 +110,7 @@ mod tests {
             is_default_branch: false,
             commit: Found::Commit { message, has_pipeline: true },
             options,
+            is_first_sight: false,
             pushed_refs: 1,
             max_runs: 10,
         }
@@ -104,6 +119,10 @@ mod tests {
     #[test]
     fn what_starts_nothing_is_recorded() {
         assert_eq!(decide(&facts("m", &[])), Decision::Run);
+        assert_eq!(
+            decide(&Facts { is_first_sight: true, ..facts("m", &[]) }),
+            Decision::Record("first sight")
+        );
         let none = || Found::Commit { message: "[skip ci]", has_pipeline: false };
         assert_eq!(decide(&Facts { commit: none(), ..facts("", &[]) }), Decision::Record("no pipeline"));
         assert_eq!(decide(&Facts { is_deletion: true, ..facts("", &[]) }), Decision::Record("deleted"));

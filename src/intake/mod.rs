@@ -14,6 +14,7 @@ mod settle;
 mod spool;
 
 pub use decide::{Decision, Facts, decide};
+pub(crate) use decide::{FIRST_SIGHT, NO_PIPELINE, RUN};
 pub use frame::{EventFrame, FrameError, IntentFrame};
 pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, resolve};
 pub use repositories::{ListError, Listing, recorded_name, sync_repositories};

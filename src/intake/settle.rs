@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
-use super::decide::{Decision, Facts, Found, decide};
+use super::decide::{Decision, Facts, Found, RUN, decide};
 use super::rivals::find_rivals;
 use super::seen_row;
 use crate::config::{DataDir, Limits};
@@ -32,6 +32,8 @@ pub struct Settling<'a> {
     pub limits: &'a Limits,
     /// The pushes whose receive-pack may still move refs and report.
     pub open_pushes: &'a HashSet<String>,
+    /// Whether a branch that is new here is only recorded.
+    pub records_first: bool,
     /// The current time.
     pub now: Timestamp,
     /// Creates the id of a run.
@@ -56,6 +58,8 @@ pub struct Settled {
     pub updates: usize,
     /// Runs that were queued.
     pub queued: Vec<RunId>,
+    /// Updates that start nothing: the ref, its new value and why.
+    pub recorded: Vec<(RefName, CommitId, &'static str)>,
     /// Unfinished runs that a newer one supersedes, with its number.
     pub superseded: Vec<(RunId, u64)>,
     /// Refs that kept moving or could not be read; they are observed again at the next change.
@@ -382,10 +386,10 @@ fn record(
         Some(intent) => store::pushed_refs(transaction, &intent.push)?,
         None => 1,
     };
-    let decision = objects.decide(&settling.limits.clone(), name, found.new, (&options, pushed_refs));
+    let decision = objects.decide(settling, name, found, (&options, pushed_refs));
     let word = match &decision {
         Decision::Record(why) => (*why).to_owned(),
-        Decision::Skip(_) | Decision::Fail(_) | Decision::Run => "run".to_owned(),
+        Decision::Skip(_) | Decision::Fail(_) | Decision::Run => RUN.to_owned(),
     };
     let event = Event {
         kind: if settling.repo.is_watched() { EventKind::Watch } else { EventKind::Push },
@@ -410,7 +414,10 @@ fn record(
     }
     settled.updates += 1;
     let ended = match decision {
-        Decision::Record(_) => return Ok(()),
+        Decision::Record(why) => {
+            settled.recorded.push((name.clone(), found.new, why));
+            return Ok(());
+        }
         Decision::Skip(reason) => Some((Outcome::Skipped, Reason::new(codes::SKIPPED, reason))),
         Decision::Fail(reason) => Some((Outcome::Failed, Reason::new(codes::PIPELINE, reason))),
         Decision::Run => None,
@@ -466,12 +473,12 @@ impl Objects<'_> {
     /// The consequence of a ref's new value.
     fn decide(
         &mut self,
-        limits: &Limits,
+        settling: &Settling<'_>,
         name: &RefName,
-        new: CommitId,
+        found: &forge::Found,
         (options, pushed_refs): (&[String], usize),
     ) -> Decision {
-        let is_deletion = new.is_zero();
+        let (limits, new, is_deletion) = (settling.limits, found.new, found.new.is_zero());
         let starts_nothing = is_deletion || name.kind() == RefKind::Other;
         let commit = if starts_nothing { Ok(None) } else { self.look(new, name) };
         let commit = match &commit {
@@ -485,6 +492,7 @@ impl Objects<'_> {
             kind: name.kind(),
             is_deletion,
             is_default_branch,
+            is_first_sight: settling.records_first && found.old.is_zero(),
             commit,
             options,
             pushed_refs,

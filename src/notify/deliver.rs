@@ -6,11 +6,11 @@ use secrecy::SecretSlice;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::http_post::{NotSent, Post, later, post};
+use super::http_post::{NotSent, Post, host_and_port, later, post};
 use super::message::Message;
 use super::smtp::send_mail;
 use super::target::Target;
-use super::text::{discord, sign, slack, teams, webhook};
+use super::text::{discord, plain, sign, slack, teams, webhook};
 use crate::config::{SecretSource, TargetAddress};
 use crate::model::Timestamp;
 use crate::secret::{lend, read_value};
@@ -33,6 +33,7 @@ async fn attempt(target: &Target, message: &Message, id: &str) -> Result<(), Not
         TargetAddress::Slack(url) => (url, slack(message), Vec::new()),
         TargetAddress::Discord(url) => (url, discord(message), Vec::new()),
         TargetAddress::Teams(url) => (url, teams(message), Vec::new()),
+        TargetAddress::Plain(url) => (url, plain(message), Vec::new()),
         TargetAddress::Webhook { url, hmac } => {
             let body = webhook(message, id);
             let key = value(hmac.as_ref()).await?;
@@ -46,8 +47,13 @@ async fn attempt(target: &Target, message: &Message, id: &str) -> Result<(), Not
     };
     let url = value(Some(url)).await?.unwrap_or_default();
     let url = lend(&url, |bytes| String::from_utf8_lossy(bytes).trim().to_owned());
+    let mut allow = target.allow.clone();
+    if let (TargetAddress::Plain(_), Some(own)) = (&target.address, host_and_port(&url)) {
+        // The operator's own program: it is in a private network as a rule.
+        allow.push(own);
+    }
     let body = body.to_string().into_bytes();
-    post(Post { url: &url, headers, body }, &target.allow).await
+    post(Post { url: &url, headers, body }, &allow).await
 }
 
 fn headers(

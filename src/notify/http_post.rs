@@ -92,6 +92,13 @@ pub(super) async fn resolve(host: &str, port: u16, allow: &[String]) -> Result<P
     Ok(Place { addresses: public, is_listed: false })
 }
 
+/// The host and the port of an address, as `:allow` lists them.
+pub(super) fn host_and_port(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    Some(format!("{}:{port}", uri.host()?.to_ascii_lowercase()))
+}
+
 /// Sends a request; succeeds when the response does.
 pub(super) async fn post(post: Post<'_>, allow: &[String]) -> Result<(), NotSent> {
     let wrong = || NotSent::Never("the target's address is not a web address".to_owned());

@@ -27,4 +27,4 @@ pub use deliver::{deliver, test_message};
 pub use dotenv::{DOTENV, read_dotenv, warn_of_dotenv};
 pub use http_post::NotSent;
 pub use message::Message;
-pub use target::{Target, find_target, variables};
+pub use target::{TARGET_VARIABLES, Target, find_target, variables};

@@ -22,13 +22,20 @@ pub struct Target {
     pub allow: Vec<String>,
 }
 
-/// The variables, and the names of the targets that they define: no name in `config.fnl` contains a `/`.
-const VARIABLES: [(&str, &str); 2] =
-    [("DISCORD_WEBHOOK_URL", "env/discord"), ("SLACK_WEBHOOK_URL", "env/slack")];
+/// The variables that define targets.
+pub const TARGET_VARIABLES: [&str; 3] = ["DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "CUSTOM_WEBHOOK_URL"];
 
-/// The events that such a target gets, for every run.
-const EVENTS: [NotifyEvent; 4] =
-    [NotifyEvent::Failed, NotifyEvent::Fixed, NotifyEvent::Passed, NotifyEvent::Cancelled];
+/// The names of these targets: no name in `config.fnl` contains a `/`.
+const NAMES: [&str; 3] = ["env/discord", "env/slack", "env/custom"];
+
+/// The events that such a target gets: of every run, and of the remotes of watches.
+const EVENTS: [NotifyEvent; 5] = [
+    NotifyEvent::Failed,
+    NotifyEvent::Fixed,
+    NotifyEvent::Passed,
+    NotifyEvent::Cancelled,
+    NotifyEvent::Watch,
+];
 
 /// The targets that variables of the environment, or otherwise of `.env`, define, and what is wrong with them. Blocks.
 pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<TargetDecl>, Vec<String>) {
@@ -42,12 +49,12 @@ pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<Targe
     }
     let (of_file, mut wrong) = read_dotenv(&text);
     let mode = std::fs::metadata(&path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
-    wrong.extend(warn_of_dotenv(&of_file, &VARIABLES.map(|(variable, _)| variable), mode));
+    wrong.extend(warn_of_dotenv(&of_file, &TARGET_VARIABLES, mode));
     if !wrong.is_empty() {
         problems.push(render_all(&wrong));
     }
     let mut targets = Vec::new();
-    for (variable, name) in VARIABLES {
+    for (variable, name) in TARGET_VARIABLES.into_iter().zip(NAMES) {
         let pairs = environment.iter().chain(&of_file);
         let value =
             pairs.filter(|(known, value)| known == variable && !value.is_empty()).map(|(_, value)| value);
@@ -60,6 +67,7 @@ pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<Targe
         let source = SecretSource::Literal(SecretString::from(value.clone()));
         let address = match variable {
             "SLACK_WEBHOOK_URL" => TargetAddress::Slack(source),
+            "CUSTOM_WEBHOOK_URL" => TargetAddress::Plain(source),
             _ => TargetAddress::Discord(source),
         };
         targets.push(TargetDecl { name: name.to_owned(), address, repos: Vec::new() });

@@ -195,6 +195,13 @@ const WATCH_FIELDS: &[Field] = &[
         "`false`",
         "whether its machine may have an address that is not public",
     ),
+    Field::new(
+        "ssh-key",
+        Kind::Text,
+        "that of ssh",
+        "the absolute path of the private key for an ssh remote",
+    ),
+    Field::new("first-run", Kind::Flag, "`true`", "whether the first sight of the branch runs"),
 ];
 
 const NOTIFY_FIELDS: &[Field] = &[
@@ -277,4 +284,5 @@ const OVERRIDE_FIELDS: &[Field] = &[
 const LISTED_WATCH_FIELDS: &[Field] = &[
     Field::new("path", Kind::Text, "", "where the repository is"),
     Field::new("target_branch", Kind::Text, "`master`", "the branch that is watched"),
+    Field::new("ssh_key_path", Kind::Text, "that of ssh", "the private key for an ssh remote"),
 ];

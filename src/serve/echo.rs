@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use crate::app::AppState;
 use crate::journal::RunRecord;
-use crate::model::render_all;
 use crate::store::{self, RunRow};
 use crate::sys::inotify::Inotify;
-use crate::view::{LogFollower, LogLine, RunView, one_line, plain};
+use crate::view::{LogFollower, LogLine, RunView, plain, run_beginning, run_ending};
 
 /// Shows the output of a run until it has ended. What cannot be shown is still in the logs.
 pub(super) async fn echo(app: AppState, row: RunRow) {
@@ -20,10 +19,7 @@ pub(super) async fn echo(app: AppState, row: RunRow) {
     let Ok(inotify) = Inotify::new() else { return };
     let mut shown =
         Shown { name: format!("{}#{}", row.repo, row.number), follower: LogFollower::new(&run_dir, None) };
-    let about = row.event.subject.as_ref();
-    let about =
-        about.map(|update| format!(" {} at {}", one_line(&update.ref_name.short()), update.new.short()));
-    let begin = format!("{}{}\n", shown.name, about.unwrap_or_default());
+    let begin = run_beginning(&row);
     let Some(kept) = shown.with(move |_| say(begin.as_bytes())).await else { return };
     shown = kept;
     loop {
@@ -91,20 +87,7 @@ impl Shown {
         let name = crate::model::RunName::Id(row.id);
         let row =
             found.and_then(|db| store::find_run(&db, &name).ok().flatten()).unwrap_or_else(|| row.clone());
-        let run = RunView::load(&app.data, row, None);
-        let diagnostics = run.record.diagnostics();
-        let mut text = plain(&render_all(&diagnostics));
-        for job in &run.record.jobs {
-            let reason = job.reason.as_ref().map(|reason| one_line(reason.first_line()));
-            if let (Some(outcome), Some(reason)) = (job.outcome, reason) {
-                text.push_str(&format!("{} {} {outcome}: {reason}\n", self.name, job.id));
-            }
-        }
-        let outcome = run.outcome().map_or("ended", |outcome| outcome.as_str());
-        let reason = run.reason().map(|reason| one_line(reason.first_line()));
-        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        text.push_str(&format!("{} {outcome}{reason}\n", self.name));
-        say(text.as_bytes())
+        say(run_ending(&RunView::load(&app.data, row, None)).as_bytes())
     }
 
     fn format(&self, lines: &[LogLine]) -> Vec<u8> {

@@ -17,6 +17,7 @@ mod runner_limits;
 mod runner_link;
 mod settle;
 mod start;
+mod unpassed;
 mod watcher;
 
 pub use start::{ServeError, ServeOptions, Stopped, serve};

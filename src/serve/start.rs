@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
+use super::unpassed::log_unpassed;
 use super::watcher;
 use crate::app::{AppState, Isolation, TaskFailure, Tasks, check_requirements, take_spool, warn_of_watches};
-use crate::config::{Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
+use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
 use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router};
 use crate::model::chain;
@@ -43,8 +44,8 @@ pub struct ServeOptions {
     pub data: DataDir,
     /// Where to answer over TCP, instead of what `config.fnl` says.
     pub bind: Option<Bind>,
-    /// A list of watches in addition to those of `config.fnl`, if there is one.
-    pub watch_list: Option<PathBuf>,
+    /// What counts as if it stood in `config.fnl`.
+    pub additions: Additions,
     /// Whether people are shown what steps say: on standard output, and in messages about runs that passed.
     pub shows_output: bool,
     /// Whether hooks and commands find a Unix socket; without one, hooks use the spool.
@@ -163,7 +164,7 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     let mut lock =
         lock.map_err(|source| ServeError::Folder { path: data.server_lock(), source })?.ok_or_else(held)?;
     lock.write_own_pid().map_err(|source| ServeError::Folder { path: data.server_lock(), source })?;
-    let settings = CurrentSettings::load_with(data.config(), options.watch_list.clone())?;
+    let settings = CurrentSettings::load_with(data.config(), options.additions.clone())?;
     let path = options.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     check_requirements(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let instance = Instance::establish(data.path())?;
@@ -171,6 +172,9 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;
     warn_of_watches(&settings.get(), watches.len());
     Isolation::of(&settings.get()).log();
+    if options.shows_output {
+        log_unpassed(&options.environment, &settings.get());
+    }
     let (store, writer) = Store::start(database);
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     repair_settings(&data)?;

@@ -10,7 +10,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
     ServeOptions {
         data: DataDir::new(folder.join("data")),
         bind: Some(Bind::Nothing),
-        watch_list: None,
+        additions: Additions::default(),
         shows_output: false,
         has_socket: true,
         supervisor: Supervisor::at(folder.join("notify").as_os_str()),

@@ -38,10 +38,10 @@ pub use runs::{
     NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
     note_waiting, unfinished_runs,
 };
-pub use updates::{NewUpdate, bind_update, insert_update, runs_of_push};
+pub use updates::{NewUpdate, bind_update, insert_update, last_decision, runs_of_push};
 pub use watches::{
     WatchStatus, added_watches, delete_watch, forget_watch_state, forget_watch_states, insert_watch,
-    save_watch_status, watch_status,
+    is_first_run, save_watch_status, watch_status,
 };
 pub use writer::{Store, WriterGone};
 

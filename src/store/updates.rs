@@ -1,7 +1,7 @@
 //! Ref updates that happened.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::model::{CommitId, RefName, Timestamp};
 
@@ -70,6 +70,20 @@ pub fn bind_update(
         )?
         .execute(params![repo, ref_name.as_bytes(), serial.cast_signed(), pusher])?;
     Ok(())
+}
+
+/// The newest update of a ref: its new value, and what was decided.
+pub fn last_decision(
+    connection: &Connection,
+    repo: &str,
+    ref_name: &RefName,
+) -> Result<Option<(CommitId, String)>> {
+    connection
+        .prepare_cached(
+            "SELECT new, decision FROM updates WHERE repo = ?1 AND ref = ?2 ORDER BY serial DESC LIMIT 1",
+        )?
+        .query_row(params![repo, ref_name.as_bytes()], |row| Ok((commit_id(row, 0)?, row.get(1)?)))
+        .optional()
 }
 
 /// The ids of the runs that a push has started, in their order.

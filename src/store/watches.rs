@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use crate::config::WatchDecl;
+use crate::config::{SshKey, WatchDecl};
 use crate::model::{BranchName, CommitId, RemoteUrl, RepoName, SecretName, Timestamp};
 
 /// The last known state of a watch.
@@ -28,8 +28,8 @@ pub struct WatchStatus {
 pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -> Result<bool> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO watches (name, url, branch, every_ms, allow_private, token, added_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            "INSERT INTO watches (name, url, branch, every_ms, allow_private, token, added_at, ssh_key, first_run)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             watch.name.as_str(),
@@ -38,7 +38,9 @@ pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -
             i64::try_from(watch.every.as_millis()).unwrap_or(i64::MAX),
             watch.allow_private,
             watch.token.as_ref().map(SecretName::as_str),
-            at.as_millis()
+            at.as_millis(),
+            watch.ssh_key.as_ref().map(SshKey::as_str),
+            watch.first_run
         ])?;
     Ok(inserted > 0)
 }
@@ -53,11 +55,19 @@ pub fn delete_watch(connection: &Connection, name: &RepoName) -> Result<bool> {
 /// The watches that were added by command, by name.
 pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
     let mut statement = connection.prepare_cached(
-        "SELECT name, url, branch, every_ms, allow_private, token FROM watches ORDER BY name",
+        "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run FROM watches ORDER BY name",
     )?;
     let rows = statement.query_map([], read_watch)?;
     let rows: Vec<Option<WatchDecl>> = rows.collect::<Result<_>>()?;
     Ok(rows.into_iter().flatten().collect())
+}
+
+/// Whether the first sight of a watch that was added by command runs.
+pub fn is_first_run(connection: &Connection, name: &RepoName) -> Result<bool> {
+    let first_run = connection
+        .prepare_cached("SELECT first_run FROM watches WHERE name = ?1")?
+        .query_row([name.as_str()], |row| row.get(0));
+    Ok(first_run.optional()?.unwrap_or(true))
 }
 
 /// Reads a watch; `None` when it has a value that this version does not accept.
@@ -67,13 +77,16 @@ fn read_watch(row: &Row<'_>) -> Result<Option<WatchDecl>> {
     let (every, allow_private): (i64, bool) = (row.get(3)?, row.get(4)?);
     let token: Option<String> = row.get(5)?;
     let token = token.map(|token| SecretName::parse(&token)).transpose();
-    let (Ok(name), Ok(url), Ok(branch), Ok(token)) =
-        (RepoName::parse(&name), RemoteUrl::parse(&url), BranchName::parse(&branch), token)
+    let ssh_key: Option<String> = row.get(6)?;
+    let ssh_key = ssh_key.map(|path| SshKey::parse(&path)).transpose();
+    let (Ok(name), Ok(url), Ok(branch), Ok(token), Ok(ssh_key)) =
+        (RepoName::parse(&name), RemoteUrl::parse(&url), BranchName::parse(&branch), token, ssh_key)
     else {
         return Ok(None);
     };
     let every = Duration::from_millis(u64::try_from(every).unwrap_or_default());
-    Ok(Some(WatchDecl { name, url, branch, every, allow_private, token }))
+    let first_run = row.get(7)?;
+    Ok(Some(WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run }))
 }
 
 /// The last known state of a watch, if it has still this address and branch.
@@ -141,6 +154,8 @@ mod tests {
             every: Duration::from_secs(60),
             allow_private: true,
             token: Some(SecretName::parse("t").unwrap()),
+            ssh_key: Some(SshKey::parse("/k").unwrap()),
+            first_run: false,
         }
     }
 

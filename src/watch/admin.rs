@@ -74,6 +74,13 @@ pub fn all_watches(connection: &Connection, settings: &Settings) -> rusqlite::Re
     Ok(all)
 }
 
+/// Whether the first sight of a watch runs.
+pub fn runs_first(connection: &Connection, settings: &Settings, name: &RepoName) -> bool {
+    let declared = settings.watches.iter().find(|watch| watch.name == *name).map(|watch| watch.first_run);
+    // What cannot be read is not a reason to hold a run back: the watch was removed meanwhile, or the next statement fails.
+    declared.unwrap_or_else(|| store::is_first_run(connection, name).unwrap_or(true))
+}
+
 /// Adds a watch and creates its copy. Blocks.
 ///
 /// # Errors

@@ -144,7 +144,11 @@ impl Task {
         }
         let is_rewritten = self.is_rewritten(tip).await?;
         let is_there = listing.tip.is_some();
-        let missing = || format!("the remote has no branch `{}`", self.watch.branch);
+        let missing = || {
+            let default = listing.default_branch.as_ref();
+            let default = default.map(|branch| format!("; its default branch is `{branch}`"));
+            format!("the remote has no branch `{}`{}", self.watch.branch, default.unwrap_or_default())
+        };
         Ok(Finding {
             state: if is_there { WatchState::Following } else { WatchState::NoBranch },
             error: (!is_there).then(missing),

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use rustix::process::Signal;
 
 use super::trouble::{Trouble, TroubleKind};
-use crate::config::WatchDecl;
+use crate::config::{SshKey, WatchDecl};
 use crate::forge::{HARMLESS, RefValue, Refs, clear_leftovers};
 use crate::model::{BranchName, CommitId, InstanceId, RemoteUrl, UrlScheme, chain, not_public};
 use crate::secret::{Redactor, SecretGrant, SecretValues};
@@ -70,6 +70,7 @@ pub(crate) struct Remote<'a> {
     url: &'a RemoteUrl,
     branch: &'a BranchName,
     copy: &'a Path,
+    key: Option<&'a SshKey>,
     addresses: Vec<IpAddr>,
     header: Option<String>,
     redactor: Redactor,
@@ -114,7 +115,8 @@ impl<'a> Remote<'a> {
             Some(name) => Some(header(name.as_str(), &values)?),
         };
         let redactor = Redactor::new(values.known());
-        Ok(Remote { url: &watch.url, branch: &watch.branch, copy, addresses, header, redactor, signs })
+        let (url, branch, key) = (&watch.url, &watch.branch, watch.ssh_key.as_ref());
+        Ok(Remote { url, branch, copy, key, addresses, header, redactor, signs })
     }
 
     /// Queries the tip of the branch. Blocks.
@@ -260,8 +262,10 @@ impl<'a> Remote<'a> {
                          -o ControlPath=none"
             .to_owned();
         if let Some(file) = self.signs.ssh_config {
-            let path = file.to_string_lossy().replace('\'', "'\\''");
-            words.push_str(&format!(" -F '{path}'"));
+            words.push_str(&format!(" -F {}", quoted(&file.to_string_lossy())));
+        }
+        if let Some(key) = self.key {
+            words.push_str(&format!(" -i {} -o IdentitiesOnly=yes", quoted(key.as_str())));
         }
         if let (Some(address), UrlScheme::Ssh) = (self.addresses.first(), self.url.scheme()) {
             // The host key is still searched under the name.
@@ -271,6 +275,11 @@ impl<'a> Remote<'a> {
         }
         words
     }
+}
+
+/// A word for the shell by which git starts ssh.
+fn quoted(path: &str) -> String {
+    format!("'{}'", path.replace('\'', "'\\''"))
 }
 
 /// The addresses of the machine, all of which must be public.
@@ -359,6 +368,8 @@ mod tests {
             every: Duration::from_secs(60),
             allow_private: false,
             token: None,
+            ssh_key: None,
+            first_run: true,
         }
     }
 

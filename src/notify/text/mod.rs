@@ -2,12 +2,14 @@
 
 mod discord;
 mod mail;
+mod plain;
 mod slack;
 mod teams;
 mod webhook;
 
 pub(super) use discord::discord;
 pub(super) use mail::{mail_body, mail_subject};
+pub(super) use plain::plain;
 pub(super) use slack::slack;
 pub(super) use teams::teams;
 pub(super) use webhook::{sign, webhook};

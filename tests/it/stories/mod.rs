@@ -70,6 +70,7 @@ stories! {
     outputs
     parallel_jobs
     phantom_ci
+    phantom_ci_moves
     planned
     policy_mistakes
     push_options
