@@ -1,10 +1,15 @@
 //! Runs: find, list, show, cancel, rerun.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::local::serves_without_socket;
 use super::operation::Operation;
 use super::problem::{Code, Problem};
+use super::run_changes::RunChanges;
 use super::state::{AppState, Wake};
 use crate::forge;
 use crate::intake::recorded_name;
@@ -16,6 +21,9 @@ use crate::sys::{clock, lock};
 use crate::view::{RunView, plain};
 
 pub use crate::store::RunRow;
+
+/// How long the runner of a queued run is waited for, when the server that starts it cannot be asked.
+const START_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which runs are listed.
 #[derive(Debug, Clone)]
@@ -164,11 +172,23 @@ impl Operation for CancelRun {
 
 /// Cancels a run: its runner hears it by itself, and a run without a runner is ended in the database.
 async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) -> Result<(), Problem> {
-    let (run_dir, asker) = (app.data.run(&row.repo, row.number), by.clone());
+    let run_dir = app.data.run(&row.repo, row.number);
     let lock = run_dir.join("lock");
-    let stop = Message::Stop { reason: StopReason::Cancelled { by: asker } };
-    if app.read(move || run::send_message(&run_dir, &stop).is_ok()).await == Some(true) {
-        return Ok(());
+    let stop = Message::Stop { reason: StopReason::Cancelled { by: by.clone() } };
+    let (changes, deadline) = (RunChanges::of(app, &row)?, Instant::now() + START_PATIENCE);
+    while Instant::now() < deadline {
+        let decider = changes.watch(app, &row, Vec::new())?;
+        let (run_dir, stop) = (run_dir.clone(), stop.clone());
+        if app.read(move || run::send_message(&run_dir, &stop).is_ok()).await == Some(true) {
+            return Ok(());
+        }
+        // A server that cannot be asked may be about to start its runner.
+        if !serves_without_socket(&app.data) {
+            break;
+        }
+        if let Ok(changed) = tokio::time::timeout_at(deadline, changes.next(&decider)).await {
+            changed?;
+        }
     }
     // A run whose runner lives must not have an end while its steps continue.
     if lock::is_held(&lock).map_err(|error| Problem::failed(&error))? {

@@ -1,5 +1,6 @@
 //! Waits for each push until its receive-pack is gone, then settles what is left of it.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -42,7 +43,17 @@ pub(super) async fn recover_pushes(app: &AppState) {
 /// Waits until receive-pack is gone; then tips and reflogs say what happened, and what did not happen is dropped. That is
 /// repeated until it holds: nothing else closes a push.
 async fn watch(app: AppState, push: OpenPush) {
-    match receive_pack(&push) {
+    let mut wait = Backoff::of_runs();
+    let found = loop {
+        match receive_pack(&push) {
+            Ok(found) => break found,
+            Err(error) => {
+                tracing::warn!(%error, push = push.push, "receive-pack cannot be watched; retrying")
+            }
+        }
+        tokio::time::sleep(wait.next()).await;
+    };
+    match found {
         ReceivePack::Alive(process) => {
             if let Err(error) = process.dead().await {
                 tracing::warn!(%error, "receive-pack cannot be watched; the push is settled now");
@@ -161,22 +172,18 @@ enum ReceivePack {
 }
 
 /// The receive-pack of a push: the process id alone says nothing.
-fn receive_pack(push: &OpenPush) -> ReceivePack {
+///
+/// # Errors
+/// The system cannot say now: it has no descriptor left, for example. That says nothing about the process.
+fn receive_pack(push: &OpenPush) -> io::Result<ReceivePack> {
     let is_of_here = namespace_of(&push.push).is_none_or(|namespace| Some(namespace) == pid_namespace())
-        && boot_id().is_ok_and(|boot| boot == push.boot);
+        && boot_id()? == push.boot;
     let pid = i32::try_from(push.pid).ok().and_then(Pid::from_raw).filter(|_| is_of_here);
-    let Some(pid) = pid else { return ReceivePack::Unseen };
-    let process = match PidFd::open(pid) {
-        Ok(Some(process)) => process,
-        Ok(None) => return ReceivePack::Gone,
-        Err(error) => {
-            tracing::warn!(%error, "receive-pack cannot be watched");
-            return ReceivePack::Unseen;
-        }
-    };
+    let Some(pid) = pid else { return Ok(ReceivePack::Unseen) };
+    let Some(process) = PidFd::open(pid)? else { return Ok(ReceivePack::Gone) };
     // What another user runs is hidden where `/proc` is mounted so; its descriptor reports its end all the same.
     let is_it = process::start_time(pid).is_none_or(|started| started == push.started);
-    if is_it && !process.is_dead() { ReceivePack::Alive(process) } else { ReceivePack::Gone }
+    Ok(if is_it && !process.is_dead() { ReceivePack::Alive(process) } else { ReceivePack::Gone })
 }
 
 /// The namespace of process ids in the id of a push; nothing in those of older hooks.

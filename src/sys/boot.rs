@@ -1,14 +1,19 @@
 //! Which boot of the machine this is, and which namespace: process ids and start times mean something only within one.
 
 use std::io;
+use std::sync::OnceLock;
 
-/// The id of the running boot, a UUID that the kernel draws at start.
+/// The id of the running boot, a UUID that the kernel draws at start. It is read once: later there may be no free descriptor.
 ///
 /// # Errors
 /// The kernel's file could not be read.
 pub fn boot_id() -> io::Result<String> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(boot) = BOOT.get() {
+        return Ok(boot.clone());
+    }
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    Ok(text.trim().to_owned())
+    Ok(BOOT.get_or_init(|| text.trim().to_owned()).clone())
 }
 
 /// The pid namespace of this process: process ids mean something only within one. `None` where
