@@ -48,7 +48,7 @@ async fn watch(app: AppState, push: OpenPush) {
         match receive_pack(&push) {
             Ok(found) => break found,
             Err(error) => {
-                tracing::warn!(%error, push = push.push, "receive-pack cannot be watched; retrying")
+                tracing::warn!(%error, push = push.push, "receive-pack cannot be watched; retrying");
             }
         }
         tokio::time::sleep(wait.next()).await;
