@@ -48,8 +48,8 @@ pub use repositories::{
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
 pub use runs::{
-    CancelRun, ListRuns, NamedRun, RerunRun, RunRow, end_queued, expect_readable, find_run, list_runs,
-    show_run,
+    CancelRun, ListRuns, NamedRun, RerunRun, RunRow, end_queued, expect_readable, find_run,
+    find_run_or_latest, list_runs, show_run,
 };
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};

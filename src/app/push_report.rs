@@ -47,12 +47,13 @@ type Lines = mpsc::Receiver<Result<Vec<u8>, Infallible>>;
 pub(super) fn start(
     app: AppState,
     push: String,
-    options: Vec<String>,
+    (options, command): (Vec<String>, Option<String>),
     settled: oneshot::Receiver<Result<(), Problem>>,
 ) -> Lines {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
     tokio::spawn(async move {
-        let reporter = Reporter { app, sender };
+        let command = app.settings.get().command.clone().or(command);
+        let reporter = Reporter { app, command: command.unwrap_or_else(|| "quire".to_owned()), sender };
         if let Ok(Err(problem)) = settled.await {
             tracing::error!(%problem, push, "a push could not be settled; it is tried again");
             let sorry = "warning: quire could not look at this push now; it is recorded and will be looked at again\n";
@@ -68,6 +69,8 @@ pub(super) fn start(
 /// Reports until the pusher is gone, which is what `None` says.
 struct Reporter {
     app: AppState,
+    /// How the pusher calls quire.
+    command: String,
     sender: mpsc::Sender<Result<Vec<u8>, Infallible>>,
 }
 
@@ -200,7 +203,7 @@ impl Reporter {
             if view.has_ended() {
                 self.say(order.rest().iter().map(prefixed).collect()).await?;
                 let late = broken(&view).filter(|_| !was_broken);
-                return self.say(late.unwrap_or_else(|| push_verdict(&view))).await;
+                return self.say(late.unwrap_or_else(|| push_verdict(&view, &one_line(&self.command)))).await;
             }
             if Instant::now() > end {
                 return self.say("warning: watched for an hour; the run continues\n".to_owned()).await;

@@ -146,7 +146,12 @@ pub async fn report_push(
     let updates = frame.parse().map_err(|error| invalid(&error))?;
     let repo = repository(&app, &frame.git_dir).await?;
     let (settled, reported) = oneshot::channel();
-    let lines = push_report::start(app.clone(), frame.push.clone(), frame.options.clone(), reported);
+    let lines = push_report::start(
+        app.clone(),
+        frame.push.clone(),
+        (frame.options.clone(), frame.command.clone()),
+        reported,
+    );
     // Not tied to the hook: a client that leaves does not stop what its push has begun.
     app.tasks.clone().spawn("a reported push", async move {
         let ended = settle_event(&app, &frame.push, &repo, updates).await;

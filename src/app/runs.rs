@@ -100,11 +100,32 @@ pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
     })
 }
 
+/// The run of a name or id, or the latest run of a repository.
+///
+/// # Errors
+/// When the name is invalid, or no run has it.
+pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Problem> {
+    let Some(repo) = RepoName::parse(text).ok().filter(|_| RunName::parse(text).is_err()) else {
+        return find_run(app, text).await;
+    };
+    let runs = list_rows(app, ListRuns { repo: Some(repo), limit: 1 }).await?;
+    let none = || Problem::new(Code::RunNotFound, format!("`{text}` has no runs yet"));
+    runs.into_iter().next().ok_or_else(none)
+}
+
 /// Lists runs, newest first.
 ///
 /// # Errors
 /// When the repository does not exist, or the database cannot be read.
 pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>, Problem> {
+    let mut views = Vec::new();
+    for row in list_rows(app, request).await? {
+        views.push(app.view(row).await);
+    }
+    Ok(views)
+}
+
+async fn list_rows(app: &AppState, request: ListRuns) -> Result<Vec<RunRow>, Problem> {
     if let Some(name) = &request.repo
         && forge::find(app.data.path(), name).is_err()
         && !app.data.watched_repo(name).is_dir()
@@ -117,12 +138,7 @@ pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>
         let repo = request.repo.map(|repo| recorded_name(connection, &data, &repo)).transpose()?;
         store::list_runs(connection, &RunFilter { repo, limit: request.limit })
     });
-    let rows = rows.await??;
-    let mut views = Vec::new();
-    for row in rows {
-        views.push(app.view(row).await);
-    }
-    Ok(views)
+    Ok(rows.await??)
 }
 
 /// A run as screens see it.

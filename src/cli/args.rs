@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::executor;
 
 use super::access::Access;
-use super::exit::{Code, Ended, Failure, with_output};
+use super::exit::{Code, Ended, Failure, print_error, with_output};
+use super::usage_error::usage_error;
 use super::{
     ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, reset_caches, runs, serve, service, watch,
 };
+
+/// Help that is printed because nothing was asked for.
+const HELP: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
@@ -65,7 +70,7 @@ enum Command {
     },
     /// Show a run with its jobs and steps
     Show {
-        /// foo#41, or the id of the run
+        /// foo#41, the id of the run, or foo for its latest run
         run: String,
         /// As JSON
         #[arg(long)]
@@ -73,7 +78,7 @@ enum Command {
     },
     /// Print the output of a run
     Logs {
-        /// foo#41, or the id of the run
+        /// foo#41, the id of the run, or foo for its latest run
         run: String,
         /// Only this job
         job: Option<String>,
@@ -168,9 +173,15 @@ pub fn run() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        // Help and version.
+        Err(error) if !error.use_stderr() || error.kind() == HELP => {
             let _gone = error.print().is_err();
             return ExitCode::from(if error.use_stderr() { Code::Usage as u8 } else { Code::Done as u8 });
+        }
+        Err(error) => {
+            let words: Vec<String> =
+                std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            return leave(Err(usage_error(&error, &Cli::command(), &words)));
         }
     };
     leave(perform(cli))
@@ -181,8 +192,7 @@ pub(crate) fn leave(ended: Ended) -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(with_output(code) as u8),
         Err(Failure { code, text }) => {
-            use std::io::Write;
-            let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();
+            print_error(&text);
             ExitCode::from(code as u8)
         }
     }
@@ -235,7 +245,6 @@ mod tests {
 
     #[test]
     fn the_arguments_fit_together() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

@@ -1,10 +1,13 @@
 //! What a command ends with: an exit code, and what it has to say about itself.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::place::variable;
 use crate::app::Problem;
 use crate::model::{Diagnostic, chain, render_all};
+use crate::view::Screen;
 
 pub(crate) use crate::app::{Exit as Code, verdict};
 
@@ -80,10 +83,29 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Writes to standard error. A terminal that was closed is not a failure.
+/// Writes to standard error, on a terminal in colours. A terminal that was closed is not a failure.
 pub(crate) fn print_error(text: &str) {
     use std::io::Write;
+    let text = screen(&std::io::stderr()).keywords(text);
     let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();
+}
+
+/// What standard output is.
+pub(crate) fn stdout_screen() -> Screen {
+    screen(&std::io::stdout())
+}
+
+/// Colours are for terminals that have them; `NO_COLOR` (no-color.org), when it is not empty, switches them off.
+fn screen(stream: &(impl IsTerminal + AsFd)) -> Screen {
+    if !stream.is_terminal() {
+        return Screen::FILE;
+    }
+    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    let size = rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
+    Screen {
+        has_colours: !is_dumb && variable("NO_COLOR").is_none(),
+        width: size.filter(|columns| *columns > 0),
+    }
 }
 
 /// Writes a JSON value and a line feed to standard output.

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::exit::Code;
-use super::place::variable;
+use super::next_command::{Caller, next_command};
+use super::place::{data_dir, variable};
+use crate::config::DataDir;
 use crate::intake::{HookEnvironment, PipeOutput, post_receive, pre_receive, resolve};
+use crate::sys::search_path::find_program;
 use crate::sys::user;
 
 /// The hook that a program name means, if it means one.
@@ -38,7 +41,30 @@ fn run_pre_receive() -> ExitCode {
     }
 }
 
+/// How the pusher calls quire from where the push came from.
+fn command(git_dir: &Path) -> Option<String> {
+    let data = DataDir::of_repository(git_dir)?;
+    let path = variable("PATH").unwrap_or_default();
+    let program = match find_program("quire", path.as_ref()) {
+        Some(_) => None,
+        None => Some(std::env::current_exe().ok()?),
+    };
+    let default = data_dir(None).ok();
+    let (ssh_connection, account) = (variable("SSH_CONNECTION"), user::login_name());
+    let caller = Caller {
+        ssh_connection: ssh_connection.as_deref(),
+        account: account.as_deref(),
+        default: default.as_ref(),
+        program: program.as_deref(),
+    };
+    Some(next_command(&caller, &data))
+}
+
 fn run_post_receive() -> ExitCode {
-    post_receive(&environment(), &mut BufReader::new(stdin()), &mut PipeOutput(stdout()));
+    let mut environment = environment();
+    if let Some(command) = command(&environment.git_dir) {
+        environment.command = command;
+    }
+    post_receive(&environment, &mut BufReader::new(stdin()), &mut PipeOutput(stdout()));
     ExitCode::from(Code::Done as u8)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::ask::here;
 use super::exit::{Code, Ended, Failure};
 use super::place::expect_access;
-use crate::app::{ReadLogs, find_run, read_logs};
+use crate::app::{ReadLogs, find_run_or_latest, read_logs};
 use crate::config::DataDir;
 use crate::log::Stream;
 use crate::view::{LogLine, plain};
@@ -28,7 +28,7 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     let printer =
         Printer { json: options.json, tidy: std::io::stdout().is_terminal(), names: options.job.is_none() };
     here(data, async move |app| {
-        let row = find_run(app, run).await?;
+        let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
         let mut logs = read_logs(app, row, ReadLogs { job: options.job, follow: options.follow }).await?;
         let mut last: VecDeque<LogLine> = VecDeque::new();

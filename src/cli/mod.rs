@@ -12,6 +12,7 @@ pub(crate) mod exit;
 mod hook;
 mod licenses;
 pub(crate) mod logs;
+mod next_command;
 mod notify;
 pub(crate) mod ops;
 pub(crate) mod place;
@@ -20,6 +21,7 @@ mod reset_caches;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod service;
+mod usage_error;
 mod watch;
 mod watch_import;
 

@@ -28,7 +28,7 @@ pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
     if as_json {
         print_json(&run_json(&view));
     } else {
-        print(&push_verdict(&view));
+        print(&push_verdict(&view, "quire"));
     }
     Ok(verdict(view.outcome()))
 }

@@ -1,9 +1,9 @@
 //! `quire runs` and `quire show`: they read, with or without a server.
 
 use super::ask::here;
-use super::exit::{Code, Ended, Failure, print, print_json};
+use super::exit::{Code, Ended, Failure, print, print_json, stdout_screen};
 use super::place::{expect_access, note_if_empty};
-use crate::app::{ListRuns, expect_readable, find_run, list_runs};
+use crate::app::{ListRuns, expect_readable, find_run_or_latest, list_runs};
 use crate::config::DataDir;
 use crate::model::RepoName;
 use crate::view::{RunView, plain, run_json, run_list, run_page, runs_json};
@@ -37,7 +37,7 @@ pub(crate) fn list_or_note(
 pub(crate) fn print_list(views: &[RunView], none: &str) {
     warn_of_problems(views);
     note_if_empty(views.is_empty(), none);
-    print(&run_list(views, &jiff::tz::TimeZone::system()));
+    print(&run_list(views, &jiff::tz::TimeZone::system(), stdout_screen()));
 }
 
 /// Warns of runs whose records cannot be read.
@@ -50,14 +50,14 @@ fn warn_of_problems(views: &[RunView]) {
 /// `quire show`.
 pub(super) fn show(data: &DataDir, run: &str, as_json: bool) -> Ended {
     let view = here(data, async |app| {
-        let row = find_run(app, run).await?;
+        let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
         Ok(app.view(row).await)
     })?;
     if as_json {
         print_json(&run_json(&view));
     } else {
-        print(&run_page(&view));
+        print(&run_page(&view, stdout_screen()));
     }
     expect_readable(&view)?;
     Ok(Code::Done)

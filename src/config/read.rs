@@ -94,6 +94,7 @@ fn settings(fields: &Fields<'_>) -> Settings {
         settings.bind = http.read("bind", bind).unwrap_or(settings.bind);
         settings.public_url = http.read("public-url", public_url);
     }
+    settings.command = fields.read("command", command);
     let secrets = fields.entries("secrets").iter();
     settings.secrets = secrets.filter_map(|(key, value)| secret(fields, key, value)).collect();
     settings.pass_env = fields.list("pass-env", variable);
@@ -168,6 +169,16 @@ fn public_url(node: &Node) -> Result<String, Diagnostic> {
     } else {
         Err(node.error(format!("`{text}` is not an address")).help("write it as \"https://git.example.org\""))
     }
+}
+
+fn command(node: &Node) -> Result<String, Diagnostic> {
+    let text = node.as_str()?;
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(node
+            .error("a command is one line")
+            .help("write it as \"ssh git@git.example.org quire\""));
+    }
+    Ok(text.trim().to_owned())
 }
 
 fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {

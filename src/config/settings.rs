@@ -20,6 +20,8 @@ pub struct Settings {
     pub bind: Bind,
     /// The address that people reach it at, when it is another.
     pub public_url: Option<String>,
+    /// How pushers call quire, in what a push prints.
+    pub command: Option<String>,
     /// The secrets.
     pub secrets: Vec<SecretDecl>,
     /// Variables of the server's environment that steps see.
@@ -111,6 +113,7 @@ impl Default for Settings {
         Self {
             bind: Bind::Address(SocketAddr::from(([127, 0, 0, 1], 7878))),
             public_url: None,
+            command: None,
             secrets: Vec::new(),
             pass_env: Vec::new(),
             limits: Limits::default(),

@@ -9,7 +9,7 @@ use super::executor::{Executor, NotRun, StepContext};
 use super::host::asked_to_stop;
 use super::step::{OutOfMemory, StepEnd};
 use crate::journal::{self, Fact, Recorder, StepLog, StepStart};
-use crate::model::{Outcome, chain};
+use crate::model::{Outcome, chain, shell_word};
 use crate::script::{Command, HostError, StepResult};
 use crate::secret::RedactedText;
 
@@ -170,17 +170,8 @@ pub(crate) fn title(name: Option<&str>, command: &Command, recorder: &Recorder) 
         (Some(name), _) => return recorder.redact(name),
         (None, Command::Shell(text)) => String::from_utf8_lossy(text).into_owned(),
         (None, Command::Argv(argv)) => {
-            argv.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")
+            argv.iter().map(|word| shell_word(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")
         }
     };
     recorder.redact(&text).first_line().shorten(MAX_TITLE)
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

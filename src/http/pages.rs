@@ -15,7 +15,7 @@ use super::router::busy;
 use crate::app::{AppState, RunRow, find_run};
 use crate::config::DataDir;
 use crate::model::RepoName;
-use crate::view::{EndLimit, LogLine, RunView, plain, read_log_end, run_page};
+use crate::view::{EndLimit, LogLine, RunView, Screen, plain, read_log_end, run_page};
 
 /// The most bytes of each part of a page, and the most lines of output; the whole is in `quire show` and `quire logs`.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -69,7 +69,7 @@ fn run_name(path: &str) -> Option<String> {
 /// The page of a run. Blocking.
 fn render(data: &DataDir, row: RunRow, base: Option<&str>) -> String {
     let run_dir = data.run(&row.repo, row.number);
-    let mut page = run_page(&RunView::load(data, row, base));
+    let mut page = run_page(&RunView::load(data, row, base), Screen::FILE);
     if cut(&mut page, MAX_OUTPUT) {
         page.push_str("\n… more is shown by  quire show\n");
     }

@@ -53,6 +53,9 @@ pub struct EventFrame {
     pub git_dir: String,
     /// The push options.
     pub options: Vec<String>,
+    /// How the pusher calls quire, unless by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// The updates that the push has made.
     pub updates: Vec<RefUpdateRecord>,
 }

@@ -43,6 +43,8 @@ pub struct HookEnvironment {
     pub pusher: Option<String>,
     /// The push options.
     pub options: Vec<String>,
+    /// How the pusher calls quire: `quire`, or `ssh git@192.0.2.1 quire --data /srv/quire`.
+    pub command: String,
 }
 
 impl HookEnvironment {
@@ -54,7 +56,7 @@ impl HookEnvironment {
             Some((place, _)) => option.get(..place).unwrap_or_default().to_owned(),
             None => option,
         };
-        Self { git_dir, pusher, options: options.take(count).map(cut).collect() }
+        Self { git_dir, pusher, options: options.take(count).map(cut).collect(), command: "quire".to_owned() }
     }
 }
 
@@ -144,6 +146,7 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
         push: push_id(&boot_id().unwrap_or_default(), pid, started),
         git_dir: environment.git_dir.to_string_lossy().into_owned(),
         options: environment.options.clone(),
+        command: Some(environment.command.clone()).filter(|command| command != "quire"),
         updates: updates.iter().map(RefUpdateRecord::from).collect(),
     };
     let Ok(body) = serde_json::to_vec(&event) else { return };
@@ -189,7 +192,7 @@ fn without_answer(environment: &HookEnvironment, data: &DataDir) -> String {
         }
     }
     if let Some(name) = data.repo_name(&environment.git_dir) {
-        lines.push_str(&format!("hint: `quire runs --repo {name}`\n"));
+        lines.push_str(&format!("hint: {} runs {name}\n", environment.command));
     }
     lines
 }

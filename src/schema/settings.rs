@@ -64,6 +64,12 @@ pub static LISTED_WATCH: Options = options("a table", &[LISTED_WATCH_FIELDS]);
 const CONFIG_FIELDS: &[Field] = &[
     table("http", "where the server answers"),
     table("secrets", "secrets by name: each a string, or a table"),
+    Field::new(
+        "command",
+        Kind::Text,
+        "`quire`, over ssh when the push came so",
+        "how pushers call quire, in what a push prints: `\"ssh git@git.example.org quire\"`",
+    ),
     list("pass-env", "a list of names", "none", "variables of the server's environment that steps see"),
     table("limits", "what runs must not exceed"),
     table("policy", "what containers may, see [policy.md](policy.md)"),

@@ -8,6 +8,7 @@ mod push;
 mod run;
 mod run_lines;
 mod sanitize;
+mod screen;
 mod text;
 mod output_order;
 
@@ -20,4 +21,5 @@ pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use run_lines::{run_beginning, run_ending};
 pub use sanitize::{one_line, output_line, plain};
+pub use screen::Screen;
 pub use text::{run_list, run_page};

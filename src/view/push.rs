@@ -9,7 +9,7 @@ use super::run::RunView;
 use super::sanitize::{one_line, plain};
 use super::text::between;
 use crate::journal::JobRecord;
-use crate::model::{Outcome, Progress, Reason, Severity, render_all};
+use crate::model::{Outcome, Progress, Reason, Severity, codes, render_all};
 use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
@@ -17,6 +17,9 @@ const WIDTH: usize = 72;
 
 /// The most lines about runs that a push prints, when their pipelines can be used.
 const MAX_LINES: usize = 4;
+
+/// The most jobs that a verdict names.
+const MAX_NAMES: usize = 5;
 
 /// A run that a push has started.
 #[derive(Debug, Clone)]
@@ -71,7 +74,9 @@ fn first_line(pushed: &PushedRun) -> String {
             format!("quire: run {number}, {at}")
         }
         (Some(outcome), _) => {
-            let line = format!("error: run {number} {}\n", predicate(outcome, run.reason()));
+            let (did, reason) = predicate(outcome, run.reason());
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let line = format!("error: run {number} {did}{reason}\n");
             (line + &hints(run.reason())).trim_end().to_owned()
         }
         (None, Progress::Queued) => match pushed.ahead {
@@ -189,45 +194,56 @@ fn hints(reason: Option<&Reason>) -> String {
     further.chain(hints).collect()
 }
 
-/// The last line of a push that waited.
-pub fn push_verdict(run: &RunView) -> String {
-    let number = run.row.number;
-    let outcome = run.outcome().unwrap_or(Outcome::Failed);
-    let jobs = match run.record.jobs.len() {
-        1 => "1 job".to_owned(),
-        count => format!("{count} jobs"),
-    };
-    let took =
-        run.started_at().zip(run.finished_at()).map(|(start, end)| format!(", {}", between(start, end)));
-    let took = took.unwrap_or_default();
-    match outcome {
-        Outcome::Passed => format!("success: run {number} passed, {jobs}{took}\n"),
-        Outcome::Skipped => format!("quire: run {number} skipped\n"),
-        Outcome::Failed
-        | Outcome::TimedOut
-        | Outcome::Cancelled
-        | Outcome::Superseded
-        | Outcome::Interrupted
-        | Outcome::Denied => {
-            let verdict = format!("error: run {number} {}{took}", predicate(outcome, run.reason()));
-            let hints = hints(run.reason());
-            // Without a failed step, the logs do not explain the failure.
-            let is_of_a_step = |job: &JobRecord| {
-                job.steps.iter().any(|step| step.outcome.is_some_and(|outcome| outcome != Outcome::Passed))
-            };
-            let command = if run.record.jobs.iter().any(is_of_a_step) { "logs" } else { "show" };
-            format!("{verdict}\n{hints}hint: quire {command} '{}#{number}'\n", run.row.repo)
-        }
+/// The last lines of a push that waited: what to do next, by this way to call quire, and the verdict.
+pub fn push_verdict(run: &RunView, quire: &str) -> String {
+    let verdict = format!("quire: {}\n", verdict_line(run));
+    if matches!(run.outcome(), Some(Outcome::Passed | Outcome::Skipped)) {
+        return verdict;
     }
+    // Without a failed step, the logs do not explain the failure.
+    let is_of_a_step = |job: &JobRecord| {
+        job.steps.iter().any(|step| step.outcome.is_some_and(|outcome| outcome != Outcome::Passed))
+    };
+    let command = if run.record.jobs.iter().any(is_of_a_step) { "logs" } else { "show" };
+    let name = format!("{}#{}", run.row.repo, run.row.number);
+    format!("{}hint: {quire} {command} '{name}'\n{verdict}", hints(run.reason()))
 }
 
-/// An outcome with its reason as the predicate of a sentence: `failed: test failed`, `was cancelled by ada`.
-fn predicate(outcome: Outcome, reason: Option<&Reason>) -> String {
+/// `blog#3 failed in 0.4 s: test`: how a run has ended, how long it took, and which jobs or what reason decided it.
+fn verdict_line(run: &RunView) -> String {
+    let outcome = run.outcome().unwrap_or(Outcome::Failed);
+    let of_outcome = |job: &&JobRecord| job.outcome == Some(outcome);
+    let jobs: Vec<&str> = run.record.jobs.iter().filter(of_outcome).map(|job| job.id.as_str()).collect();
+    let is_by_jobs = run.reason().is_some_and(|reason| reason.code == codes::JOBS);
+    let (did, detail) = match jobs.as_slice() {
+        [_] if outcome == Outcome::Passed => ("passed".to_owned(), Some("1 job".to_owned())),
+        _ if outcome == Outcome::Passed => ("passed".to_owned(), Some(format!("{} jobs", jobs.len()))),
+        [_, ..] if is_by_jobs => (outcome.predicate().to_owned(), Some(names(&jobs))),
+        _ => predicate(outcome, run.reason()),
+    };
+    let word = if matches!(outcome, Outcome::Passed | Outcome::Failed) { "in" } else { "after" };
+    let took = run.started_at().zip(run.finished_at()).filter(|_| outcome != Outcome::Skipped);
+    let took = took.map(|(start, end)| format!(" {word} {}", between(start, end))).unwrap_or_default();
+    let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("{}#{} {did}{took}{detail}", run.row.repo, run.row.number)
+}
+
+/// The first names of a list.
+fn names(all: &[&str]) -> String {
+    let shown: Vec<&str> = all.iter().take(MAX_NAMES).copied().collect();
+    let more = all.len() - shown.len();
+    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+/// An outcome as a predicate, and its reason unless that is a part of it: `was superseded by run 3`.
+fn predicate(outcome: Outcome, reason: Option<&Reason>) -> (String, Option<String>) {
     let first = reason.map(|reason| one_line(reason.first_line()));
-    let Some(reason) = first else { return outcome.predicate().to_owned() };
+    let Some(reason) = first else { return (outcome.predicate().to_owned(), None) };
     match reason.strip_prefix(outcome.as_str()) {
-        Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("{}{rest}", outcome.predicate()),
-        Some(_) | None => format!("{}: {reason}", outcome.predicate()),
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => {
+            (format!("{}{rest}", outcome.predicate()), None)
+        }
+        Some(_) | None => (outcome.predicate().to_owned(), Some(reason)),
     }
 }
 
@@ -238,7 +254,8 @@ mod tests {
     #[test]
     fn a_reason_does_not_repeat_the_outcome() {
         let says = |outcome, text: Option<&str>| {
-            predicate(outcome, text.map(|text| Reason::new("other", text)).as_ref())
+            let (did, reason) = predicate(outcome, text.map(|text| Reason::new("other", text)).as_ref());
+            did + &reason.map(|reason| format!(": {reason}")).unwrap_or_default()
         };
         assert_eq!(says(Outcome::Superseded, Some("superseded by run 3")), "was superseded by run 3");
         assert_eq!(says(Outcome::Cancelled, Some("cancelled")), "was cancelled");

@@ -7,16 +7,17 @@ use jiff::tz::TimeZone;
 
 use super::run::RunView;
 use super::sanitize::{one_line, output_line, plain};
+use super::screen::Screen;
 use crate::journal::{JobRecord, PolicyRecord, StepRecord};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
-pub fn run_list(runs: &[RunView], zone: &TimeZone) -> String {
+pub fn run_list(runs: &[RunView], zone: &TimeZone, screen: Screen) -> String {
     let names: Vec<String> = runs.iter().map(|run| format!("{}#{}", run.row.repo, run.row.number)).collect();
     let Some(width) = names.iter().map(String::len).max() else { return String::new() };
     let width = width.max(3);
     let line = |[name, word, took, sha, at, on]: [&str; 6]| {
-        format!("{name:<width$}  {word:<11} {took:>9}  {sha:<7}  {at:<16}  {on}\n")
+        screen.cut(&format!("{name:<width$}  {word:<11} {took:>9}  {sha:<7}  {at:<16}  {on}")) + "\n"
     };
     let mut out = line(["run", "outcome", "took", "commit", "queued", "ref"]);
     for (run, name) in runs.iter().zip(&names) {
@@ -25,15 +26,23 @@ pub fn run_list(runs: &[RunView], zone: &TimeZone) -> String {
             _ => "-".to_owned(),
         };
         let (sha, at) = (run.commit_text(), run.row.queued_at.to_minute(zone));
-        out.push_str(&line([name, word(run), &took, &sha, &at, &run.ref_text()]));
+        let text = line([name, word(run), &took, &sha, &at, &run.ref_text()]);
+        match text.split_at_checked(width + 2) {
+            Some((name, rest)) => {
+                let coloured = screen.outcome(word(run), run.outcome());
+                out.push_str(&(name.to_owned() + &rest.replacen(word(run), &coloured, 1)));
+            }
+            None => out.push_str(&text),
+        }
     }
     out
 }
 
 /// Everything about a run.
-pub fn run_page(run: &RunView) -> String {
+pub fn run_page(run: &RunView, screen: Screen) -> String {
     let row = &run.row;
-    let mut out = format!("run {}#{}: {}\n", row.repo, row.number, word(run));
+    let verdict = screen.outcome(word(run), run.outcome());
+    let mut out = format!("run {}#{}: {verdict}\n", row.repo, row.number);
     let mut field = |name: &str, value: String| {
         let _infallible = writeln!(out, "{name:<9} {}", value.trim_end().replace('\n', "\n          "));
     };
@@ -72,7 +81,7 @@ pub fn run_page(run: &RunView) -> String {
         let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));
     }
     for job in &run.record.jobs {
-        render_job(&mut out, job);
+        render_job(&mut out, job, screen);
     }
     out
 }
@@ -82,11 +91,12 @@ fn word(run: &RunView) -> &'static str {
     run.outcome().map_or(run.progress().as_str(), Outcome::as_str)
 }
 
-fn render_job(out: &mut String, job: &JobRecord) {
+fn render_job(out: &mut String, job: &JobRecord, screen: Screen) {
     let state = job.outcome.map_or(job.state(), Outcome::as_str);
+    let state = screen.outcome(&format!("{state:<11}"), job.outcome);
     let took =
         job.started_at.zip(job.finished_at).map(|(start, end)| between(start, end)).unwrap_or_default();
-    let _infallible = writeln!(out, "\n{}", format!("{state:<11} {:<20} {took}", job.id).trim_end());
+    let _infallible = writeln!(out, "\n{}", format!("{state} {:<20} {took}", job.id).trim_end());
     if let Some(reason) = &job.reason {
         let reason = plain(&reason.to_string()).trim_end().replace('\n', "\n            ");
         let _infallible = writeln!(out, "            {reason}");

@@ -42,6 +42,7 @@ stories! {
     copied_data_folder
     copied_then_pushed
     cycle
+    default_branch
     delete_branch
     doctor
     duplicate_id
