@@ -1,5 +1,5 @@
 -- Compiles Fennel files form by form, so that all mistakes of a file are found at once.
--- Arguments: `fennel`, the modules of lua/, and `setup` = { files, allowed, modules, at }.
+-- Arguments: `fennel`, the modules of lua/, and `setup` (lua/driver.lua).
 local fennel, parts, setup = ...
 
 local utils, compiler = require("fennel.utils"), require("fennel.compiler")
@@ -56,6 +56,9 @@ plugin["assert-compile"] = function(_, message, ast)
   mistake.plain = true
   if current.suspects[unknown] or current.suspects["*"] then return true end
   mistake.locals = locals_of(current.scope)
+  mistake.later = current.bound[unknown]
+  -- Its next uses follow from the first one.
+  current.suspects[unknown] = true
   report.note(mistake)
   return true
 end
@@ -65,6 +68,19 @@ plugin["symbol-to-expression"] = function(symbol, scope, is_read)
   current.scope = scope
   local span, file = span_of(symbol)
   shapes.symbol(symbol, scope, is_read, span, file)
+end
+
+-- Collects the symbols of a binding form.
+local function symbols(pattern, into)
+  if utils["sym?"](pattern) then
+    into[(tostring(pattern):gsub("[.:].*$", ""))] = true
+  elseif type(pattern) == "table" then
+    for key, value in pairs(pattern) do
+      if type(value) == "table" then symbols(value, into) end
+      if type(key) == "table" then symbols(key, into) end
+      if type(key) == "string" and type(value) ~= "table" then into[key] = true end
+    end
+  end
 end
 
 -- A `require` of a module that is not there is known before anything runs.
@@ -103,6 +119,12 @@ plugin.call = function(ast, scope)
   local head = ast["from-macro?"] and utils["sym?"](ast[1])
   if head and head.line and head.filename == ast.filename and head.line > ast.line then ast.line = head.line end
   check_require(ast, scope)
+  local head = utils["sym?"](ast[1]) and tostring(ast[1])
+  if setup.binding[head] and not scope.manglings[head] then
+    for i = 2, #ast do
+      if type(ast[i]) == "table" then symbols(ast[i], current.suspects) end
+    end
+  end
   local near, file = span_of(current.nearest)
   shapes.call(ast, scope, file, near)
   marks.append(ast)
@@ -126,19 +148,6 @@ plugin.macroexpand = function(ast, made)
   end)
 end
 
--- Collects the symbols of a binding form.
-local function symbols(pattern, into)
-  if utils["sym?"](pattern) then
-    into[(tostring(pattern):gsub("[.:].*$", ""))] = true
-  elseif type(pattern) == "table" then
-    for key, value in pairs(pattern) do
-      if type(value) == "table" then symbols(value, into) end
-      if type(key) == "table" then symbols(key, into) end
-      if type(key) == "string" and type(value) ~= "table" then into[key] = true end
-    end
-  end
-end
-
 -- Names that a form would have bound had it compiled; later uses of them are not mistakes of their own.
 local function suspect(form, into)
   if not utils["list?"](form) then return end
@@ -150,6 +159,21 @@ local function suspect(form, into)
       for name in pairs(form[2]) do into[tostring(name)] = true end
     end
   end
+end
+
+-- The names that the forms of a file bind, each with its line: a use before that is a frequent mistake.
+local function bound_by(forms)
+  local bound = {}
+  for i = 1, forms.count or 0 do
+    local form = forms[i]
+    local head = utils["list?"](form) and utils["sym?"](form[1]) and tostring(form[1])
+    if DEFINING[head] and type(form[2]) == "table" and not utils["sequence?"](form[2]) then
+      local names = {}
+      symbols(form[2], names)
+      for name in pairs(names) do bound[name] = bound[name] or form.line end
+    end
+  end
+  return bound
 end
 
 local function compile_forms(forms, chunk, scope)
@@ -183,7 +207,7 @@ function work.compile(file, module)
   local before = #report.found
   report.unit = file
   current = {
-    suspects = {},
+    suspects = {}, bound = {},
     options = {
       filename = file, source = text, allowedGlobals = setup.allowed, plugins = { plugin }, correlate = true,
       useMetadata = false, ["error-pinpoint"] = false, ["compiler-env"] = "strict", ["module-name"] = module,
@@ -192,6 +216,7 @@ function work.compile(file, module)
   }
   local forms = reading.forms(file, text, current.options)
   shapes.begin(forms)
+  current.bound = bound_by(forms)
   local chunk, scope = {}, compiler["make-scope"](compiler.scopes.global)
   utils.root["set-reset"](utils.root)
   compile_forms(forms, chunk, scope)

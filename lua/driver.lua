@@ -12,17 +12,18 @@ local positions = chunks.positions(files)
 local report = chunks.report(require("fennel.friend"))
 local reading = chunks.parse(fennel, utils, positions, report)
 
--- A compiler for files among `allowed` globals and `modules`, the set of names that can be required. `at` receives the file
--- and the line of each form that is about to be compiled. `marked` is the set of primitives whose calls get their place,
--- `known` are the names of lua/shapes.lua.
-function driver.compiler(allowed, modules, at, marked, known)
+-- A compiler. `setup`: files among `allowed` globals and `modules`, the set of names that can be required; `at` receives the
+-- file and the line of each form that is about to be compiled; `marked` is the set of primitives whose calls get their place,
+-- `known` are the names of lua/shapes.lua, `binding` is the set of words by which other languages bind names.
+function driver.compiler(setup)
   local compiler = require("fennel.compiler")
   local work
   local parts = { positions = positions, report = report, reading = reading }
-  parts.marks = chunks.call_spans(utils, compiler, positions, reading.spans, marked)
-  parts.shapes = chunks.shapes(utils, report, parts.marks, known)
+  parts.marks = chunks.call_spans(utils, compiler, positions, reading.spans, setup.marked)
+  parts.shapes = chunks.shapes(utils, report, parts.marks, setup.known)
   parts.lines = chunks.lines(utils, compiler, function() return work.is_ours() end)
-  work = chunks.compiler(fennel, parts, { files = files, allowed = allowed, modules = modules, at = at })
+  setup.files = files
+  work = chunks.compiler(fennel, parts, setup)
   return work
 end
 

@@ -46,6 +46,6 @@ pub use run_mark::{InstanceId, InstanceIdError, RunMark};
 pub use secret_name::{SecretName, SecretNameError};
 pub use shell_word::shell_word;
 pub use size::{DurationError, SizeError, format_duration, format_size, parse_duration, parse_size};
-pub use suggest::{suggest, suggest_among};
+pub use suggest::{kebab, suggest, suggest_among};
 pub use text_places::TextPlaces;
 pub use time::Timestamp;

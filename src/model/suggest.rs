@@ -52,7 +52,7 @@ fn begin_alike(word: &str, candidate: &str) -> bool {
 }
 
 /// A word as Fennel writes it: `exit_code` and `exitCode` are `exit-code`.
-fn kebab(word: &str) -> String {
+pub fn kebab(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
     let mut after_small = false;
     for c in word.chars() {

@@ -123,6 +123,15 @@ pub fn took_too_long(doing: &str, limit: Duration, at: Option<Place>, files: &Pi
     }
 }
 
+/// The mistakes of each of these declarations, without those of the graph that they are a part of.
+pub fn mistakes_of_each(registrations: &[Registration], entry: &str, text: &str) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for registration in registrations {
+        let _without_the_others = Reading::new(registration, (entry, text), &mut wrong).declared();
+    }
+    wrong
+}
+
 /// Checks what a pipeline declared; `entry` is the path of the file that did, `text` its content.
 ///
 /// # Errors

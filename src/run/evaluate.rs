@@ -8,7 +8,7 @@ use crate::config::REPO_CONFIG;
 use crate::forge::{ReadError, Repo};
 use crate::journal::{DiagnosticFact, JobFact};
 use crate::model::{CommitId, Diagnostic, RefName, Span, chain, format_duration};
-use crate::pipeline::fennel::{ENTRY, declare, load, load_despite, unreached_services};
+use crate::pipeline::fennel::{ENTRY, declare, load, load_despite, mistakes_of_each, unreached_services};
 use crate::pipeline::{Job, JobGraph, PipelineFiles, workflow};
 use crate::script::{
     Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, Registration, ScriptError, SourceFile, Vm,
@@ -131,7 +131,12 @@ impl Loaded {
                 });
                 declared.map(|graph| (graph, self.warnings(&registrations)))
             }
-            Err(EvaluationError::Script(error)) => Err(vec![self.diagnostic(&error)]),
+            Err(EvaluationError::Script(error)) => {
+                let mut wrong = mistakes_of_each(&vm.declared_so_far(), self.entry(), &self.text);
+                wrong.push(self.diagnostic(&error));
+                wrong.sort_by_key(|mistake| mistake.span);
+                Err(wrong)
+            }
             Err(EvaluationError::TimedOut { limit, last_place }) => {
                 let message = format!("reading the pipeline took longer than {}", format_duration(limit));
                 let help = "this is where it was; a loop that does not end?".to_owned();

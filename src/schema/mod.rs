@@ -4,6 +4,7 @@
 //! A new option is an entry in [`pipeline`] or [`settings`], a new primitive one in [`PRIMITIVES`]: messages, suggestions, the
 //! reference in `CI-FENNEL.md` and `docs/config.md`, and the docset of editors are made of these entries.
 
+mod elsewhere;
 mod fields;
 mod node;
 mod option;
@@ -15,6 +16,7 @@ mod shape;
 mod toml;
 mod yaml;
 
+pub use elsewhere::{binding_words, elsewhere, is_program};
 pub use fields::{Fields, Mistakes};
 pub use node::{Node, Number, Source, Value};
 pub use option::{Field, Kind, Options, Status};

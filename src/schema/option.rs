@@ -1,5 +1,6 @@
 //! What an option is: its name, what it takes, what holds without it, and what the manual says of it.
 
+use super::elsewhere;
 use crate::model::{MAX_QUOTED, Quoted, suggest};
 
 /// One option of a table.
@@ -146,6 +147,9 @@ impl Options {
     }
 
     fn nearest(&self, name: &str, mark: &str) -> String {
+        if let Some(instead) = elsewhere::option(self.of, name) {
+            return instead.to_owned();
+        }
         let names = self.names();
         match suggest(name, names.clone()).filter(|_| name.len() <= MAX_QUOTED) {
             Some(near) => format!("did you mean `{mark}{near}`?"),

@@ -14,11 +14,12 @@ use crate::model::{Diagnostic, Severity};
 use super::bundle::{Bundle, Module};
 use super::compile_error::{Context, Mistake, arrange, mistakes};
 use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
+use super::foreign_text::{Repaired, other_language, repaired};
 use super::pulse::VmPulse;
 use super::sandbox::shapes;
 use super::script_error::Place;
 use super::sources::{Kind, Sources, Unit};
-use crate::schema::{Call, PRIMITIVES, Status};
+use crate::schema::{Call, PRIMITIVES, Status, binding_words};
 
 /// How to compile.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,15 +61,29 @@ pub fn compile(sources: &Sources, options: &CompileOptions<'_>) -> Result<Bundle
     }
     let known: Vec<&str> =
         units.iter().filter_map(Unit::module_name).chain(options.host_modules.iter().copied()).collect();
-    let vm = CompileVm::start(&files, options.limits)?;
-    let compiled = compile_units(&vm, &units, &known, options)?;
-    let words: Vec<String> = vm.run(|_| vm.driver.get::<mlua::Function>("words")?.call(()))?;
+    let mut attempt = Attempt::new(&files, &units, &known, options)?;
+    // Text of another language is replaced, so that what is left has only mistakes of its own.
+    let foreign = foreign_mistakes(&attempt.compiled.mistakes, &files);
+    if !foreign.is_empty() {
+        let mut mended = files.clone();
+        for (path, repaired) in foreign {
+            broken.extend(repaired.mistakes);
+            mended.insert(path, repaired.text);
+        }
+        let mend = |unit: &Unit| Unit {
+            text: unit.text.as_ref().and_then(|_| mended.get(&unit.path).cloned()),
+            ..unit.clone()
+        };
+        let units: Vec<Unit> = units.iter().map(mend).collect();
+        attempt = Attempt::new(&mended, &units, &known, options)?;
+    }
     let context = Context {
         files: &files,
         entry: &sources.entry.path,
-        words: words.iter().map(String::as_str).chain(options.globals.iter().copied()).collect(),
+        words: attempt.words.iter().map(String::as_str).chain(options.globals.iter().copied()).collect(),
         modules: known,
     };
+    let compiled = attempt.compiled;
     broken.extend(compiled.mistakes.iter().map(|mistake| context.diagnostic(mistake, Severity::Error)));
     let warnings =
         compiled.warnings.iter().map(|mistake| context.diagnostic(mistake, Severity::Warning)).collect();
@@ -77,6 +92,40 @@ pub fn compile(sources: &Sources, options: &CompileOptions<'_>) -> Result<Bundle
             Ok(Bundle { entry, modules: compiled.modules, warnings: arrange(warnings, context.entry) })
         }
         _ => Err(CompileFailure::Invalid(arrange(broken, context.entry))),
+    }
+}
+
+/// The files with mistakes that have text of another language, with that replaced. A file that is no Fennel at all is left out.
+fn foreign_mistakes(mistakes: &[Mistake], files: &BTreeMap<String, String>) -> Vec<(String, Repaired)> {
+    let is_mistaken = |path: &str| mistakes.iter().any(|mistake| mistake.file == path);
+    let repair = |(path, text): (&String, &String)| {
+        let repaired = match other_language(path, text) {
+            Some(mistake) => Some(Repaired { text: String::new(), mistakes: vec![mistake] }),
+            None => repaired(path, text),
+        };
+        repaired.map(|repaired| (path.clone(), repaired))
+    };
+    files.iter().filter(|(path, _)| is_mistaken(path) && !path.ends_with(".lua")).filter_map(repair).collect()
+}
+
+/// One compilation of all files.
+struct Attempt {
+    compiled: Compiled,
+    /// The names of special forms and macros.
+    words: Vec<String>,
+}
+
+impl Attempt {
+    fn new(
+        files: &BTreeMap<String, String>,
+        units: &[Unit],
+        known: &[&str],
+        options: &CompileOptions<'_>,
+    ) -> Result<Self, CompileVmError> {
+        let vm = CompileVm::start(files, options.limits)?;
+        let compiled = compile_units(&vm, units, known, options)?;
+        let words = vm.run(|_| vm.driver.get::<mlua::Function>("words")?.call(()))?;
+        Ok(Self { compiled, words })
     }
 }
 
@@ -113,7 +162,14 @@ fn compile_units(
             marked.raw_set(primitive.name, true)?;
         }
         let compiler = vm.driver.get::<mlua::Function>("compiler")?;
-        compiler.call((options.globals.to_vec(), modules, at, marked, known_names(lua)?))
+        let setup = lua.create_table()?;
+        setup.raw_set("allowed", options.globals.to_vec())?;
+        setup.raw_set("modules", modules)?;
+        setup.raw_set("at", at)?;
+        setup.raw_set("marked", marked)?;
+        setup.raw_set("known", known_names(lua)?)?;
+        setup.raw_set("binding", lua.create_table_from(binding_words().map(|word| (word, true)))?)?;
+        compiler.call(setup)
     })?;
     let (mut entry, mut modules) = (None, Vec::new());
     for unit in units {

@@ -6,10 +6,11 @@ use mlua::Table;
 
 use crate::model::{Diagnostic, Severity, Span, suggest};
 
+use super::plain_message::plain_message;
 use super::script_error::help_for_absent;
-use super::unclosed::unclosed;
+use super::unclosed::{Unclosed, invalid_escape, unclosed};
 use super::unknown_input::unknown_input;
-use crate::schema::{primitive_of, shape_of};
+use crate::schema::{elsewhere, primitive_of, shape_of};
 
 /// The most diagnostics that one compilation gives.
 pub const MAX_DIAGNOSTICS: usize = 50;
@@ -27,6 +28,8 @@ pub(super) struct Mistake {
     unknown: Option<String>,
     unknown_module: Option<String>,
     locals: Vec<String>,
+    /// The line on which an unknown name is bound, too late.
+    later: Option<u32>,
     unclosed: bool,
     field: Option<UnknownField>,
 }
@@ -79,6 +82,7 @@ fn mistake(table: &Table) -> mlua::Result<Mistake> {
         unknown_module: text("unknown_module")?,
         locals: table.raw_get::<Option<Vec<String>>>("locals")?.unwrap_or_default(),
         unclosed: table.raw_get::<Option<bool>>("unclosed")?.unwrap_or_default(),
+        later: table.raw_get("later")?,
         field: unknown_field(table)?,
     })
 }
@@ -106,6 +110,9 @@ pub(super) fn span(table: &Table) -> mlua::Result<Span> {
     })
 }
 
+/// The compiler's message about a backslash in a string.
+const INVALID_ESCAPE: &str = "nvalid escape sequence";
+
 /// What turns mistakes into diagnostics needs to know.
 pub(super) struct Context<'a> {
     /// The text of every file by its path; the first of them is named when a mistake has no file.
@@ -126,21 +133,33 @@ impl Context<'_> {
             None => (self.entry, None),
         };
         let (message, help) = self.words_of(mistake);
-        let mut out = Diagnostic { severity, help, ..Diagnostic::error(file, message) };
-        if let (Some(text), true) = (text, mistake.unclosed)
-            && let Some(found) = unclosed(text)
-        {
-            let help = match found.next_form {
-                Some(line) => {
-                    format!("what begins here is still open on line {line}, where the next form begins")
+        let out = Diagnostic { severity, help, ..Diagnostic::error(file, message) };
+        let Some(text) = text else { return out };
+        if mistake.unclosed {
+            match unclosed(text) {
+                Some(Unclosed::String(span)) => {
+                    let out = Diagnostic { message: "a string is not closed".to_owned(), ..out };
+                    return out.help("it ends with `\"`").at(span, text);
                 }
-                None => "what begins here is still open at the end of the file".to_owned(),
-            };
-            out = out.help(help).at(found.span, text);
-        } else if let (Some(text), Some(span)) = (text, mistake.span) {
-            out = out.at(span, text);
+                Some(Unclosed::Bracket { span, next_form }) => {
+                    let end = match next_form {
+                        Some(line) => format!("on line {line}, where the next form begins"),
+                        None => "at the end of the file".to_owned(),
+                    };
+                    return out.help(format!("what begins here is still open {end}")).at(span, text);
+                }
+                None => {}
+            }
         }
-        out
+        if mistake.message.contains(INVALID_ESCAPE)
+            && let Some(span) = invalid_escape(text)
+        {
+            return out.help("write `\\\\` for a backslash").at(span, text);
+        }
+        match mistake.span {
+            Some(span) => out.at(span, text),
+            None => out,
+        }
     }
 
     /// The message and the hint of a mistake.
@@ -152,14 +171,13 @@ impl Context<'_> {
             if let Some(instead) = primitive_of(name).and_then(|primitive| primitive.call.workaround()) {
                 return (format!("`{name}` is not in this version of quire"), Some(instead.to_owned()));
             }
-            let locals = mistake.locals.iter().map(String::as_str);
-            let near = suggest(name, locals.chain(self.words.iter().copied()));
-            let help = match (help_for_absent(name), near) {
-                (Some(instead), _) => instead,
-                (None, Some(near)) => format!("did you mean `{near}`?"),
-                (None, None) => {
-                    "bind it with `local` or `let` before this, or require the module that has it".to_owned()
+            let near = suggest(name, mistake.locals.iter().map(String::as_str));
+            let help = match (near, mistake.later) {
+                (_, Some(line)) => {
+                    format!("`{name}` is bound on line {line}: move that before its first use")
                 }
+                (Some(near), None) => format!("did you mean `{near}`?"),
+                (None, None) => self.help_for_unknown(name),
             };
             return (one_line(&mistake.message), Some(help));
         }
@@ -171,6 +189,18 @@ impl Context<'_> {
             return (one_line(&mistake.message), Some(help));
         }
         (one_line(&mistake.message), mistake.hint.as_deref().map(one_line))
+    }
+
+    /// The hint for a name that nothing binds.
+    fn help_for_unknown(&self, name: &str) -> String {
+        elsewhere(name).or_else(|| help_for_absent(name)).unwrap_or_else(|| {
+            match suggest(name, self.words.iter().copied().filter(|word| !word.starts_with('_'))) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    "bind it with `local` or `let` before this, or require the module that has it".to_owned()
+                }
+            }
+        })
     }
 }
 
@@ -191,6 +221,7 @@ pub(super) fn arrange(mut list: Vec<Diagnostic>, entry: &str) -> Vec<Diagnostic>
 
 /// The first line of a message, with a small first letter. It is not shortened: what writes it down redacts it first.
 fn one_line(text: &str) -> String {
+    let text = plain_message(text);
     let line =
         text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("an error without a message");
     let mut characters = line.chars();

@@ -15,9 +15,11 @@ mod compile_vm;
 mod container_options;
 pub mod data;
 mod fennel;
+mod foreign_text;
 mod host;
 mod job_call;
 mod lua_node;
+mod plain_message;
 mod pulse;
 mod registration;
 mod sandbox;
@@ -54,3 +56,5 @@ mod compile_limit_tests;
 mod compile_line_tests;
 #[cfg(test)]
 mod compile_tests;
+#[cfg(test)]
+mod word_tests;

@@ -8,6 +8,9 @@ use std::fmt;
 
 use mlua::{Error, Lua, UserData, Value};
 
+use super::plain_message::plain_message;
+use crate::schema::elsewhere;
+
 /// The most frames that a trace keeps.
 pub(super) const MAX_TRACE: usize = 20;
 /// The most frames that are looked at.
@@ -63,7 +66,7 @@ impl std::error::Error for ScriptError {}
 impl ScriptError {
     /// An error with a text and maybe a place.
     pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> Self {
-        let message = whole_or_size(demangled(message.into()));
+        let message = whole_or_size(plain_message(&demangled(message.into())).into_owned());
         let help = help_for(&message);
         let trace = place.iter().cloned().collect();
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), Some(place.line)));
@@ -254,8 +257,14 @@ fn whole_or_size(message: String) -> String {
 /// What a user can do who called something that is not in the sandbox.
 fn help_for(message: &str) -> Option<String> {
     let absent = message.strip_prefix("attempt to ")?;
-    help_for_absent(absent.split('\'').nth(1)?)
+    let name = absent.split('\'').nth(1)?;
+    // Of the words of other languages only methods of text and lists can be meant here.
+    let of_text = |hint: &String| TEXT_HINTS.iter().any(|begin| hint.starts_with(begin));
+    help_for_absent(name).or_else(|| elsewhere(name).filter(of_text))
 }
+
+/// How hints about methods of text and lists begin.
+const TEXT_HINTS: [&str; 4] = ["`(text:", "`(table.", "`(icollect [part", "`(length"];
 
 /// The same for its name.
 pub(super) fn help_for_absent(name: &str) -> Option<String> {

@@ -60,7 +60,7 @@ pub(super) enum Kind {
 }
 
 /// A file with its place among the modules.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Unit {
     pub(super) kind: Kind,
     pub(super) name: String,

@@ -1,47 +1,131 @@
-//! Which bracket was left open, when a Fennel file ends inside a form.
+//! Where a bracket or a string was left open, and where a string has a backslash that means nothing.
 
 use crate::model::Span;
 
-/// An opening bracket without its closing one.
+/// What was left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unclosed {
-    /// The bracket.
-    pub(super) span: Span,
-    /// The line on which the next form begins in column 1, where this one should have ended.
-    pub(super) next_form: Option<u32>,
+pub(super) enum Unclosed {
+    /// A bracket.
+    Bracket {
+        /// The bracket.
+        span: Span,
+        /// The line on which the next form begins in column 1, where this one should have ended.
+        next_form: Option<u32>,
+    },
+    /// A string, by its quotation mark.
+    String(Span),
 }
 
-/// Finds the form that is open when the next one begins at the left edge; otherwise the innermost open bracket.
-pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
-    let mut open: Vec<Span> = Vec::new();
-    let (mut line, mut column) = (1, 0);
-    let mut bytes = text.bytes();
-    let (mut in_string, mut in_comment) = (false, false);
-    while let Some(byte) = bytes.next() {
-        column += 1;
+/// A text outside and inside of strings, byte by byte.
+struct Scan<'a> {
+    bytes: std::str::Bytes<'a>,
+    line: u32,
+    column: u32,
+    /// Where the string began that the byte is in.
+    string: Option<Span>,
+    in_comment: bool,
+}
+
+/// One byte of a [`Scan`].
+enum Seen {
+    /// It belongs to no string and no comment.
+    Code(u8),
+    /// It belongs to a string or a comment, or is a quotation mark.
+    Text,
+    /// A line break in a string.
+    BreakInString,
+    /// A backslash in a string, and what follows.
+    Escape(Option<u8>),
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { bytes: text.bytes(), line: 1, column: 0, string: None, in_comment: false }
+    }
+
+    fn step(&mut self, byte: u8) {
         match byte {
-            b'\n' => {
-                (line, column, in_comment) = (line + 1, 0, false);
-            }
-            _ if in_comment => {}
-            b'\\' if in_string => match bytes.next() {
-                Some(b'\n') => (line, column) = (line + 1, 0),
-                _ => column += 1,
-            },
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b';' => in_comment = true,
-            b'(' | b'[' | b'{' => {
-                if let (b'(', 1, Some(first)) = (byte, column, open.first()) {
-                    return Some(Unclosed { span: *first, next_form: Some(line) });
-                }
-                open.push(Span::point(line, column));
-            }
-            b')' | b']' | b'}' => drop(open.pop()),
-            _ => {}
+            b'\n' => (self.line, self.column, self.in_comment) = (self.line + 1, 0, false),
+            _ => self.column += 1,
         }
     }
-    open.last().map(|span| Unclosed { span: *span, next_form: None })
+
+    fn next(&mut self) -> Option<Seen> {
+        let byte = self.bytes.next()?;
+        self.step(byte);
+        Some(match byte {
+            _ if self.in_comment => Seen::Text,
+            b'\n' if self.string.is_some() => Seen::BreakInString,
+            b'\\' if self.string.is_some() => {
+                let escaped = self.bytes.next();
+                escaped.into_iter().for_each(|byte| self.step(byte));
+                Seen::Escape(escaped)
+            }
+            b'"' => {
+                let here = Span::point(self.line, self.column);
+                self.string = if self.string.is_some() { None } else { Some(here) };
+                Seen::Text
+            }
+            _ if self.string.is_some() => Seen::Text,
+            b';' => {
+                self.in_comment = true;
+                Seen::Text
+            }
+            _ => Seen::Code(byte),
+        })
+    }
+}
+
+/// Finds the string or form that is open when the next form begins at the left edge; otherwise the last open one.
+pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
+    let mut open: Vec<Span> = Vec::new();
+    let mut scan = Scan::new(text);
+    while let Some(seen) = scan.next() {
+        match seen {
+            Seen::Code(byte @ (b'(' | b'[' | b'{')) => {
+                if let (b'(', 1, Some(first)) = (byte, scan.column, open.first()) {
+                    return Some(Unclosed::Bracket { span: *first, next_form: Some(scan.line) });
+                }
+                open.push(Span::point(scan.line, scan.column));
+            }
+            Seen::Code(b')' | b']' | b'}') => drop(open.pop()),
+            Seen::BreakInString if scan.bytes.clone().next() == Some(b'(') => {
+                return scan.string.map(Unclosed::String);
+            }
+            Seen::Code(_) | Seen::Text | Seen::BreakInString | Seen::Escape(_) => {}
+        }
+    }
+    let bracket = open.last().map(|span| Unclosed::Bracket { span: *span, next_form: None });
+    scan.string.map(Unclosed::String).or(bracket)
+}
+
+/// Finds the first backslash in a string that Lua does not know.
+pub(super) fn invalid_escape(text: &str) -> Option<Span> {
+    let mut scan = Scan::new(text);
+    while let Some(seen) = scan.next() {
+        let Seen::Escape(Some(byte)) = seen else { continue };
+        if !matches!(
+            byte,
+            b'a' | b'b'
+                | b'f'
+                | b'n'
+                | b'r'
+                | b't'
+                | b'v'
+                | b'x'
+                | b'u'
+                | b'z'
+                | b'\\'
+                | b'"'
+                | b'\''
+                | b'\n'
+        ) && !byte.is_ascii_digit()
+        {
+            let (line, column) = (scan.line, scan.column.saturating_sub(1));
+            return Some(Span { line, column, end_line: line, end_column: column + 2 });
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -49,7 +133,10 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<(u32, u32, Option<u32>)> {
-        unclosed(text).map(|found| (found.span.line, found.span.column, found.next_form))
+        unclosed(text).map(|found| match found {
+            Unclosed::Bracket { span, next_form } => (span.line, span.column, next_form),
+            Unclosed::String(span) => (span.line, span.column, Some(0)),
+        })
     }
 
     #[test]
@@ -64,5 +151,19 @@ mod tests {
         assert_eq!(found("(a \"(\\\"(\" ; (\n b)"), None);
         assert_eq!(found("(a \"\\\n(\")\n(b"), Some((3, 1, None)));
         assert_eq!(found(""), None);
+    }
+
+    #[test]
+    fn a_string_that_swallows_the_next_form_is_marked_at_its_quote() {
+        assert_eq!(found("(a \"make)\n(b \"x\")\n(c)"), Some((1, 4, Some(0))));
+        assert_eq!(found("(a \"x\")\n(b \"make)"), Some((2, 4, Some(0))));
+    }
+
+    #[test]
+    fn a_backslash_that_means_nothing_is_found() {
+        let place = |text: &str| invalid_escape(text).map(|span| (span.line, span.column, span.end_column));
+        assert_eq!(place("(a \"\\n\" \"\\d\")"), Some((1, 10, 12)));
+        assert_eq!(place("(a \"\\n\n \\.\")"), Some((2, 2, 4)));
+        assert_eq!(place("(a \"\\\\d \\065 \\x41\") ; \\d"), None);
     }
 }

@@ -139,6 +139,11 @@ impl Vm {
         })
     }
 
+    /// What a pipeline that could not be read to its end had declared before.
+    pub fn declared_so_far(&self) -> Vec<Registration> {
+        self.inner.registry.lock().unwrap_or_else(PoisonError::into_inner).registrations.clone()
+    }
+
     /// Runs the function of a job, from the pipeline that was read. Several may run at the same time.
     ///
     /// When the future is dropped, the job has stopped where it was, and has no outputs.

@@ -44,6 +44,7 @@ stories! {
     cycle
     default_branch
     delete_branch
+    deploys_do_not_overlap
     doctor
     duplicate_id
     endless
