@@ -17,6 +17,7 @@ mod repositories;
 mod requirements;
 mod push_report;
 mod pushes;
+mod reindex;
 mod run_changes;
 mod runs;
 mod spool;
@@ -42,6 +43,7 @@ pub use operation::Operation;
 pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};
 pub use pushes::{record_push, report_push};
+pub use reindex::{Reindexed, index_older_runs, reindex};
 pub use repositories::{
     AdoptRepo, adopt_repo, list_repos, new_repo, recorded_names, remove_repo, restore_repo,
     set_default_branch,

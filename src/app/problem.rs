@@ -44,6 +44,7 @@ macro_rules! codes {
 
 codes! {
     ConfigInvalid        "config.invalid"         500 Usage;
+    DataServed           "data.served"            409 Failed;
     DataUnreadable       "data.unreadable"        500 Broken;
     JobNotFound          "job.not-found"          404 NotFound;
     NotificationAmbiguous "notification.ambiguous" 400 Usage;

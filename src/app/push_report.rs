@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::problem::Problem;
 use super::state::AppState;
 
-use crate::journal::RunRecord;
 use crate::model::{Outcome, RunId, RunName, suggest};
+use crate::run::LiveRun;
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
@@ -87,7 +87,7 @@ impl Reporter {
         let deadline = Instant::now() + EVALUATION_PATIENCE;
         for id in ids.iter().take(MAX_RUNS) {
             if let Some(mut live) = self.follow(*id).await {
-                let known = |record: &Arc<RunRecord>| record.is_evaluated || record.outcome.is_some();
+                let known = |run: &LiveRun| run.is_evaluated || run.has_ended;
                 let _late = timeout_at(deadline, live.wait_for(known)).await.is_err();
             }
         }
@@ -129,8 +129,8 @@ impl Reporter {
         trouble.map(sentence).unwrap_or_default()
     }
 
-    /// The record of a run that has not ended, also when nobody has begun to keep it yet.
-    async fn follow(&self, id: RunId) -> Option<watch::Receiver<Arc<RunRecord>>> {
+    /// What is known of a run that has not ended, also when nobody has begun to keep it yet.
+    async fn follow(&self, id: RunId) -> Option<watch::Receiver<LiveRun>> {
         if let Some(live) = self.app.live.follow(id) {
             return Some(live);
         }

@@ -12,7 +12,8 @@ use super::access::Access;
 use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::usage_error::usage_error;
 use super::{
-    ci, ci_run, doctor, licenses, logs, notify, ops, place, repo, reset_caches, runs, serve, service, watch,
+    ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
+    service, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -121,6 +122,9 @@ enum Command {
         /// Empty cache/ and nothing else; a server that runs starts again
         #[arg(long, conflicts_with = "json")]
         reset_caches: bool,
+        /// Fill the index of runs, jobs and steps anew from the journals; no server may run
+        #[arg(long, conflicts_with_all = ["json", "reset_caches"])]
+        reindex: bool,
     },
     /// Have systemd start quire with the machine
     #[command(subcommand)]
@@ -232,6 +236,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Cancel { run, json } => ops::cancel(&change()?, &run, json),
         Command::Rerun { run, json } => ops::rerun(&change()?, &run, json),
         Command::Doctor { reset_caches: true, .. } => reset_caches::reset_caches(&change()?),
+        Command::Doctor { reindex: true, .. } => reindex::reindex(&change()?),
         Command::Doctor { json, .. } => doctor::doctor(&place::readable_or_absent(anywhere()?)?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Notify(command) => notify::perform(&data(command.access())?, command),

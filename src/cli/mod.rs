@@ -16,6 +16,7 @@ mod next_command;
 mod notify;
 pub(crate) mod ops;
 pub(crate) mod place;
+mod reindex;
 mod repo;
 mod reset_caches;
 pub(crate) mod runs;

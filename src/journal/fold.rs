@@ -1,5 +1,6 @@
 //! Folds facts into what they say about a run.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::diagnostic_fact::DiagnosticFact;
@@ -16,6 +17,8 @@ pub struct RunRecord {
     pub seq: u64,
     /// The attempt that it belongs to.
     pub attempt: u32,
+    /// The number of the record that last said which jobs there are: what was known of jobs before it is void.
+    pub declared_seq: u64,
     /// Whether a runner has taken the run.
     pub is_opened: bool,
     /// Whether the pipeline was evaluated, well or not.
@@ -44,6 +47,8 @@ pub struct RunRecord {
 /// What a journal says about a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRecord {
+    /// The number of the last record that changed it.
+    pub seq: u64,
     /// The job's id.
     pub id: String,
     /// What it needs.
@@ -69,6 +74,8 @@ pub struct JobRecord {
 /// What a journal says about a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepRecord {
+    /// The number of the last record that changed it.
+    pub seq: u64,
     /// What was started.
     pub start: StepStart,
     /// When.
@@ -152,22 +159,12 @@ impl RunRecord {
         match record.fact {
             Fact::RunOpened { .. } => {
                 let Self { seq, attempt, .. } = *self;
-                *self = Self { seq, attempt, is_opened: true, ..Self::default() };
+                *self = Self { seq, attempt, declared_seq: seq, is_opened: true, ..Self::default() };
             }
             Fact::Evaluated { jobs, diagnostics } => {
-                self.is_evaluated = true;
+                (self.is_evaluated, self.declared_seq) = (true, self.seq);
                 self.diagnostics = diagnostics;
-                // Of some it was known before how they end: what they ask for was decided about.
-                let mut decided = std::mem::take(&mut self.jobs);
-                let record = |job: JobFact| {
-                    let known = decided.iter().position(|known| known.id == job.id);
-                    let known = known.map(|place| decided.swap_remove(place));
-                    JobRecord {
-                        needs: job.needs,
-                        ..known.unwrap_or_else(|| JobRecord::new(job.id, Vec::new()))
-                    }
-                };
-                self.jobs = jobs.into_iter().map(record).collect();
+                self.declare_jobs(jobs);
             }
             Fact::Broken { diagnostics } => {
                 self.is_evaluated = true;
@@ -178,15 +175,16 @@ impl RunRecord {
                     added_by: Some(by.clone()),
                     ..JobRecord::new(job.id, job.needs)
                 };
-                self.jobs.extend(jobs.into_iter().map(added));
+                self.add_jobs(jobs.into_iter().map(added).collect());
             }
             Fact::RunStarted {} => self.started_at = Some(time),
             Fact::StopAsked { reason } => self.stop = Some(reason),
             Fact::ImageResolved { image } => self.images.push(image),
             Fact::RunEnded { end: End { mut outcome, reason } } => {
                 let reason = reason.map(|reason| reason.map(RedactedText::into_string));
+                let seq = self.seq;
                 for job in &mut self.jobs {
-                    job.close(outcome, reason.as_ref(), time);
+                    job.close((outcome, reason.as_ref()), time, seq);
                 }
                 self.reason = reason;
                 if self.is_tampered {
@@ -218,13 +216,13 @@ impl RunRecord {
 
     /// Takes the end back, and those that it gave to jobs.
     fn reopen(&mut self) {
-        let ended_at = self.finished_at.take();
+        let (ended_at, seq) = (self.finished_at.take(), self.seq);
         (self.outcome, self.reason) = (None, None);
         for job in self.jobs.iter_mut().filter(|job| job.finished_at == ended_at) {
-            (job.outcome, job.reason, job.finished_at) = (None, None, None);
+            (job.outcome, job.reason, job.finished_at, job.seq) = (None, None, None, seq);
             for step in job.steps.iter_mut().filter(|step| step.finished_at == ended_at && step.end.is_none())
             {
-                (step.outcome, step.finished_at) = (None, None);
+                (step.outcome, step.finished_at, step.seq) = (None, None, seq);
             }
         }
     }
@@ -234,14 +232,22 @@ impl RunRecord {
         match fact {
             Fact::JobStarted { job } => self.with_job(&job, |job| job.started_at = Some(time)),
             Fact::StepStarted { job, step } => {
-                self.with_job(&job, |job| job.steps.push(StepRecord::new(step, time)));
+                let (mut is_known, seq) = (false, self.seq);
+                self.with_job(&job, |job| {
+                    is_known = job.step_mut(step.number).is_some();
+                    if !is_known {
+                        job.steps.push(StepRecord::new(step, time, seq));
+                    }
+                });
+                // A runner counts the steps of a job.
+                self.is_tampered |= is_known;
             }
             Fact::StepEnded { job, number, end } => {
+                let seq = self.seq;
                 self.with_job(&job, |job| {
-                    let Some(step) = job.steps.iter_mut().find(|known| known.start.number == number) else {
-                        return;
-                    };
-                    (step.finished_at, step.outcome, step.end) = (Some(time), Some(end.outcome), Some(end));
+                    let Some(step) = job.step_mut(number) else { return };
+                    let ended = (Some(time), Some(end.outcome), Some(end), seq);
+                    (step.finished_at, step.outcome, step.end, step.seq) = ended;
                 });
             }
             Fact::PolicyDecision { job, decision } => self.with_job(&job, |job| job.policy.push(decision)),
@@ -263,13 +269,13 @@ impl RunRecord {
 
     /// Ends a job. One that has ended was ended by another process; what the runner writes comes last.
     fn end_job(&mut self, id: &str, (outcome, reason): (Outcome, Option<Reason>), time: Timestamp) {
-        let mut has_ended = false;
+        let (mut has_ended, seq) = (false, self.seq);
         self.with_job(id, |job| {
             has_ended = job.outcome.is_some();
             if job.outcome.is_some_and(is_green) && !is_green(outcome) {
                 job.outcome = None;
             }
-            job.close(outcome, reason.as_ref(), time);
+            job.close((outcome, reason.as_ref()), time, seq);
         });
         self.is_tampered |= has_ended;
     }
@@ -279,8 +285,35 @@ impl RunRecord {
         if !self.is_evaluated && !self.jobs.iter().any(|job| job.id == id) {
             self.jobs.push(JobRecord::new(id.to_owned(), Vec::new()));
         }
+        let seq = self.seq;
         if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            job.seq = seq;
             change(job);
+        }
+    }
+
+    /// Takes the jobs of the pipeline.
+    fn declare_jobs(&mut self, jobs: Vec<JobFact>) {
+        // Of some it was known before how they end: what they ask for was decided about.
+        let mut decided = std::mem::take(&mut self.jobs);
+        let record = |job: JobFact| {
+            let known = decided.iter().position(|known| known.id == job.id);
+            let known = known.map(|place| decided.swap_remove(place));
+            JobRecord { needs: job.needs, ..known.unwrap_or_else(|| JobRecord::new(job.id, Vec::new())) }
+        };
+        let jobs = jobs.into_iter().map(record).collect();
+        self.add_jobs(jobs);
+    }
+
+    /// Adds jobs to the graph. A runner never declares one twice.
+    fn add_jobs(&mut self, jobs: Vec<JobRecord>) {
+        let mut known: HashSet<String> = self.jobs.iter().map(|job| job.id.clone()).collect();
+        for job in jobs {
+            if known.insert(job.id.clone()) {
+                self.jobs.push(JobRecord { seq: self.seq, ..job });
+            } else {
+                self.is_tampered = true;
+            }
         }
     }
 }
@@ -289,6 +322,7 @@ impl JobRecord {
     /// A job of which nothing is known but what it needs.
     pub fn new(id: String, needs: Vec<String>) -> Self {
         Self {
+            seq: 0,
             id,
             needs,
             added_by: None,
@@ -304,16 +338,24 @@ impl JobRecord {
 
     /// Ends the job, unless it has ended, and those of its steps that have no end of their own: a runner that is gone says
     /// nothing of its jobs, and a step that could not be followed nothing of itself.
-    fn close(&mut self, outcome: Outcome, reason: Option<&Reason>, time: Timestamp) {
+    fn close(&mut self, (outcome, reason): (Outcome, Option<&Reason>), time: Timestamp, seq: u64) {
         if self.outcome.is_some() {
             return;
         }
         self.outcome = Some(outcome);
         self.reason = reason.cloned();
-        self.finished_at = Some(time);
+        (self.finished_at, self.seq) = (Some(time), seq);
         for step in self.steps.iter_mut().filter(|step| step.outcome.is_none()) {
-            (step.outcome, step.finished_at) = (Some(outcome), Some(time));
+            (step.outcome, step.finished_at, step.seq) = (Some(outcome), Some(time), seq);
         }
+    }
+
+    /// The step with this number, most often one of the last.
+    fn step_mut(&mut self, number: u32) -> Option<&mut StepRecord> {
+        if self.steps.last().is_none_or(|last| last.start.number < number) {
+            return None;
+        }
+        self.steps.iter_mut().rev().find(|step| step.start.number == number)
     }
 
     /// The word for where the job is: `waiting`, `running`, or `finished`.
@@ -327,8 +369,8 @@ impl JobRecord {
 }
 
 impl StepRecord {
-    fn new(start: StepStart, started_at: Timestamp) -> Self {
-        Self { start, started_at, finished_at: None, outcome: None, end: None }
+    fn new(start: StepStart, started_at: Timestamp, seq: u64) -> Self {
+        Self { seq, start, started_at, finished_at: None, outcome: None, end: None }
     }
 }
 

@@ -8,30 +8,49 @@ use tokio::sync::watch;
 use crate::journal::RunRecord;
 use crate::model::RunId;
 
-/// The records of the unfinished runs. Clones share them.
+/// What those who wait for a run are woken for. Nothing in it grows with the run, and no step changes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LiveRun {
+    /// Whether the pipeline was evaluated, well or not.
+    pub is_evaluated: bool,
+    /// How many of its jobs have ended.
+    pub ended_jobs: usize,
+    /// Whether it has ended.
+    pub has_ended: bool,
+}
+
+/// The unfinished runs. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct LiveRuns(Arc<Mutex<HashMap<RunId, watch::Sender<Arc<RunRecord>>>>>);
+pub struct LiveRuns(Arc<Mutex<HashMap<RunId, watch::Sender<LiveRun>>>>);
+
+impl LiveRun {
+    fn of(record: &RunRecord) -> Self {
+        let ended_jobs = record.jobs.iter().filter(|job| job.outcome.is_some()).count();
+        Self { is_evaluated: record.is_evaluated, ended_jobs, has_ended: record.outcome.is_some() }
+    }
+}
 
 impl LiveRuns {
-    /// Begins to keep the record of a run.
+    /// Begins to keep what is known of a run.
     pub fn open(&self, run: RunId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default();
     }
 
-    /// Publishes what is known of a run.
+    /// Publishes what is known of a run, if that is new.
     pub fn publish(&self, run: RunId, record: &RunRecord) {
+        let known = LiveRun::of(record);
         if let Some(live) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run) {
-            live.send_replace(Arc::new(record.clone()));
+            live.send_if_modified(|last| std::mem::replace(last, known) != known);
         }
     }
 
-    /// The record of a run that has ended is not kept any longer; whoever waits for it sees that it is over.
+    /// A run that has ended is not kept any longer; whoever waits for it sees that it is over.
     pub fn close(&self, run: RunId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
     }
 
-    /// Follows the record of a run; nothing when the run has ended.
-    pub fn follow(&self, run: RunId) -> Option<watch::Receiver<Arc<RunRecord>>> {
+    /// Follows what is known of a run; nothing when the run has ended.
+    pub fn follow(&self, run: RunId) -> Option<watch::Receiver<LiveRun>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run).map(watch::Sender::subscribe)
     }
 }

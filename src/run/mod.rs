@@ -40,7 +40,7 @@ pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files
 pub use filling::Fill;
 pub use fired::Fired;
 pub use job_slot::JobSlots;
-pub use live::LiveRuns;
+pub use live::{LiveRun, LiveRuns};
 pub use local_runs::{CacheHints, LocalRun, LocalRunError, LocalRuns};
 pub use objects::{GitFolder, Objects, Pushed};
 pub use order::{Grant, Order, RunLimits, StepRules};

@@ -4,10 +4,9 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::app::AppState;
-use crate::journal::RunRecord;
+use crate::journal::{JournalReader, RunRecord};
 use crate::store::{self, RunRow};
 use crate::sys::inotify::Inotify;
 use crate::view::{LogFollower, LogLine, RunView, plain, run_beginning, run_ending};
@@ -17,8 +16,12 @@ pub(super) async fn echo(app: AppState, row: RunRow) {
     let Some(mut live) = app.live.follow(row.id) else { return };
     let run_dir = app.data.run(&row.repo, row.number);
     let Ok(inotify) = Inotify::new() else { return };
-    let mut shown =
-        Shown { name: format!("{}#{}", row.repo, row.number), follower: LogFollower::new(&run_dir, None) };
+    let mut shown = Shown {
+        name: format!("{}#{}", row.repo, row.number),
+        journal: JournalReader::new(&run_dir),
+        record: RunRecord::default(),
+        follower: LogFollower::new(&run_dir, None),
+    };
     let begin = run_beginning(&row);
     let Some(kept) = shown.with(move |_| say(begin.as_bytes())).await else { return };
     shown = kept;
@@ -30,10 +33,8 @@ pub(super) async fn echo(app: AppState, row: RunRow) {
                 return;
             }
         }
-        let record = Arc::clone(&live.borrow());
         loop {
-            let record = Arc::clone(&record);
-            let Some(kept) = shown.with(move |shown| shown.read_on(&record)).await else { return };
+            let Some(kept) = shown.with(Shown::read_on).await else { return };
             shown = kept;
             if !shown.follower.has_more() {
                 break;
@@ -60,6 +61,8 @@ pub(super) async fn echo(app: AppState, row: RunRow) {
 /// What of a run is shown.
 struct Shown {
     name: String,
+    journal: JournalReader,
+    record: RunRecord,
     follower: LogFollower,
 }
 
@@ -70,8 +73,10 @@ impl Shown {
         worked.ok()?.ok()
     }
 
-    fn read_on(&mut self, record: &RunRecord) -> io::Result<()> {
-        let lines = self.follower.read(record)?;
+    fn read_on(&mut self) -> io::Result<()> {
+        // Without its journal, which the run's follower reports, only the ends of unfinished lines are not known.
+        self.journal.read().unwrap_or_default().into_iter().for_each(|fact| self.record.apply(fact));
+        let lines = self.follower.read(&self.record)?;
         say(&self.format(&lines))
     }
 

@@ -18,14 +18,18 @@ use crate::executor::sweep_run;
 use crate::journal::{JournalReader, RunRecord};
 use crate::model::{Outcome, Reason, RunMark, chain, codes};
 use crate::run::Message;
-use crate::store::RunRow;
+use crate::store::{RunChange, RunRow};
 use crate::sys::children;
+use crate::sys::clock;
 use crate::sys::inotify::Inotify;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Exit;
 
 /// How often a journal is read that cannot be watched, and a process looked at that cannot be waited for.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the jobs and steps of a running run are indexed: its start and its end are at once.
+const INDEX_EVERY: Duration = Duration::from_secs(1);
 
 /// A run that has a runner.
 pub(super) struct Followed {
@@ -44,8 +48,12 @@ pub(super) struct Followed {
 struct Reading {
     reader: JournalReader,
     record: RunRecord,
-    /// Writes into the index that the jobs have begun.
-    starting: Option<JoinHandle<()>>,
+    /// The record up to which the index has been, or is being, written.
+    indexed: u64,
+    /// Writes into the index.
+    indexing: Option<JoinHandle<()>>,
+    /// When the index is due again.
+    index_at: Option<Instant>,
     /// Whether the runner is gone. An end counts only then: a living runner may show that another process wrote it.
     is_over: bool,
     /// Whether the journal is invalid and will stay so. The run may have begun.
@@ -57,7 +65,9 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
     let mut reading = Reading {
         reader: JournalReader::new(&followed.run_dir),
         record: RunRecord::default(),
-        starting: None,
+        indexed: 0,
+        indexing: None,
+        index_at: None,
         is_over: false,
         is_unreadable: false,
     };
@@ -107,6 +117,7 @@ async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Rea
         let now = Instant::now();
         if is_readable {
             limits.saw(&reading.record, now);
+            reading.index(app, row, now);
             if limits.is_slow(now) {
                 is_slow = true;
                 app.wake(Wake::Slow(row.id, true)).await;
@@ -124,7 +135,8 @@ async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Rea
             }
         }
         let again = if is_readable && inotify.is_some() { None } else { Some(now + LOOK_AGAIN) };
-        let next = limits.next().filter(|_| is_readable).into_iter().chain(again).min();
+        let due = reading.index_at.filter(|_| reading.has_news());
+        let next = limits.next().into_iter().chain(due).filter(|_| is_readable).chain(again).min();
         tokio::select! {
             () = &mut gone => return verdict,
             is_watched = changed(inotify.as_ref()) => if !is_watched { inotify = None },
@@ -191,7 +203,6 @@ impl Reading {
     /// Reads what is new in the journal, publishes it, and indexes that the jobs have begun; false when it could not be
     /// read.
     async fn read_on(&mut self, app: &AppState, row: &RunRow) -> bool {
-        let was_started = self.record.started_at.is_some();
         // Where it may block: whoever runs as this user can put anything in its place.
         let mut reader = std::mem::replace(&mut self.reader, JournalReader::new(Path::new("")));
         let read = tokio::task::spawn_blocking(move || (reader.read(), reader)).await;
@@ -212,23 +223,40 @@ impl Reading {
         if self.record.outcome.is_none() || self.is_over {
             app.live.publish(row.id, &self.record);
         }
-        if !was_started && let Some(at) = self.record.started_at {
-            let (app, row) = (app.clone(), row.clone());
-            self.starting = Some(tokio::spawn(async move { index::started(&app, &row, at).await }));
-        }
         true
     }
 
-    /// Indexes the end of the run, if the journal has one, after its beginning.
+    /// Whether the journal of a running run says something that is not in the index.
+    fn has_news(&self) -> bool {
+        self.record.started_at.is_some() && self.record.outcome.is_none() && self.record.seq > self.indexed
+    }
+
+    /// Indexes what is new of a running run: at once that its jobs have begun, the rest now and then, all that has come by
+    /// then in one transaction.
+    fn index(&mut self, app: &AppState, row: &RunRow, now: Instant) {
+        if !self.has_news() || self.index_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.index_at = Some(now + INDEX_EVERY);
+        if self.indexing.as_ref().is_none_or(JoinHandle::is_finished) {
+            let change = RunChange::since(self.indexed, row.id, &self.record, clock::now());
+            let (app, row) = (app.clone(), row.clone());
+            self.indexing = Some(tokio::spawn(async move { index::write(&app, &row, change).await }));
+            self.indexed = self.record.seq;
+        }
+    }
+
+    /// Indexes the end of the run, if the journal has one, after what is being written.
     async fn index_end(&mut self, app: &AppState, row: &RunRow) {
-        if let Some(starting) = self.starting.take()
-            && let Err(error) = starting.await
+        if let Some(indexing) = self.indexing.take()
+            && let Err(error) = indexing.await
         {
-            tracing::error!(%error, "the start of a run was not indexed");
+            tracing::error!(%error, "a part of a run was not indexed");
+            self.indexed = 0;
         }
         if self.record.outcome.is_some() {
             app.live.publish(row.id, &self.record);
-            index::finished(app, row, &self.record).await;
+            index::write(app, row, RunChange::since(self.indexed, row.id, &self.record, clock::now())).await;
         }
         if self.record.is_tampered {
             tracing::warn!(run = %row.id, "another process has written to the journal of the run");

@@ -1,42 +1,29 @@
 //! Writes what journals say into the index of runs, again and again until it holds: a run whose end is only in its
 //! journal would look as if it were still to be run.
 
-use rusqlite::Connection;
+use std::sync::Arc;
 
 use super::backoff::Backoff;
 use crate::app::AppState;
 use crate::journal::RunRecord;
-use crate::model::Timestamp;
-use crate::store::{self, RunRow};
+use crate::store::{self, RunChange, RunRow};
 use crate::sys::clock;
 
-/// Indexes that the jobs of a run have begun.
-pub(super) async fn started(app: &AppState, row: &RunRow, at: Timestamp) {
-    let id = row.id;
-    write(app, row, move |connection| store::mark_started(connection, id, at)).await;
-}
-
-/// Indexes the end of a run, if its record has one.
+/// Indexes all that a record says, if it has an end.
 pub(super) async fn finished(app: &AppState, row: &RunRow, record: &RunRecord) {
-    let Some(outcome) = record.outcome else { return };
-    let at = record.finished_at.unwrap_or_else(clock::now);
-    let (id, reason) = (row.id, record.reason.clone());
-    let finish = move |connection: &mut Connection| {
-        store::finish_run(connection, id, outcome, reason.as_ref(), at).map(|_| ())
-    };
-    write(app, row, finish).await;
-    app.notices.notify_one();
+    if record.outcome.is_some() {
+        let change = RunChange::since(0, row.id, record, clock::now());
+        write(app, row, change).await;
+    }
 }
 
-/// Changes the index; tries again until the change holds or the server stops.
-async fn write(
-    app: &AppState,
-    row: &RunRow,
-    change: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Clone + Send + 'static,
-) {
+/// Indexes a change; tries again until it holds or the server stops.
+pub(super) async fn write(app: &AppState, row: &RunRow, change: Option<RunChange>) {
+    let Some(change) = change.map(Arc::new) else { return };
     let (mut backoff, mut trouble) = (Backoff::of_runs(), None);
     loop {
-        match app.store.call(change.clone()).await {
+        let part = Arc::clone(&change);
+        match app.store.call(move |connection| store::index_run(connection, &part)).await {
             Ok(Ok(())) => break,
             Ok(Err(error)) if trouble.is_none() => {
                 tracing::error!(%error, run = %row.id, "could not write to the index of runs; retrying");
@@ -50,5 +37,8 @@ async fn write(
     }
     if trouble.is_some() {
         tracing::info!(run = %row.id, "the index of runs can be written again");
+    }
+    if change.is_end() {
+        app.notices.notify_one();
     }
 }

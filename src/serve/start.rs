@@ -15,7 +15,9 @@ use super::dispatcher::{DispatchStart, dispatch};
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::unpassed::log_unpassed;
 use super::watcher;
-use crate::app::{AppState, Isolation, TaskFailure, Tasks, check_requirements, take_spool, warn_of_watches};
+use crate::app::{
+    AppState, Isolation, TaskFailure, Tasks, check_requirements, index_older_runs, take_spool, warn_of_watches,
+};
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
 use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router};
@@ -286,6 +288,7 @@ async fn run(
     tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.watch_context(), watch_wakes));
     tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
     tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
+    tasks.spawn("the index of older runs", index_older_runs(app.clone()));
     let again = Arc::clone(&app.start_again);
     if let Some(url) = &url {
         tracing::info!("answering at {url}");

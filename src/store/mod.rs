@@ -9,8 +9,10 @@ mod open;
 mod outbox;
 mod pushes;
 mod refs;
+mod reindex;
 mod repos;
 mod run_event;
+mod run_index;
 mod runs;
 mod updates;
 mod wal;
@@ -30,13 +32,15 @@ pub use pushes::{
 pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
+pub use reindex::{IndexedRun, runs_after, unindexed_runs};
 pub use repos::{
     RepoOrigin, RepoRow, find_repo, forget_missing, is_based, mark_absent, mark_based, recorded_name,
     recorded_names, repos as all_repos, sync_repo,
 };
+pub use run_index::{RunChange, clear_index, index_run, reindex_run};
 pub use runs::{
-    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_started, mark_superseded,
-    note_waiting, unfinished_runs,
+    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_superseded, note_waiting,
+    unfinished_runs,
 };
 pub use updates::{NewUpdate, bind_update, insert_update, last_decision, runs_of_push};
 pub use watches::{
@@ -47,5 +51,9 @@ pub use writer::{Store, WriterGone};
 
 #[cfg(test)]
 mod outbox_tests;
+#[cfg(test)]
+mod run_index_tests;
+#[cfg(test)]
+mod statement_tests;
 #[cfg(test)]
 mod tests;

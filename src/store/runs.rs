@@ -138,24 +138,14 @@ pub fn mark_superseded(
     number: u64,
 ) -> Result<Vec<RunId>> {
     let mut statement = connection.prepare_cached(
-        "UPDATE runs SET superseded_by = ?3 WHERE repo = ?1 AND ref = ?2 AND number < ?3 AND state <> 'finished'
+        "UPDATE runs INDEXED BY runs_unfinished SET superseded_by = ?3
+         WHERE repo = ?1 AND ref = ?2 AND number < ?3 AND state <> 'finished'
          RETURNING id",
     )?;
     let rows =
         statement.query_map(params![repo, ref_name.as_bytes(), number.cast_signed()], |row| row.get(0))?;
     let ids: Vec<String> = rows.collect::<Result<_>>()?;
     ids.iter().map(|id| run_id(0, id)).collect()
-}
-
-/// Indexes that a run's jobs have begun.
-pub fn mark_started(connection: &Connection, id: RunId, at: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE runs SET state = 'running', started_at = ?2, reason = NULL, reason_code = NULL, reason_hints = NULL
-             WHERE id = ?1 AND state = 'queued'",
-        )?
-        .execute(params![id.to_string(), at.as_millis()])?;
-    Ok(())
 }
 
 /// Notes why a queued run is still waiting, or that nothing keeps it from being started any more.
@@ -190,18 +180,23 @@ pub fn finish_run(
 
 /// All runs that have not ended, in the order of the queue.
 pub fn unfinished_runs(connection: &Connection) -> Result<Vec<RunRow>> {
-    query(connection, "r.state <> 'finished' AND p.present = 1 ORDER BY r.seq", [])
+    let from = "FROM runs r INDEXED BY runs_unfinished JOIN repos p ON p.id = r.repo
+                WHERE r.state <> 'finished' AND p.present = 1 ORDER BY r.seq";
+    query(connection, from, [])
 }
 
 /// The run with this name.
 pub fn find_run(connection: &Connection, name: &RunName) -> Result<Option<RunRow>> {
     let runs = match name {
-        RunName::Id(id) => query(connection, "r.id = ?1", [id.to_string()])?,
-        RunName::Number(repo, number) => query(
-            connection,
-            "p.present = 1 AND p.name = ?1 AND r.number = ?2",
-            params![repo.as_str(), number.cast_signed()],
-        )?,
+        RunName::Id(id) => {
+            let from = "FROM runs r JOIN repos p ON p.id = r.repo WHERE r.id = ?1";
+            query(connection, from, [id.to_string()])?
+        }
+        RunName::Number(repo, number) => {
+            let from = "FROM runs r JOIN repos p ON p.id = r.repo
+                        WHERE p.present = 1 AND p.name = ?1 AND r.number = ?2";
+            query(connection, from, params![repo.as_str(), number.cast_signed()])?
+        }
     };
     Ok(runs.into_iter().next())
 }
@@ -210,20 +205,21 @@ pub fn find_run(connection: &Connection, name: &RunName) -> Result<Option<RunRow
 pub fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
     match &filter.repo {
-        Some(repo) => query(
-            connection,
-            "p.present = 1 AND p.name = ?1 ORDER BY r.seq DESC LIMIT ?2",
-            params![repo.as_str(), limit],
-        ),
-        None => query(connection, "p.present = 1 ORDER BY r.seq DESC LIMIT ?1", [limit]),
+        Some(repo) => {
+            let from = "FROM runs r JOIN repos p ON p.id = r.repo
+                        WHERE p.present = 1 AND p.name = ?1 ORDER BY r.number DESC LIMIT ?2";
+            query(connection, from, params![repo.as_str(), limit])
+        }
+        None => {
+            let from = "FROM runs r JOIN repos p ON p.id = r.repo WHERE p.present = 1
+                        ORDER BY r.seq DESC LIMIT ?1";
+            query(connection, from, [limit])
+        }
     }
 }
 
-fn query(connection: &Connection, condition: &str, values: impl rusqlite::Params) -> Result<Vec<RunRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS}, {EVENT_COLUMNS} FROM runs r JOIN repos p ON p.id = r.repo WHERE {condition}"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
+fn query(connection: &Connection, from: &str, values: impl rusqlite::Params) -> Result<Vec<RunRow>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, {EVENT_COLUMNS} {from}"))?;
     let rows = statement.query_map(values, read_row)?;
     rows.collect()
 }
@@ -247,7 +243,7 @@ fn read_reason(row: &Row<'_>, first: usize) -> Result<Option<Reason>> {
     Ok(Some(Reason { code: code.unwrap_or_else(|| codes::OTHER.to_owned()), text, hints }))
 }
 
-fn run_id(column: usize, id: &str) -> Result<RunId> {
+pub(super) fn run_id(column: usize, id: &str) -> Result<RunId> {
     RunId::parse(id).map_err(|_| damaged(column, "run id", id))
 }
 

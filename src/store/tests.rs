@@ -8,7 +8,7 @@ use crate::model::{
     CommitId, JobId, Outcome, Progress, Reason, RefName, RepoName, RunId, RunName, Timestamp, codes,
 };
 
-fn database() -> Connection {
+pub(super) fn database() -> Connection {
     let folder = tempfile::tempdir().unwrap();
     let connection = open(&folder.path().join("quire.db")).unwrap();
     // The file may go: the connection holds it open.
@@ -23,7 +23,7 @@ fn main_ref() -> RefName {
     RefName::parse(b"refs/heads/main").unwrap()
 }
 
-fn run(seed: u8, repo: &str, ended: Option<(Outcome, Reason)>) -> NewRun {
+pub(super) fn run(seed: u8, repo: &str, ended: Option<(Outcome, Reason)>) -> NewRun {
     NewRun {
         id: RunId::new(1, [seed; 10]),
         repo: repo.to_owned(),
@@ -40,7 +40,7 @@ fn run(seed: u8, repo: &str, ended: Option<(Outcome, Reason)>) -> NewRun {
     }
 }
 
-fn hosted(id: &str) -> RepoRow {
+pub(super) fn hosted(id: &str) -> RepoRow {
     RepoRow::hosted(id.to_owned(), RepoName::parse("foo").unwrap())
 }
 
@@ -114,10 +114,8 @@ fn a_run_ends_once() {
     sync_repo(&db, &hosted("r1")).unwrap();
     insert_run(&db, &run(1, "r1", None)).unwrap();
     let id = RunId::new(1, [1; 10]);
-    mark_started(&db, id, Timestamp::from_millis(9)).unwrap();
     assert!(finish_run(&db, id, Outcome::Passed, None, Timestamp::from_millis(10)).unwrap());
     assert!(!finish_run(&db, id, Outcome::Interrupted, None, Timestamp::from_millis(11)).unwrap());
-    mark_started(&db, id, Timestamp::from_millis(12)).unwrap();
     let row = find_run(&db, &RunName::Id(id)).unwrap().unwrap();
     assert_eq!((row.state, row.outcome), (Progress::Finished, Some(Outcome::Passed)));
 }

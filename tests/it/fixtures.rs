@@ -12,8 +12,8 @@ use crate::stories::world::World;
 
 /// What has to be read from a data folder: `expected.json` beside it.
 #[derive(Deserialize)]
-struct Expected {
-    runs: BTreeMap<String, ExpectedRun>,
+pub(crate) struct Expected {
+    pub(crate) runs: BTreeMap<String, ExpectedRun>,
     /// The run that was running when everything was killed.
     running: String,
     /// The commit of the push in the spool.
@@ -23,14 +23,14 @@ struct Expected {
 }
 
 #[derive(Deserialize)]
-struct ExpectedRun {
-    outcome: String,
+pub(crate) struct ExpectedRun {
+    pub(crate) outcome: String,
     /// `Some` when the fixture says: null for none.
     #[serde(default, deserialize_with = "said")]
     reason: Option<Value>,
     sha: String,
     r#ref: String,
-    jobs: BTreeMap<String, Value>,
+    pub(crate) jobs: BTreeMap<String, Value>,
     steps: usize,
     /// Something that its log holds.
     log: String,
@@ -41,7 +41,7 @@ fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Valu
 }
 
 /// A world over the data folder of a fixture.
-fn unpacked(name: &str) -> (World, Expected) {
+pub(crate) fn unpacked(name: &str) -> (World, Expected) {
     let world = World::new();
     let archive =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("data-{name}.tar.gz"));
@@ -57,7 +57,7 @@ fn unpacked(name: &str) -> (World, Expected) {
     (world, expected)
 }
 
-fn quire(world: &World, args: &[&str]) -> String {
+pub(crate) fn quire(world: &World, args: &[&str]) -> String {
     let ended = world.run(world.command("quire").args(args));
     assert_eq!(ended.exit, 0, "quire {args:?}\n{}", ended.output);
     ended.output

@@ -21,6 +21,7 @@ mod place;
 mod seam;
 mod server_lock;
 mod reference;
+mod reindex;
 mod service;
 mod snapshots;
 mod stories;
