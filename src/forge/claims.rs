@@ -290,6 +290,12 @@ fn domain(email: &[u8]) -> Option<&[u8]> {
 }
 
 impl Report {
+    /// Whether an update that another push has only announced may be the one of this report.
+    pub(super) fn may_have_made(&self, update: &Recent) -> bool {
+        let is_in_time = update.line.as_ref().is_none_or(|line| fits(self, line, Fit::Time));
+        update.push.is_some() && self.moves(update.old, update.new) && is_in_time
+    }
+
     /// Whether the report is about this step.
     pub(super) fn moves(&self, old: CommitId, new: CommitId) -> bool {
         self.old == old && self.new == new

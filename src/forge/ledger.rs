@@ -54,6 +54,8 @@ pub struct Recent {
     pub line: Option<LineInfo>,
     /// The push that it belongs to, once known.
     pub push: Option<String>,
+    /// Whether that push, or its e-mail in the line, says so itself. Otherwise the push has only announced such an update.
+    pub is_reported: bool,
 }
 
 /// How often each line of the present log was settled, as an update or as a phantom.
@@ -226,14 +228,17 @@ pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Ve
             book.write(candidate.line.new, Some(candidate.line.info.clone()), How::Line, candidate.push);
         }
     }
-    book.add_unexplained(look.tip, &mut claims);
+    book.add_unexplained(look.tip, &mut claims, &seen.recent, &mut bound);
     book.bridge(look.tip, &mut claims);
 
     let mut recent = seen.recent.clone();
     for Bound { serial, push } in &bound {
-        recent.iter_mut().filter(|update| update.serial == *serial).for_each(|u| u.push = Some(push.clone()));
+        for update in recent.iter_mut().filter(|update| update.serial == *serial) {
+            update.push = Some(push.clone());
+            update.is_reported = is_reported(reports, Some(push), update.line.as_ref());
+        }
     }
-    recent.extend(book.found.iter().map(Found::as_recent));
+    recent.extend(book.found.iter().map(|found| found.as_recent(reports)));
     recent.drain(..recent.len().saturating_sub(MAX_RECENT));
     let seen = Seen { value: look.tip, cursor, waiting, next_serial: book.next_serial, recent };
     Verdict { found: book.found, bound, seen, keys, pending: pending || reading.waits }
@@ -405,8 +410,15 @@ impl Book {
         }
     }
 
-    /// Records updates that hooks report but the log lacks.
-    fn add_unexplained(&mut self, tip: CommitId, claims: &mut Claims<'_>) {
+    /// Records updates that hooks report but the log lacks. One that was taken for that of a push which had only announced
+    /// it is no second update: it is that of the push which reports it.
+    fn add_unexplained(
+        &mut self,
+        tip: CommitId,
+        claims: &mut Claims<'_>,
+        recent: &[Recent],
+        bound: &mut Vec<Bound>,
+    ) {
         self.bridge_by_reports(tip, claims);
         let round = if self.at == tip { claims.take_round(tip) } else { Vec::new() };
         for report in round {
@@ -417,6 +429,11 @@ impl Book {
             if self.at != tip && report.new == tip {
                 self.write(report.old, None, How::Tip, None);
                 self.write(report.new, None, How::Report, push);
+            } else if let Some(taken) = recent.iter().rev().find(|update| {
+                let is_free = bound.iter().all(|other| other.serial != update.serial);
+                is_free && !update.is_reported && report.may_have_made(update)
+            }) {
+                bound.push(Bound { serial: taken.serial, push: report.push.clone() });
             } else {
                 let found =
                     Found { serial: 0, old: report.old, new: report.new, line: None, how: How::Report, push };
@@ -428,8 +445,16 @@ impl Book {
 
 impl Found {
     /// The update in the form that is kept for late reports.
-    fn as_recent(&self) -> Recent {
+    fn as_recent(&self, reports: &[Report]) -> Recent {
         let Self { serial, old, new, line, how: _, push } = self.clone();
-        Recent { serial, old, new, line, push }
+        let is_reported = is_reported(reports, push.as_ref(), line.as_ref());
+        Recent { serial, old, new, line, push, is_reported }
     }
+}
+
+/// Whether a push, or its e-mail in a line, says itself that its update has happened.
+fn is_reported(reports: &[Report], push: Option<&String>, line: Option<&LineInfo>) -> bool {
+    reports.iter().filter(|report| Some(&report.push) == push).any(|report| {
+        report.claim == Claim::Happened || line.is_some_and(|line| report.email.as_ref() == Some(&line.email))
+    })
 }

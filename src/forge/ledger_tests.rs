@@ -245,6 +245,29 @@ fn a_renamed_branch_leaves_its_history_behind() {
     assert_eq!(twice.find(3, "0c1 ca1 aa2! ab3", 'b', ""), "ab");
 }
 
+/// Two pushes announced one step, and git took one of them. Which one, its late report says.
+#[test]
+fn a_late_report_of_what_another_push_had_only_announced_is_no_second_update() {
+    let bound = |verdict: &Verdict| -> Vec<(u64, String)> {
+        verdict.bound.iter().map(|bound| (bound.serial, bound.push.clone())).collect()
+    };
+    let mut world = World::at("0a1", 'a');
+    assert_eq!(world.find(1, "0a1 ab2", 'b', "~p1:ab/2 ~p2:ab/2"), "ab@p2");
+    let verdict = world.verdict(1, "0a1 ab2", 'b', "p1:ab/2");
+    assert_eq!((verdict.found.len(), bound(&verdict)), (0, vec![(0, "p1".to_owned())]));
+    // Also when the ref has moved on, and only once: what a push has reported is its own.
+    let mut world = World::at("0a1", 'a');
+    assert_eq!(world.find(1, "0a1 ab2", 'b', "~p1:ab/2 ~p2:ab/2"), "ab@p2");
+    assert_eq!(world.find(1, "0a1 ab2 bc3", 'c', ""), "bc");
+    let verdict = world.verdict(1, "0a1 ab2 bc3", 'c', "p1:ab/2");
+    assert_eq!((verdict.found.len(), bound(&verdict)), (0, vec![(0, "p1".to_owned())]));
+    assert_eq!(world.find(1, "0a1 ab2 bc3", 'c', "p3:ab/2"), "ab+@p3");
+    // The log was lost: two reports are two updates.
+    let mut world = World::at("0a1", 'a');
+    assert_eq!(world.find(1, "none", 'b', "p1:ab"), "ab+@p1");
+    assert_eq!(world.find(1, "none", 'b', "p2:ab"), "ba? ab+@p2");
+}
+
 #[test]
 fn a_late_report_names_an_update_that_is_known() {
     let mut world = World::at("0a1", 'a');

@@ -79,6 +79,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     }
     let gone = || "receive-pack is gone; nothing was changed".to_owned();
     let (pid, started) = parent().ok_or_else(gone)?;
+    // Without it both hooks give the same id, and the server takes receive-pack for one that it cannot see.
     let boot = boot_id().unwrap_or_default();
     let mut intent = IntentFrame {
         v: VERSION,
@@ -102,6 +103,7 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
         Ok(answer) if answer.status == 409 => return Err(reason(answer)),
         Ok(_) | Err(_) => {}
     }
+    // Without them the server goes by the name, as for frames of version 0.1.0.
     intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
     intent.folder = FolderIdentity::read(data.path()).ok().map(|identity| identity.word());
     spool_intent(&data.spool(), &intent).map_err(|error| {
@@ -125,6 +127,7 @@ fn is_refused(error: &dyn std::error::Error) -> bool {
 /// Reports to the server that the refs have moved and passes on its output. Never fails: the push is already recorded.
 pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, output: &mut dyn HookOutput) {
     let Ok(data) = data_dir(environment) else { return };
+    // What it does not report is found in the refs.
     let updates = read_updates(input).unwrap_or_default();
     if updates.is_empty() {
         return;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::forge::{LineInfo, LogCursor, LogId, Mark, Recent, Seen};
-use crate::model::CommitId;
+use crate::model::{CommitId, CommitIdError};
 
 #[derive(Serialize, Deserialize)]
 struct Row {
@@ -32,6 +32,19 @@ struct RecentRow {
     new: String,
     line: Option<LineRow>,
     push: Option<String>,
+    /// Missing in rows of older versions.
+    #[serde(default)]
+    reported: bool,
+}
+
+/// Why the stored state of a ref cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored state of the ref is damaged")]
+pub(super) enum SeenRowError {
+    /// It is not the JSON of one.
+    Json(#[source] serde_json::Error),
+    /// One of its ids is invalid.
+    Commit(#[source] CommitIdError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +69,7 @@ pub(super) fn encode(seen: &Seen) -> serde_json::Result<String> {
         new: update.new.to_string(),
         line: update.line.as_ref().map(encode_line),
         push: update.push.clone(),
+        reported: update.is_reported,
     });
     let waiting = seen.waiting.map(|(log, end)| (log.inode, log.birth, end));
     let (value, recent) = (seen.value.to_string(), recent.collect());
@@ -66,9 +80,13 @@ fn encode_line(line: &LineInfo) -> LineRow {
     LineRow { time: line.time, zone: line.zone, name: line.name.clone(), email: line.email.clone() }
 }
 
-/// The state in a JSON text; `None` when the row is damaged.
-pub(super) fn decode(text: &str) -> Option<Seen> {
-    let row: Row = serde_json::from_str(text).ok()?;
+/// The state in a JSON text.
+///
+/// # Errors
+/// The row is damaged. That the ref was never seen would be a guess, and would make an update of what is recorded.
+pub(super) fn decode(text: &str) -> Result<Seen, SeenRowError> {
+    let row: Row = serde_json::from_str(text).map_err(SeenRowError::Json)?;
+    let commit = |text: &str| CommitId::parse(text).map_err(SeenRowError::Commit);
     let cursor = row.cursor.map(|cursor| LogCursor {
         log: LogId { inode: cursor.inode, birth: cursor.birth },
         offset: cursor.offset,
@@ -77,16 +95,42 @@ pub(super) fn decode(text: &str) -> Option<Seen> {
     let recent = row.recent.into_iter().map(|update| {
         let line =
             |line: LineRow| LineInfo { time: line.time, zone: line.zone, name: line.name, email: line.email };
-        Some(Recent {
+        Ok(Recent {
             serial: update.serial,
-            old: CommitId::parse(&update.old).ok()?,
-            new: CommitId::parse(&update.new).ok()?,
+            old: commit(&update.old)?,
+            new: commit(&update.new)?,
             line: update.line.map(line),
             push: update.push,
+            is_reported: update.reported,
         })
     });
-    let recent: Option<Vec<Recent>> = recent.collect();
-    let value = CommitId::parse(&row.value).ok()?;
+    let recent = recent.collect::<Result<Vec<_>, _>>()?;
+    let value = commit(&row.value)?;
     let waiting = row.waiting.map(|(inode, birth, end)| (LogId { inode, birth }, end));
-    Some(Seen { value, cursor, waiting, next_serial: row.next_serial, recent: recent? })
+    Ok(Seen { value, cursor, waiting, next_serial: row.next_serial, recent })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_survives_and_a_damaged_one_is_an_error() {
+        let update = Recent {
+            serial: 1,
+            old: CommitId::ZERO,
+            new: CommitId::from_bytes([7; 20]),
+            line: None,
+            push: Some("p".to_owned()),
+            is_reported: true,
+        };
+        let seen = Seen { value: update.new, next_serial: 2, recent: vec![update], ..Seen::default() };
+        let text = encode(&seen).unwrap();
+        assert_eq!(decode(&text).unwrap(), seen);
+        let older = text.replace(r#","reported":true"#, "");
+        assert!(older != text && !decode(&older).unwrap().recent[0].is_reported);
+        for damaged in ["", "null", "{}", &text.replace("0707", "07g7"), &text.replace("0000", "000")] {
+            assert!(decode(damaged).is_err(), "{damaged}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::decide::{Decision, Facts, Found, RUN, decide};
 use super::rivals::find_rivals;
-use super::seen_row;
+use super::seen_row::{self, SeenRowError};
 use crate::config::{DataDir, Limits};
 use crate::event::{Event, EventKind, RefUpdate};
 use crate::forge::{
@@ -165,6 +165,9 @@ pub fn settle(
             Err(RefError::Look(problem)) => {
                 settled.unread.push(UnreadRef { name: name.clone(), problem: chain(&problem) });
             }
+            Err(RefError::Seen(problem)) => {
+                settled.unread.push(UnreadRef { name: name.clone(), problem: chain(&problem) });
+            }
             Err(RefError::Store(source)) => return Err(stored(source)),
         }
     }
@@ -254,6 +257,8 @@ fn save(transaction: &Transaction<'_>, repo: &str, name: &RefName, seen: &Seen) 
 enum RefError {
     Look(LookError),
     Store(rusqlite::Error),
+    /// Its stored state is damaged.
+    Seen(SeenRowError),
     /// It is not known yet to which push an update belongs; these pushes are not over.
     Undecided(HashSet<String>),
 }
@@ -288,7 +293,7 @@ impl RefSettling<'_> {
         let (transaction, repo) = (self.transaction, settling.repo.id.clone());
         let name = &refs.resolve(self.name).map_err(RefError::Look)?;
         let row = store::load_ref(transaction, &repo, name)?;
-        let seen = row.as_deref().and_then(seen_row::decode).unwrap_or_default();
+        let seen = row.as_deref().map(seen_row::decode).transpose().map_err(RefError::Seen)?.unwrap_or_default();
         let look = match forge::look(refs, name, seen.cursor.as_ref()).map_err(RefError::Look)? {
             Looked::Ref(look) => look,
             Looked::Symbolic(_) => return Ok(store::forget_ref(transaction, &repo, name)?),
@@ -386,14 +391,14 @@ fn record(
         Some(intent) => store::pushed_refs(transaction, &intent.push)?,
         None => 1,
     };
-    let decision = objects.decide(settling, name, found, (&options, pushed_refs));
+    let (decision, commit) = objects.decide(settling, name, found, (&options, pushed_refs));
     let word = match &decision {
         Decision::Record(why) => (*why).to_owned(),
         Decision::Skip(_) | Decision::Fail(_) | Decision::Run => RUN.to_owned(),
     };
     let event = Event {
         kind: if settling.repo.is_watched() { EventKind::Watch } else { EventKind::Push },
-        subject: Some(RefUpdate { ref_name: name.clone(), old: found.old, new: objects.peel(found.new) }),
+        subject: Some(RefUpdate { ref_name: name.clone(), old: found.old, new: commit }),
         actor: intent.and_then(|intent| intent.pusher.clone()),
         at: intent.map_or(settling.now, |intent| intent.at),
     };
@@ -451,44 +456,42 @@ impl Objects<'_> {
         open.as_ref().map_err(Clone::clone)
     }
 
-    /// The commit that an object is or points to; the object itself when that is unknown.
-    fn peel(&mut self, id: CommitId) -> CommitId {
-        self.open().ok().and_then(|repo| repo.commit(id).ok()).map_or(id, |commit| commit.id)
-    }
-
-    /// The message of the commit that an object points to and whether it has a pipeline for a ref; `None` for other
+    /// The commit that an object is or points to, its message, and whether it has a pipeline for a ref; `None` for other
     /// objects.
-    fn look(&mut self, id: CommitId, name: &RefName) -> Result<Option<(String, bool)>, String> {
+    fn look(&mut self, id: CommitId, name: &RefName) -> Result<Option<(CommitId, String, bool)>, String> {
         let repo = self.open()?;
         match repo.commit(id) {
             Ok(commit) => {
                 let has_pipeline = repo.has_pipeline(commit.id, name).map_err(|error| chain(&error))?;
-                Ok(Some((commit.message, has_pipeline)))
+                Ok(Some((commit.id, commit.message, has_pipeline)))
             }
             Err(ReadError::NotACommit { .. }) => Ok(None),
             Err(error) => Err(chain(&error)),
         }
     }
 
-    /// The consequence of a ref's new value.
+    /// The consequence of a ref's new value, and the commit that it is or points to. Of what is no commit, or could not be
+    /// read, for which nothing runs, it is the value itself.
     fn decide(
         &mut self,
         settling: &Settling<'_>,
         name: &RefName,
         found: &forge::Found,
         (options, pushed_refs): (&[String], usize),
-    ) -> Decision {
+    ) -> (Decision, CommitId) {
         let (limits, new, is_deletion) = (settling.limits, found.new, found.new.is_zero());
         let starts_nothing = is_deletion || name.kind() == RefKind::Other;
         let commit = if starts_nothing { Ok(None) } else { self.look(new, name) };
-        let commit = match &commit {
-            Ok(Some((message, has_pipeline))) => Found::Commit { message, has_pipeline: *has_pipeline },
-            Ok(None) => Found::Other,
-            Err(problem) => Found::Unreadable(problem.clone()),
+        let (commit, id) = match &commit {
+            Ok(Some((id, message, has_pipeline))) => {
+                (Found::Commit { message, has_pipeline: *has_pipeline }, *id)
+            }
+            Ok(None) => (Found::Other, new),
+            Err(problem) => (Found::Unreadable(problem.clone()), new),
         };
         let is_default_branch =
             pushed_refs > limits.runs_per_push && forge::head_branch(self.git_dir).as_ref() == Some(name);
-        decide(&Facts {
+        let facts = Facts {
             kind: name.kind(),
             is_deletion,
             is_default_branch,
@@ -497,6 +500,7 @@ impl Objects<'_> {
             options,
             pushed_refs,
             max_runs: limits.runs_per_push,
-        })
+        };
+        (decide(&facts), id)
     }
 }

@@ -160,6 +160,7 @@ fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether an unfinished file belongs to a hook that has ended long ago.
 fn is_abandoned(path: &Path) -> bool {
+    // Without a time it is not known to be old, and stays.
     let written = fs::symlink_metadata(path).and_then(|there| there.modified()).ok();
     written.and_then(|written| written.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::evaluate::commit_files;
 use crate::event::RefUpdate;
-use crate::forge::{Commit, Repo};
+use crate::forge::{Commit, ReadError, Repo};
 use crate::model::{CommitId, chain};
 use crate::pipeline::PipelineFiles;
 use crate::sys::remove_tree::remove_tree;
@@ -73,14 +73,62 @@ impl Objects for GitFolder {
 
     fn pushed(&self, update: &RefUpdate) -> Result<Pushed, String> {
         let repo = self.open()?;
-        let (old, commit) = (update.old, repo.commit(update.new).map_err(|error| chain(&error))?);
-        // An old value that is gone (force-pushed away and pruned) is no ancestor, and nothing can be compared with it.
-        let is_forced = !old.is_zero() && !repo.is_ancestor(old, commit.id).unwrap_or(false);
-        let changed = repo.changed_files(old, commit.id).map(|changes| changes.paths).unwrap_or_default();
-        Ok(Pushed { commit, is_forced, changed })
+        pushed(&repo, update).map_err(|error| chain(&error))
     }
 
     fn folder(&self) -> &Path {
         &self.0
+    }
+}
+
+/// What an update is about.
+fn pushed(repo: &Repo, update: &RefUpdate) -> Result<Pushed, ReadError> {
+    let (old, commit) = (update.old, repo.commit(update.new)?);
+    let (is_forced, changed) = match repo.changed_files(old, commit.id) {
+        Ok(changes) => (!old.is_zero() && !repo.is_ancestor(old, commit.id)?, changes.paths),
+        // An old value that is gone (force-pushed away and pruned), or no commit, is no ancestor, and nothing can be compared
+        // with it.
+        Err(ReadError::Missing(id) | ReadError::NotACommit { id, .. }) if id == old => (true, Vec::new()),
+        Err(error) => return Err(error),
+    };
+    Ok(Pushed { commit, is_forced, changed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RefName;
+    use crate::sys::git_command::GitCommand;
+
+    fn git(folder: &Path, args: &[&str]) -> String {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"];
+        let said = GitCommand::new().args(["-C".as_ref(), folder.as_os_str()]).args(who).args(args).run().unwrap();
+        String::from_utf8(said).unwrap().trim().to_owned()
+    }
+
+    /// Nothing is "no file has changed" because git could not be read.
+    #[test]
+    fn changes_that_cannot_be_read_are_an_error_and_a_pruned_commit_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        git(folder, &["init", "-q"]);
+        for text in ["one", "two"] {
+            std::fs::write(folder.join("file"), text).unwrap();
+            git(folder, &["add", "file"]);
+            git(folder, &["commit", "-q", "-m", text]);
+        }
+        let id = |name: &str| CommitId::parse(&git(folder, &["rev-parse", name])).unwrap();
+        let of = |old, new| {
+            let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
+            let pushed = GitFolder(folder.join(".git")).pushed(&update);
+            pushed.map(|pushed| (pushed.is_forced, pushed.changed.join(" ")))
+        };
+        let (old, new) = (id("HEAD~1"), id("HEAD"));
+        assert_eq!(of(old, new), Ok((false, "file".to_owned())));
+        assert_eq!(of(new, old), Ok((true, "file".to_owned())));
+        assert_eq!(of(CommitId::from_bytes([7; 20]), new), Ok((true, String::new())));
+        let tree = id("HEAD~1^{tree}").to_string();
+        std::fs::remove_file(folder.join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+        assert!(of(old, new).is_err());
     }
 }

@@ -11,15 +11,19 @@ use crate::secret::SecretRequest;
 use crate::store::{self, RunRow};
 
 /// The row of a run that is to start: its repository may have been renamed while it waited.
-pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> RunRow {
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> Result<RunRow, rusqlite::Error> {
     let data = &app.data;
     let is_there = data.repo(&row.repo).is_dir() || row.is_watched();
     if is_there && !is_link_to_runs(data.path(), &row.repo) {
-        return row;
+        return Ok(row);
     }
     let id = row.id;
     let found = app.store.call(move |connection| store::find_run(connection, &RunName::Id(id))).await;
-    found.ok().and_then(Result::ok).flatten().unwrap_or(row)
+    // A server that stops starts nothing.
+    found.unwrap_or(Ok(None)).map(|found| found.unwrap_or(row))
 }
 
 /// What the runner of a run is given: the order, and its place in this data folder.

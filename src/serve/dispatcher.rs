@@ -268,7 +268,10 @@ impl Dispatcher {
     /// Starts a runner for a run.
     async fn start(&mut self, id: RunId, with_slot: bool, settings: &Settings) {
         let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
-        let row = with_present_name(&self.app, row).await;
+        let row = match with_present_name(&self.app, row).await {
+            Ok(row) => row,
+            Err(error) => return self.delay(id, &error.to_string()),
+        };
         let run_dir = self.app.data.run(&row.repo, row.number);
         let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());

@@ -88,6 +88,7 @@ impl Shown {
 
     /// How the run has ended.
     fn end(&mut self, app: &AppState, row: &RunRow) -> io::Result<()> {
+        // Only for show: without the database, the row is that of the beginning.
         let found = store::open_read_only(&app.data.database()).ok();
         let name = crate::model::RunName::Id(row.id);
         let row =

@@ -33,10 +33,26 @@ pub(super) async fn watch_pushes(app: AppState, mut pushes: mpsc::Receiver<OpenP
 
 /// Takes up the pushes that an earlier server has left open.
 pub(super) async fn recover_pushes(app: &AppState) {
-    let open = app.store.call(|connection| store::open_pushes(connection)).await;
-    for push in open.ok().and_then(Result::ok).unwrap_or_default() {
+    for push in read(app, "the open pushes", store::open_pushes).await {
         app.open_push(&push.repo, &push.push);
         app.tasks.spawn("a push", watch(app.clone(), push));
+    }
+}
+
+/// Reads rows; tries again until they can be read or the server stops.
+async fn read<T: Send + 'static>(
+    app: &AppState,
+    what: &'static str,
+    rows: fn(&rusqlite::Connection) -> rusqlite::Result<Vec<T>>,
+) -> Vec<T> {
+    let mut wait = Backoff::new(FIRST_RETRY, LAST_RETRY);
+    loop {
+        match app.store.call(move |connection| rows(connection)).await {
+            Ok(Ok(rows)) => return rows,
+            Ok(Err(error)) => tracing::error!(%error, "could not read {what}; retrying"),
+            Err(_) => return Vec::new(),
+        }
+        tokio::time::sleep(wait.next()).await;
     }
 }
 
@@ -127,8 +143,7 @@ pub(super) async fn retry_spool(app: AppState) {
             drain_spool(&app).await;
         }
         tracing::info!("the spool was read; what waited for it is settled");
-        let found = app.store.call(|connection| store::all_repos(connection)).await;
-        for row in found.ok().and_then(Result::ok).unwrap_or_default() {
+        for row in read(&app, "the repositories", store::all_repos).await {
             let name = row.name.clone();
             if let Err(error) = app.settle(row, Look::All).await {
                 tracing::error!(problem = chain(&error), repo = %name, "a repository could not be looked at");

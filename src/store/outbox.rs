@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::damaged::damaged;
+use super::runs::run_id;
 use crate::model::{Outcome, RefName, RunId, Timestamp};
 
 /// The most messages that are kept after they were sent or given up.
@@ -113,24 +114,22 @@ pub fn insert_notice(connection: &Connection, kind: &NoticeKind, at: Timestamp) 
     Ok(())
 }
 
-/// The oldest notices, at most `limit`. Notices that this version does not understand are left out.
+/// The oldest notices, at most `limit`.
 pub fn notices(connection: &Connection, limit: u32) -> Result<Vec<NoticeRow>> {
     let mut statement =
         connection.prepare_cached("SELECT seq, kind, run, said, at FROM notices ORDER BY seq LIMIT ?1")?;
     let rows = statement.query_map([limit], |row| {
         let kind: String = row.get(1)?;
-        let run: Option<String> = row.get(2)?;
-        let run = run.and_then(|id| RunId::parse(&id).ok());
-        let kind = match (kind.as_str(), run) {
-            ("ended", Some(run)) => Some(NoticeKind::Ended(run)),
-            ("stuck", Some(run)) => Some(NoticeKind::Stuck(run)),
-            ("watch", _) => Some(NoticeKind::Watch(row.get::<_, Option<String>>(3)?.unwrap_or_default())),
-            _ => None,
+        let run = || run_id(2, &row.get::<_, String>(2)?);
+        let kind = match kind.as_str() {
+            "ended" => NoticeKind::Ended(run()?),
+            "stuck" => NoticeKind::Stuck(run()?),
+            "watch" => NoticeKind::Watch(row.get(3)?),
+            _ => return Err(damaged(1, "kind of a notice", &kind)),
         };
-        let at = Timestamp::from_millis(row.get(4)?);
-        Ok(kind.map(|kind| NoticeRow { seq: row.get(0).unwrap_or_default(), kind, at }))
+        Ok(NoticeRow { seq: row.get(0)?, kind, at: Timestamp::from_millis(row.get(4)?) })
     })?;
-    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    rows.collect()
 }
 
 /// Puts the messages of a notice into the outbox and deletes the notice, in one transaction. An existing message

@@ -85,7 +85,7 @@ pub(super) fn read_event(row: &Row<'_>, first: usize) -> Result<Event> {
     };
     let (word, cause): (String, Option<String>) = (row.get(first + 3)?, row.get(first + 4)?);
     let trigger = Trigger::parse(&word).ok_or_else(|| damaged(first + 3, "event", &word))?;
-    let kind = read_kind(trigger, first + 4, &cause.unwrap_or_default())?;
+    let kind = read_kind(trigger, first + 4, cause.as_deref())?;
     let event =
         Event { kind, subject, actor: row.get(first + 5)?, at: Timestamp::from_millis(row.get(first + 6)?) };
     let (of, what): (Option<i64>, Option<String>) = (row.get(first + 7)?, row.get(first + 8)?);
@@ -98,16 +98,17 @@ pub(super) fn read_event(row: &Row<'_>, first: usize) -> Result<Event> {
     Ok(Event::rerun(&event, of.cast_unsigned(), what, None))
 }
 
-fn read_kind(trigger: Trigger, column: usize, cause: &str) -> Result<EventKind> {
+fn read_kind(trigger: Trigger, column: usize, cause: Option<&str>) -> Result<EventKind> {
+    let cause = || cause.ok_or_else(|| damaged(column, "cause of a run", "null"));
     Ok(match trigger {
         Trigger::Push => EventKind::Push,
         Trigger::Watch => EventKind::Watch,
         Trigger::Manual => {
-            let ManualRow { job, args } = from_json(column, cause)?;
+            let ManualRow { job, args } = from_json(column, cause()?)?;
             EventKind::Manual { job: job.map(|id| job_id(column, &id)).transpose()?, args }
         }
         Trigger::Cron => {
-            let CronRow { schedule, due_at } = from_json(column, cause)?;
+            let CronRow { schedule, due_at } = from_json(column, cause()?)?;
             EventKind::Cron { schedule, due_at: Timestamp::from_millis(due_at) }
         }
     })

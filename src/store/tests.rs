@@ -161,7 +161,7 @@ fn an_unreadable_row_is_an_error_with_a_name() {
         ("UPDATE runs SET outcome = 'splendid'", "unknown outcome: `splendid`"),
         ("UPDATE runs SET sha = 'x'", "`x` is not a commit id"),
         ("UPDATE runs SET id = '7'", "unknown run id: `7`"),
-        ("UPDATE runs SET event = 'manual'", "EOF"),
+        ("UPDATE runs SET event = 'manual'", "unknown cause of a run: `null`"),
         ("UPDATE runs SET rerun_of = 1, rerun_what = '\"some\"'", "unknown variant `some`"),
         ("UPDATE repos SET name = '../x'", "unknown repository name: `../x`"),
     ] {

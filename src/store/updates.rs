@@ -49,7 +49,7 @@ pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64>
     Ok(connection.last_insert_rowid())
 }
 
-/// Records to which push an earlier update belongs, for it and its run.
+/// Records to which push an earlier update belongs, for it and its run. It may have been taken for that of another push.
 pub fn bind_update(
     connection: &Connection,
     repo: &str,
@@ -60,12 +60,12 @@ pub fn bind_update(
     let (push, pusher) = intent;
     connection
         .prepare_cached(
-            "UPDATE updates SET push = ?4, pusher = ?5 WHERE repo = ?1 AND ref = ?2 AND serial = ?3 AND push IS NULL",
+            "UPDATE updates SET push = ?4, pusher = ?5 WHERE repo = ?1 AND ref = ?2 AND serial = ?3",
         )?
         .execute(params![repo, ref_name.as_bytes(), serial.cast_signed(), push, pusher])?;
     connection
         .prepare_cached(
-            "UPDATE runs SET pusher = ?4 WHERE pusher IS NULL AND update_id =
+            "UPDATE runs SET pusher = coalesce(?4, pusher) WHERE update_id =
                (SELECT id FROM updates WHERE repo = ?1 AND ref = ?2 AND serial = ?3)",
         )?
         .execute(params![repo, ref_name.as_bytes(), serial.cast_signed(), pusher])?;

@@ -32,6 +32,7 @@ impl WalKeeper {
     /// Truncates the log when it has become too large. Does not wait for readers.
     pub(super) fn look(&mut self, connection: &Connection) {
         let Some(log) = &self.log else { return };
+        // One that cannot be seen is not there, or SQLite reports it.
         let size = fs::symlink_metadata(log).map_or(0, |log| log.len());
         if size <= self.limit {
             return;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use super::damaged::damaged;
+use super::updates::commit_id;
 use crate::config::{SshKey, WatchDecl};
 use crate::model::{BranchName, CommitId, RemoteUrl, RepoName, SecretName, Timestamp};
 
@@ -58,8 +60,7 @@ pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
         "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run FROM watches ORDER BY name",
     )?;
     let rows = statement.query_map([], read_watch)?;
-    let rows: Vec<Option<WatchDecl>> = rows.collect::<Result<_>>()?;
-    Ok(rows.into_iter().flatten().collect())
+    rows.collect()
 }
 
 /// Whether the first sight of a watch that was added by command runs.
@@ -67,26 +68,28 @@ pub fn is_first_run(connection: &Connection, name: &RepoName) -> Result<bool> {
     let first_run = connection
         .prepare_cached("SELECT first_run FROM watches WHERE name = ?1")?
         .query_row([name.as_str()], |row| row.get(0));
+    // One that config.fnl declares has no row.
     Ok(first_run.optional()?.unwrap_or(true))
 }
 
-/// Reads a watch; `None` when it has a value that this version does not accept.
-fn read_watch(row: &Row<'_>) -> Result<Option<WatchDecl>> {
+fn read_watch(row: &Row<'_>) -> Result<WatchDecl> {
     let text = |column: usize| row.get::<_, String>(column);
     let (name, url, branch) = (text(0)?, text(1)?, text(2)?);
-    let (every, allow_private): (i64, bool) = (row.get(3)?, row.get(4)?);
-    let token: Option<String> = row.get(5)?;
-    let token = token.map(|token| SecretName::parse(&token)).transpose();
+    let (every, token): (i64, Option<String>) = (row.get(3)?, row.get(5)?);
+    let every_ms = u64::try_from(every).map_err(|_| damaged(3, "interval of a watch", &every.to_string()))?;
+    let token = token.map(|name| SecretName::parse(&name).map_err(|_| damaged(5, "token of a watch", &name)));
     let ssh_key: Option<String> = row.get(6)?;
-    let ssh_key = ssh_key.map(|path| SshKey::parse(&path)).transpose();
-    let (Ok(name), Ok(url), Ok(branch), Ok(token), Ok(ssh_key)) =
-        (RepoName::parse(&name), RemoteUrl::parse(&url), BranchName::parse(&branch), token, ssh_key)
-    else {
-        return Ok(None);
-    };
-    let every = Duration::from_millis(u64::try_from(every).unwrap_or_default());
-    let first_run = row.get(7)?;
-    Ok(Some(WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run }))
+    let ssh_key = ssh_key.map(|path| SshKey::parse(&path).map_err(|_| damaged(6, "ssh key of a watch", &path)));
+    Ok(WatchDecl {
+        name: RepoName::parse(&name).map_err(|_| damaged(0, "name of a watch", &name))?,
+        url: RemoteUrl::parse(&url).map_err(|_| damaged(1, "address of a watch", &url))?,
+        branch: BranchName::parse(&branch).map_err(|_| damaged(2, "branch of a watch", &branch))?,
+        every: Duration::from_millis(every_ms),
+        allow_private: row.get(4)?,
+        token: token.transpose()?,
+        ssh_key: ssh_key.transpose()?,
+        first_run: row.get(7)?,
+    })
 }
 
 /// The last known state of a watch, if it has still this address and branch.
@@ -101,7 +104,7 @@ pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option
                 state: row.get(0)?,
                 since: Timestamp::from_millis(row.get(1)?),
                 error: row.get(2)?,
-                tip: row.get::<_, Option<String>>(3)?.and_then(|text| CommitId::parse(&text).ok()),
+                tip: row.get_ref(3)?.as_str_or_null()?.map(|_| commit_id(row, 3)).transpose()?,
                 default_branch: row.get(4)?,
                 rewritten_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
             })
@@ -157,6 +160,31 @@ mod tests {
             ssh_key: Some(SshKey::parse("/k").unwrap()),
             first_run: false,
         }
+    }
+
+    #[test]
+    fn a_watch_that_cannot_be_read_is_an_error_with_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = crate::store::open(&folder.path().join("quire.db")).unwrap();
+        for (change, said) in [
+            ("name = '../x'", "unknown name of a watch: `../x`"),
+            ("url = 'ftp://x'", "unknown address of a watch: `ftp://x`"),
+            ("branch = 'a..b'", "unknown branch of a watch: `a..b`"),
+            ("every_ms = -1", "unknown interval of a watch: `-1`"),
+            ("token = 'x y'", "unknown token of a watch: `x y`"),
+        ] {
+            db.execute("DELETE FROM watches", []).unwrap();
+            insert_watch(&db, &watch(), Timestamp::from_millis(5)).unwrap();
+            db.execute(&format!("UPDATE watches SET {change}"), []).unwrap();
+            let problem = added_watches(&db).unwrap_err().to_string();
+            assert!(problem.contains(said), "{change}: {problem}");
+        }
+        db.execute(
+            "INSERT INTO watch_states VALUES ('g/n', 'https://h/x', 'main', 's', 1, NULL, 'x', NULL, NULL)",
+            [],
+        )
+        .unwrap();
+        assert!(watch_status(&db, &watch()).unwrap_err().to_string().contains("`x` is not a commit id"));
     }
 
     #[test]
