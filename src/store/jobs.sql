@@ -64,3 +64,12 @@ DROP INDEX pushes_open;
 CREATE INDEX pushes_open ON pushes (at) WHERE is_open = 1;
 DROP INDEX intents_open;
 CREATE INDEX intents_open ON intents (repo, ref, at, id) WHERE state = 'open';
+
+-- Wherever a run ends without an end in its journal, what it left open ends with it, in the same transaction.
+CREATE TRIGGER runs_end_open AFTER UPDATE OF state ON runs WHEN new.state = 'finished' AND old.state <> 'finished'
+BEGIN
+  UPDATE jobs SET outcome = new.outcome, reason = new.reason, reason_code = new.reason_code,
+                  reason_hints = new.reason_hints, finished_at = new.finished_at
+    WHERE run = new.seq AND outcome IS NULL;
+  UPDATE steps SET outcome = new.outcome, finished_at = new.finished_at WHERE run = new.seq AND outcome IS NULL;
+END;

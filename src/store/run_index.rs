@@ -148,7 +148,6 @@ pub fn index_run(connection: &mut Connection, change: &RunChange) -> Result<()> 
                      WHERE seq = ?1 AND state <> 'finished'",
                 )?
                 .execute(params![run, end.outcome.as_str(), text, end.at.as_millis(), code, hints])?;
-            end_open(&transaction, run)?;
         }
     }
     transaction.commit()
@@ -253,7 +252,7 @@ fn write_step(connection: &Connection, run: i64, step: &StepRow) -> Result<()> {
     Ok(())
 }
 
-/// Ends the jobs and steps that a run has left open whose end is not in its journal, as the run ended.
+/// Ends what a run has left open whose end is not in its journal, as the trigger does when a run ends.
 fn end_open(connection: &Connection, run: i64) -> Result<()> {
     connection
         .prepare_cached(

@@ -176,6 +176,11 @@ fn a_run_that_ends_without_its_journal_leaves_nothing_running() {
     assert_eq!(db.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     let ended = "SELECT concat_ws(' ', outcome, reason, finished_at) FROM jobs WHERE name = 'b'";
     assert_eq!(db.query_row(ended, [], |row| row.get::<_, String>(0)).unwrap(), "interrupted gone 9000");
+    // Cancelled without a server: only the row says so.
+    let mut db = with_run();
+    index(&mut db, 0, &record(&facts()[..6]));
+    finish_run(&db, RunId::new(1, [ID; 10]), Outcome::Cancelled, None, now()).unwrap();
+    assert_eq!(db.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
 /// A journal that another process has written to may declare a job or a step twice: its rows stay unique.
