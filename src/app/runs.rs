@@ -136,7 +136,7 @@ async fn list_rows(app: &AppState, request: ListRuns) -> Result<Vec<RunRow>, Pro
     let data = app.data.clone();
     let rows = app.store.call(move |connection| {
         let repo = request.repo.map(|repo| recorded_name(connection, &data, &repo)).transpose()?;
-        store::list_runs(connection, &RunFilter { repo, limit: request.limit })
+        store::list_runs(connection, &RunFilter { repo, limit: request.limit, ..RunFilter::default() })
     });
     Ok(rows.await??)
 }

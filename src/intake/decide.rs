@@ -61,6 +61,16 @@ pub(crate) const NO_PIPELINE: &str = "no pipeline";
 /// The same: the branch was seen for the first time, and runs what changes.
 pub(crate) const FIRST_SIGHT: &str = "first sight";
 
+impl Decision {
+    /// The word for it in the database: why nothing was started, or [`RUN`].
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Record(why) => why,
+            Self::Skip(_) | Self::Fail(_) | Self::Run => RUN,
+        }
+    }
+}
+
 /// The marks in a commit message that skip the run, in any case.
 const SKIP_MARKS: [&str; 3] = ["[skip ci]", "[ci skip]", "[no ci]"];
 

@@ -7,6 +7,7 @@
 mod decide;
 mod frame;
 mod hook;
+mod objects;
 mod repositories;
 mod rivals;
 mod seen_row;

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
-use super::decide::{Decision, Facts, Found, RUN, decide};
+use super::decide::Decision;
+use super::objects::{Decided, Objects};
 use super::rivals::find_rivals;
 use super::seen_row::{self, SeenRowError};
 use crate::config::{DataDir, Limits};
 use crate::event::{Event, EventKind, RefUpdate};
 use crate::forge::{
-    self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, ReadError, Refs, RepoError, Report,
-    Seen,
+    self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, Refs, RepoError, Report, Seen,
 };
 use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RepoName, RunId, Timestamp, chain, codes};
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
@@ -150,7 +150,7 @@ pub fn settle(
     take_baseline(&transaction, settling)?;
     let names = names(&transaction, settling, &mut refs, scope)?;
     let mut settled = Settled::default();
-    let mut objects = Objects { git_dir: &git_dir, open: None };
+    let mut objects = Objects::new(&git_dir);
     for name in names {
         let report = match scope {
             Scope::All => None,
@@ -269,12 +269,6 @@ impl From<rusqlite::Error> for RefError {
     }
 }
 
-/// The objects of a repository, opened on first use.
-struct Objects<'a> {
-    git_dir: &'a std::path::Path,
-    open: Option<Result<forge::Repo, String>>,
-}
-
 /// One ref being settled.
 struct RefSettling<'a> {
     transaction: &'a Transaction<'a>,
@@ -293,7 +287,8 @@ impl RefSettling<'_> {
         let (transaction, repo) = (self.transaction, settling.repo.id.clone());
         let name = &refs.resolve(self.name).map_err(RefError::Look)?;
         let row = store::load_ref(transaction, &repo, name)?;
-        let seen = row.as_deref().map(seen_row::decode).transpose().map_err(RefError::Seen)?.unwrap_or_default();
+        let seen =
+            row.as_deref().map(seen_row::decode).transpose().map_err(RefError::Seen)?.unwrap_or_default();
         let look = match forge::look(refs, name, seen.cursor.as_ref()).map_err(RefError::Look)? {
             Looked::Ref(look) => look,
             Looked::Symbolic(_) => return Ok(store::forget_ref(transaction, &repo, name)?),
@@ -391,11 +386,8 @@ fn record(
         Some(intent) => store::pushed_refs(transaction, &intent.push)?,
         None => 1,
     };
-    let (decision, commit) = objects.decide(settling, name, found, (&options, pushed_refs));
-    let word = match &decision {
-        Decision::Record(why) => (*why).to_owned(),
-        Decision::Skip(_) | Decision::Fail(_) | Decision::Run => RUN.to_owned(),
-    };
+    let Decided { decision, commit, subject } =
+        objects.decide(settling, name, found, (&options, pushed_refs));
     let event = Event {
         kind: if settling.repo.is_watched() { EventKind::Watch } else { EventKind::Push },
         subject: Some(RefUpdate { ref_name: name.clone(), old: found.old, new: commit }),
@@ -411,7 +403,7 @@ fn record(
         push: found.push.clone(),
         pusher: event.pusher().map(str::to_owned),
         at: settling.now,
-        decision: word,
+        decision: decision.word().to_owned(),
     };
     let update = store::insert_update(transaction, &update)?;
     if let Some(intent) = intent {
@@ -433,6 +425,7 @@ fn record(
         repo: settling.repo.id.clone(),
         update: Some(update),
         event,
+        commit_subject: subject,
         options,
         queued_at: settling.now,
         ended,
@@ -446,61 +439,4 @@ fn record(
         }
     }
     Ok(())
-}
-
-impl Objects<'_> {
-    /// The repository, or why it cannot be read.
-    fn open(&mut self) -> Result<&forge::Repo, String> {
-        let git_dir = self.git_dir;
-        let open = self.open.get_or_insert_with(|| forge::Repo::open(git_dir).map_err(|error| chain(&error)));
-        open.as_ref().map_err(Clone::clone)
-    }
-
-    /// The commit that an object is or points to, its message, and whether it has a pipeline for a ref; `None` for other
-    /// objects.
-    fn look(&mut self, id: CommitId, name: &RefName) -> Result<Option<(CommitId, String, bool)>, String> {
-        let repo = self.open()?;
-        match repo.commit(id) {
-            Ok(commit) => {
-                let has_pipeline = repo.has_pipeline(commit.id, name).map_err(|error| chain(&error))?;
-                Ok(Some((commit.id, commit.message, has_pipeline)))
-            }
-            Err(ReadError::NotACommit { .. }) => Ok(None),
-            Err(error) => Err(chain(&error)),
-        }
-    }
-
-    /// The consequence of a ref's new value, and the commit that it is or points to. Of what is no commit, or could not be
-    /// read, for which nothing runs, it is the value itself.
-    fn decide(
-        &mut self,
-        settling: &Settling<'_>,
-        name: &RefName,
-        found: &forge::Found,
-        (options, pushed_refs): (&[String], usize),
-    ) -> (Decision, CommitId) {
-        let (limits, new, is_deletion) = (settling.limits, found.new, found.new.is_zero());
-        let starts_nothing = is_deletion || name.kind() == RefKind::Other;
-        let commit = if starts_nothing { Ok(None) } else { self.look(new, name) };
-        let (commit, id) = match &commit {
-            Ok(Some((id, message, has_pipeline))) => {
-                (Found::Commit { message, has_pipeline: *has_pipeline }, *id)
-            }
-            Ok(None) => (Found::Other, new),
-            Err(problem) => (Found::Unreadable(problem.clone()), new),
-        };
-        let is_default_branch =
-            pushed_refs > limits.runs_per_push && forge::head_branch(self.git_dir).as_ref() == Some(name);
-        let facts = Facts {
-            kind: name.kind(),
-            is_deletion,
-            is_default_branch,
-            is_first_sight: settling.records_first && found.old.is_zero(),
-            commit,
-            options,
-            pushed_refs,
-            max_runs: limits.runs_per_push,
-        };
-        (decide(&facts), id)
-    }
 }

@@ -102,7 +102,8 @@ mod tests {
 
     fn git(folder: &Path, args: &[&str]) -> String {
         let who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"];
-        let said = GitCommand::new().args(["-C".as_ref(), folder.as_os_str()]).args(who).args(args).run().unwrap();
+        let said =
+            GitCommand::new().args(["-C".as_ref(), folder.as_os_str()]).args(who).args(args).run().unwrap();
         String::from_utf8(said).unwrap().trim().to_owned()
     }
 

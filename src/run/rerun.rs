@@ -18,6 +18,7 @@ pub fn rerun(connection: &Connection, of: &RunRow, by: Option<&str>) -> rusqlite
         repo: of.repo_id.clone(),
         update: None,
         event: Event::rerun(&of.event, of.number, RerunScope::All, by.map(str::to_owned)),
+        commit_subject: of.commit_subject.clone(),
         options: Vec::new(),
         queued_at: clock::now(),
         ended: None,

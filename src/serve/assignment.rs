@@ -4,7 +4,7 @@ use crate::app::AppState;
 use crate::config::{Asker, Settings};
 use crate::event::EventRecord;
 use crate::forge::is_link_to_runs;
-use crate::model::RunName;
+use crate::model::{RunName, chain};
 use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
 use crate::run::{Assignment, Grant, Order, Place, RunLimits, StepRules};
 use crate::secret::SecretRequest;
@@ -14,7 +14,7 @@ use crate::store::{self, RunRow};
 ///
 /// # Errors
 /// The database cannot be read.
-pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> Result<RunRow, rusqlite::Error> {
+pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> Result<RunRow, String> {
     let data = &app.data;
     let is_there = data.repo(&row.repo).is_dir() || row.is_watched();
     if is_there && !is_link_to_runs(data.path(), &row.repo) {
@@ -23,7 +23,8 @@ pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> Result<Run
     let id = row.id;
     let found = app.store.call(move |connection| store::find_run(connection, &RunName::Id(id))).await;
     // A server that stops starts nothing.
-    found.unwrap_or(Ok(None)).map(|found| found.unwrap_or(row))
+    let found = found.unwrap_or(Ok(None)).map_err(|error| chain(&error))?;
+    Ok(found.unwrap_or(row))
 }
 
 /// What the runner of a run is given: the order, and its place in this data folder.

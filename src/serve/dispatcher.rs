@@ -268,10 +268,8 @@ impl Dispatcher {
     /// Starts a runner for a run.
     async fn start(&mut self, id: RunId, with_slot: bool, settings: &Settings) {
         let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
-        let row = match with_present_name(&self.app, row).await {
-            Ok(row) => row,
-            Err(error) => return self.delay(id, &error.to_string()),
-        };
+        let named = with_present_name(&self.app, row).await;
+        let Ok(row) = named.map_err(|problem| self.delay(id, &problem)) else { return };
         let run_dir = self.app.data.run(&row.repo, row.number);
         let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings);
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());
@@ -311,14 +309,13 @@ impl Dispatcher {
             (tracked.stage, tracked.runner) = (Stage::Delayed, None);
         }
         self.retry_later(id, &what);
-        self.note(id, format!("{what}; trying again"));
+        self.note(id, Reason::new(codes::NOT_STARTED, format!("{what}; trying again")));
     }
 
     /// Notes in the index why a queued run waits, without blocking the queue. It is only for people.
-    fn note(&self, id: RunId, reason: String) {
+    fn note(&self, id: RunId, reason: Reason) {
         let store = self.app.store.clone();
         self.app.tasks.spawn("a note about a run", async move {
-            let reason = Reason::new(codes::NOT_STARTED, reason);
             let noted =
                 store.call(move |connection| store::note_waiting(connection, id, Some(&reason))).await;
             if let Ok(Err(error)) = noted {

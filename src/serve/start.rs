@@ -16,7 +16,8 @@ use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::unpassed::log_unpassed;
 use super::watcher;
 use crate::app::{
-    AppState, Isolation, TaskFailure, Tasks, check_requirements, index_older_runs, take_spool, warn_of_watches,
+    AppState, Isolation, TaskFailure, Tasks, check_requirements, index_older_runs, take_spool,
+    warn_of_watches,
 };
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;

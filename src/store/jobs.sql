@@ -1,7 +1,7 @@
 -- Version 8 of the database: the jobs and steps of runs. Like what `runs` says of a run that has begun, they are an index:
 -- `quire doctor --reindex` rebuilds them from the journals.
 
--- The attempt that the row tells of: how many runners had opened the run; 0 before its jobs have begun.
+-- The attempt that the row describes: how many runners had opened the run; 0 before its jobs have begun.
 ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
 -- The record of the journal up to which the run, its jobs and its steps are indexed; 0 before its jobs have begun.
 ALTER TABLE runs ADD COLUMN applied_seq INTEGER NOT NULL DEFAULT 0;
@@ -50,9 +50,14 @@ CREATE TABLE steps (
   PRIMARY KEY (run, job, number)
 ) STRICT, WITHOUT ROWID;
 
--- Lists, newest first. Those of a repository alone go by (repo, number), which is unique.
-CREATE INDEX runs_by_ref ON runs (repo, ref, number);
-CREATE INDEX runs_by_outcome ON runs (outcome, seq);
+-- The first line of the message of the commit.
+ALTER TABLE runs ADD COLUMN commit_subject TEXT;
+
+-- Lists, newest first; a time is the row of the first run since then.
+CREATE INDEX runs_by_repo ON runs (repo, seq);
+CREATE INDEX runs_by_ref ON runs (repo, ref, seq);
+CREATE INDEX runs_by_outcome ON runs (repo, outcome, seq);
+CREATE INDEX runs_by_time ON runs (queued_at);
 -- Ended runs from before this version, which have no jobs and steps yet.
 CREATE INDEX runs_unindexed ON runs (seq)
   WHERE applied_seq = 0 AND state = 'finished' AND (started_at IS NOT NULL OR outcome <> 'skipped');

@@ -13,6 +13,7 @@ mod reindex;
 mod repos;
 mod run_event;
 mod run_index;
+mod run_list;
 mod runs;
 mod updates;
 mod wal;
@@ -38,9 +39,9 @@ pub use repos::{
     recorded_names, repos as all_repos, sync_repo,
 };
 pub use run_index::{RunChange, clear_index, index_run, reindex_run};
+pub use run_list::{RunFilter, list_runs};
 pub use runs::{
-    NewRun, RunFilter, RunRow, find_run, finish_run, insert_run, list_runs, mark_superseded, note_waiting,
-    unfinished_runs,
+    NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,
 };
 pub use updates::{NewUpdate, bind_update, insert_update, last_decision, runs_of_push};
 pub use watches::{

@@ -230,8 +230,9 @@ pub fn verdict_before(
 ) -> Result<Option<Outcome>> {
     let word: Option<String> = connection
         .prepare_cached(
-            "SELECT outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND number < ?3 AND state = 'finished'
-               AND outcome NOT IN ('cancelled', 'superseded', 'skipped') ORDER BY number DESC LIMIT 1",
+            "SELECT outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND state = 'finished'
+               AND seq < coalesce((SELECT seq FROM runs WHERE repo = ?1 AND number = ?3), 9223372036854775807)
+               AND outcome NOT IN ('cancelled', 'superseded', 'skipped') ORDER BY seq DESC LIMIT 1",
         )?
         .query_row(params![repo, ref_name.as_bytes(), number.cast_signed()], |row| row.get(0))
         .optional()?;

@@ -44,6 +44,7 @@ fn run(seed: u8, ended: Option<Outcome>) -> NewRun {
             actor: None,
             at: at(1),
         },
+        commit_subject: None,
         options: vec![],
         queued_at: at(1),
         ended: ended.map(|outcome| (outcome, crate::model::Reason::new("other", "why"))),

@@ -19,6 +19,8 @@ pub struct NewRun {
     pub update: Option<i64>,
     /// What started it.
     pub event: Event,
+    /// The first line of the message of its commit.
+    pub commit_subject: Option<String>,
     /// The push options.
     pub options: Vec<String>,
     /// When it is recorded.
@@ -30,6 +32,8 @@ pub struct NewRun {
 /// A recorded run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
+    /// Its place among the runs of all repositories.
+    pub seq: i64,
     /// Its id.
     pub id: RunId,
     /// The repository.
@@ -42,6 +46,8 @@ pub struct RunRow {
     pub number: u64,
     /// What started it.
     pub event: Event,
+    /// The first line of the message of its commit; nothing in rows of older versions.
+    pub commit_subject: Option<String>,
     /// The push options.
     pub options: Vec<String>,
     /// Where it is.
@@ -67,22 +73,13 @@ impl RunRow {
     }
 }
 
-/// Which runs to list.
-#[derive(Debug, Clone, Default)]
-pub struct RunFilter {
-    /// Only those of this repository.
-    pub repo: Option<RepoName>,
-    /// At most this many.
-    pub limit: usize,
-}
-
 /// The columns before those of the event.
 const COLUMNS: &str =
     "r.id, p.name, p.origin, r.repo, r.number, r.options, r.state, r.outcome, r.reason, r.reason_code, r.reason_hints,
-    r.superseded_by, r.queued_at, r.started_at, r.finished_at";
+    r.superseded_by, r.queued_at, r.started_at, r.finished_at, r.commit_subject, r.seq";
 
 /// How many [`COLUMNS`] are.
-const FIRST_OF_EVENT: usize = 15;
+const FIRST_OF_EVENT: usize = 17;
 
 /// Records a run under the next number of its repository, which it returns.
 pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
@@ -101,8 +98,8 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
         .prepare_cached(
             "INSERT INTO runs (id, repo, number, update_id, ref, old, sha, event, cause, pusher, options, pushed_at, state,
                                outcome, reason, rerun_of, rerun_what, queued_at, finished_at,
-                               reason_code, reason_hints)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+                               reason_code, reason_hints, commit_subject)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         )?
         .execute(params![
             run.id.to_string(),
@@ -125,7 +122,8 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
             run.queued_at.as_millis(),
             finished_at,
             code,
-            hints
+            hints,
+            run.commit_subject
         ])?;
     Ok(number.cast_unsigned())
 }
@@ -201,24 +199,12 @@ pub fn find_run(connection: &Connection, name: &RunName) -> Result<Option<RunRow
     Ok(runs.into_iter().next())
 }
 
-/// Runs, newest first.
-pub fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    match &filter.repo {
-        Some(repo) => {
-            let from = "FROM runs r JOIN repos p ON p.id = r.repo
-                        WHERE p.present = 1 AND p.name = ?1 ORDER BY r.number DESC LIMIT ?2";
-            query(connection, from, params![repo.as_str(), limit])
-        }
-        None => {
-            let from = "FROM runs r JOIN repos p ON p.id = r.repo WHERE p.present = 1
-                        ORDER BY r.seq DESC LIMIT ?1";
-            query(connection, from, [limit])
-        }
-    }
-}
-
-fn query(connection: &Connection, from: &str, values: impl rusqlite::Params) -> Result<Vec<RunRow>> {
+/// The runs of a query, whose text begins with `FROM runs r` and joins the repositories as `p`.
+pub(super) fn query(
+    connection: &Connection,
+    from: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<RunRow>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, {EVENT_COLUMNS} {from}"))?;
     let rows = statement.query_map(values, read_row)?;
     rows.collect()
@@ -271,6 +257,8 @@ fn read_row(row: &Row<'_>) -> Result<RunRow> {
         queued_at: Timestamp::from_millis(row.get(12)?),
         started_at: time(13)?,
         finished_at: time(14)?,
+        commit_subject: row.get(15)?,
+        seq: row.get(16)?,
         event: read_event(row, FIRST_OF_EVENT)?,
     })
 }

@@ -74,12 +74,14 @@ fn constant<'a>(name: &str, own: &'a str, all: &'a [String]) -> Option<String> {
     of(own).or_else(|| all.iter().find_map(|source| of(source)))
 }
 
-/// Every statement of the program. A text that begins with `FROM` is the rest of each statement with `{from}` in its file.
+/// Every statement of the program. A text that begins with `FROM` is the rest of a statement with `{from}`.
 fn statements() -> BTreeSet<String> {
     let mut paths = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut paths);
     paths.retain(|path| !path.to_str().unwrap().ends_with("tests.rs"));
     let texts: Vec<String> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let is_rest = |text: &String| text.starts_with("FROM ");
+    let rests: Vec<String> = texts.iter().flat_map(|text| literals(text)).filter(is_rest).collect();
     let mut statements = BTreeSet::new();
     for text in texts.iter().filter(|text| text.contains("rusqlite")) {
         let literals = literals(text);
@@ -97,7 +99,7 @@ fn statements() -> BTreeSet<String> {
                     constant(name, text, &texts).unwrap_or_else(|| panic!("what is {name} in {literal}?"));
                 whole = whole.replace(&format!("{{{name}}}"), &value);
             }
-            let from = literals.iter().filter(|text| text.starts_with("FROM ") && whole.contains("{from}"));
+            let from = rests.iter().filter(|_| whole.contains("{from}"));
             let all: Vec<String> = from.map(|from| whole.replace("{from}", from)).collect();
             assert!(!whole.contains("{from}") || !all.is_empty(), "{literal}");
             statements.extend(if all.is_empty() { vec![whole] } else { all });

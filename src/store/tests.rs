@@ -34,6 +34,7 @@ pub(super) fn run(seed: u8, repo: &str, ended: Option<(Outcome, Reason)>) -> New
             actor: None,
             at: Timestamp::from_millis(1),
         },
+        commit_subject: Some("a subject".to_owned()),
         options: vec![],
         queued_at: Timestamp::from_millis(1),
         ended,
@@ -69,7 +70,8 @@ fn numbers_belong_to_the_repository_and_not_to_its_name() {
     forget_missing(&db, &[]).unwrap();
     sync_repo(&db, &hosted("r2")).unwrap();
     assert_eq!(insert_run(&db, &run(3, "r2", None)).unwrap(), 1);
-    let shown = list_runs(&db, &RunFilter { repo: Some(foo.clone()), limit: 10 }).unwrap();
+    let shown =
+        list_runs(&db, &RunFilter { repo: Some(foo.clone()), limit: 10, ..RunFilter::default() }).unwrap();
     assert_eq!(shown.iter().map(|run| run.number).collect::<Vec<_>>(), [1]);
     // The first one comes back under its old name: it takes the name.
     sync_repo(&db, &hosted("r1")).unwrap();
@@ -147,6 +149,7 @@ fn events_survive_their_columns() {
             insert_run(&db, &new).unwrap();
             let row = find_run(&db, &RunName::Id(new.id)).unwrap().unwrap();
             assert_eq!((row.is_watched(), row.event), (seed % 2 == 1, event));
+            assert_eq!(row.commit_subject.as_deref(), Some("a subject"));
         }
     }
     assert_eq!(all_repos(&db).unwrap(), [hosted("r1")]);
@@ -169,7 +172,68 @@ fn an_unreadable_row_is_an_error_with_a_name() {
         sync_repo(&db, &hosted("r1")).unwrap();
         insert_run(&db, &run(1, "r1", None)).unwrap();
         db.execute(change, []).unwrap();
-        let problem = list_runs(&db, &RunFilter { repo: None, limit: 1 }).unwrap_err();
+        let problem = list_runs(&db, &RunFilter { limit: 1, ..RunFilter::default() }).unwrap_err();
         assert!(problem.to_string().contains(said), "{change}: {problem}");
     }
+}
+
+/// Every filter, alone and with others, over repositories that are present and one that is gone.
+#[test]
+fn runs_are_listed_newest_first_by_every_filter() {
+    let db = database();
+    for id in ["r1", "r2", "gone"] {
+        let name = RepoName::parse(id).unwrap();
+        sync_repo(&db, &RepoRow::hosted(id.to_owned(), name)).unwrap();
+    }
+    let refs = [main_ref(), RefName::parse(b"refs/tags/v1").unwrap()];
+    let ends = [Some(Outcome::Passed), Some(Outcome::Failed), None];
+    let (mut expected, mut seed) = (Vec::new(), 0);
+    for repo in ["r1", "r2", "gone"] {
+        for (ref_name, end) in refs.iter().flat_map(|name| ends.map(|end| (name.clone(), end))) {
+            seed += 1;
+            let mut new = run(seed, repo, end.map(|outcome| (outcome, Reason::new(codes::OTHER, "x"))));
+            new.queued_at = Timestamp::from_millis(i64::from(seed));
+            new.event.subject.as_mut().unwrap().ref_name = ref_name.clone();
+            insert_run(&db, &new).unwrap();
+            expected.insert(0, (seed, repo, ref_name, end));
+        }
+    }
+    forget_missing(&db, &["r1".to_owned(), "r2".to_owned()]).unwrap();
+    let mut count = 0;
+    for repo in [None, Some("r1"), Some("r2"), Some("gone")] {
+        for ref_names in [vec![], vec![refs[1].clone()], refs.to_vec()] {
+            for outcome in [None, Some(Outcome::Failed), Some(Outcome::Denied)] {
+                for state in [None, Some(Progress::Queued), Some(Progress::Finished)] {
+                    for (since, limit) in [(None, 100), (Some(5), 100), (Some(99), 100), (None, 3)] {
+                        let filter = RunFilter {
+                            repo: repo.map(|name| RepoName::parse(name).unwrap()),
+                            ref_names: ref_names.clone(),
+                            outcome,
+                            state,
+                            since: since.map(Timestamp::from_millis),
+                            limit,
+                        };
+                        let is_in = |(seed, of, ref_name, end): &&(u8, &str, RefName, Option<Outcome>)| {
+                            *of != "gone"
+                                && repo.is_none_or(|repo| repo == *of)
+                                && (ref_names.is_empty() || ref_names.contains(ref_name))
+                                && (outcome.is_none() || outcome == *end)
+                                && state.is_none_or(|state| (state == Progress::Finished) == end.is_some())
+                                && since.is_none_or(|since| i64::from(*seed) >= since)
+                        };
+                        let wanted: Vec<RunId> = expected
+                            .iter()
+                            .filter(is_in)
+                            .map(|(seed, ..)| RunId::new(1, [*seed; 10]))
+                            .collect();
+                        let listed = list_runs(&db, &filter).unwrap();
+                        let listed: Vec<RunId> = listed.iter().map(|run| run.id).collect();
+                        assert_eq!(listed, &wanted[..limit.min(wanted.len())], "{filter:?}");
+                        count += listed.len();
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 300, "{count}");
 }

@@ -79,7 +79,8 @@ fn read_watch(row: &Row<'_>) -> Result<WatchDecl> {
     let every_ms = u64::try_from(every).map_err(|_| damaged(3, "interval of a watch", &every.to_string()))?;
     let token = token.map(|name| SecretName::parse(&name).map_err(|_| damaged(5, "token of a watch", &name)));
     let ssh_key: Option<String> = row.get(6)?;
-    let ssh_key = ssh_key.map(|path| SshKey::parse(&path).map_err(|_| damaged(6, "ssh key of a watch", &path)));
+    let ssh_key =
+        ssh_key.map(|path| SshKey::parse(&path).map_err(|_| damaged(6, "ssh key of a watch", &path)));
     Ok(WatchDecl {
         name: RepoName::parse(&name).map_err(|_| damaged(0, "name of a watch", &name))?,
         url: RemoteUrl::parse(&url).map_err(|_| damaged(1, "address of a watch", &url))?,
