@@ -50,7 +50,7 @@ pub use repositories::{
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
 pub use runs::{
-    CancelRun, ListRuns, NamedRun, RerunRun, RunRow, end_queued, expect_readable, find_run,
+    CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
     find_run_or_latest, list_runs, show_run,
 };
 pub use spool::{drain_spool, take_spool};

@@ -16,23 +16,14 @@ use crate::intake::recorded_name;
 use crate::journal::StopReason;
 use crate::model::{RepoName, RunId, RunName};
 use crate::run::{self, Message};
-use crate::store::{self, RunFilter};
+use crate::store;
 use crate::sys::{clock, lock};
 use crate::view::{RunView, plain};
 
-pub use crate::store::RunRow;
+pub use crate::store::{RunFilter, RunRow};
 
 /// How long the runner of a queued run is waited for, when the server that starts it cannot be asked.
 const START_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Which runs are listed.
-#[derive(Debug, Clone)]
-pub struct ListRuns {
-    /// Those of this repository.
-    pub repo: Option<RepoName>,
-    /// At most so many.
-    pub limit: usize,
-}
 
 /// A run is to stop.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -108,7 +99,7 @@ pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Pr
     let Some(repo) = RepoName::parse(text).ok().filter(|_| RunName::parse(text).is_err()) else {
         return find_run(app, text).await;
     };
-    let runs = list_rows(app, ListRuns { repo: Some(repo), limit: 1 }).await?;
+    let runs = list_rows(app, RunFilter::newest(Some(repo), 1)).await?;
     let none = || Problem::new(Code::RunNotFound, format!("`{text}` has no runs yet"));
     runs.into_iter().next().ok_or_else(none)
 }
@@ -117,16 +108,16 @@ pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Pr
 ///
 /// # Errors
 /// When the repository does not exist, or the database cannot be read.
-pub async fn list_runs(app: &AppState, request: ListRuns) -> Result<Vec<RunView>, Problem> {
+pub async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunView>, Problem> {
     let mut views = Vec::new();
-    for row in list_rows(app, request).await? {
+    for row in list_rows(app, filter).await? {
         views.push(app.view(row).await);
     }
     Ok(views)
 }
 
-async fn list_rows(app: &AppState, request: ListRuns) -> Result<Vec<RunRow>, Problem> {
-    if let Some(name) = &request.repo
+async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
+    if let Some(name) = &filter.repo
         && forge::find(app.data.path(), name).is_err()
         && !app.data.watched_repo(name).is_dir()
     {
@@ -135,8 +126,8 @@ async fn list_rows(app: &AppState, request: ListRuns) -> Result<Vec<RunRow>, Pro
     }
     let data = app.data.clone();
     let rows = app.store.call(move |connection| {
-        let repo = request.repo.map(|repo| recorded_name(connection, &data, &repo)).transpose()?;
-        store::list_runs(connection, &RunFilter { repo, limit: request.limit, ..RunFilter::default() })
+        let repo = filter.repo.as_ref().map(|repo| recorded_name(connection, &data, repo)).transpose()?;
+        store::list_runs(connection, &RunFilter { repo, ..filter })
     });
     Ok(rows.await??)
 }

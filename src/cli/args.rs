@@ -10,6 +10,7 @@ use crate::executor;
 
 use super::access::Access;
 use super::exit::{Code, Ended, Failure, print_error, with_output};
+use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
     ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
@@ -59,12 +60,8 @@ enum Command {
     Ci(CiCommand),
     /// List runs, newest first
     Runs {
-        /// Only those of this repository
-        #[arg(long, value_name = "NAME")]
-        repo: Option<String>,
-        /// At most this many
-        #[arg(long, default_value_t = 50, value_name = "N")]
-        limit: usize,
+        #[command(flatten)]
+        filter: RunFilterArgs,
         /// As a JSON array
         #[arg(long)]
         json: bool,
@@ -227,7 +224,7 @@ fn perform(cli: Cli) -> Ended {
             let profiles = place::profiles(profile.as_deref())?;
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
-        Command::Runs { repo, limit, json } => runs::list(&runs()?, repo.as_deref(), limit, json),
+        Command::Runs { filter, json } => runs::list(&runs()?, &filter, json),
         Command::Show { run, json } => runs::show(&runs()?, &run, json),
         Command::Logs { run, job, follow, json } => {
             logs::logs(&runs()?, &run, logs::Options { job, follow, json, limit: None })

@@ -19,6 +19,7 @@ pub(crate) mod place;
 mod reindex;
 mod repo;
 mod reset_caches;
+mod run_filter;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod service;

@@ -1,34 +1,31 @@
 //! `quire runs` and `quire show`: they read, with or without a server.
 
+use jiff::tz::TimeZone;
+
 use super::ask::here;
-use super::exit::{Code, Ended, Failure, print, print_json, stdout_screen};
+use super::exit::{Code, Ended, print, print_error, print_json, stdout_screen};
 use super::place::{expect_access, note_if_empty};
-use crate::app::{ListRuns, expect_readable, find_run_or_latest, list_runs};
+use super::run_filter::RunFilterArgs;
+use crate::app::{expect_readable, find_run_or_latest, list_runs};
 use crate::config::DataDir;
-use crate::model::RepoName;
+use crate::sys::clock;
 use crate::view::{RunView, plain, run_json, run_list, run_page, runs_json};
 
 /// `quire runs`.
-pub(super) fn list(data: &DataDir, repo: Option<&str>, limit: usize, as_json: bool) -> Ended {
-    let of = repo.map(|repo| format!(" of {repo}")).unwrap_or_default();
-    let none = format!("no runs yet{of}; push to a repository that has .quire/ci.fnl");
-    list_or_note(data, repo, (limit, as_json), &none)
-}
-
-/// The same; `none` is printed when the list is empty.
-pub(crate) fn list_or_note(
-    data: &DataDir,
-    repo: Option<&str>,
-    (limit, as_json): (usize, bool),
-    none: &str,
-) -> Ended {
-    let repo = repo.map(RepoName::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
-    let views = here(data, async |app| list_runs(app, ListRuns { repo, limit }).await)?;
+pub(super) fn list(data: &DataDir, filter: &RunFilterArgs, as_json: bool) -> Ended {
+    let zone = TimeZone::system();
+    let request = filter.request(clock::now(), &zone)?;
+    let of = filter.repo().map(|repo| format!(" of {repo}")).unwrap_or_default();
+    let none = match filter.is_narrow() {
+        true => format!("no such runs{of}"),
+        false => format!("no runs yet{of}; push to a repository that has .quire/ci.fnl"),
+    };
+    let views = here(data, async |app| list_runs(app, request).await)?;
     if as_json {
         warn_of_problems(&views);
         print_json(&runs_json(&views));
     } else {
-        print_list(&views, none);
+        print_list(&views, &none);
     }
     Ok(Code::Done)
 }
@@ -37,13 +34,13 @@ pub(crate) fn list_or_note(
 pub(crate) fn print_list(views: &[RunView], none: &str) {
     warn_of_problems(views);
     note_if_empty(views.is_empty(), none);
-    print(&run_list(views, &jiff::tz::TimeZone::system(), stdout_screen()));
+    print(&run_list(views, &TimeZone::system(), stdout_screen()));
 }
 
 /// Warns of runs whose records cannot be read.
 fn warn_of_problems(views: &[RunView]) {
     for problem in views.iter().filter_map(|view| view.problem.as_ref()) {
-        eprintln!("warning: {}", plain(problem));
+        print_error(&format!("warning: {}\n", plain(problem)));
     }
 }
 

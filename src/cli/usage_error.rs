@@ -71,7 +71,7 @@ pub(super) fn usage_error(error: &Error, root: &Command, words: &[String]) -> Fa
 /// The name of an argument that clap shows as `--limit <N>` or `<RUN>`.
 fn name_of(argument: &str) -> String {
     let first = argument.split(' ').next().unwrap_or_default();
-    format!("`{}`", first.trim_matches(['<', '>']))
+    format!("`{}`", first.trim_matches(['<', '>', '[', ']']))
 }
 
 /// What a value must be.

@@ -25,6 +25,13 @@ pub struct RunFilter {
     pub limit: usize,
 }
 
+impl RunFilter {
+    /// The newest runs of a repository, or of all.
+    pub fn newest(repo: Option<RepoName>, limit: usize) -> Self {
+        Self { repo, limit, ..Self::default() }
+    }
+}
+
 /// Runs, newest first.
 pub fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
     let Some(first) = first_since(connection, filter.since)? else { return Ok(Vec::new()) };

@@ -70,8 +70,7 @@ fn numbers_belong_to_the_repository_and_not_to_its_name() {
     forget_missing(&db, &[]).unwrap();
     sync_repo(&db, &hosted("r2")).unwrap();
     assert_eq!(insert_run(&db, &run(3, "r2", None)).unwrap(), 1);
-    let shown =
-        list_runs(&db, &RunFilter { repo: Some(foo.clone()), limit: 10, ..RunFilter::default() }).unwrap();
+    let shown = list_runs(&db, &RunFilter::newest(Some(foo.clone()), 10)).unwrap();
     assert_eq!(shown.iter().map(|run| run.number).collect::<Vec<_>>(), [1]);
     // The first one comes back under its old name: it takes the name.
     sync_repo(&db, &hosted("r1")).unwrap();
@@ -172,7 +171,7 @@ fn an_unreadable_row_is_an_error_with_a_name() {
         sync_repo(&db, &hosted("r1")).unwrap();
         insert_run(&db, &run(1, "r1", None)).unwrap();
         db.execute(change, []).unwrap();
-        let problem = list_runs(&db, &RunFilter { limit: 1, ..RunFilter::default() }).unwrap_err();
+        let problem = list_runs(&db, &RunFilter::newest(None, 1)).unwrap_err();
         assert!(problem.to_string().contains(said), "{change}: {problem}");
     }
 }

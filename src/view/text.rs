@@ -13,29 +13,53 @@ use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
 pub fn run_list(runs: &[RunView], zone: &TimeZone, screen: Screen) -> String {
-    let names: Vec<String> = runs.iter().map(|run| format!("{}#{}", run.row.repo, run.row.number)).collect();
-    let Some(width) = names.iter().map(String::len).max() else { return String::new() };
-    let width = width.max(3);
-    let line = |[name, word, took, sha, at, on]: [&str; 6]| {
-        screen.cut(&format!("{name:<width$}  {word:<11} {took:>9}  {sha:<7}  {at:<16}  {on}")) + "\n"
-    };
-    let mut out = line(["run", "outcome", "took", "commit", "queued", "ref"]);
-    for (run, name) in runs.iter().zip(&names) {
-        let took = match (run.started_at(), run.finished_at()) {
-            (Some(start), Some(end)) => between(start, end),
-            _ => "-".to_owned(),
-        };
-        let (sha, at) = (run.commit_text(), run.row.queued_at.to_minute(zone));
-        let text = line([name, word(run), &took, &sha, &at, &run.ref_text()]);
-        match text.split_at_checked(width + 2) {
-            Some((name, rest)) => {
-                let coloured = screen.outcome(word(run), run.outcome());
-                out.push_str(&(name.to_owned() + &rest.replacen(word(run), &coloured, 1)));
-            }
-            None => out.push_str(&text),
-        }
+    const TITLES: [&str; 8] = ["run", "outcome", "took", "commit", "queued", "ref", "by", "subject"];
+    if runs.is_empty() {
+        return String::new();
     }
-    out
+    let rows: Vec<[String; 8]> = runs.iter().map(|run| columns(run, zone)).collect();
+    let widest = |column: usize| {
+        let texts = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        texts.chain(TITLES.get(column).copied()).map(|text| text.chars().count()).max().unwrap_or_default()
+    };
+    let [name, word, took, sha, at, on, by] = [0, 1, 2, 3, 4, 5, 6].map(widest);
+    let line = |row: [&str; 8], outcome: Option<Option<Outcome>>| {
+        let first = format!("{:<name$}  ", row[0]);
+        let state = format!("{:<word$}", row[1]);
+        let rest = format!(
+            "  {:>took$}  {:<sha$}  {:<at$}  {:<on$}  {:<by$}  {}",
+            row[2], row[3], row[4], row[5], row[6], row[7]
+        );
+        let used = first.chars().count() + word;
+        let left = Screen { width: screen.width.map(|width| width.saturating_sub(used)), ..screen };
+        let state = outcome.map_or_else(|| state.clone(), |outcome| screen.outcome(&state, outcome));
+        format!("{first}{state}{}\n", left.cut(rest.trim_end()))
+    };
+    let titles = line(TITLES, None);
+    let lines = runs
+        .iter()
+        .zip(&rows)
+        .map(|(run, row)| line(row.each_ref().map(String::as_str), Some(run.outcome())));
+    [titles].into_iter().chain(lines).collect()
+}
+
+/// The columns of a run in a list.
+fn columns(run: &RunView, zone: &TimeZone) -> [String; 8] {
+    let row = &run.row;
+    let took = match (run.started_at(), run.finished_at()) {
+        (Some(start), Some(end)) => between(start, end),
+        _ => "-".to_owned(),
+    };
+    [
+        format!("{}#{}", row.repo, row.number),
+        word(run).to_owned(),
+        took,
+        run.commit_text(),
+        row.queued_at.to_minute(zone),
+        run.ref_text(),
+        row.event.pusher().map_or_else(|| "-".to_owned(), one_line),
+        row.commit_subject.as_deref().map(one_line).unwrap_or_default(),
+    ]
 }
 
 /// Everything about a run.
@@ -51,7 +75,8 @@ pub fn run_page(run: &RunView, screen: Screen) -> String {
     }
     if let Some(update) = &row.event.subject {
         field("ref", run.ref_text());
-        field("commit", update.new.to_string());
+        let subject = row.commit_subject.as_deref().map(one_line);
+        field("commit", format!("{} {}", update.new, subject.unwrap_or_default()));
     }
     let by = row.event.pusher().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
     field("event", format!("{}{by}", row.event.trigger().shown()));

@@ -33,7 +33,7 @@ pub(super) fn check(data: &DataDir) -> Vec<Check> {
     }
     // A database that cannot be read is a finding of its own.
     let Ok(connection) = store::open_read_only(&data.database()) else { return Vec::new() };
-    let newest = store::list_runs(&connection, &RunFilter { limit: MAX_RUNS, ..RunFilter::default() });
+    let newest = store::list_runs(&connection, &RunFilter::newest(None, MAX_RUNS));
     let (Ok(unfinished), Ok(newest)) = (store::unfinished_runs(&connection), newest) else {
         return Vec::new();
     };

@@ -4,7 +4,7 @@ use super::NAME;
 use super::args::Args;
 use super::files::Files;
 use crate::app::{
-    AppState, ListRuns, Problem, WatchView, last_decision, list_runs, list_watches, watch_status,
+    AppState, Problem, RunFilter, WatchView, last_decision, list_runs, list_watches, watch_status,
 };
 use crate::cli::ask::here;
 use crate::cli::exit::{Code, Ended, Failure, print};
@@ -82,7 +82,7 @@ async fn repository(app: &AppState, view: &WatchView) -> String {
         text.push_str(&format!("{pad}{}\n", one_line(&why)));
     }
     // A repository that was not looked at yet has no runs.
-    let runs = list_runs(app, ListRuns { repo: Some(watch.name.clone()), limit: 1 }).await;
+    let runs = list_runs(app, RunFilter::newest(Some(watch.name.clone()), 1)).await;
     text.extend(runs.unwrap_or_default().first().map(last_run));
     text
 }
@@ -102,9 +102,6 @@ fn last_run(run: &RunView) -> String {
 /// The runs, newest first.
 pub(super) fn jobs(files: &Files, text: &str) -> Ended {
     let none = format!("no runs yet; {NAME} runs new commits on the branches in Repo.toml");
-    if text.is_empty() {
-        return runs::list_or_note(&files.data, None, (MAX_RUNS, false), &none);
-    }
     let views = last_runs(files, text, MAX_RUNS)?;
     runs::print_list(&views, &none);
     Ok(Code::Done)
@@ -113,7 +110,7 @@ pub(super) fn jobs(files: &Files, text: &str) -> Ended {
 /// The newest runs of the repositories that a text stands for, newest first.
 fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunView>, Failure> {
     if text.is_empty() {
-        return Ok(here(&files.data, async |app| list_runs(app, ListRuns { repo: None, limit }).await)?);
+        return Ok(here(&files.data, async |app| list_runs(app, RunFilter::newest(None, limit)).await)?);
     }
     let names: Vec<RepoName> = match selected(files, text) {
         Ok(views) => views.into_iter().map(|view| view.watch.name).collect(),
@@ -127,7 +124,7 @@ fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunView>, Fa
         let mut runs = Vec::new();
         for name in names {
             // A repository that was not looked at yet has no runs.
-            runs.extend(list_runs(app, ListRuns { repo: Some(name), limit }).await.unwrap_or_default());
+            runs.extend(list_runs(app, RunFilter::newest(Some(name), limit)).await.unwrap_or_default());
         }
         Ok(runs)
     })?;

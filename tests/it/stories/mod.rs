@@ -84,6 +84,7 @@ stories! {
     rerun
     run_as_json
     runner_killed
+    runs_list
     runtime_error
     sandbox
     secret_scopes
