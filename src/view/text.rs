@@ -22,7 +22,9 @@ pub fn run_list(runs: &[RunView], zone: &TimeZone, screen: Screen) -> String {
         let texts = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
         texts.chain(TITLES.get(column).copied()).map(|text| text.chars().count()).max().unwrap_or_default()
     };
-    let [name, word, took, sha, at, on, by] = [0, 1, 2, 3, 4, 5, 6].map(widest);
+    // The second and third column are as wide as they can be, so that lists of several looks are alike.
+    let [name, sha, at, on, by] = [0, 3, 4, 5, 6].map(widest);
+    let (word, took) = (11, 9);
     let line = |row: [&str; 8], outcome: Option<Option<Outcome>>| {
         let first = format!("{:<name$}  ", row[0]);
         let state = format!("{:<word$}", row[1]);

@@ -7,8 +7,13 @@
 pub(super) fn redact(text: &str, folder: &str, user: &str) -> Vec<String> {
     let text = text.replace(folder, "$T");
     let text = text.replace(&format!("by {user}"), "by USER").replace(&format!("\"{user}\""), "\"USER\"");
+    // The title above users is as wide as their names.
+    let text = text.replace(&format!("  {:<1$}  subject", "by", user.len()), "  by  subject");
     let lines = text.lines().filter(|line| !line.contains(WATCHING));
-    lines.map(|line| redact_line(line).trim_end().to_owned()).collect()
+    let row = |line: String| {
+        if line.contains("  TIME  ") { line.replace(&format!("  {user}  "), "  USER  ") } else { line }
+    };
+    lines.map(|line| row(redact_line(line)).trim_end().to_owned()).collect()
 }
 
 /// A line of a push that only comes while the run continues, and so depends on how fast that is.
