@@ -16,6 +16,7 @@ impl AppState {
             instance: self.instance,
             store: self.store.clone(),
             settings: Arc::clone(&self.settings),
+            environment: Arc::clone(&self.environment),
             notices: Arc::clone(&self.notices),
             settle: Arc::new(self.clone()),
         }

@@ -13,7 +13,7 @@ use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::requirements::watch_note;
 use super::state::AppState;
-use crate::config::{MAX_WATCHES, Settings, SshKey, WatchDecl, check_every, is_same};
+use crate::config::{MAX_WATCHES, Settings, SshKey, WatchDecl, WatchRuns, check_every, is_same};
 use crate::forge::{self, workflow_path};
 use crate::intake::{FIRST_SIGHT, NO_PIPELINE, RUN};
 use crate::model::{BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, chain, suggest};
@@ -69,6 +69,8 @@ pub struct WatchFrame {
     token: Option<String>,
     ssh_key: Option<String>,
     first_run: bool,
+    keep_workspace: bool,
+    interruptible: bool,
 }
 
 /// A watch with what is known of it.
@@ -105,6 +107,8 @@ impl WatchFrame {
             token: watch.token.as_ref().map(ToString::to_string),
             ssh_key: watch.ssh_key.as_ref().map(|key| key.as_str().to_owned()),
             first_run: watch.first_run,
+            keep_workspace: watch.runs.keeps_workspace,
+            interruptible: watch.runs.interruptible,
         }
     }
 
@@ -120,6 +124,7 @@ impl WatchFrame {
             token: self.token.as_deref().map(SecretName::parse).transpose().map_err(|error| wrong(&error))?,
             ssh_key: self.ssh_key.as_deref().map(SshKey::parse).transpose().map_err(|error| wrong(&error))?,
             first_run: self.first_run,
+            runs: WatchRuns { keeps_workspace: self.keep_workspace, interruptible: self.interruptible },
         };
         match watch.mistake() {
             Some((problem, hint)) => Err(Problem::new(Code::RequestInvalid, problem).hint(hint)),

@@ -170,6 +170,7 @@ fn prepare(
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
         control: Some(Control { socket: control, server: None }),
         grant: Grant { has_slot: true, superseded_by: None },
+        interruptible: true,
         confiner: Arc::new(Confiner::new(
             (StepRules::of(settings), StepPlace::local(settings)),
             (workspace.path().to_owned(), copy.git_dir.clone()),

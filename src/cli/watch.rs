@@ -13,7 +13,7 @@ use super::watch_import::import;
 use crate::app::{
     AddWatches, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text, list_watches,
 };
-use crate::config::{self, DEFAULT_EVERY, DataDir, SshKey, WatchDecl};
+use crate::config::{self, DEFAULT_EVERY, DataDir, SshKey, WatchDecl, WatchRuns};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, parse_duration};
 
 /// What can be done with watches.
@@ -71,6 +71,12 @@ pub(super) struct AddArgs {
     /// Record what the branch is now, and run what changes
     #[arg(long)]
     no_first_run: bool,
+    /// Keep the working folder for the next run, with a repository in it
+    #[arg(long)]
+    keep_workspace: bool,
+    /// A newer commit waits for the run before it
+    #[arg(long)]
+    not_interruptible: bool,
 }
 
 impl WatchCommand {
@@ -151,7 +157,8 @@ fn parse(args: &AddArgs) -> Result<WatchDecl, Failure> {
         return Err(Failure { code: Code::Usage, text: wrong });
     };
     let (allow_private, first_run) = (args.allow_private, !args.no_first_run);
-    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run };
+    let runs = WatchRuns { keeps_workspace: args.keep_workspace, interruptible: !args.not_interruptible };
+    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run, runs };
     match watch.mistake() {
         None => Ok(watch),
         Some((problem, hint)) => Err(Failure::new(Code::Usage, problem).hint(hint)),
@@ -236,6 +243,8 @@ fn json(view: &WatchView) -> Value {
         "token": watch.token.as_ref().map(SecretName::as_str),
         "ssh_key": watch.ssh_key.as_ref().map(SshKey::as_str),
         "first_run": watch.first_run,
+        "keep_workspace": watch.runs.keeps_workspace,
+        "interruptible": watch.runs.interruptible,
         "in_config": view.is_declared,
         "state": view.state(),
         "since": status.map(|status| status.since.to_string()),

@@ -88,6 +88,11 @@ impl DataDir {
         self.watched().join(name.folder())
     }
 
+    /// The working folder of a watch, where it stays for the next run. Its last part is the name, which a compose file takes for that of its project.
+    pub fn kept_workspace(&self, name: &RepoName) -> PathBuf {
+        self.0.join("kept").join(name.as_str().replace('/', "+"))
+    }
+
     /// The options of ssh for watched repositories, when the file exists.
     pub fn ssh_config(&self) -> PathBuf {
         self.0.join("ssh_config")

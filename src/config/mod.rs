@@ -26,5 +26,5 @@ pub use read::{ConfigError, load, read};
 pub use scope::{Asker, MissingGrant};
 pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
 pub use steps::{INSTALL_BWRAP, ShownPath, StepSettings, StepUser, find as find_step_user};
-pub use watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, SshKeyError, WatchDecl, check_every};
+pub use watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, SshKeyError, WatchDecl, WatchRuns, check_every};
 pub use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};

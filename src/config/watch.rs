@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, SecretName, UrlScheme, suggest};
-use crate::schema::settings::WATCH;
+use crate::schema::settings::{WATCH, WORKSPACE};
 use crate::schema::{Fields, Node};
 
 /// How often a branch is looked at when nothing else is said.
@@ -37,6 +37,23 @@ pub struct WatchDecl {
     pub ssh_key: Option<SshKey>,
     /// Whether the first sight of the branch runs; otherwise it is only recorded.
     pub first_run: bool,
+    /// How its runs are executed.
+    pub runs: WatchRuns,
+}
+
+/// How the runs of a watch are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchRuns {
+    /// Whether the working folder stays for the next run.
+    pub keeps_workspace: bool,
+    /// Whether a newer commit stops jobs that do not say.
+    pub interruptible: bool,
+}
+
+impl Default for WatchRuns {
+    fn default() -> Self {
+        Self { keeps_workspace: false, interruptible: true }
+    }
 }
 
 /// The path of a private key for ssh: absolute, or below `~/`, the home of the server's account.
@@ -134,6 +151,10 @@ fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
     let allow_private = fields.flag("allow-private").unwrap_or_default();
     let ssh_key = fields.parse("ssh-key", SshKey::parse);
     let first_run = fields.flag("first-run").unwrap_or(true);
+    let interruptible = fields.flag("interruptible").unwrap_or(true);
+    let workspace = fields.get("workspace").and_then(|node| fields.inner(node, WORKSPACE.of, &WORKSPACE));
+    let keeps_workspace = workspace.and_then(|workspace| workspace.flag("keep")).unwrap_or_default();
+    let runs = WatchRuns { keeps_workspace, interruptible };
     for missing in ["url", "branch"].into_iter().filter(|key| fields.get(key).is_none()) {
         let help = "write {:url \"https://…\" :branch \"main\"}";
         fields.refuse(format!("this watch has no `:{missing}`"), help);
@@ -145,7 +166,7 @@ fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
         return None;
     }
     let (name, url, branch) = (name?, url?, branch?);
-    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run };
+    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run, runs };
     if let Some((problem, help)) = watch.mistake() {
         let key = if watch.ssh_key.is_some() { "ssh-key" } else { "token" };
         fields.read(key, |node| Err::<(), _>(node.error(problem).help(help)));

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::ConfigError;
-use super::watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, WatchDecl, address};
+use super::watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, WatchDecl, WatchRuns, address};
 use crate::model::{BranchName, Diagnostic, RemoteUrl, RepoName, Span, TextPlaces, UrlScheme};
 use crate::schema::settings::LISTED_WATCH;
 use crate::schema::{Fields, Mistakes, Node, TomlKey, TomlNodes, Value};
@@ -35,6 +35,9 @@ const EXAMPLE: &str = "write a table for each repository: `[name]`, and below it
 
 /// What to do about a name that cannot be one.
 const NAME_HELP: &str = "a watch is called `[name]` or `[\"group/name\"]`";
+
+/// How the runs of listed watches are executed: one after the other, in a folder that stays.
+const RUNS: WatchRuns = WatchRuns { keeps_workspace: true, interruptible: false };
 
 /// The deepest header: `[a.b.c]`.
 const MAX_PARTS: usize = 8;
@@ -183,8 +186,17 @@ impl Reading<'_> {
             // The real one has an unused key in its own example.
             let ssh_key = ssh_key.filter(|_| url.scheme() == UrlScheme::Ssh);
             let (every, allow_private) = (DEFAULT_EVERY, true);
-            let watch =
-                WatchDecl { name, url, branch, every, allow_private, token: None, ssh_key, first_run: false };
+            let watch = WatchDecl {
+                name,
+                url,
+                branch,
+                every,
+                allow_private,
+                token: None,
+                ssh_key,
+                first_run: false,
+                runs: RUNS,
+            };
             self.watches.push(ListedWatch { watch, place: self.places.span(&at) });
         }
     }
@@ -248,6 +260,7 @@ mod tests {
         assert_eq!(shown(text), ["2 site /srv/site master -", "5 g/tool git@host:tool.git main -"]);
         let watches = read_watch_list("Repo.toml", text).unwrap();
         assert!(watches.iter().all(|listed| listed.watch.allow_private && !listed.watch.first_run));
+        assert!(watches.iter().all(|listed| listed.watch.runs == RUNS));
         assert!(read_watch_list("Repo.toml", "").unwrap().is_empty());
     }
 

@@ -44,6 +44,8 @@ pub struct Containers {
     pub environment: BTreeMap<OsString, OsString>,
     /// What a container inherits where policy opens it: the variables that the operator passes to steps.
     pub(super) passed: Vec<(String, Vec<u8>)>,
+    /// The variables that say which commit the run is about.
+    pub(super) about: Vec<(String, String)>,
     /// Where everything is written down.
     pub recorder: Recorder,
     /// What the pipeline's own image is built of.
@@ -78,6 +80,7 @@ impl Containers {
             policy,
             environment,
             passed: Vec::new(),
+            about: Vec::new(),
             recorder,
             source,
             with_places: OnceLock::new(),
@@ -94,7 +97,7 @@ impl Containers {
     /// The same containers, which may inherit what steps inherit.
     #[must_use]
     pub fn inheriting(self, environment: &Environment) -> Self {
-        Self { passed: environment.passed(), ..self }
+        Self { passed: environment.passed(), about: environment.about(), ..self }
     }
 
     /// The engine of this machine; docker is asked whether it works, podman needs no server that could be absent.

@@ -295,8 +295,9 @@ impl ContainerExecutor {
             Role::Step(_) => {
                 // The image's own home cannot be written to.
                 let given = |name: &str| step.env.iter().any(|(own, _)| own == name);
-                let defaults = [("CI", "true"), ("HOME", "/tmp")];
-                let defaults = defaults.iter().filter(|(name, _)| !given(name));
+                let about = self.containers.about.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                let defaults = [("CI", "true"), ("HOME", "/tmp")].into_iter().chain(about);
+                let defaults = defaults.filter(|(name, _)| !given(name));
                 env.extend(defaults.map(|(name, value)| format!("{name}={value}")));
                 let below = step.cwd.as_deref().map(|cwd| format!("{WORKSPACE}/{cwd}"));
                 (Some(below.unwrap_or_else(|| WORKSPACE.to_owned())), false)

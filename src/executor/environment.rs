@@ -14,6 +14,9 @@ pub const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"
 /// What quire sets for every step.
 const OWN: [&str; 3] = ["CI", "GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES"];
 
+/// What says which commit a run is about.
+const ABOUT: [&str; 5] = ["QUIRE_REPO", "QUIRE_COMMIT", "QUIRE_BRANCH", "QUIRE_TAG", "QUIRE_REF"];
+
 /// The complete environment of a step. Its `Debug` shows names only, because values may be secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -81,12 +84,18 @@ impl Environment {
     /// The variables that the operator passes to every step in addition to those of a clean environment. A name that is not UTF-8
     /// is not one of them: nobody could have written it into `config.fnl`.
     pub fn passed(&self) -> Vec<(String, Vec<u8>)> {
-        let own = |name: &str| INHERITED.contains(&name) || OWN.contains(&name);
+        let own = |name: &str| [&INHERITED[..], &OWN, &ABOUT].iter().any(|names| names.contains(&name));
         let names = self.entries.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));
         names
             .filter(|(name, _)| !own(name))
             .map(|(name, value)| (name.to_owned(), value.as_encoded_bytes().to_vec()))
             .collect()
+    }
+
+    /// The variables that say which commit the run is about.
+    pub fn about(&self) -> Vec<(String, String)> {
+        let value = |name: &str| self.get(name).map(|value| value.to_string_lossy().into_owned());
+        ABOUT.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
     }
 
     /// All variables, by name.

@@ -29,12 +29,19 @@ const CEILINGS: &str = "GIT_CEILING_DIRECTORIES";
 pub struct Workspace {
     path: PathBuf,
     owner: Option<Account>,
+    /// Whether it stays when its run has ended.
+    is_kept: bool,
 }
 
 impl Workspace {
     /// The workspace in this folder.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, owner: None }
+        Self { path, owner: None, is_kept: false }
+    }
+
+    /// The workspace in this folder, which stays for the next run.
+    pub fn kept(path: PathBuf) -> Self {
+        Self { is_kept: true, ..Self::new(path) }
     }
 
     /// The same workspace, whose files belong to this user.
@@ -186,12 +193,12 @@ impl Workspace {
         super::ownership::give(&self.path, owner)
     }
 
-    /// Removes the workspace with all that is in it. Blocking.
+    /// Removes the workspace with all that is in it, unless it is kept. Blocking.
     ///
     /// # Errors
     /// When something in it cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        Ok(remove_tree(&self.path)?)
+        if self.is_kept { Ok(()) } else { Ok(remove_tree(&self.path)?) }
     }
 }
 

@@ -23,6 +23,11 @@ pub(super) fn watched_root(data: &Path) -> PathBuf {
     data.join("watched")
 }
 
+/// The kept workspace of a watch, existing or not.
+pub(super) fn kept_dir(data: &Path, name: &RepoName) -> PathBuf {
+    data.join("kept").join(name.as_str().replace('/', "+"))
+}
+
 /// The folder of the copy of a watched repository, existing or not.
 pub fn watched_dir(data: &Path, name: &RepoName) -> PathBuf {
     watched_root(data).join(name.folder())

@@ -48,6 +48,7 @@ mod trash;
 mod workflow;
 #[cfg(test)]
 mod workflow_tests;
+mod kept_workspace;
 mod watched;
 mod working_copy;
 
@@ -59,6 +60,7 @@ pub use create::new_repo;
 pub use default_branch::{follow_first_push, set_default_branch};
 pub use hooks::{HOOKS, install_hooks};
 pub use identity::{Identity, RepoId, read_identity};
+pub use kept_workspace::{HeldWorkspace, KeptWorkspace};
 pub use layout::{check_not_hosted, find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir, watched_dir};
 pub use ledger::{
     Bound, Claim, Found, How, Keys, KeysChange, MAX_RECENT, Recent, Report, Seen, Verdict, baseline, compare,

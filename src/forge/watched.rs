@@ -7,7 +7,8 @@ use std::path::Path;
 use super::create::make_at;
 use super::durable::{make_folder, move_folder};
 use super::identity::{Identity, read_identity};
-use super::layout::{check_not_hosted, watched_dir};
+use super::kept_workspace::remove_kept;
+use super::layout::{check_not_hosted, kept_dir, watched_dir};
 use super::repo_error::RepoError;
 use super::trash::put_runs_away;
 use crate::model::{BranchName, RepoName};
@@ -52,7 +53,8 @@ pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
 /// # Errors
 /// Something could not be moved or deleted.
 pub fn remove_watched(data: &Path, name: &RepoName) -> Result<(), RepoError> {
-    let place = watched_dir(data, name);
+    let (place, kept) = (watched_dir(data, name), kept_dir(data, name));
+    remove_kept(&kept).map_err(|source| RepoError::Write { path: kept.clone(), source })?;
     if fs::symlink_metadata(&place).is_ok() {
         let failed = |source| RepoError::Write { path: place.clone(), source };
         make_folder(data)?;

@@ -382,10 +382,7 @@ fn record(
     settled: &mut Settled,
 ) -> rusqlite::Result<()> {
     let options = intent.map(|intent| intent.options.clone()).unwrap_or_default();
-    let pushed_refs = match intent {
-        Some(intent) => store::pushed_refs(transaction, &intent.push)?,
-        None => 1,
-    };
+    let pushed_refs = intent.map_or(Ok(1), |intent| store::pushed_refs(transaction, &intent.push))?;
     let Decided { decision, commit, subject } =
         objects.decide(settling, name, found, (&options, pushed_refs));
     let event = Event {

@@ -36,8 +36,8 @@ pub struct JobOptions {
     pub when: When,
     /// Whether its failure leaves the run green and its dependents running.
     pub allow_failure: bool,
-    /// Whether a newer push may stop it.
-    pub interruptible: bool,
+    /// Whether a newer push may stop it; nothing when it does not say.
+    pub interruptible: Option<bool>,
     /// The image that its steps run in; otherwise they run on the host.
     pub image: Option<String>,
     /// What the job's container is asked to be, and its services.
@@ -54,7 +54,7 @@ impl Default for JobOptions {
             timeout: None,
             when: When::Passed,
             allow_failure: false,
-            interruptible: true,
+            interruptible: None,
             image: None,
             container: ContainerOptions::default(),
             sandbox: false,
@@ -85,6 +85,15 @@ impl JobGraph {
     /// The jobs, in the order of the file.
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
+    }
+
+    /// The same jobs; those that do not say whether a newer push may stop them have this answer.
+    #[must_use]
+    pub fn interruptible_by_default(mut self, is_interruptible: bool) -> Self {
+        for job in &mut self.jobs {
+            job.options.interruptible.get_or_insert(is_interruptible);
+        }
+        self
     }
 
     /// The names of what a job needs, as the pipeline wrote them.

@@ -16,7 +16,7 @@ impl JobOptions {
                 Some(_) | None => When::Passed,
             },
             allow_failure: fields.flag("allow-failure").unwrap_or(false),
-            interruptible: fields.flag("interruptible").unwrap_or(true),
+            interruptible: fields.flag("interruptible"),
             image: fields.text("image"),
             sandbox: fields.word("sandbox").is_some(),
             network: fields.flag("network"),

@@ -12,8 +12,8 @@ use crate::script::{Bundle, Module, SourceFile, source_text};
 
 /// What every entry begins with: how a table becomes a job. A step that fails raises, and so fails its job.
 const JOB: &str = "local ci = require('quire.primitives')
-local function job(id, need, words, place)
-  ci.job(id, { need }, function(q) q.sh(words, { check = true }, place) end, place)
+local function job(id, need, words, place, options)
+  ci.job(id, { need }, options, function(q) q.sh(words, { check = true }, place) end, place)
 end
 ";
 
@@ -33,13 +33,15 @@ pub fn load(file: &SourceFile) -> Result<Bundle, Vec<Diagnostic>> {
 fn entry(commands: &[Command], places: &TextPlaces<'_>) -> String {
     let mut lua = JOB.to_owned();
     let mut need = "quire/push".to_owned();
-    for Command { number, key, run, words } in commands {
+    for Command { number, key, run, words, interruptible } in commands {
         let id = number.to_string();
         let words: Vec<String> = words.iter().map(|word| literal(word)).collect();
         let (key, run) = (shown(places.span(key)), shown(places.span(run)));
         // The place of the call is that of `run`: it is what a step is asked for by. Then come those of its arguments.
         let place = format!("\"\\1@{run}|{key};{key}[{key}]\"");
-        let _infallible = writeln!(lua, "job(\"{id}\", \"{need}\", {{ {} }}, {place})", words.join(", "));
+        let options = interruptible.map_or("{}".to_owned(), |is| format!("{{ interruptible = {is} }}"));
+        let words = words.join(", ");
+        let _infallible = writeln!(lua, "job(\"{id}\", \"{need}\", {{ {words} }}, {place}, {options})");
         need = id;
     }
     lua

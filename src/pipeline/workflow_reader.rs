@@ -20,10 +20,15 @@ pub(super) struct Command {
     pub(super) run: Range<usize>,
     /// The program and its arguments; never empty.
     pub(super) words: Vec<String>,
+    /// Whether a newer push may stop it, when the file says so.
+    pub(super) interruptible: Option<bool>,
 }
 
-/// The only key of a table.
+/// What a table runs.
 const RUN: &str = "run";
+
+/// Whether a newer push may stop a table, or all of them: the only key outside of the tables.
+const INTERRUPTIBLE: &str = "interruptible";
 
 /// What the TOML parser says of a key, or of a table, that is there twice.
 const DUPLICATE: &str = "duplicate key";
@@ -44,9 +49,6 @@ pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnos
     let (document, broken) = DeTable::parse_recoverable(places.text());
     let mut tables: Vec<(&Key<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
     tables.sort_by_key(|(key, _)| key.span().start);
-    if tables.is_empty() && broken.is_empty() {
-        return Err(vec![places.error_of_file("the workflow has no table", EXAMPLE)]);
-    }
     if tables.len() > MAX_JOBS {
         let message = format!("{} tables are more than the {MAX_JOBS} jobs of a pipeline", tables.len());
         return Err(vec![places.error_of_file(message, "put steps that belong together into a script")]);
@@ -56,8 +58,17 @@ pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnos
         reading.syntax(error);
     }
     reading.more = broken.len().saturating_sub(MAX_DIAGNOSTICS);
+    let (keys, tables): (Vec<_>, Vec<_>) =
+        tables.into_iter().partition(|(key, _)| key.get_ref() == INTERRUPTIBLE);
+    if tables.is_empty() && broken.is_empty() {
+        return Err(vec![places.error_of_file("the workflow has no table", EXAMPLE)]);
+    }
+    let of_all = keys.first().and_then(|(_, value)| reading.flag(value));
     for (key, value) in tables {
         reading.table(key, value);
+    }
+    for command in &mut reading.commands {
+        command.interruptible = command.interruptible.or(of_all);
     }
     reading.gaps();
     reading.finish()
@@ -180,23 +191,26 @@ impl<'a> Reading<'a> {
     }
 
     fn keys(&mut self, number: u64, at: &Range<usize>, table: &DeTable<'_>) {
-        let (mut run, mut is_near) = (None, false);
+        let (mut run, mut interruptible, mut is_near) = (None, None, false);
         for (key, value) in table {
             if key.get_ref() == RUN {
                 run = Some(value);
                 continue;
             }
-            let help = match suggest(key.get_ref(), [RUN]) {
-                Some(_) => {
-                    is_near = true;
-                    "did you mean `run`?"
-                }
-                None => "the only key of a table is `run`",
+            if key.get_ref() == INTERRUPTIBLE {
+                interruptible = self.flag(value);
+                continue;
+            }
+            let near = suggest(key.get_ref(), [RUN, INTERRUPTIBLE]);
+            is_near |= near == Some(RUN);
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "the keys of a table are `run` and `interruptible`".to_owned(),
             };
-            self.refuse(&key.span(), format!("a table has no key {}", Quoted::new(key.get_ref())), help);
+            self.refuse(&key.span(), format!("a table has no key {}", Quoted::new(key.get_ref())), &help);
         }
         match run {
-            Some(value) => self.run(number, at, value),
+            Some(value) => self.run((number, at), value, interruptible),
             // It may be what could not be read.
             None if is_near || !self.broken_lines.is_empty() => {}
             None => self.refuse(
@@ -207,7 +221,23 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn run(&mut self, number: u64, key: &Range<usize>, value: &Spanned<DeValue<'_>>) {
+    /// Whether a newer push may stop something.
+    fn flag(&mut self, value: &Spanned<DeValue<'_>>) -> Option<bool> {
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            let message =
+                format!("`interruptible` is true or false, got {}", article(value.get_ref().type_str()));
+            self.refuse(&value.span(), message, "write `interruptible = true`: a newer commit stops it");
+        }
+        flag
+    }
+
+    fn run(
+        &mut self,
+        (number, key): (u64, &Range<usize>),
+        value: &Spanned<DeValue<'_>>,
+        interruptible: Option<bool>,
+    ) {
         let run = value.span();
         let Some(text) = value.get_ref().as_str() else {
             let message = format!("`run` is a string, got {}", article(value.get_ref().type_str()));
@@ -234,7 +264,7 @@ impl<'a> Reading<'a> {
                 self.warn_of_shell(&run, text, program, sign);
             }
             let words = split.words;
-            self.commands.push(Command { number, key: key.clone(), run, words });
+            self.commands.push(Command { number, key: key.clone(), run, words, interruptible });
         }
     }
 

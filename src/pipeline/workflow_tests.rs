@@ -56,8 +56,24 @@ fn tables_are_jobs_in_the_order_of_their_numbers() {
 #[test]
 fn a_step_has_the_place_of_its_run() {
     let lua = bundle("\n[0]\nrun = 'a'\n\n[1]\nrun = '''\nb\nc'''\n").entry.lua;
-    assert!(lua.contains("\"\\1@3:7:3:10|2:2:2:3;2:2:2:3[2:2:2:3]\")"), "{lua}");
-    assert!(lua.contains("\"\\1@6:7:8:5|5:2:5:3;5:2:5:3[5:2:5:3]\")"), "{lua}");
+    assert!(lua.contains("\"\\1@3:7:3:10|2:2:2:3;2:2:2:3[2:2:2:3]\", {})"), "{lua}");
+    assert!(lua.contains("\"\\1@6:7:8:5|5:2:5:3;5:2:5:3[5:2:5:3]\", {})"), "{lua}");
+}
+
+#[test]
+fn a_file_says_whether_a_newer_push_stops_its_jobs() {
+    let text = "interruptible = true\n[0]\nrun = 'a'\n[1]\nrun = 'b'\ninterruptible = false\n";
+    let lua = bundle(text).entry.lua;
+    assert!(lua.contains("{ \"a\" }") && lua.contains("{ interruptible = true })"), "{lua}");
+    assert!(lua.contains("{ interruptible = false })"), "{lua}");
+    for (text, expected) in [
+        ("interruptible = true\n", "the workflow has no table"),
+        ("interruptible = 'no'\n[0]\nrun = 'a'\n", "`interruptible` is true or false, got a string"),
+        ("[0]\nrun = 'a'\ninteruptible = true\n", "a table has no key `interuptible`"),
+    ] {
+        let wrong = load(&file(text.as_bytes())).unwrap_err();
+        assert_eq!(wrong.first().unwrap().message, expected, "{text}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod run_host;
 mod runner;
 mod state;
 mod step;
+mod steps_here;
 mod up_front;
 mod vm_thread;
 mod watchdog;

@@ -34,6 +34,8 @@ pub struct Order {
     pub denied: Option<Reason>,
     /// How its steps are confined.
     pub steps: StepRules,
+    /// Whether a newer push stops jobs that do not say.
+    pub interruptible: bool,
 }
 
 /// What comes with the right to lead a run, and is only known then.

@@ -35,6 +35,8 @@ pub struct Place {
     pub policy: PolicyPlace,
     /// Where and as whom steps run.
     pub steps: StepPlace,
+    /// The workspace that stays for the next run, and the address of its `origin`; otherwise it is the run's own.
+    pub kept: Option<(PathBuf, String)>,
 }
 
 impl Place {
@@ -61,6 +63,7 @@ impl Place {
             secrets: SecretSources::new(&settings.secrets, &order.secrets),
             policy: PolicyPlace { operator: settings.policy.clone(), data_dir: data.path().to_owned() },
             steps: StepPlace::of(settings, data),
+            kept: None,
         }
     }
 }

@@ -18,23 +18,23 @@ use super::control::{self, Control};
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
-use super::fired::{Fired, fired};
+use super::fired::Fired;
 use super::job_slot::JobSlots;
 use super::objects::{GitFolder, Objects};
 use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
-use super::place::Place;
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
+use super::steps_here::StepsHere;
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
-use crate::event::{Event as RunEvent, Source};
+use crate::event::Source;
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
-    CommitId, Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
+    Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
 };
 use crate::pipeline::PipelineFiles;
 use crate::policy::Policy;
@@ -102,6 +102,8 @@ pub struct Execution {
     pub control: Option<Control>,
     /// What came with the right to lead the run.
     pub grant: Grant,
+    /// Whether a newer push stops jobs that do not say.
+    pub interruptible: bool,
     /// How steps are isolated from the machine.
     pub confiner: Arc<Confiner>,
     /// Whose orphans this process adopts.
@@ -187,15 +189,9 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         Err(reason) => return unusable(reason),
     };
     let sources = event.sources();
-    let steps = StepsHere::new(order, place)?;
-    let confiner = Arc::clone(&steps.confiner);
-    let fill = fill_from_commit(
-        (order.repo.clone(), objects),
-        (event, update.new),
-        steps.workspace.path().to_owned(),
-        Arc::clone(&confiner),
-    );
-    let StepsHere { workspace, environment, .. } = steps;
+    let steps = StepsHere::new(order, place, &update).map_err(RunnerError::Broken)?;
+    let fill = steps.fill(order.repo.clone(), objects, (event, update));
+    let StepsHere { workspace, environment, confiner, .. } = steps;
     let execution = Execution {
         mark: RunMark { instance, run },
         recorder: recorder.clone(),
@@ -209,6 +205,7 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         fill,
         control: Some(control),
         grant: *grant,
+        interruptible: order.interruptible,
         confiner,
         orphans: Orphans::OfSteps,
         unheard: end_runner(recorder.clone(), EXIT_UNUSABLE),
@@ -223,46 +220,8 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
     end(&recorder, ended)
 }
 
-/// Where the steps of a run run, in its place.
-struct StepsHere {
-    workspace: Workspace,
-    environment: Environment,
-    confiner: Arc<Confiner>,
-}
-
-impl StepsHere {
-    fn new(order: &Order, place: &Place) -> Result<Self, RunnerError> {
-        let work = place.run_dir.join("work");
-        let from = variables(&place.environment);
-        let pass: Vec<OsString> = from.keys().cloned().collect();
-        let path = from.get(std::ffi::OsStr::new("PATH")).cloned();
-        let rules = (order.steps.clone(), place.steps.clone());
-        let confiner = Arc::new(Confiner::new(rules, (work.clone(), place.git_dir.clone()), path));
-        let workspace = Workspace::new(work).of(place.steps.account());
-        let mut environment = Environment::clean(&from, &pass);
-        workspace.fence_git(&mut environment).map_err(|error| RunnerError::Broken(error.to_string()))?;
-        Ok(Self { workspace, environment, confiner })
-    }
-}
-
-/// Writes the files of the pushed commit into the workspace.
-fn fill_from_commit(
-    (repo, objects): (String, Arc<dyn Objects>),
-    (event, commit): (RunEvent, CommitId),
-    into: PathBuf,
-    confiner: Arc<Confiner>,
-) -> Fill {
-    Box::new(move |is_wanted| {
-        let fill = || {
-            objects.check_out(commit, &into, is_wanted)?;
-            confiner.prepare()?;
-            fired(&event, &repo, &*objects)
-        };
-        fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
-    })
-}
-
-fn variables(pairs: &[(String, String)]) -> BTreeMap<OsString, OsString> {
+/// Pairs as an environment.
+pub(super) fn variables(pairs: &[(String, String)]) -> BTreeMap<OsString, OsString> {
     pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
@@ -384,7 +343,10 @@ async fn conduct(
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
     let (graph, warnings) = match evaluated {
-        Ok((whole, warnings)) => (whole.started_by(&execution.sources), warnings),
+        Ok((whole, warnings)) => {
+            let started = whole.started_by(&execution.sources);
+            (started.interruptible_by_default(execution.interruptible), warnings)
+        }
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();

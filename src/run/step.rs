@@ -72,7 +72,7 @@ fn stop_all(run: &mut RunState, reason: StopReason, actions: &mut Vec<Action>) {
 fn reaches(run: &RunState, job: usize, reason: &StopReason) -> bool {
     match reason {
         StopReason::Superseded { .. } => {
-            run.graph.jobs().get(job).is_some_and(|job| job.options.interruptible)
+            run.graph.jobs().get(job).is_some_and(|job| job.options.interruptible.unwrap_or(true))
         }
         StopReason::Cancelled { .. } | StopReason::TimedOut {} | StopReason::OutOfMemory {} => true,
     }

@@ -125,8 +125,8 @@ fn a_skipped_input_skips_and_only_skipped_jobs_make_a_skipped_run() {
 fn a_superseded_run_stops_its_jobs_but_not_those_that_are_not_interruptible() {
     let jobs = [
         job("test", &["quire/push"]),
-        with(job("deploy", &["quire/push"]), |options| options.interruptible = false),
-        with(job("announce", &["deploy"]), |options| options.interruptible = false),
+        with(job("deploy", &["quire/push"]), |options| options.interruptible = Some(false)),
+        with(job("announce", &["deploy"]), |options| options.interruptible = Some(false)),
         job("docs", &["test"]),
     ];
     let mut run = run(&jobs);
@@ -142,7 +142,7 @@ fn a_superseded_run_stops_its_jobs_but_not_those_that_are_not_interruptible() {
 
 #[test]
 fn a_person_stops_what_a_newer_push_has_left() {
-    let jobs = [with(job("deploy", &["quire/push"]), |options| options.interruptible = false)];
+    let jobs = [with(job("deploy", &["quire/push"]), |options| options.interruptible = Some(false))];
     let mut run = run(&jobs);
     let _started = step(&mut run, Event::Started);
     let _superseded = step(&mut run, Event::StopAsked(StopReason::Superseded { by: 8 }));
@@ -179,7 +179,7 @@ fn no_order_of_events_leaves_a_job_running_after_the_run_has_ended() {
     let jobs = [
         job("a", &["quire/push"]),
         with(job("b", &["a"]), |options| options.when = When::Always),
-        with(job("c", &["quire/push"]), |options| options.interruptible = false),
+        with(job("c", &["quire/push"]), |options| options.interruptible = Some(false)),
         with(job("d", &["c", "b"]), |options| options.when = When::Failed),
     ];
     let event = prop_oneof![

@@ -36,6 +36,8 @@ pub static SIGNATURES: Options = options("`:signatures`", &[SIGNATURE_FIELDS]);
 pub static STEPS: Options = options("`:steps`", &[STEPS_FIELDS]);
 /// A watch.
 pub static WATCH: Options = options("a watch", &[WATCH_FIELDS]);
+/// `:workspace` of a watch.
+pub static WORKSPACE: Options = options("`:workspace`", &[WORKSPACE_FIELDS]);
 /// `:notify` of `config.fnl`.
 pub static NOTIFY: Options = options("`:notify`", &[NOTIFY_FIELDS]);
 /// A target of `:notify`.
@@ -208,7 +210,21 @@ const WATCH_FIELDS: &[Field] = &[
         "the absolute path of the private key for an ssh remote",
     ),
     Field::new("first-run", Kind::Flag, "`true`", "whether the first sight of the branch runs"),
+    Field::new(
+        "interruptible",
+        Kind::Flag,
+        "`true`",
+        "whether a newer commit stops jobs that do not say; otherwise it waits",
+    ),
+    table("workspace", "the working folder of its runs"),
 ];
+
+const WORKSPACE_FIELDS: &[Field] = &[Field::new(
+    "keep",
+    Kind::Flag,
+    "`false`",
+    "whether it stays for the next run, with a repository in it",
+)];
 
 const NOTIFY_FIELDS: &[Field] = &[
     table("targets", "where messages can go, by name"),

@@ -1,7 +1,9 @@
 //! What the runner of a run is given.
 
+use std::sync::Arc;
+
 use crate::app::AppState;
-use crate::config::{Asker, Settings};
+use crate::config::{Asker, Settings, WatchDecl};
 use crate::event::EventRecord;
 use crate::forge::is_link_to_runs;
 use crate::model::{RunName, chain};
@@ -9,6 +11,7 @@ use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
 use crate::run::{Assignment, Grant, Order, Place, RunLimits, StepRules};
 use crate::secret::SecretRequest;
 use crate::store::{self, RunRow};
+use crate::watch::find_watch;
 
 /// The row of a run that is to start: its repository may have been renamed while it waited.
 ///
@@ -27,19 +30,33 @@ pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> Result<Run
     Ok(found.unwrap_or(row))
 }
 
+/// The watch that a run is of, if it is of one.
+async fn watch_of(app: &AppState, row: &RunRow, settings: &Arc<Settings>) -> Option<WatchDecl> {
+    if !row.is_watched() {
+        return None;
+    }
+    let (settings, name) = (Arc::clone(settings), row.repo.clone());
+    let found = app.store.call(move |connection| find_watch(connection, &settings, &name)).await;
+    // The runs of a watch that was removed are as those of any other repository.
+    found.ok()?.ok()?
+}
+
 /// What the runner of a run is given: the order, and its place in this data folder.
-pub(super) fn assignment(
+pub(super) async fn assignment(
     app: &AppState,
     profiles: StartProfiles,
     row: &RunRow,
     has_slot: bool,
-    settings: &Settings,
+    settings: &Arc<Settings>,
 ) -> Assignment {
-    let data = &app.data;
-    let order = order(app, profiles, row, settings);
+    let (data, watch) = (&app.data, watch_of(app, row, settings).await);
+    let mut order = order(app, profiles, row, settings);
+    order.interruptible = watch.as_ref().is_none_or(|watch| watch.runs.interruptible);
     let git_dir = if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) };
     let folders = (git_dir, data.run(&row.repo, row.number));
-    let place = Place::new(&order, (data, app.instance), folders, settings, &app.environment);
+    let mut place = Place::new(&order, (data, app.instance), folders, settings, &app.environment);
+    let kept = watch.filter(|watch| watch.runs.keeps_workspace);
+    place.kept = kept.map(|watch| (data.kept_workspace(&watch.name), watch.url.to_string()));
     Assignment::new(order, place, Grant { has_slot, superseded_by: row.superseded_by })
 }
 
@@ -58,5 +75,6 @@ fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Setti
         policy: PolicySpec::from(&policy),
         denied: denied.map(|denied| denial(&[denied])),
         steps: StepRules::of(settings),
+        interruptible: true,
     }
 }

@@ -266,12 +266,12 @@ impl Dispatcher {
     }
 
     /// Starts a runner for a run.
-    async fn start(&mut self, id: RunId, with_slot: bool, settings: &Settings) {
+    async fn start(&mut self, id: RunId, with_slot: bool, settings: &Arc<Settings>) {
         let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
         let named = with_present_name(&self.app, row).await;
         let Ok(row) = named.map_err(|problem| self.delay(id, &problem)) else { return };
         let run_dir = self.app.data.run(&row.repo, row.number);
-        let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings);
+        let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings).await;
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());
         self.call_for_spare();
         let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &given)).await;

@@ -45,8 +45,8 @@ pub use runs::{
 };
 pub use updates::{NewUpdate, bind_update, insert_update, last_decision, runs_of_push};
 pub use watches::{
-    WatchStatus, added_watches, delete_watch, forget_watch_state, forget_watch_states, insert_watch,
-    is_first_run, save_watch_status, watch_status,
+    WatchStatus, added_watches, delete_watch, find_added_watch, forget_watch_state, forget_watch_states,
+    insert_watch, save_watch_status, watch_status,
 };
 pub use writer::{Store, WriterGone};
 

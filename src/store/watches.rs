@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::damaged::damaged;
 use super::updates::commit_id;
-use crate::config::{SshKey, WatchDecl};
+use crate::config::{SshKey, WatchDecl, WatchRuns};
 use crate::model::{BranchName, CommitId, RemoteUrl, RepoName, SecretName, Timestamp};
 
 /// The last known state of a watch.
@@ -30,8 +30,9 @@ pub struct WatchStatus {
 pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -> Result<bool> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO watches (name, url, branch, every_ms, allow_private, token, added_at, ssh_key, first_run)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+            "INSERT INTO watches (name, url, branch, every_ms, allow_private, token, added_at, ssh_key, first_run,
+                                  keep_workspace, interruptible)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             watch.name.as_str(),
@@ -42,7 +43,9 @@ pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -
             watch.token.as_ref().map(SecretName::as_str),
             at.as_millis(),
             watch.ssh_key.as_ref().map(SshKey::as_str),
-            watch.first_run
+            watch.first_run,
+            watch.runs.keeps_workspace,
+            watch.runs.interruptible
         ])?;
     Ok(inserted > 0)
 }
@@ -57,19 +60,22 @@ pub fn delete_watch(connection: &Connection, name: &RepoName) -> Result<bool> {
 /// The watches that were added by command, by name.
 pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
     let mut statement = connection.prepare_cached(
-        "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run FROM watches ORDER BY name",
+        "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run, keep_workspace, interruptible
+         FROM watches ORDER BY name",
     )?;
     let rows = statement.query_map([], read_watch)?;
     rows.collect()
 }
 
-/// Whether the first sight of a watch that was added by command runs.
-pub fn is_first_run(connection: &Connection, name: &RepoName) -> Result<bool> {
-    let first_run = connection
-        .prepare_cached("SELECT first_run FROM watches WHERE name = ?1")?
-        .query_row([name.as_str()], |row| row.get(0));
-    // One that config.fnl declares has no row.
-    Ok(first_run.optional()?.unwrap_or(true))
+/// A watch that was added by command.
+pub fn find_added_watch(connection: &Connection, name: &RepoName) -> Result<Option<WatchDecl>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run, keep_workspace, interruptible
+             FROM watches WHERE name = ?1",
+        )?
+        .query_row([name.as_str()], read_watch);
+    found.optional()
 }
 
 fn read_watch(row: &Row<'_>) -> Result<WatchDecl> {
@@ -90,6 +96,7 @@ fn read_watch(row: &Row<'_>) -> Result<WatchDecl> {
         token: token.transpose()?,
         ssh_key: ssh_key.transpose()?,
         first_run: row.get(7)?,
+        runs: WatchRuns { keeps_workspace: row.get(8)?, interruptible: row.get(9)? },
     })
 }
 
@@ -160,6 +167,7 @@ mod tests {
             token: Some(SecretName::parse("t").unwrap()),
             ssh_key: Some(SshKey::parse("/k").unwrap()),
             first_run: false,
+            runs: WatchRuns { keeps_workspace: true, interruptible: false },
         }
     }
 

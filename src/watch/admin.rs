@@ -74,11 +74,25 @@ pub fn all_watches(connection: &Connection, settings: &Settings) -> rusqlite::Re
     Ok(all)
 }
 
+/// The watch of this name: that of `config.fnl`, or one that was added.
+///
+/// # Errors
+/// The database failed.
+pub fn find_watch(
+    connection: &Connection,
+    settings: &Settings,
+    name: &RepoName,
+) -> rusqlite::Result<Option<WatchDecl>> {
+    match settings.watches.iter().find(|watch| watch.name == *name) {
+        Some(declared) => Ok(Some(declared.clone())),
+        None => store::find_added_watch(connection, name),
+    }
+}
+
 /// Whether the first sight of a watch runs.
 pub fn runs_first(connection: &Connection, settings: &Settings, name: &RepoName) -> bool {
-    let declared = settings.watches.iter().find(|watch| watch.name == *name).map(|watch| watch.first_run);
     // What cannot be read is not a reason to hold a run back: the watch was removed meanwhile, or the next statement fails.
-    declared.unwrap_or_else(|| store::is_first_run(connection, name).unwrap_or(true))
+    find_watch(connection, settings, name).ok().flatten().is_none_or(|watch| watch.first_run)
 }
 
 /// Adds a watch and creates its copy. Blocks.

@@ -20,6 +20,8 @@ pub struct WatchContext {
     pub store: Store,
     /// The settings.
     pub settings: Arc<CurrentSettings>,
+    /// The server's environment.
+    pub environment: Arc<Vec<(String, String)>>,
     /// Rung when something was announced.
     pub notices: Arc<Notify>,
     /// Records what was fetched.

@@ -244,6 +244,7 @@ impl Task {
         let ssh_config: Option<PathBuf> = Some(self.context.data.ssh_config()).filter(|path| path.is_file());
         let signs = RemoteSigns {
             ssh_config: ssh_config.as_deref(),
+            environment: &self.context.environment,
             instance: self.context.instance,
             cancel: &self.cancel,
         };

@@ -14,7 +14,7 @@ mod state;
 mod trouble;
 mod wake;
 
-pub use admin::{WatchError, add_watch, all_watches, remove_watch, runs_first};
+pub use admin::{WatchError, add_watch, all_watches, find_watch, remove_watch, runs_first};
 pub use context::{SettleCopy, Settling, WatchContext};
 pub use remote::FETCH_MARK;
 pub use remotes::watch_remotes;

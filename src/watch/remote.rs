@@ -62,6 +62,22 @@ const FETCH_SETTINGS: [&str; 6] = [
     "maintenance.auto=false",
 ];
 
+/// Variables of the server's environment that lead git, curl and ssh to remotes.
+const OF_REMOTES: [&str; 9] = [
+    "SSH_AUTH_SOCK",
+    "GIT_SSL_CAINFO",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+];
+
+/// The command by which the operator has git start ssh.
+const SSH_COMMAND: &str = "GIT_SSH_COMMAND";
+
 /// How long http may be slower than the limit, in seconds.
 const LOW_SPEED_TIME: &str = "http.lowSpeedTime=30";
 
@@ -82,6 +98,8 @@ pub(crate) struct Remote<'a> {
 pub(crate) struct RemoteSigns<'a> {
     /// The file that ssh reads instead of the account's own.
     pub ssh_config: Option<&'a Path>,
+    /// The server's environment, of which git gets what leads it to remotes.
+    pub environment: &'a [(String, String)],
     /// The data folder's id, which marks the processes.
     pub instance: InstanceId,
     /// Cancels the command.
@@ -228,8 +246,11 @@ impl<'a> Remote<'a> {
             .env("GIT_COMMITTER_NAME", "quire")
             .env("GIT_COMMITTER_EMAIL", "watch@quire.invalid")
             .env("GIT_REFLOG_ACTION", "watch")
-            .env("GIT_SSH_COMMAND", self.ssh())
+            .env(SSH_COMMAND, self.ssh())
             .env("GIT_SSH_VARIANT", "ssh");
+        for (name, value) in self.signs.environment.iter().filter(|(name, _)| OF_REMOTES.contains(&&**name)) {
+            git = git.env(name, value);
+        }
         for setting in SETTINGS.into_iter().chain([LOW_SPEED_TIME, protocol]) {
             git = git.args(["-c", setting]);
         }
@@ -255,12 +276,16 @@ impl<'a> Remote<'a> {
         format!("{}:{}:{}", self.url.host(), self.url.port(), addresses.join(","))
     }
 
-    /// The command line by which git starts ssh: fixed words, a quoted path, and an address that was checked.
+    /// The command line by which git starts ssh: what the operator has chosen, fixed words, a quoted path, and an address that
+    /// was checked. Of two equal options, ssh takes the first one.
     fn ssh(&self) -> String {
-        let mut words = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 \
+        let chosen = self.signs.environment.iter().find(|(name, _)| name == SSH_COMMAND);
+        let chosen = chosen.map_or("ssh", |(_, command)| command).trim();
+        let mut words = " -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 \
                          -o ServerAliveCountMax=4 -o ClearAllForwardings=yes -o ForwardAgent=no -o PermitLocalCommand=no \
                          -o ControlPath=none"
             .to_owned();
+        words.insert_str(0, if chosen.is_empty() { "ssh" } else { chosen });
         if let Some(file) = self.signs.ssh_config {
             words.push_str(&format!(" -F {}", quoted(&file.to_string_lossy())));
         }
@@ -370,6 +395,7 @@ mod tests {
             token: None,
             ssh_key: None,
             first_run: true,
+            runs: crate::config::WatchRuns::default(),
         }
     }
 
@@ -434,7 +460,8 @@ mod tests {
         let commit = text(who(git()).args(["commit-tree", "-m", "m", &tree]).run().unwrap());
         git().args(["update-ref", "refs/heads/main", &commit]).run().unwrap();
         let (_handle, cancel) = cancel_pair().unwrap();
-        let signs = RemoteSigns { ssh_config: None, instance: InstanceId::new(7), cancel: &cancel };
+        let signs =
+            RemoteSigns { ssh_config: None, environment: &[], instance: InstanceId::new(7), cancel: &cancel };
         let watch = watch(data.join("repos/there.git").to_str().unwrap());
         let here = data.join("repos/here.git");
         let remote = Remote::prepare(&watch, None, &here, signs).unwrap();

@@ -104,6 +104,7 @@ fn order(opened: &Value, settings: &Settings, data: &Path) -> Order {
         policy: PolicySpec::from(&policy),
         denied: None,
         steps: StepRules::of(settings),
+        interruptible: true,
     }
 }
 

@@ -30,7 +30,8 @@ fn foreign(data: &Path, owner: u32) -> Vec<PathBuf> {
                 return found;
             }
             let Ok(there) = entry.metadata() else { continue };
-            let is_workspace = entry.file_name() == "work" && folder.starts_with(data.join("runs"));
+            let is_of_run = entry.file_name() == "work" && folder.starts_with(data.join("runs"));
+            let is_workspace = is_of_run || folder == data.join("kept");
             if there.uid() != owner && !is_workspace {
                 found.push(entry.path());
             } else if there.is_dir() && !is_workspace {

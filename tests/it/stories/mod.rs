@@ -116,6 +116,7 @@ stories! {
     watch_force_push
     watch_gone
     watch_import
+    watch_kept
     watch_refused
     watch_secrets
     watch_told
