@@ -128,6 +128,8 @@ function lines.flatten(chunk, file)
   end
 
   local function reach(ast)
+    -- The `...` of Fennel's own macros is one node for all of them, and has the line of the last one.
+    if utils["varg?"](ast) then return end
     local source = utils["ast-source"](ast)
     if source.filename == file then last = math.max(last, source.line or 0) end
   end

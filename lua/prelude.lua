@@ -387,7 +387,11 @@ local function verdict(context, ok, value, problem)
   if context.ending then return context.ending, context.ending_text, context.ending_detail end
   if not ok then
     if context.end_step then return "step", context.end_step, context.end_how end
-    return "error", value
+    local step = context.unlooked[1]
+    if not step then return "error", value end
+    -- The failure comes first: the error may only follow from it.
+    step.error = value
+    return "step", step, "ignored"
   end
   if context.unlooked[1] then return "step", context.unlooked[1], "ignored" end
   if type(value) == "table" and failed[value] then return "step", failed[value], "returned" end

@@ -16,8 +16,8 @@ use crate::run::LiveRun;
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
-    EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView, broken, job_line, one_line,
-    output_line, push_header, push_verdict, read_log_end,
+    Colours, EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView, SafeText, broken,
+    job_line, one_line, output_line, push_header, push_verdict, read_log_end,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -76,7 +76,11 @@ struct Reporter {
 
 impl Reporter {
     async fn say(&self, text: String) -> Option<()> {
-        if text.is_empty() { Some(()) } else { self.sender.send(Ok(text.into_bytes())).await.ok() }
+        if text.is_empty() {
+            return Some(());
+        }
+        let text = SafeText::new(&text, Colours::Dropped);
+        self.sender.send(Ok(text.as_str().to_owned().into_bytes())).await.ok()
     }
 
     async fn report(&self, push: &str, options: &[String]) -> Option<()> {

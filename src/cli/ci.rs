@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::ci_workflow as workflow;
-use super::exit::{Code, Ended, Failure, print, print_json};
+use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use crate::model::{Diagnostic, render_all};
 use crate::pipeline::PipelineFiles;
 use crate::pipeline::fennel::took_too_long;
@@ -32,13 +32,13 @@ pub(super) fn check(path: &Path, as_json: bool) -> Ended {
         return report_json(&checked);
     }
     let (jobs, warnings) = checked.map_err(|wrong| Failure::mistakes(&wrong))?;
-    eprint!("{}", render_all(&warnings));
+    print_error(&render_all(&warnings));
     let width = jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
     for job in &jobs {
         print(&format!("{:<width$}  needs {}\n", job.id, job.needs.join(" ")));
     }
     let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
-    eprintln!("{}: {count}, no mistakes", files.declaring_path());
+    print_error(&format!("{}: {count}, no mistakes\n", files.declaring_path()));
     Ok(Code::Done)
 }
 
@@ -145,7 +145,7 @@ fn evaluate(files: &PipelineFiles, as_json: bool) -> Checked {
         if as_json {
             let _unusable = report_json(&Err(vec![mistake])).is_ok();
         } else {
-            eprint!("{}", mistake.render());
+            print_error(&mistake.render());
         }
         end_process(Code::Usage as i32)
     };
@@ -185,7 +185,7 @@ impl JobHost for NoJobs {
     }
 
     fn log(&self, _: Option<&str>, line: &[u8]) {
-        eprintln!("{}", String::from_utf8_lossy(line));
+        print_error(&format!("{}\n", String::from_utf8_lossy(line)));
     }
 
     fn read_file(&self, _: &str, _: &str) -> HostFuture<Vec<u8>> {

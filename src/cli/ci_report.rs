@@ -1,17 +1,19 @@
 //! What `quire ci run` prints while a run is active.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::ci_run::Output;
-use super::exit::print;
+use super::exit::{print, stdout_screen};
 use crate::journal::RunRecord;
 use crate::model::Outcome;
 use crate::sys::inotify::Inotify;
-use crate::view::{EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, job_line, plain, read_log_end};
+use crate::view::{
+    EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, SafeText, job_line, read_log_end,
+};
 
 /// How many of the last lines of a failed job are shown.
 const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
@@ -107,15 +109,17 @@ fn show(run_dir: &Path, record: &RunRecord, items: Vec<OutputItem<'_>>, verbose:
         print(&job_line(job, width));
         if matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut)) && !verbose {
             for line in read_log_end(run_dir, Some(&job.id), FAILED_LINES).lines {
-                print(&format!("    {}\n", plain(&String::from_utf8_lossy(&line.bytes))));
+                print(&format!("    {}\n", shown(&line).as_str()));
             }
         }
     }
 }
 
 fn print_line(line: &LogLine) {
-    let (job, text) = (line.job.as_deref().unwrap_or("quire"), String::from_utf8_lossy(&line.bytes));
-    // As `quire logs`: on a terminal, output must not move the cursor.
-    let text = if io::stdout().is_terminal() { plain(&text).into() } else { text };
-    print(&format!("{job} │ {text}\n"));
+    print(&format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), shown(line).as_str()));
+}
+
+/// A line of output for this screen.
+fn shown(line: &LogLine) -> SafeText {
+    SafeText::of_output(&String::from_utf8_lossy(&line.bytes), stdout_screen().colours())
 }

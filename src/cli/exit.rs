@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::place::variable;
 use crate::app::Problem;
 use crate::model::{Diagnostic, chain, render_all};
-use crate::view::Screen;
+use crate::view::{SafeText, Screen};
 
 pub(crate) use crate::app::{Exit as Code, verdict};
 
@@ -70,11 +70,12 @@ pub(crate) fn with_output(code: Code) -> Code {
     if code == Code::Done && IS_OUTPUT_LOST.load(Ordering::Relaxed) { Code::Broken } else { code }
 }
 
-/// Writes to standard output. A reader that has gone away, such as `head`, is not a failure; a full disk is one.
+/// Writes to standard output, as all text is written: safe for a terminal. A reader that has gone away, such as `head`, is not a failure; a full disk is one.
 pub(crate) fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let text = SafeText::new(text, stdout_screen().colours());
+    let written = out.write_all(text.as_str().as_bytes()).and_then(|()| out.flush());
     if let Err(error) = written
         && matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
         && !IS_OUTPUT_LOST.swap(true, Ordering::Relaxed)
@@ -83,11 +84,12 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Writes to standard error, on a terminal in colours. A terminal that was closed is not a failure.
+/// Writes to standard error, safe for a terminal, and on one in colours. A terminal that was closed is not a failure.
 pub(crate) fn print_error(text: &str) {
     use std::io::Write;
-    let text = screen(&std::io::stderr()).keywords(text);
-    let _gone = std::io::stderr().write_all(text.as_bytes()).is_err();
+    let screen = screen(&std::io::stderr());
+    let text = SafeText::new(&screen.keywords(text), screen.colours());
+    let _gone = std::io::stderr().write_all(text.as_str().as_bytes()).is_err();
 }
 
 /// What standard output is.

@@ -4,7 +4,7 @@ use std::io::{BufReader, stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::exit::Code;
+use super::exit::{Code, print_error};
 use super::next_command::{Caller, next_command};
 use super::place::{data_dir, variable};
 use crate::config::DataDir;
@@ -35,7 +35,7 @@ fn run_pre_receive() -> ExitCode {
     match pre_receive(&environment(), &mut BufReader::new(stdin())) {
         Ok(()) => ExitCode::from(Code::Done as u8),
         Err(line) => {
-            eprintln!("error: {line}");
+            print_error(&format!("error: {line}\n"));
             ExitCode::from(Code::Failed as u8)
         }
     }

@@ -1,17 +1,17 @@
 //! `quire logs`: the output of a run, from its files, also while it grows.
 
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use serde_json::json;
 
 use super::ask::here;
-use super::exit::{Code, Ended, Failure};
+use super::exit::{Code, Ended, Failure, stdout_screen};
 use super::place::expect_access;
 use crate::app::{ReadLogs, find_run_or_latest, read_logs};
 use crate::config::DataDir;
 use crate::log::Stream;
-use crate::view::{LogLine, plain};
+use crate::view::{Colours, LogLine, SafeText};
 
 /// What to print, and how.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 /// `quire logs`.
 pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     let printer =
-        Printer { json: options.json, tidy: std::io::stdout().is_terminal(), names: options.job.is_none() };
+        Printer { json: options.json, colours: stdout_screen().colours(), names: options.job.is_none() };
     here(data, async move |app| {
         let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
@@ -53,8 +53,7 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
 /// How lines are printed.
 struct Printer {
     json: bool,
-    /// On a terminal, output must not move the cursor.
-    tidy: bool,
+    colours: Colours,
     /// Whether lines say which job they are of.
     names: bool,
 }
@@ -86,11 +85,7 @@ impl Printer {
             let mark = if line.stream == Stream::Quire { "quire: " } else { "" };
             out.extend_from_slice(format!("{job} │ {mark}").as_bytes());
         }
-        if self.tidy {
-            out.extend_from_slice(plain(&text).as_bytes());
-        } else {
-            out.extend_from_slice(&line.bytes);
-        }
+        out.extend_from_slice(SafeText::of_output(&text, self.colours).as_str().as_bytes());
         out.push(b'\n');
         out
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::access::Access;
 use super::ask::{here, perform as ask};
-use super::exit::{Code, Ended, print, print_json};
+use super::exit::{Code, Ended, print, print_error, print_json};
 use super::place::note_if_empty;
 use crate::app::{
     Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications, test_target,
@@ -98,7 +98,7 @@ fn row_line(row: &OutboxRow) -> String {
 
 fn test(data: &DataDir, name: &str) -> Ended {
     let TargetTest { warnings, sent } = here(data, async |app| test_target(app, name).await)?;
-    eprint!("{}", warnings.concat());
+    print_error(&warnings.concat());
     sent?;
     print(&format!("sent to {name}\n"));
     Ok(Code::Done)

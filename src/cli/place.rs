@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::access::{self, Access};
-use super::exit::{Code, Failure};
+use super::exit::{Code, Failure, print_error};
 use crate::app::{AppState, Problem, RunRow};
 use crate::config::{DataDir, DataDirHints};
 use crate::journal::JOURNAL;
@@ -108,6 +108,6 @@ pub(super) fn profiles(flag: Option<&str>) -> Result<StartProfiles, Failure> {
 /// Says on standard error why a list has nothing in it.
 pub(super) fn note_if_empty(is_empty: bool, note: impl std::fmt::Display) {
     if is_empty {
-        eprintln!("{note}");
+        print_error(&format!("{note}\n"));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::access::Access;
 use super::ask::in_folder;
-use super::exit::{Code, Ended, Failure, print, print_json};
+use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::note_if_empty;
 use crate::app::{self, AdoptRepo};
 use crate::config::DataDir;
@@ -129,7 +129,7 @@ fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Fai
     let binary = binary()?;
     let (path, adopted) = in_folder(data, async |app| app::adopt_repo(app, &which, &binary))?;
     for warning in &adopted.warnings {
-        eprintln!("warning: {warning}");
+        print_error(&format!("warning: {warning}\n"));
     }
     let refs = if adopted.refs == 1 { "1 ref".to_owned() } else { format!("{} refs", adopted.refs) };
     print(&format!("{} ({refs} taken as seen)\n", path.display()));

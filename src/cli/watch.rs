@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::access::Access;
 use super::ask::{here, perform as ask};
-use super::exit::{Code, Ended, Failure, print, print_json};
+use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::note_if_empty;
 use super::watch_import::import;
 use crate::app::{
@@ -181,7 +181,7 @@ fn add(data: &DataDir, watch: &WatchDecl) -> Ended {
 
 pub(super) fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        print_error(&format!("warning: {warning}\n"));
     }
 }
 

@@ -15,7 +15,7 @@ use super::router::busy;
 use crate::app::{AppState, RunRow, find_run};
 use crate::config::DataDir;
 use crate::model::RepoName;
-use crate::view::{EndLimit, LogLine, RunView, Screen, plain, read_log_end, run_page};
+use crate::view::{Colours, EndLimit, LogLine, RunView, SafeText, Screen, read_log_end, run_page};
 
 /// The most bytes of each part of a page, and the most lines of output; the whole is in `quire show` and `quire logs`.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -97,7 +97,8 @@ fn render(data: &DataDir, row: RunRow, base: Option<&str>) -> String {
 /// A line of output behind the name of its job.
 fn output_line(line: &LogLine) -> String {
     let job = line.job.as_deref().unwrap_or("quire");
-    format!("{job} │ {}\n", plain(&String::from_utf8_lossy(&line.bytes)))
+    let text = SafeText::of_output(&String::from_utf8_lossy(&line.bytes), Colours::Dropped);
+    format!("{job} │ {}\n", text.as_str())
 }
 
 /// Cuts a text to a number of bytes; whether something was cut.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::quoted::escape_controls;
+
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -111,12 +113,14 @@ impl Diagnostic {
 
     /// The diagnostic as text of a few lines, each ended by a line feed.
     pub fn render(&self) -> String {
-        let mut out = format!("{}: {}: {}\n", self.severity.word(), self.place(), self.message);
+        let safe = |text: &str| text.split('\n').map(escape_controls).collect::<Vec<_>>().join("\n");
+        let (place, message) = (safe(&self.place()), safe(&self.message));
+        let mut out = format!("{}: {place}: {message}\n", self.severity.word());
         if let (Some(span), Some(line)) = (self.span, &self.source_line) {
             render_source(&mut out, span, line);
         }
         if let Some(help) = &self.help {
-            let _ = writeln!(out, "hint: {help}");
+            let _ = writeln!(out, "hint: {}", safe(help));
         }
         out
     }
@@ -186,5 +190,7 @@ mod tests {
             let picture = Diagnostic::error("f", "m").at(span, "é\u{1b}[31m").render();
             assert!(picture.starts_with("error: f:"), "{picture}");
         }
+        let escape = Diagnostic::error("f\u{1b}", "m\u{1b}[31m").help("h\u{7}").render();
+        assert_eq!(escape, "error: f\\u{1b}: m\\u{1b}[31m\nhint: h\\u{7}\n");
     }
 }

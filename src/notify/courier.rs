@@ -290,12 +290,9 @@ impl Courier {
 fn find_run(
     connection: &rusqlite::Connection,
     id: RunId,
-) -> rusqlite::Result<Option<(RunRow, Option<crate::model::Outcome>)>> {
+) -> rusqlite::Result<Option<(RunRow, store::RefVerdict)>> {
     let Some(row) = store::find_run(connection, &RunName::Id(id))? else { return Ok(None) };
-    let before = match &row.event.subject {
-        Some(update) => store::verdict_before(connection, &row.repo_id, &update.ref_name, row.number)?,
-        None => None,
-    };
+    let before = store::verdict_before(connection, &row)?;
     Ok(Some((row, before)))
 }
 

@@ -3,6 +3,7 @@
 use crate::config::{NotifyEvent, NotifyRule};
 use crate::journal::RunRecord;
 use crate::model::{JobId, Outcome, RefName, RepoName};
+use crate::store::RefVerdict;
 
 /// What is compared with the rules.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +18,10 @@ pub(super) struct Happened<'a> {
     pub(super) record: Option<&'a RunRecord>,
 }
 
-/// The events at the end of a run; empty for a superseded or skipped run. `before` is the outcome of the last run of the ref
-/// that passed or failed.
-pub(super) fn events_of(outcome: Outcome, before: Option<Outcome>) -> &'static [NotifyEvent] {
+/// The events at the end of a run; empty for a superseded or skipped run. `verdict` is that of its ref before: a run of an
+/// older commit fixes nothing.
+pub(super) fn events_of(outcome: Outcome, verdict: &RefVerdict) -> &'static [NotifyEvent] {
+    let before = verdict.before.filter(|_| !verdict.is_outdated);
     match outcome {
         Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted | Outcome::Denied => {
             &[NotifyEvent::Failed]
@@ -104,8 +106,11 @@ mod tests {
             (Outcome::Skipped, Some(Outcome::Failed), &[]),
         ];
         for (outcome, before, events) in table {
-            assert_eq!(events_of(outcome, before), events, "{outcome} after {before:?}");
+            let verdict = RefVerdict { before, is_outdated: false };
+            assert_eq!(events_of(outcome, &verdict), events, "{outcome} after {before:?}");
         }
+        let outdated = RefVerdict { before: Some(Outcome::Failed), is_outdated: true };
+        assert_eq!(events_of(Outcome::Passed, &outdated), [Passed]);
     }
 
     #[test]

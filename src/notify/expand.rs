@@ -11,8 +11,8 @@ use super::repo_rules::own_rules;
 use super::tail::last_output;
 use super::target::rules_of_variables;
 use crate::config::{DataDir, NotifyEvent, Settings, TargetDecl};
-use crate::model::{Outcome, RefName, RepoName};
-use crate::store::{Delivery, NoticeKind, NoticeRow, OutboxRow, RunRow};
+use crate::model::{RefName, RepoName};
+use crate::store::{Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, RunRow};
 use crate::view::RunView;
 
 /// What notices are compared with.
@@ -24,8 +24,8 @@ pub(super) struct Expansion {
     /// Whether messages about runs that passed include their output.
     pub(super) shows_output: bool,
     pub(super) notice: NoticeRow,
-    /// The run of the notice, and the outcome of the run before it.
-    pub(super) run: Option<(RunRow, Option<Outcome>)>,
+    /// The run of the notice, and the verdict of its ref before it.
+    pub(super) run: Option<(RunRow, RefVerdict)>,
 }
 
 /// The result of comparing a notice with the rules.
@@ -40,11 +40,11 @@ pub(super) struct Expanded {
 pub(super) fn expand(given: &Expansion) -> Expanded {
     match (&given.notice.kind, &given.run) {
         (NoticeKind::Ended(_), Some((row, before))) => {
-            let events = row.outcome.map(|outcome| events_of(outcome, *before)).unwrap_or_default();
-            of_run(given, row, events)
+            let events = row.outcome.map(|outcome| events_of(outcome, before)).unwrap_or_default();
+            of_run(given, (row, before.is_outdated), events)
         }
-        (NoticeKind::Stuck(_), Some((row, _))) if row.outcome.is_none() => {
-            of_run(given, row, &[NotifyEvent::Stuck])
+        (NoticeKind::Stuck(_), Some((row, before))) if row.outcome.is_none() => {
+            of_run(given, (row, before.is_outdated), &[NotifyEvent::Stuck])
         }
         // A run that was removed, or is no longer in progress.
         (NoticeKind::Ended(_) | NoticeKind::Stuck(_), _) => Expanded::default(),
@@ -52,7 +52,7 @@ pub(super) fn expand(given: &Expansion) -> Expanded {
     }
 }
 
-fn of_run(given: &Expansion, row: &RunRow, events: &[NotifyEvent]) -> Expanded {
+fn of_run(given: &Expansion, (row, is_outdated): (&RunRow, bool), events: &[NotifyEvent]) -> Expanded {
     if events.is_empty() || !can_tell(given) {
         return Expanded::default();
     }
@@ -62,6 +62,9 @@ fn of_run(given: &Expansion, row: &RunRow, events: &[NotifyEvent]) -> Expanded {
     let happened = Happened { events, repo: &row.repo, ref_name, record: Some(&run.record) };
     let make = |event| {
         let mut message = Message::of_run(&run, event, &run_dir, given.notice.at);
+        if is_outdated {
+            message.verdict.push_str(", not the newest commit");
+        }
         if given.shows_output && message.lines.is_empty() {
             message.lines = last_output(&run_dir, &run.record);
         }

@@ -10,7 +10,7 @@ use super::announce::Announcement;
 use super::tail::failing_lines;
 use crate::config::NotifyEvent;
 use crate::model::{Outcome, Timestamp, format_duration};
-use crate::view::{RunView, one_line, run_json};
+use crate::view::{RunView, one_line, reason_line, run_json};
 
 /// The largest description of a run in a message, in bytes of JSON; from a larger one the steps are removed, then the jobs.
 const MAX_RUN: usize = 128 << 10;
@@ -58,7 +58,7 @@ impl Message {
             repo: row.repo.to_string(),
             verdict: verdict(event, outcome, run, at),
             context: Some(context(run)),
-            reason: run.reason().map(|reason| one_line(&reason.to_string())),
+            reason: run.reason().map(|reason| reason_line(&reason.to_string())),
             lines: if failed { failing_lines(run_dir, &run.record) } else { Vec::new() },
             url: run.url.clone(),
             at: at.to_string(),
@@ -91,7 +91,7 @@ impl Message {
 
 fn verdict(event: NotifyEvent, outcome: Outcome, run: &RunView, at: Timestamp) -> String {
     let of_outcome = outcome.predicate();
-    match event {
+    let word = match event {
         NotifyEvent::Fixed => "passed again".to_owned(),
         NotifyEvent::Stuck => {
             let (word, since) = match run.started_at() {
@@ -103,6 +103,10 @@ fn verdict(event: NotifyEvent, outcome: Outcome, run: &RunView, at: Timestamp) -
         NotifyEvent::Failed | NotifyEvent::Passed | NotifyEvent::Cancelled | NotifyEvent::Watch => {
             of_outcome.to_owned()
         }
+    };
+    match run.row.event.as_rerun() {
+        Some(rerun) => format!("{word} (rerun of #{})", rerun.of()),
+        None => word,
     }
 }
 

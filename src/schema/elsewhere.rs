@@ -158,7 +158,7 @@ static WORDS: &[Words] = &[
     ("spit write writeFile save", "`(write-file path text)`"),
     (
         "env getenv environ ENV setenv process set-env",
-        "a commandvariables by `(sh command {:env {:NAME \"value\"}})`, and reads them as `$NAME`",
+        "a command gets variables by `(sh command {:env {:NAME \"value\"}})`, and reads them as `$NAME`",
     ),
     (
         "shell bash exec execute system spawn command cmd script run subprocess child_process popen zsh powershell run-command",
@@ -170,7 +170,7 @@ static WORDS: &[Words] = &[
         "await async promise Promise thread setTimeout future parallel concurrently pmap",
         "`sh` waits for its command; jobs that do not need each other run at the same time",
     ),
-    ("this self", "a functionwhat is in its list: `(fn [self] …)`"),
+    ("this self", "a function has what is in its list: `(fn [self] …)`"),
     // Other CI systems and this one.
     (
         "push pull_request pull-request merge_request event webhook",

@@ -189,3 +189,20 @@ fn errors_at_run_time_name_their_line() {
         assert_eq!(line_of(body), line, "{body}");
     }
 }
+
+#[test]
+fn an_error_before_a_later_macro_of_fennel_has_its_own_line() {
+    for form in [
+        "(case-try (values 1 2)\n (1 y) (+ y 1)\n (catch _ 9))",
+        "(match-try (values 1 2)\n (1 z) z\n (catch _ 3))",
+        "((partial + 1) 2)",
+    ] {
+        let lines = form.lines().count() as u32;
+        let text = format!("(local a {form})\n(fn boom []\n (error :x)\n nil)\n(local b {form})\n(boom)");
+        let lua = Lua::new();
+        lua.globals().raw_set("print", lua.create_function(|_, _: Value| Ok(())).unwrap()).unwrap();
+        let entry = bundle(&text, &[]).entry;
+        let failed = lua.load(&entry.lua).set_name("@ci").exec().unwrap_err().to_string();
+        assert!(failed.contains(&format!("ci:{}: x", lines + 2)), "{form}: {failed}");
+    }
+}

@@ -72,6 +72,8 @@ pub struct StepFailure {
     pub place: Option<Place>,
     /// Why that fails the job.
     pub fault: StepFault,
+    /// The error of the script that came after it, and may follow from it.
+    pub then: Option<ScriptError>,
 }
 
 /// Why a failed step fails its job.
@@ -113,21 +115,31 @@ impl StepFailure {
             timed_out: table.raw_get("timed-out")?,
             place: read_place(table)?,
             fault,
+            then: match table.raw_get::<Value>("error")? {
+                Value::Nil => None,
+                problem => match caught(&problem) {
+                    Caught::Script(error) => Some(error),
+                    Caught::OutOfMemory => None,
+                },
+            },
         })
     }
 }
 
 impl fmt::Display for StepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (StepFault::Checked, Some(place)) = (self.fault, &self.place) {
-            // It was raised there, as an error of the script is.
+        if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
         f.write_str(&self.event())?;
         match self.fault {
-            StepFault::Ignored => f.write_str(", and its exit status was not checked"),
-            StepFault::Checked => Ok(()),
-            StepFault::Returned => f.write_str(", and the job returned its result"),
+            StepFault::Ignored => f.write_str(", and its exit status was not checked")?,
+            StepFault::Checked => {}
+            StepFault::Returned => f.write_str(", and the job returned its result")?,
+        }
+        match &self.then {
+            Some(error) => write!(f, "; then {error}"),
+            None => Ok(()),
         }
     }
 }
@@ -182,6 +194,7 @@ mod tests {
             timed_out: false,
             place: None,
             fault: StepFault::Ignored,
+            then: None,
         };
         assert_eq!(
             step.to_string(),
@@ -200,6 +213,11 @@ mod tests {
         step.place = Some(Place { file: ".quire/ci.fnl".into(), line: 7 });
         assert_eq!(step.to_string(), ".quire/ci.fnl:7: step 2 `make test` timed out");
         step.fault = StepFault::Ignored;
-        assert_eq!(step.to_string(), "step 2 `make test` timed out, and its exit status was not checked");
+        step.then = Some(ScriptError::new("json-decode: expected value", step.place.clone()));
+        assert_eq!(
+            step.to_string(),
+            ".quire/ci.fnl:7: step 2 `make test` timed out, and its exit status was not checked; then .quire/ci.fnl:7: \
+             json-decode: expected value"
+        );
     }
 }

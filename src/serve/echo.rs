@@ -9,18 +9,22 @@ use crate::app::AppState;
 use crate::journal::{JournalReader, RunRecord};
 use crate::store::{self, RunRow};
 use crate::sys::inotify::Inotify;
-use crate::view::{LogFollower, LogLine, RunView, plain, run_beginning, run_ending};
+use crate::view::{Colours, LogFollower, LogLine, RunView, SafeText, run_beginning, run_ending};
 
 /// Shows the output of a run until it has ended. What cannot be shown is still in the logs.
 pub(super) async fn echo(app: AppState, row: RunRow) {
     let Some(mut live) = app.live.follow(row.id) else { return };
     let run_dir = app.data.run(&row.repo, row.number);
     let Ok(inotify) = Inotify::new() else { return };
+    let switched_off = app.environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let has_colours = io::stdout().is_terminal() && !switched_off;
+    let colours = if has_colours { Colours::Kept } else { Colours::Dropped };
     let mut shown = Shown {
         name: format!("{}#{}", row.repo, row.number),
         journal: JournalReader::new(&run_dir),
         record: RunRecord::default(),
         follower: LogFollower::new(&run_dir, None),
+        colours,
     };
     let begin = run_beginning(&row);
     let Some(kept) = shown.with(move |_| say(begin.as_bytes())).await else { return };
@@ -64,6 +68,7 @@ struct Shown {
     journal: JournalReader,
     record: RunRecord,
     follower: LogFollower,
+    colours: Colours,
 }
 
 impl Shown {
@@ -97,16 +102,12 @@ impl Shown {
     }
 
     fn format(&self, lines: &[LogLine]) -> Vec<u8> {
-        let is_terminal = io::stdout().is_terminal();
         let mut out = Vec::new();
         for line in lines {
             let job = line.job.as_deref().map(|job| format!(" {job}")).unwrap_or_default();
             out.extend_from_slice(format!("{}{job} │ ", self.name).as_bytes());
-            if is_terminal {
-                out.extend_from_slice(plain(&String::from_utf8_lossy(&line.bytes)).as_bytes());
-            } else {
-                out.extend_from_slice(&line.bytes);
-            }
+            let text = SafeText::of_output(&String::from_utf8_lossy(&line.bytes), self.colours);
+            out.extend_from_slice(text.as_str().as_bytes());
             out.push(b'\n');
         }
         out

@@ -23,8 +23,8 @@ mod writer;
 pub use copied::{runs_of_pushes, set_aside};
 pub use open::{StoreError, open, open_empty, open_read_only};
 pub use outbox::{
-    Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, insert_notice, list_messages, next_messages,
-    notices, post, record_attempt, retry_message, verdict_before,
+    Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,
+    next_messages, notices, post, record_attempt, retry_message, verdict_before,
 };
 pub use pushes::{
     Intent, NewPush, OpenPush, insert_push, open_intents, open_intents_of, open_pushes, open_refs,

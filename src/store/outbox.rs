@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::damaged::damaged;
-use super::runs::run_id;
-use crate::model::{Outcome, RefName, RunId, Timestamp};
+use super::runs::{RunRow, run_id};
+use crate::model::{Outcome, RunId, Timestamp};
 
 /// The most messages that are kept after they were sent or given up.
 const MAX_ENDED: i64 = 1000;
@@ -221,23 +221,48 @@ pub fn list_messages(connection: &Connection, limit: usize) -> Result<Vec<Outbox
     rows.collect()
 }
 
-/// The outcome of the newest run of a ref before `number` that passed or failed in any way.
-pub fn verdict_before(
-    connection: &Connection,
-    repo: &str,
-    ref_name: &RefName,
-    number: u64,
-) -> Result<Option<Outcome>> {
-    let word: Option<String> = connection
-        .prepare_cached(
-            "SELECT outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND state = 'finished'
-               AND seq < coalesce((SELECT seq FROM runs WHERE repo = ?1 AND number = ?3), 9223372036854775807)
-               AND outcome NOT IN ('cancelled', 'superseded', 'skipped') ORDER BY seq DESC LIMIT 1",
-        )?
-        .query_row(params![repo, ref_name.as_bytes(), number.cast_signed()], |row| row.get(0))
-        .optional()?;
-    word.map(|word| Outcome::parse(&word).ok_or_else(|| damaged(0, "outcome", &word))).transpose()
+/// What a ref looked like when a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RefVerdict {
+    /// How the newest run of its newest commit ended that passed or failed in any way.
+    pub before: Option<Outcome>,
+    /// Whether the run is of an older commit than the ref has had a run of: it says nothing about the ref then.
+    pub is_outdated: bool,
 }
+
+/// The verdict of a ref before a run of it. A run once more counts when it is of the newest commit.
+pub fn verdict_before(connection: &Connection, row: &RunRow) -> Result<RefVerdict> {
+    let Some(update) = &row.event.subject else { return Ok(RefVerdict::default()) };
+    let ref_name = update.ref_name.as_bytes();
+    let find = |condition: &str| -> Result<Option<(i64, String, Option<String>)>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT seq, sha, outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND seq < ?3 AND {condition}
+                   ORDER BY seq DESC LIMIT 1"
+            ))?
+            .query_row(params![row.repo_id, ref_name, row.seq], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()
+    };
+    let is_outdated = row.event.as_rerun().is_some()
+        && find("rerun_of IS NULL")?.is_some_and(|(_, sha, _)| sha != update.new.to_string());
+    let Some((pushed, sha, outcome)) = find(&format!("rerun_of IS NULL AND {HAS_VERDICT}"))? else {
+        return Ok(RefVerdict { before: None, is_outdated });
+    };
+    let again: Option<String> = connection
+        .prepare_cached(&format!(
+            "SELECT outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND seq < ?3 AND seq > ?4 AND sha = ?5
+               AND {HAS_VERDICT} ORDER BY seq DESC LIMIT 1"
+        ))?
+        .query_row(params![row.repo_id, ref_name, row.seq, pushed, sha], |row| row.get(0))
+        .optional()?;
+    let parse = |word: String| Outcome::parse(&word).ok_or_else(|| damaged(0, "outcome", &word));
+    Ok(RefVerdict { before: again.or(outcome).map(parse).transpose()?, is_outdated })
+}
+
+/// Of a run that passed or failed in any way.
+const HAS_VERDICT: &str = "state = 'finished' AND outcome NOT IN ('cancelled', 'superseded', 'skipped')";
 
 fn read_row(row: &Row<'_>) -> Result<OutboxRow> {
     let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis);

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::event::{Event, EventKind, RefUpdate};
-use crate::model::{Outcome, RefName, RunId, RunName, Timestamp};
+use crate::event::{Event, EventKind, RefUpdate, RerunScope};
+use crate::model::{CommitId, Outcome, RefName, RunId, RunName, Timestamp};
 
 const SCHEMA_1: &str = include_str!("schema.sql");
 
@@ -139,17 +139,32 @@ fn the_outbox_has_limits() {
 }
 
 #[test]
-fn the_verdict_before_is_that_of_the_ref() {
+fn the_verdict_before_is_that_of_the_newest_commit_of_the_ref() {
     let db = database();
-    let main = RefName::parse(b"refs/heads/main").unwrap();
-    let before = |number| verdict_before(&db, "r1", &main, number).unwrap();
-    insert_run(&db, &run(3, Some(Outcome::Passed))).unwrap();
-    insert_run(&db, &run(4, Some(Outcome::Cancelled))).unwrap();
-    assert_eq!((before(1), before(2), before(5)), (None, Some(Outcome::Failed), Some(Outcome::Passed)));
-    assert_eq!(verdict_before(&db, "r1", &RefName::parse(b"refs/heads/x").unwrap(), 5).unwrap(), None);
-    assert!(find_run(&db, &RunName::Id(RunId::new(1, [4; 10]))).unwrap().is_some());
+    let add = |seed: u8, digit: char, ended: Option<Outcome>, rerun_of: Option<u64>| {
+        let mut new = run(seed, ended);
+        let update = new.event.subject.as_mut().unwrap();
+        update.new = CommitId::parse(&digit.to_string().repeat(40)).unwrap();
+        if let Some(of) = rerun_of {
+            new.event = Event::rerun(&new.event, of, RerunScope::All, None);
+        }
+        insert_run(&db, &new).unwrap();
+        let row = find_run(&db, &RunName::Id(RunId::new(1, [seed; 10]))).unwrap().unwrap();
+        let verdict = verdict_before(&db, &row).unwrap();
+        (verdict.before, verdict.is_outdated)
+    };
+    let (passed, failed) = (Some(Outcome::Passed), Some(Outcome::Failed));
+    assert_eq!(add(11, 'a', passed, None), (failed, false), "the run of the older database");
+    assert_eq!(add(12, 'b', failed, None), (passed, false));
+    assert_eq!(add(13, 'a', passed, Some(3)), (failed, true), "an older commit, run once more");
+    assert_eq!(add(14, 'b', Some(Outcome::Cancelled), Some(4)), (failed, false));
+    assert_eq!(add(15, 'c', passed, None), (failed, false), "what fixes it");
+    assert_eq!(add(16, 'd', failed, None), (passed, false));
+    assert_eq!(add(17, 'd', passed, Some(8)), (failed, false), "the newest commit, run once more");
+    assert_eq!(add(18, 'c', failed, Some(7)), (passed, true));
+    assert_eq!(add(19, 'e', None, None), (passed, false));
+    assert_eq!(add(20, 'd', passed, Some(8)), (passed, true), "a newer commit is queued");
     db.execute("UPDATE runs SET outcome = 'splendid'", []).unwrap();
-    let main = RefName::parse(b"refs/heads/main").unwrap();
-    let problem = verdict_before(&db, "r1", &main, 9).unwrap_err().to_string();
-    assert!(problem.contains("unknown outcome: `splendid`"), "{problem}");
+    let problem = find_run(&db, &RunName::Id(RunId::new(1, [19; 10]))).unwrap_err().to_string();
+    assert!(problem.contains("splendid"), "{problem}");
 }

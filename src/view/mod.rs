@@ -20,6 +20,6 @@ pub use output_order::{OutputItem, OutputOrder};
 pub use push::{PushedRun, broken, job_line, push_header, push_verdict};
 pub use run::{RunView, run_url};
 pub use run_lines::{run_beginning, run_ending};
-pub use sanitize::{one_line, output_line, plain};
+pub use sanitize::{Colours, SafeText, one_line, output_line, plain, reason_line};
 pub use screen::Screen;
 pub use text::{run_list, run_page};

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::run::RunView;
-use super::sanitize::{one_line, plain};
+use super::sanitize::{plain, reason_line};
 use super::text::between;
 use crate::journal::JobRecord;
 use crate::model::{Outcome, Progress, Reason, Severity, codes, render_all};
@@ -64,7 +64,7 @@ fn first_line(pushed: &PushedRun) -> String {
     let run = &pushed.run;
     let number = run.row.number;
     let at = run.subject_text();
-    let reason = || run.reason().map(|reason| format!(": {}", one_line(&reason.text))).unwrap_or_default();
+    let reason = || run.reason().map(|reason| format!(": {}", reason_line(&reason.text))).unwrap_or_default();
     match (run.outcome(), run.progress()) {
         (Some(_), _) if pushed.is_watched && !run.record.jobs.is_empty() => {
             format!("quire: run {number}, {at}")
@@ -157,7 +157,7 @@ fn skipped_groups(skipped: &[&PushedRun]) -> Vec<(String, usize)> {
         [only] => (first_line(only), 1),
         several => {
             let reason = several.first().and_then(|pushed| pushed.run.reason());
-            let reason = reason.map(|reason| one_line(&reason.text));
+            let reason = reason.map(|reason| reason_line(&reason.text));
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             (format!("quire: {} runs skipped{reason}", several.len()), several.len())
         }
@@ -178,7 +178,7 @@ pub fn job_line(job: &JobRecord, width: usize) -> String {
     let outcome = job.outcome.unwrap_or(Outcome::Failed);
     let word = if outcome == Outcome::Failed { "FAILED".to_owned() } else { outcome.to_string() };
     let took = job.started_at.zip(job.finished_at).map(|(start, end)| between(start, end));
-    let reason = job.reason.as_ref().map(|reason| one_line(reason.first_line())).unwrap_or_default();
+    let reason = job.reason.as_ref().map(|reason| reason_line(reason.first_line())).unwrap_or_default();
     let line = format!("  {word:<10} {:<width$} {:>9}  {reason}", job.id, took.unwrap_or_default());
     format!("{}\n{}", line.trim_end(), hints(job.reason.as_ref()))
 }
@@ -237,7 +237,7 @@ fn names(all: &[&str]) -> String {
 
 /// An outcome as a predicate, and its reason unless that is a part of it: `was superseded by run 3`.
 fn predicate(outcome: Outcome, reason: Option<&Reason>) -> (String, Option<String>) {
-    let first = reason.map(|reason| one_line(reason.first_line()));
+    let first = reason.map(|reason| reason_line(reason.first_line()));
     let Some(reason) = first else { return (outcome.predicate().to_owned(), None) };
     match reason.strip_prefix(outcome.as_str()) {
         Some(rest) if rest.is_empty() || rest.starts_with(' ') => {

@@ -1,7 +1,7 @@
 //! The lines around the output of a run: which run begins, and how it ended.
 
 use super::run::RunView;
-use super::sanitize::{one_line, plain};
+use super::sanitize::{one_line, plain, reason_line};
 use crate::journal::JobRecord;
 use crate::model::render_all;
 use crate::store::RunRow;
@@ -20,13 +20,13 @@ pub fn run_ending(run: &RunView) -> String {
     let mut text = plain(&render_all(&run.record.diagnostics()));
     for job in &run.record.jobs {
         text.push_str(&killed(&name, job));
-        let reason = job.reason.as_ref().map(|reason| one_line(reason.first_line()));
+        let reason = job.reason.as_ref().map(|reason| reason_line(reason.first_line()));
         if let (Some(outcome), Some(reason)) = (job.outcome, reason) {
             text.push_str(&format!("{name} {} {outcome}: {reason}\n", job.id));
         }
     }
     let state = run.outcome().map_or(run.progress().as_str(), |outcome| outcome.as_str());
-    let reason = run.reason().map(|reason| one_line(reason.first_line()));
+    let reason = run.reason().map(|reason| reason_line(reason.first_line()));
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     text.push_str(&format!("{name} {state}{reason}\n"));
     text

@@ -1,6 +1,7 @@
-//! Makes text from repositories and commands safe to print together with quire's own text.
+//! Text from repositories and commands, made safe to print: what is printed is a [`SafeText`].
 
-use std::fmt::Write as _;
+use std::iter::Peekable;
+use std::str::Chars;
 
 /// The longest name that is shown in a line, in characters.
 const MAX_SHOWN: usize = 120;
@@ -8,39 +9,151 @@ const MAX_SHOWN: usize = 120;
 /// The longest line of output that is shown among others, in characters.
 const MAX_OUTPUT: usize = 500;
 
+/// What ends all colours.
+const RESET: &str = "\u{1b}[0m";
+
+/// Whether the colours of a command's output are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// As they are, on a terminal.
+    Kept,
+    /// They are left out.
+    Dropped,
+}
+
+/// Text that moves no cursor, changes no title and turns no direction. Line feeds and tabs stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SafeText(String);
+
+impl SafeText {
+    /// Makes a text of several lines safe.
+    pub fn new(text: &str, colours: Colours) -> Self {
+        Self::by_line(text, colours, |line| line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    /// The same for the output of a command: of a line that it wrote over by carriage returns the last part is left, as on a
+    /// terminal.
+    pub fn of_output(text: &str, colours: Colours) -> Self {
+        Self::by_line(text, colours, last_part)
+    }
+
+    fn by_line(text: &str, colours: Colours, shown: impl Fn(&str) -> &str) -> Self {
+        let is_plain = |c: char| c == '\n' || c == '\t' || !is_dangerous(c);
+        if text.chars().all(is_plain) {
+            return Self(text.to_owned());
+        }
+        let mut safe = String::with_capacity(text.len());
+        for (number, line) in text.split('\n').enumerate() {
+            if number > 0 {
+                safe.push('\n');
+            }
+            push_line(&mut safe, shown(line), colours);
+        }
+        Self(safe)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A name for one line: control characters and bidirectional overrides are made visible, a long name is cut.
 pub fn one_line(text: &str) -> String {
-    within(text, MAX_SHOWN)
+    within(&visible(text), MAX_SHOWN)
 }
 
-/// A line of output among quire's own: like a name, but longer.
-pub fn output_line(text: &str) -> String {
-    within(text, MAX_OUTPUT)
+/// A reason for one line: like a name, but longer.
+pub fn reason_line(text: &str) -> String {
+    within(&visible(text), MAX_OUTPUT)
 }
 
-fn within(text: &str, limit: usize) -> String {
+fn visible(text: &str) -> String {
     let visible = |c| match c {
         '\t' => ' ',
         c if is_dangerous(c) => '\u{fffd}',
         c => c,
     };
-    let shown: String = text.chars().take(limit).map(visible).collect();
-    if text.chars().nth(limit).is_some() { format!("{shown}…") } else { shown }
+    text.chars().map(visible).collect()
 }
 
-/// Text of several lines for a terminal: line feeds and tabs stay, other control characters are escaped.
+/// A line of output among quire's own: what a terminal would show of it, without colours.
+pub fn output_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    push_line(&mut line, last_part(text), Colours::Dropped);
+    within(&line.replace('\t', " "), MAX_OUTPUT)
+}
+
+fn within(line: &str, limit: usize) -> String {
+    match line.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
+/// Text of several lines, without colours.
 pub fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\n' || c == '\t' {
-            out.push(c);
-        } else if is_dangerous(c) {
-            let _infallible = write!(out, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            out.push(c);
+    SafeText::new(text, Colours::Dropped).0
+}
+
+/// What a terminal shows of a line that was written over.
+fn last_part(line: &str) -> &str {
+    line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default()
+}
+
+/// Adds what is left of a line.
+fn push_line(safe: &mut String, line: &str, colours: Colours) {
+    let mut chars = line.chars().peekable();
+    let mut has_colours = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => {
+                if let Some(colour) = sequence(&mut chars).filter(|_| colours == Colours::Kept) {
+                    has_colours = true;
+                    safe.push_str(&format!("\u{1b}[{colour}m"));
+                }
+            }
+            '\t' => safe.push(c),
+            c if is_dangerous(c) => safe.push('\u{fffd}'),
+            c => safe.push(c),
         }
     }
-    out
+    if has_colours {
+        safe.push_str(RESET);
+    }
+}
+
+/// Reads an escape sequence to its end; gives the numbers of one that sets colours.
+fn sequence(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let kind = chars.next_if(|c| !c.is_control())?;
+    match kind {
+        '[' => {
+            let mut numbers = String::new();
+            while let Some(c) = chars.next_if(|c| matches!(c, ' '..='?')) {
+                numbers.push(c);
+            }
+            let last = chars.next_if(|c| matches!(c, '@'..='~'));
+            let is_colour =
+                last == Some('m') && numbers.chars().all(|c| c.is_ascii_digit() || ";:".contains(c));
+            is_colour.then_some(numbers)
+        }
+        ']' | 'P' | 'X' | '^' | '_' => {
+            while let Some(c) = chars.next_if(|c| *c != '\u{1b}') {
+                if c == '\u{7}' {
+                    return None;
+                }
+            }
+            // The end is `ESC \`.
+            let _escape = chars.next();
+            let _end = chars.next_if_eq(&'\\');
+            None
+        }
+        ' '..='/' => {
+            let _charset = chars.next_if(|c| !c.is_control());
+            None
+        }
+        _ => None,
+    }
 }
 
 /// Whether a character can move a cursor or turn the direction of what follows.
@@ -55,7 +168,30 @@ mod tests {
     #[test]
     fn nothing_that_moves_the_cursor_is_left() {
         assert_eq!(one_line("a\u{1b}[2Jb\r\n\u{202e}c"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c");
-        assert_eq!(plain("a\n\tb\u{1b}c\r"), "a\n\tb\\u{1b}c\\u{d}");
+        assert_eq!(output_line("a\u{1b}[2Jb\n\u{202e}c\u{8}"), "ab\u{fffd}\u{fffd}c\u{fffd}");
+        assert_eq!(plain("a\n\tb\u{1b}c\r"), "a\n\tb");
+        assert_eq!(
+            plain("\u{1b}]0;title\u{7}a\u{1b}]8;;http://x\u{1b}\\b\u{1b}(Bc\u{9b}2J"),
+            "abc\u{fffd}2J"
+        );
         assert_eq!(one_line(&"x".repeat(200)).chars().count(), 121);
+        assert_eq!(plain("\u{1b}"), "");
+    }
+
+    #[test]
+    fn the_last_part_of_a_line_that_was_written_over_is_shown() {
+        let shown = SafeText::of_output(" 10%\r 50%\r100%\nnext\r\n\r", Colours::Dropped);
+        assert_eq!(shown.as_str(), "100%\nnext\n");
+        assert_eq!(plain("`make\r` failed\r\n"), "`make\u{fffd}` failed\n");
+        assert_eq!(reason_line("`make\r` failed"), "`make\u{fffd}` failed");
+        assert_eq!(output_line("10%\r\u{1b}[K20%\r"), "20%");
+    }
+
+    #[test]
+    fn colours_stay_where_they_are_wanted_and_end_with_their_line() {
+        let text = "\u{1b}[1;31mred\u{1b}[0m\n\u{1b}[32mgreen\u{1b}[2K\nplain";
+        let kept = SafeText::new(text, Colours::Kept);
+        assert_eq!(kept.as_str(), "\u{1b}[1;31mred\u{1b}[0m\u{1b}[0m\n\u{1b}[32mgreen\u{1b}[0m\nplain");
+        assert_eq!(plain(text), "red\ngreen\nplain");
     }
 }

@@ -1,5 +1,6 @@
 //! What text is printed on: a terminal has colours and a width, a file has neither.
 
+use super::sanitize::Colours;
 use crate::model::Outcome;
 
 /// A terminal, or anything else.
@@ -14,6 +15,11 @@ pub struct Screen {
 impl Screen {
     /// No terminal: no colours, no width.
     pub const FILE: Self = Self { has_colours: false, width: None };
+
+    /// Whether it shows the colours of a command's output.
+    pub fn colours(self) -> Colours {
+        if self.has_colours { Colours::Kept } else { Colours::Dropped }
+    }
 
     /// A word, which may be padded, in the colour of an outcome; of a state without one.
     pub fn outcome(self, word: &str, outcome: Option<Outcome>) -> String {

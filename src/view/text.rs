@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::run::RunView;
-use super::sanitize::{one_line, output_line, plain};
+use super::sanitize::{one_line, plain, reason_line};
 use super::screen::Screen;
 use crate::journal::{JobRecord, PolicyRecord, StepRecord};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
@@ -144,7 +144,7 @@ fn render_job(out: &mut String, job: &JobRecord, screen: Screen) {
 fn render_decision(out: &mut String, decision: &PolicyRecord) {
     let PolicyRecord { subject, verdict, code, reason, hint } = decision;
     let word = if verdict == "warn" { "warned" } else { "denied" };
-    let reason = output_line(&format!("{subject}: {reason} ({code})"));
+    let reason = reason_line(&format!("{subject}: {reason} ({code})"));
     let _infallible = writeln!(out, "            {word}: {reason}");
     if let Some(hint) = hint {
         // In full: the line is meant to be copied.

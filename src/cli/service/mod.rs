@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::exit::{Code, Ended, Failure, print, print_json};
+use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::{data_dir, make_data_dir, variable};
 use crate::config::DataDir;
 use place::{There, Written};
@@ -112,7 +112,9 @@ fn install(unit: &Unit, install: &Install) -> Ended {
         print(&format!("starts at boot; to start it now: {} start {name}\n", systemd.shown()));
     }
     if install.user {
-        eprintln!("hint: a service of an account ends with its last session, unless: loginctl enable-linger");
+        print_error(
+            "hint: a service of an account ends with its last session, unless: loginctl enable-linger\n",
+        );
     }
     Ok(Code::Done)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::NAME;
-use crate::cli::exit::{Code, Failure};
+use crate::cli::exit::{Code, Failure, print_error};
 use crate::cli::place::{environment, variable};
 use crate::config::{ConfigError, DataDir, ListedWatch, read_list_file, read_watch_list};
 use crate::model::render_all;
@@ -70,7 +70,7 @@ impl Files {
         let mode = fs::metadata(path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
         wrong.extend(warn_of_dotenv(&pairs, &TARGET_VARIABLES, mode));
         wrong.iter_mut().for_each(|wrong| wrong.file = path.display().to_string());
-        eprint!("{}", render_all(&wrong));
+        print_error(&render_all(&wrong));
         let own = environment();
         Ok(pairs.into_iter().filter(|(name, _)| !own.iter().any(|(known, _)| known == name)).collect())
     }

@@ -7,7 +7,7 @@ use super::files::Files;
 use crate::app::{TargetTest, forget_remotes, test_target as test};
 use crate::cli::access::{self, Access};
 use crate::cli::ask::{here, here_with};
-use crate::cli::exit::{Code, Ended, Failure, print};
+use crate::cli::exit::{Code, Ended, Failure, print, print_error};
 use crate::cli::place::{environment, variable};
 use crate::cli::service::{Program, install_program};
 use crate::sys::search_path::find_program;
@@ -58,7 +58,7 @@ pub(super) fn test_target(files: &Files, name: &str) -> Ended {
     let environment = [environment(), files.variables()?].concat();
     let TargetTest { warnings, sent } =
         here_with(&files.data, environment, async |app| test(app, name).await)?;
-    eprint!("{}", warnings.concat());
+    print_error(&warnings.concat());
     sent?;
     print(&format!("sent to {name}\n"));
     Ok(Code::Done)

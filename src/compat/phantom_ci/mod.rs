@@ -9,7 +9,7 @@ mod show;
 
 use std::process::ExitCode;
 
-use crate::cli::exit::{Code, Ended, Failure, print};
+use crate::cli::exit::{Code, Ended, Failure, print, print_error};
 use crate::cli::leave;
 use crate::cli::place::make_data_dir;
 use crate::cli::serve::{ServeExtras, serve_alone};
@@ -102,8 +102,8 @@ fn perform(words: &[&str]) -> Ended {
 fn watch(files: &Files) -> Ended {
     let list = files.list();
     if files.listed()?.1.is_empty() {
-        eprintln!("warning: `{}` lists no repository yet", list.display());
-        eprintln!("hint: `{NAME} add PATH BRANCH`");
+        print_error(&format!("warning: `{}` lists no repository yet\n", list.display()));
+        print_error(&format!("hint: `{NAME} add PATH BRANCH`\n"));
     }
     let data = make_data_dir(files.data.clone(), "choose another folder with `$XDG_DATA_HOME`")?;
     let variables = files.variables()?;

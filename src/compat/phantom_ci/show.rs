@@ -7,7 +7,7 @@ use crate::app::{
     AppState, Problem, RunFilter, WatchView, last_decision, list_runs, list_watches, watch_status,
 };
 use crate::cli::ask::here;
-use crate::cli::exit::{Code, Ended, Failure, print};
+use crate::cli::exit::{Code, Ended, Failure, print, print_error};
 use crate::cli::logs;
 use crate::cli::runs;
 use crate::model::{Outcome, RepoName};
@@ -56,7 +56,7 @@ fn selected(files: &Files, text: &str) -> Result<Vec<WatchView>, Failure> {
 pub(super) fn repositories(files: &Files, text: &str) -> Ended {
     let views = selected(files, text)?;
     if views.is_empty() {
-        eprintln!("hint: no repository is listed yet: `{NAME} add PATH BRANCH`");
+        print_error(&format!("hint: no repository is listed yet: `{NAME} add PATH BRANCH`\n"));
     }
     let shown = here(&files.data, async |app| {
         let mut shown = String::new();

@@ -112,6 +112,7 @@ fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, place: Option<Plac
         timed_out: result.timed_out,
         place,
         fault: StepFault::Checked,
+        then: None,
     };
     let table = lua.create_table_with_capacity(0, 9)?;
     table.raw_set("exit", failure.exit)?;
