@@ -260,7 +260,7 @@ fn requests(settings: &Settings, branch: &RefName) -> Vec<SecretRequest> {
 fn step_environment(settings: &Settings) -> Environment {
     let from = environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     let pass: Vec<OsString> = settings.pass_env.iter().map(Into::into).collect();
-    Environment::clean(&from, &pass)
+    Environment::clean(&from, &pass).at_home()
 }
 
 /// What container engines read of the environment.

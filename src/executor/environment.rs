@@ -7,6 +7,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::Quoted;
+use crate::sys::user;
 
 /// What a step sees of the environment that quire itself was started with.
 pub const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
@@ -44,6 +45,17 @@ impl Environment {
         entries.insert("CI".into(), "true".into());
         entries.insert("GIT_TERMINAL_PROMPT".into(), "0".into());
         Self { entries }
+    }
+
+    /// The same environment, with the home of quire's account where quire was started without one. Blocking.
+    #[must_use]
+    pub fn at_home(mut self) -> Self {
+        if self.get("HOME").is_none_or(OsStr::is_empty)
+            && let Some(home) = user::home()
+        {
+            self.entries.insert("HOME".into(), home.into());
+        }
+        self
     }
 
     /// Sets a variable, in place of one that had the name.
@@ -124,6 +136,18 @@ mod tests {
             entries.join(" "),
             r#""CI"="true" "GIT_TERMINAL_PROMPT"="0" "PATH"="/bin" "SSH_AUTH_SOCK"="/s" "TZ"="""#
         );
+    }
+
+    #[test]
+    fn there_is_a_home_where_the_server_has_none() {
+        let home = |from: &[(&str, &str)]| {
+            let from = from.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            Environment::clean(&from, &[]).at_home().get("HOME").map(OsStr::to_owned)
+        };
+        let own = user::home().map(OsString::from);
+        assert!(own.is_some(), "the account of the tests has one");
+        assert_eq!(home(&[("HOME", "/own")]), Some("/own".into()));
+        assert_eq!((home(&[]), home(&[("HOME", "")])), (own.clone(), own));
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl StepsHere {
         let confiner = Arc::new(Confiner::new(rules, (work.clone(), place.git_dir.clone()), path));
         let workspace = if kept.is_some() { Workspace::kept(work) } else { Workspace::new(work) };
         let workspace = workspace.of(place.steps.account());
-        let mut environment = Environment::clean(&from, &pass);
+        let mut environment = Environment::clean(&from, &pass).at_home();
         workspace.fence_git(&mut environment).map_err(|error| error.to_string())?;
         name_commit(&mut environment, &order.repo, update).map_err(|error| chain(&error))?;
         Ok(Self { workspace, environment, confiner, kept })

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use super::process::Pid;
+use super::signals;
 use super::spawn::Launch;
 use super::transition::Transition;
 
@@ -141,7 +142,7 @@ impl<'a> Birth<'a> {
             for number in inherited {
                 libc::fcntl(*number, libc::F_SETFD, libc::FD_CLOEXEC);
             }
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            signals::reset();
             if let Some(kept) = self.kept {
                 libc::fcntl(kept, libc::F_SETFD, 0);
             }

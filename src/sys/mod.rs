@@ -29,6 +29,7 @@ pub mod reexec;
 pub mod remove_tree;
 pub mod resolve;
 pub mod search_path;
+mod signals;
 pub mod socket;
 pub mod spawn;
 pub mod transition;

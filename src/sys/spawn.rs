@@ -16,6 +16,7 @@ use super::children;
 use super::clone_into::{Birth, Born};
 use super::pidfd::PidFd;
 use super::process::{Exit, Pid};
+use super::signals;
 use super::transition::{self, Transition};
 
 /// What to start.
@@ -149,6 +150,7 @@ fn enter_session(
     let inherited: &'static [RawFd] = &INHERITED;
     let enter = move || {
         rustix::process::setsid()?;
+        signals::reset();
         if let Some(procs) = &cgroup {
             // Where joining is not allowed, descendants are found by descent and mark only.
             let _not_allowed = rustix::io::write(procs, b"0");

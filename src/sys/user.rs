@@ -37,6 +37,13 @@ pub fn name_of(uid: u32) -> Option<String> {
     name_in(&fs::read_to_string("/etc/passwd").ok()?, uid)
 }
 
+/// The home folder of the user that this process acts as; `None` when it has none.
+pub fn home() -> Option<PathBuf> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let name = name_in(&passwd, own_uid())?;
+    account_in(&passwd, "", &name).map(|account| account.home).filter(|home| home.is_absolute())
+}
+
 /// The user that this process acts as.
 pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -210,3 +210,33 @@ fn a_journal_replays_to_its_record() {
     assert!(gave < ended);
     assert!(!std::fs::read_to_string(folder.join("journal.ndjson")).unwrap().contains("hunter22"));
 }
+
+#[test]
+fn a_step_ignores_no_signal_and_has_a_home_however_quire_was_started() {
+    let place = Place::new(
+        r#"(local ci (require :quire.ci))
+           (ci:job :host [:quire/push]
+             (fn [{: sh}] (sh "grep -E 'Sig(Ign|Blk)' /proc/self/status; echo home $HOME")))
+           (ci:job :sandbox [:quire/push] {:sandbox :bwrap} (fn [{: sh}] (sh "grep SigIgn /proc/self/status")))"#,
+        &[],
+        None,
+    );
+    let quire = env!("CARGO_BIN_EXE_quire");
+    let ignoring = format!("trap '' HUP QUIT USR1 USR2 ALRM PIPE; exec {quire} ci run -v");
+    let mut start = place.command("sh", &["-c", &ignoring]);
+    let output = start.env_remove("HOME").env("XDG_CACHE_HOME", place.path("home")).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    let none = "0000000000000000";
+    // Two of the C library's own are no concern here.
+    let shown = shown.replace("0000000180000000", none);
+    for line in [
+        format!("host │ SigBlk:\t{none}"),
+        format!("host │ SigIgn:\t{none}"),
+        format!("sandbox │ SigIgn:\t{none}"),
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    let home = shown.lines().find_map(|line| line.strip_prefix("host │ home "));
+    assert!(home.is_some_and(|home| home.starts_with('/')), "{shown}");
+}

@@ -1,0 +1,20 @@
+//! The signals of a process that is about to become a program: all as they are by default.
+
+/// The last signal of Linux (signal(7)).
+const LAST: i32 = 64;
+
+/// Ignores no signal and blocks none, whatever quire was started with: a shell that starts it with
+/// nohup(1) or in the background makes it ignore some, and programs keep what is ignored. For between fork and exec: makes
+/// system calls only.
+#[expect(unsafe_code, reason = "between fork and exec only system calls are allowed")]
+pub(super) fn reset() {
+    // SAFETY: system calls on memory of this process alone; signals that cannot be set are refused.
+    unsafe {
+        for signal in 1..=LAST {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
