@@ -20,7 +20,8 @@ pub(super) fn data_dir(flag: Option<PathBuf>) -> Result<DataDir, Failure> {
         xdg_data_home: std::env::var_os("XDG_DATA_HOME"),
         home: std::env::var_os("HOME"),
     };
-    let current = std::env::current_dir().map_err(|error| Failure::broken(&error))?;
+    // Only a relative path needs the current folder, and is not found when that was removed.
+    let current = std::env::current_dir().unwrap_or_default();
     let unknown =
         || Failure::new(Code::Usage, "no data folder is set").hint("name one with --data or QUIRE_DATA");
     let chosen = DataDir::choose(&hints, &current).ok_or_else(unknown)?;
