@@ -1,4 +1,4 @@
-//! The documents are true: every example of `CI-FENNEL.md` is run, and what `docs/` lists is what the code has.
+//! The documents are true: every example of the manual's pages is run, and what `docs/` lists is what the code has.
 //!
 //! A comment before an example says what is done with it:
 //! - `<!-- test: run OUTCOME "text" … -->`: `quire ci run` ends so, and its JSON, its errors and its logs hold each text;
@@ -16,13 +16,16 @@ use quire::script::globals;
 use super::engine;
 use super::place::{Place, REMOTE};
 
+/// The pages whose examples are run.
+const MANUAL: [&str; 2] = ["CI-FENNEL.md", "docs/coming-from.md"];
+
 /// The examples that run at the same time.
 const THREADS: usize = 4;
 
 #[derive(Debug, Clone)]
 struct Example {
-    /// The line of the comment.
-    line: usize,
+    /// The page, and the line of the comment.
+    place: String,
     mark: Mark,
     text: String,
     /// Files of the working copy, by their paths.
@@ -42,7 +45,8 @@ fn read(path: &str) -> String {
 }
 
 /// The examples of a page, with the files that belong to them.
-fn examples(page: &str) -> Vec<Example> {
+fn examples(path: &str) -> Vec<Example> {
+    let page = read(path);
     let mut examples = Vec::new();
     let (mut files, mut config) = (Vec::new(), None);
     let mut lines = page.lines().enumerate().peekable();
@@ -55,11 +59,12 @@ fn examples(page: &str) -> Vec<Example> {
             mark = Some((number + 1, rest.strip_suffix(" -->").expect("a comment of one line").to_owned()));
             continue;
         }
-        if line != "```fennel" {
-            assert!(mark.is_none(), "line {number}: there is no example behind this comment");
+        if line != "```fennel" && !(mark.is_some() && line.starts_with("```")) {
+            assert!(mark.is_none(), "{path}:{number}: there is no example behind this comment");
             continue;
         }
-        let (line, said) = mark.take().unwrap_or_else(|| panic!("line {}: how is it tested?", number + 1));
+        let unmarked = || panic!("{path}:{}: how is it tested?", number + 1);
+        let (line, said) = mark.take().unwrap_or_else(unmarked);
         let body: Vec<&str> =
             lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
         let text = body.join("\n") + "\n";
@@ -69,7 +74,8 @@ fn examples(page: &str) -> Vec<Example> {
             config = Some(text);
         } else {
             let (files, config) = (files.clone(), config.clone());
-            examples.push(Example { line, mark: parse(&said), text, files, config });
+            let place = format!("{path}:{line}");
+            examples.push(Example { place, mark: parse(&said), text, files, config });
         }
     }
     examples
@@ -100,7 +106,7 @@ fn try_example(example: &Example) -> Result<(), String> {
     let output = place.quire(args);
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut all = format!("{}{}", shown, String::from_utf8_lossy(&output.stderr));
-    let wrong = |what: String, all: &str| Err(format!("CI-FENNEL.md:{}: {what}\n{all}", example.line));
+    let wrong = |what: String, all: &str| Err(format!("{}: {what}\n{all}", example.place));
     if let Mark::Run { outcome, .. } = &example.mark {
         let Ok(run) = serde_json::from_str::<serde_json::Value>(&shown) else {
             return wrong("there is no JSON".to_owned(), &all);
@@ -149,7 +155,7 @@ fn strings(json: &serde_json::Value) -> Vec<String> {
 
 #[test]
 fn every_example_of_the_manual_does_what_it_says() {
-    let examples = examples(&read("CI-FENNEL.md"));
+    let examples: Vec<Example> = MANUAL.into_iter().flat_map(examples).collect();
     assert!(examples.len() > 25, "{} examples", examples.len());
     let wrong: Vec<String> = thread::scope(|scope| {
         let tried = (0..THREADS).map(|first| {
@@ -167,7 +173,7 @@ fn every_example_of_the_manual_does_what_it_says() {
 #[test]
 fn the_examples_of_containers_do_it_by_docker_too() {
     engine::by_docker(|| {
-        let of_containers = examples(&read("CI-FENNEL.md")).into_iter();
+        let of_containers = MANUAL.into_iter().flat_map(examples);
         let wrong = of_containers.filter(|example| example.text.contains(engine::IMAGE));
         let wrong: Vec<String> = wrong.filter_map(|example| try_example(&example).err()).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
