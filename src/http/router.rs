@@ -74,14 +74,14 @@ pub(super) fn busy() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, retry, "this server is busy; try again later\n").into_response()
 }
 
+/// The names of a machine for itself. A port behind them is that of a tunnel, and may be any.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// The hosts under which the server answers.
 fn own_hosts(bound: SocketAddr, public_url: Option<&str>) -> Vec<String> {
-    let port = bound.port();
     let mut hosts = vec![bound.to_string(), bound.ip().to_string()];
     if bound.ip().is_loopback() || bound.ip().is_unspecified() {
-        for name in ["localhost", "127.0.0.1", "[::1]"] {
-            hosts.extend([name.to_owned(), format!("{name}:{port}")]);
-        }
+        hosts.extend(LOOPBACK.map(str::to_owned));
     }
     let authority = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
     hosts.extend(authority.and_then(|rest| rest.split('/').next()).map(str::to_ascii_lowercase));
@@ -100,9 +100,15 @@ async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, nex
     response
 }
 
+fn is_own(hosts: &[String], host: &str) -> bool {
+    let has = |name: &str| hosts.iter().any(|own| own == name);
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
+    has(host) || name.is_some_and(|name| LOOPBACK.contains(&name) && has(name))
+}
+
 /// Whether a request names only hosts that are ours: in its header, and in its target when that has one.
 fn is_for(hosts: &[String], request: &Request) -> bool {
-    let is_own = |host: &str| hosts.contains(&host.to_ascii_lowercase());
+    let is_own = |host: &str| is_own(hosts, &host.to_ascii_lowercase());
     let of_header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let of_target = request.uri().authority().map(axum::http::uri::Authority::as_str);
     of_header.is_some_and(is_own) && of_target.is_none_or(is_own)
@@ -115,11 +121,27 @@ mod tests {
     #[test]
     fn hosts_are_those_that_people_use() {
         let hosts = own_hosts("127.0.0.1:7878".parse().unwrap(), Some("https://Git.example.org/x"));
-        for host in ["127.0.0.1:7878", "localhost:7878", "[::1]:7878", "git.example.org"] {
-            assert!(hosts.contains(&host.to_owned()), "{host}");
+        for host in
+            ["127.0.0.1:7878", "localhost:7878", "[::1]:7878", "[::1]", "git.example.org", "localhost:8080"]
+        {
+            assert!(is_own(&hosts, host), "{host}");
         }
-        assert!(!hosts.contains(&"evil.example".to_owned()));
+        for host in [
+            "evil.example",
+            "evil.example:7878",
+            "git.example.org:8080",
+            "localhost:",
+            "localhost:x",
+            ":1",
+            "[::1]:1:2",
+        ] {
+            assert!(!is_own(&hosts, host), "{host}");
+        }
         let public = own_hosts("192.0.2.1:80".parse().unwrap(), None);
-        assert!(!public.contains(&"localhost".to_owned()));
+        assert!(
+            is_own(&public, "192.0.2.1:80")
+                && !is_own(&public, "localhost")
+                && !is_own(&public, "localhost:80")
+        );
     }
 }

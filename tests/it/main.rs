@@ -12,6 +12,7 @@ mod engine;
 mod executor;
 mod executor_suite;
 mod fixtures;
+mod host_page;
 mod kill;
 mod listen;
 mod local_ends;

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: python3 web.py FOLDER.
+"""A receiver of webhooks on loopback: python3 web.py FOLDER [PORT].
 
 Writes its port into FOLDER/port, and each request as one line of JSON into FOLDER/requests. How it answers is in the path:
 /hang never, /status/N with N, /busy/SECONDS with 429 and Retry-After, /redirect/PORT to that port of this machine, /endless without an
@@ -64,7 +64,7 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-server = Server(("127.0.0.1", 0), Receiver)
+server = Server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), Receiver)
 with open(os.path.join(folder, "port.new"), "w") as port:
     port.write(str(server.server_address[1]))
 os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
