@@ -60,8 +60,9 @@ pub async fn read_logs(app: &AppState, row: RunRow, request: ReadLogs) -> Result
     }
     let has_ended = row.state == Progress::Finished;
     let changes = if request.follow && !has_ended { Some(RunChanges::of(app, &row)?) } else { None };
+    let mut follower = LogFollower::new(&run_dir, request.job);
+    follower.name_services(&view.record);
     let (is_drained, record) = (changes.is_some(), (!has_ended).then_some(view.record));
-    let follower = LogFollower::new(&run_dir, request.job);
     Ok(RunLogs { row, follower, record, changes, decider: None, is_drained, is_over: false })
 }
 
@@ -103,6 +104,7 @@ impl RunLogs {
         self.decider = Some(changes.watch(app, &self.row, self.follower.folders())?);
         let view = show_run(app, &self.row.id.to_string()).await?;
         expect_readable(&view)?;
+        self.follower.name_services(&view.record);
         self.record = (!view.has_ended()).then_some(view.record);
         Ok(())
     }

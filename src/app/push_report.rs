@@ -239,6 +239,7 @@ impl Reporter {
         let ended = run.has_ended();
         let record = run.record.clone();
         let read = move || {
+            follower.name_services(&record);
             let lines = if ended { follower.finish() } else { follower.read(&record) };
             (follower, lines.unwrap_or_default())
         };
@@ -288,7 +289,7 @@ async fn more_output(inotify: Option<&Inotify>) {
 fn prefixed(line: &LogLine) -> String {
     let text = String::from_utf8_lossy(&line.bytes);
     let last = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), output_line(last))
+    format!("{} │ {}\n", line.origin(), output_line(last))
 }
 
 /// Warnings about push options in quire's namespace that it does not know.

@@ -116,7 +116,7 @@ fn show(run_dir: &Path, record: &RunRecord, items: Vec<OutputItem<'_>>, verbose:
 }
 
 fn print_line(line: &LogLine) {
-    print(&format!("{} │ {}\n", line.job.as_deref().unwrap_or("quire"), shown(line).as_str()));
+    print(&format!("{} │ {}\n", line.origin(), shown(line).as_str()));
 }
 
 /// A line of output for this screen.

@@ -81,7 +81,7 @@ impl Printer {
         }
         let mut out = Vec::new();
         if self.names {
-            let job = line.job.as_deref().unwrap_or("quire");
+            let job = line.origin();
             let mark = if line.stream == Stream::Quire { "quire: " } else { "" };
             out.extend_from_slice(format!("{job} │ {mark}").as_bytes());
         }

@@ -94,16 +94,13 @@ impl CalledStep {
             Some(services) => (services.shared(), services.hosts.clone()),
             None => (Network::Named(request.network.clone()), Vec::new()),
         };
-        let (place, containers) = (Arc::clone(&self.place), Arc::clone(&self.containers));
-        let (recorder, job) = (self.recorder.clone(), self.job.clone());
+        let place = Arc::clone(&self.place);
         let result = self.step(request, network, hosts).await;
         if let Some(services) = own_services.as_ref().or_else(|| place.services.get())
             && result.as_ref().map_or(true, |end| end.exit != 0)
         {
             // What a step missed may be a service that is not there any more.
-            for gone in services.gone(containers.engine().await?).await {
-                recorder.print(Some(&job), format!("warning: {gone}").as_bytes());
-            }
+            services.report(|_| true).await;
         }
         if let Some(services) = own_services {
             services.end().await;
@@ -153,6 +150,7 @@ impl CalledStep {
             recorder: self.recorder.clone(),
             steps: Arc::clone(&self.steps),
             stop: self.stop.clone(),
+            timeout: self.call.step.timeout.unwrap_or(self.timeout),
             network: self.place.options.network.clone().unwrap_or_else(|| network.to_owned()),
             secrets: std::mem::take(&mut self.of_services),
         }

@@ -22,6 +22,9 @@ const TMP: &str = "--tmpfs=/tmp:rw,nosuid,nodev,exec,mode=1777";
 /// The same for what runs as a service.
 const RUN: &str = "--tmpfs=/run:rw,nosuid,nodev,exec,mode=1777";
 
+/// What the programs of images need that begin as root, give their data to their own user and become that one.
+const SERVICE_CAPS: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
+
 /// The most open files of a container.
 const MAX_FILES: u64 = 65_536;
 
@@ -67,9 +70,17 @@ pub(crate) struct ContainerPlan {
     pub has_input: bool,
     /// Whether the engine removes it at its end; otherwise the caller does, who has looked why it ended.
     pub remove: bool,
-    /// Whether it runs what its image is made for, with room in memory for what that writes; otherwise it runs the command
-    /// alone.
-    pub service: bool,
+    /// What it has when it runs what its image is made for; otherwise it runs the command alone.
+    pub service: Option<ServicePlan>,
+}
+
+/// What a container has that runs what its image is made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServicePlan {
+    /// The volumes of its image. Each has the owner, the mode and the content that the image's folder has.
+    pub volumes: Vec<PathBuf>,
+    /// Whether it begins as root of its image.
+    pub is_root: bool,
 }
 
 /// The network of a container.
@@ -106,18 +117,20 @@ impl ContainerPlan {
         }
         line.add(&["run", "--pull=never", "--cap-drop=ALL", "--security-opt=no-new-privileges"]);
         line.add(&["--log-driver=none", "--no-healthcheck", TMP]);
-        if self.service {
-            line.add(&[RUN]);
-        } else {
-            line.add(&["--entrypoint="]);
+        match &self.service {
+            Some(service) => {
+                line.add(&[RUN]);
+                let caps = SERVICE_CAPS.iter().filter(|_| service.is_root);
+                caps.for_each(|cap| line.add(&[&format!("--cap-add={cap}")]));
+            }
+            None => line.add(&["--entrypoint="]),
         }
         if engine.kind == EngineKind::Podman {
-            let volumes = if self.service { "tmpfs" } else { "ignore" };
-            line.add(&[
-                &format!("--image-volume={volumes}"),
-                "--http-proxy=false",
-                "--read-only-tmpfs=false",
-            ]);
+            line.add(&["--image-volume=ignore", "--http-proxy=false", "--read-only-tmpfs=false"]);
+            let volumes = self.service.iter().flat_map(|service| &service.volumes);
+            // What is mounted there instead is not in memory.
+            let is_free = |volume: &&PathBuf| self.mounts.iter().all(|mount| mount.target != **volume);
+            volumes.filter(is_free).for_each(|volume| line.add(&[&in_memory(volume)]));
         }
         if engine.has_init {
             line.add(&["--init"]);
@@ -200,6 +213,17 @@ pub(crate) fn ulimits() -> [String; 2] {
     [of("nofile", Resource::Nofile, MAX_FILES), of("nproc", Resource::Nproc, MAX_PROCESSES)]
 }
 
+/// A volume in memory, which podman fills with the image's folder, its owner and its mode; a plain tmpfs would be root's.
+fn in_memory(volume: &Path) -> String {
+    let target = field(format!("destination={}", volume.display()));
+    format!("--mount=type=volume,{target},volume-opt=type=tmpfs,volume-opt=device=tmpfs")
+}
+
+/// A field of CSV.
+fn field(text: String) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
 impl Mount {
     /// A folder for a container to work in.
     pub(crate) fn writable(source: &Path, target: &str) -> Self {
@@ -213,9 +237,6 @@ impl Mount {
 
     /// As an argument, whose fields are those of CSV.
     fn argument(&self) -> String {
-        let field = |text: String| {
-            if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-        };
         let source = field(format!("source={}", self.source.display()));
         let target = field(format!("destination={}", self.target.display()));
         let mode = if self.writable { "" } else { ",readonly" };
@@ -255,7 +276,7 @@ mod tests {
             caps: Vec::new(),
             has_input: false,
             remove: true,
-            service: false,
+            service: None,
         }
     }
 
@@ -319,6 +340,28 @@ mod tests {
         assert!(!line.contains(&"--read-only".to_owned()));
         assert!(!line.iter().any(|found| found.contains("image-volume")), "docker has no such option");
     }
+
+    #[test]
+    fn a_service_has_its_volumes_and_what_a_program_of_root_needs() {
+        let volumes = vec!["/data".into(), "/a,b".into(), "/mounted".into()];
+        let mut plan = ContainerPlan { service: Some(ServicePlan { volumes, is_root: true }), ..plan() };
+        plan.mounts.push(Mount::writable(Path::new("/srv"), "/mounted"));
+        let root = line(&plan, EngineKind::Podman);
+        let tmpfs = "volume-opt=type=tmpfs,volume-opt=device=tmpfs";
+        for argument in [
+            &format!("--mount=type=volume,destination=/data,{tmpfs}"),
+            &format!("--mount=type=volume,\"destination=/a,b\",{tmpfs}"),
+            "--cap-add=CHOWN",
+            "--cap-add=SETUID",
+        ] {
+            assert!(root.iter().any(|found| found == argument), "{argument} is not in {root:?}");
+        }
+        assert_eq!(root.iter().filter(|found| found.contains("/mounted")).count(), 1, "{root:?}");
+        assert!(!line(&plan, EngineKind::Docker).iter().any(|found| found.contains("type=volume")));
+        plan.service = Some(ServicePlan { volumes: Vec::new(), is_root: false });
+        assert!(!line(&plan, EngineKind::Podman).iter().any(|found| found.starts_with("--cap-add")));
+    }
+
     #[test]
     fn docker_is_asked_for_no_more_processors_than_there_are() {
         let plan = |cpus: &str| ContainerPlan { cpus: Some(cpus.into()), ..plan() };

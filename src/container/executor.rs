@@ -2,29 +2,34 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::client_call::{Getting, client_spec};
-use super::command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, WORKSPACE};
+use super::client_output::{ClientOutput, not_started};
+use super::command_line::{ContainerPlan, HOSTS, Mount, Network, SECRETS, ServicePlan, WORKSPACE};
 use super::containers::{Containers, refused, run_blocking};
 use super::engine::{Engine, EngineKind, error_output};
 use super::image::LocalImage;
+use super::image_user::numbers;
 use super::memory_folder::MemoryFolder;
 use super::sweep::labels;
 use super::user::ContainerUser;
 use super::variables::Variables;
 use super::workspace_turn::Turn;
 use crate::executor::{
-    Executor, Host, INSTANCE, NotRun, OutOfMemory, RUN, Running, StepContext, StepEnd, StepSpec, Workspace,
-    asked_to_stop,
+    Executor, Host, INSTANCE, NotRun, OutOfMemory, RUN, Running, StepContext, StepEnd, StepError, StepSpec,
+    Workspace, asked_to_stop,
 };
 use crate::log::Sink;
 use crate::model::chain;
 use crate::policy::{ContainerRequest, Limits};
 use crate::script::{HostError, Pull};
+
+/// How long to wait before a service that is to end is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs a step in a container that is asked for and allowed.
 #[derive(Clone)]
@@ -86,6 +91,7 @@ struct Seen {
     /// The id of its image.
     image: String,
     user: ContainerUser,
+    service: Option<ServicePlan>,
     /// The workspace as its user sees it.
     workspace: Option<PathBuf>,
     /// Holds that.
@@ -138,15 +144,14 @@ impl ContainerExecutor {
         let spec = prepared.spec(&engine, &step)?;
         // Also when this is given up.
         let doubt = Doubt(Some(containers));
-        let mut ended = host.run_step(&spec, log, stop.clone()).await;
-        if let Ok(end) = &ended
-            && is_name_taken(end, &prepared.plan.name)
-        {
-            containers.free_name(&prepared.plan.name).await?;
-            ended = host.run_step(&spec, log, stop).await;
+        let mut log = ClientOutput::new(log, &engine, &prepared.plan.command);
+        let name = &prepared.plan.name;
+        let mut end = self.lead((&engine, name), &spec, &mut log, stop.clone()).await?;
+        if is_name_taken(&end, name) {
+            containers.free_name(name).await?;
+            end = self.lead((&engine, name), &spec, &mut log, stop).await?;
         }
-        let is_plain = ended.as_ref().is_ok_and(|end| end.exit < 125 && !end.stopped && !end.timed_out);
-        let mut end = ended.map_err(|error| HostError::Refused(chain(&error)))?;
+        let is_plain = end.exit < 125 && !end.stopped && !end.timed_out;
         if engine.kind == EngineKind::Docker && end.exit == 125 {
             // Its client ends so, too, when its server is gone.
             let asked = engine.clone();
@@ -160,6 +165,7 @@ impl ContainerExecutor {
         if engine.kind == EngineKind::Podman && engine.has_init && end.exit == 1 {
             end.exit = exit_behind_init(&end.stderr);
         }
+        end.stderr = log.clean(&end.stderr);
         if let Some(problem) = refusal {
             return Err(problem.into());
         }
@@ -167,6 +173,53 @@ impl ContainerExecutor {
         end.leftovers.clear();
         if end.signal.is_none() && (129..=159).contains(&end.exit) {
             end.signal = Some(end.exit - 128);
+        }
+        Ok(end)
+    }
+
+    /// Leads the engine's client to its end. A service ends with its job: its program may not hear that it is asked to, because
+    /// it has not begun, and the client may not hear that it has ended.
+    async fn lead(
+        &self,
+        (engine, name): (&Engine, &str),
+        spec: &StepSpec,
+        log: &mut dyn Sink,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<StepEnd, HostError> {
+        let failed = |error: StepError| HostError::Refused(chain(&error));
+        if matches!(self.role, Role::Step(_)) {
+            return self.host.run_step(spec, log, stop).await.map_err(failed);
+        }
+        let exit_of = || {
+            let (engine, name) = (engine.clone(), name.to_owned());
+            async move { run_blocking(move || engine.exit_of(&name)).await.unwrap_or(None) }
+        };
+        let (began, ask, own_end) = (Instant::now(), watch::Sender::new(false), OnceLock::new());
+        let asking = async {
+            asked_to_stop(&mut stop).await;
+            if let Some(exit) = exit_of().await {
+                let _first = own_end.set(exit);
+            }
+            ask.send_replace(true);
+            loop {
+                tokio::time::sleep(ASK_AGAIN).await;
+                if let Some(exit) = exit_of().await {
+                    return exit;
+                }
+                let (engine, name) = (engine.clone(), name.to_owned());
+                let _not_there_yet = run_blocking(move || engine.ask_to_end(&name)).await;
+            }
+        };
+        let mut end = tokio::select! {
+            biased;
+            end = self.host.run_step(spec, log, ask.subscribe()) => end.map_err(failed)?,
+            exit = asking => StepEnd { exit, stopped: true, duration: began.elapsed(), ..StepEnd::default() },
+        };
+        if let Some(exit) = own_end.get() {
+            // The client may not have removed what had ended.
+            let (engine, names) = (engine.clone(), [name.to_owned()]);
+            run_blocking(move || engine.remove(&names)).await.map_err(refused)?;
+            (end.exit, end.signal, end.stopped) = (*exit, None, false);
         }
         Ok(end)
     }
@@ -193,7 +246,10 @@ impl ContainerExecutor {
         let asked = self.request.user.as_deref();
         let Role::Step(workspace) = &self.role else {
             let user = ContainerUser::of_service(asked, &image.user, engine.is_rootless);
-            return Ok(Seen { image: image.id.clone(), user, workspace: None, memory: None });
+            let asked = asked.unwrap_or(&image.user);
+            let is_root = numbers(asked).is_some_and(|(user, _)| user == 0);
+            let service = Some(ServicePlan { volumes: image.volumes.clone(), is_root });
+            return Ok(Seen { image: image.id.clone(), user, service, workspace: None, memory: None });
         };
         let labels =
             labels(self.containers.mark, &self.containers.policy.data_dir, &step.job, &self.request.subject);
@@ -215,7 +271,7 @@ impl ContainerExecutor {
                 Err(error) => tracing::debug!(%error, "the workspace is given to the user of a container"),
             }
         }
-        Ok(Seen { image: image.id.clone(), user, workspace: Some(path), memory })
+        Ok(Seen { image: image.id.clone(), user, service: None, workspace: Some(path), memory })
     }
 
     /// Waits until the files of the workspace are those of the step's user, or of its account where that one is shown them
@@ -243,7 +299,7 @@ impl ContainerExecutor {
     /// Makes the files of the container and the arguments for the engine. Blocking.
     fn prepare(self, engine: &Engine, seen: Seen, step: &StepContext) -> Result<Prepared, HostError> {
         let variables = Variables::sort(&step.env).map_err(|error| HostError::Refused(error.to_string()))?;
-        let Seen { image, user, workspace, memory: view } = seen;
+        let Seen { image, user, service, workspace, memory: view } = seen;
         let mut mounts: Vec<Mount> =
             workspace.iter().map(|workspace| Mount::writable(workspace, WORKSPACE)).collect();
         let mut memory = None;
@@ -276,7 +332,8 @@ impl ContainerExecutor {
             mounts.push(Mount { source, target, writable: mount.writable });
         }
         let limits = self.containers.limits(engine, &self.request)?;
-        let plan = self.plan((&image, step), (user, mounts, env_file), limits, &variables);
+        let mut plan = self.plan((&image, step), (user, mounts, env_file), limits, &variables);
+        plan.service = service;
         Ok(Prepared { plan, variables, _memory: [memory, view] })
     }
 
@@ -291,7 +348,7 @@ impl ContainerExecutor {
         let memory = limits.and_then(|limits| limits.memory);
         let mut env: Vec<String> = variables.by_name.iter().map(|(name, _)| name.clone()).collect();
         env.extend([INSTANCE, RUN, "QUIRE_STEP"].map(str::to_owned));
-        let (workdir, service) = match &self.role {
+        let workdir = match &self.role {
             Role::Step(_) => {
                 // The image's own home cannot be written to.
                 let given = |name: &str| step.env.iter().any(|(own, _)| own == name);
@@ -300,9 +357,9 @@ impl ContainerExecutor {
                 let defaults = defaults.filter(|(name, _)| !given(name));
                 env.extend(defaults.map(|(name, value)| format!("{name}={value}")));
                 let below = step.cwd.as_deref().map(|cwd| format!("{WORKSPACE}/{cwd}"));
-                (Some(below.unwrap_or_else(|| WORKSPACE.to_owned())), false)
+                Some(below.unwrap_or_else(|| WORKSPACE.to_owned()))
             }
-            Role::Service => (None, true),
+            Role::Service => None,
         };
         let data = &self.containers.policy.data_dir;
         ContainerPlan {
@@ -325,7 +382,7 @@ impl ContainerExecutor {
             has_input: step.input.is_some(),
             // One that may run out of memory is looked at before it is removed.
             remove: memory.is_none(),
-            service,
+            service: None,
         }
     }
 }
@@ -375,10 +432,9 @@ fn is_name_taken(end: &StepEnd, name: &str) -> bool {
 
 /// The exit of a step whose container has podman's init, which exits with 1 for a program that it cannot start.
 fn exit_behind_init(stderr: &[u8]) -> i32 {
-    let said = String::from_utf8_lossy(stderr);
-    let last = said.lines().next_back().unwrap_or_default();
-    match last.split_once("failed to exec pid1: ").filter(|(who, _)| who.starts_with("ERROR (catatonit:")) {
-        Some((_, "No such file or directory")) => 127,
+    let last = stderr.trim_ascii_end().rsplit(|byte| *byte == b'\n').next();
+    match last.and_then(not_started) {
+        Some("No such file or directory") => 127,
         Some(_) => 126,
         None => 1,
     }

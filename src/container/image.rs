@@ -1,6 +1,7 @@
 //! Images on this machine: which one a name means, and what it is to be known by.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -15,6 +16,8 @@ pub struct LocalImage {
     pub digest: Option<String>,
     /// The user that it says it runs as.
     pub user: String,
+    /// The folders that it declares as volumes, without those where every container has a folder in memory.
+    pub volumes: Vec<PathBuf>,
 }
 
 /// What engines say of an image; podman and docker use the same words for these.
@@ -28,10 +31,12 @@ struct Inspected {
     config: Option<Config>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Config {
     #[serde(rename = "User", default)]
     user: String,
+    #[serde(rename = "Volumes", default)]
+    volumes: Option<BTreeMap<PathBuf, serde_json::Value>>,
 }
 
 impl Engine {
@@ -99,6 +104,21 @@ impl Engine {
     }
 }
 
+/// Where a volume is, as it is mounted; nothing for one that has no place of its own.
+fn volume(path: &Path) -> Option<PathBuf> {
+    let mut clean = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => clean.push(part),
+            Component::ParentDir => drop(clean.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    let has_folder =
+        ["/", "/tmp", "/run", "/proc", "/sys", "/dev"].iter().any(|taken| clean == Path::new(taken));
+    (!has_folder).then_some(clean)
+}
+
 fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
     let found: Vec<Inspected> = serde_json::from_slice(json).ok()?;
     let found = found.into_iter().next()?;
@@ -121,13 +141,26 @@ fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
     let by_name =
         || digests.iter().find(|(fits, _)| *fits).or(digests.first()).map(|(_, value)| value.clone());
     let digest = asked.filter(|asked| digests.iter().any(|(_, value)| value == asked)).or_else(by_name);
-    let user = found.config.map(|config| config.user).unwrap_or_default();
-    Some(LocalImage { id: format!("sha256:{id}"), digest, user })
+    let config = found.config.unwrap_or_default();
+    let volumes = config.volumes.unwrap_or_default().into_keys().filter_map(|path| volume(&path)).collect();
+    Some(LocalImage { id: format!("sha256:{id}"), digest, user: config.user, volumes })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn volumes_are_where_they_are_mounted() {
+        let hex = "a".repeat(64);
+        let json = format!(
+            r#"[{{"Id": "{hex}", "Config": {{"Volumes": {{"/data/": {{}}, "rel/../x": {{}}, "/tmp": {{}}, "/run/": {{}}, "/run/y": {{}}}}}}}}]"#
+        );
+        let volumes = parse("x", json.as_bytes()).unwrap().volumes;
+        assert_eq!(volumes, ["/data", "/run/y", "/x"].map(PathBuf::from));
+        let none = format!(r#"[{{"Id": "{hex}", "Config": {{"Volumes": null}}}}]"#);
+        assert!(parse("x", none.as_bytes()).unwrap().volumes.is_empty());
+    }
 
     #[test]
     fn what_both_engines_say_is_read() {

@@ -12,11 +12,9 @@ pub(super) type Ids = (u32, u32);
 
 /// User and group as numbers: `1000`, `1000:100`; nothing for names.
 pub(super) fn numbers(user: &str) -> Option<Ids> {
-    if user.is_empty() || user == "root" {
-        return Some((0, 0));
-    }
     let (user, group) = user.split_once(':').unwrap_or((user, "0"));
-    Some((user.parse().ok()?, group.parse().ok()?))
+    let id = |name: &str| if matches!(name, "" | "root") { Some(0) } else { name.parse().ok() };
+    Some((id(user)?, id(group)?))
 }
 
 impl Engine {
@@ -85,7 +83,7 @@ mod tests {
     fn users_are_numbers_or_not_known() {
         assert_eq!(numbers("1000"), Some((1000, 0)));
         assert_eq!(numbers("1000:100"), Some((1000, 100)));
-        assert_eq!(numbers("root"), Some((0, 0)));
+        assert_eq!((numbers("root"), numbers("root:root")), (Some((0, 0)), Some((0, 0))));
         assert_eq!(numbers(""), Some((0, 0)), "an image that says nothing runs as root");
         assert_eq!(numbers("postgres"), None);
         assert_eq!(numbers("1000:staff"), None);

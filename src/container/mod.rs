@@ -8,6 +8,7 @@
 mod build_image;
 mod called_step;
 mod client_call;
+mod client_output;
 mod command_line;
 mod containers;
 mod dockerfile;

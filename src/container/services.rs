@@ -1,23 +1,26 @@
 //! What runs next to a job: containers that share one network with the job's, and end with it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::called_step::image_of;
 use super::command_line::Network;
 use super::containers::{Containers, refused, run_blocking};
-use super::engine::Engine;
+use super::engine::{Called, Engine};
 use super::executor::{ContainerExecutor, Role};
 use super::request::request;
 use crate::executor::{Host, Program, STOP_GRACE, Step, StepContext, asked_to_stop};
 use crate::journal::Recorder;
+use crate::log::{LogText, Record, Stream, read_end};
 use crate::policy::ContainerRequest;
 use crate::script::{Command, HostError, Service, StepResult};
+use crate::sys::folder::Folder;
 
 /// How long a service may take until it is ready; its image is pulled within it, too.
 const READY_LIMIT: Duration = Duration::from_secs(120);
@@ -30,8 +33,17 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(10);
 /// How long a service whose container has ended may take until that is written down.
 const GONE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How much of a service's output is kept to say why it ended, in bytes.
+/// How much of a service's output is kept, in bytes; its log has all of it.
 const CAPTURE_LIMIT: usize = 64 << 10;
+
+/// How many lines of a service, or of its health command, a reason has.
+const SHOWN_LINES: usize = 3;
+
+/// The longest of these lines, in characters.
+const MAX_SHOWN_LINE: usize = 200;
+
+/// How much of the end of a log is read for them, in bytes.
+const SHOWN_END: u64 = 16 << 10;
 
 /// What starting services needs.
 pub(super) struct Starting {
@@ -43,6 +55,8 @@ pub(super) struct Starting {
     pub(super) steps: Arc<AtomicU32>,
     /// Whether the job has to end.
     pub(super) stop: watch::Receiver<bool>,
+    /// How long the step may take that needs them.
+    pub(super) timeout: Duration,
     /// The network that they all share.
     pub(super) network: String,
     /// The files of their secrets, by name.
@@ -59,6 +73,9 @@ pub(crate) struct Services {
     pub(super) network: String,
     stop: watch::Sender<bool>,
     tasks: std::sync::Mutex<Vec<Started>>,
+    job: String,
+    engine: Engine,
+    recorder: Recorder,
 }
 
 /// A service on its way to being ready.
@@ -95,7 +112,7 @@ impl Services {
                 None => Network::Named(starting.network.clone()),
             };
             let mut one = launch(&starting, (service, place), (request, network, hosts.clone()), &stop);
-            let runs = until_ready(&engine, &mut one, None, starting.stop.clone()).await;
+            let runs = until_ready(&engine, &mut one, None, &starting).await;
             owner = owner.or(Some(one.container.clone()));
             started.push(one);
             if let Err(problem) = runs {
@@ -107,12 +124,13 @@ impl Services {
             if failed.is_none()
                 && let Some(health) = one.health.clone()
             {
-                failed = until_ready(&engine, one, Some(&health), starting.stop.clone()).await.err();
+                failed = until_ready(&engine, one, Some(&health), &starting).await.err();
             }
         }
         let tasks = std::sync::Mutex::new(started);
-        let services =
-            Self { owner: owner.unwrap_or_default(), hosts, network: starting.network, stop, tasks };
+        let Starting { network, job, recorder, .. } = starting;
+        let owner = owner.unwrap_or_default();
+        let services = Self { owner, hosts, network, stop, tasks, job, engine, recorder };
         match failed {
             None => Ok(services),
             Some(problem) => {
@@ -127,8 +145,9 @@ impl Services {
         Network::Of(self.owner.clone())
     }
 
-    /// Ends them all, and waits until they are gone.
+    /// Ends them all, and waits until they are gone. The job's log says which of them had failed before.
     pub(crate) async fn end(&self) {
+        self.report(|exit| exit != Some(0)).await;
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.lock());
         for Started { task, .. } in tasks {
@@ -143,17 +162,18 @@ impl Services {
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Says of each service that has ended by itself how; once.
-    pub(super) async fn gone(&self, engine: &Engine) -> Vec<String> {
+    /// Says in the job's log of each service that has ended by itself how, once, if its exit is to be reported.
+    pub(super) async fn report(&self, is_reported: impl Fn(Option<i32>) -> bool) {
         let untold: Vec<String> =
             self.lock().iter().filter(|one| !one.is_told).map(|one| one.container.clone()).collect();
-        let mut ended = Vec::new();
         for container in untold {
-            let (engine, asked) = (engine.clone(), container.clone());
-            let looked =
-                run_blocking(move || Ok((engine.is_running(&asked)?, engine.exit_of(&asked)?))).await;
-            let (is_running, exit) = looked.unwrap_or((true, None));
-            if is_running {
+            let (engine, asked) = (self.engine.clone(), container.clone());
+            let looked = run_blocking(move || {
+                let exit = engine.exit_of(&asked)?;
+                Ok((exit.is_none() && engine.is_running(&asked)?, exit))
+            });
+            let (is_running, exit) = looked.await.unwrap_or((true, None));
+            if is_running || !is_reported(exit) {
                 continue;
             }
             let is_over = || {
@@ -165,9 +185,10 @@ impl Services {
             while exit.is_none() && !is_over() && Instant::now() < until {
                 tokio::time::sleep(READY_PAUSE).await;
             }
-            ended.extend(self.end_of(&container, exit).await);
+            if let Some(warning) = self.end_of(&container, exit).await {
+                self.recorder.print(Some(&self.job), format!("warning: {warning}").as_bytes());
+            }
         }
-        ended
     }
 
     /// How a service has ended whose container does not run any more.
@@ -189,7 +210,8 @@ impl Services {
                 Err(error) => format!(": {error}"),
             },
         };
-        Some(format!("the service `{name}` has ended{how}; its log is that of step {number}"))
+        let lines = last_lines(&self.recorder, &self.job, number);
+        Some(format!("the service `{name}` has ended{how}; its log is that of step {number}{lines}"))
     }
 }
 
@@ -246,41 +268,102 @@ fn launch(
     }
 }
 
+/// Why the wait for a service is over.
+enum Waited {
+    Ready(Result<(), HostError>),
+    TooLong,
+    Stopped,
+    Ended(Result<Result<StepResult, HostError>, JoinError>),
+}
+
 /// Waits until a service runs, or until its command says that it is ready.
 async fn until_ready(
     engine: &Engine,
     one: &mut Started,
     health: Option<&Command>,
-    mut stop: watch::Receiver<bool>,
+    starting: &Starting,
 ) -> Result<(), HostError> {
-    let container = one.container.clone();
+    let (container, mut stop) = (one.container.clone(), starting.stop.clone());
+    let limit = READY_LIMIT.min(starting.timeout);
+    let mut answer = String::new();
     let asking = async {
         loop {
             let (engine, container, health) = (engine.clone(), container.clone(), health.cloned());
             let asked = run_blocking(move || match health {
-                None => engine.is_running(&container),
-                Some(health) => engine.exec(&container, &Program::from(health).to_argv(), HEALTH_LIMIT),
+                None => Ok((engine.is_running(&container)?, None)),
+                Some(health) => {
+                    let called = engine.exec(&container, &Program::from(health).to_argv(), HEALTH_LIMIT)?;
+                    Ok((called.as_ref().is_some_and(|called| called.exit.code() == 0), Some(called)))
+                }
             });
-            if asked.await.map_err(refused)? {
+            let (is_ready, called) = asked.await.map_err(refused)?;
+            if is_ready {
                 return Ok(());
             }
+            answer = called.map(|called| answered(called, &starting.recorder)).unwrap_or_default();
             tokio::time::sleep(READY_PAUSE).await;
         }
     };
-    tokio::select! {
-        () = asked_to_stop(&mut stop) => {
-            Err(HostError::Refused(format!("the job was stopped before its service `{}` was ready", one.name)))
+    let waited = tokio::select! {
+        () = asked_to_stop(&mut stop) => Waited::Stopped,
+        ready = tokio::time::timeout(limit, asking) => ready.map_or(Waited::TooLong, Waited::Ready),
+        ended = &mut one.task => Waited::Ended(ended),
+    };
+    // What was waited for cannot be again.
+    one.is_told = matches!(waited, Waited::Ended(_));
+    let name = &one.name;
+    let lines = || format!("{answer}{}", last_lines(&starting.recorder, &starting.job, one.number));
+    Err(match waited {
+        Waited::Ready(ready) => return ready,
+        Waited::Stopped => {
+            HostError::Refused(format!("the job was stopped before its service `{name}` was ready"))
         }
-        ready = tokio::time::timeout(READY_LIMIT, asking) => ready.unwrap_or_else(|_| {
-            let secs = READY_LIMIT.as_secs();
-            Err(HostError::Refused(format!("service.not.ready: `{}` was not ready within {secs} s", one.name)))
-        }),
-        ended = &mut one.task => Err(match ended {
-            Ok(Err(problem)) => problem,
-            Ok(Ok(end)) => HostError::Refused(format!(
-                "service.not.ready: `{}` has ended with exit {} before it was ready", one.name, end.exit
-            )),
-            Err(error) => HostError::Broken(error.to_string()),
-        }),
+        Waited::TooLong => HostError::Refused(format!(
+            "service.not.ready: `{name}` was not ready within {} s{}",
+            limit.as_secs_f64(),
+            lines()
+        )),
+        Waited::Ended(Ok(Ok(end))) => HostError::Refused(format!(
+            "service.not.ready: `{name}` has ended with exit {} before it was ready{}",
+            end.exit,
+            lines()
+        )),
+        Waited::Ended(Ok(Err(problem))) => problem,
+        Waited::Ended(Err(error)) => HostError::Broken(error.to_string()),
+    })
+}
+
+/// What the command of `:health` answered, as the end of a reason.
+fn answered(called: Option<Called>, recorder: &Recorder) -> String {
+    let Some(called) = called else {
+        return format!("; `:health` did not answer within {} s and was ended", HEALTH_LIMIT.as_secs());
+    };
+    let output = if called.stderr.trim_ascii().is_empty() { &called.stdout } else { &called.stderr };
+    let output = shown(&recorder.redact(&String::from_utf8_lossy(output)).into_string());
+    let output = if output.is_empty() { output } else { format!(": {output}") };
+    format!("; `:health` exited with {}{output}", called.exit.code())
+}
+
+/// The last lines of a step, as the end of a reason.
+fn last_lines(recorder: &Recorder, job: &str, number: u32) -> String {
+    let path = Path::new("log").join(job).join(format!("{number}.log"));
+    let log = Folder::open_no_link(recorder.run_dir()).and_then(|run| run.open_file(path));
+    let end = log.and_then(|log| read_end(log, SHOWN_END));
+    // A reason without them is better than none.
+    let records = end.map(|end| end.records).unwrap_or_default();
+    let mut text = LogText::default();
+    for record in records.iter().map(|record| Record { stream: Stream::Stdout, ..record.clone() }) {
+        text.push(&record);
     }
+    let lines = shown(&String::from_utf8_lossy(&text.stdout));
+    if lines.is_empty() { lines } else { format!("; its last lines: {lines}") }
+}
+
+/// The last lines of a text, on one line.
+fn shown(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let from = lines.len().saturating_sub(SHOWN_LINES);
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let short = |line: &&str| line.chars().take(MAX_SHOWN_LINE).map(plain).collect::<String>();
+    lines.iter().skip(from).map(short).collect::<Vec<_>>().join(" | ")
 }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::engine::{Engine, EngineError};
+use super::engine::{Called, Engine, EngineError};
 use crate::model::RunMark;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process::{self, Signal, environment_has};
 
 /// The label by which the containers of a run are found: its mark, which names the data folder, too.
 const MARK: &str = "quire.mark";
@@ -99,21 +101,47 @@ impl Engine {
     /// The engine cannot be asked.
     pub fn exit_of(&self, container: &str) -> Result<Option<i32>, EngineError> {
         let args =
-            ["container", "inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", "--", container];
+            ["container", "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "--", container];
         let said = String::from_utf8_lossy(&self.try_call(&args)?.stdout).trim().to_owned();
-        Ok(said.strip_prefix("false ").and_then(|exit| exit.parse().ok()))
+        // One that was only created has the exit 0, too.
+        let has_ended = |status: &str| matches!(status, "exited" | "stopped" | "removing" | "dead");
+        let (status, exit) = said.split_once(' ').unwrap_or_default();
+        Ok(exit.parse().ok().filter(|_| has_ended(status)))
     }
 
-    /// Runs a command in a container, and says whether it exited with 0 in time. Blocking.
+    /// Asks the program of a container to end. Blocking.
+    ///
+    /// # Errors
+    /// The container does not run.
+    pub fn ask_to_end(&self, container: &str) -> Result<(), EngineError> {
+        self.call(&["kill", "--signal=TERM", container], "could not ask a container to end").map(drop)
+    }
+
+    /// Runs a command in a container, and gives what it answered; nothing when it did not end in time, and was ended then, as far
+    /// as quire's account may. Blocking.
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn exec(&self, container: &str, command: &[Vec<u8>], limit: Duration) -> Result<bool, EngineError> {
+    pub fn exec(
+        &self,
+        container: &str,
+        command: &[Vec<u8>],
+        limit: Duration,
+    ) -> Result<Option<Called>, EngineError> {
         let words: Vec<String> =
             command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let mark = format!("QUIRE_HEALTH={container}");
         let args: Vec<&str> =
-            ["exec", container].into_iter().chain(words.iter().map(String::as_str)).collect();
-        Ok(self.call_within(&args, limit)?.is_some_and(|called| called.exit.code() == 0))
+            ["exec", "--env", &mark, container].into_iter().chain(words.iter().map(String::as_str)).collect();
+        let called = self.call_within(&args, limit)?;
+        if called.is_none() {
+            // The engine's client ends without the command.
+            for pid in process::all().into_iter().filter(|pid| environment_has(*pid, &[mark.as_bytes()])) {
+                let found = PidFd::open(pid).ok().flatten();
+                let _of_another_user = found.map(|found| found.signal(Signal::KILL));
+            }
+        }
+        Ok(called)
     }
 
     /// Whether a container that has ended was ended because its memory was used up. Blocking.

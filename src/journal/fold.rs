@@ -352,9 +352,7 @@ impl JobRecord {
 
     /// The step with this number, most often one of the last.
     fn step_mut(&mut self, number: u32) -> Option<&mut StepRecord> {
-        if self.steps.last().is_none_or(|last| last.start.number < number) {
-            return None;
-        }
+        // Services begin before the step that needs them, with higher numbers than its.
         self.steps.iter_mut().rev().find(|step| step.start.number == number)
     }
 

@@ -134,7 +134,11 @@ fn service(fields: &Fields<'_>, key: &Node, value: &Node) -> Option<Service> {
     let of = format!("the service `{name}`");
     if let Value::String(image) = &value.value {
         let options = ContainerOptions::default();
-        let image = image.clone();
+        let image = match image.as_str() {
+            "" => Err(value.error("the string must not be empty")),
+            image => Ok(image.to_owned()),
+        };
+        let image = fields.value("services", image)?;
         return Some(Service { name, image, command: None, health: None, env: Vec::new(), options });
     }
     let service = fields.inner(value, of.clone(), &SERVICE)?;

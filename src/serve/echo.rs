@@ -104,7 +104,7 @@ impl Shown {
     fn format(&self, lines: &[LogLine]) -> Vec<u8> {
         let mut out = Vec::new();
         for line in lines {
-            let job = line.job.as_deref().map(|job| format!(" {job}")).unwrap_or_default();
+            let job = line.job.as_ref().map(|_| format!(" {}", line.origin())).unwrap_or_default();
             out.extend_from_slice(format!("{}{job} │ ", self.name).as_bytes());
             let text = SafeText::of_output(&String::from_utf8_lossy(&line.bytes), self.colours);
             out.extend_from_slice(text.as_str().as_bytes());

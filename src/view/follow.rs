@@ -39,10 +39,20 @@ pub struct LogLine {
     pub job: Option<String>,
     /// The number of the step; 0 for what the script printed.
     pub step: u32,
+    /// The service that wrote it, as far as the journal tells.
+    pub service: Option<String>,
     /// Its origin.
     pub stream: Stream,
     /// The bytes of the line, without its line feed.
     pub bytes: Vec<u8>,
+}
+
+impl LogLine {
+    /// What wrote it, for people: `job`, or `job/service`; `quire` for output of the pipeline during its evaluation.
+    pub fn origin(&self) -> String {
+        let job = self.job.as_deref().unwrap_or("quire");
+        self.service.as_ref().map_or_else(|| job.to_owned(), |service| format!("{job}/{service}"))
+    }
 }
 
 /// A log of a run.
@@ -61,6 +71,8 @@ pub struct LogFollower {
     only: Option<String>,
     logs: BTreeMap<LogName, Log>,
     has_more: bool,
+    /// The services of the run, by job and step.
+    services: BTreeMap<(String, u32), String>,
 }
 
 /// A log that is being read.
@@ -134,7 +146,13 @@ fn jobs_in(run: &Folder) -> io::Result<Vec<Option<String>>> {
 impl LogFollower {
     /// A follower of the run in `run_dir`, of one job or of all.
     pub fn new(run_dir: &Path, job: Option<String>) -> Self {
-        Self { run_dir: run_dir.to_owned(), only: job, logs: BTreeMap::new(), has_more: false }
+        Self {
+            run_dir: run_dir.to_owned(),
+            only: job,
+            logs: BTreeMap::new(),
+            has_more: false,
+            services: BTreeMap::new(),
+        }
     }
 
     /// The folders in which something changes when there is more to read.
@@ -155,7 +173,13 @@ impl LogFollower {
     /// # Errors
     /// The logs exist and cannot be listed.
     pub fn read(&mut self, record: &RunRecord) -> io::Result<Vec<LogLine>> {
+        self.name_services(record);
         self.read_on(|log| log.is_complete(record))
+    }
+
+    /// Learns from the record which steps are services.
+    pub fn name_services(&mut self, record: &RunRecord) {
+        self.services = services_of(record);
     }
 
     /// The next lines, by their time, including unfinished ones. Call it when the run has ended.
@@ -190,7 +214,8 @@ impl LogFollower {
             && let Some(Reverse((_, name))) = queue.pop()
         {
             let Some(log) = self.logs.get_mut(&name) else { continue };
-            if let Some(line) = log.next.take() {
+            if let Some(mut line) = log.next.take() {
+                line.service = line.job.clone().and_then(|job| self.services.get(&(job, line.step)).cloned());
                 left = left.saturating_sub(line.bytes.len() + LINE_COST);
                 lines.push(line);
             }
@@ -200,6 +225,16 @@ impl LogFollower {
         self.has_more = left == 0;
         Ok(lines)
     }
+}
+
+/// The services among the steps of a run, by job and step.
+fn services_of(record: &RunRecord) -> BTreeMap<(String, u32), String> {
+    let steps = record.jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.id, &step.start)));
+    let services = steps.filter(|(_, start)| start.line.is_none()).filter_map(|(job, start)| {
+        let name = start.title.to_string().strip_prefix("service ")?.to_owned();
+        Some(((job.to_string(), start.number), name))
+    });
+    services.collect()
 }
 
 impl Log {
@@ -286,7 +321,7 @@ impl Log {
     }
 
     fn line(&self, time: Timestamp, stream: Stream, bytes: Vec<u8>) -> LogLine {
-        LogLine { time, job: self.job.clone(), step: self.step, stream, bytes }
+        LogLine { time, job: self.job.clone(), step: self.step, service: None, stream, bytes }
     }
 
     /// Closes the file when too many are open; it is opened again when reading continues.

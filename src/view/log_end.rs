@@ -87,6 +87,7 @@ fn join(name: &LogName, records: Vec<Record>) -> Vec<LogLine> {
                     time: record.time,
                     job,
                     step,
+                    service: None,
                     stream: record.stream,
                     bytes: record.bytes,
                 });

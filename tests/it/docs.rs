@@ -180,6 +180,20 @@ fn the_examples_of_containers_do_it_by_docker_too() {
     });
 }
 
+#[test]
+fn every_recipe_for_services_does_what_it_says() {
+    if !engine::can_run_containers() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = std::process::Command::new(root.join("dev/images")).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let recipes = examples(&read("docs/services.md"));
+    assert_eq!(recipes.len(), 4);
+    let wrong: Vec<String> = recipes.iter().filter_map(|recipe| try_example(recipe).err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
 /// The part of a page below a heading, up to the next one of its level or above.
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let start = page.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("there is no `{heading}`"));

@@ -27,10 +27,14 @@ told_again! {
     same::what_is_asked_for_means_the_same_by_every_engine
     same::folders_of_the_host_are_seen_as_policy_opened_them
     same::the_volumes_of_an_image_are_a_services_own_and_go_with_it
+    same::a_volume_has_the_owner_of_the_image_and_root_may_hand_it_over
     secrets::a_secret_is_in_no_argument_list_and_as_a_file_not_in_inspect
     secrets::what_the_engine_would_obey_does_not_reach_its_client
     services::a_service_has_a_log_and_goes_with_the_job_also_with_a_cancelled_one
     services::a_service_that_dies_or_is_not_there_fails_the_job_and_says_so
+    services::why_a_service_is_not_ready_is_in_the_reason
+    services::a_service_that_crashed_in_a_passed_job_is_reported_with_its_own_exit
+    services::services_end_at_once_also_when_they_have_not_begun_or_share_a_network
     services::a_job_that_waits_for_a_service_that_never_gets_ready_can_be_cancelled
     users::the_users_of_one_run_work_on_its_files_at_the_same_time
 }

@@ -107,7 +107,7 @@ fn a_rootless_container_works_on_the_workspace_and_has_its_secrets() {
         "named │ own 1000 400",
         "after │ one 65534",
         "after │ two 65534",
-        "beside │ 19 /run/secrets/token",
+        "beside/db │ 19 /run/secrets/token",
         "beside │ 1 ",
         "beside │     lo",
         "run foo#1: passed",

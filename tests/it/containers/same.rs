@@ -16,6 +16,7 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
                (tell "link" (do (sh "ln -s .quire link") (container "localhost/busybox" "ls" {:cwd "link"})))
                (tell "cpus" (container "localhost/busybox" "echo all" {:cpus 512}))
                (tell "no program" (container "localhost/busybox" ["nope"]))
+               (tell "named" (let [r (container "localhost/busybox" ["nope"])] {:exit r.exit :stdout r.stderr}))
                (tell "no command" (container "localhost/busybox" "nope"))
                (tell "no executable" (container "localhost/busybox" ["/etc/hosts"]))
                (tell "folder" (container "localhost/busybox" ["/tmp"]))
@@ -35,6 +36,10 @@ pub(super) fn what_is_asked_for_means_the_same_by_every_engine() {
     );
     boxes.wait(&run);
     let log = boxes.logs(&run, "asked");
+    if engine::name() == "podman" {
+        let named = "named: 127 `nope` could not be started in the container: No such file or directory";
+        assert!(log.contains(named) && !log.contains("catatonit"), "{log}");
+    }
     let reported: Vec<&str> = log.lines().filter(|line| line.contains(": ") && !line.contains('│')).collect();
 
     for line in [
@@ -90,6 +95,53 @@ pub(super) fn the_volumes_of_an_image_are_a_services_own_and_go_with_it() {
         let left = engine::call(&["volume", "ls", "--quiet"]);
         assert_eq!(String::from_utf8(left.stdout).unwrap(), "", "docker has them on disk");
     }
+}
+
+#[test]
+pub(super) fn a_volume_has_the_owner_of_the_image_and_root_may_hand_it_over() {
+    let Some(mut boxes) = Boxes::new("{:limits {:jobs 1}}") else { return };
+    let image = format!("localhost/quire-test-owners-{}", std::process::id());
+    let folder = boxes.path("image");
+    std::fs::create_dir(&folder).unwrap();
+    let text = "FROM localhost/busybox\nRUN mkdir -p /etc /own /var/lib/db && chmod 750 /own && chown 999:998 /own && \
+                echo old >/own/old && chmod 700 /var/lib/db && echo root:x:0:0::/:/bin/sh >/etc/passwd && \
+                echo 'db:x:999:998::/:/bin/sh' >>/etc/passwd\nVOLUME /own /var/lib/db/\n";
+    let build = |name: &str, more: &str| {
+        std::fs::write(folder.join("Dockerfile"), format!("{text}{more}")).unwrap();
+        let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+        let line = [&["build", "--quiet", "--tag", name], &limits[..], &[folder.to_str().unwrap()]].concat();
+        let built = engine::call(&line);
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    };
+    build(&image, "");
+    let named = format!("{image}-named");
+    build(&named, "USER db\n");
+    let run = boxes.push(&format!(
+        r#"(ci:job :db [:quire/push]
+             {{:image "localhost/busybox"
+              :services {{:root {{:image "{image}" :health "test -e /own/mine"
+                                 :cmd "set -e; stat -c '%n %u %g %a' /own /var/lib/db; chown db /var/lib/db; chmod 711 /var/lib/db
+                                       su db -s /bin/sh -c 'id -u; cat /own/old; touch /var/lib/db/x /own/mine; grep CapEff /proc/self/status'; sleep 600"}}
+                         :user {{:image "{named}" :health "test -e /own/mine"
+                                 :cmd "id -u; grep CapEff /proc/self/status; touch /own/mine; sleep 600"}}}}}}
+             (fn [{{: sh}}] (sh "grep CapEff /proc/self/status")))"#
+    ));
+    boxes.wait(&run);
+    engine::call(&["rmi", "--force", &image, &named]);
+    boxes.ends(&run, "passed");
+    let log = boxes.quire(&["logs", &run]).output;
+    let of = |origin: &str| -> Vec<String> {
+        let start = format!("{origin} │ ");
+        log.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
+    };
+    let none = "CapEff:\t0000000000000000";
+    assert_eq!(of("db/root"), ["/own 999 998 750", "/var/lib/db 0 0 700", "999", "old", none], "{log}");
+    assert_eq!(
+        (of("db/user"), of("db")),
+        (vec!["999".to_owned(), none.to_owned()], vec![none.to_owned()]),
+        "{log}"
+    );
+    boxes.nothing_left(&run);
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(super) fn a_service_that_dies_or_is_not_there_fails_the_job_and_says_so() {
              (fn [{: sh}] (sh "true")))"#,
     );
     let shown = boxes.ends(&run, "failed");
-    assert!(shown.contains("service.not.ready: `db` has ended with exit 3 before it was ready"), "{shown}");
+    let died = "service.not.ready: `db` has ended with exit 3 before it was ready";
+    assert!(shown.contains(died) && shown.contains("its last lines: no disk"), "{shown}");
     assert!(shown.contains("the image `localhost/no-such-thing` is not on this machine"), "{shown}");
     assert!(shown.contains("service.not.ready: `b` has ended with exit 1 before it was ready"), "{shown}");
     assert!(boxes.logs(&run, "dies").contains("no disk"));
@@ -71,8 +72,13 @@ fn a_command_of_health_that_hangs_is_asked_again() {
              {:image "localhost/busybox"
               :services {:db {:image "localhost/busybox" :cmd ["sleep" "600"]
                               :health "test -e /tmp/asked || { touch /tmp/asked; sleep 600; }"}}}
-             (fn [{: sh}] (sh "true")))"#,
+             (fn [{: sh}] (sh "touch began; until test -e go; do sleep 0.1; done")))"#,
     );
+    boxes.appears(&run, "began");
+    let mark = format!("QUIRE_HEALTH=quire-{}", boxes.id(&run));
+    let hanging = super::processes(|process| super::contains(&process.join("environ"), &mark));
+    assert_eq!(hanging, Vec::<String>::new(), "it was ended");
+    std::fs::write(boxes.work(&run).join("go"), "").unwrap();
     boxes.ends(&run, "passed");
     boxes.nothing_left(&run);
 }
@@ -89,8 +95,72 @@ fn a_service_that_ends_at_once_is_named_when_a_step_fails() {
     boxes.ends(&run, "failed");
     let log = boxes.logs(&run, "alone");
     assert!(
-        log.contains("warning: the service `db` has ended with exit 3; its log is that of step 2"),
+        log.contains("warning: the service `db` has ended with exit 3; its log is that of step 2; its last lines: no disk"),
         "{log}"
     );
+    boxes.nothing_left(&run);
+}
+
+#[test]
+pub(super) fn why_a_service_is_not_ready_is_in_the_reason() {
+    let Some(mut boxes) = Boxes::new("{}") else { return };
+    let run = boxes.push(
+        r#"(ci:job :waits [:quire/push]
+             {:image "localhost/busybox"
+              :services {:db {:image "localhost/busybox" :cmd "echo one; echo starting up >&2; exec sleep 600"
+                              :health "echo no response >&2; exit 2"}}}
+             (fn [{: sh}] (sh "true" {:timeout 4})))"#,
+    );
+    let shown = boxes.ends(&run, "failed");
+    let reason = "service.not.ready: `db` was not ready within 4 s; `:health` exited with 2: no response; its last lines: ";
+    let line = shown.lines().find(|line| line.contains(reason)).unwrap_or_else(|| panic!("{shown}"));
+    assert!(line.contains("one") && line.contains("starting up"), "{line}");
+    boxes.nothing_left(&run);
+}
+
+#[test]
+pub(super) fn a_service_that_crashed_in_a_passed_job_is_reported_with_its_own_exit() {
+    let Some(mut boxes) = Boxes::new("{}") else { return };
+    let run = boxes.push(
+        r#"(ci:job :passes [:quire/push]
+             {:image "localhost/busybox"
+              :services {:db {:image "localhost/busybox" :cmd "echo oops; nc -l -p 7000; exit 3"}
+                         :fine {:image "localhost/busybox" :cmd "exec sleep 600"}}}
+             (fn [{: sh}] (sh "until nc db 7000 </dev/null; do sleep 0.1; done; sleep 0.3")))"#,
+    );
+    boxes.ends(&run, "passed");
+    let log = boxes.logs(&run, "passes");
+    let warning =
+        "warning: the service `db` has ended with exit 3; its log is that of step 2; its last lines: oops";
+    assert!(log.contains(warning), "{log}");
+    assert!(!log.contains("`fine`") && !log.contains("container not running"), "{log}");
+    let value = boxes.show(&run);
+    let steps = value["jobs"][0]["steps"].as_array().unwrap();
+    let ends: Vec<_> = steps
+        .iter()
+        .map(|step| (step["outcome"].as_str().unwrap(), step["exit"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(ends, [("failed", 3), ("passed", 143), ("passed", 0)], "{value}");
+    let all = boxes.quire(&["logs", &run]).output;
+    assert!(all.contains("passes/db │ oops\n"), "{all}");
+    boxes.nothing_left(&run);
+}
+
+#[test]
+pub(super) fn services_end_at_once_also_when_they_have_not_begun_or_share_a_network() {
+    let Some(mut boxes) = Boxes::new("{}") else { return };
+    let run = boxes.push(
+        r#"(ci:job :short [:quire/push]
+             {:image "localhost/busybox"
+              :services {:a {:image "localhost/busybox" :cmd ["sleep" "600"]}
+                         :b {:image "localhost/busybox" :cmd ["sleep" "600"]}
+                         :c {:image "localhost/busybox" :cmd "trap 'exit 0' TERM; while :; do sleep 0.1; done"}}}
+             (fn [{: sh}] (sh "true")))"#,
+    );
+    boxes.ends(&run, "passed");
+    let value = boxes.show(&run);
+    let steps = value["jobs"][0]["steps"].as_array().unwrap().iter();
+    let exits: Vec<_> = steps.map(|step| step["exit"].as_i64().unwrap()).collect();
+    assert_eq!(exits, [143, 143, 0, 0], "none is killed after a grace: {value}");
     boxes.nothing_left(&run);
 }
