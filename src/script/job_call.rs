@@ -115,13 +115,7 @@ impl StepFailure {
             timed_out: table.raw_get("timed-out")?,
             place: read_place(table)?,
             fault,
-            then: match table.raw_get::<Value>("error")? {
-                Value::Nil => None,
-                problem => match caught(&problem) {
-                    Caught::Script(error) => Some(error),
-                    Caught::OutOfMemory => None,
-                },
-            },
+            then: table.raw_get::<Option<Value>>("error")?.as_ref().map(caught).and_then(Caught::script),
         })
     }
 }

@@ -85,6 +85,16 @@ pub(super) enum Caught {
 
 impl UserData for Caught {}
 
+impl Caught {
+    /// The error of the script, if it is one.
+    pub(super) fn script(self) -> Option<ScriptError> {
+        match self {
+            Self::Script(error) => Some(error),
+            Self::OutOfMemory => None,
+        }
+    }
+}
+
 /// Makes a [`Caught`] of an error value, at the moment it is raised. `span` is the compiler's, when the value
 /// is one of quire's own texts.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
