@@ -20,7 +20,7 @@ use crate::container::ENGINE_VARIABLES;
 use crate::event::{Source, Trigger};
 use crate::executor::{Environment, Orphans, sweep_run};
 use crate::forge::{WorkingCopy, WorkingCopyError, copy_working_copy};
-use crate::journal::{Fact, Recorder, RunRecord, StopReason};
+use crate::journal::{Recorder, RunRecord, StopReason};
 use crate::model::{Outcome, Reason, RefName, chain, codes};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
@@ -82,7 +82,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     // The workspace first: it is gone when the run has ended.
     drop(run);
     let outcome = ended.0;
-    recorder.write(Fact::run_ended(ended)).map_err(|error| Failure::broken(&error))?;
+    recorder.write_end(ended).map_err(|error| Failure::broken(&error))?;
     reporter.finish();
     Ok(finish(&run_dir, outcome, output, interrupt))
 }

@@ -12,6 +12,7 @@ mod line;
 mod outcome_word;
 mod reader;
 mod recorder;
+mod sink;
 mod version_1;
 mod writer;
 
@@ -27,4 +28,5 @@ pub use job_output::{JobOutput, MAX_OUTPUT};
 pub use reader::{JOURNAL, JournalReadError, JournalReader};
 pub(crate) use recorder::StepLog;
 pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};
-pub use writer::{JournalError, JournalWriter};
+pub use sink::{JournalError, JournalSink};
+pub use writer::JournalWriter;

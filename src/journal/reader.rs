@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::journal::fact::{End, OpenedRun};
-    use crate::journal::{Fact, JournalWriter};
+    use crate::journal::{Fact, JournalSink as _, JournalWriter};
     use crate::model::Outcome;
 
     #[test]

@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::fact::Fact;
-use super::writer::{JournalError, JournalWriter};
-use crate::log::{Filter, LogError, LogLimit, LogWriter, Sink, Stream};
-use crate::model::SecretName;
+use super::sink::{JournalError, JournalSink};
+use super::writer::JournalWriter;
+use crate::log::{Filter, LogError, LogLimit, LogSink, LogWriter, Sink, Stream};
+use crate::model::{Outcome, Reason, SecretName};
 use crate::secret::{RedactStream, RedactedText, Redactor};
 use crate::sys::folder::Folder;
 
@@ -23,14 +25,27 @@ const EVALUATION_LOG: &str = ".script.log";
 /// The most bytes of what a script prints.
 const MAX_SCRIPT_LOG: u64 = 16 << 20;
 
+/// How often the end of a run is tried to be written while there is no room for it.
+const MAX_END_ATTEMPTS: u32 = 50;
+
+/// The pause between these attempts.
+const END_AGAIN: Duration = Duration::from_millis(100);
+
 /// The record of a run. Clones share it.
 #[derive(Clone)]
 pub struct Recorder {
     run_dir: PathBuf,
     redactor: Redactor,
     log_limit: u64,
-    journal: Arc<Mutex<JournalWriter>>,
+    journal: Arc<Mutex<Journal>>,
+    logs: Arc<dyn LogSink>,
     scripts: Arc<Mutex<HashMap<String, LogWriter<RedactFilter>>>>,
+}
+
+struct Journal {
+    sink: Box<dyn JournalSink>,
+    /// Whether another process leads the run. It is not asked again.
+    is_fenced: bool,
 }
 
 /// A filter that takes secrets out and remembers which there were.
@@ -53,13 +68,25 @@ impl Recorder {
     /// When the journal cannot be opened.
     pub fn open(run_dir: &Path, redactor: Redactor, log_limit: u64) -> Result<Self, JournalError> {
         let journal = JournalWriter::open(run_dir)?;
-        Ok(Self {
+        let logs = Folder::open_no_link(run_dir).map_err(|source| JournalError::of_file(run_dir, source))?;
+        Ok(Self::new(run_dir, (Box::new(journal), Arc::new(logs)), redactor, log_limit))
+    }
+
+    /// The record of a run that keeps its files in this folder, and its facts and logs elsewhere.
+    pub fn new(
+        run_dir: &Path,
+        (sink, logs): (Box<dyn JournalSink>, Arc<dyn LogSink>),
+        redactor: Redactor,
+        log_limit: u64,
+    ) -> Self {
+        Self {
             run_dir: run_dir.to_owned(),
             redactor,
             log_limit,
-            journal: Arc::new(Mutex::new(journal)),
+            journal: Arc::new(Mutex::new(Journal { sink, is_fenced: false })),
+            logs,
             scripts: Arc::default(),
-        })
+        }
     }
 
     /// Writes a fact. Waits for the disk when it is an end.
@@ -68,7 +95,34 @@ impl Recorder {
     /// When it could not be written: then nothing that follows from it may be done.
     pub fn write(&self, fact: Fact<String>) -> Result<(), JournalError> {
         let fact = fact.redacted(&self.redactor);
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(fact)
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if journal.is_fenced {
+            return Err(JournalError::Fenced);
+        }
+        let written = journal.sink.append(fact);
+        journal.is_fenced = matches!(written, Err(JournalError::Fenced));
+        written
+    }
+
+    /// Writes the end of the run. That the disk is full, or away, for a moment does not make an interrupted run of one that
+    /// has ended. Blocking.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn write_end(&self, ended: (Outcome, Option<Reason>)) -> Result<(), JournalError> {
+        let mut attempts = 1;
+        loop {
+            match self.write(Fact::run_ended(ended.clone())) {
+                Err(error) if error.is_for_now() && attempts < MAX_END_ATTEMPTS => attempts += 1,
+                written => return written,
+            }
+            std::thread::sleep(END_AGAIN);
+        }
+    }
+
+    /// Whether another process leads the run.
+    pub fn is_fenced(&self) -> bool {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_fenced
     }
 
     /// Whether the value of a secret is too short to be masked.
@@ -107,9 +161,7 @@ impl Recorder {
             stream: self.redactor.stream(),
             found: Arc::clone(&found),
         };
-        let failed = |source| LogError::Create { path: self.run_dir.join(path), source };
-        let folder = Folder::open_no_link(&self.run_dir).map_err(failed)?;
-        let log = LogWriter::create(&folder, path, LogLimit::new(limit), filter)?;
+        let log = LogWriter::create(&*self.logs, path, LogLimit::new(limit), filter)?;
         Ok((log, found))
     }
 

@@ -1,4 +1,4 @@
-//! Appends facts to a journal.
+//! The journal as a file: facts are appended to it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,43 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::fact::Fact;
 use super::line::{self, Position};
-use super::reader::{JOURNAL, JournalReadError, JournalReader};
+use super::reader::{JOURNAL, JournalReader};
+use super::sink::{JournalError, JournalSink};
 use crate::sys::clock;
 use crate::sys::folder::Folder;
 
-/// Why a fact is not in the journal.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The file could not be opened.
-    #[error("could not open the journal {path}")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The fact could not be written.
-    #[error("could not write to the journal {path}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// What stands in it could not be read.
-    #[error("could not continue the journal {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: JournalReadError,
-    },
-    /// The fact could not be put into JSON.
-    #[error("could not encode a fact for the journal")]
-    Encode(#[source] serde_json::Error),
-}
-
-/// An open journal. Each fact is one `write`, so several writers of one file do not mix their lines.
+/// An open journal. Whoever opens it holds the run's lock, or has seen the end of the one that held it: it is never fenced. Each fact is one `write`, so several writers of one file do not mix their lines.
 #[derive(Debug)]
 pub struct JournalWriter {
     file: File,
@@ -60,7 +29,7 @@ impl JournalWriter {
     /// When it cannot be opened or written, is a link, or is not a regular file.
     pub fn open(run_dir: &Path) -> Result<Self, JournalError> {
         let path = run_dir.join(JOURNAL);
-        let wrong = |source| JournalError::Open { path: path.clone(), source };
+        let wrong = |source| JournalError::of_file(&path, source);
         let folder = Folder::open_no_link(run_dir).map_err(wrong)?;
         let mut file = folder.append(JOURNAL, 0o666).map_err(wrong)?;
         let mut position = Position::default();
@@ -72,14 +41,12 @@ impl JournalWriter {
         }
         Ok(Self { file, path, position, is_torn: false, has_ended: false })
     }
+}
 
-    /// Appends one fact; when it is an end, waits until it is on disk. After the end of the run nothing is written: what a
-    /// step that was killed for it says, comes too late.
-    ///
-    /// # Errors
-    /// When the fact could not be written or synced.
-    pub fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
-        let wrong = |source| JournalError::Write { path: self.path.clone(), source };
+impl JournalSink for JournalWriter {
+    fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+        let wrong = |source| JournalError::of_file(&self.path, source);
+        // What a step that was killed at the end of the run says, comes too late.
         if self.has_ended {
             return Ok(());
         }

@@ -1,9 +1,9 @@
 //! The size limit of a step log: the head is written at once, the tail at the end of the step.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 
 use super::line::{self, MAX_LINE, Stream};
+use super::sink::LogBytes;
 use super::tail::Tail;
 
 /// The most of a log's end that is kept, in bytes; it is held in memory.
@@ -35,9 +35,10 @@ impl LogLimit {
 }
 
 /// A log file that does not grow over its limit.
-#[derive(Debug)]
 pub(super) struct LimitedFile {
-    file: File,
+    file: Box<dyn LogBytes>,
+    /// The bytes that are in the file.
+    length: u64,
     /// The records that go to disk with the next write.
     batch: Vec<u8>,
     /// How many bytes the head can still take; `None` once a record did not fit.
@@ -47,9 +48,9 @@ pub(super) struct LimitedFile {
 
 impl LimitedFile {
     /// Starts with an empty file.
-    pub(super) fn new(file: File, limit: LogLimit) -> Self {
+    pub(super) fn new(file: Box<dyn LogBytes>, limit: LogLimit) -> Self {
         let tail = Tail::new(usize::try_from(limit.tail()).unwrap_or(usize::MAX));
-        Self { file, batch: Vec::new(), head_left: Some(limit.head()), tail }
+        Self { file, length: 0, batch: Vec::new(), head_left: Some(limit.head()), tail }
     }
 
     /// Adds one record, to be written with the next [`flush`](LimitedFile::flush).
@@ -62,18 +63,18 @@ impl LimitedFile {
         }
     }
 
-    /// Writes the records of the head: whole ones, in one write.
+    /// Writes the records of the head: whole ones, in one write. Those that could not be written are written with the next.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        let written = self.file.write_all(&batch);
-        self.batch = batch;
-        self.batch.clear();
-        written
+        if !self.batch.is_empty() {
+            self.file.write_at(self.length, &self.batch)?;
+            self.length += self.batch.len() as u64;
+            self.batch.clear();
+        }
+        Ok(())
     }
 
     /// Writes the tail, after a count of what is missing before it; returns that count.
     pub(super) fn finish(&mut self, time: &str) -> io::Result<u64> {
-        self.flush()?;
         let left_out = self.tail.left_out();
         let mut end = Vec::new();
         if left_out > 0 {
@@ -81,25 +82,28 @@ impl LimitedFile {
             line::format(&mut end, time, Stream::Quire, (count.as_bytes(), true));
         }
         end.extend(self.tail.take());
-        self.file.write_all(&end)?;
+        self.batch.extend(end);
+        self.flush()?;
         Ok(left_out)
     }
 
     /// Waits until the written data is on the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     /// Writes `count` records of 100 bytes each with 50 bytes of output, and reads the file.
     fn written(limit: u64, count: usize) -> (Vec<u8>, u64) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1.log");
-        let mut file = LimitedFile::new(File::create(&path).unwrap(), LogLimit::new(limit));
+        let mut file = LimitedFile::new(Box::new(File::create(&path).unwrap()), LogLimit::new(limit));
         for number in 0..count {
             file.push(format!("{number:099}\n").as_bytes(), 50);
         }
@@ -126,5 +130,35 @@ mod tests {
         let limit = LogLimit::new(64 << 20);
         assert_eq!((limit.head(), limit.tail()), (63 << 20, 1 << 20));
         assert_eq!(LogLimit::new(1), LogLimit::new(LogLimit::MIN));
+    }
+
+    /// A disk that has room for a part of a write once.
+    struct Full(File, bool);
+
+    impl LogBytes for Full {
+        fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            if std::mem::take(&mut self.1) {
+                self.0.write_at(offset, &bytes[..bytes.len() / 2])?;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write_at(offset, bytes)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.0.sync()
+        }
+    }
+
+    #[test]
+    fn records_that_did_not_fit_are_written_once_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let full = Full(File::create(&path).unwrap(), true);
+        let mut file = LimitedFile::new(Box::new(full), LogLimit::new(40_000));
+        file.push(b"the first record\n", 9);
+        assert!(file.flush().is_err());
+        file.push(b"the second\n", 9);
+        assert_eq!(file.finish("T").unwrap(), 0);
+        assert_eq!(std::fs::read(path).unwrap(), b"the first record\nthe second\n");
     }
 }

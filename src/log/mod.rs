@@ -11,6 +11,7 @@
 mod limit;
 mod line;
 mod reader;
+mod sink;
 mod tail;
 mod text;
 mod writer;
@@ -18,5 +19,6 @@ mod writer;
 pub use limit::{LogLimit, MAX_TAIL};
 pub use line::{MAX_RECORD, Record, Stream};
 pub use reader::{Entry, LastRecords, LogReader, read_end};
+pub use sink::{LogBytes, LogSink};
 pub use text::{LogText, read_text};
 pub use writer::{Filter, LogEnd, LogError, LogWriter, PassThrough, Sink};

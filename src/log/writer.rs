@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::limit::{LimitedFile, LogLimit};
 use super::line::{self, MAX_RECORD, Stream};
+use super::sink::LogSink;
 use crate::secret::RedactedText;
 use crate::sys::clock;
-use crate::sys::folder::Folder;
 
 /// Removes the secrets from one stream of output.
 pub trait Filter: Send {
@@ -110,20 +110,17 @@ pub struct LogWriter<F: Filter> {
 }
 
 impl<F: Filter> LogWriter<F> {
-    /// Creates the file below a folder, where it must not exist, and missing parent folders; no link is followed.
-    /// `filter` makes a filter for each stream.
+    /// Creates the log, which must not exist. `filter` makes a filter for each stream.
     ///
     /// # Errors
     /// The file exists, a parent is not a folder, or the disk is full.
     pub fn create(
-        folder: &Folder,
+        sink: &dyn LogSink,
         path: &Path,
         limit: LogLimit,
         filter: impl Fn() -> F,
     ) -> Result<Self, LogError> {
-        let failed = |source| LogError::Create { path: path.to_owned(), source };
-        let within = folder.make_dirs(path.parent().unwrap_or(Path::new("")), 0o777).map_err(failed)?;
-        let file = within.append_new(path.file_name().unwrap_or_default(), 0o666).map_err(failed)?;
+        let file = sink.create(path).map_err(|source| LogError::Create { path: path.to_owned(), source })?;
         let channel = |stream| Channel { stream, filter: filter(), pending: Vec::new() };
         Ok(Self {
             path: path.to_owned(),
@@ -269,6 +266,7 @@ fn push(file: &mut LimitedFile, time: &str, stream: Stream, line: (&[u8], bool))
 mod tests {
     use super::*;
     use crate::log::{LogReader, read_text};
+    use crate::sys::folder::Folder;
 
     const LARGE: u64 = 64 << 20;
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::control::CONTROL_SOCKET;
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_run};
-use crate::journal::{Fact, JournalWriter, RunRecord};
+use crate::journal::{Fact, JournalSink as _, JournalWriter, RunRecord};
 use crate::model::{InstanceId, Outcome, Reason, RunId, RunMark, chain, codes};
 use crate::secret::Redactor;
 use crate::sys::folder::Folder;

@@ -71,6 +71,9 @@ pub enum RunnerError {
     /// What it was given makes no sense.
     #[error("the runner was given an invalid run: {0}")]
     NoSpec(String),
+    /// Another process leads the run: it has the end, not this one.
+    #[error("the run is led by another process")]
+    Fenced,
     /// Something could not be written down: the run ends as interrupted.
     #[error("the run cannot continue: {0}")]
     Broken(String),
@@ -229,8 +232,8 @@ fn write(recorder: &Recorder, fact: Fact<String>) -> Result<(), RunnerError> {
     recorder.write(fact).map_err(|error| RunnerError::Broken(chain(&error)))
 }
 
-fn end(recorder: &Recorder, (outcome, reason): Ended) -> Result<(), RunnerError> {
-    write(recorder, Fact::run_ended((outcome, reason)))
+fn end(recorder: &Recorder, ended: Ended) -> Result<(), RunnerError> {
+    recorder.write_end(ended).map_err(|error| RunnerError::Broken(chain(&error)))
 }
 
 /// Sends what the runner has to say about itself to a file of the run: the server's terminal may be gone.
@@ -263,14 +266,14 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
     let runtime = runtime()?;
     let executor = Host::new(execution.mark, Containment::Cgroup, execution.orphans)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
-    let executor = Arc::new(executor);
+    let (executor, recorder) = (Arc::new(executor), execution.recorder.clone());
     let conducted = conduct(execution, loaded, runtime.handle().clone(), Arc::clone(&executor));
     let ended = runtime.block_on(conducted);
     // The VM's thread may hold it for ever.
     executor.clear();
     // What is still running belongs to nobody: a thread that is stuck is not waited for.
     runtime.shutdown_background();
-    ended
+    if recorder.is_fenced() { Err(RunnerError::Fenced) } else { ended }
 }
 
 /// Compiles the pipeline. When that does not end, the run does, and with it the process.

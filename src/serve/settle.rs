@@ -10,7 +10,7 @@ use super::runner_limits::Verdict;
 use crate::app::AppState;
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_children, sweep_run};
-use crate::journal::{Fact, JournalReadError, JournalWriter, RunRecord};
+use crate::journal::{Fact, JournalReadError, JournalSink as _, JournalWriter, RunRecord};
 use crate::model::{Outcome, Reason, RunMark, chain, codes};
 use crate::secret::Redactor;
 use crate::store::RunRow;

@@ -113,15 +113,6 @@ impl Folder {
         Ok(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
     }
 
-    /// Creates a file and opens it for writing at its end. The name must be free: not even a link may exist.
-    ///
-    /// # Errors
-    /// `AlreadyExists`, or it cannot be created.
-    pub fn append_new(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        Ok(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
-    }
-
     /// Opens a regular file for reading and for writing at its end, and creates it with this mode when it is missing.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The seam between an order and its place: a runner under another account, with a data folder of its own, an empty
-//! environment and the forge's folder closed to it, writes the journal that the forge's runner wrote.
+//! environment and the forge's folder closed to it, writes the journal that the forge's runner wrote. And the seam between a
+//! run and its journal: a journal that refuses ends the run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -9,17 +11,25 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use quire::config::{Asker, DataDir, Settings, load};
-use quire::event::{Event, EventKind, EventRecord, RefUpdate};
-use quire::model::{CommitId, InstanceId, Profile, RefName, RepoName, Timestamp};
+use quire::event::{Event, EventKind, EventRecord, RefUpdate, Source};
+use quire::executor::{Environment, Orphans, Workspace};
+use quire::journal::{Fact, JournalError, JournalSink, JournalWriter, Recorder};
+use quire::model::{CommitId, InstanceId, Outcome, Profile, RefName, RepoName, RunMark, Timestamp};
 use quire::policy::{Policy, PolicySpec, ProfileSource};
-use quire::run::{Assignment, CONTROL_SOCKET, Grant, Order, Place, RunLimits, StepRules};
-use quire::secret::SecretRequest;
+use quire::run::{
+    Assignment, CONTROL_SOCKET, Confiner, Execution, Fired, Grant, Order, Place, RunLimits, RunnerError,
+    StepPlace, StepRules, execute, sort_files,
+};
+use quire::secret::{Redactor, SecretRequest, SecretSources, Secrets as _};
+use quire::sys::folder::Folder;
 use quire::sys::{handover, lock::LockFile, socket};
 use serde_json::Value;
 
 use super::engine::skip;
+use super::executor::{assert_no_process, fresh_mark};
 use super::stories::world::World;
 
 /// An account that owns nothing here.
@@ -204,4 +214,105 @@ fn a_runner_of_another_account_and_place_writes_the_same_journal() {
     assert_eq!(written.len(), wanted.len(), "{}", said());
     assert_eq!(logs(&run_there), logs(&run_dir));
     assert!(!run_there.join("work").exists());
+}
+
+/// A journal that another process takes over after some facts.
+struct TakenOver {
+    journal: JournalWriter,
+    left: usize,
+}
+
+impl JournalSink for TakenOver {
+    fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+        let Some(left) = self.left.checked_sub(1) else {
+            // Nobody asks again who was refused once.
+            self.left = usize::MAX;
+            return Err(JournalError::Fenced);
+        };
+        self.left = left;
+        self.journal.append(fact)
+    }
+}
+
+/// What a run needs whose steps write to `effects`.
+fn execution(folder: &Path, journal: Box<dyn JournalSink>, mark: RunMark) -> Execution {
+    let (run, work, settings) = (folder.join("run"), folder.join("work"), Settings::default());
+    let effect = format!("echo x >>{}", folder.join("effects").display());
+    let pipeline = format!(
+        r#"(local ci (require :quire.ci))
+        (ci:job :long [:quire/push] (fn [{{: sh}}] (sh "{effect}; sleep 100")))
+        (ci:job :short [:quire/push] (fn [{{: sh}}] (for [_ 1 9] (sh "{effect}"))))"#
+    );
+    let mut environment = Environment::default();
+    environment.set("PATH", "/usr/local/bin:/usr/bin:/bin").unwrap();
+    let logs = Arc::new(Folder::open(&run).unwrap());
+    let place = (StepRules::default(), StepPlace::local(&settings));
+    let made = work.clone();
+    Execution {
+        mark,
+        recorder: Recorder::new(&run, (journal, logs), Redactor::none(), 1 << 20),
+        secrets: SecretSources::default().values(&[]),
+        environment,
+        workspace: Workspace::new(work.clone()),
+        limits: RunLimits::of(&settings.limits),
+        files: sort_files([(b".quire/ci.fnl".to_vec(), pipeline.into_bytes())]),
+        cache: None,
+        sources: [Source::Push].into(),
+        fill: Box::new(move |_| fs::create_dir(&made).map(|()| Fired::new()).map_err(|e| e.to_string())),
+        control: None,
+        interruptible: true,
+        grant: Grant { has_slot: true, superseded_by: None },
+        confiner: Arc::new(Confiner::new(place, (work, folder.join("none.git")), None)),
+        orphans: Orphans::Unknown,
+        unheard: Arc::new(|_| {}),
+        policy: Policy::load(&settings.policy, folder, (Profile::Secure, ProfileSource::Default)),
+        engine_environment: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn a_run_that_another_process_has_taken_over_stops_and_starts_no_further_step() {
+    // From before the evaluation is written down until several steps have run.
+    for left in 0..10 {
+        let (folder, mark) = (tempfile::tempdir().unwrap(), fresh_mark());
+        let run = folder.path().join("run");
+        fs::create_dir(&run).unwrap();
+        let journal = TakenOver { journal: JournalWriter::open(&run).unwrap(), left };
+        let ended = execute(execution(folder.path(), Box::new(journal), mark));
+        assert!(matches!(ended, Err(RunnerError::Fenced)), "{left}: {ended:?}");
+        let facts = fs::read_to_string(run.join("journal.ndjson")).unwrap();
+        assert_eq!(facts.lines().count(), left, "{facts}");
+        assert!(!facts.contains("run-ended"));
+        let effects = fs::read_to_string(folder.path().join("effects")).unwrap_or_default().lines().count();
+        assert!(effects <= facts.matches("step-started").count(), "{effects} effects: {facts}");
+        // The server ends what a runner that is gone has left.
+        let swept = quire::executor::sweep_run(&mark);
+        assert!(swept.survivors.is_empty());
+        assert_no_process(mark);
+    }
+}
+
+/// A journal on a disk that is full for some facts, from an end of the run on.
+struct Full {
+    journal: JournalWriter,
+    refusals: usize,
+}
+
+impl JournalSink for Full {
+    fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+        let Some(refusals) = self.refusals.checked_sub(1) else { return self.journal.append(fact) };
+        self.refusals = refusals;
+        Err(JournalError::Full { path: "journal".into(), source: io::ErrorKind::StorageFull.into() })
+    }
+}
+
+#[test]
+fn the_end_of_a_run_waits_for_room_and_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Full { journal: JournalWriter::open(folder.path()).unwrap(), refusals: 2 };
+    let logs = Arc::new(Folder::open(folder.path()).unwrap());
+    let recorder = Recorder::new(folder.path(), (Box::new(full), logs), Redactor::none(), 1 << 20);
+    recorder.write_end((Outcome::Passed, None)).unwrap();
+    let facts = fs::read_to_string(folder.path().join("journal.ndjson")).unwrap();
+    assert_eq!((facts.lines().count(), facts.matches("run-ended").count()), (1, 1), "{facts}");
 }
