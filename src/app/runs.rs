@@ -155,6 +155,9 @@ impl Operation for CancelRun {
 
     const ROUTE: &'static str = "/runs/cancel";
 
+    /// A runner that does not answer is killed after ten seconds, and its run is settled then.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
         let row = find_run(app, &self.run).await?;
         let finished = || Problem::new(Code::RunFinished, format!("{} has ended already", self.run));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use crate::journal::RunRecord;
-use crate::model::RunId;
+use crate::model::{Outcome, RunId};
 
 /// What those who wait for a run are woken for. Nothing in it grows with the run, and no step changes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct LiveRun {
     pub is_evaluated: bool,
     /// How many of its jobs have ended.
     pub ended_jobs: usize,
+    /// Whether its journal says that it stops.
+    pub is_stopping: bool,
     /// Whether it has ended.
     pub has_ended: bool,
 }
@@ -26,7 +28,9 @@ pub struct LiveRuns(Arc<Mutex<HashMap<RunId, watch::Sender<LiveRun>>>>);
 impl LiveRun {
     fn of(record: &RunRecord) -> Self {
         let ended_jobs = record.jobs.iter().filter(|job| job.outcome.is_some()).count();
-        Self { is_evaluated: record.is_evaluated, ended_jobs, has_ended: record.outcome.is_some() }
+        let is_stopping = record.stop.is_some() || record.outcome == Some(Outcome::Cancelled);
+        let has_ended = record.outcome.is_some();
+        Self { is_evaluated: record.is_evaluated, ended_jobs, is_stopping, has_ended }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::assignment::{assignment, with_present_name};
@@ -16,12 +16,13 @@ use super::recover::{Recovered, look};
 use super::runner_limits::RunnerLimits;
 use super::runner_link::RunnerLink;
 use super::settle::settle;
-use crate::app::{AppState, Code, Problem, Trouble, Wake, end_queued};
+use super::tracked::Tracked;
+use crate::app::{AppState, Code, Problem, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Reason, RunId, chain, codes};
 use crate::policy::StartProfiles;
-use crate::run::{Dispatch, Message, QueuedRun, Stage, plan};
+use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Stage, plan};
 use crate::store::{self, RunRow};
 use crate::sys::clock;
 use crate::sys::own_pages;
@@ -35,28 +36,6 @@ const MAX_MESSAGES: usize = 16;
 
 /// How long a found runner's run may take at least: nobody knows under which `:run-timeout` it was started.
 const FOUND_RUN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-
-/// After this many failed attempts it is reported that a run cannot be started, or that its runner cannot be found.
-const QUIET_ATTEMPTS: u32 = 6;
-
-/// An unfinished run.
-struct Tracked {
-    row: RunRow,
-    stage: Stage,
-    /// Whether its runner was given a slot.
-    has_slot: bool,
-    /// The way to its runner.
-    runner: Option<mpsc::Sender<Message>>,
-    /// What keeps it from being started, or its runner from being found.
-    waiting: Option<Waiting>,
-}
-
-/// What keeps a run waiting, apart from the queue.
-struct Waiting {
-    backoff: Backoff,
-    attempts: u32,
-    trouble: Option<Trouble>,
-}
 
 /// What the owner of the queue is started with.
 pub(super) struct DispatchStart {
@@ -112,26 +91,12 @@ fn give_back_pages() {
     }
 }
 
-impl Tracked {
-    fn new(row: RunRow, stage: Stage) -> Self {
-        Self { row, stage, has_slot: false, runner: None, waiting: None }
-    }
-
-    /// Counts one more failed attempt and gives the pause before the next. `what` says what cannot be done.
-    fn wait(&mut self, app: &AppState, what: &str) -> Duration {
-        let fresh = || Waiting { backoff: Backoff::of_runs(), attempts: 0, trouble: None };
-        let waiting = self.waiting.get_or_insert_with(fresh);
-        waiting.attempts += 1;
-        let (repo, number) = (&self.row.repo, self.row.number);
-        if waiting.attempts == QUIET_ATTEMPTS {
-            tracing::error!(run = %self.row.id, problem = what, "run {repo}#{number} waits; retrying");
-        }
-        if waiting.attempts >= QUIET_ATTEMPTS {
-            let report = || app.health.report(format!("{repo}#{number} waits: {what}"));
-            waiting.trouble.get_or_insert_with(report);
-        }
-        waiting.backoff.next()
-    }
+/// Waits until a runner has heard that its run is to stop: its journal says so. The end of the run says it as well.
+async fn heard(live: Option<watch::Receiver<LiveRun>>) -> Result<(), Problem> {
+    let finished = || Problem::new(Code::RunFinished, "the run has ended");
+    let mut live = live.ok_or_else(finished)?;
+    let _is_over = live.wait_for(|run| run.is_stopping || run.has_ended).await.is_err();
+    if live.borrow().is_stopping { Ok(()) } else { Err(finished()) }
 }
 
 impl Dispatcher {
@@ -457,8 +422,10 @@ impl Dispatcher {
         let sent = match stage {
             None => Err(Problem::new(Code::RunFinished, "the run has ended")),
             Some((_, true)) => {
+                let live = self.app.live.follow(id);
                 self.say(id, Message::Stop { reason: StopReason::Cancelled { by } }).await;
-                Ok(())
+                let hearing = async move { drop(answer.send(heard(live).await)) };
+                return self.app.tasks.spawn("a cancellation", hearing);
             }
             Some((Stage::Ending, false)) => {
                 Err(Problem::new(Code::RunEnding, "the run is being ended, or its runner cannot be found")

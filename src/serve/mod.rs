@@ -17,6 +17,7 @@ mod runner_limits;
 mod runner_link;
 mod settle;
 mod start;
+mod tracked;
 mod unpassed;
 mod watcher;
 
