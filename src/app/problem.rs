@@ -50,6 +50,7 @@ codes! {
     NotificationAmbiguous "notification.ambiguous" 400 Usage;
     NotificationNotFound "notification.not-found" 404 NotFound;
     PushInvalid          "push.invalid"           400 Usage;
+    PushRefused          "push.refused"           409 Failed;
     PushUnrecorded       "push.unrecorded"        503 Broken;
     RepoExists           "repo.exists"            409 Failed;
     RepoNotAdopted       "repo.not-adopted"       409 Failed;

@@ -9,15 +9,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
+use super::push_options::unknown_options;
 use super::state::AppState;
 
-use crate::model::{Outcome, RunId, RunName, suggest};
+use crate::intake::END_OF_REPORT;
+use crate::model::{Outcome, RefKind, RefName, RunId, RunName};
 use crate::run::LiveRun;
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
     Colours, EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView, SafeText, broken,
-    job_line, one_line, output_line, push_header, push_verdict, read_log_end,
+    job_line, nothing_to_run, one_line, output_line, push_default_branch, push_header, push_stopped,
+    push_verdict, read_log_end,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -38,9 +41,6 @@ const MAX_RUNS: usize = 5;
 /// How many of the last lines of a failed job are shown, and how much is read for them.
 const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 
-/// The push options that quire knows.
-const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
-
 type Lines = mpsc::Receiver<Result<Vec<u8>, Infallible>>;
 
 /// Starts to report on a push, once it is settled.
@@ -48,20 +48,21 @@ pub(super) fn start(
     app: AppState,
     push: String,
     (options, command): (Vec<String>, Option<String>),
-    settled: oneshot::Receiver<Result<(), Problem>>,
+    settled: oneshot::Receiver<Result<Option<RefName>, Problem>>,
 ) -> Lines {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
+    let mut waiter = app.stopping.waiter();
     tokio::spawn(async move {
         let command = app.settings.get().command.clone().or(command);
         let reporter = Reporter { app, command: command.unwrap_or_else(|| "quire".to_owned()), sender };
-        if let Ok(Err(problem)) = settled.await {
-            tracing::error!(%problem, push, "a push could not be settled; it is tried again");
-            let sorry = "warning: quire could not look at this push now; it is recorded and will be looked at again\n";
-            let _gone = reporter.say(sorry.to_owned()).await.is_none();
-            return;
+        let reported = tokio::select! {
+            reported = reporter.report_settled(&push, &options, settled) => reported,
+            () = waiter.until_stopping() => reporter.report_stop(&push).await,
+        };
+        // The pusher may have gone away: that is nothing to report.
+        if reported.is_some() {
+            let _gone = reporter.sender.send(Ok(vec![END_OF_REPORT])).await.is_err();
         }
-        // The pusher has gone away: that is nothing to report.
-        let _gone = reporter.report(&push, &options).await.is_none();
     });
     receiver
 }
@@ -81,6 +82,43 @@ impl Reporter {
         }
         let text = SafeText::new(&text, Colours::Dropped);
         self.sender.send(Ok(text.as_str().to_owned().into_bytes())).await.ok()
+    }
+
+    /// Reports on a push when it is settled.
+    async fn report_settled(
+        &self,
+        push: &str,
+        options: &[String],
+        settled: oneshot::Receiver<Result<Option<RefName>, Problem>>,
+    ) -> Option<()> {
+        let problem = match settled.await {
+            Ok(Err(problem)) => problem,
+            Ok(Ok(default_branch)) => {
+                let line = default_branch.map(|branch| push_default_branch(&branch)).unwrap_or_default();
+                self.say(line).await?;
+                return self.report(push, options).await;
+            }
+            // The server stops.
+            Err(_) => return None,
+        };
+        tracing::error!(%problem, push, "a push could not be settled; it is tried again");
+        let sorry =
+            "warning: quire could not look at this push now; it is recorded and will be looked at again\n";
+        self.say(sorry.to_owned()).await
+    }
+
+    /// Reports that the server stops, and how to wait for the runs of the push that continue.
+    async fn report_stop(&self, push: &str) -> Option<()> {
+        let mut text = String::new();
+        for id in self.runs(push).await {
+            if let Some(row) = self.row(id).await.filter(|row| row.outcome.is_none()) {
+                text.push_str(&push_stopped(&row.repo, row.number, &self.command));
+            }
+        }
+        if text.is_empty() {
+            text.push_str("warning: the server is stopping; the push is stored\n");
+        }
+        self.say(text).await
     }
 
     async fn report(&self, push: &str, options: &[String]) -> Option<()> {
@@ -104,11 +142,12 @@ impl Reporter {
             }
             runs.extend(pushed);
         }
-        self.say(push_header(&runs)).await?;
-        if !runs.is_empty() {
-            self.say(self.config_trouble().await).await?;
+        if runs.is_empty() {
+            return self.say(self.nothing_to_run(push, waits || shows_log).await).await;
         }
-        if (!waits && !shows_log) || runs.is_empty() {
+        self.say(push_header(&runs)).await?;
+        self.say(self.config_trouble().await).await?;
+        if !waits && !shows_log {
             return Some(());
         }
         if runs.iter().any(|pushed| !pushed.run.has_ended()) {
@@ -118,6 +157,18 @@ impl Reporter {
             self.watch(pushed.run, shows_log).await?;
         }
         Some(())
+    }
+
+    /// Why a push starts no run. Somebody who did not ask for runs reads that of a new branch only: many repositories have no
+    /// pipeline.
+    async fn nothing_to_run(&self, push: &str, is_asked: bool) -> String {
+        let push = push.to_owned();
+        let found = self.app.store.call(move |connection| store::updates_of_push(connection, &push)).await;
+        let mut updates = found.ok().and_then(Result::ok).unwrap_or_default();
+        if !is_asked {
+            updates.retain(|update| update.old.is_zero() && update.ref_name.kind() == RefKind::Branch);
+        }
+        nothing_to_run(updates.iter().map(|update| (&update.ref_name, update.decision.as_str())))
     }
 
     /// The warning that runs go by older settings than those of the operator's files.
@@ -221,7 +272,7 @@ impl Reporter {
                         }
                     }
                     () = more_output(output.as_ref()) => {}
-                    () = tokio::time::sleep(KEEP_ALIVE) => self.say("\0".to_owned()).await?,
+                    () = tokio::time::sleep(KEEP_ALIVE) => self.sender.send(Ok(vec![0])).await.ok()?,
                 }
             } else if self.row(id).await?.outcome.is_none() {
                 // The run has ended, but its end is not in the index: that was said in the server's log.
@@ -290,37 +341,4 @@ fn prefixed(line: &LogLine) -> String {
     let text = String::from_utf8_lossy(&line.bytes);
     let last = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
     format!("{} │ {}\n", line.origin(), output_line(last))
-}
-
-/// Warnings about push options in quire's namespace that it does not know.
-fn unknown_options(options: &[String]) -> String {
-    let mut out = String::new();
-    for option in options.iter().filter(|option| option.starts_with("ci.")) {
-        let name = option.split('=').next().unwrap_or_default();
-        if OPTIONS.contains(&option.as_str()) || option.starts_with("ci.profile=") {
-            continue;
-        }
-        let hint = match (name, suggest(name, OPTIONS)) {
-            ("ci.only" | "ci.var", _) => "it is not in this version of quire".to_owned(),
-            (_, Some(near)) => format!("did you mean {near}?"),
-            (_, None) => format!("options are {}, ci.profile=NAME", OPTIONS.join(", ")),
-        };
-        out.push_str(&format!("warning: unknown push option {}; {hint}\n", one_line(option)));
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unknown_options_are_warned_about() {
-        let options = ["ci.wiat", "ci.skip", "other", "ci.var=A=B"].map(str::to_owned);
-        assert_eq!(
-            unknown_options(&options),
-            "warning: unknown push option ci.wiat; did you mean ci.wait?\n\
-             warning: unknown push option ci.var=A=B; it is not in this version of quire\n"
-        );
-    }
 }

@@ -13,8 +13,8 @@ use super::spool::drain_spool;
 use super::state::{AppState, Look};
 use crate::event::RefUpdate;
 use crate::forge::{self, Refs};
-use crate::intake::{EventFrame, IntentFrame};
-use crate::model::Timestamp;
+use crate::intake::{EventFrame, IntentFrame, refused_ref};
+use crate::model::{RefName, Timestamp};
 use crate::store::{self, NewPush, OpenPush, RepoRow};
 
 /// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
@@ -54,6 +54,9 @@ pub(super) async fn announce(app: &AppState, push: OpenPush) {
 /// Records an intent, from a hook or from the spool.
 pub(super) async fn take_intent(app: &AppState, frame: &IntentFrame) -> Result<OpenPush, Problem> {
     let (updates, at) = frame.parse().map_err(|error| invalid(&error))?;
+    if let Some(refusal) = refused_ref(&updates) {
+        return Err(Problem::new(Code::PushRefused, refusal));
+    }
     let repo = repository_of(app, frame).await?;
     let push = OpenPush {
         push: frame.push.clone(),
@@ -160,14 +163,14 @@ pub async fn report_push(
     Ok(lines)
 }
 
-/// Settles what a hook says has happened. The push counts as open until then: what it reports decides about others that
-/// announced the same.
+/// Settles what a hook says has happened; the default branch, if it has followed the push. The push counts as open until
+/// then: what it reports decides about others that announced the same.
 async fn settle_event(
     app: &AppState,
     push: &str,
     repo: &RepoRow,
     updates: Vec<RefUpdate>,
-) -> Result<(), Problem> {
+) -> Result<Option<RefName>, Problem> {
     app.open_push(&repo.id, push);
     let settled = settle_reported(app, push, repo, updates).await;
     app.close_push(&repo.id, push);
@@ -179,7 +182,7 @@ async fn settle_reported(
     push: &str,
     repo: &RepoRow,
     mut updates: Vec<RefUpdate>,
-) -> Result<(), Problem> {
+) -> Result<Option<RefName>, Problem> {
     resolve(&app.data.repo(&repo.name), &mut updates);
     // A server that was stopped for a moment finds the intent of this very push in its spool.
     drain_spool(app).await;
@@ -192,8 +195,10 @@ async fn settle_reported(
         None => Look::All,
     };
     let deadline = Instant::now() + RIVAL_PATIENCE;
+    let mut default_branch = None;
     let settled = loop {
-        let settled = app.settle(repo.clone(), look.clone()).await.map_err(unrecorded)?;
+        let mut settled = app.settle(repo.clone(), look.clone()).await.map_err(unrecorded)?;
+        default_branch = settled.default_branch.take().or(default_branch);
         // Before its own updates are some of pushes that report in a moment.
         let Some(undecided) = settled.undecided.first() else { break settled };
         let over = app.until_one_is_over(&repo.id, &undecided.open);
@@ -208,5 +213,5 @@ async fn settle_reported(
         let closed = app.store.call(move |connection| store::settle_push(connection, &id));
         closed.await.map_err(unrecorded)?.map_err(unrecorded)?;
     }
-    Ok(())
+    Ok(default_branch)
 }

@@ -18,7 +18,7 @@ use crate::model::{RepoName, RunId, RunName};
 use crate::run::{self, Message};
 use crate::store;
 use crate::sys::{clock, lock};
-use crate::view::{RunView, plain};
+use crate::view::{RunView, one_line, plain};
 
 pub use crate::store::{RunFilter, RunRow};
 
@@ -172,12 +172,25 @@ impl Operation for CancelRun {
         let (answer, answered) = oneshot::channel();
         app.wake(Wake::Cancel { run: row.id, by: self.by.clone(), answer }).await;
         match answered.await {
-            Ok(Ok(())) => Ok(named),
+            Ok(Ok(())) => {
+                tracing::info!(
+                    "run {}#{} is cancelled{}",
+                    row.repo,
+                    row.number,
+                    shown_by(self.by.as_deref())
+                );
+                Ok(named)
+            }
             Ok(Err(problem)) if problem.code == Code::RunFinished => Err(finished()),
             Ok(Err(problem)) => Err(problem),
             Err(_) => Err(store::WriterGone.into()),
         }
     }
+}
+
+/// ` by ada`
+fn shown_by(by: Option<&str>) -> String {
+    by.map(|by| format!(" by {}", one_line(by))).unwrap_or_default()
 }
 
 /// Cancels a run: its runner hears it by itself, and a run without a runner is ended in the database.
@@ -229,8 +242,10 @@ impl Operation for RerunRun {
 
     async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
         let of = find_run(app, &self.run).await?;
+        let (by, name) = (shown_by(self.by.as_deref()), format!("{}#{}", of.repo, of.number));
         let rerun = move |connection: &mut _| run::rerun(connection, &of, self.by.as_deref());
         let (id, row) = app.writer()?.call(rerun).await??;
+        tracing::info!("run {}#{} is queued: rerun of {name}{by}", row.repo, row.number);
         app.live.open(id);
         app.wake(Wake::Queued).await;
         Ok(NamedRun::new(&row))

@@ -9,7 +9,9 @@ use super::health::Health;
 use super::local::LocalWriter;
 use super::probe::Probe;
 use super::problem::{Code, Problem};
+use super::push_log;
 use super::spool_gate::SpoolGate;
+use super::stopping::Stopping;
 use super::tasks::Tasks;
 use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
@@ -113,6 +115,8 @@ pub struct AppState {
     pub readers: Arc<Semaphore>,
     /// A place for each page that is in memory, until it was sent.
     pub pages: Arc<Semaphore>,
+    /// Whether the server stops.
+    pub stopping: Stopping,
     /// Notified when the server shall stop, empty its caches and start again.
     pub start_again: Arc<Notify>,
 }
@@ -188,6 +192,7 @@ impl AppState {
             probe: Probe::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
+            stopping: Stopping::default(),
             start_again: Arc::default(),
         }
     }
@@ -209,7 +214,7 @@ impl AppState {
             return Err(Unsettled::Spool(problem));
         }
         let (data, settings) = (self.data.clone(), Arc::clone(&self.settings));
-        let app = self.clone();
+        let (app, row) = (self.clone(), repo.clone());
         let settled = self.store.call(move |connection| {
             let settings = settings.get();
             let open_pushes = app.open_pushes_of(&repo.id);
@@ -232,6 +237,7 @@ impl AppState {
         });
         let settled = settled.await.map_err(|error| Unsettled::Failed(error.to_string()))?;
         let settled = settled.map_err(|error| Unsettled::Failed(chain(&error)))?;
+        push_log::log(&row, &settled.recorded);
         for unread in &settled.unread {
             tracing::warn!(problem = unread.problem, "{} could not be looked at", unread.name);
         }

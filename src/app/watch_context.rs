@@ -29,10 +29,10 @@ impl SettleCopy for AppState {
         Box::pin(async move {
             let watch = copy.name.clone();
             let settled = app.settle(copy, Look::All).await.map_err(|problem| problem.to_string())?;
-            for (ref_name, commit, why) in &settled.recorded {
+            for update in &settled.recorded {
                 // Silence would look like trouble.
-                let Some(text) = unrun(ref_name, *commit, why) else { continue };
-                match *why {
+                let Some(text) = unrun(&update.ref_name, update.new, &update.decision) else { continue };
+                match update.decision.as_str() {
                     NO_PIPELINE => tracing::warn!("`{watch}`: {text}"),
                     _ => tracing::info!("`{watch}`: {text}"),
                 }

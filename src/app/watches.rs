@@ -181,7 +181,8 @@ impl Operation for AddWatches {
                 warnings: warnings.chain([watch_note(&settings)]).collect(),
             })
         };
-        let added = app.writer()?.call(add).await??;
+        let added: NamedWatches = app.writer()?.call(add).await??;
+        tracing::info!("watches added: {}", added.names.join(", "));
         app.send_watcher(WatchWake::Changed).await;
         Ok(added)
     }
@@ -207,6 +208,7 @@ impl Operation for RemoveWatch {
             app.send_watcher(WatchWake::Remove { name: name.clone(), answer }).await;
             answered.await.map_err(|_| WriterGone)??;
         }
+        tracing::info!("watch removed: {name}");
         Ok(NamedWatches { names: vec![name.to_string()], warnings: Vec::new() })
     }
 }

@@ -83,14 +83,10 @@ fn start_again(data: &DataDir, binary: &Path) -> Ended {
 }
 
 fn parse_bind(text: &str) -> Result<Bind, Failure> {
-    if text == "none" {
-        return Ok(Bind::Nothing);
-    }
-    let wrong = |_| {
+    Bind::parse(text).ok_or_else(|| {
         Failure::new(Code::Usage, format!("`{text}` is not an address with a port"))
-            .hint("write it as --bind 127.0.0.1:7878, or --bind none")
-    };
-    text.parse().map(Bind::Address).map_err(wrong)
+            .hint("write it as --bind 127.0.0.1:7878, --bind localhost:7878 or --bind none")
+    })
 }
 
 /// Sends what the program says about itself to standard error; `QUIRE_LOG` is the level: error, warn, info, debug.

@@ -93,6 +93,15 @@ impl CurrentSettings {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
+    /// Reads the files again, also when they look unchanged; what is wrong with them, in one line. Blocking.
+    ///
+    /// # Errors
+    /// When they cannot be used: older settings stay in force.
+    pub fn reload(&self) -> Result<(), String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).stamps = None;
+        self.trouble().map_or(Ok(()), Err)
+    }
+
     /// The settings as they are valid now. Blocking.
     pub fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 //!
 //! `config.fnl` is data: nothing in it is evaluated. Every mistake in it is found at once, with its place.
 
+mod bind;
 mod current;
 mod data_dir;
 mod instance;
@@ -16,6 +17,7 @@ mod steps;
 mod watch;
 mod watch_list;
 
+pub use bind::Bind;
 pub use current::{Additions, CurrentSettings};
 pub use data_dir::{DataDir, DataDirHints};
 pub use instance::{Instance, InstanceError, Origin};
@@ -24,7 +26,7 @@ pub use notify_read::{MAX_REPO_CONFIG, REPO_CONFIG, read_repo_rules};
 pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_folder};
 pub use read::{ConfigError, load, read};
 pub use scope::{Asker, MissingGrant};
-pub use settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
+pub use settings::{Limits, SecretDecl, SecretSource, Settings};
 pub use steps::{INSTALL_BWRAP, ShownPath, StepSettings, StepUser, find as find_step_user};
 pub use watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, SshKeyError, WatchDecl, WatchRuns, check_every};
 pub use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};

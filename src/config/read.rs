@@ -1,13 +1,13 @@
 //! Reads `config.fnl`: its tables to settings, its mistakes to diagnostics.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::bind::Bind;
 use super::scope::EVENTS;
-use super::settings::{Bind, Limits, SecretDecl, SecretSource, Settings};
+use super::settings::{Limits, SecretDecl, SecretSource, Settings};
 use super::{notify_read, policy, steps, watch};
 use crate::event::Trigger;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName};
@@ -151,13 +151,8 @@ fn limits(fields: &Fields<'_>) -> Limits {
 
 fn bind(node: &Node) -> Result<Bind, Diagnostic> {
     let text = node.as_str()?;
-    if text == "none" {
-        return Ok(Bind::Nothing);
-    }
-    let help = "write it as \"127.0.0.1:7878\", or \"none\"";
-    text.parse::<SocketAddr>()
-        .map(Bind::Address)
-        .map_err(|_| node.error(format!("`{text}` is not an address with a port")).help(help))
+    let help = "write it as \"127.0.0.1:7878\", \"localhost:7878\" or \"none\"";
+    Bind::parse(text).ok_or_else(|| node.error(format!("`{text}` is not an address with a port")).help(help))
 }
 
 fn public_url(node: &Node) -> Result<String, Diagnostic> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::bind::Bind;
 use super::notify::NotifySettings;
 use super::policy::PolicySettings;
 use super::steps::StepSettings;
@@ -38,15 +39,6 @@ pub struct Settings {
     pub watches: Vec<WatchDecl>,
     /// Who is notified of what.
     pub notify: NotifySettings,
-}
-
-/// Where the server answers over TCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bind {
-    /// At this address.
-    Address(SocketAddr),
-    /// Nowhere.
-    Nothing,
 }
 
 /// A declared secret.

@@ -1,13 +1,11 @@
 //! The default branch: the one that `HEAD` names. Clones check it out, and its files hold the rules of the repository.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
 use std::path::Path;
 
 use crate::model::{BranchName, CommitId, RefKind, RefName, RepoName};
 
-use super::durable::sync;
+use super::durable;
 use super::layout::find;
 use super::look_error::LookError;
 use super::refs::{RefValue, Refs, head_branch};
@@ -80,18 +78,7 @@ fn first_branch(branches: &BTreeMap<RefName, CommitId>, pushed: &[RefName]) -> O
     usual.or(candidates.first()).map(|name| (*name).clone())
 }
 
-/// Writes `HEAD` durably, under git's own lock.
+/// Writes `HEAD` durably and at once, without git's lock: one that a killed process leaves would keep every push out.
 fn write_head(git_dir: &Path, branch: &RefName) -> Result<(), RepoError> {
-    let lock = git_dir.join("HEAD.lock");
-    let failed = |source| RepoError::Write { path: lock.clone(), source };
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&lock).map_err(failed)?;
-    let text = [b"ref: ".as_slice(), branch.as_bytes(), b"\n"].concat();
-    let written = file.write_all(&text).and_then(|()| file.sync_all());
-    let moved = written.and_then(|()| fs::rename(&lock, git_dir.join("HEAD"))).map_err(failed);
-    if moved.is_err() {
-        // The first error is the one to report.
-        drop(fs::remove_file(&lock));
-    }
-    moved?;
-    sync(git_dir)
+    durable::write(&git_dir.join("HEAD"), &[b"ref: ".as_slice(), branch.as_bytes(), b"\n"].concat())
 }

@@ -6,9 +6,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::guarded::Guarded;
 use super::problem::status_of;
 use crate::app::{AppState, Problem, record_push, report_push};
 use crate::intake::{EventFrame, IntentFrame};
+use crate::view::{one_line, output_line};
 
 /// A problem for a hook.
 fn refusal(problem: &Problem) -> Response {
@@ -17,16 +19,26 @@ fn refusal(problem: &Problem) -> Response {
 
 /// Records what a push is about to do. The answer comes after it is on disk.
 pub(super) async fn intents(State(app): State<AppState>, Json(frame): Json<IntentFrame>) -> Response {
+    let (repo, pusher) = (frame.git_dir.clone(), frame.pusher.clone());
     match record_push(app, frame).await {
         Ok(()) => StatusCode::OK.into_response(),
-        Err(problem) => refusal(&problem),
+        Err(problem) => {
+            let by = pusher.map(|pusher| format!(" by {}", one_line(&pusher))).unwrap_or_default();
+            tracing::warn!("refused a push to {}{by}: {}", one_line(&repo), output_line(&problem.text));
+            refusal(&problem)
+        }
     }
 }
 
 /// Settles what a push has done, and streams what the pusher is to read.
 pub(super) async fn events(State(app): State<AppState>, Json(frame): Json<EventFrame>) -> Response {
+    // Until the whole answer was sent: the server lets it have its last line when it stops.
+    let waiter = app.stopping.waiter();
     match report_push(app, frame).await {
-        Ok(lines) => Body::from_stream(ReceiverStream::new(lines)).into_response(),
+        Ok(lines) => {
+            let body = Body::from_stream(ReceiverStream::new(lines));
+            Response::new(Body::new(Guarded::new(body, waiter)))
+        }
         Err(problem) => refusal(&problem),
     }
 }

@@ -41,6 +41,15 @@ fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "there is nothing here\n".to_owned())
 }
 
+/// `GET /`: what this is, and where to go from here.
+pub(super) async fn welcome() -> Response {
+    let body = "quire: git repositories, and the runs of their pipelines\n\n\
+                /REPOSITORY/run/NUMBER   a run and its output\n\
+                /healthz                 whether the server can do its work\n\n\
+                On the server: quire repo list, quire runs\n";
+    text(StatusCode::OK, body.to_owned())
+}
+
 /// `GET /{repo}/run/{number}`: the run and the end of its output.
 pub(super) async fn page(State(app): State<AppState>, uri: Uri) -> Response {
     let Some(name) = run_name(uri.path()) else { return not_found() };

@@ -16,6 +16,7 @@ use super::{admin, hooks, pages};
 use crate::app::{
     AddWatches, AppState, CancelRun, LookNow, Operation, RemoveWatch, RerunRun, RetryNotification, WaitForRun,
 };
+use crate::model::Quoted;
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -41,6 +42,7 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(RemoveWatch::ROUTE, post(perform::<RemoveWatch>))
         .route(LookNow::ROUTE, post(perform::<LookNow>))
         .route(RetryNotification::ROUTE, post(perform::<RetryNotification>))
+        .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
         .layer(middleware::from_fn_with_state(places, take_place))
         .route("/intents", post(hooks::intents))
@@ -55,6 +57,7 @@ pub fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>)
     let hosts = Arc::new(own_hosts(bound, public_url));
     Router::new()
         .route("/healthz", get(pages::healthz))
+        .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
         .layer(middleware::from_fn_with_state(hosts, check_host))
         .with_state(app)
@@ -89,10 +92,12 @@ fn own_hosts(bound: SocketAddr, public_url: Option<&str>) -> Vec<String> {
 }
 
 async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, next: Next) -> Response {
-    let mut response = if is_for(&hosts, &request) {
-        next.run(request).await
-    } else {
-        (StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that host\n").into_response()
+    let mut response = match foreign_host(&hosts, &request) {
+        None => next.run(request).await,
+        Some(host) => {
+            tracing::warn!("refused a request for the host {host}: set :http :public-url");
+            (StatusCode::MISDIRECTED_REQUEST, refusal(&hosts, &host)).into_response()
+        }
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -106,12 +111,25 @@ fn is_own(hosts: &[String], host: &str) -> bool {
     has(host) || name.is_some_and(|name| LOOPBACK.contains(&name) && has(name))
 }
 
-/// Whether a request names only hosts that are ours: in its header, and in its target when that has one.
-fn is_for(hosts: &[String], request: &Request) -> bool {
-    let is_own = |host: &str| is_own(hosts, &host.to_ascii_lowercase());
-    let of_header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let of_target = request.uri().authority().map(axum::http::uri::Authority::as_str);
-    of_header.is_some_and(is_own) && of_target.is_none_or(is_own)
+/// The host that a request names and that is not ours, safe to print: in its header, or in its target when that has one.
+/// The two must be the same.
+fn foreign_host(hosts: &[String], request: &Request) -> Option<String> {
+    let of_header = request.headers().get(header::HOST);
+    let header = String::from_utf8_lossy(of_header.map(HeaderValue::as_bytes).unwrap_or_default());
+    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let is_foreign = |host: &str| !is_own(hosts, &host.to_ascii_lowercase());
+    let differs = |target: &&str| is_foreign(target) || !target.eq_ignore_ascii_case(&header);
+    let foreign = target.filter(differs).or_else(|| is_foreign(&header).then_some(&header))?;
+    Some(Quoted::new(foreign).to_string())
+}
+
+/// The answer to a request for a host that is not ours, as somebody meets it who opens a tunnel or sets up a proxy.
+fn refusal(hosts: &[String], host: &str) -> String {
+    let own = hosts.first().map(String::as_str).unwrap_or_default();
+    format!(
+        "error: this server does not answer to the host {host}\n\
+         hint: open it as http://{own}/, or name the address that you use in config.fnl: {{:http {{:public-url \"https://HOST\"}}}}\n"
+    )
 }
 
 #[cfg(test)]
@@ -136,6 +154,24 @@ mod tests {
             "[::1]:1:2",
         ] {
             assert!(!is_own(&hosts, host), "{host}");
+        }
+        assert!(!hosts.contains(&"evil.example".to_owned()));
+        let foreign = |target: &str, host: &str| {
+            let request = Request::builder().uri(target).header("host", host).body(axum::body::Body::empty());
+            foreign_host(&hosts, &request.unwrap())
+        };
+        assert_eq!(foreign("/", "LOCALHOST:7878"), None);
+        assert_eq!(foreign("http://localhost:7878/", "localhost:7878"), None);
+        assert_eq!(foreign("/", "localhost:9000"), None, "a tunnel");
+        for (target, host) in [
+            ("/", "evil.example"),
+            ("/", ""),
+            ("http://evil.example/", "localhost:7878"),
+            ("http://127.0.0.1:7878/", "localhost:7878"),
+            ("http://u@localhost:7878/", "localhost:7878"),
+            ("http://localhost:7878/", "evil.example"),
+        ] {
+            assert!(foreign(target, host).is_some(), "{target} {host}");
         }
         let public = own_hosts("192.0.2.1:80".parse().unwrap(), None);
         assert!(

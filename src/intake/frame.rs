@@ -8,6 +8,9 @@ use crate::model::Timestamp;
 /// The version of the frames.
 pub(super) const VERSION: u32 = 1;
 
+/// The last byte of a complete answer to `POST /events`: without it, the server was killed while it reported.
+pub const END_OF_REPORT: u8 = 4;
+
 /// The announcement of `pre-receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::frame::{EventFrame, IntentFrame, VERSION};
+use super::frame::{END_OF_REPORT, EventFrame, IntentFrame, VERSION};
 use super::spool::spool_intent;
 use crate::config::DataDir;
 use crate::event::{RefUpdate, RefUpdateRecord};
-use crate::forge::{follow_first_push, read_identity};
-use crate::model::{CommitId, RefName, chain};
+use crate::forge::read_identity;
+use crate::model::{CommitId, RefName};
 use crate::sys::clock;
 use crate::sys::http_client;
 use crate::sys::lock;
@@ -70,13 +70,6 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
     if updates.is_empty() {
         return Ok(());
     }
-    if let Some(update) = updates.iter().find(|update| is_reserved(&update.ref_name)) {
-        return Err(format!(
-            "`{}` is reserved: refs below {} cannot be pushed",
-            update.ref_name,
-            RESERVED.join(" or ")
-        ));
-    }
     let gone = || "receive-pack is gone; nothing was changed".to_owned();
     let (pid, started) = parent().ok_or_else(gone)?;
     // Without it both hooks give the same id, and the server takes receive-pack for one that it cannot see.
@@ -102,6 +95,9 @@ pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Re
         // The repository is the problem, and will still be so later.
         Ok(answer) if answer.status == 409 => return Err(reason(answer)),
         Ok(_) | Err(_) => {}
+    }
+    if let Some(refusal) = refused_ref(&updates) {
+        return Err(refusal);
     }
     // Without them the server goes by the name, as for frames of version 0.1.0.
     intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
@@ -132,16 +128,6 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     if updates.is_empty() {
         return;
     }
-    let pushed: Vec<RefName> = updates.iter().map(|update| update.ref_name.clone()).collect();
-    // A server that settles this push looks at the default branch.
-    let default_branch = match follow_first_push(&environment.git_dir, &pushed) {
-        Ok(Some(branch)) => format!("quire: the default branch is now `{}`\n", branch.short()),
-        Ok(None) => String::new(),
-        Err(error) => format!("warning: the default branch could not be set: {}\n", chain(&error)),
-    };
-    if !default_branch.is_empty() && !output.write(default_branch.as_bytes(), WRITE_PATIENCE) {
-        return;
-    }
     // Without receive-pack the pusher reads nothing, and the server notices that it has ended.
     let Some((pid, started)) = parent() else { return };
     let event = EventFrame {
@@ -154,7 +140,11 @@ pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, outp
     };
     let Ok(body) = serde_json::to_vec(&event) else { return };
     match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
-        Ok(answer) if answer.status == 200 => pass_on(answer, output),
+        Ok(answer) if answer.status == 200 => {
+            if pass_on(answer, output) == Passed::Cut {
+                let _gone = output.write(cut_off(environment, &data).as_bytes(), WRITE_PATIENCE);
+            }
+        }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             let _gone = output.write(may_not_connect(&data).as_bytes(), WRITE_PATIENCE);
         }
@@ -206,28 +196,43 @@ pub trait HookOutput {
     fn write(&mut self, bytes: &[u8], patience: Duration) -> bool;
 }
 
+/// How the server's answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// With its last line, or nobody reads it.
+    Whole,
+    /// The server was killed, or is silent.
+    Cut,
+}
+
 /// Copies the server's lines to the pusher until they end or the pusher stops reading.
-fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) {
+fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) -> Passed {
     if answer.set_patience(REPORT_PATIENCE).is_err() {
-        return;
+        return Passed::Cut;
     }
     let mut line = Vec::new();
     loop {
         line.clear();
-        match answer.body.read_until(b'\n', &mut line) {
-            Ok(0) => return,
-            // A NUL by itself only shows that the server is alive.
-            Ok(_) => line.retain(|byte| *byte != 0),
-            Err(_) => {
-                let lost = b"warning: lost the connection to the server; the run continues\n";
-                let _gone = output.write(lost, WRITE_PATIENCE);
-                return;
-            }
-        }
-        if !line.is_empty() && line != b"\n" && !output.write(&line, WRITE_PATIENCE) {
-            return;
+        let is_over = match answer.body.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return Passed::Cut,
+            Ok(_) => line.ends_with(&[END_OF_REPORT]),
+        };
+        // A NUL by itself only shows that the server is alive.
+        line.retain(|byte| *byte != 0 && *byte != END_OF_REPORT);
+        let is_read = line.is_empty() || line == b"\n" || output.write(&line, WRITE_PATIENCE);
+        if is_over || !is_read {
+            return Passed::Whole;
         }
     }
+}
+
+/// The lines for a pusher who waits for a run whose server was killed.
+fn cut_off(environment: &HookEnvironment, data: &DataDir) -> String {
+    let name = data.repo_name(&environment.git_dir);
+    let hint = name.map(|name| format!("hint: {} runs {name}\n", environment.command)).unwrap_or_default();
+    format!(
+        "warning: the server has ended or does not answer; the push is stored, and its runs continue\n{hint}"
+    )
 }
 
 /// The data folder of the repository.
@@ -239,6 +244,13 @@ fn data_dir(environment: &HookEnvironment) -> Result<DataDir, String> {
 
 /// The refs that cannot be pushed: a ref below `refs/replace/` would make git read one commit as another.
 const RESERVED: [&str; 2] = ["refs/replace/", "refs/quire/"];
+
+/// Why a push is refused that updates a reserved ref.
+pub fn refused_ref(updates: &[RefUpdate]) -> Option<String> {
+    let reserved = updates.iter().find(|update| is_reserved(&update.ref_name))?;
+    let name = &reserved.ref_name;
+    Some(format!("`{name}` is reserved: refs below {} cannot be pushed", RESERVED.join(" or ")))
+}
 
 fn is_reserved(name: &RefName) -> bool {
     RESERVED.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))

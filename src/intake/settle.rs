@@ -19,7 +19,7 @@ use crate::event::{Event, EventKind, RefUpdate};
 use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, Refs, RepoError, Report, Seen,
 };
-use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RepoName, RunId, Timestamp, chain, codes};
+use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RunId, Timestamp, chain, codes};
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs.
@@ -55,17 +55,36 @@ impl Settling<'_> {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Updates that were recorded.
-    pub updates: usize,
+    pub recorded: Vec<RecordedUpdate>,
+    /// The default branch, if it has followed the first push.
+    pub default_branch: Option<RefName>,
     /// Runs that were queued.
     pub queued: Vec<RunId>,
-    /// Updates that start nothing: the ref, its new value and why.
-    pub recorded: Vec<(RefName, CommitId, &'static str)>,
     /// Unfinished runs that a newer one supersedes, with its number.
     pub superseded: Vec<(RunId, u64)>,
     /// Refs that kept moving or could not be read; they are observed again at the next change.
     pub unread: Vec<UnreadRef>,
     /// Refs with an update that several pushes have announced; nothing was recorded for them.
     pub undecided: Vec<UndecidedRef>,
+}
+
+/// An update that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedUpdate {
+    /// The ref.
+    pub ref_name: RefName,
+    /// The old value.
+    pub old: CommitId,
+    /// The new value.
+    pub new: CommitId,
+    /// The push that announced it, if one did.
+    pub push: Option<String>,
+    /// The pusher, if known.
+    pub pusher: Option<String>,
+    /// The decision: `run`, or why no run was started.
+    pub decision: String,
+    /// The run, with its state, if there is one.
+    pub run: Option<String>,
 }
 
 /// A ref with an update that belongs to one of several pushes. Git has refused the others; which these are is known when
@@ -143,13 +162,11 @@ pub fn settle(
     let stored = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
     let git_dir = settling.git_dir();
     let mut refs = Refs::of(&git_dir);
-    if matches!(scope, Scope::All) && !settling.repo.is_watched() {
-        follow_first_push(&git_dir, &settling.repo.name);
-    }
+    let default_branch = follow_first_push(&git_dir, settling.repo, scope);
     let transaction = connection.transaction().map_err(stored)?;
     take_baseline(&transaction, settling)?;
     let names = names(&transaction, settling, &mut refs, scope)?;
-    let mut settled = Settled::default();
+    let mut settled = Settled { default_branch, ..Settled::default() };
     let mut objects = Objects::new(&git_dir);
     for name in names {
         let report = match scope {
@@ -178,13 +195,20 @@ pub fn settle(
     Ok(settled)
 }
 
-/// Sets the default branch after branches have arrived without a hook, or with one that was killed.
-fn follow_first_push(git_dir: &Path, repo: &RepoName) {
-    match forge::follow_first_push(git_dir, &[]) {
-        Ok(Some(branch)) => tracing::info!(%repo, "the default branch is now `{}`", branch.short()),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%repo, problem = chain(&error), "the default branch could not be set"),
+/// Has an unborn `HEAD` follow the first branches that arrive: before the consequences of their updates are decided.
+fn follow_first_push(git_dir: &Path, repo: &RepoRow, scope: Scope<'_>) -> Option<RefName> {
+    if repo.is_watched() {
+        return None;
     }
+    let pushed: Vec<RefName> = match scope {
+        Scope::All => Vec::new(),
+        Scope::Reported { updates, .. } => updates.iter().map(|update| update.ref_name.clone()).collect(),
+    };
+    let followed = forge::follow_first_push(git_dir, &pushed).unwrap_or_else(|error| {
+        tracing::warn!(problem = chain(&error), "the default branch of {} could not be set", repo.name);
+        None
+    });
+    followed.inspect(|branch| tracing::info!("the default branch of {} is now {}", repo.name, branch.short()))
 }
 
 /// Drops updates that a push announced and did not report: git reports all that has happened at once, and refused the rest.
@@ -402,21 +426,29 @@ fn record(
         at: settling.now,
         decision: decision.word().to_owned(),
     };
+    let mut recorded = RecordedUpdate {
+        ref_name: name.clone(),
+        old: found.old,
+        new: found.new,
+        push: found.push.clone(),
+        pusher: update.pusher.clone(),
+        decision: update.decision.clone(),
+        run: None,
+    };
     let update = store::insert_update(transaction, &update)?;
     if let Some(intent) = intent {
         store::settle_intent(transaction, intent.id, true)?;
     }
-    settled.updates += 1;
     let ended = match decision {
-        Decision::Record(why) => {
-            settled.recorded.push((name.clone(), found.new, why));
+        Decision::Record(_) => {
+            settled.recorded.push(recorded);
             return Ok(());
         }
         Decision::Skip(reason) => Some((Outcome::Skipped, Reason::new(codes::SKIPPED, reason))),
         Decision::Fail(reason) => Some((Outcome::Failed, Reason::new(codes::PIPELINE, reason))),
         Decision::Run => None,
     };
-    let is_queued = ended.is_none();
+    let end = ended.as_ref().map(|(outcome, reason)| format!("{outcome}: {}", reason.text));
     let run = NewRun {
         id: (settling.new_id)(),
         repo: settling.repo.id.clone(),
@@ -428,6 +460,9 @@ fn record(
         ended,
     };
     let number = store::insert_run(transaction, &run)?;
+    let is_queued = end.is_none();
+    recorded.run = Some(format!("run {number} {}", end.unwrap_or_else(|| "queued".to_owned())));
+    settled.recorded.push(recorded);
     if is_queued {
         settled.queued.push(run.id);
         if name.kind() == RefKind::Branch {

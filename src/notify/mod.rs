@@ -24,7 +24,7 @@ mod text;
 pub use announce::{Announcement, announce};
 pub use courier::{Courier, CourierStart};
 pub use deliver::{deliver, test_message};
-pub use dotenv::{DOTENV, read_dotenv, warn_of_dotenv};
+pub use dotenv::{DOTENV, load_dotenv};
 pub use http_post::NotSent;
 pub use message::Message;
 pub use target::{TARGET_VARIABLES, Target, find_target, variables};

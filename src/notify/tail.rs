@@ -62,18 +62,20 @@ fn lines_of(run_dir: &Path, jobs: &[&JobRecord]) -> Vec<String> {
 
 /// The last lines of a log, at most `count`.
 fn last_lines(log: File, count: usize) -> io::Result<Vec<String>> {
-    let mut lines: Vec<String> = Vec::new();
+    let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut goes_on = false;
     for record in read_end(log, MAX_READ)?.records {
-        let text = String::from_utf8_lossy(&record.bytes);
         match lines.last_mut().filter(|_| goes_on) {
-            Some(line) => line.push_str(&text),
-            None => lines.push(text.into_owned()),
+            Some(line) => line.extend(&record.bytes),
+            None => lines.push(record.bytes),
         }
         goes_on = !record.ends_line;
     }
-    let shown =
-        |line: &String| line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+    // A character may begin in one record and end in the next.
+    let shown = |line: &Vec<u8>| {
+        let text = String::from_utf8_lossy(line);
+        text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default().to_owned()
+    };
     Ok(lines.iter().skip(lines.len().saturating_sub(count)).map(shown).collect())
 }
 
@@ -92,5 +94,18 @@ mod tests {
         let last = |count| last_lines(File::open(&path).unwrap(), count).unwrap();
         assert_eq!(last(3), ["line 4999", " done", "open"]);
         assert!(last(5000).len() < 2000);
+    }
+
+    #[test]
+    fn a_character_that_two_records_share_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let time = "2026-11-20T23:59:59.007Z";
+        let mut bytes = Vec::new();
+        for (kind, part) in [("P", b"gr\xc3".as_slice()), ("P", b"\xbc\xe2\x82"), ("F", b"\xac")] {
+            bytes.extend([format!("{time} stdout {kind} ").as_bytes(), part, b"\n"].concat());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(last_lines(File::open(&path).unwrap(), 1).unwrap(), ["gr\u{fc}\u{20ac}"]);
     }
 }

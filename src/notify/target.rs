@@ -1,11 +1,8 @@
 //! Targets: those of `config.fnl`, and the two that environment variables define.
 
-use std::fs::File;
-use std::io::Read;
-
 use secrecy::SecretString;
 
-use super::dotenv::{DOTENV, MAX_DOTENV, read_dotenv, warn_of_dotenv};
+use super::dotenv::{DOTENV, Dotenv, load_dotenv};
 use crate::config::{
     DataDir, NotifyEvent, NotifyRule, NotifySettings, SecretSource, TargetAddress, TargetDecl,
 };
@@ -40,16 +37,11 @@ const EVENTS: [NotifyEvent; 5] = [
 /// The targets that variables of the environment, or otherwise of `.env`, define, and what is wrong with them. Blocks.
 pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<TargetDecl>, Vec<String>) {
     let mut problems = Vec::new();
-    let mut text = String::new();
     let path = data.path().join(DOTENV);
-    match File::open(&path).and_then(|file| file.take(MAX_DOTENV).read_to_string(&mut text)) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => problems.push(format!("error: could not read `{}`: {error}\n", path.display())),
-    }
-    let (of_file, mut wrong) = read_dotenv(&text);
-    let mode = std::fs::metadata(&path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
-    wrong.extend(warn_of_dotenv(&of_file, &TARGET_VARIABLES, mode));
+    let (of_file, wrong) = load_dotenv(&path, &TARGET_VARIABLES).unwrap_or_else(|error| {
+        problems.push(format!("error: could not read `{}`: {error}\n", path.display()));
+        Dotenv::default()
+    });
     if !wrong.is_empty() {
         problems.push(render_all(&wrong));
     }

@@ -16,7 +16,7 @@ use super::settle::{clear, overrule, settle};
 use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
 use crate::journal::{JournalReader, RunRecord};
-use crate::model::{Outcome, Reason, RunMark, chain, codes};
+use crate::model::{Outcome, Progress, Reason, RunMark, chain, codes};
 use crate::run::Message;
 use crate::store::{RunChange, RunRow};
 use crate::sys::children;
@@ -217,8 +217,12 @@ impl Reading {
                 return self.is_unreadable;
             }
         };
+        let had_begun = self.record.started_at.is_some();
         for fact in records {
             self.record.apply(fact);
+        }
+        if !had_begun && self.record.started_at.is_some() && row.state == Progress::Queued {
+            tracing::info!("run {}#{} started", row.repo, row.number);
         }
         if self.record.outcome.is_none() || self.is_over {
             app.live.publish(row.id, &self.record);
@@ -256,6 +260,7 @@ impl Reading {
         }
         if self.record.outcome.is_some() {
             app.live.publish(row.id, &self.record);
+            index::log_end(row, &self.record);
             index::write(app, row, RunChange::since(self.indexed, row.id, &self.record, clock::now())).await;
         }
         if self.record.is_tampered {

@@ -6,12 +6,25 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 use crate::app::AppState;
 use crate::journal::RunRecord;
+use crate::model::Outcome;
 use crate::store::{self, RunChange, RunRow};
 use crate::sys::clock;
+use crate::view::{between, output_line};
+
+/// Logs the end of a run: `run foo#3 failed in 0.4 s: test failed`
+pub(super) fn log_end(row: &RunRow, record: &RunRecord) {
+    let Some(outcome) = record.outcome else { return };
+    let took =
+        record.started_at.zip(record.finished_at).map(|(start, end)| format!(" in {}", between(start, end)));
+    let reason = record.reason.as_ref().filter(|_| outcome != Outcome::Passed);
+    let reason = reason.map(|reason| format!(": {}", output_line(reason.first_line()))).unwrap_or_default();
+    tracing::info!("run {}#{} {outcome}{}{reason}", row.repo, row.number, took.unwrap_or_default());
+}
 
 /// Indexes all that a record says, if it has an end.
 pub(super) async fn finished(app: &AppState, row: &RunRow, record: &RunRecord) {
     if record.outcome.is_some() {
+        log_end(row, record);
         let change = RunChange::since(0, row.id, record, clock::now());
         write(app, row, change).await;
     }

@@ -32,16 +32,13 @@ use crate::sys::notify::Supervisor;
 use crate::sys::process;
 use crate::sys::socket;
 use crate::sys::spawn;
-use crate::watch::{all_watches, watch_remotes};
+use crate::watch::{WatchWake, all_watches, watch_remotes};
 
 /// Messages that may wait for the queue.
 const MAX_WAKES: usize = 1024;
 
-/// How long the lock of another server is waited for: it may be ending.
-const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// The pause between two tries to get it.
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+/// How long the lock of a server that is dead is waited for.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What the server is started with.
 #[derive(Debug, Clone)]
@@ -203,10 +200,10 @@ fn acquire(path: &std::path::Path) -> io::Result<Option<LockFile>> {
     let end = std::time::Instant::now() + LOCK_PATIENCE;
     loop {
         let lock = LockFile::try_acquire(path)?;
-        if lock.is_some() || std::time::Instant::now() > end {
+        if lock.is_some() || lock_holder(path)?.is_some() || std::time::Instant::now() > end {
             return Ok(lock);
         }
-        std::thread::sleep(LOCK_PAUSE);
+        std::thread::yield_now();
     }
 }
 
@@ -261,6 +258,8 @@ async fn run(
     settings: Arc<CurrentSettings>,
     store: Store,
 ) -> Result<Stopped, ServeError> {
+    // A hang-up that comes while the server starts must not end it.
+    let hangups = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
     let (data, start) = (options.data.clone(), dispatch_start(&options));
     let first = settings.get();
     let bind = options.bind.unwrap_or(first.bind);
@@ -293,7 +292,9 @@ async fn run(
     tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
     tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
     tasks.spawn("the index of older runs", index_older_runs(app.clone()));
+    tasks.spawn_lasting("the reload of settings", reload(app.clone(), hangups));
     let again = Arc::clone(&app.start_again);
+    let stopping = app.stopping.clone();
     if let Some(url) = &url {
         tracing::info!("answering at {url}");
     }
@@ -317,7 +318,28 @@ async fn run(
     };
     notify_supervisor(options.supervisor.as_ref(), stopped.farewell());
     tracing::info!("stopping; runs continue");
+    stopping.announce().await;
     Ok(stopped)
+}
+
+/// Reads `config.fnl` again on each SIGHUP. Where the server answers is decided when it starts.
+async fn reload(app: AppState, mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        let before = app.settings.get();
+        let settings = Arc::clone(&app.settings);
+        let reloaded = tokio::task::spawn_blocking(move || settings.reload().map(|()| settings.get())).await;
+        match reloaded.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(now) => {
+                tracing::info!("reloaded config.fnl (SIGHUP)");
+                if (now.bind, &now.public_url) != (before.bind, &before.public_url) {
+                    tracing::warn!(":http :bind and :public-url take effect at the next start");
+                }
+                app.send_watcher(WatchWake::Changed).await;
+            }
+            // What is wrong is in the log already, with its place.
+            Err(problem) => tracing::warn!(problem, "config.fnl was not reloaded (SIGHUP)"),
+        }
+    }
 }
 
 /// Serves what connects to the address and to the Unix socket.

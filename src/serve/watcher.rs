@@ -13,6 +13,9 @@ use crate::model::{RepoName, chain};
 use crate::store::RepoRow;
 use crate::sys::inotify::{Change, Inotify, Watch};
 
+/// What inotify answers when the user has as many watches as the system allows (inotify_add_watch(2)).
+const NO_WATCH_LEFT: rustix::io::Errno = rustix::io::Errno::NOSPC;
+
 /// What a watched folder belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Owner {
@@ -30,6 +33,10 @@ struct Watcher {
     inotify: Inotify,
     owners: HashMap<Watch, Owner>,
     repos: HashMap<RepoName, RepoRow>,
+    /// Whether the system has refused a watch because there are too many.
+    is_full: bool,
+    /// Whether the repositories were listed before.
+    is_listed: bool,
     /// Folders that are not served, and why.
     apart: BTreeMap<PathBuf, String>,
 }
@@ -69,8 +76,15 @@ async fn watch_once(app: &AppState, trouble: &mut Option<Trouble>) -> io::Result
     let inotify = Inotify::new()?;
     *trouble = None;
     let app = app.clone();
-    let mut watcher =
-        Watcher { app, inotify, owners: HashMap::new(), repos: HashMap::new(), apart: BTreeMap::new() };
+    let mut watcher = Watcher {
+        app,
+        inotify,
+        owners: HashMap::new(),
+        repos: HashMap::new(),
+        is_full: false,
+        is_listed: false,
+        apart: BTreeMap::new(),
+    };
     watcher.add(&watcher.app.data.spool(), Owner::Spool);
     drain_spool(&watcher.app).await;
     watcher.list_repos().await;
@@ -88,6 +102,14 @@ impl Watcher {
                 self.owners.insert(watch, owner);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.raw_os_error() == Some(NO_WATCH_LEFT.raw_os_error()) => {
+                if !std::mem::replace(&mut self.is_full, true) {
+                    tracing::warn!(
+                        folder = %folder.display(),
+                        "no more folders can be watched: refs moved there without a push are seen later; raise fs.inotify.max_user_watches"
+                    );
+                }
+            }
             Err(error) => tracing::warn!(%error, folder = %folder.display(), "a folder cannot be watched"),
         }
     }
@@ -135,9 +157,16 @@ impl Watcher {
         }
         self.apart = apart;
         let known = std::mem::take(&mut self.repos);
+        let is_first = std::mem::replace(&mut self.is_listed, true);
+        for gone in known.keys().filter(|name| !rows.iter().any(|row| row.name == **name)) {
+            tracing::info!("repository {gone} is gone");
+        }
         for row in rows {
             let name = row.name.clone();
             let is_new = known.get(&name) != Some(&row);
+            if !is_first && !known.contains_key(&name) {
+                tracing::info!("repository {name} is new");
+            }
             self.repos.insert(name.clone(), row);
             if is_new {
                 self.look_at_repo(&name).await;
@@ -149,8 +178,14 @@ impl Watcher {
     async fn look_at_repo(&mut self, name: &RepoName) {
         let Some(row) = self.repos.get(name).cloned() else { return };
         let git_dir = self.app.data.repo(name);
-        let mut open = vec![git_dir.join("refs"), git_dir.join("logs")];
-        self.add(&git_dir, Owner::Repo(name.clone()));
+        let mut open = Vec::new();
+        for folder in ["", "refs", "logs", "logs/refs"] {
+            self.add(&git_dir.join(folder), Owner::Repo(name.clone()));
+        }
+        // Refs elsewhere start no run, and there may be thousands of folders of them (`refs/pull/N`).
+        for folder in ["refs/heads", "refs/tags", "logs/refs/heads", "logs/refs/tags"] {
+            open.push(git_dir.join(folder));
+        }
         while let Some(folder) = open.pop() {
             self.add(&folder, Owner::Repo(name.clone()));
             open.extend(folders(&folder));

@@ -43,7 +43,9 @@ pub use run_list::{RunFilter, list_runs};
 pub use runs::{
     NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,
 };
-pub use updates::{NewUpdate, bind_update, insert_update, last_decision, runs_of_push};
+pub use updates::{
+    NewUpdate, PushedUpdate, bind_update, insert_update, last_decision, runs_of_push, updates_of_push,
+};
 pub use watches::{
     WatchStatus, added_watches, delete_watch, find_added_watch, forget_watch_state, forget_watch_states,
     insert_watch, save_watch_status, watch_status,

@@ -49,6 +49,27 @@ pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64>
     Ok(connection.last_insert_rowid())
 }
 
+/// An update of a push, as it was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedUpdate {
+    /// The ref.
+    pub ref_name: RefName,
+    /// The old value.
+    pub old: CommitId,
+    /// The decision: `run`, or why no run was started.
+    pub decision: String,
+}
+
+/// The updates of a push that are recorded.
+pub fn updates_of_push(connection: &Connection, push: &str) -> Result<Vec<PushedUpdate>> {
+    let mut statement =
+        connection.prepare_cached("SELECT ref, old, decision FROM updates WHERE push = ?1 ORDER BY id")?;
+    let rows = statement.query_map([push], |row| {
+        Ok(PushedUpdate { ref_name: ref_name(row, 0)?, old: commit_id(row, 1)?, decision: row.get(2)? })
+    })?;
+    rows.collect()
+}
+
 /// Records to which push an earlier update belongs, for it and its run. It may have been taken for that of another push.
 pub fn bind_update(
     connection: &Connection,

@@ -6,10 +6,10 @@
 use std::fmt::Write as _;
 
 use super::run::RunView;
-use super::sanitize::{plain, reason_line};
+use super::sanitize::{one_line, plain, reason_line};
 use super::text::between;
 use crate::journal::JobRecord;
-use crate::model::{Outcome, Progress, Reason, Severity, codes, render_all};
+use crate::model::{Outcome, Progress, Reason, RefName, RepoName, Severity, codes, render_all};
 use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
@@ -207,6 +207,16 @@ pub fn push_verdict(run: &RunView, quire: &str) -> String {
     let command = if run.record.jobs.iter().any(is_of_a_step) { "logs" } else { "show" };
     let name = format!("{}#{}", run.row.repo, run.row.number);
     format!("{}hint: {quire} {command} '{name}'\n{verdict}", hints(run.reason()))
+}
+
+/// The line of a push that the default branch of its repository has followed.
+pub fn push_default_branch(branch: &RefName) -> String {
+    format!("quire: the default branch is now `{}`\n", one_line(&branch.short()))
+}
+
+/// The last line of a push that waits for a run while the server stops.
+pub fn push_stopped(repo: &RepoName, number: u64, quire: &str) -> String {
+    format!("warning: the server is stopping; the run continues: {quire} wait '{repo}#{number}'\n")
 }
 
 /// `blog#3 failed in 0.4 s: test`: how a run has ended, how long it took, and which jobs or what reason decided it.

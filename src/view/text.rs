@@ -180,7 +180,7 @@ fn step_line(step: &StepRecord) -> String {
 }
 
 /// The time between two moments, for messages; `None` when the clock was set back.
-pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
+pub fn between(start: Timestamp, end: Timestamp) -> String {
     let millis = u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default();
     format_duration(Duration::from_millis(millis))
 }

@@ -107,11 +107,48 @@ fn own(data: &Path, user: &str, (uid, gid): (u32, u32)) -> Result<(), Failure> {
                 .hint(format!("chown -R {user}: '{}', or name its owner with --run-as", data.display())))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(wrong)?;
+            make_parents(data).map_err(wrong)?;
+            fs::DirBuilder::new().mode(0o700).create(data).map_err(wrong)?;
             chown(data, Some(uid), Some(gid)).map_err(wrong)
         }
         Err(error) => Err(wrong(error)),
+    }?;
+    match closed_to(data, uid, gid) {
+        None => Ok(()),
+        Some(closed) => {
+            let message = format!("{user} cannot enter {}, where {} is", closed.display(), data.display());
+            Err(Failure::new(Code::Broken, message)
+                .hint(format!("chmod o+x '{}', or name another data folder with --data", closed.display())))
+        }
     }
+}
+
+/// Makes the missing folders above the data folder, which every account can enter, whatever the umask.
+fn make_parents(data: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = data.ancestors().skip(1).take_while(|above| !above.exists()).collect();
+    for folder in missing.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// The first folder above the data folder that an account cannot enter.
+fn closed_to(data: &Path, uid: u32, gid: u32) -> Option<&Path> {
+    let may_enter = |folder: &&Path| {
+        fs::metadata(folder).is_ok_and(|there| {
+            let bit = match (there.uid() == uid, there.gid() == gid) {
+                (true, _) => 0o100,
+                (false, true) => 0o010,
+                (false, false) => 0o001,
+            };
+            uid == 0 || there.permissions().mode() & bit != 0
+        })
+    };
+    let mut above: Vec<&Path> =
+        data.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).collect();
+    above.reverse();
+    above.into_iter().find(|folder| !may_enter(folder))
 }
 
 /// The first part of a path that other accounts cannot pass or start.
@@ -150,5 +187,22 @@ mod tests {
         let gid = fs::metadata(folder.path()).unwrap().gid();
         own(&new, "me", (uid, gid)).unwrap();
         assert_eq!(fs::metadata(new).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn the_account_can_enter_every_folder_above_its_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ids = fs::metadata(folder.path()).map(|there| (there.uid(), there.gid())).unwrap();
+        let new = folder.path().join("srv/quire/data");
+        own(&new, "me", ids).unwrap();
+        for above in ["srv", "srv/quire"] {
+            let mode = fs::metadata(folder.path().join(above)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755, "{above}");
+        }
+        assert_eq!(closed_to(&new, 61234, 61234), None);
+        fs::set_permissions(folder.path().join("srv"), fs::Permissions::from_mode(0o750)).unwrap();
+        assert_eq!(closed_to(&new, 61234, 61234), Some(folder.path().join("srv").as_path()));
+        assert_eq!(closed_to(&new, 61234, ids.1), None);
     }
 }

@@ -82,6 +82,7 @@ impl Unit {
             "[Service]".to_owned(),
             "Type=notify".to_owned(),
             format!("ExecStart={command}"),
+            "ExecReload=/bin/kill -HUP $MAINPID".to_owned(),
             format!("WorkingDirectory={folder}"),
             "Restart=on-failure".to_owned(),
             "TimeoutStopSec=20".to_owned(),
@@ -163,6 +164,7 @@ mod tests {
         for line in [
             "Type=notify",
             "ExecStart=/usr/bin/quire serve --data /var/quire",
+            "ExecReload=/bin/kill -HUP $MAINPID",
             "User=quire",
             "KillMode=process",
             "Delegate=yes",

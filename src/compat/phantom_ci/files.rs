@@ -1,7 +1,6 @@
 //! The files of `phantom_ci`: `Repo.toml` and `.env` in its configuration folder, and the data folder.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::NAME;
@@ -9,11 +8,8 @@ use crate::cli::exit::{Code, Failure, print_error};
 use crate::cli::place::{environment, variable};
 use crate::config::{ConfigError, DataDir, ListedWatch, read_list_file, read_watch_list};
 use crate::model::render_all;
-use crate::notify::{DOTENV, TARGET_VARIABLES, read_dotenv, warn_of_dotenv};
+use crate::notify::{DOTENV, TARGET_VARIABLES, load_dotenv};
 use crate::sys::lock;
-
-/// The largest `.env`, in bytes.
-const MAX_DOTENV: u64 = 64 << 10;
 
 /// Where its files are.
 pub(super) struct Files {
@@ -60,15 +56,7 @@ impl Files {
     /// The variables of `.env` that the environment does not have; errors in its other lines are printed.
     pub(super) fn variables(&self) -> Result<Vec<(String, String)>, Failure> {
         let path = &self.config.join(DOTENV);
-        let mut text = String::new();
-        match File::open(path).and_then(|file| file.take(MAX_DOTENV).read_to_string(&mut text)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(at(path, &error)),
-        }
-        let (pairs, mut wrong) = read_dotenv(&text);
-        let mode = fs::metadata(path).ok().map(|there| std::os::unix::fs::MetadataExt::mode(&there));
-        wrong.extend(warn_of_dotenv(&pairs, &TARGET_VARIABLES, mode));
+        let (pairs, mut wrong) = load_dotenv(path, &TARGET_VARIABLES).map_err(|error| at(path, &error))?;
         wrong.iter_mut().for_each(|wrong| wrong.file = path.display().to_string());
         print_error(&render_all(&wrong));
         let own = environment();

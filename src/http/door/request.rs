@@ -38,6 +38,7 @@ pub(super) async fn gather<'a>(
     let gathered = read(request, limits).await;
     progress.begin_answer();
     gathered.map_err(|(status, problem)| {
+        tracing::warn!("refused a request: {problem}");
         let close = [(header::CONNECTION, "close")];
         (status, close, format!("{problem}\n")).into_response()
     })

@@ -127,7 +127,7 @@ fn every_answer_over_tcp_is_inert_and_kept_nowhere() {
         ("200", "GET", "/foo/run/1", host.as_str()),
         ("200", "GET", "/healthz", &host),
         ("404", "GET", "/foo/run/9", &host),
-        ("404", "GET", "/", &host),
+        ("200", "GET", "/", &host),
         ("405", "POST", "/healthz", &host),
         ("404", "POST", "/runs/cancel", &host),
         ("421", "GET", "/healthz", "evil.example"),

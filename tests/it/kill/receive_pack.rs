@@ -112,6 +112,8 @@ fn phantom_lines_are_no_updates() {
         let lines = fs::read_to_string(&log).unwrap().lines().filter(|line| line.contains(&new)).count();
         assert_eq!(lines, retry, "no phantom line was made: {}", pushed.text);
         fs::remove_file(&lock).unwrap();
+        // `dev` is the default branch: git has locked `HEAD` for its log, too.
+        fs::remove_file(forge.repo().join("HEAD.lock")).unwrap();
     }
     forge.push("HEAD:refs/heads/dev").option("n=alive").go().accepted();
     forge.settle();

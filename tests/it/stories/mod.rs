@@ -93,6 +93,8 @@ stories! {
     secrets_masked
     secrets_refused
     server_down_and_up
+    server_log
+    server_stops
     service
     services_on_the_host
     several_mistakes

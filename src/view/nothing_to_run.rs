@@ -1,0 +1,47 @@
+//! What a push reads that starts no run.
+
+use std::collections::BTreeMap;
+
+use super::sanitize::one_line;
+use crate::model::RefName;
+
+/// The refs that are named in a line.
+const MAX_NAMED: usize = 3;
+
+/// One line for each reason: the refs that were pushed, and why nothing runs for them.
+pub fn nothing_to_run<'a>(updates: impl Iterator<Item = (&'a RefName, &'a str)>) -> String {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, why) in updates {
+        reasons.entry(why).or_default().push(one_line(&name.short()));
+    }
+    let line = |(why, names): (&str, Vec<String>)| {
+        let why = match why {
+            "no pipeline" => "no .quire/ci.fnl, .quire/ci.lua or workflow file",
+            why => why,
+        };
+        let more = match names.len().saturating_sub(MAX_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let named = names.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("quire: nothing to run for {named}{more}: {why}\n")
+    };
+    reasons.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refs_with_the_same_reason_share_a_line() {
+        let names = ["main", "a", "b", "c", "gone"]
+            .map(|name| RefName::parse(format!("refs/heads/{name}").as_bytes()).unwrap());
+        let why = ["no pipeline", "no pipeline", "no pipeline", "no pipeline", "deleted"];
+        assert_eq!(
+            nothing_to_run(names.iter().zip(why)),
+            "quire: nothing to run for gone: deleted\n\
+             quire: nothing to run for main, a, b and 1 more: no .quire/ci.fnl, .quire/ci.lua or workflow file\n"
+        );
+    }
+}
