@@ -346,10 +346,7 @@ async fn conduct(
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
     let (graph, warnings) = match evaluated {
-        Ok((whole, warnings)) => {
-            let started = whole.started_by(&execution.sources);
-            (started.interruptible_by_default(execution.interruptible), warnings)
-        }
+        Ok((whole, warnings)) => (whole.started_by(&execution.sources), warnings),
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
@@ -370,7 +367,7 @@ async fn conduct(
     let filling = Filling::start(execution.fill);
     let grant = execution.grant;
     let led = Drive {
-        state: RunState::new(graph, execution.limits.jobs),
+        state: RunState::new(graph.interruptible_by_default(execution.interruptible), execution.limits.jobs),
         host,
         vm,
         recorder,

@@ -37,8 +37,11 @@ use crate::watch::{WatchWake, all_watches, watch_remotes};
 /// Messages that may wait for the queue.
 const MAX_WAKES: usize = 1024;
 
-/// How long the lock of a server that is dead is waited for.
-const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the lock of another server is waited for: it may be ending.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// The pause between two tries to get it.
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// What the server is started with.
 #[derive(Debug, Clone)]
@@ -200,10 +203,10 @@ fn acquire(path: &std::path::Path) -> io::Result<Option<LockFile>> {
     let end = std::time::Instant::now() + LOCK_PATIENCE;
     loop {
         let lock = LockFile::try_acquire(path)?;
-        if lock.is_some() || lock_holder(path)?.is_some() || std::time::Instant::now() > end {
+        if lock.is_some() || std::time::Instant::now() > end {
             return Ok(lock);
         }
-        std::thread::yield_now();
+        std::thread::sleep(LOCK_PAUSE);
     }
 }
 
