@@ -4,6 +4,8 @@
 -- `places`, which argument of a step is its options.
 local utils, report, marks, known = ...
 
+local OS = { time = true, date = true, clock = true } -- what of Lua's `os` is in a pipeline
+
 local shape_of_symbol = setmetatable({}, { __mode = "k" }) -- the symbol that declares a local -> its shape
 local ids = {} -- the jobs of the file being compiled, as far as their ids are literal
 
@@ -90,6 +92,10 @@ end
 function shapes.symbol(symbol, scope, is_read, span, file)
   local parts = utils["multi-sym?"](symbol)
   if not parts or parts["multi-sym-method-call"] then return end
+  if parts[1] == "os" and not scope.manglings.os and not OS[parts[2]] then
+    report.note({ message = "unknown identifier: " .. tostring(symbol), file = file, span = span, plain = true, unknown = parts[2] })
+    return
+  end
   local shape = shape_of_local(parts[1], scope)
   for i = 2, #parts do
     if not shape then return end

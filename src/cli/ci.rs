@@ -63,7 +63,12 @@ fn report_json(checked: &Checked) -> Ended {
 /// branch that is checked out there. Above the root of a repository is another project.
 pub(super) fn find_root(path: &Path) -> Result<PathBuf, Failure> {
     let start = path.canonicalize();
-    let start = start.map_err(|error| Failure::not_found(format!("{}: {error}", path.display())))?;
+    let start = start.map_err(|error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let why = if is_missing { " does not exist".to_owned() } else { format!(": {error}") };
+        let message = format!("{}{why}", path.display());
+        Failure::not_found(message).hint("the argument is the path of a working copy; all of its jobs run")
+    })?;
     let mut looked_for = String::from("found no .quire/ci.fnl");
     for folder in start.ancestors() {
         if folder.join(".quire").is_dir() {

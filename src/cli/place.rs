@@ -58,7 +58,11 @@ pub(super) fn existing(data: DataDir, access: Access) -> Result<DataDir, Failure
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(access::unreadable(data.path(), &error).into());
         }
-        Ok(_) | Err(_) => {}
+        Ok(_) => {
+            let message = format!("the data folder {} is not a folder", data.path().display());
+            return Err(Failure::new(Code::Usage, message).hint("name another with --data or QUIRE_DATA"));
+        }
+        Err(_) => {}
     }
     Err(Failure::not_found(format!("the data folder {} does not exist", data.path().display()))
         .hint("name another with --data or QUIRE_DATA; quire serve and quire repo new make one"))

@@ -119,6 +119,17 @@ fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Fai
     let which = match (name, data.repo_name(&path)) {
         (Some(name), _) => AdoptRepo::From(path, parse(name)?),
         (None, Some(name)) => AdoptRepo::InPlace(name),
+        (None, None) if Path::new(repository).is_absolute() && !path.exists() => {
+            return Err(Failure::not_found(format!("{repository} does not exist")));
+        }
+        (None, None) if repository.starts_with('.') => {
+            let hint = "adopt takes a bare repository: `git clone --bare . /srv/NAME.git`, then `quire repo adopt /srv/NAME.git NAME`";
+            return Err(Failure::new(
+                Code::Usage,
+                format!("{} is not below {}", path.display(), data.repos().display()),
+            )
+            .hint(hint));
+        }
         (None, None) if Path::new(repository).is_absolute() => {
             let message = format!("{repository} is not below {}", data.repos().display());
             let hint = format!("quire repo adopt {repository} NAME");

@@ -23,8 +23,8 @@ pub(super) fn usage_error(error: &Error, root: &Command, words: &[String]) -> Fa
         ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument if !argument().starts_with('-') => {
             let word = given(ContextKind::InvalidSubcommand).unwrap_or_else(argument);
             if command.has_subcommands() {
-                let names = || command.get_subcommands().filter(|known| !known.is_hide_set());
-                let near = suggest(&word, names().map(Command::get_name));
+                let names = command.get_subcommands().filter(|known| !known.is_hide_set());
+                let near = meaning(&word, &names.map(Command::get_name).collect::<Vec<_>>());
                 let hint = near.map(|near| format!("did you mean `{path} {near}`?"));
                 let list = || format!("`{path} --help` lists the commands");
                 (format!("unknown command {}", quoted(&format!("{path} {word}"))), hint.unwrap_or_else(list))
@@ -33,11 +33,10 @@ pub(super) fn usage_error(error: &Error, root: &Command, words: &[String]) -> Fa
             }
         }
         ErrorKind::UnknownArgument => {
-            let option = argument();
+            let option = whole_word(argument(), words);
             let name = option.split('=').next().unwrap_or_default().trim_start_matches('-');
-            let known =
-                || root.get_arguments().chain(command.get_arguments()).filter(|arg| !arg.is_hide_set());
-            let near = suggest(name, known().filter_map(Arg::get_long));
+            let known = root.get_arguments().chain(command.get_arguments()).filter(|arg| !arg.is_hide_set());
+            let near = meaning(name, &known.filter_map(Arg::get_long).collect::<Vec<_>>());
             let hint = near.map(|near| format!("did you mean `--{near}`?"));
             let list = || format!("`{path} --help` lists the options");
             (format!("unknown option {} of `{path}`", quoted(&option)), hint.unwrap_or_else(list))
@@ -66,6 +65,40 @@ pub(super) fn usage_error(error: &Error, root: &Command, words: &[String]) -> Fa
         _ => (error.kind().as_str().unwrap_or("invalid arguments").to_owned(), usage()),
     };
     Failure::new(Code::Usage, message).hint(hint)
+}
+
+/// Names, and what other programs call the same.
+static SYNONYMS: &[(&str, &str)] = &[
+    ("new", "create init make"),
+    ("add", "create new"),
+    ("rm", "delete remove del unwatch"),
+    ("list", "ls"),
+    ("now", "poll fetch run refresh"),
+    ("show", "view inspect describe info"),
+    ("logs", "log output tail"),
+    ("cancel", "stop kill abort"),
+    ("rerun", "retry restart"),
+    ("runs", "ps history status builds list"),
+    ("serve", "server start daemon up"),
+    ("bind", "port listen host addr address"),
+    ("follow", "tail watch"),
+    ("limit", "number count max"),
+];
+
+/// The name that a word is near to, or means elsewhere.
+fn meaning<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+    let means = |name: &&str| {
+        let mut synonyms = SYNONYMS.iter().filter(|(known, _)| known == name);
+        synonyms.any(|(_, words)| words.split(' ').any(|other| other == word))
+    };
+    suggest(word, names.iter().copied()).or_else(|| names.iter().copied().find(means))
+}
+
+/// The whole word of which clap names one letter: `-limit`.
+fn whole_word(option: String, words: &[String]) -> String {
+    let is_letter = option.len() == 2 && !option.starts_with("--");
+    let whole = words.iter().find(|word| is_letter && word.len() > 2 && word.starts_with(&option));
+    whole.cloned().unwrap_or(option)
 }
 
 /// The name of an argument that clap shows as `--limit <N>` or `<RUN>`.

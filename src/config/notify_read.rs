@@ -157,7 +157,9 @@ fn mail(target: &Fields<'_>, secrets: &[SecretDecl]) -> Option<MailDecl> {
         let message = format!("a mail goes to at most {MAX_RECIPIENTS} people");
         target.refuse_option("to", message, "write to a mailing list");
     }
-    for (name, is_missing) in [("from", target.get("from").is_none()), ("to", to.is_empty())] {
+    let is_missing =
+        |node: Option<&Node>| node.is_none_or(|node| node.as_list().is_ok_and(<[Node]>::is_empty));
+    for (name, is_missing) in [("from", target.get("from").is_none()), ("to", is_missing(target.get("to")))] {
         if is_missing {
             target.refuse(format!("this target has no `:{name}`"), "mail needs :from and :to");
         }
@@ -185,13 +187,10 @@ fn rule(notify: &Fields<'_>, node: &Node, targets: &[&str], options: &'static Op
     let to = rule.read("to", |node| known_target(node, targets));
     let on = rule.scope("on", event);
     let has_repos = options.find("repos").is_some();
-    Some(NotifyRule {
-        to: to?,
-        on: if rule.get("on").is_some() { on } else { NotifyEvent::DEFAULT.to_vec() },
-        repos: if has_repos { rule.scope("repos", RepoName::parse) } else { Vec::new() },
-        refs: rule.scope("refs", full_ref),
-        jobs: rule.scope("jobs", JobId::parse),
-    })
+    let repos = if has_repos { rule.scope("repos", RepoName::parse) } else { Vec::new() };
+    let (refs, jobs) = (rule.scope("refs", full_ref), rule.scope("jobs", JobId::parse));
+    let on = if rule.get("on").is_some() { on } else { NotifyEvent::DEFAULT.to_vec() };
+    Some(NotifyRule { to: to?, on, repos, refs, jobs })
 }
 
 fn target_name(key: &Node) -> Result<String, Diagnostic> {

@@ -78,7 +78,7 @@ fn signatures(fields: &Fields<'_>) -> SignatureSettings {
         fields.refuse("`:identity` and `:issuer` belong together", help);
     }
     if has("key") == has("identity") && !fields.pairs().is_empty() {
-        fields.refuse("this table needs either a `:key` or an `:identity`", help);
+        fields.refuse("this table takes a `:key` or an `:identity`, one of them", help);
     }
     if has("files") && !has("key") {
         fields.refuse("`:files` needs a `:key`", help);

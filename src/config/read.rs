@@ -150,8 +150,8 @@ fn limits(fields: &Fields<'_>) -> Limits {
 }
 
 fn bind(node: &Node) -> Result<Bind, Diagnostic> {
-    let text = node.as_str()?;
     let help = "write it as \"127.0.0.1:7878\", \"localhost:7878\" or \"none\"";
+    let text = node.as_str().map_err(|wrong| wrong.help(help))?;
     Bind::parse(text).ok_or_else(|| node.error(format!("`{text}` is not an address with a port")).help(help))
 }
 
@@ -159,6 +159,11 @@ fn public_url(node: &Node) -> Result<String, Diagnostic> {
     let text = node.as_str()?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fits = rest.is_some_and(|rest| !rest.is_empty()) && text.chars().all(|c| c.is_ascii_graphic());
+    if rest.is_some_and(|rest| rest.split('/').next().is_some_and(|host| host.contains('@'))) {
+        // The text is not repeated: it may hold a password.
+        let wrong = node.error("the address of the pages must not contain a user or password");
+        return Err(wrong.help("leave out what is before `@`"));
+    }
     if fits {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
@@ -253,7 +258,7 @@ mod tests {
                 "config.fnl:4:63: an empty list grants nothing",
                 "config.fnl:5:17: expected a whole number from 1 to 10000, got the number 0",
                 "config.fnl:5:33: `soon` is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"",
-                "config.fnl:5:51: 1024 bytes are less than the minimum of 4194304",
+                "config.fnl:5:51: 1KiB is less than 4MiB",
             ]
         );
         assert_eq!(problems("(print 1)").len(), 1);

@@ -84,6 +84,9 @@ impl RemoteUrl {
         }
         match text.split_once(':') {
             Some((host, path)) if !host.contains('/') => scp_like(text, host, path),
+            Some(_) | None if begins_with_host(text) => {
+                wrong("the address does not say how to reach it", "begin it with `https://` or `ssh://`")
+            }
             Some(_) | None => wrong("the path of a local repository must be absolute", "begin it with `/`"),
         }
     }
@@ -133,6 +136,14 @@ impl RemoteUrl {
         let last = path.rsplit(['/', ':']).next().unwrap_or_default();
         last.strip_suffix(".git").unwrap_or(last)
     }
+}
+
+/// Whether a text without a scheme begins as the name of a machine: `git.example.org/site`.
+fn begins_with_host(text: &str) -> bool {
+    let (first, path) = text.split_once('/').unwrap_or_default();
+    let is_name =
+        first.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'));
+    is_name && first.trim_matches('.').contains('.') && !path.is_empty()
 }
 
 /// `scheme://[user@]host[:port]/path`.

@@ -224,8 +224,9 @@ impl<'a> Reading<'a> {
         let registration = self.registration;
         for Problem { what, argument, item } in &registration.problems {
             let span = self.span(*argument, *item);
-            let help = "(ci:job :id [:quire/push] (fn [{: sh}] …))";
-            self.refuse(span, what.clone(), Some(help.to_owned()));
+            let options = if *argument == Some(3) { " {:timeout \"5m\"}" } else { "" };
+            let help = format!("(ci:job :id [:quire/push]{options} (fn [{{: sh}}] …))");
+            self.refuse(span, what.clone(), Some(help));
         }
         let mut needs = Vec::new();
         for (item, input) in registration.inputs.iter().enumerate() {

@@ -1,9 +1,14 @@
 //! What a job may say about itself in Fennel and Lua.
 
 use super::graph::{JobOptions, When};
-use crate::schema::Fields;
+use crate::model::{Diagnostic, parse_size};
+use crate::policy::{Cpus, ImageRef};
 use crate::schema::pipeline::BOX;
+use crate::schema::{Fields, Node};
 use crate::script::ContainerOptions;
+
+/// The file that `:image` may name instead of an image.
+const DOCKERFILE: &str = ".quire/Dockerfile";
 
 impl JobOptions {
     /// Reads the options of a job, and checks those that make no sense without each other.
@@ -17,12 +22,13 @@ impl JobOptions {
             },
             allow_failure: fields.flag("allow-failure").unwrap_or(false),
             interruptible: fields.flag("interruptible"),
-            image: fields.text("image"),
+            image: fields.read("image", image),
             sandbox: fields.word("sandbox").is_some(),
             network: fields.flag("network"),
             container: ContainerOptions::read(fields),
         };
         options.check_together(fields);
+        check_amounts(fields);
         options
     }
 
@@ -43,5 +49,26 @@ impl JobOptions {
             let help = "add `:image`, or give it to `(container image cmd {…})`";
             fields.refuse_option(name, message, help);
         }
+    }
+}
+
+/// The name of an image, or the file that it is built from.
+fn image(node: &Node) -> Result<String, Diagnostic> {
+    let name = node.as_str()?;
+    if name != DOCKERFILE {
+        let help = "write it as `alpine:3.22` or `ghcr.io/owner/name:1`";
+        ImageRef::parse(name).map_err(|wrong| node.error(wrong.to_string()).help(help))?;
+    }
+    Ok(name.to_owned())
+}
+
+/// Checks what can be read of memory and processors before anything runs.
+fn check_amounts(fields: &Fields<'_>) {
+    let given = |name| fields.get(name).and_then(|node| Some((node, node.as_text().ok()?)));
+    if let Some((node, text)) = given("memory") {
+        fields.value("memory", parse_size(&text).map_err(|wrong| node.error(wrong.to_string())));
+    }
+    if let Some((node, text)) = given("cpus") {
+        fields.value("cpus", Cpus::parse(&text).map_err(|wrong| node.error(wrong.to_string())));
     }
 }

@@ -49,6 +49,11 @@ pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnos
     let (document, broken) = DeTable::parse_recoverable(places.text());
     let mut tables: Vec<(&Key<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
     tables.sort_by_key(|(key, _)| key.span().start);
+    if let Some((language, range)) = other_language(places.text()).filter(|_| !broken.is_empty()) {
+        let message = format!("this is {language}, not TOML");
+        let help = if language == "Fennel" { "Fennel belongs in `.quire/ci.fnl`" } else { EXAMPLE };
+        return Err(vec![places.error(&range, message, help)]);
+    }
     if tables.len() > MAX_JOBS {
         let message = format!("{} tables are more than the {MAX_JOBS} jobs of a pipeline", tables.len());
         return Err(vec![places.error_of_file(message, "put steps that belong together into a script")]);
@@ -72,6 +77,18 @@ pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnos
     }
     reading.gaps();
     reading.finish()
+}
+
+/// The language that the first line is of when it is not TOML, and where that line is.
+fn other_language(text: &str) -> Option<(&'static str, Range<usize>)> {
+    let line = text.lines().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
+    let start = text.find(line)?;
+    let is_key = |key: &str| key.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    let is_yaml = line
+        .split_once(':')
+        .is_some_and(|(key, value)| is_key(key) && (value.is_empty() || value.starts_with(' ')));
+    let language = if line.starts_with(['(', ';']) { "Fennel" } else { "YAML" };
+    (is_yaml || language == "Fennel").then(|| (language, start..start + line.trim_end().len()))
 }
 
 struct Reading<'a> {
@@ -125,8 +142,8 @@ impl<'a> Reading<'a> {
         if error.message() == DUPLICATE {
             return self.duplicate(&range);
         }
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        self.refuse(&range, message, EXAMPLE);
+        let (range, message, help) = self.plain(range, error.message());
+        self.refuse(&range, message, help);
         let line = self.places.span(&range).line;
         self.broken_lines.insert(line);
         // What stands below a broken header is of no table.
@@ -135,6 +152,34 @@ impl<'a> Reading<'a> {
         if self.places.text().lines().nth(line as usize - 1).is_some_and(is_header) {
             self.broken_lines.extend(below.take_while(|(_, text)| !is_header(text)).map(|(line, _)| line));
         }
+    }
+
+    /// What the parser says in plain words, with its place and a hint.
+    fn plain(&self, range: Range<usize>, said: &str) -> (Range<usize>, String, &'static str) {
+        let text = self.places.text();
+        let line = text.get(..range.start).unwrap_or_default().rfind('\n').map_or(0, |end| end + 1);
+        let before = text.get(line..range.start).unwrap_or_default();
+        if said.contains("escape") {
+            let message = "this is not an escape of TOML".to_owned();
+            return (range, message, "in `\"…\"` write `\\\\` for a backslash, or write the string in `'…'`");
+        }
+        if let (true, Some(colon)) = (said.starts_with("key with no value"), before.rfind(':')) {
+            let message = "`:` does not stand between a key and its value".to_owned();
+            return (line + colon..line + colon + 1, message, EXAMPLE);
+        }
+        if said.starts_with("string values must be quoted") {
+            return (range, "the value is not in quotes".to_owned(), "write it as `run = \"make test\"`");
+        }
+        let quote = before.find(['"', '\'']).filter(|_| said.contains(" string, expected"));
+        if let Some(quote) = quote {
+            let message = "this string is not closed".to_owned();
+            return (
+                line + quote..line + quote + 1,
+                message,
+                "it ends with the same quote, on the same line",
+            );
+        }
+        (range, said.lines().collect::<Vec<_>>().join(", "), EXAMPLE)
     }
 
     /// A table that is defined twice is reported once: all of its keys are defined twice, then.
@@ -160,8 +205,10 @@ impl<'a> Reading<'a> {
         let Some(table) = value.get_ref().as_table() else {
             let help = if value.get_ref().is_array() {
                 "a table has single brackets: `[0]`"
-            } else {
+            } else if name == RUN {
                 "put it into a numbered table: write `[0]` above it"
+            } else {
+                EXAMPLE
             };
             return self.refuse(&at, format!("{shown} is not a table"), help);
         };
@@ -191,7 +238,7 @@ impl<'a> Reading<'a> {
     }
 
     fn keys(&mut self, number: u64, at: &Range<usize>, table: &DeTable<'_>) {
-        let (mut run, mut interruptible, mut is_near) = (None, None, false);
+        let (mut run, mut interruptible, mut has_other) = (None, None, false);
         for (key, value) in table {
             if key.get_ref() == RUN {
                 run = Some(value);
@@ -202,17 +249,23 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let near = suggest(key.get_ref(), [RUN, INTERRUPTIBLE]);
-            is_near |= near == Some(RUN);
+            has_other |= near != Some(INTERRUPTIBLE);
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "the keys of a table are `run` and `interruptible`".to_owned(),
+                None if key.get_ref().bytes().all(|byte| byte.is_ascii_digit()) => {
+                    "the number of a table is whole: `[0]`, `[1]`, `[2]`".to_owned()
+                }
+                None => {
+                    "the keys of a table are `run` and `interruptible`; other options need `.quire/ci.fnl`"
+                        .to_owned()
+                }
             };
             self.refuse(&key.span(), format!("a table has no key {}", Quoted::new(key.get_ref())), &help);
         }
         match run {
             Some(value) => self.run((number, at), value, interruptible),
-            // It may be what could not be read.
-            None if is_near || !self.broken_lines.is_empty() => {}
+            // It may be what could not be read, or has another name.
+            None if has_other || !self.broken_lines.is_empty() => {}
             None => self.refuse(
                 at,
                 format!("the table {number} has no `run`"),

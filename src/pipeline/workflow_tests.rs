@@ -145,7 +145,6 @@ run = \"a \\u0000\"
             "18:7 the program is empty",
             "20:9 nothing follows the backslash",
             "21:2 the number `99999999999999999999` is too large",
-            "23:2 the table 7 has no `run`",
             "23:4 a table has no key `x`",
             "26:7 a command must not have a zero byte",
             "27:2 the table `-1` is not numbered",
@@ -159,10 +158,7 @@ fn invalid_toml_is_reported_with_the_mistakes_elsewhere() {
     for (text, expected) in [
         (
             "[0]\nrun = make\n[1]\nrun = 5",
-            &[
-                "2:7 string values must be quoted, expected literal string",
-                "4:7 `run` is a string, got an integer",
-            ][..],
+            &["2:7 the value is not in quotes", "4:7 `run` is a string, got an integer"][..],
         ),
         ("[0]\nrun = 'a'\n[0]\nrun = 'b'\nrun = 'c'", &["3:2 there are two tables with the number `0`"]),
         (
@@ -174,7 +170,7 @@ fn invalid_toml_is_reported_with_the_mistakes_elsewhere() {
             ],
         ),
         ("[0\nrun = 'a'", &["1:3 unclosed table, expected `]`"]),
-        ("[0]\nrun = 'a", &["2:9 invalid literal string, expected `'`"]),
+        ("[0]\nrun = 'a", &["2:7 this string is not closed"]),
         ("[0]\nrun 'a'\n", &["2:5 key with no value, expected `=`"]),
     ] {
         assert_eq!(mistakes(text.as_bytes()), expected, "{text}");

@@ -121,7 +121,20 @@ impl Loaded {
         if !self.mistakes.is_empty() {
             // An error of the script may only follow from the mistakes that are known.
             let more = evaluated.ok().and_then(|registrations| self.declare(&registrations).err());
-            return Err(self.mistakes.iter().cloned().chain(more.unwrap_or_default()).collect());
+            // What a mistake stands in may be wrong because of it.
+            let follows = |wrong: &Diagnostic| {
+                wrong.span.is_some_and(|around| {
+                    let is_in = |span: Span| {
+                        (around.line, around.column) <= (span.line, span.column)
+                            && (span.end_line, span.end_column) <= (around.end_line, around.end_column)
+                    };
+                    self.mistakes
+                        .iter()
+                        .any(|known| known.file == wrong.file && known.span.is_some_and(is_in))
+                })
+            };
+            let more = more.unwrap_or_default().into_iter().filter(|wrong| !follows(wrong));
+            return Err(self.mistakes.iter().cloned().chain(more).collect());
         }
         match evaluated {
             Ok(registrations) => {

@@ -147,9 +147,11 @@ fn ended(job: usize, end: &JobEnd, loaded: &Loaded, output: Option<JobOutput<Str
         JobEnd::Denied(reason) => (Outcome::Denied, Some(Reason::clone(reason))),
         JobEnd::OutOfMemory => return Outside::OutOfMemory { job },
         JobEnd::Failed(JobFailure::Script(error)) => {
-            let text = loaded.diagnostic(error).render();
-            let text = text.trim_start_matches("error: ").trim_end().to_owned();
-            (Outcome::Failed, why(codes::SCRIPT_ERROR, text))
+            let mut diagnostic = loaded.diagnostic(error);
+            let hints = diagnostic.help.take().into_iter().collect();
+            let text = diagnostic.render();
+            let text = text.trim_start_matches("error: ").trim_end();
+            (Outcome::Failed, Some(Reason { hints, ..Reason::new(codes::SCRIPT_ERROR, text) }))
         }
         JobEnd::Failed(JobFailure::Step(step)) if step.timed_out => {
             (Outcome::TimedOut, why(codes::STEP_TIMED_OUT, step.to_string()))

@@ -170,7 +170,7 @@ static WORDS: &[Words] = &[
         "await async promise Promise thread setTimeout future parallel concurrently pmap",
         "`sh` waits for its command; jobs that do not need each other run at the same time",
     ),
-    ("this self", "a function has what is in its list: `(fn [self] …)`"),
+    ("this self", "a function gets what is in its list: `(fn [self] …)`"),
     // Other CI systems and this one.
     (
         "push pull_request pull-request merge_request event webhook",
@@ -278,6 +278,9 @@ static JOB_OPTIONS: &[Words] = &[
     ),
     ("name title id description", "its name is its first argument: `(ci:job :id [:quire/push] …)`"),
     ("cwd dir workdir working-directory directory", "give `:cwd` to each `sh`"),
+    ("check", "give `:check` to each `sh`"),
+    ("input stdin", "give `:input` to each `sh`"),
+    (VOLUMES, MOUNTS),
     ("retries attempts max-attempts", "repeat the command in the step: `(sh \"make test || make test\")`"),
     ("secret", "did you mean `:secrets`?"),
     ("service sidecars", "did you mean `:services`?"),
@@ -303,20 +306,79 @@ static STEP_OPTIONS: &[Words] = &[
         "the result has `stdout` and `stderr`: `(let [result (sh \"make\")] result.stdout)`",
     ),
     ("if when unless", "write `(when condition (sh …))`"),
+    (VOLUMES, MOUNTS),
+];
+
+/// The same of a service.
+static SERVICE_OPTIONS: &[Words] = &[
+    ("environment variables vars envs env-vars", "did you mean `:env`?"),
+    ("command entrypoint args run", "did you mean `:cmd`?"),
+    ("healthcheck health-check health-cmd ready test", "did you mean `:health`?"),
+    ("ports expose port publish", "leave it out: steps reach every port of a service by its name"),
+    ("depends-on needs", "leave it out: services start together, and `:health` says when one is ready"),
+    ("restart", "leave it out: a service that ends before its job fails the job"),
+    (VOLUMES, MOUNTS),
+];
+
+/// The same of a container's folders.
+const VOLUMES: &str = "volumes volume mount binds bind";
+const MOUNTS: &str =
+    "folders of the host are `:mounts [\"/srv/cache:/cache:ro\"]`; the workspace is there already";
+
+/// The same of `config.fnl`: the thing, its words, and the hint.
+static SETTINGS: &[(&str, &str, &str)] = &[
+    ("`config.fnl`", "server listen bind port address", "did you mean `:http {:bind \"127.0.0.1:7878\"}`?"),
+    (
+        "`config.fnl`",
+        "url base-url public-url",
+        "did you mean `:http {:public-url \"https://git.example.org\"}`?",
+    ),
+    ("`config.fnl`", "env environment variables", "did you mean `:pass-env`?"),
+    ("`config.fnl`", "notifications notification", "did you mean `:notify`?"),
+    ("`config.fnl`", "watches remotes repos repositories", "did you mean `:watch`?"),
+    ("`config.fnl`", "profile", "did you mean `:policy {:profile :secure}`?"),
+    ("`config.fnl`", "timeout run-timeout", "did you mean `:limits {:run-timeout \"1h\"}`?"),
+    ("`:http`", "port host listen address addr", "did you mean `:bind \"127.0.0.1:7878\"`?"),
+    ("`:http`", "url base-url external-url root-url", "did you mean `:public-url`?"),
+    ("a secret", "path from-file", "did you mean `:file`?"),
+    ("a secret", "value secret text", "a secret with its value is a string; one in a table has a `:file`"),
+    ("a secret", "env environment variable", "a secret is a string or a `:file`, not a variable"),
+    ("a secret", "branches branch", "did you mean `:refs [\"refs/heads/main\"]`?"),
+    ("a watch", "interval poll period cron schedule", "did you mean `:every`?"),
+    ("a watch", "path repo repository remote", "did you mean `:url`?"),
+    ("a watch", "ref refs", "did you mean `:branch`?"),
+    ("a watch", "password secret credentials", "did you mean `:token`?"),
+    ("a rule", "target targets", "did you mean `:to`?"),
+    ("a rule", "events event when", "did you mean `:on`?"),
+    ("a rule", "branches branch", "did you mean `:refs [\"refs/heads/main\"]`?"),
 ];
 
 /// The hint about an option that other systems have; `of` is the thing, in the words of a message.
 pub(super) fn option(of: &str, name: &str) -> Option<&'static str> {
+    let plain = kebab(name);
+    let has = |words: &str| words.split_whitespace().any(|word| word == plain);
     let options = match of {
         "a job" => JOB_OPTIONS,
         "`sh`" | "`container`" => STEP_OPTIONS,
-        _ => return None,
+        _ if of.starts_with("the service ") => SERVICE_OPTIONS,
+        _ => {
+            let found = SETTINGS.iter().find(|(thing, words, _)| *thing == of && has(words));
+            return found.map(|(.., hint)| *hint);
+        }
     };
-    let plain = kebab(name);
-    options
-        .iter()
-        .find(|(words, _)| words.split_whitespace().any(|word| word == plain))
-        .map(|(_, hint)| *hint)
+    options.iter().find(|(words, _)| has(words)).map(|(_, hint)| *hint)
+}
+
+/// The hint about `:when` of a job, which other systems use for conditions.
+pub(super) fn outcome(word: Option<&str>) -> &'static str {
+    match word.map(kebab).unwrap_or_default().as_str() {
+        "on-success" | "success" | "succeeded" | "success()" => "did you mean `:passed`?",
+        "on-failure" | "failure" | "failure()" => "did you mean `:failed`?",
+        "always()" => "did you mean `:always`?",
+        _ => {
+            "ask in its function: `(when (= push.branch \"main\") …)`; `:when` is about the jobs that it needs"
+        }
+    }
 }
 
 /// Whether a word is a program that steps run, as far as quire knows.

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::elsewhere;
 use super::node::{Node, Value};
 use super::option::{Field, Kind, Options};
 use crate::model::{Diagnostic, Quoted, suggest};
@@ -251,11 +252,16 @@ impl<'a> Fields<'a> {
         let Kind::Words(words) = kind else { return None };
         self.read(name, |node| {
             let what = kind.what(node.key_mark());
-            let Value::String(text) = &node.value else { return Err(node.expected(what)) };
+            let is_outcome = name == "when" && self.options.of == "a job";
+            let Value::String(text) = &node.value else {
+                let wrong = node.expected(what);
+                return Err(if is_outcome { wrong.help(elsewhere::outcome(None)) } else { wrong });
+            };
             words.iter().copied().find(|word| word == text).ok_or_else(|| {
                 let wrong = node.error(format!("expected {what}, got {}", Quoted::new(text)));
                 match suggest(text, words.iter().copied()) {
                     Some(near) => wrong.help(format!("did you mean `{}{near}`?", node.key_mark())),
+                    None if is_outcome => wrong.help(elsewhere::outcome(Some(text.as_str()))),
                     None => wrong,
                 }
             })
@@ -303,7 +309,10 @@ impl<'a> Fields<'a> {
 
     /// The pairs of a table under an option, whose keys are names that the user chose.
     pub fn entries(&self, name: &str) -> &'a [(Node, Node)] {
-        self.read(name, Node::as_table).unwrap_or_default()
+        let what = self.field(name).map(|field| field.kind.what(self.node.key_mark()));
+        let read =
+            |node: &'a Node| node.as_table().map_err(|wrong| what.map_or(wrong, |what| node.expected(what)));
+        self.read(name, read).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::option::Kind;
-use crate::model::{Diagnostic, Span, parse_duration, parse_size};
+use crate::model::{Diagnostic, Span, format_size, parse_duration, parse_size};
 
 /// The longest duration: a hundred years.
 const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -170,7 +170,42 @@ impl Node {
 
     /// The error that something else is expected here.
     pub fn expected(&self, what: impl std::fmt::Display) -> Diagnostic {
-        self.error(format!("expected {what}, got {}", self.value.kind()))
+        let what = what.to_string();
+        let wrong = self.error(format!("expected {what}, got {}", self.value.kind()));
+        match self.rewrite(&what) {
+            Some(help) => wrong.help(help),
+            None => wrong,
+        }
+    }
+
+    /// How to write this value so that it is what is expected.
+    fn rewrite(&self, what: &str) -> Option<String> {
+        let is_list = |what: &str| what == "a list" || what.starts_with("a list of");
+        match &self.value {
+            Value::String(_) if is_list(what) => Some("put it into a list: `[\"…\"]`".to_owned()),
+            Value::String(_) | Value::List(_) if what == "a table" && self.source.key_mark == ":" => {
+                Some("a table is written `{:key value}`".to_owned())
+            }
+            Value::Number(number) if what == "a string" => {
+                Some(format!("put it in quotes: `\"{}\"`", number.text))
+            }
+            Value::String(text)
+                if what == "`true` or `false`" && matches!(text.as_str(), "true" | "false") =>
+            {
+                Some(format!("write `{text}`, without quotes"))
+            }
+            Value::String(text) if what.starts_with("a whole number") && text.parse::<u32>().is_ok() => {
+                Some(format!("write `{text}`, without quotes"))
+            }
+            Value::Table(_)
+            | Value::List(_)
+            | Value::String(_)
+            | Value::Bytes(_)
+            | Value::Number(_)
+            | Value::Bool(_)
+            | Value::Nil
+            | Value::Other(_) => None,
+        }
     }
 
     /// The pairs of a table, in the order of writing. `[]` counts as a table without pairs, as in Lua.
@@ -285,7 +320,7 @@ impl Node {
         let text = self.as_text().map_err(|_| self.expected(Kind::Size { least }.what(self.key_mark())))?;
         let size = parse_size(&text).map_err(|wrong| self.error(wrong.to_string()))?;
         if size < least {
-            return Err(self.error(format!("{size} bytes are less than the minimum of {least}")));
+            return Err(self.error(format!("{} is less than {}", format_size(size), format_size(least))));
         }
         Ok(size)
     }

@@ -141,13 +141,13 @@ impl Options {
             Some(Status::Refused(why, instead)) => Some((why.to_owned(), instead.to_owned())),
             None => {
                 let shown = Quoted::new(&format!("{mark}{name}"));
-                Some((format!("unknown option {shown} of {of}"), self.nearest(name, mark)))
+                Some((format!("unknown option {shown} of {of}"), self.nearest(name, of, mark)))
             }
         }
     }
 
-    fn nearest(&self, name: &str, mark: &str) -> String {
-        if let Some(instead) = elsewhere::option(self.of, name) {
+    fn nearest(&self, name: &str, of: &str, mark: &str) -> String {
+        if let Some(instead) = elsewhere::option(of, name) {
             return instead.to_owned();
         }
         let names = self.names();

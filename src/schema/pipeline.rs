@@ -9,12 +9,15 @@ const MAX_PIDS: u32 = 1 << 22;
 pub static JOB: Options = Options {
     of: "a job",
     groups: &[JOB_FIELDS, SERVICES, CONTAINER_FIELDS, HOST_FIELDS],
-    example: "write a table such as `{:timeout \"5m\"}`",
+    example: "options are a table such as `{:timeout \"5m\"}`; steps are calls of `sh` in the function of the job",
 };
 
 /// The options of `sh`.
-pub static STEP: Options =
-    Options { of: "`sh`", groups: &[STEP_FIELDS], example: "write a table such as `{:timeout \"5m\"}`" };
+pub static STEP: Options = Options {
+    of: "`sh`",
+    groups: &[STEP_FIELDS],
+    example: "a command is one string or one list; options are a table such as `{:timeout \"5m\"}`",
+};
 
 /// The options of `container`.
 pub static CONTAINER: Options = Options {

@@ -21,25 +21,44 @@ const fn list(name: &'static str, what: &'static str, default: &'static str, doc
 }
 
 /// `config.fnl`.
-pub static CONFIG: Options = options("`config.fnl`", &[CONFIG_FIELDS]);
+pub static CONFIG: Options = Options {
+    example: "the file is one table: `{:http {…} :secrets {…}}`",
+    ..options("`config.fnl`", &[CONFIG_FIELDS])
+};
 /// `:http`.
-pub static HTTP: Options = options("`:http`", &[HTTP_FIELDS]);
+pub static HTTP: Options = Options {
+    example: "a table is written `{:bind \"127.0.0.1:7878\"}`",
+    ..options("`:http`", &[HTTP_FIELDS])
+};
 /// A secret that is a table.
 pub static SECRET: Options = options("a secret", &[SECRET_FIELDS]);
 /// `:limits`.
-pub static LIMITS: Options = options("`:limits`", &[LIMIT_FIELDS]);
+pub static LIMITS: Options = Options {
+    example: "a table is written `{:runs 2 :run-timeout \"1h\"}`",
+    ..options("`:limits`", &[LIMIT_FIELDS])
+};
 /// `:policy`.
-pub static POLICY: Options = options("`:policy`", &[POLICY_FIELDS]);
+pub static POLICY: Options = Options {
+    example: "a table is written `{:profile :permissive}`",
+    ..options("`:policy`", &[POLICY_FIELDS])
+};
 /// `:signatures` of `:policy`.
 pub static SIGNATURES: Options = options("`:signatures`", &[SIGNATURE_FIELDS]);
 /// `:steps`.
-pub static STEPS: Options = options("`:steps`", &[STEPS_FIELDS]);
+pub static STEPS: Options =
+    Options { example: "a table is written `{:user \"ci\"}`", ..options("`:steps`", &[STEPS_FIELDS]) };
 /// A watch.
-pub static WATCH: Options = options("a watch", &[WATCH_FIELDS]);
+pub static WATCH: Options = Options {
+    example: "a watch is a table: `{:url \"https://…\" :branch \"main\"}`",
+    ..options("a watch", &[WATCH_FIELDS])
+};
 /// `:workspace` of a watch.
 pub static WORKSPACE: Options = options("`:workspace`", &[WORKSPACE_FIELDS]);
 /// `:notify` of `config.fnl`.
-pub static NOTIFY: Options = options("`:notify`", &[NOTIFY_FIELDS]);
+pub static NOTIFY: Options = Options {
+    example: "a table is written `{:targets {…} :rules […]}`",
+    ..options("`:notify`", &[NOTIFY_FIELDS])
+};
 /// A target of `:notify`.
 pub static TARGET: Options = Options {
     of: "a target",

@@ -8,7 +8,7 @@ use crate::model::{Diagnostic, Severity, Span, suggest};
 
 use super::plain_message::plain_message;
 use super::script_error::help_for_absent;
-use super::unclosed::{Unclosed, invalid_escape, unclosed};
+use super::unclosed::{Unclosed, closed_at, invalid_escape, unclosed};
 use super::unknown_input::unknown_input;
 use crate::schema::{elsewhere, primitive_of, shape_of};
 
@@ -113,6 +113,15 @@ pub(super) fn span(table: &Table) -> mlua::Result<Span> {
 /// The compiler's message about a backslash in a string.
 const INVALID_ESCAPE: &str = "nvalid escape sequence";
 
+/// The compiler's message about a table with a key and no value, at its end.
+const ODD_TABLE: &str = "expected even number of values in table literal";
+
+/// The compiler's message about a bracket that closes another kind.
+const MISMATCHED: &str = "ismatched closing delimiter";
+
+/// The compiler's message about a module of macros.
+const NO_MACROS: &str = " module not found.";
+
 /// What turns mistakes into diagnostics needs to know.
 pub(super) struct Context<'a> {
     /// The text of every file by its path; the first of them is named when a mistake has no file.
@@ -156,10 +165,14 @@ impl Context<'_> {
         {
             return out.help("write `\\\\` for a backslash").at(span, text);
         }
-        match mistake.span {
-            Some(span) => out.at(span, text),
-            None => out,
+        let Some(span) = mistake.span else { return out };
+        if let Some(name) = &mistake.unknown {
+            return at_unknown(out, name, span, text);
         }
+        if mistake.message.contains(ODD_TABLE) || mistake.message.contains(MISMATCHED) {
+            return at_bracket(out, span, text);
+        }
+        out.at(span, text)
     }
 
     /// The message and the hint of a mistake.
@@ -188,6 +201,11 @@ impl Context<'_> {
             };
             return (one_line(&mistake.message), Some(help));
         }
+        let first = mistake.message.lines().next().unwrap_or_default();
+        if let Some(name) = first.strip_suffix(NO_MACROS) {
+            let help = format!("a module of macros is a file such as `.quire/lib/{name}.fnlm`");
+            return (format!("there is no module of macros `{name}`"), Some(help));
+        }
         (one_line(&mistake.message), mistake.hint.as_deref().map(one_line))
     }
 
@@ -201,6 +219,51 @@ impl Context<'_> {
                 }
             }
         })
+    }
+}
+
+/// The mistake of a name that nothing binds: perhaps it is a keyword without its colon, or a method with a slash.
+fn at_unknown(out: Diagnostic, name: &str, span: Span, text: &str) -> Diagnostic {
+    let line = text.lines().nth((span.line as usize).saturating_sub(1)).unwrap_or_default();
+    let before = line.get(..(span.column as usize).saturating_sub(1)).unwrap_or_default().trim_end();
+    let is_id = ["(ci:job", "(ci.job"].iter().any(|call| before.ends_with(call));
+    let parts = name.split_once('/').filter(|(table, method)| !table.is_empty() && !method.is_empty());
+    let out = if is_id || name.starts_with("quire/") {
+        out.help(format!("did you mean `:{name}`?"))
+    } else if let (Some((table, method)), true) = (parts, before.ends_with('(')) {
+        out.help(format!("did you mean `{table}:{method}`?"))
+    } else {
+        out
+    };
+    out.at(span, text)
+}
+
+/// The mistake of a bracket: what it closes is named, and of a table the key that has no value.
+fn at_bracket(out: Diagnostic, span: Span, text: &str) -> Diagnostic {
+    let Some(closed) = closed_at(text, span) else { return out.at(span, text) };
+    let line = |span: Span| text.lines().nth((span.line as usize).saturating_sub(1)).unwrap_or_default();
+    let shown = |span: Span| {
+        line(span).get((span.column as usize).saturating_sub(1)..(span.end_column as usize).saturating_sub(1))
+    };
+    if out.message.contains(MISMATCHED) {
+        let open = shown(closed.open).unwrap_or_default();
+        let help = format!(
+            "`{open}` on line {}, column {} is not closed before this",
+            closed.open.line, closed.open.column
+        );
+        return out.help(help).at(span, text);
+    }
+    let help = "a table is `{:key value}`, a list is `[a b]`";
+    let equals = closed.items.iter().find(|item| shown(**item) == Some("="));
+    match (equals, closed.items.last()) {
+        (Some(equals), _) => {
+            let message = "`=` does not stand between a key and its value".to_owned();
+            Diagnostic { message, ..out }.help("write `{:key \"value\"}`").at(*equals, text)
+        }
+        (None, Some(last)) => {
+            Diagnostic { message: "this key has no value".to_owned(), ..out }.help(help).at(*last, text)
+        }
+        (None, None) => out.at(span, text),
     }
 }
 

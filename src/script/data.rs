@@ -10,11 +10,15 @@ use crate::model::{Diagnostic, Severity, Span};
 
 use super::compile_error::{self, Context, arrange, mistakes};
 use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
+use super::foreign_text::{Repaired, other_language, repaired};
 use super::source_text::source_text;
 use crate::schema::{Node, Source, Value};
 
 /// Tables and lists inside each other, at most.
 pub const MAX_DATA_DEPTH: usize = 32;
+
+/// How a data file is written.
+const EXAMPLE: &str = "the file is one table in Fennel: `{:key \"value\" :list [\"a\" \"b\"]}`";
 
 /// Reads the one value of a data file. A file without a value is an empty table.
 ///
@@ -23,10 +27,25 @@ pub const MAX_DATA_DEPTH: usize = 32;
 pub fn read(file: &str, text: &[u8]) -> Result<Node, Vec<Diagnostic>> {
     let text = source_text(file, text).map_err(|problem| vec![problem])?;
     let files = BTreeMap::from([(file.to_owned(), text.clone())]);
-    let source = Source::fennel(file, text);
-    let mut reader = Reader { source: Arc::clone(&source), problems: Vec::new() };
+    let mut reader = Reader { source: Source::fennel(file, text.clone()), problems: Vec::new() };
     let node = reader.read(&files).map_err(|problem| vec![Diagnostic::error(file, chain(&problem))])?;
-    if reader.problems.is_empty() { Ok(node) } else { Err(arrange(reader.problems, file)) }
+    if reader.problems.is_empty() {
+        return Ok(node);
+    }
+    if let Some(foreign) = other_language(file, &text) {
+        return Err(vec![if foreign.message.ends_with("not Fennel") {
+            foreign.help(EXAMPLE)
+        } else {
+            foreign
+        }]);
+    }
+    // Text of another language is replaced, so that what is left has only mistakes of its own.
+    if let Some(Repaired { text, mistakes }) = repaired(file, &text) {
+        let files = BTreeMap::from([(file.to_owned(), text)]);
+        reader.problems = mistakes;
+        let _nothing_more = reader.read(&files).is_err();
+    }
+    Err(arrange(reader.problems, file))
 }
 
 /// An error with its causes on one line.
@@ -55,10 +74,13 @@ impl Reader {
         for form in &forms {
             nodes.push(vm.run(|_| self.node(form, 0))?);
         }
-        for extra in nodes.iter().skip(1) {
-            let problem = extra.error("the file holds one value, and this is another one");
-            self.problems.push(problem.help("put both into one table `{…}`"));
-        }
+        let values = nodes.iter().filter(|node| node.value != Value::Nil || !self.is_reported(node));
+        let extra = |node: &Node| {
+            let problem = node.error("the file holds one value, and this is another one");
+            problem.help("put both into one table `{…}`")
+        };
+        let extra: Vec<Diagnostic> = values.skip(1).map(extra).collect();
+        self.problems.extend(extra);
         let empty = || Node::new(Some(Span::point(1, 1)), Value::Table(Vec::new()), &self.source);
         Ok(nodes.into_iter().next().unwrap_or_else(empty))
     }
@@ -221,10 +243,7 @@ mod tests {
             ["config.fnl:1:8: the file holds one value, and this is another one"]
         );
         assert_eq!(problems("{:a 1 :b 2\n :a 3}"), ["config.fnl:2:2: the key `:a` is in this table already"]);
-        assert_eq!(
-            problems("{:a 1 :b}"),
-            ["config.fnl:1:9: expected even number of values in table literal"]
-        );
+        assert_eq!(problems("{:a 1 :b}"), ["config.fnl:1:7: this key has no value"]);
         assert_eq!(problems("{:a 1\n :b {:c 2}"), ["config.fnl:1:1: expected closing delimiter }"]);
         assert_eq!(problems("{:a 1]"), ["config.fnl:1:6: mismatched closing delimiter ], expected }"]);
         assert_eq!(

@@ -15,6 +15,15 @@ const A_WORKFLOW: &str =
 
 /// The mistake of a file that is not Fennel at all.
 pub(super) fn other_language(path: &str, text: &str) -> Option<Diagnostic> {
+    if let Some(line) = text.lines().position(|line| line.starts_with("<<<<<<< "))
+        && text.contains("\n>>>>>>> ")
+    {
+        let span = Span::of_line(text, u32::try_from(line + 1).unwrap_or(u32::MAX));
+        let help = "keep one side, and remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`";
+        return Some(
+            Diagnostic::error(path, "this is an unresolved merge conflict").at(span, text).help(help),
+        );
+    }
     let is_comment = |line: &&str| {
         let line = line.trim();
         line.is_empty()
@@ -54,6 +63,7 @@ fn language_of(line: &str, text: &str) -> Option<&'static str> {
         (_, "import" | "from" | "def" | "class" | "with") => Some("Python"),
         (_, "FROM") => Some("a Dockerfile"),
         (_, "pipeline" | "node") if line.ends_with('{') => Some("Groovy"),
+        _ if key.is_some_and(|(key, _)| is_name(key)) && text.contains("\n\t") => Some("a Makefile"),
         ('-', _) if line.starts_with("---") || line.starts_with("- ") => Some("YAML"),
         _ if key.is_some_and(|(key, value)| is_name(key) && (value.is_empty() || value.starts_with(' '))) => {
             Some("YAML")
@@ -140,6 +150,12 @@ impl Repair<'_> {
                 ';' => self.line_end(at),
                 '"' => self.string_end(at),
                 '\'' if begins => self.quoted(at, '\'').unwrap_or(at + 1),
+                '`' if begins && self.is_backquoted(at) => self.quoted(at, '`').unwrap_or(at + 1),
+                '\u{a0}' | '\u{202f}' | '\u{2007}' => {
+                    self.note(at, c.len_utf8(), "a no-break space does not separate values", "write a space");
+                    self.blank(at, at + c.len_utf8());
+                    at + c.len_utf8()
+                }
                 '\u{201c}' | '\u{201e}' | '\u{201d}' => self.quoted(at, '\u{201d}').unwrap_or(at + 3),
                 '\u{2018}' | '\u{2019}' => self.quoted(at, '\u{2019}').unwrap_or(at + 3),
                 '\u{ab}' => self.quoted(at, '\u{bb}').unwrap_or(at + 2),
@@ -162,6 +178,14 @@ impl Repair<'_> {
 
     fn is_followed_by_space(&self, at: usize) -> bool {
         self.rest(at).chars().next().is_none_or(char::is_whitespace)
+    }
+
+    /// Whether a string in backquotes begins here, and no form of a macro.
+    fn is_backquoted(&self, at: usize) -> bool {
+        let line = self.rest(at + 1).lines().next().unwrap_or_default();
+        let Some((inner, after)) = line.split_once('`') else { return false };
+        let ends = after.chars().next().is_none_or(|c| c.is_whitespace() || ")]}".contains(c));
+        ends && inner.starts_with(char::is_alphanumeric) && !inner.ends_with(['(', '[', '{', ' '])
     }
 
     fn string_end(&self, at: usize) -> usize {
@@ -216,10 +240,10 @@ impl Repair<'_> {
             .filter(|end| line.get(*end..).is_some_and(|rest| rest.starts_with(close)));
         let length = length.or_else(|| line.find(close))?;
         let (first, last) = (at + open.len_utf8(), at + open.len_utf8() + length);
-        let message = if open == '\'' {
-            "a string is not written in `'`"
-        } else {
-            "a string is not written in typographic quotation marks"
+        let message = match open {
+            '\'' => "a string is not written in `'`",
+            '`' => "a string is not written in backquotes",
+            _ => "a string is not written in typographic quotation marks",
         };
         self.note(at, last + close.len_utf8() - at, message, "write `\"…\"`");
         let end = last + close.len_utf8();
@@ -269,6 +293,7 @@ mod tests {
             ("import x from 'y'\n", Some("JavaScript")),
             ("pipeline {\n", Some("Groovy")),
             ("FROM alpine\n", Some("a Dockerfile")),
+            ("test: build\n\tmake test\n", Some("a Makefile")),
             ("ci:job(\"x\")\n", Some("another language")),
             ("(local x 1)\n", None),
             ("; x\n[1 2]\n", None),
@@ -288,6 +313,8 @@ mod tests {
             ("// x\n(// 4 2) ## y", "    \n(// 4 2)     ", 2),
             ("/* x\n y */ (a)", "    \n      (a)", 1),
             ("(sh 'make \"x\"')", "(sh \"make  x \")", 1),
+            ("(sh `make test`)", "(sh \"make test\")", 1),
+            ("(f\u{a0}:a)", "(f  :a)", 1),
             ("(sh \u{201c}make\u{201d})", "(sh   \"make\"  )", 1),
             ("(f :a, [b], c)", "(f :a  [b]  c)", 1),
             ("{\"a\": 1}", "{\"a\"  1}", 1),
@@ -295,9 +322,15 @@ mod tests {
             let repaired = repaired("f", text).unwrap();
             assert_eq!((repaired.text.as_str(), repaired.mistakes.len()), (expected, mistakes), "{text}");
         }
-        for text in
-            ["(map #(+ $ 1)) ; it's, \"x\"", "\"#, 'x', --\"", "`(f ,x ,(g))", "(- 1 -2) (--)", "(a #x)"]
-        {
+        for text in [
+            "(map `a `b)",
+            "`(f `x)",
+            "(map #(+ $ 1)) ; it's, \"x\"",
+            "\"#, 'x', --\"",
+            "`(f ,x ,(g))",
+            "(- 1 -2) (--)",
+            "(a #x)",
+        ] {
             assert!(repaired("f", text).is_none(), "{text}");
         }
     }

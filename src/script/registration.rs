@@ -91,8 +91,11 @@ pub(super) fn read(mut arguments: Vec<Value>) -> (Registration, Option<Function>
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next().unwrap_or(Value::Nil);
     let id = reading.id(&next());
-    let inputs = reading.inputs(&next());
-    let (third, fourth) = (next(), next());
+    let second = next();
+    let inputs = reading.inputs(&second);
+    // Without inputs the function is the second argument: that is one mistake.
+    let third = if count == 2 && second.is_function() { second } else { next() };
+    let fourth = next();
     let (options, run) = reading.options_and_run(third, fourth, count);
     if count > 4 {
         reading.whole(format!("`ci.job` takes an id, inputs, options and a function, got {count} arguments"));
@@ -183,7 +186,7 @@ impl Reading {
             (table @ Value::Table(_), Value::Function(run)) => (lua_node::read(&table), Some(run)),
             (Value::Nil, Value::Function(run)) => (none(), Some(run)),
             (Value::Function(run), table @ Value::Table(_)) => {
-                self.whole("a job's options come before its function".to_owned());
+                self.argument(3, "a job's options come before its function".to_owned());
                 (lua_node::read(&table), Some(run))
             }
             (table @ Value::Table(_), other) => {

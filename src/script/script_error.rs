@@ -266,12 +266,27 @@ fn whole_or_size(message: String) -> String {
 
 /// What a user can do who called something that is not in the sandbox.
 fn help_for(message: &str) -> Option<String> {
+    let known = HINTS.iter().find(|(part, _)| message.contains(part));
+    if let Some((_, hint)) = known {
+        return Some((*hint).to_owned());
+    }
     let absent = message.strip_prefix("attempt to ")?;
     let name = absent.split('\'').nth(1)?;
     // Of the words of other languages only methods of text and lists can be meant here.
     let of_text = |hint: &String| TEXT_HINTS.iter().any(|begin| hint.starts_with(begin));
     help_for_absent(name).or_else(|| elsewhere(name).filter(of_text))
 }
+
+/// Parts of messages, and what to do.
+const HINTS: [(&str, &str); 4] = [
+    ("(for iterator 'for iterator')", "a list is walked by `(each [_ value (ipairs list)] …)`"),
+    ("attempt to call a string value", "a list is `[a b]`; `(a b)` calls `a`"),
+    ("attempt to concatenate a table value", "a table is no text; the output of a step is `result.stdout`"),
+    (
+        " works only inside a running job",
+        "call it in the function of a job: `(ci:job :id [:quire/push] (fn [{: sh}] …))`",
+    ),
+];
 
 /// How hints about methods of text and lists begin.
 const TEXT_HINTS: [&str; 4] = ["`(text:", "`(table.", "`(icollect [part", "`(length"];

@@ -99,6 +99,49 @@ pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
     scan.string.map(Unclosed::String).or(bracket)
 }
 
+/// A bracket that is closed at a place, and what is directly in it.
+pub(super) struct Closed {
+    /// The bracket that opened.
+    pub(super) open: Span,
+    /// The values in it, each on the line that it begins on.
+    pub(super) items: Vec<Span>,
+}
+
+/// What the closing bracket at a place closes.
+pub(super) fn closed_at(text: &str, place: Span) -> Option<Closed> {
+    // A bracket with its values, and whether the last of them may continue.
+    let mut open: Vec<(Closed, bool)> = Vec::new();
+    let mut scan = Scan::new(text);
+    while let Some(seen) = scan.next() {
+        let here = Span::point(scan.line, scan.column);
+        let is_space = |byte: u8| byte.is_ascii_whitespace();
+        let is_value = match seen {
+            Seen::Code(byte) => !is_space(byte),
+            Seen::Text | Seen::BreakInString | Seen::Escape(_) => !scan.in_comment,
+        };
+        let is_close = matches!(seen, Seen::Code(b')' | b']' | b'}'));
+        if is_close {
+            let (closed, _) = open.pop()?;
+            if (here.line, here.column) == (place.line, place.column) {
+                return Some(closed);
+            }
+        }
+        if let Some((closed, continues)) = open.last_mut() {
+            let last = closed.items.last_mut().filter(|item| *continues && item.line == here.line);
+            if let (true, Some(item)) = (is_value, last) {
+                item.end_column = here.end_column;
+            } else if is_value && !*continues {
+                closed.items.push(here);
+            }
+            *continues = is_value;
+        }
+        if matches!(seen, Seen::Code(b'(' | b'[' | b'{')) {
+            open.push((Closed { open: here, items: Vec::new() }, false));
+        }
+    }
+    None
+}
+
 /// Finds the first backslash in a string that Lua does not know.
 pub(super) fn invalid_escape(text: &str) -> Option<Span> {
     let mut scan = Scan::new(text);
@@ -157,6 +200,21 @@ mod tests {
     fn a_string_that_swallows_the_next_form_is_marked_at_its_quote() {
         assert_eq!(found("(a \"make)\n(b \"x\")\n(c)"), Some((1, 4, Some(0))));
         assert_eq!(found("(a \"x\")\n(b \"make)"), Some((2, 4, Some(0))));
+    }
+
+    #[test]
+    fn a_closed_bracket_has_its_values() {
+        let at = |text: &str, column| {
+            let closed = closed_at(text, Span::point(1, column)).unwrap();
+            let items = closed
+                .items
+                .iter()
+                .map(|item| text[item.column as usize - 1..item.end_column as usize - 1].to_owned());
+            (closed.open.column, items.collect::<Vec<_>>().join(","))
+        };
+        assert_eq!(at("(f {:a (g 1) :b \"x y\"})", 22), (4, ":a,(g 1),:b,\"x y\"".to_owned()));
+        assert_eq!(at("[:a (f)", 7), (5, "f".to_owned()));
+        assert!(closed_at("(a)", Span::point(1, 2)).is_none());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod listen;
 mod local_ends;
 mod local_repositories;
 mod local_run;
+mod mistakes;
 mod place;
 mod seam;
 mod server_lock;

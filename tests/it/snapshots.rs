@@ -1,10 +1,6 @@
-//! Texts that a person has read, and that change only on purpose: the help of every command, the shapes of the JSON, and
-//! what newcomers are shown for their mistakes.
+//! Texts that a person has read, and that change only on purpose: the help of every command, and the shapes of the JSON.
 //!
 //! After a change: `INSTA_UPDATE=always cargo nextest run snapshots`, then read the difference.
-
-use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -66,23 +62,4 @@ fn blank(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(blank),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-#[test]
-fn what_is_said_of_each_mistake() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 20);
-    let mut text = String::new();
-    for file in files {
-        let pipeline = fs::read_to_string(&file).unwrap();
-        let output = Place::new(&pipeline, &[], None).quire(&["ci", "check"]);
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-        let name = file.file_name().unwrap().to_str().unwrap();
-        let exit = output.status.code().unwrap();
-        assert_ne!(exit, 0, "{name} is a mistake that is not found: {said}");
-        text.push_str(&format!("===== {name}\n{pipeline}----- exit {exit}\n{said}\n"));
-    }
-    insta::assert_snapshot!("mistakes", text);
 }

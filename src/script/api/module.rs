@@ -22,7 +22,11 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
             )));
         };
         let Some(module) = loader.modules.get(&name) else {
-            return Ok(Answer::Refused(unknown("module", &name, loader.modules.keys().map(String::as_str))));
+            return Ok(Answer::Refused(unknown(
+                &format!("no module is called {}", Quoted::new(&name)),
+                &name,
+                loader.modules.keys().map(String::as_str),
+            )));
         };
         match load_module(lua, module, env) {
             Ok(chunk) => Ok(Answer::Given(chunk)),
@@ -34,7 +38,8 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
     let unknown_member = lua.create_function(|_, (module, key, real): (String, Value, Table)| {
         let members: Vec<String> = real.pairs::<String, Value>().flatten().map(|(name, _)| name).collect();
         let key = text(&key).unwrap_or_else(|| kind(&key));
-        Ok(unknown("member", &key, members.iter().map(String::as_str)) + &format!(" ({module})"))
+        let head = format!("`{module}` has no member {}", Quoted::new(&key));
+        Ok(unknown(&head, &key, members.iter().map(String::as_str)))
     })?;
     table.raw_set("unknown_member", unknown_member)?;
     let unknown_field = lua.create_function(|_, (shape, name): (String, String)| {
@@ -75,15 +80,14 @@ fn joined((message, help): (String, String)) -> String {
 /// The most names that an error lists.
 const MAX_LISTED: usize = 20;
 
-fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown = Quoted::new(name);
+fn unknown<'a>(head: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     if let Some(meant) = suggest(name, names.clone()).filter(|_| name.len() <= MAX_QUOTED) {
-        return format!("no {what} is called {shown}; did you mean `{meant}`?");
+        return format!("{head}; did you mean `{meant}`?");
     }
     let listed: Vec<&str> = names.clone().take(MAX_LISTED).collect();
     let more = if names.count() > MAX_LISTED { " …" } else { "" };
     match listed.is_empty() {
-        true => format!("no {what} is called {shown}; none exist"),
-        false => format!("no {what} is called {shown}; there are `{}`{more}", listed.join("` `")),
+        true => format!("{head}; none exist"),
+        false => format!("{head}; there are `{}`{more}", listed.join("` `")),
     }
 }

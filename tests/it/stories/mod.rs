@@ -2,7 +2,7 @@
 //!
 //! `QUIRE_STORIES=bless` writes what came out into the blocks that do not fit; read what it wrote.
 
-mod pattern;
+pub(crate) mod pattern;
 mod script;
 pub(crate) mod world;
 

@@ -4,7 +4,7 @@
 //! `ID` an id of a run, `$T` the story's folder, `USER` who runs the tests, `PORT` after `127.0.0.1:`. Spaces at the end of a line go: git adds some.
 
 /// Replaces what differs from run to run.
-pub(super) fn redact(text: &str, folder: &str, user: &str) -> Vec<String> {
+pub(crate) fn redact(text: &str, folder: &str, user: &str) -> Vec<String> {
     let text = text.replace(folder, "$T");
     let text = text.replace(&format!("by {user}"), "by USER").replace(&format!("\"{user}\""), "\"USER\"");
     // The title above users is as wide as their names.

@@ -45,7 +45,7 @@ const WRONG: &[(&str, &str)] = &[
     ("sh({'a', 'b\\0'})", "`sh`: a command must not have a NUL byte"),
     (
         "sh('a', 3)",
-        "the options of `sh`: expected a table, got the number 3; write a table such as `{:timeout \"5m\"}`",
+        "the options of `sh`: expected a table, got the number 3; a command is one string or one list; options are a table such as `{:timeout \"5m\"}`",
     ),
     ("sh('a', {tiemout = 3})", "unknown option `:tiemout` of `sh`; did you mean `:timeout`?"),
     (
@@ -54,14 +54,14 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "sh('a', {'x'})",
-        "the options of `sh`: expected a table, got a list; write a table such as `{:timeout \"5m\"}`",
+        "the options of `sh`: expected a table, got a list; a command is one string or one list; options are a table such as `{:timeout \"5m\"}`",
     ),
     ("sh('a', {[2] = 'x'})", "expected the name of an option, got the number 2"),
     ("sh('a', {env = 3})", "`:env` of `sh`: expected a table, got the number 3"),
     ("sh('a', {env = {A = {}}})", "`:env` of `sh`: `A`: expected a string or a number, got a table"),
     ("sh('a', {env = {['A=B'] = 'x'}})", "`:env` of `sh`: `A=B` cannot be the name of a variable"),
     ("sh('a', {env = {A = '\\0'}})", "`:env` of `sh`: `A`: the value must not have a NUL byte"),
-    ("sh('a', {cwd = 3})", "`:cwd` of `sh`: expected a string, got the number 3"),
+    ("sh('a', {cwd = 3})", "`:cwd` of `sh`: expected a string, got the number 3; put it in quotes: `\"3\"`"),
     ("sh('a', {input = {}})", "`:input` of `sh`: expected a string, got a table"),
     ("sh('a', {check = 'no'})", "`:check` of `sh`: expected `true` or `false`, got a string"),
     (

@@ -237,7 +237,7 @@ async fn modules_are_found_by_name_once() {
     let error = script_error("local x = require('lib.setps')").await;
     assert_eq!(error.message, "no module is called `lib.setps`; did you mean `lib.steps`?");
     let error = script_error("local x = require('quire.ci').jbo").await;
-    assert_eq!(error.message, "no member is called `jbo`; did you mean `job`? (quire.ci)");
+    assert_eq!(error.message, "`quire.ci` has no member `jbo`; did you mean `job`?");
     let error = evaluate("local x = require('ci')").await.unwrap_err().to_string();
     assert_eq!(error, ".quire/ci.fnl:1: module `ci` requires itself");
     let error = evaluate("local x = = 1").await.unwrap_err().to_string();

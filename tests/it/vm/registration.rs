@@ -108,7 +108,7 @@ async fn mistakes_of_options_and_function_are_kept() {
             false,
             at("a job's third argument is its options or its function, got a string", 2),
         ),
-        (", function() end, {timeout = 1}", true, whole("a job's options come before its function")),
+        (", function() end, {timeout = 1}", true, at("a job's options come before its function", 3)),
         (
             ", {}, function() end, 1, 2",
             true,

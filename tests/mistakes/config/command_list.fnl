@@ -1,0 +1,1 @@
+{:command ["ssh" "git@git.example.org" "quire"]}

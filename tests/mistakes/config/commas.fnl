@@ -1,0 +1,1 @@
+{:limits {:runs 2, :jobs 4}}

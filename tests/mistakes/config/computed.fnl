@@ -1,0 +1,2 @@
+(local runs 2)
+{:limits {:runs runs}}

@@ -1,0 +1,2 @@
+# the server
+{:http {:bind "none"}}

@@ -1,0 +1,1 @@
+{:limits {:runs 2} :limits {:jobs 4}}

@@ -1,0 +1,1 @@
+{:notify ["ops@example.org"]}

@@ -1,0 +1,1 @@
+{:notify {:targets {:team {:slak {:secret "hook"}}} :rules [{:to "team"}]}}

@@ -1,0 +1,1 @@
+{:notify {:targets {:team {:slack {:secret "a"} :discord {:secret "b"}}} :rules []}}

@@ -1,0 +1,1 @@
+{:pass-env "SSH_AUTH_SOCK"}

@@ -1,0 +1,1 @@
+{:policy {:profile :relaxed :network ["bridge" 1] :mounts ["cache"] :caps ["NET_ADMINN"]}}

@@ -1,0 +1,1 @@
+{:policy {:signatures {:key "cosign.pub" :identity "ci@example.org"}}}

@@ -1,0 +1,1 @@
+{:http {:public-url "ci.example.org"}}

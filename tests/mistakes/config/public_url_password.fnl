@@ -1,0 +1,1 @@
+{:http {:public-url "https://tom:hunter2@ci.example.org"}}

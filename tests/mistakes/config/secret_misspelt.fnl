@@ -1,0 +1,1 @@
+{:secrets {:token {:path "/run/secrets/token"}}}

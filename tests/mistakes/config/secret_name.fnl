@@ -1,0 +1,1 @@
+{:secrets {"deploy token" "x7f3k"}}

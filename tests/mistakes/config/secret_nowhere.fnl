@@ -1,0 +1,1 @@
+{:secrets {:token {:file "/run/secrets/token" :repos []}}}

@@ -1,0 +1,1 @@
+{:secrets {:token {:file "/run/secrets/token" :refs ["main"] :jobs "deploy" :events [:pull_request]}}}

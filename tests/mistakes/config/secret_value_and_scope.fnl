@@ -1,0 +1,1 @@
+{:secrets {:token {:value "x7f3k" :repos ["site"]}}}

@@ -1,0 +1,1 @@
+{:steps {:user "no-such-user" :sandbox :docker}}

@@ -1,0 +1,2 @@
+{:http {:bind "none"}}
+{:limits {:runs 2}}

@@ -1,0 +1,1 @@
+{:http {:public_url "https://ci.example.org"} :limits {:run_timeout "1h"}}

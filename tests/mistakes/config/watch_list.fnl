@@ -1,0 +1,1 @@
+{:watch ["https://git.example.org/site.git"]}

@@ -1,0 +1,1 @@
+{:watch {:site {:url "https://git.example.org/site.git" :branches ["main"] :interval "5m"}}}

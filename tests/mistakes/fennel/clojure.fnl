@@ -1,0 +1,2 @@
+(ns ci (:require [quire.ci :as ci]))
+(ci/job :test [:quire/push] (fn [{:keys [sh]}] (sh "make test")))

@@ -1,0 +1,2 @@
+const ci = require('quire.ci');
+ci.job('test', ['quire/push'], () => sh('make test'));

@@ -1,0 +1,3 @@
+{
+  "jobs": {"test": {"script": ["make test"]}}
+}

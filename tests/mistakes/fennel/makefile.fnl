@@ -1,0 +1,2 @@
+test: build
+	make test

@@ -1,0 +1,8 @@
+(local ci (require :quire.ci))
+(ci:job :build [:quire/push]
+  (fn [{: sh}]
+    (sh "make")
+
+(ci:job :test [:build]
+  (fn [{: sh}]
+    (sh "make test")))

@@ -1,0 +1,5 @@
+(local ci (require :quire.ci))
+(ci:job :test [:quire/push]
+  (fn [{: sh}]
+    (sh "make test")
+    (sh "make docs)))
