@@ -234,20 +234,25 @@ pub struct RefVerdict {
 pub fn verdict_before(connection: &Connection, row: &RunRow) -> Result<RefVerdict> {
     let Some(update) = &row.event.subject else { return Ok(RefVerdict::default()) };
     let ref_name = update.ref_name.as_bytes();
-    let find = |condition: &str| -> Result<Option<(i64, String, Option<String>)>> {
+    let find = |statement: &str| -> Result<Option<(i64, String, Option<String>)>> {
         connection
-            .prepare_cached(&format!(
-                "SELECT seq, sha, outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND seq < ?3 AND {condition}
-                   ORDER BY seq DESC LIMIT 1"
-            ))?
+            .prepare_cached(statement)?
             .query_row(params![row.repo_id, ref_name, row.seq], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()
     };
     let is_outdated = row.event.as_rerun().is_some()
-        && find("rerun_of IS NULL")?.is_some_and(|(_, sha, _)| sha != update.new.to_string());
-    let Some((pushed, sha, outcome)) = find(&format!("rerun_of IS NULL AND {HAS_VERDICT}"))? else {
+        && find(
+            "SELECT seq, sha, outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND seq < ?3 AND rerun_of IS NULL
+               ORDER BY seq DESC LIMIT 1",
+        )?
+        .is_some_and(|(_, sha, _)| sha != update.new.to_string());
+    let with_verdict = format!(
+        "SELECT seq, sha, outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND seq < ?3 AND rerun_of IS NULL
+           AND {HAS_VERDICT} ORDER BY seq DESC LIMIT 1"
+    );
+    let Some((pushed, sha, outcome)) = find(&with_verdict)? else {
         return Ok(RefVerdict { before: None, is_outdated });
     };
     let again: Option<String> = connection
