@@ -188,7 +188,7 @@ fn every_recipe_for_services_does_what_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = std::process::Command::new(root.join("dev/images")).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let recipes = examples(&read("docs/services.md"));
+    let recipes = examples("docs/services.md");
     assert_eq!(recipes.len(), 4);
     let wrong: Vec<String> = recipes.iter().filter_map(|recipe| try_example(recipe).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
