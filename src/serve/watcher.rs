@@ -157,14 +157,14 @@ impl Watcher {
         }
         self.apart = apart;
         let known = std::mem::take(&mut self.repos);
-        let is_first = std::mem::replace(&mut self.is_listed, true);
+        let was_listed = std::mem::replace(&mut self.is_listed, true);
         for gone in known.keys().filter(|name| !rows.iter().any(|row| row.name == **name)) {
             tracing::info!("repository {gone} is gone");
         }
         for row in rows {
             let name = row.name.clone();
             let is_new = known.get(&name) != Some(&row);
-            if !is_first && !known.contains_key(&name) {
+            if was_listed && !known.contains_key(&name) {
                 tracing::info!("repository {name} is new");
             }
             self.repos.insert(name.clone(), row);
