@@ -41,7 +41,10 @@ impl Place {
 
 fn watch(name: &str, token: Option<&str>) -> Value {
     let url = "https://git.invalid/x";
-    json!({"name": name, "url": url, "branch": "main", "every_ms": 60_000, "allow_private": false, "token": token})
+    json!({
+        "name": name, "url": url, "branch": "main", "every_ms": 60_000, "allow_private": false, "token": token,
+        "first_run": true
+    })
 }
 
 #[test]
