@@ -426,15 +426,7 @@ fn record(
         at: settling.now,
         decision: decision.word().to_owned(),
     };
-    let mut recorded = RecordedUpdate {
-        ref_name: name.clone(),
-        old: found.old,
-        new: found.new,
-        push: found.push.clone(),
-        pusher: update.pusher.clone(),
-        decision: update.decision.clone(),
-        run: None,
-    };
+    let mut recorded = recorded(&update);
     let update = store::insert_update(transaction, &update)?;
     if let Some(intent) = intent {
         store::settle_intent(transaction, intent.id, true)?;
@@ -471,4 +463,16 @@ fn record(
         }
     }
     Ok(())
+}
+
+fn recorded(update: &NewUpdate) -> RecordedUpdate {
+    RecordedUpdate {
+        ref_name: update.ref_name.clone(),
+        old: update.old,
+        new: update.new,
+        push: update.push.clone(),
+        pusher: update.pusher.clone(),
+        decision: update.decision.clone(),
+        run: None,
+    }
 }

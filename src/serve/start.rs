@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
@@ -303,26 +303,35 @@ async fn run(
     }
     open_doors(app, (listener, first.public_url.as_deref()), local);
     // Before anybody is notified: a supervisor may stop the server as soon as it is ready.
-    let (mut term, mut int) = ends().map_err(ServeError::Runtime)?;
+    let ends = ends().map_err(ServeError::Runtime)?;
     tracing::info!("serving {}", data.path().display());
     let place = url.map(|url| format!(" at {url}")).unwrap_or_default();
     notify_supervisor(
         options.supervisor.as_ref(),
         &format!("READY=1\nSTATUS=serving {}{place}", data.path().display()),
     );
-    let stopped = tokio::select! {
-        _ = term.recv() => Stopped::BySignal,
-        _ = int.recv() => Stopped::BySignal,
-        () = again.notified() => Stopped::ToStartAgain,
-        failure = tasks.failure() => {
-            notify_supervisor(options.supervisor.as_ref(), &format!("STATUS={failure}"));
-            return Err(ServeError::Task(failure));
-        }
-    };
+    let stopped = until_stopped(ends, &again, &tasks).await.map_err(|failure| {
+        notify_supervisor(options.supervisor.as_ref(), &format!("STATUS={failure}"));
+        ServeError::Task(failure)
+    })?;
     notify_supervisor(options.supervisor.as_ref(), stopped.farewell());
     tracing::info!("stopping; runs continue");
     stopping.announce().await;
     Ok(stopped)
+}
+
+/// Waits for a signal, for a request to start again, or for a task that is no longer there.
+async fn until_stopped(
+    (mut term, mut int): (Signal, Signal),
+    again: &Notify,
+    tasks: &Tasks,
+) -> Result<Stopped, TaskFailure> {
+    tokio::select! {
+        _ = term.recv() => Ok(Stopped::BySignal),
+        _ = int.recv() => Ok(Stopped::BySignal),
+        () = again.notified() => Ok(Stopped::ToStartAgain),
+        failure = tasks.failure() => Err(failure),
+    }
 }
 
 /// Reads `config.fnl` again on each SIGHUP. Where the server answers is decided when it starts.
