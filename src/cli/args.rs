@@ -123,7 +123,7 @@ enum Command {
         #[arg(long, conflicts_with_all = ["json", "reset_caches"])]
         reindex: bool,
     },
-    /// Have systemd start quire with the machine
+    /// Install quire as a systemd service
     #[command(subcommand)]
     Service(service::ServiceCommand),
     /// Show which notifications were sent; test a target
