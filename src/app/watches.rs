@@ -68,9 +68,16 @@ pub struct WatchFrame {
     allow_private: bool,
     token: Option<String>,
     ssh_key: Option<String>,
+    #[serde(default = "yes")]
     first_run: bool,
+    #[serde(default)]
     keep_workspace: bool,
+    #[serde(default = "yes")]
     interruptible: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A watch with what is known of it.
