@@ -172,6 +172,14 @@ fn located(lua: &Lua, text: String, trace: Vec<Place>, span: Option<&str>) -> Sc
 /// The names of all chunks of the repository, the entry first; kept with the VM.
 pub(super) struct ChunkNames(pub(super) Vec<String>);
 
+/// The file of the repository's chunks, when all are of one.
+pub(super) fn only_file(lua: &Lua) -> Option<String> {
+    let chunks = lua.app_data_ref::<ChunkNames>()?;
+    let mut files = chunks.0.iter().filter(|name| !name.starts_with("quire/") && !name.starts_with('='));
+    let first = files.next()?;
+    files.all(|file| file == first).then(|| first.clone())
+}
+
 fn frames(lua: &Lua) -> Vec<Place> {
     (0..MAX_FRAMES).map_while(|level| frame(lua, level)).flatten().take(MAX_TRACE).collect()
 }

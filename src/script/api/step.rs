@@ -7,7 +7,7 @@ use crate::schema::{Fields, Mistakes, Options};
 use crate::script::host::{Command, HostFuture, ShCall, StepResult};
 use crate::script::job_call::{StepFailure, StepFault};
 use crate::script::lua_node;
-use crate::script::script_error::{Place, current_place, line_of_span};
+use crate::script::script_error::{Place, current_place, line_of_span, only_file};
 
 /// Reads a command and its options; `more` reads those that not every step has.
 pub(super) fn read<T>(
@@ -79,8 +79,10 @@ impl CallPlace {
 
 /// Looks where the primitive was called. The stack is the caller's only now, not when a future is polled.
 pub(super) fn place(lua: &Lua, span: Option<&str>) -> CallPlace {
-    let place = current_place(lua);
-    let line = span.and_then(line_of_span).or(place.as_ref().map(|place| place.line));
+    let found = current_place(lua);
+    let line = span.and_then(line_of_span).or(found.as_ref().map(|place| place.line));
+    // A call in tail position has replaced the frame of its caller. Of one file there is no doubt.
+    let place = found.or_else(|| Some(Place { file: only_file(lua)?, line: line? }));
     CallPlace { place, line }
 }
 
