@@ -161,6 +161,8 @@ pub(super) fn services_end_at_once_also_when_they_have_not_begun_or_share_a_netw
     let value = boxes.show(&run);
     let steps = value["jobs"][0]["steps"].as_array().unwrap().iter();
     let exits: Vec<_> = steps.map(|step| step["exit"].as_i64().unwrap()).collect();
-    assert_eq!(exits, [143, 143, 0, 0], "none is killed after a grace: {value}");
+    // TERM can come before the shell of the third has set its trap.
+    let is_by_term = |exit: &i64| [143, 0].contains(exit);
+    assert!(exits.len() == 4 && exits.iter().all(is_by_term), "none is killed after a grace: {value}");
     boxes.nothing_left(&run);
 }
