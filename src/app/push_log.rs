@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::intake::RecordedUpdate;
+use crate::model::first_of;
 use crate::store::RepoRow;
 use crate::view::one_line;
 
@@ -29,12 +30,8 @@ fn line(repo: &RepoRow, is_push: bool, updates: &[&RecordedUpdate]) -> String {
     };
     let pusher = updates.iter().find_map(|update| update.pusher.as_deref());
     let by = pusher.map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
-    let named: Vec<String> = updates.iter().take(MAX_NAMED).map(|update| shown(update)).collect();
-    let more = match updates.len().saturating_sub(MAX_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{what} {}{by}: {}{more}", repo.name, named.join(", "))
+    let named = first_of(updates.iter().map(|update| shown(update)), MAX_NAMED);
+    format!("{what} {}{by}: {named}", repo.name)
 }
 
 fn shown(update: &RecordedUpdate) -> String {

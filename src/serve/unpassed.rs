@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::executor::INHERITED;
+use crate::model::first_of;
 use crate::notify::TARGET_VARIABLES;
 
 /// The most names that are logged.
@@ -53,13 +54,10 @@ fn unpassed<'a>(names: impl Iterator<Item = &'a str>, passed: &[String]) -> Opti
         .collect();
     names.sort_unstable();
     names.dedup();
-    let more = names.len().saturating_sub(MAX_NAMES);
-    names.truncate(MAX_NAMES);
     let first = names.first()?;
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(format!(
-        "steps do not see these variables of the environment: {}{rest}; config.fnl passes them: {{:pass-env [\"{first}\"]}}",
-        names.join(", ")
+        "steps do not see these variables of the environment: {}; config.fnl passes them: {{:pass-env [\"{first}\"]}}",
+        first_of(names.iter(), MAX_NAMES)
     ))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::sanitize::one_line;
-use crate::model::RefName;
+use crate::model::{RefName, first_of};
 
 /// The refs that are named in a line.
 const MAX_NAMED: usize = 3;
@@ -19,12 +19,7 @@ pub fn nothing_to_run<'a>(updates: impl Iterator<Item = (&'a RefName, &'a str)>)
             "no pipeline" => "no .quire/ci.fnl, .quire/ci.lua or workflow file",
             why => why,
         };
-        let more = match names.len().saturating_sub(MAX_NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let named = names.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        format!("quire: nothing to run for {named}{more}: {why}\n")
+        format!("quire: nothing to run for {}: {why}\n", first_of(names.iter(), MAX_NAMED))
     };
     reasons.into_iter().map(line).collect()
 }

@@ -9,7 +9,7 @@ use super::run::RunView;
 use super::sanitize::{one_line, plain, reason_line};
 use super::text::between;
 use crate::journal::JobRecord;
-use crate::model::{Outcome, Progress, Reason, RefName, RepoName, Severity, codes, render_all};
+use crate::model::{Outcome, Progress, Reason, RefName, RepoName, Severity, codes, first_of, render_all};
 use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
@@ -228,7 +228,7 @@ fn verdict_line(run: &RunView) -> String {
     let (did, detail) = match jobs.as_slice() {
         [_] if outcome == Outcome::Passed => ("passed".to_owned(), Some("1 job".to_owned())),
         _ if outcome == Outcome::Passed => ("passed".to_owned(), Some(format!("{} jobs", jobs.len()))),
-        [_, ..] if is_by_jobs => (outcome.predicate().to_owned(), Some(names(&jobs))),
+        [_, ..] if is_by_jobs => (outcome.predicate().to_owned(), Some(first_of(jobs.iter(), MAX_NAMES))),
         _ => predicate(outcome, run.reason()),
     };
     let word = if matches!(outcome, Outcome::Passed | Outcome::Failed) { "in" } else { "after" };
@@ -236,13 +236,6 @@ fn verdict_line(run: &RunView) -> String {
     let took = took.map(|(start, end)| format!(" {word} {}", between(start, end))).unwrap_or_default();
     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
     format!("{}#{} {did}{took}{detail}", run.row.repo, run.row.number)
-}
-
-/// The first names of a list.
-fn names(all: &[&str]) -> String {
-    let shown: Vec<&str> = all.iter().take(MAX_NAMES).copied().collect();
-    let more = all.len() - shown.len();
-    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 /// An outcome as a predicate, and its reason unless that is a part of it: `was superseded by run 3`.

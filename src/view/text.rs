@@ -25,23 +25,21 @@ pub fn run_list(runs: &[RunView], zone: &TimeZone, screen: Screen) -> String {
     // The second and third column are as wide as they can be, so that lists of several looks are alike.
     let [name, sha, at, on, by] = [0, 3, 4, 5, 6].map(widest);
     let (word, took) = (11, 9);
-    let line = |row: [&str; 8], outcome: Option<Option<Outcome>>| {
+    let line = |row: [&str; 8], paint: &dyn Fn(&str) -> String| {
         let first = format!("{:<name$}  ", row[0]);
-        let state = format!("{:<word$}", row[1]);
+        let state = paint(&format!("{:<word$}", row[1]));
         let rest = format!(
             "  {:>took$}  {:<sha$}  {:<at$}  {:<on$}  {:<by$}  {}",
             row[2], row[3], row[4], row[5], row[6], row[7]
         );
         let used = first.chars().count() + word;
         let left = Screen { width: screen.width.map(|width| width.saturating_sub(used)), ..screen };
-        let state = outcome.map_or_else(|| state.clone(), |outcome| screen.outcome(&state, outcome));
         format!("{first}{state}{}\n", left.cut(rest.trim_end()))
     };
-    let titles = line(TITLES, None);
-    let lines = runs
-        .iter()
-        .zip(&rows)
-        .map(|(run, row)| line(row.each_ref().map(String::as_str), Some(run.outcome())));
+    let titles = line(TITLES, &str::to_owned);
+    let lines = runs.iter().zip(&rows).map(|(run, row)| {
+        line(row.each_ref().map(String::as_str), &|word| screen.outcome(word, run.outcome()))
+    });
     [titles].into_iter().chain(lines).collect()
 }
 
