@@ -50,7 +50,9 @@ fn command(git_dir: &Path) -> Option<String> {
         None => Some(std::env::current_exe().ok()?),
     };
     let default = data_dir(None).ok();
-    let (ssh_connection, account) = (variable("SSH_CONNECTION"), user::login_name());
+    let ssh_connection = variable("SSH_CONNECTION");
+    // Only `ssh` names it, and looking it up reads the accounts of the machine.
+    let account = ssh_connection.as_ref().and_then(|_| user::login_name());
     let caller = Caller {
         ssh_connection: ssh_connection.as_deref(),
         account: account.as_deref(),
