@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("watch_options.sql"),
     include_str!("jobs.sql"),
     include_str!("watch_runs.sql"),
+    include_str!("api.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.
