@@ -27,6 +27,7 @@ mod spool_gate;
 mod state;
 mod stopping;
 mod tasks;
+mod tokens;
 mod unseen;
 mod wait;
 mod watch_context;
@@ -60,6 +61,7 @@ pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};
 pub use state::{AppState, Look, Unsettled, Wake};
 pub use tasks::{TaskFailure, Tasks};
+pub use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};
 pub use unseen::UnseenPushes;
 pub use wait::{EndedRun, WaitForRun};
 pub use watches::{

@@ -72,6 +72,8 @@ codes! {
     SpoolUnread          "spool.unread"           503 Broken;
     TargetNotFound       "target.not-found"       404 NotFound;
     TargetUnreached      "target.unreached"       502 Failed;
+    TokenExists          "token.exists"           409 Failed;
+    TokenNotFound        "token.not-found"        404 NotFound;
     WatchExists          "watch.exists"           409 Failed;
     WatchInConfig        "watch.in-config"        409 Failed;
     WatchNotFound        "watch.not-found"        404 NotFound;

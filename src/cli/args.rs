@@ -14,7 +14,7 @@ use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
     ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
-    service, watch,
+    service, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -129,6 +129,9 @@ enum Command {
     /// Show which notifications were sent; test a target
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
+    /// Make, list and revoke tokens, which programs and people use over HTTP
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -237,6 +240,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Doctor { json, .. } => doctor::doctor(&place::readable_or_absent(anywhere()?)?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Notify(command) => notify::perform(&data(command.access())?, command),
+        Command::Token(command) => token::perform(&data(command.access())?, command),
         Command::Runner => serve::runner(),
     }
 }

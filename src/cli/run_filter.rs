@@ -88,16 +88,21 @@ fn outcome(word: &str) -> Result<(Option<Outcome>, Option<Progress>), Failure> {
     Err(Failure::new(Code::Usage, format!("{} is not an outcome", Quoted::new(word))).hint(hint))
 }
 
+/// A time of RFC 3339, or the beginning of a day in this time zone.
+pub(super) fn read_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let day = || {
+        let midnight = text.parse::<Date>().ok()?.to_zoned(zone.clone()).ok()?;
+        Some(Timestamp::from_millis(midnight.timestamp().as_millisecond()))
+    };
+    Timestamp::parse(text).or_else(day)
+}
+
 fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
     let ago = || {
         let millis = i64::try_from(parse_duration(text).ok()?.as_millis()).ok()?;
         Some(Timestamp::from_millis(now.as_millis().saturating_sub(millis)))
     };
-    let day = || {
-        let midnight = text.parse::<Date>().ok()?.to_zoned(zone.clone()).ok()?;
-        Some(Timestamp::from_millis(midnight.timestamp().as_millisecond()))
-    };
-    Timestamp::parse(text).or_else(ago).or_else(day).ok_or_else(|| {
+    read_time(text, zone).or_else(ago).ok_or_else(|| {
         Failure::new(Code::Usage, format!("{} is not a time", Quoted::new(text)))
             .hint("write `2h`, `7d`, `2026-11-30` or `2026-11-30T12:00:00Z`")
     })

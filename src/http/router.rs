@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use super::problem::perform;
 use super::{admin, hooks, pages};
 use crate::app::{
-    AddWatches, AppState, CancelRun, LookNow, Operation, RemoveWatch, RerunRun, RetryNotification, WaitForRun,
+    AddWatches, AppState, CancelRun, CreateToken, LookNow, Operation, RemoveWatch, RerunRun,
+    RetryNotification, RevokeToken, WaitForRun,
 };
 use crate::model::Quoted;
 
@@ -42,6 +43,8 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(RemoveWatch::ROUTE, post(perform::<RemoveWatch>))
         .route(LookNow::ROUTE, post(perform::<LookNow>))
         .route(RetryNotification::ROUTE, post(perform::<RetryNotification>))
+        .route(CreateToken::ROUTE, post(perform::<CreateToken>))
+        .route(RevokeToken::ROUTE, post(perform::<RevokeToken>))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
         .layer(middleware::from_fn_with_state(places, take_place))

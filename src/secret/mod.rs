@@ -9,6 +9,8 @@
 //! - `stream.rs` keeps what is needed between two chunks, and `redactor.rs` is the door to it all;
 //! - `redacted_text.rs` is a text that has passed: the only one that is shortened.
 //!
+//! Besides, `credential.rs` has the secrets that quire itself gives out: tokens, sessions, login links.
+//!
 //! Invariants:
 //! - The result depends on the bytes alone, not on how they were cut into chunks.
 //! - Ranges that overlap or touch become one [`MARK`], so neither a tail nor the number of matches is shown.
@@ -29,6 +31,7 @@
 
 mod automaton;
 mod beginnings;
+mod credential;
 mod dump;
 mod dump_form;
 mod encode;
@@ -45,6 +48,7 @@ mod stream;
 mod tests;
 mod window;
 
+pub use credential::{Credential, CredentialHash, CredentialKind};
 pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues, lend, read_value};
 pub use redacted_text::RedactedText;
 pub use redactor::{MARK, Redacted, Redactor};

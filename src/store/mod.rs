@@ -15,6 +15,7 @@ mod run_event;
 mod run_index;
 mod run_list;
 mod runs;
+mod tokens;
 mod updates;
 mod wal;
 mod watches;
@@ -43,6 +44,7 @@ pub use run_list::{RunFilter, list_runs};
 pub use runs::{
     NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,
 };
+pub use tokens::{NewToken, TokenRow, find_token, insert_token, live_tokens, revoke_token, touch_token};
 pub use updates::{
     NewUpdate, PushedUpdate, bind_update, insert_update, last_decision, runs_of_push, updates_of_push,
 };

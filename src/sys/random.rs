@@ -1,5 +1,9 @@
 //! Random numbers.
 
+use std::io;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
 use crate::model::{InstanceId, RunId};
 
 /// A new id for a run, of the current time.
@@ -18,6 +22,17 @@ pub fn run_id() -> RunId {
 pub fn instance_id() -> InstanceId {
     // The second half of a fresh UUID is random, but for two bits.
     InstanceId::new(uuid::Uuid::now_v7().as_u64_pair().1)
+}
+
+/// Bytes that nobody can guess (getrandom(2)).
+///
+/// # Errors
+/// When the system has none.
+pub fn unguessable<const SIZE: usize>() -> io::Result<[u8; SIZE]> {
+    let mut bytes = [0; SIZE];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| io::Error::other("the system gives no random numbers"))?;
+    Ok(bytes)
 }
 
 /// A number from 0 up to 1, without 1.

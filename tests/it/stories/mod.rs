@@ -105,6 +105,7 @@ stories! {
     tags
     three_hundred_jobs
     timeouts
+    tokens
     tree_bomb
     two_hundred_steps
     two_refs
