@@ -80,6 +80,7 @@ pub(super) fn client_spec(
         grace: ENGINE_GRACE,
         settle: ENGINE_SETTLE,
         confinement: None,
+        is_client: true,
         capture_limit: 64 << 10,
     })
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::confinement::Confinement;
 use super::inside::{Report, Said};
-use super::members::{Footprint, Running};
+use super::members::{Footprint, Frame, Running};
 use super::output::Output;
 use super::program::{self, Missing};
 use super::step::{OutOfMemory, Program, StepEnd, StepError, StepSpec};
@@ -244,8 +244,12 @@ impl Host {
         let [instance, run] = sweep::entries_of(&self.mark);
         let marks = [instance, run, format!("QUIRE_STEP={}", spec.name).into_bytes()];
         let orphans = self.orphans;
-        let (main, has_frame) = (child.pid(), sandbox.is_some());
-        let footprint = Arc::new(Footprint { main, marks, cgroup, orphans, running, has_frame });
+        let frame = match sandbox {
+            Some(_) => Frame::Sandbox,
+            None if spec.is_client => Frame::Client,
+            None => Frame::None,
+        };
+        let footprint = Arc::new(Footprint { main: child.pid(), marks, cgroup, orphans, running, frame });
         Ok(Ok(Live { child, footprint, report, is_over: false }))
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Member {
     pub(super) process: PidFd,
     /// Its program's name, not to be trusted.
     pub(super) name: String,
-    /// Whether it is the main process or a child of that: with a sandbox, the sandbox itself.
+    /// Whether it is the main process or a child of that: the frame itself, where there is one.
     pub(super) is_frame: bool,
 }
 
@@ -65,8 +65,19 @@ pub(super) struct Footprint {
     pub(super) orphans: Orphans,
     /// The step is one of those that run.
     pub(super) running: Running,
-    /// Whether the main process is a sandbox around the program, and not the program.
-    pub(super) has_frame: bool,
+    /// What the main process and its children are.
+    pub(super) frame: Frame,
+}
+
+/// What the main process of a step is, with its children, when it is not the program itself. It ends after the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// It is the program.
+    None,
+    /// A sandbox around the program: when it ends, all in it ends.
+    Sandbox,
+    /// A client that passes on what others write: when it ends, what it has not passed on is lost.
+    Client,
 }
 
 /// What one look at the processes has shown.

@@ -61,6 +61,7 @@ impl HostExecutor {
             grace: step.grace,
             settle: LEFTOVER_SETTLE,
             capture_limit: step.capture_limit,
+            is_client: false,
             confinement: is_confined.then(|| Arc::new(Confinement { transition, sandbox })),
         };
         self.host.run_step(&spec, log, stop).await.map_err(|error| not_run(&error))

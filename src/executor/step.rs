@@ -70,6 +70,8 @@ pub struct StepSpec {
     pub capture_limit: usize,
     /// How it is isolated from the machine; nothing for what quire itself starts.
     pub confinement: Option<Arc<Confinement>>,
+    /// Whether the program passes on the output of others, as an engine's client does: it is asked to end after them.
+    pub is_client: bool,
 }
 
 /// How a step ended.

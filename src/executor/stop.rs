@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::members::{Footprint, Look, MAX_HELD, Member};
+use super::members::{Footprint, Frame, Look, MAX_HELD, Member};
 use crate::sys::children::is_own;
 use crate::sys::pidfd::{PidFd, wait_all, wait_any};
 use crate::sys::process::{self, Signal};
@@ -15,7 +15,10 @@ pub const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 const KILL_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a sandbox may take to end when nothing is in it any more.
-const FRAME_LIMIT: Duration = Duration::from_millis(500);
+const SANDBOX_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long a client may take to pass on the rest of the output, and to end, when the program has ended.
+const CLIENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The most names in a report.
 const MAX_NAMES: usize = 32;
@@ -45,9 +48,13 @@ pub(super) fn is_clear(step: &Footprint) -> bool {
 
 /// Ends everything that belongs to a step. Only those that were asked to end are in the report.
 pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
-    // A sandbox that ends takes all with it: it goes last, when what is in it has had its time.
-    let is_frame = |member: &Member| step.has_frame && member.is_frame;
-    let (frame, members): (Vec<_>, Vec<_>) = step.look().members.into_iter().partition(is_frame);
+    // What is around the program goes last, when the program has had its time.
+    let is_frame = |member: &Member| step.frame != Frame::None && member.is_frame;
+    let (mut frame, mut members): (Vec<_>, Vec<_>) = step.look().members.into_iter().partition(is_frame);
+    if step.frame == Frame::Client && members.is_empty() {
+        // What it leads has not begun, or is a child of somebody else: it passes on what it is asked.
+        members = std::mem::take(&mut frame);
+    }
     let signalled = settle(step, members, patience.settle);
     let ended = signalled.iter().take(MAX_NAMES).map(name_now).collect();
     for member in &signalled {
@@ -58,9 +65,18 @@ pub(super) fn stop(step: &Footprint, patience: Patience) -> Swept {
             let _told = member.process.signal(Signal::CONT);
         }
     }
-    if wait_all(signalled, patience.grace).is_empty() {
+    let left = wait_all(signalled, patience.grace);
+    match step.frame {
         // It says how the program has ended, then it ends.
-        wait_all(frame, FRAME_LIMIT);
+        Frame::Sandbox if left.is_empty() => drop(wait_all(frame, SANDBOX_LIMIT)),
+        Frame::Client => {
+            for member in &left {
+                // One that is not killed is in the report of those that are left.
+                let _told = member.process.signal(Signal::KILL);
+            }
+            wait_all(frame, CLIENT_LIMIT);
+        }
+        Frame::None | Frame::Sandbox => {}
     }
     Swept { ended, survivors: kill(step).survivors }
 }
@@ -72,7 +88,7 @@ fn settle(step: &Footprint, mut members: Vec<Member>, limit: Duration) -> Vec<Me
     loop {
         let left = wait_all(members, limit.saturating_sub(started.elapsed()));
         members = step.look().members;
-        members.retain(|member| !(step.has_frame && member.is_frame));
+        members.retain(|member| step.frame == Frame::None || !member.is_frame);
         if !left.is_empty() || started.elapsed() >= limit || members.is_empty() {
             return left;
         }

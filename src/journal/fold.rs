@@ -136,6 +136,17 @@ impl RunRecord {
         }
     }
 
+    /// The id of the run whose journal is in a folder; nothing when no runner has opened one.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn id_in(run_dir: &Path) -> Result<Option<String>, JournalReadError> {
+        let records = JournalReader::new(run_dir).read()?;
+        Ok(records
+            .into_iter()
+            .find_map(|record| if let Fact::RunOpened { run } = record.fact { Some(run.id) } else { None }))
+    }
+
     /// What is recorded of a run that has ended and whose journal does not say so.
     pub fn without_journal(outcome: Outcome, reason: Reason) -> Self {
         Self { outcome: Some(outcome), reason: Some(reason), ..Self::default() }

@@ -114,7 +114,7 @@ pub(super) fn launch(
 ) -> Result<Launched, LaunchError> {
     let run_dir = given.place.run_dir.as_path();
     let folder = |source| LaunchError::Folder { path: run_dir.to_owned(), source };
-    run_folder::clear_place(run_dir).map_err(folder)?;
+    run_folder::clear_place(run_dir, &given.order.id).map_err(folder)?;
     if RunRecord::may_have_begun(run_dir).map_err(LaunchError::Journal)? {
         return Ok(Launched::Begun);
     }

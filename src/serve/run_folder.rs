@@ -1,11 +1,12 @@
 //! The folder of a run before the run begins: made, and free of what is not its own.
 
+use std::collections::HashMap;
 use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::journal::LOG_FOLDER;
+use crate::journal::{LOG_FOLDER, RunRecord};
 use crate::run::CONTROL_SOCKET;
 use crate::sys::lock;
 
@@ -24,12 +25,69 @@ const ENTRIES: [(&str, IsKind); 5] = [
 /// How many folders are set aside for one run before it is an error.
 const MAX_SET_ASIDE: usize = 100;
 
-/// Renames what is in the place of a run folder and is not a folder.
+/// Renames what is in the place of a run folder and is not a folder, or is the folder of another run.
 ///
 /// # Errors
 /// It cannot be looked at or moved.
-pub(super) fn clear_place(run_dir: &Path) -> io::Result<()> {
-    if look(run_dir)?.is_some_and(|there| !there.is_dir()) { set_aside(run_dir) } else { Ok(()) }
+pub(super) fn clear_place(run_dir: &Path, id: &str) -> io::Result<()> {
+    let is_other = match look(run_dir)? {
+        None => false,
+        Some(there) if !there.is_dir() => true,
+        // One that cannot be read is the concern of who reads it next.
+        Some(_) => RunRecord::id_in(run_dir).is_ok_and(|other| other.is_some_and(|other| other != id)),
+    };
+    if is_other { set_aside(run_dir) } else { Ok(()) }
+}
+
+/// Renames the folders of runs that the database does not have: it is older than they are, as after a restore in the wrong order,
+/// and will give their numbers to other runs. Before anything is settled. A run that still has its runner keeps its folder until
+/// another needs the place.
+///
+/// # Errors
+/// Something cannot be read or moved.
+pub(super) fn set_aside_unknown(runs: &Path, last_numbers: &HashMap<PathBuf, u64>) -> io::Result<()> {
+    for below in repositories(runs)? {
+        let last = last_numbers.get(&below).copied().unwrap_or_default();
+        let mut unknown = Vec::new();
+        for entry in fs::read_dir(runs.join(&below))? {
+            let number = entry?.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+            unknown.extend(number.filter(|number| *number > last));
+        }
+        for number in &unknown {
+            let run_dir = runs.join(&below).join(number.to_string());
+            if !lock::is_held(&run_dir.join("lock"))? {
+                set_aside(&run_dir)?;
+            }
+        }
+        if !unknown.is_empty() {
+            tracing::warn!(
+                folder = %runs.join(&below).display(), runs = unknown.len(), last,
+                "the database is older than these runs: their folders are renamed, and their numbers will be given again"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The folders of repositories below `runs`, by name: `foo.git`, `group/foo.git`.
+fn repositories(runs: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut found, mut open) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(below) = open.pop() {
+        for entry in fs::read_dir(runs.join(&below))? {
+            let entry = entry?;
+            let path = below.join(entry.file_name());
+            // A link leads to the folder of a renamed repository.
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
+            if path.extension().is_some_and(|extension| extension == "git") {
+                found.push(path);
+            } else if below.as_os_str().is_empty() {
+                open.push(path);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Makes the folder of a run whose journal says that it has not begun. A folder with an entry of a wrong kind, which a step of another run can
@@ -102,7 +160,7 @@ mod tests {
             fs::remove_dir_all(&run).unwrap();
             fs::create_dir(&run).unwrap();
             make(&run);
-            clear_place(&run).unwrap();
+            clear_place(&run, "").unwrap();
             prepare(&run).unwrap();
             assert!(fs::symlink_metadata(&run).unwrap().is_dir());
             assert_eq!(fs::read_dir(&run).unwrap().count(), 0);

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
+use super::run_folder;
 use super::unpassed::log_unpassed;
 use super::watcher;
 use crate::app::{
@@ -175,6 +176,10 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     check_requirements(&settings.get(), &data, path).map_err(ConfigError::Wrong)?;
     let instance = Instance::establish(data.path())?;
     let database = store::open(&data.database())?;
+    let known = store::last_numbers(&database).map_err(StoreError::Statement)?;
+    if let Err(error) = run_folder::set_aside_unknown(&data.path().join("runs"), &known) {
+        tracing::error!(%error, "folders of runs that the database does not have are still in their places");
+    }
     let watches = all_watches(&database, &settings.get()).map_err(StoreError::Statement)?;
     warn_of_watches(&settings.get(), watches.len());
     Isolation::of(&settings.get()).log();

@@ -147,10 +147,8 @@ impl Watcher {
                 self.add(&group, Owner::Repos);
             }
         }
-        let Some(Listing { rows, apart }) = list(&self.app).await else { return };
+        let Some(Listing { rows, apart }) = self.list_watched().await else { return };
         for (folder, problem) in &apart {
-            // It is looked at again when something happens in it: it may be adopted there.
-            self.add(folder, Owner::Repos);
             if self.apart.get(folder) != Some(problem) {
                 tracing::warn!(problem, folder = %folder.display(), "a folder in repos/ is not served");
             }
@@ -171,6 +169,23 @@ impl Watcher {
             if is_new {
                 self.look_at_repo(&name).await;
             }
+        }
+    }
+
+    /// Lists the repositories, with a watch on each folder that is not served: it may be adopted there, or be a copy that is
+    /// still being made. What happens between the listing and the watch is seen by listing again.
+    async fn list_watched(&mut self) -> Option<Listing> {
+        let mut watched: HashSet<PathBuf> = self.apart.keys().cloned().collect();
+        loop {
+            let listing = list(&self.app).await?;
+            let new: Vec<_> =
+                listing.apart.keys().filter(|folder| !watched.contains(*folder)).cloned().collect();
+            // Those that were watched before may have been made anew.
+            listing.apart.keys().for_each(|folder| self.add(folder, Owner::Repos));
+            if new.is_empty() {
+                return Some(listing);
+            }
+            watched.extend(new);
         }
     }
 

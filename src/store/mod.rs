@@ -36,8 +36,8 @@ pub use refs::{
 };
 pub use reindex::{IndexedRun, runs_after, unindexed_runs};
 pub use repos::{
-    RepoOrigin, RepoRow, find_repo, forget_missing, is_based, mark_absent, mark_based, recorded_name,
-    recorded_names, repos as all_repos, sync_repo,
+    RepoOrigin, RepoRow, find_repo, forget_missing, is_based, last_numbers, mark_absent, mark_based,
+    recorded_name, recorded_names, repos as all_repos, sync_repo,
 };
 pub use run_index::{RunChange, clear_index, index_run, reindex_run};
 pub use run_list::{RunFilter, list_runs};

@@ -1,6 +1,7 @@
 //! The table of repositories.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -104,6 +105,21 @@ pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoNam
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
     rows.into_iter().map(|(id, name)| Ok((id, read_name(1, &name)?))).collect()
+}
+
+/// The folders of all runs, by name, with the last number of a run that is known in each.
+pub fn last_numbers(connection: &Connection) -> Result<HashMap<PathBuf, u64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT present, name, (SELECT coalesce(max(number), 0) FROM runs WHERE repo = repos.id) FROM repos",
+    )?;
+    let rows = statement
+        .query_map([], |found| Ok((found.get::<_, bool>(0)?, found.get::<_, String>(1)?, found.get(2)?)))?;
+    let mut rows: Vec<(bool, String, i64)> = rows.collect::<Result<_>>()?;
+    // The repository that has the name now comes last.
+    rows.sort();
+    rows.into_iter()
+        .map(|(_, name, last)| Ok((read_name(0, &name)?.folder(), last.cast_unsigned())))
+        .collect()
 }
 
 /// The recorded name of the repository `id`.

@@ -11,6 +11,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("SELECT name, url, branch, every_ms, allow_private, token", "a person adds each row"),
     ("SELECT id, name, hash, scopes", "a person makes each token"),
     ("SELECT id, name FROM repos WHERE origin = 'hosted'", "all repositories are wanted"),
+    (
+        "SELECT present, name, (SELECT coalesce(max(number), 0) FROM runs",
+        "all repositories, once at the start",
+    ),
     ("SELECT ref FROM intents WHERE push = ?1 AND state = 'open' ORDER BY id", "the refs of one push"),
     ("SELECT r.id FROM runs r JOIN updates u ON r.update_id = u.id WHERE u.push", "the runs of one push"),
     (

@@ -216,8 +216,7 @@ async fn a_step_that_is_stopped_gets_term(bench: Bench) {
     bench.executor.stop(&running);
     bench.executor.stop(&running);
     let end = bench.executor.outcome(&mut running).await.unwrap();
-    // The client of an engine has the last word about a container: that it was stopped.
-    assert!(end.exit == 7 || bench.containers.is_some() && end.exit == 143, "{}", end.exit);
+    assert_eq!(end.exit, 7);
     assert_eq!((end.stopped, end.timed_out), (true, false));
     assert!(shown.text(0).ends_with("told\n"), "{}", shown.text(0));
     bench.assert_clean();
@@ -245,7 +244,7 @@ async fn a_step_over_its_time_takes_the_same_way(bench: Bench) {
     let step = StepContext { timeout, grace: Duration::from_secs(20), ..bench.sh(1, text) };
     let (end, shown) = bench.run(step).await;
     let end = end.unwrap();
-    assert!(end.exit == 7 || bench.containers.is_some() && end.exit == 143, "{}", end.exit);
+    assert_eq!(end.exit, 7);
     assert_eq!((end.stopped, end.timed_out, &*shown.text(0)), (false, true, "told\n"));
     bench.assert_clean();
 }

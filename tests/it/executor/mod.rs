@@ -55,6 +55,7 @@ impl Bench {
             settle: LEFTOVER_SETTLE,
             capture_limit: CAPTURE,
             confinement: None,
+            is_client: false,
         }
     }
 

@@ -83,6 +83,39 @@ fn the_journal_is_asked_before_a_queued_run_is_started() {
     assert_eq!(count(&forge.path("marks")), 2, "each run ran once");
 }
 
+/// A backup was restored in the wrong order: the folders of later runs are there.
+#[test]
+fn a_run_has_its_own_verdict_when_an_older_database_gives_its_number_again() {
+    let mut forge = Forge::new("{}", "true");
+    let (marks, database) = (forge.path("marks"), forge.path("data/quire.db"));
+    let sides = ["data/quire.db-wal", "data/quire.db-shm"].map(|side| forge.path(side));
+    forge.start();
+    forge.push("HEAD:refs/heads/main").go().accepted();
+    assert_eq!(forge.outcome(1), "passed");
+    let connection = quire::store::open(&database).unwrap();
+    connection.execute("VACUUM INTO ?1", [forge.path("backup.db").to_str().unwrap()]).unwrap();
+    drop(connection);
+    for k in 2..=3 {
+        forge.commit(&format!("echo {k} >>{}", marks.display()));
+        forge.push("HEAD:refs/heads/main").go().accepted();
+        assert_eq!(forge.outcome(k), "passed");
+    }
+    forge.kill_server();
+    sides.iter().for_each(|side| drop(fs::remove_file(side)));
+    fs::copy(forge.path("backup.db"), &database).unwrap();
+    forge.commit(&format!("echo again >>{}; exit 3", marks.display()));
+    forge.start();
+    let pushed = forge.push("HEAD:refs/heads/other").option("ci.wait").go().accepted();
+    assert!(pushed.text.contains("failed with exit status 3"), "{}", pushed.text);
+    assert!(fs::read_to_string(&marks).unwrap().ends_with("again\n"));
+    for run in forge.runs() {
+        let (id, number) = (run["id"].as_str().unwrap(), run["number"].as_u64().unwrap());
+        assert!(forge.journal(number).contains(id), "run {number} has the folder of another");
+    }
+    assert!(forge.path("data/runs/foo.git/3.set-aside-1/journal.ndjson").exists());
+    assert!(forge.server_log().contains("the database is older than these runs"), "{}", forge.server_log());
+}
+
 #[test]
 fn a_full_disk_does_not_run_a_step_twice() {
     for is_server_killed in [false, true] {
