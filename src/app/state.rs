@@ -18,7 +18,7 @@ use crate::config::{CurrentSettings, DataDir};
 use crate::event::RefUpdate;
 use crate::forge::{is_link_to_runs, original_of};
 use crate::intake::{Scope, Settled, Settling, settle, sync_repositories};
-use crate::model::{InstanceId, RepoName, RunId, chain};
+use crate::model::{InstanceId, RepoName, RunId, Visibility, chain};
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
@@ -107,6 +107,8 @@ pub struct AppState {
     pub notices: Arc<tokio::sync::Notify>,
     /// The address of the server, when it answers anywhere over TCP.
     pub url: Option<String>,
+    /// Who may see a repository, or its logs, that has no visibility of its own.
+    pub visibility: Visibility,
     /// The environment that the server was started with.
     pub environment: Arc<Vec<(String, String)>>,
     /// Whether disk and database answer.
@@ -188,6 +190,7 @@ impl AppState {
             draining: Arc::default(),
             notices: Arc::default(),
             url,
+            visibility: Visibility::Private,
             environment: Arc::new(environment),
             probe: Probe::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),

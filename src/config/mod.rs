@@ -5,6 +5,7 @@
 mod bind;
 mod current;
 mod data_dir;
+mod http;
 mod instance;
 mod notify;
 mod notify_read;
@@ -20,6 +21,7 @@ mod watch_list;
 pub use bind::Bind;
 pub use current::{Additions, CurrentSettings};
 pub use data_dir::{DataDir, DataDirHints};
+pub use http::{HttpSettings, is_user_name};
 pub use instance::{Instance, InstanceError, Origin};
 pub use notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddress, TargetDecl};
 pub use notify_read::{MAX_REPO_CONFIG, REPO_CONFIG, read_repo_rules};

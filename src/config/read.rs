@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::bind::Bind;
 use super::scope::EVENTS;
 use super::settings::{Limits, SecretDecl, SecretSource, Settings};
-use super::{notify_read, policy, steps, watch};
+use super::{http, notify_read, policy, steps, watch};
 use crate::event::Trigger;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName};
 use crate::schema::settings::{CONFIG, HTTP, LIMITS, POLICY, SECRET, STEPS};
@@ -90,9 +90,10 @@ fn without_addresses(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 fn settings(fields: &Fields<'_>) -> Settings {
     let mut settings = Settings::default();
-    if let Some(http) = fields.table("http", &HTTP) {
-        settings.bind = http.read("bind", bind).unwrap_or(settings.bind);
-        settings.public_url = http.read("public-url", public_url);
+    if let Some(table) = fields.table("http", &HTTP) {
+        settings.bind = table.read("bind", bind).unwrap_or(settings.bind);
+        settings.public_url = table.read("public-url", public_url);
+        settings.http = http::read(&table);
     }
     settings.command = fields.read("command", command);
     let secrets = fields.entries("secrets").iter();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::bind::Bind;
+use super::http::HttpSettings;
 use super::notify::NotifySettings;
 use super::policy::PolicySettings;
 use super::steps::StepSettings;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub bind: Bind,
     /// The address that people reach it at, when it is another.
     pub public_url: Option<String>,
+    /// Who may see and do what over TCP.
+    pub http: HttpSettings,
     /// How pushers call quire, in what a push prints.
     pub command: Option<String>,
     /// The secrets.
@@ -105,6 +108,7 @@ impl Default for Settings {
         Self {
             bind: Bind::Address(SocketAddr::from(([127, 0, 0, 1], 7878))),
             public_url: None,
+            http: HttpSettings::default(),
             command: None,
             secrets: Vec::new(),
             pass_env: Vec::new(),

@@ -118,6 +118,25 @@ const HTTP_FIELDS: &[Field] = &[
         "the address and port of the pages, or `\"none\"`",
     ),
     Field::new("public-url", Kind::Text, "the address of `:bind`", "the address that people reach it at"),
+    Field::new(
+        "visibility",
+        Kind::Words(&["public", "unlisted", "private"]),
+        "`:public` when `:bind` is a loopback address, otherwise `:private`",
+        "who may see the repositories and logs that say nothing else; behind a proxy, set it",
+    ),
+    list(
+        "cors-origins",
+        "a list of origins",
+        "none",
+        "other sites whose pages may call the API from a browser, with tokens: `[\"https://pages.example.org\"]`",
+    ),
+    list(
+        "trusted-proxies",
+        "a list of addresses and networks",
+        "none",
+        "the proxies whose `Remote-User` is believed; such a user has the scopes `repos:read`, `runs:read`, `logs:read` and `sources:read`",
+    ),
+    list("admins", "a list of names", "none", "the users of these proxies who have every scope"),
 ];
 
 const SECRET_FIELDS: &[Field] = &[

@@ -286,7 +286,8 @@ async fn run(
         (wake, pushes, watches),
         (url.clone(), options.environment),
     );
-    let app = AppState { tasks: tasks.clone(), ..app };
+    let visibility = first.http.visibility(bound);
+    let app = AppState { tasks: tasks.clone(), visibility, ..app };
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
@@ -348,8 +349,8 @@ async fn reload(app: AppState, mut hangups: Signal) {
         match reloaded.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(now) => {
                 tracing::info!("reloaded config.fnl (SIGHUP)");
-                if (now.bind, &now.public_url) != (before.bind, &before.public_url) {
-                    tracing::warn!(":http :bind and :public-url take effect at the next start");
+                if (now.bind, &now.public_url, &now.http) != (before.bind, &before.public_url, &before.http) {
+                    tracing::warn!("changes of :http take effect at the next start");
                 }
                 app.send_watcher(WatchWake::Changed).await;
             }

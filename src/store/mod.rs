@@ -15,6 +15,7 @@ mod run_event;
 mod run_index;
 mod run_list;
 mod runs;
+mod sessions;
 mod tokens;
 mod updates;
 mod wal;
@@ -43,6 +44,9 @@ pub use run_index::{RunChange, clear_index, index_run, reindex_run};
 pub use run_list::{RunFilter, list_runs};
 pub use runs::{
     NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,
+};
+pub use sessions::{
+    SessionRow, delete_session, find_session, insert_login_link, insert_session, use_login_link,
 };
 pub use tokens::{NewToken, TokenRow, find_token, insert_token, live_tokens, revoke_token, touch_token};
 pub use updates::{
