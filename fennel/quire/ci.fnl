@@ -3,4 +3,5 @@
 
 {: job
  :cron (planned :cron)
+ :manual (planned :manual)
  :matrix (planned :matrix)}

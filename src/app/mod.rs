@@ -11,6 +11,8 @@ mod local;
 mod logs;
 mod notifications;
 mod operation;
+mod planning;
+mod plans;
 mod problem;
 mod probe;
 mod repositories;
@@ -24,6 +26,7 @@ mod run_changes;
 mod runs;
 mod spool;
 mod spool_gate;
+mod starts;
 mod state;
 mod stopping;
 mod tasks;
@@ -44,6 +47,7 @@ pub use notifications::{
     Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications, test_target,
 };
 pub use operation::Operation;
+pub use plans::{PlanRun, plan_run};
 pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};
 pub use pushes::{record_push, report_push};
@@ -59,6 +63,7 @@ pub use runs::{
 };
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};
+pub use starts::StartRun;
 pub use state::{AppState, Look, Unsettled, Wake};
 pub use tasks::{TaskFailure, Tasks};
 pub use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};

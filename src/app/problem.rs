@@ -49,6 +49,7 @@ codes! {
     JobNotFound          "job.not-found"          404 NotFound;
     NotificationAmbiguous "notification.ambiguous" 400 Usage;
     NotificationNotFound "notification.not-found" 404 NotFound;
+    PipelineBroken       "pipeline.broken"        422 Usage;
     PushInvalid          "push.invalid"           400 Usage;
     PushRefused          "push.refused"           409 Failed;
     PushUnrecorded       "push.unrecorded"        503 Broken;
@@ -58,11 +59,13 @@ codes! {
     RepoRefused          "repo.refused"           409 Failed;
     RepoUnusable         "repo.unusable"          500 Broken;
     RequestInvalid       "request.invalid"        400 Usage;
+    RequestRefused       "request.refused"        422 Usage;
     RequestTooLarge      "request.too-large"      413 Usage;
     RequestType          "request.type"           415 Usage;
     RunEnding            "run.ending"             409 Failed;
     RunFinished          "run.finished"           409 Failed;
     RunNotFound          "run.not-found"          404 NotFound;
+    RunNothingToStart    "run.nothing-to-start"   422 Failed;
     RunSilent            "run.silent"             503 Broken;
     RunUnreadable        "run.unreadable"         500 Broken;
     ServerBusy           "server.busy"            503 Broken;
@@ -138,6 +141,11 @@ impl Problem {
         let text = wrong.first().map(|first| first.message.clone()).unwrap_or_default();
         Self { mistakes: wrong, ..Self::new(Code::ConfigInvalid, text) }
     }
+
+    /// Mistakes in a pipeline.
+    pub fn broken_pipeline(wrong: Vec<Diagnostic>) -> Self {
+        Self { mistakes: wrong, ..Self::new(Code::PipelineBroken, "the pipeline cannot be used") }
+    }
 }
 
 impl From<ConfigError> for Problem {
@@ -208,7 +216,10 @@ impl ProblemFrame {
     /// The problem; one whose code is of another version is a failure of the server.
     pub fn into_problem(self) -> Problem {
         let code = Code::parse(&self.code).unwrap_or(Code::ServerFailed);
-        Problem::new(code, self.detail).with_hint(self.hint)
+        // A place is the file of its diagnostic here: only the line of its text is missing.
+        let mistake = |wrong: MistakeFrame| Diagnostic::error(wrong.place, wrong.message);
+        let mistakes = self.errors.into_iter().map(mistake).collect();
+        Problem { mistakes, ..Problem::new(code, self.detail).with_hint(self.hint) }
     }
 }
 

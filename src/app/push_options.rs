@@ -1,19 +1,23 @@
 //! Push options: those of quire, and the warnings about others that look like them.
 
+use crate::event::RunVars;
 use crate::model::suggest;
 use crate::view::one_line;
 
 /// The push options that quire knows, beside `ci.profile=NAME`.
-const OPTIONS: [&str; 3] = ["ci.skip", "ci.wait", "ci.log"];
+const OPTIONS: [&str; 4] = ["ci.skip", "ci.wait", "ci.log", "ci.var"];
 
 /// The shortest word without `ci.` that is compared with quire's by similarity; other programs have options, too.
 const MIN_SIMILAR: usize = 4;
 
 /// Warnings about push options that quire does not know and that look like its own.
 pub(super) fn unknown_options(options: &[String]) -> String {
-    let mut out = String::new();
+    let (_, wrong) = RunVars::of_options(options);
+    let mut out: String =
+        wrong.iter().map(|error| format!("warning: a push option was ignored: {error}\n")).collect();
     for option in options {
-        if OPTIONS.contains(&option.as_str()) || option.starts_with("ci.profile=") {
+        let is_known = OPTIONS.contains(&option.as_str()) && option != "ci.var";
+        if is_known || ["ci.profile=", "ci.var="].iter().any(|name| option.starts_with(name)) {
             continue;
         }
         let Some(hint) = hint(option) else { continue };
@@ -35,9 +39,10 @@ fn hint(option: &str) -> Option<String> {
         word.is_some() || is_similar || *near == full
     });
     match (full.as_str(), near, word) {
-        ("ci.only" | "ci.var", _, Some(_)) => Some("it is not in this version of quire".to_owned()),
+        ("ci.only", _, Some(_)) => Some("it is not in this version of quire".to_owned()),
+        (_, Some("ci.var"), _) => Some("did you mean ci.var=NAME=VALUE?".to_owned()),
         (_, Some(near), _) => Some(format!("did you mean {near}?")),
-        (_, None, Some(_)) => Some(format!("options are {}, ci.profile=NAME", OPTIONS.join(", "))),
+        (_, None, Some(_)) => Some(format!("options are {}=NAME=VALUE, ci.profile=NAME", OPTIONS.join(", "))),
         (_, None, None) => None,
     }
 }
@@ -72,8 +77,16 @@ mod tests {
                 format!("warning: unknown push option {option}; did you mean {meant}?\n")
             );
         }
-        assert!(warned("ci.var=A=B").contains("not in this version"));
-        assert!(warned("ci.variable=A=B").contains("options are ci.skip, ci.wait, ci.log, ci.profile=NAME"));
+        assert!(warned("ci.only=x").contains("not in this version"));
+        for option in ["ci.var", "ci.vars=A=B", "ci.val=A=B"] {
+            assert!(warned(option).contains("did you mean ci.var=NAME=VALUE?"), "{option}");
+        }
+        assert!(
+            warned("ci.weather")
+                .contains("options are ci.skip, ci.wait, ci.log, ci.var=NAME=VALUE, ci.profile")
+        );
+        assert!(warned("ci.var=A").contains("write ci.var=NAME=VALUE"));
+        assert!(warned("ci.var=PATH=/x").contains("the variable `PATH` cannot be set"));
         assert_eq!(unknown_options(&["wait".to_owned(), "wait".to_owned()]).lines().count(), 1);
     }
 
@@ -83,6 +96,7 @@ mod tests {
             "ci.wait",
             "ci.skip",
             "ci.profile=x",
+            "ci.var=TO=staging",
             "merge_request.create",
             "topic=x",
             "other",

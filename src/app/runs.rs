@@ -57,7 +57,7 @@ pub struct NamedRun {
 }
 
 impl NamedRun {
-    fn new(row: &RunRow) -> Self {
+    pub(super) fn new(row: &RunRow) -> Self {
         Self { id: row.id.to_string(), repo: row.repo.to_string(), number: row.number }
     }
 }
@@ -189,7 +189,7 @@ impl Operation for CancelRun {
 }
 
 /// ` by ada`
-fn shown_by(by: Option<&str>) -> String {
+pub(super) fn shown_by(by: Option<&str>) -> String {
     by.map(|by| format!(" by {}", one_line(by))).unwrap_or_default()
 }
 

@@ -28,6 +28,9 @@ use crate::watch::{WatchWake, runs_first};
 /// How many read files of runs at the same time: pages, and pushes that wait.
 const MAX_READERS: usize = 4;
 
+/// How many pipelines are evaluated for requests at the same time, each by a process of its own.
+const MAX_PLANNERS: usize = 2;
+
 /// How many pages are in memory at the same time.
 const MAX_PAGES: usize = 32;
 
@@ -117,6 +120,8 @@ pub struct AppState {
     pub readers: Arc<Semaphore>,
     /// A place for each page that is in memory, until it was sent.
     pub pages: Arc<Semaphore>,
+    /// A place for each process that evaluates a pipeline for a request.
+    pub planners: Arc<Semaphore>,
     /// Whether the server stops.
     pub stopping: Stopping,
     /// Notified when the server shall stop, empty its caches and start again.
@@ -195,6 +200,7 @@ impl AppState {
             probe: Probe::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
+            planners: Arc::new(Semaphore::new(MAX_PLANNERS)),
             stopping: Stopping::default(),
             start_again: Arc::default(),
         }

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::executor;
+use crate::run::{PLANNER, plan_from_input};
 
 use super::access::Access;
 use super::exit::{Code, Ended, Failure, print_error, with_output};
@@ -14,7 +15,7 @@ use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
     ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
-    service, token, watch,
+    service, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -58,6 +59,8 @@ enum Command {
     /// Check or run the pipeline of a working copy, without a server
     #[command(subcommand)]
     Ci(CiCommand),
+    /// Start the jobs of a commit that need :quire/manual
+    Run(start::StartArgs),
     /// List runs, newest first
     Runs {
         #[command(flatten)]
@@ -171,6 +174,10 @@ pub fn run() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "runner") {
         return leave(serve::runner());
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == PLANNER) {
+        let planned = plan_from_input();
+        return leave(planned.map(|()| Code::Done).map_err(|error| Failure::broken(&error)));
+    }
     if std::env::args_os().nth(1).is_some_and(|word| word == executor::WORD) {
         let led = executor::lead_inside(std::env::args_os().skip(2));
         return leave(led.map(|()| Code::Done).map_err(|error| Failure::broken(&error)));
@@ -227,6 +234,7 @@ fn perform(cli: Cli) -> Ended {
             let profiles = place::profiles(profile.as_deref())?;
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
+        Command::Run(args) => start::run(&change()?, &args),
         Command::Runs { filter, json } => runs::list(&runs()?, &filter, json),
         Command::Show { run, json } => runs::show(&runs()?, &run, json),
         Command::Logs { run, job, follow, json } => {

@@ -2,17 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde_json::json;
 
 use super::ci_workflow as workflow;
 use super::exit::{Code, Ended, Failure, print, print_error, print_json};
+use crate::journal::{DiagnosticFact, JobFact};
 use crate::model::{Diagnostic, render_all};
-use crate::pipeline::PipelineFiles;
-use crate::pipeline::fennel::took_too_long;
-use crate::run::{EVALUATION_LIMIT, Loaded, PipelineWatch, end_process, job_facts, sort_files};
-use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult, VmPulse};
+use crate::pipeline::{JobGraph, PipelineFiles};
+use crate::run::{OnlyEvaluated, end_process, job_facts, sort_files};
 
 /// The memory of the VM that checks, in bytes.
 const VM_MEMORY: usize = 256 << 20;
@@ -27,7 +25,7 @@ const FIRST_PIPELINE: &str = "CI-FENNEL.md shows a first pipeline";
 pub(super) fn check(path: &Path, as_json: bool) -> Ended {
     let root = find_root(path)?;
     let files = read_files(&root)?;
-    let checked = evaluate(&files, as_json);
+    let checked = evaluate(&files, as_json).map(|(graph, warnings)| (job_facts(&graph), warnings));
     if as_json {
         return report_json(&checked);
     }
@@ -42,11 +40,10 @@ pub(super) fn check(path: &Path, as_json: bool) -> Ended {
     Ok(Code::Done)
 }
 
-type Checked = Result<(Vec<crate::journal::JobFact>, Vec<Diagnostic>), Vec<Diagnostic>>;
+type Checked = Result<(Vec<JobFact>, Vec<Diagnostic>), Vec<Diagnostic>>;
 
 fn report_json(checked: &Checked) -> Ended {
-    let facts =
-        |wrong: &[Diagnostic]| wrong.iter().map(crate::journal::DiagnosticFact::from).collect::<Vec<_>>();
+    let facts = |wrong: &[Diagnostic]| wrong.iter().map(DiagnosticFact::from).collect::<Vec<_>>();
     match checked {
         Ok((jobs, warnings)) => {
             print_json(&json!({ "jobs": jobs, "diagnostics": facts(warnings) }));
@@ -144,8 +141,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Compiles and evaluates a pipeline; runs nothing of it. One that does not end ends the process.
-fn evaluate(files: &PipelineFiles, as_json: bool) -> Checked {
-    let quire = |problem: String| vec![Diagnostic::error("quire", problem)];
+pub(super) fn evaluate(
+    files: &PipelineFiles,
+    as_json: bool,
+) -> Result<(JobGraph, Vec<Diagnostic>), Vec<Diagnostic>> {
     let late = move |mistake: Diagnostic| {
         if as_json {
             let _unusable = report_json(&Err(vec![mistake])).is_ok();
@@ -154,50 +153,8 @@ fn evaluate(files: &PipelineFiles, as_json: bool) -> Checked {
         }
         end_process(Code::Usage as i32)
     };
-    let pulse = Arc::new(VmPulse::new());
-    let watch = PipelineWatch::of_compilation(&pulse, files, late);
-    let watch = watch.map_err(|error| quire(error.to_string()))?;
-    let loaded = Loaded::new(files, None, &pulse)?;
-    drop(watch);
-    let vm = loaded.vm(VM_MEMORY, Arc::new(NoJobs)).map_err(quire)?;
-    let (pulse, of) = (vm.pulse(), files.clone());
-    let seen = Arc::clone(&pulse);
-    let watch = PipelineWatch::start(&pulse, EVALUATION_LIMIT, move || {
-        late(took_too_long("reading", EVALUATION_LIMIT, seen.last_place(), &of));
-    });
-    let _watch = watch.map_err(|error| quire(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(|error| quire(error.to_string()))?;
-    let (graph, warnings) = runtime.block_on(loaded.evaluate(&vm))?;
-    let warnings = warnings.iter().map(crate::journal::DiagnosticFact::to_diagnostic).collect();
-    Ok((job_facts(&graph), warnings))
-}
-
-/// The world of a pipeline none of whose jobs run. What it prints goes to standard error.
-struct NoJobs;
-
-impl JobHost for NoJobs {
-    fn sh(&self, _: &str, _: ShCall) -> HostFuture<StepResult> {
-        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
-    }
-
-    fn container(&self, _: &str, _: ContainerCall) -> HostFuture<StepResult> {
-        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
-    }
-
-    fn secret(&self, _: &str, _: &str) -> Result<Vec<u8>, HostError> {
-        Err(HostError::Broken("no job runs".to_owned()))
-    }
-
-    fn log(&self, _: Option<&str>, line: &[u8]) {
-        print_error(&format!("{}\n", String::from_utf8_lossy(line)));
-    }
-
-    fn read_file(&self, _: &str, _: &str) -> HostFuture<Vec<u8>> {
-        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
-    }
-
-    fn write_file(&self, _: &str, _: &str, _: Vec<u8>) -> HostFuture<()> {
-        Box::pin(async { Err(HostError::Broken("no job runs".to_owned())) })
-    }
+    let print = |line: &[u8]| print_error(&format!("{}\n", String::from_utf8_lossy(line)));
+    let pipeline = OnlyEvaluated { files, cache: None, memory: VM_MEMORY, print };
+    let (graph, warnings) = pipeline.evaluate(late)?;
+    Ok((graph, warnings.iter().map(DiagnosticFact::to_diagnostic).collect()))
 }

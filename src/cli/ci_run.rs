@@ -166,7 +166,7 @@ fn prepare(
         limits: RunLimits::of(&settings.limits),
         files,
         cache: None,
-        sources: [Source::Push].into(),
+        start: Source::Push.into(),
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
         control: Some(Control { socket: control, server: None }),
         grant: Grant { has_slot: true, superseded_by: None },

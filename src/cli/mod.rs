@@ -23,6 +23,7 @@ mod run_filter;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod service;
+mod start;
 mod token;
 mod usage_error;
 mod watch;

@@ -195,7 +195,7 @@ fn event(text: &str) -> Result<Trigger, String> {
     let event = Trigger::parse(text);
     event.filter(|event| EVENTS.contains(event)).ok_or_else(|| {
         let why = if event.is_some() { " in this version of quire" } else { "" };
-        let events = EVENTS.map(Trigger::as_str).join("` and `");
+        let events = EVENTS.map(Trigger::as_str).join("`, `");
         format!("nothing is started by `{text}`{why}: the events are `{events}`")
     })
 }

@@ -5,7 +5,7 @@ use crate::event::Trigger;
 use crate::model::{RefName, RepoName};
 
 /// The events that `:events` of a secret may name in this version.
-pub(super) const EVENTS: [Trigger; 2] = [Trigger::Push, Trigger::Watch];
+pub(super) const EVENTS: [Trigger; 3] = [Trigger::Push, Trigger::Watch, Trigger::Manual];
 
 /// A run that requests secrets.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ref_update::RefUpdate;
 use super::source::Source;
+use super::start::Start;
 use super::trigger::Trigger;
 use crate::model::{JobId, Timestamp};
 
@@ -128,6 +129,15 @@ impl Event {
             EventKind::Manual { .. } => Source::Manual,
             EventKind::Cron { schedule, .. } => Source::Cron { schedule: schedule.clone() },
         }])
+    }
+
+    /// What it starts of a pipeline.
+    pub fn start(&self) -> Start {
+        let root = match self.kind.original() {
+            EventKind::Manual { job, .. } => job.clone(),
+            EventKind::Push | EventKind::Watch | EventKind::Cron { .. } | EventKind::Rerun(_) => None,
+        };
+        Start { sources: self.sources(), root }
     }
 
     /// The repetition, if it is one.

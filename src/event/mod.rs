@@ -7,11 +7,15 @@
 mod kind;
 mod record;
 mod ref_update;
+mod run_vars;
 mod source;
+mod start;
 mod trigger;
 
 pub use kind::{Event, EventKind, Rerun, RerunScope};
 pub use record::{EventRecord, EventRecordError};
 pub use ref_update::{RefUpdate, RefUpdateRecord, RefUpdateRecordError};
+pub use run_vars::{RunVarError, RunVars};
 pub use source::Source;
+pub use start::Start;
 pub use trigger::Trigger;

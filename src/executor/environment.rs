@@ -1,6 +1,6 @@
 //! The environment of a step: a clean one, and nothing by accident.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
@@ -22,6 +22,8 @@ const ABOUT: [&str; 5] = ["QUIRE_REPO", "QUIRE_COMMIT", "QUIRE_BRANCH", "QUIRE_T
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     entries: BTreeMap<OsString, OsString>,
+    /// The names of those that whoever started the run has given.
+    given: BTreeSet<OsString>,
 }
 
 /// Why something cannot stand in an environment.
@@ -44,7 +46,7 @@ impl Environment {
             names.filter_map(|name| from.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         entries.insert("CI".into(), "true".into());
         entries.insert("GIT_TERMINAL_PROMPT".into(), "0".into());
-        Self { entries }
+        Self { entries, given: BTreeSet::new() }
     }
 
     /// The same environment, with the home of quire's account where quire was started without one. Blocking.
@@ -80,6 +82,18 @@ impl Environment {
         Ok(())
     }
 
+    /// Sets a variable that whoever started the run has given. One that is set already stays as it is.
+    ///
+    /// # Errors
+    /// The system has no place for such a name or value.
+    pub fn give(&mut self, name: &str, value: &str) -> Result<(), EnvironmentError> {
+        if self.get(name).is_none() {
+            self.set(name, value)?;
+            self.given.insert(name.into());
+        }
+        Ok(())
+    }
+
     /// Sets a variable to a secret: the step will see it.
     ///
     /// # Errors
@@ -99,15 +113,16 @@ impl Environment {
         let own = |name: &str| [&INHERITED[..], &OWN, &ABOUT].iter().any(|names| names.contains(&name));
         let names = self.entries.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));
         names
-            .filter(|(name, _)| !own(name))
+            .filter(|(name, _)| !own(name) && !self.given.contains(OsStr::new(name)))
             .map(|(name, value)| (name.to_owned(), value.as_encoded_bytes().to_vec()))
             .collect()
     }
 
-    /// The variables that say which commit the run is about.
+    /// The variables that say which commit the run is about, and those that whoever started it has given.
     pub fn about(&self) -> Vec<(String, String)> {
         let value = |name: &str| self.get(name).map(|value| value.to_string_lossy().into_owned());
-        ABOUT.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
+        let given = self.given.iter().filter_map(|name| name.to_str());
+        ABOUT.into_iter().chain(given).filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
     }
 
     /// All variables, by name.
@@ -156,6 +171,19 @@ mod tests {
         let from = from.map(|(name, value)| (name.into(), value.into())).into();
         let mut environment = Environment::clean(&from, &["PROXY".into()]);
         environment.set("GIT_CEILING_DIRECTORIES", "/").unwrap();
+        assert_eq!(environment.passed(), [("PROXY".to_owned(), b"http://p".to_vec())]);
+    }
+
+    #[test]
+    fn what_is_given_with_a_run_replaces_nothing_and_is_for_containers_too() {
+        let from = [("PATH", "/bin"), ("PROXY", "http://p")];
+        let from = from.map(|(name, value)| (name.into(), value.into())).into();
+        let mut environment = Environment::clean(&from, &["PROXY".into()]);
+        for name in ["PROXY", "TO"] {
+            environment.give(name, "given").unwrap();
+        }
+        assert_eq!(environment.get("PROXY"), Some(OsStr::new("http://p")));
+        assert_eq!(environment.about(), [("TO".to_owned(), "given".to_owned())]);
         assert_eq!(environment.passed(), [("PROXY".to_owned(), b"http://p".to_vec())]);
     }
 

@@ -40,6 +40,7 @@ mod repo_error;
 mod repo_tests;
 mod run_folders;
 mod settings;
+mod starting_point;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -80,6 +81,7 @@ pub use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
 #[cfg(test)]
 use settings::has_stale_hooks_path;
 pub use settings::{HARMLESS, apply_settings, are_settings_stale, wrong_settings};
+pub use starting_point::{PointError, PointName, StartingPoint, find_point};
 pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
 pub(crate) use watched::clear_leftovers;
 pub use watched::{remove_watched, watched_copy};

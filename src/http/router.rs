@@ -15,7 +15,7 @@ use super::problem::perform;
 use super::{admin, hooks, pages};
 use crate::app::{
     AddWatches, AppState, CancelRun, CreateToken, LookNow, Operation, RemoveWatch, RerunRun,
-    RetryNotification, RevokeToken, WaitForRun,
+    RetryNotification, RevokeToken, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 
@@ -37,6 +37,7 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route("/healthz", get(pages::healthz))
         .route(CancelRun::ROUTE, post(perform::<CancelRun>))
         .route(RerunRun::ROUTE, post(perform::<RerunRun>))
+        .route(StartRun::ROUTE, post(perform::<StartRun>))
         .route(WaitForRun::ROUTE, post(perform::<WaitForRun>))
         .route("/reset-caches", post(admin::reset_caches))
         .route(AddWatches::ROUTE, post(perform::<AddWatches>))

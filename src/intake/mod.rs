@@ -18,6 +18,7 @@ pub use decide::{Decision, Facts, decide};
 pub(crate) use decide::{FIRST_SIGHT, NO_PIPELINE, RUN};
 pub use frame::{END_OF_REPORT, EventFrame, FrameError, IntentFrame};
 pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, refused_ref, resolve};
+pub use objects::commit_subject;
 pub use repositories::{ListError, Listing, recorded_name, sync_repositories};
 pub use settle::{RecordedUpdate, Scope, SettleError, Settled, Settling, UndecidedRef, UnreadRef, settle};
 pub use spool::{Drained, SpoolError, Unread, drain, own_pushes, spool_intent};

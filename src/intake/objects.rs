@@ -88,7 +88,7 @@ impl<'a> Objects<'a> {
 }
 
 /// The first line of a commit's message, shortened.
-fn commit_subject(message: &str) -> String {
+pub fn commit_subject(message: &str) -> String {
     message.trim_start().lines().next().unwrap_or_default().trim_end().chars().take(MAX_SUBJECT).collect()
 }
 

@@ -123,8 +123,8 @@ fn check_needs(
     for job in declared {
         let mut needs = Vec::with_capacity(job.needs.len());
         for need in &job.needs {
-            if need.name == Source::Push.name() {
-                needs.push(Need::Source(Source::Push));
+            if let Some(source) = Source::NAMED.iter().find(|source| source.name() == need.name) {
+                needs.push(Need::Source(source.clone()));
             } else if let Some(index) = ids.get(need.name.as_str()) {
                 needs.push(Need::Job(*index));
             } else {
@@ -143,9 +143,11 @@ fn unknown_need(need: &DeclaredNeed, ids: &HashMap<&str, usize>, file: &File<'_>
     }
     let message = format!("no job or source is called `{}`", need.name);
     let diagnostic = file.error(need.span, message);
-    match suggest(&need.name, ids.keys().copied().chain([Source::Push.name()])) {
+    match suggest(&need.name, ids.keys().copied().chain([Source::PUSH, Source::MANUAL])) {
         Some(near) => diagnostic.help(format!("did you mean `:{near}`?")),
-        None if need.name.starts_with("quire/") => diagnostic.help("the only source is `:quire/push`"),
+        None if need.name.starts_with("quire/") => {
+            diagnostic.help("the sources are `:quire/push` and `:quire/manual`")
+        }
         None => {
             diagnostic.help("a job needs event sources such as `:quire/push`, and other jobs by their ids")
         }
@@ -199,7 +201,8 @@ mod tests {
             job("y", &["z"]),
             job("z", &["x"]),
             job("me", &["me"]),
-            job("nightly", &["quire/manual"]),
+            job("nightly", &["quire/cron"]),
+            job("button", &["quire/manual"]),
         ];
         assert_eq!(
             messages(&jobs),
@@ -207,7 +210,7 @@ mod tests {
                 "`a b` is not a job id: ' ' is not allowed",
                 "there are two jobs called `test`",
                 "no job or source is called `tset`",
-                "the source `quire/manual` is not in this version of quire",
+                "the source `quire/cron` is not in this version of quire",
                 "dependency cycle: x → y → z → x",
                 "dependency cycle: me → me",
             ]

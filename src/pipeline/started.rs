@@ -1,16 +1,14 @@
 //! The part of a job graph that a run has: what the fired event sources start.
 
-use std::collections::BTreeSet;
-
 use super::graph::{Job, JobGraph, Need};
-use crate::event::Source;
+use crate::event::Start;
 
 impl JobGraph {
-    /// The jobs of a run that these sources have started: the root jobs that need one of them, and the jobs all of whose
-    /// needs are among these. They do not need a source that did not fire.
+    /// The jobs of a run: the root jobs that need one of the sources that fired, or the one that was named, and the jobs all of
+    /// whose needs are among these. They do not need a source that did not fire.
     #[must_use]
-    pub fn started_by(&self, fired: &BTreeSet<Source>) -> Self {
-        let is_started = self.is_started(fired);
+    pub fn started_by(&self, start: &Start) -> Self {
+        let is_started = self.is_started(start);
         let mut place_of = vec![None; self.jobs.len()];
         let started = || self.jobs.iter().zip(&is_started).enumerate().filter(|(_, (_, started))| **started);
         for (new, (old, _)) in started().enumerate() {
@@ -19,7 +17,7 @@ impl JobGraph {
             }
         }
         let moved = |need: &Need| match need {
-            Need::Source(source) => fired.contains(source).then(|| need.clone()),
+            Need::Source(source) => start.sources.contains(source).then(|| need.clone()),
             Need::Job(old) => place_of.get(*old).copied().flatten().map(Need::Job),
         };
         let jobs = started()
@@ -27,8 +25,8 @@ impl JobGraph {
         Self { jobs: jobs.collect() }
     }
 
-    /// Of each job, whether the sources start it.
-    fn is_started(&self, fired: &BTreeSet<Source>) -> Vec<bool> {
+    /// Of each job, whether it is started.
+    pub(super) fn is_started(&self, start: &Start) -> Vec<bool> {
         let mut is_started = vec![false; self.jobs.len()];
         // Of each job, how many needs are not started yet, and which jobs need it.
         let mut missing = vec![0_usize; self.jobs.len()];
@@ -39,7 +37,7 @@ impl JobGraph {
             for need in &job.needs {
                 match need {
                     Need::Source(source) => {
-                        has_source = Some(has_source.unwrap_or_default() || fired.contains(source));
+                        has_source = Some(has_source.unwrap_or_default() || start.sources.contains(source));
                     }
                     Need::Job(needed) => {
                         *missing += 1;
@@ -50,7 +48,7 @@ impl JobGraph {
             if has_source == Some(false) {
                 // Its own sources are silent: no job can start it.
                 *missing += 1;
-            } else if *missing == 0 {
+            } else if *missing == 0 && start.root.as_ref().is_none_or(|root| *root == job.id) {
                 ready.push(index);
             }
         }
@@ -72,6 +70,7 @@ impl JobGraph {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Source;
     use crate::model::JobId;
     use crate::pipeline::JobOptions;
 
@@ -92,7 +91,12 @@ mod tests {
     }
 
     fn started(graph: &JobGraph, fired: &[Source]) -> Vec<String> {
-        let part = graph.started_by(&fired.iter().cloned().collect());
+        started_at(graph, fired, None)
+    }
+
+    fn started_at(graph: &JobGraph, fired: &[Source], root: Option<&str>) -> Vec<String> {
+        let root = root.map(|id| JobId::parse(id).unwrap());
+        let part = graph.started_by(&Start { sources: fired.iter().cloned().collect(), root });
         let line = |job: &Job| format!("{}: {}", job.id, part.need_names(job).join(" "));
         part.jobs().iter().map(line).collect()
     }
@@ -116,5 +120,23 @@ mod tests {
         assert!(started(&graph, &[Source::Cron { schedule: "@daily".to_owned() }]).is_empty());
         assert_eq!(started(&graph, &[Source::Push, Source::Manual]).len(), 5);
         assert!(started(&graph, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_named_root_job_starts_with_what_needs_it_and_no_other() {
+        let graph = graph(&[
+            ("deploy", vec![MANUAL]),
+            ("smoke", vec![Need::Job(0), MANUAL]),
+            ("backup", vec![MANUAL]),
+            ("report", vec![Need::Job(1), Need::Job(2)]),
+            ("test", vec![PUSH]),
+        ]);
+        let manual = |root| started_at(&graph, &[Source::Manual], Some(root));
+        assert_eq!(manual("deploy"), ["deploy: quire/manual", "smoke: deploy quire/manual"]);
+        assert_eq!(manual("backup"), ["backup: quire/manual"]);
+        // None of them starts by itself when somebody asks.
+        for root in ["smoke", "report", "test", "none"] {
+            assert!(manual(root).is_empty(), "{root}");
+        }
     }
 }

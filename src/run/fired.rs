@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::objects::Objects;
 use super::push_event::PushEvent;
 use crate::event::{Event, EventKind, Source};
+use crate::model::RefKind;
 
 /// The sources that fired, with what each gives to the jobs that need it.
 pub type Fired = BTreeMap<Source, Value>;
@@ -26,7 +27,25 @@ pub(super) fn fired(event: &Event, repo: &str, objects: &dyn Objects) -> Result<
             }
             None => Value::Null,
         },
-        EventKind::Manual { args, .. } => json!({ "args": args, "actor": event.actor }),
+        EventKind::Manual { args, .. } => {
+            let mut given = json!({
+                "args": args,
+                "actor": event.actor,
+                "repo": repo,
+                "started-at": event.at.to_string(),
+            });
+            if let (Some(update), Some(fields)) = (&event.subject, given.as_object_mut()) {
+                let (name, commit) = (update.ref_name.short(), objects.pushed(update)?.commit);
+                let kind = update.ref_name.kind();
+                fields.insert("ref".to_owned(), update.ref_name.to_string().into());
+                fields.insert("branch".to_owned(), (kind == RefKind::Branch).then_some(&*name).into());
+                fields.insert("tag".to_owned(), (kind == RefKind::Tag).then_some(&*name).into());
+                fields.insert("sha".to_owned(), commit.id.to_string().into());
+                fields.insert("commit-message".to_owned(), commit.message.into());
+                fields.insert("git-dir".to_owned(), objects.folder().to_string_lossy().into());
+            }
+            given
+        }
         EventKind::Cron { schedule, due_at } => {
             json!({ "schedule": schedule, "due-at": due_at.to_string() })
         }

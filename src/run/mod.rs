@@ -15,9 +15,11 @@ mod job_slot;
 mod live;
 mod local_runs;
 mod objects;
+mod only_evaluate;
 mod order;
 mod pipeline_watch;
 mod place;
+mod planner;
 mod push_event;
 mod queue;
 mod rerun;
@@ -44,9 +46,13 @@ pub use job_slot::JobSlots;
 pub use live::{LiveRun, LiveRuns};
 pub use local_runs::{CacheHints, LocalRun, LocalRunError, LocalRuns};
 pub use objects::{GitFolder, Objects, Pushed};
+pub use only_evaluate::OnlyEvaluated;
 pub use order::{Grant, Order, RunLimits, StepRules};
 pub use pipeline_watch::{PipelineWatch, end_process};
 pub use place::Place;
+pub use planner::{
+    PLANNER, PlanAnswer, PlanError, PlanOrder, PlannedDecision, PlannedJob, plan_from_input, planned_jobs,
+};
 pub use push_event::PushEvent;
 pub use queue::{Dispatch, QueuedRun, Stage, plan};
 pub use rerun::rerun;

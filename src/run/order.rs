@@ -1,5 +1,6 @@
 //! What is to be run: an order is the same wherever it is executed. It names no path and holds no value of a secret.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub struct Order {
     pub number: u64,
     /// What started the run.
     pub event: EventRecord,
+    /// Variables that whoever started the run has given, for the environment of its steps.
+    pub vars: BTreeMap<String, String>,
     /// The secrets that exist, and what this run lacks for them.
     pub secrets: Vec<SecretRequest>,
     /// What the run must not exceed.

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::event::{Event, RerunScope};
+use crate::event::{Event, RerunScope, RunVars};
 use crate::model::{RunId, RunName};
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
@@ -19,7 +19,7 @@ pub fn rerun(connection: &Connection, of: &RunRow, by: Option<&str>) -> rusqlite
         update: None,
         event: Event::rerun(&of.event, of.number, RerunScope::All, by.map(str::to_owned)),
         commit_subject: of.commit_subject.clone(),
-        options: Vec::new(),
+        options: RunVars::of_options(&of.options).0.to_options(),
         queued_at: clock::now(),
         ended: None,
     };

@@ -1,7 +1,7 @@
 //! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
 //! jobs, and ends with nothing left behind. It outlives the server that started it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,7 +30,7 @@ use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
-use crate::event::Source;
+use crate::event::Start;
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
@@ -97,8 +97,8 @@ pub struct Execution {
     pub files: PipelineFiles,
     /// The folder of compiled pipelines.
     pub cache: Option<PathBuf>,
-    /// The event sources that fired: they start the root jobs that need one of them.
-    pub sources: BTreeSet<Source>,
+    /// What of the pipeline is started.
+    pub start: Start,
     /// Puts the files into the workspace, and says what the sources give. Blocking.
     pub fill: Fill,
     /// Where the server sends messages to the run.
@@ -191,7 +191,7 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         Ok(files) => files,
         Err(reason) => return unusable(reason),
     };
-    let sources = event.sources();
+    let start = event.start();
     let steps = StepsHere::new(order, place, &update).map_err(RunnerError::Broken)?;
     let fill = steps.fill(order.repo.clone(), objects, (event, update));
     let StepsHere { workspace, environment, confiner, .. } = steps;
@@ -203,7 +203,7 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         workspace,
         limits: order.limits.clone(),
         files,
-        sources,
+        start,
         cache: Some(place.cache_dir.clone()),
         fill,
         control: Some(control),
@@ -346,14 +346,14 @@ async fn conduct(
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
     let (graph, warnings) = match evaluated {
-        Ok((whole, warnings)) => (whole.started_by(&execution.sources), warnings),
+        Ok((whole, warnings)) => (whole.started_by(&execution.start), warnings),
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
     // Before the jobs are known: who waits for them hears at once that none of them begins.
     let ended = match execution.confiner.settle(&graph) {
         Err(reason) => Some((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason)))),
-        Ok(()) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.sources)))),
+        Ok(()) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.start)))),
         Ok(()) => decide_up_front(&containers, &graph).await.map_err(failed)?,
     };
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
@@ -405,10 +405,14 @@ async fn admit(led: &mut Drive, grant: Grant) -> Result<Option<Ended>, String> {
     if grant.has_slot { Ok(None) } else { led.wait_for_slot().await }
 }
 
-/// The reason of a run that the fired sources start no job of.
-fn no_job(sources: &BTreeSet<Source>) -> Reason {
-    let names: Vec<String> = sources.iter().map(|source| format!("`:{}`", source.name())).collect();
-    Reason::new(codes::NO_JOB, format!("no job needs {}", names.join(" or ")))
+/// The reason of a run none of whose jobs is started.
+fn no_job(start: &Start) -> Reason {
+    let names: Vec<String> = start.sources.iter().map(|source| format!("`:{}`", source.name())).collect();
+    let text = match &start.root {
+        Some(root) => format!("`{root}` is no job that starts with {}", names.join(" or ")),
+        None => format!("no job needs {}", names.join(" or ")),
+    };
+    Reason::new(codes::NO_JOB, text)
 }
 
 /// Warnings about secrets that are too short to be masked.

@@ -46,6 +46,9 @@ impl StepsHere {
         let mut environment = Environment::clean(&from, &pass).at_home();
         workspace.fence_git(&mut environment).map_err(|error| error.to_string())?;
         name_commit(&mut environment, &order.repo, update).map_err(|error| chain(&error))?;
+        for (name, value) in &order.vars {
+            environment.give(name, value).map_err(|error| chain(&error))?;
+        }
         Ok(Self { workspace, environment, confiner, kept })
     }
 

@@ -125,7 +125,7 @@ pub static PRIMITIVES: &[Primitive] = &[
 /// An event source, or a constructor of one, that a later version has.
 #[derive(Debug)]
 pub struct PlannedInput {
-    /// As a pipeline writes it: `ci.cron`, `quire/manual`.
+    /// As a pipeline writes it: `ci.cron`, `quire/cron`.
     pub name: &'static str,
     /// What to do until then.
     pub workaround: &'static str,
@@ -141,10 +141,7 @@ pub static PLANNED_INPUTS: &[PlannedInput] = &[
         name: "ci.matrix",
         workaround: "declare the jobs in a loop: `(each [_ os (ipairs [\"a\" \"b\"])] (ci:job (.. \"test-\" os) …))`",
     },
-    PlannedInput {
-        name: "quire/manual",
-        workaround: "start it by a push to a branch of its own, and ask `push.branch` in the job",
-    },
+    PlannedInput { name: "ci.manual", workaround: "write `:quire/manual`: its arguments are any JSON" },
 ];
 
 /// What to do instead of an input that a later version has.

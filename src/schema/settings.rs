@@ -153,7 +153,7 @@ const SECRET_FIELDS: &[Field] = &[
         "the repositories that may have it; a watched one must be named",
     ),
     list("refs", "a list of full names", "all", "the refs whose runs may have it: `[\"refs/heads/main\"]`"),
-    list("events", "a list of `:push` and `:watch`", "all", "what may have started the run"),
+    list("events", "a list of `:push`, `:watch` and `:manual`", "all", "what may have started the run"),
     list("jobs", "a list of job ids", "all", "the jobs that may have it"),
 ];
 

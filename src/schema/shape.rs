@@ -99,6 +99,44 @@ pub(super) static PUSH: Shape = Shape {
     ],
 };
 
+/// What `:quire/manual` gives.
+pub(super) static MANUAL: Shape = Shape {
+    name: Source::MANUAL,
+    of: "`:quire/manual`",
+    fields: &[
+        "args",
+        "actor",
+        "repo",
+        "ref",
+        "branch",
+        "tag",
+        "sha",
+        "commit-message",
+        "git-dir",
+        "started-at",
+    ],
+    known_as: &[
+        ("arguments", "args"),
+        ("inputs", "args"),
+        ("parameters", "args"),
+        ("params", "args"),
+        ("payload", "args"),
+        ("pusher", "actor"),
+        ("user", "actor"),
+        ("by", "actor"),
+        ("author", "actor"),
+        ("commit", "sha"),
+        ("hash", "sha"),
+        ("message", "commit-message"),
+        ("subject", "commit-message"),
+        ("repository", "repo"),
+        ("project", "repo"),
+        ("time", "started-at"),
+        ("pushed-at", "started-at"),
+        ("timestamp", "started-at"),
+    ],
+};
+
 /// What a step gives back.
 pub(super) static RESULT: Shape = Shape {
     name: "result",
@@ -130,7 +168,7 @@ pub(super) static RESULT: Shape = Shape {
 };
 
 /// All of them.
-pub static SHAPES: &[&Shape] = &[&JOB_TABLE, &PUSH, &RESULT];
+pub static SHAPES: &[&Shape] = &[&JOB_TABLE, &PUSH, &MANUAL, &RESULT];
 
 impl Shape {
     /// The names of its fields.

@@ -81,6 +81,17 @@ impl Registry {
             self.registrations.iter().position(|registration| registration.id.as_deref() == Some(job))?;
         self.runs.get(place)?.clone()
     }
+
+    /// The event sources that the first job of a name has among its inputs.
+    pub(super) fn sources_of(&self, job: &str) -> Vec<String> {
+        let inputs = self.registrations.iter().find(|found| found.id.as_deref() == Some(job));
+        let inputs = inputs.map(|found| found.inputs.as_slice()).unwrap_or_default();
+        let name = |input: &InputRef| match input {
+            InputRef::Name(name) if name.starts_with("quire/") => Some(name.clone()),
+            InputRef::Name(_) | InputRef::Planned(_) | InputRef::Unreadable => None,
+        };
+        inputs.iter().filter_map(name).collect()
+    }
 }
 
 /// Reads the arguments of one call.

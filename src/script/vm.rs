@@ -196,13 +196,17 @@ impl Inner {
     async fn call(&self, job: &str, inputs: &JobInputs) -> mlua::Result<Option<Verdict>> {
         let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
         let Some(run) = run else { return Ok(None) };
-        let (names, outputs) = self.inputs(inputs)?;
+        let (names, outputs) = self.inputs(job, inputs)?;
         self.prelude.run.call_async((job, run, names, outputs)).await.map(Some)
     }
 
-    /// The names of the inputs, as a list, and what they gave, as a table.
-    fn inputs(&self, inputs: &JobInputs) -> mlua::Result<(Table, Table)> {
-        let names = self.lua.create_sequence_from(inputs.iter().map(|(name, _)| name.as_str()))?;
+    /// The names of the inputs, as a list, and what they gave, as a table. A source that the job names and that did not fire is
+    /// an input that gave nothing.
+    fn inputs(&self, job: &str, inputs: &JobInputs) -> mlua::Result<(Table, Table)> {
+        let silent = self.registry.lock().unwrap_or_else(PoisonError::into_inner).sources_of(job);
+        let silent = silent.into_iter().filter(|source| inputs.iter().all(|(name, _)| name != source));
+        let all = inputs.iter().map(|(name, _)| name.clone()).chain(silent);
+        let names = self.lua.create_sequence_from(all)?;
         let outputs = self.lua.create_table()?;
         for (name, input) in inputs {
             let value = match input {

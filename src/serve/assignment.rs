@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app::AppState;
 use crate::config::{Asker, Settings, WatchDecl};
-use crate::event::EventRecord;
+use crate::event::{EventRecord, RunVars};
 use crate::forge::is_link_to_runs;
 use crate::model::{RunName, chain};
 use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
@@ -64,12 +64,15 @@ fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Setti
     let (policy, denied) = policy_of_run(&settings.policy, app.data.path(), profiles, &row.options);
     let ref_name = row.event.subject.as_ref().map(|update| &update.ref_name);
     let asker = Asker { repo: Some(&row.repo), ref_name, event: row.event.trigger() };
+    // What is wrong with the others was reported to whoever started the run.
+    let (vars, _) = RunVars::of_options(&row.options);
     Order {
         id: row.id.to_string(),
         attempt: 1,
         repo: row.repo.to_string(),
         number: row.number,
         event: EventRecord::from(&row.event),
+        vars: vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
         limits: RunLimits::of(&settings.limits),
         policy: PolicySpec::from(&policy),

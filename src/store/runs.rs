@@ -128,7 +128,8 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
     Ok(number.cast_unsigned())
 }
 
-/// Marks the unfinished older runs of the same ref as superseded by run `number`; returns their ids.
+/// Marks the unfinished older runs of the same ref as superseded by run `number`; returns their ids. A run that somebody has
+/// started for its own sake is not one of them.
 pub fn mark_superseded(
     connection: &Connection,
     repo: &str,
@@ -137,7 +138,7 @@ pub fn mark_superseded(
 ) -> Result<Vec<RunId>> {
     let mut statement = connection.prepare_cached(
         "UPDATE runs INDEXED BY runs_unfinished SET superseded_by = ?3
-         WHERE repo = ?1 AND ref = ?2 AND number < ?3 AND state <> 'finished'
+         WHERE repo = ?1 AND ref = ?2 AND number < ?3 AND state <> 'finished' AND event <> 'manual'
          RETURNING id",
     )?;
     let rows =

@@ -56,6 +56,7 @@ stories! {
     git_above
     job_names
     logs_follow
+    manual
     many_refs
     moved_with_a_spool
     no_address

@@ -1,0 +1,147 @@
+//! The pipeline of a commit, evaluated by a process of its own before anything is started.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::problem::{Code, Problem};
+use super::state::AppState;
+use crate::event::{Event, EventKind, EventRecord, RefUpdate};
+use crate::forge::{self, PointError, PointName, ReadError};
+use crate::intake::commit_subject;
+use crate::model::{CommitId, JobId, RepoName, chain};
+use crate::run::{PlanAnswer, PlanError, PlanOrder};
+use crate::store::RepoRow;
+use crate::sys::clock;
+
+/// How long a request waits for its turn to have a pipeline evaluated.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest arguments of a run, as JSON, in bytes.
+const MAX_ARGS: usize = 64 * 1024;
+
+/// A commit of a hosted repository, as a request names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CommitRequest<'a> {
+    pub(super) repo: &'a str,
+    pub(super) ref_name: Option<&'a str>,
+    pub(super) sha: Option<&'a str>,
+}
+
+/// The commit that was meant.
+#[derive(Debug, Clone)]
+pub(super) struct Commit {
+    pub(super) repo: RepoRow,
+    pub(super) git_dir: PathBuf,
+    /// The ref, which does not move: both values are the same.
+    pub(super) update: RefUpdate,
+    /// The first line of its message.
+    pub(super) subject: String,
+}
+
+impl From<PointError> for Problem {
+    fn from(error: PointError) -> Self {
+        let code = if error.is_of_request() { Code::RequestRefused } else { Code::RepoUnusable };
+        Self::caused_by(code, &error).with_hint(error.hint().map(str::to_owned))
+    }
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
+        let code = match error {
+            PlanError::Start(_) => Code::ServerFailed,
+            PlanError::TimedOut | PlanError::Ended(_) | PlanError::Answer(_) => Code::PipelineBroken,
+        };
+        Self::caused_by(code, &error).hint("quire ci check evaluates the pipeline of a working copy")
+    }
+}
+
+impl CommitRequest<'_> {
+    /// Finds the commit.
+    pub(super) async fn find(&self, app: &AppState) -> Result<Commit, Problem> {
+        let name = self.point()?;
+        let repo = RepoName::parse(self.repo);
+        let repo = repo.map_err(|error| Problem::caused_by(Code::RequestInvalid, &error))?;
+        if app.data.watched_repo(&repo).is_dir() {
+            let text = format!("`{repo}` is watched elsewhere: its runs begin when the remote changes");
+            return Err(Problem::new(Code::RequestRefused, text)
+                .hint(format!("quire watch now {repo}; quire rerun repeats a run")));
+        }
+        let missing = || {
+            Problem::new(Code::RepoNotFound, format!("repository `{repo}` not found"))
+                .hint("quire repo list lists them")
+        };
+        let row = app.repo(repo.clone()).await?.ok_or_else(missing)?;
+        let git_dir = app.data.repo(&row.name);
+        let found = app.read(move || -> Result<Commit, Problem> {
+            let point = forge::find_point(&git_dir, &name)?;
+            let unusable = |error: &ReadError| Problem::caused_by(Code::RequestRefused, error);
+            let commit = forge::Repo::open(&git_dir).and_then(|git| git.commit(point.commit));
+            let subject = commit_subject(&commit.map_err(|error| unusable(&error))?.message);
+            let update = RefUpdate { ref_name: point.ref_name, old: point.commit, new: point.commit };
+            Ok(Commit { repo: row, git_dir, update, subject })
+        });
+        found
+            .await
+            .unwrap_or_else(|| Err(Problem::new(Code::RepoUnusable, "the repository could not be read")))
+    }
+
+    fn point(&self) -> Result<PointName, Problem> {
+        let invalid = |text: String| Problem::new(Code::RequestInvalid, text);
+        match (self.ref_name, self.sha) {
+            (Some(_), Some(_)) => Err(invalid("`ref` and `sha` exclude each other".to_owned())
+                .hint("`sha` names a commit of any branch or tag")),
+            (None, None) => Ok(PointName::Default),
+            (Some(name), None) => Ok(PointName::Ref(name.to_owned())),
+            (None, Some(sha)) => CommitId::parse(sha)
+                .map(PointName::Commit)
+                .map_err(|error| invalid(format!("`sha`: {}", chain(&error)))),
+        }
+    }
+}
+
+impl Commit {
+    /// The event that starts something at this commit.
+    pub(super) fn event(&self, kind: EventKind, actor: Option<String>) -> Event {
+        Event { kind, subject: Some(self.update.clone()), actor, at: clock::now() }
+    }
+
+    /// Has its pipeline evaluated, as `event` finds it.
+    pub(super) async fn plan(&self, app: &AppState, event: &Event) -> Result<PlanAnswer, Problem> {
+        let busy = || {
+            Problem::new(Code::ServerBusy, "many pipelines are being evaluated").hint("try again in a moment")
+        };
+        let place = timeout(PATIENCE, Arc::clone(&app.planners).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(busy()) };
+        let memory = app.settings.get().limits.vm_memory;
+        let order = PlanOrder {
+            event: EventRecord::from(event),
+            git_dir: self.git_dir.clone(),
+            cache_dir: app.data.cache().join("fennel"),
+            vm_memory: usize::try_from(memory).unwrap_or(usize::MAX),
+        };
+        let planned = tokio::task::spawn_blocking(move || {
+            let planned = order.plan();
+            // Also when nobody waits for it any more.
+            drop(place);
+            planned
+        });
+        let planned = planned.await.map_err(|error| Problem::failed(&error))?;
+        Ok(planned?)
+    }
+}
+
+/// The event of somebody who asks, for these arguments.
+pub(super) fn manual(job: Option<&str>, args: Map<String, Value>) -> Result<EventKind, Problem> {
+    let job = job.map(JobId::parse).transpose();
+    let job = job.map_err(|error| Problem::caused_by(Code::RequestInvalid, &error))?;
+    let size = Value::Object(args.clone()).to_string().len();
+    if size > MAX_ARGS {
+        let text = format!("`args` has {size} bytes as JSON, more than {MAX_ARGS}");
+        return Err(Problem::new(Code::RequestRefused, text));
+    }
+    Ok(EventKind::Manual { job, args: args.into_iter().collect() })
+}

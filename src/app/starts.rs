@@ -1,0 +1,125 @@
+//! Runs that somebody starts: the jobs on `:quire/manual` of a commit, with arguments.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::operation::Operation;
+use super::planning::{Commit, CommitRequest, manual};
+use super::problem::{Code, Problem};
+use super::runs::{NamedRun, shown_by};
+use super::state::{AppState, Wake};
+use crate::event::{Event, RunVars};
+use crate::journal::DiagnosticFact;
+use crate::model::{RunName, suggest};
+use crate::run::{PlanAnswer, PlannedDecision};
+use crate::store::{self, NewRun};
+use crate::sys::{clock, random};
+
+/// Jobs of a commit are to run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StartRun {
+    /// The repository.
+    pub repo: String,
+    /// A branch or tag, with its full or short name; the default branch when neither this nor `sha` is there.
+    pub r#ref: Option<String>,
+    /// A commit in the history of a branch or tag.
+    pub sha: Option<String>,
+    /// The root job; all that need `:quire/manual` when absent.
+    pub job: Option<String>,
+    /// What the jobs get as `:args`.
+    pub args: Map<String, Value>,
+    /// Environment variables of the steps.
+    pub vars: BTreeMap<String, String>,
+    /// Who asks.
+    pub by: Option<String>,
+}
+
+impl Operation for StartRun {
+    type Answer = NamedRun;
+
+    const ROUTE: &'static str = "/runs/start";
+
+    /// The pipeline is evaluated first.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
+        // Without a server, everything is done in the database that is written.
+        let app = &AppState { store: app.writer()?, ..app.clone() };
+        let vars = variables(&self.vars)?;
+        let kind = manual(self.job.as_deref(), self.args)?;
+        let request =
+            CommitRequest { repo: &self.repo, ref_name: self.r#ref.as_deref(), sha: self.sha.as_deref() };
+        let commit = request.find(app).await?;
+        let event = commit.event(kind, self.by.clone());
+        expect_jobs(&event, &commit.plan(app, &event).await?)?;
+        let named = queue(app, commit, event, &vars).await?;
+        tracing::info!(
+            "run {}#{} is queued: started{}",
+            named.repo,
+            named.number,
+            shown_by(self.by.as_deref())
+        );
+        Ok(named)
+    }
+}
+
+fn variables(given: &BTreeMap<String, String>) -> Result<RunVars, Problem> {
+    let mut vars = RunVars::default();
+    for (name, value) in given {
+        vars.set(name, value).map_err(|error| Problem::caused_by(Code::RequestRefused, &error))?;
+    }
+    Ok(vars)
+}
+
+/// Checks that the event starts something.
+fn expect_jobs(event: &Event, plan: &PlanAnswer) -> Result<(), Problem> {
+    if plan.is_broken {
+        let mistakes = plan.diagnostics.iter().map(DiagnosticFact::to_diagnostic).collect();
+        return Err(Problem::broken_pipeline(mistakes));
+    }
+    if plan.jobs.iter().any(|job| job.decision != PlannedDecision::Skip) {
+        return Ok(());
+    }
+    let nothing = |text: String| Problem::new(Code::RunNothingToStart, text);
+    let root = event.start().root;
+    Err(match &root {
+        Some(root) if plan.jobs.iter().any(|job| job.id == root.as_str()) => {
+            nothing(format!("the job `{root}` does not start with `:quire/manual`"))
+                .hint("add `:quire/manual` to its inputs, or start a job that has it")
+        }
+        Some(root) => {
+            let near = suggest(root.as_str(), plan.jobs.iter().map(|job| job.id.as_str()));
+            nothing(format!("the pipeline has no job `{root}`"))
+                .with_hint(near.map(|near| format!("did you mean `{near}`?")))
+        }
+        None => nothing("no job needs `:quire/manual`".to_owned())
+            .hint("(ci:job :deploy [:quire/manual] (fn [] …)) is a job that is started so"),
+    })
+}
+
+/// Queues the run.
+async fn queue(app: &AppState, commit: Commit, event: Event, vars: &RunVars) -> Result<NamedRun, Problem> {
+    let id = random::run_id();
+    let run = NewRun {
+        id,
+        repo: commit.repo.id,
+        update: None,
+        event,
+        commit_subject: Some(commit.subject),
+        options: vars.to_options(),
+        queued_at: clock::now(),
+        ended: None,
+    };
+    let row = app.store.call(move |connection| {
+        store::insert_run(connection, &run)?;
+        store::find_run(connection, &RunName::Id(id))?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+    });
+    let row = row.await??;
+    app.live.open(id);
+    app.wake(Wake::Queued).await;
+    Ok(NamedRun::new(&row))
+}

@@ -1,0 +1,108 @@
+//! `quire run`: starts the jobs of a commit that need `:quire/manual`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::ask::perform;
+use super::exit::{Code, Ended, Failure, print, print_json};
+use super::{logs, ops};
+use crate::app::{NamedRun, StartRun};
+use crate::config::DataDir;
+use crate::sys::user;
+
+/// What is to be started.
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// foo for all jobs of foo that need :quire/manual, or foo:deploy for one of them
+    job: String,
+    /// The branch or tag [default: the default branch]
+    #[arg(long, value_name = "REF", allow_hyphen_values = true)]
+    r#ref: Option<String>,
+    /// A commit in the history of a branch or tag
+    #[arg(long, value_name = "SHA", conflicts_with = "ref")]
+    sha: Option<String>,
+    /// An argument of the jobs, as a string
+    #[arg(long = "arg", value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    arg: Vec<String>,
+    /// The arguments of the jobs, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    args: Option<String>,
+    /// An environment variable of the steps
+    #[arg(long = "var", value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    var: Vec<String>,
+    /// Wait until the run has ended; the exit code is its verdict
+    #[arg(long)]
+    wait: bool,
+    /// Print the output until the run has ended; the exit code is its verdict
+    #[arg(short, long)]
+    follow: bool,
+    /// Print the answer as JSON
+    #[arg(long, conflicts_with = "follow")]
+    json: bool,
+}
+
+/// `quire run`.
+pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
+    let (repo, job) = match args.job.split_once(':') {
+        Some((repo, job)) => (repo, Some(job.to_owned())),
+        None => (args.job.as_str(), None),
+    };
+    let request = StartRun {
+        repo: repo.to_owned(),
+        r#ref: args.r#ref.clone(),
+        sha: args.sha.clone(),
+        job,
+        args: arguments(args.args.as_deref(), &args.arg)?,
+        vars: pairs("--var", &args.var)?,
+        by: user::login_name(),
+    };
+    let NamedRun { id, repo, number } = perform(data, request)?;
+    let name = format!("{repo}#{number}");
+    if args.wait && args.json {
+        return ops::wait(data, &name, true);
+    }
+    if args.json {
+        print_json(&json!({ "id": id, "repo": repo, "number": number }));
+    } else {
+        print(&format!("{name}\n"));
+    }
+    if args.follow {
+        logs::logs(data, &name, logs::Options { job: None, follow: true, json: false, limit: None })?;
+    }
+    if args.follow || args.wait { ops::wait(data, &name, false) } else { Ok(Code::Done) }
+}
+
+/// The arguments: those of the object, and over them the strings.
+pub(super) fn arguments(object: Option<&str>, strings: &[String]) -> Result<Map<String, Value>, Failure> {
+    let mut all: Map<String, Value> = match object.map(serde_json::from_str).transpose() {
+        Ok(object) => object.unwrap_or_default(),
+        Err(error) => {
+            let wrong = format!("--args is not a JSON object: {error}");
+            return Err(
+                Failure::new(Code::Usage, wrong).hint("--args '{\"to\": \"staging\", \"replicas\": 3}'")
+            );
+        }
+    };
+    all.extend(pairs("--arg", strings)?.into_iter().map(|(name, value)| (name, Value::String(value))));
+    Ok(all)
+}
+
+fn pairs(option: &str, given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut pairs = BTreeMap::new();
+    for pair in given {
+        let wrong = |what: &str| {
+            Failure::new(Code::Usage, format!("{option} {pair}: {what}"))
+                .hint(format!("write {option} NAME=VALUE, once for each name"))
+        };
+        let (name, value) = pair.split_once('=').ok_or_else(|| wrong("the value is missing"))?;
+        if name.is_empty() {
+            return Err(wrong("the name is missing"));
+        }
+        if pairs.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(wrong("the name is given twice"));
+        }
+    }
+    Ok(pairs)
+}
