@@ -3,9 +3,11 @@
 //! `http`, `serve`, `cli` and `compat` translate between people or programs and these functions; they decide nothing.
 
 mod caches;
+mod caller;
 mod doctor;
 mod exit;
 mod health;
+mod idempotency;
 mod isolation;
 mod local;
 mod logs;
@@ -15,6 +17,7 @@ mod planning;
 mod plans;
 mod problem;
 mod probe;
+mod repo_shapes;
 mod repositories;
 mod requirements;
 mod push_log;
@@ -23,6 +26,7 @@ mod push_report;
 mod pushes;
 mod reindex;
 mod run_changes;
+mod run_shapes;
 mod runs;
 mod spool;
 mod spool_gate;
@@ -36,15 +40,19 @@ mod wait;
 mod watch_context;
 mod watches;
 
+pub use crate::store::{KeptAnswer, RepoSettings};
 pub use caches::clear_caches;
+pub use caller::Caller;
 pub use doctor::{Check, Examined, Level, doctor};
 pub use exit::{Exit, verdict};
 pub use health::{Health, Trouble};
+pub use idempotency::{Keyed, TakenKey, forget_unanswered, keep_answer, take_key};
 pub use isolation::{ISOLATIONS, Isolation};
 pub use local::{Local, serves_without_socket};
 pub use logs::{ReadLogs, RunLogs, read_logs};
 pub use notifications::{
-    Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications, test_target,
+    Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications,
+    page_of_notifications, test_target,
 };
 pub use operation::Operation;
 pub use plans::{PlanRun, plan_run};
@@ -52,11 +60,13 @@ pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};
 pub use pushes::{record_push, report_push};
 pub use reindex::{Reindexed, index_older_runs, reindex};
+pub use repo_shapes::{CloneShape, RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
 pub use repositories::{
-    AdoptRepo, adopt_repo, list_repos, new_repo, recorded_names, remove_repo, restore_repo,
-    set_default_branch,
+    AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, restore_repo,
+    set_default_branch, trash_repo,
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
+pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use runs::{
     CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
     find_run_or_latest, list_runs, show_run,
@@ -70,6 +80,6 @@ pub use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens}
 pub use unseen::UnseenPushes;
 pub use wait::{EndedRun, WaitForRun};
 pub use watches::{
-    AddWatches, Import, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text,
+    AddWatches, Import, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text, expect_watch,
     forget_remotes, last_decision, list_watches, plan_import, watch_status,
 };

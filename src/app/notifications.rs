@@ -52,6 +52,25 @@ pub async fn list_notifications(app: &AppState, limit: usize) -> Result<Vec<Outb
     listed.map_err(|error| Problem::failed(&error).hint("quire serve brings the database to this version"))
 }
 
+/// Lists messages, newest first: those in a state or all, before a row, at most `limit`; with the row before which the
+/// next page begins.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn page_of_notifications(
+    app: &AppState,
+    state: Option<Delivery>,
+    (before, limit): (Option<i64>, usize),
+) -> Result<(Vec<OutboxRow>, Option<i64>), Problem> {
+    let range = (before, limit.saturating_add(1));
+    let mut rows =
+        app.store.call(move |connection| store::page_of_messages(connection, state, range)).await??;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().map(|(place, _)| *place).filter(|_| has_more);
+    Ok((rows.into_iter().map(|(_, row)| row).collect(), next))
+}
+
 impl Operation for RetryNotification {
     type Answer = RetriedNotification;
 

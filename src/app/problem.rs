@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::exit::Exit;
 use crate::config::ConfigError;
@@ -23,9 +24,9 @@ pub struct Problem {
     pub mistakes: Vec<Diagnostic>,
 }
 
-/// Declares the codes and their table: variant, word, HTTP status, exit code.
+/// Declares the codes and their table: variant, word, HTTP status, exit code, meaning.
 macro_rules! codes {
-    ($($variant:ident $word:literal $status:literal $exit:ident;)*) => {
+    ($($variant:ident $word:literal $status:literal $exit:ident $meaning:literal;)*) => {
         /// A kind of problem. Its word is the same in HTTP answers, in `--json` and in logs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[expect(missing_docs, reason = "the words of the table say it")]
@@ -35,53 +36,62 @@ macro_rules! codes {
         pub const CODES: &[Code] = &[$(Code::$variant),*];
 
         impl Code {
-            fn row(self) -> (&'static str, u16, Exit) {
-                match self { $(Code::$variant => ($word, $status, Exit::$exit)),* }
+            fn row(self) -> (&'static str, u16, Exit, &'static str) {
+                match self { $(Code::$variant => ($word, $status, Exit::$exit, $meaning)),* }
             }
         }
     };
 }
 
 codes! {
-    ConfigInvalid        "config.invalid"         500 Usage;
-    DataServed           "data.served"            409 Failed;
-    DataUnreadable       "data.unreadable"        500 Broken;
-    JobNotFound          "job.not-found"          404 NotFound;
-    NotificationAmbiguous "notification.ambiguous" 400 Usage;
-    NotificationNotFound "notification.not-found" 404 NotFound;
-    PipelineBroken       "pipeline.broken"        422 Usage;
-    PushInvalid          "push.invalid"           400 Usage;
-    PushRefused          "push.refused"           409 Failed;
-    PushUnrecorded       "push.unrecorded"        503 Broken;
-    RepoExists           "repo.exists"            409 Failed;
-    RepoNotAdopted       "repo.not-adopted"       409 Failed;
-    RepoNotFound         "repo.not-found"         404 NotFound;
-    RepoRefused          "repo.refused"           409 Failed;
-    RepoUnusable         "repo.unusable"          500 Broken;
-    RequestInvalid       "request.invalid"        400 Usage;
-    RequestRefused       "request.refused"        422 Usage;
-    RequestTooLarge      "request.too-large"      413 Usage;
-    RequestType          "request.type"           415 Usage;
-    RunEnding            "run.ending"             409 Failed;
-    RunFinished          "run.finished"           409 Failed;
-    RunNotFound          "run.not-found"          404 NotFound;
-    RunNothingToStart    "run.nothing-to-start"   422 Failed;
-    RunSilent            "run.silent"             503 Broken;
-    RunUnreadable        "run.unreadable"         500 Broken;
-    ServerBusy           "server.busy"            503 Broken;
-    ServerFailed         "server.failed"          500 Broken;
-    ServerSilent         "server.silent"          503 Broken;
-    ServerStopping       "server.stopping"        503 Broken;
-    SpoolUnread          "spool.unread"           503 Broken;
-    TargetNotFound       "target.not-found"       404 NotFound;
-    TargetUnreached      "target.unreached"       502 Failed;
-    TokenExists          "token.exists"           409 Failed;
-    TokenNotFound        "token.not-found"        404 NotFound;
-    WatchExists          "watch.exists"           409 Failed;
-    WatchInConfig        "watch.in-config"        409 Failed;
-    WatchNotFound        "watch.not-found"        404 NotFound;
-    WatchRefused         "watch.refused"          409 Failed;
-    WatchSecret          "watch.secret"           400 Usage;
+    ArtifactNotFound       "artifact.not-found"       404 NotFound "the run has no such artifact";
+    ConfigInvalid          "config.invalid"           500 Usage    "`config.fnl` has mistakes";
+    CredentialsMissing     "credentials.missing"      401 Usage    "this requires a token or a session";
+    CursorInvalid          "cursor.invalid"           400 Usage    "the cursor is not one of this list";
+    DataServed             "data.served"              409 Failed   "a server has the data folder already";
+    DataUnreadable         "data.unreadable"          500 Broken   "the data folder cannot be read";
+    IdempotencyConflict    "idempotency.conflict"     409 Failed   "another request had this Idempotency-Key";
+    IdempotencyInProgress  "idempotency.in-progress"  409 Failed   "the first request with this Idempotency-Key is under way";
+    IdempotencyInvalid     "idempotency.invalid"      400 Usage    "an Idempotency-Key is 1 to 128 visible characters";
+    JobNotFound            "job.not-found"            404 NotFound "the run has no such job";
+    MethodNotAllowed       "method.not-allowed"       405 Usage    "the path has no such method";
+    NotificationAmbiguous  "notification.ambiguous"   400 Usage    "several notifications have ids that begin so";
+    NotificationNotFound   "notification.not-found"   404 NotFound "there is no such notification";
+    PipelineBroken         "pipeline.broken"          422 Usage    "the pipeline of the commit has mistakes";
+    PushInvalid            "push.invalid"             400 Usage    "a hook has sent what is no push";
+    PushRefused            "push.refused"             409 Failed   "a push was refused";
+    PushUnrecorded         "push.unrecorded"          503 Broken   "a push could not be recorded";
+    RepoExists             "repo.exists"              409 Failed   "a repository of this name exists";
+    RepoNotAdopted         "repo.not-adopted"         409 Failed   "the folder is no repository of quire yet";
+    RepoNotFound           "repo.not-found"           404 NotFound "there is no such repository, or the caller may not see it";
+    RepoRefused            "repo.refused"             409 Failed   "quire cannot do this with the repository";
+    RepoUnusable           "repo.unusable"            500 Broken   "the repository is damaged, or cannot be read or written";
+    RequestInvalid         "request.invalid"          400 Usage    "a field, a parameter or a name is unknown or has the wrong shape";
+    RequestRefused         "request.refused"          422 Usage    "a value is well-formed and refused";
+    RequestTooLarge        "request.too-large"        413 Usage    "the body is larger than its limit";
+    RequestType            "request.type"             415 Usage    "the body is not JSON";
+    RouteNotFound          "route.not-found"          404 NotFound "there is nothing at this path";
+    RunEnding              "run.ending"               409 Failed   "the run is ending";
+    RunFinished            "run.finished"             409 Failed   "the run has ended already";
+    RunNotFound            "run.not-found"            404 NotFound "there is no such run, or the caller may not see it";
+    RunNothingToStart      "run.nothing-to-start"     422 Failed   "no job of the pipeline is started by this";
+    RunSilent              "run.silent"               503 Broken   "the runner of the run does not answer";
+    RunUnreadable          "run.unreadable"           500 Broken   "the journal of the run cannot be read";
+    ScopeMissing           "scope.missing"            403 Failed   "the token or session has not the scope that this requires";
+    ServerBusy             "server.busy"              503 Broken   "the server is at a limit; try again";
+    ServerFailed           "server.failed"            500 Broken   "the server could not do its work";
+    ServerSilent           "server.silent"            503 Broken   "a server has the data folder and does not answer";
+    ServerStopping         "server.stopping"          503 Broken   "the server is stopping";
+    SpoolUnread            "spool.unread"             503 Broken   "pushes that were made while no server ran were not read yet";
+    TargetNotFound         "target.not-found"         404 NotFound "there is no such target of notifications";
+    TargetUnreached        "target.unreached"         502 Failed   "the target of notifications could not be reached";
+    TokenExists            "token.exists"             409 Failed   "a token of this name exists";
+    TokenNotFound          "token.not-found"          404 NotFound "there is no such token";
+    WatchExists            "watch.exists"             409 Failed   "a watch of this name exists";
+    WatchInConfig          "watch.in-config"          409 Failed   "the watch is declared in `config.fnl`, and is changed there";
+    WatchNotFound          "watch.not-found"          404 NotFound "there is no such watch";
+    WatchRefused           "watch.refused"            409 Failed   "the watch cannot be added or removed";
+    WatchSecret            "watch.secret"             400 Usage    "the watch names a secret that does not exist";
 }
 
 impl Code {
@@ -98,6 +108,11 @@ impl Code {
     /// The status of an HTTP answer.
     pub fn status(self) -> u16 {
         self.row().1
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        self.row().3
     }
 
     /// The exit code of a command.
@@ -170,25 +185,36 @@ impl From<WriterGone> for Problem {
 }
 
 /// A problem on a wire, as RFC 9457 shapes it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
 pub struct ProblemFrame {
+    /// The relative address of a page that explains the code.
     #[serde(rename = "type")]
     kind: String,
+    /// The phrase of the status.
     title: String,
+    /// The status of the answer.
     status: u16,
+    /// What is wrong.
     detail: String,
+    /// The stable word.
     code: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// The mistakes of a file or a request, each at its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<MistakeFrame>,
 }
 
-/// One mistake of a file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// One mistake of a file or a request.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Mistake)]
 struct MistakeFrame {
+    /// `file:line:column`, or a field.
     #[serde(rename = "where")]
     place: String,
+    /// What is wrong.
     message: String,
 }
 
@@ -203,7 +229,7 @@ impl ProblemFrame {
             message: wrong.message.clone(),
         };
         Self {
-            kind: "about:blank".to_owned(),
+            kind: format!("/problems/{}", problem.code.as_str()),
             title: title.to_owned(),
             status: problem.code.status(),
             detail: problem.text.clone(),

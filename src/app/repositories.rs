@@ -7,7 +7,7 @@ use super::state::AppState;
 use crate::config::DataDir;
 use crate::forge::{self, Adopted, Listed, RecordedNames, RepoError};
 use crate::model::{BranchName, RepoName};
-use crate::store;
+use crate::store::{self, RepoRow};
 
 /// A bare repository that is taken over as it is.
 #[derive(Debug, Clone)]
@@ -56,6 +56,32 @@ pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBu
     forge::install_hooks(app.data.path(), binary)?;
     forge::new_repo(app.data.path(), name)?;
     Ok(app.data.repo(name))
+}
+
+/// Makes an empty repository in a server, whose hooks are there.
+///
+/// # Errors
+/// When the name is taken or the data folder cannot be written.
+pub async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoRow, Problem> {
+    let (data, new) = (app.data.clone(), name.clone());
+    app.block(move || Ok(forge::new_repo(data.path(), &new)?)).await?;
+    let made = app.repo(name.clone()).await?;
+    made.ok_or_else(|| Problem::new(Code::RepoNotFound, format!("repository `{name}` was removed")))
+}
+
+/// Moves a repository and its runs to the trash, and its row out of all lists.
+///
+/// # Errors
+/// When the repository does not exist, or cannot be moved.
+pub async fn trash_repo(app: &AppState, repo: RepoRow) -> Result<(), Problem> {
+    if repo.is_watched() {
+        let text = format!("`{}` is the copy of a watched repository", repo.name);
+        return Err(Problem::new(Code::RepoRefused, text).hint("quire watch rm removes the watch"));
+    }
+    let data = app.data.clone();
+    app.block(move || Ok(forge::remove_repo(data.path(), &repo.name).map(drop)?)).await?;
+    let forget = move |connection: &mut _| store::mark_absent(connection, &repo.id);
+    Ok(app.writer()?.call(forget).await??)
 }
 
 /// Takes a bare repository over; nothing that is in it already is run. Blocking.

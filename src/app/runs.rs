@@ -116,7 +116,7 @@ pub async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunView>
     Ok(views)
 }
 
-async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
+pub(super) async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
     if let Some(name) = &filter.repo
         && forge::find(app.data.path(), name).is_err()
         && !app.data.watched_repo(name).is_dir()

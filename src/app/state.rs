@@ -377,6 +377,17 @@ impl AppState {
         troubles
     }
 
+    /// Does blocking work of an operation.
+    ///
+    /// # Errors
+    /// What the work says, or that it has panicked.
+    pub async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        tokio::task::spawn_blocking(work).await.map_err(|error| Problem::failed(&error))?
+    }
+
     /// Reads files of runs where it may block, a few at a time: each of them may be large. Nothing when that has failed.
     pub async fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let _place = self.readers.acquire().await.ok()?;

@@ -13,7 +13,9 @@ use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::requirements::watch_note;
 use super::state::AppState;
-use crate::config::{MAX_WATCHES, Settings, SshKey, WatchDecl, WatchRuns, check_every, is_same};
+use crate::config::{
+    DEFAULT_EVERY, MAX_WATCHES, Settings, SshKey, WatchDecl, WatchRuns, check_every, is_same,
+};
 use crate::forge::{self, workflow_path};
 use crate::intake::{FIRST_SIGHT, NO_PIPELINE, RUN};
 use crate::model::{BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, chain, suggest};
@@ -103,6 +105,36 @@ pub enum Import {
 }
 
 impl WatchFrame {
+    /// The frame of a watch with the defaults of the rest: the last part of the address as its name, the branch `main`.
+    ///
+    /// # Errors
+    /// When the address is invalid.
+    pub fn plain(
+        name: Option<String>,
+        url: &str,
+        branch: Option<String>,
+        every_s: Option<u64>,
+    ) -> Result<Self, Problem> {
+        let parsed = RemoteUrl::parse(url).map_err(|error| {
+            let hint = error.hint;
+            Problem::caused_by(Code::RequestInvalid, &error).hint(hint)
+        })?;
+        Ok(Self {
+            name: name.unwrap_or_else(|| parsed.last_part().to_owned()),
+            url: url.to_owned(),
+            branch: branch.unwrap_or_else(|| "main".to_owned()),
+            every_ms: every_s.map_or(DEFAULT_EVERY.as_millis().try_into().unwrap_or(u64::MAX), |every| {
+                every.saturating_mul(1000)
+            }),
+            allow_private: false,
+            token: None,
+            ssh_key: None,
+            first_run: true,
+            keep_workspace: false,
+            interruptible: true,
+        })
+    }
+
     /// The frame of a watch.
     pub fn new(watch: &WatchDecl) -> Self {
         Self {
@@ -279,6 +311,20 @@ pub async fn list_watches(app: &AppState) -> Result<Vec<WatchView>, Problem> {
         known(connection, &*current.read()?)?.into_iter().map(with_status).collect()
     };
     app.store.call(list).await?
+}
+
+/// Checks that a watch exists.
+///
+/// # Errors
+/// When it does not, or `config.fnl` or the database cannot be used.
+pub async fn expect_watch(app: &AppState, name: &str) -> Result<(), Problem> {
+    let name = parse_name(name)?;
+    let views = list_watches(app).await?;
+    if views.iter().any(|view| view.watch.name == name) {
+        return Ok(());
+    }
+    let near = suggest(name.as_str(), views.iter().map(|view| view.watch.name.as_str())).map(str::to_owned);
+    Err(WatchError::NotFound { name, near }.into())
 }
 
 /// What is known of a watch, which may be none of this data folder.

@@ -31,7 +31,7 @@ use crate::run::{
 use crate::secret::{Redactor, SecretRequest, SecretSources, Secrets as _};
 use crate::sys::interrupts::{Interrupt, watch_interrupts};
 use crate::sys::{clock, socket};
-use crate::view::plain;
+use crate::view::{DiagnosticShape, LogSizes, jobs_of, plain};
 
 /// How long a run may take to end when its steps were killed, before quire ends without it.
 const FORCED_END: Duration = Duration::from_secs(2);
@@ -195,8 +195,8 @@ fn finish(run_dir: &Path, outcome: Outcome, output: Output, interrupt: Option<In
         print_json(&json!({
             "outcome": outcome.as_str(),
             "reason": record.reason.as_ref().map(ToString::to_string),
-            "diagnostics": record.diagnostics,
-            "jobs": crate::view::jobs_json(&record),
+            "diagnostics": record.diagnostics.iter().map(DiagnosticShape::of).collect::<Vec<_>>(),
+            "jobs": jobs_of(&record, &LogSizes::read(run_dir)),
         }));
     } else {
         print_error(&plain(&crate::model::render_all(&diagnostics)));

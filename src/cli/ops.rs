@@ -7,10 +7,10 @@ use serde_json::json;
 use super::ask::{here, perform};
 use super::exit::{Code, Ended, print, print_json, verdict};
 use super::place::expect_access;
-use crate::app::{self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, show_run};
+use crate::app::{self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, run_shape};
 use crate::config::DataDir;
 use crate::sys::user;
-use crate::view::{push_verdict, run_json};
+use crate::view::push_verdict;
 
 /// When a server is asked again that was busy.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -24,9 +24,12 @@ pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
         }
         std::thread::sleep(RETRY_AFTER);
     }
-    let view = here(data, async |app| show_run(app, run).await)?;
+    let (view, shape) = here(data, async |app| {
+        let row = find_run(app, run).await?;
+        Ok((app.view(row.clone()).await, run_shape(app, row).await?))
+    })?;
     if as_json {
-        print_json(&run_json(&view));
+        print_json(&json!(shape));
     } else {
         print(&push_verdict(&view, "quire"));
     }

@@ -54,6 +54,7 @@ impl RunFilterArgs {
             state,
             since: self.since.as_deref().map(|text| since(text, now, zone)).transpose()?,
             limit: self.limit,
+            ..RunFilter::default()
         })
     }
 }

@@ -1,15 +1,16 @@
 //! `quire runs` and `quire show`: they read, with or without a server.
 
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::ask::here;
 use super::exit::{Code, Ended, print, print_error, print_json, stdout_screen};
 use super::place::{expect_access, note_if_empty};
 use super::run_filter::RunFilterArgs;
-use crate::app::{expect_readable, find_run_or_latest, list_runs};
+use crate::app::{expect_readable, find_run_or_latest, list_run_shapes, list_runs, run_shape};
 use crate::config::DataDir;
 use crate::sys::clock;
-use crate::view::{RunView, plain, run_json, run_list, run_page, runs_json};
+use crate::view::{RunView, plain, run_list, run_page};
 
 /// `quire runs`.
 pub(super) fn list(data: &DataDir, filter: &RunFilterArgs, as_json: bool) -> Ended {
@@ -20,12 +21,10 @@ pub(super) fn list(data: &DataDir, filter: &RunFilterArgs, as_json: bool) -> End
         true => format!("no such runs{of}"),
         false => format!("no runs yet{of}; push to a repository that has .quire/ci.fnl"),
     };
-    let views = here(data, async |app| list_runs(app, request).await)?;
     if as_json {
-        warn_of_problems(&views);
-        print_json(&runs_json(&views));
+        print_json(&json!(here(data, async |app| list_run_shapes(app, request).await)?.runs));
     } else {
-        print_list(&views, &none);
+        print_list(&here(data, async |app| list_runs(app, request).await)?, &none);
     }
     Ok(Code::Done)
 }
@@ -46,13 +45,14 @@ fn warn_of_problems(views: &[RunView]) {
 
 /// `quire show`.
 pub(super) fn show(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    let view = here(data, async |app| {
+    let (view, shape) = here(data, async |app| {
         let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
-        Ok(app.view(row).await)
+        let shape = if as_json { Some(run_shape(app, row.clone()).await?) } else { None };
+        Ok((app.view(row).await, shape))
     })?;
-    if as_json {
-        print_json(&run_json(&view));
+    if let Some(shape) = shape {
+        print_json(&json!(shape));
     } else {
         print(&run_page(&view, stdout_screen()));
     }

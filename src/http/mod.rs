@@ -4,12 +4,19 @@
 //! the one over TCP only shows, and only to who names a host that is ours.
 
 mod admin;
+mod api;
+mod caller;
 mod door;
+mod explain;
 mod guarded;
 mod hooks;
+mod idempotency;
+mod input;
+mod page;
 mod pages;
 mod problem;
 mod router;
 
+pub use api::openapi;
 pub use door::{DoorLimits, Listener, serve};
 pub use router::{MAX_FRAME, local_router, public_router};

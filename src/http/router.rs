@@ -11,13 +11,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use super::explain::explain;
 use super::problem::perform;
-use super::{admin, hooks, pages};
+use super::{admin, api, hooks, pages};
 use crate::app::{
-    AddWatches, AppState, CancelRun, CreateToken, LookNow, Operation, RemoveWatch, RerunRun,
+    AddWatches, AppState, Caller, CancelRun, CreateToken, LookNow, Operation, RemoveWatch, RerunRun,
     RetryNotification, RevokeToken, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
+use crate::sys::user;
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -46,9 +48,12 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(RetryNotification::ROUTE, post(perform::<RetryNotification>))
         .route(CreateToken::ROUTE, post(perform::<CreateToken>))
         .route(RevokeToken::ROUTE, post(perform::<RevokeToken>))
+        .route("/problems/{code}", get(explain))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
+        .merge(api::router(&app))
         .layer(middleware::from_fn_with_state(places, take_place))
+        .layer(middleware::from_fn(as_local))
         .route("/intents", post(hooks::intents))
         .route("/events", post(hooks::events))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
@@ -61,10 +66,18 @@ pub fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>)
     let hosts = Arc::new(own_hosts(bound, public_url));
     Router::new()
         .route("/healthz", get(pages::healthz))
+        .route("/problems/{code}", get(explain))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
+        .merge(api::router(&app))
         .layer(middleware::from_fn_with_state(hosts, check_host))
         .with_state(app)
+}
+
+/// Whoever has opened the Unix socket is the account of the server, or root.
+async fn as_local(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Caller::socket(user::own_uid()));
+    next.run(request).await
 }
 
 /// Answers a request while there is a place for it. Some answers take hours: they must not keep hooks out.
@@ -104,7 +117,8 @@ async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, nex
         }
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        let name = HeaderName::from_static(name);
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

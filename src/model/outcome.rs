@@ -88,6 +88,9 @@ pub enum Progress {
 }
 
 impl Progress {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Queued, Self::Running, Self::Finished];
+
     /// The word for it, in the database, in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::announce::Announcement;
 use super::tail::failing_lines;
 use crate::config::NotifyEvent;
 use crate::model::{Outcome, Timestamp, format_duration};
-use crate::view::{RunView, one_line, reason_line, run_json};
+use crate::view::{LogSizes, RunShape, RunView, one_line, reason_line};
 
 /// The largest description of a run in a message, in bytes of JSON; from a larger one the steps are removed, then the jobs.
 const MAX_RUN: usize = 128 << 10;
@@ -62,7 +62,7 @@ impl Message {
             lines: if failed { failing_lines(run_dir, &run.record) } else { Vec::new() },
             url: run.url.clone(),
             at: at.to_string(),
-            run: Some(within(run_json(run))),
+            run: Some(within(json!(RunShape::of(run, &LogSizes::read(run_dir), Vec::new())))),
         }
     }
 

@@ -17,8 +17,8 @@ use super::run_folder;
 use super::unpassed::log_unpassed;
 use super::watcher;
 use crate::app::{
-    AppState, Isolation, TaskFailure, Tasks, check_requirements, index_older_runs, take_spool,
-    warn_of_watches,
+    AppState, Isolation, TaskFailure, Tasks, check_requirements, forget_unanswered, index_older_runs,
+    take_spool, warn_of_watches,
 };
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
@@ -300,6 +300,7 @@ async fn run(
     tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.watch_context(), watch_wakes));
     tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
     tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
+    tasks.spawn("the keys of unanswered requests", forget_unanswered(app.clone()));
     tasks.spawn("the index of older runs", index_older_runs(app.clone()));
     tasks.spawn_lasting("the reload of settings", reload(app.clone(), hangups));
     let again = Arc::clone(&app.start_again);

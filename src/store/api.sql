@@ -81,6 +81,7 @@ CREATE TABLE idempotency (
   PRIMARY KEY (actor, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_time ON idempotency (at);
+CREATE INDEX idempotency_open ON idempotency (at) WHERE status IS NULL;
 
 -- Filters of lists of runs.
 CREATE INDEX runs_by_sha ON runs (sha, seq) WHERE sha IS NOT NULL;

@@ -5,14 +5,17 @@
 
 mod copied;
 mod damaged;
+mod idempotency;
 mod open;
 mod outbox;
 mod pushes;
 mod refs;
 mod reindex;
+mod repo_settings;
 mod repos;
 mod run_event;
 mod run_index;
+mod run_jobs;
 mod run_list;
 mod runs;
 mod sessions;
@@ -23,10 +26,11 @@ mod watches;
 mod writer;
 
 pub use copied::{runs_of_pushes, set_aside};
+pub use idempotency::{KeptAnswer, KnownKey, forget_unanswered, keep_answer, take_key};
 pub use open::{StoreError, open, open_empty, open_read_only};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,
-    next_messages, notices, post, record_attempt, retry_message, verdict_before,
+    next_messages, notices, page_of_messages, post, record_attempt, retry_message, verdict_before,
 };
 pub use pushes::{
     Intent, NewPush, OpenPush, insert_push, open_intents, open_intents_of, open_pushes, open_refs,
@@ -36,11 +40,13 @@ pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
 pub use reindex::{IndexedRun, runs_after, unindexed_runs};
+pub use repo_settings::{RepoSettings, all_repo_settings, list_repos, repo_settings, save_repo_settings};
 pub use repos::{
     RepoOrigin, RepoRow, find_repo, forget_missing, is_based, last_numbers, mark_absent, mark_based,
     recorded_name, recorded_names, repos as all_repos, sync_repo,
 };
 pub use run_index::{RunChange, clear_index, index_run, reindex_run};
+pub use run_jobs::{JobRow, jobs_of, reruns_of};
 pub use run_list::{RunFilter, list_runs};
 pub use runs::{
     NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,

@@ -55,8 +55,11 @@ impl Delivery {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::GivenUp];
+
     fn parse(word: &str) -> Option<Self> {
-        [Self::Waiting, Self::Sent, Self::GivenUp].into_iter().find(|state| state.as_str() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -218,6 +221,22 @@ pub fn list_messages(connection: &Connection, limit: usize) -> Result<Vec<Outbox
     let sql = format!("SELECT {COLUMNS} FROM outbox ORDER BY created_at DESC, target, id LIMIT ?1");
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([limit], read_row)?;
+    rows.collect()
+}
+
+/// Messages, newest first, each with its row: those in a state or all, before a row, at most `limit`.
+pub fn page_of_messages(
+    connection: &Connection,
+    state: Option<Delivery>,
+    (before, limit): (Option<i64>, usize),
+) -> Result<Vec<(i64, OutboxRow)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, rowid FROM outbox WHERE rowid < ?1 AND (?2 IS NULL OR state = ?2) ORDER BY rowid DESC LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = params![before.unwrap_or(i64::MAX), state.map(Delivery::as_str), limit];
+    let rows = statement.query_map(values, |row| Ok((row.get(11)?, read_row(row)?)))?;
     rows.collect()
 }
 

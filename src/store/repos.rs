@@ -64,7 +64,7 @@ pub(super) fn read_origin(row: &Row<'_>, column: usize) -> Result<RepoOrigin> {
         .ok_or_else(|| damaged(column, "origin of a repository", &word))
 }
 
-fn read_name(column: usize, name: &str) -> Result<RepoName> {
+pub(super) fn read_name(column: usize, name: &str) -> Result<RepoName> {
     RepoName::parse(name).map_err(|_| damaged(column, "repository name", name))
 }
 

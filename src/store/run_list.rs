@@ -2,25 +2,39 @@
 
 use std::cmp::Reverse;
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, ToSql};
 
 use super::repos::find_repo;
+use super::run_event::json;
 use super::runs::{RunRow, query};
-use crate::model::{Outcome, Progress, RefName, RepoName, Timestamp};
+use crate::event::Trigger;
+use crate::model::{CommitId, Outcome, Progress, RefName, RepoName, Timestamp};
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
     /// Only those of this repository.
     pub repo: Option<RepoName>,
+    /// Only those of the repositories with these ids: what the caller may see.
+    pub visible: Option<Vec<String>>,
     /// Only those of these refs; of all when there are none.
     pub ref_names: Vec<RefName>,
+    /// Only those of this commit.
+    pub sha: Option<CommitId>,
+    /// Only those that events of these kinds started; of all when there are none.
+    pub triggers: Vec<Trigger>,
     /// Only those that ended so.
     pub outcome: Option<Outcome>,
     /// Only those in this state.
     pub state: Option<Progress>,
+    /// Only those that have a job with this id, once their jobs have begun.
+    pub job: Option<String>,
     /// Only those that were recorded since this time.
     pub since: Option<Timestamp>,
+    /// Only those that were recorded until this time.
+    pub until: Option<Timestamp>,
+    /// Only those before this row.
+    pub before: Option<i64>,
     /// At most this many.
     pub limit: usize,
 }
@@ -32,116 +46,169 @@ impl RunFilter {
     }
 }
 
+/// What each list asks of its rows, whatever index it walks.
+const CONDITIONS: &str =
+    "r.seq >= ?1 AND r.seq < ?2 AND (?3 IS NULL OR r.repo IN (SELECT value FROM json_each(?3)))
+    AND (?4 IS NULL OR r.state = ?4) AND (?5 IS NULL OR r.outcome = ?5) AND (?6 IS NULL OR r.event = ?6)
+    AND (?7 IS NULL OR r.sha = ?7) AND (?8 IS NULL OR r.ref = ?8)
+    AND (?9 IS NULL OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.seq AND j.name = ?9))";
+
 /// Runs, newest first.
 pub fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
-    let Some(first) = first_since(connection, filter.since)? else { return Ok(Vec::new()) };
-    let list = List { connection, filter, first, limit: i64::try_from(filter.limit).unwrap_or(i64::MAX) };
-    if matches!(filter.state, Some(Progress::Queued | Progress::Running)) {
-        return Ok(list.newest(vec![list.unfinished()?]));
-    }
-    let repos = match (&filter.repo, filter.ref_names.is_empty() && filter.outcome.is_none()) {
-        (None, true) => return list.of_all(),
-        (name, _) => repo_ids(connection, name.as_ref())?,
+    let Some(first) = filter.since.map_or(Ok(Some(0)), |since| first_since(connection, since))? else {
+        return Ok(Vec::new());
     };
-    let lists = repos.iter().map(|repo| list.of_repo(repo)).collect::<Result<Vec<_>>>()?;
-    Ok(list.newest(lists.concat()))
+    let after_until = filter.until.map(|until| Timestamp::from_millis(until.as_millis().saturating_add(1)));
+    let after_until = after_until.map_or(Ok(None), |after| first_since(connection, after))?;
+    let before = [filter.before, after_until].into_iter().flatten().min().unwrap_or(i64::MAX);
+    let repos = repo_ids(connection, filter)?;
+    let mut runs = Vec::new();
+    for ref_name in or_all(&filter.ref_names) {
+        for trigger in or_all(&filter.triggers) {
+            let list = List {
+                connection,
+                filter,
+                ref_name,
+                trigger: trigger.copied(),
+                range: (first, before),
+                repos: repos.as_deref(),
+                limit: i64::try_from(filter.limit).unwrap_or(i64::MAX),
+            };
+            runs.extend(list.rows()?);
+        }
+    }
+    runs.sort_by_key(|run: &RunRow| Reverse(run.seq));
+    runs.truncate(filter.limit);
+    Ok(runs)
+}
+
+/// Each of some values, or nothing once, which stands for all.
+fn or_all<T>(values: &[T]) -> Vec<Option<&T>> {
+    if values.is_empty() { vec![None] } else { values.iter().map(Some).collect() }
 }
 
 /// The row of the first run since a time; nothing when there is none.
-fn first_since(connection: &Connection, since: Option<Timestamp>) -> Result<Option<i64>> {
-    let Some(since) = since else { return Ok(Some(0)) };
+fn first_since(connection: &Connection, since: Timestamp) -> Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT min(seq) FROM runs INDEXED BY runs_by_time WHERE queued_at >= ?1")?
+        .prepare_cached(
+            "SELECT seq FROM runs INDEXED BY runs_by_time WHERE queued_at >= ?1 ORDER BY queued_at LIMIT 1",
+        )?
         .query_row([since.as_millis()], |row| row.get(0))
+        .optional()
 }
 
-/// The ids of the present repositories, or of the one with this name.
-fn repo_ids(connection: &Connection, name: Option<&RepoName>) -> Result<Vec<String>> {
-    if let Some(name) = name {
-        return Ok(find_repo(connection, name)?.map(|repo| repo.id).into_iter().collect());
-    }
-    let mut statement = connection.prepare_cached("SELECT id FROM repos WHERE present = 1")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    rows.collect()
+/// The ids of the repositories that a filter names; nothing when it means all.
+fn repo_ids(connection: &Connection, filter: &RunFilter) -> Result<Option<Vec<String>>> {
+    let Some(name) = &filter.repo else { return Ok(filter.visible.clone()) };
+    let found = find_repo(connection, name)?.map(|repo| repo.id);
+    let is_visible = |id: &String| filter.visible.as_ref().is_none_or(|visible| visible.contains(id));
+    Ok(Some(found.into_iter().filter(is_visible).collect()))
 }
 
-/// A list that is being made.
+/// A list that is being made: of one ref and one kind of event, or of all.
 struct List<'a> {
     connection: &'a Connection,
     filter: &'a RunFilter,
-    /// The first row that counts.
-    first: i64,
+    ref_name: Option<&'a RefName>,
+    trigger: Option<Trigger>,
+    /// The first row that counts, and the first behind the last.
+    range: (i64, i64),
+    /// The repositories; all when absent.
+    repos: Option<&'a [String]>,
     limit: i64,
 }
 
 impl List<'_> {
-    fn state(&self) -> Option<&'static str> {
-        self.filter.state.map(Progress::as_str)
-    }
-
-    fn outcome(&self) -> Option<&'static str> {
-        self.filter.outcome.map(Outcome::as_str)
-    }
-
-    /// The newest of several lists.
-    fn newest(&self, lists: Vec<Vec<RunRow>>) -> Vec<RunRow> {
-        let mut runs = lists.concat();
-        runs.sort_by_key(|run| Reverse(run.seq));
-        runs.truncate(self.filter.limit);
-        runs
-    }
-
-    /// The runs of all repositories.
-    fn of_all(&self) -> Result<Vec<RunRow>> {
-        let from = "FROM runs r JOIN repos p ON p.id = r.repo
-                    WHERE p.present = 1 AND r.seq >= ?1 AND (?2 IS NULL OR r.state = ?2)
-                    ORDER BY r.seq DESC LIMIT ?3";
-        query(self.connection, from, params![self.first, self.state(), self.limit])
-    }
-
-    /// The runs that are queued or running, of which there are few.
-    fn unfinished(&self) -> Result<Vec<RunRow>> {
-        let from = "FROM runs r INDEXED BY runs_unfinished JOIN repos p ON p.id = r.repo
-                    WHERE r.state <> 'finished' AND p.present = 1 AND r.state = ?1 AND r.seq >= ?2
-                      AND (?3 IS NULL OR p.name = ?3)
-                    ORDER BY r.seq DESC";
-        let name = self.filter.repo.as_ref().map(RepoName::as_str);
-        let mut runs = query(self.connection, from, params![self.state(), self.first, name])?;
-        let is_of = |run: &RunRow| {
-            let subject = run.event.subject.as_ref();
-            self.filter.ref_names.is_empty()
-                || subject.is_some_and(|update| self.filter.ref_names.contains(&update.ref_name))
-        };
-        runs.retain(|run| {
-            is_of(run) && (self.filter.outcome.is_none() || run.outcome == self.filter.outcome)
-        });
-        Ok(runs)
-    }
-
-    /// The runs of one repository: a list for each ref.
-    fn of_repo(&self, repo: &str) -> Result<Vec<Vec<RunRow>>> {
-        let (state, outcome) = (self.state(), self.outcome());
-        if !self.filter.ref_names.is_empty() {
-            let from = "FROM runs r INDEXED BY runs_by_ref JOIN repos p ON p.id = r.repo
-                        WHERE r.repo = ?1 AND r.ref = ?2 AND r.seq >= ?3 AND (?4 IS NULL OR r.state = ?4)
-                          AND (?5 IS NULL OR r.outcome = ?5)
-                        ORDER BY r.seq DESC LIMIT ?6";
-            let of_ref = |name: &RefName| {
-                let values = params![repo, name.as_bytes(), self.first, state, outcome, self.limit];
-                query(self.connection, from, values)
-            };
-            return self.filter.ref_names.iter().map(of_ref).collect();
+    /// The rows, by the index that leaves out most.
+    fn rows(&self) -> Result<Vec<RunRow>> {
+        let filter = self.filter;
+        if matches!(filter.state, Some(Progress::Queued | Progress::Running)) {
+            // There are few.
+            let from = format!(
+                "FROM runs r INDEXED BY runs_unfinished JOIN repos p ON p.id = r.repo
+                 WHERE r.state <> 'finished' AND p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            );
+            return self.query(&from, self.repos);
         }
-        let list = if outcome.is_some() {
-            let from = "FROM runs r INDEXED BY runs_by_outcome JOIN repos p ON p.id = r.repo
-                        WHERE r.repo = ?1 AND r.outcome = ?2 AND r.seq >= ?3 ORDER BY r.seq DESC LIMIT ?4";
-            query(self.connection, from, params![repo, outcome, self.first, self.limit])
-        } else {
-            let from = "FROM runs r INDEXED BY runs_by_repo JOIN repos p ON p.id = r.repo
-                        WHERE r.repo = ?1 AND r.seq >= ?2 AND (?3 IS NULL OR r.state = ?3)
-                        ORDER BY r.seq DESC LIMIT ?4";
-            query(self.connection, from, params![repo, self.first, state, self.limit])
-        };
-        Ok(vec![list?])
+        if filter.sha.is_some() {
+            let from = format!(
+                "FROM runs r INDEXED BY runs_by_sha JOIN repos p ON p.id = r.repo
+                 WHERE r.sha = ?7 AND p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            );
+            return self.query(&from, self.repos);
+        }
+        let is_narrow = self.ref_name.is_some() || filter.outcome.is_some() || self.trigger.is_some();
+        if filter.job.is_some() && !is_narrow {
+            let from = format!(
+                "FROM jobs named INDEXED BY jobs_by_name CROSS JOIN runs r ON r.seq = named.run JOIN repos p ON p.id = r.repo
+                 WHERE named.name = ?9 AND named.run >= ?1 AND named.run < ?2 AND p.present = 1 AND {CONDITIONS}
+                 ORDER BY named.run DESC LIMIT ?10"
+            );
+            return self.query(&from, self.repos);
+        }
+        if self.repos.is_none() && !is_narrow {
+            let from = format!(
+                "FROM runs r JOIN repos p ON p.id = r.repo WHERE p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            );
+            return self.query(&from, None);
+        }
+        self.of_each_repo()
     }
+
+    /// The rows of each repository.
+    fn of_each_repo(&self) -> Result<Vec<RunRow>> {
+        let repos = match self.repos {
+            Some(repos) => repos.to_vec(),
+            None => present_repos(self.connection)?,
+        };
+        let from = if self.ref_name.is_some() {
+            format!(
+                "FROM runs r INDEXED BY runs_by_ref JOIN repos p ON p.id = r.repo
+                 WHERE r.repo = ?11 AND r.ref = ?8 AND p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            )
+        } else if self.filter.outcome.is_some() {
+            format!(
+                "FROM runs r INDEXED BY runs_by_outcome JOIN repos p ON p.id = r.repo
+                 WHERE r.repo = ?11 AND r.outcome = ?5 AND p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            )
+        } else if self.trigger.is_some() {
+            format!(
+                "FROM runs r INDEXED BY runs_by_event JOIN repos p ON p.id = r.repo
+                 WHERE r.repo = ?11 AND r.event = ?6 AND p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            )
+        } else {
+            format!(
+                "FROM runs r INDEXED BY runs_by_repo JOIN repos p ON p.id = r.repo
+                 WHERE r.repo = ?11 AND p.present = 1 AND {CONDITIONS} ORDER BY r.seq DESC LIMIT ?10"
+            )
+        };
+        let lists = repos.iter().map(|repo| self.query_of(&from, None, Some(repo)));
+        Ok(lists.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    fn query(&self, from: &str, repos: Option<&[String]>) -> Result<Vec<RunRow>> {
+        self.query_of(from, repos, None)
+    }
+
+    fn query_of(&self, from: &str, repos: Option<&[String]>, repo: Option<&str>) -> Result<Vec<RunRow>> {
+        let filter = self.filter;
+        let (first, before) = self.range;
+        let repos = repos.map(|repos| json(&repos)).transpose()?;
+        let (state, outcome) = (filter.state.map(Progress::as_str), filter.outcome.map(Outcome::as_str));
+        let (event, sha) = (self.trigger.map(Trigger::as_str), filter.sha.map(|sha| sha.to_string()));
+        let ref_name = self.ref_name.map(RefName::as_bytes);
+        let values: [&dyn ToSql; 10] =
+            [&first, &before, &repos, &state, &outcome, &event, &sha, &ref_name, &filter.job, &self.limit];
+        match repo {
+            None => query(self.connection, from, values.as_slice()),
+            Some(repo) => query(self.connection, from, [values.as_slice(), &[&repo]].concat().as_slice()),
+        }
+    }
+}
+
+/// The ids of the present repositories.
+fn present_repos(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM repos WHERE present = 1")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
 }

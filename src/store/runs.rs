@@ -219,8 +219,8 @@ pub(super) fn reason_columns(
     Ok((Some(text), Some(code), Some(json(hints)?)))
 }
 
-/// Reads the columns of a reason. Those of older versions have a text alone.
-fn read_reason(row: &Row<'_>, first: usize) -> Result<Option<Reason>> {
+/// Reads the columns of a reason: `first` and the two behind it. Those of older versions have a text alone.
+pub(super) fn read_reason(row: &Row<'_>, first: usize) -> Result<Option<Reason>> {
     let Some(text) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
     let code: Option<String> = row.get(first + 1)?;
     let hints = match row.get::<_, Option<String>>(first + 2)? {
@@ -228,6 +228,12 @@ fn read_reason(row: &Row<'_>, first: usize) -> Result<Option<Reason>> {
         None => Vec::new(),
     };
     Ok(Some(Reason { code: code.unwrap_or_else(|| codes::OTHER.to_owned()), text, hints }))
+}
+
+/// Reads the column of an outcome.
+pub(super) fn read_outcome(row: &Row<'_>, column: usize) -> Result<Option<Outcome>> {
+    let Some(word) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    Ok(Some(Outcome::parse(&word).ok_or_else(|| damaged(column, "outcome", &word))?))
 }
 
 pub(super) fn run_id(column: usize, id: &str) -> Result<RunId> {
@@ -240,10 +246,7 @@ fn read_row(row: &Row<'_>) -> Result<RunRow> {
     let number = |column| row.get::<_, Option<i64>>(column).map(|number| number.map(i64::cast_unsigned));
     let time = |column| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp::from_millis));
     let (name, state) = (text(1)?, text(6)?);
-    let outcome = match row.get::<_, Option<String>>(7)? {
-        Some(word) => Some(Outcome::parse(&word).ok_or_else(|| damaged(7, "outcome", &word))?),
-        None => None,
-    };
+    let outcome = read_outcome(row, 7)?;
     Ok(RunRow {
         id: run_id(0, &text(0)?)?,
         repo: RepoName::parse(&name).map_err(|_| damaged(1, "repository name", &name))?,

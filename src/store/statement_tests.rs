@@ -79,6 +79,17 @@ fn constant<'a>(name: &str, own: &'a str, all: &'a [String]) -> Option<String> {
     of(own).or_else(|| all.iter().find_map(|source| of(source)))
 }
 
+/// A literal with the values of the constants that it names; `{from}` stays.
+fn expand(mut literal: String, own: &str, all: &[String]) -> String {
+    while let Some(name) =
+        literal.split('{').skip(1).filter_map(|rest| rest.split('}').next()).find(|name| *name != "from")
+    {
+        let value = constant(name, own, all).unwrap_or_else(|| panic!("what is {name} in {literal}?"));
+        literal = literal.replace(&format!("{{{name}}}"), &value);
+    }
+    literal
+}
+
 /// Every statement of the program. A text that begins with `FROM` is the rest of a statement with `{from}`.
 fn statements() -> BTreeSet<String> {
     let mut paths = Vec::new();
@@ -96,16 +107,10 @@ fn statements() -> BTreeSet<String> {
                 .any(|verb| text.starts_with(verb))
         };
         for literal in literals.iter().filter(is_statement) {
-            let mut whole = literal.clone();
-            while let Some(name) =
-                whole.split('{').skip(1).filter_map(|rest| rest.split('}').next()).find(|n| *n != "from")
-            {
-                let value =
-                    constant(name, text, &texts).unwrap_or_else(|| panic!("what is {name} in {literal}?"));
-                whole = whole.replace(&format!("{{{name}}}"), &value);
-            }
+            let whole = expand(literal.clone(), text, &texts);
             let from = rests.iter().filter(|_| whole.contains("{from}"));
-            let all: Vec<String> = from.map(|from| whole.replace("{from}", from)).collect();
+            let with_constants = |from: &String| expand(from.clone(), text, &texts);
+            let all: Vec<String> = from.map(|from| whole.replace("{from}", &with_constants(from))).collect();
             assert!(!whole.contains("{from}") || !all.is_empty(), "{literal}");
             statements.extend(if all.is_empty() { vec![whole] } else { all });
         }

@@ -1,9 +1,12 @@
 //! The tables, in memory.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 
 use super::*;
-use crate::event::{Event, EventKind, RefUpdate, RerunScope};
+use crate::event::{Event, EventKind, RefUpdate, RerunScope, Trigger};
 use crate::model::{
     CommitId, JobId, Outcome, Progress, Reason, RefName, RepoName, RunId, RunName, Timestamp, codes,
 };
@@ -211,6 +214,7 @@ fn runs_are_listed_newest_first_by_every_filter() {
                             state,
                             since: since.map(Timestamp::from_millis),
                             limit,
+                            ..RunFilter::default()
                         };
                         let is_in = |(seed, of, ref_name, end): &&(u8, &str, RefName, Option<Outcome>)| {
                             *of != "gone"
@@ -235,4 +239,45 @@ fn runs_are_listed_newest_first_by_every_filter() {
         }
     }
     assert!(count > 300, "{count}");
+}
+
+#[test]
+fn a_page_of_runs_begins_where_the_one_before_it_ended() {
+    let db = database();
+    sync_repo(&db, &RepoRow::hosted("r1".to_owned(), RepoName::parse("r1").unwrap())).unwrap();
+    let outcomes = [None, Some(Outcome::Failed), Some(Outcome::Passed)];
+    for seed in 1..=30 {
+        let end = outcomes[usize::from(seed) % 3].map(|outcome| (outcome, Reason::new(codes::OTHER, "x")));
+        let mut new = run(seed, "r1", end);
+        new.queued_at = Timestamp::from_millis(i64::from(seed));
+        if seed % 2 == 0 {
+            new.event.kind = EventKind::Manual { job: None, args: BTreeMap::new() };
+        }
+        insert_run(&db, &new).unwrap();
+    }
+    let filters = [
+        RunFilter::default(),
+        RunFilter { triggers: vec![Trigger::Manual], ..RunFilter::default() },
+        RunFilter { triggers: vec![Trigger::Push, Trigger::Watch], ..RunFilter::default() },
+        RunFilter { outcome: Some(Outcome::Failed), ..RunFilter::default() },
+        RunFilter { until: Some(Timestamp::from_millis(20)), ..RunFilter::default() },
+        RunFilter { visible: Some(vec!["r1".to_owned()]), ..RunFilter::default() },
+        RunFilter { sha: Some(run(1, "r1", None).event.subject.unwrap().new), ..RunFilter::default() },
+    ];
+    for filter in filters {
+        let all = list_runs(&db, &RunFilter { limit: 100, ..filter.clone() }).unwrap();
+        assert!(all.len() >= 7 && all.is_sorted_by_key(|run| Reverse(run.seq)), "{filter:?}");
+        let (mut paged, mut before) = (Vec::new(), None);
+        loop {
+            let page = list_runs(&db, &RunFilter { limit: 4, before, ..filter.clone() }).unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(last.seq);
+            paged.extend(page);
+        }
+        assert_eq!(paged, all, "{filter:?}");
+    }
+    let none = RunFilter { visible: Some(Vec::new()), limit: 9, ..RunFilter::default() };
+    assert_eq!(list_runs(&db, &none).unwrap(), []);
+    let unknown = RunFilter { job: Some("none".to_owned()), limit: 9, ..RunFilter::default() };
+    assert_eq!(list_runs(&db, &unknown).unwrap(), []);
 }

@@ -2,21 +2,22 @@
 
 mod end;
 mod follow;
-mod json;
 mod log_end;
+mod log_sizes;
 mod push;
 mod run;
 mod run_lines;
 mod sanitize;
 mod screen;
+mod shape;
 mod text;
 mod nothing_to_run;
 mod output_order;
 
 pub use end::deciding_lock;
 pub use follow::{LogFollower, LogLine};
-pub use json::{jobs_json, run_json, runs_json};
 pub use log_end::{EndLimit, LogEnd, read_log_end};
+pub use log_sizes::LogSizes;
 pub use nothing_to_run::nothing_to_run;
 pub use output_order::{OutputItem, OutputOrder};
 pub use push::{PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict};
@@ -24,4 +25,7 @@ pub use run::{RunView, run_url};
 pub use run_lines::{run_beginning, run_ending};
 pub use sanitize::{Colours, SafeText, one_line, output_line, plain, reason_line};
 pub use screen::Screen;
+pub use shape::{
+    DecisionShape, DiagnosticShape, ImageShape, JobShape, ReasonShape, RunShape, StepShape, jobs_of,
+};
 pub use text::{between, run_list, run_page};

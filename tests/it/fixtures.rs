@@ -75,7 +75,7 @@ fn compare(world: &World, name: &str, expected: &ExpectedRun) {
     let steps: usize = jobs.iter().map(|job| job["steps"].as_array().unwrap().len()).sum();
     assert_eq!(run["outcome"], expected.outcome, "{name}");
     if let Some(reason) = &expected.reason {
-        assert_eq!(run["reason"], *reason, "{name}");
+        assert_eq!(run["reason"]["text"], *reason, "{name}");
     }
     assert_eq!((&run["sha"], &run["ref"]), (&expected.sha.clone().into(), &expected.r#ref.clone().into()));
     assert_eq!(outcomes.collect::<BTreeMap<_, _>>(), expected.jobs, "{name}");
@@ -121,7 +121,7 @@ fn read(name: &str) {
         assert_eq!(events, "watch,watch");
         let (seen, again) = (show(&world, "seen#1"), show(&world, "site#13"));
         assert_eq!((&seen["event"], &seen["pusher"]), (&"push".into(), &"watch".into()));
-        assert_eq!((&again["event"], &again["rerun_of"]), (&"push".into(), &2.into()));
+        assert_eq!((&again["event"], &again["attempt_of"]), (&"push".into(), &2.into()));
     }
     for outcome in ["passed", "failed", "skipped"] {
         // One that its jobs made so.

@@ -69,7 +69,7 @@ fn hostile_images_are_refused_before_the_search_for_an_engine() {
     for (number, image) in images.iter().enumerate() {
         let job = job(&shown, &format!("called{number}"));
         assert_eq!(job["outcome"], "denied", "`{image}` {job}");
-        let reason = job["reason"].as_str().unwrap();
+        let reason = job["reason"]["text"].as_str().unwrap();
         assert!(reason.starts_with("image.invalid: ") && reason.len() < 1000, "{reason}");
     }
     assert!(!boxes.journal(&run).contains("image-resolved"));
@@ -90,7 +90,7 @@ fn every_request_for_the_host_is_refused_before_the_search_for_an_engine() {
     let shown = boxes.show(&run);
     for (number, (options, said)) in OPTIONS.iter().enumerate() {
         let job = job(&shown, &format!("asks{number}"));
-        let reason = job["reason"].as_str().unwrap_or_default();
+        let reason = job["reason"]["text"].as_str().unwrap_or_default();
         assert!(reason.contains(said), "{options}: {job}");
         assert!(!reason.contains("container.runtime.unavailable"), "{reason}");
         assert_ne!(job["outcome"], "passed", "{options}");

@@ -152,7 +152,8 @@ fn a_run_that_could_not_be_started_waits_and_is_started_later() {
     forge.push("HEAD:refs/heads/main").go().accepted();
     until_true("it says why it waits", || {
         let run = forge.run(1).unwrap();
-        run["state"] == "queued" && run["reason"].as_str().is_some_and(|r| r.contains("could not be started"))
+        run["state"] == "queued"
+            && run["reason"]["text"].as_str().is_some_and(|r| r.contains("could not be started"))
     });
     fs::remove_file(&in_the_way).unwrap();
     assert_eq!(forge.outcome(1), "passed");

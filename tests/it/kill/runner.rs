@@ -105,7 +105,7 @@ fn without_a_server_a_run_has_ended_when_its_runner_is_gone() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("over"), "{output:?}");
     let run = forge.run(1).unwrap();
     assert_eq!((&run["state"], run["outcome"].as_str()), (&"finished".into(), Some("failed")), "{run}");
-    assert!(run["reason"].as_str().unwrap().contains("another process has written"), "{run}");
+    assert!(run["reason"]["text"].as_str().unwrap().contains("another process has written"), "{run}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_stopped_runner_is_killed_when_its_run_is_cancelled() {
     forge.cancel(1);
     assert_eq!(forge.outcome(1), "cancelled");
     let run = forge.run(1).unwrap();
-    assert!(run["reason"].as_str().unwrap().contains("did not answer"), "{run}");
+    assert!(run["reason"]["text"].as_str().unwrap().contains("did not answer"), "{run}");
 }
 
 #[test]

@@ -1,0 +1,257 @@
+//! Who asks over HTTP, and what they may see and change.
+
+use std::collections::BTreeSet;
+
+use super::problem::{Code, Problem};
+use super::runs::find_run;
+use super::state::AppState;
+use crate::model::{RepoName, Scope, Visibility};
+use crate::store::{self, RepoRow, RepoSettings, RunRow};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    actor: String,
+    grants: Grants,
+}
+
+/// What a caller may do beyond what everybody may.
+#[derive(Debug, Clone)]
+enum Grants {
+    /// Everything: the account of the server, and root.
+    Everything,
+    /// Nothing.
+    Nothing,
+    /// These scopes, of these repositories by their ids or of all.
+    Some { scopes: BTreeSet<Scope>, repos: Option<BTreeSet<String>> },
+}
+
+impl Caller {
+    /// Who is at the other end of the Unix socket, by the id of the account.
+    pub fn socket(uid: u32) -> Self {
+        Self { actor: format!("uid:{uid}"), grants: Grants::Everything }
+    }
+
+    /// Somebody who has not said who it is.
+    pub fn nobody() -> Self {
+        Self { actor: "nobody".to_owned(), grants: Grants::Nothing }
+    }
+
+    /// Who has a token or a session, or is named by a proxy: `token:deploy`, `user:ada`. `repos` are ids; all when absent.
+    pub fn with_scopes(
+        actor: String,
+        scopes: impl IntoIterator<Item = Scope>,
+        repos: Option<Vec<String>>,
+    ) -> Self {
+        let repos = repos.map(|repos| repos.into_iter().collect());
+        Self { actor, grants: Grants::Some { scopes: scopes.into_iter().collect(), repos } }
+    }
+
+    /// The name of who asks: `uid:0`, `token:deploy`, `user:ada`, `nobody`.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// Whether the caller uses the machine that the server is on.
+    pub fn is_local(&self) -> bool {
+        matches!(self.grants, Grants::Everything)
+    }
+
+    /// Checks that the caller has a scope that is not of one repository.
+    ///
+    /// # Errors
+    /// 401 for who has not said who it is, 403 for who may not.
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        match &self.grants {
+            Grants::Everything => Ok(()),
+            Grants::Some { scopes, repos: None } if scopes.contains(&scope) => Ok(()),
+            Grants::Some { .. } | Grants::Nothing => Err(self.refused(scope)),
+        }
+    }
+
+    /// Checks that the caller has a scope, of whatever repository.
+    fn require_somewhere(&self, scope: Scope) -> Result<(), Problem> {
+        match &self.grants {
+            Grants::Everything => Ok(()),
+            Grants::Some { scopes, .. } if scopes.contains(&scope) => Ok(()),
+            Grants::Some { .. } | Grants::Nothing => Err(self.refused(scope)),
+        }
+    }
+
+    fn refused(&self, scope: Scope) -> Problem {
+        match &self.grants {
+            Grants::Nothing => Problem::new(Code::CredentialsMissing, "this requires a token").hint(NO_TOKEN),
+            Grants::Some { .. } | Grants::Everything => {
+                let text = format!("{} has no scope {} here", self.actor, scope.as_str());
+                Problem::new(Code::ScopeMissing, text)
+                    .hint("quire token new NAME --scope SCOPE makes a token with other scopes")
+            }
+        }
+    }
+
+    /// Whether the caller has a scope of a repository.
+    fn holds(&self, scope: Scope, repo: &str) -> bool {
+        match &self.grants {
+            Grants::Everything => true,
+            Grants::Nothing => false,
+            Grants::Some { scopes, repos } => {
+                scopes.contains(&scope) && repos.as_ref().is_none_or(|repos| repos.contains(repo))
+            }
+        }
+    }
+
+    /// Whether the caller may see that a repository is there.
+    fn sees(&self, app: &AppState, repo: &str, settings: &RepoSettings) -> bool {
+        settings.visibility.unwrap_or(app.visibility) != Visibility::Private
+            || self.holds(Scope::ReposRead, repo)
+    }
+
+    /// Checks that the caller may read something of a repository that it sees.
+    fn expect_readable(
+        &self,
+        app: &AppState,
+        scope: Scope,
+        (repo, settings): (&str, &RepoSettings),
+    ) -> Result<(), Problem> {
+        let visibility = match scope {
+            Scope::ReposRead | Scope::RunsRead => settings.visibility.unwrap_or(app.visibility),
+            Scope::LogsRead => settings.log_visibility.or(settings.visibility).unwrap_or(app.visibility),
+            Scope::ReposWrite
+            | Scope::RunsWrite
+            | Scope::SecretsRead
+            | Scope::SourcesRead
+            | Scope::SourcesWrite
+            | Scope::Admin => Visibility::Private,
+        };
+        match visibility != Visibility::Private || self.holds(scope, repo) {
+            true => Ok(()),
+            false => Err(self.refused(scope)),
+        }
+    }
+
+    /// The repository of this name, if the caller may read of it what the scope says. One that it may not see is like one
+    /// that does not exist.
+    ///
+    /// # Errors
+    /// When there is none for the caller, or it may not read that.
+    pub async fn repo_to_read(
+        &self,
+        app: &AppState,
+        scope: Scope,
+        name: &RepoName,
+    ) -> Result<(RepoRow, RepoSettings), Problem> {
+        let (row, settings) = self.visible_repo(app, name).await?;
+        self.expect_readable(app, scope, (&row.id, &settings))?;
+        Ok((row, settings))
+    }
+
+    /// The repository of this name, if the caller may change of it what the scope says.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none for it.
+    pub async fn repo_to_change(
+        &self,
+        app: &AppState,
+        scope: Scope,
+        name: &RepoName,
+    ) -> Result<(RepoRow, RepoSettings), Problem> {
+        self.require_somewhere(scope)?;
+        let (row, settings) = self.visible_repo(app, name).await?;
+        match self.holds(scope, &row.id) {
+            true => Ok((row, settings)),
+            false => Err(self.refused(scope)),
+        }
+    }
+
+    async fn visible_repo(
+        &self,
+        app: &AppState,
+        name: &RepoName,
+    ) -> Result<(RepoRow, RepoSettings), Problem> {
+        let missing = || no_repo(name);
+        let row = match app.repo(name.clone()).await? {
+            Some(row) => row,
+            None => find_watched(app, name).await?.ok_or_else(missing)?,
+        };
+        let settings = settings_of(app, &row.id).await?;
+        match self.sees(app, &row.id, &settings) {
+            true => Ok((row, settings)),
+            false => Err(missing()),
+        }
+    }
+
+    /// The run of this name or id, if the caller may read of it what the scope says.
+    ///
+    /// # Errors
+    /// When there is none for the caller, or it may not read that.
+    pub async fn run_to_read(&self, app: &AppState, scope: Scope, run: &str) -> Result<RunRow, Problem> {
+        let (row, settings) = self.visible_run(app, run).await?;
+        self.expect_readable(app, scope, (&row.repo_id, &settings))?;
+        Ok(row)
+    }
+
+    /// The run of this name or id, if the caller may change of it what the scope says.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none for it.
+    pub async fn run_to_change(&self, app: &AppState, scope: Scope, run: &str) -> Result<RunRow, Problem> {
+        self.require_somewhere(scope)?;
+        let (row, _) = self.visible_run(app, run).await?;
+        match self.holds(scope, &row.repo_id) {
+            true => Ok(row),
+            false => Err(self.refused(scope)),
+        }
+    }
+
+    async fn visible_run(&self, app: &AppState, run: &str) -> Result<(RunRow, RepoSettings), Problem> {
+        let row = find_run(app, run).await?;
+        let settings = settings_of(app, &row.repo_id).await?;
+        if self.sees(app, &row.repo_id, &settings) {
+            return Ok((row, settings));
+        }
+        // The words for a run that does not exist.
+        Err(no_run(run))
+    }
+
+    /// The ids of the repositories that lists show to the caller; all when absent.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn listed_repos(&self, app: &AppState, scope: Scope) -> Result<Option<Vec<String>>, Problem> {
+        if self.is_local() {
+            return Ok(None);
+        }
+        let all = app.store.call(|connection| store::all_repo_settings(connection)).await??;
+        let is_listed = |(repo, settings): &(String, RepoSettings)| {
+            let is_member = self.holds(Scope::ReposRead, repo);
+            let is_public = settings.visibility.unwrap_or(app.visibility) == Visibility::Public;
+            (is_member || is_public) && self.expect_readable(app, scope, (repo, settings)).is_ok()
+        };
+        Ok(Some(all.into_iter().filter(is_listed).map(|(repo, _)| repo).collect()))
+    }
+}
+
+/// Where a token is from.
+const NO_TOKEN: &str = "send `Authorization: Bearer TOKEN`; quire token new NAME --scope SCOPE makes one";
+
+/// The problem that a repository does not exist, or may not be seen.
+pub(super) fn no_repo(name: &RepoName) -> Problem {
+    Problem::new(Code::RepoNotFound, format!("repository `{name}` not found"))
+        .hint("quire repo list lists them")
+}
+
+/// The problem that a run does not exist, or may not be seen.
+pub(super) fn no_run(run: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::RunNotFound, format!("run {run} does not exist")).hint("quire runs lists them")
+}
+
+async fn settings_of(app: &AppState, repo: &str) -> Result<RepoSettings, Problem> {
+    let repo = repo.to_owned();
+    Ok(app.store.call(move |connection| store::repo_settings(connection, &repo)).await??)
+}
+
+async fn find_watched(app: &AppState, name: &RepoName) -> Result<Option<RepoRow>, Problem> {
+    let name = name.clone();
+    let found = app.store.call(move |connection| store::find_repo(connection, &name)).await??;
+    Ok(found.filter(RepoRow::is_watched))
+}

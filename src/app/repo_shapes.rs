@@ -1,0 +1,161 @@
+//! Repositories as the HTTP interface answers them, and what is said about them.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::state::AppState;
+use crate::forge;
+use crate::model::{BranchName, Visibility};
+use crate::store::{self, RepoRow, RepoSettings, RunFilter};
+use crate::view::RunShape;
+
+/// How many files of a repository are counted, at most.
+const MAX_FILES: usize = 20_000;
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Repo)]
+pub struct RepoShape {
+    /// `name` or `group/name`.
+    pub name: String,
+    /// What it is, in a line.
+    pub description: Option<String>,
+    /// `public`, `unlisted` or `private`.
+    pub visibility: String,
+    /// The branch that clones check out.
+    pub default_branch: Option<String>,
+    /// Where it is cloned from.
+    pub clone: CloneShape,
+    /// Its newest run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<RunShape>,
+    /// The size of its files.
+    pub size_bytes: u64,
+}
+
+/// Where a repository is cloned from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Clone)]
+pub struct CloneShape {
+    /// Its folder, for who uses the machine that it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// What is to be said about a repository: what is absent stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct RepoUpdate {
+    /// What it is; nothing when that is nothing.
+    pub description: Option<Option<String>>,
+    /// Who may see it.
+    pub visibility: Option<Visibility>,
+    /// The branch that clones check out.
+    pub default_branch: Option<BranchName>,
+}
+
+/// A repository as it is answered; `is_local` says whether to name its folder.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn repo_shape(
+    app: &AppState,
+    (row, settings): (RepoRow, RepoSettings),
+    is_local: bool,
+) -> Result<RepoShape, Problem> {
+    let base = app.url.clone();
+    let (id, name) = (row.id.clone(), row.name.clone());
+    let last = app.store.call(move |connection| {
+        let filter = RunFilter { visible: Some(vec![id]), ..RunFilter::newest(Some(name), 1) };
+        let Some(run) = store::list_runs(connection, &filter)?.into_iter().next() else { return Ok(None) };
+        let (jobs, reruns) = (store::jobs_of(connection, &run)?, store::reruns_of(connection, &run)?);
+        Ok::<_, rusqlite::Error>(Some(RunShape::in_list(&run, jobs, reruns, base.as_deref())))
+    });
+    let last_run = last.await??;
+    let data = app.data.clone();
+    let folder = if row.is_watched() { data.watched_repo(&row.name) } else { data.repo(&row.name) };
+    let path = folder.clone();
+    let read = app.read(move || (forge::head_branch(&path).map(|branch| branch.short()), size_of(&path)));
+    let (default_branch, size_bytes) = read.await.unwrap_or_default();
+    Ok(RepoShape {
+        name: row.name.to_string(),
+        description: settings.description,
+        visibility: settings.visibility.unwrap_or(app.visibility).as_str().to_owned(),
+        default_branch,
+        clone: CloneShape { path: is_local.then(|| folder.display().to_string()) },
+        last_run,
+        size_bytes,
+    })
+}
+
+/// The size of the files below a folder, as far as they are counted. Links are not followed. Blocks.
+fn size_of(folder: &Path) -> u64 {
+    let (mut waiting, mut files, mut size) = (vec![folder.to_owned()], 0, 0);
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(found) = entry.metadata() else { continue };
+            files += 1;
+            if files > MAX_FILES {
+                return size;
+            }
+            if found.is_dir() {
+                waiting.push(entry.path());
+            } else if found.is_file() {
+                size += found.len();
+            }
+        }
+    }
+    size
+}
+
+/// Lists repositories, newest first, and the row before which the next page begins.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn list_repo_shapes(
+    app: &AppState,
+    visible: Option<Vec<String>>,
+    (before, limit): (Option<i64>, usize),
+    is_local: bool,
+) -> Result<(Vec<RepoShape>, Option<i64>), Problem> {
+    let listed = app.store.call(move |connection| {
+        let rows = store::list_repos(connection, visible.as_deref(), (before, limit.saturating_add(1)))?;
+        let with_settings = |(place, row): (i64, RepoRow)| {
+            store::repo_settings(connection, &row.id).map(|settings| (place, row, settings))
+        };
+        rows.into_iter().map(with_settings).collect::<Result<Vec<_>, rusqlite::Error>>()
+    });
+    let mut listed = listed.await??;
+    let has_more = listed.len() > limit;
+    listed.truncate(limit);
+    let next = listed.last().map(|(place, ..)| *place).filter(|_| has_more);
+    let mut shapes = Vec::new();
+    for (_, row, settings) in listed {
+        shapes.push(repo_shape(app, (row, settings), is_local).await?);
+    }
+    Ok((shapes, next))
+}
+
+/// Changes what is said about a repository.
+///
+/// # Errors
+/// When the branch does not exist, or something cannot be written.
+pub async fn update_repo(
+    app: &AppState,
+    (row, mut settings): (RepoRow, RepoSettings),
+    update: RepoUpdate,
+) -> Result<RepoSettings, Problem> {
+    if let Some(branch) = update.default_branch {
+        let (app, name) = (app.clone(), row.name.clone());
+        app.clone().block(move || super::repositories::set_default_branch(&app, &name, &branch)).await?;
+    }
+    settings.description = update.description.unwrap_or(settings.description);
+    settings.visibility = update.visibility.or(settings.visibility);
+    let saved = settings.clone();
+    let save = move |connection: &mut _| store::save_repo_settings(connection, &row.id, &saved);
+    app.writer()?.call(save).await??;
+    Ok(settings)
+}

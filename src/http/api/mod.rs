@@ -1,0 +1,79 @@
+//! The routes below `/api/v1`, one file for each kind of resource, and the OpenAPI document, which is made from them.
+
+mod artifacts;
+mod documents;
+mod notifications;
+mod repos;
+mod runs;
+mod watches;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::idempotency::replay;
+use super::problem::{no_method, no_route};
+use crate::app::{AppState, ProblemFrame};
+
+/// The path that all routes are below.
+const BASE: &str = "/api/v1";
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 1 << 20;
+
+/// What the OpenAPI document says beside its routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "quire", description = "Repositories, their runs, and what belongs to them."),
+    components(schemas(ProblemFrame))
+)]
+struct Document;
+
+/// All routes, with what the OpenAPI document says about them.
+fn documented() -> OpenApiRouter<AppState> {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(repos::list, repos::create))
+        .routes(routes!(repos::get, repos::update, repos::remove))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::wait))
+        .routes(routes!(artifacts::list))
+        .routes(routes!(artifacts::get))
+        .routes(routes!(watches::list, watches::add))
+        .routes(routes!(watches::remove))
+        .routes(routes!(watches::now))
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::retry))
+        .routes(routes!(documents::openapi));
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, routes)
+}
+
+/// The OpenAPI document, which describes every route.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    documented().split_for_parts().1
+}
+
+/// The routes. The state is that of the server.
+pub(super) fn router(app: &AppState) -> Router<AppState> {
+    let (routes, _) = documented().split_for_parts();
+    routes
+        .route(&format!("{BASE}/{{*path}}"), axum::routing::any(no_route))
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(app.clone(), replay))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::map_response(private))
+}
+
+/// Answers depend on who asks: nobody between keeps them.
+async fn private(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}

@@ -1,0 +1,124 @@
+//! Watched branches of repositories elsewhere.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::runs::Nothing;
+use crate::app::{
+    AddWatches, AppState, Caller, LookNow, Operation, RemoveWatch, WatchFrame, WatchView, list_watches,
+};
+use crate::http::input::{Body, OptionalBody, Path};
+use crate::http::problem::{Problems, Refused};
+use crate::model::Scope;
+
+/// A watched branch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Watch {
+    /// Its name: runs are those of a repository of this name.
+    name: String,
+    /// The address of the repository.
+    url: String,
+    /// The branch.
+    branch: String,
+    /// How often it is looked at.
+    every_s: f64,
+    /// `new`, `following`, or what is wrong.
+    state: String,
+    /// The commit that it was at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tip: Option<String>,
+    /// The error of the last look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Watch {
+    fn of(view: &WatchView) -> Self {
+        let status = view.status.as_ref();
+        Self {
+            name: view.watch.name.to_string(),
+            url: view.watch.url.to_string(),
+            branch: view.watch.branch.to_string(),
+            every_s: view.watch.every.as_secs_f64(),
+            state: view.state().to_owned(),
+            tip: status.and_then(|status| status.tip).map(|tip| tip.to_string()),
+            error: status.and_then(|status| status.error.clone()),
+        }
+    }
+}
+
+/// A branch to be watched.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewWatch {
+    /// Its name; the last part of the address when absent
+    name: Option<String>,
+    /// The address of the repository
+    url: String,
+    /// The branch; `main` when absent
+    branch: Option<String>,
+    /// How often it is looked at; 60 when absent
+    every_s: Option<u64>,
+}
+
+/// All watches, by name.
+#[utoipa::path(get, path = "/watches", operation_id = "listWatches",
+    responses((status = 200, description = "The watches", body = [Watch]), Problems))]
+pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Watch>>, Refused> {
+    caller.require(Scope::SourcesRead)?;
+    Ok(Json(list_watches(&app).await?.iter().map(Watch::of).collect()))
+}
+
+/// Watches a branch.
+#[utoipa::path(post, path = "/watches", operation_id = "addWatch", request_body = NewWatch,
+    responses((status = 201, description = "The watch", body = Watch), Problems))]
+pub(super) async fn add(
+    State(app): State<AppState>,
+    caller: Caller,
+    Body(new): Body<NewWatch>,
+) -> Result<(StatusCode, Json<Watch>), Refused> {
+    caller.require(Scope::SourcesWrite)?;
+    let frame = WatchFrame::plain(new.name, &new.url, new.branch, new.every_s)?;
+    let added = AddWatches { watches: vec![frame] }.perform(&app).await?;
+    let views = list_watches(&app).await?;
+    let view = views.iter().find(|view| added.names.contains(&view.watch.name.to_string()));
+    let gone = || crate::app::Problem::new(crate::app::Code::WatchNotFound, "the watch was removed");
+    Ok((StatusCode::CREATED, Json(Watch::of(view.ok_or_else(gone)?))))
+}
+
+/// Watches a branch no longer.
+#[utoipa::path(delete, path = "/watches/{name}", operation_id = "removeWatch", params(("name", description = "The name of the watch")),
+    responses((status = 204, description = "It is removed"), Problems))]
+pub(super) async fn remove(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Refused> {
+    caller.require(Scope::SourcesWrite)?;
+    RemoveWatch { name }.perform(&app).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Looks at a branch now. The answer does not wait for it.
+#[utoipa::path(post, path = "/watches/{name}/now", operation_id = "lookNow", params(("name", description = "The name of the watch")),
+    responses((status = 202, description = "It is looked at"), Problems))]
+pub(super) async fn now(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Result<StatusCode, Refused> {
+    caller.require(Scope::SourcesWrite)?;
+    crate::app::expect_watch(&app, &name).await?;
+    // A look may take an hour; the watch says what came of it.
+    let look = async move {
+        if let Err(problem) = (LookNow { name: Some(name) }).perform(&app).await {
+            tracing::debug!(%problem, "a look that was asked for");
+        }
+    };
+    tokio::spawn(look);
+    Ok(StatusCode::ACCEPTED)
+}

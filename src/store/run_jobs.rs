@@ -1,0 +1,63 @@
+//! What the index of runs says about the jobs of a run, and its repetitions.
+
+use rusqlite::{Connection, Result, Row};
+
+use super::run_event::from_json;
+use super::runs::{RunRow, read_outcome, read_reason};
+use crate::model::{Outcome, Reason, Timestamp};
+
+/// A job of a run, without its steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its id.
+    pub id: String,
+    /// What it needs: ids of jobs and event sources.
+    pub needs: Vec<String>,
+    /// The job that has added it to the graph.
+    pub added_by: Option<String>,
+    /// The attempt of the run that it belongs to.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// The jobs of a run, in the order of the pipeline; none before its jobs have begun.
+pub fn jobs_of(connection: &Connection, run: &RunRow) -> Result<Vec<JobRow>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, needs, added_by, attempt, outcome, reason, reason_code, reason_hints, started_at, finished_at
+         FROM jobs WHERE run = ?1 ORDER BY place",
+    )?;
+    let rows = statement.query_map([run.seq], read_job)?;
+    rows.collect()
+}
+
+fn read_job(row: &Row<'_>) -> Result<JobRow> {
+    let time = |column| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp::from_millis));
+    Ok(JobRow {
+        id: row.get(0)?,
+        needs: from_json(1, &row.get::<_, String>(1)?)?,
+        added_by: row.get(2)?,
+        attempt: row.get(3)?,
+        outcome: read_outcome(row, 4)?,
+        reason: read_reason(row, 5)?,
+        started_at: time(8)?,
+        finished_at: time(9)?,
+    })
+}
+
+/// The numbers of the runs that repeat a run.
+pub fn reruns_of(connection: &Connection, run: &RunRow) -> Result<Vec<u64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number FROM runs INDEXED BY runs_by_rerun WHERE repo = ?1 AND rerun_of = ?2 ORDER BY seq",
+    )?;
+    let rows = statement.query_map((&run.repo_id, run.number.cast_signed()), |row| {
+        row.get::<_, i64>(0).map(i64::cast_unsigned)
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,399 @@
+//! A run as JSON: the shape that the HTTP interface answers and `--json` prints. Times are RFC 3339 in UTC with milliseconds,
+//! durations seconds, sizes bytes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::log_sizes::LogSizes;
+use super::run::{RunView, run_url};
+use crate::event::Rerun;
+use crate::journal::{DiagnosticFact, ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
+use crate::model::{Outcome, Progress, Reason, Timestamp};
+use crate::store::{JobRow, RunRow};
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Run)]
+pub struct RunShape {
+    /// Its repository.
+    pub repo: String,
+    /// Its number there, from 1.
+    pub number: u64,
+    /// Its id.
+    pub id: String,
+    /// The full name of the ref.
+    #[serde(rename = "ref")]
+    pub ref_name: Option<String>,
+    /// The commit.
+    pub sha: Option<String>,
+    /// The first line of the commit's message.
+    pub subject: Option<String>,
+    /// `push`, `manual` or `cron`.
+    pub event: String,
+    /// Who caused it.
+    pub pusher: Option<String>,
+    /// `queued`, `running` or `finished`.
+    pub state: String,
+    /// How it ended; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Why, or what a queued run waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonShape>,
+    /// When it was recorded.
+    pub queued_at: String,
+    /// When its jobs began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How long its jobs took.
+    pub duration_s: Option<f64>,
+    /// The address of its page; null when the server has none.
+    pub url: Option<String>,
+    /// The number of the run that it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_of: Option<u64>,
+    /// The numbers of the runs that repeat it.
+    pub reruns: Vec<u64>,
+    /// The number of the run that superseded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<u64>,
+    /// What was found in the files of the pipeline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<DiagnosticShape>,
+    /// Why its journal cannot be read; what is known without it is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// The images that its containers used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageShape>,
+    /// Its jobs, in the order of the pipeline; without steps in lists.
+    pub jobs: Vec<JobShape>,
+}
+
+/// Why something ended as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Reason)]
+pub struct ReasonShape {
+    /// The stable word.
+    pub code: String,
+    /// What happened.
+    pub text: String,
+    /// What helps.
+    pub hints: Vec<String>,
+}
+
+/// A job of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Job)]
+pub struct JobShape {
+    /// Its id.
+    pub id: String,
+    /// What it needs: ids of jobs and event sources.
+    pub needs: Vec<String>,
+    /// `queued`, `running` or `finished`.
+    pub state: String,
+    /// How it ended; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonShape>,
+    /// The attempt of the run that it belongs to, from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How long it took.
+    pub duration_s: Option<f64>,
+    /// What it gave to those that need it, without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// The job that has added it to the graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_by: Option<String>,
+    /// What was decided about the containers that it asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<DecisionShape>,
+    /// Its steps; absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<StepShape>>,
+}
+
+/// A step of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Step)]
+pub struct StepShape {
+    /// Its number in the job, from 1.
+    pub number: u32,
+    /// What it runs, for people.
+    pub title: String,
+    /// The line of the pipeline that asked for it.
+    pub line: Option<u32>,
+    /// The attempt of the run that it belongs to, from 1.
+    pub attempt: u32,
+    /// `running` or `finished`.
+    pub state: String,
+    /// How it ended; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// The exit status, 128 + n for a signal n; null before, and when it was not followed to its end.
+    pub exit: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// When it began.
+    pub started_at: String,
+    /// How long it took.
+    pub duration_s: Option<f64>,
+    /// The size of its log.
+    pub log_bytes: u64,
+    /// The output that its log had no room for.
+    pub left_out_bytes: u64,
+    /// The names of the secrets whose values were masked in its output.
+    pub masked: Vec<String>,
+    /// Processes that it left behind and that were killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
+}
+
+/// What was found in a file of the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Diagnostic)]
+pub struct DiagnosticShape {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The column, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// What is wrong.
+    pub message: String,
+    /// What helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// An image that containers of a run used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Image)]
+pub struct ImageShape {
+    /// The image, as the pipeline names it.
+    pub image: String,
+    /// The id of what was run.
+    pub id: String,
+    /// Its digest in its registry, if it came from one.
+    pub digest: Option<String>,
+}
+
+/// A decision about one point of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyDecision)]
+pub struct DecisionShape {
+    /// What the container is for: the job, or a service of it.
+    pub subject: String,
+    /// `allow`, `warn` or `deny`.
+    pub verdict: String,
+    /// The stable word.
+    pub code: String,
+    /// The reason.
+    pub reason: String,
+    /// What would allow it.
+    pub hint: Option<String>,
+}
+
+impl RunShape {
+    /// A run with its jobs and steps.
+    pub fn of(view: &RunView, sizes: &LogSizes, reruns: Vec<u64>) -> Self {
+        let outcome = view.outcome();
+        let (started_at, finished_at) = (view.started_at(), view.finished_at());
+        Self {
+            state: view.progress().as_str().to_owned(),
+            outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
+            reason: view.reason().map(ReasonShape::of),
+            started_at: started_at.map(|time| time.to_string()),
+            finished_at: finished_at.map(|time| time.to_string()),
+            duration_s: seconds_between(started_at, finished_at),
+            diagnostics: view.record.diagnostics.iter().map(DiagnosticShape::of).collect(),
+            problem: view.problem.clone(),
+            images: view.record.images.iter().map(ImageShape::of).collect(),
+            jobs: jobs_of(&view.record, sizes),
+            url: view.url.clone(),
+            ..Self::in_list(&view.row, Vec::new(), reruns, None)
+        }
+    }
+
+    /// A run without its steps, by the index of runs. `base` is the address of the server.
+    pub fn in_list(row: &RunRow, jobs: Vec<JobRow>, reruns: Vec<u64>, base: Option<&str>) -> Self {
+        let subject = row.event.subject.as_ref();
+        Self {
+            repo: row.repo.to_string(),
+            number: row.number,
+            id: row.id.to_string(),
+            ref_name: subject.map(|update| update.ref_name.to_string()),
+            sha: subject.map(|update| update.new.to_string()),
+            subject: row.commit_subject.clone(),
+            event: row.event.trigger().shown().to_owned(),
+            pusher: row.event.pusher().map(str::to_owned),
+            state: row.state.as_str().to_owned(),
+            outcome: row.outcome.map(|outcome| outcome.as_str().to_owned()),
+            reason: row.reason.as_ref().map(ReasonShape::of),
+            queued_at: row.queued_at.to_string(),
+            started_at: row.started_at.map(|time| time.to_string()),
+            finished_at: row.finished_at.map(|time| time.to_string()),
+            duration_s: seconds_between(row.started_at, row.finished_at),
+            url: run_url(base, row),
+            attempt_of: row.event.as_rerun().map(Rerun::of),
+            reruns,
+            superseded_by: row.superseded_by,
+            diagnostics: Vec::new(),
+            problem: None,
+            images: Vec::new(),
+            jobs: jobs.into_iter().map(JobShape::in_list).collect(),
+        }
+    }
+}
+
+impl RunShape {
+    /// The same run as lists show it.
+    #[must_use]
+    pub fn without_steps(mut self) -> Self {
+        (self.diagnostics, self.images) = (Vec::new(), Vec::new());
+        for job in &mut self.jobs {
+            (job.output, job.policy, job.steps) = (None, Vec::new(), None);
+        }
+        self
+    }
+}
+
+impl ReasonShape {
+    fn of(reason: &Reason) -> Self {
+        Self { code: reason.code.clone(), text: reason.text.clone(), hints: reason.hints.clone() }
+    }
+}
+
+/// The jobs of a run, by its journal.
+pub fn jobs_of(record: &RunRecord, sizes: &LogSizes) -> Vec<JobShape> {
+    record.jobs.iter().map(|job| JobShape::of(job, record.attempt, sizes)).collect()
+}
+
+impl JobShape {
+    fn of(job: &JobRecord, attempt: u32, sizes: &LogSizes) -> Self {
+        let step = |step: &StepRecord| StepShape::of(step, attempt, sizes.of(&job.id, step.start.number));
+        Self {
+            output: job.output.as_ref().and_then(|output| output.json().cloned()),
+            policy: job.policy.iter().map(DecisionShape::of).collect(),
+            steps: Some(job.steps.iter().map(step).collect()),
+            ..Self::in_list(JobRow {
+                id: job.id.clone(),
+                needs: job.needs.clone(),
+                added_by: job.added_by.clone(),
+                attempt,
+                outcome: job.outcome,
+                reason: job.reason.clone(),
+                started_at: job.started_at,
+                finished_at: job.finished_at,
+            })
+        }
+    }
+
+    fn in_list(job: JobRow) -> Self {
+        let state = match (job.outcome, job.started_at) {
+            (Some(_), _) => Progress::Finished,
+            (None, Some(_)) => Progress::Running,
+            (None, None) => Progress::Queued,
+        };
+        Self {
+            state: state.as_str().to_owned(),
+            outcome: job.outcome.map(|outcome| outcome.as_str().to_owned()),
+            reason: job.reason.as_ref().map(ReasonShape::of),
+            attempt: job.attempt.max(1),
+            started_at: job.started_at.map(|time| time.to_string()),
+            finished_at: job.finished_at.map(|time| time.to_string()),
+            duration_s: seconds_between(job.started_at, job.finished_at),
+            id: job.id,
+            needs: job.needs,
+            added_by: job.added_by,
+            output: None,
+            policy: Vec::new(),
+            steps: None,
+        }
+    }
+}
+
+impl StepShape {
+    fn of(step: &StepRecord, attempt: u32, log_bytes: u64) -> Self {
+        let (start, end) = (&step.start, step.end.as_ref());
+        let state = if step.outcome.is_some() { Progress::Finished } else { Progress::Running };
+        let by_end = end.map(|end| seconds(end.duration_ms));
+        Self {
+            number: start.number,
+            title: start.title.to_string(),
+            line: start.line,
+            attempt: attempt.max(1),
+            state: state.as_str().to_owned(),
+            outcome: step.outcome.map(|outcome: Outcome| outcome.as_str().to_owned()),
+            exit: end.map(|end| end.exit),
+            signal: end.and_then(|end| end.signal),
+            started_at: step.started_at.to_string(),
+            duration_s: by_end.or_else(|| seconds_between(Some(step.started_at), step.finished_at)),
+            log_bytes,
+            left_out_bytes: end.map_or(0, |end| end.left_out),
+            masked: end.map(|end| end.secrets.clone()).unwrap_or_default(),
+            leftovers: end.iter().flat_map(|end| &end.leftovers).map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl DiagnosticShape {
+    /// One that a journal holds.
+    pub fn of(fact: &DiagnosticFact) -> Self {
+        let diagnostic = fact.to_diagnostic();
+        Self {
+            severity: diagnostic.severity.word().to_owned(),
+            line: diagnostic.span.map(|span| span.line),
+            column: diagnostic.span.map(|span| span.column),
+            file: diagnostic.file,
+            message: diagnostic.message,
+            hint: diagnostic.help,
+        }
+    }
+}
+
+impl ImageShape {
+    fn of(image: &ImageRecord) -> Self {
+        Self {
+            image: image.image.to_string(),
+            id: image.id.to_string(),
+            digest: image.digest.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl DecisionShape {
+    fn of(decision: &PolicyRecord) -> Self {
+        Self {
+            subject: decision.subject.to_string(),
+            verdict: decision.verdict.clone(),
+            code: decision.code.clone(),
+            reason: decision.reason.to_string(),
+            hint: decision.hint.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// Milliseconds as seconds.
+fn seconds(millis: u64) -> f64 {
+    std::time::Duration::from_millis(millis).as_secs_f64()
+}
+
+fn seconds_between(start: Option<Timestamp>, end: Option<Timestamp>) -> Option<f64> {
+    let millis = end?.as_millis().saturating_sub(start?.as_millis());
+    Some(seconds(u64::try_from(millis).unwrap_or_default()))
+}
