@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
+use super::audit::record_audit;
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::config::{CurrentSettings, DataDir};
@@ -81,13 +82,20 @@ impl Local {
         Ok(Self { app, runtime, reader })
     }
 
-    /// Performs operations, and closes the database.
+    /// Performs operations, records them in the audit, and closes the database. `warn` gets what does not undo them.
     ///
     /// # Errors
     /// What `work` says.
-    pub fn perform<T>(self, work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>) -> Result<T, Problem> {
+    pub fn perform<T>(
+        self,
+        work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
+        warn: impl FnOnce(&str),
+    ) -> Result<T, Problem> {
         let Self { app, runtime, reader } = self;
         let done = runtime.block_on(work(&app));
+        if let Err(problem) = runtime.block_on(record_audit(&app)) {
+            warn(&format!("this is not in the audit: {problem}"));
+        }
         // Something that is still being read or resolved must not hold up the end.
         runtime.shutdown_background();
         let writer = app.local.as_ref().and_then(|local| local.take());

@@ -2,6 +2,7 @@
 //!
 //! `http`, `serve`, `cli` and `compat` translate between people or programs and these functions; they decide nothing.
 
+mod audit;
 mod caches;
 mod caller;
 mod doctor;
@@ -40,7 +41,8 @@ mod wait;
 mod watch_context;
 mod watches;
 
-pub use crate::store::{KeptAnswer, RepoSettings};
+pub use crate::store::{AuditEntry, KeptAnswer, RepoSettings};
+pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
 pub use caches::clear_caches;
 pub use caller::Caller;
 pub use doctor::{Check, Examined, Level, doctor};

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::state::AppState;
-use crate::model::suggest;
+use crate::model::{AuditAction, suggest};
 use crate::notify::{deliver, find_target, test_message, variables};
-use crate::store;
+use crate::store::{self, AuditEntry};
 use crate::sys::{clock, random};
 
 pub use crate::store::{Delivery, OutboxRow};
@@ -89,7 +90,18 @@ impl Operation for RetryNotification {
             let text = format!("several messages begin with `{start}`");
             return Err(Problem::new(Code::NotificationAmbiguous, text).hint("give more of the id"));
         }
-        let retry = move |connection: &mut _| store::retry_message(connection, &id, clock::now());
+        let entry = AuditEntry::by_this_account(AuditAction::NotificationRetry)
+            .on(&id)
+            .with("subject", subject.as_str())
+            .with("target", target.as_str());
+        let retry = move |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            let is_there = store::retry_message(&transaction, &id, clock::now())?;
+            if is_there {
+                entry.insert(&transaction)?;
+            }
+            transaction.commit().map(|()| is_there)
+        };
         if !app.writer()?.call(retry).await?? {
             return Err(unknown());
         }

@@ -14,8 +14,8 @@ use super::state::{AppState, Look};
 use crate::event::RefUpdate;
 use crate::forge::{self, Refs};
 use crate::intake::{EventFrame, IntentFrame, refused_ref};
-use crate::model::{RefName, Timestamp};
-use crate::store::{self, NewPush, OpenPush, RepoRow};
+use crate::model::{AuditAction, RefName, Timestamp};
+use crate::store::{self, AuditEntry, NewPush, OpenPush, RepoRow};
 
 /// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
 /// over.
@@ -37,11 +37,22 @@ fn unrecorded(error: impl Into<Problem>) -> Problem {
 /// When it is not a push to a repository of this server, or nothing could be recorded.
 pub async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Problem> {
     let recording = tokio::spawn(async move {
-        let push = take_intent(&app, &frame).await?;
+        let push = take_intent(&app, &frame).await.inspect_err(|problem| audit(&app, &frame, problem))?;
         announce(&app, push).await;
         Ok(())
     });
     recording.await.map_err(|error| Problem::caused_by(Code::PushUnrecorded, &error))?
+}
+
+/// Records that a push is refused. Whatever else is wrong with an announcement, the hook leaves it in the spool.
+fn audit(app: &AppState, frame: &IntentFrame, problem: &Problem) {
+    if !matches!(problem.code, Code::PushRefused | Code::RepoNotAdopted) {
+        return;
+    }
+    let repo = app.data.repo_name(Path::new(&frame.git_dir));
+    let subject = repo.map_or_else(|| frame.git_dir.clone(), |repo| repo.to_string());
+    let entry = AuditEntry::by_user(frame.pusher.as_deref(), AuditAction::PushRefused).on(subject);
+    app.audit(entry.with("code", problem.code.as_str()).with("reason", problem.text.as_str()));
 }
 
 /// Has a recorded push watched until its receive-pack is gone.

@@ -6,8 +6,8 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::config::DataDir;
 use crate::forge::{self, Adopted, Listed, RecordedNames, RepoError};
-use crate::model::{BranchName, RepoName};
-use crate::store::{self, RepoRow};
+use crate::model::{AuditAction, BranchName, RepoName};
+use crate::store::{self, AuditEntry, RepoRow};
 
 /// A bare repository that is taken over as it is.
 #[derive(Debug, Clone)]
@@ -55,6 +55,7 @@ impl From<RepoError> for Problem {
 pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBuf, Problem> {
     forge::install_hooks(app.data.path(), binary)?;
     forge::new_repo(app.data.path(), name)?;
+    audit(app, AuditAction::RepoCreate, name);
     Ok(app.data.repo(name))
 }
 
@@ -95,6 +96,7 @@ pub fn adopt_repo(app: &AppState, which: &AdoptRepo, binary: &Path) -> Result<(P
         AdoptRepo::From(path, name) => (name, forge::adopt_from(data, path, name)?),
         AdoptRepo::InPlace(name) => (name, forge::adopt_in_place(data, name, &recorded_names(&app.data))?),
     };
+    audit(app, AuditAction::RepoAdopt, name);
     Ok((app.data.repo(name), adopted))
 }
 
@@ -111,7 +113,10 @@ pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
 /// # Errors
 /// When the repository or the branch does not exist, or `HEAD` cannot be written.
 pub fn set_default_branch(app: &AppState, name: &RepoName, branch: &BranchName) -> Result<(), Problem> {
-    Ok(forge::set_default_branch(app.data.path(), name, branch)?)
+    forge::set_default_branch(app.data.path(), name, branch)?;
+    let entry = AuditEntry::by_this_account(AuditAction::RepoUpdate).on(name);
+    app.audit(entry.with("default_branch", branch.as_str()));
+    Ok(())
 }
 
 /// Moves a repository and its runs to the trash; where it is there. Blocking.
@@ -119,7 +124,9 @@ pub fn set_default_branch(app: &AppState, name: &RepoName, branch: &BranchName) 
 /// # Errors
 /// When the repository does not exist, or cannot be moved.
 pub fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
-    Ok(forge::remove_repo(app.data.path(), name)?.path)
+    let removed = forge::remove_repo(app.data.path(), name)?;
+    audit(app, AuditAction::RepoDelete, name);
+    Ok(removed.path)
 }
 
 /// Brings a removed repository back; its path. Blocking.
@@ -128,7 +135,12 @@ pub fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> 
 /// When none of this name was removed, or the name is taken.
 pub fn restore_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
     let restored = forge::restore_repo(app.data.path(), name)?;
+    audit(app, AuditAction::RepoRestore, &restored.name);
     Ok(app.data.repo(&restored.name))
+}
+
+fn audit(app: &AppState, action: AuditAction, name: &RepoName) {
+    app.audit(AuditEntry::by_this_account(action).on(name));
 }
 
 /// The names that repositories were recorded under; none without a database.

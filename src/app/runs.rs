@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -14,9 +15,9 @@ use super::state::{AppState, Wake};
 use crate::forge;
 use crate::intake::recorded_name;
 use crate::journal::StopReason;
-use crate::model::{RepoName, RunId, RunName};
+use crate::model::{AuditAction, RepoName, RunId, RunName};
 use crate::run::{self, Message};
-use crate::store;
+use crate::store::{self, AuditEntry};
 use crate::sys::{clock, lock};
 use crate::view::{RunView, one_line, plain};
 
@@ -165,8 +166,11 @@ impl Operation for CancelRun {
             return Err(finished());
         }
         let named = NamedRun::new(&row);
+        let entry = AuditEntry::by_user(self.by.as_deref(), AuditAction::RunCancel)
+            .on(format_args!("{}#{}", row.repo, row.number));
         if app.local.is_some() {
             cancel_without_server(app, row, self.by).await?;
+            app.audit(entry);
             return Ok(named);
         }
         let (answer, answered) = oneshot::channel();
@@ -179,6 +183,7 @@ impl Operation for CancelRun {
                     row.number,
                     shown_by(self.by.as_deref())
                 );
+                app.audit(entry);
                 Ok(named)
             }
             Ok(Err(problem)) if problem.code == Code::RunFinished => Err(finished()),
@@ -243,7 +248,14 @@ impl Operation for RerunRun {
     async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
         let of = find_run(app, &self.run).await?;
         let (by, name) = (shown_by(self.by.as_deref()), format!("{}#{}", of.repo, of.number));
-        let rerun = move |connection: &mut _| run::rerun(connection, &of, self.by.as_deref());
+        let entry = AuditEntry::by_user(self.by.as_deref(), AuditAction::RunRerun).with("of", name.as_str());
+        let rerun = move |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            let (id, row) = run::rerun(&transaction, &of, self.by.as_deref())?;
+            entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
+            transaction.commit()?;
+            Ok::<_, rusqlite::Error>((id, row))
+        };
         let (id, row) = app.writer()?.call(rerun).await??;
         tracing::info!("run {}#{} is queued: rerun of {name}{by}", row.repo, row.number);
         app.live.open(id);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
+use super::audit::AuditQueue;
 use super::health::Health;
 use super::local::LocalWriter;
 use super::probe::Probe;
@@ -90,6 +91,8 @@ pub struct AppState {
     pub live: LiveRuns,
     /// What the server cannot do at the moment.
     pub health: Health,
+    /// What was done and is not in the audit yet.
+    pub audit: AuditQueue,
     /// The way to the queue.
     pub wake: mpsc::Sender<Wake>,
     /// The way to whoever watches pushes until their receive-pack is gone.
@@ -185,6 +188,7 @@ impl AppState {
             settings,
             live: LiveRuns::default(),
             health: Health::default(),
+            audit: AuditQueue::default(),
             wake,
             pushes,
             watches,

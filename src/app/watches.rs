@@ -18,8 +18,10 @@ use crate::config::{
 };
 use crate::forge::{self, workflow_path};
 use crate::intake::{FIRST_SIGHT, NO_PIPELINE, RUN};
-use crate::model::{BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, chain, suggest};
-use crate::store::{self, WatchStatus, WriterGone};
+use crate::model::{
+    AuditAction, BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, chain, suggest,
+};
+use crate::store::{self, AuditEntry, WatchStatus, WriterGone};
 use crate::sys::clock;
 use crate::watch::{WatchError, WatchState, WatchWake, add_watch, all_watches, remove_watch};
 
@@ -212,6 +214,11 @@ impl Operation for AddWatches {
             let transaction = connection.transaction()?;
             for watch in &watches {
                 add_watch(&transaction, &data, &settings, (watch, clock::now()))?;
+                AuditEntry::by_this_account(AuditAction::WatchCreate)
+                    .on(&watch.name)
+                    .with("url", watch.url.to_string())
+                    .with("branch", watch.branch.to_string())
+                    .insert(&transaction)?;
             }
             transaction.commit()?;
             let warnings = watches.iter().filter_map(WatchDecl::warning);
@@ -247,6 +254,7 @@ impl Operation for RemoveWatch {
             app.send_watcher(WatchWake::Remove { name: name.clone(), answer }).await;
             answered.await.map_err(|_| WriterGone)??;
         }
+        app.audit(AuditEntry::by_this_account(AuditAction::WatchDelete).on(&name));
         tracing::info!("watch removed: {name}");
         Ok(NamedWatches { names: vec![name.to_string()], warnings: Vec::new() })
     }
@@ -266,6 +274,9 @@ impl Operation for LookNow {
         let (answer, answered) = oneshot::channel();
         app.send_watcher(WatchWake::Now { name, answer }).await;
         let names = answered.await.map_err(|_| WriterGone)??;
+        for name in &names {
+            app.audit(AuditEntry::by_this_account(AuditAction::WatchNow).on(name));
+        }
         Ok(NamedWatches { names: names.iter().map(ToString::to_string).collect(), warnings: Vec::new() })
     }
 }

@@ -14,7 +14,7 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
+    audit, ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
     service, start, token, watch,
 };
 
@@ -135,6 +135,8 @@ enum Command {
     /// Make, list and revoke tokens, which programs and people use over HTTP
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// List who did what, newest first
+    Audit(audit::AuditArgs),
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -249,6 +251,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Notify(command) => notify::perform(&data(command.access())?, command),
         Command::Token(command) => token::perform(&data(command.access())?, command),
+        Command::Audit(args) => audit::list(&runs()?, &args),
         Command::Runner => serve::runner(),
     }
 }

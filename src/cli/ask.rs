@@ -2,6 +2,7 @@
 
 use serde_json::from_slice;
 
+use super::exit::print_error;
 use super::place::environment;
 use crate::app::{AppState, Code, Local, Operation, Problem, ProblemFrame};
 use crate::config::DataDir;
@@ -28,7 +29,7 @@ pub(crate) fn here<T>(
     data: &DataDir,
     work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    Local::open(data, environment())?.perform(work)
+    Local::open(data, environment())?.perform(work, warn)
 }
 
 /// The same, with another environment than this process has.
@@ -37,7 +38,7 @@ pub(crate) fn here_with<T>(
     environment: Vec<(String, String)>,
     work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    Local::open(data, environment)?.perform(work)
+    Local::open(data, environment)?.perform(work, warn)
 }
 
 /// Performs operations on the folder alone, without its database.
@@ -45,7 +46,11 @@ pub(crate) fn in_folder<T>(
     data: &DataDir,
     work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    Local::open_folder(data, environment())?.perform(work)
+    Local::open_folder(data, environment())?.perform(work, warn)
+}
+
+fn warn(text: &str) {
+    print_error(&format!("warning: {text}\n"));
 }
 
 fn read(answer: Answer) -> std::io::Result<(u16, Vec<u8>)> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod args;
+mod audit;
 pub(crate) mod ask;
 mod ci;
 mod ci_report;

@@ -98,7 +98,8 @@ pub(super) fn read_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(day)
 }
 
-fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
+/// A time that is given as such, as a date, or as how long ago it was.
+pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
     let ago = || {
         let millis = i64::try_from(parse_duration(text).ok()?.as_millis()).ok()?;
         Some(Timestamp::from_millis(now.as_millis().saturating_sub(millis)))

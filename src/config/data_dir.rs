@@ -151,6 +151,11 @@ impl DataDir {
         self.0.join("server.url")
     }
 
+    /// The file with the number of the last entry in the file of the audit.
+    pub fn audit_cursor(&self) -> PathBuf {
+        self.0.join("audit.written")
+    }
+
     /// The file that the one server holds a lock on.
     pub fn server_lock(&self) -> PathBuf {
         self.0.join("server.lock")

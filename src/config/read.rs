@@ -11,7 +11,7 @@ use super::settings::{Limits, SecretDecl, SecretSource, Settings};
 use super::{http, notify_read, policy, steps, watch};
 use crate::event::Trigger;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName};
-use crate::schema::settings::{CONFIG, HTTP, LIMITS, POLICY, SECRET, STEPS};
+use crate::schema::settings::{AUDIT, CONFIG, HTTP, LIMITS, POLICY, SECRET, STEPS};
 use crate::schema::{Fields, Mistakes, Node, Value};
 use crate::script::data;
 
@@ -110,6 +110,7 @@ fn settings(fields: &Fields<'_>) -> Settings {
         settings.steps = steps::read(&steps);
     }
     settings.watches = watch::read(fields);
+    settings.audit_file = fields.table("audit", &AUDIT).and_then(|audit| audit.read("file", audit_file));
     settings.notify = notify_read::read(fields, &settings.secrets);
     settings
 }
@@ -183,11 +184,19 @@ fn command(node: &Node) -> Result<String, Diagnostic> {
 }
 
 fn absolute(node: &Node) -> Result<PathBuf, Diagnostic> {
+    absolute_path(node, "the file of a secret")
+}
+
+fn audit_file(node: &Node) -> Result<PathBuf, Diagnostic> {
+    absolute_path(node, "the file of the audit")
+}
+
+fn absolute_path(node: &Node, what: &str) -> Result<PathBuf, Diagnostic> {
     let path = PathBuf::from(node.as_str()?);
     if path.is_absolute() {
         Ok(path)
     } else {
-        Err(node.error("the file of a secret is named by an absolute path").help("begin it with `/`"))
+        Err(node.error(format!("{what} is named by an absolute path")).help("begin it with `/`"))
     }
 }
 

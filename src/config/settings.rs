@@ -40,6 +40,8 @@ pub struct Settings {
     pub steps: StepSettings,
     /// Branches of repositories elsewhere.
     pub watches: Vec<WatchDecl>,
+    /// The file that the audit is written to, in addition to the database.
+    pub audit_file: Option<PathBuf>,
     /// Who is notified of what.
     pub notify: NotifySettings,
 }
@@ -117,6 +119,7 @@ impl Default for Settings {
             bundle: None,
             steps: StepSettings::default(),
             watches: Vec::new(),
+            audit_file: None,
             notify: NotifySettings::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! Nothing here trusts a hook to run to its end: `pre-receive` makes the intent durable before any ref moves, and
 //! everything after it is evidence that is checked again (`settle`).
 
+mod audit;
 mod decide;
 mod frame;
 mod hook;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
+use super::audit;
 use super::decide::Decision;
 use super::objects::{Decided, Objects};
 use super::rivals::find_rivals;
@@ -191,6 +192,7 @@ pub fn settle(
     if let Scope::Reported { push, updates } = scope {
         drop_unreported(&transaction, push, updates).map_err(stored)?;
     }
+    audit::record(&transaction, settling.repo, &settled.recorded).map_err(stored)?;
     transaction.commit().map_err(stored)?;
     Ok(settled)
 }

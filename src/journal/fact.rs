@@ -7,6 +7,7 @@ use super::job_output::JobOutput;
 use super::outcome_word;
 use crate::event::EventRecord;
 use crate::model::{Outcome, Reason, Timestamp, codes};
+use crate::policy::Verdict;
 use crate::secret::{RedactedText, Redactor};
 
 /// The longest reason, message or hint, in bytes.
@@ -194,6 +195,13 @@ pub struct PolicyRecord<T = RedactedText> {
     pub reason: T,
     /// What would allow it.
     pub hint: Option<T>,
+}
+
+impl<T> PolicyRecord<T> {
+    /// Whether something was denied.
+    pub fn is_denial(&self) -> bool {
+        self.verdict == Verdict::Deny.as_str()
+    }
 }
 
 /// An image that containers of a run use.

@@ -39,9 +39,25 @@ pub struct RunRecord {
     pub jobs: Vec<JobRecord>,
     /// The images that its containers used.
     pub images: Vec<ImageRecord>,
+    /// What was denied, each with the number of its record; only the first few.
+    pub denials: Vec<(u64, Denial)>,
     /// Whether another process has written to the journal: something stands after an end, or has not the number that its
     /// writer gave it. Such a run is never green.
     pub is_tampered: bool,
+}
+
+/// The most denials of a run that are named.
+const MAX_DENIALS: usize = 20;
+
+/// Something that the policy denied to a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Denial {
+    /// The job.
+    pub job: String,
+    /// The word for the reason.
+    pub code: String,
+    /// The reason, for people.
+    pub reason: RedactedText,
 }
 
 /// What a journal says about a job.
@@ -261,7 +277,13 @@ impl RunRecord {
                     (step.finished_at, step.outcome, step.end, step.seq) = ended;
                 });
             }
-            Fact::PolicyDecision { job, decision } => self.with_job(&job, |job| job.policy.push(decision)),
+            Fact::PolicyDecision { job, decision } => {
+                if decision.is_denial() && self.denials.len() < MAX_DENIALS {
+                    let (code, reason) = (decision.code.clone(), decision.reason.clone());
+                    self.denials.push((self.seq, Denial { job: job.clone(), code, reason }));
+                }
+                self.with_job(&job, |job| job.policy.push(decision));
+            }
             Fact::JobOutput { job, output } => self.with_job(&job, |job| job.output = Some(output)),
             Fact::JobEnded { job, end: End { outcome, reason } } => {
                 let reason = reason.map(|reason| reason.map(RedactedText::into_string));

@@ -23,7 +23,7 @@ pub use diagnostic_fact::DiagnosticFact;
 pub use fact::{
     End, Fact, ImageRecord, JobFact, OpenedRun, PolicyRecord, Record, StepEnd, StepStart, StopReason,
 };
-pub use fold::{JobRecord, RunRecord, StepRecord};
+pub use fold::{Denial, JobRecord, RunRecord, StepRecord};
 pub use job_output::{JobOutput, MAX_OUTPUT};
 pub use reader::{JOURNAL, JournalReadError, JournalReader};
 pub(crate) use recorder::StepLog;

@@ -3,6 +3,7 @@
 //! Nothing here does I/O. A type with a rule has one `parse`, which reports what is wrong, and no public way
 //! around it.
 
+mod audit_action;
 mod branch_name;
 mod chain;
 mod commit_id;
@@ -34,6 +35,7 @@ mod token_name;
 mod visibility;
 mod web_origin;
 
+pub use audit_action::AuditAction;
 pub use branch_name::{BranchName, BranchNameError};
 pub use chain::chain;
 pub use commit_id::{CommitId, CommitIdError};

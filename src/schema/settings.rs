@@ -54,6 +54,11 @@ pub static WATCH: Options = Options {
 };
 /// `:workspace` of a watch.
 pub static WORKSPACE: Options = options("`:workspace`", &[WORKSPACE_FIELDS]);
+/// `:audit`.
+pub static AUDIT: Options = Options {
+    example: "a table is written `{:file \"/var/log/quire/audit.jsonl\"}`",
+    ..options("`:audit`", &[AUDIT_FIELDS])
+};
 /// `:notify` of `config.fnl`.
 pub static NOTIFY: Options = Options {
     example: "a table is written `{:targets {…} :rules […]}`",
@@ -97,6 +102,7 @@ const CONFIG_FIELDS: &[Field] = &[
     table("steps", "how steps on the host are isolated"),
     table("watch", "branches of repositories elsewhere, by name, see [watch.md](watch.md)"),
     table("notify", "who is notified of what, see [notifications.md](notifications.md)"),
+    table("audit", "where the audit is written to, in addition to the database"),
     Field::planned("retention", "leave it out; `quire repo rm` removes a repository with its runs"),
     Field::refused(
         "mirror",
@@ -262,6 +268,13 @@ const WORKSPACE_FIELDS: &[Field] = &[Field::new(
     Kind::Flag,
     "`false`",
     "whether it stays for the next run, with a repository in it",
+)];
+
+const AUDIT_FIELDS: &[Field] = &[Field::new(
+    "file",
+    Kind::Text,
+    "none",
+    "the absolute path of a file that gets a line of JSON for each entry",
 )];
 
 const NOTIFY_FIELDS: &[Field] = &[

@@ -2,6 +2,7 @@
 //!
 //! It never evaluates repository code. Runs are led by runner processes that outlive it.
 
+mod audit;
 mod backoff;
 mod copied;
 mod dispatcher;

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
+use super::audit;
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
@@ -18,7 +19,7 @@ use super::unpassed::log_unpassed;
 use super::watcher;
 use crate::app::{
     AppState, Isolation, TaskFailure, Tasks, check_requirements, forget_unanswered, index_older_runs,
-    take_spool, warn_of_watches,
+    record_audit, take_spool, warn_of_watches,
 };
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
@@ -298,13 +299,15 @@ async fn run(
     tasks.spawn_lasting("the watcher of pushes", watch_pushes(app.clone(), open_pushes));
     tasks.spawn_lasting("the queue", dispatch(app.clone(), start, wakes));
     tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.watch_context(), watch_wakes));
+    tasks.spawn_lasting("the audit", audit::record(app.clone()));
+    tasks.spawn_lasting("the file of the audit", audit::export(app.clone()));
     tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
     tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
     tasks.spawn("the keys of unanswered requests", forget_unanswered(app.clone()));
     tasks.spawn("the index of older runs", index_older_runs(app.clone()));
     tasks.spawn_lasting("the reload of settings", reload(app.clone(), hangups));
     let again = Arc::clone(&app.start_again);
-    let stopping = app.stopping.clone();
+    let at_the_end = app.clone();
     if let Some(url) = &url {
         tracing::info!("answering at {url}");
     }
@@ -323,7 +326,10 @@ async fn run(
     })?;
     notify_supervisor(options.supervisor.as_ref(), stopped.farewell());
     tracing::info!("stopping; runs continue");
-    stopping.announce().await;
+    at_the_end.stopping.announce().await;
+    if let Err(problem) = record_audit(&at_the_end).await {
+        tracing::error!(%problem, "the audit lacks what was done last");
+    }
     Ok(stopped)
 }
 

@@ -3,6 +3,7 @@
 //! One SQLite file in WAL mode with full sync, and one writer: a thread that owns the only writing connection
 //! and takes closures. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
 
+mod audit;
 mod copied;
 mod damaged;
 mod idempotency;
@@ -25,9 +26,10 @@ mod wal;
 mod watches;
 mod writer;
 
+pub use audit::{AuditEntry, AuditFilter, AuditRow, audit_after, list_audit};
 pub use copied::{runs_of_pushes, set_aside};
 pub use idempotency::{KeptAnswer, KnownKey, forget_unanswered, keep_answer, take_key};
-pub use open::{StoreError, open, open_empty, open_read_only};
+pub use open::{StoreError, open, open_empty, open_existing, open_read_only};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,
     next_messages, notices, page_of_messages, post, record_attempt, retry_message, verdict_before,

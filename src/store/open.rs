@@ -113,8 +113,20 @@ fn make_private(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When it is not there, cannot be opened, or is newer than this binary.
 pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    open_as_it_is(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Opens the database for a few rows in addition to those of the server that has it.
+///
+/// # Errors
+/// When it is not there, cannot be opened, or has another version than this binary.
+pub fn open_existing(path: &Path) -> Result<Connection, StoreError> {
+    open_as_it_is(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+fn open_as_it_is(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let wrong = |source| StoreError::Open { path: path.to_owned(), source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
     connection.busy_timeout(BUSY).map_err(wrong)?;
     let found = version(&connection).map_err(wrong)?;

@@ -5,10 +5,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
+use super::audit::AuditEntry;
 use super::run_event::json;
 use super::runs::reason_columns;
-use crate::journal::{JobRecord, RunRecord, StepRecord};
-use crate::model::{Outcome, Reason, RunId, Timestamp};
+use crate::journal::{Denial, JobRecord, RunRecord, StepRecord};
+use crate::model::{AuditAction, Outcome, Reason, RunId, Timestamp};
 
 /// What the journal of a run says, and the index of runs does not yet.
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub struct RunChange {
     is_whole: bool,
     jobs: Vec<JobRow>,
     steps: Vec<StepRow>,
+    denials: Vec<(u64, Denial)>,
 }
 
 /// How a run ended.
@@ -80,7 +82,8 @@ impl RunChange {
         let steps = record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
         let steps = steps.filter(|(_, step)| is_new(step.seq)).map(|(job, step)| StepRow::new(&job.id, step));
         let (jobs, steps) = (jobs.collect(), steps.collect());
-        Some(Self { run, seq, attempt, started_at, end, is_whole, jobs, steps })
+        let denials = record.denials.clone();
+        Some(Self { run, seq, attempt, started_at, end, is_whole, jobs, steps, denials })
     }
 
     /// Whether the run has ended.
@@ -138,6 +141,7 @@ pub fn index_run(connection: &mut Connection, change: &RunChange) -> Result<()> 
     if let Some((run, applied)) = found {
         if change.seq > applied.cast_unsigned() {
             write_rows(&transaction, run, change)?;
+            audit_denials(&transaction, run, change, applied.cast_unsigned())?;
         }
         if let Some(end) = &change.end {
             let (text, code, hints) = reason_columns(end.reason.as_ref())?;
@@ -151,6 +155,28 @@ pub fn index_run(connection: &mut Connection, change: &RunChange) -> Result<()> 
         }
     }
     transaction.commit()
+}
+
+/// Records in the audit what was denied after the record number `applied`.
+fn audit_denials(connection: &Connection, run: i64, change: &RunChange, applied: u64) -> Result<()> {
+    let new: Vec<_> = change.denials.iter().filter(|(seq, _)| *seq > applied).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let (pusher, subject): (Option<String>, String) = connection
+        .prepare_cached(
+            "SELECT r.pusher, p.name || '#' || r.number FROM runs r JOIN repos p ON p.id = r.repo WHERE r.seq = ?1",
+        )?
+        .query_row([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (_, denial) in new {
+        AuditEntry::by_user(pusher.as_deref(), AuditAction::PolicyDeny)
+            .on(&subject)
+            .with("job", denial.job.as_str())
+            .with("code", denial.code.as_str())
+            .with("reason", denial.reason.to_string())
+            .insert(connection)?;
+    }
+    Ok(())
 }
 
 /// Indexes a run anew by its journal, whatever its rows say. A run whose journal has no end keeps the end of its row.

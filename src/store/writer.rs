@@ -1,9 +1,11 @@
 //! The single writer: a thread that owns the connection and runs closures on it, one after the other.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::wal::WalKeeper;
 
@@ -21,20 +23,32 @@ pub struct WriterGone;
 #[derive(Debug, Clone)]
 pub struct Store {
     work: mpsc::Sender<Work>,
+    audited: Arc<Notify>,
 }
 
 impl Store {
     /// Starts the writer over an open connection.
     pub fn start(mut connection: Connection) -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Work>(MAX_WAITING);
+        let audited = Arc::new(Notify::new());
+        let bell = Arc::clone(&audited);
         let thread = thread::spawn(move || {
             let mut log = WalKeeper::of(&connection);
+            let has_audited = note_audit(&mut connection);
             while let Some(work) = receiver.blocking_recv() {
                 work(&mut connection);
+                if has_audited.swap(false, Ordering::Relaxed) {
+                    bell.notify_one();
+                }
                 log.look(&connection);
             }
         });
-        (Self { work: sender }, thread)
+        (Self { work: sender, audited }, thread)
+    }
+
+    /// Waits until the audit has got entries.
+    pub async fn audited(&self) {
+        self.audited.notified().await;
     }
 
     /// Waits until the writer has ended.
@@ -59,4 +73,19 @@ impl Store {
         self.work.send(boxed).await.map_err(|_| WriterGone)?;
         answered.await.map_err(|_| WriterGone)
     }
+}
+
+/// Is set when the audit gets an entry.
+fn note_audit(connection: &mut Connection) -> Arc<AtomicBool> {
+    let has_audited = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&has_audited);
+    let hook = move |_: rusqlite::hooks::Action, _: &str, table: &str, _: i64| {
+        if table == "audit" {
+            noted.store(true, Ordering::Relaxed);
+        }
+    };
+    if let Err(error) = connection.update_hook(Some(hook)) {
+        tracing::error!(%error, "the file of the audit is written late");
+    }
+    has_audited
 }

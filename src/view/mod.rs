@@ -1,5 +1,6 @@
 //! Runs for people and programs: text and JSON, made from rows and journals. Decides nothing.
 
+mod audit;
 mod end;
 mod follow;
 mod log_end;
@@ -14,6 +15,7 @@ mod text;
 mod nothing_to_run;
 mod output_order;
 
+pub use audit::{AuditShape, audit_file_line, audit_line};
 pub use end::deciding_lock;
 pub use follow::{LogFollower, LogLine};
 pub use log_end::{EndLimit, LogEnd, read_log_end};

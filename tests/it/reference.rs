@@ -144,6 +144,7 @@ fn the_page_about_config_fnl_is_what_the_table_says() {
         ("`:notify`", &config::NOTIFY),
         ("A target in `:targets`", &config::TARGET),
         ("A rule in `:rules`", &config::RULE),
+        ("`:audit`", &config::AUDIT),
         ("`.quire/config.fnl` of a repository", &config::REPO_CONFIG),
     ] {
         write!(page, "\n## {heading}\n\n{}", options(table, ":")).unwrap();

@@ -25,6 +25,7 @@ macro_rules! stories {
 
 stories! {
     adopt
+    audit
     back_and_forth
     background_child
     bad_names
