@@ -321,17 +321,6 @@ fn what_the_server_logs_of_isolation_is_in_the_threat_model() {
 }
 
 #[test]
-fn every_problem_is_in_the_api_with_its_status_exit_code_and_meaning() {
-    let page = read("docs/api.md");
-    let row = |code: &quire::app::Code| {
-        format!("| `{}` | {} | {} | {} |", code.as_str(), code.status(), code.exit() as i32, code.meaning())
-    };
-    let rows: Vec<String> = quire::app::CODES.iter().map(row).collect();
-    let table = section(&page, "## Problems").lines().filter(|line| line.starts_with("| "));
-    assert_eq!(table.skip(2).collect::<Vec<_>>(), rows, "should be:\n{}", rows.join("\n"));
-}
-
-#[test]
 fn every_table_and_fact_is_in_the_formats() {
     let page = read("docs/formats.md");
     let has = |part: &str, name: &str| part.contains(&format!("`{name}`"));

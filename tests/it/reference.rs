@@ -1,4 +1,4 @@
-//! What is generated of the table of primitives and options: parts of the manual, `docs/config.md`, and the docset of editors.
+//! What is generated of tables in the code: parts of the manual and of `docs/api.md`, `docs/config.md`, and the docset of editors.
 //!
 //! `dev/reference` writes them; these tests compare.
 
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use quire::schema::settings as config;
 use quire::schema::{Call, Options, PLANNED_INPUTS, PRIMITIVES, Primitive, Status, pipeline};
+use serde_json::Value;
 
 /// Set by `dev/reference`: write instead of compare.
 const WRITE: &str = "QUIRE_WRITE_REFERENCE";
@@ -26,7 +27,7 @@ fn compare(name: &str, generated: &str) {
     if std::env::var_os(WRITE).is_some() {
         fs::write(path(name), generated).unwrap();
     } else {
-        assert!(is == generated, "{name} is not what the table in src/schema says: run dev/reference");
+        assert!(is == generated, "{name} is not what the code says: run dev/reference");
     }
 }
 
@@ -92,7 +93,50 @@ fn calls() -> String {
     table
 }
 
-/// A generated part of the manual, by its name.
+/// The routes of the HTTP interface, with the scopes that they require.
+fn routes() -> String {
+    let document = serde_json::to_value(quire::http::openapi()).unwrap();
+    let mut table = row(&["method", "path", "scope", "what it does"]) + &row(&["---", "---", "---", "---"]);
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path.strip_prefix("/api/v1").expect("all routes are below the base");
+        for (method, route) in methods.as_object().unwrap() {
+            let (method, what) = (method.to_uppercase(), route["summary"].as_str().unwrap());
+            let what = what.trim_end_matches('.').replace('\n', " ");
+            table += &row(&[&method, &format!("`{path}`"), &scopes_of(path, route), &what]);
+        }
+    }
+    table
+}
+
+/// The scopes that a route requires, all of them; a `*` says that it requires none where everybody may read.
+fn scopes_of(path: &str, route: &Value) -> String {
+    let ways = route["security"].as_array().unwrap_or_else(|| panic!("{path} does not name its scope"));
+    let is_open = ways.iter().any(|way| way.as_object().unwrap().is_empty());
+    let scopes: Vec<String> =
+        ways.iter().filter_map(|way| way["token"].as_array()).flatten().map(word).collect();
+    match (scopes.is_empty(), is_open) {
+        (true, _) => "none".to_owned(),
+        (false, true) => format!("{} *", scopes.join(", ")),
+        (false, false) => scopes.join(", "),
+    }
+}
+
+fn word(scope: &Value) -> String {
+    let scope = scope.as_str().unwrap();
+    assert!(quire::model::Scope::parse(scope).is_some(), "{scope} is not a scope");
+    format!("`{scope}`")
+}
+
+fn problems() -> String {
+    let mut table = row(&["code", "status", "exit code", "meaning"]) + &row(&["---", "---", "---", "---"]);
+    for code in quire::app::CODES {
+        let (status, exit) = (code.status().to_string(), (code.exit() as i32).to_string());
+        table += &row(&[&format!("`{}`", code.as_str()), &status, &exit, code.meaning()]);
+    }
+    table
+}
+
+/// A generated part of a page, by its name.
 fn part(name: &str) -> String {
     match name {
         "calls" => calls(),
@@ -101,13 +145,15 @@ fn part(name: &str) -> String {
         "options of container" => own_options(&pipeline::CONTAINER, &pipeline::STEP),
         "options of a service" => own_options(&pipeline::SERVICE, &pipeline::BOX),
         "planned" => planned(),
+        "routes" => routes(),
+        "problems" => problems(),
         other => panic!("nothing is generated as `{other}`"),
     }
 }
 
-#[test]
-fn the_generated_parts_of_the_manual_are_what_the_table_says() {
-    let is = fs::read_to_string(path("CI-FENNEL.md")).unwrap();
+/// Compares the generated parts of a page, so many of them, or writes them.
+fn compare_parts(name: &str, parts: usize) {
+    let is = fs::read_to_string(path(name)).unwrap();
     let (mut generated, mut count) = (String::new(), 0);
     let mut rest = is.as_str();
     while let Some(begin) = rest.find(BEGIN) {
@@ -120,8 +166,18 @@ fn the_generated_parts_of_the_manual_are_what_the_table_says() {
         count += 1;
     }
     generated += rest;
-    assert_eq!(count, 6, "generated parts in CI-FENNEL.md");
-    compare("CI-FENNEL.md", &generated);
+    assert_eq!(count, parts, "generated parts in {name}");
+    compare(name, &generated);
+}
+
+#[test]
+fn the_generated_parts_of_the_manual_are_what_the_table_says() {
+    compare_parts("CI-FENNEL.md", 6);
+}
+
+#[test]
+fn the_page_about_the_api_has_every_route_with_its_scope_and_every_problem() {
+    compare_parts("docs/api.md", 2);
 }
 
 #[test]

@@ -18,6 +18,7 @@ static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "getOpenapi",
+    security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value), (status = 304, description = "It has not changed"), Problems))]
 pub(super) async fn openapi(headers: HeaderMap) -> Response {
     let (json, tag) = &*DOCUMENT;

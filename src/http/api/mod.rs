@@ -12,7 +12,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,9 +31,22 @@ const MAX_BODY: usize = 1 << 20;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "quire", description = "Repositories, their runs, and what belongs to them."),
-    components(schemas(ProblemFrame))
+    components(schemas(ProblemFrame)),
+    modifiers(&Token)
 )]
 struct Document;
+
+/// How a caller says who it is. The scopes that a route requires stand with the route.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let text = "A token of `quire token new`, or the cookie of a session. The Unix socket needs neither.";
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
 
 /// All routes, with what the OpenAPI document says about them.
 fn documented() -> OpenApiRouter<AppState> {

@@ -74,6 +74,7 @@ pub(super) struct NotificationQuery {
 
 /// Messages, newest first.
 #[utoipa::path(get, path = "/notifications", operation_id = "listNotifications", params(NotificationQuery),
+    security(("token" = ["admin"])),
     responses((status = 200, description = "The messages; `Link` has the address of the next page", body = [Notification]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
@@ -92,6 +93,7 @@ pub(super) async fn list(
 
 /// Sends a message once more.
 #[utoipa::path(post, path = "/notifications/{id}/retry", operation_id = "retryNotification", params(("id", description = "The id of the message, or how that begins")),
+    security(("token" = ["admin"])),
     responses((status = 202, description = "It is tried now"), Problems))]
 pub(super) async fn retry(
     State(app): State<AppState>,

@@ -84,6 +84,7 @@ fn description(text: String) -> Result<String, Problem> {
 
 /// Repositories, newest first.
 #[utoipa::path(get, path = "/repos", operation_id = "listRepos", params(RepoQuery),
+    security((), ("token" = ["repos:read"])),
     responses((status = 200, description = "The repositories; `Link` has the address of the next page", body = [RepoShape]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
@@ -99,6 +100,7 @@ pub(super) async fn list(
 
 /// A repository.
 #[utoipa::path(get, path = "/repos/{repo}", operation_id = "getRepo", params(("repo", description = "Its name")),
+    security((), ("token" = ["repos:read"])),
     responses((status = 200, description = "The repository", body = RepoShape), Problems))]
 pub(super) async fn get(
     State(app): State<AppState>,
@@ -111,6 +113,7 @@ pub(super) async fn get(
 
 /// Makes an empty repository.
 #[utoipa::path(post, path = "/repos", operation_id = "createRepo", request_body = NewRepo,
+    security(("token" = ["repos:write"])),
     responses((status = 201, description = "The repository; `Location` is its address", body = RepoShape), Problems))]
 pub(super) async fn create(
     State(app): State<AppState>,
@@ -134,6 +137,7 @@ pub(super) async fn create(
 /// Changes a repository.
 #[utoipa::path(patch, path = "/repos/{repo}", operation_id = "updateRepo", params(("repo", description = "Its name")),
     request_body = ChangedRepo,
+    security(("token" = ["repos:write"])),
     responses((status = 200, description = "The repository", body = RepoShape), Problems))]
 pub(super) async fn update(
     State(app): State<AppState>,
@@ -162,6 +166,7 @@ pub(super) async fn update(
 
 /// Moves a repository and its runs to the trash.
 #[utoipa::path(delete, path = "/repos/{repo}", operation_id = "removeRepo", params(("repo", description = "Its name")),
+    security(("token" = ["repos:write"])),
     responses((status = 204, description = "It is in the trash"), Problems))]
 pub(super) async fn remove(
     State(app): State<AppState>,

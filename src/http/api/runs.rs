@@ -118,6 +118,7 @@ fn triggers(text: &str) -> Result<Vec<Trigger>, Problem> {
 
 /// Runs, newest first, without their steps.
 #[utoipa::path(get, path = "/runs", operation_id = "listRuns", params(RunQuery),
+    security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The runs; `Link` has the address of the next page", body = [RunShape]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
@@ -142,6 +143,7 @@ pub(super) async fn list(
 
 /// A run with its jobs and steps.
 #[utoipa::path(get, path = "/runs/{run}", operation_id = "getRun", params(("run", description = "Its id, or REPO#NUMBER")),
+    security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The run", body = RunShape), Problems))]
 pub(super) async fn get(
     State(app): State<AppState>,
@@ -154,6 +156,7 @@ pub(super) async fn get(
 
 /// Cancels a run. It ends soon after the answer.
 #[utoipa::path(post, path = "/runs/{run}/cancel", operation_id = "cancelRun", params(("run", description = "Its id, or REPO#NUMBER")),
+    security(("token" = ["runs:write"])),
     responses((status = 202, description = "The run, which is being stopped", body = RunShape), Problems))]
 pub(super) async fn cancel(
     State(app): State<AppState>,
@@ -180,6 +183,7 @@ pub(super) struct WaitQuery {
 
 /// Waits until a run has ended.
 #[utoipa::path(get, path = "/runs/{run}/wait", operation_id = "waitForRun", params(("run", description = "Its id, or REPO#NUMBER"), WaitQuery),
+    security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The run, which has ended", body = RunShape),
               (status = 202, description = "The run, which has not ended yet", body = RunShape), Problems))]
 pub(super) async fn wait(

@@ -66,6 +66,7 @@ pub(super) struct NewWatch {
 
 /// All watches, by name.
 #[utoipa::path(get, path = "/watches", operation_id = "listWatches",
+    security(("token" = ["sources:read"])),
     responses((status = 200, description = "The watches", body = [Watch]), Problems))]
 pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Watch>>, Refused> {
     caller.require(Scope::SourcesRead)?;
@@ -74,6 +75,7 @@ pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<
 
 /// Watches a branch.
 #[utoipa::path(post, path = "/watches", operation_id = "addWatch", request_body = NewWatch,
+    security(("token" = ["sources:write"])),
     responses((status = 201, description = "The watch", body = Watch), Problems))]
 pub(super) async fn add(
     State(app): State<AppState>,
@@ -91,6 +93,7 @@ pub(super) async fn add(
 
 /// Watches a branch no longer.
 #[utoipa::path(delete, path = "/watches/{name}", operation_id = "removeWatch", params(("name", description = "The name of the watch")),
+    security(("token" = ["sources:write"])),
     responses((status = 204, description = "It is removed"), Problems))]
 pub(super) async fn remove(
     State(app): State<AppState>,
@@ -104,6 +107,7 @@ pub(super) async fn remove(
 
 /// Looks at a branch now. The answer does not wait for it.
 #[utoipa::path(post, path = "/watches/{name}/now", operation_id = "lookNow", params(("name", description = "The name of the watch")),
+    security(("token" = ["sources:write"])),
     responses((status = 202, description = "It is looked at"), Problems))]
 pub(super) async fn now(
     State(app): State<AppState>,
