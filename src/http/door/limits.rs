@@ -23,6 +23,9 @@ pub(super) const SMALL_BODY: u64 = 256 << 10;
 /// How many requests with larger bodies are read at the same time.
 pub(super) const MAX_LARGE_BODIES: usize = 2;
 
+/// The largest body of a request over TCP, in bytes.
+const MAX_PUBLIC_BODY: usize = 1 << 20;
+
 /// The most connections of one peer.
 const MAX_OF_PEER: usize = 256;
 
@@ -47,8 +50,7 @@ pub struct DoorLimits {
 impl DoorLimits {
     /// The limits of the door over TCP: an eighth of the descriptors.
     pub fn public(descriptors: u64) -> Self {
-        // It only shows: no request has a body that is read.
-        Self::new(descriptors / 8, MAX_PUBLIC, 0)
+        Self::new(descriptors / 8, MAX_PUBLIC, MAX_PUBLIC_BODY)
     }
 
     /// The limits of the Unix socket: a quarter of the descriptors. The rest is for runners, the database and files.

@@ -59,7 +59,7 @@ fn what_can_be_understood_in_two_ways_is_refused() {
             ),
         ),
         ("400", format!("GET {page} HTTP/1.1\r\nHost : {host}\r\n\r\n")),
-        ("413", format!("POST {page} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 500\r\n\r\n")),
+        ("413", format!("POST {page} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2000000\r\n\r\n")),
         ("431", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n", "x".repeat(100 << 10))),
         ("431", format!("GET {page} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", "X: x\r\n".repeat(20_000))),
         (
