@@ -71,7 +71,7 @@ pub use requirements::{Requirement, check_requirements, missing_requirements, wa
 pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use runs::{
     CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
-    find_run_or_latest, list_runs, show_run,
+    find_run_or_latest, show_run,
 };
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};

@@ -105,18 +105,6 @@ pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Pr
     runs.into_iter().next().ok_or_else(none)
 }
 
-/// Lists runs, newest first.
-///
-/// # Errors
-/// When the repository does not exist, or the database cannot be read.
-pub async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunView>, Problem> {
-    let mut views = Vec::new();
-    for row in list_rows(app, filter).await? {
-        views.push(app.view(row).await);
-    }
-    Ok(views)
-}
-
 pub(super) async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
     if let Some(name) = &filter.repo
         && forge::find(app.data.path(), name).is_err()

@@ -14,8 +14,8 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, repo, reset_caches, runs, serve,
-    service, start, token, watch,
+    audit, ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, remote, repo, reset_caches, runs,
+    serve, service, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -28,6 +28,9 @@ struct Cli {
     /// The data folder [default: $QUIRE_DATA, otherwise /var/quire when it exists, otherwise the XDG data folder]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Ask the server at this address instead, with the token in the variable QUIRE_TOKEN
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
+    server: Option<String>,
     /// Show the licences of what quire is built from
     #[arg(long)]
     licenses: bool,
@@ -36,7 +39,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Serve the repositories of a data folder
     Serve {
         /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, otherwise 127.0.0.1:7878]
@@ -143,7 +146,7 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum CiCommand {
+pub(super) enum CiCommand {
     /// Check the pipeline of a working copy and print its jobs
     Check {
         /// The working copy
@@ -218,6 +221,9 @@ fn perform(cli: Cli) -> Ended {
     let Some(command) = cli.command else {
         return Err(Failure::new(Code::Usage, "no command given").hint("quire --help lists the commands"));
     };
+    if let Some(server) = &cli.server {
+        return remote::perform(server, command);
+    }
     let anywhere = || place::data_dir(cli.data.clone());
     let made = || place::make_data_dir(anywhere()?, "name another data folder with --data or QUIRE_DATA");
     let data = |access| place::existing(anywhere()?, access);

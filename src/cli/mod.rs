@@ -18,6 +18,7 @@ mod notify;
 pub(crate) mod ops;
 pub(crate) mod place;
 mod reindex;
+mod remote;
 mod repo;
 mod reset_caches;
 mod run_filter;

@@ -37,6 +37,11 @@ impl RunFilterArgs {
         self.repo.as_deref().or(self.named.as_deref())
     }
 
+    /// The name of the ref, as it was given.
+    pub(super) fn ref_name(&self) -> Option<&str> {
+        self.ref_name.as_deref()
+    }
+
     /// Whether other runs than those of the repository are left out.
     pub(super) fn is_narrow(&self) -> bool {
         self.ref_name.is_some() || self.outcome.is_some() || self.since.is_some()

@@ -7,10 +7,10 @@ use super::ask::here;
 use super::exit::{Code, Ended, print, print_error, print_json, stdout_screen};
 use super::place::{expect_access, note_if_empty};
 use super::run_filter::RunFilterArgs;
-use crate::app::{expect_readable, find_run_or_latest, list_run_shapes, list_runs, run_shape};
+use crate::app::{self, Problem, find_run_or_latest, list_run_shapes, run_shape};
 use crate::config::DataDir;
 use crate::sys::clock;
-use crate::view::{RunView, plain, run_list, run_page};
+use crate::view::{RunShape, plain, run_list, run_page};
 
 /// `quire runs`.
 pub(super) fn list(data: &DataDir, filter: &RunFilterArgs, as_json: bool) -> Ended {
@@ -21,41 +21,43 @@ pub(super) fn list(data: &DataDir, filter: &RunFilterArgs, as_json: bool) -> End
         true => format!("no such runs{of}"),
         false => format!("no runs yet{of}; push to a repository that has .quire/ci.fnl"),
     };
+    let runs = here(data, async |app| list_run_shapes(app, request).await)?.runs;
     if as_json {
-        print_json(&json!(here(data, async |app| list_run_shapes(app, request).await)?.runs));
+        print_json(&json!(runs));
     } else {
-        print_list(&here(data, async |app| list_runs(app, request).await)?, &none);
+        print_list(&runs, &none);
     }
     Ok(Code::Done)
 }
 
 /// Prints runs as a list; `none` when it is empty.
-pub(crate) fn print_list(views: &[RunView], none: &str) {
-    warn_of_problems(views);
-    note_if_empty(views.is_empty(), none);
-    print(&run_list(views, &TimeZone::system(), stdout_screen()));
-}
-
-/// Warns of runs whose records cannot be read.
-fn warn_of_problems(views: &[RunView]) {
-    for problem in views.iter().filter_map(|view| view.problem.as_ref()) {
+pub(crate) fn print_list(runs: &[RunShape], none: &str) {
+    for problem in runs.iter().filter_map(|run| run.problem.as_ref()) {
         print_error(&format!("warning: {}\n", plain(problem)));
     }
+    note_if_empty(runs.is_empty(), none);
+    print(&run_list(runs, &TimeZone::system(), stdout_screen()));
 }
 
 /// `quire show`.
 pub(super) fn show(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    let (view, shape) = here(data, async |app| {
+    let run = here(data, async |app| {
         let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
-        let shape = if as_json { Some(run_shape(app, row.clone()).await?) } else { None };
-        Ok((app.view(row).await, shape))
+        run_shape(app, row).await
     })?;
-    if let Some(shape) = shape {
-        print_json(&json!(shape));
-    } else {
-        print(&run_page(&view, stdout_screen()));
+    print_run(&run, as_json);
+    match run.problem {
+        None => Ok(Code::Done),
+        Some(problem) => Err(Problem::new(app::Code::RunUnreadable, plain(&problem)).into()),
     }
-    expect_readable(&view)?;
-    Ok(Code::Done)
+}
+
+/// Prints a run.
+pub(super) fn print_run(run: &RunShape, as_json: bool) {
+    if as_json {
+        print_json(&json!(run));
+    } else {
+        print(&run_page(run, stdout_screen()));
+    }
 }

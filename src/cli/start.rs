@@ -34,21 +34,40 @@ pub(super) struct StartArgs {
     var: Vec<String>,
     /// Wait until the run has ended; the exit code is its verdict
     #[arg(long)]
-    wait: bool,
+    pub(super) wait: bool,
     /// Print the output until the run has ended; the exit code is its verdict
     #[arg(short, long)]
-    follow: bool,
+    pub(super) follow: bool,
     /// Print the answer as JSON
     #[arg(long, conflicts_with = "follow")]
-    json: bool,
+    pub(super) json: bool,
+}
+
+impl StartArgs {
+    /// The repository, and its job if one is named.
+    fn repo_and_job(&self) -> (&str, Option<&str>) {
+        self.job.split_once(':').map_or((self.job.as_str(), None), |(repo, job)| (repo, Some(job)))
+    }
+
+    /// The body of the request over HTTP.
+    pub(super) fn body(&self) -> Result<Value, Failure> {
+        let (repo, job) = self.repo_and_job();
+        let (args, vars) = (arguments(self.args.as_deref(), &self.arg)?, pairs("--var", &self.var)?);
+        let mut body = json!({ "repo": repo, "args": args, "vars": vars });
+        let members = [("ref", self.r#ref.as_deref()), ("sha", self.sha.as_deref()), ("job", job)];
+        if let Some(body) = body.as_object_mut() {
+            body.extend(
+                members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))),
+            );
+        }
+        Ok(body)
+    }
 }
 
 /// `quire run`.
 pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
-    let (repo, job) = match args.job.split_once(':') {
-        Some((repo, job)) => (repo, Some(job.to_owned())),
-        None => (args.job.as_str(), None),
-    };
+    let (repo, job) = args.repo_and_job();
+    let job = job.map(str::to_owned);
     let request = StartRun {
         repo: repo.to_owned(),
         r#ref: args.r#ref.clone(),

@@ -79,6 +79,28 @@ pub(super) struct AddArgs {
     not_interruptible: bool,
 }
 
+impl AddArgs {
+    /// The body of the request over HTTP, which takes the address, the branch, the name and the time.
+    pub(super) fn body(&self) -> Result<Value, Failure> {
+        let watch = parse(self)?;
+        let is_plain = watch.token.is_none()
+            && watch.ssh_key.is_none()
+            && !watch.allow_private
+            && watch.first_run
+            && watch.runs == WatchRuns::default();
+        if !is_plain {
+            let text = "with --server, quire watch add takes --name and --every only";
+            return Err(Failure::new(Code::Usage, text).hint("use ssh HOST quire watch add …"));
+        }
+        Ok(json!({
+            "name": watch.name.as_str(),
+            "url": watch.url.as_str(),
+            "branch": watch.branch.as_str(),
+            "every_s": watch.every.as_secs(),
+        }))
+    }
+}
+
 impl WatchCommand {
     /// What the command does to the data folder.
     pub(super) fn access(&self) -> Access {

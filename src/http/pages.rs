@@ -15,7 +15,9 @@ use super::router::busy;
 use crate::app::{AppState, RunRow, find_run};
 use crate::config::DataDir;
 use crate::model::RepoName;
-use crate::view::{Colours, EndLimit, LogLine, RunView, SafeText, Screen, read_log_end, run_page};
+use crate::view::{
+    Colours, EndLimit, LogLine, LogSizes, RunShape, RunView, SafeText, Screen, read_log_end, run_page,
+};
 
 /// The most bytes of each part of a page, and the most lines of output; the whole is in `quire show` and `quire logs`.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -78,7 +80,10 @@ fn run_name(path: &str) -> Option<String> {
 /// The page of a run. Blocking.
 fn render(data: &DataDir, row: RunRow, base: Option<&str>) -> String {
     let run_dir = data.run(&row.repo, row.number);
-    let mut page = run_page(&RunView::load(data, row, base), Screen::FILE);
+    let mut page = run_page(
+        &RunShape::of(&RunView::load(data, row, base), &LogSizes::default(), Vec::new()),
+        Screen::FILE,
+    );
     if cut(&mut page, MAX_OUTPUT) {
         page.push_str("\n… more is shown by  quire show\n");
     }

@@ -2,7 +2,7 @@
 //! redirects are not followed; only the head of a response is read.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -14,13 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::address::is_listed;
 use super::backoff::retry_after;
 use crate::model::not_public;
 use crate::sys::clock;
+use crate::sys::tls::client_config;
 
 /// The longest that resolving a name, and then connecting, may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -185,27 +186,10 @@ fn judge(status: u16, asked: Option<Duration>) -> Result<(), NotSent> {
     }
 }
 
-/// The TLS configuration: the root certificates of this system, read on first use.
+/// The TLS configuration.
 async fn tls() -> Result<Arc<ClientConfig>, NotSent> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(Arc::clone(config));
-    }
-    let config = tokio::task::spawn_blocking(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(later(
-                "no root certificates found on this machine; install the package `ca-certificates`",
-            ));
-        }
-        let builder = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| later(format!("TLS cannot be used: {error}")))?;
-        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
-    });
-    let config = config.await.map_err(|error| later(error.to_string()))??;
-    Ok(Arc::clone(CONFIG.get_or_init(|| config)))
+    let config = tokio::task::spawn_blocking(client_config).await;
+    config.map_err(|error| later(error.to_string()))?.map_err(later)
 }
 
 #[cfg(test)]

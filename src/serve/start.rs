@@ -299,13 +299,9 @@ async fn run(
     tasks.spawn_lasting("the watcher of pushes", watch_pushes(app.clone(), open_pushes));
     tasks.spawn_lasting("the queue", dispatch(app.clone(), start, wakes));
     tasks.spawn_lasting("the watcher of remotes", watch_remotes(app.watch_context(), watch_wakes));
-    tasks.spawn_lasting("the audit", audit::record(app.clone()));
-    tasks.spawn_lasting("the file of the audit", audit::export(app.clone()));
     tasks.spawn_lasting("the courier of notifications", Courier::run(courier(&app, options.shows_output)));
-    tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
-    tasks.spawn("the keys of unanswered requests", forget_unanswered(app.clone()));
-    tasks.spawn("the index of older runs", index_older_runs(app.clone()));
     tasks.spawn_lasting("the reload of settings", reload(app.clone(), hangups));
+    spawn_keepers(&tasks, &app);
     let again = Arc::clone(&app.start_again);
     let at_the_end = app.clone();
     if let Some(url) = &url {
@@ -331,6 +327,15 @@ async fn run(
         tracing::error!(%problem, "the audit lacks what was done last");
     }
     Ok(stopped)
+}
+
+/// Starts the tasks that need nothing but the state.
+fn spawn_keepers(tasks: &Tasks, app: &AppState) {
+    tasks.spawn_lasting("the audit", audit::record(app.clone()));
+    tasks.spawn_lasting("the file of the audit", audit::export(app.clone()));
+    tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
+    tasks.spawn("the keys of unanswered requests", forget_unanswered(app.clone()));
+    tasks.spawn("the index of older runs", index_older_runs(app.clone()));
 }
 
 /// Waits for a signal, for a request to start again, or for a task that is no longer there.

@@ -32,9 +32,11 @@ pub mod search_path;
 mod signals;
 pub mod socket;
 pub mod spawn;
+pub mod tls;
 pub mod transition;
 pub(crate) mod tree;
 pub mod user;
+pub mod web_client;
 
 pub use boot::{boot_id, pid_namespace};
 pub use folder_identity::FolderIdentity;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::end::deciding_lock;
 use crate::config::DataDir;
 use crate::journal::RunRecord;
-use crate::model::{Outcome, Progress, Reason, RefKind, Timestamp, chain};
+use crate::model::{Outcome, Progress, Reason, RefKind, RefName, Timestamp, chain};
 use crate::store::RunRow;
 
 /// A run to be shown.
@@ -98,11 +98,15 @@ impl RunView {
 
     /// The branch or tag, shortened.
     pub fn ref_text(&self) -> String {
-        let Some(update) = &self.row.event.subject else { return "-".to_owned() };
-        let short = super::one_line(&update.ref_name.short());
-        match update.ref_name.kind() {
-            RefKind::Tag => format!("tag {short}"),
-            RefKind::Branch | RefKind::Other => short,
-        }
+        self.row.event.subject.as_ref().map_or_else(|| "-".to_owned(), |update| ref_text(&update.ref_name))
+    }
+}
+
+/// A branch or tag, shortened.
+pub(super) fn ref_text(name: &RefName) -> String {
+    let short = super::one_line(&name.short());
+    match name.kind() {
+        RefKind::Tag => format!("tag {short}"),
+        RefKind::Branch | RefKind::Other => short,
     }
 }

@@ -6,10 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::log_sizes::LogSizes;
-use super::run::{RunView, run_url};
+use super::run::{RunView, ref_text, run_url};
 use crate::event::Rerun;
 use crate::journal::{DiagnosticFact, ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
-use crate::model::{Outcome, Progress, Reason, Timestamp};
+use crate::model::{CommitId, Diagnostic, Outcome, Progress, Reason, RefName, Severity, Span, Timestamp};
 use crate::store::{JobRow, RunRow};
 
 /// A run.
@@ -65,6 +65,9 @@ pub struct RunShape {
     /// Why its journal cannot be read; what is known without it is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// Its workspace, when it could not be removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_workspace: Option<String>,
     /// The images that its containers used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImageShape>,
@@ -173,6 +176,15 @@ pub struct DiagnosticShape {
     /// The column, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
+    /// The line that it ends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
+    /// The column after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<u32>,
+    /// The text of the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_line: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What helps.
@@ -222,6 +234,7 @@ impl RunShape {
             duration_s: seconds_between(started_at, finished_at),
             diagnostics: view.record.diagnostics.iter().map(DiagnosticShape::of).collect(),
             problem: view.problem.clone(),
+            left_workspace: view.left.as_ref().map(|left| left.display().to_string()),
             images: view.record.images.iter().map(ImageShape::of).collect(),
             jobs: jobs_of(&view.record, sizes),
             url: view.url.clone(),
@@ -254,6 +267,7 @@ impl RunShape {
             superseded_by: row.superseded_by,
             diagnostics: Vec::new(),
             problem: None,
+            left_workspace: None,
             images: Vec::new(),
             jobs: jobs.into_iter().map(JobShape::in_list).collect(),
         }
@@ -261,6 +275,38 @@ impl RunShape {
 }
 
 impl RunShape {
+    /// How it ended.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome.as_deref().and_then(Outcome::parse)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.state == Progress::Finished.as_str()
+    }
+
+    /// `repo#number`
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.repo, self.number)
+    }
+
+    /// The word for its outcome, or for its state while it has none.
+    pub fn word(&self) -> &str {
+        self.outcome.as_deref().unwrap_or(&self.state)
+    }
+
+    /// The short id of the commit.
+    pub fn commit_text(&self) -> String {
+        let commit = self.sha.as_deref().and_then(|sha| CommitId::parse(sha).ok());
+        commit.map_or_else(|| "-".to_owned(), |commit| commit.short())
+    }
+
+    /// The branch or tag, shortened.
+    pub fn ref_text(&self) -> String {
+        let name = self.ref_name.as_deref().and_then(|name| RefName::parse(name.as_bytes()).ok());
+        name.map_or_else(|| "-".to_owned(), |name| ref_text(&name))
+    }
+
     /// The same run as lists show it.
     #[must_use]
     pub fn without_steps(mut self) -> Self {
@@ -276,6 +322,11 @@ impl ReasonShape {
     fn of(reason: &Reason) -> Self {
         Self { code: reason.code.clone(), text: reason.text.clone(), hints: reason.hints.clone() }
     }
+
+    /// The reason itself.
+    pub fn to_reason(&self) -> Reason {
+        Reason { code: self.code.clone(), text: self.text.clone(), hints: self.hints.clone() }
+    }
 }
 
 /// The jobs of a run, by its journal.
@@ -284,6 +335,11 @@ pub fn jobs_of(record: &RunRecord, sizes: &LogSizes) -> Vec<JobShape> {
 }
 
 impl JobShape {
+    /// The word for its outcome, or for its state while it has none.
+    pub fn word(&self) -> &str {
+        self.outcome.as_deref().unwrap_or(&self.state)
+    }
+
     fn of(job: &JobRecord, attempt: u32, sizes: &LogSizes) -> Self {
         let step = |step: &StepRecord| StepShape::of(step, attempt, sizes.of(&job.id, step.start.number));
         Self {
@@ -359,9 +415,27 @@ impl DiagnosticShape {
             severity: diagnostic.severity.word().to_owned(),
             line: diagnostic.span.map(|span| span.line),
             column: diagnostic.span.map(|span| span.column),
+            end_line: diagnostic.span.map(|span| span.end_line),
+            end_column: diagnostic.span.map(|span| span.end_column),
+            source_line: diagnostic.source_line,
             file: diagnostic.file,
             message: diagnostic.message,
             hint: diagnostic.help,
+        }
+    }
+
+    /// The diagnostic itself.
+    pub fn to_diagnostic(&self) -> Diagnostic {
+        let place = self.line.zip(self.column).zip(self.end_line.zip(self.end_column));
+        let span = |((line, column), (end_line, end_column))| Span { line, column, end_line, end_column };
+        let is_warning = self.severity == Severity::Warning.word();
+        Diagnostic {
+            severity: if is_warning { Severity::Warning } else { Severity::Error },
+            file: self.file.clone(),
+            span: place.map(span),
+            message: self.message.clone(),
+            help: self.hint.clone(),
+            source_line: self.source_line.clone(),
         }
     }
 }

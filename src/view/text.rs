@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::run::RunView;
 use super::sanitize::{one_line, plain, reason_line};
 use super::screen::Screen;
-use crate::journal::{JobRecord, PolicyRecord, StepRecord};
+use super::shape::{DecisionShape, DiagnosticShape, JobShape, RunShape, StepShape};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
-pub fn run_list(runs: &[RunView], zone: &TimeZone, screen: Screen) -> String {
+pub fn run_list(runs: &[RunShape], zone: &TimeZone, screen: Screen) -> String {
     const TITLES: [&str; 8] = ["run", "outcome", "took", "commit", "queued", "ref", "by", "subject"];
     if runs.is_empty() {
         return String::new();
@@ -44,103 +43,91 @@ pub fn run_list(runs: &[RunView], zone: &TimeZone, screen: Screen) -> String {
 }
 
 /// The columns of a run in a list.
-fn columns(run: &RunView, zone: &TimeZone) -> [String; 8] {
-    let row = &run.row;
-    let took = match (run.started_at(), run.finished_at()) {
-        (Some(start), Some(end)) => between(start, end),
-        _ => "-".to_owned(),
-    };
+fn columns(run: &RunShape, zone: &TimeZone) -> [String; 8] {
+    let queued = Timestamp::parse(&run.queued_at);
     [
-        format!("{}#{}", row.repo, row.number),
-        word(run).to_owned(),
-        took,
+        run.name(),
+        run.word().to_owned(),
+        run.duration_s.map_or_else(|| "-".to_owned(), seconds_text),
         run.commit_text(),
-        row.queued_at.to_minute(zone),
+        queued.map_or_else(|| run.queued_at.clone(), |queued| queued.to_minute(zone)),
         run.ref_text(),
-        row.event.pusher().map_or_else(|| "-".to_owned(), one_line),
-        row.commit_subject.as_deref().map(one_line).unwrap_or_default(),
+        run.pusher.as_deref().map_or_else(|| "-".to_owned(), one_line),
+        run.subject.as_deref().map(one_line).unwrap_or_default(),
     ]
 }
 
 /// Everything about a run.
-pub fn run_page(run: &RunView, screen: Screen) -> String {
-    let row = &run.row;
-    let verdict = screen.outcome(word(run), run.outcome());
-    let mut out = format!("run {}#{}: {verdict}\n", row.repo, row.number);
+pub fn run_page(run: &RunShape, screen: Screen) -> String {
+    let verdict = screen.outcome(run.word(), run.outcome());
+    let mut out = format!("run {}: {verdict}\n", run.name());
     let mut field = |name: &str, value: String| {
         let _infallible = writeln!(out, "{name:<9} {}", value.trim_end().replace('\n', "\n          "));
     };
-    if let Some(reason) = run.reason() {
-        field("reason", plain(&reason.to_string()));
+    if let Some(reason) = &run.reason {
+        field("reason", plain(&reason.to_reason().to_string()));
     }
-    if let Some(update) = &row.event.subject {
+    if let Some(sha) = &run.sha {
         field("ref", run.ref_text());
-        let subject = row.commit_subject.as_deref().map(one_line);
-        field("commit", format!("{} {}", update.new, subject.unwrap_or_default()));
+        let subject = run.subject.as_deref().map(one_line);
+        field("commit", format!("{} {}", one_line(sha), subject.unwrap_or_default()));
     }
-    let by = row.event.pusher().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
-    field("event", format!("{}{by}", row.event.trigger().shown()));
-    field("queued", row.queued_at.to_string());
-    if let Some(start) = run.started_at() {
-        field("started", start.to_string());
+    let by = run.pusher.as_ref().map(|pusher| format!(" by {}", one_line(pusher))).unwrap_or_default();
+    field("event", format!("{}{by}", run.event));
+    field("queued", run.queued_at.clone());
+    if let Some(start) = &run.started_at {
+        field("started", start.clone());
     }
-    if let Some(end) = run.finished_at() {
-        let took =
-            run.started_at().map(|start| format!(", after {}", between(start, end))).unwrap_or_default();
+    if let Some(end) = &run.finished_at {
+        let took = run.duration_s.map(|took| format!(", after {}", seconds_text(took))).unwrap_or_default();
         field("finished", format!("{end}{took}"));
     }
-    if let Some(rerun) = row.event.as_rerun() {
-        field("repeats", format!("{}#{}", row.repo, rerun.of()));
+    if let Some(of) = run.attempt_of {
+        field("repeats", format!("{}#{of}", run.repo));
     }
     if let Some(url) = &run.url {
         field("page", url.clone());
     }
-    if let Some(left) = &run.left {
-        field("left", plain(&format!("could not remove {}", left.display())));
+    if let Some(left) = &run.left_workspace {
+        field("left", plain(&format!("could not remove {left}")));
     }
     if let Some(problem) = &run.problem {
         field("problem", plain(problem));
     }
-    if !run.record.diagnostics.is_empty() {
-        let diagnostics = run.record.diagnostics();
+    if !run.diagnostics.is_empty() {
+        let diagnostics: Vec<_> = run.diagnostics.iter().map(DiagnosticShape::to_diagnostic).collect();
         let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));
     }
-    for job in &run.record.jobs {
+    for job in &run.jobs {
         render_job(&mut out, job, screen);
     }
     out
 }
 
-/// The word for the state or outcome of a run.
-fn word(run: &RunView) -> &'static str {
-    run.outcome().map_or(run.progress().as_str(), Outcome::as_str)
-}
-
-fn render_job(out: &mut String, job: &JobRecord, screen: Screen) {
-    let state = job.outcome.map_or(job.state(), Outcome::as_str);
-    let state = screen.outcome(&format!("{state:<11}"), job.outcome);
-    let took =
-        job.started_at.zip(job.finished_at).map(|(start, end)| between(start, end)).unwrap_or_default();
-    let _infallible = writeln!(out, "\n{}", format!("{state} {:<20} {took}", job.id).trim_end());
+fn render_job(out: &mut String, job: &JobShape, screen: Screen) {
+    let state =
+        screen.outcome(&format!("{:<11}", job.word()), job.outcome.as_deref().and_then(Outcome::parse));
+    let took = job.duration_s.map(seconds_text).unwrap_or_default();
+    let _infallible = writeln!(out, "\n{}", format!("{state} {:<20} {took}", one_line(&job.id)).trim_end());
     if let Some(reason) = &job.reason {
-        let reason = plain(&reason.to_string()).trim_end().replace('\n', "\n            ");
+        let reason = plain(&reason.to_reason().to_string()).trim_end().replace('\n', "\n            ");
         let _infallible = writeln!(out, "            {reason}");
     }
     // Allowed points are only in the JSON, and the end of the job has its own reason.
-    let is_shown = |decision: &PolicyRecord| {
-        job.reason.as_ref().is_some_and(|reason| reason.text.contains(&*decision.reason))
+    let is_shown = |decision: &DecisionShape| {
+        job.reason.as_ref().is_some_and(|reason| reason.text.contains(&decision.reason))
     };
     for decision in job.policy.iter().filter(|decision| decision.verdict != "allow" && !is_shown(decision)) {
         render_decision(out, decision);
     }
-    for step in &job.steps {
-        let _infallible = writeln!(out, "  {:>3}  {}", step.start.number, step_line(step));
+    for step in job.steps.iter().flatten() {
+        let _infallible = writeln!(out, "  {:>3}  {}", step.number, step_line(step));
     }
 }
 
 /// The points that were denied, or allowed with a warning, and what would allow them.
-fn render_decision(out: &mut String, decision: &PolicyRecord) {
-    let PolicyRecord { subject, verdict, code, reason, hint } = decision;
+fn render_decision(out: &mut String, decision: &DecisionShape) {
+    let DecisionShape { subject, verdict, code, reason, hint } = decision;
     let word = if verdict == "warn" { "warned" } else { "denied" };
     let reason = reason_line(&format!("{subject}: {reason} ({code})"));
     let _infallible = writeln!(out, "            {word}: {reason}");
@@ -151,30 +138,34 @@ fn render_decision(out: &mut String, decision: &PolicyRecord) {
 }
 
 /// The command of a step and its outcome.
-fn step_line(step: &StepRecord) -> String {
-    let mut parts = vec![one_line(&step.start.title)];
-    match (step.outcome, &step.end) {
+fn step_line(step: &StepShape) -> String {
+    let mut parts = vec![one_line(&step.title)];
+    match (step.outcome.as_deref().and_then(Outcome::parse), step.exit) {
         (None, _) => parts.push("(running)".to_owned()),
         (Some(Outcome::Passed), _) => {}
-        (Some(Outcome::Failed), Some(end)) => {
-            let signal = end.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
-            parts.push(format!("(exit {}{signal})", end.exit));
+        (Some(Outcome::Failed), Some(exit)) => {
+            let signal = step.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
+            parts.push(format!("(exit {exit}{signal})"));
         }
         (Some(outcome), _) => parts.push(format!("({outcome})")),
     }
-    let Some(end) = &step.end else { return parts.join("  ") };
-    parts.push(format_duration(Duration::from_millis(end.duration_ms)));
-    if !end.secrets.is_empty() {
-        parts.push(format!("masked: {}", end.secrets.join(", ")));
+    let (Some(took), Some(_)) = (step.duration_s, step.exit) else { return parts.join("  ") };
+    parts.push(seconds_text(took));
+    if !step.masked.is_empty() {
+        parts.push(format!("masked: {}", step.masked.join(", ")));
     }
-    if end.left_out > 0 {
-        parts.push(format!("{} bytes of output left out", end.left_out));
+    if step.left_out_bytes > 0 {
+        parts.push(format!("{} bytes of output left out", step.left_out_bytes));
     }
-    if !end.leftovers.is_empty() {
-        let names: Vec<&str> = end.leftovers.iter().map(|name| &**name).collect();
-        parts.push(format!("killed what it left behind: {}", one_line(&names.join(", "))));
+    if !step.leftovers.is_empty() {
+        parts.push(format!("killed what it left behind: {}", one_line(&step.leftovers.join(", "))));
     }
     parts.join("  ")
+}
+
+/// A number of seconds as a time.
+fn seconds_text(seconds: f64) -> String {
+    format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// The time between two moments, for messages; `None` when the clock was set back.
@@ -186,16 +177,15 @@ pub fn between(start: Timestamp, end: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Redactor;
 
     #[test]
     fn denials_are_shown_with_their_lines_and_allowances_are_not() {
-        let decision = |verdict: &str, hint: Option<&str>| PolicyRecord {
+        let decision = |verdict: &str, hint: Option<&str>| DecisionShape {
             subject: "test".into(),
             verdict: verdict.into(),
             code: "policy.denied".into(),
             reason: "the network `\u{1b}[2J` is not allowed".into(),
-            hint: hint.map(|hint| Redactor::none().text(hint)),
+            hint: hint.map(str::to_owned),
         };
         let mut out = String::new();
         let long = format!("write `:policy {}` in config.fnl", "x".repeat(700));

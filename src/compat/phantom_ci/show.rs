@@ -4,14 +4,15 @@ use super::NAME;
 use super::args::Args;
 use super::files::Files;
 use crate::app::{
-    AppState, Problem, RunFilter, WatchView, last_decision, list_runs, list_watches, watch_status,
+    AppState, Problem, RunFilter, WatchView, last_decision, list_run_shapes, list_watches, show_run,
+    watch_status,
 };
 use crate::cli::ask::here;
 use crate::cli::exit::{Code, Ended, Failure, print, print_error};
 use crate::cli::logs;
 use crate::cli::runs;
-use crate::model::{Outcome, RepoName};
-use crate::view::{RunView, one_line, run_beginning, run_ending};
+use crate::model::RepoName;
+use crate::view::{RunShape, one_line, run_beginning, run_ending};
 
 /// The most runs that `jobs` lists.
 const MAX_RUNS: usize = 50;
@@ -82,19 +83,17 @@ async fn repository(app: &AppState, view: &WatchView) -> String {
         text.push_str(&format!("{pad}{}\n", one_line(&why)));
     }
     // A repository that was not looked at yet has no runs.
-    let runs = list_runs(app, RunFilter::newest(Some(watch.name.clone()), 1)).await;
-    text.extend(runs.unwrap_or_default().first().map(last_run));
+    let runs = list_run_shapes(app, RunFilter::newest(Some(watch.name.clone()), 1)).await;
+    text.extend(runs.ok().and_then(|page| page.runs.first().map(last_run)));
     text
 }
 
 /// A line about a run, and one about each of its jobs.
-fn last_run(run: &RunView) -> String {
-    let state = run.outcome().map_or(run.progress().as_str(), Outcome::as_str);
-    let (row, pad) = (&run.row, " ".repeat(12));
-    let mut text = format!("{pad}{}#{} {state}, {}\n", row.repo, row.number, run.commit_text());
-    for job in &run.record.jobs {
-        let state = job.outcome.map_or(job.state(), Outcome::as_str);
-        text.push_str(&format!("{pad}{state:<10} {}\n", job.id));
+fn last_run(run: &RunShape) -> String {
+    let pad = " ".repeat(12);
+    let mut text = format!("{pad}{} {}, {}\n", run.name(), run.word(), run.commit_text());
+    for job in &run.jobs {
+        text.push_str(&format!("{pad}{:<10} {}\n", job.word(), job.id));
     }
     text
 }
@@ -108,9 +107,12 @@ pub(super) fn jobs(files: &Files, text: &str) -> Ended {
 }
 
 /// The newest runs of the repositories that a text stands for, newest first.
-fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunView>, Failure> {
+fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunShape>, Failure> {
     if text.is_empty() {
-        return Ok(here(&files.data, async |app| list_runs(app, RunFilter::newest(None, limit)).await)?);
+        return Ok(here(&files.data, async |app| {
+            list_run_shapes(app, RunFilter::newest(None, limit)).await
+        })?
+        .runs);
     }
     let names: Vec<RepoName> = match selected(files, text) {
         Ok(views) => views.into_iter().map(|view| view.watch.name).collect(),
@@ -124,11 +126,13 @@ fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunView>, Fa
         let mut runs = Vec::new();
         for name in names {
             // A repository that was not looked at yet has no runs.
-            runs.extend(list_runs(app, RunFilter::newest(Some(name), limit)).await.unwrap_or_default());
+            let page = list_run_shapes(app, RunFilter::newest(Some(name), limit)).await;
+            runs.extend(page.map(|page| page.runs).unwrap_or_default());
         }
         Ok(runs)
     })?;
-    runs.sort_by_key(|run| std::cmp::Reverse(run.row.queued_at));
+    // Times of RFC 3339 in UTC with milliseconds sort like texts.
+    runs.sort_by(|one, other| other.queued_at.cmp(&one.queued_at));
     runs.truncate(limit);
     Ok(runs)
 }
@@ -143,7 +147,7 @@ pub(super) fn logs(files: &Files, text: &str, args: &Args<'_>) -> Ended {
     });
     let limit = limit.transpose()?.filter(|limit| *limit > 0);
     let branch = args.value("--branch");
-    let is_of_branch = |run: &RunView| branch.is_none_or(|branch| run.ref_text() == branch);
+    let is_of_branch = |run: &RunShape| branch.is_none_or(|branch| run.ref_text() == branch);
     let runs = last_runs(files, text, MAX_SEARCHED)?;
     let run = runs.into_iter().find(is_of_branch).ok_or_else(|| {
         let of = if text.is_empty() { String::new() } else { format!(" of {}", one_line(text)) };
@@ -151,9 +155,10 @@ pub(super) fn logs(files: &Files, text: &str, args: &Args<'_>) -> Ended {
         Failure::not_found(format!("no run{of}{on} yet"))
             .hint(format!("`{NAME} repo` lists the repositories and what is known of them"))
     })?;
-    print(&run_beginning(&run.row));
+    let view = here(&files.data, async |app| show_run(app, &run.id).await)?;
+    print(&run_beginning(&view.row));
     let options = logs::Options { job: None, follow: false, json: false, limit };
-    let code = logs::logs(&files.data, &format!("{}#{}", run.row.repo, run.row.number), options)?;
-    print(&run_ending(&run));
+    let code = logs::logs(&files.data, &run.name(), options)?;
+    print(&run_ending(&view));
     Ok(code)
 }

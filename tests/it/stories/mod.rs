@@ -84,6 +84,7 @@ stories! {
     renamed_by_hand
     repositories
     rerun
+    remote
     run_as_json
     runner_killed
     runs_list

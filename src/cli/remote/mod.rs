@@ -1,0 +1,248 @@
+//! `--server URL`: commands on a server elsewhere, over its HTTP interface.
+
+mod client;
+mod output;
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+
+use client::{Remote, encoded};
+
+use super::args::Command;
+use super::exit::{Code, Ended, Failure, print, print_json, verdict};
+use super::notify::NotifyCommand;
+use super::place::note_if_empty;
+use super::repo::RepoCommand;
+use super::run_filter::RunFilterArgs;
+use super::runs::{print_list, print_run};
+use super::start::StartArgs;
+use super::watch::WatchCommand;
+use crate::model::RunName;
+use crate::sys::clock;
+use crate::view::{RunShape, one_line, reason_line};
+
+/// How long one request waits for the end of a run, in seconds.
+const WAIT_S: u64 = 60;
+
+/// Does a command on the server at `address`.
+pub(super) fn perform(address: &str, command: Command) -> Ended {
+    let remote = Remote::new(address)?;
+    match command {
+        Command::Runs { filter, json } => runs(&remote, &filter, json),
+        Command::Show { run, json } => {
+            print_run(&find(&remote, &run)?, json);
+            Ok(Code::Done)
+        }
+        Command::Logs { run, job, follow, json } => {
+            let run = find(&remote, &run)?;
+            output::print(&remote, &run, &output::Options { job, follow, json })
+        }
+        Command::Wait { run, json } => wait(&remote, &find(&remote, &run)?.id, json),
+        Command::Cancel { run, json } => cancel(&remote, &run, json),
+        Command::Rerun { run, json } => {
+            print_new(&remote.post(&format!("/runs/{}/rerun", encoded(&run)), &json!({}))?, json);
+            Ok(Code::Done)
+        }
+        Command::Run(args) => start(&remote, &args),
+        Command::Repo(command) => repo(&remote, command),
+        Command::Watch(command) => watch(&remote, command),
+        Command::Notify(command) => notify(&remote, command),
+        Command::Serve { .. }
+        | Command::Ci(_)
+        | Command::Doctor { .. }
+        | Command::Service(_)
+        | Command::Token(_)
+        | Command::Audit(_)
+        | Command::Runner => Err(only_there("this command")),
+    }
+}
+
+/// The failure of a command that works on the data folder.
+fn only_there(what: &str) -> Failure {
+    Failure::new(Code::Usage, format!("{what} has no --server: it works where the data folder is"))
+        .hint("ssh HOST quire …")
+}
+
+/// The run of a name or id, or the latest run of a repository.
+fn find(remote: &Remote, text: &str) -> Result<RunShape, Failure> {
+    if RunName::parse(text).is_ok() {
+        return remote.get(&format!("/runs/{}", encoded(text)));
+    }
+    let newest: Vec<RunShape> = remote.get(&format!("/runs?repo={}&limit=1", encoded(text)))?;
+    match newest.first() {
+        Some(run) => remote.get(&format!("/runs/{}", encoded(&run.id))),
+        None => Err(Failure::not_found(format!("`{}` has no runs yet", one_line(text)))),
+    }
+}
+
+fn runs(remote: &Remote, filter: &RunFilterArgs, as_json: bool) -> Ended {
+    let request = filter.request(clock::now(), &TimeZone::system())?;
+    let mut query = Vec::new();
+    let mut add = |name: &str, value: Option<String>| {
+        query.extend(value.map(|value| format!("{name}={}", encoded(&value))));
+    };
+    add("repo", request.repo.map(|repo| repo.to_string()));
+    add("ref", filter.ref_name().map(str::to_owned));
+    add("outcome", request.outcome.map(|outcome| outcome.as_str().to_owned()));
+    add("state", request.state.map(|state| state.as_str().to_owned()));
+    add("since", request.since.map(|since| since.to_string()));
+    add("limit", Some(request.limit.clamp(1, 200).to_string()));
+    let runs: Vec<RunShape> = remote.list(&format!("/runs?{}", query.join("&")), request.limit)?;
+    if as_json {
+        print_json(&json!(runs));
+    } else {
+        print_list(&runs, "no such runs");
+    }
+    Ok(Code::Done)
+}
+
+fn wait(remote: &Remote, run: &str, as_json: bool) -> Ended {
+    let path = format!("/runs/{}/wait?timeout_s={WAIT_S}", encoded(run));
+    let run = loop {
+        let run: RunShape = remote.get(&path)?;
+        if run.has_ended() {
+            break run;
+        }
+    };
+    if as_json {
+        print_json(&json!(run));
+    } else {
+        let reason = run.reason.as_ref().map(|reason| reason_line(reason.to_reason().first_line()));
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        print(&format!("quire: {} {}{reason}\n", run.name(), run.word()));
+    }
+    Ok(verdict(run.outcome()))
+}
+
+fn cancel(remote: &Remote, run: &str, as_json: bool) -> Ended {
+    let run: RunShape = remote.post(&format!("/runs/{}/cancel", encoded(run)), &json!({}))?;
+    if as_json {
+        print_json(&json!({ "cancelled": run.id }));
+    } else {
+        print(&format!("{} is being stopped\n", run.name()));
+    }
+    Ok(Code::Done)
+}
+
+/// Prints the name of a new run.
+fn print_new(run: &RunShape, as_json: bool) {
+    if as_json {
+        print_json(&json!({ "id": run.id, "repo": run.repo, "number": run.number }));
+    } else {
+        print(&format!("{}\n", run.name()));
+    }
+}
+
+fn start(remote: &Remote, args: &StartArgs) -> Ended {
+    let run: RunShape = remote.post("/runs", &args.body()?)?;
+    if args.wait && args.json {
+        return wait(remote, &run.id, true);
+    }
+    print_new(&run, args.json);
+    if args.follow {
+        output::print(remote, &run, &output::Options { job: None, follow: true, json: false })?;
+    }
+    if args.follow || args.wait { wait(remote, &run.id, false) } else { Ok(Code::Done) }
+}
+
+fn repo(remote: &Remote, command: RepoCommand) -> Ended {
+    let change = |name: &str, body: Value| {
+        let path = format!("/repos/{}", encoded(name));
+        remote.send("PATCH", &path, Some(&body), "application/json").map(drop)
+    };
+    match command {
+        RepoCommand::New { name } => {
+            let made: Map<String, Value> = remote.post("/repos", &json!({ "name": name }))?;
+            print(&format!("{}\n", text(&made, "name")));
+        }
+        RepoCommand::List { json } => {
+            let repos: Vec<Map<String, Value>> = remote.list("/repos?limit=200", usize::MAX)?;
+            if json {
+                print_json(&json!(repos));
+            } else {
+                note_if_empty(repos.is_empty(), "no repositories yet");
+                print(&repos.iter().map(|repo| format!("{}\n", text(repo, "name"))).collect::<String>());
+            }
+        }
+        RepoCommand::DefaultBranch { name, branch } => {
+            change(&name, json!({ "default_branch": branch }))?;
+            print(&format!("the default branch of {name} is {branch}\n"));
+        }
+        RepoCommand::Rm { name } => {
+            remote.send("DELETE", &format!("/repos/{}", encoded(&name)), None, "application/json")?;
+            print(&format!("{name} is in the trash\n"));
+        }
+        RepoCommand::Adopt { .. } => return Err(only_there("quire repo adopt")),
+        RepoCommand::Restore { .. } => return Err(only_there("quire repo restore")),
+    }
+    Ok(Code::Done)
+}
+
+fn watch(remote: &Remote, command: WatchCommand) -> Ended {
+    match command {
+        WatchCommand::Add(args) => {
+            let added: Map<String, Value> = remote.post("/watches", &args.body()?)?;
+            print(&format!("watching {}\n", text(&added, "name")));
+        }
+        WatchCommand::List { json } => {
+            let watches: Vec<Map<String, Value>> = remote.get("/watches")?;
+            if json {
+                print_json(&json!(watches));
+            } else {
+                note_if_empty(watches.is_empty(), "no watches yet");
+                let line = |watch: &Map<String, Value>| {
+                    let [state, name, branch, url] =
+                        ["state", "name", "branch", "url"].map(|part| text(watch, part));
+                    format!("{state:<11} {name}  {branch} of {url}\n")
+                };
+                print(&watches.iter().map(line).collect::<String>());
+            }
+        }
+        WatchCommand::Rm { name } => {
+            remote.send("DELETE", &format!("/watches/{}", encoded(&name)), None, "application/json")?;
+            print(&format!("{name} is not watched any more\n"));
+        }
+        WatchCommand::Now { name: Some(name) } => {
+            let path = format!("/watches/{}/now", encoded(&name));
+            remote.send("POST", &path, Some(&json!({})), "application/json")?;
+            print(&format!("{name} is looked at\n"));
+        }
+        WatchCommand::Now { name: None } => {
+            return Err(Failure::new(Code::Usage, "name one watch: quire watch now NAME --server …"));
+        }
+        WatchCommand::Import { .. } => return Err(only_there("quire watch import")),
+    }
+    Ok(Code::Done)
+}
+
+fn notify(remote: &Remote, command: NotifyCommand) -> Ended {
+    match command {
+        NotifyCommand::List { limit, json } => {
+            let path = format!("/notifications?limit={}", limit.clamp(1, 200));
+            let messages: Vec<Map<String, Value>> = remote.list(&path, limit)?;
+            if json {
+                print_json(&json!(messages));
+                return Ok(Code::Done);
+            }
+            note_if_empty(messages.is_empty(), "no messages yet");
+            let line = |message: &Map<String, Value>| {
+                let [id, state, event, subject, target] =
+                    ["id", "state", "event", "subject", "target"].map(|part| text(message, part));
+                format!("{id}  {state:<8}  {event:<9} {subject} to {target}\n")
+            };
+            print(&messages.iter().map(line).collect::<String>());
+        }
+        NotifyCommand::Retry { id } => {
+            let path = format!("/notifications/{}/retry", encoded(&id));
+            remote.send("POST", &path, Some(&json!({})), "application/json")?;
+            print(&format!("{id} is tried now\n"));
+        }
+        NotifyCommand::Test { .. } => return Err(only_there("quire notify test")),
+    }
+    Ok(Code::Done)
+}
+
+/// A member that is a text, safe to print.
+fn text(object: &Map<String, Value>, name: &str) -> String {
+    one_line(object.get(name).and_then(Value::as_str).unwrap_or_default())
+}
