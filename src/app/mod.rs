@@ -6,6 +6,7 @@ mod audit;
 mod caches;
 mod caller;
 mod doctor;
+mod events;
 mod exit;
 mod health;
 mod idempotency;
@@ -28,6 +29,7 @@ mod pushes;
 mod reindex;
 mod run_changes;
 mod run_shapes;
+mod run_feed;
 mod runs;
 mod spool;
 mod spool_gate;
@@ -46,6 +48,7 @@ pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
 pub use caches::clear_caches;
 pub use caller::Caller;
 pub use doctor::{Check, Examined, Level, doctor};
+pub use events::{EventStream, FollowEvents, NewsStream, follow_events, follow_news};
 pub use exit::{Exit, verdict};
 pub use health::{Health, Trouble};
 pub use idempotency::{Keyed, TakenKey, forget_unanswered, keep_answer, take_key};
@@ -69,6 +72,7 @@ pub use repositories::{
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
 pub use run_shapes::{RunPage, list_run_shapes, run_shape};
+pub use run_feed::RunFeeds;
 pub use runs::{
     CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
     find_run_or_latest, show_run,

@@ -47,6 +47,8 @@ codes! {
     ArtifactNotFound       "artifact.not-found"       404 NotFound "the run has no such artifact";
     ConfigInvalid          "config.invalid"           500 Usage    "`config.fnl` has mistakes";
     CredentialsMissing     "credentials.missing"      401 Usage    "this requires a token or a session";
+    CursorAhead            "cursor.ahead"             400 Usage    "there is no event with this number yet";
+    CursorExpired          "cursor.expired"           410 NotFound "the records of the run are gone";
     CursorInvalid          "cursor.invalid"           400 Usage    "the cursor is not one of this list";
     DataServed             "data.served"              409 Failed   "a server has the data folder already";
     DataUnreadable         "data.unreadable"          500 Broken   "the data folder cannot be read";

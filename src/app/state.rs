@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::audit::AuditQueue;
+use super::events::MAX_FOLLOWERS;
 use super::health::Health;
 use super::local::LocalWriter;
 use super::probe::Probe;
 use super::problem::{Code, Problem};
 use super::push_log;
+use super::run_feed::RunFeeds;
 use super::spool_gate::SpoolGate;
 use super::stopping::Stopping;
 use super::tasks::Tasks;
@@ -89,6 +91,10 @@ pub struct AppState {
     pub settings: Arc<CurrentSettings>,
     /// The unfinished runs.
     pub live: LiveRuns,
+    /// The runs whose events are followed.
+    pub feeds: RunFeeds,
+    /// A place for each client that follows events.
+    pub followers: Arc<Semaphore>,
     /// What the server cannot do at the moment.
     pub health: Health,
     /// What was done and is not in the audit yet.
@@ -187,6 +193,8 @@ impl AppState {
             store,
             settings,
             live: LiveRuns::default(),
+            feeds: RunFeeds::default(),
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             health: Health::default(),
             audit: AuditQueue::default(),
             wake,

@@ -67,6 +67,10 @@ impl Sink for ClientOutput<'_> {
         self.log.quiet()
     }
 
+    fn report(&mut self) -> bool {
+        self.log.report()
+    }
+
     fn remove_cut_value(&self, kept: &mut Vec<u8>) {
         self.log.remove_cut_value(kept);
     }

@@ -15,6 +15,12 @@ use crate::log::{LogError, Sink, Stream};
 /// How long a step has to be silent before an unfinished line is written to its log.
 pub const SILENCE: Duration = Duration::from_millis(100);
 
+/// How long after output has come it is reported how far the log has grown: once for all that comes by then.
+const REPORT: Duration = Duration::from_millis(50);
+
+/// The same when it could not be reported.
+const REPORT_AGAIN: Duration = Duration::from_secs(1);
+
 /// How much is read at once, in bytes; a pipe holds as much.
 const CHUNK: usize = 64 << 10;
 
@@ -26,6 +32,8 @@ pub(super) struct Output<'a, S: ?Sized> {
     chunk: Vec<u8>,
     /// When the silence is noted in the log, if it has not been.
     silent_at: Option<Instant>,
+    /// When it is reported how far the log has grown.
+    report_at: Option<Instant>,
 }
 
 struct Source {
@@ -41,7 +49,7 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
             |pipe| Ok::<_, io::Error>(Source { pipe: Some(pipe), capture: Capture::new(capture_limit) });
         let [stdout, stderr] = pipes.map(Receiver::from_owned_fd);
         let (stdout, stderr) = (source(stdout?)?, source(stderr?)?);
-        Ok(Output { log, stdout, stderr, chunk: vec![0; CHUNK], silent_at: None })
+        Ok(Output { log, stdout, stderr, chunk: vec![0; CHUNK], silent_at: None, report_at: None })
     }
 
     /// Waits for output, or for its absence, and passes that on. Waits for ever once both outputs have ended.
@@ -52,7 +60,12 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
             () = self.stderr.readable() => self.read(Stream::Stderr),
             () = until(self.silent_at) => {
                 self.silent_at = None;
+                self.report_at = Some(Instant::now());
                 self.log.quiet()
+            }
+            () = until(self.report_at) => {
+                self.report_at = (!self.log.report()).then(|| Instant::now() + REPORT_AGAIN);
+                Ok(())
             }
         }
     }
@@ -107,7 +120,9 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
                 let bytes = self.chunk.get(..count).unwrap_or_default();
                 source.capture.push(bytes);
                 self.log.write(stream, bytes)?;
-                self.silent_at = Some(Instant::now() + SILENCE);
+                let now = Instant::now();
+                self.silent_at = Some(now + SILENCE);
+                self.report_at.get_or_insert(now + REPORT);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // A pipe that cannot be read has no more to say.

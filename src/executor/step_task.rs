@@ -59,15 +59,15 @@ impl Step {
             }
         };
         let noted = notes(&end).iter().try_for_each(|note| log.note(&recorder.redact(note)));
-        let left_out = match noted.and_then(|()| log.finish()) {
-            Ok(written) => written.left_out,
+        let written = match noted.and_then(|()| log.finish()) {
+            Ok(written) => Some(written),
             Err(error) => {
                 // The disk can be full: that is the step's failure, and no reason to break off the run.
                 let lost = || {
                     HostError::Refused(format!("the output of the step could not be kept: {}", chain(&error)))
                 };
                 problem.get_or_insert_with(lost);
-                0
+                None
             }
         };
         let secrets = found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
@@ -76,7 +76,8 @@ impl Step {
             exit: end.exit,
             signal: end.signal,
             duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
-            left_out,
+            left_out: written.map_or(0, |log| log.left_out),
+            log_bytes: written.map(|log| log.length),
             secrets,
             leftovers: end.leftovers.clone(),
         };

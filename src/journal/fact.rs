@@ -100,6 +100,16 @@ pub enum Fact<T = RedactedText> {
         /// The image.
         image: ImageRecord<T>,
     },
+    /// A log has grown to this many bytes, all of them complete records: what is new of it comes here among the events of
+    /// the run. The end of a step says the same of its log.
+    LogGrown {
+        /// The job; nothing for what the pipeline prints while it is evaluated.
+        job: Option<String>,
+        /// The number of the step; 0 for what the script prints.
+        number: u32,
+        /// The bytes of the file.
+        bytes: u64,
+    },
     /// What a job gives to those that need it. Its end follows.
     JobOutput {
         /// The job.
@@ -176,6 +186,9 @@ pub struct StepEnd<T = RedactedText> {
     pub duration_ms: u64,
     /// Bytes of output that the log had no room for.
     pub left_out: u64,
+    /// The bytes of its log; nothing in journals of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bytes: Option<u64>,
     /// The secrets whose values were masked in its output.
     pub secrets: Vec<String>,
     /// Processes that it left behind and that were killed.
@@ -291,9 +304,9 @@ impl Texts<'_> {
     }
 
     fn step_end(&self, end: StepEnd<String>) -> StepEnd {
-        let StepEnd { outcome, exit, signal, duration_ms, left_out, secrets, leftovers } = end;
+        let StepEnd { outcome, exit, signal, duration_ms, left_out, log_bytes, secrets, leftovers } = end;
         let leftovers = leftovers.into_iter().map(|name| self.name(name)).collect();
-        StepEnd { outcome, exit, signal, duration_ms, left_out, secrets, leftovers }
+        StepEnd { outcome, exit, signal, duration_ms, left_out, log_bytes, secrets, leftovers }
     }
 
     fn decision(&self, decision: PolicyRecord<String>) -> PolicyRecord {
@@ -333,6 +346,7 @@ impl Fact<String> {
                 Fact::PolicyDecision { job, decision: texts.decision(decision) }
             }
             Self::ImageResolved { image } => Fact::ImageResolved { image: texts.image(image) },
+            Self::LogGrown { job, number, bytes } => Fact::LogGrown { job, number, bytes },
             Self::JobOutput { job, output } => Fact::JobOutput { job, output: output.redacted(redactor) },
             Self::JobEnded { job, end } => Fact::JobEnded { job, end: texts.end(end) },
             Self::StopAsked { reason } => Fact::StopAsked { reason },
@@ -390,6 +404,7 @@ mod tests {
                 signal: None,
                 duration_ms: 0,
                 left_out: 0,
+                log_bytes: None,
                 secrets: Vec::new(),
                 // The system cuts the name of a program.
                 leftovers: vec![text(), TOKEN[..15].to_owned()],

@@ -206,6 +206,7 @@ impl RunRecord {
             }
             Fact::RunStarted {} => self.started_at = Some(time),
             Fact::StopAsked { reason } => self.stop = Some(reason),
+            Fact::LogGrown { .. } => {}
             Fact::ImageResolved { image } => self.images.push(image),
             Fact::RunEnded { end: End { mut outcome, reason } } => {
                 let reason = reason.map(|reason| reason.map(RedactedText::into_string));
@@ -296,6 +297,7 @@ impl RunRecord {
             | Fact::RunStarted {}
             | Fact::StopAsked { .. }
             | Fact::ImageResolved { .. }
+            | Fact::LogGrown { .. }
             | Fact::RunEnded { .. } => {}
         }
     }

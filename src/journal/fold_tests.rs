@@ -80,6 +80,7 @@ fn a_whole_run_folds_to_its_jobs_and_steps() {
                 signal: None,
                 duration_ms: 5,
                 left_out: 0,
+                log_bytes: None,
                 secrets: vec![],
                 leftovers: vec![],
             },

@@ -12,7 +12,9 @@ mod line;
 mod outcome_word;
 mod reader;
 mod recorder;
+mod reports;
 mod sink;
+mod step_log;
 mod version_1;
 mod writer;
 
@@ -26,7 +28,7 @@ pub use fact::{
 pub use fold::{Denial, JobRecord, RunRecord, StepRecord};
 pub use job_output::{JobOutput, MAX_OUTPUT};
 pub use reader::{JOURNAL, JournalReadError, JournalReader};
-pub(crate) use recorder::StepLog;
-pub use recorder::{LOG_FOLDER, Recorder, SCRIPT_LOG};
+pub use recorder::{EVALUATION_LOG, LOG_FOLDER, Recorder, SCRIPT_LOG};
 pub use sink::{JournalError, JournalSink};
+pub(crate) use step_log::StepLog;
 pub use writer::JournalWriter;

@@ -125,41 +125,65 @@ impl JournalReader {
         read.map(|()| std::mem::take(&mut self.ready))
     }
 
-    fn read_on(&mut self) -> Result<(), JournalReadError> {
-        let path = self.run_dir.join(JOURNAL);
-        let wrong = |source| JournalReadError::Read { path: path.clone(), source };
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => match Folder::open_no_link(&self.run_dir).and_then(|folder| folder.open_file(JOURNAL)) {
-                // A sparse one costs nothing to write.
-                Ok(file) if file.metadata().map_err(wrong)?.len() > MAX_JOURNAL => {
-                    return Err(JournalReadError::TooLarge { path });
+    /// Reads some of the records that have been completed since the last call; none at the end of the file. A journal that
+    /// is large is never in memory as a whole.
+    ///
+    /// # Errors
+    /// As of [`JournalReader::read`].
+    pub fn read_some(&mut self) -> Result<Vec<Record>, JournalReadError> {
+        let read = match self.open()? {
+            Some(file) => {
+                let mut read = Ok(1);
+                while self.ready.is_empty() && read.as_ref().is_ok_and(|count| *count > 0) {
+                    read = self.read_chunk(&file, &mut vec![0; CHUNK]);
                 }
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(wrong(error)),
-            },
+                self.file = Some(file);
+                read
+            }
+            None => Ok(0),
         };
-        let read = self.read_from(&file);
-        self.file = Some(file);
-        read
+        read.map(|_| std::mem::take(&mut self.ready))
     }
 
-    fn read_from(&mut self, mut file: &File) -> Result<(), JournalReadError> {
-        let path = self.run_dir.join(JOURNAL);
+    fn read_on(&mut self) -> Result<(), JournalReadError> {
+        let Some(file) = self.open()? else { return Ok(()) };
         let mut chunk = vec![0; CHUNK];
-        loop {
-            let count = match file.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(count) => count,
-                Err(source) => return Err(JournalReadError::Read { path, source }),
-            };
-            self.bytes += count as u64;
-            self.take_lines(chunk.get(..count).unwrap_or_default())?;
-            if self.bytes > MAX_JOURNAL || self.records > MAX_RECORDS || self.partial.len() > MAX_LINE {
-                return Err(JournalReadError::TooLarge { path });
-            }
+        let mut read = Ok(1);
+        while read.as_ref().is_ok_and(|count| *count > 0) {
+            read = self.read_chunk(&file, &mut chunk);
         }
+        self.file = Some(file);
+        read.map(drop)
+    }
+
+    /// The file; nothing while it does not exist.
+    fn open(&mut self) -> Result<Option<File>, JournalReadError> {
+        let path = self.run_dir.join(JOURNAL);
+        let wrong = |source| JournalReadError::Read { path: path.clone(), source };
+        if let Some(file) = self.file.take() {
+            return Ok(Some(file));
+        }
+        match Folder::open_no_link(&self.run_dir).and_then(|folder| folder.open_file(JOURNAL)) {
+            // A sparse one costs nothing to write.
+            Ok(file) if file.metadata().map_err(wrong)?.len() > MAX_JOURNAL => {
+                Err(JournalReadError::TooLarge { path })
+            }
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(wrong(error)),
+        }
+    }
+
+    /// Reads one chunk, and gives its length.
+    fn read_chunk(&mut self, mut file: &File, chunk: &mut [u8]) -> Result<usize, JournalReadError> {
+        let count =
+            file.read(chunk).map_err(|source| JournalReadError::Read { path: self.path(), source })?;
+        self.bytes += count as u64;
+        self.take_lines(chunk.get(..count).unwrap_or_default())?;
+        if self.bytes > MAX_JOURNAL || self.records > MAX_RECORDS || self.partial.len() > MAX_LINE {
+            return Err(JournalReadError::TooLarge { path: self.path() });
+        }
+        Ok(count)
     }
 
     /// Takes the lines that a chunk completes, and keeps the beginning of the next one.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fact::Fact;
+use super::reports::Reports;
 use super::sink::{JournalError, JournalSink};
+use super::step_log::StepLog;
 use super::writer::JournalWriter;
 use crate::log::{Filter, LogError, LogLimit, LogSink, LogWriter, Sink, Stream};
 use crate::model::{Outcome, Reason, SecretName};
@@ -20,7 +22,7 @@ pub const LOG_FOLDER: &str = "log";
 pub const SCRIPT_LOG: &str = "script.log";
 
 /// The log of what the pipeline prints while it is evaluated. No job can have this name, so none has this folder.
-const EVALUATION_LOG: &str = ".script.log";
+pub const EVALUATION_LOG: &str = ".script.log";
 
 /// The most bytes of what a script prints.
 const MAX_SCRIPT_LOG: u64 = 16 << 20;
@@ -46,6 +48,7 @@ struct Journal {
     sink: Box<dyn JournalSink>,
     /// Whether another process leads the run. It is not asked again.
     is_fenced: bool,
+    reports: Reports,
 }
 
 /// A filter that takes secrets out and remembers which there were.
@@ -54,9 +57,6 @@ pub(crate) struct RedactFilter {
     stream: RedactStream,
     found: FoundSecrets,
 }
-
-/// The log of one step.
-pub(crate) type StepLog = LogWriter<RedactFilter>;
 
 /// The names of the secrets that were found in an output.
 pub(crate) type FoundSecrets = Arc<Mutex<BTreeSet<String>>>;
@@ -83,7 +83,7 @@ impl Recorder {
             run_dir: run_dir.to_owned(),
             redactor,
             log_limit,
-            journal: Arc::new(Mutex::new(Journal { sink, is_fenced: false })),
+            journal: Arc::new(Mutex::new(Journal { sink, is_fenced: false, reports: Reports::default() })),
             logs,
             scripts: Arc::default(),
         }
@@ -96,12 +96,16 @@ impl Recorder {
     pub fn write(&self, fact: Fact<String>) -> Result<(), JournalError> {
         let fact = fact.redacted(&self.redactor);
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        if journal.is_fenced {
-            return Err(JournalError::Fenced);
-        }
-        let written = journal.sink.append(fact);
-        journal.is_fenced = matches!(written, Err(JournalError::Fenced));
-        written
+        journal.report_prints()?;
+        journal.append(fact)
+    }
+
+    /// Says that the log of a step has grown; whether that is in the journal now.
+    pub(super) fn report_step(&self, job: &str, number: u32, bytes: u64) -> bool {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let grown = Fact::LogGrown { job: Some(job.to_owned()), number, bytes };
+        // A log is not a fact: that its growth could not be said is no reason to end the step.
+        journal.reports.is_due(Instant::now()) && journal.append(grown).is_ok()
     }
 
     /// Writes the end of the run. That the disk is full, or away, for a moment does not make an interrupted run of one that
@@ -151,10 +155,11 @@ impl Recorder {
     /// When the file cannot be made.
     pub(crate) fn step_log(&self, job: &str, step: u32) -> Result<(StepLog, FoundSecrets), LogError> {
         let path = Path::new(LOG_FOLDER).join(job).join(format!("{step}.log"));
-        self.log(&path, self.log_limit)
+        let (log, found) = self.log(&path, self.log_limit)?;
+        Ok((StepLog::new(self, (job, step), log), found))
     }
 
-    fn log(&self, path: &Path, limit: u64) -> Result<(StepLog, FoundSecrets), LogError> {
+    fn log(&self, path: &Path, limit: u64) -> Result<(LogWriter<RedactFilter>, FoundSecrets), LogError> {
         let found = FoundSecrets::default();
         let filter = || RedactFilter {
             redactor: self.redactor.clone(),
@@ -188,6 +193,13 @@ impl Recorder {
             if let Err(problem) = written {
                 tracing::warn!(%problem, "a line of a script is lost");
             }
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.reports.print(job, log.length());
+            if journal.reports.is_due_for_prints(Instant::now())
+                && let Err(problem) = journal.report_prints()
+            {
+                tracing::warn!(%problem, "a line of a script is reported later");
+            }
         }
     }
 
@@ -197,6 +209,26 @@ impl Recorder {
         if let Some(Err(problem)) = log.map(LogWriter::finish) {
             tracing::warn!(%problem, "the end of a script's log is lost");
         }
+    }
+}
+
+impl Journal {
+    fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+        if self.is_fenced {
+            return Err(JournalError::Fenced);
+        }
+        let written = self.sink.append(fact);
+        self.is_fenced = matches!(written, Err(JournalError::Fenced));
+        written
+    }
+
+    /// Says what scripts have printed, before anything that comes after it.
+    fn report_prints(&mut self) -> Result<(), JournalError> {
+        while let Some((job, bytes)) = self.reports.next_print() {
+            self.append(Fact::LogGrown { job: job.clone(), number: 0, bytes })?;
+            self.reports.printed(&job);
+        }
+        Ok(())
     }
 }
 

@@ -72,7 +72,8 @@ fn fact(old: OldFact) -> Option<Fact> {
             let OldStepEnd { job, step, outcome, exit, signal, duration_ms, left_out, secrets, leftovers } =
                 end;
             let outcome = Outcome::parse(&outcome)?;
-            let end = StepEnd { outcome, exit, signal, duration_ms, left_out, secrets, leftovers };
+            let end =
+                StepEnd { outcome, exit, signal, duration_ms, left_out, log_bytes: None, secrets, leftovers };
             Fact::StepEnded { job, number: step, end }
         }
         OldFact::PolicyDecision(OldDecision { job, decision }) => Fact::PolicyDecision { job, decision },

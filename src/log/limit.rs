@@ -87,6 +87,11 @@ impl LimitedFile {
         Ok(left_out)
     }
 
+    /// The bytes that are in the file.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Waits until the written data is on the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync()

@@ -37,6 +37,12 @@ pub trait Sink: Send {
     /// # Errors
     /// Pending output could not be stored.
     fn quiet(&mut self) -> Result<(), LogError>;
+
+    /// Called soon after output has come: whoever follows the log hears how far it has grown. Whether that could be said;
+    /// if not, it is called again.
+    fn report(&mut self) -> bool {
+        true
+    }
 }
 
 /// A filter that lets everything through.
@@ -85,6 +91,8 @@ pub enum LogError {
 pub struct LogEnd {
     /// How many bytes of output are not in the file, because it was over its limit.
     pub left_out: u64,
+    /// The bytes of the file.
+    pub length: u64,
 }
 
 /// One stream on its way into the file.
@@ -131,6 +139,11 @@ impl<F: Filter> LogWriter<F> {
         })
     }
 
+    /// The bytes that are in the file: whole records.
+    pub fn length(&self) -> u64 {
+        self.file.length()
+    }
+
     /// Writes a remark of quire.
     ///
     /// # Errors
@@ -174,7 +187,7 @@ impl<F: Filter> LogWriter<F> {
             channel.release(&mut self.file, &time);
         }
         let left_out = self.file.finish(&time).map_err(|source| self.failed(source))?;
-        Ok(LogEnd { left_out })
+        Ok(LogEnd { left_out, length: self.file.length() })
     }
 
     fn flush(&mut self) -> Result<(), LogError> {

@@ -43,7 +43,7 @@ pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files
 pub use filling::Fill;
 pub use fired::Fired;
 pub use job_slot::JobSlots;
-pub use live::{LiveRun, LiveRuns};
+pub use live::{LiveRun, LiveRuns, RunNews};
 pub use local_runs::{CacheHints, LocalRun, LocalRunError, LocalRuns};
 pub use objects::{GitFolder, Objects, Pushed};
 pub use only_evaluate::OnlyEvaluated;

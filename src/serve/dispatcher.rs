@@ -20,7 +20,7 @@ use super::tracked::Tracked;
 use crate::app::{AppState, Code, Problem, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
-use crate::model::{Outcome, Reason, RunId, chain, codes};
+use crate::model::{Outcome, Progress, Reason, RunId, chain, codes};
 use crate::policy::StartProfiles;
 use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Stage, plan};
 use crate::store::{self, RunRow};
@@ -110,7 +110,7 @@ impl Dispatcher {
         };
         self.reading = Backoff::of_runs();
         for row in rows {
-            self.app.live.open(row.id);
+            self.app.live.open_found(row.id, row.state == Progress::Running);
             self.runs.push(Tracked::new(row.clone(), Stage::Ending));
             self.look(row).await;
         }

@@ -15,7 +15,7 @@ use super::runner_link::RunnerLink;
 use super::settle::{clear, overrule, settle};
 use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
-use crate::journal::{JournalReader, RunRecord};
+use crate::journal::{Fact, JournalReader, RunRecord};
 use crate::model::{Outcome, Progress, Reason, RunMark, chain, codes};
 use crate::run::Message;
 use crate::store::{RunChange, RunRow};
@@ -48,6 +48,8 @@ pub(super) struct Followed {
 struct Reading {
     reader: JournalReader,
     record: RunRecord,
+    /// The last record that is to be indexed: that a log has grown is not.
+    news: u64,
     /// The record up to which the index has been, or is being, written.
     indexed: u64,
     /// Writes into the index.
@@ -65,6 +67,7 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
     let mut reading = Reading {
         reader: JournalReader::new(&followed.run_dir),
         record: RunRecord::default(),
+        news: 0,
         indexed: 0,
         indexing: None,
         index_at: None,
@@ -219,6 +222,9 @@ impl Reading {
         };
         let had_begun = self.record.started_at.is_some();
         for fact in records {
+            if !matches!(fact.fact, Fact::LogGrown { .. }) {
+                self.news = fact.seq;
+            }
             self.record.apply(fact);
         }
         if !had_begun && self.record.started_at.is_some() && row.state == Progress::Queued {
@@ -232,7 +238,7 @@ impl Reading {
 
     /// Whether the journal of a running run says something that is not in the index.
     fn has_news(&self) -> bool {
-        self.record.started_at.is_some() && self.record.outcome.is_none() && self.record.seq > self.indexed
+        self.record.started_at.is_some() && self.record.outcome.is_none() && self.news > self.indexed
     }
 
     /// Indexes what is new of a running run: at once that its jobs have begun, the rest now and then, all that has come by

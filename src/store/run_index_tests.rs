@@ -47,6 +47,7 @@ fn facts() -> Vec<Fact> {
         signal: Some(9),
         duration_ms: 20,
         left_out: 7,
+        log_bytes: None,
         secrets: vec![],
         leftovers: vec![],
     };

@@ -41,10 +41,14 @@ pub struct LogLine {
     pub step: u32,
     /// The service that wrote it, as far as the journal tells.
     pub service: Option<String>,
+    /// The number of the line in its log, over both streams, from 1; 0 where it is not known.
+    pub n: u64,
     /// Its origin.
     pub stream: Stream,
     /// The bytes of the line, without its line feed.
     pub bytes: Vec<u8>,
+    /// Whether the line is longer: the next one with its number continues it.
+    pub is_cut: bool,
 }
 
 impl LogLine {
@@ -69,6 +73,8 @@ pub(super) struct LogName {
 pub struct LogFollower {
     run_dir: PathBuf,
     only: Option<String>,
+    /// Only the log of this step.
+    step: Option<u32>,
     logs: BTreeMap<LogName, Log>,
     has_more: bool,
     /// The services of the run, by job and step.
@@ -82,6 +88,8 @@ struct Log {
     step: u32,
     /// Where reading continues.
     offset: u64,
+    /// How many lines have begun.
+    count: u64,
     reader: Option<LogReader>,
     /// The next line that was not returned.
     next: Option<LogLine>,
@@ -149,10 +157,17 @@ impl LogFollower {
         Self {
             run_dir: run_dir.to_owned(),
             only: job,
+            step: None,
             logs: BTreeMap::new(),
             has_more: false,
             services: BTreeMap::new(),
         }
+    }
+
+    /// The same follower, of one step only; 0 for what the script prints.
+    #[must_use]
+    pub fn of_step(self, step: Option<u32>) -> Self {
+        Self { step, ..self }
     }
 
     /// The folders in which something changes when there is more to read.
@@ -198,6 +213,9 @@ impl LogFollower {
         };
         if !self.has_more {
             for name in logs_in(&run, self.only.as_deref())? {
+                if self.step.is_some_and(|step| step != name.step()) {
+                    continue;
+                }
                 self.logs.entry(name).or_insert_with_key(Log::new);
             }
         }
@@ -243,6 +261,7 @@ impl Log {
             job: name.job.clone(),
             step: name.step(),
             offset: 0,
+            count: 0,
             reader: None,
             next: None,
             begun: BTreeMap::new(),
@@ -267,7 +286,12 @@ impl Log {
             Ok(None) => {
                 self.reader = None;
                 if is_complete(self) {
-                    self.next = self.begun.pop_first().map(|(_, line)| line);
+                    // Of a line that was cut, the rest can be empty.
+                    let is_more = |line: &LogLine| !(line.is_cut && line.bytes.is_empty());
+                    let mut rest =
+                        std::mem::take(&mut self.begun).into_iter().filter(|(_, line)| is_more(line));
+                    self.next = rest.next().map(|(_, line)| LogLine { is_cut: false, ..line });
+                    self.begun = rest.collect();
                     self.is_over = self.next.is_none();
                 }
             }
@@ -310,10 +334,20 @@ impl Log {
                 line.bytes.extend_from_slice(&record.bytes);
                 line
             }
-            None => self.line(record.time, record.stream, record.bytes),
+            None => {
+                self.count += 1;
+                self.line(record.time, record.stream, record.bytes)
+            }
         };
-        if record.ends_line || line.bytes.len() >= MAX_LINE {
+        line.is_cut = !record.ends_line;
+        if record.ends_line {
             line.time = record.time;
+            return Some(line);
+        }
+        if line.bytes.len() >= MAX_LINE {
+            line.time = record.time;
+            let rest = LogLine { bytes: Vec::new(), ..line.clone() };
+            self.begun.insert(record.stream.as_str(), rest);
             return Some(line);
         }
         self.begun.insert(record.stream.as_str(), line);
@@ -321,7 +355,8 @@ impl Log {
     }
 
     fn line(&self, time: Timestamp, stream: Stream, bytes: Vec<u8>) -> LogLine {
-        LogLine { time, job: self.job.clone(), step: self.step, service: None, stream, bytes }
+        let (job, step, n) = (self.job.clone(), self.step, self.count);
+        LogLine { time, job, step, service: None, n, stream, bytes, is_cut: false }
     }
 
     /// Closes the file when too many are open; it is opened again when reading continues.
@@ -417,6 +452,7 @@ mod tests {
             signal: None,
             duration_ms: 1,
             left_out: 0,
+            log_bytes: None,
             secrets: Vec::new(),
             leftovers: Vec::new(),
         };

@@ -88,8 +88,10 @@ fn join(name: &LogName, records: Vec<Record>) -> Vec<LogLine> {
                     job,
                     step,
                     service: None,
+                    n: 0,
                     stream: record.stream,
                     bytes: record.bytes,
+                    is_cut: false,
                 });
                 lines.len() - 1
             }

@@ -2,9 +2,11 @@
 
 mod audit;
 mod end;
+mod events;
 mod follow;
 mod log_end;
 mod log_sizes;
+mod log_format;
 mod push;
 mod run;
 mod run_lines;
@@ -17,9 +19,11 @@ mod output_order;
 
 pub use audit::{AuditShape, audit_file_line, audit_line};
 pub use end::deciding_lock;
+pub use events::{EventBatch, EventsError, RunEvent, RunEvents};
 pub use follow::{LogFollower, LogLine};
 pub use log_end::{EndLimit, LogEnd, read_log_end};
 pub use log_sizes::LogSizes;
+pub use log_format::{LogFormat, LogFormatter};
 pub use nothing_to_run::nothing_to_run;
 pub use output_order::{OutputItem, OutputOrder};
 pub use push::{PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict};

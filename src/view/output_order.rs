@@ -93,7 +93,16 @@ mod tests {
     fn line(job: &str) -> LogLine {
         let time = Timestamp::from_millis(0);
         let job = (job != "-").then(|| job.to_owned());
-        LogLine { time, job, step: 1, service: None, stream: Stream::Stdout, bytes: Vec::new() }
+        LogLine {
+            time,
+            job,
+            step: 1,
+            service: None,
+            n: 1,
+            stream: Stream::Stdout,
+            bytes: Vec::new(),
+            is_cut: false,
+        }
     }
 
     fn next(order: &mut OutputOrder, lines: &[&str], jobs: &[JobRecord]) -> String {
