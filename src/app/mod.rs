@@ -11,6 +11,7 @@ mod exit;
 mod health;
 mod idempotency;
 mod isolation;
+mod job_log;
 mod local;
 mod logs;
 mod notifications;
@@ -53,6 +54,7 @@ pub use exit::{Exit, verdict};
 pub use health::{Health, Trouble};
 pub use idempotency::{Keyed, TakenKey, forget_unanswered, keep_answer, take_key};
 pub use isolation::{ISOLATIONS, Isolation};
+pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use local::{Local, serves_without_socket};
 pub use logs::{ReadLogs, RunLogs, read_logs};
 pub use notifications::{
@@ -71,8 +73,8 @@ pub use repositories::{
     set_default_branch, trash_repo,
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
-pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use run_feed::RunFeeds;
+pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use runs::{
     CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
     find_run_or_latest, show_run,

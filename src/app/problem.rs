@@ -63,6 +63,7 @@ codes! {
     PushInvalid            "push.invalid"             400 Usage    "a hook has sent what is no push";
     PushRefused            "push.refused"             409 Failed   "a push was refused";
     PushUnrecorded         "push.unrecorded"          503 Broken   "a push could not be recorded";
+    RangeUnsatisfiable     "range.unsatisfiable"      416 Usage    "the answer has no such bytes";
     RepoExists             "repo.exists"              409 Failed   "a repository of this name exists";
     RepoNotAdopted         "repo.not-adopted"         409 Failed   "the folder is no repository of quire yet";
     RepoNotFound           "repo.not-found"           404 NotFound "there is no such repository, or the caller may not see it";
@@ -85,6 +86,7 @@ codes! {
     ServerSilent           "server.silent"            503 Broken   "a server has the data folder and does not answer";
     ServerStopping         "server.stopping"          503 Broken   "the server is stopping";
     SpoolUnread            "spool.unread"             503 Broken   "pushes that were made while no server ran were not read yet";
+    StepNotFound           "step.not-found"           404 NotFound "the job has no such step or attempt";
     TargetNotFound         "target.not-found"         404 NotFound "there is no such target of notifications";
     TargetUnreached        "target.unreached"         502 Failed   "the target of notifications could not be reached";
     TokenExists            "token.exists"             409 Failed   "a token of this name exists";

@@ -5,10 +5,12 @@
 
 mod admin;
 mod api;
+mod byte_range;
 mod caller;
 mod door;
 mod explain;
 mod guarded;
+mod gzip;
 mod hooks;
 mod idempotency;
 mod input;
@@ -16,6 +18,7 @@ mod page;
 mod pages;
 mod problem;
 mod router;
+mod stream;
 
 pub use api::openapi;
 pub use door::{DoorLimits, Listener, serve};

@@ -25,6 +25,11 @@ impl LogSizes {
         Self(sizes)
     }
 
+    /// The size of all logs of a job together.
+    pub fn of_job(&self, job: &str) -> u64 {
+        self.0.get(job).map(|steps| steps.values().sum()).unwrap_or_default()
+    }
+
     /// The size of the log of a step.
     pub fn of(&self, job: &str, step: u32) -> u64 {
         self.0.get(job).and_then(|steps| steps.get(&step)).copied().unwrap_or_default()

@@ -2,6 +2,8 @@
 
 mod artifacts;
 mod documents;
+mod events;
+mod logs;
 mod notifications;
 mod repos;
 mod runs;
@@ -57,6 +59,9 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::get))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::wait))
+        .routes(routes!(events::of_run))
+        .routes(routes!(events::of_all))
+        .routes(routes!(logs::get))
         .routes(routes!(artifacts::list))
         .routes(routes!(artifacts::get))
         .routes(routes!(watches::list, watches::add))

@@ -21,6 +21,7 @@ use super::progress::Progress;
 use super::request::{BodyLimits, gather};
 use super::socket::{Seen, Socket};
 use crate::http::guarded::Guarded;
+use crate::http::stream::OwnPlace;
 
 /// How long to wait after a connection could not be accepted, because descriptors or memory have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -123,9 +124,16 @@ struct Place {
     number: Number,
 }
 
+impl Place {
+    /// Another connection can have the place from now on.
+    fn release(&self) {
+        let _was_there = lock(&self.connections).remove(self.number).is_some();
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        let _was_there = lock(&self.connections).remove(self.number).is_some();
+        self.release();
     }
 }
 
@@ -143,19 +151,24 @@ async fn converse(
     socket: Socket,
     progress: Arc<Progress>,
     (router, bodies): (Router, Arc<BodyLimits>),
-    _place: Place,
+    place: Place,
 ) {
+    let place = Arc::new(place);
     let socket = Arc::new(socket);
     let seen = Seen { socket: Arc::clone(&socket), progress: Arc::clone(&progress) };
     let router = TowerToHyperService::new(router);
     let answering = Arc::clone(&progress);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, progress, bodies) = (router.clone(), Arc::clone(&answering), Arc::clone(&bodies));
+        let place = Arc::clone(&place);
         async move {
             let response = match gather(request, &progress, &bodies).await {
                 Ok(gathered) => router.call(gathered.request).await?,
                 Err(refusal) => refusal,
             };
+            if response.extensions().get::<OwnPlace>().is_some() {
+                place.release();
+            }
             Ok::<_, std::convert::Infallible>(
                 response.map(|body: Body| Guarded::new(body, AnswerEnd(progress))),
             )

@@ -1,0 +1,207 @@
+//! The output of a job: in three formats, in ranges, compressed, and as it comes.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::{AppState, Caller, Code, JobLog, Problem, ReadJobLog, open_job_log};
+use crate::http::byte_range::ByteRange;
+use crate::http::gzip::{Coding, accepts_gzip};
+use crate::http::input::{Path, Query, word};
+use crate::http::problem::{Problems, Refused, answer};
+use crate::http::stream::{BodyParts, streamed};
+use crate::model::Scope;
+use crate::view::{LogFormat, LogFormatter};
+
+/// Changes when the same log gives other bytes.
+const VERSION: u32 = 1;
+
+/// Which output, and how.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogQuery {
+    /// Only that of this step; 0 for what the script prints
+    step: Option<u32>,
+    /// Only that of this attempt of the run
+    attempt: Option<u32>,
+    /// text without escape sequences, ansi with its colours, or ndjson
+    #[param(default = "text")]
+    format: Option<String>,
+    /// 1: each line begins with its time
+    #[param(minimum = 0, maximum = 1, default = 0)]
+    timestamps: Option<u8>,
+    /// 1: what comes until the job ends is sent as it comes
+    #[param(minimum = 0, maximum = 1, default = 0)]
+    follow: Option<u8>,
+}
+
+impl LogQuery {
+    /// The format, whether lines begin with their time, and whether the log is followed.
+    fn how(&self) -> Result<(LogFormat, bool, bool), Problem> {
+        let format =
+            self.format.as_deref().map(|text| word(("format", text), &LogFormat::ALL, LogFormat::as_str));
+        let format = format.transpose()?.unwrap_or(LogFormat::Text);
+        Ok((format, switch("timestamps", self.timestamps)?, switch("follow", self.follow)?))
+    }
+}
+
+/// The output of a job. `Range`, `ETag` and `If-None-Match` are for jobs that have ended.
+#[utoipa::path(get, path = "/runs/{run}/jobs/{job}/log", operation_id = "getLog",
+    params(("run", description = "The run's id, or REPO#NUMBER"), ("job", description = "The id of the job"), LogQuery),
+    responses((status = 200, description = "The output", content((String = "text/plain"), (String = "application/x-ndjson"))),
+              (status = 206, description = "A part of it", content((String = "text/plain"), (String = "application/x-ndjson"))),
+              (status = 304, description = "It is the one that the client has"), Problems))]
+pub(super) async fn get(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path((run, job)): Path<(String, String)>,
+    Query(query): Query<LogQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let row = caller.run_to_read(&app, Scope::LogsRead, &run).await?;
+    let (format, timestamps, follow) = query.how()?;
+    let request = ReadJobLog { job, step: query.step, attempt: query.attempt, follow };
+    let log = open_job_log(&app, row.clone(), request.clone()).await?;
+    let formatter = LogFormatter::new(format, timestamps, log.attempt());
+    let version = log.version(&app).await;
+    let output = Output { app: app.clone(), log, formatter: formatter.clone(), flush: follow };
+    let Some((at, bytes)) = version else {
+        let coding = if accepts_gzip(&headers) { Coding::Gzip } else { Coding::None };
+        let body = streamed(move |parts| output.send(parts, coding, None));
+        return Ok((coding.headers(), [(header::CONTENT_TYPE, media_type(format))], body).into_response());
+    };
+    let tag = format!("{at:x}-{bytes:x}-{VERSION}");
+    let range = ByteRange::of(&headers, &format!("\"{tag}\""));
+    let coding = if accepts_gzip(&headers) && range.is_none() { Coding::Gzip } else { Coding::None };
+    let tag = format!("\"{tag}{}\"", coding.suffix());
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, coding.headers(), [(header::ETAG, tag)]).into_response());
+    }
+    let known = [
+        (header::ETAG, tag),
+        (header::CONTENT_TYPE, media_type(format).to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+    ];
+    let Some(range) = range else {
+        let body = streamed(move |parts| output.send(parts, coding, None));
+        return Ok((coding.headers(), known, body).into_response());
+    };
+    let counted = open_job_log(&app, row, request).await?;
+    let total = Output { app, log: counted, formatter, flush: false }.length().await?;
+    let Some((begin, end)) = range.within(total) else {
+        let refused = answer(&Problem::new(Code::RangeUnsatisfiable, format!("the log has {total} bytes")));
+        return Ok(([(header::CONTENT_RANGE, format!("bytes */{total}"))], refused).into_response());
+    };
+    let part = [
+        (header::CONTENT_RANGE, format!("bytes {begin}-{}/{total}", end - 1)),
+        (header::CONTENT_LENGTH, (end - begin).to_string()),
+    ];
+    let body = streamed(move |parts| output.send(parts, coding, Some((begin, end))));
+    Ok((StatusCode::PARTIAL_CONTENT, coding.headers(), known, part, body).into_response())
+}
+
+/// A parameter that is 0 or 1.
+fn switch(name: &str, value: Option<u8>) -> Result<bool, Problem> {
+    match value {
+        None | Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        Some(_) => Err(Problem::new(Code::RequestInvalid, format!("in the query: {name}: it is 0 or 1"))),
+    }
+}
+
+fn media_type(format: LogFormat) -> &'static str {
+    match format {
+        LogFormat::Text | LogFormat::Ansi => "text/plain; charset=utf-8",
+        LogFormat::Ndjson => "application/x-ndjson",
+    }
+}
+
+/// Whether the client has the answer with this tag already.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let is_it = |part: &str| part == "*" || part.trim_start_matches("W/") == tag;
+    let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(',')).any(|part| is_it(part.trim()))
+}
+
+/// The output of a job on its way.
+struct Output {
+    app: AppState,
+    log: JobLog,
+    formatter: LogFormatter,
+    /// Whether what comes is sent at once.
+    flush: bool,
+}
+
+impl Output {
+    /// Formats the next lines; nothing at the end.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(lines) = self.log.next(&self.app).await? else { return Ok(None) };
+        let mut formatter = self.formatter.clone();
+        let formatted = self.app.block(move || {
+            let mut bytes = Vec::new();
+            lines.iter().for_each(|line| formatter.push(line, &mut bytes));
+            Ok((formatter, bytes))
+        });
+        let (formatter, bytes) = formatted.await?;
+        self.formatter = formatter;
+        Ok(Some(bytes))
+    }
+
+    /// How many bytes there are.
+    async fn length(mut self) -> Result<u64, Problem> {
+        let mut length = 0;
+        while let Some(bytes) = self.next().await? {
+            length += bytes.len() as u64;
+        }
+        Ok(length)
+    }
+
+    /// Sends all of it, or the bytes from the first to before the last.
+    async fn send(mut self, parts: BodyParts, coding: Coding, window: Option<(u64, u64)>) {
+        let mut encoder = coding.encoder();
+        let mut offset = 0;
+        loop {
+            let next = tokio::select! {
+                () = parts.closed() => return,
+                next = self.next() => next,
+            };
+            let bytes = match next {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break,
+                Err(problem) => return parts.fail(&problem).await,
+            };
+            let length = bytes.len() as u64;
+            let bytes = cut(bytes, offset, window);
+            offset += length;
+            let flush = self.flush;
+            let Ok((kept, coded)) = self.app.block(move || Ok(encoder.push(bytes, flush))).await else {
+                return;
+            };
+            encoder = kept;
+            if !coded.is_empty() && !parts.send(Bytes::from(coded)).await {
+                return;
+            }
+            if window.is_some_and(|(_, end)| offset >= end) {
+                return;
+            }
+        }
+        let end = encoder.finish();
+        if !end.is_empty() {
+            let _is_there = parts.send(Bytes::from(end)).await;
+        }
+    }
+}
+
+/// What of these bytes, which begin at an offset, is within a window.
+fn cut(mut bytes: Vec<u8>, offset: u64, window: Option<(u64, u64)>) -> Vec<u8> {
+    let Some((begin, end)) = window else { return bytes };
+    let within = |at: u64| usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
+    let (begin, end) = (within(begin), within(end));
+    bytes.truncate(end);
+    bytes.drain(..begin.min(bytes.len()));
+    bytes
+}
