@@ -44,7 +44,7 @@ impl Coding {
         headers
     }
 
-    /// What tells its tag from that of the same answer in another coding.
+    /// The end of a tag: the same answer in another coding has another tag.
     pub(super) fn suffix(self) -> &'static str {
         if self == Self::Gzip { "-gzip" } else { "" }
     }

@@ -4,18 +4,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::log_names::{LogName, jobs_in, log_folder, logs_in};
 use crate::journal::{JobRecord, RunRecord};
 use crate::log::{LogReader, Record, Stream};
 use crate::model::Timestamp;
 use crate::sys::clock;
-use crate::sys::folder::{Folder, Kind};
-
-/// The folder of logs in a run's folder.
-const LOGS: &str = "log";
+use crate::sys::folder::Folder;
 
 /// The most that one call reads, in bytes of the files.
 const MAX_BATCH: usize = 512 << 10;
@@ -26,8 +23,7 @@ const LINE_COST: usize = 160;
 /// The longest line that is returned whole, in bytes; a longer one is returned in pieces.
 const MAX_LINE: usize = 64 << 10;
 
-/// The most logs of a run that are read, and the most that are open at the same time.
-const MAX_LOGS: usize = 50_000;
+/// The most logs of a run that are open at the same time.
 const MAX_OPEN: usize = 16;
 
 /// A line of output, or a part of one.
@@ -57,15 +53,6 @@ impl LogLine {
         let job = self.job.as_deref().unwrap_or("quire");
         self.service.as_ref().map_or_else(|| job.to_owned(), |service| format!("{job}/{service}"))
     }
-}
-
-/// A log of a run.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LogName {
-    /// The job; `None` for the evaluation.
-    pub(super) job: Option<String>,
-    /// The name of the file.
-    pub(super) file: String,
 }
 
 /// Reads the logs of one run, from where it stopped.
@@ -99,58 +86,6 @@ struct Log {
     is_over: bool,
 }
 
-impl LogName {
-    /// The number of the step; 0 for what the script printed.
-    pub(super) fn step(&self) -> u32 {
-        self.file.strip_suffix(".log").and_then(|stem| stem.parse().ok()).unwrap_or_default()
-    }
-
-    /// The path in a run's folder.
-    pub(super) fn path(&self) -> PathBuf {
-        Path::new(LOGS).join(self.job.as_deref().unwrap_or_default()).join(&self.file)
-    }
-}
-
-/// The logs in a run's folder, of one job or of all; whatever has the name of a log is one.
-///
-/// # Errors
-/// A folder cannot be read, or there are too many.
-pub(super) fn logs_in(run: &Folder, only: Option<&str>) -> io::Result<Vec<LogName>> {
-    let mut found = Vec::new();
-    for job in jobs_in(run)? {
-        if only.is_some() && only != job.as_deref() {
-            continue;
-        }
-        let folder = run.sub(Path::new(LOGS).join(job.as_deref().unwrap_or_default()))?;
-        for entry in folder.entries()? {
-            let is_log = Path::new(&entry.name).extension() == Some(OsStr::new("log"));
-            if is_log && entry.kind != Kind::Folder {
-                let file = entry.name.to_string_lossy().into_owned();
-                found.push(LogName { job: job.clone(), file });
-            }
-            if found.len() > MAX_LOGS {
-                return Err(io::Error::new(
-                    io::ErrorKind::FileTooLarge,
-                    format!("more than {MAX_LOGS} logs"),
-                ));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The jobs that have a folder of logs, after the evaluation, which has no name.
-fn jobs_in(run: &Folder) -> io::Result<Vec<Option<String>>> {
-    let logs = match run.sub(LOGS) {
-        Ok(logs) => logs,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let entries = logs.entries()?.into_iter().filter(|entry| entry.kind == Kind::Folder);
-    let jobs = entries.filter_map(|entry| entry.name.into_string().ok()).map(Some);
-    Ok([None].into_iter().chain(jobs).collect())
-}
-
 impl LogFollower {
     /// A follower of the run in `run_dir`, of one job or of all.
     pub fn new(run_dir: &Path, job: Option<String>) -> Self {
@@ -173,7 +108,7 @@ impl LogFollower {
     /// The folders in which something changes when there is more to read.
     pub fn folders(&self) -> Vec<PathBuf> {
         let jobs = Folder::open_no_link(&self.run_dir).and_then(|run| jobs_in(&run)).unwrap_or_default();
-        let folder = |job: Option<String>| self.run_dir.join(LOGS).join(job.unwrap_or_default());
+        let folder = |job: Option<String>| self.run_dir.join(log_folder(job.as_deref()));
         jobs.into_iter().map(folder).collect()
     }
 
@@ -388,7 +323,7 @@ mod tests {
 
     fn create(run_dir: &Path, name: &str) -> LogWriter<PassThrough> {
         let run = Folder::open(run_dir).unwrap();
-        LogWriter::create(&run, &Path::new(LOGS).join(name), LogLimit::new(1 << 26), || PassThrough).unwrap()
+        LogWriter::create(&run, &log_folder(None).join(name), LogLimit::new(1 << 26), || PassThrough).unwrap()
     }
 
     /// All remaining lines, and the most that one call returned.
@@ -498,7 +433,7 @@ mod tests {
         let mut writer = create(folder.path(), "a/1.log");
         writer.write(Stream::Stdout, b"fine\n").unwrap();
         writer.finish().unwrap();
-        let logs = folder.path().join(LOGS);
+        let logs = folder.path().join(log_folder(None));
         symlink("/dev/zero", logs.join("a/2.log")).unwrap();
         symlink("/etc", logs.join("etc")).unwrap();
         let mode = rustix::fs::Mode::RWXU;

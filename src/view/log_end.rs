@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::follow::{LogLine, LogName, logs_in};
+use super::follow::LogLine;
+use super::log_names::{LogName, logs_in};
 use crate::log::{Record, read_end};
 use crate::model::Timestamp;
 use crate::sys::folder::Folder;

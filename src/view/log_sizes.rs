@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::follow::logs_in;
+use super::log_names::logs_in;
 use crate::sys::folder::Folder;
 
 /// The sizes of the logs of a run's steps, in bytes.

@@ -9,6 +9,7 @@ mod docker;
 mod docs;
 mod doors;
 mod engine;
+mod events;
 mod executor;
 mod executor_suite;
 mod fixtures;

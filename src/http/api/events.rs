@@ -61,6 +61,7 @@ enum Framing {
 #[utoipa::path(get, path = "/runs/{run}/events", operation_id = "followRun",
     params(("run", description = "Its id, or REPO#NUMBER"), EventQuery,
            ("Last-Event-ID" = Option<String>, Header, description = "Only events behind this one")),
+    security((), ("token" = ["runs:read", "logs:read"])),
     responses((status = 200, description = "The events: `{seq, kind, time, run, …}`",
                 content((String = "text/event-stream"), (String = "application/x-ndjson"))),
               (status = 204, description = "The run has ended, and nothing follows"), Problems))]
@@ -84,6 +85,7 @@ pub(super) async fn of_run(
 
 /// What happens to runs, from now on: `run.queued`, `run.started` and `run.finished`, each with the run.
 #[utoipa::path(get, path = "/events", operation_id = "followRuns", params(NewsQuery),
+    security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The events; the data are runs without their steps",
                 body = String, content_type = "text/event-stream"), Problems))]
 pub(super) async fn of_all(
