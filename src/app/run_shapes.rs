@@ -44,22 +44,24 @@ pub async fn list_run_shapes(app: &AppState, filter: RunFilter) -> Result<RunPag
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().map(|row| row.seq).filter(|_| has_more);
+    let base = app.url.clone();
+    let indexed = app.store.call(move |connection| {
+        let shape = |row: RunRow| {
+            if row.state != Progress::Finished {
+                return Ok(Err(row));
+            }
+            let (jobs, reruns) = (store::jobs_of(connection, &row)?, store::reruns_of(connection, &row)?);
+            Ok(Ok(RunShape::in_list(&row, jobs, reruns, base.as_deref())))
+        };
+        rows.into_iter().map(shape).collect::<Result<Vec<_>, rusqlite::Error>>()
+    });
     let mut runs = Vec::new();
-    for row in rows {
-        // The index may not know yet what the journal of an unfinished run says; there are few of them.
-        runs.push(match row.state {
-            Progress::Finished => indexed_shape(app, row).await?,
-            Progress::Queued | Progress::Running => run_shape(app, row).await?.without_steps(),
+    for shape in indexed.await?? {
+        runs.push(match shape {
+            Ok(shape) => shape,
+            // The index may not know yet what the journal of an unfinished run says; there are few of them.
+            Err(row) => run_shape(app, row).await?.without_steps(),
         });
     }
     Ok(RunPage { runs, next })
-}
-
-async fn indexed_shape(app: &AppState, row: RunRow) -> Result<RunShape, Problem> {
-    let base = app.url.clone();
-    let shape = app.store.call(move |connection| {
-        let (jobs, reruns) = (store::jobs_of(connection, &row)?, store::reruns_of(connection, &row)?);
-        Ok::<_, rusqlite::Error>(RunShape::in_list(&row, jobs, reruns, base.as_deref()))
-    });
-    Ok(shape.await??)
 }

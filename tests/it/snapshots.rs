@@ -51,7 +51,8 @@ fn blank(value: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let is_time = name.ends_with("_at") || name.ends_with("_s") || name == "t";
-                let varies = is_time || matches!(name.as_str(), "id" | "sha" | "commit" | "logs" | "run_dir" | "log_bytes");
+                let varies = is_time
+                    || matches!(name.as_str(), "id" | "sha" | "commit" | "logs" | "run_dir" | "log_bytes");
                 if varies && !value.is_null() && !value.is_array() {
                     *value = Value::from(format!("<{name}>"));
                 } else {
