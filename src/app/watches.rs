@@ -19,7 +19,7 @@ use crate::config::{
 use crate::forge::{self, workflow_path};
 use crate::intake::{FIRST_SIGHT, NO_PIPELINE, RUN};
 use crate::model::{
-    AuditAction, BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, chain, suggest,
+    AuditAction, BranchName, CommitId, RefName, RemoteUrl, RepoName, SecretName, UrlScheme, chain, suggest,
 };
 use crate::store::{self, AuditEntry, WatchStatus, WriterGone};
 use crate::sys::clock;
@@ -135,6 +135,11 @@ impl WatchFrame {
             keep_workspace: false,
             interruptible: true,
         })
+    }
+
+    /// Whether the repository is in a folder of this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        RemoteUrl::parse(&self.url).is_ok_and(|url| url.scheme() == UrlScheme::File)
     }
 
     /// The frame of a watch.

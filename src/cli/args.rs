@@ -14,8 +14,8 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_run, doctor, licenses, logs, notify, ops, place, reindex, remote, repo, reset_caches, runs,
-    serve, service, start, token, watch,
+    audit, ci, ci_run, doctor, follow, licenses, logs, notify, ops, place, reindex, remote, repo,
+    reset_caches, runs, serve, service, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -68,7 +68,10 @@ pub(super) enum Command {
     Runs {
         #[command(flatten)]
         filter: RunFilterArgs,
-        /// As a JSON array
+        /// Print what happens to runs from now on instead, a line for each that is queued, starts or ends
+        #[arg(short, long)]
+        follow: bool,
+        /// As a JSON array; with --follow one JSON object a line
         #[arg(long)]
         json: bool,
     },
@@ -243,7 +246,8 @@ fn perform(cli: Cli) -> Ended {
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
         Command::Run(args) => start::run(&change()?, &args),
-        Command::Runs { filter, json } => runs::list(&runs()?, &filter, json),
+        Command::Runs { filter, follow: true, json } => follow::here(&runs()?, &filter.to_follow()?, json),
+        Command::Runs { filter, json, .. } => runs::list(&runs()?, &filter, json),
         Command::Show { run, json } => runs::show(&runs()?, &run, json),
         Command::Logs { run, job, follow, json } => {
             logs::logs(&runs()?, &run, logs::Options { job, follow, json, limit: None })

@@ -10,6 +10,7 @@ mod ci_run;
 mod doctor;
 mod ci_workflow;
 pub(crate) mod exit;
+mod follow;
 mod hook;
 mod licenses;
 pub(crate) mod logs;

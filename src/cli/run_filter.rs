@@ -42,6 +42,16 @@ impl RunFilterArgs {
         self.ref_name.as_deref()
     }
 
+    /// The query of what is followed: a repository, or everything.
+    pub(super) fn to_follow(&self) -> Result<String, Failure> {
+        if self.is_narrow() {
+            return Err(Failure::new(Code::Usage, "--follow takes a repository, and no other filter"));
+        }
+        let repo = self.repo().map(RepoName::parse).transpose();
+        let repo = repo.map_err(|error| Failure::new(Code::Usage, error))?;
+        Ok(repo.map(|repo| format!("?repo={}", repo.as_str().replace('/', "%2F"))).unwrap_or_default())
+    }
+
     /// Whether other runs than those of the repository are left out.
     pub(super) fn is_narrow(&self) -> bool {
         self.ref_name.is_some() || self.outcome.is_some() || self.since.is_some()

@@ -1,6 +1,8 @@
 //! A run as JSON: the shape that the HTTP interface answers and `--json` prints. Times are RFC 3339 in UTC with milliseconds,
 //! durations seconds, sizes bytes.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -9,7 +11,9 @@ use super::log_sizes::LogSizes;
 use super::run::{RunView, ref_text, run_url};
 use crate::event::Rerun;
 use crate::journal::{DiagnosticFact, ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
-use crate::model::{CommitId, Diagnostic, Outcome, Progress, Reason, RefName, Severity, Span, Timestamp};
+use crate::model::{
+    CommitId, Diagnostic, Outcome, Progress, Reason, RefName, Severity, Span, Timestamp, format_duration,
+};
 use crate::store::{JobRow, RunRow};
 
 /// A run.
@@ -295,6 +299,11 @@ impl RunShape {
         self.outcome.as_deref().unwrap_or(&self.state)
     }
 
+    /// How long its jobs took, as a text.
+    pub fn took_text(&self) -> Option<String> {
+        self.duration_s.map(seconds_text)
+    }
+
     /// The short id of the commit.
     pub fn commit_text(&self) -> String {
         let commit = self.sha.as_deref().and_then(|sha| CommitId::parse(sha).ok());
@@ -462,9 +471,14 @@ impl DecisionShape {
     }
 }
 
+/// A number of seconds as a time.
+pub(super) fn seconds_text(seconds: f64) -> String {
+    format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
 /// Milliseconds as seconds.
 fn seconds(millis: u64) -> f64 {
-    std::time::Duration::from_millis(millis).as_secs_f64()
+    Duration::from_millis(millis).as_secs_f64()
 }
 
 fn seconds_between(start: Option<Timestamp>, end: Option<Timestamp>) -> Option<f64> {

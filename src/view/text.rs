@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::sanitize::{one_line, plain, reason_line};
 use super::screen::Screen;
-use super::shape::{DecisionShape, DiagnosticShape, JobShape, RunShape, StepShape};
+use super::shape::{DecisionShape, DiagnosticShape, JobShape, RunShape, StepShape, seconds_text};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
@@ -48,7 +48,7 @@ fn columns(run: &RunShape, zone: &TimeZone) -> [String; 8] {
     [
         run.name(),
         run.word().to_owned(),
-        run.duration_s.map_or_else(|| "-".to_owned(), seconds_text),
+        run.took_text().unwrap_or_else(|| "-".to_owned()),
         run.commit_text(),
         queued.map_or_else(|| run.queued_at.clone(), |queued| queued.to_minute(zone)),
         run.ref_text(),
@@ -79,7 +79,7 @@ pub fn run_page(run: &RunShape, screen: Screen) -> String {
         field("started", start.clone());
     }
     if let Some(end) = &run.finished_at {
-        let took = run.duration_s.map(|took| format!(", after {}", seconds_text(took))).unwrap_or_default();
+        let took = run.took_text().map(|took| format!(", after {took}")).unwrap_or_default();
         field("finished", format!("{end}{took}"));
     }
     if let Some(of) = run.attempt_of {
@@ -161,11 +161,6 @@ fn step_line(step: &StepShape) -> String {
         parts.push(format!("killed what it left behind: {}", one_line(&step.leftovers.join(", "))));
     }
     parts.join("  ")
-}
-
-/// A number of seconds as a time.
-fn seconds_text(seconds: f64) -> String {
-    format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// The time between two moments, for messages; `None` when the clock was set back.

@@ -10,6 +10,7 @@ use client::{Remote, encoded};
 
 use super::args::Command;
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
+use super::follow;
 use super::notify::NotifyCommand;
 use super::place::note_if_empty;
 use super::repo::RepoCommand;
@@ -28,7 +29,11 @@ const WAIT_S: u64 = 60;
 pub(super) fn perform(address: &str, command: Command) -> Ended {
     let remote = Remote::new(address)?;
     match command {
-        Command::Runs { filter, json } => runs(&remote, &filter, json),
+        Command::Runs { filter, follow: true, json } => {
+            let path = format!("/events{}", filter.to_follow()?);
+            follow::print(remote.send("GET", &path, None, "text/event-stream")?.body, json)
+        }
+        Command::Runs { filter, json, .. } => runs(&remote, &filter, json),
         Command::Show { run, json } => {
             print_run(&find(&remote, &run)?, json);
             Ok(Code::Done)

@@ -84,6 +84,10 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<Watch>), Refused> {
     caller.require(Scope::SourcesWrite)?;
     let frame = WatchFrame::plain(new.name, &new.url, new.branch, new.every_s)?;
+    if frame.is_on_this_machine() {
+        // It would show what the account of the server can read.
+        caller.require(Scope::Admin)?;
+    }
     let added = AddWatches { watches: vec![frame] }.perform(&app).await?;
     let views = list_watches(&app).await?;
     let view = views.iter().find(|view| added.names.contains(&view.watch.name.to_string()));
