@@ -175,8 +175,7 @@ impl EventStream {
 /// A place among those who follow.
 fn place(app: &AppState) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
-        Problem::new(Code::ServerBusy, format!("{MAX_FOLLOWERS} clients follow events already"))
-            .hint("try again later")
+        Problem::new(Code::ServerBusy, "too many clients follow events already").hint("try again later")
     })
 }
 

@@ -14,8 +14,8 @@ use crate::view::{EventsError, RunEvent, RunEvents};
 const MAX_KEPT_BYTES: usize = 1 << 20;
 const MAX_KEPT: usize = 4_096;
 
-/// The most events that a follower takes at once.
-const MAX_TAKEN: usize = 64;
+/// What a follower takes at once, in bytes, unless one event is larger: a client that does not read keeps it in memory.
+const MAX_TAKEN: usize = 64 << 10;
 
 /// The runs that are followed. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +91,13 @@ impl RunFeed {
             None => Ahead::Older,
             Some(known) => {
                 let known = usize::try_from(known).unwrap_or(usize::MAX);
-                Ahead::Events(kept.events.iter().skip(known).take(MAX_TAKEN).cloned().collect())
+                let mut left = MAX_TAKEN;
+                let fits = |event: &&Arc<RunEvent>| {
+                    let had_room = left > 0;
+                    left = left.saturating_sub(event.sse().len());
+                    had_room
+                };
+                Ahead::Events(kept.events.iter().skip(known).take_while(fits).cloned().collect())
             }
         }
     }

@@ -218,6 +218,12 @@ impl AppState {
         }
     }
 
+    /// Leaves descriptors for everything else: a quarter of them is for those who follow events.
+    pub fn limit_followers(&self, descriptors: u64) {
+        let most = usize::try_from(descriptors / 4).unwrap_or(MAX_FOLLOWERS);
+        self.followers.forget_permits(MAX_FOLLOWERS.saturating_sub(most));
+    }
+
     /// The writer of the database. A command without a server takes the server's lock for it.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ pub const JOURNAL: &str = "journal.ndjson";
 /// The most that is read in one go, in bytes.
 const CHUNK: usize = 256 * 1024;
 
+/// The same of a part of a journal: who reads parts keeps their records until there is more to be read.
+const SMALL_CHUNK: usize = 32 * 1024;
+
 /// The longest line, in bytes.
 const MAX_LINE: usize = 16 << 20;
 
@@ -135,7 +138,7 @@ impl JournalReader {
             Some(file) => {
                 let mut read = Ok(1);
                 while self.ready.is_empty() && read.as_ref().is_ok_and(|count| *count > 0) {
-                    read = self.read_chunk(&file, &mut vec![0; CHUNK]);
+                    read = self.read_chunk(&file, &mut [0; SMALL_CHUNK]);
                 }
                 self.file = Some(file);
                 read

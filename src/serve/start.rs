@@ -379,6 +379,7 @@ fn open_doors(
     local: Option<UnixListener>,
 ) {
     let (descriptors, tasks) = (descriptors::raise(), app.tasks.clone());
+    app.limit_followers(descriptors);
     let bound = address.as_ref().and_then(|address| address.local_addr().ok());
     if let (Some(address), Some(bound)) = (address, bound) {
         let router = public_router(app.clone(), bound, public_url);

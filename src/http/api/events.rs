@@ -1,5 +1,6 @@
 //! Events: of a run from any place in it, and of all runs from now on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -19,6 +20,7 @@ use crate::http::problem::{Problems, Refused};
 use crate::http::stream::{BodyParts, OwnPlace, streamed};
 use crate::model::Scope;
 use crate::run::RunNews;
+use crate::view::RunEvent;
 
 /// After this silence a comment is sent, which keeps a connection.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
@@ -54,6 +56,18 @@ enum Framing {
     Sse,
     /// As lines of JSON.
     Lines,
+}
+
+/// An event on its way to one of those who share it.
+struct Framed {
+    event: Arc<RunEvent>,
+    framing: Framing,
+}
+
+impl AsRef<[u8]> for Framed {
+    fn as_ref(&self) -> &[u8] {
+        if self.framing == Framing::Sse { self.event.sse() } else { self.event.line() }
+    }
 }
 
 /// The events of a run, from the first or from any other on, until the run has ended: as an event stream, or with
@@ -153,8 +167,7 @@ async fn send_events(mut stream: EventStream, framing: Framing, parts: BodyParts
             Err(_) => return,
         };
         for event in events {
-            let bytes = if framing == Framing::Sse { event.sse() } else { event.line() };
-            if !parts.send(Bytes::copy_from_slice(bytes)).await {
+            if !parts.send(Bytes::from_owner(Framed { event, framing })).await {
                 return;
             }
         }

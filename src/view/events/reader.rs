@@ -15,7 +15,7 @@ use crate::store::RunRow;
 use crate::sys::folder::Folder;
 
 /// The most that one call reads of logs and makes of events, in bytes.
-const MAX_BATCH: usize = 256 << 10;
+const MAX_BATCH: usize = 64 << 10;
 
 /// The most lines in one event.
 const MAX_LINES: usize = 1_000;

@@ -58,18 +58,32 @@ def follow(port, run, how, drops):
 
 
 def connect(port, run):
-    sock = socket.create_connection(("127.0.0.1", int(port)))
-    sock.sendall(f"GET {events_path(run)} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-    return sock
+    """A connection whose answer has begun, and what was read of it. The door may be busy for a moment."""
+    for _ in range(200):
+        sock, head = socket.create_connection(("127.0.0.1", int(port)), timeout=20), b""
+        try:
+            sock.sendall(f"GET {events_path(run)} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            while b"\r\n\r\n" not in head:
+                part = sock.recv(1 << 16)
+                if not part:
+                    break
+                head += part
+        except ConnectionError:
+            pass
+        if head.startswith(b"HTTP/1.0 200") or head.startswith(b"HTTP/1.1 200"):
+            return sock, head.split(b"\r\n\r\n", 1)[1]
+        sock.close()
+        time.sleep(0.05)
+    raise SystemExit(f"no answer: {head}")
 
 
 def crowd(port, run, count):
     count, poll = int(count), selectors.DefaultSelector()
     read, late, ended = {}, 0.0, 0
     for _ in range(count):
-        sock = connect(port, run)
+        sock, begin = connect(port, run)
         sock.setblocking(False)
-        read[sock] = b""
+        read[sock] = begin
         poll.register(sock, selectors.EVENT_READ)
     print("connected", flush=True)
     while ended < count:
@@ -82,7 +96,7 @@ def crowd(port, run, count):
             if not part:
                 poll.unregister(sock)
                 ended += 1
-    bodies = {body.split(b"\r\n\r\n", 1)[1] for body in read.values()}
+    bodies = set(read.values())
     assert len(bodies) == 1, f"{len(bodies)} different answers"
     body = bodies.pop()
     assert b"event: run.finished\n" in body, body[-300:]
@@ -90,7 +104,7 @@ def crowd(port, run, count):
 
 
 def deaf(port, run, count):
-    socks = [connect(port, run) for _ in range(int(count))]
+    socks = [connect(port, run)[0] for _ in range(int(count))]
     print("connected", flush=True)
     sys.stdin.read()
     for sock in socks:
