@@ -11,6 +11,8 @@ pub mod event;
 pub mod schema;
 /// The only door to the operating system: clock, processes, sockets, locks.
 pub mod sys;
+/// What the server counts and times, for Prometheus.
+pub mod metrics;
 /// Fennel and Lua: the compile VM, the run VM and what scripts can call.
 pub mod script;
 /// What the operator decides: where the data is, what `config.fnl` says.

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
+use super::caller::Caller;
 use super::problem::Problem;
 use super::state::AppState;
+use crate::model::AuditAction;
 use crate::store::{self, AuditEntry};
 
 pub use crate::store::{AuditFilter, AuditRow};
@@ -28,6 +30,17 @@ struct Waiting {
 }
 
 impl AppState {
+    /// The same state for what this caller does.
+    #[must_use]
+    pub fn acting_as(&self, caller: &Caller) -> Self {
+        Self { actor: Arc::from(caller.actor()), ..self.clone() }
+    }
+
+    /// An entry of the audit about who acts.
+    pub fn entry(&self, action: AuditAction) -> AuditEntry {
+        AuditEntry::new(&*self.actor, action)
+    }
+
     /// Records what somebody did, without waiting for it.
     pub fn audit(&self, entry: AuditEntry) {
         let waiting = &self.audit.0;
@@ -107,7 +120,6 @@ mod tests {
     use super::*;
     use crate::app::Local;
     use crate::config::DataDir;
-    use crate::model::AuditAction;
 
     fn entry(subject: &str) -> AuditEntry {
         AuditEntry::new("uid:0", AuditAction::RepoCreate).on(subject)

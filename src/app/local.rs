@@ -14,7 +14,7 @@ use super::state::AppState;
 use crate::config::{CurrentSettings, DataDir};
 use crate::store::{self, Store, StoreError};
 use crate::sys::lock::{self, LockFile};
-use crate::sys::random;
+use crate::sys::{random, user};
 
 /// The state of a command.
 pub struct Local {
@@ -78,7 +78,8 @@ impl Local {
             (wake, pushes, watches),
             (url, environment),
         );
-        let app = AppState { local: Some(Arc::default()), ..app };
+        let actor = Arc::from(format!("uid:{}", user::own_uid()));
+        let app = AppState { local: Some(Arc::default()), actor, ..app };
         Ok(Self { app, runtime, reader })
     }
 

@@ -32,6 +32,7 @@ mod run_changes;
 mod run_shapes;
 mod run_feed;
 mod runs;
+mod scrape;
 mod spool;
 mod spool_gate;
 mod starts;
@@ -79,6 +80,7 @@ pub use runs::{
     CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
     find_run_or_latest, show_run,
 };
+pub use scrape::scrape;
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};
 pub use starts::StartRun;

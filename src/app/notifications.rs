@@ -10,7 +10,7 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::model::{AuditAction, suggest};
 use crate::notify::{deliver, find_target, test_message, variables};
-use crate::store::{self, AuditEntry};
+use crate::store;
 use crate::sys::{clock, random};
 
 pub use crate::store::{Delivery, OutboxRow};
@@ -90,7 +90,8 @@ impl Operation for RetryNotification {
             let text = format!("several messages begin with `{start}`");
             return Err(Problem::new(Code::NotificationAmbiguous, text).hint("give more of the id"));
         }
-        let entry = AuditEntry::by_this_account(AuditAction::NotificationRetry)
+        let entry = app
+            .entry(AuditAction::NotificationRetry)
             .on(&id)
             .with("subject", subject.as_str())
             .with("target", target.as_str());

@@ -82,6 +82,7 @@ codes! {
     RunUnreadable          "run.unreadable"           500 Broken   "the journal of the run cannot be read";
     ScopeMissing           "scope.missing"            403 Failed   "the token or session has not the scope that this requires";
     ServerBusy             "server.busy"              503 Broken   "the server is at a limit; try again";
+    ServerDegraded         "server.degraded"          503 Broken   "the server cannot do all of its work now";
     ServerFailed           "server.failed"            500 Broken   "the server could not do its work";
     ServerSilent           "server.silent"            503 Broken   "a server has the data folder and does not answer";
     ServerStopping         "server.stopping"          503 Broken   "the server is stopping";

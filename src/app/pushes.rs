@@ -14,6 +14,7 @@ use super::state::{AppState, Look};
 use crate::event::RefUpdate;
 use crate::forge::{self, Refs};
 use crate::intake::{EventFrame, IntentFrame, refused_ref};
+use crate::metrics::PushResult;
 use crate::model::{AuditAction, RefName, Timestamp};
 use crate::store::{self, AuditEntry, NewPush, OpenPush, RepoRow};
 
@@ -52,6 +53,7 @@ fn audit(app: &AppState, frame: &IntentFrame, problem: &Problem) {
     let repo = app.data.repo_name(Path::new(&frame.git_dir));
     let subject = repo.map_or_else(|| frame.git_dir.clone(), |repo| repo.to_string());
     let entry = AuditEntry::by_user(frame.pusher.as_deref(), AuditAction::PushRefused).on(subject);
+    app.metrics.pushed(PushResult::Refused, 1);
     app.audit(entry.with("code", problem.code.as_str()).with("reason", problem.text.as_str()));
 }
 
@@ -183,7 +185,9 @@ async fn settle_event(
     updates: Vec<RefUpdate>,
 ) -> Result<Option<RefName>, Problem> {
     app.open_push(&repo.id, push);
+    let begun = std::time::Instant::now();
     let settled = settle_reported(app, push, repo, updates).await;
+    app.metrics.push.observe(begun.elapsed());
     app.close_push(&repo.id, push);
     settled
 }

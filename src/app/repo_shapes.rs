@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::forge;
-use crate::model::{BranchName, Visibility};
+use crate::model::{AuditAction, BranchName, Visibility};
 use crate::store::{self, RepoRow, RepoSettings, RunFilter};
 use crate::view::RunShape;
 
@@ -152,10 +152,25 @@ pub async fn update_repo(
         let (app, name) = (app.clone(), row.name.clone());
         app.clone().block(move || super::repositories::set_default_branch(&app, &name, &branch)).await?;
     }
+    let mut changes = Vec::new();
+    changes.extend(update.description.as_ref().map(|text| ("description", text.clone())));
+    changes.extend(update.visibility.map(|visibility| ("visibility", Some(visibility.as_str().to_owned()))));
+    let is_changed = !changes.is_empty();
     settings.description = update.description.unwrap_or(settings.description);
     settings.visibility = update.visibility.or(settings.visibility);
     let saved = settings.clone();
-    let save = move |connection: &mut _| store::save_repo_settings(connection, &row.id, &saved);
+    let entry =
+        changes.into_iter().fold(app.entry(AuditAction::RepoUpdate).on(&row.name), |entry, (name, value)| {
+            entry.with(name, value)
+        });
+    let save = move |connection: &mut rusqlite::Connection| {
+        let transaction = connection.transaction()?;
+        store::save_repo_settings(&transaction, &row.id, &saved)?;
+        if is_changed {
+            entry.insert(&transaction)?;
+        }
+        transaction.commit()
+    };
     app.writer()?.call(save).await??;
     Ok(settings)
 }

@@ -7,7 +7,7 @@ use super::state::AppState;
 use crate::config::DataDir;
 use crate::forge::{self, Adopted, Listed, RecordedNames, RepoError};
 use crate::model::{AuditAction, BranchName, RepoName};
-use crate::store::{self, AuditEntry, RepoRow};
+use crate::store::{self, RepoRow};
 
 /// A bare repository that is taken over as it is.
 #[derive(Debug, Clone)]
@@ -66,6 +66,7 @@ pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBu
 pub async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoRow, Problem> {
     let (data, new) = (app.data.clone(), name.clone());
     app.block(move || Ok(forge::new_repo(data.path(), &new)?)).await?;
+    audit(app, AuditAction::RepoCreate, name);
     let made = app.repo(name.clone()).await?;
     made.ok_or_else(|| Problem::new(Code::RepoNotFound, format!("repository `{name}` was removed")))
 }
@@ -79,9 +80,11 @@ pub async fn trash_repo(app: &AppState, repo: RepoRow) -> Result<(), Problem> {
         let text = format!("`{}` is the copy of a watched repository", repo.name);
         return Err(Problem::new(Code::RepoRefused, text).hint("quire watch rm removes the watch"));
     }
-    let data = app.data.clone();
-    app.block(move || Ok(forge::remove_repo(data.path(), &repo.name).map(drop)?)).await?;
-    let forget = move |connection: &mut _| store::mark_absent(connection, &repo.id);
+    let (data, name, id) = (app.data.clone(), repo.name.clone(), repo.id);
+    let removed = name.clone();
+    app.block(move || Ok(forge::remove_repo(data.path(), &removed).map(drop)?)).await?;
+    audit(app, AuditAction::RepoDelete, &name);
+    let forget = move |connection: &mut _| store::mark_absent(connection, &id);
     Ok(app.writer()?.call(forget).await??)
 }
 
@@ -114,7 +117,7 @@ pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
 /// When the repository or the branch does not exist, or `HEAD` cannot be written.
 pub fn set_default_branch(app: &AppState, name: &RepoName, branch: &BranchName) -> Result<(), Problem> {
     forge::set_default_branch(app.data.path(), name, branch)?;
-    let entry = AuditEntry::by_this_account(AuditAction::RepoUpdate).on(name);
+    let entry = app.entry(AuditAction::RepoUpdate).on(name);
     app.audit(entry.with("default_branch", branch.as_str()));
     Ok(())
 }
@@ -140,7 +143,7 @@ pub fn restore_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem>
 }
 
 fn audit(app: &AppState, action: AuditAction, name: &RepoName) {
-    app.audit(AuditEntry::by_this_account(action).on(name));
+    app.audit(app.entry(action).on(name));
 }
 
 /// The names that repositories were recorded under; none without a database.

@@ -17,7 +17,7 @@ use crate::intake::recorded_name;
 use crate::journal::StopReason;
 use crate::model::{AuditAction, RepoName, RunId, RunName};
 use crate::run::{self, Message};
-use crate::store::{self, AuditEntry};
+use crate::store;
 use crate::sys::{clock, lock};
 use crate::view::{RunView, one_line, plain};
 
@@ -154,8 +154,7 @@ impl Operation for CancelRun {
             return Err(finished());
         }
         let named = NamedRun::new(&row);
-        let entry = AuditEntry::by_user(self.by.as_deref(), AuditAction::RunCancel)
-            .on(format_args!("{}#{}", row.repo, row.number));
+        let entry = app.entry(AuditAction::RunCancel).on(format_args!("{}#{}", row.repo, row.number));
         if app.local.is_some() {
             cancel_without_server(app, row, self.by).await?;
             app.audit(entry);
@@ -236,7 +235,7 @@ impl Operation for RerunRun {
     async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
         let of = find_run(app, &self.run).await?;
         let (by, name) = (shown_by(self.by.as_deref()), format!("{}#{}", of.repo, of.number));
-        let entry = AuditEntry::by_user(self.by.as_deref(), AuditAction::RunRerun).with("of", name.as_str());
+        let entry = app.entry(AuditAction::RunRerun).with("of", name.as_str());
         let rerun = move |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             let (id, row) = run::rerun(&transaction, &of, self.by.as_deref())?;

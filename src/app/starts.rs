@@ -13,7 +13,7 @@ use super::runs::{NamedRun, shown_by};
 use super::state::{AppState, Wake};
 use crate::event::{Event, RunVars};
 use crate::journal::DiagnosticFact;
-use crate::model::{RunName, suggest};
+use crate::model::{AuditAction, RunName, suggest};
 use crate::run::{PlanAnswer, PlannedDecision};
 use crate::store::{self, NewRun};
 use crate::sys::{clock, random};
@@ -114,9 +114,14 @@ async fn queue(app: &AppState, commit: Commit, event: Event, vars: &RunVars) -> 
         queued_at: clock::now(),
         ended: None,
     };
+    let entry = app.entry(AuditAction::RunCreate);
     let row = app.store.call(move |connection| {
-        store::insert_run(connection, &run)?;
-        store::find_run(connection, &RunName::Id(id))?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+        let transaction = connection.transaction()?;
+        store::insert_run(&transaction, &run)?;
+        let row = store::find_run(&transaction, &RunName::Id(id))?;
+        let row = row.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
+        transaction.commit().map(|()| row)
     });
     let row = row.await??;
     app.live.open(id);

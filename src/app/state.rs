@@ -21,6 +21,7 @@ use crate::config::{CurrentSettings, DataDir};
 use crate::event::RefUpdate;
 use crate::forge::{is_link_to_runs, original_of};
 use crate::intake::{Scope, Settled, Settling, settle, sync_repositories};
+use crate::metrics::{Metrics, PushResult};
 use crate::model::{InstanceId, RepoName, RunId, Visibility, chain};
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
@@ -97,6 +98,10 @@ pub struct AppState {
     pub followers: Arc<Semaphore>,
     /// What the server cannot do at the moment.
     pub health: Health,
+    /// Who acts, for the audit.
+    pub actor: Arc<str>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
     /// What was done and is not in the audit yet.
     pub audit: AuditQueue,
     /// The way to the queue.
@@ -185,6 +190,7 @@ impl AppState {
         (wake, pushes, watches): (mpsc::Sender<Wake>, mpsc::Sender<OpenPush>, mpsc::Sender<WatchWake>),
         (url, environment): (Option<String>, Vec<(String, String)>),
     ) -> Self {
+        let metrics = Arc::new(Metrics::new(store.commits()));
         Self {
             local: None,
             tasks: Tasks::default(),
@@ -196,6 +202,8 @@ impl AppState {
             feeds: RunFeeds::default(),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             health: Health::default(),
+            actor: Arc::from("nobody"),
+            metrics,
             audit: AuditQueue::default(),
             wake,
             pushes,
@@ -264,6 +272,8 @@ impl AppState {
         });
         let settled = settled.await.map_err(|error| Unsettled::Failed(error.to_string()))?;
         let settled = settled.map_err(|error| Unsettled::Failed(chain(&error)))?;
+        let pushes: HashSet<_> = settled.recorded.iter().filter_map(|update| update.push.as_ref()).collect();
+        self.metrics.pushed(PushResult::Accepted, pushes.len());
         push_log::log(&row, &settled.recorded);
         for unread in &settled.unread {
             tracing::warn!(problem = unread.problem, "{} could not be looked at", unread.name);

@@ -214,12 +214,13 @@ impl Operation for AddWatches {
     async fn perform(self, app: &AppState) -> Result<NamedWatches, Problem> {
         let watches = self.watches.iter().map(WatchFrame::parse).collect::<Result<Vec<_>, Problem>>()?;
         let (data, current) = (app.data.clone(), Arc::clone(&app.settings));
+        let actor = Arc::clone(&app.actor);
         let add = move |connection: &mut Connection| -> Result<NamedWatches, Problem> {
             let settings = current.read()?;
             let transaction = connection.transaction()?;
             for watch in &watches {
                 add_watch(&transaction, &data, &settings, (watch, clock::now()))?;
-                AuditEntry::by_this_account(AuditAction::WatchCreate)
+                AuditEntry::new(&*actor, AuditAction::WatchCreate)
                     .on(&watch.name)
                     .with("url", watch.url.to_string())
                     .with("branch", watch.branch.to_string())
@@ -259,7 +260,7 @@ impl Operation for RemoveWatch {
             app.send_watcher(WatchWake::Remove { name: name.clone(), answer }).await;
             answered.await.map_err(|_| WriterGone)??;
         }
-        app.audit(AuditEntry::by_this_account(AuditAction::WatchDelete).on(&name));
+        app.audit(app.entry(AuditAction::WatchDelete).on(&name));
         tracing::info!("watch removed: {name}");
         Ok(NamedWatches { names: vec![name.to_string()], warnings: Vec::new() })
     }
@@ -280,7 +281,7 @@ impl Operation for LookNow {
         app.send_watcher(WatchWake::Now { name, answer }).await;
         let names = answered.await.map_err(|_| WriterGone)??;
         for name in &names {
-            app.audit(AuditEntry::by_this_account(AuditAction::WatchNow).on(name));
+            app.audit(app.entry(AuditAction::WatchNow).on(name));
         }
         Ok(NamedWatches { names: names.iter().map(ToString::to_string).collect(), warnings: Vec::new() })
     }

@@ -52,6 +52,9 @@ pub(super) enum Command {
         /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
         #[arg(long)]
         no_socket: bool,
+        /// How the log is written: text or json, a line for each event
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        log: String,
     },
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
@@ -232,9 +235,9 @@ fn perform(cli: Cli) -> Ended {
     let data = |access| place::existing(anywhere()?, access);
     let (runs, change) = (|| data(Access::ReadRuns), || data(Access::Write));
     match command {
-        Command::Serve { bind, profile, no_socket } => {
+        Command::Serve { bind, profile, no_socket, log } => {
             let profiles = place::profiles(profile.as_deref())?;
-            serve::serve(made()?, bind.as_deref(), profiles, !no_socket)
+            serve::serve(made()?, bind.as_deref(), profiles, !no_socket, &log)
         }
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data(command.access())?, command),

@@ -1,13 +1,11 @@
 //! `quire serve`, and the runners that it starts.
 
-use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use tracing::level_filters::LevelFilter;
-
 use super::exit::{Code, Ended, Failure};
 use super::place::{self, environment, variable};
+use super::server_log::{LogFormat, log_to_stderr};
 use crate::app::clear_caches;
 use crate::config::{Additions, Bind, ConfigError, DataDir};
 use crate::policy::StartProfiles;
@@ -23,14 +21,23 @@ pub(crate) struct ServeExtras {
     pub(crate) additions: Additions,
     /// Whether what steps say is shown.
     pub(crate) shows_output: bool,
+    /// How the log is written.
+    pub(crate) log: LogFormat,
     /// Variables that count as the environment's.
     pub(crate) variables: Vec<(String, String)>,
 }
 
 /// `quire serve`.
-pub(super) fn serve(data: DataDir, bind: Option<&str>, profiles: StartProfiles, has_socket: bool) -> Ended {
+pub(super) fn serve(
+    data: DataDir,
+    bind: Option<&str>,
+    profiles: StartProfiles,
+    has_socket: bool,
+    log: &str,
+) -> Ended {
     let bind = bind.map(parse_bind).transpose()?;
-    start(data, bind, profiles, has_socket, ServeExtras::default())
+    let extras = ServeExtras { log: LogFormat::parse(log)?, ..ServeExtras::default() };
+    start(data, bind, profiles, has_socket, extras)
 }
 
 /// Serves without any listener.
@@ -45,7 +52,7 @@ fn start(
     has_socket: bool,
     extras: ServeExtras,
 ) -> Ended {
-    log_to_stderr();
+    log_to_stderr(extras.log);
     let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
     let supervisor = variable("NOTIFY_SOCKET").and_then(|address| Supervisor::at(address.as_ref()));
     let options = ServeOptions {
@@ -89,24 +96,9 @@ fn parse_bind(text: &str) -> Result<Bind, Failure> {
     })
 }
 
-/// Sends what the program says about itself to standard error; `QUIRE_LOG` is the level: error, warn, info, debug.
-fn log_to_stderr() {
-    let level = variable("QUIRE_LOG").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let ansi = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
-    let made = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false)
-        // Standard error may be a file on a full disk, and saying so there would end the thread.
-        .log_internal_errors(false)
-        .try_init();
-    let _already = made.is_err();
-}
-
 /// `quire runner`: leads the run that comes over standard input.
 pub(super) fn runner() -> Ended {
-    log_to_stderr();
+    log_to_stderr(LogFormat::Text);
     // A session of its own: the terminal of the server is not the run's.
     let _leader_already = rustix::process::setsid().is_err();
     let socket: OwnedFd = std::os::fd::AsFd::as_fd(&std::io::stdin())

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use super::request_id::FoundActor;
 use crate::app::Caller;
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -12,6 +13,10 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     /// Who the door found the caller to be; nobody when it has said nothing.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(Self::nobody))
+        let caller = parts.extensions.get::<Self>().cloned().unwrap_or_else(Self::nobody);
+        if let Some(found) = parts.extensions.get::<FoundActor>() {
+            found.set(caller.actor());
+        }
+        Ok(caller)
     }
 }

@@ -10,6 +10,7 @@ use super::guarded::Guarded;
 use super::problem::status_of;
 use crate::app::{AppState, Problem, record_push, report_push};
 use crate::intake::{EventFrame, IntentFrame};
+use crate::metrics::Hook;
 use crate::view::{one_line, output_line};
 
 /// A problem for a hook.
@@ -19,6 +20,7 @@ fn refusal(problem: &Problem) -> Response {
 
 /// Records what a push is about to do. The answer comes after it is on disk.
 pub(super) async fn intents(State(app): State<AppState>, Json(frame): Json<IntentFrame>) -> Response {
+    let _timed = app.metrics.time_hook(Hook::PreReceive);
     let (repo, pusher) = (frame.git_dir.clone(), frame.pusher.clone());
     match record_push(app, frame).await {
         Ok(()) => StatusCode::OK.into_response(),
@@ -33,11 +35,11 @@ pub(super) async fn intents(State(app): State<AppState>, Json(frame): Json<Inten
 /// Settles what a push has done, and streams what the pusher is to read.
 pub(super) async fn events(State(app): State<AppState>, Json(frame): Json<EventFrame>) -> Response {
     // Until the whole answer was sent: the server lets it have its last line when it stops.
-    let waiter = app.stopping.waiter();
+    let held = (app.stopping.waiter(), app.metrics.time_hook(Hook::PostReceive));
     match report_push(app, frame).await {
         Ok(lines) => {
             let body = Body::from_stream(ReceiverStream::new(lines));
-            Response::new(Body::new(Guarded::new(body, waiter)))
+            Response::new(Body::new(Guarded::new(body, held)))
         }
         Err(problem) => refusal(&problem),
     }

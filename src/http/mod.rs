@@ -14,12 +14,15 @@ mod gzip;
 mod hooks;
 mod idempotency;
 mod input;
+mod metrics;
 mod page;
 mod pages;
 mod problem;
+mod request_id;
 mod router;
 mod stream;
 
 pub use api::openapi;
 pub use door::{DoorLimits, Listener, serve};
+pub use request_id::current_request_id;
 pub use router::{MAX_FRAME, local_router, public_router};

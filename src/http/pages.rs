@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::guarded::Guarded;
+use super::problem::Refused;
 use super::router::busy;
-use crate::app::{AppState, RunRow, find_run};
+use crate::app::{AppState, Code, Problem, RunRow, find_run};
 use crate::config::DataDir;
 use crate::model::RepoName;
 use crate::view::{
@@ -26,13 +27,20 @@ const MAX_LINES: usize = 20_000;
 /// How long a page waits for its turn, and for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `GET /healthz`: 200 when the server is ready, 503 with the reasons when it cannot do all of its work.
-pub(super) async fn healthz(State(app): State<AppState>) -> Response {
+/// `GET /healthz`: 200 while the server lives.
+pub(super) async fn healthz() -> Response {
+    text(StatusCode::OK, "ok\n".to_owned())
+}
+
+/// `GET /readyz`: 200 when the server can take work, 503 with the reasons when it cannot do all of it.
+pub(super) async fn readyz(State(app): State<AppState>) -> Result<Response, Refused> {
     let troubles = app.troubles().await;
-    if troubles.is_empty() {
-        return text(StatusCode::OK, "ok\n".to_owned());
+    match troubles.is_empty() {
+        true => Ok(text(StatusCode::OK, "ready\n".to_owned())),
+        false => Err(Problem::new(Code::ServerDegraded, troubles.join("; "))
+            .hint("the log of the server says more; quire doctor looks at everything")
+            .into()),
     }
-    text(StatusCode::SERVICE_UNAVAILABLE, format!("degraded: {}\n", troubles.join("; ")))
 }
 
 fn text(status: StatusCode, body: String) -> Response {
@@ -47,7 +55,8 @@ fn not_found() -> Response {
 pub(super) async fn welcome() -> Response {
     let body = "quire: git repositories, and the runs of their pipelines\n\n\
                 /REPOSITORY/run/NUMBER   a run and its output\n\
-                /healthz                 whether the server can do its work\n\n\
+                /healthz                 whether the server lives\n\
+                /readyz                  whether it can do its work\n\n\
                 On the server: quire repo list, quire runs\n";
     text(StatusCode::OK, body.to_owned())
 }

@@ -9,7 +9,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
-use crate::app::{AppState, Code, Operation, Problem, ProblemFrame};
+use crate::app::{AppState, Caller, Code, Operation, Problem, ProblemFrame};
 use crate::model::Quoted;
 
 /// The media type of problems (RFC 9457).
@@ -68,10 +68,11 @@ pub(super) fn answer(problem: &Problem) -> Response {
 /// The handler of an operation.
 pub(super) async fn perform<O: Operation>(
     State(app): State<AppState>,
+    caller: Caller,
     request: Result<Json<O>, JsonRejection>,
 ) -> Response {
     let performed = match request {
-        Ok(Json(operation)) => operation.perform(&app).await,
+        Ok(Json(operation)) => operation.perform(&app.acting_as(&caller)).await,
         Err(rejection) => Err(rejected(&rejection)),
     };
     match performed {

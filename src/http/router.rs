@@ -12,7 +12,9 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use super::explain::explain;
+use super::metrics::{metrics, metrics_on_loopback};
 use super::problem::perform;
+use super::request_id::log_request;
 use super::{admin, api, hooks, pages};
 use crate::app::{
     AddWatches, AppState, Caller, CancelRun, CreateToken, LookNow, Operation, RemoveWatch, RerunRun,
@@ -37,6 +39,8 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
     let places = Arc::new(Semaphore::new(beside_hooks));
     Router::new()
         .route("/healthz", get(pages::healthz))
+        .route("/readyz", get(pages::readyz))
+        .route("/metrics", get(metrics))
         .route(CancelRun::ROUTE, post(perform::<CancelRun>))
         .route(RerunRun::ROUTE, post(perform::<RerunRun>))
         .route(StartRun::ROUTE, post(perform::<StartRun>))
@@ -57,6 +61,7 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route("/intents", post(hooks::intents))
         .route("/events", post(hooks::events))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
+        .layer(middleware::from_fn(log_request))
         .with_state(app)
 }
 
@@ -64,13 +69,17 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
 /// points at this machine must not read it (DNS rebinding).
 pub fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
     let hosts = Arc::new(own_hosts(bound, public_url));
+    let metrics = if bound.ip().is_loopback() { get(metrics_on_loopback) } else { get(metrics) };
     Router::new()
         .route("/healthz", get(pages::healthz))
+        .route("/readyz", get(pages::readyz))
+        .route("/metrics", metrics)
         .route("/problems/{code}", get(explain))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
         .merge(api::router(&app))
         .layer(middleware::from_fn_with_state(hosts, check_host))
+        .layer(middleware::from_fn(log_request))
         .with_state(app)
 }
 
@@ -127,6 +136,14 @@ fn is_own(hosts: &[String], host: &str) -> bool {
     let has = |name: &str| hosts.iter().any(|own| own == name);
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
     has(host) || name.is_some_and(|name| LOOPBACK.contains(&name) && has(name))
+}
+
+/// Whether a host is this machine, under a name for itself.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
+    LOOPBACK
+        .iter()
+        .any(|own| host.eq_ignore_ascii_case(own) || name.is_some_and(|name| name.eq_ignore_ascii_case(own)))
 }
 
 /// The host that a request names and that is not ours, safe to print: in its header, or in its target when that has one.

@@ -104,6 +104,11 @@ impl JournalReader {
         }
     }
 
+    /// How many bytes it has read.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes
+    }
+
     /// How far it has read.
     pub(super) fn position(&self) -> Position {
         self.position

@@ -15,6 +15,7 @@ use super::message::Message;
 use super::places::{Attempt, Turn, turn};
 use super::target::{find_target, variables};
 use crate::config::{CurrentSettings, DataDir, NotifyEvent, Settings, TargetDecl};
+use crate::metrics::Metrics;
 use crate::model::{Progress, RepoName, RunId, RunName, Timestamp};
 use crate::store::{self, Attempted, NoticeKind, NoticeRow, OutboxRow, RunRow, Store};
 use crate::sys::clock;
@@ -40,6 +41,8 @@ pub struct CourierStart {
     pub store: Store,
     /// The settings.
     pub settings: Arc<CurrentSettings>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Rung when there may be new notices or messages.
     pub notices: Arc<Notify>,
     /// The address of the server.
@@ -146,10 +149,12 @@ impl Courier {
     /// Turns a notice into messages.
     async fn post(&mut self, notice: NoticeRow, settings: &Arc<Settings>) -> Result<(), Trouble> {
         let seq = notice.seq;
+        let is_end = matches!(notice.kind, NoticeKind::Ended(_));
         let run = match notice.kind {
             NoticeKind::Ended(id) | NoticeKind::Stuck(id) => self.call(move |db| find_run(db, id)).await?,
             NoticeKind::Watch(_) => None,
         };
+        let ended = run.as_ref().and_then(|(run, _)| run.outcome).filter(|_| is_end);
         let expansion = Expansion {
             data: self.start.data.clone(),
             url: self.start.url.clone(),
@@ -167,7 +172,11 @@ impl Courier {
         if let Some((repo, problem)) = warning {
             self.warn(repo, problem);
         }
-        self.call(move |db| store::post(db, seq, &messages)).await
+        self.call(move |db| store::post(db, seq, &messages)).await?;
+        if let Some(outcome) = ended {
+            self.start.metrics.run_ended(outcome);
+        }
+        Ok(())
     }
 
     /// Logs once what is wrong with the rules of a repository.

@@ -32,6 +32,7 @@
 mod automaton;
 mod beginnings;
 mod credential;
+mod without_credentials;
 mod dump;
 mod dump_form;
 mod encode;
@@ -54,3 +55,4 @@ pub use redacted_text::RedactedText;
 pub use redactor::{MARK, Redacted, Redactor};
 pub use sources::{SecretRequest, SecretSources, Secrets};
 pub use stream::RedactStream;
+pub use without_credentials::without_credentials;

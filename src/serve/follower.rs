@@ -15,7 +15,7 @@ use super::runner_link::RunnerLink;
 use super::settle::{clear, overrule, settle};
 use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
-use crate::journal::{Fact, JournalReader, RunRecord};
+use crate::journal::{Fact, JournalReader, Record, RunRecord};
 use crate::model::{Outcome, Progress, Reason, RunMark, chain, codes};
 use crate::run::Message;
 use crate::store::{RunChange, RunRow};
@@ -56,6 +56,10 @@ struct Reading {
     indexing: Option<JoinHandle<()>>,
     /// When the index is due again.
     index_at: Option<Instant>,
+    /// How many bytes of the journal were read.
+    bytes_read: u64,
+    /// Whether what is read now is new.
+    is_counted: bool,
     /// Whether the runner is gone. An end counts only then: a living runner may show that another process wrote it.
     is_over: bool,
     /// Whether the journal is invalid and will stay so. The run may have begun.
@@ -71,6 +75,8 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
         indexed: 0,
         indexing: None,
         index_at: None,
+        bytes_read: 0,
+        is_counted: !followed.is_found,
         is_over: false,
         is_unreadable: false,
     };
@@ -225,15 +231,35 @@ impl Reading {
             if !matches!(fact.fact, Fact::LogGrown { .. }) {
                 self.news = fact.seq;
             }
+            self.count(app, &fact);
             self.record.apply(fact);
         }
+        let read = self.reader.bytes_read();
+        app.metrics.journal_read(read.saturating_sub(self.bytes_read));
+        (self.bytes_read, self.is_counted) = (read, true);
         if !had_begun && self.record.started_at.is_some() && row.state == Progress::Queued {
+            let queued = self.record.started_at.map_or(0, |at| at.as_millis() - row.queued_at.as_millis());
+            app.metrics.queue_wait.observe(Duration::from_millis(u64::try_from(queued).unwrap_or(0)));
             tracing::info!("run {}#{} started", row.repo, row.number);
         }
         if self.record.outcome.is_none() || self.is_over {
             app.live.publish(row.id, &self.record);
         }
         true
+    }
+
+    /// Counts what a journal says. What it said before the server has begun was counted by another.
+    fn count(&self, app: &AppState, record: &Record) {
+        if !self.is_counted {
+            return;
+        }
+        if let Fact::StepEnded { end, .. } = &record.fact {
+            app.metrics.steps.observe(Duration::from_millis(end.duration_ms));
+        } else if let Fact::PolicyDecision { decision, .. } = &record.fact
+            && decision.is_denial()
+        {
+            app.metrics.denied();
+        }
     }
 
     /// Whether the journal of a running run says something that is not in the index.

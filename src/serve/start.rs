@@ -434,6 +434,7 @@ fn courier(app: &AppState, shows_output: bool) -> CourierStart {
     CourierStart {
         data: app.data.clone(),
         store: app.store.clone(),
+        metrics: Arc::clone(&app.metrics),
         settings: Arc::clone(&app.settings),
         notices: Arc::clone(&app.notices),
         url: app.url.clone(),

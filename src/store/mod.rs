@@ -21,6 +21,7 @@ mod run_list;
 mod runs;
 mod sessions;
 mod tokens;
+mod scrape;
 mod updates;
 mod wal;
 mod watches;
@@ -53,6 +54,7 @@ pub use run_list::{RunFilter, list_runs};
 pub use runs::{
     NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,
 };
+pub use scrape::{count_messages, count_unfinished};
 pub use sessions::{
     SessionRow, delete_session, find_session, insert_login_link, insert_session, use_login_link,
 };

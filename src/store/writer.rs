@@ -1,13 +1,15 @@
 //! The single writer: a thread that owns the connection and runs closures on it, one after the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::wal::WalKeeper;
+use crate::metrics::ShortTimes;
 
 /// The most closures that may wait for the writer before callers have to wait to submit theirs.
 const MAX_WAITING: usize = 1024;
@@ -24,6 +26,7 @@ pub struct WriterGone;
 pub struct Store {
     work: mpsc::Sender<Work>,
     audited: Arc<Notify>,
+    commits: ShortTimes,
 }
 
 impl Store {
@@ -31,19 +34,29 @@ impl Store {
     pub fn start(mut connection: Connection) -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Work>(MAX_WAITING);
         let audited = Arc::new(Notify::new());
-        let bell = Arc::clone(&audited);
+        let commits = ShortTimes::default();
+        let (bell, timed) = (Arc::clone(&audited), commits.clone());
         let thread = thread::spawn(move || {
             let mut log = WalKeeper::of(&connection);
             let has_audited = note_audit(&mut connection);
+            let committed = note_commits(&mut connection);
             while let Some(work) = receiver.blocking_recv() {
                 work(&mut connection);
+                if let Some(begun) = take(&committed) {
+                    timed.observe(begun.elapsed());
+                }
                 if has_audited.swap(false, Ordering::Relaxed) {
                     bell.notify_one();
                 }
                 log.look(&connection);
             }
         });
-        (Self { work: sender, audited }, thread)
+        (Self { work: sender, audited, commits }, thread)
+    }
+
+    /// The times of commits.
+    pub fn commits(&self) -> &ShortTimes {
+        &self.commits
     }
 
     /// Waits until the audit has got entries.
@@ -88,4 +101,25 @@ fn note_audit(connection: &mut Connection) -> Arc<AtomicBool> {
         tracing::error!(%error, "the file of the audit is written late");
     }
     has_audited
+}
+
+/// When the last commit began; nothing when none did.
+type Begun = Arc<Mutex<Option<Instant>>>;
+
+fn take(begun: &Begun) -> Option<Instant> {
+    begun.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Has the begin of each commit noted. It is the last that a piece of work does.
+fn note_commits(connection: &mut Connection) -> Begun {
+    let begun = Begun::default();
+    let noted = Arc::clone(&begun);
+    let hook = move || {
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        false
+    };
+    if let Err(error) = connection.commit_hook(Some(hook)) {
+        tracing::error!(%error, "commits of the database are not timed");
+    }
+    begun
 }

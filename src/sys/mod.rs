@@ -7,6 +7,7 @@ pub mod children;
 pub mod clock;
 mod clone_into;
 pub mod descriptors;
+pub mod disk;
 pub mod exchanged_mount;
 pub mod folder;
 mod folder_identity;

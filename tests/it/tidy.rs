@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of use: each may name only those before it.
-const ORDER: &str = "model event schema sys script config secret policy forge log cache artifact journal store \
-                     intake pipeline executor container run view notify watch sources app metrics http \
+const ORDER: &str = "model event schema sys metrics script config secret policy forge log cache artifact journal store \
+                     intake pipeline executor container run view notify watch sources app http \
                      serve cli compat";
 
 /// The longest source file, in lines.

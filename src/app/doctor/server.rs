@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::check::Check;
+use crate::app::ProblemFrame;
 use crate::config::DataDir;
 use crate::sys::{http_client, lock};
 
@@ -41,12 +42,18 @@ pub(super) fn check(data: &DataDir) -> Vec<Check> {
 }
 
 fn ask(data: &DataDir) -> Health {
-    let answer = http_client::request(&data.socket(), "GET", "/healthz", b"", PATIENCE);
+    let answer = http_client::request(&data.socket(), "GET", "/readyz", b"", PATIENCE);
     match answer.and_then(|answer| Ok((answer.status, answer.read(MAX_ANSWER)?))) {
         Ok((200, _)) => Health::Ready,
-        Ok((_, text)) => Health::Degraded(String::from_utf8_lossy(&text).trim().to_owned()),
+        Ok((_, text)) => Health::Degraded(troubles(&text)),
         Err(_) => Health::Silent,
     }
+}
+
+/// What a server says that it cannot do: in a problem, or as an older one does.
+fn troubles(answer: &[u8]) -> String {
+    let problem = serde_json::from_slice::<ProblemFrame>(answer).map(|frame| frame.into_problem().text);
+    problem.unwrap_or_else(|_| String::from_utf8_lossy(answer).trim().to_owned())
 }
 
 fn judge(facts: Facts) -> Vec<Check> {

@@ -111,5 +111,5 @@ fn watch(files: &Files) -> Ended {
     let names = variables.iter().map(|(name, _)| name.clone());
     let pass_env = names.filter(|name| !TARGET_VARIABLES.contains(&name.as_str())).collect();
     let additions = Additions { list: Some(list), pass_env };
-    serve_alone(data, ServeExtras { additions, shows_output: true, variables })
+    serve_alone(data, ServeExtras { additions, shows_output: true, variables, ..ServeExtras::default() })
 }

@@ -93,7 +93,11 @@ pub(super) async fn of_run(
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let framing = Framing::of(&headers);
-    let body = streamed(move |parts| send_events(stream, framing, parts));
+    let counted = app.metrics.event_reader();
+    let body = streamed(move |parts| async move {
+        send_events(stream, framing, parts).await;
+        drop(counted);
+    });
     Ok(answer(framing, body))
 }
 
@@ -115,7 +119,11 @@ pub(super) async fn of_all(
         }
     };
     let news = follow_news(&app)?;
-    let body = streamed(move |parts| send_news(app, caller, repo, news, parts));
+    let counted = app.metrics.event_reader();
+    let body = streamed(move |parts| async move {
+        send_news(app, caller, repo, news, parts).await;
+        drop(counted);
+    });
     Ok(answer(Framing::Sse, body))
 }
 

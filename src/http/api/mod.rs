@@ -1,6 +1,7 @@
 //! The routes below `/api/v1`, one file for each kind of resource, and the OpenAPI document, which is made from them.
 
 mod artifacts;
+mod audit;
 mod documents;
 mod events;
 mod logs;
@@ -69,6 +70,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(watches::now))
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::retry))
+        .routes(routes!(audit::list))
         .routes(routes!(documents::openapi));
     OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, routes)
 }

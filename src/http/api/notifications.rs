@@ -102,6 +102,6 @@ pub(super) async fn retry(
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Result<StatusCode, Refused> {
     caller.require(Scope::Admin)?;
-    RetryNotification { id }.perform(&app).await?;
+    RetryNotification { id }.perform(&app.acting_as(&caller)).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -127,7 +127,7 @@ pub(super) async fn create(
         visibility: new.visibility.as_deref().map(visibility).transpose()?,
         default_branch: None,
     };
-    let row = app::create_repo(&app, &name).await?;
+    let row = app::create_repo(&app.acting_as(&caller), &name).await?;
     let settings = update_repo(&app, (row.clone(), app::RepoSettings::default()), update).await?;
     let shape = repo_shape(&app, (row, settings), caller.is_local()).await?;
     let location = format!("{BASE}/repos/{}", shape.name.replace('/', "%2F"));
@@ -160,7 +160,7 @@ pub(super) async fn update(
     if changed.name.is_some() {
         return Err(Problem::new(Code::RequestRefused, "repositories cannot be renamed yet").into());
     }
-    let settings = update_repo(&app, (row.clone(), settings), update).await?;
+    let settings = update_repo(&app.acting_as(&caller), (row.clone(), settings), update).await?;
     Ok(Json(repo_shape(&app, (row, settings), caller.is_local()).await?))
 }
 
@@ -174,6 +174,6 @@ pub(super) async fn remove(
     Path(repo): Path<String>,
 ) -> Result<StatusCode, Refused> {
     let (row, _) = caller.repo_to_change(&app, Scope::ReposWrite, &repo_name(&repo)?).await?;
-    app::trash_repo(&app, row).await?;
+    app::trash_repo(&app.acting_as(&caller), row).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -166,7 +166,9 @@ pub(super) async fn cancel(
 ) -> Result<(StatusCode, Json<RunShape>), Refused> {
     let row = caller.run_to_change(&app, Scope::RunsWrite, &run).await?;
     let id = row.id.to_string();
-    CancelRun { run: id.clone(), by: Some(caller.actor().to_owned()) }.perform(&app).await?;
+    CancelRun { run: id.clone(), by: Some(caller.actor().to_owned()) }
+        .perform(&app.acting_as(&caller))
+        .await?;
     let row = caller.run_to_change(&app, Scope::RunsWrite, &id).await?;
     Ok((StatusCode::ACCEPTED, Json(run_shape(&app, row).await?)))
 }

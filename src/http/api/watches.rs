@@ -88,7 +88,7 @@ pub(super) async fn add(
         // It would show what the account of the server can read.
         caller.require(Scope::Admin)?;
     }
-    let added = AddWatches { watches: vec![frame] }.perform(&app).await?;
+    let added = AddWatches { watches: vec![frame] }.perform(&app.acting_as(&caller)).await?;
     let views = list_watches(&app).await?;
     let view = views.iter().find(|view| added.names.contains(&view.watch.name.to_string()));
     let gone = || crate::app::Problem::new(crate::app::Code::WatchNotFound, "the watch was removed");
@@ -105,7 +105,7 @@ pub(super) async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Refused> {
     caller.require(Scope::SourcesWrite)?;
-    RemoveWatch { name }.perform(&app).await?;
+    RemoveWatch { name }.perform(&app.acting_as(&caller)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn now(
     crate::app::expect_watch(&app, &name).await?;
     // A look may take an hour; the watch says what came of it.
     let look = async move {
-        if let Err(problem) = (LookNow { name: Some(name) }).perform(&app).await {
+        if let Err(problem) = (LookNow { name: Some(name) }).perform(&app.acting_as(&caller)).await {
             tracing::debug!(%problem, "a look that was asked for");
         }
     };

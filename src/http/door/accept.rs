@@ -21,6 +21,7 @@ use super::progress::Progress;
 use super::request::{BodyLimits, gather};
 use super::socket::{Seen, Socket};
 use crate::http::guarded::Guarded;
+use crate::http::request_id::identified;
 use crate::http::stream::OwnPlace;
 
 /// How long to wait after a connection could not be accepted, because descriptors or memory have run out.
@@ -162,10 +163,17 @@ async fn converse(
         let (router, progress, bodies) = (router.clone(), Arc::clone(&answering), Arc::clone(&bodies));
         let place = Arc::clone(&place);
         async move {
-            let response = match gather(request, &progress, &bodies).await {
-                Ok(gathered) => router.call(gathered.request).await?,
-                Err(refusal) => refusal,
-            };
+            let headers = request.headers().clone();
+            let response = identified(&headers, async {
+                match gather(request, &progress, &bodies).await {
+                    Ok(gathered) => match router.call(gathered.request).await {
+                        Ok(answer) => answer,
+                        Err(never) => match never {},
+                    },
+                    Err(refusal) => refusal,
+                }
+            });
+            let response = response.await;
             if response.extensions().get::<OwnPlace>().is_some() {
                 place.release();
             }

@@ -104,19 +104,21 @@ fn a_server_without_descriptors_neither_spins_nor_ends() {
 }
 
 #[test]
-fn healthz_says_that_the_database_does_not_answer() {
+fn readyz_says_that_the_database_does_not_answer() {
     let place = Place::new();
-    assert_eq!(status(&place.get("/healthz")), "200");
+    assert_eq!(status(&place.get("/readyz")), "200");
     let locked = rusqlite::Connection::open(place.data().join("quire.db")).unwrap();
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     // The writer waits for the lock.
     let push = std::thread::scope(|scope| {
         let pushing = scope.spawn(|| place.push());
-        let says_so = || place.get("/healthz").contains("the database does not answer");
+        let says_so = || place.get("/readyz").contains("the database does not answer");
         assert!(place.world.eventually(|_| says_so()));
+        assert_eq!(status(&place.get("/healthz")), "200", "it lives");
+        assert!(place.get("/readyz").contains("server.degraded"));
         locked.execute_batch("ROLLBACK").unwrap();
         pushing.join().unwrap()
     });
     assert!(push.contains("run 1"), "{push}");
-    assert!(place.world.eventually(|_| status(&place.get("/healthz")) == "200"));
+    assert!(place.world.eventually(|_| status(&place.get("/readyz")) == "200"));
 }

@@ -2,6 +2,7 @@
 
 mod flood;
 mod operations;
+mod operator;
 mod protocol;
 mod reading;
 
@@ -24,6 +25,15 @@ struct Place {
 impl Place {
     /// `limits` is what a shell runs before it becomes the server.
     fn with_limits(limits: &str) -> Self {
+        Self::with(limits, &[])
+    }
+
+    /// A server with more arguments.
+    fn serving(args: &[&str]) -> Self {
+        Self::with("true", args)
+    }
+
+    fn with(limits: &str, args: &[&str]) -> Self {
         let mut world = World::new();
         let quire = world.path().join("bin/quire");
         std::fs::remove_file(&quire).unwrap();
@@ -31,7 +41,7 @@ impl Place {
         let script = format!("#!/bin/sh\n[ \"$1\" != serve ] || {{ {limits}; }}\nexec {real} \"$@\"\n");
         std::fs::write(&quire, script).unwrap();
         std::fs::set_permissions(&quire, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        world.serve(&["--bind", "127.0.0.1:0"]).unwrap();
+        world.serve(&[&["--bind", "127.0.0.1:0"], args].concat()).unwrap();
         let place = Self { world };
         place.shell(
             "quire repo new foo && git init -q foo && mkdir foo/.quire && cd foo &&

@@ -402,7 +402,7 @@ fn is_healthy(socket: &Path) -> bool {
 fn health(socket: &Path) -> String {
     let Ok(mut stream) = UnixStream::connect(socket) else { return String::new() };
     let mut answer = String::new();
-    let asked = stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n");
+    let asked = stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n");
     let read = asked.and_then(|()| stream.read_to_string(&mut answer));
     read.map(|_| answer).unwrap_or_default()
 }

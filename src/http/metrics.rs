@@ -1,0 +1,38 @@
+//! `GET /metrics`: for Prometheus.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Refused;
+use crate::app::{AppState, Caller, scrape};
+use crate::metrics::TEXT_FORMAT;
+use crate::model::Scope;
+
+/// Headers of a request that came through a proxy: not from this machine, then.
+const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
+/// The metrics, for callers with the scope `admin`.
+pub(super) async fn metrics(State(app): State<AppState>, caller: Caller) -> Result<Response, Refused> {
+    caller.require(Scope::Admin)?;
+    Ok(answer(&app).await)
+}
+
+/// The metrics of a server on loopback: for everybody on this machine, but not for whom a proxy lets in.
+pub(super) async fn metrics_on_loopback(
+    State(app): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_proxied =
+        !super::router::is_loopback(host) || FORWARDED.iter().any(|name| headers.contains_key(*name));
+    if is_proxied {
+        caller.require(Scope::Admin)?;
+    }
+    Ok(answer(&app).await)
+}
+
+async fn answer(app: &AppState) -> Response {
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], scrape(app).await).into_response()
+}
