@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
 mod accounts;
+mod api;
 mod attack;
 mod containers;
 mod docker;

@@ -26,7 +26,7 @@ pub(super) struct Artifact {
 }
 
 /// The artifacts of a run.
-#[utoipa::path(get, path = "/runs/{run}/artifacts", operation_id = "listArtifacts", params(("run", description = "Its id, or REPO#NUMBER")),
+#[utoipa::path(get, path = "/runs/{run}/artifacts", operation_id = "listArtifacts", params(("run" = String, Path, description = "Its id, or REPO#NUMBER")),
     security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The artifacts", body = [Artifact]), Problems))]
 pub(super) async fn list(
@@ -40,7 +40,7 @@ pub(super) async fn list(
 
 /// One artifact: the file.
 #[utoipa::path(get, path = "/runs/{run}/artifacts/{path}", operation_id = "getArtifact",
-    params(("run", description = "The run's id, or REPO#NUMBER"), ("path", description = "The path of the artifact")),
+    params(("run" = String, Path, description = "The run's id, or REPO#NUMBER"), ("path" = String, Path, description = "The path of the artifact")),
     security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"), Problems))]
 pub(super) async fn get(

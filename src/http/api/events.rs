@@ -73,7 +73,7 @@ impl AsRef<[u8]> for Framed {
 /// The events of a run, from the first or from any other on, until the run has ended: as an event stream, or with
 /// `Accept: application/x-ndjson` as lines of JSON.
 #[utoipa::path(get, path = "/runs/{run}/events", operation_id = "followRun",
-    params(("run", description = "Its id, or REPO#NUMBER"), EventQuery,
+    params(("run" = String, Path, description = "Its id, or REPO#NUMBER"), EventQuery,
            ("Last-Event-ID" = Option<String>, Header, description = "Only events behind this one")),
     security((), ("token" = ["runs:read", "logs:read"])),
     responses((status = 200, description = "The events: `{seq, kind, time, run, …}`",

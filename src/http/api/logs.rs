@@ -51,7 +51,7 @@ impl LogQuery {
 
 /// The output of a job. `Range`, `ETag` and `If-None-Match` are for jobs that have ended.
 #[utoipa::path(get, path = "/runs/{run}/jobs/{job}/log", operation_id = "getLog",
-    params(("run", description = "The run's id, or REPO#NUMBER"), ("job", description = "The id of the job"), LogQuery),
+    params(("run" = String, Path, description = "The run's id, or REPO#NUMBER"), ("job" = String, Path, description = "The id of the job"), LogQuery),
     security((), ("token" = ["logs:read"])),
     responses((status = 200, description = "The output", content((String = "text/plain"), (String = "application/x-ndjson"))),
               (status = 206, description = "A part of it", content((String = "text/plain"), (String = "application/x-ndjson"))),

@@ -15,6 +15,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
+use axum::routing::any;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -84,7 +85,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub(super) fn router(app: &AppState) -> Router<AppState> {
     let (routes, _) = documented().split_for_parts();
     routes
-        .route(&format!("{BASE}/{{*path}}"), axum::routing::any(no_route))
+        .route(BASE, any(no_route))
+        .route(&format!("{BASE}/"), any(no_route))
+        .route(&format!("{BASE}/{{*path}}"), any(no_route))
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(app.clone(), replay))
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -92,7 +92,7 @@ pub(super) async fn list(
 }
 
 /// Sends a message once more.
-#[utoipa::path(post, path = "/notifications/{id}/retry", operation_id = "retryNotification", params(("id", description = "The id of the message, or how that begins")),
+#[utoipa::path(post, path = "/notifications/{id}/retry", operation_id = "retryNotification", params(("id" = String, Path, description = "The id of the message, or how that begins")),
     security(("token" = ["admin"])),
     responses((status = 202, description = "It is tried now"), Problems))]
 pub(super) async fn retry(

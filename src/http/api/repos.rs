@@ -99,7 +99,7 @@ pub(super) async fn list(
 }
 
 /// A repository.
-#[utoipa::path(get, path = "/repos/{repo}", operation_id = "getRepo", params(("repo", description = "Its name")),
+#[utoipa::path(get, path = "/repos/{repo}", operation_id = "getRepo", params(("repo" = String, Path, description = "Its name")),
     security((), ("token" = ["repos:read"])),
     responses((status = 200, description = "The repository", body = RepoShape), Problems))]
 pub(super) async fn get(
@@ -135,7 +135,7 @@ pub(super) async fn create(
 }
 
 /// Changes a repository.
-#[utoipa::path(patch, path = "/repos/{repo}", operation_id = "updateRepo", params(("repo", description = "Its name")),
+#[utoipa::path(patch, path = "/repos/{repo}", operation_id = "updateRepo", params(("repo" = String, Path, description = "Its name")),
     request_body = ChangedRepo,
     security(("token" = ["repos:write"])),
     responses((status = 200, description = "The repository", body = RepoShape), Problems))]
@@ -165,7 +165,7 @@ pub(super) async fn update(
 }
 
 /// Moves a repository and its runs to the trash.
-#[utoipa::path(delete, path = "/repos/{repo}", operation_id = "removeRepo", params(("repo", description = "Its name")),
+#[utoipa::path(delete, path = "/repos/{repo}", operation_id = "removeRepo", params(("repo" = String, Path, description = "Its name")),
     security(("token" = ["repos:write"])),
     responses((status = 204, description = "It is in the trash"), Problems))]
 pub(super) async fn remove(

@@ -142,7 +142,7 @@ pub(super) async fn list(
 }
 
 /// A run with its jobs and steps.
-#[utoipa::path(get, path = "/runs/{run}", operation_id = "getRun", params(("run", description = "Its id, or REPO#NUMBER")),
+#[utoipa::path(get, path = "/runs/{run}", operation_id = "getRun", params(("run" = String, Path, description = "Its id, or REPO#NUMBER")),
     security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The run", body = RunShape), Problems))]
 pub(super) async fn get(
@@ -155,7 +155,7 @@ pub(super) async fn get(
 }
 
 /// Cancels a run. It ends soon after the answer.
-#[utoipa::path(post, path = "/runs/{run}/cancel", operation_id = "cancelRun", params(("run", description = "Its id, or REPO#NUMBER")),
+#[utoipa::path(post, path = "/runs/{run}/cancel", operation_id = "cancelRun", params(("run" = String, Path, description = "Its id, or REPO#NUMBER")),
     security(("token" = ["runs:write"])),
     responses((status = 202, description = "The run, which is being stopped", body = RunShape), Problems))]
 pub(super) async fn cancel(
@@ -184,7 +184,7 @@ pub(super) struct WaitQuery {
 }
 
 /// Waits until a run has ended.
-#[utoipa::path(get, path = "/runs/{run}/wait", operation_id = "waitForRun", params(("run", description = "Its id, or REPO#NUMBER"), WaitQuery),
+#[utoipa::path(get, path = "/runs/{run}/wait", operation_id = "waitForRun", params(("run" = String, Path, description = "Its id, or REPO#NUMBER"), WaitQuery),
     security((), ("token" = ["runs:read"])),
     responses((status = 200, description = "The run, which has ended", body = RunShape),
               (status = 202, description = "The run, which has not ended yet", body = RunShape), Problems))]

@@ -96,7 +96,7 @@ pub(super) async fn add(
 }
 
 /// Watches a branch no longer.
-#[utoipa::path(delete, path = "/watches/{name}", operation_id = "removeWatch", params(("name", description = "The name of the watch")),
+#[utoipa::path(delete, path = "/watches/{name}", operation_id = "removeWatch", params(("name" = String, Path, description = "The name of the watch")),
     security(("token" = ["sources:write"])),
     responses((status = 204, description = "It is removed"), Problems))]
 pub(super) async fn remove(
@@ -110,7 +110,7 @@ pub(super) async fn remove(
 }
 
 /// Looks at a branch now. The answer does not wait for it.
-#[utoipa::path(post, path = "/watches/{name}/now", operation_id = "lookNow", params(("name", description = "The name of the watch")),
+#[utoipa::path(post, path = "/watches/{name}/now", operation_id = "lookNow", params(("name" = String, Path, description = "The name of the watch")),
     security(("token" = ["sources:write"])),
     responses((status = 202, description = "It is looked at"), Problems))]
 pub(super) async fn now(
