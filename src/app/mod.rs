@@ -23,6 +23,7 @@ mod probe;
 mod repo_shapes;
 mod repositories;
 mod requirements;
+mod reruns;
 mod push_log;
 mod push_options;
 mod push_report;
@@ -74,10 +75,11 @@ pub use repositories::{
     set_default_branch, trash_repo,
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
+pub use reruns::RerunRun;
 pub use run_feed::RunFeeds;
 pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use runs::{
-    CancelRun, NamedRun, RerunRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
+    CancelRun, NamedRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
     find_run_or_latest, show_run,
 };
 pub use scrape::scrape;

@@ -77,8 +77,10 @@ codes! {
     RunEnding              "run.ending"               409 Failed   "the run is ending";
     RunFinished            "run.finished"             409 Failed   "the run has ended already";
     RunNotFound            "run.not-found"            404 NotFound "there is no such run, or the caller may not see it";
+    RunNothingFailed       "run.nothing-failed"       409 Failed   "no job of the run has failed";
     RunNothingToStart      "run.nothing-to-start"     422 Failed   "no job of the pipeline is started by this";
     RunSilent              "run.silent"               503 Broken   "the runner of the run does not answer";
+    RunUnfinished          "run.unfinished"           409 Failed   "the run has not ended";
     RunUnreadable          "run.unreadable"           500 Broken   "the journal of the run cannot be read";
     ScopeMissing           "scope.missing"            403 Failed   "the token or session has not the scope that this requires";
     ServerBusy             "server.busy"              503 Broken   "the server is at a limit; try again";

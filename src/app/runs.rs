@@ -1,4 +1,4 @@
-//! Runs: find, list, show, cancel, rerun.
+//! Runs: find, list, show, cancel.
 
 use std::time::Duration;
 
@@ -30,16 +30,6 @@ const START_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRun {
-    /// Its name or id.
-    pub run: String,
-    /// Who asks.
-    pub by: Option<String>,
-}
-
-/// The commit of a run is to run once more.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RerunRun {
     /// Its name or id.
     pub run: String,
     /// Who asks.
@@ -225,28 +215,4 @@ pub async fn end_queued(app: &AppState, id: RunId, by: Option<String>) -> Result
         move |connection: &mut _| store::finish_run(connection, id, outcome, Some(&reason), clock::now());
     app.writer()?.call(end).await??;
     Ok(())
-}
-
-impl Operation for RerunRun {
-    type Answer = NamedRun;
-
-    const ROUTE: &'static str = "/runs/rerun";
-
-    async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
-        let of = find_run(app, &self.run).await?;
-        let (by, name) = (shown_by(self.by.as_deref()), format!("{}#{}", of.repo, of.number));
-        let entry = app.entry(AuditAction::RunRerun).with("of", name.as_str());
-        let rerun = move |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
-            let (id, row) = run::rerun(&transaction, &of, self.by.as_deref())?;
-            entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
-            transaction.commit()?;
-            Ok::<_, rusqlite::Error>((id, row))
-        };
-        let (id, row) = app.writer()?.call(rerun).await??;
-        tracing::info!("run {}#{} is queued: rerun of {name}{by}", row.repo, row.number);
-        app.live.open(id);
-        app.wake(Wake::Queued).await;
-        Ok(NamedRun::new(&row))
-    }
 }

@@ -115,10 +115,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run the same commit once more
+    /// Run the same commit once more, or a part of its jobs
     Rerun {
         /// foo#41, or the id of the run
         run: String,
+        #[command(flatten)]
+        part: ops::RerunPart,
         /// Print the answer as JSON
         #[arg(long)]
         json: bool,
@@ -257,7 +259,7 @@ fn perform(cli: Cli) -> Ended {
         }
         Command::Wait { run, json } => ops::wait(&runs()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&change()?, &run, json),
-        Command::Rerun { run, json } => ops::rerun(&change()?, &run, json),
+        Command::Rerun { run, part, json } => ops::rerun(&change()?, &run, part, json),
         Command::Doctor { reset_caches: true, .. } => reset_caches::reset_caches(&change()?),
         Command::Doctor { reindex: true, .. } => reindex::reindex(&change()?),
         Command::Doctor { json, .. } => doctor::doctor(&place::readable_or_absent(anywhere()?)?, json),

@@ -167,6 +167,7 @@ fn prepare(
         files,
         cache: None,
         start: Source::Push.into(),
+        earlier: None,
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
         control: Some(Control { socket: control, server: None }),
         grant: Grant { has_slot: true, superseded_by: None },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 
 use super::ask::{here, perform};
@@ -14,6 +15,17 @@ use crate::view::push_verdict;
 
 /// When a server is asked again that was busy.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Which part of a run is repeated; all of it by default.
+#[derive(Debug, Args)]
+pub(super) struct RerunPart {
+    /// Only the jobs that failed, and what needs them; the others keep their outcomes and outputs
+    #[arg(long, conflicts_with = "job")]
+    failed: bool,
+    /// Only this job, and what needs it
+    #[arg(long, value_name = "ID")]
+    job: Option<String>,
+}
 
 /// `quire wait`.
 pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
@@ -49,9 +61,11 @@ pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
 }
 
 /// `quire rerun`.
-pub(super) fn rerun(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    let NamedRun { id, repo, number } =
-        perform(data, RerunRun { run: run.to_owned(), by: user::login_name() })?;
+pub(super) fn rerun(data: &DataDir, run: &str, part: RerunPart, as_json: bool) -> Ended {
+    let NamedRun { id, repo, number } = perform(
+        data,
+        RerunRun { run: run.to_owned(), failed: part.failed, job: part.job, by: user::login_name() },
+    )?;
     if as_json {
         print_json(&json!({ "id": id, "repo": repo, "number": number }));
     } else {

@@ -38,6 +38,8 @@ pub mod codes {
     pub const JOBS: &str = "run.jobs";
     /// No job of the pipeline is started by the event.
     pub const NO_JOB: &str = "run.nothing-to-start";
+    /// A rerun has not repeated the job: its end and its output are those of the earlier run.
+    pub const KEPT: &str = "job.kept";
     /// The run was skipped before it began: a push option, a commit message, or a limit.
     pub const SKIPPED: &str = "run.skipped";
     /// A person stopped it.
@@ -62,7 +64,7 @@ pub mod codes {
     pub const OTHER: &str = "other";
 
     /// All of them.
-    pub const ALL: [&str; 21] = [
+    pub const ALL: [&str; 22] = [
         STEP_FAILED,
         STEP_TIMED_OUT,
         SCRIPT_ERROR,
@@ -73,6 +75,7 @@ pub mod codes {
         NEEDS,
         JOBS,
         NO_JOB,
+        KEPT,
         SKIPPED,
         CANCELLED,
         SUPERSEDED,

@@ -25,6 +25,13 @@ impl JobGraph {
         Self { jobs: jobs.collect() }
     }
 
+    /// The jobs without some of them, in their order; none needs another.
+    #[must_use]
+    pub fn apart_from(&self, is_left_out: impl Fn(&Job) -> bool) -> Self {
+        let jobs = self.jobs.iter().filter(|job| !is_left_out(job));
+        Self { jobs: jobs.map(|job| Job { needs: Vec::new(), ..job.clone() }).collect() }
+    }
+
     /// Of each job, whether it is started.
     pub(super) fn is_started(&self, start: &Start) -> Vec<bool> {
         let mut is_started = vec![false; self.jobs.len()];

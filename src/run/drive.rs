@@ -76,6 +76,8 @@ pub struct Drive {
     pub events: (mpsc::Sender<Outside>, mpsc::Receiver<Outside>),
     /// What the event sources give that fired.
     pub fired: Fired,
+    /// What kept jobs gave in the run that this one repeats in part, by their places.
+    pub kept_outputs: HashMap<usize, serde_json::Value>,
     /// How long the run may take, from its start.
     pub run_timeout: Duration,
 }
@@ -197,7 +199,10 @@ impl Drive {
             Need::Source(source) => {
                 self.given_by(source, asking).map(|given| (source.name().to_owned(), JobInput::Json(given)))
             }
-            Need::Job(index) => jobs.get(*index).map(|job| (job.id.to_string(), JobInput::Job)),
+            Need::Job(index) => {
+                let kept = self.kept_outputs.get(index).cloned();
+                jobs.get(*index).map(|job| (job.id.to_string(), kept.map_or(JobInput::Job, JobInput::Json)))
+            }
         };
         needs.iter().filter_map(input).collect()
     }

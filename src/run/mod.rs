@@ -22,6 +22,7 @@ mod place;
 mod planner;
 mod push_event;
 mod queue;
+mod repeat;
 mod rerun;
 mod run_host;
 mod runner;
@@ -55,6 +56,7 @@ pub use planner::{
 };
 pub use push_event::PushEvent;
 pub use queue::{Dispatch, QueuedRun, Stage, plan};
+pub use repeat::{EarlierJob, EarlierRun, RepeatError};
 pub use rerun::rerun;
 pub use run_host::RunHost;
 pub use runner::{Execution, RunnerError, execute, run_from_socket};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::repeat::EarlierRun;
 use crate::config::{Limits, Settings};
 use crate::event::EventRecord;
 use crate::model::Reason;
@@ -12,7 +13,7 @@ use crate::policy::PolicySpec;
 use crate::secret::SecretRequest;
 
 /// What is to be run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// The id of the run.
@@ -25,6 +26,8 @@ pub struct Order {
     pub number: u64,
     /// What started the run.
     pub event: EventRecord,
+    /// The run that this one repeats in part; nothing when it repeats none, or all of one.
+    pub earlier: Option<EarlierRun>,
     /// Variables that whoever started the run has given, for the environment of its steps.
     pub vars: BTreeMap<String, String>,
     /// The secrets that exist, and what this run lacks for them.

@@ -1,4 +1,4 @@
-//! A run once more: the same commit and ref, as a new run.
+//! A run once more, or a part of it: the same commit and ref, as a new run.
 
 use rusqlite::Connection;
 
@@ -11,13 +11,18 @@ use crate::sys::{clock, random};
 ///
 /// # Errors
 /// When the database refuses.
-pub fn rerun(connection: &Connection, of: &RunRow, by: Option<&str>) -> rusqlite::Result<(RunId, RunRow)> {
+pub fn rerun(
+    connection: &Connection,
+    of: &RunRow,
+    what: RerunScope,
+    by: Option<&str>,
+) -> rusqlite::Result<(RunId, RunRow)> {
     let id = random::run_id();
     let run = NewRun {
         id,
         repo: of.repo_id.clone(),
         update: None,
-        event: Event::rerun(&of.event, of.number, RerunScope::All, by.map(str::to_owned)),
+        event: Event::rerun(&of.event, of.number, what, by.map(str::to_owned)),
         commit_subject: of.commit_subject.clone(),
         options: RunVars::of_options(&of.options).0.to_options(),
         queued_at: clock::now(),

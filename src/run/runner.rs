@@ -1,7 +1,7 @@
 //! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
 //! jobs, and ends with nothing left behind. It outlives the server that started it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,6 +23,7 @@ use super::job_slot::JobSlots;
 use super::objects::{GitFolder, Objects};
 use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
+use super::repeat::{EarlierJob, EarlierRun};
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
 use super::steps_here::StepsHere;
@@ -30,13 +31,13 @@ use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
-use crate::event::Start;
+use crate::event::{RerunScope, Start};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
-use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
+use crate::journal::{DiagnosticFact, Fact, JOURNAL, JobOutput, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
     Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
 };
-use crate::pipeline::PipelineFiles;
+use crate::pipeline::{JobGraph, PipelineFiles};
 use crate::policy::Policy;
 use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues, Secrets as _};
@@ -99,6 +100,8 @@ pub struct Execution {
     pub cache: Option<PathBuf>,
     /// What of the pipeline is started.
     pub start: Start,
+    /// The run that this one repeats in part, and which part.
+    pub earlier: Option<(EarlierRun, RerunScope)>,
     /// Puts the files into the workspace, and says what the sources give. Blocking.
     pub fill: Fill,
     /// Where the server sends messages to the run.
@@ -192,6 +195,7 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         Err(reason) => return unusable(reason),
     };
     let start = event.start();
+    let earlier = order.earlier.clone().zip(event.as_rerun().map(|rerun| rerun.what().clone()));
     let steps = StepsHere::new(order, place, &update).map_err(RunnerError::Broken)?;
     let fill = steps.fill(order.repo.clone(), objects, (event, update));
     let StepsHere { workspace, environment, confiner, .. } = steps;
@@ -204,6 +208,7 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         limits: order.limits.clone(),
         files,
         start,
+        earlier,
         cache: Some(place.cache_dir.clone()),
         fill,
         control: Some(control),
@@ -350,13 +355,24 @@ async fn conduct(
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
+    let (kept, cannot_repeat) = match kept_jobs(&graph, execution.earlier.as_ref()) {
+        Ok(kept) => (kept, None),
+        Err(reason) => (HashMap::new(), Some(reason)),
+    };
+    // What is kept asks for nothing.
+    let repeated = graph.apart_from(|job| kept.contains_key(job.id.as_str()));
     // Before the jobs are known: who waits for them hears at once that none of them begins.
-    let ended = match execution.confiner.settle(&graph) {
-        Err(reason) => Some((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason)))),
-        Ok(()) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.start)))),
-        Ok(()) => decide_up_front(&containers, &graph).await.map_err(failed)?,
+    let ended = match (cannot_repeat, execution.confiner.settle(&repeated)) {
+        (Some(reason), _) => Some((Outcome::Failed, Some(reason))),
+        (None, Err(reason)) => Some((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason)))),
+        (None, Ok(())) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.start)))),
+        (None, Ok(())) => decide_up_front(&containers, &repeated).await.map_err(failed)?,
     };
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
+    let number = execution.earlier.as_ref().map(|(run, _)| run.number).unwrap_or_default();
+    for job in graph.jobs().iter().filter_map(|job| kept.get(job.id.as_str())) {
+        record_kept(&recorder, job, number)?;
+    }
     if let Some(ended) = ended {
         return Ok(ended);
     }
@@ -366,8 +382,14 @@ async fn conduct(
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
     let filling = Filling::start(execution.fill);
     let grant = execution.grant;
+    let places =
+        graph.jobs().iter().enumerate().filter_map(|(place, job)| Some((place, kept.get(job.id.as_str())?)));
+    let kept: Vec<(usize, EarlierJob)> = places.map(|(place, job)| (place, EarlierJob::clone(job))).collect();
+    let ends = kept.iter().map(|(place, job)| (*place, job.end.outcome));
+    let graph = graph.interruptible_by_default(execution.interruptible);
     let led = Drive {
-        state: RunState::new(graph.interruptible_by_default(execution.interruptible), execution.limits.jobs),
+        state: RunState::new(graph, execution.limits.jobs).keeping(ends),
+        kept_outputs: kept.iter().filter_map(|(place, job)| Some((*place, job.output.clone()?))).collect(),
         host,
         vm,
         recorder,
@@ -403,6 +425,31 @@ async fn admit(led: &mut Drive, grant: Grant) -> Result<Option<Ended>, String> {
         }
     }
     if grant.has_slot { Ok(None) } else { led.wait_for_slot().await }
+}
+
+/// The jobs that are not repeated, by their ids.
+fn kept_jobs<'a>(
+    graph: &JobGraph,
+    earlier: Option<&'a (EarlierRun, RerunScope)>,
+) -> Result<HashMap<&'a str, &'a EarlierJob>, Reason> {
+    let Some((run, scope)) = earlier else { return Ok(HashMap::new()) };
+    let jobs: Vec<_> = graph.jobs().iter().map(|job| (job.id.to_string(), graph.need_names(job))).collect();
+    let mut kept = run.kept(&jobs, scope).map_err(|error| {
+        let reason =
+            Reason::new(codes::NOT_STARTED, format!("run {} cannot be repeated so: {error}", run.number));
+        Reason { hints: error.hint().into_iter().collect(), ..reason }
+    })?;
+    kept.retain(|id, _| jobs.iter().any(|(job, _)| job == id));
+    Ok(kept)
+}
+
+/// Writes down how a job ended that is not repeated, and what it gave.
+fn record_kept(recorder: &Recorder, job: &EarlierJob, from: u64) -> Result<(), RunnerError> {
+    if let Some(output) = &job.output {
+        let output = JobOutput::new(Ok(output.clone()));
+        write(recorder, Fact::JobOutput { job: job.id.clone(), output })?;
+    }
+    write(recorder, Fact::job_ended(job.id.clone(), job.kept_end(from)))
 }
 
 /// The reason of a run none of whose jobs is started.

@@ -40,6 +40,17 @@ impl RunState {
         Self { graph, jobs, max_jobs: max_jobs.max(1), stop: None, has_ended: false }
     }
 
+    /// The same run, some of whose jobs have ended before it began.
+    #[must_use]
+    pub fn keeping(mut self, kept: impl IntoIterator<Item = (usize, Outcome)>) -> Self {
+        for (job, outcome) in kept {
+            if let Some(state) = self.jobs.get_mut(job) {
+                *state = JobState::Ended(outcome);
+            }
+        }
+        self
+    }
+
     /// The checked pipeline.
     pub fn graph(&self) -> &JobGraph {
         &self.graph

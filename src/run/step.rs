@@ -207,7 +207,9 @@ fn run_outcome(run: &RunState) -> (Outcome, Option<Reason>) {
             return (outcome, Some(why));
         }
     }
-    for worst in [Outcome::Denied, Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted] {
+    // Without a stop, what was cancelled is a job of an earlier run that a rerun has kept.
+    let bad = [Outcome::Denied, Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Cancelled];
+    for worst in bad {
         let jobs: Vec<&str> =
             counted.iter().filter(|(outcome, _)| *outcome == worst).map(|(_, job)| job.id.as_str()).collect();
         if !jobs.is_empty() {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::app::AppState;
 use crate::config::{Asker, Settings, WatchDecl};
-use crate::event::{EventRecord, RunVars};
+use crate::event::{EventRecord, RerunScope, RunVars};
 use crate::forge::is_link_to_runs;
+use crate::journal::RunRecord;
 use crate::model::{RunName, chain};
 use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
-use crate::run::{Assignment, Grant, Order, Place, RunLimits, StepRules};
+use crate::run::{Assignment, EarlierRun, Grant, Order, Place, RunLimits, StepRules};
 use crate::secret::SecretRequest;
 use crate::store::{self, RunRow};
 use crate::watch::find_watch;
@@ -51,6 +52,7 @@ pub(super) async fn assignment(
 ) -> Assignment {
     let (data, watch) = (&app.data, watch_of(app, row, settings).await);
     let mut order = order(app, profiles, row, settings);
+    order.earlier = earlier(app, row).await;
     order.interruptible = watch.as_ref().is_none_or(|watch| watch.runs.interruptible);
     let git_dir = if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) };
     let folders = (git_dir, data.run(&row.repo, row.number));
@@ -58,6 +60,17 @@ pub(super) async fn assignment(
     let kept = watch.filter(|watch| watch.runs.keeps_workspace);
     place.kept = kept.map(|watch| (data.kept_workspace(&watch.name), watch.url.to_string()));
     Assignment::new(order, place, Grant { has_slot, superseded_by: row.superseded_by })
+}
+
+/// The run that a run repeats in part.
+async fn earlier(app: &AppState, row: &RunRow) -> Option<EarlierRun> {
+    let rerun = row.event.as_rerun().filter(|rerun| *rerun.what() != RerunScope::All)?;
+    let (number, run_dir) = (rerun.of(), app.data.run(&row.repo, rerun.of()));
+    let read = app.read(move || match RunRecord::try_read(&run_dir) {
+        Ok(record) => EarlierRun::new(number, &record.jobs),
+        Err(error) => EarlierRun::lost(number, chain(&error)),
+    });
+    Some(read.await.unwrap_or_else(|| EarlierRun::lost(number, "its record could not be read".to_owned())))
 }
 
 fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Settings) -> Order {
@@ -72,6 +85,7 @@ fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Setti
         repo: row.repo.to_string(),
         number: row.number,
         event: EventRecord::from(&row.event),
+        earlier: None,
         vars: vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
         limits: RunLimits::of(&settings.limits),

@@ -85,6 +85,7 @@ stories! {
     repositories
     rerun
     remote
+    rerun_part
     run_as_json
     runner_killed
     runs_list

@@ -1,0 +1,100 @@
+//! Runs that are repeated: all of one, the jobs that failed, or one job.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::operation::Operation;
+use super::problem::{Code, Problem};
+use super::runs::{NamedRun, expect_readable, find_run, shown_by};
+use super::state::{AppState, Wake};
+use crate::event::RerunScope;
+use crate::model::{AuditAction, JobId};
+use crate::run::{self, EarlierRun, RepeatError};
+use crate::view::RunView;
+
+/// The commit of a run is to run once more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RerunRun {
+    /// Its name or id.
+    pub run: String,
+    /// Only the jobs that failed, and what needs them.
+    #[serde(default)]
+    pub failed: bool,
+    /// Only this job, and what needs it.
+    #[serde(default)]
+    pub job: Option<String>,
+    /// Who asks.
+    pub by: Option<String>,
+}
+
+impl From<RepeatError> for Problem {
+    fn from(error: RepeatError) -> Self {
+        let code = match &error {
+            RepeatError::NothingFailed => Code::RunNothingFailed,
+            RepeatError::NoJob { .. } | RepeatError::OutputLost { .. } | RepeatError::Lost(_) => {
+                Code::RequestRefused
+            }
+        };
+        Self::caused_by(code, &error).with_hint(error.hint())
+    }
+}
+
+impl Operation for RerunRun {
+    type Answer = NamedRun;
+
+    const ROUTE: &'static str = "/runs/rerun";
+
+    async fn perform(self, app: &AppState) -> Result<NamedRun, Problem> {
+        let what = self.scope()?;
+        let of = find_run(app, &self.run).await?;
+        let name = format!("{}#{}", of.repo, of.number);
+        let view = app.view(of.clone()).await;
+        if !view.has_ended() {
+            return Err(Problem::new(Code::RunUnfinished, format!("{name} has not ended"))
+                .hint(format!("quire wait '{name}'; quire cancel '{name}' stops it")));
+        }
+        if what != RerunScope::All {
+            expect_repeatable(&view, &what)?;
+        }
+        let by = shown_by(self.by.as_deref());
+        let entry = app.entry(AuditAction::RunRerun).with("of", name.as_str());
+        let rerun = move |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            let (id, row) = run::rerun(&transaction, &of, what, self.by.as_deref())?;
+            entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
+            transaction.commit()?;
+            Ok::<_, rusqlite::Error>((id, row))
+        };
+        let (id, row) = app.writer()?.call(rerun).await??;
+        tracing::info!("run {}#{} is queued: rerun of {name}{by}", row.repo, row.number);
+        app.live.open(id);
+        app.wake(Wake::Queued).await;
+        Ok(NamedRun::new(&row))
+    }
+}
+
+impl RerunRun {
+    fn scope(&self) -> Result<RerunScope, Problem> {
+        match (&self.job, self.failed) {
+            (None, false) => Ok(RerunScope::All),
+            (None, true) => Ok(RerunScope::Failed),
+            (Some(job), false) => {
+                let job = JobId::parse(job);
+                job.map(RerunScope::Job).map_err(|error| Problem::caused_by(Code::RequestInvalid, &error))
+            }
+            (Some(_), true) => {
+                Err(Problem::new(Code::RequestInvalid, "`failed` and `job` exclude each other"))
+            }
+        }
+    }
+}
+
+/// Checks that the journal of a run has what a rerun of a part of it needs.
+fn expect_repeatable(view: &RunView, what: &RerunScope) -> Result<(), Problem> {
+    expect_readable(view)?;
+    let jobs = &view.record.jobs;
+    let named: Vec<_> = jobs.iter().map(|job| (job.id.clone(), job.needs.clone())).collect();
+    EarlierRun::new(view.row.number, jobs).kept(&named, what)?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Runs that are started by hand, and runs that are repeated.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::BASE;
+use crate::app::{AppState, Caller, NamedRun, Operation, RerunRun, StartRun, run_shape};
+use crate::http::input::{Body, OptionalBody, Path, repo_name};
+use crate::http::problem::{Problems, Refused};
+use crate::model::Scope;
+use crate::view::RunShape;
+
+/// The answer to a run that was made: its address and itself.
+type Made = (StatusCode, [(HeaderName, String); 1], Json<RunShape>);
+
+/// Jobs of a commit that are to run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRun {
+    /// The repository
+    repo: String,
+    /// A branch or tag, with its full or short name; the default branch when absent
+    r#ref: Option<String>,
+    /// Instead of `ref`: the full id of a commit in the history of a branch or tag
+    sha: Option<String>,
+    /// The root job on `:quire/manual`, which runs with what needs it; all of them when absent
+    job: Option<String>,
+    /// What the jobs get as `:args`: at most 64 KiB
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    args: Option<Map<String, Value>>,
+    /// Environment variables of the steps
+    vars: Option<BTreeMap<String, String>>,
+}
+
+/// Which part of a run is repeated; all of it when the body is absent or empty.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Repeated {
+    /// Only the jobs that failed, and what needs them
+    failed: Option<bool>,
+    /// Only this job, and what needs it
+    job: Option<String>,
+}
+
+/// Starts the jobs of a commit that need `:quire/manual`.
+#[utoipa::path(post, path = "/runs", operation_id = "startRun", request_body = NewRun,
+    responses((status = 201, description = "The run; `Location` is its address", body = RunShape), Problems))]
+pub(super) async fn start(
+    State(app): State<AppState>,
+    caller: Caller,
+    Body(body): Body<NewRun>,
+) -> Result<Made, Refused> {
+    let name = repo_name(&body.repo)?;
+    let (repo, _) = caller.repo_to_change(&app, Scope::RunsWrite, &name).await?;
+    let request = StartRun {
+        repo: repo.name.to_string(),
+        r#ref: body.r#ref,
+        sha: body.sha,
+        job: body.job,
+        args: body.args.unwrap_or_default(),
+        vars: body.vars.unwrap_or_default(),
+        by: Some(caller.actor().to_owned()),
+    };
+    made(&app, &caller, request.perform(&app).await?).await
+}
+
+/// Runs the commit of a run once more, or a part of its jobs. The other jobs keep their outcomes and outputs.
+#[utoipa::path(post, path = "/runs/{run}/rerun", operation_id = "rerunRun", params(("run", description = "Its id, or REPO#NUMBER")),
+    request_body(content = Option<Repeated>),
+    responses((status = 201, description = "The new run; `Location` is its address", body = RunShape), Problems))]
+pub(super) async fn rerun(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(run): Path<String>,
+    OptionalBody(body): OptionalBody<Repeated>,
+) -> Result<Made, Refused> {
+    let row = caller.run_to_change(&app, Scope::RunsWrite, &run).await?;
+    let by = Some(caller.actor().to_owned());
+    let request =
+        RerunRun { run: row.id.to_string(), failed: body.failed.unwrap_or_default(), job: body.job, by };
+    made(&app, &caller, request.perform(&app).await?).await
+}
+
+async fn made(app: &AppState, caller: &Caller, run: NamedRun) -> Result<Made, Refused> {
+    let row = caller.run_to_change(app, Scope::RunsWrite, &run.id).await?;
+    let location = [(header::LOCATION, format!("{BASE}/runs/{}", run.id))];
+    Ok((StatusCode::CREATED, location, Json(run_shape(app, row).await?)))
+}
