@@ -40,6 +40,7 @@ pub(super) struct Commit {
     pub(super) update: RefUpdate,
     /// The first line of its message.
     pub(super) subject: String,
+    pub(super) has_pipeline: bool,
 }
 
 impl From<PointError> for Problem {
@@ -79,10 +80,12 @@ impl CommitRequest<'_> {
         let found = app.read(move || -> Result<Commit, Problem> {
             let point = forge::find_point(&git_dir, &name)?;
             let unusable = |error: &ReadError| Problem::caused_by(Code::RequestRefused, error);
-            let commit = forge::Repo::open(&git_dir).and_then(|git| git.commit(point.commit));
-            let subject = commit_subject(&commit.map_err(|error| unusable(&error))?.message);
+            let git = forge::Repo::open(&git_dir).map_err(|error| unusable(&error))?;
+            let commit = git.commit(point.commit).map_err(|error| unusable(&error))?;
+            let has_pipeline = git.has_pipeline(commit.id, &point.ref_name);
+            let has_pipeline = has_pipeline.map_err(|error| unusable(&error))?;
             let update = RefUpdate { ref_name: point.ref_name, old: point.commit, new: point.commit };
-            Ok(Commit { repo: row, git_dir, update, subject })
+            Ok(Commit { repo: row, git_dir, update, subject: commit_subject(&commit.message), has_pipeline })
         });
         found
             .await
@@ -143,5 +146,25 @@ pub(super) fn manual(job: Option<&str>, args: Map<String, Value>) -> Result<Even
         let text = format!("`args` has {size} bytes as JSON, more than {MAX_ARGS}");
         return Err(Problem::new(Code::RequestRefused, text));
     }
+    for (name, value) in &args {
+        if let Some(place) = null_in_list(value, name) {
+            return Err(Problem::new(Code::RequestRefused, format!("`args`: {place} is null in a list"))
+                .hint("a list of a pipeline has no holes: leave it out, or write false"));
+        }
+    }
     Ok(EventKind::Manual { job, args: args.into_iter().collect() })
+}
+
+/// Where a list of a value holds null, which no list of a pipeline can. The parser of requests limits the depth.
+fn null_in_list(value: &Value, place: &str) -> Option<String> {
+    match value {
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+            let place = format!("{place}[{index}]");
+            if item.is_null() { Some(place) } else { null_in_list(item, &place) }
+        }),
+        Value::Object(members) => {
+            members.iter().find_map(|(name, member)| null_in_list(member, &format!("{place}.{name}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }

@@ -54,6 +54,10 @@ impl Operation for StartRun {
         let request =
             CommitRequest { repo: &self.repo, ref_name: self.r#ref.as_deref(), sha: self.sha.as_deref() };
         let commit = request.find(app).await?;
+        if !commit.has_pipeline {
+            let text = format!("the commit {} has no pipeline", commit.update.new.short());
+            return Err(Problem::new(Code::RunNothingToStart, text).hint("a pipeline is .quire/ci.fnl"));
+        }
         let event = commit.event(kind, self.by.clone());
         expect_jobs(&event, &commit.plan(app, &event).await?)?;
         let named = queue(app, commit, event, &vars).await?;

@@ -14,7 +14,7 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_run, doctor, follow, licenses, logs, notify, ops, place, reindex, remote, repo,
+    audit, ci, ci_plan, ci_run, doctor, follow, licenses, logs, notify, ops, place, reindex, remote, repo,
     reset_caches, runs, serve, service, start, token, watch,
 };
 
@@ -164,6 +164,21 @@ pub(super) enum CiCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Say which jobs an event would start, which not, and why; nothing is run
+    Plan {
+        /// The working copy
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// What happens: push, or manual
+        #[arg(long, default_value = "push")]
+        event: ci_plan::PlannedEvent,
+        /// With --event manual: the one root job that is started
+        #[arg(long, value_name = "ID")]
+        job: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the pipeline on the files as they are now
     Run {
         /// The working copy
@@ -246,6 +261,9 @@ fn perform(cli: Cli) -> Ended {
         Command::Watch(command) if command.makes_a_data_folder() => watch::perform(&made()?, command),
         Command::Watch(command) => watch::perform(&data(command.access())?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
+        Command::Ci(CiCommand::Plan { path, event, job, json }) => {
+            ci_plan::plan(&path, event, job.as_deref(), json)
+        }
         Command::Ci(CiCommand::Run { path, verbose, json, profile }) => {
             let profiles = place::profiles(profile.as_deref())?;
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })

@@ -5,6 +5,7 @@ mod args;
 mod audit;
 pub(crate) mod ask;
 mod ci;
+mod ci_plan;
 mod ci_report;
 mod ci_run;
 mod doctor;

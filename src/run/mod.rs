@@ -12,6 +12,7 @@ mod evaluate;
 mod filling;
 mod fired;
 mod job_slot;
+mod kept_jobs;
 mod live;
 mod local_runs;
 mod objects;

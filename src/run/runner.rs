@@ -1,7 +1,7 @@
 //! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
 //! jobs, and ends with nothing left behind. It outlives the server that started it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,10 +20,11 @@ use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::fired::Fired;
 use super::job_slot::JobSlots;
+use super::kept_jobs::KeptJobs;
 use super::objects::{GitFolder, Objects};
 use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
-use super::repeat::{EarlierJob, EarlierRun};
+use super::repeat::EarlierRun;
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
 use super::steps_here::StepsHere;
@@ -33,7 +34,7 @@ use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource};
 use crate::event::{RerunScope, Start};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
-use crate::journal::{DiagnosticFact, Fact, JOURNAL, JobOutput, LOG_FOLDER, OpenedRun, Recorder, StopReason};
+use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
     Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
 };
@@ -355,24 +356,13 @@ async fn conduct(
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
     let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
-    let (kept, cannot_repeat) = match kept_jobs(&graph, execution.earlier.as_ref()) {
-        Ok(kept) => (kept, None),
-        Err(reason) => (HashMap::new(), Some(reason)),
-    };
-    // What is kept asks for nothing.
-    let repeated = graph.apart_from(|job| kept.contains_key(job.id.as_str()));
+    let kept = KeptJobs::new(&graph, execution.earlier.as_ref());
     // Before the jobs are known: who waits for them hears at once that none of them begins.
-    let ended = match (cannot_repeat, execution.confiner.settle(&repeated)) {
-        (Some(reason), _) => Some((Outcome::Failed, Some(reason))),
-        (None, Err(reason)) => Some((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason)))),
-        (None, Ok(())) if graph.jobs().is_empty() => Some((Outcome::Skipped, Some(no_job(&execution.start)))),
-        (None, Ok(())) => decide_up_front(&containers, &repeated).await.map_err(failed)?,
-    };
+    let asked = (&execution.start, &*execution.confiner);
+    let ended = before_jobs(&kept, &graph, asked, &containers).await.map_err(failed)?;
     write(&recorder, Fact::Evaluated { jobs: job_facts(&graph), diagnostics })?;
-    let number = execution.earlier.as_ref().map(|(run, _)| run.number).unwrap_or_default();
-    for job in graph.jobs().iter().filter_map(|job| kept.get(job.id.as_str())) {
-        record_kept(&recorder, job, number)?;
-    }
+    let kept = kept.unwrap_or_default();
+    kept.record(&recorder).map_err(|error| failed(chain(&error)))?;
     if let Some(ended) = ended {
         return Ok(ended);
     }
@@ -380,16 +370,11 @@ async fn conduct(
         control::listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
     end_with_folder(recorder.run_dir().to_owned(), sender.clone());
-    let filling = Filling::start(execution.fill);
-    let grant = execution.grant;
-    let places =
-        graph.jobs().iter().enumerate().filter_map(|(place, job)| Some((place, kept.get(job.id.as_str())?)));
-    let kept: Vec<(usize, EarlierJob)> = places.map(|(place, job)| (place, EarlierJob::clone(job))).collect();
-    let ends = kept.iter().map(|(place, job)| (*place, job.end.outcome));
+    let (filling, grant) = (Filling::start(execution.fill), execution.grant);
     let graph = graph.interruptible_by_default(execution.interruptible);
     let led = Drive {
-        state: RunState::new(graph, execution.limits.jobs).keeping(ends),
-        kept_outputs: kept.iter().filter_map(|(place, job)| Some((*place, job.output.clone()?))).collect(),
+        state: RunState::new(graph, execution.limits.jobs).keeping(kept.ends()),
+        kept_outputs: kept.outputs(),
         host,
         vm,
         recorder,
@@ -398,10 +383,33 @@ async fn conduct(
         run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
     };
     let ended = follow_through(led, grant, filling).await;
-    // Containers of clients that were killed.
-    let swept = tokio::task::spawn_blocking(move || containers.sweep()).await;
-    swept.map_err(|error| failed(error.to_string()))?;
+    sweep(containers).await.map_err(failed)?;
     ended.map_err(failed)
+}
+
+/// Ends the containers of clients that were killed.
+async fn sweep(containers: Arc<Containers>) -> Result<(), String> {
+    let swept = tokio::task::spawn_blocking(move || containers.sweep()).await;
+    swept.map(drop).map_err(|error| error.to_string())
+}
+
+/// The end of a run none of whose jobs can begin: there are none, or what they ask for is not there, or is denied.
+async fn before_jobs(
+    kept: &Result<KeptJobs, Reason>,
+    graph: &JobGraph,
+    (start, confiner): (&Start, &Confiner),
+    containers: &Arc<Containers>,
+) -> Result<Option<Ended>, String> {
+    let kept = match kept {
+        Err(reason) => return Ok(Some((Outcome::Failed, Some(reason.clone())))),
+        Ok(_) if graph.jobs().is_empty() => return Ok(Some((Outcome::Skipped, Some(no_job(start))))),
+        Ok(kept) => kept,
+    };
+    let repeated = kept.repeated(graph);
+    match confiner.settle(&repeated) {
+        Err(reason) => Ok(Some((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason))))),
+        Ok(()) => decide_up_front(containers, &repeated).await,
+    }
 }
 
 /// Waits for the run's slot and its files, and drives it to its end.
@@ -425,31 +433,6 @@ async fn admit(led: &mut Drive, grant: Grant) -> Result<Option<Ended>, String> {
         }
     }
     if grant.has_slot { Ok(None) } else { led.wait_for_slot().await }
-}
-
-/// The jobs that are not repeated, by their ids.
-fn kept_jobs<'a>(
-    graph: &JobGraph,
-    earlier: Option<&'a (EarlierRun, RerunScope)>,
-) -> Result<HashMap<&'a str, &'a EarlierJob>, Reason> {
-    let Some((run, scope)) = earlier else { return Ok(HashMap::new()) };
-    let jobs: Vec<_> = graph.jobs().iter().map(|job| (job.id.to_string(), graph.need_names(job))).collect();
-    let mut kept = run.kept(&jobs, scope).map_err(|error| {
-        let reason =
-            Reason::new(codes::NOT_STARTED, format!("run {} cannot be repeated so: {error}", run.number));
-        Reason { hints: error.hint().into_iter().collect(), ..reason }
-    })?;
-    kept.retain(|id, _| jobs.iter().any(|(job, _)| job == id));
-    Ok(kept)
-}
-
-/// Writes down how a job ended that is not repeated, and what it gave.
-fn record_kept(recorder: &Recorder, job: &EarlierJob, from: u64) -> Result<(), RunnerError> {
-    if let Some(output) = &job.output {
-        let output = JobOutput::new(Ok(output.clone()));
-        write(recorder, Fact::JobOutput { job: job.id.clone(), output })?;
-    }
-    write(recorder, Fact::job_ended(job.id.clone(), job.kept_end(from)))
 }
 
 /// The reason of a run none of whose jobs is started.

@@ -62,7 +62,9 @@ impl AuditEntry {
 
     /// The same for a person, if the name is known.
     pub fn by_user(name: Option<&str>, action: AuditAction) -> Self {
-        Self::new(name.map_or_else(|| "nobody".to_owned(), |name| format!("user:{name}")), action)
+        // What a caller is called already (`token:ci`) says what it is; no login name has a colon.
+        let actor = |name: &str| if name.contains(':') { name.to_owned() } else { format!("user:{name}") };
+        Self::new(name.map_or_else(|| "nobody".to_owned(), actor), action)
     }
 
     /// The same for the account that this process acts as.

@@ -419,7 +419,11 @@ impl StepShape {
 impl DiagnosticShape {
     /// One that a journal holds.
     pub fn of(fact: &DiagnosticFact) -> Self {
-        let diagnostic = fact.to_diagnostic();
+        Self::of_diagnostic(fact.to_diagnostic())
+    }
+
+    /// The shape of a diagnostic that is in no journal.
+    pub fn of_diagnostic(diagnostic: Diagnostic) -> Self {
         Self {
             severity: diagnostic.severity.word().to_owned(),
             line: diagnostic.span.map(|span| span.line),

@@ -6,8 +6,10 @@ mod documents;
 mod events;
 mod logs;
 mod notifications;
+mod plans;
 mod repos;
 mod runs;
+mod starts;
 mod watches;
 
 use axum::Router;
@@ -57,13 +59,15 @@ fn documented() -> OpenApiRouter<AppState> {
     let routes = OpenApiRouter::new()
         .routes(routes!(repos::list, repos::create))
         .routes(routes!(repos::get, repos::update, repos::remove))
-        .routes(routes!(runs::list))
+        .routes(routes!(runs::list, starts::start))
         .routes(routes!(runs::get))
         .routes(routes!(runs::cancel))
+        .routes(routes!(starts::rerun))
         .routes(routes!(runs::wait))
         .routes(routes!(events::of_run))
         .routes(routes!(events::of_all))
         .routes(routes!(logs::get))
+        .routes(routes!(plans::plan))
         .routes(routes!(artifacts::list))
         .routes(routes!(artifacts::get))
         .routes(routes!(watches::list, watches::add))

@@ -25,6 +25,7 @@ macro_rules! stories {
 
 stories! {
     adopt
+    api_starts
     audit
     back_and_forth
     background_child
