@@ -79,8 +79,8 @@ pub use reruns::RerunRun;
 pub use run_feed::RunFeeds;
 pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use runs::{
-    CancelRun, NamedRun, RunFilter, RunRow, end_queued, expect_readable, find_run,
-    find_run_or_latest, show_run,
+    CancelRun, NamedRun, RunFilter, RunRow, end_queued, expect_readable, find_run, find_run_or_latest,
+    show_run,
 };
 pub use scrape::scrape;
 pub use spool::{drain_spool, take_spool};

@@ -15,7 +15,7 @@ use crate::event::{Event, RunVars};
 use crate::journal::DiagnosticFact;
 use crate::model::{AuditAction, RunName, suggest};
 use crate::run::{PlanAnswer, PlannedDecision};
-use crate::store::{self, AuditEntry, NewRun};
+use crate::store::{self, NewRun};
 use crate::sys::{clock, random};
 
 /// Jobs of a commit are to run.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ask::{here, perform};
 use super::exit::{Code, Ended, print, print_json, verdict};
@@ -25,6 +25,16 @@ pub(super) struct RerunPart {
     /// Only this job, and what needs it
     #[arg(long, value_name = "ID")]
     job: Option<String>,
+}
+
+impl RerunPart {
+    /// The body of the request.
+    pub(super) fn body(&self) -> Value {
+        match &self.job {
+            Some(job) => json!({ "job": job }),
+            None => json!({ "failed": self.failed }),
+        }
+    }
 }
 
 /// `quire wait`.

@@ -44,8 +44,8 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         }
         Command::Wait { run, json } => wait(&remote, &find(&remote, &run)?.id, json),
         Command::Cancel { run, json } => cancel(&remote, &run, json),
-        Command::Rerun { run, json } => {
-            print_new(&remote.post(&format!("/runs/{}/rerun", encoded(&run)), &json!({}))?, json);
+        Command::Rerun { run, part, json } => {
+            print_new(&remote.post(&format!("/runs/{}/rerun", encoded(&run)), &part.body())?, json);
             Ok(Code::Done)
         }
         Command::Run(args) => start(&remote, &args),

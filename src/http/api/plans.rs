@@ -33,7 +33,7 @@ pub(super) struct NewPlan {
 
 /// Plans what an event would start at a commit. Nothing is run. It evaluates the pipeline, so it requires the scope of every
 /// caller.
-#[utoipa::path(post, path = "/plans", operation_id = "plan", request_body = NewPlan,
+#[utoipa::path(post, path = "/plans", operation_id = "plan", request_body = NewPlan, security(("token" = ["runs:read"])),
     responses((status = 200, description = "The plan; a pipeline with mistakes has no jobs", body = PlanShape), Problems))]
 pub(super) async fn plan(
     State(app): State<AppState>,

@@ -49,7 +49,7 @@ pub(super) struct Repeated {
 }
 
 /// Starts the jobs of a commit that need `:quire/manual`.
-#[utoipa::path(post, path = "/runs", operation_id = "startRun", request_body = NewRun,
+#[utoipa::path(post, path = "/runs", operation_id = "startRun", request_body = NewRun, security(("token" = ["runs:write"])),
     responses((status = 201, description = "The run; `Location` is its address", body = RunShape), Problems))]
 pub(super) async fn start(
     State(app): State<AppState>,
@@ -72,7 +72,7 @@ pub(super) async fn start(
 
 /// Runs the commit of a run once more, or a part of its jobs. The other jobs keep their outcomes and outputs.
 #[utoipa::path(post, path = "/runs/{run}/rerun", operation_id = "rerunRun", params(("run", description = "Its id, or REPO#NUMBER")),
-    request_body(content = Option<Repeated>),
+    request_body(content = Option<Repeated>), security(("token" = ["runs:write"])),
     responses((status = 201, description = "The new run; `Location` is its address", body = RunShape), Problems))]
 pub(super) async fn rerun(
     State(app): State<AppState>,
