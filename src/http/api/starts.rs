@@ -71,7 +71,7 @@ pub(super) async fn start(
 }
 
 /// Runs the commit of a run once more, or a part of its jobs. The other jobs keep their outcomes and outputs.
-#[utoipa::path(post, path = "/runs/{run}/rerun", operation_id = "rerunRun", params(("run", description = "Its id, or REPO#NUMBER")),
+#[utoipa::path(post, path = "/runs/{run}/rerun", operation_id = "rerunRun", params(("run" = String, Path, description = "Its id, or REPO#NUMBER")),
     request_body(content = Option<Repeated>), security(("token" = ["runs:write"])),
     responses((status = 201, description = "The new run; `Location` is its address", body = RunShape), Problems))]
 pub(super) async fn rerun(

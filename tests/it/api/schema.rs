@@ -66,6 +66,17 @@ fn requests() -> Vec<(&'static str, &'static str, Value, u16)> {
         ("GET", "/notifications", none.clone(), 200),
         ("GET", "/notifications?state=lost", none.clone(), 400),
         ("POST", "/notifications/absent/retry", none.clone(), 404),
+        ("POST", "/plans", json!({"repo": "foo", "event": "push"}), 200),
+        ("POST", "/plans", json!({"repo": "foo", "color": 1}), 400),
+        ("POST", "/runs", json!({"repo": "foo", "job": "test"}), 201),
+        ("POST", "/runs", json!({"repo": "foo", "color": 1}), 400),
+        ("POST", "/runs", json!({"repo": "absent"}), 404),
+        ("POST", "/runs/foo%231/rerun", none.clone(), 201),
+        ("POST", "/runs/foo%231/rerun", json!({"color": 1}), 400),
+        ("POST", "/runs/foo%2399/rerun", none.clone(), 404),
+        ("GET", "/audit?action=push.accepted&limit=1", none.clone(), 200),
+        ("GET", "/audit", none.clone(), 200),
+        ("GET", "/audit?since=yesterday", none.clone(), 400),
         ("DELETE", "/openapi.json", none.clone(), 405),
         ("GET", "/nothing", none, 404),
     ]
@@ -135,7 +146,7 @@ fn over_tcp_who_has_no_token_reads_what_is_public() {
     for (method, target, body, status) in requests_with("absent") {
         let answer = ask(&api, Door::Tcp, (method, &target, &body));
         let path = target.split(['?', '/']).nth(1).unwrap_or_default();
-        let is_public = method == "GET" && !matches!(path, "watches" | "notifications");
+        let is_public = method == "GET" && !matches!(path, "watches" | "notifications" | "audit");
         let has_status = match is_public {
             true => answer.status == status || (target == "/repos/absent" && answer.status == 404),
             false => answer.status == 401 || (matches!(status, 400 | 405) && answer.status == status),
