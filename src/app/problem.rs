@@ -56,9 +56,12 @@ codes! {
     IdempotencyInProgress  "idempotency.in-progress"  409 Failed   "the first request with this Idempotency-Key is under way";
     IdempotencyInvalid     "idempotency.invalid"      400 Usage    "an Idempotency-Key is 1 to 128 visible characters";
     JobNotFound            "job.not-found"            404 NotFound "the run has no such job";
+    LoginOver              "login.over"               403 Failed   "the link was used before, or has expired";
     MethodNotAllowed       "method.not-allowed"       405 Usage    "the path has no such method";
     NotificationAmbiguous  "notification.ambiguous"   400 Usage    "several notifications have ids that begin so";
     NotificationNotFound   "notification.not-found"   404 NotFound "there is no such notification";
+    OriginForeign          "origin.foreign"           403 Failed   "a browser has sent a change from a page of another site";
+    PeerRefused            "peer.refused"             403 Failed   "the Unix socket is for the account of the server and root";
     PipelineBroken         "pipeline.broken"          422 Usage    "the pipeline of the commit has mistakes";
     PushInvalid            "push.invalid"             400 Usage    "a hook has sent what is no push";
     PushRefused            "push.refused"             409 Failed   "a push was refused";
@@ -69,6 +72,7 @@ codes! {
     RepoNotFound           "repo.not-found"           404 NotFound "there is no such repository, or the caller may not see it";
     RepoRefused            "repo.refused"             409 Failed   "quire cannot do this with the repository";
     RepoUnusable           "repo.unusable"            500 Broken   "the repository is damaged, or cannot be read or written";
+    RequestHeadTooLarge    "request.head-too-large"   431 Usage    "the head of the request is larger than its limit";
     RequestInvalid         "request.invalid"          400 Usage    "a field, a parameter or a name is unknown or has the wrong shape";
     RequestRefused         "request.refused"          422 Usage    "a value is well-formed and refused";
     RequestTooLarge        "request.too-large"        413 Usage    "the body is larger than its limit";
@@ -92,8 +96,13 @@ codes! {
     StepNotFound           "step.not-found"           404 NotFound "the job has no such step or attempt";
     TargetNotFound         "target.not-found"         404 NotFound "there is no such target of notifications";
     TargetUnreached        "target.unreached"         502 Failed   "the target of notifications could not be reached";
+    TokenAttempts          "token.attempts"           429 Failed   "the peer has sent too many wrong tokens in a minute";
     TokenExists            "token.exists"             409 Failed   "a token of this name exists";
+    TokenExpired           "token.expired"            401 Failed   "the token has expired";
+    TokenInQuery           "token.in-query"           400 Usage    "the address of the request has a token in it";
     TokenNotFound          "token.not-found"          404 NotFound "there is no such token";
+    TokenRevoked           "token.revoked"            401 Failed   "the token was revoked";
+    TokenUnknown           "token.unknown"            401 Failed   "the token is not one of this server";
     WatchExists            "watch.exists"             409 Failed   "a watch of this name exists";
     WatchInConfig          "watch.in-config"          409 Failed   "the watch is declared in `config.fnl`, and is changed there";
     WatchNotFound          "watch.not-found"          404 NotFound "there is no such watch";

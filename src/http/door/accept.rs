@@ -1,12 +1,13 @@
 //! Accepts connections and serves each in a task of its own.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -15,11 +16,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 
-use super::limits::{DoorLimits, MAX_HEAD, MAX_LARGE_BODIES};
-use super::open_connections::{Admission, Number, OpenConnections, Peer};
+use super::limits::{DoorLimits, MAX_HEAD};
+use super::open_connections::{Admission, Number, OpenConnections};
 use super::progress::Progress;
-use super::request::{BodyLimits, gather};
+use super::remote::Remote;
+use super::request::{BodyLimits, gather, refusal};
 use super::socket::{Seen, Socket};
+use crate::app::{Code, Problem};
 use crate::http::guarded::Guarded;
 use crate::http::request_id::identified;
 use crate::http::stream::OwnPlace;
@@ -32,7 +35,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The answer to a connection that cannot be served now.
 const COME_AGAIN: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-type: text/plain; charset=utf-8\r\n\r\nthis server is busy; try again later\n";
+    content-type: application/problem+json\r\n\r\n{\"type\":\"/problems/server.busy\",\"title\":\"Service Unavailable\",\"status\":503,\
+    \"detail\":\"this server is busy\",\"code\":\"server.busy\",\"hint\":\"try again later\"}\n";
 
 /// What connections come from.
 #[derive(Debug)]
@@ -46,16 +50,16 @@ pub enum Listener {
 type Connections = Arc<Mutex<OpenConnections<Arc<Progress>>>>;
 
 impl Listener {
-    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    async fn accept(&self) -> io::Result<(Socket, Remote)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), Peer::at(address.ip())))
+                Ok((Socket::Tcp(stream), Remote::Address(address.ip())))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let user = stream.peer_cred()?.uid();
-                Ok((Socket::Unix(stream), Peer::User(user)))
+                Ok((Socket::Unix(stream), Remote::User(user)))
             }
         }
     }
@@ -65,10 +69,10 @@ impl Listener {
 pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
     let connections = OpenConnections::new(limits, |progress: &Arc<Progress>| progress.is_waiting());
     let connections: Connections = Arc::new(Mutex::new(connections));
-    let bodies = Arc::new(BodyLimits { most: limits.body, large: Semaphore::new(MAX_LARGE_BODIES) });
+    let bodies = Arc::new(BodyLimits { most: limits.body, large: Semaphore::new(limits.large_bodies) });
     let mut logged: Option<tokio::time::Instant> = None;
     loop {
-        let (socket, peer) = match listener.accept().await {
+        let (socket, remote) = match listener.accept().await {
             Ok(accepted) => accepted,
             // The client has left already.
             Err(error) if is_of_the_client(&error) => continue,
@@ -85,7 +89,7 @@ pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
             }
         };
         let progress = Arc::new(Progress::new());
-        let admission = lock(&connections).admit(peer, Arc::clone(&progress));
+        let admission = lock(&connections).admit(remote.peer(), Arc::clone(&progress));
         let number = match admission {
             Admission::Served(number) => number,
             Admission::InPlaceOf(number, oldest) => {
@@ -97,8 +101,9 @@ pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
                 continue;
             }
         };
-        let place = Place { connections: Arc::clone(&connections), number };
-        tokio::spawn(converse(socket, progress, (router.clone(), Arc::clone(&bodies)), place));
+        let place = Arc::new(Place { connections: Arc::clone(&connections), number });
+        let served = Served { router: router.clone(), bodies: Arc::clone(&bodies), remote, place };
+        tokio::spawn(converse(socket, progress, served));
         // What was accepted is read before it can be the oldest one of a flood.
         tokio::task::yield_now().await;
     }
@@ -147,39 +152,48 @@ impl Drop for AnswerEnd {
     }
 }
 
+/// What a connection is served with.
+#[derive(Clone)]
+struct Served {
+    router: Router,
+    bodies: Arc<BodyLimits>,
+    remote: Remote,
+    place: Arc<Place>,
+}
+
+impl Served {
+    async fn answer(self, request: Request<Incoming>, progress: &Progress) -> Response<Body> {
+        if !self.remote.is_admitted() {
+            return refusal(
+                &Problem::new(Code::PeerRefused, "this socket is for the account of the server and root")
+                    .hint("over TCP a token is enough: quire token new NAME --scope SCOPE makes one"),
+            );
+        }
+        let gathered = match gather(request, progress, &self.bodies).await {
+            Ok(gathered) => gathered,
+            Err(refusal) => return refusal,
+        };
+        let (mut request, _memory) = (gathered.request, gathered._memory);
+        request.extensions_mut().insert(self.remote);
+        let Ok(response) = TowerToHyperService::new(self.router).call(request).await;
+        if response.extensions().get::<OwnPlace>().is_some() {
+            self.place.release();
+        }
+        response
+    }
+}
+
 /// Answers the requests of a connection until it ends, is late, or has to make room.
-async fn converse(
-    socket: Socket,
-    progress: Arc<Progress>,
-    (router, bodies): (Router, Arc<BodyLimits>),
-    place: Place,
-) {
-    let place = Arc::new(place);
+async fn converse(socket: Socket, progress: Arc<Progress>, served: Served) {
     let socket = Arc::new(socket);
     let seen = Seen { socket: Arc::clone(&socket), progress: Arc::clone(&progress) };
-    let router = TowerToHyperService::new(router);
     let answering = Arc::clone(&progress);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, progress, bodies) = (router.clone(), Arc::clone(&answering), Arc::clone(&bodies));
-        let place = Arc::clone(&place);
+        let (served, progress) = (served.clone(), Arc::clone(&answering));
         async move {
             let headers = request.headers().clone();
-            let response = identified(&headers, async {
-                match gather(request, &progress, &bodies).await {
-                    Ok(gathered) => match router.call(gathered.request).await {
-                        Ok(answer) => answer,
-                        Err(never) => match never {},
-                    },
-                    Err(refusal) => refusal,
-                }
-            });
-            let response = response.await;
-            if response.extensions().get::<OwnPlace>().is_some() {
-                place.release();
-            }
-            Ok::<_, std::convert::Infallible>(
-                response.map(|body: Body| Guarded::new(body, AnswerEnd(progress))),
-            )
+            let response = identified(&headers, served.answer(request, &progress)).await;
+            Ok::<_, Infallible>(response.map(|body: Body| Guarded::new(body, AnswerEnd(progress))))
         }
     });
     let connection = http1::Builder::new()

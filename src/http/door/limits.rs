@@ -8,8 +8,11 @@ pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may stay open between two requests.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a request may take to send its body.
+/// How long nothing may come of the body of a request that is not complete.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a request may take to send its body, however steadily that comes.
+pub(super) const MAX_BODY_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// How long a client may take nothing of its answer.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,17 +23,19 @@ pub(super) const MAX_HEAD: usize = 64 << 10;
 /// The largest body that any number of requests may have at the same time, in bytes.
 pub(super) const SMALL_BODY: u64 = 256 << 10;
 
-/// How many requests with larger bodies are read at the same time.
-pub(super) const MAX_LARGE_BODIES: usize = 2;
-
-/// The largest body of a request over TCP, in bytes.
-const MAX_PUBLIC_BODY: usize = 1 << 20;
+/// How many requests with larger bodies are read at the same time: over TCP, where they are no larger than
+/// [`MAX_PUBLIC_BODY`], and over the Unix socket.
+const MAX_PUBLIC_LARGE: usize = 32;
+const MAX_LOCAL_LARGE: usize = 2;
 
 /// The most connections of one peer.
 const MAX_OF_PEER: usize = 256;
 
+/// The largest body of a request over TCP, in bytes.
+const MAX_PUBLIC_BODY: usize = 1 << 20;
+
 /// The most connections over TCP, and over the Unix socket.
-const MAX_PUBLIC: usize = 1024;
+const MAX_PUBLIC: usize = 512;
 const MAX_LOCAL: usize = 512;
 
 /// The fewest connections of a door.
@@ -45,28 +50,36 @@ pub struct DoorLimits {
     pub(super) of_peer: usize,
     /// The largest body of a request, in bytes.
     pub(super) body: usize,
+    /// Bodies that are not small, of all peers together.
+    pub(super) large_bodies: usize,
 }
 
 impl DoorLimits {
     /// The limits of the door over TCP: an eighth of the descriptors.
     pub fn public(descriptors: u64) -> Self {
-        Self::new(descriptors / 8, MAX_PUBLIC, MAX_PUBLIC_BODY)
+        let in_all = share(descriptors / 8, MAX_PUBLIC);
+        Self {
+            in_all,
+            of_peer: in_all.min(MAX_OF_PEER),
+            body: MAX_PUBLIC_BODY,
+            large_bodies: MAX_PUBLIC_LARGE,
+        }
     }
 
     /// The limits of the Unix socket: a quarter of the descriptors. The rest is for runners, the database and files.
     pub fn local(descriptors: u64, body: usize) -> Self {
-        Self::new(descriptors / 4, MAX_LOCAL, body)
+        let in_all = share(descriptors / 4, MAX_LOCAL);
+        Self { in_all, of_peer: in_all.min(MAX_OF_PEER), body, large_bodies: MAX_LOCAL_LARGE }
     }
 
     /// How many requests other than those of hooks may be answered at the same time: hooks always find a place.
     pub fn beside_hooks(&self) -> usize {
         (self.of_peer / 2).max(1)
     }
+}
 
-    fn new(share: u64, most: usize, body: usize) -> Self {
-        let in_all = usize::try_from(share).unwrap_or(most).clamp(MIN_CONNECTIONS, most);
-        Self { in_all, of_peer: in_all.min(MAX_OF_PEER), body }
-    }
+fn share(share: u64, most: usize) -> usize {
+    usize::try_from(share).unwrap_or(most).clamp(MIN_CONNECTIONS, most)
 }
 
 #[cfg(test)]

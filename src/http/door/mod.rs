@@ -7,6 +7,7 @@ mod accept;
 mod limits;
 mod open_connections;
 mod progress;
+mod remote;
 mod request;
 mod socket;
 

@@ -7,7 +7,7 @@ use super::limits::DoorLimits;
 
 /// Who has connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Peer {
+pub(in crate::http) enum Peer {
     /// A machine. Of IPv6 it is the network of 64 bits, since one machine may have all of its addresses.
     Address(IpAddr),
     /// A user of this machine.
@@ -112,7 +112,9 @@ mod tests {
     type Named = (&'static str, bool);
 
     fn door(in_all: usize, of_peer: usize) -> OpenConnections<Named> {
-        OpenConnections::new(DoorLimits { in_all, of_peer, body: 0 }, |(_, is_waiting)| *is_waiting)
+        OpenConnections::new(DoorLimits { in_all, of_peer, body: 0, large_bodies: 0 }, |(_, is_waiting)| {
+            *is_waiting
+        })
     }
 
     fn evicted(admission: Admission<Named>) -> Option<&'static str> {

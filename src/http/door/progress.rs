@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, STALL_TIMEOUT};
+use super::limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, MAX_BODY_TIME, STALL_TIMEOUT};
 
 /// What a connection is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ enum Phase {
 struct State {
     phase: Phase,
     since: Instant,
+    /// When bytes came last.
+    read: Instant,
     /// Since when the client takes nothing of what is written.
     stalled: Option<Instant>,
 }
@@ -38,22 +40,27 @@ pub(super) struct Progress {
 impl Progress {
     /// A connection that has just been made.
     pub(super) fn new() -> Self {
-        let state = State { phase: Phase::Head, since: Instant::now(), stalled: None };
+        let now = Instant::now();
+        let state = State { phase: Phase::Head, since: now, read: now, stalled: None };
         Self { state: Mutex::new(state), close: Notify::new() }
     }
 
     /// Bytes have come.
     pub(super) fn has_read(&self) {
         self.change(|state| {
+            state.read = Instant::now();
             if state.phase == Phase::Idle {
-                (state.phase, state.since) = (Phase::Head, Instant::now());
+                (state.phase, state.since) = (Phase::Head, state.read);
             }
         });
     }
 
     /// The head of a request is complete.
     pub(super) fn expect_body(&self) {
-        self.change(|state| (state.phase, state.since) = (Phase::Body, Instant::now()));
+        self.change(|state| {
+            (state.phase, state.since) = (Phase::Body, Instant::now());
+            state.read = state.since;
+        });
     }
 
     /// The request is complete.
@@ -89,12 +96,11 @@ impl Progress {
     pub(super) fn deadline(&self, now: Instant) -> (Instant, bool) {
         let state = self.state();
         let of_phase = match state.phase {
-            Phase::Head => Some(HEAD_TIMEOUT),
-            Phase::Body => Some(BODY_TIMEOUT),
-            Phase::Idle => Some(IDLE_TIMEOUT),
+            Phase::Head => Some(state.since + HEAD_TIMEOUT),
+            Phase::Body => Some((state.read + BODY_TIMEOUT).min(state.since + MAX_BODY_TIME)),
+            Phase::Idle => Some(state.since + IDLE_TIMEOUT),
             Phase::Answer => None,
         };
-        let of_phase = of_phase.map(|timeout| state.since + timeout);
         let of_stall = state.stalled.map(|since| since + STALL_TIMEOUT);
         let deadline = of_phase.into_iter().chain(of_stall).min();
         let is_late = deadline.is_some_and(|deadline| deadline <= now);
@@ -144,6 +150,9 @@ mod tests {
         assert!(!is_late_after(9) && is_late_after(10) && progress.is_waiting());
         progress.expect_body();
         assert!(!is_late_after(29) && is_late_after(30) && progress.is_waiting());
+        // Each byte gives it another half a minute, but not for ever.
+        progress.change(|state| state.read = state.since + Duration::from_secs(580));
+        assert!(!is_late_after(599) && is_late_after(600) && progress.is_waiting());
         progress.begin_answer();
         progress.has_read();
         assert!(!is_late_after(86_400) && !progress.is_waiting());

@@ -1,14 +1,15 @@
 //! A request on its way to the routes: it is read whole, and what can be understood in two ways is refused.
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderMap, Request, Response, StatusCode, Version, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limits::{MAX_HEAD, SMALL_BODY};
 use super::progress::Progress;
+use crate::app::{Code, Problem};
+use crate::http::problem::answer;
 
 /// A whole request.
 pub(super) struct Gathered<'a> {
@@ -37,37 +38,41 @@ pub(super) async fn gather<'a>(
     progress.expect_body();
     let gathered = read(request, limits).await;
     progress.begin_answer();
-    gathered.map_err(|(status, problem)| {
-        tracing::warn!("refused a request: {problem}");
-        let close = [(header::CONNECTION, "close")];
-        (status, close, format!("{problem}\n")).into_response()
-    })
+    gathered.map_err(|problem| refusal(&problem))
 }
 
-type Refusal = (StatusCode, &'static str);
+/// The answer to a request that is refused, after which the connection ends.
+pub(super) fn refusal(problem: &Problem) -> Response<Body> {
+    tracing::warn!("refused a request: {problem}");
+    let mut answer = answer(problem);
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
 
-async fn read(request: Request<Incoming>, limits: &BodyLimits) -> Result<Gathered<'_>, Refusal> {
+async fn read(request: Request<Incoming>, limits: &BodyLimits) -> Result<Gathered<'_>, Problem> {
     check(request.version(), request.headers())?;
     if head_length(&request) > MAX_HEAD {
-        return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too long"));
+        return Err(Problem::new(Code::RequestHeadTooLarge, "the head of the request is too long"));
     }
     let (head, body) = request.into_parts();
     let length = body.size_hint().lower();
     if length > limits.most as u64 {
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is too large"));
+        let text = format!("the body of the request has {length} bytes, and the limit is {}", limits.most);
+        return Err(Problem::new(Code::RequestTooLarge, text));
     }
     let memory = match length > SMALL_BODY {
         true => limits.large.acquire().await.ok(),
         false => None,
     };
     let body = Limited::new(body, limits.most).collect().await;
-    let body = body.map_err(|_| (StatusCode::BAD_REQUEST, "the body of the request could not be read"))?;
+    let unread = |_| Problem::new(Code::RequestInvalid, "the body of the request could not be read");
+    let body = body.map_err(unread)?;
     Ok(Gathered { request: Request::from_parts(head, Body::from(body.to_bytes())), _memory: memory })
 }
 
 /// Refuses what a proxy before the server may have understood otherwise (RFC 9112, sections 3.2 and 6.1).
-fn check(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
-    let bad = |problem| Err((StatusCode::BAD_REQUEST, problem));
+fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let bad = |problem: &str| Err(Problem::new(Code::RequestInvalid, problem));
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 {
         return bad("the request has several Host headers");

@@ -3,6 +3,7 @@
 mod flood;
 mod operations;
 mod operator;
+mod peers;
 mod protocol;
 mod reading;
 
