@@ -52,6 +52,11 @@ impl Caller {
         &self.actor
     }
 
+    /// Whether nobody has said who it is.
+    pub fn is_nobody(&self) -> bool {
+        matches!(self.grants, Grants::Nothing)
+    }
+
     /// Whether the caller uses the machine that the server is on.
     pub fn is_local(&self) -> bool {
         matches!(self.grants, Grants::Everything)

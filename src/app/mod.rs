@@ -34,6 +34,7 @@ mod run_shapes;
 mod run_feed;
 mod runs;
 mod scrape;
+mod sign_in;
 mod spool;
 mod spool_gate;
 mod starts;
@@ -83,6 +84,10 @@ pub use runs::{
     show_run,
 };
 pub use scrape::scrape;
+pub use sign_in::{
+    CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
+    sign_out, token_caller,
+};
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};
 pub use starts::StartRun;

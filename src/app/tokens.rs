@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::state::AppState;
-use crate::model::{Grant, Quoted, RepoName, Scope, Timestamp, TokenName, suggest, suggest_among};
+use crate::model::{
+    AuditAction, Grant, Quoted, RepoName, Scope, Timestamp, TokenName, suggest, suggest_among,
+};
 use crate::secret::{Credential, CredentialKind};
-use crate::store::{self, NewToken, TokenRow};
+use crate::store::{self, AuditEntry, NewToken, TokenRow};
 use crate::sys::clock;
 
 /// Other words that people have for scopes.
@@ -111,7 +113,8 @@ impl Operation for CreateToken {
             expires_at,
         };
         let insert = move |connection: &mut Connection| -> Result<TokenView, Problem> {
-            let id = store::insert_token(connection, &new)?.ok_or_else(|| {
+            let transaction = connection.transaction()?;
+            let id = store::insert_token(&transaction, &new)?.ok_or_else(|| {
                 Problem::new(Code::TokenExists, format!("the token `{}` already exists", new.name))
                     .hint(format!("revoke it first, or choose another name: quire token revoke {}", new.name))
             })?;
@@ -128,7 +131,15 @@ impl Operation for CreateToken {
                 revoked_at,
                 last_used_at,
             };
-            view(connection, &row, now)
+            let view = view(&transaction, &row, now)?;
+            AuditEntry::new(&view.created_by, AuditAction::TokenCreate)
+                .on(&view.name)
+                .with("scopes", view.scopes.clone())
+                .with("repos", view.repos.clone())
+                .with("expires_at", view.expires_at.clone())
+                .insert(&transaction)?;
+            transaction.commit()?;
+            Ok(view)
         };
         let view = app.writer()?.call(insert).await??;
         tracing::info!("token {name} created by {}", view.created_by);
@@ -143,12 +154,14 @@ impl Operation for RevokeToken {
 
     async fn perform(self, app: &AppState) -> Result<(), Problem> {
         let name = parse_name(&self.name)?;
-        let revoked = name.clone();
+        let (revoked, by) = (name.clone(), self.by.clone());
         let revoke = move |connection: &mut Connection| -> Result<(), Problem> {
-            if store::revoke_token(connection, &revoked, clock::now())? {
-                return Ok(());
+            let transaction = connection.transaction()?;
+            if store::revoke_token(&transaction, &revoked, clock::now())? {
+                AuditEntry::new(by, AuditAction::TokenRevoke).on(&revoked).insert(&transaction)?;
+                return Ok(transaction.commit()?);
             }
-            let live = store::live_tokens(connection)?;
+            let live = store::live_tokens(&transaction)?;
             let near = suggest(revoked.as_str(), live.iter().map(|token| token.name.as_str()));
             let hint = near.map_or_else(
                 || "quire token list lists them".to_owned(),

@@ -14,7 +14,7 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_plan, ci_run, doctor, follow, licenses, logs, notify, ops, place, reindex, remote, repo,
+    audit, ci, ci_plan, ci_run, doctor, follow, licenses, login, logs, notify, ops, place, reindex, remote, repo,
     reset_caches, runs, serve, service, start, token, watch,
 };
 
@@ -148,6 +148,8 @@ pub(super) enum Command {
     Token(token::TokenCommand),
     /// List who did what, newest first
     Audit(audit::AuditArgs),
+    /// Print a link that signs a browser in, once and within 5 minutes
+    Login,
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -283,6 +285,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Doctor { json, .. } => doctor::doctor(&place::readable_or_absent(anywhere()?)?, json),
         Command::Service(command) => service::perform(cli.data.clone(), command),
         Command::Notify(command) => notify::perform(&data(command.access())?, command),
+        Command::Login => login::login(&change()?),
         Command::Token(command) => token::perform(&data(command.access())?, command),
         Command::Audit(args) => audit::list(&runs()?, &args),
         Command::Runner => serve::runner(),

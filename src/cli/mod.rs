@@ -14,6 +14,7 @@ pub(crate) mod exit;
 mod follow;
 mod hook;
 mod licenses;
+mod login;
 pub(crate) mod logs;
 mod next_command;
 mod notify;

@@ -1,18 +1,21 @@
 //! The HTTP door: thin handlers that parse, ask and render a view.
 //!
 //! Two routers share what they stand on ([`AppState`](crate::app::AppState)). The one over the Unix socket takes what hooks and commands say;
-//! the one over TCP only shows, and only to who names a host that is ours.
+//! the one over TCP answers only to who names a host that is ours, and decides first who that is (`identity.rs`).
 
 mod admin;
 mod api;
 mod byte_range;
 mod caller;
+mod credentials;
 mod door;
 mod explain;
+mod failed_tokens;
 mod guarded;
 mod gzip;
 mod hooks;
 mod idempotency;
+mod identity;
 mod input;
 mod metrics;
 mod page;
@@ -20,6 +23,9 @@ mod pages;
 mod problem;
 mod request_id;
 mod router;
+mod same_origin;
+mod sign_in;
+mod sign_in_page;
 mod stream;
 
 pub use api::openapi;

@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::guarded::Guarded;
-use super::problem::Refused;
+use super::problem::{Refused, status_of};
 use super::router::busy;
-use crate::app::{AppState, Code, Problem, RunRow, find_run};
+use crate::app::{AppState, Caller, Code, Problem, RunRow};
 use crate::config::DataDir;
-use crate::model::RepoName;
+use crate::model::{RepoName, Scope};
 use crate::view::{
     Colours, EndLimit, LogLine, LogSizes, RunShape, RunView, SafeText, Screen, read_log_end, run_page,
 };
@@ -55,6 +55,7 @@ fn not_found() -> Response {
 pub(super) async fn welcome() -> Response {
     let body = "quire: git repositories, and the runs of their pipelines\n\n\
                 /REPOSITORY/run/NUMBER   a run and its output\n\
+                /login                   sign in with a token\n\
                 /healthz                 whether the server lives\n\
                 /readyz                  whether it can do its work\n\n\
                 On the server: quire repo list, quire runs\n";
@@ -62,14 +63,19 @@ pub(super) async fn welcome() -> Response {
 }
 
 /// `GET /{repo}/run/{number}`: the run and the end of its output.
-pub(super) async fn page(State(app): State<AppState>, uri: Uri) -> Response {
+pub(super) async fn page(State(app): State<AppState>, caller: Caller, uri: Uri) -> Response {
     let Some(name) = run_name(uri.path()) else { return not_found() };
-    let Ok(row) = find_run(&app, &name).await else { return not_found() };
+    let row = match caller.run_to_read(&app, Scope::RunsRead, &name).await {
+        Ok(row) => row,
+        Err(problem) if problem.code == Code::RunNotFound => return not_found(),
+        Err(problem) => return text(status_of(&problem), format!("{problem}\n")),
+    };
+    let shows_logs = caller.run_to_read(&app, Scope::LogsRead, &name).await.is_ok();
     let Ok(Ok(memory)) = timeout(PATIENCE, Arc::clone(&app.pages).acquire_owned()).await else {
         return busy();
     };
     let (data, base) = (app.data.clone(), app.url.clone());
-    let made = timeout(PATIENCE, app.read(move || render(&data, row, base.as_deref()))).await;
+    let made = timeout(PATIENCE, app.read(move || render((&data, row, base.as_deref()), shows_logs))).await;
     let Ok(page) = made else { return busy() };
     let Some(page) = page else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "this run could not be read\n".to_owned());
@@ -87,7 +93,7 @@ fn run_name(path: &str) -> Option<String> {
 }
 
 /// The page of a run. Blocking.
-fn render(data: &DataDir, row: RunRow, base: Option<&str>) -> String {
+fn render((data, row, base): (&DataDir, RunRow, Option<&str>), shows_logs: bool) -> String {
     let run_dir = data.run(&row.repo, row.number);
     let mut page = run_page(
         &RunShape::of(&RunView::load(data, row, base), &LogSizes::default(), Vec::new()),
@@ -95,6 +101,9 @@ fn render(data: &DataDir, row: RunRow, base: Option<&str>) -> String {
     );
     if cut(&mut page, MAX_OUTPUT) {
         page.push_str("\n… more is shown by  quire show\n");
+    }
+    if !shows_logs {
+        return page;
     }
     let end = read_log_end(&run_dir, None, EndLimit { bytes: MAX_OUTPUT as u64, lines: MAX_LINES });
     // From the last one on, as far as there is room.

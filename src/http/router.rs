@@ -11,14 +11,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use super::door::Remote;
 use super::explain::explain;
+use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
 use super::problem::perform;
 use super::request_id::log_request;
-use super::{admin, api, hooks, pages};
+use super::{admin, api, hooks, pages, sign_in};
 use crate::app::{
-    AddWatches, AppState, Caller, CancelRun, CreateToken, LookNow, Operation, RemoveWatch, RerunRun,
-    RetryNotification, RevokeToken, StartRun, WaitForRun,
+    AddWatches, AppState, Caller, CancelRun, CreateLoginLink, CreateToken, LookNow, Operation, RemoveWatch,
+    RerunRun, RetryNotification, RevokeToken, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -52,6 +54,7 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(RetryNotification::ROUTE, post(perform::<RetryNotification>))
         .route(CreateToken::ROUTE, post(perform::<CreateToken>))
         .route(RevokeToken::ROUTE, post(perform::<RevokeToken>))
+        .route(CreateLoginLink::ROUTE, post(perform::<CreateLoginLink>))
         .route("/problems/{code}", get(explain))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
@@ -65,27 +68,35 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .with_state(app)
 }
 
-/// The routes over TCP: they only show, and only to who names a host that is ours, because a name that an attacker
-/// points at this machine must not read it (DNS rebinding).
+/// The routes over TCP. They answer only to who names a host that is ours, because a name that an attacker points at this
+/// machine must not read it (DNS rebinding).
 pub fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
     let hosts = Arc::new(own_hosts(bound, public_url));
     let metrics = if bound.ip().is_loopback() { get(metrics_on_loopback) } else { get(metrics) };
+    let gate = Gate::new(app.clone(), app.settings.get().http.clone(), public_url);
     Router::new()
         .route("/healthz", get(pages::healthz))
         .route("/readyz", get(pages::readyz))
         .route("/metrics", metrics)
         .route("/problems/{code}", get(explain))
+        .route("/login", get(sign_in::login_page).post(sign_in::login))
+        .route("/logout", post(sign_in::logout))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
         .merge(api::router(&app))
+        .layer(middleware::from_fn_with_state(gate, identify))
         .layer(middleware::from_fn_with_state(hosts, check_host))
         .layer(middleware::from_fn(log_request))
         .with_state(app)
 }
 
-/// Whoever has opened the Unix socket is the account of the server, or root.
+/// Whoever the Unix socket serves is the account of the server, or root.
 async fn as_local(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Caller::socket(user::own_uid()));
+    let uid = match request.extensions().get::<Remote>() {
+        Some(Remote::User(uid)) => *uid,
+        Some(Remote::Address(_)) | None => user::own_uid(),
+    };
+    request.extensions_mut().insert(Caller::socket(uid));
     next.run(request).await
 }
 
