@@ -57,6 +57,7 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         | Command::Doctor { .. }
         | Command::Service(_)
         | Command::Token(_)
+        | Command::Login
         | Command::Audit(_)
         | Command::Runner => Err(only_there("this command")),
     }

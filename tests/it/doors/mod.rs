@@ -1,6 +1,7 @@
 //! The two doors of a server, and what reads the folders of runs: what others send, and what others put there.
 
 mod flood;
+mod identity;
 mod operations;
 mod operator;
 mod peers;
