@@ -52,8 +52,8 @@ pub(super) fn read(uri: &Uri, headers: &HeaderMap, is_proxied: bool) -> Result<C
         if scheme.eq_ignore_ascii_case("bearer") {
             return Ok(Credentials::Token(token.trim().to_owned()));
         }
-        // A proxy that asks for passwords passes them on.
-        if user.is_none() {
+        // A proxy that asks for passwords passes them on; they say nothing here.
+        if !scheme.eq_ignore_ascii_case("basic") {
             return Err(Problem::new(
                 Code::TokenUnknown,
                 "the header Authorization has another scheme than Bearer",
@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(of("/", &[user, session], false), Ok(Credentials::Session("qs_x".to_owned())));
         let basic = ("authorization", "Basic YTpi");
         assert_eq!(of("/", &[basic, user], true), Ok(Credentials::User("ada".to_owned())));
-        assert_eq!(of("/", &[basic, user], false), Err(Code::TokenUnknown));
+        assert_eq!(of("/", &[basic, user], false), Ok(Credentials::None));
+        assert_eq!(of("/", &[("authorization", "Digest x"), user], true), Err(Code::TokenUnknown));
         assert_eq!(
             of("/", &[("remote-user", ""), session], true),
             Ok(Credentials::Session("qs_x".to_owned()))
