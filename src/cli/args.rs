@@ -14,8 +14,8 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_plan, ci_run, doctor, follow, licenses, login, logs, notify, ops, place, reindex, remote, repo,
-    reset_caches, runs, serve, service, start, token, watch,
+    audit, ci, ci_plan, ci_run, doctor, follow, licenses, login, logs, notify, ops, place, reindex, remote,
+    repo, reset_caches, runs, serve, service, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
