@@ -17,11 +17,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{MethodFilter, any, on};
+use pastey::paste;
+use utoipa::openapi::HttpMethod;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa::{Modify, OpenApi, Path};
 
 use super::idempotency::replay;
 use super::problem::{no_method, no_route};
@@ -32,15 +32,6 @@ const BASE: &str = "/api/v1";
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
-
-/// What the OpenAPI document says beside its routes.
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "quire", description = "Repositories, their runs, and what belongs to them."),
-    components(schemas(ProblemFrame)),
-    modifiers(&Token)
-)]
-struct Document;
 
 /// How a caller says who it is. The scopes that a route requires stand with the route.
 struct Token;
@@ -54,41 +45,72 @@ impl Modify for Token {
     }
 }
 
-/// All routes, with what the OpenAPI document says about them.
-fn documented() -> OpenApiRouter<AppState> {
-    let routes = OpenApiRouter::new()
-        .routes(routes!(repos::list, repos::create))
-        .routes(routes!(repos::get, repos::update, repos::remove))
-        .routes(routes!(runs::list, starts::start))
-        .routes(routes!(runs::get))
-        .routes(routes!(runs::cancel))
-        .routes(routes!(starts::rerun))
-        .routes(routes!(runs::wait))
-        .routes(routes!(events::of_run))
-        .routes(routes!(events::of_all))
-        .routes(routes!(logs::get))
-        .routes(routes!(plans::plan))
-        .routes(routes!(artifacts::list))
-        .routes(routes!(artifacts::get))
-        .routes(routes!(watches::list, watches::add))
-        .routes(routes!(watches::remove))
-        .routes(routes!(watches::now))
-        .routes(routes!(notifications::list))
-        .routes(routes!(notifications::retry))
-        .routes(routes!(audit::list))
-        .routes(routes!(documents::openapi));
-    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, routes)
+/// Makes of a list of handlers the router and the OpenAPI document. The document is made only when somebody asks for it.
+macro_rules! routes {
+    ($($module:ident :: $handler:ident),* $(,)?) => {
+        /// The routes, for the document.
+        #[derive(OpenApi)]
+        #[openapi(paths($($module::$handler),*))]
+        struct Routes;
+
+        /// The routes, as axum takes them.
+        fn routes() -> Router<AppState> {
+            let router = Router::new();
+            $(
+                let (path, methods) = paste! {
+                    (<$module::[<__path_ $handler>] as Path>::path(), <$module::[<__path_ $handler>] as Path>::methods())
+                };
+                let router = router.route(&format!("{BASE}{path}"), on(filter(&methods), $module::$handler));
+            )*
+            router
+        }
+    };
 }
+
+routes! {
+    repos::list, repos::create, repos::get, repos::update, repos::remove,
+    runs::list, runs::get, runs::cancel, runs::wait, starts::start, starts::rerun, plans::plan,
+    events::of_run, events::of_all, logs::get,
+    artifacts::list, artifacts::get,
+    watches::list, watches::add, watches::remove, watches::now,
+    notifications::list, notifications::retry,
+    audit::list,
+    documents::openapi,
+}
+
+/// The methods of a route.
+fn filter(methods: &[HttpMethod]) -> MethodFilter {
+    let one = |method: &HttpMethod| match method {
+        HttpMethod::Get => MethodFilter::GET,
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Put => MethodFilter::PUT,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        HttpMethod::Options => MethodFilter::OPTIONS,
+        HttpMethod::Head => MethodFilter::HEAD,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Trace => MethodFilter::TRACE,
+    };
+    methods.iter().map(one).reduce(MethodFilter::or).unwrap_or(MethodFilter::GET)
+}
+
+/// What the OpenAPI document says beside its routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "quire", description = "Repositories, their runs, and what belongs to them."),
+    components(schemas(ProblemFrame)),
+    nest((path = "/api/v1", api = Routes)),
+    modifiers(&Token)
+)]
+struct Document;
 
 /// The OpenAPI document, which describes every route.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    documented().split_for_parts().1
+    Document::openapi()
 }
 
 /// The routes. The state is that of the server.
 pub(super) fn router(app: &AppState) -> Router<AppState> {
-    let (routes, _) = documented().split_for_parts();
-    routes
+    routes()
         .route(BASE, any(no_route))
         .route(&format!("{BASE}/"), any(no_route))
         .route(&format!("{BASE}/{{*path}}"), any(no_route))
