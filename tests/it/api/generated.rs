@@ -7,7 +7,7 @@ use super::{Api, Door};
 const LIST: &str = r#"
 import sys
 from made import Client
-from made.api.default import get_run, list_runs
+from made.api.runs import get_run, list_runs
 
 client = Client(base_url=sys.argv[1])
 for run in list_runs.sync(client=client, repo="foo"):
