@@ -42,6 +42,7 @@ mod state;
 mod stopping;
 mod tasks;
 mod tokens;
+mod touched;
 mod unseen;
 mod wait;
 mod watch_context;
@@ -94,6 +95,8 @@ pub use starts::StartRun;
 pub use state::{AppState, Look, Unsettled, Wake};
 pub use tasks::{TaskFailure, Tasks};
 pub use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};
+pub use touched::{Touched, TouchedRefs};
+
 pub use unseen::UnseenPushes;
 pub use wait::{EndedRun, WaitForRun};
 pub use watches::{

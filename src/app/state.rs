@@ -1,6 +1,6 @@
 //! What the handlers and the server's tasks stand on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -16,13 +16,14 @@ use super::run_feed::RunFeeds;
 use super::spool_gate::SpoolGate;
 use super::stopping::Stopping;
 use super::tasks::Tasks;
+use super::touched::{Touched, TouchedRefs};
 use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
 use crate::event::RefUpdate;
 use crate::forge::{is_link_to_runs, original_of};
 use crate::intake::{Scope, Settled, Settling, settle, sync_repositories};
 use crate::metrics::{Metrics, PushResult};
-use crate::model::{InstanceId, RepoName, RunId, Visibility, chain};
+use crate::model::{InstanceId, RefName, RepoName, RunId, Visibility, chain};
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
@@ -112,6 +113,8 @@ pub struct AppState {
     pub watches: mpsc::Sender<WatchWake>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
     pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
+    /// Refs that may have moved and were not looked at since.
+    pub touched: TouchedRefs,
     /// Pushes whose receive-pack cannot be seen from here.
     pub unseen: UnseenPushes,
     /// Rung when a push is over.
@@ -147,6 +150,8 @@ pub struct AppState {
 pub enum Look {
     /// Everything.
     All,
+    /// These refs, and those that an open push has announced.
+    Refs(BTreeSet<RefName>),
     /// What a hook reported.
     Reported {
         /// The push.
@@ -154,6 +159,15 @@ pub enum Look {
         /// Its updates.
         updates: Vec<RefUpdate>,
     },
+}
+
+impl From<Touched> for Look {
+    fn from(touched: Touched) -> Self {
+        match touched {
+            Touched::All => Self::All,
+            Touched::Refs(refs) => Self::Refs(refs),
+        }
+    }
 }
 
 /// Why nothing was settled.
@@ -209,6 +223,7 @@ impl AppState {
             pushes,
             watches,
             open_pushes: Arc::default(),
+            touched: TouchedRefs::default(),
             unseen: UnseenPushes::default(),
             push_over: Arc::default(),
             spool: SpoolGate::default(),
@@ -266,6 +281,7 @@ impl AppState {
             };
             let scope = match &look {
                 Look::All => Scope::All,
+                Look::Refs(refs) => Scope::Refs(refs),
                 Look::Reported { push, updates } => Scope::Reported { push, updates },
             };
             settle(connection, &mut settling, scope)
@@ -278,6 +294,9 @@ impl AppState {
         for unread in &settled.unread {
             tracing::warn!(problem = unread.problem, "{} could not be looked at", unread.name);
         }
+        let unread = settled.unread.iter().map(|unread| unread.name.clone());
+        let open = unread.chain(settled.undecided.iter().map(|undecided| undecided.name.clone())).collect();
+        self.touched.add(&row.id, Touched::Refs(open));
         self.follow_up(&settled).await;
         Ok(settled)
     }

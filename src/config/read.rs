@@ -144,6 +144,7 @@ fn limits(fields: &Fields<'_>) -> Limits {
         runs: count("runs", default.runs),
         jobs: count("jobs", default.jobs),
         runs_per_push: count("runs-per-push", default.runs_per_push),
+        runs_per_minute: count("runs-per-minute", default.runs_per_minute),
         run_timeout: fields.duration("run-timeout").unwrap_or(default.run_timeout),
         step_timeout: fields.duration("step-timeout").unwrap_or(default.step_timeout),
         log_bytes: fields.size("log-bytes").unwrap_or(default.log_bytes),

@@ -81,6 +81,8 @@ pub struct Limits {
     pub jobs: usize,
     /// Branches and tags of one push that start runs.
     pub runs_per_push: usize,
+    /// Runs of one branch or tag within a minute; no limit when it is 0.
+    pub runs_per_minute: usize,
     /// The longest a run may take.
     pub run_timeout: Duration,
     /// The longest a step may take that says nothing else.
@@ -97,6 +99,7 @@ impl Default for Limits {
             runs: 2,
             jobs: 4,
             runs_per_push: 10,
+            runs_per_minute: 60,
             run_timeout: Duration::from_secs(3600),
             step_timeout: Duration::from_secs(1800),
             log_bytes: 64 << 20,

@@ -49,6 +49,7 @@ mod trash;
 mod workflow;
 #[cfg(test)]
 mod workflow_tests;
+mod kept_commit;
 mod kept_workspace;
 mod watched;
 mod working_copy;
@@ -61,6 +62,7 @@ pub use create::new_repo;
 pub use default_branch::{follow_first_push, set_default_branch};
 pub use hooks::{HOOKS, install_hooks};
 pub use identity::{Identity, RepoId, read_identity};
+pub use kept_commit::{keep_commit, release_commit, release_other_commits};
 pub use kept_workspace::{HeldWorkspace, KeptWorkspace};
 pub use layout::{check_not_hosted, find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir, watched_dir};
 pub use ledger::{

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::model::{CommitId, RefName};
+use crate::sys::git_command::GitCommand;
 
 use super::read_error::ReadError;
 use super::workflow::workflow_path;
@@ -87,6 +88,9 @@ impl Repo {
     /// The object is missing, or is not a commit.
     pub fn commit(&self, id: CommitId) -> Result<Commit, ReadError> {
         let commit = self.find(id)?;
+        if let Some(converted) = self.converted(&commit) {
+            return Ok(converted);
+        }
         let author = commit.author();
         let name = String::from_utf8_lossy(author.name_bytes());
         let email = String::from_utf8_lossy(author.email_bytes());
@@ -95,6 +99,23 @@ impl Repo {
             author: format!("{name} <{email}>"),
             message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
         })
+    }
+
+    /// A commit whose header says that its text is not UTF-8, as git converts it; nothing when git cannot.
+    fn converted(&self, commit: &git2::Commit<'_>) -> Option<Commit> {
+        // A name of an encoding that is no text is none that git knows.
+        let encoding = commit.message_encoding().ok().flatten()?;
+        if encoding.eq_ignore_ascii_case("UTF-8") {
+            return None;
+        }
+        let id = commit_id(commit.id());
+        let show = ["show", "-s", "--encoding=UTF-8", "--format=%an <%ae>%x00%B"].map(str::to_owned);
+        let shown = GitCommand::in_repo(self.git.path()).args(show).arg(id.to_string()).run();
+        let shown =
+            shown.inspect_err(|error| tracing::debug!(%error, "the text of {id} is not converted")).ok()?;
+        let shown = String::from_utf8_lossy(&shown).into_owned();
+        let (author, message) = shown.split_once('\0')?;
+        Some(Commit { id, author: author.to_owned(), message: message.to_owned() })
     }
 
     /// Whether a commit has a pipeline for a ref: in Fennel, in Lua, or as the workflow of the branch. Reads no file.
@@ -206,6 +227,27 @@ impl Repo {
         let (old, new) = (self.find(old)?.id(), self.find(new)?.id());
         let failed = |source| ReadError::Object { commit: commit_id(new), what: "the history", source };
         Ok(old == new || self.git.graph_descendant_of(new, old).map_err(failed)?)
+    }
+
+    /// Whether the history of a commit ends where a shallow repository does: what came before cannot be known.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn is_cut(&self, new: CommitId) -> Result<bool, ReadError> {
+        if !self.git.is_shallow() {
+            return Ok(false);
+        }
+        let failed = |source| ReadError::Object { commit: new, what: "the history", source };
+        // A list that vanishes meanwhile: the history is whole now.
+        let listed = std::fs::read_to_string(self.git.path().join("shallow")).unwrap_or_default();
+        for edge in listed.lines().filter_map(|line| CommitId::parse(line).ok()) {
+            let edge = git2::Oid::from_bytes(edge.as_bytes()).map_err(failed)?;
+            let new = git2::Oid::from_bytes(new.as_bytes()).map_err(failed)?;
+            if edge == new || self.git.graph_descendant_of(new, edge).unwrap_or(false) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The commit that an id points to, through annotated tags.

@@ -17,10 +17,14 @@ pub struct Facts<'a> {
     pub options: &'a [String],
     /// Whether it is the first sight of a branch whose first sight does not run.
     pub is_first_sight: bool,
-    /// How many branches and tags the push updates.
+    /// How many branches and tags the push updates; without a push, how many have moved so within a minute.
     pub pushed_refs: usize,
+    /// Whether a push was announced.
+    pub is_announced: bool,
     /// How many of them may start runs.
     pub max_runs: usize,
+    /// The runs that a ref may have within a minute, if it has had them.
+    pub had_runs: Option<usize>,
 }
 
 /// The object at the new value of a ref.
@@ -101,9 +105,18 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         return Decision::Skip(format!("the commit message contains `{mark}`"));
     }
     if facts.pushed_refs > facts.max_runs && !facts.is_default_branch {
+        let (refs, max) = (facts.pushed_refs, facts.max_runs);
+        return Decision::Skip(if facts.is_announced {
+            format!(
+                "the push updates {refs} refs, more than :runs-per-push ({max}): only the default branch runs"
+            )
+        } else {
+            format!("more refs than :runs-per-push ({max}) have moved without a push within a minute")
+        });
+    }
+    if let Some(max) = facts.had_runs {
         return Decision::Skip(format!(
-            "the push updates {} refs, more than :runs-per-push ({}): only the default branch runs",
-            facts.pushed_refs, facts.max_runs
+            "the ref has had {max} runs within a minute (:limits :runs-per-minute); `quire rerun` runs this commit"
         ));
     }
     Decision::Run
@@ -122,7 +135,9 @@ mod tests {
             options,
             is_first_sight: false,
             pushed_refs: 1,
+            is_announced: true,
             max_runs: 10,
+            had_runs: None,
         }
     }
 
@@ -168,5 +183,11 @@ mod tests {
         assert!(matches!(decide(&many), Decision::Skip(_)));
         assert_eq!(decide(&Facts { is_default_branch: true, ..many }), Decision::Run);
         assert_eq!(decide(&Facts { pushed_refs: 10, ..facts("", &[]) }), Decision::Run);
+    }
+
+    #[test]
+    fn a_ref_with_too_many_runs_within_a_minute_has_no_more() {
+        let skipped = decide(&Facts { had_runs: Some(60), ..facts("", &[]) });
+        assert!(matches!(skipped, Decision::Skip(why) if why.contains(":runs-per-minute")));
     }
 }

@@ -9,6 +9,7 @@ mod decide;
 mod frame;
 mod hook;
 mod objects;
+mod pushed_with;
 mod repositories;
 mod rivals;
 mod seen_row;

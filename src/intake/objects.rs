@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::decide::{Decision, Facts, Found, decide};
+use super::pushed_with::PushedWith;
 use super::settle::Settling;
 use crate::forge::{self, ReadError};
 use crate::model::{CommitId, RefKind, RefName, chain};
@@ -52,13 +53,18 @@ impl<'a> Objects<'a> {
         }
     }
 
+    /// Whether a value has left the commits of another behind: it is no descendant, or that cannot be known.
+    pub(super) fn leaves(&mut self, old: CommitId, new: CommitId) -> bool {
+        new.is_zero() || !self.open().is_ok_and(|repo| repo.is_ancestor(old, new).unwrap_or(false))
+    }
+
     /// The consequence of a ref's new value.
     pub(super) fn decide(
         &mut self,
         settling: &Settling<'_>,
         name: &RefName,
         updated: &forge::Found,
-        (options, pushed_refs): (&[String], usize),
+        pushed: &PushedWith<'_>,
     ) -> Decided {
         let (limits, new, is_deletion) = (settling.limits, updated.new, updated.new.is_zero());
         let starts_nothing = is_deletion || name.kind() == RefKind::Other;
@@ -72,16 +78,18 @@ impl<'a> Objects<'a> {
             Err(problem) => (Found::Unreadable(problem.clone()), new, None),
         };
         let is_default_branch =
-            pushed_refs > limits.runs_per_push && forge::head_branch(self.git_dir).as_ref() == Some(name);
+            pushed.refs > limits.runs_per_push && forge::head_branch(self.git_dir).as_ref() == Some(name);
         let facts = Facts {
             kind: name.kind(),
             is_deletion,
             is_default_branch,
             is_first_sight: settling.records_first && updated.old.is_zero(),
             commit: facts,
-            options,
-            pushed_refs,
+            options: pushed.options,
+            pushed_refs: pushed.refs,
+            is_announced: pushed.is_announced,
             max_runs: limits.runs_per_push,
+            had_runs: pushed.has_many_runs.then_some(limits.runs_per_minute),
         };
         Decided { decision: decide(&facts), commit: id, subject }
     }

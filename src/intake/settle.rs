@@ -13,6 +13,7 @@ use rusqlite::{Connection, Transaction};
 use super::audit;
 use super::decide::Decision;
 use super::objects::{Decided, Objects};
+use super::pushed_with::{PushedWith, keep_left_commits, pushed_with};
 use super::rivals::find_rivals;
 use super::seen_row::{self, SeenRowError};
 use crate::config::{DataDir, Limits};
@@ -43,7 +44,7 @@ pub struct Settling<'a> {
 
 impl Settling<'_> {
     /// The folder of the repository.
-    fn git_dir(&self) -> PathBuf {
+    pub(super) fn git_dir(&self) -> PathBuf {
         if self.repo.is_watched() {
             self.data.watched_repo(&self.repo.name)
         } else {
@@ -141,6 +142,8 @@ pub enum SettleError {
 pub enum Scope<'a> {
     /// All refs that exist and all that were recorded.
     All,
+    /// These, and those that an open push has announced.
+    Refs(&'a BTreeSet<RefName>),
     /// These, which a hook of this push has reported.
     Reported {
         /// The push.
@@ -171,7 +174,7 @@ pub fn settle(
     let mut objects = Objects::new(&git_dir);
     for name in names {
         let report = match scope {
-            Scope::All => None,
+            Scope::All | Scope::Refs(_) => None,
             Scope::Reported { push, updates } => {
                 updates.iter().find(|update| update.ref_name == name).map(|update| (push, update))
             }
@@ -203,7 +206,7 @@ fn follow_first_push(git_dir: &Path, repo: &RepoRow, scope: Scope<'_>) -> Option
         return None;
     }
     let pushed: Vec<RefName> = match scope {
-        Scope::All => Vec::new(),
+        Scope::All | Scope::Refs(_) => Vec::new(),
         Scope::Reported { updates, .. } => updates.iter().map(|update| update.ref_name.clone()).collect(),
     };
     let followed = forge::follow_first_push(git_dir, &pushed).unwrap_or_else(|error| {
@@ -257,20 +260,21 @@ fn names(
 ) -> Result<BTreeSet<RefName>, SettleError> {
     let repo = settling.repo.name.to_string();
     let look = |source| SettleError::Look { repo: repo.clone(), source };
-    match scope {
-        Scope::Reported { updates, .. } => Ok(updates.iter().map(|update| update.ref_name.clone()).collect()),
+    let wrong = |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
+    let mut names = match scope {
+        Scope::Reported { updates, .. } => {
+            return Ok(updates.iter().map(|update| update.ref_name.clone()).collect());
+        }
+        Scope::Refs(names) => names.clone(),
         Scope::All => {
             let mut names = forge::names_to_look_at(refs).map_err(look)?;
-            let recorded = store::recorded_refs(transaction, &settling.repo.id);
-            let wrong =
-                |source: rusqlite::Error| SettleError::Store { repo: repo.clone(), source: source.into() };
-            names.extend(recorded.map_err(wrong)?);
-            // A ref that was created and deleted between two observations is known by its intents alone.
-            let announced = store::refs_of_open_intents(transaction, &settling.repo.id);
-            names.extend(announced.map_err(wrong)?);
-            Ok(names)
+            names.extend(store::recorded_refs(transaction, &settling.repo.id).map_err(wrong)?);
+            names
         }
-    }
+    };
+    // A ref that was created and deleted between two observations is known by its intents alone.
+    names.extend(store::refs_of_open_intents(transaction, &settling.repo.id).map_err(wrong)?);
+    Ok(names)
 }
 
 fn save(transaction: &Transaction<'_>, repo: &str, name: &RefName, seen: &Seen) -> rusqlite::Result<()> {
@@ -408,9 +412,9 @@ fn record(
     settled: &mut Settled,
 ) -> rusqlite::Result<()> {
     let options = intent.map(|intent| intent.options.clone()).unwrap_or_default();
-    let pushed_refs = intent.map_or(Ok(1), |intent| store::pushed_refs(transaction, &intent.push))?;
-    let Decided { decision, commit, subject } =
-        objects.decide(settling, name, found, (&options, pushed_refs));
+    let pushed = PushedWith { options: &options, ..pushed_with(transaction, settling, (name, intent))? };
+    let Decided { decision, commit, subject } = objects.decide(settling, name, found, &pushed);
+    keep_left_commits(transaction, settling, objects, (name, found))?;
     let event = Event {
         kind: if settling.repo.is_watched() { EventKind::Watch } else { EventKind::Push },
         subject: Some(RefUpdate { ref_name: name.clone(), old: found.old, new: commit }),

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::evaluate::commit_files;
 use crate::event::RefUpdate;
-use crate::forge::{Commit, ReadError, Repo};
+use crate::forge::{Changes, Commit, ReadError, Repo};
 use crate::model::{CommitId, chain};
 use crate::pipeline::PipelineFiles;
 use crate::sys::remove_tree::remove_tree;
@@ -19,7 +19,7 @@ pub struct Pushed {
     /// Whether the value before is no ancestor of it.
     pub is_forced: bool,
     /// The paths that differ from the value before.
-    pub changed: Vec<String>,
+    pub changed: Changes,
 }
 
 /// Gives the objects of a run's commit. Everything blocks; an error is a reason for people.
@@ -85,10 +85,16 @@ impl Objects for GitFolder {
 fn pushed(repo: &Repo, update: &RefUpdate) -> Result<Pushed, ReadError> {
     let (old, commit) = (update.old, repo.commit(update.new)?);
     let (is_forced, changed) = match repo.changed_files(old, commit.id) {
-        Ok(changes) => (!old.is_zero() && !repo.is_ancestor(old, commit.id)?, changes.paths),
+        Ok(changes) => {
+            let is_forced =
+                !old.is_zero() && !repo.is_ancestor(old, commit.id)? && !repo.is_cut(commit.id)?;
+            (is_forced, changes)
+        }
         // An old value that is gone (force-pushed away and pruned), or no commit, is no ancestor, and nothing can be compared
         // with it.
-        Err(ReadError::Missing(id) | ReadError::NotACommit { id, .. }) if id == old => (true, Vec::new()),
+        Err(ReadError::Missing(id) | ReadError::NotACommit { id, .. }) if id == old => {
+            (true, Changes::default())
+        }
         Err(error) => return Err(error),
     };
     Ok(Pushed { commit, is_forced, changed })
@@ -122,7 +128,7 @@ mod tests {
         let of = |old, new| {
             let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
             let pushed = GitFolder(folder.join(".git")).pushed(&update);
-            pushed.map(|pushed| (pushed.is_forced, pushed.changed.join(" ")))
+            pushed.map(|pushed| (pushed.is_forced, pushed.changed.paths.join(" ")))
         };
         let (old, new) = (id("HEAD~1"), id("HEAD"));
         assert_eq!(of(old, new), Ok((false, "file".to_owned())));
@@ -131,5 +137,29 @@ mod tests {
         let tree = id("HEAD~1^{tree}").to_string();
         std::fs::remove_file(folder.join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
         assert!(of(old, new).is_err());
+    }
+
+    #[test]
+    fn a_history_that_is_cut_is_not_forced_and_other_encodings_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        git(folder, &["init", "-q"]);
+        let commit = |args: &[&str]| {
+            git(
+                folder,
+                &[&["-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "--allow-empty"], args].concat(),
+            );
+            CommitId::parse(&git(folder, &["rev-parse", "HEAD"])).unwrap()
+        };
+        std::fs::write(folder.join("message"), b"Gr\xfc\xdfe\n").unwrap();
+        let [old, edge, new] = [(); 3].map(|()| commit(&["-F", "message"]));
+        let of = |old, new| {
+            let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
+            GitFolder(folder.join(".git")).pushed(&update).unwrap()
+        };
+        assert_eq!(of(old, new).commit.message.trim_end(), "Grüße");
+        assert_eq!((of(old, new).is_forced, of(new, old).is_forced), (false, true));
+        std::fs::write(folder.join(".git/shallow"), format!("{edge}\n")).unwrap();
+        assert_eq!((of(old, new).is_forced, of(new, old).is_forced), (false, true));
     }
 }

@@ -167,6 +167,12 @@ const LIMIT_FIELDS: &[Field] = &[
     Field::new("runs", COUNT, "2", "runs at the same time"),
     Field::new("jobs", COUNT, "4", "jobs of a run at the same time"),
     Field::new("runs-per-push", COUNT, "10", "branches and tags of one push that start runs"),
+    Field::new(
+        "runs-per-minute",
+        Kind::Count { least: 0, most: 10_000 },
+        "60",
+        "runs of one branch or tag within a minute; 0 is no limit",
+    ),
     Field::new("run-timeout", Kind::Duration, "`\"1h\"`", "the longest a run may take"),
     Field::new("step-timeout", Kind::Duration, "`\"30m\"`", "the longest a step without `:timeout` may take"),
     Field::new("log-bytes", Kind::Size { least: 64 * KIB }, "`\"64MiB\"`", "the log of a step"),

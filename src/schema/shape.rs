@@ -62,6 +62,7 @@ pub(super) static PUSH: Shape = Shape {
         "pushed-at",
         "commit-message",
         "files-changed",
+        "files-truncated",
         "forced",
         "created",
         "deleted",

@@ -11,6 +11,7 @@ use super::assignment::{assignment, with_present_name};
 use super::backoff::Backoff;
 use super::echo::echo;
 use super::follower::{Followed, follow};
+use super::kept_commits;
 use super::launch::{LaunchError, Launched, Runner, launch, start_runner};
 use super::recover::{Recovered, look};
 use super::runner_limits::RunnerLimits;
@@ -69,7 +70,11 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
             Wake::Queued => dispatcher.refresh().await,
             Wake::Superseded(runs) => dispatcher.supersede(runs).await,
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
-            Wake::Ended(run) => dispatcher.runs.retain(|tracked| tracked.row.id != run),
+            Wake::Ended(run) => {
+                for ended in dispatcher.runs.extract_if(.., |tracked| tracked.row.id == run) {
+                    kept_commits::release(&dispatcher.app, ended.row).await;
+                }
+            }
             Wake::Again(run) => dispatcher.queue_again(run),
             Wake::NotStarted { run, problem } => dispatcher.delay(run, &problem),
             Wake::Retry(run) => dispatcher.retry(run).await,
@@ -109,6 +114,7 @@ impl Dispatcher {
             }
         };
         self.reading = Backoff::of_runs();
+        kept_commits::release_others(&self.app, &rows).await;
         for row in rows {
             self.app.live.open_found(row.id, row.state == Progress::Running);
             self.runs.push(Tracked::new(row.clone(), Stage::Ending));

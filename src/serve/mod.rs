@@ -9,6 +9,7 @@ mod dispatcher;
 mod echo;
 mod follower;
 mod index;
+mod kept_commits;
 mod launch;
 mod pushes;
 mod recover;

@@ -101,9 +101,12 @@ async fn watch(app: AppState, push: OpenPush) {
     }
 }
 
-/// Settles the repository of a push that is over, and closes the push: how many of its updates did not happen.
+/// Settles what a push that is over has announced, with what has moved meanwhile, and closes the push: how many of its updates
+/// did not happen.
 async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
-    let Settled { unread, undecided, .. } = settle_repository(app, push).await?;
+    let touched = app.touched.take(&push.repo);
+    let settled = settle_repository(app, push, touched.clone().into()).await;
+    let Settled { unread, undecided, .. } = settled.inspect_err(|_| app.touched.add(&push.repo, touched))?;
     let id = push.push.clone();
     let closed = app.store.call(move |connection| {
         // What the push did to a ref that could not be read is not known yet.
@@ -120,11 +123,11 @@ async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
 }
 
 /// Settles the repository of a push, if it is still there.
-async fn settle_repository(app: &AppState, push: &OpenPush) -> Result<Settled, Unsettled> {
+async fn settle_repository(app: &AppState, push: &OpenPush, look: Look) -> Result<Settled, Unsettled> {
     let found = app.store.call(|connection| store::all_repos(connection)).await;
     let rows: Vec<RepoRow> = found.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     match rows.into_iter().find(|row| row.id == push.repo) {
-        Some(row) => app.settle(row, Look::All).await,
+        Some(row) => app.settle(row, look).await,
         None => Ok(Settled::default()),
     }
 }
@@ -167,7 +170,7 @@ async fn wait_unseen(app: &AppState, push: &OpenPush) {
         "receive-pack cannot be seen from here; what it announced is kept until it reports, at most {} minutes",
         MAX_UNSEEN.as_secs() / 60
     );
-    if let Err(Unsettled::Failed(problem)) = settle_repository(app, push).await {
+    if let Err(Unsettled::Failed(problem)) = settle_repository(app, push, Look::All).await {
         tracing::error!(
             problem,
             push = push.push,

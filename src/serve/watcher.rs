@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::backoff::Backoff;
-use crate::app::{AppState, Look, Trouble, Unsettled, drain_spool};
+use crate::app::{AppState, Touched, Trouble, Unsettled, drain_spool};
 use crate::intake::{Listing, sync_repositories};
-use crate::model::{RepoName, chain};
+use crate::model::{RefName, RepoName, chain};
 use crate::store::RepoRow;
-use crate::sys::inotify::{Change, Inotify, Watch};
+use crate::sys::inotify::{Change, Entry, Inotify, Watch};
 
 /// What inotify answers when the user has as many watches as the system allows (inotify_add_watch(2)).
 const NO_WATCH_LEFT: rustix::io::Errno = rustix::io::Errno::NOSPC;
@@ -21,8 +22,8 @@ const NO_WATCH_LEFT: rustix::io::Errno = rustix::io::Errno::NOSPC;
 enum Owner {
     /// Where repositories come and go.
     Repos,
-    /// A repository.
-    Repo(RepoName),
+    /// A repository, whose folder of this name is watched.
+    Repo(RepoName, Vec<u8>),
     /// The spool.
     Spool,
 }
@@ -65,6 +66,7 @@ pub(super) async fn watch(app: AppState) {
     let (mut wait, mut trouble) = (Backoff::of_runs(), None);
     loop {
         let Err(error) = watch_once(&app, &mut trouble).await;
+        app.touched.set_watched(false);
         tracing::error!(%error, "folders cannot be watched: refs moved without a hook are seen later; retrying");
         trouble = Some(app.health.report(format!("folders cannot be watched: {error}")));
         tokio::time::sleep(wait.next()).await;
@@ -88,6 +90,7 @@ async fn watch_once(app: &AppState, trouble: &mut Option<Trouble>) -> io::Result
     watcher.add(&watcher.app.data.spool(), Owner::Spool);
     drain_spool(&watcher.app).await;
     watcher.list_repos().await;
+    watcher.app.touched.set_watched(!watcher.is_full);
     loop {
         let changes = watcher.inotify.changes().await?;
         watcher.look_at(&changes).await;
@@ -103,6 +106,7 @@ impl Watcher {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.raw_os_error() == Some(NO_WATCH_LEFT.raw_os_error()) => {
+                self.app.touched.set_watched(false);
                 if !std::mem::replace(&mut self.is_full, true) {
                     tracing::warn!(
                         folder = %folder.display(),
@@ -110,30 +114,42 @@ impl Watcher {
                     );
                 }
             }
-            Err(error) => tracing::warn!(%error, folder = %folder.display(), "a folder cannot be watched"),
+            Err(error) => {
+                self.is_full = true;
+                self.app.touched.set_watched(false);
+                tracing::warn!(%error, folder = %folder.display(), "a folder cannot be watched");
+            }
         }
     }
 
     /// Looks at whatever the changes touch.
     async fn look_at(&mut self, changes: &[Change]) {
-        let mut touched: HashSet<Owner> = HashSet::new();
+        let (mut is_spool, mut is_list, mut repos) = (false, false, BTreeMap::<RepoName, Touched>::new());
+        let mut touch = |owner: &Owner, entry: Option<&Entry>| match owner {
+            Owner::Spool => is_spool = true,
+            Owner::Repos => is_list = true,
+            Owner::Repo(name, below) => {
+                let touched = entry.map_or(Touched::All, |entry| touched_by(below, entry));
+                repos.entry(name.clone()).or_insert_with(Touched::none).extend(touched);
+            }
+        };
         for change in changes {
             match change {
-                Change::In(watch) => touched.extend(self.owners.get(watch).cloned()),
-                Change::Gone(watch) => touched.extend(self.owners.remove(watch)),
-                Change::Overflow => touched.extend(self.owners.values().cloned()),
+                Change::In(watch, entry) => {
+                    self.owners.get(watch).into_iter().for_each(|owner| touch(owner, Some(entry)));
+                }
+                Change::Gone(watch) => self.owners.remove(watch).iter().for_each(|owner| touch(owner, None)),
+                Change::Overflow => self.owners.values().for_each(|owner| touch(owner, None)),
             }
         }
-        if touched.remove(&Owner::Spool) {
+        if is_spool {
             drain_spool(&self.app).await;
         }
-        if touched.remove(&Owner::Repos) {
+        if is_list {
             self.list_repos().await;
         }
-        for owner in touched {
-            if let Owner::Repo(name) = owner {
-                self.look_at_repo(&name).await;
-            }
+        for (name, touched) in repos {
+            self.look_at_repo(&name, touched).await;
         }
     }
 
@@ -167,7 +183,7 @@ impl Watcher {
             }
             self.repos.insert(name.clone(), row);
             if is_new {
-                self.look_at_repo(&name).await;
+                self.look_at_repo(&name, Touched::All).await;
             }
         }
     }
@@ -189,27 +205,45 @@ impl Watcher {
         }
     }
 
-    /// Watches all folders of a repository in which refs live, then looks at its refs.
-    async fn look_at_repo(&mut self, name: &RepoName) {
-        let Some(row) = self.repos.get(name).cloned() else { return };
+    /// Watches all folders of a repository in which refs live.
+    fn watch_repo(&mut self, name: &RepoName) {
         let git_dir = self.app.data.repo(name);
-        let mut open = Vec::new();
-        for folder in ["", "refs", "logs", "logs/refs"] {
-            self.add(&git_dir.join(folder), Owner::Repo(name.clone()));
-        }
         // Refs elsewhere start no run, and there may be thousands of folders of them (`refs/pull/N`).
-        for folder in ["refs/heads", "refs/tags", "logs/refs/heads", "logs/refs/tags"] {
-            open.push(git_dir.join(folder));
+        let tree = ["refs/heads", "refs/tags", "logs/refs/heads", "logs/refs/tags"];
+        for folder in ["", "refs", "logs", "logs/refs"] {
+            self.add(&git_dir.join(folder), Owner::Repo(name.clone(), folder.into()));
         }
-        while let Some(folder) = open.pop() {
-            self.add(&folder, Owner::Repo(name.clone()));
-            open.extend(folders(&folder));
+        let mut open: Vec<PathBuf> = tree.map(PathBuf::from).into();
+        while let Some(below) = open.pop() {
+            let folder = git_dir.join(&below);
+            self.add(&folder, Owner::Repo(name.clone(), below.as_os_str().as_bytes().to_vec()));
+            open.extend(
+                folders(&folder)
+                    .into_iter()
+                    .filter_map(|path| path.strip_prefix(&git_dir).map(Path::to_owned).ok()),
+            );
         }
+    }
+
+    /// Looks at refs of a repository that something has touched, unless a push is open.
+    async fn look_at_repo(&mut self, name: &RepoName, touched: Touched) {
+        let Some(row) = self.repos.get(name).cloned() else { return };
+        if touched == Touched::All {
+            self.watch_repo(name);
+        }
+        // Noted before it is asked: a push that ends in between looks at them.
+        self.app.touched.add(&row.id, touched);
         // A push that has announced itself reports by its hook, or by the end of its receive-pack.
         if self.app.has_open_push(&row.id) {
             return;
         }
-        match self.app.settle(row, Look::All).await {
+        let touched = self.app.touched.take(&row.id);
+        if touched == Touched::none() {
+            return;
+        }
+        let id = row.id.clone();
+        let settled = self.app.settle(row, touched.clone().into()).await;
+        match settled.inspect_err(|_| self.app.touched.add(&id, touched)) {
             // It is looked at once the spool was read; the log says so already.
             Ok(_) | Err(Unsettled::Spool(_) | Unsettled::Undecided(_)) => {}
             Err(Unsettled::Failed(problem)) => {
@@ -217,6 +251,19 @@ impl Watcher {
             }
         }
     }
+}
+
+/// The refs that a change of an entry touches, in a folder of a repository: its values and logs have the names of refs.
+fn touched_by(folder: &[u8], entry: &Entry) -> Touched {
+    let folder = folder.strip_prefix(b"logs/").unwrap_or(folder);
+    let is_packed = folder.is_empty() && entry.name == b"packed-refs";
+    if is_packed
+        || (entry.is_folder && (!folder.is_empty() || entry.name == b"refs" || entry.name == b"logs"))
+    {
+        return Touched::All;
+    }
+    let name = RefName::parse(&[folder, b"/", &entry.name].concat()).ok();
+    Touched::Refs(name.filter(|_| folder.starts_with(b"refs")).into_iter().collect())
 }
 
 /// The folders in a folder.

@@ -52,7 +52,8 @@ pub use run_index::{RunChange, clear_index, index_run, reindex_run};
 pub use run_jobs::{JobRow, jobs_of, reruns_of};
 pub use run_list::{RunFilter, list_runs};
 pub use runs::{
-    NewRun, RunRow, find_run, finish_run, insert_run, mark_superseded, note_waiting, unfinished_runs,
+    NewRun, RunRow, find_run, finish_run, has_runs_since, insert_run, mark_superseded, note_waiting,
+    unannounced_runs, unfinished_commits, unfinished_runs,
 };
 pub use scrape::{count_messages, count_unfinished};
 pub use sessions::{

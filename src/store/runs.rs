@@ -1,12 +1,14 @@
 //! The table of runs: the queue, and an index of what the journals say.
 
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::damaged::damaged;
 use super::repos::{RepoOrigin, read_origin};
 use super::run_event::{EVENT_COLUMNS, event_texts, from_json, json, read_event};
 use crate::event::Event;
-use crate::model::{Outcome, Progress, Reason, RefName, RepoName, RunId, RunName, Timestamp, codes};
+use crate::model::{
+    CommitId, Outcome, Progress, Reason, RefName, RepoName, RunId, RunName, Timestamp, codes,
+};
 
 /// A run to be recorded.
 #[derive(Debug, Clone)]
@@ -182,6 +184,53 @@ pub fn unfinished_runs(connection: &Connection) -> Result<Vec<RunRow>> {
     let from = "FROM runs r INDEXED BY runs_unfinished JOIN repos p ON p.id = r.repo
                 WHERE r.state <> 'finished' AND p.present = 1 ORDER BY r.seq";
     query(connection, from, [])
+}
+
+/// Whether a ref has had this many runs since a moment.
+pub fn has_runs_since(
+    connection: &Connection,
+    (repo, name): (&str, &RefName),
+    since: Timestamp,
+    runs: usize,
+) -> Result<bool> {
+    let behind = i64::try_from(runs).unwrap_or(i64::MAX).saturating_sub(1);
+    let queued_at: Option<i64> = connection
+        .prepare_cached(
+            "SELECT queued_at FROM runs INDEXED BY runs_by_ref WHERE repo = ?1 AND ref = ?2
+             ORDER BY seq DESC LIMIT 1 OFFSET ?3",
+        )?
+        .query_row(params![repo, name.as_bytes(), behind], |row| row.get(0))
+        .optional()?;
+    Ok(queued_at.is_some_and(|at| at > since.as_millis()))
+}
+
+/// How many runs of a repository began since a moment with a ref that had moved without a push.
+pub fn unannounced_runs(connection: &Connection, repo: &str, since: Timestamp) -> Result<usize> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM runs r INDEXED BY runs_by_time JOIN updates u ON u.id = r.update_id
+             WHERE r.queued_at > ?2 AND r.repo = ?1 AND u.push IS NULL",
+        )?
+        .query_row(params![repo, since.as_millis()], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// The commits of the runs of a ref that have not ended.
+pub fn unfinished_commits(
+    connection: &Connection,
+    repo: &str,
+    name: &RefName,
+) -> Result<Vec<(RunId, CommitId)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, sha FROM runs INDEXED BY runs_unfinished
+         WHERE state <> 'finished' AND repo = ?1 AND ref = ?2 AND sha IS NOT NULL",
+    )?;
+    let rows = statement.query_map(params![repo, name.as_bytes()], |row| {
+        let sha: String = row.get(1)?;
+        let commit = CommitId::parse(&sha).map_err(|_| damaged(1, "commit id", &sha))?;
+        Ok((run_id(0, &row.get::<_, String>(0)?)?, commit))
+    })?;
+    rows.collect()
 }
 
 /// The run with this name.

@@ -1,5 +1,6 @@
 //! Reports changes in folders (inotify(7)), without polling.
 
+use std::collections::HashSet;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -18,14 +19,23 @@ pub struct Inotify {
 pub type Watch = i32;
 
 /// An event of a watched folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Something in this folder was created, written, moved or removed.
-    In(Watch),
+    In(Watch, Entry),
     /// This folder is gone, and its watch with it.
     Gone(Watch),
     /// The queue overflowed: anything may have changed.
     Overflow,
+}
+
+/// An entry of a watched folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Whether it is a folder.
+    pub is_folder: bool,
 }
 
 impl Inotify {
@@ -56,7 +66,7 @@ impl Inotify {
         Ok(inotify::add_watch(self.descriptor.get_ref(), folder, flags)?)
     }
 
-    /// Waits until something happened, and returns all pending events, each folder once. Cancel-safe:
+    /// Waits until something happened, and returns all pending events, each entry once. Cancel-safe:
     /// nothing is lost.
     ///
     /// # Errors
@@ -76,7 +86,7 @@ impl Inotify {
 fn read(descriptor: &OwnedFd) -> io::Result<Vec<Change>> {
     let mut space = [MaybeUninit::uninit(); 16 * 1024];
     let mut reader = Reader::new(descriptor, &mut space);
-    let mut changes = Vec::new();
+    let (mut changes, mut seen) = (Vec::new(), HashSet::new());
     loop {
         match reader.next() {
             Ok(event) => {
@@ -85,9 +95,13 @@ fn read(descriptor: &OwnedFd) -> io::Result<Vec<Change>> {
                 } else if event.events().intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT) {
                     Change::Gone(event.wd())
                 } else {
-                    Change::In(event.wd())
+                    let name = event.file_name().map(|name| name.to_bytes().to_vec()).unwrap_or_default();
+                    Change::In(
+                        event.wd(),
+                        Entry { name, is_folder: event.events().contains(ReadFlags::ISDIR) },
+                    )
                 };
-                if !changes.contains(&change) {
+                if seen.insert(change.clone()) {
                     changes.push(change);
                 }
             }
@@ -112,7 +126,8 @@ mod tests {
         let watch = inotify.watch(folder.path()).unwrap();
         assert_eq!(inotify.watch(folder.path()).unwrap(), watch);
         std::fs::write(folder.path().join("x"), "1").unwrap();
-        assert_eq!(inotify.changes().await.unwrap(), [Change::In(watch)]);
+        let entry = Entry { name: b"x".to_vec(), is_folder: false };
+        assert_eq!(inotify.changes().await.unwrap(), [Change::In(watch, entry)]);
         std::fs::remove_dir_all(folder.path()).unwrap();
         let mut seen = Vec::new();
         while !seen.contains(&Change::Gone(watch)) {

@@ -118,8 +118,16 @@ impl Forge {
 
     /// Starts the server through strace(1), which makes system calls on this path fail: `read:error=EIO:when=1..3`.
     pub(super) fn start_with_faults(&mut self, path: &Path, faults: &[&str]) {
+        self.start_with_faults_on(&[path.to_owned()], faults);
+    }
+
+    /// The same for several paths.
+    pub(super) fn start_with_faults_on(&mut self, paths: &[PathBuf], faults: &[&str]) {
         let mut strace = self.command("strace");
-        strace.args(["-D", "-f", "-qq", "-o"]).arg(self.path("faults")).arg("-P").arg(path);
+        strace.args(["-D", "-f", "-qq", "-o"]).arg(self.path("faults"));
+        for path in paths {
+            strace.arg("-P").arg(path);
+        }
         let calls: Vec<&str> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
         strace.arg("-e").arg(format!("trace={}", calls.join(",")));
         for fault in faults {

@@ -6,6 +6,7 @@ mod forge;
 mod hooks;
 mod identity;
 mod index;
+mod moves;
 mod namespaces;
 mod receive_pack;
 mod rivals;
