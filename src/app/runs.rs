@@ -57,8 +57,10 @@ impl NamedRun {
 /// # Errors
 /// When the name is invalid, or no run has it.
 pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
-    let name = RunName::parse(text)
-        .map_err(|error| Problem::caused_by(Code::RequestInvalid, &error).hint("quire runs lists them"))?;
+    let name = RunName::parse(text).map_err(|error| {
+        let hint = meant_run(text).unwrap_or_else(|| "quire runs lists them".to_owned());
+        Problem::caused_by(Code::RequestInvalid, &error).hint(hint)
+    })?;
     let shown = name.to_string();
     let data = app.data.clone();
     let found = app.store.call(move |connection| {
@@ -89,9 +91,24 @@ pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Pr
     let Some(repo) = RepoName::parse(text).ok().filter(|_| RunName::parse(text).is_err()) else {
         return find_run(app, text).await;
     };
-    let runs = list_rows(app, RunFilter::newest(Some(repo), 1)).await?;
+    let runs = list_rows(app, RunFilter::newest(Some(repo), 1)).await;
+    let runs = runs.map_err(|problem| match meant_run(text) {
+        Some(hint) if problem.code == Code::RepoNotFound => problem.hint(hint),
+        _ => problem,
+    })?;
     let none = || Problem::new(Code::RunNotFound, format!("`{text}` has no runs yet"));
     runs.into_iter().next().ok_or_else(none)
+}
+
+/// What may be meant by a text that names no run: a number alone, or one behind another sign than `#`.
+fn meant_run(text: &str) -> Option<String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(text) {
+        return Some(format!("a run is written with its repository: `REPO#{text}`; quire runs lists them"));
+    }
+    let (repo, number) = text.rsplit_once(['/', ':', '@', '.', ' '])?;
+    let meant = RunName::parse(&format!("{repo}#{number}")).ok().filter(|_| is_number(number))?;
+    Some(format!("did you mean `{meant}`?"))
 }
 
 pub(super) async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {

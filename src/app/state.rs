@@ -21,7 +21,7 @@ use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
 use crate::event::RefUpdate;
 use crate::forge::{is_link_to_runs, original_of};
-use crate::intake::{Scope, Settled, Settling, settle, sync_repositories};
+use crate::intake::{Scope, SettleError, Settled, Settling, settle, sync_repositories};
 use crate::metrics::{Metrics, PushResult};
 use crate::model::{InstanceId, RefName, RepoName, RunId, Visibility, chain};
 use crate::run::LiveRuns;
@@ -269,7 +269,12 @@ impl AppState {
             let settings = settings.get();
             let open_pushes = app.open_pushes_of(&repo.id);
             let mut new_id = random::run_id;
-            let records_first = repo.is_watched() && !runs_first(connection, &settings, &repo.name);
+            let failed = |source: rusqlite::Error| SettleError::Store {
+                repo: repo.name.to_string(),
+                source: source.into(),
+            };
+            let records_first =
+                repo.is_watched() && !runs_first(connection, &settings, &repo.name).map_err(failed)?;
             let mut settling = Settling {
                 data: &data,
                 repo: &repo,

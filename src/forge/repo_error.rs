@@ -203,6 +203,7 @@ impl RepoError {
                 "make a bare copy: `git clone --mirror {} COPY.git`, and adopt that",
                 path.display()
             )),
+            Self::NotFound(_) => Some("quire repo list lists them".to_owned()),
             Self::NotInTrash { .. } => {
                 Some("only repositories removed by `quire repo rm` are in the trash".to_owned())
             }
@@ -230,7 +231,6 @@ impl RepoError {
             | Self::Write { .. }
             | Self::Init { .. }
             | Self::CaseCollision { .. }
-            | Self::NotFound(_)
             | Self::AlreadyAdopted(_)
             | Self::Config { .. }
             | Self::Refs { .. }

@@ -74,8 +74,22 @@ fn of_run(given: &Expansion, (row, is_outdated): (&RunRow, bool), events: &[Noti
 }
 
 fn of_announcement(given: &Expansion, said: &str) -> Expanded {
-    let Ok(said) = serde_json::from_str::<Announcement>(said) else { return Expanded::default() };
-    let Ok(repo) = RepoName::parse(&said.repo) else { return Expanded::default() };
+    let read = serde_json::from_str::<Announcement>(said).map_err(|error| error.to_string());
+    let named = read.and_then(|said| match RepoName::parse(&said.repo) {
+        Ok(repo) => Ok((said, repo)),
+        Err(error) => Err(error.to_string()),
+    });
+    let (said, repo) = match named {
+        Ok(named) => named,
+        Err(problem) => {
+            tracing::error!(
+                problem,
+                "the notice of {} about a watch cannot be read: nobody is notified of it",
+                given.notice.at
+            );
+            return Expanded::default();
+        }
+    };
     let ref_name = said.ref_name.as_deref().and_then(|name| RefName::parse(name.as_bytes()).ok());
     let events = [NotifyEvent::Watch];
     let happened = Happened { events: &events, repo: &repo, ref_name: ref_name.as_ref(), record: None };

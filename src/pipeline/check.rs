@@ -122,7 +122,12 @@ fn check_needs(
     let mut all = Vec::with_capacity(declared.len());
     for job in declared {
         let mut needs = Vec::with_capacity(job.needs.len());
-        for need in &job.needs {
+        for (place, need) in job.needs.iter().enumerate() {
+            if job.needs.iter().take(place).any(|earlier| earlier.name == need.name) {
+                let message = format!("`{}` is an input of `{}` twice", need.name, job.id);
+                wrong.push(file.error(need.span, message).help("leave one of them out"));
+                continue;
+            }
             if let Some(source) = Source::NAMED.iter().find(|source| source.name() == need.name) {
                 needs.push(Need::Source(source.clone()));
             } else if let Some(index) = ids.get(need.name.as_str()) {
@@ -203,6 +208,7 @@ mod tests {
             job("me", &["me"]),
             job("nightly", &["quire/cron"]),
             job("button", &["quire/manual"]),
+            job("twice", &["quire/push", "test", "quire/push"]),
         ];
         assert_eq!(
             messages(&jobs),
@@ -211,6 +217,7 @@ mod tests {
                 "there are two jobs called `test`",
                 "no job or source is called `tset`",
                 "the source `quire/cron` is not in this version of quire",
+                "`quire/push` is an input of `twice` twice",
                 "dependency cycle: x → y → z → x",
                 "dependency cycle: me → me",
             ]

@@ -10,6 +10,7 @@ mod files;
 mod graph;
 mod job_option;
 mod plan;
+mod shell_habits;
 mod started;
 mod words;
 pub mod workflow;

@@ -11,6 +11,8 @@ pub(super) struct Words {
     pub(super) words: Vec<String>,
     /// The first thing outside of quotes that a shell would have acted upon.
     pub(super) shell_sign: Option<ShellSign>,
+    /// The first backslash outside of quotes before a letter or digit, which takes it away without a use: `\s`.
+    pub(super) lost_backslash: Option<usize>,
 }
 
 /// Something that means more than itself to a shell: `&&`, `$`, a line break.
@@ -19,6 +21,8 @@ pub(super) struct ShellSign {
     /// Where it stands, in bytes.
     pub(super) at: usize,
     pub(super) text: String,
+    /// Whether it is a part of a double-quoted word: a program that is a shell itself gets it as it is.
+    pub(super) is_quoted: bool,
 }
 
 /// A quote that is not closed, or a backslash with nothing behind it.
@@ -31,7 +35,8 @@ pub(super) struct Unclosed {
 
 /// Splits a line at spaces, tabs and line breaks outside of quotes.
 pub(super) fn split(line: &str) -> Result<Words, Unclosed> {
-    let mut reading = Reading { line, words: Vec::new(), word: None, line_break: None, sign: None };
+    let mut reading =
+        Reading { line, words: Vec::new(), word: None, line_break: None, sign: None, lost_backslash: None };
     let mut rest = line.char_indices();
     while let Some((at, character)) = rest.next() {
         let unclosed = Unclosed { at, mark: character };
@@ -44,23 +49,29 @@ pub(super) fn split(line: &str) -> Result<Words, Unclosed> {
             '\'' => single(&mut rest, reading.word()).ok_or(unclosed)?,
             '"' => {
                 let inner = double(&mut rest, reading.word()).ok_or(unclosed)?;
-                inner.into_iter().for_each(|at| reading.note(at));
+                inner.into_iter().for_each(|at| reading.note(at, true));
             }
             '\\' => match rest.next() {
                 Some((_, '\n')) => {}
-                Some((_, escaped)) => reading.word().push(escaped),
+                Some((_, escaped)) => {
+                    if escaped.is_alphanumeric() {
+                        reading.lost_backslash = reading.lost_backslash.or(Some(at));
+                    }
+                    reading.word().push(escaped);
+                }
                 None => return Err(unclosed),
             },
             _ => {
                 if is_sign(character) {
-                    reading.note(at);
+                    reading.note(at, false);
                 }
                 reading.word().push(character);
             }
         }
     }
     reading.end_word();
-    Ok(Words { words: reading.words, shell_sign: reading.sign })
+    let Reading { words, sign: shell_sign, lost_backslash, .. } = reading;
+    Ok(Words { words, shell_sign, lost_backslash })
 }
 
 struct Reading<'a> {
@@ -70,6 +81,7 @@ struct Reading<'a> {
     /// The last line break, for the case that a word follows.
     line_break: Option<usize>,
     sign: Option<ShellSign>,
+    lost_backslash: Option<usize>,
 }
 
 impl Reading<'_> {
@@ -78,7 +90,7 @@ impl Reading<'_> {
         if let Some(at) = self.line_break.take()
             && !self.words.is_empty()
         {
-            self.note(at);
+            self.note(at, false);
         }
         self.word.get_or_insert_default()
     }
@@ -87,12 +99,13 @@ impl Reading<'_> {
         self.words.extend(self.word.take());
     }
 
-    fn note(&mut self, at: usize) {
-        if self.sign.is_none() {
+    /// Notes a sign; one that is not quoted counts more.
+    fn note(&mut self, at: usize, is_quoted: bool) {
+        if self.sign.as_ref().is_none_or(|sign| sign.is_quoted && !is_quoted) {
             let rest = self.line.get(at..).unwrap_or_default();
             let length = rest.find(|c| !matches!(c, '&' | '|' | ';' | '<' | '>')).unwrap_or(rest.len());
             let text = rest.chars().take(length.max(1)).collect();
-            self.sign = Some(ShellSign { at, text });
+            self.sign = Some(ShellSign { at, text, is_quoted });
         }
     }
 }
@@ -197,6 +210,15 @@ mod tests {
         }
         for line in ["a '&&' '$x' \"*\" \\; \"\\$x\"", "\na b\n\n", "a \\\n b", "# ~ ? [x] {a,b} a=b %x"] {
             assert_eq!(sign(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_that_is_lost_has_its_place() {
+        for (line, at) in
+            [(r"grep \s x", Some(5)), (r"a \ b", None), (r"grep '\s' \$", None), (r#""\s""#, None)]
+        {
+            assert_eq!(split(line).unwrap().lost_backslash, at, "{line}");
         }
     }
 

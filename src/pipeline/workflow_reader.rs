@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::shell_habits;
 use super::words::{self, ShellSign, Unclosed};
 use crate::model::{Diagnostic, Quoted, TextPlaces, suggest};
 use crate::script::{MAX_DIAGNOSTICS, MAX_JOBS};
@@ -313,8 +314,19 @@ impl<'a> Reading<'a> {
         } else if text.contains('\0') {
             self.refuse(&run, "a command must not have a zero byte", "leave it out");
         } else {
-            if let Some(sign) = &split.shell_sign {
+            let is_for_shell = |sign: &&ShellSign| sign.is_quoted && shell_habits::runs_text(&split.words);
+            if let Some(sign) = split.shell_sign.as_ref().filter(|sign| !is_for_shell(sign)) {
                 self.warn_of_shell(&run, text, program, sign);
+            } else if let Some((message, help)) = shell_habits::of_program(program) {
+                self.warn(&run, message, &help);
+            } else if let Some(at) = split.lost_backslash {
+                let place = self.inside(&run, text, at..at + 1);
+                let message = "this backslash is left out, as a shell leaves it out".to_owned();
+                self.warn(
+                    &place,
+                    message,
+                    "quote the word, or write two backslashes, when the program needs it",
+                );
             }
             let words = split.words;
             self.commands.push(Command { number, key: key.clone(), run, words, interruptible });

@@ -93,6 +93,17 @@ fn skipped_numbers_and_shell_syntax_are_warned_of() {
         ),
         ("[0]\nrun = \"\"\"\nmake \\\n  test\n\"\"\"", &[]),
         ("[0]\nrun = \"sh -c 'make && make test > $OUT'\"", &[]),
+        ("[0]\nrun = 'bash -lc \"echo $HOME\"'", &[]),
+        (
+            "[0]\nrun = 'bash -lc \"echo x\" > out'",
+            &["2:26 no shell reads this: `>` is only a part of a word"],
+        ),
+        (
+            "[0]\nrun = 'cd sub'",
+            &["2:7 `cd` is for a shell: as a program it does nothing for other commands"],
+        ),
+        ("[0]\nrun = 'FOO=1 make'", &["2:7 no shell reads this: `FOO=1` is taken for the program"]),
+        ("[0]\nrun = 'grep \\s x'", &["2:13 this backslash is left out, as a shell leaves it out"]),
     ] {
         assert_eq!(messages(&bundle(text).warnings), expected, "{text}");
     }

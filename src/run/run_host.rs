@@ -207,9 +207,9 @@ impl JobHost for RunHost {
     fn read_file(&self, _job: &str, path: &str) -> HostFuture<Vec<u8>> {
         let (workspace, path) = (self.workspace.clone(), path.to_owned());
         let reading = self.io.spawn_blocking(move || {
-            workspace
-                .read(&path)
-                .map_err(|error| HostError::Refused(format!("could not read `{path}`: {error}")))
+            workspace.read(&path).map_err(|error| {
+                HostError::Refused(format!("could not read `{path}`: {}", reason_of(&error)))
+            })
         });
         Box::pin(
             async move { reading.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },
@@ -220,7 +220,9 @@ impl JobHost for RunHost {
         let (workspace, path) = (self.workspace.clone(), path.to_owned());
         let writing = self.io.spawn_blocking(move || {
             let written = workspace.write(&path, &bytes);
-            written.map_err(|error| HostError::Refused(format!("could not write `{path}`: {error}")))
+            written.map_err(|error| {
+                HostError::Refused(format!("could not write `{path}`: {}", reason_of(&error)))
+            })
         });
         Box::pin(
             async move { writing.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },
@@ -240,4 +242,11 @@ impl RunHost {
         };
         format!("no secret is called `{name}`: {declared}{}", near.unwrap_or_default())
     }
+}
+
+/// What the system says of a file, without the number of the error.
+fn reason_of(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
+    number.and_then(|number| text.strip_suffix(&number).map(str::to_owned)).unwrap_or(text)
 }

@@ -32,6 +32,9 @@ use crate::sys::pidfd::PidFd;
 /// How long after a runner was taken the next one is made ready.
 const SPARE_AFTER: Duration = Duration::from_millis(100);
 
+/// How long after the last run has ended, or after its start, a server is idle.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
+
 /// Messages to a runner that may wait to be sent.
 const MAX_MESSAGES: usize = 16;
 
@@ -65,6 +68,7 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.keep_spare().await;
+    dispatcher.wake_when_quiet(IDLE_AFTER);
     while let Some(wake) = wakes.recv().await {
         match wake {
             Wake::Queued => dispatcher.refresh().await,
@@ -73,6 +77,9 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
             Wake::Ended(run) => {
                 for ended in dispatcher.runs.extract_if(.., |tracked| tracked.row.id == run) {
                     kept_commits::release(&dispatcher.app, ended.row).await;
+                }
+                if dispatcher.runs.is_empty() {
+                    dispatcher.wake_when_quiet(IDLE_AFTER);
                 }
             }
             Wake::Again(run) => dispatcher.queue_again(run),
@@ -244,7 +251,7 @@ impl Dispatcher {
         let run_dir = self.app.data.run(&row.repo, row.number);
         let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings).await;
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());
-        self.call_for_spare();
+        self.wake_when_quiet(SPARE_AFTER);
         let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &given)).await;
         let launched = launched.unwrap_or_else(|error| Err(LaunchError::Spawn(std::io::Error::other(error))));
         match launched {
@@ -449,11 +456,11 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Has a new runner made ready in a moment: not now, when the push that took the last one needs the processors.
-    fn call_for_spare(&self) {
+    /// Has a new runner made ready, and pages given back, in a moment: not now, when a push needs the processors.
+    fn wake_when_quiet(&self, pause: Duration) {
         let app = self.app.clone();
-        self.app.tasks.spawn("a runner ahead of time", async move {
-            tokio::time::sleep(SPARE_AFTER).await;
+        self.app.tasks.spawn("a quiet moment", async move {
+            tokio::time::sleep(pause).await;
             app.wake(Wake::Quiet).await;
         });
     }

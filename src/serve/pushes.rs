@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::backoff::Backoff;
 use crate::app::{AppState, Look, Unsettled, drain_spool};
 use crate::intake::Settled;
-use crate::model::chain;
+use crate::model::{RefName, chain, first_of};
 use crate::store::{self, OpenPush, RepoRow};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid};
@@ -19,6 +19,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// The longest pause between two tries.
 const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// The most refs that the line about a refused push names.
+const MAX_NAMED: usize = 5;
 
 /// How long after its announcement a push may move its refs whose receive-pack cannot be seen. Git moves them as soon as
 /// its hook has answered.
@@ -83,11 +86,16 @@ async fn watch(app: AppState, push: OpenPush) {
     loop {
         drain_spool(&app).await;
         match close(&app, &push).await {
-            Ok(dropped) if dropped > 0 => {
-                tracing::info!(dropped, push = push.push, "ref updates were announced and did not happen");
+            Ok(refused) => {
+                if !refused.is_empty() {
+                    let names = first_of(refused.iter().map(RefName::short), MAX_NAMED);
+                    tracing::info!(
+                        push = push.push,
+                        "a push was refused or broken off, and did not move {names}"
+                    );
+                }
                 return;
             }
-            Ok(_) => return,
             Err(Unsettled::Spool(_)) => {}
             Err(Unsettled::Failed(problem)) => {
                 tracing::error!(problem, push = push.push, "a push could not be settled; it is tried again");
@@ -101,9 +109,8 @@ async fn watch(app: AppState, push: OpenPush) {
     }
 }
 
-/// Settles what a push that is over has announced, with what has moved meanwhile, and closes the push: how many of its updates
-/// did not happen.
-async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
+/// Settles what a push that is over has announced, with what has moved meanwhile, and closes the push: which refs did not move.
+async fn close(app: &AppState, push: &OpenPush) -> Result<Vec<RefName>, Unsettled> {
     let touched = app.touched.take(&push.repo);
     let settled = settle_repository(app, push, touched.clone().into()).await;
     let Settled { unread, undecided, .. } = settled.inspect_err(|_| app.touched.add(&push.repo, touched))?;
@@ -116,7 +123,7 @@ async fn close(app: &AppState, push: &OpenPush) -> Result<usize, Unsettled> {
         }
         match unread.into_iter().find(|unread| open.contains(&unread.name)) {
             Some(unread) => Ok(Err(Unsettled::Failed(unread.problem))),
-            None => store::settle_push(connection, &id).map(Ok),
+            None => store::settle_push(connection, &id).map(|_| Ok(open)),
         }
     });
     closed.await.map_err(|error| failed(&error))?.map_err(|error: rusqlite::Error| failed(&error))?

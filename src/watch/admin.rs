@@ -89,10 +89,12 @@ pub fn find_watch(
     }
 }
 
-/// Whether the first sight of a watch runs.
-pub fn runs_first(connection: &Connection, settings: &Settings, name: &RepoName) -> bool {
-    // What cannot be read is not a reason to hold a run back: the watch was removed meanwhile, or the next statement fails.
-    find_watch(connection, settings, name).ok().flatten().is_none_or(|watch| watch.first_run)
+/// Whether the first sight of a watch runs. One that was removed meanwhile is no reason to hold a run back.
+///
+/// # Errors
+/// The database failed.
+pub fn runs_first(connection: &Connection, settings: &Settings, name: &RepoName) -> rusqlite::Result<bool> {
+    Ok(find_watch(connection, settings, name)?.is_none_or(|watch| watch.first_run))
 }
 
 /// Adds a watch and creates its copy. Blocks.

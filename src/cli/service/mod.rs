@@ -73,11 +73,60 @@ pub(super) fn perform(data: Option<PathBuf>, command: ServiceCommand) -> Ended {
     }
 }
 
-/// Installs another program of this binary as a service of the caller's account, or prints its unit.
-pub(crate) fn install_program(program: Program, data: &DataDir, print: bool) -> Ended {
-    let install = Install { user: true, now: false, run_as: String::new(), may_gain_rights: true, print };
-    let unit = Unit { scope: Scope::User, program, data: data.path().to_owned(), may_gain_rights: true };
+/// Installs another program of this binary as a service of the caller's account, or prints its unit. With an account it is a
+/// service of the machine that runs as that one.
+pub(crate) fn install_program(
+    program: Program,
+    data: &DataDir,
+    run_as: Option<String>,
+    print: bool,
+) -> Ended {
+    let scope = run_as.clone().map_or(Scope::User, |user| Scope::System { user });
+    let (user, run_as) = (run_as.is_none(), run_as.unwrap_or_default());
+    let install = Install { user, now: false, run_as, may_gain_rights: true, print };
+    let unit = Unit { scope, program, data: data.path().to_owned(), may_gain_rights: true };
     self::install(&unit, &install)
+}
+
+/// An installed service that runs, which [`InstalledService::stop`] stops and [`InstalledService::start`] starts.
+pub(crate) struct InstalledService(Systemd);
+
+impl InstalledService {
+    /// The one of this name that runs: the caller's own, or else the machine's.
+    ///
+    /// # Errors
+    /// systemd does not answer.
+    pub(crate) fn find_running(unit: &'static str) -> Result<Option<Self>, Failure> {
+        for user in [true, false] {
+            // Without a manager of services there is none; an account without a session has no manager of its own.
+            let Ok(systemd) = running(unit, user) else { return Ok(None) };
+            let path = unit_path(unit, user)?;
+            if place::look(&path).map_err(|error| at(&path, &error))? != There::Ours {
+                continue;
+            }
+            if systemd.show()?.active == "active" {
+                may_change(user)?;
+                return Ok(Some(Self(systemd)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stops it; runs continue.
+    ///
+    /// # Errors
+    /// systemd does not.
+    pub(crate) fn stop(&self) -> Result<(), Failure> {
+        self.0.call(&["stop", self.0.unit]).map(drop)
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// systemd does not.
+    pub(crate) fn start(&self) -> Result<(), Failure> {
+        self.0.call(&["start", self.0.unit]).map(drop)
+    }
 }
 
 fn install(unit: &Unit, install: &Install) -> Ended {

@@ -7,7 +7,7 @@ use crate::view::one_line;
 /// The options of each command that has any; those in capitals take a value.
 pub(super) const OPTIONS: [(&str, &[(&str, bool)]); 3] = [
     ("add", &[("--name", true)]),
-    ("configure", &[("--print", false)]),
+    ("configure", &[("--print", false), ("--system", false)]),
     ("logs", &[("--repo", true), ("--branch", true), ("--limit", true)]),
 ];
 

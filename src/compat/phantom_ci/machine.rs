@@ -9,22 +9,34 @@ use crate::cli::access::{self, Access};
 use crate::cli::ask::{here, here_with};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error};
 use crate::cli::place::{environment, variable};
-use crate::cli::service::{Program, install_program};
+use crate::cli::service::{InstalledService, Program, install_program};
 use crate::sys::search_path::find_program;
+use crate::sys::user::name_of;
 
-/// Installs the service, or prints its unit.
-pub(super) fn configure(files: &Files, print: bool) -> Ended {
+/// The name of the unit.
+const UNIT: &str = "phantom_ci.service";
+
+/// Installs the service, or prints its unit: of the account, or of the machine, as the account.
+pub(super) fn configure(files: &Files, is_of_machine: bool, print: bool) -> Ended {
     let names = ["XDG_DATA_HOME", "XDG_CONFIG_HOME"];
     let variables = names.into_iter().filter_map(|name| Some((name.to_owned(), variable(name)?))).collect();
     let program = Program {
-        unit: "phantom_ci.service",
+        unit: UNIT,
         about: "phantom_ci, which watches branches and runs their workflows",
-        removal: "`systemctl --user disable --now phantom_ci.service` stops it; then this file can be deleted",
+        removal: if is_of_machine {
+            "`systemctl disable --now phantom_ci.service` stops it; then this file can be deleted"
+        } else {
+            "`systemctl --user disable --now phantom_ci.service` stops it; then this file can be deleted"
+        },
         binary: called()?,
         serves: false,
         variables,
     };
-    install_program(program, &files.data, print)
+    let account = is_of_machine.then(|| {
+        name_of(rustix::process::geteuid().as_raw())
+            .ok_or_else(|| Failure::new(Code::Broken, "the account of this process has no name"))
+    });
+    install_program(program, &files.data, account.transpose()?, print)
 }
 
 /// The path that this program was called by: the name of the link selects the program.
@@ -37,12 +49,28 @@ fn called() -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::new(Code::Broken, format!("`{NAME}` is not in `$PATH`")))
 }
 
-/// Forgets the state of the remotes and empties the caches; runs, their logs and the copies stay.
+/// Forgets the state of the remotes and empties the caches; runs, their logs and the copies stay. An installed service that
+/// runs is stopped for it and started again.
 pub(super) fn reset(files: &Files) -> Ended {
     if !files.data.path().is_dir() {
         print("nothing to reset yet\n");
         return Ok(Code::Done);
     }
+    let service = InstalledService::find_running(UNIT)?;
+    if let Some(service) = &service {
+        service.stop()?;
+        print(&format!("stopped {UNIT}; runs continue\n"));
+    }
+    let ended = clear(files);
+    if let Some(service) = &service {
+        service.start()?;
+        print(&format!("started {UNIT}\n"));
+    }
+    ended
+}
+
+/// Does so while no server has the data folder.
+fn clear(files: &Files) -> Ended {
     if files.is_running() {
         let hint = "stop it first: it uses the state of the remotes";
         return Err(Failure::new(Code::Failed, format!("`{NAME}` is running")).hint(hint));

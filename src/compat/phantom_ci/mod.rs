@@ -32,12 +32,12 @@ phantom_ci: watches branches and runs their workflows. This is quire, called by 
 
 phantom_ci                      watch and run; it listens nowhere
 phantom_ci add PATH [BRANCH]    write a repository into Repo.toml [branch: master] (--name NAME)
-phantom_ci configure service    have systemd start it (--print only prints the unit)
+phantom_ci configure service    have systemd start it (--system: for the machine; --print only prints the unit)
 phantom_ci repo [TEXT]          the repositories, with the last run of each
 phantom_ci jobs [TEXT]          the runs, newest first
 phantom_ci logs [TEXT]          the output of the last run (--repo TEXT, --branch BRANCH, --limit LINES)
 phantom_ci notify test TARGET   send a test to env/discord, env/slack or env/custom
-phantom_ci reset                forget what is known of the remotes and empty the caches
+phantom_ci reset                forget what is known of the remotes and empty the caches; restarts its service
 phantom_ci help | --version
 
 TEXT is a part of a name or an address.
@@ -75,7 +75,9 @@ fn perform(words: &[&str]) -> Ended {
         [] | [""] => watch(&Files::find()?),
         ["add", path] => list::add(&Files::find()?, (path, None), args.value("--name")),
         ["add", path, branch] => list::add(&Files::find()?, (path, Some(branch)), args.value("--name")),
-        ["configure", "service"] => machine::configure(&Files::find()?, args.has("--print")),
+        ["configure", "service"] => {
+            machine::configure(&Files::find()?, args.has("--system"), args.has("--print"))
+        }
         ["repo"] => show::repositories(&Files::find()?, ""),
         ["repo", text] => show::repositories(&Files::find()?, text),
         ["jobs"] => show::jobs(&Files::find()?, ""),

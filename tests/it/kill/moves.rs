@@ -125,3 +125,35 @@ fn moves_in_folders_that_cannot_be_watched_are_seen_with_the_next_push() {
         forge.server_log()
     );
 }
+
+/// A push that git refuses is named in the log with what it did not move.
+#[test]
+fn a_refused_push_is_logged_with_its_refs() {
+    let mut forge = Forge::new("{}", "true");
+    forge.wrap_hook("pre-receive", "exec $QUIRE_HOOK");
+    forge.wrap_hook("post-receive", "exec $QUIRE_HOOK");
+    forge.wrap_hook("update", "exit 1");
+    forge.start();
+    assert!(!forge.push("HEAD:refs/heads/main").go().is_accepted);
+    until_true("it is logged", || forge.server_log().contains("did not move main"));
+}
+
+#[test]
+fn an_idle_server_has_little_of_its_program_in_memory() {
+    let mut forge = Forge::new("{}", "true");
+    forge.start();
+    let smaps = format!("/proc/{}/smaps", forge.server_pid());
+    // Of the code of the program: all that is mapped, and how much of it is in memory, in KiB.
+    let code = || {
+        let text = fs::read_to_string(&smaps).unwrap();
+        let from = text.split_once(" r-xp ").unwrap().1;
+        let of = |name: &str| {
+            let line = from.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        (of("Size:"), of("Rss:"))
+    };
+    until_true("its code is given back", || code().1 * 2 < code().0);
+    forge.push("HEAD:refs/heads/main").option("ci.wait").go().accepted();
+    until_true("its code is given back after a run", || code().1 * 2 < code().0);
+}
