@@ -73,8 +73,8 @@ pub use pushes::{record_push, report_push};
 pub use reindex::{Reindexed, index_older_runs, reindex};
 pub use repo_shapes::{CloneShape, RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
 pub use repositories::{
-    AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, restore_repo,
-    set_default_branch, trash_repo,
+    AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_in_server,
+    rename_repo, restore_repo, set_default_branch, trash_repo,
 };
 pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
 pub use reruns::RerunRun;

@@ -71,6 +71,31 @@ pub async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoRow, Pro
     made.ok_or_else(|| Problem::new(Code::RepoNotFound, format!("repository `{name}` was removed")))
 }
 
+/// Gives a repository another name in a server; what is recorded of it then.
+///
+/// # Errors
+/// As [`rename_repo`].
+pub async fn rename_in_server(app: &AppState, repo: &RepoRow, to: RepoName) -> Result<RepoRow, Problem> {
+    if repo.is_watched() {
+        let text = format!("`{}` is the copy of a watched repository", repo.name);
+        return Err(Problem::new(Code::RepoRefused, text).hint("add a watch with another name"));
+    }
+    let (acting, from, name) = (app.clone(), repo.name.clone(), to.clone());
+    app.block(move || rename_repo(&acting, &from, &name)).await?;
+    let gone = || Problem::new(Code::RepoNotFound, format!("repository `{to}` was removed"));
+    app.repo(to.clone()).await?.ok_or_else(gone)
+}
+
+/// Gives a repository another name; its new folder. A server moves its runs, now or when it starts. Blocking.
+///
+/// # Errors
+/// When the repository does not exist, the name is taken, or the folder cannot be moved.
+pub fn rename_repo(app: &AppState, from: &RepoName, to: &RepoName) -> Result<PathBuf, Problem> {
+    let path = forge::rename_repo(app.data.path(), from, to)?;
+    app.audit(app.entry(AuditAction::RepoRename).on(from).with("name", to.as_str()));
+    Ok(path)
+}
+
 /// Moves a repository and its runs to the trash, and its row out of all lists.
 ///
 /// # Errors

@@ -42,6 +42,13 @@ pub(super) enum RepoCommand {
         /// A branch of the repository
         branch: String,
     },
+    /// Give a repository another name; its runs follow
+    Rename {
+        /// name or group/name
+        name: String,
+        /// The new one
+        to: String,
+    },
     /// Move a repository and its runs to the trash
     Rm {
         /// name or group/name
@@ -62,6 +69,7 @@ impl RepoCommand {
             Self::New { .. }
             | Self::Adopt { .. }
             | Self::DefaultBranch { .. }
+            | Self::Rename { .. }
             | Self::Rm { .. }
             | Self::Restore { .. } => Access::Write,
         }
@@ -87,6 +95,11 @@ pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
             let branch = BranchName::parse(&branch).map_err(|error| Failure::new(Code::Usage, error))?;
             in_folder(data, async |app| app::set_default_branch(app, &name, &branch))?;
             print(&format!("the default branch of {name} is {}\n", branch.as_str()));
+        }
+        RepoCommand::Rename { name, to } => {
+            let (name, to) = (parse(&name)?, parse(&to)?);
+            let path = in_folder(data, async |app| app::rename_repo(app, &name, &to))?;
+            print(&format!("{name} is {to} now: {}\n", path.display()));
         }
         RepoCommand::Rm { name } => {
             let name = parse(&name)?;

@@ -35,6 +35,7 @@ mod open_tests;
 mod read_error;
 mod reflog;
 mod refs;
+mod rename;
 mod repo_error;
 #[cfg(test)]
 mod repo_tests;
@@ -78,6 +79,7 @@ pub use place_bound::PlaceBound;
 pub use read_error::ReadError;
 pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
 pub use refs::{RefList, RefValue, Refs, head_branch};
+pub use rename::rename_repo;
 pub use repo_error::RepoError;
 pub use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
 #[cfg(test)]

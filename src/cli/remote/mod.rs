@@ -174,6 +174,10 @@ fn repo(remote: &Remote, command: RepoCommand) -> Ended {
             change(&name, json!({ "default_branch": branch }))?;
             print(&format!("the default branch of {name} is {branch}\n"));
         }
+        RepoCommand::Rename { name, to } => {
+            change(&name, json!({ "name": to }))?;
+            print(&format!("{name} is {to} now\n"));
+        }
         RepoCommand::Rm { name } => {
             remote.send("DELETE", &format!("/repos/{}", encoded(&name)), None, "application/json")?;
             print(&format!("{name} is in the trash\n"));

@@ -157,10 +157,13 @@ pub(super) async fn update(
         visibility: changed.visibility.as_deref().map(visibility).transpose()?,
         default_branch: changed.default_branch.as_ref().map(branch).transpose()?,
     };
-    if changed.name.is_some() {
-        return Err(Problem::new(Code::RequestRefused, "repositories cannot be renamed yet").into());
-    }
-    let settings = update_repo(&app.acting_as(&caller), (row.clone(), settings), update).await?;
+    let name = changed.name.as_deref().map(repo_name).transpose()?;
+    let acting = app.acting_as(&caller);
+    let settings = update_repo(&acting, (row.clone(), settings), update).await?;
+    let row = match name.filter(|name| *name != row.name) {
+        Some(name) => app::rename_in_server(&acting, &row, name).await?,
+        None => row,
+    };
     Ok(Json(repo_shape(&app, (row, settings), caller.is_local()).await?))
 }
 

@@ -82,6 +82,7 @@ stories! {
     push_passes
     queue
     renamed_branch
+    renamed
     renamed_by_hand
     repositories
     rerun
