@@ -29,7 +29,7 @@ use quire::sys::{handover, lock::LockFile, socket};
 use serde_json::Value;
 
 use super::engine::skip;
-use super::executor::{assert_no_process, fresh_mark};
+use super::executor::{fresh_mark, processes_of};
 use super::stories::world::World;
 
 /// An account that owns nothing here.
@@ -288,10 +288,13 @@ fn a_run_that_another_process_has_taken_over_stops_and_starts_no_further_step() 
         assert!(!facts.contains("run-ended"));
         let effects = fs::read_to_string(folder.path().join("effects")).unwrap_or_default().lines().count();
         assert!(effects <= facts.matches("step-started").count(), "{effects} effects: {facts}");
-        // The server ends what a runner that is gone has left.
-        let swept = quire::executor::sweep_run(&mark);
-        assert!(swept.survivors.is_empty());
-        assert_no_process(mark);
+        // The server ends what a runner that is gone has left. This runner is a thread of the test, which may still be
+        // starting a step.
+        let is_clean = || {
+            assert!(quire::executor::sweep_run(&mark).survivors.is_empty());
+            processes_of(mark).is_empty()
+        };
+        assert!((0..1_000).any(|_| is_clean()), "{:?}", processes_of(mark));
     }
 }
 

@@ -104,11 +104,16 @@ fn argv(args: &[&str]) -> Program {
     Program::Argv(args.iter().map(|arg| arg.as_bytes().to_vec()).collect())
 }
 
-/// No process of the run is left.
-pub(crate) fn assert_no_process(mark: RunMark) {
+/// The processes of a run.
+pub(crate) fn processes_of(mark: RunMark) -> Vec<process::Process> {
     let mark = format!("QUIRE_RUN={}", mark.run);
     let left = process::all().into_iter().filter(|pid| process::environment_has(*pid, &[mark.as_bytes()]));
-    let left: Vec<_> = left.filter_map(process::look).collect();
+    left.filter_map(process::look).collect()
+}
+
+/// No process of the run is left.
+pub(crate) fn assert_no_process(mark: RunMark) {
+    let left = processes_of(mark);
     assert!(left.is_empty(), "{left:?}");
 }
 
