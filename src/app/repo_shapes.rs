@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use super::run_shapes::list_run_shapes;
 use super::state::AppState;
 use crate::forge;
 use crate::model::{AuditAction, BranchName, Visibility};
@@ -66,15 +67,8 @@ pub async fn repo_shape(
     (row, settings): (RepoRow, RepoSettings),
     is_local: bool,
 ) -> Result<RepoShape, Problem> {
-    let base = app.url.clone();
-    let (id, name) = (row.id.clone(), row.name.clone());
-    let last = app.store.call(move |connection| {
-        let filter = RunFilter { visible: Some(vec![id]), ..RunFilter::newest(Some(name), 1) };
-        let Some(run) = store::list_runs(connection, &filter)?.into_iter().next() else { return Ok(None) };
-        let (jobs, reruns) = (store::jobs_of(connection, &run)?, store::reruns_of(connection, &run)?);
-        Ok::<_, rusqlite::Error>(Some(RunShape::in_list(&run, jobs, reruns, base.as_deref())))
-    });
-    let last_run = last.await??;
+    let newest = RunFilter { visible: Some(vec![row.id.clone()]), ..RunFilter::newest(None, 1) };
+    let last_run = list_run_shapes(app, newest).await?.runs.into_iter().next();
     let data = app.data.clone();
     let folder = if row.is_watched() { data.watched_repo(&row.name) } else { data.repo(&row.name) };
     let path = folder.clone();

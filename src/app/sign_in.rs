@@ -76,7 +76,7 @@ impl Operation for CreateLoginLink {
 /// When the token is unknown, has expired or was revoked.
 pub async fn token_caller(app: &AppState, token: &str) -> Result<Caller, Problem> {
     let token = live_token(app, token).await?;
-    Ok(caller(format!("token:{}", token.name), token.grant))
+    Ok(caller(format!("token:{}", token.made.name), token.made.grant))
 }
 
 /// The caller with this session; nobody when it is over.
@@ -97,10 +97,10 @@ pub async fn sign_in_with_token(app: &AppState, token: &str) -> Result<Credentia
     let token = live_token(app, token).await?;
     let life = after(clock::now(), MAX_SESSION_LIFE);
     let session = SessionRow {
-        actor: format!("token:{}", token.name),
-        grant: token.grant,
+        actor: format!("token:{}", token.made.name),
+        grant: token.made.grant,
         token: Some(token.id),
-        expires_at: token.expires_at.map_or(life, |expiry| expiry.min(life)),
+        expires_at: token.made.expires_at.map_or(life, |expiry| expiry.min(life)),
     };
     sign_in(app, session).await
 }
@@ -157,15 +157,14 @@ async fn live_token(app: &AppState, text: &str) -> Result<TokenRow, Problem> {
     let now = clock::now();
     let token = app.store.call(move |connection| used_token(connection, &hash, now)).await??;
     let token = token.ok_or_else(unknown)?;
-    let renew = format!("quire token new NAME --scope {}", token.grant.words().replace(' ', ","));
+    let renew = format!("quire token new NAME --scope {}", token.made.grant.words().replace(' ', ","));
     if token.revoked_at.is_some() {
-        return Err(
-            Problem::new(Code::TokenRevoked, format!("the token {} was revoked", token.name)).hint(renew)
-        );
+        return Err(Problem::new(Code::TokenRevoked, format!("the token {} was revoked", token.made.name))
+            .hint(renew));
     }
-    match token.expires_at {
+    match token.made.expires_at {
         Some(expiry) if expiry <= now => {
-            let text = format!("the token {} expired at {expiry}", token.name);
+            let text = format!("the token {} expired at {expiry}", token.made.name);
             Err(Problem::new(Code::TokenExpired, text).hint(renew))
         }
         Some(_) | None => Ok(token),

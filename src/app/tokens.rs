@@ -118,19 +118,7 @@ impl Operation for CreateToken {
                 Problem::new(Code::TokenExists, format!("the token `{}` already exists", new.name))
                     .hint(format!("revoke it first, or choose another name: quire token revoke {}", new.name))
             })?;
-            let NewToken { name, hash, grant, created_by, created_at, expires_at } = new;
-            let (revoked_at, last_used_at) = (None, None);
-            let row = TokenRow {
-                id,
-                name,
-                hash,
-                grant,
-                created_by,
-                created_at,
-                expires_at,
-                revoked_at,
-                last_used_at,
-            };
+            let row = TokenRow { id, made: new, revoked_at: None, last_used_at: None };
             let view = view(&transaction, &row, now)?;
             AuditEntry::new(&view.created_by, AuditAction::TokenCreate)
                 .on(&view.name)
@@ -162,7 +150,7 @@ impl Operation for RevokeToken {
                 return Ok(transaction.commit()?);
             }
             let live = store::live_tokens(&transaction)?;
-            let near = suggest(revoked.as_str(), live.iter().map(|token| token.name.as_str()));
+            let near = suggest(revoked.as_str(), live.iter().map(|token| token.made.name.as_str()));
             let hint = near.map_or_else(
                 || "quire token list lists them".to_owned(),
                 |near| format!("did you mean `{near}`?"),
@@ -192,15 +180,15 @@ fn view(connection: &Connection, token: &TokenRow, now: Timestamp) -> Result<Tok
     let name = |id: &String| -> Result<String, Problem> {
         Ok(store::recorded_name(connection, id)?.map_or_else(|| id.clone(), |name| name.to_string()))
     };
-    let repos = token.grant.repos.as_ref().map(|repos| repos.iter().map(name).collect::<Result<_, _>>());
+    let repos = token.made.grant.repos.as_ref().map(|repos| repos.iter().map(name).collect::<Result<_, _>>());
     Ok(TokenView {
-        name: token.name.to_string(),
-        scopes: token.grant.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        name: token.made.name.to_string(),
+        scopes: token.made.grant.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
         repos: repos.transpose()?,
-        created_by: token.created_by.clone(),
-        created_at: token.created_at.to_string(),
-        expires_at: token.expires_at.map(|time| time.to_string()),
-        expired: token.expires_at.is_some_and(|time| time <= now),
+        created_by: token.made.created_by.clone(),
+        created_at: token.made.created_at.to_string(),
+        expires_at: token.made.expires_at.map(|time| time.to_string()),
+        expired: token.made.expires_at.is_some_and(|time| time <= now),
         last_used_at: token.last_used_at.map(|time| time.to_string()),
     })
 }

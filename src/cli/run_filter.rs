@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::exit::{Code, Failure};
 use crate::app::RunFilter;
-use crate::model::{Outcome, Progress, Quoted, RefName, RepoName, Timestamp, parse_duration, suggest};
+use crate::model::{
+    Outcome, Progress, Quoted, RefName, RepoName, Timestamp, parse_duration, percent_encoded, suggest,
+};
 
 /// The filters of `quire runs`.
 #[derive(Debug, Args)]
@@ -49,7 +51,7 @@ impl RunFilterArgs {
         }
         let repo = self.repo().map(RepoName::parse).transpose();
         let repo = repo.map_err(|error| Failure::new(Code::Usage, error))?;
-        Ok(repo.map(|repo| format!("?repo={}", repo.as_str().replace('/', "%2F"))).unwrap_or_default())
+        Ok(repo.map(|repo| format!("?repo={}", percent_encoded(repo.as_str()))).unwrap_or_default())
     }
 
     /// Whether other runs than those of the repository are left out.

@@ -28,18 +28,8 @@ pub struct NewToken {
 pub struct TokenRow {
     /// Its number.
     pub id: i64,
-    /// Its name.
-    pub name: TokenName,
-    /// Its hash.
-    pub hash: CredentialHash,
-    /// What it gives.
-    pub grant: Grant,
-    /// Who made it.
-    pub created_by: String,
-    /// When.
-    pub created_at: Timestamp,
-    /// When it ends by itself.
-    pub expires_at: Option<Timestamp>,
+    /// What it was made with.
+    pub made: NewToken,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to a minute.
@@ -84,7 +74,7 @@ pub fn find_token(connection: &Connection, hash: &CredentialHash) -> Result<Opti
              FROM tokens WHERE hash = ?1",
         )?
         .query_row([hash.as_bytes()], read_token);
-    Ok(found.optional()?.filter(|token| token.hash == *hash))
+    Ok(found.optional()?.filter(|token| token.made.hash == *hash))
 }
 
 /// Revokes the token of this name; false when there is none.
@@ -110,12 +100,14 @@ fn read_token(row: &Row<'_>) -> Result<TokenRow> {
     let hash = CredentialHash::from_bytes(row.get_ref(2)?.as_blob()?);
     Ok(TokenRow {
         id: row.get(0)?,
-        name: TokenName::parse(&name).map_err(|_| damaged(1, "name of a token", &name))?,
-        hash: hash.ok_or_else(|| damaged(2, "hash of a token", &name))?,
-        grant: read_grant(row, 3)?,
-        created_by: text(5)?,
-        created_at: Timestamp::from_millis(row.get(6)?),
-        expires_at: time(7)?.map(Timestamp::from_millis),
+        made: NewToken {
+            name: TokenName::parse(&name).map_err(|_| damaged(1, "name of a token", &name))?,
+            hash: hash.ok_or_else(|| damaged(2, "hash of a token", &name))?,
+            grant: read_grant(row, 3)?,
+            created_by: text(5)?,
+            created_at: Timestamp::from_millis(row.get(6)?),
+            expires_at: time(7)?.map(Timestamp::from_millis),
+        },
         revoked_at: time(8)?.map(Timestamp::from_millis),
         last_used_at: time(9)?.map(Timestamp::from_millis),
     })
@@ -159,7 +151,7 @@ mod tests {
         touch_token(&db, id, at(6)).unwrap();
         let found = find_token(&db, &first.hash).unwrap().unwrap();
         assert_eq!(
-            (found.grant, found.last_used_at, found.expires_at),
+            (found.made.grant, found.last_used_at, found.made.expires_at),
             (first.grant, Some(at(6)), Some(at(9)))
         );
         assert!(revoke_token(&db, &first.name, at(7)).unwrap());
@@ -168,7 +160,7 @@ mod tests {
         assert!(insert_token(&db, &second).unwrap().is_some());
         let live = live_tokens(&db).unwrap();
         assert_eq!(live.len(), 1);
-        assert_eq!(live[0].grant, second.grant);
+        assert_eq!(live[0].made.grant, second.grant);
         db.execute("UPDATE tokens SET scopes = 'repos:read everything'", []).unwrap();
         assert!(live_tokens(&db).unwrap_err().to_string().contains("everything"));
     }

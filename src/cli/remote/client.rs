@@ -151,25 +151,3 @@ impl Remote {
         }
     }
 }
-
-/// A text as one part of a path, or the value of a query parameter.
-pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_a_meaning_in_an_address_is_encoded() {
-        assert_eq!(encoded("group/näme#3 ?&"), "group%2Fn%C3%A4me%233%20%3F%26");
-    }
-}

@@ -6,7 +6,7 @@ mod output;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use client::{Remote, encoded};
+use client::Remote;
 
 use super::args::Command;
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
@@ -18,7 +18,7 @@ use super::run_filter::RunFilterArgs;
 use super::runs::{print_list, print_run};
 use super::start::StartArgs;
 use super::watch::WatchCommand;
-use crate::model::RunName;
+use crate::model::{RunName, percent_encoded};
 use crate::sys::clock;
 use crate::view::{RunShape, one_line, reason_line};
 
@@ -45,7 +45,7 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         Command::Wait { run, json } => wait(&remote, &find(&remote, &run)?.id, json),
         Command::Cancel { run, json } => cancel(&remote, &run, json),
         Command::Rerun { run, part, json } => {
-            print_new(&remote.post(&format!("/runs/{}/rerun", encoded(&run)), &part.body())?, json);
+            print_new(&remote.post(&format!("/runs/{}/rerun", percent_encoded(&run)), &part.body())?, json);
             Ok(Code::Done)
         }
         Command::Run(args) => start(&remote, &args),
@@ -72,11 +72,11 @@ fn only_there(what: &str) -> Failure {
 /// The run of a name or id, or the latest run of a repository.
 fn find(remote: &Remote, text: &str) -> Result<RunShape, Failure> {
     if RunName::parse(text).is_ok() {
-        return remote.get(&format!("/runs/{}", encoded(text)));
+        return remote.get(&format!("/runs/{}", percent_encoded(text)));
     }
-    let newest: Vec<RunShape> = remote.get(&format!("/runs?repo={}&limit=1", encoded(text)))?;
+    let newest: Vec<RunShape> = remote.get(&format!("/runs?repo={}&limit=1", percent_encoded(text)))?;
     match newest.first() {
-        Some(run) => remote.get(&format!("/runs/{}", encoded(&run.id))),
+        Some(run) => remote.get(&format!("/runs/{}", percent_encoded(&run.id))),
         None => Err(Failure::not_found(format!("`{}` has no runs yet", one_line(text)))),
     }
 }
@@ -85,7 +85,7 @@ fn runs(remote: &Remote, filter: &RunFilterArgs, as_json: bool) -> Ended {
     let request = filter.request(clock::now(), &TimeZone::system())?;
     let mut query = Vec::new();
     let mut add = |name: &str, value: Option<String>| {
-        query.extend(value.map(|value| format!("{name}={}", encoded(&value))));
+        query.extend(value.map(|value| format!("{name}={}", percent_encoded(&value))));
     };
     add("repo", request.repo.map(|repo| repo.to_string()));
     add("ref", filter.ref_name().map(str::to_owned));
@@ -103,7 +103,7 @@ fn runs(remote: &Remote, filter: &RunFilterArgs, as_json: bool) -> Ended {
 }
 
 fn wait(remote: &Remote, run: &str, as_json: bool) -> Ended {
-    let path = format!("/runs/{}/wait?timeout_s={WAIT_S}", encoded(run));
+    let path = format!("/runs/{}/wait?timeout_s={WAIT_S}", percent_encoded(run));
     let run = loop {
         let run: RunShape = remote.get(&path)?;
         if run.has_ended() {
@@ -121,7 +121,7 @@ fn wait(remote: &Remote, run: &str, as_json: bool) -> Ended {
 }
 
 fn cancel(remote: &Remote, run: &str, as_json: bool) -> Ended {
-    let run: RunShape = remote.post(&format!("/runs/{}/cancel", encoded(run)), &json!({}))?;
+    let run: RunShape = remote.post(&format!("/runs/{}/cancel", percent_encoded(run)), &json!({}))?;
     if as_json {
         print_json(&json!({ "cancelled": run.id }));
     } else {
@@ -153,7 +153,7 @@ fn start(remote: &Remote, args: &StartArgs) -> Ended {
 
 fn repo(remote: &Remote, command: RepoCommand) -> Ended {
     let change = |name: &str, body: Value| {
-        let path = format!("/repos/{}", encoded(name));
+        let path = format!("/repos/{}", percent_encoded(name));
         remote.send("PATCH", &path, Some(&body), "application/json").map(drop)
     };
     match command {
@@ -179,7 +179,7 @@ fn repo(remote: &Remote, command: RepoCommand) -> Ended {
             print(&format!("{name} is {to} now\n"));
         }
         RepoCommand::Rm { name } => {
-            remote.send("DELETE", &format!("/repos/{}", encoded(&name)), None, "application/json")?;
+            remote.send("DELETE", &format!("/repos/{}", percent_encoded(&name)), None, "application/json")?;
             print(&format!("{name} is in the trash\n"));
         }
         RepoCommand::Adopt { .. } => return Err(only_there("quire repo adopt")),
@@ -209,11 +209,16 @@ fn watch(remote: &Remote, command: WatchCommand) -> Ended {
             }
         }
         WatchCommand::Rm { name } => {
-            remote.send("DELETE", &format!("/watches/{}", encoded(&name)), None, "application/json")?;
+            remote.send(
+                "DELETE",
+                &format!("/watches/{}", percent_encoded(&name)),
+                None,
+                "application/json",
+            )?;
             print(&format!("{name} is not watched any more\n"));
         }
         WatchCommand::Now { name: Some(name) } => {
-            let path = format!("/watches/{}/now", encoded(&name));
+            let path = format!("/watches/{}/now", percent_encoded(&name));
             remote.send("POST", &path, Some(&json!({})), "application/json")?;
             print(&format!("{name} is looked at\n"));
         }
@@ -243,7 +248,7 @@ fn notify(remote: &Remote, command: NotifyCommand) -> Ended {
             print(&messages.iter().map(line).collect::<String>());
         }
         NotifyCommand::Retry { id } => {
-            let path = format!("/notifications/{}/retry", encoded(&id));
+            let path = format!("/notifications/{}/retry", percent_encoded(&id));
             remote.send("POST", &path, Some(&json!({})), "application/json")?;
             print(&format!("{id} is tried now\n"));
         }

@@ -5,8 +5,9 @@ use std::io::Write;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Remote, encoded};
+use super::client::Remote;
 use crate::cli::exit::{Code, Ended, Failure, stdout_screen};
+use crate::model::percent_encoded;
 use crate::view::{Colours, RunShape, SafeText, one_line};
 
 /// What to print, and how.
@@ -41,7 +42,7 @@ pub(super) fn print(remote: &Remote, run: &RunShape, options: &Options) -> Ended
     let known: Vec<&str> = run.jobs.iter().map(|job| job.id.as_str()).collect();
     let printer =
         Printer { json: options.json, colours: stdout_screen().colours(), names: options.job.is_none() };
-    let path = format!("/runs/{}", encoded(&run.id));
+    let path = format!("/runs/{}", percent_encoded(&run.id));
     if options.follow {
         let ndjson = "application/x-ndjson";
         return printed(remote.lines(&format!("{path}/events"), ndjson, |line| {
@@ -61,7 +62,7 @@ pub(super) fn print(remote: &Remote, run: &RunShape, options: &Options) -> Ended
         return Err(Failure::not_found(problem).hint(format!("it has {}", known.join(", "))));
     }
     for job in known.into_iter().filter(|job| options.job.as_deref().is_none_or(|only| only == *job)) {
-        let path = format!("{path}/jobs/{}/log?format=ndjson", encoded(job));
+        let path = format!("{path}/jobs/{}/log?format=ndjson", percent_encoded(job));
         printed(remote.lines(&path, "*/*", |line| {
             let line: Line = serde_json::from_str(line).map_err(|error| remote.broken(&error))?;
             printer.print((job, line.step, &line.stream), &line)

@@ -14,7 +14,7 @@ use crate::app::{
 use crate::http::input::{Body, Path, Query, repo_name};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
-use crate::model::{BranchName, Quoted, Scope, Visibility, suggest};
+use crate::model::{BranchName, Quoted, Scope, Visibility, percent_encoded, suggest};
 
 /// The longest description, in bytes.
 const MAX_DESCRIPTION: usize = 1_000;
@@ -130,7 +130,7 @@ pub(super) async fn create(
     let row = app::create_repo(&app.acting_as(&caller), &name).await?;
     let settings = update_repo(&app, (row.clone(), app::RepoSettings::default()), update).await?;
     let shape = repo_shape(&app, (row, settings), caller.is_local()).await?;
-    let location = format!("{BASE}/repos/{}", shape.name.replace('/', "%2F"));
+    let location = format!("{BASE}/repos/{}", percent_encoded(&shape.name));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(shape)))
 }
 
