@@ -39,6 +39,8 @@ actions! {
     SignIn            "sign-in";
     SignInRefused     "sign-in.refused";
     SignOut           "sign-out";
+    SourceAdd         "source.add";
+    SourceRemove      "source.remove";
     TokenCreate       "token.create";
     TokenRevoke       "token.revoke";
     WatchCreate       "watch.create";

@@ -20,6 +20,7 @@ mod run_jobs;
 mod run_list;
 mod runs;
 mod sessions;
+mod sources;
 mod tokens;
 mod scrape;
 mod updates;
@@ -59,6 +60,7 @@ pub use scrape::{count_messages, count_unfinished};
 pub use sessions::{
     SessionRow, delete_session, find_session, insert_login_link, insert_session, use_login_link,
 };
+pub use sources::{all_sources, delete_source, find_source, save_source};
 pub use tokens::{NewToken, TokenRow, find_token, insert_token, live_tokens, revoke_token, touch_token};
 pub use updates::{
     NewUpdate, PushedUpdate, bind_update, insert_update, last_decision, runs_of_push, updates_of_push,

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("jobs.sql"),
     include_str!("watch_runs.sql"),
     include_str!("api.sql"),
+    include_str!("sources.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.
