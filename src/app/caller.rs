@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::problem::{Code, Problem};
 use super::runs::find_run;
 use super::state::AppState;
+use crate::forge::current_name;
 use crate::model::{RepoName, Scope, Visibility};
 use crate::store::{self, RepoRow, RepoSettings, RunRow};
 
@@ -176,12 +177,27 @@ impl Caller {
         let missing = || no_repo(name);
         let row = match app.repo(name.clone()).await? {
             Some(row) => row,
-            None => find_watched(app, name).await?.ok_or_else(missing)?,
+            None => match find_watched(app, name).await? {
+                Some(row) => row,
+                None => return Err(self.with_current_name(app, name, missing()).await),
+            },
         };
         let settings = settings_of(app, &row.id).await?;
         match self.sees(app, &row.id, &settings) {
             true => Ok((row, settings)),
             false => Err(missing()),
+        }
+    }
+
+    /// The problem that a repository does not exist, with its name now when it was renamed and the caller sees it.
+    async fn with_current_name(&self, app: &AppState, name: &RepoName, missing: Problem) -> Problem {
+        let Some(to) = current_name(app.data.path(), name) else { return missing };
+        let Ok(Some(row)) = app.repo(to).await else { return missing };
+        match settings_of(app, &row.id).await {
+            Ok(settings) if self.sees(app, &row.id, &settings) => {
+                missing.hint(format!("it was renamed to {}", row.name))
+            }
+            Ok(_) | Err(_) => missing,
         }
     }
 

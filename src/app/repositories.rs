@@ -21,9 +21,10 @@ pub enum AdoptRepo {
 impl From<RepoError> for Problem {
     fn from(error: RepoError) -> Self {
         let code = match &error {
-            RepoError::NotFound(_) | RepoError::NotInTrash { .. } | RepoError::NoBranch { .. } => {
-                Code::RepoNotFound
-            }
+            RepoError::NotFound(_)
+            | RepoError::Renamed { .. }
+            | RepoError::NotInTrash { .. }
+            | RepoError::NoBranch { .. } => Code::RepoNotFound,
             RepoError::Read { .. }
             | RepoError::Write { .. }
             | RepoError::Init { .. }

@@ -20,7 +20,7 @@ use super::touched::{Touched, TouchedRefs};
 use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
 use crate::event::RefUpdate;
-use crate::forge::{is_link_to_runs, original_of};
+use crate::forge::{current_name, is_link_to_runs, original_of};
 use crate::intake::{Scope, SettleError, Settled, Settling, settle, sync_repositories};
 use crate::metrics::{Metrics, PushResult};
 use crate::model::{InstanceId, RefName, RepoName, RunId, Visibility, chain};
@@ -348,6 +348,9 @@ impl AppState {
             let found = store::find_repo(connection, &name)?;
             if let Some(row) = found.filter(|row| !row.is_watched()) {
                 return Ok(Some(row));
+            }
+            if current_name(data.path(), &name).is_some() {
+                return Ok(None);
             }
             let identity = crate::forge::read_identity(&data.repo(&name))?;
             let Some(identity) = identity else { return Ok(None) };

@@ -16,6 +16,7 @@ use super::durable::{self, make_folder, move_folder};
 use super::identity::{Identity, read_identity};
 use super::layout::{check_free, find, hooks_dir, repo_dir, repos_dir};
 use super::list::{Problem, list_repos};
+use super::old_names::free_place;
 use super::place_bound::{Borrowed, alternates, borrows_from, place_bound};
 use super::refs::Refs;
 use super::repo_error::RepoError;
@@ -73,6 +74,7 @@ pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, 
     }
     let place = repo_dir(data, name);
     make_folder(place.parent().unwrap_or(data))?;
+    free_place(data, name)?;
     move_folder(path, &place).map_err(|source| {
         if source.kind() == std::io::ErrorKind::CrossesDevices {
             RepoError::OtherFileSystem { path: path.to_owned(), repos }

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use crate::model::RepoName;
 
 use super::identity::{self, RepoId, read_identity};
-use super::layout::repo_dir;
+use super::layout::find;
 use super::list::{Listed, Problem};
 use super::trash::list_trash;
 
@@ -52,7 +52,7 @@ pub fn original_of(
     recorded: Option<&RepoName>,
 ) -> Option<RepoName> {
     let other = recorded.filter(|recorded| *recorded != name)?;
-    let there = read_identity(&repo_dir(data, other)).ok().flatten();
+    let there = find(data, other).and_then(|folder| read_identity(&folder)).ok().flatten();
     (there.is_some_and(|there| there.id == id) || is_in_trash(data, id)).then(|| other.clone())
 }
 

@@ -8,6 +8,7 @@ use crate::sys::git_command::GitCommand;
 use super::durable::{make_folder, move_folder, sync_tree};
 use super::identity::Identity;
 use super::layout::{check_free, repo_dir};
+use super::old_names::free_place;
 use super::repo_error::RepoError;
 use super::settings::apply_settings;
 use super::trash::put_runs_away;
@@ -41,6 +42,7 @@ pub(super) fn make_at(data: &Path, name: &RepoName, place: &Path) -> Result<Iden
     sync_tree(&made)?;
     // Runs without a repository are left by a removal that was interrupted; they do not belong to this repository.
     put_runs_away(data, name)?;
+    free_place(data, name)?;
     match move_folder(&made, place) {
         Ok(()) => Ok(identity),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::RepoName;
 
+use super::old_names::{current_name, is_old_name};
 use super::repo_error::RepoError;
 
 /// The folder of all repositories.
@@ -57,7 +58,13 @@ pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
     for part in &name.folder() {
         path.push(part);
         match fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_symlink() => return Err(RepoError::SymbolicLink { path }),
+            Ok(meta) if meta.is_symlink() => {
+                return Err(match current_name(data, name) {
+                    Some(to) => RepoError::Renamed { name: name.clone(), to },
+                    None if is_old_name(data, name) => RepoError::NotFound(name.clone()),
+                    None => RepoError::SymbolicLink { path },
+                });
+            }
             Ok(meta) if meta.is_dir() => {}
             Ok(_) => return Err(RepoError::NotFound(name.clone())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -73,16 +80,19 @@ pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
 pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     match check_free_in(watched_root(data), name) {
         Err(RepoError::Exists(_)) => Err(RepoError::Watched(name.clone())),
-        checked => checked.and_then(|()| check_free_in(repos_dir(data), name)),
+        checked => checked.and_then(|()| check_not_hosted(data, name)),
     }
 }
 
-/// Checks that no hosted repository has this name, nor a name that differs in case only.
+/// Checks that no hosted repository has this name, nor a name that differs in case only. An old name of one is free.
 ///
 /// # Errors
 /// A hosted repository has the name.
 pub fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
-    check_free_in(repos_dir(data), name)
+    match check_free_in(repos_dir(data), name) {
+        Err(RepoError::SymbolicLink { .. }) if is_old_name(data, name) => Ok(()),
+        checked => checked,
+    }
 }
 
 fn check_free_in(mut folder: PathBuf, name: &RepoName) -> Result<(), RepoError> {

@@ -10,6 +10,7 @@ use super::copies::{RecordedNames, mark_copies};
 use super::default_branch::missing_default_branch;
 use super::identity::{RepoId, read_identity};
 use super::layout::{names_in, repos_dir};
+use super::old_names::is_old_name;
 use super::place_bound::alternates;
 use super::refs::head_branch;
 use super::repo_error::RepoError;
@@ -57,7 +58,8 @@ pub enum Problem {
 }
 
 /// All repositories of a data folder, by name; `recorded` distinguishes a repository from its copies. Folders whose name
-/// is not a valid repository name are left out; symbolic links are listed and not followed.
+/// is not a valid repository name are left out, and so are old names of repositories; other symbolic links are listed and
+/// not followed.
 ///
 /// # Errors
 /// The folder itself could not be read, or is a symbolic link.
@@ -68,9 +70,10 @@ pub fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, 
     }
     let mut names = Vec::new();
     let mut linked = Vec::new();
+    let is_foreign = |name: &RepoName| !is_old_name(data, name);
     for entry in names_in(&root)? {
         if is_link(&root.join(&entry)) {
-            linked.extend(RepoName::parse(&entry));
+            linked.extend(RepoName::parse(&entry).ok().filter(is_foreign));
         }
         if !is_folder(&root.join(&entry)) {
             continue;
@@ -83,7 +86,7 @@ pub fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, 
         for inside in names_in(&group)?.into_iter().filter(|name| name.ends_with(".git")) {
             let name = RepoName::parse(&format!("{entry}/{inside}"));
             match (is_link(&group.join(&inside)), is_folder(&group.join(&inside))) {
-                (true, _) => linked.extend(name),
+                (true, _) => linked.extend(name.ok().filter(is_foreign)),
                 (false, true) => names.extend(name),
                 (false, false) => {}
             }

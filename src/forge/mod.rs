@@ -28,6 +28,7 @@ mod look;
 mod look_error;
 #[cfg(test)]
 mod look_tests;
+mod old_names;
 mod open;
 mod place_bound;
 #[cfg(test)]
@@ -72,6 +73,7 @@ pub use ledger::{
 pub use list::{Listed, Problem, list_repos};
 pub use look::{LogCursor, LogId, LogPart, LogStart, Look, Looked, log_refs, look, names_to_look_at};
 pub use look_error::LookError;
+pub use old_names::{current_name, follow_rename};
 pub use open::{
     Changes, Commit, MAX_CHANGED_FILES, MAX_PIPELINE_BYTES, MAX_PIPELINE_FILE, PipelineFiles, Repo,
 };

@@ -1,17 +1,17 @@
 //! Renames repositories.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::adopt::check_not_borrowed;
-use super::durable::{make_folder, move_folder};
+use super::durable::make_folder;
 use super::layout::{check_free, find, repo_dir};
+use super::old_names::{free_place, leave_old_name};
 use super::repo_error::RepoError;
 use super::trash::put_runs_away;
 use crate::model::RepoName;
 
-/// Gives a repository another name; its new folder. Its runs follow when the name is recorded.
+/// Gives a repository another name; its new folder. Its runs follow when the name is recorded, and git finds it by the old
+/// name until another repository takes that.
 ///
 /// # Errors
 /// The repository does not exist, another one borrows objects from it, the name is taken, or something could not be moved.
@@ -22,14 +22,7 @@ pub fn rename_repo(data: &Path, from: &RepoName, to: &RepoName) -> Result<PathBu
     let place = repo_dir(data, to);
     make_folder(place.parent().unwrap_or(data))?;
     put_runs_away(data, to)?;
-    match move_folder(&repo, &place) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(RepoError::Exists(to.clone())),
-        Err(source) => return Err(RepoError::Write { path: place, source }),
-        Ok(()) => {}
-    }
-    if from.as_str().contains('/') {
-        // Removes the folder of the group if it is empty; the system refuses to remove any other.
-        drop(repo.parent().map(fs::remove_dir));
-    }
+    free_place(data, to)?;
+    leave_old_name(data, from, to)?;
     Ok(place)
 }

@@ -55,6 +55,14 @@ pub enum RepoError {
     /// No repository has this name.
     #[error("repository `{0}` not found")]
     NotFound(RepoName),
+    /// The repository has another name now.
+    #[error("repository `{name}` not found: it was renamed to `{to}`")]
+    Renamed {
+        /// Its old name.
+        name: RepoName,
+        /// Its name.
+        to: RepoName,
+    },
     /// A folder on the path is a symbolic link.
     #[error("`{}` is a symbolic link; repositories must be folders below `repos/`", path.display())]
     SymbolicLink {
@@ -203,6 +211,7 @@ impl RepoError {
                 "make a bare copy: `git clone --mirror {} COPY.git`, and adopt that",
                 path.display()
             )),
+            Self::Renamed { to, .. } => Some(format!("use its new name: {to}")),
             Self::NotFound(_) => Some("quire repo list lists them".to_owned()),
             Self::NotInTrash { .. } => {
                 Some("only repositories removed by `quire repo rm` are in the trash".to_owned())

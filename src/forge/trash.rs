@@ -12,6 +12,7 @@ use crate::sys::clock;
 use super::adopt::check_not_borrowed;
 use super::durable::{make_folder, move_folder};
 use super::layout::{check_free, find, names_in, repo_dir, repos_dir, runs_dir, trash_dir};
+use super::old_names::{free_place, old_names_of, remove, remove_empty_group};
 use super::repo_error::RepoError;
 use super::settings::apply_settings;
 
@@ -29,7 +30,7 @@ pub struct TrashEntry {
     pub path: PathBuf,
 }
 
-/// Moves a repository and its runs to the trash.
+/// Moves a repository and its runs to the trash. Its old names are removed.
 ///
 /// # Errors
 /// The repository does not exist, another one borrows objects from it, or something could not be moved.
@@ -37,15 +38,14 @@ pub fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError
     let repo = find(data, name)?;
     check_not_borrowed(data, name, &repo)?;
     let entry = new_entry(data, name)?;
+    let old_names = old_names_of(data, name)?;
     if let Err(source) = move_folder(&repo, &entry.path.join("repo")) {
         drop(fs::remove_dir(&entry.path));
         return Err(RepoError::Write { path: repo, source });
     }
     move_if_there(&runs_dir(data, name), &entry.path.join("runs"))?;
-    if name.as_str().contains('/') {
-        // Removes the folder of the group if it is empty; the system refuses to remove any other.
-        drop(repo.parent().map(fs::remove_dir));
-    }
+    remove(data, &old_names)?;
+    remove_empty_group(name, &repo);
     Ok(entry)
 }
 
@@ -72,6 +72,7 @@ pub fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoErro
     apply_settings(data, &entry.path.join("repo"))?;
     // The runs are moved first, so that the repository never appears without them.
     move_if_there(&entry.path.join("runs"), &runs)?;
+    free_place(data, name)?;
     if let Err(source) = move_folder(&entry.path.join("repo"), &place) {
         drop(move_if_there(&runs, &entry.path.join("runs")));
         return Err(RepoError::Write { path: place, source });

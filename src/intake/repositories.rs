@@ -62,7 +62,7 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
     Ok(listing)
 }
 
-/// The recorded name of a repository, which is the old one until a server has noticed a rename.
+/// The recorded name of a repository, which is the old one until a server has noticed a rename; also by an older name of it.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -70,8 +70,10 @@ pub fn recorded_name(connection: &Connection, data: &DataDir, name: &RepoName) -
     if store::find_repo(connection, name)?.is_some() {
         return Ok(name.clone());
     }
+    let current = forge::current_name(data.path(), name).unwrap_or_else(|| name.clone());
+    let folder = forge::find(data.path(), &current);
     // A folder that cannot be read is reported by the code that lists repositories.
-    let identity = forge::read_identity(&data.repo(name)).ok().flatten();
+    let identity = folder.and_then(|folder| forge::read_identity(&folder)).ok().flatten();
     let recorded = identity.map(|identity| store::recorded_name(connection, &identity.id.to_string()));
     Ok(recorded.transpose()?.flatten().unwrap_or_else(|| name.clone()))
 }
@@ -92,7 +94,12 @@ fn move_runs(
         let has_unfinished = unfinished.contains(&from);
         Some(forge::Renamed { id: row.id.clone(), from, to: row.name.clone(), has_unfinished })
     });
-    Ok(forge::move_runs(data.path(), &renamed.collect::<Vec<_>>())?)
+    let renamed: Vec<_> = renamed.collect();
+    forge::move_runs(data.path(), &renamed)?;
+    for repo in &renamed {
+        forge::follow_rename(data.path(), &repo.from, &repo.to)?;
+    }
+    Ok(())
 }
 
 /// The repositories with runs that have not ended.

@@ -5,14 +5,6 @@ ALTER TABLE repos ADD COLUMN description TEXT;
 ALTER TABLE repos ADD COLUMN visibility TEXT CHECK (visibility IN ('public', 'unlisted', 'private'));
 ALTER TABLE repos ADD COLUMN log_visibility TEXT CHECK (log_visibility IN ('public', 'unlisted', 'private'));
 
--- Names that a repository had before it was renamed, while no other repository has them.
-CREATE TABLE repo_redirects (
-  name TEXT PRIMARY KEY,
-  repo TEXT NOT NULL REFERENCES repos (id),
-  at   INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX repo_redirects_by_repo ON repo_redirects (repo);
-
 -- Tokens. Only the SHA-256 of a token is kept.
 CREATE TABLE tokens (
   id           INTEGER PRIMARY KEY,
