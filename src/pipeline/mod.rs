@@ -7,6 +7,7 @@ mod check;
 mod cycle;
 pub mod fennel;
 mod files;
+pub mod folder;
 mod graph;
 mod job_option;
 mod plan;

@@ -8,16 +8,25 @@ use std::time::Duration;
 use super::elsewhere;
 use super::node::{Node, Value};
 use super::option::{Field, Kind, Options};
-use crate::model::{Diagnostic, Quoted, suggest};
+use crate::model::{Diagnostic, Quoted, Severity, suggest};
 
 /// The mistakes of one file, or of one call.
 #[derive(Debug, Default)]
-pub struct Mistakes(RefCell<Vec<Diagnostic>>);
+pub struct Mistakes {
+    all: RefCell<Vec<Diagnostic>>,
+    /// Whether an unknown option is only a warning.
+    tolerates_unknown: bool,
+}
 
 impl Mistakes {
+    /// Mistakes among which unknown options are only warnings.
+    pub fn tolerating_unknown() -> Self {
+        Self { tolerates_unknown: true, ..Self::default() }
+    }
+
     /// Keeps one more.
     pub fn note(&self, wrong: Diagnostic) {
-        self.0.borrow_mut().push(wrong);
+        self.all.borrow_mut().push(wrong);
     }
 
     /// The value, or nothing and one more mistake.
@@ -27,19 +36,19 @@ impl Mistakes {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.borrow().len()
+        self.all.borrow().len()
     }
 
     /// All of them, in the order of their places.
     pub fn into_sorted(self) -> Vec<Diagnostic> {
-        let mut all = self.0.into_inner();
+        let mut all = self.all.into_inner();
         all.sort_by_key(|wrong| wrong.span);
         all
     }
 
     /// The first one on one line, with its hint.
     pub fn into_text(self) -> Option<String> {
-        let first = self.0.into_inner().into_iter().next()?;
+        let first = self.all.into_inner().into_iter().next()?;
         Some(match first.help {
             Some(help) => format!("{}; {help}", first.message),
             None => first.message,
@@ -103,7 +112,8 @@ impl<'a> Fields<'a> {
             return Some(key.expected("the name of an option"));
         };
         let (message, help) = self.options.refusal(name, &self.of, key.key_mark())?;
-        Some(key.error(message).help(help))
+        let severity = if self.mistakes.tolerates_unknown { Severity::Warning } else { Severity::Error };
+        Some(Diagnostic { severity, ..key.error(message).help(help) })
     }
 
     /// Keeps a mistake about the value of an option. Without a place of its own it has that of the nearest table, and says
@@ -118,7 +128,7 @@ impl<'a> Fields<'a> {
             name => format!("`{mark}{name}` of {}: {}", self.of, wrong.message),
         };
         let wrong = match self.place {
-            Some(place) => Diagnostic { help: wrong.help, ..place.error(message) },
+            Some(place) => Diagnostic { help: wrong.help, severity: wrong.severity, ..place.error(message) },
             None => Diagnostic { message, ..wrong },
         };
         self.mistakes.note(wrong);

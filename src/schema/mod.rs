@@ -6,6 +6,7 @@
 
 mod elsewhere;
 mod fields;
+pub mod job_folder;
 mod node;
 mod option;
 pub mod pipeline;

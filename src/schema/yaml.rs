@@ -2,6 +2,7 @@
 //!
 //! What data does not need is refused by name: aliases, tags, more than one document, keys that stand there twice.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
@@ -12,9 +13,13 @@ use crate::model::{Diagnostic, Quoted, Span};
 /// Collections inside each other, at most.
 const MAX_DEPTH: usize = 8;
 
+/// Keys that stand there twice, at most; nothing is read after them.
+const MAX_MISTAKES: usize = 100;
+
 /// Reads the one document of a file: its value, or none, and its mistakes.
 pub fn read_yaml(file: &str, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
-    let mut document = Document { source: Source::plain(file, text), text, wrong: Vec::new() };
+    let lines = text.lines().collect();
+    let mut document = Document { source: Source::plain(file, text), text, lines, wrong: Vec::new() };
     let root = document.read();
     (root, document.wrong)
 }
@@ -23,6 +28,7 @@ pub fn read_yaml(file: &str, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
 struct Document<'a> {
     source: Arc<Source>,
     text: &'a str,
+    lines: Vec<&'a str>,
     wrong: Vec<Diagnostic>,
 }
 
@@ -123,6 +129,7 @@ impl<'a> Document<'a> {
 
     fn mapping(&mut self, events: &mut Events<'a>, depth: usize) -> Result<Vec<(Node, Node)>, Stopped> {
         let mut pairs: Vec<(Node, Node)> = Vec::new();
+        let mut lines: HashMap<String, u32> = HashMap::new();
         loop {
             let key = match self.next(events)? {
                 (Event::MappingEnd, _) => return Ok(pairs),
@@ -133,13 +140,21 @@ impl<'a> Document<'a> {
             };
             let (event, span) = self.next(events)?;
             let value = self.value(event, span, events, depth + 1)?;
-            match pairs.iter().find(|(other, _)| other.value == key.value) {
-                Some((first, _)) => {
-                    let name = Quoted::new(key.as_str().unwrap_or_default());
-                    let wrong = key.error(format!("the key {name} is here already"));
-                    self.wrong.push(wrong.help(format!("it is first given on line {}", first.line())));
-                }
-                None => pairs.push((key, value)),
+            let name = key.as_str().map(str::to_owned).unwrap_or_default();
+            let first = if matches!(key.value, Value::String(_)) {
+                lines.get(&name).copied()
+            } else {
+                pairs.iter().find(|(other, _)| other.value == key.value).map(|(first, _)| first.line())
+            };
+            let Some(first) = first else {
+                lines.insert(name, key.line());
+                pairs.push((key, value));
+                continue;
+            };
+            let wrong = key.error(format!("the key {} is here already", Quoted::new(&name)));
+            self.wrong.push(wrong.help(format!("it is first given on line {first}")));
+            if self.wrong.len() >= MAX_MISTAKES {
+                return Err(Stopped);
             }
         }
     }
@@ -148,7 +163,7 @@ impl<'a> Document<'a> {
     fn span(&self, start: &Marker, end: &Marker) -> Span {
         let line = |marker: &Marker| u32::try_from(marker.line().max(1)).unwrap_or(u32::MAX);
         let column = |marker: &Marker| {
-            let text = self.text.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
+            let text = self.lines.get(marker.line().saturating_sub(1)).copied().unwrap_or_default();
             let bytes: usize = text.chars().take(marker.col()).map(char::len_utf8).sum();
             u32::try_from(bytes + 1).unwrap_or(u32::MAX)
         };
@@ -162,8 +177,9 @@ impl<'a> Document<'a> {
 
 /// What a scalar is: in quotes always text, otherwise as it looks.
 fn scalar(text: String, is_plain: bool) -> Value {
-    let is_number = text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
     match text.as_str() {
         _ if !is_plain => Value::String(text),
         "" | "~" | "null" | "Null" | "NULL" => Value::Nil,

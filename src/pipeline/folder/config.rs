@@ -1,0 +1,192 @@
+//! What a `config.yaml` says, as types.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::argument::ArgSpec;
+use crate::model::{Diagnostic, Severity};
+use crate::policy::Cpus;
+
+/// What holds for a job, or for several that share a folder.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobConfig {
+    /// What runs the scripts.
+    pub interpreter: Option<Interpreter>,
+    /// Where they run, when the file says so.
+    pub executor: Option<Executor>,
+    /// The container of the job.
+    pub container: ContainerConfig,
+    /// Variables of the scripts.
+    pub env: BTreeMap<String, String>,
+    /// Whether the scripts ask for quire's own environment.
+    pub env_inheritance: bool,
+    /// The longest that the job may take.
+    pub timeout: Option<Duration>,
+    /// What follows when a script fails.
+    pub errors: ErrorPolicy,
+    /// The steps, each after those that it needs; empty when the job is its numbered scripts.
+    pub steps: Vec<StepConfig>,
+    /// The arguments that the job takes.
+    pub args: Vec<ArgSpec>,
+    /// Whether the file declares arguments.
+    pub has_args: bool,
+}
+
+/// What runs a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interpreter {
+    /// A program with its arguments; never empty.
+    Program(Vec<String>),
+    /// The image's own programs: the script is executed in a container.
+    Container {
+        /// The image.
+        image: String,
+    },
+}
+
+/// Where scripts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Executor {
+    /// In a container.
+    Container,
+    /// As processes.
+    Process,
+    /// As processes, by the older word.
+    Shell,
+}
+
+/// What a container is. Nothing in it is granted yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerConfig {
+    /// The image.
+    pub image: Option<String>,
+    /// Processors.
+    pub cpus: Option<Cpus>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// The network of the engine.
+    pub network: Option<String>,
+    /// Whether the image's own files shall be writable.
+    pub rootfs_writable: bool,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+    /// More arguments of the engine.
+    pub extra_args: Vec<String>,
+    /// The program that is started.
+    pub entrypoint: Vec<String>,
+}
+
+/// What follows when a script fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorPolicy {
+    /// The job fails, and nothing more of it starts.
+    #[default]
+    Abort,
+    /// The next script starts; the job fails at its end.
+    Continue,
+    /// The script is tried again.
+    Retry {
+        /// Attempts after the first one.
+        retries: u32,
+        /// The pause before each of them.
+        backoff: Duration,
+    },
+}
+
+/// One of `steps`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepConfig {
+    /// Its id, unique in the job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The script, relative to the job's folder.
+    pub script: String,
+    /// The ids of the steps that must have passed before.
+    pub needs: Vec<String>,
+    /// Where it runs: its own word, otherwise the job's.
+    pub executor: Option<Executor>,
+    /// Its container: the job's, with what the step says differently.
+    pub container: ContainerConfig,
+}
+
+/// Something wrong with a `config.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigProblem {
+    /// Whether the job cannot run because of it. An unknown key is only reported.
+    pub is_fatal: bool,
+    /// Line and column, when known.
+    pub place: Option<(u32, u32)>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do instead.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Interpreter {
+    /// As the file has it, words separated by one space.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(words) => f.write_str(&words.join(" ")),
+            Self::Container { image } => write!(f, "container:{image}"),
+        }
+    }
+}
+
+impl Executor {
+    pub(super) const ALL: [Self; 3] = [Self::Container, Self::Process, Self::Shell];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Process => "proc",
+            Self::Shell => "shell",
+        }
+    }
+}
+
+impl JobConfig {
+    /// The image of the job's container: that of `container`, otherwise that of `interpreter: container:IMAGE`.
+    pub fn image(&self) -> Option<&str> {
+        let own = match &self.interpreter {
+            Some(Interpreter::Container { image }) => Some(image.as_str()),
+            Some(Interpreter::Program(_)) | None => None,
+        };
+        self.container.image.as_deref().or(own)
+    }
+
+    /// Whether the scripts of the job run in a container; a step can say otherwise.
+    pub fn is_container(&self) -> bool {
+        matches!(self.interpreter, Some(Interpreter::Container { .. }))
+            || self.executor == Some(Executor::Container)
+    }
+}
+
+impl From<&Diagnostic> for ConfigProblem {
+    fn from(wrong: &Diagnostic) -> Self {
+        Self {
+            is_fatal: wrong.severity == Severity::Error,
+            place: wrong.span.map(|span| (span.line, span.column)),
+            message: wrong.message.clone(),
+            help: wrong.help.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    /// `LINE:COLUMN: what is wrong; what to do`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place {
+            write!(f, "{line}:{column}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
