@@ -44,6 +44,8 @@ macro_rules! codes {
 }
 
 codes! {
+    AliasInvalid           "alias.invalid"            422 Usage    "the alias of a job leads nowhere, or to several jobs";
+    ArgumentsInvalid       "arguments.invalid"        422 Usage    "the job does not take these arguments";
     ArtifactNotFound       "artifact.not-found"       404 NotFound "the run has no such artifact";
     ConfigInvalid          "config.invalid"           500 Usage    "`config.fnl` has mistakes";
     CredentialsMissing     "credentials.missing"      401 Usage    "this requires a token or a session";
@@ -52,10 +54,12 @@ codes! {
     CursorInvalid          "cursor.invalid"           400 Usage    "the cursor is not one of this list";
     DataServed             "data.served"              409 Failed   "a server has the data folder already";
     DataUnreadable         "data.unreadable"          500 Broken   "the data folder cannot be read";
+    EngineUnavailable      "engine.unavailable"       422 Failed   "there is no container engine on this machine";
     IdempotencyConflict    "idempotency.conflict"     409 Failed   "another request had this Idempotency-Key";
     IdempotencyInProgress  "idempotency.in-progress"  409 Failed   "the first request with this Idempotency-Key is under way";
     IdempotencyInvalid     "idempotency.invalid"      400 Usage    "an Idempotency-Key is 1 to 128 visible characters";
-    JobNotFound            "job.not-found"            404 NotFound "the run has no such job";
+    JobNotFound            "job.not-found"            404 NotFound "there is no such job";
+    JobUnusable            "job.unusable"             422 Usage    "the folder of the job has mistakes";
     LoginOver              "login.over"               403 Failed   "the link was used before, or has expired";
     MethodNotAllowed       "method.not-allowed"       405 Usage    "the path has no such method";
     NotificationAmbiguous  "notification.ambiguous"   400 Usage    "several notifications have ids that begin so";
@@ -63,6 +67,7 @@ codes! {
     OriginForeign          "origin.foreign"           403 Failed   "a browser has sent a change from a page of another site";
     PeerRefused            "peer.refused"             403 Failed   "the Unix socket is for the account of the server and root";
     PipelineBroken         "pipeline.broken"          422 Usage    "the pipeline of the commit has mistakes";
+    PolicyDenied           "policy.denied"            422 Failed   "policy does not allow it";
     PushInvalid            "push.invalid"             400 Usage    "a hook has sent what is no push";
     PushRefused            "push.refused"             409 Failed   "a push was refused";
     PushUnrecorded         "push.unrecorded"          503 Broken   "a push could not be recorded";
@@ -92,6 +97,7 @@ codes! {
     ServerFailed           "server.failed"            500 Broken   "the server could not do its work";
     ServerSilent           "server.silent"            503 Broken   "a server has the data folder and does not answer";
     ServerStopping         "server.stopping"          503 Broken   "the server is stopping";
+    SourceNotFound         "source.not-found"         404 NotFound "there is no such source of jobs";
     SpoolUnread            "spool.unread"             503 Broken   "pushes that were made while no server ran were not read yet";
     StepNotFound           "step.not-found"           404 NotFound "the job has no such step or attempt";
     TargetNotFound         "target.not-found"         404 NotFound "there is no such target of notifications";

@@ -32,7 +32,7 @@ impl From<RepoError> for Problem {
             | RepoError::Refs { .. }
             | RepoError::Damaged { .. }
             | RepoError::RelativeBinary { .. } => Code::RepoUnusable,
-            RepoError::Exists(_) | RepoError::CaseCollision { .. } => Code::RepoExists,
+            RepoError::Exists(_) | RepoError::OfJobs(_) | RepoError::CaseCollision { .. } => Code::RepoExists,
             RepoError::Watched(_)
             | RepoError::Format { .. }
             | RepoError::OwnHooks { .. }

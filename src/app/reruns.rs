@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::jobs::job_run_record;
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::runs::{NamedRun, expect_readable, find_run, shown_by};
@@ -10,6 +11,7 @@ use super::state::{AppState, Wake};
 use crate::event::RerunScope;
 use crate::model::{AuditAction, JobId};
 use crate::run::{self, EarlierRun, RepeatError};
+use crate::store::{self, RunRow};
 use crate::view::RunView;
 
 /// The commit of a run is to run once more.
@@ -57,11 +59,15 @@ impl Operation for RerunRun {
         if what != RerunScope::All {
             expect_repeatable(&view, &what)?;
         }
+        if of.is_of_jobs() {
+            expect_no_secrets(app, &of).await?;
+        }
         let by = shown_by(self.by.as_deref());
         let entry = app.entry(AuditAction::RunRerun).with("of", name.as_str());
         let rerun = move |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             let (id, row) = run::rerun(&transaction, &of, what, self.by.as_deref())?;
+            store::copy_job_run(&transaction, of.id, id)?;
             entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
             transaction.commit()?;
             Ok::<_, rusqlite::Error>((id, row))
@@ -88,6 +94,16 @@ impl RerunRun {
             }
         }
     }
+}
+
+/// Checks that the run of a job folder had no secret arguments: their values are not kept.
+async fn expect_no_secrets(app: &AppState, of: &RunRow) -> Result<(), Problem> {
+    let Some(record) = job_run_record(app, of.id).await?.filter(|record| !record.work.secrets.is_empty())
+    else {
+        return Ok(());
+    };
+    let text = format!("the secret arguments of {}#{} are not kept", of.repo, of.number);
+    Err(Problem::new(Code::RequestRefused, text).hint(format!("start it again: quire run {} …", record.job)))
 }
 
 /// Checks that the journal of a run has what a rerun of a part of it needs.

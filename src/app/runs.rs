@@ -113,6 +113,7 @@ fn meant_run(text: &str) -> Option<String> {
 
 pub(super) async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
     if let Some(name) = &filter.repo
+        && !name.is_of_jobs()
         && forge::find(app.data.path(), name).is_err()
         && !app.data.watched_repo(name).is_dir()
     {

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use super::audit::AuditQueue;
 use super::events::MAX_FOLLOWERS;
 use super::health::Health;
+use super::jobs::{JobPlace, JobSecrets};
 use super::local::LocalWriter;
 use super::probe::Probe;
 use super::problem::{Code, Problem};
@@ -24,6 +25,7 @@ use crate::forge::{current_name, is_link_to_runs, original_of};
 use crate::intake::{Scope, SettleError, Settled, Settling, settle, sync_repositories};
 use crate::metrics::{Metrics, PushResult};
 use crate::model::{InstanceId, RefName, RepoName, RunId, Visibility, chain};
+use crate::policy::StartProfiles;
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
@@ -139,6 +141,12 @@ pub struct AppState {
     pub pages: Arc<Semaphore>,
     /// A place for each process that evaluates a pipeline for a request.
     pub planners: Arc<Semaphore>,
+    /// Where job folders are looked for.
+    pub jobs: Arc<JobPlace>,
+    /// Secret arguments of runs that have not ended.
+    pub job_secrets: JobSecrets,
+    /// The profiles that were chosen where quire was started.
+    pub profiles: StartProfiles,
     /// Whether the server stops.
     pub stopping: Stopping,
     /// Notified when the server shall stop, empty its caches and start again.
@@ -205,6 +213,7 @@ impl AppState {
         (url, environment): (Option<String>, Vec<(String, String)>),
     ) -> Self {
         let metrics = Arc::new(Metrics::new(store.commits()));
+        let jobs = Arc::new(JobPlace::below(data.path()));
         Self {
             local: None,
             tasks: Tasks::default(),
@@ -236,6 +245,9 @@ impl AppState {
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
             planners: Arc::new(Semaphore::new(MAX_PLANNERS)),
+            jobs,
+            job_secrets: JobSecrets::default(),
+            profiles: StartProfiles::default(),
             stopping: Stopping::default(),
             start_again: Arc::default(),
         }

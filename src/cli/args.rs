@@ -14,8 +14,8 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_plan, ci_run, doctor, follow, licenses, login, logs, notify, ops, place, reindex, remote,
-    repo, reset_caches, runs, serve, service, start, token, watch,
+    audit, ci, ci_plan, ci_run, doctor, follow, jobs, licenses, login, logs, notify, ops, place, reindex,
+    remote, repo, reset_caches, runs, serve, service, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -67,6 +67,18 @@ pub(super) enum Command {
     Ci(CiCommand),
     /// Start the jobs of a commit that need :quire/manual
     Run(start::StartArgs),
+    /// List the job folders below ./scripts
+    Jobs {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a run of a job folder would do; nothing is run
+    Plan {
+        /// The job, as `quire jobs` lists it, with its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// List runs, newest first
     Runs {
         #[command(flatten)]
@@ -212,6 +224,11 @@ pub fn run() -> ExitCode {
         let led = executor::lead_inside(std::env::args_os().skip(2));
         return leave(led.map(|()| Code::Done).map_err(|error| Failure::broken(&error)));
     }
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(ended) = jobs::intercept(&words) {
+        return leave(ended);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version.
@@ -219,11 +236,7 @@ pub fn run() -> ExitCode {
             let _gone = error.print().is_err();
             return ExitCode::from(if error.use_stderr() { Code::Usage as u8 } else { Code::Done as u8 });
         }
-        Err(error) => {
-            let words: Vec<String> =
-                std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-            return leave(Err(usage_error(&error, &Cli::command(), &words)));
-        }
+        Err(error) => return leave(Err(usage_error(&error, &Cli::command(), &words))),
     };
     leave(perform(cli))
 }
@@ -271,6 +284,8 @@ fn perform(cli: Cli) -> Ended {
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
         Command::Run(args) => start::run(&change()?, &args),
+        Command::Jobs { json } => jobs::list(json),
+        Command::Plan { words } => Err(jobs::unknown(&words)),
         Command::Runs { filter, follow: true, json } => follow::here(&runs()?, &filter.to_follow()?, json),
         Command::Runs { filter, json, .. } => runs::list(&runs()?, &filter, json),
         Command::Show { run, json } => runs::show(&runs()?, &run, json),

@@ -16,12 +16,23 @@ const BUSY: u16 = 503;
 
 /// Has the server perform an operation. Without a server, it is performed here.
 pub(crate) fn perform<O: Operation>(data: &DataDir, operation: O) -> Result<O::Answer, Problem> {
-    let body = serde_json::to_vec(&operation).map_err(|error| Problem::failed(&error))?;
-    match http_client::request(&data.socket(), "POST", O::ROUTE, &body, O::PATIENCE).and_then(read) {
-        Ok((200, answer)) => from_slice(&answer).map_err(|error| Problem::failed(&error)),
-        Ok((status, answer)) => Err(problem(status, &answer)),
-        Err(_) => here(data, async move |app| operation.perform(app).await),
+    match ask(data, &operation) {
+        Some(answer) => answer,
+        None => here(data, async move |app| operation.perform(app).await),
     }
+}
+
+/// Has the server perform an operation; nothing when no server answers.
+pub(crate) fn ask<O: Operation>(data: &DataDir, operation: &O) -> Option<Result<O::Answer, Problem>> {
+    let body = match serde_json::to_vec(operation) {
+        Ok(body) => body,
+        Err(error) => return Some(Err(Problem::failed(&error))),
+    };
+    let answer = http_client::request(&data.socket(), "POST", O::ROUTE, &body, O::PATIENCE).and_then(read);
+    answer.ok().map(|(status, answer)| match status {
+        200 => from_slice(&answer).map_err(|error| Problem::failed(&error)),
+        _ => Err(problem(status, &answer)),
+    })
 }
 
 /// Performs operations in this process, without asking a server.

@@ -182,6 +182,7 @@ fn prepare(
         unheard: Arc::new(|_| {}),
         policy: policy_of_run(&settings.policy, data.map_or(&copy.root, DataDir::path), profiles, &[]).0,
         engine_environment: engine_environment(),
+        mounts: Vec::new(),
     })
 }
 

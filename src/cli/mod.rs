@@ -13,6 +13,7 @@ mod ci_workflow;
 pub(crate) mod exit;
 mod follow;
 mod hook;
+pub(crate) mod jobs;
 mod licenses;
 mod login;
 pub(crate) mod logs;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::ask::perform;
 use super::exit::{Code, Ended, Failure, print, print_json};
 use super::{logs, ops};
-use crate::app::{NamedRun, StartRun};
+use crate::app::{self, NamedRun, StartRun};
 use crate::config::DataDir;
 use crate::sys::user;
 
@@ -67,17 +67,22 @@ impl StartArgs {
 /// `quire run`.
 pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
     let (repo, job) = args.repo_and_job();
-    let job = job.map(str::to_owned);
     let request = StartRun {
         repo: repo.to_owned(),
         r#ref: args.r#ref.clone(),
         sha: args.sha.clone(),
-        job,
+        job: job.map(str::to_owned),
         args: arguments(args.args.as_deref(), &args.arg)?,
         vars: pairs("--var", &args.var)?,
         by: user::login_name(),
     };
-    let NamedRun { id, repo, number } = perform(data, request)?;
+    let started = perform(data, request);
+    let NamedRun { id, repo, number } = started.map_err(|problem| match problem.code {
+        app::Code::RepoNotFound if job.is_none() => {
+            problem.hint("quire jobs lists the job folders here, quire repo list the repositories")
+        }
+        _ => problem,
+    })?;
     let name = format!("{repo}#{number}");
     if args.wait && args.json {
         return ops::wait(data, &name, true);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -44,6 +45,8 @@ pub struct Containers {
     pub environment: BTreeMap<OsString, OsString>,
     /// What a container inherits where policy opens it: the variables that the operator passes to steps.
     pub(super) passed: Vec<(String, Vec<u8>)>,
+    /// Folders that each step can read, and where it finds them.
+    pub(super) folders: Vec<(PathBuf, &'static str)>,
     /// The variables that say which commit the run is about.
     pub(super) about: Vec<(String, String)>,
     /// Where everything is written down.
@@ -80,6 +83,7 @@ impl Containers {
             policy,
             environment,
             passed: Vec::new(),
+            folders: Vec::new(),
             about: Vec::new(),
             recorder,
             source,
@@ -98,6 +102,12 @@ impl Containers {
     #[must_use]
     pub fn inheriting(self, environment: &Environment) -> Self {
         Self { passed: environment.passed(), about: environment.about(), ..self }
+    }
+
+    /// The same containers, whose steps can read these folders.
+    #[must_use]
+    pub fn with_folders(self, folders: Vec<(PathBuf, &'static str)>) -> Self {
+        Self { folders, ..self }
     }
 
     /// The engine of this machine; docker is asked whether it works, podman needs no server that could be absent.

@@ -302,6 +302,10 @@ impl ContainerExecutor {
         let Seen { image, user, service, workspace, memory: view } = seen;
         let mut mounts: Vec<Mount> =
             workspace.iter().map(|workspace| Mount::writable(workspace, WORKSPACE)).collect();
+        if matches!(self.role, Role::Step(_)) {
+            let folders = self.containers.folders.iter();
+            mounts.extend(folders.map(|(folder, inside)| Mount::read_only(folder, inside)));
+        }
         let mut memory = None;
         let needs_memory =
             !self.secrets.is_empty() || !variables.in_file.is_empty() || !self.hosts.is_empty();

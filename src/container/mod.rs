@@ -33,5 +33,6 @@ pub use containers::Containers;
 pub use engine::{CATATONIT, ENGINE_VARIABLES, Engine, EngineError, EngineKind, HYBRID, UNAVAILABLE};
 pub use executor::{ContainerExecutor, Role};
 pub(crate) use job_place::JobPlace;
+pub(crate) use memory_folder::MemoryFolder;
 pub use memory_folder::forget;
 pub(crate) use request::request;

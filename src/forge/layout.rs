@@ -96,6 +96,9 @@ pub fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
 }
 
 fn check_free_in(mut folder: PathBuf, name: &RepoName) -> Result<(), RepoError> {
+    if name.is_of_jobs() {
+        return Err(RepoError::OfJobs(name.clone()));
+    }
     for part in &name.folder() {
         for other in names_in(&folder)? {
             if other.eq_ignore_ascii_case(&part.to_string_lossy()) && part.to_string_lossy() != other {

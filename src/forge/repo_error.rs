@@ -39,6 +39,9 @@ pub enum RepoError {
     /// A repository of this name exists.
     #[error("a repository `{0}` already exists")]
     Exists(RepoName),
+    /// The runs of job folders have the name.
+    #[error("`{0}` is the name of the runs of job folders")]
+    OfJobs(RepoName),
     /// A watched repository has the name.
     #[error("`{0}` is a watched repository")]
     Watched(RepoName),
@@ -219,6 +222,7 @@ impl RepoError {
             Self::Exists(name) => Some(format!(
                 "`quire repo rm {name}` moves it to the trash; a folder without quire.json is adopted by `quire repo adopt {name}`"
             )),
+            Self::OfJobs(_) => Some("choose another name".to_owned()),
             Self::Watched(name) => {
                 Some(format!("choose another name, or end the watch: `quire watch rm {name}`"))
             }

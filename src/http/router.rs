@@ -19,8 +19,8 @@ use super::problem::perform;
 use super::request_id::log_request;
 use super::{admin, api, hooks, pages, sign_in};
 use crate::app::{
-    AddWatches, AppState, Caller, CancelRun, CreateLoginLink, CreateToken, LookNow, Operation, RemoveWatch,
-    RerunRun, RetryNotification, RevokeToken, StartRun, WaitForRun,
+    AddWatches, AppState, Caller, CancelRun, CreateLoginLink, CreateToken, LookNow, Operation, PlanJob,
+    RemoveWatch, RerunRun, RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -46,6 +46,8 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(CancelRun::ROUTE, post(perform::<CancelRun>))
         .route(RerunRun::ROUTE, post(perform::<RerunRun>))
         .route(StartRun::ROUTE, post(perform::<StartRun>))
+        .route(StartJob::ROUTE, post(perform::<StartJob>))
+        .route(PlanJob::ROUTE, post(perform::<PlanJob>))
         .route(WaitForRun::ROUTE, post(perform::<WaitForRun>))
         .route("/reset-caches", post(admin::reset_caches))
         .route(AddWatches::ROUTE, post(perform::<AddWatches>))

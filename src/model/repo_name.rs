@@ -59,7 +59,20 @@ pub enum RepoNameError {
     TooLong(usize),
 }
 
+/// The name that the runs of job folders are counted under.
+const JOBS: &str = "quire/jobs";
+
 impl RepoName {
+    /// The name that the runs of job folders are counted under. No repository can have it.
+    pub fn of_jobs() -> Self {
+        Self(JOBS.to_owned())
+    }
+
+    /// Whether the runs of job folders are counted under it.
+    pub fn is_of_jobs(&self) -> bool {
+        self.0 == JOBS
+    }
+
     /// Where the repository is below `repos/`, and its runs below `runs/`: `group/name.git`.
     pub fn folder(&self) -> PathBuf {
         PathBuf::from(format!("{}.git", self.0))

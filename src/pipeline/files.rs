@@ -1,6 +1,9 @@
 //! The files that a pipeline can be in, and which of them counts.
 
+use std::path::PathBuf;
+
 use super::fennel::ENTRY;
+use super::work::FolderWork;
 use crate::model::{Diagnostic, Severity};
 use crate::script::SourceFile;
 
@@ -19,6 +22,8 @@ pub struct PipelineFiles {
     pub others: Vec<SourceFile>,
     /// `workflow/<branch>.toml` of the branch that is run.
     pub workflow: Option<SourceFile>,
+    /// What a run of a job folder runs, and the folder of that run: there are no other files then.
+    pub work: Option<Box<(FolderWork, PathBuf)>>,
 }
 
 impl PipelineFiles {

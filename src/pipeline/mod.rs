@@ -14,6 +14,7 @@ mod plan;
 mod shell_habits;
 mod started;
 mod words;
+mod work;
 pub mod workflow;
 mod workflow_reader;
 
@@ -21,3 +22,7 @@ pub use check::{Declared, DeclaredNeed};
 pub use files::PipelineFiles;
 pub use graph::{Job, JobGraph, JobOptions, Need, When};
 pub use plan::Decision;
+pub use work::{
+    BASH_PROFILE, FOLDER_INSIDE, FolderWork, OnFailure, POWERSHELL_PROFILE, WorkContainer, WorkJob,
+    WorkScript, work_id,
+};

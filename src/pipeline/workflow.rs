@@ -53,7 +53,7 @@ fn shown(span: Span) -> String {
 }
 
 /// A string literal of Lua: what is not a letter, digit or harmless sign is written as the number of its byte.
-fn literal(word: &str) -> String {
+pub(super) fn literal(word: &str) -> String {
     let mut out = String::from("\"");
     for byte in word.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_./=:@%+, ".contains(&byte) {

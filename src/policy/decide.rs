@@ -73,6 +73,20 @@ pub fn decide_among(
     written.collect()
 }
 
+/// Decides whether scripts on the host may have the whole environment of quire, which they ask for.
+pub fn decide_environment(policy: &Policy, subject: &str) -> Vec<Decision> {
+    let mut judge = Judge { policy, subject, decisions: Vec::new(), required: RequiredPolicy::of(policy) };
+    let is_open = policy.operator.env_inheritance || policy.overrides().env_inheritance;
+    judge.opening("inheriting the environment of quire", is_open, |settings| settings.env_inheritance = true);
+    let Judge { required, decisions, .. } = judge;
+    let file = policy.bundle_name();
+    let written = decisions.into_iter().map(|(decision, hint)| {
+        let hint = hint.map(|hint| required.line(hint, policy.source, &file));
+        Decision { hint, ..decision }
+    });
+    written.collect()
+}
+
 fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, required: RequiredPolicy) -> Judge<'a> {
     let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new(), required };
     if let BundleState::Broken(wrong) = &policy.bundle {

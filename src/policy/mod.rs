@@ -22,7 +22,7 @@ mod verify;
 pub use crate::model::{Profile, ProfileError};
 pub use bundle::{Bundle, Ceilings, MAX_BUNDLE, Overrides, SignatureMode};
 pub use cpus::{Cpus, CpusError, MAX_CPUS};
-pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, is_allowed, limits};
+pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, decide_environment, is_allowed, limits};
 pub use decision::{CODES, Decision, IMAGE_INVALID, Verdict, denial, invalid_image};
 pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};
 pub use of_run::{StartProfiles, policy_of_run};

@@ -70,9 +70,10 @@ impl Loaded {
         pulse: &Arc<VmPulse>,
     ) -> Result<Self, Vec<Diagnostic>> {
         let cache = cache.map(BundleCache::new);
-        let loaded = match files.used_workflow() {
-            Some(file) => Ok(workflow::load(file)?),
-            None => load(files, cache.as_ref(), pulse),
+        let loaded = match (&files.work, files.used_workflow()) {
+            (Some(given), _) => Ok(given.0.bundle(&given.1)),
+            (None, Some(file)) => Ok(workflow::load(file)?),
+            (None, None) => load(files, cache.as_ref(), pulse),
         };
         let (bundle, mistakes) = match loaded {
             Ok(bundle) => (bundle, Vec::new()),

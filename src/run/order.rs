@@ -9,6 +9,7 @@ use super::repeat::EarlierRun;
 use crate::config::{Limits, Settings};
 use crate::event::EventRecord;
 use crate::model::Reason;
+use crate::pipeline::FolderWork;
 use crate::policy::PolicySpec;
 use crate::secret::SecretRequest;
 
@@ -42,6 +43,8 @@ pub struct Order {
     pub steps: StepRules,
     /// Whether a newer push stops jobs that do not say.
     pub interruptible: bool,
+    /// What the run of a job folder runs.
+    pub work: Option<FolderWork>,
 }
 
 /// What comes with the right to lead a run, and is only known then.

@@ -21,17 +21,16 @@ use super::filling::{Fill, Filled, Filling};
 use super::fired::Fired;
 use super::job_slot::JobSlots;
 use super::kept_jobs::KeptJobs;
-use super::objects::{GitFolder, Objects};
 use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
 use super::repeat::EarlierRun;
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
-use super::steps_here::StepsHere;
+use super::subject::Subject;
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
-use crate::container::{Containers, ImageSource};
+use crate::container::{Containers, ImageSource, forget};
 use crate::event::{RerunScope, Start};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
 use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
@@ -56,10 +55,6 @@ const MAX_EVENTS: usize = 1024;
 
 /// The exit status of a process whose pipeline cannot be used, as of `quire ci`.
 const EXIT_UNUSABLE: i32 = 2;
-
-/// The reason of a run that is about no ref update.
-const NO_COMMIT: &str =
-    "the run is about no commit: this version of quire runs the pipelines of commits only";
 
 /// Threads of the runner's runtime.
 const RUNTIME_THREADS: usize = 2;
@@ -121,6 +116,8 @@ pub struct Execution {
     pub policy: Policy,
     /// What container engines read of the environment that quire was started with.
     pub engine_environment: BTreeMap<OsString, OsString>,
+    /// Folders that each container of a step can read, and where it finds them.
+    pub mounts: Vec<(PathBuf, &'static str)>,
 }
 
 /// Waits for a run on the socket that is standard input, and leads it to its end. When the socket is closed instead,
@@ -188,20 +185,20 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
     if let Some(denied) = &order.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
-    let unusable = |why: String| end(&recorder, (Outcome::Failed, Some(Reason::new(codes::PIPELINE, why))));
-    let Some(update) = event.subject.clone() else { return unusable(NO_COMMIT.to_owned()) };
-    let objects: Arc<dyn Objects> = Arc::new(GitFolder(place.git_dir.clone()));
-    let files = match objects.pipeline_files(&update) {
-        Ok(files) => files,
-        Err(reason) => return unusable(reason),
-    };
-    let start = event.start();
+    let mark = RunMark { instance, run };
+    let (start, event_of_folder) = (event.start(), event.clone());
     let earlier = order.earlier.clone().zip(event.as_rerun().map(|rerun| rerun.what().clone()));
-    let steps = StepsHere::new(order, place, &update).map_err(RunnerError::Broken)?;
-    let fill = steps.fill(order.repo.clone(), objects, (event, update));
-    let StepsHere { workspace, environment, confiner, .. } = steps;
+    let of_what = match &order.work {
+        Some(work) => Subject::folder(order, place, (mark, work), (event_of_folder, &secrets)),
+        None => Subject::commit(order, place, event)?,
+    };
+    let Subject { files, fill, workspace, environment, confiner, mounts } = match of_what {
+        Ok(of_what) => of_what,
+        Err((code, why)) => return end(&recorder, (Outcome::Failed, Some(Reason::new(code, why)))),
+    };
     let execution = Execution {
-        mark: RunMark { instance, run },
+        mark,
+        mounts,
         recorder: recorder.clone(),
         secrets,
         environment,
@@ -225,6 +222,11 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
     let ended = execute(execution)?;
     if let Err(error) = workspace.remove() {
         tracing::warn!(%error, "the workspace could not be removed");
+    }
+    if order.work.is_some()
+        && let Err(error) = forget(mark)
+    {
+        tracing::warn!(%error, "something of the run may be left in memory");
     }
     end(&recorder, ended)
 }
@@ -333,7 +335,7 @@ async fn conduct(
     let (policy, variables) = (execution.policy, execution.engine_environment);
     let source = ImageSource::new(execution.files.others);
     let containers = Containers::new(execution.mark, policy, variables, recorder.clone(), source);
-    let containers = Arc::new(containers.inheriting(&execution.environment));
+    let containers = Arc::new(containers.inheriting(&execution.environment).with_folders(execution.mounts));
     let host = Arc::new(RunHost {
         io,
         executor,

@@ -98,6 +98,7 @@ pub static PRIMITIVES: &[Primitive] = &[
     ),
     primitive("read-file", "path", Call::Wait, "The bytes of a file of the workspace, as a string."),
     primitive("write-file", "path text", Call::Wait, "Writes a file of the workspace and returns `true`."),
+    primitive("sleep", "seconds", Call::Wait, "Waits, at most an hour, and returns `true`."),
     primitive("base64", "text", Call::Pure, "Encodes a string in base64."),
     primitive("base64-decode", "text", Call::Pure, "The bytes that a base64 text stands for."),
     primitive("json-encode", "value", Call::Pure, "A value as JSON text."),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::grant::{GrantSource, SecretGrant, SecretValues, source};
+use super::grant::{GrantSource, GrantValue, SecretGrant, SecretValues, source};
 use crate::config::{Asker, MissingGrant, SecretDecl};
 
 /// A declared secret, as an order names it: without a value, and without the place of one.
@@ -49,6 +50,15 @@ impl SecretSources {
             |name: &str| requests.iter().any(|request| request.name == name && request.missing.is_empty());
         let granted = declared.iter().filter(|secret| is_granted(secret.name.as_str()));
         Self(granted.map(|secret| (secret.name.to_string(), source(secret))).collect())
+    }
+}
+
+impl SecretSources {
+    /// These values, by the names of secrets.
+    pub fn of_literals(values: BTreeMap<String, SecretString>) -> Self {
+        Self(
+            values.into_iter().map(|(name, value)| (name, GrantSource::Literal(GrantValue(value)))).collect(),
+        )
     }
 }
 

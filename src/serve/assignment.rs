@@ -1,16 +1,19 @@
 //! What the runner of a run is given.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::app::AppState;
+use secrecy::SecretString;
+
+use crate::app::{AppState, job_run_record};
 use crate::config::{Asker, Settings, WatchDecl};
 use crate::event::{EventRecord, RerunScope, RunVars};
 use crate::forge::is_link_to_runs;
 use crate::journal::RunRecord;
-use crate::model::{RunName, chain};
-use crate::policy::{PolicySpec, StartProfiles, denial, policy_of_run};
+use crate::model::{Reason, RunName, chain, codes};
+use crate::policy::{PolicyPlace, PolicySpec, Verdict, decide_environment, denial, policy_of_run};
 use crate::run::{Assignment, EarlierRun, Grant, Order, Place, RunLimits, StepRules};
-use crate::secret::SecretRequest;
+use crate::secret::{SecretRequest, SecretSources};
 use crate::store::{self, RunRow};
 use crate::watch::find_watch;
 
@@ -20,7 +23,7 @@ use crate::watch::find_watch;
 /// The database cannot be read.
 pub(super) async fn with_present_name(app: &AppState, row: RunRow) -> Result<RunRow, String> {
     let data = &app.data;
-    let is_there = data.repo(&row.repo).is_dir() || row.is_watched();
+    let is_there = row.is_of_jobs() || row.is_watched() || data.repo(&row.repo).is_dir();
     if is_there && !is_link_to_runs(data.path(), &row.repo) {
         return Ok(row);
     }
@@ -45,21 +48,55 @@ async fn watch_of(app: &AppState, row: &RunRow, settings: &Arc<Settings>) -> Opt
 /// What the runner of a run is given: the order, and its place in this data folder.
 pub(super) async fn assignment(
     app: &AppState,
-    profiles: StartProfiles,
     row: &RunRow,
     has_slot: bool,
     settings: &Arc<Settings>,
 ) -> Assignment {
     let (data, watch) = (&app.data, watch_of(app, row, settings).await);
-    let mut order = order(app, profiles, row, settings);
+    let mut order = order(app, row, settings);
     order.earlier = earlier(app, row).await;
     order.interruptible = watch.as_ref().is_none_or(|watch| watch.runs.interruptible);
     let git_dir = if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) };
     let folders = (git_dir, data.run(&row.repo, row.number));
+    let job = if row.is_of_jobs() { Some(job_of(app, row, &mut order).await) } else { None };
     let mut place = Place::new(&order, (data, app.instance), folders, settings, &app.environment);
+    if let Some(secrets) = job {
+        place.secrets = SecretSources::of_literals(secrets);
+        if order.work.as_ref().is_some_and(|work| work.inherits_environment) {
+            place.environment = app.environment.to_vec();
+        }
+    }
     let kept = watch.filter(|watch| watch.runs.keeps_workspace);
     place.kept = kept.map(|watch| (data.kept_workspace(&watch.name), watch.url.to_string()));
     Assignment::new(order, place, Grant { has_slot, superseded_by: row.superseded_by })
+}
+
+/// Completes the order of a run of a job folder, and gives its secret arguments.
+async fn job_of(app: &AppState, row: &RunRow, order: &mut Order) -> BTreeMap<String, SecretString> {
+    let secrets = app.job_secrets.of(row.id);
+    let work = match job_run_record(app, row.id).await {
+        Ok(Some(record)) => record.work,
+        Ok(None) => {
+            order.denied = Some(Reason::new(codes::NOT_STARTED, "the database does not say what it runs"));
+            return secrets;
+        }
+        Err(problem) => {
+            order.denied = Some(Reason::new(codes::NOT_STARTED, problem.to_string()));
+            return secrets;
+        }
+    };
+    let own = |name: &String| SecretRequest { name: name.clone(), missing: Vec::new(), jobs: Vec::new() };
+    order.secrets = work.secrets.iter().map(own).collect();
+    let is_on_host = work.jobs.iter().any(|job| job.container.is_none());
+    if work.inherits_environment && is_on_host && order.denied.is_none() {
+        let place =
+            PolicyPlace { operator: app.settings.get().policy.clone(), data_dir: app.data.path().to_owned() };
+        let mut decisions = decide_environment(&order.policy.clone().at(place), &row.repo.to_string());
+        decisions.retain(|decision| decision.verdict == Verdict::Deny);
+        order.denied = (!decisions.is_empty()).then(|| denial(&decisions));
+    }
+    order.work = Some(work);
+    secrets
 }
 
 /// The run that a run repeats in part.
@@ -73,8 +110,8 @@ async fn earlier(app: &AppState, row: &RunRow) -> Option<EarlierRun> {
     Some(read.await.unwrap_or_else(|| EarlierRun::lost(number, "its record could not be read".to_owned())))
 }
 
-fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Settings) -> Order {
-    let (policy, denied) = policy_of_run(&settings.policy, app.data.path(), profiles, &row.options);
+fn order(app: &AppState, row: &RunRow, settings: &Settings) -> Order {
+    let (policy, denied) = policy_of_run(&settings.policy, app.data.path(), app.profiles, &row.options);
     let ref_name = row.event.subject.as_ref().map(|update| &update.ref_name);
     let asker = Asker { repo: Some(&row.repo), ref_name, event: row.event.trigger() };
     // What is wrong with the others was reported to whoever started the run.
@@ -93,5 +130,6 @@ fn order(app: &AppState, profiles: StartProfiles, row: &RunRow, settings: &Setti
         denied: denied.map(|denied| denial(&[denied])),
         steps: StepRules::of(settings),
         interruptible: true,
+        work: None,
     }
 }

@@ -22,7 +22,6 @@ use crate::app::{AppState, Code, Problem, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Progress, Reason, RunId, chain, codes};
-use crate::policy::StartProfiles;
 use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Stage, plan};
 use crate::store::{self, RunRow};
 use crate::sys::clock;
@@ -45,8 +44,6 @@ const FOUND_RUN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct DispatchStart {
     /// The quire binary, for runners.
     pub(super) binary: PathBuf,
-    /// The profiles of containers that were chosen where the server was started.
-    pub(super) profiles: StartProfiles,
     /// Whether what steps say is shown on standard output.
     pub(super) shows_output: bool,
 }
@@ -162,6 +159,7 @@ impl Dispatcher {
             let record = settle(&app, &row, &run_dir, None).await;
             app.live.publish(row.id, &record);
             app.live.close(row.id);
+            app.job_secrets.forget(row.id);
             app.wake(Wake::Ended(row.id)).await;
         });
     }
@@ -249,7 +247,7 @@ impl Dispatcher {
         let named = with_present_name(&self.app, row).await;
         let Ok(row) = named.map_err(|problem| self.delay(id, &problem)) else { return };
         let run_dir = self.app.data.run(&row.repo, row.number);
-        let given = assignment(&self.app, self.start.profiles, &row, with_slot, settings).await;
+        let given = assignment(&self.app, &row, with_slot, settings).await;
         let (spare, binary) = (self.spare.take(), self.start.binary.clone());
         self.wake_when_quiet(SPARE_AFTER);
         let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &given)).await;
@@ -345,6 +343,7 @@ impl Dispatcher {
         self.app.notices.notify_one();
         self.runs.retain(|tracked| tracked.row.id != id);
         self.app.live.close(id);
+        self.app.job_secrets.forget(id);
     }
 
     fn tracked(&mut self, id: RunId) -> Option<&mut Tracked> {

@@ -111,6 +111,7 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
         app.live.publish(row.id, &record);
     }
     app.live.close(row.id);
+    app.job_secrets.forget(row.id);
     app.wake(Wake::Ended(row.id)).await;
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It never evaluates repository code. Runs are led by runner processes that outlive it.
 
+mod alone;
 mod audit;
 mod backoff;
 mod copied;
@@ -23,4 +24,5 @@ mod tracked;
 mod unpassed;
 mod watcher;
 
+pub use alone::{AloneOptions, LedRun, start_alone};
 pub use start::{ServeError, ServeOptions, Stopped, serve};

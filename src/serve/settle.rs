@@ -84,7 +84,7 @@ pub(super) async fn settle(
 }
 
 /// Ends what is left of a run and gives its journal an end, if it has none. Blocking.
-fn end(
+pub(super) fn end(
     mark: RunMark,
     run_dir: &Path,
     verdict: Verdict,

@@ -242,7 +242,7 @@ fn repair_settings(data: &DataDir) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn make_folders(data: &DataDir) -> Result<(), ServeError> {
+pub(super) fn make_folders(data: &DataDir) -> Result<(), ServeError> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let make = |path: PathBuf| {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
@@ -288,7 +288,8 @@ async fn run(
         (url.clone(), options.environment),
     );
     let visibility = first.http.visibility(bound);
-    let app = AppState { tasks: tasks.clone(), visibility, ..app };
+    let profiles = options.profiles;
+    let app = AppState { tasks: tasks.clone(), visibility, profiles, ..app };
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");
     }
@@ -422,11 +423,7 @@ fn notify_supervisor(supervisor: Option<&Supervisor>, lines: &str) {
 
 /// What the owner of the queue is started with.
 fn dispatch_start(options: &ServeOptions) -> DispatchStart {
-    DispatchStart {
-        binary: options.binary.clone(),
-        profiles: options.profiles,
-        shows_output: options.shows_output,
-    }
+    DispatchStart { binary: options.binary.clone(), shows_output: options.shows_output }
 }
 
 /// What the task for notifications stands on.

@@ -15,6 +15,8 @@ pub enum RepoOrigin {
     Hosted,
     /// It is the copy of a watched remote.
     Watched,
+    /// It is none: the runs of job folders are counted under its name.
+    Jobs,
 }
 
 impl RepoOrigin {
@@ -22,6 +24,7 @@ impl RepoOrigin {
         match self {
             Self::Hosted => "hosted",
             Self::Watched => "watched",
+            Self::Jobs => "jobs",
         }
     }
 }
@@ -49,6 +52,11 @@ impl RepoRow {
         Self { id: format!("watched:{identity}"), name, origin: RepoOrigin::Watched }
     }
 
+    /// What stands for a repository in the runs of job folders.
+    pub fn of_jobs() -> Self {
+        Self { id: "jobs".to_owned(), name: RepoName::of_jobs(), origin: RepoOrigin::Jobs }
+    }
+
     /// Whether it is the copy of a watched repository.
     pub fn is_watched(&self) -> bool {
         self.origin == RepoOrigin::Watched
@@ -58,7 +66,7 @@ impl RepoRow {
 /// Reads an origin from a column.
 pub(super) fn read_origin(row: &Row<'_>, column: usize) -> Result<RepoOrigin> {
     let word: String = row.get(column)?;
-    [RepoOrigin::Hosted, RepoOrigin::Watched]
+    [RepoOrigin::Hosted, RepoOrigin::Watched, RepoOrigin::Jobs]
         .into_iter()
         .find(|origin| origin.as_str() == word)
         .ok_or_else(|| damaged(column, "origin of a repository", &word))

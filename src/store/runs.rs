@@ -73,6 +73,11 @@ impl RunRow {
     pub fn is_watched(&self) -> bool {
         self.origin == RepoOrigin::Watched
     }
+
+    /// Whether it is the run of a job folder.
+    pub fn is_of_jobs(&self) -> bool {
+        self.origin == RepoOrigin::Jobs
+    }
 }
 
 /// The columns before those of the event.

@@ -117,6 +117,7 @@ fn order(opened: &Value, settings: &Settings, data: &Path) -> Order {
         denied: None,
         steps: StepRules::of(settings),
         interruptible: true,
+        work: None,
     }
 }
 
@@ -270,6 +271,7 @@ fn execution(folder: &Path, journal: Box<dyn JournalSink>, mark: RunMark) -> Exe
         unheard: Arc::new(|_| {}),
         policy: Policy::load(&settings.policy, folder, (Profile::Secure, ProfileSource::Default)),
         engine_environment: BTreeMap::new(),
+        mounts: Vec::new(),
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         Command::Watch(command) => watch(&remote, command),
         Command::Notify(command) => notify(&remote, command),
         Command::Serve { .. }
+        | Command::Jobs { .. }
+        | Command::Plan { .. }
         | Command::Ci(_)
         | Command::Doctor { .. }
         | Command::Service(_)

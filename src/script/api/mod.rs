@@ -11,6 +11,7 @@ mod log;
 mod module;
 mod secret;
 mod sh;
+mod sleep;
 mod step;
 
 use std::sync::{Arc, Mutex};
@@ -42,6 +43,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
     secret::install(lua, &table, shared)?;
     encode::install(lua, &table, shared)?;
     files::install(lua, &table, shared)?;
+    sleep::install(lua, &table)?;
     log::install(lua, &table, shared)?;
     module::install(lua, &table, shared)?;
     Ok(table)

@@ -56,6 +56,7 @@ stories! {
     failing_command_looked_at
     force_push
     git_above
+    job_folders
     job_names
     logs_follow
     manual

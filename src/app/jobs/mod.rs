@@ -1,0 +1,21 @@
+//! Job folders: what a server or a command finds, plans and starts.
+
+mod error;
+mod follow;
+mod found;
+mod place;
+mod plan;
+mod profile;
+mod record;
+mod secrets;
+mod start;
+mod work;
+
+pub use error::{AliasProblem, JobError};
+pub use follow::follow_job;
+pub use found::{JobList, ListedJob, list_jobs};
+pub use place::JobPlace;
+pub use plan::{JobPlan, PlanJob, PlannedStep, plan_job};
+pub use record::{JobRunRecord, job_run_record};
+pub use secrets::JobSecrets;
+pub use start::{JobStarted, StartJob, start_job};

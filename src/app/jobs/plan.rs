@@ -1,0 +1,171 @@
+//! What a run of a job would do; nothing is run.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::JobError;
+use super::found::{Found, find_job};
+use super::place::JobPlace;
+use super::work::{executor, work};
+use crate::app::{AppState, Operation, Problem};
+use crate::model::Profile;
+use crate::pipeline::folder::{ArgSpec, Resolved, resolve};
+use crate::pipeline::{FolderWork, WorkContainer, WorkJob, WorkScript};
+use crate::policy::policy_of_run;
+
+/// A job is to be planned.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlanJob {
+    /// Its id, its path or an alias of it.
+    pub job: String,
+    /// The source where alone it is looked for.
+    pub source: Option<String>,
+    /// Where job folders are; where the server looks for them when absent.
+    pub place: Option<JobPlace>,
+    /// Its arguments; not checked when there are none.
+    pub args: Map<String, Value>,
+    /// The profile.
+    pub profile: Option<String>,
+}
+
+/// What a run of a job would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JobPlan {
+    /// The id of the job.
+    pub job: String,
+    /// Its path below the folder of job folders.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub summary: Option<String>,
+    /// What runs its scripts.
+    pub interpreter: Option<String>,
+    /// `shell`, `proc` or `container`.
+    pub executor: String,
+    /// The image of its container.
+    pub image: Option<String>,
+    /// Whether it consists of steps.
+    pub has_steps: bool,
+    /// The arguments that it takes.
+    pub args: Vec<ArgSpec>,
+    /// Those that it would get, without secrets.
+    pub values: Map<String, Value>,
+    /// The profile that holds.
+    pub profile: String,
+    /// What is run, in its order.
+    pub steps: Vec<PlannedStep>,
+    /// Where the job comes from.
+    pub provenance: Value,
+    /// What is odd about its `config.yaml`.
+    pub warnings: Vec<String>,
+}
+
+/// A script that would be run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name.
+    pub name: String,
+    /// Its container; without one it runs on the host.
+    pub container: Option<WorkContainer>,
+}
+
+impl Operation for PlanJob {
+    type Answer = JobPlan;
+
+    const ROUTE: &'static str = "/jobs/plan";
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn perform(self, app: &AppState) -> Result<JobPlan, Problem> {
+        Ok(plan_job(app, self).await?)
+    }
+}
+
+/// What a run of a job would do.
+///
+/// # Errors
+/// There is no such job, or it cannot be run so.
+pub async fn plan_job(app: &AppState, request: PlanJob) -> Result<JobPlan, JobError> {
+    let place = request.place.clone().unwrap_or_else(|| (*app.jobs).clone());
+    let found = find_job(app, &place, (&request.job, request.source.as_deref())).await?;
+    let profile = profile(app, request.profile.as_deref())?;
+    let resolved = resolved(&found, request.args, &place)?;
+    let provenance = provenance(&found, &request.job);
+    let (job, data) = (found.job.clone(), app.data.clone());
+    let (of_work, given) = (found.job, resolved.clone());
+    let work = tokio::task::spawn_blocking(move || work(&of_work, &given, (&place, &data))).await;
+    let work = work.map_err(|error| Problem::failed(&error))??;
+    Ok(JobPlan {
+        values: resolved.shown(&job.config.args),
+        interpreter: job.config.interpreter.as_ref().map(ToString::to_string),
+        executor: executor(&job).to_owned(),
+        image: job.config.image().map(str::to_owned),
+        has_steps: !job.config.steps.is_empty(),
+        profile: profile.to_string(),
+        steps: planned(&work),
+        provenance,
+        warnings: job.problems.iter().map(ToString::to_string).collect(),
+        job: job.id,
+        path: job.path,
+        name: job.name,
+        summary: job.summary,
+        args: job.config.args.clone(),
+    })
+}
+
+/// The arguments of a plan: what was not given is not missed when nothing was.
+fn resolved(found: &Found, args: Map<String, Value>, place: &JobPlace) -> Result<Resolved, JobError> {
+    let mut specs = found.job.config.args.clone();
+    if args.is_empty() {
+        specs.iter_mut().for_each(|spec| spec.is_required = false);
+    } else if !found.job.config.has_args {
+        return Err(JobError::NoArguments(found.job.id.clone()));
+    }
+    resolve(&specs, args, &place.cwd).map_err(JobError::Arguments)
+}
+
+/// The profile that holds when this one is asked for.
+pub(super) fn profile(app: &AppState, asked: Option<&str>) -> Result<Profile, JobError> {
+    if let Some(asked) = asked
+        && let Err(error) = Profile::parse(asked)
+    {
+        return Err(JobError::Profile { is_known: false, text: error.to_string() });
+    }
+    let options: Vec<String> = asked.map(|profile| format!("ci.profile={profile}")).into_iter().collect();
+    let settings =
+        if app.local.is_some() { app.settings.read().map_err(Problem::from)? } else { app.settings.get() };
+    let (policy, denied) = policy_of_run(&settings.policy, app.data.path(), app.profiles, &options);
+    match denied {
+        Some(denied) => Err(JobError::Profile { is_known: true, text: denied.reason }),
+        None => Ok(policy.profile),
+    }
+}
+
+/// Where a job comes from.
+pub(super) fn provenance(found: &Found, asked: &str) -> Value {
+    let folder = found.job.dir.display().to_string();
+    let source = serde_json::json!({
+        "type": "local", "name": found.job.id, "ref": folder, "resolved_ref": folder,
+    });
+    let mut provenance = serde_json::json!({
+        "canonical_id": found.job.id, "canonical_path": found.job.path, "source": source,
+    });
+    if let (Some(alias), Some(members)) = (&found.alias, provenance.as_object_mut()) {
+        members.insert("invoked_path".to_owned(), asked.into());
+        members
+            .insert("alias".to_owned(), serde_json::json!({ "name": alias, "target_path": found.job.path }));
+    }
+    provenance
+}
+
+fn planned(work: &FolderWork) -> Vec<PlannedStep> {
+    let of_job = |job: &WorkJob| {
+        let step =
+            |script: &WorkScript| PlannedStep { name: script.name.clone(), container: job.container.clone() };
+        job.scripts.iter().map(step).collect::<Vec<_>>()
+    };
+    work.jobs.iter().flat_map(of_job).collect()
+}

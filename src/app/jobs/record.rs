@@ -1,0 +1,45 @@
+//! What the run of a job folder runs, as it is kept in the database.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::app::{AppState, Problem};
+use crate::model::RunId;
+use crate::pipeline::FolderWork;
+use crate::store;
+
+/// What the run of a job folder runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRunRecord {
+    /// The id of the job, as it is listed.
+    pub job: String,
+    /// The name by which it was asked for.
+    pub asked: String,
+    /// The source; none for job folders of the server or the command.
+    pub source: Option<String>,
+    /// Where the job comes from.
+    pub provenance: Value,
+    /// `shell`, `proc` or `container`.
+    pub executor: String,
+    /// The image of its container.
+    pub image: Option<String>,
+    /// The profile that was asked for, or that holds.
+    pub profile: String,
+    /// What the asker calls itself, if it said so.
+    pub tenant: Option<String>,
+    /// The arguments, without secrets.
+    pub args: Map<String, Value>,
+    /// What is run.
+    pub work: FolderWork,
+}
+
+/// What a run runs; nothing when it is not the run of a job folder.
+///
+/// # Errors
+/// The database cannot be read, or its row is damaged.
+pub async fn job_run_record(app: &AppState, run: RunId) -> Result<Option<JobRunRecord>, Problem> {
+    let found = app.store.call(move |connection| store::job_run(connection, run)).await??;
+    let read = |text: String| serde_json::from_str(&text).map_err(|error| Problem::failed(&error));
+    found.map(read).transpose()
+}

@@ -1,0 +1,142 @@
+//! Job folders on the command line: which job words mean, its run and its plan, with a server or without one.
+
+mod call;
+mod output;
+mod run;
+
+pub(crate) use call::{JobCall, JobOption};
+pub(crate) use output::print_output;
+pub(crate) use run::{plan_job, run_job};
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
+use super::place::{self, variable};
+use crate::app::{JobPlace, PlanJob, StartJob};
+use crate::pipeline::folder::{Discovery, discover};
+use crate::sys::user;
+use crate::view::plain;
+
+/// What `quire run JOB` takes besides the arguments of the job.
+const RUN_OPTIONS: [JobOption; 5] = [
+    JobOption::with_value("data"),
+    JobOption::with_value("profile"),
+    JobOption::with_value("source"),
+    JobOption::flag("json"),
+    JobOption::flag("dry-run"),
+];
+
+/// The job folders of the working directory.
+pub(crate) fn place_here() -> Result<JobPlace, Failure> {
+    let cwd = std::env::current_dir().map_err(|error| Failure::broken(&error))?;
+    Ok(JobPlace::below(&cwd))
+}
+
+/// Finds the job folders of a place.
+pub(crate) fn discovered(place: &JobPlace) -> Result<Discovery, Failure> {
+    discover(&place.scripts).map_err(|error| Failure::new(Code::Usage, error))
+}
+
+/// `quire run` and `quire plan` of a job folder: nothing when the words mean none.
+pub(super) fn intercept(words: &[String]) -> Option<Ended> {
+    let (data, command, rest) = command_of(words)?;
+    if rest.first().is_none_or(|word| word.starts_with('-')) {
+        return None;
+    }
+    let place = place_here().ok()?;
+    let found = discover(&place.scripts).ok()?;
+    let named = rest.iter().position(|word| word == "--source" || word.starts_with("--source="));
+    if named.is_none() && found.find_words(rest).is_none() {
+        return None;
+    }
+    Some(called(data, command == "plan", (&place, &found), rest))
+}
+
+/// The data folder, the command and its words: `--data DIR run WORD…`.
+fn command_of(words: &[String]) -> Option<(Option<PathBuf>, &str, &[String])> {
+    match words {
+        [command, rest @ ..] if command == "run" || command == "plan" => Some((None, command, rest)),
+        [option, data, command, rest @ ..]
+            if option == "--data" && (command == "run" || command == "plan") =>
+        {
+            Some((Some(data.into()), command, rest))
+        }
+        _ => None,
+    }
+}
+
+fn called(
+    data: Option<PathBuf>,
+    is_plan: bool,
+    (place, found): (&JobPlace, &Discovery),
+    words: &[String],
+) -> Ended {
+    let call = JobCall::read(found, words, &RUN_OPTIONS)?;
+    let data = place::data_dir(call.option("data").map(PathBuf::from).or(data))?;
+    let data = place::make_data_dir(data, "name another data folder with --data or QUIRE_DATA")?;
+    let source = call.option("source").map(str::to_owned);
+    call.warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
+    if is_plan || call.has("dry-run") {
+        let profile = call.option("profile").map(str::to_owned);
+        let request =
+            PlanJob { job: call.job.clone(), source, place: Some(place.clone()), args: call.args, profile };
+        let plan = plan_job(&data, request, place::profiles(None)?)?;
+        if call.options.contains_key("json") {
+            print_json(&json!(plan));
+        } else {
+            print(&output::plan_text(&plan));
+        }
+        return Ok(Code::Done);
+    }
+    let is_json = call.has("json");
+    let request = StartJob {
+        job: call.job.clone(),
+        source,
+        place: Some(place.clone()),
+        profile: call.option("profile").map(str::to_owned),
+        args: call.args,
+        tenant: None,
+        by: user::login_name(),
+    };
+    let profiles = place::profiles(request.profile.as_deref())?;
+    let row = run_job(&data, request, profiles, |event| {
+        if is_json { output::print_line(event) } else { print_output(event) }
+    })?;
+    if !is_json {
+        print_error(&output::end_line(&row));
+    }
+    Ok(verdict(row.outcome))
+}
+
+/// `quire jobs`.
+pub(super) fn list(as_json: bool) -> Ended {
+    let place = place_here()?;
+    let found = discovered(&place)?;
+    for wrong in &found.errors {
+        print_error(&format!("warning: {}: {}\n", plain(&wrong.path), plain(&wrong.error)));
+    }
+    if as_json {
+        print_json(&output::list_json(&found));
+    } else if found.jobs.is_empty() {
+        print_error(&format!("no job folders below {}\n", place.scripts.display()));
+    } else {
+        print(&output::list_text(&found));
+    }
+    Ok(Code::Done)
+}
+
+/// The failure of a plan of what is no job.
+pub(super) fn unknown(words: &[String]) -> Failure {
+    let found = place_here().and_then(|place| discovered(&place));
+    match found {
+        Ok(found) => call::unknown_job(&found, words.first().map(String::as_str).unwrap_or_default()),
+        Err(failure) => failure,
+    }
+}
+
+/// A value of the environment, for secrets that are named.
+fn secret_variable(name: &str) -> Result<String, Failure> {
+    variable(name).ok_or_else(|| Failure::new(Code::Usage, format!("the variable `{name}` is not set")))
+}

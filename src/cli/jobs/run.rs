@@ -1,0 +1,70 @@
+//! Runs and plans a job: by the server when one answers, otherwise by this process.
+
+use std::io;
+
+use crate::app::{self, JobPlan, Operation as _, PlanJob, Problem, StartJob, find_run, follow_job};
+use crate::cli::ask::{ask, here};
+use crate::cli::exit::{Failure, print_error};
+use crate::cli::place::environment;
+use crate::config::DataDir;
+use crate::journal::StopReason;
+use crate::policy::StartProfiles;
+use crate::run::{Message, send_message};
+use crate::serve::{AloneOptions, start_alone};
+use crate::sys::interrupts::watch_interrupts;
+use crate::view::{RunEvent, plain};
+
+/// Runs a job to its end, and gives its events to `take` as they come. Returns the row of the run.
+///
+/// # Errors
+/// It could not be started, or not be followed.
+pub(crate) fn run_job(
+    data: &DataDir,
+    request: StartJob,
+    profiles: StartProfiles,
+    take: impl FnMut(&RunEvent) -> io::Result<()>,
+) -> Result<app::RunRow, Failure> {
+    let (started, led) = match ask(data, &request) {
+        Some(started) => (started?, None),
+        None => {
+            // What was asked for is chosen by whoever leads the run.
+            let request = StartJob { profile: None, ..request };
+            let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
+            let options = AloneOptions { data: data.clone(), binary, environment: environment(), profiles };
+            let (started, led) = start_alone(options, request)?;
+            (started, Some(std::thread::spawn(move || led.settle())))
+        }
+    };
+    let run_dir =
+        data.path().join("runs").join(format!("{}.git", started.repo)).join(started.number.to_string());
+    watch_interrupts(move |interrupt| {
+        let reason = StopReason::Cancelled { by: Some(interrupt.name().to_owned()) };
+        let run_dir = run_dir.clone();
+        std::thread::spawn(move || send_message(&run_dir, &Message::Stop { reason }).is_ok());
+    })
+    .map_err(|error| Failure::broken(&error))?;
+    let followed = here(data, async |app| follow_job(app, find_run(app, &started.id).await?, take).await);
+    if let Some(Err(problem)) = led.map(|led| led.join().unwrap_or(Ok(()))) {
+        print_error(&format!("warning: the end of the run is not recorded: {}\n", plain(&problem.text)));
+    }
+    followed?;
+    Ok(here(data, async |app| find_run(app, &started.id).await)?)
+}
+
+/// Plans a job.
+///
+/// # Errors
+/// There is no such job, or it cannot be run so.
+pub(crate) fn plan_job(
+    data: &DataDir,
+    request: PlanJob,
+    profiles: StartProfiles,
+) -> Result<JobPlan, Problem> {
+    match ask(data, &request) {
+        Some(plan) => plan,
+        None => here(data, async move |app| {
+            let app = app::AppState { profiles, ..app.clone() };
+            request.perform(&app).await
+        }),
+    }
+}

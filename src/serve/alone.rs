@@ -1,0 +1,119 @@
+//! A run of a job folder that a command leads, because no server has the data folder: the same queue row, runner and journal. A
+//! server that is started meanwhile finds the runner by the lock of its run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::assignment::assignment;
+use super::launch::{Launched, launch};
+use super::runner_limits::Verdict;
+use super::settle::end;
+use super::start::make_folders;
+use crate::app::{AppState, Code, JobStarted, Local, Problem, StartJob, find_run, start_job};
+use crate::config::{DataDir, Instance};
+use crate::model::{Outcome, Reason, RunMark, chain, codes};
+use crate::policy::StartProfiles;
+use crate::store::{self, RunChange, RunRow};
+use crate::sys::clock;
+use crate::sys::pidfd::{PidFd, wait_any};
+use crate::sys::process;
+
+/// How long another command is waited for that is writing into the database.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long one look at the process of a runner takes.
+const LOOK: Duration = Duration::from_secs(3600);
+
+/// What the command has.
+#[derive(Debug, Clone)]
+pub struct AloneOptions {
+    /// The data folder.
+    pub data: DataDir,
+    /// The quire binary, which is the runner.
+    pub binary: PathBuf,
+    /// The environment of the command.
+    pub environment: Vec<(String, String)>,
+    /// The profiles that were chosen.
+    pub profiles: StartProfiles,
+}
+
+/// A run that this process has to settle when its runner is gone.
+#[derive(Debug)]
+pub struct LedRun {
+    options: AloneOptions,
+    mark: RunMark,
+    row: RunRow,
+    run_dir: PathBuf,
+    process: PidFd,
+}
+
+/// Starts a run and its runner.
+///
+/// # Errors
+/// There is no such job, or it cannot be run so; or a server has the data folder and does not answer.
+pub fn start_alone(options: AloneOptions, request: StartJob) -> Result<(JobStarted, LedRun), Problem> {
+    make_folders(&options.data).map_err(|error| Problem::failed(&error))?;
+    let instance = Instance::establish(options.data.path()).map_err(|error| Problem::failed(&error))?;
+    process::become_subreaper().map_err(|error| Problem::failed(&error))?;
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let local = Local::open(&options.data, options.environment.clone())?;
+        let given = (options.clone(), request.clone());
+        let begun =
+            local.perform(async |app| begin(app, given, &instance).await, |text| tracing::warn!("{text}"));
+        match begun {
+            Err(problem) if problem.code == Code::ServerSilent && Instant::now() < until => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            begun => return begun,
+        }
+    }
+}
+
+async fn begin(
+    app: &AppState,
+    (options, request): (AloneOptions, StartJob),
+    instance: &Instance,
+) -> Result<(JobStarted, LedRun), Problem> {
+    let store = app.writer()?;
+    let app = AppState { store, instance: instance.id, profiles: options.profiles, ..app.clone() };
+    let settings = Arc::new(app.settings.read()?.as_ref().clone());
+    let started = start_job(&app, request).await?;
+    let row = find_run(&app, &started.id).await?;
+    let given = assignment(&app, &row, true, &settings).await;
+    let run_dir = app.data.run(&row.repo, row.number);
+    let binary = options.binary.clone();
+    let launched = tokio::task::spawn_blocking(move || launch(None, &binary, &given)).await;
+    let launched = launched.map_err(|error| Problem::failed(&error))?;
+    match launched.map_err(|error| Problem::failed(&error))? {
+        Launched::Started(process, _socket) => {
+            let mark = RunMark { instance: instance.id, run: row.id };
+            Ok((started, LedRun { options, mark, row, run_dir, process }))
+        }
+        Launched::Begun => Err(Problem::new(Code::ServerFailed, "a new run has begun before")),
+    }
+}
+
+impl LedRun {
+    /// Waits until the runner is gone, and writes the end of the run into the database. Blocking.
+    ///
+    /// # Errors
+    /// The end cannot be written; the next server does it.
+    pub fn settle(self) -> Result<(), Problem> {
+        while !wait_any(&[&self.process], LOOK) {}
+        let verdict = Verdict {
+            outcome: Outcome::Interrupted,
+            reason: Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended"),
+        };
+        let record = end(self.mark, &self.run_dir, verdict, &self.options.environment);
+        let record = record.map_err(|problem| Problem::new(Code::RunUnreadable, problem))?;
+        let Some(change) = RunChange::since(0, self.row.id, &record, clock::now()) else { return Ok(()) };
+        let connection = store::open_existing(&self.options.data.database());
+        let mut connection = connection.map_err(|error| Problem::new(Code::DataUnreadable, chain(&error)))?;
+        Ok(store::index_run(&mut connection, &change)?)
+    }
+}

@@ -1,0 +1,40 @@
+//! The table of what runs of job folders run.
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::repos::{RepoRow, sync_repo};
+use crate::model::RunId;
+
+/// The repository of these runs, which is recorded when the first of them is.
+///
+/// # Errors
+/// The database refuses.
+pub fn repo_of_jobs(connection: &Connection) -> Result<RepoRow> {
+    let row = RepoRow::of_jobs();
+    sync_repo(connection, &row)?;
+    Ok(row)
+}
+
+/// Records what a run runs, as JSON.
+pub fn insert_job_run(connection: &Connection, run: RunId, spec: &str) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO job_runs (run, spec) VALUES (?1, ?2)")?
+        .execute(params![run.to_string(), spec])?;
+    Ok(())
+}
+
+/// What a run runs, as JSON; nothing when it is not the run of a job folder.
+pub fn job_run(connection: &Connection, run: RunId) -> Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT spec FROM job_runs WHERE run = ?1")?
+        .query_row([run.to_string()], |row| row.get(0))
+        .optional()
+}
+
+/// Records that a run runs what another one ran.
+pub fn copy_job_run(connection: &Connection, of: RunId, to: RunId) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO job_runs (run, spec) SELECT ?2, spec FROM job_runs WHERE run = ?1")?
+        .execute(params![of.to_string(), to.to_string()])?;
+    Ok(())
+}
