@@ -61,8 +61,8 @@ pub use idempotency::{Keyed, TakenKey, forget_unanswered, keep_answer, take_key}
 pub use isolation::{ISOLATIONS, Isolation};
 pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use jobs::{
-    AliasProblem, JobError, JobList, JobPlace, JobPlan, JobRunRecord, JobSecrets, JobStarted, ListedJob,
-    PlanJob, PlannedStep, StartJob, follow_job, job_run_record, list_jobs, plan_job, start_job,
+    AliasProblem, Finding, JobError, JobList, JobPlace, JobPlan, JobRunRecord, JobSecrets, JobStarted,
+    ListedJob, PlanJob, PlannedStep, StartJob, follow_job, job_run_record, list_jobs, plan_job, start_job,
 };
 pub use local::{Local, serves_without_socket};
 pub use logs::{ReadLogs, RunLogs, read_logs};

@@ -1,5 +1,6 @@
 //! Job folders: what a server or a command finds, plans and starts.
 
+mod decisions;
 mod error;
 mod follow;
 mod found;
@@ -11,6 +12,7 @@ mod secrets;
 mod start;
 mod work;
 
+pub use decisions::Finding;
 pub use error::{AliasProblem, JobError};
 pub use follow::follow_job;
 pub use found::{JobList, ListedJob, list_jobs};

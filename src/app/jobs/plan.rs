@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::decisions::{Finding, findings};
 use super::error::JobError;
 use super::found::{Found, find_job};
 use super::place::JobPlace;
@@ -13,7 +14,7 @@ use crate::app::{AppState, Operation, Problem};
 use crate::model::Profile;
 use crate::pipeline::folder::{ArgSpec, Resolved, resolve};
 use crate::pipeline::{FolderWork, WorkContainer, WorkJob, WorkScript};
-use crate::policy::policy_of_run;
+use crate::policy::{Policy, policy_of_run};
 
 /// A job is to be planned.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub struct JobPlan {
     pub steps: Vec<PlannedStep>,
     /// Where the job comes from.
     pub provenance: Value,
+    /// What policy says about its containers.
+    pub findings: Vec<Finding>,
     /// What is odd about its `config.yaml`.
     pub warnings: Vec<String>,
 }
@@ -91,7 +94,7 @@ impl Operation for PlanJob {
 pub async fn plan_job(app: &AppState, request: PlanJob) -> Result<JobPlan, JobError> {
     let place = request.place.clone().unwrap_or_else(|| (*app.jobs).clone());
     let found = find_job(app, &place, (&request.job, request.source.as_deref())).await?;
-    let profile = profile(app, request.profile.as_deref())?;
+    let policy = policy(app, request.profile.as_deref())?;
     let resolved = resolved(&found, request.args, &place)?;
     let provenance = provenance(&found, &request.job);
     let (job, data) = (found.job.clone(), app.data.clone());
@@ -104,7 +107,8 @@ pub async fn plan_job(app: &AppState, request: PlanJob) -> Result<JobPlan, JobEr
         executor: executor(&job).to_owned(),
         image: job.config.image().map(str::to_owned),
         has_steps: !job.config.steps.is_empty(),
-        profile: profile.to_string(),
+        profile: policy.profile.to_string(),
+        findings: findings(&policy, &work)?,
         steps: planned(&work),
         provenance,
         warnings: job.problems.iter().map(ToString::to_string).collect(),
@@ -127,8 +131,8 @@ fn resolved(found: &Found, args: Map<String, Value>, place: &JobPlace) -> Result
     resolve(&specs, args, &place.cwd).map_err(JobError::Arguments)
 }
 
-/// The profile that holds when this one is asked for.
-pub(super) fn profile(app: &AppState, asked: Option<&str>) -> Result<Profile, JobError> {
+/// The policy that holds when this profile is asked for.
+pub(super) fn policy(app: &AppState, asked: Option<&str>) -> Result<Policy, JobError> {
     if let Some(asked) = asked
         && let Err(error) = Profile::parse(asked)
     {
@@ -140,7 +144,7 @@ pub(super) fn profile(app: &AppState, asked: Option<&str>) -> Result<Profile, Jo
     let (policy, denied) = policy_of_run(&settings.policy, app.data.path(), app.profiles, &options);
     match denied {
         Some(denied) => Err(JobError::Profile { is_known: true, text: denied.reason }),
-        None => Ok(policy.profile),
+        None => Ok(policy),
     }
 }
 

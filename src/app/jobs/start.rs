@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::error::JobError;
 use super::found::{Found, find_job};
 use super::place::JobPlace;
-use super::plan::{profile, provenance};
+use super::plan::{policy, provenance};
 use super::record::JobRunRecord;
 use super::work::{executor, work};
 use crate::app::{AppState, Operation, Problem, Wake};
@@ -18,7 +18,7 @@ use crate::container::Engine;
 use crate::event::{Event, EventKind};
 use crate::model::{AuditAction, JobId, Outcome, RunName, chain};
 use crate::pipeline::folder::{Resolved, resolve};
-use crate::pipeline::{FolderWork, work_id};
+use crate::pipeline::{FolderWork, OnFailure, work_id};
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
 
@@ -42,6 +42,8 @@ pub struct StartJob {
     pub args: Map<String, Value>,
     /// The profile.
     pub profile: Option<String>,
+    /// What follows when a script fails, instead of what the job says.
+    pub on_error: Option<OnFailure>,
     /// What the asker calls itself.
     pub tenant: Option<String>,
     /// Who asks.
@@ -94,10 +96,11 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     }
     let resolved = resolve(&found.job.config.args, request.args.clone(), &place.cwd);
     let resolved = resolved.map_err(JobError::Arguments)?;
-    let profile = profile(app, request.profile.as_deref())?.to_string();
+    let profile = policy(app, request.profile.as_deref())?.profile.to_string();
     let (job, given, data) = (found.job.clone(), resolved.clone(), app.data.clone());
     let work = tokio::task::spawn_blocking(move || work(&job, &given, (&place, &data))).await;
-    let work = work.map_err(|error| Problem::failed(&error))??;
+    let mut work = work.map_err(|error| Problem::failed(&error))??;
+    work.failure = request.on_error.unwrap_or(work.failure);
     let has_container = work.jobs.iter().any(|job| job.container.is_some());
     if has_container {
         expect_engine(app).await?;

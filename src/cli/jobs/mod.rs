@@ -97,12 +97,13 @@ fn called(
         place: Some(place.clone()),
         profile: call.option("profile").map(str::to_owned),
         args: call.args,
+        on_error: None,
         tenant: None,
         by: user::login_name(),
     };
     let profiles = place::profiles(request.profile.as_deref())?;
-    let row = run_job(&data, request, profiles, |event| {
-        if is_json { output::print_line(event) } else { print_output(event) }
+    let row = run_job(&data, request, profiles, |_, _| {
+        Box::new(if is_json { output::print_line } else { print_output })
     })?;
     if !is_json {
         print_error(&output::end_line(&row));

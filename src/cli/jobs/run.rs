@@ -2,7 +2,10 @@
 
 use std::io;
 
-use crate::app::{self, JobPlan, Operation as _, PlanJob, Problem, StartJob, find_run, follow_job};
+use crate::app::{
+    self, JobPlan, JobRunRecord, Operation as _, PlanJob, Problem, RunRow, StartJob, find_run, follow_job,
+    job_run_record,
+};
 use crate::cli::ask::{ask, here};
 use crate::cli::exit::{Failure, print_error};
 use crate::cli::place::environment;
@@ -14,7 +17,10 @@ use crate::serve::{AloneOptions, start_alone};
 use crate::sys::interrupts::watch_interrupts;
 use crate::view::{RunEvent, plain};
 
-/// Runs a job to its end, and gives its events to `take` as they come. Returns the row of the run.
+/// What gets the events of a run as they come.
+pub(crate) type Printer = Box<dyn FnMut(&RunEvent) -> io::Result<()>>;
+
+/// Runs a job to its end, and gives its events to a printer as they come. Returns the row of the run.
 ///
 /// # Errors
 /// It could not be started, or not be followed.
@@ -22,8 +28,8 @@ pub(crate) fn run_job(
     data: &DataDir,
     request: StartJob,
     profiles: StartProfiles,
-    take: impl FnMut(&RunEvent) -> io::Result<()>,
-) -> Result<app::RunRow, Failure> {
+    printer: impl FnOnce(&RunRow, JobRunRecord) -> Printer,
+) -> Result<RunRow, Failure> {
     let (started, led) = match ask(data, &request) {
         Some(started) => (started?, None),
         None => {
@@ -43,7 +49,13 @@ pub(crate) fn run_job(
         std::thread::spawn(move || send_message(&run_dir, &Message::Stop { reason }).is_ok());
     })
     .map_err(|error| Failure::broken(&error))?;
-    let followed = here(data, async |app| follow_job(app, find_run(app, &started.id).await?, take).await);
+    let followed = here(data, async |app| {
+        let row = find_run(app, &started.id).await?;
+        let record = job_run_record(app, row.id).await?;
+        let lost = || Problem::new(app::Code::RunUnreadable, "the database does not say what the run runs");
+        let printer = printer(&row, record.ok_or_else(lost)?);
+        follow_job(app, row, printer).await
+    });
     if let Some(Err(problem)) = led.map(|led| led.join().unwrap_or(Ok(()))) {
         print_error(&format!("warning: the end of the run is not recorded: {}\n", plain(&problem.text)));
     }

@@ -1,0 +1,68 @@
+//! What policy says about the containers of a job, before anything runs. Signatures are looked at when it runs.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::JobError;
+use crate::container::request;
+use crate::pipeline::{FolderWork, WorkContainer};
+use crate::policy::{Decision, ImageRef, Policy, Verdict, decide, denial, invalid_image};
+use crate::script::ContainerOptions;
+
+/// A decision that somebody should know of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The word for the reason.
+    pub code: String,
+    /// `info` or `warning`.
+    pub level: String,
+    /// The reason, for people.
+    pub message: String,
+}
+
+/// What policy says about the containers of a job.
+///
+/// # Errors
+/// It denies one.
+pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding>, JobError> {
+    let mut decisions: Vec<Decision> = Vec::new();
+    for job in &work.jobs {
+        if let Some(container) = &job.container {
+            decisions.extend(of_container(policy, &job.id, container)?);
+        }
+    }
+    let (denied, others): (Vec<_>, Vec<_>) =
+        decisions.into_iter().partition(|decision| decision.verdict == Verdict::Deny);
+    if !denied.is_empty() {
+        let reason = denial(&denied);
+        let (code, text) = (reason.code.clone(), reason.to_string());
+        return Err(JobError::Denied { code, text, run: String::new() });
+    }
+    let finding = |decision: Decision| Finding {
+        code: decision.code.to_owned(),
+        level: if decision.verdict == Verdict::Warn { "warning" } else { "info" }.to_owned(),
+        message: decision.reason,
+    };
+    Ok(others.into_iter().map(finding).collect())
+}
+
+fn of_container(policy: &Policy, job: &str, container: &WorkContainer) -> Result<Vec<Decision>, JobError> {
+    let image = match ImageRef::parse(&container.image) {
+        Ok(image) => image,
+        Err(error) => return Ok(vec![invalid_image(job, &error)]),
+    };
+    let request = request(job, image, &options(container)).map_err(JobError::Config)?;
+    Ok(decide(policy, &request))
+}
+
+fn options(container: &WorkContainer) -> ContainerOptions {
+    ContainerOptions {
+        network: container.network.clone(),
+        cpus: container.cpus.clone(),
+        memory: container.memory.clone(),
+        caps: container.caps.clone(),
+        rootfs_writable: container.rootfs_writable,
+        env_inheritance: container.env_inheritance,
+        privileged: container.privileged.iter().map(|argument| format!("extra-args={argument}")).collect(),
+        ..ContainerOptions::default()
+    }
+}
