@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::discovery::{FolderError, FolderJob};
+use super::read_config::without_nothing;
 use crate::model::Quoted;
 use crate::schema::job_folder::{ALIAS, ALIAS_FILE};
 use crate::schema::{Fields, Mistakes, Value, read_yaml};
@@ -67,17 +68,13 @@ impl Aliases {
     pub(super) fn parse<'a>(path: &str, text: &[u8], find: impl Fn(&str) -> Option<&'a FolderJob>) -> Self {
         let mut aliases = Self::default();
         let mut refuse = |error: String| aliases.errors.push(FolderError::new(path, error));
-        if text.len() > MAX_ALIAS_FILE {
-            refuse(format!("the file has more than {MAX_ALIAS_FILE} bytes"));
-            return aliases;
-        }
         let Ok(text) = std::str::from_utf8(text) else {
             refuse("the file is not UTF-8 text".to_owned());
             return aliases;
         };
         let (root, wrong) = read_yaml("flwd.yaml", text);
         let mistakes = Mistakes::default();
-        let root = root.filter(|root| wrong.is_empty() && root.value != Value::Nil);
+        let root = root.map(without_nothing).filter(|root| wrong.is_empty() && root.value != Value::Nil);
         let entries = root.and_then(|root| Some(read_entries(&Fields::open(&root, &ALIAS_FILE, &mistakes)?)));
         for wrong in wrong.into_iter().chain(mistakes.into_sorted()) {
             refuse(super::config::ConfigProblem::from(&wrong).to_string());

@@ -58,9 +58,6 @@ impl ConfigFile {
 
     /// Reads the text of a file.
     pub(super) fn parse(text: &[u8]) -> Self {
-        if text.len() > MAX_CONFIG {
-            return Self::unreadable(format!("the file has more than {MAX_CONFIG} bytes"));
-        }
         let Ok(text) = std::str::from_utf8(text) else {
             return Self::unreadable("the file is not UTF-8 text".to_owned());
         };
@@ -84,7 +81,7 @@ fn as_parse_error(wrong: Diagnostic) -> Diagnostic {
 }
 
 /// The value without keys that have none: `env:` alone says nothing.
-fn without_nothing(node: Node) -> Node {
+pub(super) fn without_nothing(node: Node) -> Node {
     let value = match &node.value {
         Value::Table(pairs) => Value::Table(
             pairs
@@ -159,15 +156,15 @@ fn read(fields: &Fields<'_>) -> JobConfig {
     let (args, has_args) = read_arguments(fields);
     let steps = read_steps(fields, executor, &container);
     let has_steps = fields.word("composition").map(|word| word == "steps");
-    match (has_steps, steps.is_empty(), fields.get("steps").is_some()) {
-        (Some(true), true, _) => {
+    match (has_steps, fields.get("steps").is_some()) {
+        (Some(true), false) => {
             fields.refuse_option(
                 "composition",
                 "`composition: steps` without `steps`",
                 "write the steps, or leave it out",
             );
         }
-        (None, _, true) => {
+        (None, true) => {
             warn(fields, "steps", "`steps` without `composition: steps` are not run", "add it");
         }
         _ => {}
