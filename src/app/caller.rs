@@ -7,6 +7,7 @@ use super::runs::find_run;
 use super::state::AppState;
 use crate::forge::current_name;
 use crate::model::{RepoName, Scope, Visibility};
+use crate::secret::CredentialHash;
 use crate::store::{self, RepoRow, RepoSettings, RunRow};
 
 /// Who asks.
@@ -14,6 +15,16 @@ use crate::store::{self, RepoRow, RepoSettings, RunRow};
 pub struct Caller {
     actor: String,
     grants: Grants,
+    pass: Option<Pass>,
+}
+
+/// What a caller came in with, and that can end before the caller leaves.
+#[derive(Debug, Clone, Copy)]
+pub enum Pass {
+    /// A token, which can be revoked.
+    Token(CredentialHash),
+    /// A session, which can be signed out.
+    Session(CredentialHash),
 }
 
 /// What a caller may do beyond what everybody may.
@@ -30,12 +41,12 @@ enum Grants {
 impl Caller {
     /// Who is at the other end of the Unix socket, by the id of the account.
     pub fn socket(uid: u32) -> Self {
-        Self { actor: format!("uid:{uid}"), grants: Grants::Everything }
+        Self { actor: format!("uid:{uid}"), grants: Grants::Everything, pass: None }
     }
 
     /// Somebody who has not said who it is.
     pub fn nobody() -> Self {
-        Self { actor: "nobody".to_owned(), grants: Grants::Nothing }
+        Self { actor: "nobody".to_owned(), grants: Grants::Nothing, pass: None }
     }
 
     /// Who has a token or a session, or is named by a proxy: `token:deploy`, `user:ada`. `repos` are ids; all when absent.
@@ -45,7 +56,18 @@ impl Caller {
         repos: Option<Vec<String>>,
     ) -> Self {
         let repos = repos.map(|repos| repos.into_iter().collect());
-        Self { actor, grants: Grants::Some { scopes: scopes.into_iter().collect(), repos } }
+        Self { actor, grants: Grants::Some { scopes: scopes.into_iter().collect(), repos }, pass: None }
+    }
+
+    /// The same caller, which came in with this.
+    #[must_use]
+    pub fn with_pass(self, pass: Pass) -> Self {
+        Self { pass: Some(pass), ..self }
+    }
+
+    /// What the caller came in with, when that can end.
+    pub fn pass(&self) -> Option<Pass> {
+        self.pass
     }
 
     /// The name of who asks: `uid:0`, `token:deploy`, `user:ada`, `nobody`.
@@ -61,6 +83,14 @@ impl Caller {
     /// Whether the caller uses the machine that the server is on.
     pub fn is_local(&self) -> bool {
         matches!(self.grants, Grants::Everything)
+    }
+
+    /// Checks that somebody has said who it is.
+    ///
+    /// # Errors
+    /// 401 for nobody.
+    pub fn expect_known(&self) -> Result<(), Problem> {
+        if self.is_nobody() { Err(no_credentials()) } else { Ok(()) }
     }
 
     /// Checks that the caller has a scope that is not of one repository.
@@ -86,7 +116,7 @@ impl Caller {
 
     fn refused(&self, scope: Scope) -> Problem {
         match &self.grants {
-            Grants::Nothing => Problem::new(Code::CredentialsMissing, "this requires a token").hint(NO_TOKEN),
+            Grants::Nothing => no_credentials(),
             Grants::Some { .. } | Grants::Everything => {
                 let text = format!("{} has no scope {} here", self.actor, scope.as_str());
                 Problem::new(Code::ScopeMissing, text)
@@ -119,9 +149,12 @@ impl Caller {
         scope: Scope,
         (repo, settings): (&str, &RepoSettings),
     ) -> Result<(), Problem> {
+        let visible = settings.visibility.unwrap_or(app.visibility);
         let visibility = match scope {
-            Scope::ReposRead | Scope::RunsRead => settings.visibility.unwrap_or(app.visibility),
-            Scope::LogsRead => settings.log_visibility.or(settings.visibility).unwrap_or(app.visibility),
+            Scope::ReposRead | Scope::RunsRead => visible,
+            // Logs are not more visible than what they are of.
+            Scope::LogsRead if visible == Visibility::Private => visible,
+            Scope::LogsRead => settings.log_visibility.unwrap_or(app.visibility),
             Scope::ReposWrite
             | Scope::RunsWrite
             | Scope::SecretsRead
@@ -182,7 +215,7 @@ impl Caller {
                 None => return Err(self.with_current_name(app, name, missing()).await),
             },
         };
-        let settings = settings_of(app, &row.id).await?;
+        let settings = settings_of(app, &row.id).await?.unwrap_or_default();
         match self.sees(app, &row.id, &settings) {
             true => Ok((row, settings)),
             false => Err(missing()),
@@ -194,7 +227,7 @@ impl Caller {
         let Some(to) = current_name(app.data.path(), name) else { return missing };
         let Ok(Some(row)) = app.repo(to).await else { return missing };
         match settings_of(app, &row.id).await {
-            Ok(settings) if self.sees(app, &row.id, &settings) => {
+            Ok(Some(settings)) if self.sees(app, &row.id, &settings) => {
                 missing.hint(format!("it was renamed to {}", row.name))
             }
             Ok(_) | Err(_) => missing,
@@ -226,12 +259,11 @@ impl Caller {
 
     async fn visible_run(&self, app: &AppState, run: &str) -> Result<(RunRow, RepoSettings), Problem> {
         let row = find_run(app, run).await?;
-        let settings = settings_of(app, &row.repo_id).await?;
-        if self.sees(app, &row.repo_id, &settings) {
-            return Ok((row, settings));
+        match settings_of(app, &row.repo_id).await? {
+            Some(settings) if self.sees(app, &row.repo_id, &settings) => Ok((row, settings)),
+            // The words for a run that does not exist, also for one of a removed repository.
+            Some(_) | None => Err(no_run(run)),
         }
-        // The words for a run that does not exist.
-        Err(no_run(run))
     }
 
     /// The ids of the repositories that lists show to the caller; all when absent.
@@ -255,6 +287,10 @@ impl Caller {
 /// Where a token is from.
 const NO_TOKEN: &str = "send `Authorization: Bearer TOKEN`; quire token new NAME --scope SCOPE makes one";
 
+fn no_credentials() -> Problem {
+    Problem::new(Code::CredentialsMissing, "this requires a token").hint(NO_TOKEN)
+}
+
 /// The problem that a repository does not exist, or may not be seen.
 pub(super) fn no_repo(name: &RepoName) -> Problem {
     Problem::new(Code::RepoNotFound, format!("repository `{name}` not found"))
@@ -266,7 +302,7 @@ pub(super) fn no_run(run: impl std::fmt::Display) -> Problem {
     Problem::new(Code::RunNotFound, format!("run {run} does not exist")).hint("quire runs lists them")
 }
 
-async fn settings_of(app: &AppState, repo: &str) -> Result<RepoSettings, Problem> {
+async fn settings_of(app: &AppState, repo: &str) -> Result<Option<RepoSettings>, Problem> {
     let repo = repo.to_owned();
     Ok(app.store.call(move |connection| store::repo_settings(connection, &repo)).await??)
 }

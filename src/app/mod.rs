@@ -92,7 +92,7 @@ pub use runs::{
 pub use scrape::scrape;
 pub use sign_in::{
     CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
-    sign_out, token_caller,
+    sign_out, token_caller, until_refused,
 };
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};

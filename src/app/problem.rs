@@ -1,6 +1,8 @@
 //! Why an operation was not done, and the one table of what that means over HTTP and for a shell.
 
+use std::error::Error;
 use std::fmt::Display;
+use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -52,9 +54,11 @@ codes! {
     CursorAhead            "cursor.ahead"             400 Usage    "there is no event with this number yet";
     CursorExpired          "cursor.expired"           410 NotFound "the records of the run are gone";
     CursorInvalid          "cursor.invalid"           400 Usage    "the cursor is not one of this list";
+    DataFull               "data.full"                507 Broken   "the disk of the data folder is full";
     DataServed             "data.served"              409 Failed   "a server has the data folder already";
     DataUnreadable         "data.unreadable"          500 Broken   "the data folder cannot be read";
     EngineUnavailable      "engine.unavailable"       422 Failed   "there is no container engine on this machine";
+    HostForeign            "host.foreign"             421 Usage    "the server does not answer to this host";
     IdempotencyConflict    "idempotency.conflict"     409 Failed   "another request had this Idempotency-Key";
     IdempotencyInProgress  "idempotency.in-progress"  409 Failed   "the first request with this Idempotency-Key is under way";
     IdempotencyInvalid     "idempotency.invalid"      400 Usage    "an Idempotency-Key is 1 to 128 visible characters";
@@ -158,18 +162,20 @@ impl Problem {
 
     /// The same problem with a hint, if there is one.
     #[must_use]
-    pub fn with_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
-        self
+    pub fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint: hint.or(self.hint), ..self }
     }
 
-    /// A problem that an error caused.
-    pub fn caused_by(code: Code, error: &dyn std::error::Error) -> Self {
-        Self::new(code, chain(error))
+    /// A problem that an error caused; what fails because the disk is full has a code of its own.
+    pub fn caused_by(code: Code, error: &(dyn Error + 'static)) -> Self {
+        match code.status() >= 500 && is_disk_full(error) {
+            true => Self::new(Code::DataFull, chain(error)).hint("free some space: df -h, quire doctor"),
+            false => Self::new(code, chain(error)),
+        }
     }
 
     /// quire could not do its work.
-    pub fn failed(error: &dyn std::error::Error) -> Self {
+    pub fn failed(error: &(dyn Error + 'static)) -> Self {
         Self::caused_by(Code::ServerFailed, error)
     }
 
@@ -183,6 +189,18 @@ impl Problem {
     pub fn broken_pipeline(wrong: Vec<Diagnostic>) -> Self {
         Self { mistakes: wrong, ..Self::new(Code::PipelineBroken, "the pipeline cannot be used") }
     }
+}
+
+/// Whether something failed because a disk is full, or a quota used up.
+fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let is_full = if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    } else if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    } else {
+        false
+    };
+    is_full || error.source().is_some_and(is_disk_full)
 }
 
 impl From<ConfigError> for Problem {

@@ -22,7 +22,7 @@ use crate::store::{self, AuditEntry, NewPush, OpenPush, RepoRow};
 /// over.
 const RIVAL_PATIENCE: Duration = Duration::from_secs(2);
 
-fn invalid(error: &dyn std::error::Error) -> Problem {
+fn invalid(error: &(dyn std::error::Error + 'static)) -> Problem {
     Problem::caused_by(Code::PushInvalid, error)
 }
 

@@ -27,6 +27,8 @@ pub struct RepoShape {
     pub description: Option<String>,
     /// `public`, `unlisted` or `private`.
     pub visibility: String,
+    /// The same for the logs of its runs.
+    pub log_visibility: String,
     /// The branch that clones check out.
     pub default_branch: Option<String>,
     /// Where it is cloned from.
@@ -54,6 +56,8 @@ pub struct RepoUpdate {
     pub description: Option<Option<String>>,
     /// Who may see it.
     pub visibility: Option<Visibility>,
+    /// Who may see the logs of its runs.
+    pub log_visibility: Option<Visibility>,
     /// The branch that clones check out.
     pub default_branch: Option<BranchName>,
 }
@@ -78,6 +82,7 @@ pub async fn repo_shape(
         name: row.name.to_string(),
         description: settings.description,
         visibility: settings.visibility.unwrap_or(app.visibility).as_str().to_owned(),
+        log_visibility: settings.log_visibility.unwrap_or(app.visibility).as_str().to_owned(),
         default_branch,
         clone: CloneShape { path: is_local.then(|| folder.display().to_string()) },
         last_run,
@@ -118,7 +123,8 @@ pub async fn list_repo_shapes(
     let listed = app.store.call(move |connection| {
         let rows = store::list_repos(connection, visible.as_deref(), (before, limit.saturating_add(1)))?;
         let with_settings = |(place, row): (i64, RepoRow)| {
-            store::repo_settings(connection, &row.id).map(|settings| (place, row, settings))
+            store::repo_settings(connection, &row.id)
+                .map(|settings| (place, row, settings.unwrap_or_default()))
         };
         rows.into_iter().map(with_settings).collect::<Result<Vec<_>, rusqlite::Error>>()
     });
@@ -148,10 +154,15 @@ pub async fn update_repo(
     }
     let mut changes = Vec::new();
     changes.extend(update.description.as_ref().map(|text| ("description", text.clone())));
-    changes.extend(update.visibility.map(|visibility| ("visibility", Some(visibility.as_str().to_owned()))));
+    let word = |name, visibility: Option<Visibility>| {
+        visibility.map(|visibility| (name, Some(visibility.as_str().to_owned())))
+    };
+    changes.extend(word("visibility", update.visibility));
+    changes.extend(word("log_visibility", update.log_visibility));
     let is_changed = !changes.is_empty();
     settings.description = update.description.unwrap_or(settings.description);
     settings.visibility = update.visibility.or(settings.visibility);
+    settings.log_visibility = update.log_visibility.or(settings.log_visibility);
     let saved = settings.clone();
     let entry =
         changes.into_iter().fold(app.entry(AuditAction::RepoUpdate).on(&row.name), |entry, (name, value)| {

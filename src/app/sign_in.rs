@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::caller::Caller;
+use super::caller::{Caller, Pass};
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::state::AppState;
@@ -75,8 +75,9 @@ impl Operation for CreateLoginLink {
 /// # Errors
 /// When the token is unknown, has expired or was revoked.
 pub async fn token_caller(app: &AppState, token: &str) -> Result<Caller, Problem> {
-    let token = live_token(app, token).await?;
-    Ok(caller(format!("token:{}", token.made.name), token.made.grant))
+    let hash = token_hash(token)?;
+    let token = live_token(app, hash).await?;
+    Ok(caller(format!("token:{}", token.made.name), token.made.grant).with_pass(Pass::Token(hash)))
 }
 
 /// The caller with this session; nobody when it is over.
@@ -86,7 +87,51 @@ pub async fn token_caller(app: &AppState, token: &str) -> Result<Caller, Problem
 pub async fn session_caller(app: &AppState, session: &str) -> Result<Option<Caller>, Problem> {
     let Some(hash) = Credential::hash_of(CredentialKind::Session, session) else { return Ok(None) };
     let found = app.store.call(move |connection| store::find_session(connection, &hash, clock::now()));
-    Ok(found.await??.map(|session| caller(session.actor, session.grant)))
+    Ok(found.await??.map(|session| caller(session.actor, session.grant).with_pass(Pass::Session(hash))))
+}
+
+/// Waits until a caller would be refused with what it came in with: a token that was revoked or has expired, a session that is
+/// over. Never ends for a caller that came in with neither.
+pub async fn until_refused(app: &AppState, caller: &Caller) -> Problem {
+    let Some(pass) = caller.pass() else { return std::future::pending().await };
+    loop {
+        let mut changed = std::pin::pin!(app.passes.notified());
+        // Listened first, then looked: no change in between is missed.
+        changed.as_mut().enable();
+        let expires_at = match expiry_of(app, pass).await {
+            Ok(expires_at) => expires_at,
+            Err(problem) => return problem,
+        };
+        let expired = async {
+            match expires_at {
+                Some(at) => tokio::time::sleep(until(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = expired => {}
+        }
+    }
+}
+
+/// When what a caller came in with ends by itself.
+async fn expiry_of(app: &AppState, pass: Pass) -> Result<Option<Timestamp>, Problem> {
+    match pass {
+        Pass::Token(hash) => Ok(live_token(app, hash).await?.made.expires_at),
+        Pass::Session(hash) => {
+            let found =
+                app.store.call(move |connection| store::find_session(connection, &hash, clock::now()));
+            let over = || Problem::new(Code::CredentialsMissing, "the session is over").hint("sign in again");
+            Ok(Some(found.await??.ok_or_else(over)?.expires_at))
+        }
+    }
+}
+
+/// How long it is until a time, and a moment more.
+fn until(at: Timestamp) -> Duration {
+    let left = at.as_millis().saturating_sub(clock::now().as_millis());
+    Duration::from_millis(u64::try_from(left).unwrap_or_default().saturating_add(1))
 }
 
 /// Signs a browser in with a token: the secret of its session.
@@ -94,7 +139,7 @@ pub async fn session_caller(app: &AppState, session: &str) -> Result<Option<Call
 /// # Errors
 /// When the token is unknown, has expired or was revoked.
 pub async fn sign_in_with_token(app: &AppState, token: &str) -> Result<Credential, Problem> {
-    let token = live_token(app, token).await?;
+    let token = live_token(app, token_hash(token)?).await?;
     let life = after(clock::now(), MAX_SESSION_LIFE);
     let session = SessionRow {
         actor: format!("token:{}", token.made.name),
@@ -133,6 +178,7 @@ pub async fn sign_out(app: &AppState, session: &str) -> Result<(), Problem> {
         Ok(session)
     };
     if let Some(session) = app.store.call(delete).await?? {
+        app.passes.notify_waiters();
         app.audit(AuditEntry::new(session.actor, AuditAction::SignOut));
     }
     Ok(())
@@ -150,10 +196,17 @@ async fn sign_in(app: &AppState, session: SessionRow) -> Result<Credential, Prob
     Ok(secret)
 }
 
-/// The token of a text, if it can be used now.
-async fn live_token(app: &AppState, text: &str) -> Result<TokenRow, Problem> {
-    let unknown = || Problem::new(Code::TokenUnknown, "the token is unknown").hint("is it complete?");
-    let hash = Credential::hash_of(CredentialKind::Token, text).ok_or_else(unknown)?;
+/// The hash of a text that may be a token.
+fn token_hash(text: &str) -> Result<CredentialHash, Problem> {
+    Credential::hash_of(CredentialKind::Token, text).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::TokenUnknown, "the token is unknown").hint("is it complete?")
+}
+
+/// The token with a hash, if it can be used now.
+async fn live_token(app: &AppState, hash: CredentialHash) -> Result<TokenRow, Problem> {
     let now = clock::now();
     let token = app.store.call(move |connection| used_token(connection, &hash, now)).await??;
     let token = token.ok_or_else(unknown)?;
@@ -181,7 +234,10 @@ fn used_token(
     if let Some(token) = &found
         && token.last_used_at.is_none_or(|last| after(last, USE_INTERVAL) <= now)
     {
-        store::touch_token(connection, token.id, now)?;
+        // A token can be used while nothing can be written: for reading.
+        if let Err(error) = store::touch_token(connection, token.id, now) {
+            tracing::debug!(%error, "the use of a token was not recorded");
+        }
     }
     Ok(found)
 }

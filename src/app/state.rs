@@ -121,6 +121,8 @@ pub struct AppState {
     pub unseen: UnseenPushes,
     /// Rung when a push is over.
     pub push_over: Arc<Notify>,
+    /// Rung when a token was revoked or a session has ended.
+    pub passes: Arc<Notify>,
     /// Whether the spool was read.
     pub spool: SpoolGate,
     /// Held while the spool is taken in.
@@ -235,6 +237,7 @@ impl AppState {
             touched: TouchedRefs::default(),
             unseen: UnseenPushes::default(),
             push_over: Arc::default(),
+            passes: Arc::default(),
             spool: SpoolGate::default(),
             draining: Arc::default(),
             notices: Arc::default(),

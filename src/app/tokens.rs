@@ -158,6 +158,7 @@ impl Operation for RevokeToken {
             Err(Problem::new(Code::TokenNotFound, format!("the token `{revoked}` does not exist")).hint(hint))
         };
         app.writer()?.call(revoke).await??;
+        app.passes.notify_waiters();
         tracing::info!("token {name} revoked by {}", self.by);
         Ok(())
     }

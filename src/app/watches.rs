@@ -159,13 +159,14 @@ impl WatchFrame {
     }
 
     fn parse(&self) -> Result<WatchDecl, Problem> {
-        let wrong = |error: &dyn std::error::Error| Problem::caused_by(Code::RequestInvalid, error);
+        let wrong =
+            |error: &(dyn std::error::Error + 'static)| Problem::caused_by(Code::RequestInvalid, error);
         let watch = WatchDecl {
             name: RepoName::parse(&self.name).map_err(|error| wrong(&error))?,
             url: RemoteUrl::parse(&self.url).map_err(|error| wrong(&error))?,
             branch: BranchName::parse(&self.branch).map_err(|error| wrong(&error))?,
             every: check_every(Duration::from_millis(self.every_ms))
-                .map_err(|problem| Problem::new(Code::RequestInvalid, problem))?,
+                .map_err(|problem| Problem::new(Code::RequestRefused, problem))?,
             allow_private: self.allow_private,
             token: self.token.as_deref().map(SecretName::parse).transpose().map_err(|error| wrong(&error))?,
             ssh_key: self.ssh_key.as_deref().map(SshKey::parse).transpose().map_err(|error| wrong(&error))?,

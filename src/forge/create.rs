@@ -1,8 +1,10 @@
 //! Creates repositories.
 
+use std::io;
 use std::path::Path;
 
 use crate::model::RepoName;
+use crate::sys::disk::free_bytes;
 use crate::sys::git_command::GitCommand;
 
 use super::durable::{make_folder, move_folder, sync_tree};
@@ -12,6 +14,9 @@ use super::old_names::free_place;
 use super::repo_error::RepoError;
 use super::settings::apply_settings;
 use super::trash::put_runs_away;
+
+/// With less room than this, in bytes, git has failed because of that: an empty repository has some twenty files.
+const MIN_FREE: u64 = 256 << 10;
 
 /// Creates an empty bare repository. It is created in a temporary folder and appears in its place complete.
 ///
@@ -35,7 +40,11 @@ pub(super) fn make_at(data: &Path, name: &RepoName, place: &Path) -> Result<Iden
         .args(["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--"])
         .arg(&made)
         .run()
-        .map_err(|source| RepoError::Init { name: name.clone(), source })?;
+        .map_err(|source| match free_bytes(data) {
+            // Git does not say why it could not write.
+            Ok(free) if free < MIN_FREE => write(io::ErrorKind::StorageFull.into()),
+            Ok(_) | Err(_) => RepoError::Init { name: name.clone(), source },
+        })?;
     apply_settings(data, &made)?;
     let identity = Identity::fresh();
     identity.write(&made)?;
@@ -45,9 +54,7 @@ pub(super) fn make_at(data: &Path, name: &RepoName, place: &Path) -> Result<Iden
     free_place(data, name)?;
     match move_folder(&made, place) {
         Ok(()) => Ok(identity),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(RepoError::Exists(name.clone()))
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RepoError::Exists(name.clone())),
         Err(source) => Err(RepoError::Write { path: place.to_owned(), source }),
     }
 }

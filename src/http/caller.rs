@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use super::problem::Refused;
 use super::request_id::FoundActor;
 use crate::app::Caller;
 
@@ -18,5 +19,18 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             found.set(caller.actor());
         }
         Ok(caller)
+    }
+}
+
+/// A caller that has said who it is. A request of nobody is refused before anything else of it is read.
+pub(super) struct Known(pub(super) Caller);
+
+impl<S: Sync> FromRequestParts<S> for Known {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Ok(caller) = Caller::from_request_parts(parts, state).await;
+        caller.expect_known()?;
+        Ok(Self(caller))
     }
 }

@@ -15,9 +15,9 @@ use super::failed_tokens::FailedTokens;
 use super::problem::answer;
 use super::same_origin::{self, Sender};
 use super::sign_in_page::form;
-use crate::app::{AppState, Caller, Code, Problem, session_caller, token_caller};
+use crate::app::{AppState, AuditEntry, Caller, Code, Problem, session_caller, token_caller};
 use crate::config::HttpSettings;
-use crate::model::{Scope, WebOrigin};
+use crate::model::{AuditAction, Scope, WebOrigin};
 
 /// The scopes of the users of a proxy who are no admins.
 const USER_SCOPES: [Scope; 4] = [Scope::ReposRead, Scope::RunsRead, Scope::LogsRead, Scope::SourcesRead];
@@ -49,16 +49,22 @@ impl Gate {
         self.0.public.as_ref().is_some_and(|origin| origin.as_str().starts_with("https:"))
     }
 
-    /// The problem of a token that is none: after many of them, that there were too many.
+    /// The problem of a token or link that is none: after many of them, that there were too many. Some are in the audit.
     pub(super) fn failed(&self, remote: Option<Remote>, problem: Problem) -> Problem {
         let Some(remote) = remote else { return problem };
-        if !matches!(problem.code, Code::TokenUnknown | Code::TokenExpired | Code::TokenRevoked) {
+        let is_wrong = matches!(
+            problem.code,
+            Code::TokenUnknown | Code::TokenExpired | Code::TokenRevoked | Code::LoginOver
+        );
+        if !is_wrong {
             return problem;
         }
-        match self.0.failed.count(remote.peer(), Instant::now()) {
-            None => problem,
-            Some(wait) => too_many(wait),
+        let counted = self.0.failed.count(remote.peer(), Instant::now());
+        if counted.is_noted {
+            let entry = AuditEntry::new("nobody", AuditAction::SignInRefused);
+            self.0.app.audit(entry.with("code", problem.code.as_str()).with("peer", remote.to_string()));
         }
+        counted.wait.map_or(problem, too_many)
     }
 
     /// Who sends a request over TCP.

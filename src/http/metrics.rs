@@ -9,8 +9,9 @@ use crate::app::{AppState, Caller, scrape};
 use crate::metrics::TEXT_FORMAT;
 use crate::model::Scope;
 
-/// Headers of a request that came through a proxy: not from this machine, then.
-const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+/// Headers of a request that came through a proxy: not from this machine, then. All that begin with the last one count.
+const FORWARDED: [&str; 3] = ["forwarded", "x-real-ip", "via"];
+const X_FORWARDED: &str = "x-forwarded-";
 
 /// The metrics, for callers with the scope `admin`.
 pub(super) async fn metrics(State(app): State<AppState>, caller: Caller) -> Result<Response, Refused> {
@@ -25,9 +26,9 @@ pub(super) async fn metrics_on_loopback(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let is_proxied =
-        !super::router::is_loopback(host) || FORWARDED.iter().any(|name| headers.contains_key(*name));
-    if is_proxied {
+    let mut names = headers.keys().map(header::HeaderName::as_str);
+    let is_proxied = names.any(|name| FORWARDED.contains(&name) || name.starts_with(X_FORWARDED));
+    if is_proxied || !super::router::is_loopback(host) {
         caller.require(Scope::Admin)?;
     }
     Ok(answer(&app).await)

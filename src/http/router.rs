@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,12 +15,12 @@ use super::door::Remote;
 use super::explain::explain;
 use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
-use super::problem::perform;
+use super::problem::{answer, perform};
 use super::request_id::log_request;
 use super::{admin, api, hooks, pages, sign_in};
 use crate::app::{
-    AddWatches, AppState, Caller, CancelRun, CreateLoginLink, CreateToken, LookNow, Operation, PlanJob,
-    RemoveWatch, RerunRun, RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
+    AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, LookNow, Operation, PlanJob,
+    Problem, RemoveWatch, RerunRun, RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -106,11 +106,20 @@ async fn as_local(mut request: Request, next: Next) -> Response {
 async fn take_place(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     match places.try_acquire() {
         Ok(_place) => next.run(request).await,
+        Err(_) if is_of_program(&request) => {
+            let problem = Problem::new(Code::ServerBusy, "this server is busy").hint("try again later");
+            ([(header::RETRY_AFTER, "1")], answer(&problem)).into_response()
+        }
         Err(_) => busy(),
     }
 }
 
-/// The answer to a request when the server is at its limit.
+/// Whether a program has sent a request: pages are read by people.
+fn is_of_program(request: &Request) -> bool {
+    request.uri().path().starts_with("/api/") || request.method() == Method::POST
+}
+
+/// The answer to a request for a page when the server is at its limit.
 pub(super) fn busy() -> Response {
     let retry = [(header::RETRY_AFTER, "1")];
     (StatusCode::SERVICE_UNAVAILABLE, retry, "this server is busy; try again later\n").into_response()
@@ -135,7 +144,7 @@ async fn check_host(State(hosts): State<Arc<Vec<String>>>, request: Request, nex
         None => next.run(request).await,
         Some(host) => {
             tracing::warn!("refused a request for the host {host}: set :http :public-url");
-            (StatusCode::MISDIRECTED_REQUEST, refusal(&hosts, &host)).into_response()
+            refusal(&hosts, &host, is_of_program(&request))
         }
     };
     for (name, value) in HEADERS {
@@ -172,12 +181,16 @@ fn foreign_host(hosts: &[String], request: &Request) -> Option<String> {
 }
 
 /// The answer to a request for a host that is not ours, as somebody meets it who opens a tunnel or sets up a proxy.
-fn refusal(hosts: &[String], host: &str) -> String {
+fn refusal(hosts: &[String], host: &str, is_of_program: bool) -> Response {
     let own = hosts.first().map(String::as_str).unwrap_or_default();
-    format!(
-        "error: this server does not answer to the host {host}\n\
-         hint: open it as http://{own}/, or name the address that you use in config.fnl: {{:http {{:public-url \"https://HOST\"}}}}\n"
-    )
+    let text = format!("this server does not answer to the host {host}");
+    let hint = format!(
+        "open it as http://{own}/, or name the address that you use in config.fnl: {{:http {{:public-url \"https://HOST\"}}}}"
+    );
+    match is_of_program {
+        true => answer(&Problem::new(Code::HostForeign, text).hint(hint)),
+        false => (StatusCode::MISDIRECTED_REQUEST, format!("error: {text}\nhint: {hint}\n")).into_response(),
+    }
 }
 
 #[cfg(test)]

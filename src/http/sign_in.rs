@@ -3,6 +3,7 @@
 use axum::Extension;
 use axum::extract::{Form, FromRequest, Query, Request, State};
 use axum::http::header::{self, HeaderMap};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -37,15 +38,18 @@ pub(super) async fn login_page(
     Extension(gate): Extension<Gate>,
     caller: Caller,
     query: Result<Query<LoginQuery>, axum::extract::rejection::QueryRejection>,
-    (method, headers): (Method, HeaderMap),
+    parts: Parts,
 ) -> Response {
+    let remote = parts.extensions.get::<Remote>().copied();
     let is_prefetch =
-        headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"));
+        parts.headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"));
     match query.ok().and_then(|Query(query)| query.link) {
-        Some(link) if method == Method::GET && !is_prefetch => match sign_in_with_link(&app, &link).await {
-            Ok(session) => welcome(&gate, &session),
-            Err(problem) => refused(&problem),
-        },
+        Some(link) if parts.method == Method::GET && !is_prefetch => {
+            match sign_in_with_link(&app, &link).await {
+                Ok(session) => welcome(&gate, &session),
+                Err(problem) => refused(&gate.failed(remote, problem)),
+            }
+        }
         Some(_) => form(StatusCode::OK, None),
         None if caller.is_nobody() => form(StatusCode::OK, None),
         None => signed_in(caller.actor()),

@@ -6,13 +6,14 @@ use axum::body::{Body, Bytes};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::app::Problem;
+use crate::app::{AppState, Caller, Problem, until_refused};
 
 /// Marks an answer that does not take one of the door's connections: its kind has a limit of its own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnPlace;
 
-/// The way into a body.
+/// The way into a body. Clones share it.
+#[derive(Clone)]
 pub(super) struct BodyParts(mpsc::Sender<io::Result<Bytes>>);
 
 impl BodyParts {
@@ -39,4 +40,17 @@ pub(super) fn streamed<F: Future<Output = ()> + Send + 'static>(make: impl FnOnc
     // It ends with its client, or with what it sends.
     tokio::spawn(make(BodyParts(sender)));
     Body::from_stream(ReceiverStream::new(receiver))
+}
+
+/// The same for a body that may never end: it breaks off when what the caller came in with does not count any more.
+pub(super) fn streamed_to<F: Future<Output = ()> + Send + 'static>(
+    (app, caller): (AppState, Caller),
+    make: impl FnOnce(BodyParts) -> F + Send + 'static,
+) -> Body {
+    streamed(|parts| async move {
+        tokio::select! {
+            () = make(parts.clone()) => {}
+            problem = until_refused(&app, &caller) => parts.fail(&problem).await,
+        }
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::quoted::Quoted;
 use super::text_id::text_id;
 
 /// The longest part of a name, in bytes: a file name of 255 minus room for `.git` and a suffix in the trash.
@@ -22,35 +23,35 @@ pub enum RepoNameError {
     #[error("a repository's name must not be empty")]
     Empty,
     /// It is an absolute path.
-    #[error("`{0}` is an absolute path; a repository's name is relative to the data folder")]
-    Absolute(String),
+    #[error("{0} is an absolute path; a repository's name is relative to the data folder")]
+    Absolute(Quoted),
     /// It has more than two parts.
-    #[error("`{0}` has more than two parts; a repository's name is `name` or `group/name`")]
-    TooDeep(String),
+    #[error("{0} has more than two parts; a repository's name is `name` or `group/name`")]
+    TooDeep(Quoted),
     /// A part is empty, `.` or `..`.
-    #[error("`{0}` has an empty part, `.` or `..` in it")]
-    Dots(String),
+    #[error("{0} has an empty part, `.` or `..` in it")]
+    Dots(Quoted),
     /// A part begins with `-` or `.`.
-    #[error("`{name}`: a part of a name must not begin with {first:?}")]
+    #[error("{name}: a part of a name must not begin with {first:?}")]
     Start {
         /// The whole name.
-        name: String,
+        name: Quoted,
         /// The character that it must not begin with.
         first: char,
     },
     /// A part has a character that is not allowed.
-    #[error("`{name}`: {character:?} is not allowed; use letters, digits, `_`, `.` and `-`")]
+    #[error("{name}: {character:?} is not allowed; use letters, digits, `_`, `.` and `-`")]
     Character {
         /// The whole name.
-        name: String,
+        name: Quoted,
         /// The offending character.
         character: char,
     },
     /// A part ends in `.git` or `.lock`, or in a dot.
-    #[error("`{name}`: a part of a name must not end in `{end}`")]
+    #[error("{name}: a part of a name must not end in `{end}`")]
     End {
         /// The whole name.
-        name: String,
+        name: Quoted,
         /// The ending.
         end: &'static str,
     },
@@ -81,8 +82,7 @@ impl RepoName {
 
 /// Reads `name`, `group/name`, with or without `.git` at the end.
 fn read(text: &str) -> Result<&str, RepoNameError> {
-    let shown =
-        || text.chars().take(120).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let shown = || Quoted::new(text);
     if text.starts_with('/') {
         return Err(RepoNameError::Absolute(shown()));
     }
@@ -102,7 +102,7 @@ fn read(text: &str) -> Result<&str, RepoNameError> {
 }
 
 /// Checks one part of a name.
-fn check_part(part: &str, shown: &dyn Fn() -> String) -> Result<(), RepoNameError> {
+fn check_part(part: &str, shown: &dyn Fn() -> Quoted) -> Result<(), RepoNameError> {
     if part.is_empty() || part == "." || part == ".." {
         return Err(RepoNameError::Dots(shown()));
     }
@@ -178,5 +178,9 @@ mod tests {
             "`/x` is an absolute path; a repository's name is relative to the data folder"
         );
         assert!(RepoName::parse("a\0b").unwrap_err().to_string().contains("'\\0'"));
+        assert_eq!(
+            RepoName::parse("a/../\u{1b}[31m\n").unwrap_err().to_string(),
+            "`a/../\\u{1b}[31m\\n` has an empty part, `.` or `..` in it"
+        );
     }
 }

@@ -17,10 +17,12 @@ pub struct RepoSettings {
     pub log_visibility: Option<Visibility>,
 }
 
-/// What is said about the repository `id`.
-pub fn repo_settings(connection: &Connection, id: &str) -> Result<RepoSettings> {
-    let found = connection
-        .prepare_cached("SELECT description, visibility, log_visibility FROM repos WHERE id = ?1")?
+/// What is said about the repository `id`; `None` when it was removed.
+pub fn repo_settings(connection: &Connection, id: &str) -> Result<Option<RepoSettings>> {
+    connection
+        .prepare_cached(
+            "SELECT description, visibility, log_visibility FROM repos WHERE id = ?1 AND present = 1",
+        )?
         .query_row([id], |row| {
             Ok(RepoSettings {
                 description: row.get(0)?,
@@ -28,8 +30,7 @@ pub fn repo_settings(connection: &Connection, id: &str) -> Result<RepoSettings> 
                 log_visibility: read_visibility(row, 2)?,
             })
         })
-        .optional()?;
-    Ok(found.unwrap_or_default())
+        .optional()
 }
 
 fn read_visibility(row: &Row<'_>, column: usize) -> Result<Option<Visibility>> {
@@ -78,5 +79,6 @@ pub fn list_repos(
 pub fn all_repo_settings(connection: &Connection) -> Result<Vec<(String, RepoSettings)>> {
     let mut statement = connection.prepare_cached("SELECT id FROM repos WHERE present = 1")?;
     let ids: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-    ids.into_iter().map(|id| repo_settings(connection, &id).map(|settings| (id, settings))).collect()
+    let settings = |id: &String| repo_settings(connection, id).map(Option::unwrap_or_default);
+    ids.into_iter().map(|id| settings(&id).map(|settings| (id, settings))).collect()
 }

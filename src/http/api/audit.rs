@@ -5,7 +5,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app::{AppState, AuditFilter, Caller, list_audit};
+use crate::app::{AppState, AuditFilter, list_audit};
+use crate::http::caller::Known;
 use crate::http::input::{Query, time, word};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
@@ -36,7 +37,7 @@ pub(super) struct AuditQuery {
     responses((status = 200, description = "The entries; `Link` has the address of the next page", body = [AuditShape]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     uri: axum::extract::OriginalUri,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Refused> {

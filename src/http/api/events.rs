@@ -17,7 +17,7 @@ use crate::app::{
 };
 use crate::http::input::{Path, Query, repo_name};
 use crate::http::problem::{Problems, Refused};
-use crate::http::stream::{BodyParts, OwnPlace, streamed};
+use crate::http::stream::{BodyParts, OwnPlace, streamed_to};
 use crate::model::Scope;
 use crate::run::RunNews;
 use crate::view::RunEvent;
@@ -94,7 +94,7 @@ pub(super) async fn of_run(
     };
     let framing = Framing::of(&headers);
     let counted = app.metrics.event_reader();
-    let body = streamed(move |parts| async move {
+    let body = streamed_to((app, caller), move |parts| async move {
         send_events(stream, framing, parts).await;
         drop(counted);
     });
@@ -120,7 +120,7 @@ pub(super) async fn of_all(
     };
     let news = follow_news(&app)?;
     let counted = app.metrics.event_reader();
-    let body = streamed(move |parts| async move {
+    let body = streamed_to((app.clone(), caller.clone()), move |parts| async move {
         send_news(app, caller, repo, news, parts).await;
         drop(counted);
     });

@@ -12,7 +12,7 @@ use crate::http::byte_range::ByteRange;
 use crate::http::gzip::{Coding, accepts_gzip};
 use crate::http::input::{Path, Query, word};
 use crate::http::problem::{Problems, Refused, answer};
-use crate::http::stream::{BodyParts, streamed};
+use crate::http::stream::{BodyParts, streamed, streamed_to};
 use crate::model::Scope;
 use crate::view::{LogFormat, LogFormatter};
 
@@ -72,7 +72,7 @@ pub(super) async fn get(
     let output = Output { app: app.clone(), log, formatter: formatter.clone(), flush: follow };
     let Some((at, bytes)) = version else {
         let coding = if accepts_gzip(&headers) { Coding::Gzip } else { Coding::None };
-        let body = streamed(move |parts| output.send(parts, coding, None));
+        let body = streamed_to((app, caller), move |parts| output.send(parts, coding, None));
         return Ok((coding.headers(), [(header::CONTENT_TYPE, media_type(format))], body).into_response());
     };
     let tag = format!("{at:x}-{bytes:x}-{VERSION}");

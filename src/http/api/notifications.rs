@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::runs::Nothing;
-use crate::app::{
-    AppState, Caller, Delivery, Operation, OutboxRow, RetryNotification, page_of_notifications,
-};
+use crate::app::{AppState, Delivery, Operation, OutboxRow, RetryNotification, page_of_notifications};
+use crate::http::caller::Known;
 use crate::http::input::{OptionalBody, Path, Query, word};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
@@ -78,7 +77,7 @@ pub(super) struct NotificationQuery {
     responses((status = 200, description = "The messages; `Link` has the address of the next page", body = [Notification]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     uri: axum::extract::OriginalUri,
     Query(query): Query<NotificationQuery>,
 ) -> Result<Response, Refused> {
@@ -97,7 +96,7 @@ pub(super) async fn list(
     responses((status = 202, description = "It is tried now"), Problems))]
 pub(super) async fn retry(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(id): Path<String>,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Result<StatusCode, Refused> {

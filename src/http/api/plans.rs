@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::app::{AppState, Caller, PlanRun, plan_run};
+use crate::app::{AppState, PlanRun, plan_run};
+use crate::http::caller::Known;
 use crate::http::input::{Body, repo_name};
 use crate::http::problem::{Problems, Refused};
 use crate::model::Scope;
@@ -37,7 +38,7 @@ pub(super) struct NewPlan {
     responses((status = 200, description = "The plan; a pipeline with mistakes has no jobs", body = PlanShape), Problems))]
 pub(super) async fn plan(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Body(body): Body<NewPlan>,
 ) -> Result<Json<PlanShape>, Refused> {
     let name = repo_name(&body.repo)?;

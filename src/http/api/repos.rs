@@ -11,6 +11,7 @@ use super::BASE;
 use crate::app::{
     self, AppState, Caller, Code, Problem, RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo,
 };
+use crate::http::caller::Known;
 use crate::http::input::{Body, Path, Query, repo_name};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
@@ -41,6 +42,8 @@ pub(super) struct NewRepo {
     description: Option<String>,
     /// `public`, `unlisted` or `private`; the setting of the server when absent
     visibility: Option<String>,
+    /// The same for the logs of its runs
+    log_visibility: Option<String>,
 }
 
 /// What is to be changed of a repository; what is absent stays as it is.
@@ -55,6 +58,8 @@ pub(super) struct ChangedRepo {
     description: Option<Option<String>>,
     /// `public`, `unlisted` or `private`
     visibility: Option<String>,
+    /// The same for the logs of its runs
+    log_visibility: Option<String>,
     /// The branch that clones check out
     default_branch: Option<String>,
 }
@@ -64,11 +69,12 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>
     Option::deserialize(value).map(Some)
 }
 
-fn visibility(text: &str) -> Result<Visibility, Problem> {
-    Visibility::parse(text).ok_or_else(|| {
+fn visibility(field: &str, text: Option<&String>) -> Result<Option<Visibility>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    Visibility::parse(text).map(Some).ok_or_else(|| {
         let words = Visibility::ALL.map(Visibility::as_str);
         let near = suggest(text, words).map(|near| format!("did you mean `{near}`?"));
-        let text = format!("in the body: visibility: {} is unknown", Quoted::new(text));
+        let text = format!("in the body: {field}: {} is unknown", Quoted::new(text));
         Problem::new(Code::RequestInvalid, text)
             .hint(near.unwrap_or_else(|| format!("it is one of {}", words.join(", "))))
     })
@@ -117,14 +123,15 @@ pub(super) async fn get(
     responses((status = 201, description = "The repository; `Location` is its address", body = RepoShape), Problems))]
 pub(super) async fn create(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Body(new): Body<NewRepo>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<RepoShape>), Refused> {
     caller.require(Scope::ReposWrite)?;
     let name = repo_name(&new.name)?;
     let update = RepoUpdate {
         description: new.description.map(description).transpose()?.map(Some),
-        visibility: new.visibility.as_deref().map(visibility).transpose()?,
+        visibility: visibility("visibility", new.visibility.as_ref())?,
+        log_visibility: visibility("log_visibility", new.log_visibility.as_ref())?,
         default_branch: None,
     };
     let row = app::create_repo(&app.acting_as(&caller), &name).await?;
@@ -141,7 +148,7 @@ pub(super) async fn create(
     responses((status = 200, description = "The repository", body = RepoShape), Problems))]
 pub(super) async fn update(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(repo): Path<String>,
     Body(changed): Body<ChangedRepo>,
 ) -> Result<Json<RepoShape>, Refused> {
@@ -154,7 +161,8 @@ pub(super) async fn update(
             Some(Some(text)) => Some(Some(description(text)?)),
             other => other,
         },
-        visibility: changed.visibility.as_deref().map(visibility).transpose()?,
+        visibility: visibility("visibility", changed.visibility.as_ref())?,
+        log_visibility: visibility("log_visibility", changed.log_visibility.as_ref())?,
         default_branch: changed.default_branch.as_ref().map(branch).transpose()?,
     };
     let name = changed.name.as_deref().map(repo_name).transpose()?;
@@ -173,7 +181,7 @@ pub(super) async fn update(
     responses((status = 204, description = "It is in the trash"), Problems))]
 pub(super) async fn remove(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(repo): Path<String>,
 ) -> Result<StatusCode, Refused> {
     let (row, _) = caller.repo_to_change(&app, Scope::ReposWrite, &repo_name(&repo)?).await?;

@@ -13,6 +13,7 @@ use crate::app::{
     AppState, Caller, CancelRun, Code, Operation, Problem, RunFilter, WaitForRun, list_run_shapes, run_shape,
 };
 use crate::event::Trigger;
+use crate::http::caller::Known;
 use crate::http::input::{OptionalBody, Path, Query, repo_name, time, word};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
@@ -160,7 +161,7 @@ pub(super) async fn get(
     responses((status = 202, description = "The run, which is being stopped", body = RunShape), Problems))]
 pub(super) async fn cancel(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(run): Path<String>,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Result<(StatusCode, Json<RunShape>), Refused> {

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::BASE;
 use crate::app::{AppState, Caller, NamedRun, Operation, RerunRun, StartRun, run_shape};
+use crate::http::caller::Known;
 use crate::http::input::{Body, OptionalBody, Path, repo_name};
 use crate::http::problem::{Problems, Refused};
 use crate::model::Scope;
@@ -53,7 +54,7 @@ pub(super) struct Repeated {
     responses((status = 201, description = "The run; `Location` is its address", body = RunShape), Problems))]
 pub(super) async fn start(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Body(body): Body<NewRun>,
 ) -> Result<Made, Refused> {
     let name = repo_name(&body.repo)?;
@@ -76,7 +77,7 @@ pub(super) async fn start(
     responses((status = 201, description = "The new run; `Location` is its address", body = RunShape), Problems))]
 pub(super) async fn rerun(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(run): Path<String>,
     OptionalBody(body): OptionalBody<Repeated>,
 ) -> Result<Made, Refused> {

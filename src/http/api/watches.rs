@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 
 use super::runs::Nothing;
 use crate::app::{
-    AddWatches, AppState, Caller, LookNow, Operation, RemoveWatch, WatchFrame, WatchView, list_watches,
+    AddWatches, AppState, LookNow, Operation, RemoveWatch, WatchFrame, WatchView, list_watches,
 };
+use crate::http::caller::Known;
 use crate::http::input::{Body, OptionalBody, Path};
 use crate::http::problem::{Problems, Refused};
 use crate::model::Scope;
@@ -68,7 +69,10 @@ pub(super) struct NewWatch {
 #[utoipa::path(get, path = "/watches", operation_id = "listWatches",
     security(("token" = ["sources:read"])),
     responses((status = 200, description = "The watches", body = [Watch]), Problems))]
-pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Watch>>, Refused> {
+pub(super) async fn list(
+    State(app): State<AppState>,
+    Known(caller): Known,
+) -> Result<Json<Vec<Watch>>, Refused> {
     caller.require(Scope::SourcesRead)?;
     Ok(Json(list_watches(&app).await?.iter().map(Watch::of).collect()))
 }
@@ -79,7 +83,7 @@ pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<
     responses((status = 201, description = "The watch", body = Watch), Problems))]
 pub(super) async fn add(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Body(new): Body<NewWatch>,
 ) -> Result<(StatusCode, Json<Watch>), Refused> {
     caller.require(Scope::SourcesWrite)?;
@@ -101,7 +105,7 @@ pub(super) async fn add(
     responses((status = 204, description = "It is removed"), Problems))]
 pub(super) async fn remove(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Refused> {
     caller.require(Scope::SourcesWrite)?;
@@ -115,7 +119,7 @@ pub(super) async fn remove(
     responses((status = 202, description = "It is looked at"), Problems))]
 pub(super) async fn now(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(name): Path<String>,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Result<StatusCode, Refused> {

@@ -1,5 +1,6 @@
 //! The other end of a connection.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::open_connections::Peer;
@@ -12,6 +13,15 @@ pub(in crate::http) enum Remote {
     Address(IpAddr),
     /// A user of this machine (unix(7), `SO_PEERCRED`).
     User(u32),
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{}", address.to_canonical()),
+            Self::User(user) => write!(f, "uid:{user}"),
+        }
+    }
 }
 
 impl Remote {

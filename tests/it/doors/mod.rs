@@ -4,9 +4,11 @@ mod flood;
 mod identity;
 mod operations;
 mod operator;
+mod origins;
 mod peers;
 mod protocol;
 mod reading;
+mod refusals;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,7 +38,17 @@ impl Place {
     }
 
     fn with(limits: &str, args: &[&str]) -> Self {
+        Self::made((limits, args), |_| {})
+    }
+
+    /// A server in a world that this has changed.
+    fn prepared(prepare: impl FnOnce(&World)) -> Self {
+        Self::made(("true", &[]), prepare)
+    }
+
+    fn made((limits, args): (&str, &[&str]), prepare: impl FnOnce(&World)) -> Self {
         let mut world = World::new();
+        prepare(&world);
         let quire = world.path().join("bin/quire");
         std::fs::remove_file(&quire).unwrap();
         let real = env!("CARGO_BIN_EXE_quire");
