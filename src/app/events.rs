@@ -97,6 +97,18 @@ impl EventStream {
     /// # Errors
     /// They cannot be read.
     pub async fn next(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
+        self.next_or_wait(true).await
+    }
+
+    /// The next events that are there already; nothing when there are none for now.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn next_there(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
+        self.next_or_wait(false).await
+    }
+
+    async fn next_or_wait(&mut self, waits: bool) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
         loop {
             match self.feed.ahead(self.after) {
                 Ahead::Events(events) => {
@@ -116,6 +128,9 @@ impl EventStream {
                         facts.borrow_and_update();
                     }
                     if self.feed.read_on(&self.app, self.after).await? && self.is_drained() {
+                        if !waits {
+                            return Ok(None);
+                        }
                         self.wait().await;
                     }
                 }

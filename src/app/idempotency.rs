@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::model::Timestamp;
-use crate::store::{self, KeptAnswer, KnownKey};
+use crate::store::{self, KeptAnswer};
+
+pub use crate::store::KnownKey;
 use crate::sys::clock;
 
 /// How long an answer is kept.
@@ -19,6 +21,13 @@ const MAX_KEY: usize = 128;
 pub struct TakenKey {
     actor: String,
     key: String,
+}
+
+impl TakenKey {
+    /// The key of a caller.
+    pub fn new(actor: &str, key: &str) -> Self {
+        Self { actor: actor.to_owned(), key: key.to_owned() }
+    }
 }
 
 /// What a request with a key is to do.
@@ -43,24 +52,36 @@ pub async fn take_key(
         let text = format!("an Idempotency-Key is 1 to {MAX_KEY} visible characters, without spaces");
         return Err(Problem::new(Code::IdempotencyInvalid, text));
     }
-    let now = clock::now();
-    let kept_for = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
-    let since = Timestamp::from_millis(now.as_millis().saturating_sub(kept_for));
-    let taken = TakenKey { actor: actor.to_owned(), key: key.to_owned() };
-    let (actor, key) = (taken.actor.clone(), taken.key.clone());
-    let take = move |connection: &mut _| store::take_key(connection, (&actor, &key, &request), (now, since));
-    match app.writer()?.call(take).await?? {
+    let taken = TakenKey::new(actor, key);
+    match look_up_key(app, (actor, key), request).await? {
         KnownKey::New => Ok(Keyed::First(taken)),
         KnownKey::Answered(answer) => Ok(Keyed::Again(answer)),
         KnownKey::InProgress => {
             let text = "the first request with this Idempotency-Key is under way";
             Err(Problem::new(Code::IdempotencyInProgress, text).hint("ask again in a moment"))
         }
-        KnownKey::Other => {
+        KnownKey::Other(_) => {
             let text = "another request had this Idempotency-Key within 24 hours";
             Err(Problem::new(Code::IdempotencyConflict, text).hint("a new request has a new key"))
         }
     }
+}
+
+/// The same for any key; what is known of it.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn look_up_key(
+    app: &AppState,
+    (actor, key): (&str, &str),
+    request: Vec<u8>,
+) -> Result<KnownKey, Problem> {
+    let now = clock::now();
+    let kept_for = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_millis(now.as_millis().saturating_sub(kept_for));
+    let (actor, key) = (actor.to_owned(), key.to_owned());
+    let take = move |connection: &mut _| store::take_key(connection, (&actor, &key, &request), (now, since));
+    Ok(app.writer()?.call(take).await??)
 }
 
 /// Keeps the answer to a request, or gives its key back when it was not done.

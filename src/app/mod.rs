@@ -57,7 +57,7 @@ pub use doctor::{Check, Examined, Level, doctor};
 pub use events::{EventStream, FollowEvents, NewsStream, follow_events, follow_news};
 pub use exit::{Exit, verdict};
 pub use health::{Health, Trouble};
-pub use idempotency::{Keyed, TakenKey, forget_unanswered, keep_answer, take_key};
+pub use idempotency::{Keyed, KnownKey, TakenKey, forget_unanswered, keep_answer, look_up_key, take_key};
 pub use isolation::{ISOLATIONS, Isolation};
 pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use jobs::{
@@ -87,9 +87,9 @@ pub use run_feed::RunFeeds;
 pub use run_shapes::{RunPage, list_run_shapes, run_shape};
 pub use runs::{
     CancelRun, NamedRun, RunFilter, RunRow, end_queued, expect_readable, find_run, find_run_or_latest,
-    show_run,
+    list_runs, show_run,
 };
-pub use scrape::scrape;
+pub use scrape::{StorageState, scrape, storage_state, unfinished_counts};
 pub use sign_in::{
     CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
     sign_out, token_caller, until_refused,

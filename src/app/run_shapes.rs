@@ -1,7 +1,7 @@
 //! Runs as the HTTP interface answers them and `--json` prints them.
 
 use super::problem::Problem;
-use super::runs::list_rows;
+use super::runs::list_runs;
 use super::state::AppState;
 use crate::model::Progress;
 use crate::store::{self, RunFilter, RunRow};
@@ -40,7 +40,7 @@ pub async fn run_shape(app: &AppState, row: RunRow) -> Result<RunShape, Problem>
 pub async fn list_run_shapes(app: &AppState, filter: RunFilter) -> Result<RunPage, Problem> {
     let limit = filter.limit;
     let one_more = RunFilter { limit: limit.saturating_add(1), ..filter };
-    let mut rows = list_rows(app, one_more).await?;
+    let mut rows = list_runs(app, one_more).await?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().map(|row| row.seq).filter(|_| has_more);

@@ -91,7 +91,7 @@ pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Pr
     let Some(repo) = RepoName::parse(text).ok().filter(|_| RunName::parse(text).is_err()) else {
         return find_run(app, text).await;
     };
-    let runs = list_rows(app, RunFilter::newest(Some(repo), 1)).await;
+    let runs = list_runs(app, RunFilter::newest(Some(repo), 1)).await;
     let runs = runs.map_err(|problem| match meant_run(text) {
         Some(hint) if problem.code == Code::RepoNotFound => problem.hint(hint),
         _ => problem,
@@ -111,7 +111,11 @@ fn meant_run(text: &str) -> Option<String> {
     Some(format!("did you mean `{meant}`?"))
 }
 
-pub(super) async fn list_rows(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
+/// Runs, newest first.
+///
+/// # Errors
+/// The repository that is named does not exist, or the database cannot be read.
+pub async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
     if let Some(name) = &filter.repo
         && !name.is_of_jobs()
         && forge::find(app.data.path(), name).is_err()

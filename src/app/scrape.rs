@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::problem::Problem;
 use super::state::AppState;
 use crate::metrics::LookedUp;
+use crate::model::Progress;
 use crate::store;
 use crate::sys::disk;
 
@@ -25,4 +27,46 @@ pub async fn scrape(app: &AppState) -> String {
     let (runs, notifications) = counted.ok().and_then(Result::ok).unwrap_or_default();
     let disk_free = free.ok().and_then(Result::ok).flatten();
     app.metrics.render(&LookedUp { is_ready, disk_free, runs, notifications })
+}
+
+/// What is known of the disk space of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageState {
+    /// Bytes of the database.
+    pub database_bytes: u64,
+    /// Free bytes of the disk with the data folder.
+    pub free_bytes: u64,
+    /// The version of the database's tables.
+    pub schema_version: u32,
+}
+
+/// What is known of the disk space of the server.
+///
+/// # Errors
+/// It cannot be looked up.
+pub async fn storage_state(app: &AppState) -> Result<StorageState, Problem> {
+    let schema_version = app.store.call(|connection| store::schema_version(connection)).await??;
+    let (data, database) = (app.data.path().to_owned(), app.data.database());
+    app.block(move || {
+        let failed = |error: std::io::Error| Problem::failed(&error);
+        let database_bytes = std::fs::metadata(&database).map_err(failed)?.len();
+        Ok(StorageState {
+            database_bytes,
+            free_bytes: disk::free_bytes(&data).map_err(failed)?,
+            schema_version,
+        })
+    })
+    .await
+}
+
+/// How many runs are queued, and how many are running.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn unfinished_counts(app: &AppState) -> Result<(u64, u64), Problem> {
+    let counts = app.store.call(|connection| store::count_unfinished(connection)).await??;
+    let of = |state: Progress| {
+        counts.iter().find(|(word, _)| *word == state.as_str()).map_or(0, |(_, count)| *count)
+    };
+    Ok((of(Progress::Queued), of(Progress::Running)))
 }

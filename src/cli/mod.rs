@@ -28,7 +28,7 @@ mod reset_caches;
 mod run_filter;
 pub(crate) mod runs;
 pub(crate) mod serve;
-mod server_log;
+pub(crate) mod server_log;
 pub(crate) mod service;
 mod start;
 mod token;

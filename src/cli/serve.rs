@@ -8,6 +8,7 @@ use super::place::{self, environment, variable};
 use super::server_log::{LogFormat, log_to_stderr};
 use crate::app::clear_caches;
 use crate::config::{Additions, Bind, ConfigError, DataDir};
+use crate::http::PublicRoutes;
 use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
 use crate::serve::{ServeError, ServeOptions, Stopped};
@@ -25,6 +26,8 @@ pub(crate) struct ServeExtras {
     pub(crate) log: LogFormat,
     /// Variables that count as the environment's.
     pub(crate) variables: Vec<(String, String)>,
+    /// What is answered over TCP.
+    pub(crate) routes: PublicRoutes,
 }
 
 /// `quire serve`.
@@ -43,6 +46,11 @@ pub(super) fn serve(
 /// Serves without any listener.
 pub(crate) fn serve_alone(data: DataDir, extras: ServeExtras) -> Ended {
     start(data, Some(Bind::Nothing), place::profiles(None)?, false, extras)
+}
+
+/// Serves at an address, with these profiles.
+pub(crate) fn serve_at(data: DataDir, bind: Bind, profiles: StartProfiles, extras: ServeExtras) -> Ended {
+    start(data, Some(bind), profiles, true, extras)
 }
 
 fn start(
@@ -65,6 +73,7 @@ fn start(
         additions: extras.additions,
         shows_output: extras.shows_output,
         profiles,
+        routes: extras.routes,
     };
     match crate::serve::serve(options) {
         Ok(Stopped::BySignal) => Ok(Code::Done),

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
@@ -27,6 +27,8 @@ pub(crate) enum LogFormat {
     Text,
     /// For programs.
     Json,
+    /// For programs, on standard output, as Go's `slog` writes it.
+    Slog,
 }
 
 impl LogFormat {
@@ -47,43 +49,63 @@ pub(super) fn log_to_stderr(format: LogFormat) {
     let ansi = io::stderr().is_terminal() && variable("NO_COLOR").is_none();
     let made = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(Redacted)
+        .with_writer(Redacted { to_stdout: format == LogFormat::Slog })
         .with_ansi(ansi)
         .with_target(false)
         // Standard error may be a file on a full disk, and saying so there would end the thread.
         .log_internal_errors(false);
     let made = match format {
         LogFormat::Text => made.try_init(),
-        LogFormat::Json => made.event_format(JsonLine).try_init(),
+        LogFormat::Json => made.event_format(JsonLine::QUIRE).try_init(),
+        LogFormat::Slog => made.event_format(JsonLine::SLOG).try_init(),
     };
     let _already = made.is_err();
 }
 
-/// Standard error without credentials. Each event is one write.
-struct Redacted;
+/// Standard error, or standard output, without credentials. Each event is one write.
+#[derive(Clone, Copy)]
+struct Redacted {
+    to_stdout: bool,
+}
 
 impl<'a> MakeWriter<'a> for Redacted {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
-        Self
+        *self
     }
 }
 
 impl Write for Redacted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        io::stderr().write_all(without_credentials(&text).as_bytes())?;
+        let text = without_credentials(&text);
+        match self.to_stdout {
+            true => io::stdout().write_all(text.as_bytes())?,
+            false => io::stderr().write_all(text.as_bytes())?,
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        if self.to_stdout { io::stdout().flush() } else { io::stderr().flush() }
     }
 }
 
 /// `{"time":…,"level":"info","message":…}`, the fields of the event, and the id of the request that was being answered.
-struct JsonLine;
+struct JsonLine {
+    /// The name of the message.
+    message: &'static str,
+    level: fn(&Level) -> String,
+}
+
+impl JsonLine {
+    const QUIRE: Self = Self { message: MESSAGE, level: |level| level.to_string().to_ascii_lowercase() };
+    const SLOG: Self = Self { message: "msg", level: ToString::to_string };
+}
+
+/// What tracing calls the message of an event.
+const MESSAGE: &str = "message";
 
 impl<S, N> FormatEvent<S, N> for JsonLine
 where
@@ -96,23 +118,28 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields(Map::new());
+        let mut fields = Fields { members: Map::new(), message: self.message };
         fields.set("time", clock::now().to_string());
-        fields.set("level", event.metadata().level().to_string().to_ascii_lowercase());
+        fields.set("level", (self.level)(event.metadata().level()));
         event.record(&mut fields);
         if let Some(id) = current_request_id() {
             fields.set("request_id", id);
         }
-        writeln!(writer, "{}", Value::Object(fields.0))
+        writeln!(writer, "{}", Value::Object(fields.members))
     }
 }
 
 /// The fields of an event as members of an object.
-struct Fields(Map<String, Value>);
+struct Fields {
+    members: Map<String, Value>,
+    /// The name of the message.
+    message: &'static str,
+}
 
 impl Fields {
     fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
+        let name = if name == MESSAGE { self.message } else { name };
+        self.members.insert(name.to_owned(), value.into());
     }
 }
 

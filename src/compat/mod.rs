@@ -1,5 +1,7 @@
 //! Other names of this binary: what it does when it is called by one. Nothing else in the program knows them.
 
+#[allow(dead_code, reason = "jobs and sources come next")]
+mod flwd;
 mod phantom_ci;
 
 use std::ffi::OsStr;
@@ -8,5 +10,9 @@ use std::process::ExitCode;
 
 /// The program that a file name stands for, if any.
 pub fn program(called: Option<&OsStr>) -> Option<fn() -> ExitCode> {
-    (Path::new(called?).file_name()? == phantom_ci::NAME).then_some(phantom_ci::run as fn() -> ExitCode)
+    match Path::new(called?).file_name()?.to_str()? {
+        phantom_ci::NAME => Some(phantom_ci::run),
+        flwd::NAME => Some(flwd::run),
+        _ => None,
+    }
 }

@@ -27,6 +27,8 @@ pub struct Additions {
     pub list: Option<PathBuf>,
     /// Names of `:pass-env`.
     pub pass_env: Vec<String>,
+    /// The bundle, instead of that of `:policy`.
+    pub bundle: Option<PathBuf>,
 }
 
 /// What was read last.
@@ -171,6 +173,7 @@ fn read_all(text: Option<&[u8]>, additions: &Additions) -> Result<Settings, Conf
     let mut settings =
         text.map_or_else(|| Ok(Settings::default()), |text| read(text).map_err(ConfigError::Wrong))?;
     settings.pass_env.extend(additions.pass_env.iter().cloned());
+    settings.policy.bundle = additions.bundle.clone().or(settings.policy.bundle);
     let Some(list) = &additions.list else { return Ok(settings) };
     let Some(text) = read_list_file(list)? else { return Ok(settings) };
     let file = list.display().to_string();
@@ -216,7 +219,8 @@ mod tests {
     fn the_watches_of_a_list_are_settings_too() {
         let folder = tempfile::tempdir().unwrap();
         let (path, list) = (folder.path().join("config.fnl"), folder.path().join("list.toml"));
-        let additions = || Additions { list: Some(list.clone()), pass_env: vec!["A".to_owned()] };
+        let additions =
+            || Additions { list: Some(list.clone()), pass_env: vec!["A".to_owned()], bundle: None };
         let load = || CurrentSettings::load_with(path.clone(), additions());
         assert!(load().unwrap().get().watches.is_empty());
         std::fs::write(&list, "[site]\npath = \"/srv/site\"\n").unwrap();

@@ -23,7 +23,7 @@ const MAX_NOTED: u32 = 100;
 
 /// The peers whose tokens have failed.
 #[derive(Debug, Default)]
-pub(super) struct FailedTokens(Mutex<Known>);
+pub(crate) struct FailedTokens(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -42,16 +42,16 @@ struct Failures {
 
 /// What follows from a failed token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     /// How long the peer has to wait when there were too many.
-    pub(super) wait: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
     /// Whether the failure goes into the audit.
-    pub(super) is_noted: bool,
+    pub(crate) is_noted: bool,
 }
 
 impl FailedTokens {
     /// Counts a failed token.
-    pub(super) fn count(&self, peer: Peer, now: Instant) -> Counted {
+    pub(crate) fn count(&self, peer: Peer, now: Instant) -> Counted {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.peers.contains_key(&peer) {
             if known.peers.len() >= MAX_PEERS {

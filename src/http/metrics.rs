@@ -25,13 +25,18 @@ pub(super) async fn metrics_on_loopback(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let mut names = headers.keys().map(header::HeaderName::as_str);
-    let is_proxied = names.any(|name| FORWARDED.contains(&name) || name.starts_with(X_FORWARDED));
-    if is_proxied || !super::router::is_loopback(host) {
+    if is_proxied(&headers) {
         caller.require(Scope::Admin)?;
     }
     Ok(answer(&app).await)
+}
+
+/// Whether a request to a server on loopback may have come from elsewhere: through a proxy, or by a name that leads here.
+pub(crate) fn is_proxied(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let mut names = headers.keys().map(header::HeaderName::as_str);
+    !super::router::is_loopback(host)
+        || names.any(|name| FORWARDED.contains(&name) || name.starts_with(X_FORWARDED))
 }
 
 async fn answer(app: &AppState) -> Response {

@@ -31,4 +31,9 @@ mod stream;
 pub use api::openapi;
 pub use door::{DoorLimits, Listener, serve};
 pub use request_id::current_request_id;
-pub use router::{MAX_FRAME, local_router, public_router};
+pub use router::{MAX_FRAME, PublicRoutes, local_router};
+
+pub(crate) use door::Remote;
+pub(crate) use failed_tokens::FailedTokens;
+pub(crate) use metrics::is_proxied;
+pub(crate) use stream::{BodyParts, OwnPlace, streamed};

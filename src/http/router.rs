@@ -70,9 +70,40 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .with_state(app)
 }
 
+/// What makes the routes of the door over TCP: of the state, the address and the public address.
+type MakeRoutes = dyn Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + Sync;
+
+/// The routes of the door over TCP. Another name of the program may have others.
+#[derive(Clone)]
+pub struct PublicRoutes(Arc<MakeRoutes>);
+
+impl PublicRoutes {
+    /// The routes that a function makes.
+    pub fn new(make: impl Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    /// The routes.
+    pub fn router(&self, app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
+        (self.0)(app, bound, public_url)
+    }
+}
+
+impl Default for PublicRoutes {
+    fn default() -> Self {
+        Self::new(public_router)
+    }
+}
+
+impl std::fmt::Debug for PublicRoutes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PublicRoutes")
+    }
+}
+
 /// The routes over TCP. They answer only to who names a host that is ours, because a name that an attacker points at this
 /// machine must not read it (DNS rebinding).
-pub fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
+fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
     let hosts = Arc::new(own_hosts(bound, public_url));
     let metrics = if bound.ip().is_loopback() { get(metrics_on_loopback) } else { get(metrics) };
     let gate = Gate::new(app.clone(), app.settings.get().http.clone(), public_url);

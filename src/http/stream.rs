@@ -10,32 +10,32 @@ use crate::app::{AppState, Caller, Problem, until_refused};
 
 /// Marks an answer that does not take one of the door's connections: its kind has a limit of its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OwnPlace;
+pub(crate) struct OwnPlace;
 
 /// The way into a body. Clones share it.
 #[derive(Clone)]
-pub(super) struct BodyParts(mpsc::Sender<io::Result<Bytes>>);
+pub(crate) struct BodyParts(mpsc::Sender<io::Result<Bytes>>);
 
 impl BodyParts {
     /// Adds a part as soon as the one before it was taken; whether the client is still there.
-    pub(super) async fn send(&self, part: Bytes) -> bool {
+    pub(crate) async fn send(&self, part: Bytes) -> bool {
         self.0.send(Ok(part)).await.is_ok()
     }
 
     /// Breaks the answer off: the client must not take it for a whole one.
-    pub(super) async fn fail(&self, problem: &Problem) {
+    pub(crate) async fn fail(&self, problem: &Problem) {
         tracing::warn!(%problem, "an answer breaks off");
         let _gone = self.0.send(Err(io::Error::other(problem.text.clone()))).await.is_err();
     }
 
     /// Waits until the client is gone.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.0.closed().await;
     }
 }
 
 /// A body whose parts `make` sends.
-pub(super) fn streamed<F: Future<Output = ()> + Send + 'static>(make: impl FnOnce(BodyParts) -> F) -> Body {
+pub(crate) fn streamed<F: Future<Output = ()> + Send + 'static>(make: impl FnOnce(BodyParts) -> F) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     // It ends with its client, or with what it sends.
     tokio::spawn(make(BodyParts(sender)));

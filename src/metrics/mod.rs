@@ -1,6 +1,7 @@
 //! What the server counts and times, for Prometheus. Counting takes no lock that is held for long and touches no file; what
 //! a scrape has to look up is set by it ([`Metrics::render`]). Labels have few values: none is a name that people choose.
 
+mod containers;
 mod text;
 
 use std::sync::Arc;
@@ -13,9 +14,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::model::Outcome;
-use text::to_text;
-
-pub use text::TEXT_FORMAT;
+pub use containers::ContainerMetrics;
+pub use text::{TEXT_FORMAT, encode};
 
 type Label = [(&'static str, &'static str); 1];
 type Counters = Family<Label, Counter>;
@@ -99,6 +99,8 @@ pub struct Metrics {
     denials: Counter,
     journal_bytes: Counter,
     event_readers: Gauge,
+    /// What is counted of containers.
+    pub containers: ContainerMetrics,
     looked_up: LookedUpGauges,
 }
 
@@ -166,6 +168,7 @@ impl Metrics {
             denials: Counter::default(),
             journal_bytes: Counter::default(),
             event_readers: Gauge::default(),
+            containers: ContainerMetrics::default(),
             looked_up: LookedUpGauges::default(),
         };
         for outcome in Outcome::ALL {
@@ -203,6 +206,7 @@ impl Metrics {
         registry.register("policy_denials", "Denials of the policy", self.denials.clone());
         registry.register("journal_bytes", "Bytes read from journals of runs", self.journal_bytes.clone());
         registry.register("event_readers", "Readers of events", self.event_readers.clone());
+        self.containers.register(registry);
         let looked_up = &self.looked_up;
         registry.register("unfinished_runs", "Runs that are queued or running", looked_up.runs.clone());
         registry.register("notifications", "Messages in the outbox", looked_up.notifications.clone());
@@ -265,10 +269,7 @@ impl Metrics {
         }
         set_all(&gauges.runs, "state", &now.runs);
         set_all(&gauges.notifications, "state", &now.notifications);
-        let mut openmetrics = String::new();
-        // Writing to a string cannot fail.
-        let _never = prometheus_client::encoding::text::encode(&mut openmetrics, &self.registry).is_err();
-        to_text(&openmetrics)
+        encode(&self.registry)
     }
 }
 

@@ -1,11 +1,21 @@
 //! The text format of Prometheus, version 0.0.4, from OpenMetrics: there a counter has `_total` in its name everywhere, and
 //! there is no end mark.
 
+use prometheus_client::registry::Registry;
+
 /// The media type of the format.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// All metrics of a registry in the text format.
+pub fn encode(registry: &Registry) -> String {
+    let mut openmetrics = String::new();
+    // Writing to a string cannot fail.
+    let _never = prometheus_client::encoding::text::encode(&mut openmetrics, registry).is_err();
+    to_text(&openmetrics)
+}
+
 /// The same metrics in the text format.
-pub(super) fn to_text(openmetrics: &str) -> String {
+fn to_text(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len());
     let mut help = None;
     for line in openmetrics.lines() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cpus::Cpus;
 use super::image::is_registry;
-use crate::model::{Diagnostic, Quoted, capability, network_name};
+use crate::model::{Diagnostic, Profile, Quoted, capability, network_name};
 use crate::schema::settings::{BUNDLE, CEILINGS, OVERRIDES};
 use crate::schema::{Fields, Mistakes, Node, Value, read_yaml};
 
@@ -27,6 +27,15 @@ pub struct Bundle {
     pub ceilings: Ceilings,
     /// What the profile `permissive` opens.
     pub overrides: Overrides,
+    /// Laxer profiles that runs may ask for.
+    #[serde(default)]
+    pub requests: Vec<Profile>,
+    /// Folders that may be sources of jobs, as they are written.
+    #[serde(default)]
+    pub allowed_local_roots: Vec<String>,
+    /// Hosts that git sources of jobs may be on, as they are written.
+    #[serde(default)]
+    pub allowed_git_hosts: Vec<String>,
 }
 
 /// Whether images need signatures.
@@ -147,6 +156,9 @@ impl Bundle {
             allowed_registries: fields.list("allowed_registries", registry),
             ceilings: ceilings.map(|fields| Ceilings::read(&fields)).unwrap_or_default(),
             overrides: overrides.map(|fields| Overrides::read(&fields)).unwrap_or_default(),
+            requests: fields.list("requests", |node| node.parse(Profile::parse)),
+            allowed_local_roots: fields.list("allowed_local_roots", text),
+            allowed_git_hosts: fields.list("allowed_git_hosts", text),
         }
     }
 }
@@ -181,6 +193,15 @@ fn registry(node: &Node) -> Result<String, Diagnostic> {
     }
     let help = "it is a host, perhaps with a port: docker.io, ghcr.io, localhost:5000";
     Err(node.error(format!("{} is not a registry", Quoted::new(text))).help(help))
+}
+
+/// A text that is not empty.
+fn text(node: &Node) -> Result<String, Diagnostic> {
+    let text = node.as_str()?;
+    match text.is_empty() || text.contains(char::is_control) {
+        true => Err(node.error("visible characters are expected here")),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn network(text: &str) -> Result<String, String> {

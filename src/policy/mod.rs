@@ -31,4 +31,4 @@ pub use profile::{ProfileSource, choose};
 pub use request::{ContainerRequest, MountRequest, NO_NETWORK};
 pub use signature::{Proof, decide_signature};
 pub use spec::{PolicyPlace, PolicySpec};
-pub use verify::{check_signature, verify};
+pub use verify::{check_signature, verify, verify_file};

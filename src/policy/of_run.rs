@@ -32,7 +32,10 @@ pub fn policy_of_run(
 ) -> (Policy, Option<Decision>) {
     let asked = push_options.iter().rev().find_map(|option| option.strip_prefix(REQUEST));
     let (environment, flag, config) = (start.environment, start.flag, settings.profile);
-    let choose = |request| choose(request, environment, flag, config, &settings.requests);
+    let loaded = Policy::load(settings, data_dir, Default::default());
+    let of_bundle = loaded.rules().map(|bundle| bundle.requests.as_slice()).unwrap_or_default();
+    let may_request = [settings.requests.as_slice(), of_bundle].concat();
+    let choose = |request| choose(request, environment, flag, config, &may_request);
     let chosen = match asked.map(Profile::parse).transpose() {
         Ok(request) => choose(request),
         Err(error) => Err(super::decision::invalid_request("profile", error.to_string())),
@@ -41,7 +44,7 @@ pub fn policy_of_run(
         Ok(chosen) => (chosen, None),
         Err(denied) => (choose(None).unwrap_or_default(), Some(with_all_settings(denied, settings, asked))),
     };
-    (Policy::load(settings, data_dir, chosen), denied)
+    (Policy { profile: chosen.0, source: chosen.1, ..loaded }, denied)
 }
 
 /// The denial of a profile with a hint that keeps what the operator has written.
@@ -65,6 +68,21 @@ mod tests {
         let (_, denied) = policy_of_run(&settings, folder.path(), StartProfiles::default(), &options);
         let hint = denied.and_then(|denied| denied.hint).unwrap();
         assert_eq!(hint, "in config.fnl: {:policy {:requests [:disabled] :network [\"bridge\"]}}");
+    }
+
+    #[test]
+    fn a_bundle_may_open_what_a_run_asks_for() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rules.yaml"), "requests: [permissive]\n").unwrap();
+        let settings = PolicySettings { bundle: Some("rules.yaml".into()), ..PolicySettings::default() };
+        let of = |profile: &str| {
+            let options = [format!("ci.profile={profile}")];
+            let (policy, denied) =
+                policy_of_run(&settings, folder.path(), StartProfiles::default(), &options);
+            (policy.profile, denied.map(|denied| denied.code))
+        };
+        assert_eq!(of("permissive"), (Profile::Permissive, None));
+        assert_eq!(of("disabled"), (Profile::Secure, Some("policy.denied")));
     }
 
     #[test]

@@ -164,20 +164,51 @@ fn verify_with_cosign(
     image: &ImageRef,
     env: &[(String, String)],
 ) -> Proof {
-    let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
-    let Some(program) = find_program("cosign", OsStr::new(path)) else {
-        return Proof::NoVerifier { reason: "cosign is not in PATH".to_owned() };
-    };
     let (args, by) = cosign_args(policy, key, image);
+    match run_cosign(&args, env) {
+        Ok(said) => parse_cosign(&said, image, by),
+        Err(reason) => Proof::NoVerifier { reason },
+    }
+}
+
+/// Verifies a file with `cosign verify --keyless FILE`. Blocking.
+///
+/// # Errors
+/// Why it is not verified, for people.
+pub fn verify_file(file: &Path, env: &[(String, String)]) -> Result<(), String> {
+    let args = ["verify".as_ref(), "--keyless".as_ref(), file.as_os_str()];
+    refusal(&run_cosign(&args, env)?).map_or(Ok(()), Err)
+}
+
+fn run_cosign(args: &[impl AsRef<OsStr>], env: &[(String, String)]) -> Result<Finished, String> {
+    let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
+    let program =
+        find_program("cosign", OsStr::new(path)).ok_or_else(|| "cosign is not in PATH".to_owned())?;
     let cosign = Program::new(program)
         .args(args)
         .clean()
         .envs(env.iter().map(|(name, value)| (name, value)))
         .cwd(Path::new("/"));
-    match cosign.run(&ProgramLimits::new(COSIGN_DEADLINE, MAX_FILE)) {
-        Ok(said) => parse_cosign(&said, image, by),
-        Err(error) => Proof::NoVerifier { reason: format!("cosign cannot be started: {error}") },
+    let said = cosign.run(&ProgramLimits::new(COSIGN_DEADLINE, MAX_FILE));
+    let said = said.map_err(|error| format!("cosign cannot be started: {error}"))?;
+    match said.end {
+        ProgramEnd::Exited(_) => Ok(said),
+        ProgramEnd::TimedOut | ProgramEnd::TooMuchOutput | ProgramEnd::Cancelled => {
+            Err(format!("cosign did not answer within {} s", COSIGN_DEADLINE.as_secs()))
+        }
     }
+}
+
+/// Why cosign does not agree, if it does not.
+fn refusal(said: &Finished) -> Option<String> {
+    let ProgramEnd::Exited(exit) = said.end else { return Some("cosign did not answer".to_owned()) };
+    if exit.code() == 0 {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&said.stderr);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no error output");
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    Some(format!("cosign exits with {}: {line}", exit.code()))
 }
 
 /// The arguments, and who signed if cosign agrees. No value can be taken for an option: an image never begins with `-`.
@@ -204,15 +235,8 @@ fn cosign_args(policy: &Policy, key: Option<&Path>, image: &ImageRef) -> (Vec<St
 
 /// What cosign's answer means: it holds when cosign exits with 0 and says so of this image.
 fn parse_cosign(said: &Finished, image: &ImageRef, by: String) -> Proof {
-    let ProgramEnd::Exited(exit) = said.end else {
-        let reason = format!("cosign did not answer within {} s", COSIGN_DEADLINE.as_secs());
-        return Proof::NoVerifier { reason };
-    };
-    if exit.code() != 0 {
-        let text = String::from_utf8_lossy(&said.stderr);
-        let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no error output");
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
-        return unsigned(format!("cosign exits with {}: {line}", exit.code()));
+    if let Some(reason) = refusal(said) {
+        return unsigned(reason);
     }
     let payloads: Vec<Value> = serde_json::from_slice(&said.stdout).unwrap_or_default();
     match payloads.iter().map(|payload| check_claim(payload, image)).find(Result::is_ok) {

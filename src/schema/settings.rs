@@ -345,6 +345,9 @@ const BUNDLE_FIELDS: &[Field] = &[
     list("allowed_registries", "a list of hosts", "all", "the registries that images may come from"),
     table("ceilings", "what a container may ask for at most, and gets when it asks for nothing"),
     table("overrides", "what the profile `permissive` opens"),
+    list("requests", "a list of profiles", "none", "laxer profiles that a run may ask for"),
+    list("allowed_local_roots", "a list of folders", "none", "folders that `flwd` may take jobs from"),
+    list("allowed_git_hosts", "a list of hosts", "none", "hosts that `flwd` may fetch jobs from"),
 ];
 
 const CEILING_FIELDS: &[Field] = &[

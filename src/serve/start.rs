@@ -23,7 +23,7 @@ use crate::app::{
 };
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
-use crate::http::{self, DoorLimits, Listener, MAX_FRAME, local_router, public_router};
+use crate::http::{self, DoorLimits, Listener, MAX_FRAME, PublicRoutes, local_router};
 use crate::model::chain;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
@@ -66,6 +66,8 @@ pub struct ServeOptions {
     pub environment: Vec<(String, String)>,
     /// The profiles of containers that were chosen where it was started.
     pub profiles: StartProfiles,
+    /// What is answered over TCP.
+    pub routes: PublicRoutes,
 }
 
 /// Why the server has stopped.
@@ -269,7 +271,7 @@ async fn run(
 ) -> Result<Stopped, ServeError> {
     // A hang-up that comes while the server starts must not end it.
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
-    let (data, start) = (options.data.clone(), dispatch_start(&options));
+    let (data, start, routes) = (options.data.clone(), dispatch_start(&options), options.routes.clone());
     let first = settings.get();
     let bind = options.bind.unwrap_or(first.bind);
     let listener = open_address(bind).await?;
@@ -308,7 +310,7 @@ async fn run(
     if let Some(url) = &url {
         tracing::info!("answering at {url}");
     }
-    open_doors(app, (listener, first.public_url.as_deref()), local);
+    open_doors(app, (listener, first.public_url.as_deref(), routes), local);
     // Before anybody is notified: a supervisor may stop the server as soon as it is ready.
     let ends = ends().map_err(ServeError::Runtime)?;
     tracing::info!("serving {}", data.path().display());
@@ -376,14 +378,14 @@ async fn reload(app: AppState, mut hangups: Signal) {
 /// Serves what connects to the address and to the Unix socket.
 fn open_doors(
     app: AppState,
-    (address, public_url): (Option<TcpListener>, Option<&str>),
+    (address, public_url, routes): (Option<TcpListener>, Option<&str>, PublicRoutes),
     local: Option<UnixListener>,
 ) {
     let (descriptors, tasks) = (descriptors::raise(), app.tasks.clone());
     app.limit_followers(descriptors);
     let bound = address.as_ref().and_then(|address| address.local_addr().ok());
     if let (Some(address), Some(bound)) = (address, bound) {
-        let router = public_router(app.clone(), bound, public_url);
+        let router = routes.router(app.clone(), bound, public_url);
         let served = http::serve(Listener::Tcp(address), router, DoorLimits::public(descriptors));
         tasks.spawn_lasting("the listener on the address", served);
     }

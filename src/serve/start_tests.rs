@@ -17,6 +17,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
         binary: PathBuf::from("/bin/true"),
         environment: Vec::new(),
         profiles: StartProfiles::default(),
+        routes: crate::http::PublicRoutes::default(),
     }
 }
 

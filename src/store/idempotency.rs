@@ -24,8 +24,8 @@ pub enum KnownKey {
     New,
     /// The first request with it is under way.
     InProgress,
-    /// Another request had it.
-    Other,
+    /// Another request had it, with this hash.
+    Other(Vec<u8>),
     /// The same request had it, with this answer.
     Answered(KeptAnswer),
 }
@@ -43,12 +43,13 @@ pub fn take_key(
             "SELECT request, status, headers, body FROM idempotency WHERE actor = ?1 AND key = ?2",
         )?
         .query_row([actor, key], |row| {
-            let same = row.get::<_, Vec<u8>>(0)? == request;
+            let taken_for: Vec<u8> = row.get(0)?;
+            let same = taken_for == request;
             let Some(status) = row.get::<_, Option<u16>>(1)? else {
-                return Ok(if same { KnownKey::InProgress } else { KnownKey::Other });
+                return Ok(if same { KnownKey::InProgress } else { KnownKey::Other(taken_for) });
             };
             if !same {
-                return Ok(KnownKey::Other);
+                return Ok(KnownKey::Other(taken_for));
             }
             let headers: Option<String> = row.get(2)?;
             let headers = headers.ok_or_else(|| damaged(2, "answer", "without headers"))?;
@@ -106,7 +107,7 @@ mod tests {
         };
         assert_eq!(take("a", b"1", 1000), KnownKey::New);
         assert_eq!(take("a", b"1", 1001), KnownKey::InProgress);
-        assert_eq!(take("a", b"2", 1001), KnownKey::Other);
+        assert_eq!(take("a", b"2", 1001), KnownKey::Other(b"1".to_vec()));
         assert_eq!(take("b", b"2", 1001), KnownKey::New);
         let answer = KeptAnswer {
             status: 201,
@@ -119,7 +120,7 @@ mod tests {
             take_key(&mut db, (actor, "k", request), (at(now), at(now - 100))).unwrap()
         };
         assert_eq!(take("a", b"1", 1050), KnownKey::Answered(answer));
-        assert_eq!(take("a", b"2", 1050), KnownKey::Other);
+        assert_eq!(take("a", b"2", 1050), KnownKey::Other(b"1".to_vec()));
         assert_eq!(take("b", b"1", 1050), KnownKey::New);
         assert_eq!(take("a", b"2", 1101), KnownKey::New);
         forget_unanswered(&db, at(1051)).unwrap();

@@ -151,10 +151,13 @@ pub fn open_empty() -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// The version of the tables.
+pub fn schema_version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
-    connection
-        .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
-        .map(|version| version as usize)
+    schema_version(connection).map(|version| version as usize)
 }
 
 /// Applies the migrations that are missing, each in a transaction of its own.

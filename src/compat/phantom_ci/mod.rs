@@ -112,6 +112,6 @@ fn watch(files: &Files) -> Ended {
     // The file is the operator's; the addresses of webhooks stay with quire.
     let names = variables.iter().map(|(name, _)| name.clone());
     let pass_env = names.filter(|name| !TARGET_VARIABLES.contains(&name.as_str())).collect();
-    let additions = Additions { list: Some(list), pass_env };
+    let additions = Additions { list: Some(list), pass_env, ..Additions::default() };
     serve_alone(data, ServeExtras { additions, shows_output: true, variables, ..ServeExtras::default() })
 }

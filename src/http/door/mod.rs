@@ -13,5 +13,5 @@ mod socket;
 
 pub use accept::{Listener, serve};
 pub use limits::DoorLimits;
-pub(super) use open_connections::Peer;
-pub(super) use remote::Remote;
+pub(crate) use open_connections::Peer;
+pub(crate) use remote::Remote;

@@ -7,7 +7,7 @@ use super::limits::DoorLimits;
 
 /// Who has connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::http) enum Peer {
+pub(crate) enum Peer {
     /// A machine. Of IPv6 it is the network of 64 bits, since one machine may have all of its addresses.
     Address(IpAddr),
     /// A user of this machine.

@@ -8,7 +8,7 @@ use crate::sys::user::own_uid;
 
 /// The other end of a connection; it is in the extensions of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Remote {
+pub(crate) enum Remote {
     /// A machine.
     Address(IpAddr),
     /// A user of this machine (unix(7), `SO_PEERCRED`).
@@ -26,7 +26,7 @@ impl fmt::Display for Remote {
 
 impl Remote {
     /// Whose connections are counted together.
-    pub(in crate::http) fn peer(self) -> Peer {
+    pub(crate) fn peer(self) -> Peer {
         match self {
             Self::Address(address) => Peer::at(address),
             Self::User(user) => Peer::User(user),
