@@ -65,7 +65,7 @@ pub(super) enum Command {
     /// Check or run the pipeline of a working copy, without a server
     #[command(subcommand)]
     Ci(CiCommand),
-    /// Start the jobs of a commit that need :quire/manual
+    /// Run a job folder, or start the jobs of a commit that need :quire/manual
     Run(start::StartArgs),
     /// List the job folders below ./scripts
     Jobs {

@@ -15,7 +15,8 @@ use crate::sys::user;
 /// What is to be started.
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
-    /// foo for all jobs of foo that need :quire/manual, or foo:deploy for one of them
+    /// A job folder below ./scripts, with its arguments (`quire plan JOB` shows them); foo for all jobs of the repository foo
+    /// that need :quire/manual, or foo:deploy for one of them
     job: String,
     /// The branch or tag [default: the default branch]
     #[arg(long, value_name = "REF", allow_hyphen_values = true)]
@@ -77,11 +78,10 @@ pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
         by: user::login_name(),
     };
     let started = perform(data, request);
-    let NamedRun { id, repo, number } = started.map_err(|problem| match problem.code {
-        app::Code::RepoNotFound if job.is_none() => {
-            problem.hint("quire jobs lists the job folders here, quire repo list the repositories")
-        }
-        _ => problem,
+    let NamedRun { id, repo, number } = started.map_err(|problem| {
+        let is_unknown = problem.code == app::Code::RepoNotFound && job.is_none();
+        let hint = "quire jobs lists the job folders here, quire repo list the repositories";
+        if is_unknown { problem.hint(hint) } else { problem }
     })?;
     let name = format!("{repo}#{number}");
     if args.wait && args.json {

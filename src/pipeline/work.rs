@@ -217,7 +217,7 @@ impl FolderWork {
             folder = format!(", cwd = {}", literal(&self.cwd.display().to_string()));
             match program {
                 "bash" => {
-                    drop(env.insert("BASH_ENV".to_owned(), run.join(BASH_PROFILE).display().to_string()))
+                    env.insert("BASH_ENV".to_owned(), run.join(BASH_PROFILE).display().to_string());
                 }
                 "pwsh" | "powershell" => {
                     let profile = run.join(POWERSHELL_PROFILE).display().to_string();

@@ -289,8 +289,7 @@ async fn run(
         (wake, pushes, watches),
         (url.clone(), options.environment),
     );
-    let visibility = first.http.visibility(bound);
-    let profiles = options.profiles;
+    let (visibility, profiles) = (first.http.visibility(bound), options.profiles);
     let app = AppState { tasks: tasks.clone(), visibility, profiles, ..app };
     if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
         tracing::warn!(%error, "commands will not know the server's address");

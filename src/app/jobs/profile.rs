@@ -37,7 +37,9 @@ pub(super) fn bash(job: &FolderJob, resolved: &Resolved) -> String {
                     .collect();
                 format!("declare -A {name}=({})", members.join(" "))
             }
-            scalar => format!("export {name}={}", word(&plain(scalar))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                format!("export {name}={}", word(&plain(value)))
+            }
         };
         text.push_str(&line);
         text.push('\n');
@@ -92,7 +94,7 @@ pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

@@ -73,7 +73,11 @@ fn called(
     (place, found): (&JobPlace, &Discovery),
     words: &[String],
 ) -> Ended {
-    let call = JobCall::read(found, words, &RUN_OPTIONS)?;
+    let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
+    let (is_plan, words) =
+        (is_plan || asks_for_help, words.iter().filter(|word| *word != "--help" && *word != "-h"));
+    let words: Vec<String> = words.cloned().collect();
+    let call = JobCall::read(found, &words, &RUN_OPTIONS)?;
     let data = place::data_dir(call.option("data").map(PathBuf::from).or(data))?;
     let data = place::make_data_dir(data, "name another data folder with --data or QUIRE_DATA")?;
     let source = call.option("source").map(str::to_owned);

@@ -11,11 +11,9 @@ const MAX_SLEEP: Duration = Duration::from_secs(3600);
 
 pub(super) fn install(lua: &Lua, table: &Table) -> mlua::Result<()> {
     let sleep = lua.create_async_function(async move |_, (_job, seconds): (String, Value)| {
-        let given = match &seconds {
-            Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
-            Value::Number(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
-            _ => None,
-        };
+        let whole = seconds.as_integer().and_then(|whole| u64::try_from(whole).ok()).map(Duration::from_secs);
+        let part = || Duration::try_from_secs_f64(seconds.as_number()?).ok();
+        let given = whole.or_else(part);
         let Some(time) = given.filter(|time| *time <= MAX_SLEEP) else {
             let most = MAX_SLEEP.as_secs();
             let problem = format!("`sleep` takes seconds, from 0 to {most}, not {}", kind(&seconds));
