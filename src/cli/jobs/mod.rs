@@ -5,8 +5,8 @@ mod output;
 mod run;
 
 pub(crate) use call::{JobCall, JobOption};
-pub(crate) use output::print_output;
-pub(crate) use run::{plan_job, run_job};
+pub(crate) use output::{print_output, table};
+pub(crate) use run::{Printer, plan_job, run_job};
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::events::ended_status;
-use crate::app::RunRow;
+use crate::app::{JobRunRecord, RunRow};
 use crate::model::Progress;
 
 /// What is known of a run.
@@ -38,6 +38,21 @@ pub(crate) fn members<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, 
 }
 
 impl RunFacts {
+    /// Of a run, with what it runs.
+    pub(crate) fn of(row: &RunRow, record: &JobRunRecord) -> Self {
+        Self {
+            run_id: row.id.to_string(),
+            job_id: record.asked.clone(),
+            started_at: row.started_at.unwrap_or(row.queued_at).to_string(),
+            executor: record.executor.clone(),
+            runtime: None,
+            profile: record.profile.clone(),
+            provenance: record.provenance.clone(),
+            tenant: record.tenant.clone(),
+            args: record.args.clone(),
+        }
+    }
+
     /// What every event of the run says.
     pub(crate) fn common(&self) -> Common {
         let common = members([

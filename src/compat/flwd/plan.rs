@@ -1,0 +1,88 @@
+//! Plans in that program's shape, for `:plan` and for `POST /plans`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::facts::members;
+use crate::app::{JobPlan, PlanJob};
+use crate::cli::exit::{Code, Ended, print, print_error, print_json};
+use crate::cli::jobs::{JobCall, JobOption, discovered, place_here, plan_job};
+use crate::pipeline::folder::ArgSpec;
+use crate::view::plain;
+
+/// What `:plan` takes besides the arguments of the job.
+const OPTIONS: [JobOption; 2] = [JobOption::flag("json"), JobOption::with_value("profile")];
+
+/// `:plan JOB`.
+pub(super) fn print_plan(words: &[String]) -> Ended {
+    let place = place_here()?;
+    let found = discovered(&place)?;
+    let call = JobCall::read(&found, words, &OPTIONS)?;
+    call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
+    let profiles = super::profiles(call.option("profile"))?;
+    let as_json = call.has("json");
+    let request = PlanJob { job: call.job, place: Some(place), args: call.args, ..PlanJob::default() };
+    let plan = plan_job(&super::place::data_dir()?, request, profiles)?;
+    if as_json {
+        print_json(&plan_json(&plan));
+    } else {
+        print(&text(&plan));
+    }
+    Ok(Code::Done)
+}
+
+/// A plan as a document.
+pub(super) fn plan_json(plan: &JobPlan) -> Value {
+    let preview = members([
+        ("interpreter", json!(plan.interpreter)),
+        ("executor", json!((plan.executor != "shell").then_some(&plan.executor))),
+        ("container_image", json!(plan.image)),
+        ("composition", json!(plan.has_steps.then_some("steps"))),
+    ]);
+    let steps = plan.steps.iter().map(|step| {
+        let container = step.container.as_ref();
+        let resources = container
+            .map(|container| members([("cpu", json!(container.cpus)), ("memory", json!(container.memory))]));
+        members([
+            ("id", json!(step.name)),
+            ("name", json!(step.name)),
+            ("executor", json!(if container.is_some() { "container" } else { "proc" })),
+            ("container_image", json!(container.map(|container| &container.image))),
+            ("network", json!(container.map(|container| container.network.as_deref().unwrap_or("none")))),
+            ("rootfs_writable", json!(container.map(|container| container.rootfs_writable))),
+            ("capabilities", json!(container.map(|container| &container.caps))),
+            ("resources", json!(resources.filter(|resources| !resources.is_empty()))),
+        ])
+    });
+    Value::Object(members([
+        ("job_id", json!(plan.job)),
+        ("effective_argspec", json!({ "args": plan.args })),
+        ("executor_preview", Value::Object(preview)),
+        ("resolved_args", Value::Object(plan.values.clone())),
+        ("security_profile", json!(plan.profile)),
+        ("policy_findings", json!((!plan.findings.is_empty()).then_some(&plan.findings))),
+        ("steps", Value::Array(steps.map(Value::Object).collect())),
+        ("provenance", plan.provenance.clone()),
+    ]))
+}
+
+/// A plan for people.
+fn text(plan: &JobPlan) -> String {
+    let mut text = String::new();
+    let interpreter = plan.interpreter.as_deref().unwrap_or("(none)");
+    let _infallible = writeln!(text, "Job: {}\nInterpreter: {interpreter}\nArgs:", plan.job);
+    if plan.args.is_empty() {
+        text.push_str("  (none)\n");
+    }
+    for ArgSpec { name, kind, is_required, is_secret, .. } in &plan.args {
+        let required = if *is_required { " (required)" } else { "" };
+        let secret = if *is_secret { " [secret]" } else { "" };
+        let _infallible = writeln!(text, "  - {name}: {}{required}{secret}", kind.as_str());
+    }
+    text.push_str("Resolved Args:\n");
+    for (name, value) in &plan.values {
+        let _infallible = writeln!(text, "  {name}: {value}");
+    }
+    plain(&text)
+}
