@@ -12,6 +12,9 @@ use crate::model::RunId;
 pub fn repo_of_jobs(connection: &Connection) -> Result<RepoRow> {
     let row = RepoRow::of_jobs();
     sync_repo(connection, &row)?;
+    // Whoever may see what is public may not see what jobs of the operator print.
+    connection
+        .execute("UPDATE repos SET visibility = 'private' WHERE id = ?1 AND visibility IS NULL", [&row.id])?;
     Ok(row)
 }
 

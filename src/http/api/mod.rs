@@ -4,6 +4,7 @@ mod artifacts;
 mod audit;
 mod documents;
 mod events;
+mod jobs;
 mod logs;
 mod notifications;
 mod plans;
@@ -70,6 +71,7 @@ macro_rules! routes {
 routes! {
     repos::list, repos::create, repos::get, repos::update, repos::remove,
     runs::list, runs::get, runs::cancel, runs::wait, starts::start, starts::rerun, plans::plan,
+    jobs::list,
     events::of_run, events::of_all, logs::get,
     artifacts::list, artifacts::get,
     watches::list, watches::add, watches::remove, watches::now,

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::jobs::{self, AskedJob, PlannedRun};
 use crate::app::{AppState, PlanRun, plan_run};
 use crate::http::caller::Known;
 use crate::http::input::{Body, repo_name};
@@ -17,8 +18,12 @@ use crate::view::PlanShape;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPlan {
-    /// The repository
-    repo: String,
+    /// The repository; absent for a job folder of the server or of a source
+    repo: Option<String>,
+    /// Without a repository: the id of the job folder
+    job: Option<String>,
+    /// The source where alone the job folder is looked for
+    source: Option<String>,
     /// A branch or tag, with its full or short name; the default branch when absent
     r#ref: Option<String>,
     /// Instead of `ref`: the full id of a commit in the history of a branch or tag
@@ -32,18 +37,41 @@ pub(super) struct NewPlan {
     files_changed: Option<Vec<String>>,
 }
 
+/// A plan: of a pipeline, or of a job folder.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Planned {
+    /// Which jobs an event starts.
+    Pipeline(PlanShape),
+    /// What a run of a job does.
+    Job(PlannedRun),
+}
+
 /// Plans what an event would start at a commit. Nothing is run. It evaluates the pipeline, so it requires the scope of every
 /// caller.
 #[utoipa::path(post, path = "/plans", operation_id = "plan", request_body = NewPlan, security(("token" = ["runs:read"])),
-    responses((status = 200, description = "The plan; a pipeline with mistakes has no jobs", body = PlanShape), Problems))]
+    responses((status = 200, description = "The plan; a pipeline with mistakes has no jobs", body = Planned), Problems))]
 pub(super) async fn plan(
     State(app): State<AppState>,
     Known(caller): Known,
     Body(body): Body<NewPlan>,
-) -> Result<Json<PlanShape>, Refused> {
-    let name = repo_name(&body.repo)?;
+) -> Result<Json<Planned>, Refused> {
+    let NewPlan { repo, job, source, r#ref, sha, event, args, files_changed } = body;
+    let fields = [
+        ("ref", r#ref.is_some(), true),
+        ("sha", sha.is_some(), true),
+        ("event", event.is_some(), true),
+        ("files_changed", files_changed.is_some(), true),
+        ("job", job.is_some(), false),
+        ("source", source.is_some(), false),
+    ];
+    jobs::expect_one_kind(repo.as_deref(), &fields)?;
+    let Some(repo) = repo else {
+        let asked = AskedJob { job, source, args: args.unwrap_or_default() };
+        return Ok(Json(Planned::Job(jobs::plan(&app, &caller, asked).await?)));
+    };
+    let name = repo_name(&repo)?;
     let (repo, _) = caller.repo_to_change(&app, Scope::RunsRead, &name).await?;
-    let NewPlan { r#ref, sha, event, args, files_changed, .. } = body;
     let request = PlanRun { repo: repo.name.to_string(), r#ref, sha, event, args, files_changed };
-    Ok(Json(PlanShape::of(plan_run(&app, request).await?)))
+    Ok(Json(Planned::Pipeline(PlanShape::of(plan_run(&app, request).await?))))
 }

@@ -10,6 +10,7 @@ mod client;
 mod contract;
 mod generated;
 mod inputs;
+mod jobs;
 mod schema;
 
 use std::fs;

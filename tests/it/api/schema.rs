@@ -69,6 +69,8 @@ fn requests() -> Vec<(&'static str, &'static str, Value, u16)> {
         ("POST", "/notifications/absent/retry", none.clone(), 404),
         ("POST", "/plans", json!({"repo": "foo", "event": "push"}), 200),
         ("POST", "/plans", json!({"repo": "foo", "color": 1}), 400),
+        ("POST", "/plans", json!({"job": "absent"}), 404),
+        ("GET", "/jobs", none.clone(), 200),
         ("POST", "/runs", json!({"repo": "foo", "job": "test"}), 201),
         ("POST", "/runs", json!({"repo": "foo", "color": 1}), 400),
         ("POST", "/runs", json!({"repo": "absent"}), 404),
@@ -147,7 +149,7 @@ fn over_tcp_who_has_no_token_reads_what_is_public() {
     for (method, target, body, status) in requests_with("absent") {
         let answer = ask(&api, Door::Tcp, (method, &target, &body));
         let path = target.split(['?', '/']).nth(1).unwrap_or_default();
-        let is_public = method == "GET" && !matches!(path, "watches" | "notifications" | "audit");
+        let is_public = method == "GET" && !matches!(path, "watches" | "notifications" | "audit" | "jobs");
         let has_status = match is_public {
             true => answer.status == status || (target == "/repos/absent" && answer.status == 404),
             false => answer.status == 401 || (matches!(status, 400 | 405) && answer.status == status),

@@ -1,0 +1,159 @@
+//! Job folders: listed, planned and started.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::app::{
+    AppState, Caller, Code, JobPlan, ListedJob, PlanJob, PlannedStep, Problem, StartJob, list_jobs, plan_job,
+    start_job,
+};
+use crate::http::caller::Known;
+use crate::http::problem::{Problems, Refused};
+use crate::model::Scope;
+use crate::pipeline::folder::ArgSpec;
+
+/// A job of a folder.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Job {
+    /// Its id.
+    id: String,
+    /// Its name.
+    name: String,
+    /// What it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    /// Where it comes from; absent for the folder of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<JobSource>,
+    /// The arguments that it takes, as `config.yaml` has them.
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
+    args: Vec<ArgSpec>,
+}
+
+/// Where a job comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JobSource {
+    /// The name of the source.
+    name: String,
+    /// `local`, `git` or `oci`.
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// What a run of a job would do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlannedRun {
+    /// The id of the job.
+    job: String,
+    /// What runs its scripts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interpreter: Option<String>,
+    /// `shell`, `proc` or `container`.
+    executor: String,
+    /// The arguments that it would get, without secrets.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    args: Map<String, Value>,
+    /// The profile of its containers.
+    profile: String,
+    /// What would be run, in its order.
+    steps: Vec<PlannedScript>,
+    /// What is odd about its `config.yaml`.
+    warnings: Vec<String>,
+}
+
+/// A script that would be run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlannedScript {
+    /// Its name.
+    name: String,
+    /// The image of its container; absent on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+}
+
+impl Job {
+    fn of(job: ListedJob) -> Self {
+        let ListedJob { id, name, summary, source, args, .. } = job;
+        Self { id, name, summary, source: source.map(|(name, kind)| JobSource { name, kind }), args }
+    }
+}
+
+impl PlannedRun {
+    fn of(plan: JobPlan) -> Self {
+        let script = |step: PlannedStep| PlannedScript {
+            name: step.name,
+            image: step.container.map(|container| container.image),
+        };
+        Self {
+            job: plan.job,
+            interpreter: plan.interpreter,
+            executor: plan.executor,
+            args: plan.values,
+            profile: plan.profile,
+            steps: plan.steps.into_iter().map(script).collect(),
+            warnings: plan.warnings,
+        }
+    }
+}
+
+/// The job folders of the server, and the jobs of its sources.
+#[utoipa::path(get, path = "/jobs", operation_id = "listJobs", security(("token" = ["runs:read"])),
+    responses((status = 200, description = "The jobs", body = [Job]), Problems))]
+pub(super) async fn list(
+    State(app): State<AppState>,
+    Known(caller): Known,
+) -> Result<Json<Vec<Job>>, Refused> {
+    caller.require(Scope::RunsRead)?;
+    let found = list_jobs(&app, &app.jobs).await.map_err(Problem::from)?;
+    Ok(Json(found.jobs.into_iter().map(Job::of).collect()))
+}
+
+/// Checks that a request says nothing of a commit when it is about a job folder, and the other way round.
+///
+/// # Errors
+/// Names the field.
+pub(super) fn expect_one_kind(repo: Option<&str>, fields: &[(&str, bool, bool)]) -> Result<(), Refused> {
+    let is_of_commit = repo.is_some();
+    match fields.iter().find(|(_, is_given, of_commit)| *is_given && *of_commit != is_of_commit) {
+        None => Ok(()),
+        Some((name, _, true)) => {
+            let text = format!("`{name}` is about a commit, and there is no `repo`");
+            Err(Problem::new(Code::RequestInvalid, text).into())
+        }
+        Some((name, _, false)) => {
+            let text = format!("`{name}` is about a job folder, and there is a `repo`");
+            Err(Problem::new(Code::RequestInvalid, text).into())
+        }
+    }
+}
+
+/// What a request says of a job.
+pub(super) struct AskedJob {
+    pub(super) job: Option<String>,
+    pub(super) source: Option<String>,
+    pub(super) args: Map<String, Value>,
+}
+
+/// Starts a job; gives the id of its run.
+pub(super) async fn start(app: &AppState, caller: &Caller, asked: AskedJob) -> Result<String, Refused> {
+    caller.require(Scope::RunsWrite)?;
+    let request = StartJob {
+        job: asked.job.unwrap_or_default(),
+        source: asked.source,
+        args: asked.args,
+        by: Some(caller.actor().to_owned()),
+        ..StartJob::default()
+    };
+    Ok(start_job(app, request).await.map_err(Problem::from)?.id)
+}
+
+/// Plans a job.
+pub(super) async fn plan(app: &AppState, caller: &Caller, asked: AskedJob) -> Result<PlannedRun, Refused> {
+    caller.require(Scope::RunsRead)?;
+    let AskedJob { job, source, args } = asked;
+    let request = PlanJob { job: job.unwrap_or_default(), source, args, ..PlanJob::default() };
+    Ok(PlannedRun::of(plan_job(app, request).await.map_err(Problem::from)?))
+}
