@@ -17,7 +17,8 @@ use crate::pipeline::folder::ArgSpec;
 
 /// A job of a folder.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Job {
+#[schema(as = JobFolder)]
+pub(super) struct ListedJobFolder {
     /// Its id.
     id: String,
     /// Its name.
@@ -27,7 +28,7 @@ pub(super) struct Job {
     summary: Option<String>,
     /// Where it comes from; absent for the folder of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<JobSource>,
+    source: Option<SourceOfJob>,
     /// The arguments that it takes, as `config.yaml` has them.
     #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     args: Vec<ArgSpec>,
@@ -35,7 +36,7 @@ pub(super) struct Job {
 
 /// Where a job comes from.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct JobSource {
+pub(super) struct SourceOfJob {
     /// The name of the source.
     name: String,
     /// `local`, `git` or `oci`.
@@ -45,6 +46,7 @@ pub(super) struct JobSource {
 
 /// What a run of a job would do.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JobPlan)]
 pub(super) struct PlannedRun {
     /// The id of the job.
     job: String,
@@ -74,10 +76,10 @@ pub(super) struct PlannedScript {
     image: Option<String>,
 }
 
-impl Job {
+impl ListedJobFolder {
     fn of(job: ListedJob) -> Self {
         let ListedJob { id, name, summary, source, args, .. } = job;
-        Self { id, name, summary, source: source.map(|(name, kind)| JobSource { name, kind }), args }
+        Self { id, name, summary, source: source.map(|(name, kind)| SourceOfJob { name, kind }), args }
     }
 }
 
@@ -101,14 +103,14 @@ impl PlannedRun {
 
 /// The job folders of the server, and the jobs of its sources.
 #[utoipa::path(get, path = "/jobs", operation_id = "listJobs", security(("token" = ["runs:read"])),
-    responses((status = 200, description = "The jobs", body = [Job]), Problems))]
+    responses((status = 200, description = "The jobs", body = [ListedJobFolder]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
     Known(caller): Known,
-) -> Result<Json<Vec<Job>>, Refused> {
+) -> Result<Json<Vec<ListedJobFolder>>, Refused> {
     caller.require(Scope::RunsRead)?;
     let found = list_jobs(&app, &app.jobs).await.map_err(Problem::from)?;
-    Ok(Json(found.jobs.into_iter().map(Job::of).collect()))
+    Ok(Json(found.jobs.into_iter().map(ListedJobFolder::of).collect()))
 }
 
 /// Checks that a request says nothing of a commit when it is about a job folder, and the other way round.
