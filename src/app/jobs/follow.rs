@@ -9,7 +9,7 @@ use crate::model::Progress;
 use crate::store::RunRow;
 use crate::view::{RunEvent, RunEvents};
 
-/// Gives the events of a run to `take` as they come, until the last one or until `take` wants no more. Returns the row of
+/// Gives the events of a run to `take` as they come, until the last one or until `take` fails. Returns the row of
 /// the run at its end.
 ///
 /// # Errors
