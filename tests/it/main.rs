@@ -15,6 +15,7 @@ mod executor;
 mod executor_suite;
 mod fixtures;
 mod host_page;
+mod jobs_page;
 mod kill;
 mod listen;
 mod local_ends;
