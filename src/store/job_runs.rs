@@ -3,6 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::repos::{RepoRow, sync_repo};
+use super::run_list::{RunFilter, list_runs};
+use super::runs::RunRow;
 use crate::model::RunId;
 
 /// The repository of these runs, which is recorded when the first of them is.
@@ -40,4 +42,24 @@ pub fn copy_job_run(connection: &Connection, of: RunId, to: RunId) -> Result<()>
         .prepare_cached("INSERT INTO job_runs (run, spec) SELECT ?2, spec FROM job_runs WHERE run = ?1")?
         .execute(params![of.to_string(), to.to_string()])?;
     Ok(())
+}
+
+/// A page of these runs with what they run, newest first.
+pub fn page_of_job_runs(connection: &Connection, skip: usize, limit: usize) -> Result<Vec<(RunRow, String)>> {
+    let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+    let first: Option<i64> = connection
+        .prepare_cached(
+            "SELECT seq FROM runs INDEXED BY runs_by_repo WHERE repo = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2",
+        )?
+        .query_row(params![RepoRow::of_jobs().id, skip], |row| row.get(0))
+        .optional()?;
+    let Some(first) = first else { return Ok(Vec::new()) };
+    let visible = Some(vec![RepoRow::of_jobs().id]);
+    let filter = RunFilter { visible, before: Some(first.saturating_add(1)), limit, ..RunFilter::default() };
+    let mut page = Vec::new();
+    for row in list_runs(connection, &filter)? {
+        let spec = job_run(connection, row.id)?.unwrap_or_default();
+        page.push((row, spec));
+    }
+    Ok(page)
 }

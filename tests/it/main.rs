@@ -14,6 +14,7 @@ mod events;
 mod executor;
 mod executor_suite;
 mod fixtures;
+mod flwd;
 mod host_page;
 mod jobs_page;
 mod kill;

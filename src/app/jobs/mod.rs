@@ -18,6 +18,6 @@ pub use follow::follow_job;
 pub use found::{JobList, ListedJob, list_jobs};
 pub use place::JobPlace;
 pub use plan::{JobPlan, PlanJob, PlannedStep, plan_job};
-pub use record::{JobRunRecord, job_run_record};
+pub use record::{JobRunRecord, job_run_record, page_of_job_runs};
 pub use secrets::JobSecrets;
 pub use start::{JobStarted, StartJob, start_job};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::app::{AppState, Problem};
 use crate::model::RunId;
 use crate::pipeline::FolderWork;
-use crate::store;
+use crate::store::{self, RunRow};
 
 /// What the run of a job folder runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,4 +42,23 @@ pub async fn job_run_record(app: &AppState, run: RunId) -> Result<Option<JobRunR
     let found = app.store.call(move |connection| store::job_run(connection, run)).await??;
     let read = |text: String| serde_json::from_str(&text).map_err(|error| Problem::failed(&error));
     found.map(read).transpose()
+}
+
+/// A page of the runs of job folders with what they run, newest first. A run whose row is damaged is left out.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn page_of_job_runs(
+    app: &AppState,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<(RunRow, JobRunRecord)>, Problem> {
+    let rows = app.store.call(move |connection| store::page_of_job_runs(connection, skip, limit)).await??;
+    let read = |(row, spec): (RunRow, String)| {
+        let record = serde_json::from_str(&spec);
+        let record =
+            record.inspect_err(|error| tracing::error!(%error, run = %row.id, "a row of a run is damaged"));
+        Some((row, record.ok()?))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
 }

@@ -53,6 +53,13 @@ impl RunFacts {
         }
     }
 
+    /// The same on a machine with this container engine.
+    pub(crate) fn with_engine(mut self, record: &JobRunRecord, engine: &str) -> Self {
+        let is_contained = record.work.jobs.iter().any(|job| job.container.is_some());
+        self.runtime = is_contained.then(|| engine.to_owned());
+        self
+    }
+
     /// What every event of the run says.
     pub(crate) fn common(&self) -> Common {
         let common = members([

@@ -117,7 +117,6 @@ impl World {
     /// Starts the server and waits until it answers. `Err` is what it said when it ended instead.
     pub(crate) fn serve(&mut self, args: &[&str]) -> Result<(), String> {
         assert!(self.server.is_none(), "the server runs already");
-        let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let bind: &[&str] = if args.contains(&"--bind") { &[] } else { &["--bind", "none"] };
         let is_variable = |arg: &&&str| arg.contains('=') && !arg.starts_with('-');
         let folder = self.path().to_str().unwrap().to_owned();
@@ -126,18 +125,20 @@ impl World {
         for (name, value) in args.iter().filter(is_variable).filter_map(|arg| arg.split_once('=')) {
             command.env(name, value.replace("$T", &folder));
         }
-        command
-            .arg("serve")
-            .args(bind)
-            .args(args.iter().filter(|arg| !is_variable(arg)))
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
+        command.arg("serve").args(bind).args(args.iter().filter(|arg| !is_variable(arg)));
+        self.start(command, args.contains(&"--no-socket"))
+    }
+
+    /// Starts a command that serves this data folder, and waits until it answers.
+    pub(crate) fn start(&mut self, mut command: Command, has_no_socket: bool) -> Result<(), String> {
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
         let starts = self.starts();
         let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
-        while !(if args.contains(&"--no-socket") { self.starts() > starts } else { self.answers() }) {
+        while !(if has_no_socket { self.starts() > starts } else { self.answers() }) {
             if let Some(status) = child.try_wait().unwrap() {
-                return Err(format!("quire serve ended: {status}\n{}", self.serve_log()));
+                return Err(format!("the server ended: {status}\n{}", self.serve_log()));
             }
             assert!(Instant::now() < deadline, "quire serve does not answer\n{}", self.serve_log());
             std::thread::sleep(Duration::from_millis(2));

@@ -23,15 +23,15 @@ pub(super) struct BootBundle {
     pub(super) rules: Bundle,
 }
 
-/// Checks that a container engine is there.
+/// The container engine of this machine.
 ///
 /// # Errors
-/// None is.
-pub(super) fn expect_engine(environment: &[(String, String)]) -> Result<(), Failure> {
+/// There is none.
+pub(super) fn engine(environment: &[(String, String)]) -> Result<&'static str, Failure> {
     let path = environment.iter().find(|(name, _)| name == "PATH").map_or("", |(_, path)| path.as_str());
     let is_there = |engine: &&str| find_program(engine, OsStr::new(path)).is_some();
-    if ["podman", "docker"].iter().any(is_there) {
-        return Ok(());
+    if let Some(engine) = ["podman", "docker"].into_iter().find(is_there) {
+        return Ok(engine);
     }
     let text =
         format!("container runtime preflight failed: {UNAVAILABLE}: neither podman nor docker is in PATH");

@@ -17,6 +17,9 @@ pub(super) const SPEC_VERSION: &str = "1.2.0";
 
 const REQUEST_SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// The denials that are shown before there is one.
+const DENIALS: [&str; 3] = ["policy.denied", "image.registry.not.allowed", "image.signature.required"];
+
 type Request = [(&'static str, String); 3];
 type ByWord = [(&'static str, String); 1];
 
@@ -60,6 +63,9 @@ impl HttpMetrics {
             expired: Counter::default(),
         };
         metrics.register();
+        for code in DENIALS {
+            drop(metrics.denials.get_or_create(&[("reason", code.to_owned())]));
+        }
         let (registry, containers) = (&mut metrics.registry, &quire.containers);
         registry.register("flwd_container_runs", "Steps in containers", containers.runs.clone());
         registry.register(

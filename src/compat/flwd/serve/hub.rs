@@ -14,11 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::FlwdState;
+use super::identity::FlwdCaller;
 use super::problem::FlwdProblem;
 use super::streams::{KEEP_ALIVE, KEEP_ALIVE_EVERY, PREAMBLE, event_stream, last_seen, stream_of};
 use crate::app::{FollowEvents, NewsStream, Problem, RunRow, follow_events, follow_news};
 use crate::compat::flwd::events::{FlwdEvent, Translator};
-use crate::http::{BodyParts, streamed};
+use crate::http::BodyParts;
 use crate::model::{Progress, RunId, Timestamp};
 use crate::run::RunNews;
 use crate::sys::clock;
@@ -63,23 +64,21 @@ struct HubEvent {
 /// `GET /events`: of all runs, or of one.
 pub(super) async fn of_all(
     State(flwd): State<FlwdState>,
+    caller: FlwdCaller,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, FlwdProblem> {
     let last = last_seen(&headers, &uri)?;
     let mut parts = uri.query().unwrap_or_default().split('&');
     if let Some(run) = parts.find_map(|part| part.strip_prefix("run_id=")) {
-        return stream_of(&flwd, run, last).await;
+        return stream_of(&flwd, caller, (run, last)).await;
     }
     if last > 0 {
         flwd.metrics.resumed();
     }
     flwd.hub.begin(&flwd).await?;
-    let (hub, counted) = (flwd.hub.clone(), flwd.metrics.open_stream());
-    Ok(event_stream(streamed(move |parts| async move {
-        hub.send(last, parts).await;
-        drop(counted);
-    })))
+    let hub = flwd.hub.clone();
+    Ok(event_stream(&flwd, caller, move |parts| async move { hub.send(last, parts).await }))
 }
 
 impl Hub {

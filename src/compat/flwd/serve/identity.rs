@@ -1,20 +1,20 @@
 //! Who sends a request, and what they may do.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use ring::hmac;
 
 use super::jwt;
 use super::problem::FlwdProblem;
-use crate::app::{AppState, Caller, token_caller};
+use crate::app::{AppState, AuditEntry, Caller, Code, Problem, token_caller, until_refused};
 use crate::http::{FailedTokens, Remote};
-use crate::model::{Scope, escape_controls};
+use crate::model::{AuditAction, Scope, Timestamp, escape_controls};
 use crate::sys::clock;
 
 /// The token that stands for nobody in particular, with `--dev`.
@@ -84,31 +84,58 @@ impl FlwdScope {
 }
 
 /// Who sends a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct FlwdCaller {
     /// `dev`, `token:deploy`, `jwt:ada`.
     pub(super) name: String,
     scopes: Vec<FlwdScope>,
+    life: Life,
+}
+
+/// How long a caller counts.
+#[derive(Debug, Clone)]
+enum Life {
+    Endless,
+    /// Until this time.
+    Until(Timestamp),
+    /// As long as its token of quire's counts.
+    Token(Box<Caller>),
 }
 
 impl FlwdCaller {
     fn dev() -> Self {
-        Self { name: "dev".to_owned(), scopes: FlwdScope::OF_DEV.to_vec() }
+        Self { name: "dev".to_owned(), scopes: FlwdScope::OF_DEV.to_vec(), life: Life::Endless }
     }
 
     fn of_claims(claims: jwt::Claims) -> Self {
         let subject = escape_controls(&claims.subject.unwrap_or_default());
         let name: String = subject.chars().take(MAX_SUBJECT).collect();
         let has = |scope: &FlwdScope| claims.scopes.iter().any(|word| word == scope.word());
-        Self { name: format!("jwt:{name}"), scopes: FlwdScope::ALL.into_iter().filter(has).collect() }
+        let scopes = FlwdScope::ALL.into_iter().filter(has).collect();
+        let life = claims.expires_at.map_or(Life::Endless, Life::Until);
+        Self { name: format!("jwt:{name}"), scopes, life }
     }
 
     /// Who has a token of quire's: one for some repositories has none of these scopes, since jobs are of none.
-    fn of_token(caller: &Caller) -> Self {
+    fn of_token(caller: Caller) -> Self {
         let has = |scope: &FlwdScope| {
             [scope.of_quire(), Scope::Admin].into_iter().any(|scope| caller.require(scope).is_ok())
         };
-        Self { name: caller.actor().to_owned(), scopes: FlwdScope::ALL.into_iter().filter(has).collect() }
+        let scopes = FlwdScope::ALL.into_iter().filter(has).collect();
+        Self { name: caller.actor().to_owned(), scopes, life: Life::Token(Box::new(caller)) }
+    }
+
+    /// Waits until the caller would be refused.
+    pub(super) async fn until_refused(&self, app: &AppState) -> Problem {
+        match &self.life {
+            Life::Endless => std::future::pending().await,
+            Life::Until(end) => {
+                let left = end.as_millis().saturating_sub(clock::now().as_millis());
+                tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or_default())).await;
+                Problem::new(Code::TokenExpired, "the token has expired")
+            }
+            Life::Token(caller) => until_refused(app, caller).await,
+        }
     }
 
     /// Whether it has a scope.
@@ -159,13 +186,18 @@ impl Gate {
             let claims = jwt::verify(token, key, clock::now()).map_err(FlwdProblem::unauthorized)?;
             return Ok(FlwdCaller::of_claims(claims));
         }
-        Ok(FlwdCaller::of_token(&token_caller(&known.app, token).await?))
+        Ok(FlwdCaller::of_token(token_caller(&known.app, token).await?))
     }
 
     /// Counts a token that is none.
     fn count(&self, remote: Option<Remote>, problem: FlwdProblem) -> FlwdProblem {
-        let wait = remote.and_then(|remote| self.0.failed.count(remote.peer(), Instant::now()).wait);
-        match wait {
+        let Some(remote) = remote.filter(|_| problem.status == StatusCode::UNAUTHORIZED) else { return problem };
+        let counted = self.0.failed.count(remote.peer(), Instant::now());
+        if counted.is_noted {
+            let entry = AuditEntry::new("nobody", AuditAction::SignInRefused);
+            self.0.app.audit(entry.with("peer", remote.to_string()));
+        }
+        match counted.wait {
             None => problem,
             Some(wait) => FlwdProblem::too_many_requests(format!(
                 "too many tokens of this peer were wrong; try again in {} s",

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::FlwdState;
 use super::page::FlwdPage;
 use super::problem::FlwdProblem;
-use crate::app::{Problem, RunFilter, RunRow, find_run, list_runs};
+use crate::app::{Code, Problem, RunFilter, RunRow, find_run, job_run_record, list_runs, page_of_job_runs};
 use crate::compat::flwd::facts::RunFacts;
 use crate::model::{Progress, Timestamp};
 
@@ -13,37 +13,28 @@ impl FlwdState {
     /// The run with this id.
     pub(super) async fn run(&self, id: &str) -> Result<(RunRow, RunFacts), FlwdProblem> {
         let missing = || FlwdProblem::run_not_found("there is no run with this id");
-        // Only ids are known here, not names of quire's.
+        // Only ids are known here, not names of quire's, and only runs of jobs.
         let row = find_run(&self.app, id).await.map_err(|_| missing())?;
-        if row.id.to_string() != id {
+        if row.id.to_string() != id || !row.is_of_jobs() {
             return Err(missing());
         }
         let facts = self.facts(&row).await?;
         Ok((row, facts))
     }
 
-    /// What is known of a run beside its row.
+    /// What is known of the run of a job beside its row.
     pub(super) async fn facts(&self, row: &RunRow) -> Result<RunFacts, Problem> {
-        Ok(RunFacts {
-            run_id: row.id.to_string(),
-            job_id: row.commit_subject.clone().unwrap_or_default(),
-            started_at: row.started_at.unwrap_or(row.queued_at).to_string(),
-            executor: "shell".to_owned(),
-            runtime: None,
-            profile: "secure".to_owned(),
-            provenance: serde_json::Value::Null,
-            tenant: None,
-            args: serde_json::Map::new(),
-        })
+        let record = job_run_record(&self.app, row.id).await?;
+        let lost = || Problem::new(Code::RunUnreadable, "the database does not say what the run runs");
+        let record = record.ok_or_else(lost)?;
+        Ok(RunFacts::of(row, &record).with_engine(&record, self.engine))
     }
 
     /// A page of the runs of jobs, newest first.
     pub(super) async fn page_of_runs(&self, page: FlwdPage) -> Result<Vec<(RunRow, RunFacts)>, Problem> {
-        let rows = self.list(Self::newest(page.skip.saturating_add(page.limit))).await?;
-        let rows = page.of(rows);
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let facts = self.facts(&row).await?;
+        let mut found = Vec::with_capacity(page.limit);
+        for (row, record) in page_of_job_runs(&self.app, page.skip, page.limit).await? {
+            let facts = RunFacts::of(&row, &record).with_engine(&record, self.engine);
             found.push((row, facts));
         }
         Ok(found)
@@ -65,7 +56,7 @@ impl FlwdState {
     }
 
     async fn list(&self, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
-        list_runs(&self.app, filter).await
+        list_runs(&self.app, filter).await.map(|rows| rows.into_iter().filter(RunRow::is_of_jobs).collect())
     }
 
     fn newest(limit: usize) -> RunFilter {

@@ -14,6 +14,8 @@ pub(super) struct Claims {
     pub(super) subject: Option<String>,
     /// The words of its scopes.
     pub(super) scopes: Vec<String>,
+    /// When it ends.
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +66,9 @@ pub(super) fn verify(token: &str, key: &hmac::Key, now: Timestamp) -> Result<Cla
     }
     let scope = body.scope.unwrap_or_default();
     let scopes = scope.split_whitespace().map(str::to_owned).chain(body.scopes).collect();
-    Ok(Claims { subject: body.sub, scopes })
+    let at = |seconds: f64| std::time::Duration::try_from_secs_f64(seconds).ok().map(|at| at.as_millis());
+    let expires_at = body.exp.and_then(at).and_then(|at| i64::try_from(at).ok()).map(Timestamp::from_millis);
+    Ok(Claims { subject: body.sub, scopes, expires_at })
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ mod http_metrics;
 mod hub;
 mod idempotency;
 mod identity;
+mod job_problem;
 mod job_runs;
+mod jobs;
 mod jwt;
 mod page;
 mod problem;
@@ -25,8 +27,8 @@ use std::sync::atomic::AtomicU64;
 use ring::hmac;
 
 use super::place::data_dir;
-use crate::app::AppState;
-use crate::cli::exit::{Code, Ended, print};
+use crate::app::{AppState, JobPlace};
+use crate::cli::exit::{Code, Ended, Failure, print};
 use crate::cli::place::{environment, variable};
 use crate::cli::serve::{ServeExtras, serve_at};
 use crate::cli::server_log::LogFormat;
@@ -46,6 +48,8 @@ pub(super) struct FlwdState {
     hub: Hub,
     keys: KeysInUse,
     is_on_loopback: bool,
+    /// The container engine.
+    engine: &'static str,
     /// Runs that were accepted since the server has begun.
     accepted: Arc<AtomicU64>,
 }
@@ -58,27 +62,29 @@ pub(super) fn run(words: &[&str]) -> Ended {
     }
     let flags = Arc::new(ServeFlags::read(words, variable)?);
     let variables = environment();
-    boot::expect_engine(&variables)?;
+    let engine = boot::engine(&variables)?;
     let bundle = boot::bundle(&flags, variable("FLWD_POLICY_FILE"), &variables)?;
     let data = data_dir()?;
     let key = variable("FLWD_JWT_SECRET").map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
     let warnings = (Arc::clone(&flags), bundle.path.is_some());
     let (bind, profiles) = (flags.bind, flags.profiles);
     let log = if flags.logs_json { LogFormat::Slog } else { LogFormat::Text };
+    let cwd = std::env::current_dir().map_err(|error| Failure::broken(&error))?;
     let routes = PublicRoutes::new(move |app: AppState, bound: SocketAddr, _: Option<&str>| {
         boot::warn(&warnings.0, warnings.1, key.is_some());
-        router::router(FlwdState::new(app, Arc::clone(&flags), bound), key.clone())
+        let app = AppState { jobs: Arc::new(JobPlace::below(&cwd)), ..app };
+        router::router(FlwdState::new(app, (Arc::clone(&flags), engine), bound), key.clone())
     });
     let additions = Additions { bundle: bundle.path, ..Additions::default() };
     serve_at(data, bind, profiles, ServeExtras { additions, log, routes, ..ServeExtras::default() })
 }
 
 impl FlwdState {
-    fn new(app: AppState, flags: Arc<ServeFlags>, bound: SocketAddr) -> Self {
+    fn new(app: AppState, (flags, engine): (Arc<ServeFlags>, &'static str), bound: SocketAddr) -> Self {
         let metrics = Arc::new(HttpMetrics::new(&flags, &app.metrics));
         let is_on_loopback = bound.ip().to_canonical().is_loopback();
         let (hub, keys) = (Hub::new(), KeysInUse::default());
-        Self { app, flags, metrics, hub, keys, is_on_loopback, accepted: Arc::default() }
+        Self { app, flags, metrics, hub, keys, is_on_loopback, engine, accepted: Arc::default() }
     }
 
     /// Whether runs can be exported.

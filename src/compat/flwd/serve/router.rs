@@ -11,7 +11,7 @@ use ring::hmac;
 use super::identity::FlwdScope::{self, EventsRead, JobsRead, RunsRead, RunsWrite};
 use super::identity::{Gate, identify, require};
 use super::problem::FlwdProblem;
-use super::{FlwdState, access, browser, health, hub, runs, streams};
+use super::{FlwdState, access, browser, health, hub, jobs, runs, streams};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
@@ -21,7 +21,9 @@ pub(super) fn router(flwd: FlwdState, key: Option<hmac::Key>) -> Router {
     let is_dev = flwd.flags.is_dev;
     let gate = Gate::new(flwd.app.clone(), is_dev, key);
     let mut router = Router::new()
-        .route("/runs", guarded(get(runs::list), &[RunsRead]))
+        .route("/jobs", guarded(get(jobs::list), &[JobsRead]))
+        .route("/plans", guarded(post(jobs::plan), &[JobsRead]))
+        .route("/runs", guarded(get(runs::list), &[RunsRead]).merge(guarded(post(jobs::start), &[RunsWrite])))
         .route(
             "/runs/{id}",
             guarded(get(runs::get), &[RunsRead]).merge(guarded(post(runs::cancel), &[RunsWrite])),

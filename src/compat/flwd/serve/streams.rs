@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::FlwdState;
+use super::identity::FlwdCaller;
 use super::problem::FlwdProblem;
 use crate::app::{EventStream, FollowEvents, Problem, RunRow, follow_events};
 use crate::compat::flwd::events::{Translator, origin_of};
@@ -33,25 +34,26 @@ struct RunStream {
 pub(super) async fn of_run(
     State(flwd): State<FlwdState>,
     Path(id): Path<String>,
+    caller: FlwdCaller,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, FlwdProblem> {
-    stream_of(&flwd, &id, last_seen(&headers, &uri)?).await
+    stream_of(&flwd, caller, (&id, last_seen(&headers, &uri)?)).await
 }
 
 /// A stream of the events of a run behind `last`.
-pub(super) async fn stream_of(flwd: &FlwdState, id: &str, last: u64) -> Result<Response, FlwdProblem> {
+pub(super) async fn stream_of(
+    flwd: &FlwdState,
+    caller: FlwdCaller,
+    (id, last): (&str, u64),
+) -> Result<Response, FlwdProblem> {
     let (row, _) = flwd.run(id).await?;
     let opened = RunStream::open(flwd, row, last).await;
     let stream = opened.inspect_err(|_| flwd.metrics.cursor_expired())?;
     if last > 0 {
         flwd.metrics.resumed();
     }
-    let counted = flwd.metrics.open_stream();
-    Ok(event_stream(streamed(move |parts| async move {
-        stream.send(parts).await;
-        drop(counted);
-    })))
+    Ok(event_stream(flwd, caller, move |parts| stream.send(parts)))
 }
 
 /// `GET /runs/{id}/events.ndjson`: what has happened until now.
@@ -84,8 +86,20 @@ pub(super) async fn export(
         .into_response())
 }
 
-/// The answer with a stream of events.
-pub(super) fn event_stream(body: Body) -> Response {
+/// The answer with a stream of events, which `send` sends. It breaks off when the caller would be refused.
+pub(super) fn event_stream<F: Future<Output = ()> + Send + 'static>(
+    flwd: &FlwdState,
+    caller: FlwdCaller,
+    send: impl FnOnce(BodyParts) -> F + Send + 'static,
+) -> Response {
+    let (app, counted) = (flwd.app.clone(), flwd.metrics.open_stream());
+    let body = streamed(move |parts| async move {
+        tokio::select! {
+            () = send(parts.clone()) => {}
+            problem = caller.until_refused(&app) => parts.fail(&problem).await,
+        }
+        drop(counted);
+    });
     let head = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
