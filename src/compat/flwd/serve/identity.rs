@@ -191,7 +191,9 @@ impl Gate {
 
     /// Counts a token that is none.
     fn count(&self, remote: Option<Remote>, problem: FlwdProblem) -> FlwdProblem {
-        let Some(remote) = remote.filter(|_| problem.status == StatusCode::UNAUTHORIZED) else { return problem };
+        let Some(remote) = remote.filter(|_| problem.status == StatusCode::UNAUTHORIZED) else {
+            return problem;
+        };
         let counted = self.0.failed.count(remote.peer(), Instant::now());
         if counted.is_noted {
             let entry = AuditEntry::new("nobody", AuditAction::SignInRefused);
