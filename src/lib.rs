@@ -45,6 +45,8 @@ pub mod view;
 pub mod notify;
 /// Watched remotes: when each is looked at, what was found, and who hears of it.
 pub mod watch;
+/// Sources of jobs: folders, git repositories and images, fetched and kept.
+pub mod sources;
 /// The application core: the operations of quire, each once, over one state.
 pub mod app;
 /// The HTTP door: thin handlers over the Unix socket and loopback.

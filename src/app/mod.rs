@@ -36,6 +36,7 @@ mod run_feed;
 mod runs;
 mod scrape;
 mod sign_in;
+mod sources;
 mod spool;
 mod spool_gate;
 mod starts;
@@ -94,6 +95,10 @@ pub use scrape::{StorageState, scrape, storage_state, unfinished_counts};
 pub use sign_in::{
     CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
     sign_out, token_caller, until_refused,
+};
+pub use sources::{
+    AddSource, AddedSource, RemoveSource, RemovedSource, SourcePlace, add_source, find_source, list_sources,
+    remove_source,
 };
 pub use spool::{drain_spool, take_spool};
 pub use spool_gate::{SpoolGate, SpoolState};

@@ -101,7 +101,13 @@ codes! {
     ServerFailed           "server.failed"            500 Broken   "the server could not do its work";
     ServerSilent           "server.silent"            503 Broken   "a server has the data folder and does not answer";
     ServerStopping         "server.stopping"          503 Broken   "the server is stopping";
+    SourceImage            "source.image"             400 Failed   "the container engine cannot do it with the image of the source";
+    SourceInvalid          "source.invalid"           400 Usage    "the source cannot be understood, or cannot be had";
+    SourceManifest         "source.manifest"          400 Failed   "the manifest of the add-on is missing or invalid";
+    SourceNotAllowed       "source.not-allowed"       403 Failed   "the folder, repository or machine is not on the lists of the operator";
     SourceNotFound         "source.not-found"         404 NotFound "there is no such source of jobs";
+    SourceRefused          "source.refused"           422 Failed   "policy, or the lack of a container engine, refuses the source";
+    SourceUntrusted        "source.untrusted"         400 Usage    "an image needs `trusted: true`";
     SpoolUnread            "spool.unread"             503 Broken   "pushes that were made while no server ran were not read yet";
     StepNotFound           "step.not-found"           404 NotFound "the job has no such step or attempt";
     TargetNotFound         "target.not-found"         404 NotFound "there is no such target of notifications";

@@ -14,6 +14,7 @@ use super::probe::Probe;
 use super::problem::{Code, Problem};
 use super::push_log;
 use super::run_feed::RunFeeds;
+use super::sources::SourcePlace;
 use super::spool_gate::SpoolGate;
 use super::stopping::Stopping;
 use super::tasks::Tasks;
@@ -149,6 +150,8 @@ pub struct AppState {
     pub job_secrets: JobSecrets,
     /// The profiles that were chosen where quire was started.
     pub profiles: StartProfiles,
+    /// Where sources of jobs may come from.
+    pub sources: Arc<SourcePlace>,
     /// Whether the server stops.
     pub stopping: Stopping,
     /// Notified when the server shall stop, empty its caches and start again.
@@ -251,6 +254,7 @@ impl AppState {
             jobs,
             job_secrets: JobSecrets::default(),
             profiles: StartProfiles::default(),
+            sources: Arc::default(),
             stopping: Stopping::default(),
             start_again: Arc::default(),
         }

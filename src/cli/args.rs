@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::executor;
 use crate::run::{PLANNER, plan_from_input};
+use crate::sources::SourceRules;
 
 use super::access::Access;
 use super::exit::{Code, Ended, Failure, print_error, with_output};
@@ -15,7 +16,7 @@ use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
     audit, ci, ci_plan, ci_run, doctor, follow, jobs, licenses, login, logs, notify, ops, place, reindex,
-    remote, repo, reset_caches, runs, serve, service, start, token, watch,
+    remote, repo, reset_caches, runs, serve, service, source, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -52,6 +53,12 @@ pub(super) enum Command {
         /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
         #[arg(long)]
         no_socket: bool,
+        /// A folder that sources of jobs may be in, in addition to `scripts`; may be given several times
+        #[arg(long, value_name = "DIR")]
+        allow_local_root: Vec<PathBuf>,
+        /// A machine that git sources of jobs may be on; may be given several times
+        #[arg(long, value_name = "HOST[:PORT]")]
+        allow_git_host: Vec<String>,
         /// How the log is written: text or json, a line for each event
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         log: String,
@@ -62,6 +69,9 @@ pub(super) enum Command {
     /// Watch branches of repositories elsewhere
     #[command(subcommand)]
     Watch(watch::WatchCommand),
+    /// Add, list, show and remove sources of jobs: folders, git repositories and images
+    #[command(subcommand)]
+    Source(source::SourceCommand),
     /// Check or run the pipeline of a working copy, without a server
     #[command(subcommand)]
     Ci(CiCommand),
@@ -267,14 +277,21 @@ fn perform(cli: Cli) -> Ended {
     let data = |access| place::existing(anywhere()?, access);
     let (runs, change) = (|| data(Access::ReadRuns), || data(Access::Write));
     match command {
-        Command::Serve { bind, profile, no_socket, log } => {
+        Command::Serve { bind, profile, no_socket, allow_local_root, allow_git_host, log } => {
             let profiles = place::profiles(profile.as_deref())?;
-            serve::serve(made()?, bind.as_deref(), profiles, !no_socket, &log)
+            let rules = SourceRules {
+                local_roots: allow_local_root,
+                git_hosts: allow_git_host,
+                ..SourceRules::default()
+            };
+            serve::serve(made()?, (bind.as_deref(), rules), profiles, !no_socket, &log)
         }
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data(command.access())?, command),
         Command::Watch(command) if command.makes_a_data_folder() => watch::perform(&made()?, command),
         Command::Watch(command) => watch::perform(&data(command.access())?, command),
+        Command::Source(command) if command.makes_a_data_folder() => source::perform(&made()?, command),
+        Command::Source(command) => source::perform(&data(command.access())?, command),
         Command::Ci(CiCommand::Check { path, json }) => ci::check(&path, json),
         Command::Ci(CiCommand::Plan { path, event, job, json }) => {
             ci_plan::plan(&path, event, job.as_deref(), json)

@@ -30,6 +30,7 @@ pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod server_log;
 pub(crate) mod service;
+mod source;
 mod start;
 mod token;
 mod usage_error;

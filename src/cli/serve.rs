@@ -12,6 +12,7 @@ use crate::http::PublicRoutes;
 use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
 use crate::serve::{ServeError, ServeOptions, Stopped};
+use crate::sources::SourceRules;
 use crate::sys::notify::Supervisor;
 use crate::sys::reexec::reexec;
 
@@ -28,18 +29,20 @@ pub(crate) struct ServeExtras {
     pub(crate) variables: Vec<(String, String)>,
     /// What is answered over TCP.
     pub(crate) routes: PublicRoutes,
+    /// Where sources of jobs may come from.
+    pub(crate) sources: SourceRules,
 }
 
 /// `quire serve`.
 pub(super) fn serve(
     data: DataDir,
-    bind: Option<&str>,
+    (bind, sources): (Option<&str>, SourceRules),
     profiles: StartProfiles,
     has_socket: bool,
     log: &str,
 ) -> Ended {
     let bind = bind.map(parse_bind).transpose()?;
-    let extras = ServeExtras { log: LogFormat::parse(log)?, ..ServeExtras::default() };
+    let extras = ServeExtras { log: LogFormat::parse(log)?, sources, ..ServeExtras::default() };
     start(data, bind, profiles, has_socket, extras)
 }
 
@@ -71,6 +74,7 @@ fn start(
         binary: binary.clone(),
         environment: [environment(), extras.variables].concat(),
         additions: extras.additions,
+        sources: extras.sources,
         shows_output: extras.shows_output,
         profiles,
         routes: extras.routes,

@@ -141,6 +141,16 @@ impl DataDir {
         self.0.join("cache")
     }
 
+    /// The checkouts of a source of jobs.
+    pub fn source(&self, name: &str) -> PathBuf {
+        self.0.join("sources").join(name)
+    }
+
+    /// What is kept of an add-on.
+    pub fn addon(&self, name: &str) -> PathBuf {
+        self.0.join("oci").join(name)
+    }
+
     /// The server's Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.0.join("server.sock")

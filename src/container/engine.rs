@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::sys::cgroup::Cgroup;
 use crate::sys::process::Exit;
-use crate::sys::program::{Program, ProgramEnd, ProgramLimits};
+use crate::sys::program::{Finished, Program, ProgramEnd, ProgramLimits};
 use crate::sys::search_path::find_program;
 
 /// How long a call may take that only asks or removes.
@@ -251,17 +251,23 @@ impl Engine {
     /// # Errors
     /// When it could not be called.
     pub fn call_within(&self, args: &[&str], limit: Duration) -> Result<Option<Called>, EngineError> {
+        let finished = self.run(args, &ProgramLimits::new(limit, MAX_ANSWER))?;
+        let ProgramEnd::Exited(exit) = finished.end else { return Ok(None) };
+        Ok(Some(Called { exit, stdout: finished.stdout, stderr: finished.stderr }))
+    }
+
+    /// Runs the client within these limits. Blocking.
+    ///
+    /// # Errors
+    /// When it could not be started.
+    pub fn run(&self, args: &[&str], limits: &ProgramLimits<'_>) -> Result<Finished, EngineError> {
         let engine = self.kind.as_str();
         let call = Program::new(&self.program)
             .args(args)
             .clean()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .cwd(Path::new("/"));
-        let finished = call
-            .run(&ProgramLimits::new(limit, MAX_ANSWER))
-            .map_err(|source| EngineError::Call { engine, source })?;
-        let ProgramEnd::Exited(exit) = finished.end else { return Ok(None) };
-        Ok(Some(Called { exit, stdout: finished.stdout, stderr: finished.stderr }))
+        call.run(limits).map_err(|source| EngineError::Call { engine, source })
     }
 
     /// The error output of the engine, as an error.

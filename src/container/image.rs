@@ -18,6 +18,12 @@ pub struct LocalImage {
     pub user: String,
     /// The folders that it declares as volumes, without those where every container has a folder in memory.
     pub volumes: Vec<PathBuf>,
+    /// When it was made, as the engine says it.
+    pub created: String,
+    /// Its bytes on this machine.
+    pub size: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What engines say of an image; podman and docker use the same words for these.
@@ -29,6 +35,10 @@ struct Inspected {
     digests: Option<Vec<String>>,
     #[serde(rename = "Config")]
     config: Option<Config>,
+    #[serde(rename = "Created", default)]
+    created: String,
+    #[serde(rename = "Size", default)]
+    size: u64,
 }
 
 #[derive(Deserialize, Default)]
@@ -37,6 +47,8 @@ struct Config {
     user: String,
     #[serde(rename = "Volumes", default)]
     volumes: Option<BTreeMap<PathBuf, serde_json::Value>>,
+    #[serde(rename = "Labels", default)]
+    labels: Option<BTreeMap<String, String>>,
 }
 
 impl Engine {
@@ -143,7 +155,15 @@ fn parse(image: &str, json: &[u8]) -> Option<LocalImage> {
     let digest = asked.filter(|asked| digests.iter().any(|(_, value)| value == asked)).or_else(by_name);
     let config = found.config.unwrap_or_default();
     let volumes = config.volumes.unwrap_or_default().into_keys().filter_map(|path| volume(&path)).collect();
-    Some(LocalImage { id: format!("sha256:{id}"), digest, user: config.user, volumes })
+    Some(LocalImage {
+        id: format!("sha256:{id}"),
+        digest,
+        user: config.user,
+        volumes,
+        created: found.created,
+        size: found.size,
+        labels: config.labels.unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

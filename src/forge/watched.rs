@@ -11,7 +11,7 @@ use super::kept_workspace::remove_kept;
 use super::layout::{check_not_hosted, kept_dir, watched_dir};
 use super::repo_error::RepoError;
 use super::trash::put_runs_away;
-use crate::model::{BranchName, RepoName};
+use crate::model::RepoName;
 
 /// The copy of a watched repository, created empty when missing. Its hooks refuse pushes: it is not below `repos/`.
 ///
@@ -28,8 +28,8 @@ pub fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError>
 
 /// Removes what a killed git has left in a copy: locks, and temporary files of packs. Call it only when
 /// no other git is running in the copy.
-pub(crate) fn clear_leftovers(copy: &Path, branch: &BranchName) {
-    let mut left = vec![copy.join(format!("{}.lock", branch.full()))];
+pub(crate) fn clear_leftovers(copy: &Path, full: &str) {
+    let mut left = vec![copy.join(format!("{full}.lock"))];
     left.extend(["packed-refs.lock", "HEAD.lock", "config.lock"].map(|name| copy.join(name)));
     let packs = fs::read_dir(copy.join("objects/pack")).into_iter().flatten().flatten();
     left.extend(
@@ -85,7 +85,7 @@ mod tests {
         fs::create_dir_all(copy.join("refs/heads/topic")).unwrap();
         left.iter().for_each(|name| fs::write(copy.join(name), "").unwrap());
         fs::write(copy.join("objects/pack/pack-1.pack"), "").unwrap();
-        clear_leftovers(&copy, &BranchName::parse("topic/x").unwrap());
+        clear_leftovers(&copy, "refs/heads/topic/x");
         assert!(!left.iter().any(|name| copy.join(name).exists()));
         assert!(copy.join("objects/pack/pack-1.pack").exists());
     }

@@ -19,8 +19,9 @@ use super::problem::{answer, perform};
 use super::request_id::log_request;
 use super::{admin, api, hooks, pages, sign_in};
 use crate::app::{
-    AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, LookNow, Operation, PlanJob,
-    Problem, RemoveWatch, RerunRun, RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
+    AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, LookNow,
+    Operation, PlanJob, Problem, RemoveSource, RemoveWatch, RerunRun, RetryNotification, RevokeToken,
+    StartJob, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -53,6 +54,8 @@ pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(AddWatches::ROUTE, post(perform::<AddWatches>))
         .route(RemoveWatch::ROUTE, post(perform::<RemoveWatch>))
         .route(LookNow::ROUTE, post(perform::<LookNow>))
+        .route(AddSource::ROUTE, post(perform::<AddSource>))
+        .route(RemoveSource::ROUTE, post(perform::<RemoveSource>))
         .route(RetryNotification::ROUTE, post(perform::<RetryNotification>))
         .route(CreateToken::ROUTE, post(perform::<CreateToken>))
         .route(RevokeToken::ROUTE, post(perform::<RevokeToken>))

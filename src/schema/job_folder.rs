@@ -163,6 +163,8 @@ const ARGUMENT_FIELDS: &[Field] = &[
     flag("required", "whether it must be given, and not be empty"),
     field("default", "a value of the type", "", "its value when it is not given"),
     field("description", "a string", "", "what it is for"),
+    field("title", "a string", "", "ignored"),
+    flag("deprecated", "ignored"),
     field("enum", "a list of values", "any", "the values that it may have"),
     Field::new("items_type", SCALAR, "`string`", "what the items of an array are"),
     field("items_enum", "a list of values", "any", "the items that an array may have"),

@@ -4,6 +4,7 @@
 //! A new option is an entry in [`pipeline`] or [`settings`], a new primitive one in [`PRIMITIVES`]: messages, suggestions, the
 //! reference in `CI-FENNEL.md` and `docs/config.md`, and the docset of editors are made of these entries.
 
+pub mod addon;
 mod elsewhere;
 mod fields;
 pub mod job_folder;

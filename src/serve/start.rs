@@ -18,8 +18,8 @@ use super::run_folder;
 use super::unpassed::log_unpassed;
 use super::watcher;
 use crate::app::{
-    AppState, Isolation, TaskFailure, Tasks, check_requirements, forget_unanswered, index_older_runs,
-    record_audit, take_spool, warn_of_watches,
+    AppState, Isolation, SourcePlace, TaskFailure, Tasks, check_requirements, forget_unanswered,
+    index_older_runs, record_audit, take_spool, warn_of_watches,
 };
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
@@ -27,6 +27,7 @@ use crate::http::{self, DoorLimits, Listener, MAX_FRAME, PublicRoutes, local_rou
 use crate::model::chain;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
+use crate::sources::SourceRules;
 use crate::store::{self, Store, StoreError};
 use crate::sys::descriptors;
 use crate::sys::lock::{self, LockFile};
@@ -68,6 +69,8 @@ pub struct ServeOptions {
     pub profiles: StartProfiles,
     /// What is answered over TCP.
     pub routes: PublicRoutes,
+    /// Where sources of jobs may come from.
+    pub sources: SourceRules,
 }
 
 /// Why the server has stopped.
@@ -262,6 +265,13 @@ pub(super) fn make_folders(data: &DataDir) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Writes the address where commands find it.
+fn write_url(data: &DataDir, url: Option<&str>) {
+    if let Err(error) = fs::write(data.server_url(), url.unwrap_or_default()) {
+        tracing::warn!(%error, "commands will not know the server's address");
+    }
+}
+
 /// Opens the doors and runs the tasks.
 async fn run(
     options: ServeOptions,
@@ -289,11 +299,10 @@ async fn run(
         (wake, pushes, watches),
         (url.clone(), options.environment),
     );
-    let (visibility, profiles) = (first.http.visibility(bound), options.profiles);
-    let app = AppState { tasks: tasks.clone(), visibility, profiles, ..app };
-    if let Err(error) = fs::write(data.server_url(), url.clone().unwrap_or_default()) {
-        tracing::warn!(%error, "commands will not know the server's address");
-    }
+    let visibility = first.http.visibility(bound);
+    let (profiles, sources) = (options.profiles, Arc::new(SourcePlace::new(options.sources)));
+    let app = AppState { tasks: tasks.clone(), visibility, profiles, sources, ..app };
+    write_url(&data, url.as_deref());
     set_aside(&app, &instance).await.map_err(ServeError::Copied)?;
     let child_ends = signal(SignalKind::child()).map_err(ServeError::Runtime)?;
     tasks.spawn_lasting("the reaper of processes", reap(child_ends));

@@ -18,6 +18,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
         environment: Vec::new(),
         profiles: StartProfiles::default(),
         routes: crate::http::PublicRoutes::default(),
+        sources: SourceRules::default(),
     }
 }
 

@@ -36,6 +36,15 @@ pub fn job_run(connection: &Connection, run: RunId) -> Result<Option<String>> {
         .optional()
 }
 
+/// What runs that have not ended run, as JSON.
+pub fn unfinished_job_runs(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT j.spec FROM runs r INDEXED BY runs_unfinished JOIN job_runs j ON j.run = r.id
+         WHERE r.state <> 'finished'",
+    )?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Records that a run runs what another one ran.
 pub fn copy_job_run(connection: &Connection, of: RunId, to: RunId) -> Result<()> {
     connection

@@ -32,7 +32,9 @@ mod writer;
 pub use audit::{AuditEntry, AuditFilter, AuditRow, audit_after, list_audit};
 pub use copied::{runs_of_pushes, set_aside};
 pub use idempotency::{KeptAnswer, KnownKey, forget_unanswered, keep_answer, take_key};
-pub use job_runs::{copy_job_run, insert_job_run, job_run, page_of_job_runs, repo_of_jobs};
+pub use job_runs::{
+    copy_job_run, insert_job_run, job_run, page_of_job_runs, repo_of_jobs, unfinished_job_runs,
+};
 pub use open::{StoreError, open, open_empty, open_existing, open_read_only, schema_version};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,

@@ -3,13 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Result};
 
 /// Saves the record of a source; true when there was none of this name.
-pub fn save_source(connection: &mut Connection, name: &str, record: &str) -> Result<bool> {
-    let transaction = connection.transaction()?;
-    let is_new = find_source(&transaction, name)?.is_none();
-    transaction
+pub fn save_source(connection: &Connection, name: &str, record: &str) -> Result<bool> {
+    let is_new = find_source(connection, name)?.is_none();
+    connection
         .prepare_cached("INSERT OR REPLACE INTO sources (name, record) VALUES (?1, ?2)")?
         .execute([name, record])?;
-    transaction.commit()?;
     Ok(is_new)
 }
 
@@ -36,10 +34,10 @@ mod tests {
 
     #[test]
     fn a_source_is_kept_by_its_name() {
-        let mut db = crate::store::open_empty().unwrap();
-        assert!(save_source(&mut db, "b", "{\"b\":1}").unwrap());
-        assert!(save_source(&mut db, "a", "{}").unwrap());
-        assert!(!save_source(&mut db, "b", "{\"b\":2}").unwrap());
+        let db = crate::store::open_empty().unwrap();
+        assert!(save_source(&db, "b", "{\"b\":1}").unwrap());
+        assert!(save_source(&db, "a", "{}").unwrap());
+        assert!(!save_source(&db, "b", "{\"b\":2}").unwrap());
         assert_eq!(find_source(&db, "b").unwrap().as_deref(), Some("{\"b\":2}"));
         assert_eq!(all_sources(&db).unwrap(), ["{}", "{\"b\":2}"]);
         assert!(delete_source(&db, "a").unwrap() && !delete_source(&db, "a").unwrap());

@@ -114,10 +114,6 @@ impl Lanes {
     }
 }
 
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "a path to the method takes one lifetime, not each"
-)]
 impl Task {
     /// Performs the look. When it is dropped, the connection lasts until its cancel handle is dropped as well.
     pub(super) async fn look(mut self) -> Looked {
@@ -167,7 +163,7 @@ impl Task {
         }
         let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
         let listed = tokio::task::spawn_blocking(move || {
-            let listing = task.with_remote(&copy, |remote| remote.list())?;
+            let listing = task.with_remote(&copy, |remote| remote.list(&task.watch.branch))?;
             let here = task.watch.branch.ref_name().map(|name| Refs::of(&copy).value(&name));
             let here = here.map_err(lost)?.map_err(|error| failed(&chain(&error)))?;
             let has_moved = listing.tip.is_some_and(|tip| here != RefValue::Direct(tip));
@@ -181,8 +177,9 @@ impl Task {
         let (task, copy) = (self.clone(), self.context.data.watched_repo(&self.watch.name));
         // A fetch that is cut off may have moved the ref all the same.
         self.is_settled = false;
-        let fetched =
-            tokio::task::spawn_blocking(move || task.with_remote(&copy, |remote| remote.fetch_tip()));
+        let fetched = tokio::task::spawn_blocking(move || {
+            task.with_remote(&copy, |remote| remote.fetch_tip(&task.watch.branch))
+        });
         let fetched = fetched.await.map_err(lost)?;
         self.settle(row).await?;
         fetched

@@ -1,4 +1,4 @@
-//! Queries a remote for the tip of a branch, and fetches it, by the system's git, which may use one protocol and connect to one machine.
+//! Queries a remote for its refs, and fetches one, by the system's git, which may use one protocol and connect to one machine.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -84,7 +84,6 @@ const LOW_SPEED_TIME: &str = "http.lowSpeedTime=30";
 /// A remote that can be queried: its address is allowed, and its credential was read.
 pub(crate) struct Remote<'a> {
     url: &'a RemoteUrl,
-    branch: &'a BranchName,
     copy: &'a Path,
     key: Option<&'a SshKey>,
     addresses: Vec<IpAddr>,
@@ -104,6 +103,14 @@ pub(crate) struct RemoteSigns<'a> {
     pub instance: InstanceId,
     /// Cancels the command.
     pub cancel: &'a CancelSignal,
+}
+
+/// A ref of a remote, and the ref of the copy that it is fetched into.
+pub(crate) struct Refspec<'a> {
+    /// The full name of the ref, or a commit.
+    pub from: &'a str,
+    /// The full name of the ref.
+    pub into: &'a str,
 }
 
 /// The refs of a remote.
@@ -133,39 +140,52 @@ impl<'a> Remote<'a> {
             Some(name) => Some(header(name.as_str(), &values)?),
         };
         let redactor = Redactor::new(values.known());
-        let (url, branch, key) = (&watch.url, &watch.branch, watch.ssh_key.as_ref());
-        Ok(Remote { url, branch, copy, key, addresses, header, redactor, signs })
+        let (url, key) = (&watch.url, watch.ssh_key.as_ref());
+        Ok(Remote { url, copy, key, addresses, header, redactor, signs })
     }
 
-    /// Queries the tip of the branch. Blocks.
+    /// A remote whose machine the operator has named; git connects to it without a credential.
+    pub(crate) fn allowed(url: &'a RemoteUrl, copy: &'a Path, signs: RemoteSigns<'a>) -> Self {
+        let redactor = Redactor::new(SecretValues::load(&[]).known());
+        Remote { url, copy, key: None, addresses: Vec::new(), header: None, redactor, signs }
+    }
+
+    /// Queries the tip of a branch. Blocks.
     ///
     /// # Errors
     /// What is wrong with the remote.
-    pub(crate) fn list(&self) -> Result<Listing, Trouble> {
-        let full = self.branch.full();
-        let asked = ["ls-remote", "--symref", "--end-of-options", self.url.as_str(), "HEAD", &full];
-        let limits = self.limits(LIST_TIME, LIST_FILE_BYTES);
-        let output = self.run(self.command(), &asked, &limits)?;
-        parse_listing(&output, &full)
+    pub(crate) fn list(&self, branch: &BranchName) -> Result<Listing, Trouble> {
+        let full = branch.full();
+        parse_listing(&self.list_refs(&["HEAD", &full], LIST_TIME)?, &full)
     }
 
-    /// Fetches the branch; nothing else may fetch into the copy meanwhile. When it returns, the ref of the copy has moved, with a line in its reflog. Blocks.
+    /// Queries the refs that match any of these, in the format of `git ls-remote --symref`. Blocks.
     ///
     /// # Errors
     /// What is wrong with the remote.
-    pub(crate) fn fetch(&self) -> Result<(), Trouble> {
-        clear_leftovers(self.copy, self.branch);
-        self.fetch_within(FETCH_FILE_BYTES)
+    pub(crate) fn list_refs(&self, refs: &[&str], time: Duration) -> Result<Vec<u8>, Trouble> {
+        let asked = [&["ls-remote", "--symref", "--end-of-options", self.url.as_str()], refs].concat();
+        self.run(self.command(), &asked, &self.limits(time, LIST_FILE_BYTES))
     }
 
-    /// Fetches the branch and returns the fetched tip: it can have moved since the query. Blocks.
+    /// Fetches what a refspec says; nothing else may fetch into the copy meanwhile. When it returns, the ref of the copy has moved, with a line in its reflog. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with the remote.
+    pub(crate) fn fetch(&self, refspec: &Refspec<'_>, time: Duration) -> Result<(), Trouble> {
+        clear_leftovers(self.copy, refspec.into);
+        self.fetch_within(refspec, time, FETCH_FILE_BYTES)
+    }
+
+    /// Fetches a branch and returns the fetched tip: it can have moved since the query. Blocks.
     ///
     /// # Errors
     /// What is wrong with the remote, or that the copy cannot be read.
-    pub(crate) fn fetch_tip(&self) -> Result<Option<CommitId>, Trouble> {
-        self.fetch()?;
+    pub(crate) fn fetch_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, Trouble> {
+        let full = branch.full();
+        self.fetch(&Refspec { from: &full, into: &full }, FETCH_TIME)?;
         let failed = |problem: String| Trouble::new(TroubleKind::Failed, problem);
-        let name = self.branch.ref_name().map_err(|error| failed(error.to_string()))?;
+        let name = branch.ref_name().map_err(|error| failed(error.to_string()))?;
         let value = Refs::of(self.copy).value(&name).map_err(|error| failed(chain(&error)))?;
         Ok(match value {
             RefValue::Direct(tip) => Some(tip),
@@ -173,9 +193,8 @@ impl<'a> Remote<'a> {
         })
     }
 
-    fn fetch_within(&self, file_bytes: u64) -> Result<(), Trouble> {
-        let full = self.branch.full();
-        let refspec = format!("+{full}:{full}");
+    fn fetch_within(&self, refspec: &Refspec<'_>, time: Duration, file_bytes: u64) -> Result<(), Trouble> {
+        let refspec = format!("+{}:{}", refspec.from, refspec.into);
         let asked = [
             "fetch",
             "--quiet",
@@ -192,7 +211,7 @@ impl<'a> Remote<'a> {
         let harmless = HARMLESS.map(|id| format!("fetch.fsck.{id}=ignore"));
         let settings = FETCH_SETTINGS.into_iter().chain(harmless.iter().map(String::as_str));
         let git = settings.fold(self.command(), |git, setting| git.args(["-c", setting]));
-        let limits = ProgramLimits { ends_with_caller: true, ..self.limits(FETCH_TIME, file_bytes) };
+        let limits = ProgramLimits { ends_with_caller: true, ..self.limits(time, file_bytes) };
         self.run(git, &asked, &limits).map(drop)
     }
 
@@ -243,6 +262,7 @@ impl<'a> Remote<'a> {
         let mut git = GitCommand::in_repo(self.copy)
             .env("HOME", self.copy)
             .env(FETCH_MARK, self.signs.instance.to_string())
+            .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_COMMITTER_NAME", "quire")
             .env("GIT_COMMITTER_EMAIL", "watch@quire.invalid")
             .env("GIT_REFLOG_ACTION", "watch")
@@ -465,10 +485,11 @@ mod tests {
         let watch = watch(data.join("repos/there.git").to_str().unwrap());
         let here = data.join("repos/here.git");
         let remote = Remote::prepare(&watch, None, &here, signs).unwrap();
-        assert_eq!(remote.list().unwrap().tip.unwrap().to_string(), commit);
-        assert_eq!(remote.fetch_within(100_000).unwrap_err().kind, TroubleKind::TooMuch);
+        assert_eq!(remote.list(&watch.branch).unwrap().tip.unwrap().to_string(), commit);
+        let main = Refspec { from: "refs/heads/main", into: "refs/heads/main" };
+        assert_eq!(remote.fetch_within(&main, FETCH_TIME, 100_000).unwrap_err().kind, TroubleKind::TooMuch);
         assert!(!here.join("refs/heads/main").exists());
-        remote.fetch().unwrap();
+        remote.fetch(&main, FETCH_TIME).unwrap();
         assert_eq!(std::fs::read_to_string(here.join("refs/heads/main")).unwrap().trim(), commit);
     }
 }

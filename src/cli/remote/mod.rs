@@ -16,6 +16,7 @@ use super::place::note_if_empty;
 use super::repo::RepoCommand;
 use super::run_filter::RunFilterArgs;
 use super::runs::{print_list, print_run};
+use super::source::{self, SourceCommand};
 use super::start::StartArgs;
 use super::watch::WatchCommand;
 use crate::model::{RunName, percent_encoded};
@@ -51,6 +52,7 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         Command::Run(args) => start(&remote, &args),
         Command::Repo(command) => repo(&remote, command),
         Command::Watch(command) => watch(&remote, command),
+        Command::Source(command) => source(&remote, command),
         Command::Notify(command) => notify(&remote, command),
         Command::Serve { .. }
         | Command::Jobs { .. }
@@ -228,6 +230,24 @@ fn watch(remote: &Remote, command: WatchCommand) -> Ended {
             return Err(Failure::new(Code::Usage, "name one watch: quire watch now NAME --server …"));
         }
         WatchCommand::Import { .. } => return Err(only_there("quire watch import")),
+    }
+    Ok(Code::Done)
+}
+
+fn source(remote: &Remote, command: SourceCommand) -> Ended {
+    let path = |name: &str| format!("/sources/{}", percent_encoded(name));
+    match command {
+        SourceCommand::Add(args) => {
+            let answer = remote.send("POST", "/sources", Some(&json!(args.request())), "application/json")?;
+            let is_new = answer.status == 201;
+            source::print_added(&remote.json(answer)?, is_new, args.json);
+        }
+        SourceCommand::List { json } => source::print_list(&remote.get::<Vec<_>>("/sources")?, json),
+        SourceCommand::Show { name, json } => source::print_source(&remote.get(&path(&name))?, json),
+        SourceCommand::Rm { name } => {
+            remote.send("DELETE", &path(&name), None, "application/json")?;
+            source::print_removed(&name);
+        }
     }
     Ok(Code::Done)
 }

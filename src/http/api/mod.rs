@@ -10,6 +10,7 @@ mod notifications;
 mod plans;
 mod repos;
 mod runs;
+mod sources;
 mod starts;
 mod watches;
 
@@ -75,6 +76,7 @@ routes! {
     events::of_run, events::of_all, logs::get,
     artifacts::list, artifacts::get,
     watches::list, watches::add, watches::remove, watches::now,
+    sources::list, sources::add, sources::get, sources::remove,
     notifications::list, notifications::retry,
     audit::list,
     documents::openapi,

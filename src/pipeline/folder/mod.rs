@@ -21,6 +21,7 @@ pub use argument_word::{GivenWords, SecretWord, read_words};
 pub use config::{ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig, StepConfig};
 pub use discover::{DiscoverError, discover, discover_with_index};
 pub use discovery::{Discovery, FolderError, FolderJob, Found};
+pub use read_argument::read_arguments;
 pub use resolve::{ArgError, ArgErrorKind, Resolved, SHOWN_SECRET, resolve};
 pub use script::{ScriptError, ScriptFile};
 

@@ -31,8 +31,8 @@ const TAKEN: [&str; 14] = [
     "LD_AUDIT",
 ];
 
-/// The arguments of a `config.yaml`, and whether it declares any.
-pub(super) fn read_arguments(fields: &Fields<'_>) -> (Vec<ArgSpec>, bool) {
+/// The arguments of a `config.yaml` or of an add-on's job, and whether it declares any.
+pub fn read_arguments(fields: &Fields<'_>) -> (Vec<ArgSpec>, bool) {
     let listed = fields.table("argspec", &ARGSPEC).map(|argspec| {
         let nodes = argspec.list("args", Ok);
         let read = nodes.into_iter().filter_map(|node| {
@@ -46,6 +46,9 @@ pub(super) fn read_arguments(fields: &Fields<'_>) -> (Vec<ArgSpec>, bool) {
         read.collect::<Vec<_>>()
     });
     let old = || {
+        if fields.options().find("arguments").is_none() {
+            return Vec::new();
+        }
         let read = fields.entries("arguments").iter().filter_map(|(key, node)| {
             let name = fields.value("arguments", name(key))?;
             Some((key, read_old_argument(&fields.inner(node, OLD_ARGUMENT.of, &OLD_ARGUMENT)?, name)))

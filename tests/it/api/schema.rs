@@ -112,6 +112,27 @@ fn every_answer_of_every_route_is_what_the_document_says() {
         let text = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.status, status, "{method} {target} {body}: {text}");
     }
+    api.shell("mkdir -p scripts/demo");
+    let source = json!({ "type": "local", "ref": "demo" });
+    for (method, target, body, status) in [
+        ("POST", "/sources", &source, 201),
+        ("POST", "/sources", &source, 200),
+        ("POST", "/sources", &json!({ "type": "local", "ref": "/etc" }), 403),
+        ("POST", "/sources", &json!({ "type": "local", "ref": "demo", "reff": 1 }), 400),
+        ("GET", "/sources", &Value::Null, 200),
+        ("GET", "/sources/demo", &Value::Null, 200),
+        ("GET", "/sources/%2e%2e", &Value::Null, 404),
+        ("DELETE", "/sources/demo", &Value::Null, 204),
+        ("DELETE", "/sources/demo", &Value::Null, 404),
+    ] {
+        let answer = ask(&api, door, (method, target, body));
+        assert_eq!(
+            answer.status,
+            status,
+            "{method} {target} {body}: {}",
+            String::from_utf8_lossy(&answer.body)
+        );
+    }
     let log = "/runs/foo%231/jobs/test/log";
     for target in ["/openapi.json", log] {
         let tag = api.get(door, target).header("etag").unwrap().to_owned();

@@ -10,13 +10,13 @@ use super::full_disk::Disk;
 use super::{Boxes, engine};
 
 /// A registry with one image, ended by its pid.
-struct Registry {
+pub(super) struct Registry {
     process: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Registry {
-    fn start(folder: &Path) -> Self {
+    pub(super) fn start(folder: &Path) -> Self {
         let port = free_port();
         let (config, store) = (folder.join("registry.yml"), folder.join("registry"));
         let text = format!(
@@ -44,7 +44,7 @@ impl Registry {
         assert!(engine::call(&["rmi", &image]).status.success());
     }
 
-    fn push(&self, image: &str, target: &str) {
+    pub(super) fn push(&self, image: &str, target: &str) {
         // The registry may still be on its way.
         for _ in 0..100 {
             if engine::push(image, target).status.success() {

@@ -105,6 +105,7 @@ stories! {
     server_stops
     service
     services_on_the_host
+    sources
     several_mistakes
     signal
     skip

@@ -1,0 +1,70 @@
+//! Adding a source.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::error::SourceError;
+use super::record::{SourceKind, SourceRecord};
+use super::request::SourceRequest;
+use super::rules::SourceRules;
+use super::{git, local, oci};
+use crate::config::DataDir;
+use crate::model::InstanceId;
+use crate::policy::Policy;
+use crate::sys::cancel_signal::CancelSignal;
+
+/// What adding a source needs.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceContext<'a> {
+    /// The data folder.
+    pub data: &'a DataDir,
+    /// The operator's lists.
+    pub rules: &'a SourceRules,
+    /// What containers may.
+    pub policy: &'a Policy,
+    /// The environment of the server.
+    pub environment: &'a [(String, String)],
+    /// The data folder's id, which marks the processes of git.
+    pub instance: InstanceId,
+    /// Ends git.
+    pub cancel: &'a CancelSignal,
+    /// Set to false: ends the writing of files.
+    pub is_wanted: &'a AtomicBool,
+    /// How long things may take.
+    pub time: SourceTimes,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceTimes {
+    /// Asking a repository for its refs.
+    pub query: Duration,
+    /// Fetching.
+    pub fetch: Duration,
+    /// Pulling an image.
+    pub pull: Duration,
+    /// Reading the manifest in an image that is there.
+    pub manifest: Duration,
+}
+
+impl Default for SourceTimes {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Self { query: secs(60), fetch: secs(600), pull: secs(600), manifest: secs(60) }
+    }
+}
+
+/// Checks a request, fetches what it names, and gives the record. One name is added by one caller at a time.
+///
+/// # Errors
+/// Why it was not added. What an older source of the name needs is as it was.
+pub fn add(context: &SourceContext<'_>, request: &SourceRequest) -> Result<SourceRecord, SourceError> {
+    let record = request.to_record()?;
+    let mut record = match record.kind {
+        SourceKind::Local => local::complete(record, context.rules),
+        SourceKind::Git => git::complete(record, request, context),
+        SourceKind::Oci => oci::complete(record, request, context),
+    }?;
+    record.locate(context.data);
+    Ok(record)
+}
