@@ -15,8 +15,8 @@ use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_plan, ci_run, doctor, follow, jobs, licenses, login, logs, notify, ops, place, reindex,
-    remote, repo, reset_caches, runs, serve, service, source, start, token, watch,
+    audit, ci, ci_plan, ci_run, completion, doctor, follow, jobs, licenses, login, logs, notify, ops, place,
+    reindex, remote, repo, reset_caches, runs, serve, service, source, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -172,6 +172,11 @@ pub(super) enum Command {
     Audit(audit::AuditArgs),
     /// Print a link that signs a browser in, once and within 5 minutes
     Login,
+    /// Print a script that makes a shell complete commands, repositories, runs and jobs
+    Completion {
+        /// bash, fish, powershell or zsh
+        shell: String,
+    },
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
@@ -236,6 +241,9 @@ pub fn run() -> ExitCode {
     }
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(words) = words.strip_prefix(&[completion::WORD.to_owned()]) {
+        return leave(complete(words));
+    }
     if let Some(ended) = jobs::intercept(&words) {
         return leave(ended);
     }
@@ -249,6 +257,17 @@ pub fn run() -> ExitCode {
         Err(error) => return leave(Err(usage_error(&error, &Cli::command(), &words))),
     };
     leave(perform(cli))
+}
+
+/// Prints what can follow the words of a command line.
+fn complete(words: &[String]) -> Ended {
+    completion::print_candidates(words, |line| {
+        let flag = line.before.iter().skip_while(|word| *word != "--data").nth(1);
+        // Without a data folder there are still commands and jobs.
+        let data = place::data_dir(flag.map(PathBuf::from)).ok();
+        let cwd = std::env::current_dir().unwrap_or_default();
+        completion::complete(&Cli::command(), line, data.as_ref(), &cwd)
+    })
 }
 
 /// Says why a command has failed, and gives its exit code.
@@ -320,6 +339,7 @@ fn perform(cli: Cli) -> Ended {
         Command::Login => login::login(&change()?),
         Command::Token(command) => token::perform(&data(command.access())?, command),
         Command::Audit(args) => audit::list(&runs()?, &args),
+        Command::Completion { shell } => completion::print_script(&shell, "quire"),
         Command::Runner => serve::runner(),
     }
 }

@@ -8,6 +8,7 @@ mod ci;
 mod ci_plan;
 mod ci_report;
 mod ci_run;
+pub(crate) mod completion;
 mod doctor;
 mod ci_workflow;
 pub(crate) mod exit;

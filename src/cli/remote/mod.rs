@@ -63,6 +63,7 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         | Command::Token(_)
         | Command::Login
         | Command::Audit(_)
+        | Command::Completion { .. }
         | Command::Runner => Err(only_there("this command")),
     }
 }

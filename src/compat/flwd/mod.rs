@@ -1,6 +1,7 @@
 //! `flwd`: that program's command line and HTTP interface, translated into quire's operations. docs/flwd.md says what is the
 //! same and what is not.
 
+mod complete;
 mod events;
 mod facts;
 mod list;
@@ -13,6 +14,7 @@ mod sources;
 
 use std::process::ExitCode;
 
+use crate::cli::completion;
 use crate::cli::exit::{Code, Ended, Failure, print};
 use crate::cli::leave;
 use crate::cli::place::variable;
@@ -66,6 +68,8 @@ fn perform(words: &[String]) -> Ended {
             print(&format!("{NAME} (quire {})\n", env!("CARGO_PKG_VERSION")));
             Ok(Code::Done)
         }
+        (completion::WORD, _) => complete::run(rest),
+        ("completion", [shell]) => completion::print_script(shell, NAME),
         (":jobs", []) => list::list(false),
         (":jobs", ["--json"]) => list::list(true),
         (":plan", [_, ..]) => plan::print_plan(rest),

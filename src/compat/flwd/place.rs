@@ -13,7 +13,7 @@ pub(super) fn data_dir() -> Result<DataDir, Failure> {
     make_data_dir(DataDir::new(absolute), "choose another folder with `$DATA_DIR`")
 }
 
-fn data_path(variable: impl Fn(&str) -> Option<String>) -> PathBuf {
+pub(super) fn data_path(variable: impl Fn(&str) -> Option<String>) -> PathBuf {
     let below = |name: &str, path: &str| {
         let folder = variable(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
         folder.map(|folder| folder.join(path))

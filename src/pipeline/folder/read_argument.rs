@@ -55,7 +55,9 @@ pub fn read_arguments(fields: &Fields<'_>) -> (Vec<ArgSpec>, bool) {
         });
         read.collect()
     };
-    let read = listed.filter(|listed| !listed.is_empty()).unwrap_or_else(old);
+    let has_old = fields.options().find("arguments").is_some();
+    let read = listed.filter(|listed| !listed.is_empty());
+    let read = read.or_else(|| has_old.then(old)).unwrap_or_default();
     if read.len() > MAX_ARGUMENTS {
         fields.refuse(format!("there are more than {MAX_ARGUMENTS} arguments"), "a job takes fewer");
     }

@@ -1,4 +1,5 @@
-//! The names of `flwd`: its HTTP interface. The tests have the numbers of the promises that they hold.
+//! `flwd`, the other name of quire. Tests have the numbers of the promises that they hold.
 
+mod completion;
 mod http;
 mod service;
