@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::JobError;
-use crate::container::request;
+use crate::container::{Engine, request};
 use crate::pipeline::{FolderWork, WorkContainer};
-use crate::policy::{Decision, ImageRef, Policy, Verdict, decide, denial, invalid_image};
+use crate::policy::{
+    Decision, ImageRef, Policy, SignatureMode, Verdict, check_signature, decide, denial, invalid_image,
+};
 use crate::script::ContainerOptions;
 
 /// A decision that somebody should know of.
@@ -43,6 +45,27 @@ pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding
         message: decision.reason,
     };
     Ok(others.into_iter().map(finding).collect())
+}
+
+/// Whether an image of the job that is on this machine lacks the signature that the bundle requires. Blocking. One that is pulled is
+/// looked at when its step runs.
+pub(super) fn lacks_signature(policy: &Policy, work: &FolderWork, environment: &[(String, String)]) -> bool {
+    if policy.signature_mode() != SignatureMode::Required {
+        return false;
+    }
+    let variables = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let Ok(engine) = Engine::find(&variables) else { return false };
+    let images = work.jobs.iter().filter_map(|job| Some((&job.id, job.container.as_ref()?)));
+    images.into_iter().any(|(job, container)| {
+        let Ok(image) = ImageRef::parse(&container.image) else { return false };
+        let Ok(Some(found)) = engine.local_image(&image.qualified().to_string()) else { return false };
+        let image = found
+            .digest
+            .as_ref()
+            .map_or_else(|| image.clone(), |digest| image.qualified().with_digest(digest));
+        let decision = check_signature(policy, job, &image, environment);
+        decision.is_some_and(|decision| decision.verdict == Verdict::Deny)
+    })
 }
 
 fn of_container(policy: &Policy, job: &str, container: &WorkContainer) -> Result<Vec<Decision>, JobError> {

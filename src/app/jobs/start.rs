@@ -1,12 +1,14 @@
 //! Starts a run of a job folder.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::decisions::lacks_signature;
 use super::error::JobError;
 use super::found::{Found, find_job};
 use super::place::JobPlace;
@@ -96,7 +98,8 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     }
     let resolved = resolve(&found.job.config.args, request.args.clone(), &place.cwd);
     let resolved = resolved.map_err(JobError::Arguments)?;
-    let profile = policy(app, request.profile.as_deref())?.profile.to_string();
+    let policy = policy(app, request.profile.as_deref())?;
+    let profile = policy.profile.to_string();
     let (job, given, data) = (found.job.clone(), resolved.clone(), app.data.clone());
     let work = tokio::task::spawn_blocking(move || work(&job, &given, (&place, &data))).await;
     let mut work = work.map_err(|error| Problem::failed(&error))??;
@@ -117,9 +120,12 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
         args: resolved.shown(&found.job.config.args),
         work,
     };
+    let work = record.work.clone();
     let row = queue(app, &found, (record, &resolved), &request).await?;
     if app.local.is_none() && has_container {
-        expect_granted(app, &row).await?;
+        let environment = Arc::clone(&app.environment);
+        let looked = tokio::task::spawn_blocking(move || lacks_signature(&policy, &work, &environment)).await;
+        expect_granted(app, &row, looked.unwrap_or_default()).await?;
     }
     Ok(JobStarted {
         id: row.id.to_string(),
@@ -187,14 +193,17 @@ fn event(work: &FolderWork, args: &Map<String, Value>, actor: Option<String>) ->
     Event { kind: EventKind::Manual { job, args }, subject: None, actor, at: clock::now() }
 }
 
-/// Waits until it is known whether policy lets the containers of the run start.
-async fn expect_granted(app: &AppState, row: &RunRow) -> Result<(), JobError> {
+/// Waits until it is known whether policy lets the containers of the run start. One of an image without the signature that it
+/// needs is denied by its first step.
+async fn expect_granted(app: &AppState, row: &RunRow, is_unsigned: bool) -> Result<(), JobError> {
     if let Some(mut live) = app.live.follow(row.id) {
         let decided = async {
             let known =
                 live.wait_for(|run| run.is_evaluated || run.has_begun || run.has_ended).await.map(|run| *run);
             // One that is denied has ended in a moment; its channel closes when its row says so.
-            if known.is_ok_and(|run| !run.has_begun) {
+            if is_unsigned {
+                while live.changed().await.is_ok() {}
+            } else if known.is_ok_and(|run| !run.has_begun) {
                 let ended = live.wait_for(|run| run.has_begun);
                 let _waits_for_a_slot = tokio::time::timeout(END_PATIENCE, ended).await.is_err();
             }
