@@ -190,6 +190,10 @@ impl Translator {
                 };
                 lines.into_iter().map(line).collect()
             }
+            // That program reports what opens a container, and what is denied.
+            Body::Decision { decision } if decision.verdict == "allow" && opens_nothing(&decision) => {
+                Vec::new()
+            }
             Body::Decision { decision } => vec![self.decision(time, &decision)],
             Body::RunFinished { outcome, reason } => self.end(time, &outcome, reason),
             Body::Other => Vec::new(),
@@ -251,6 +255,11 @@ fn step_error(outcome: &str, exit: Option<i32>, signal: Option<i32>) -> String {
         (None, Some(exit)) if exit != 0 => format!("exit status {exit}"),
         (None, _) => outcome.to_owned(),
     }
+}
+
+/// Whether a decision is about what every container has: its image, and its limits.
+fn opens_nothing(decided: &Decided) -> bool {
+    matches!(subject(&decided.code, &decided.reason), "container.image" | "container.resources" | "container")
 }
 
 /// What a decision is about, in that program's words.
