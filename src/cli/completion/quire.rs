@@ -193,7 +193,7 @@ fn collect(folder: &Path, group: &str, depth: usize, names: &mut Vec<RepoName>) 
         match name.strip_suffix(".git") {
             Some(name) if is_folder => names.extend(RepoName::parse(&format!("{group}{name}")).ok()),
             None if is_folder && depth > 1 => {
-                collect(&entry.path(), &format!("{group}{name}/"), depth - 1, names)
+                collect(&entry.path(), &format!("{group}{name}/"), depth - 1, names);
             }
             Some(_) | None => {}
         }

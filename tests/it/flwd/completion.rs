@@ -179,7 +179,7 @@ fn n9_zsh_completes_what_is_typed() {
             r"\x15flwd demo --l\t=>oud ",
             r"\x15flwd :j\t=>obs ",
             r"\x15flwd ops db backup --database r\t=>eplica ",
-            r"\x15flwd demo --tags a\t=>\\ b ",
+            r"\x15flwd demo --tags a\t=>\ b ",
             r"\x15flwd \t\t=>Greets somebody",
         ],
     );

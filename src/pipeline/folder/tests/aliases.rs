@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::*;
 use super::job;
+use crate::pipeline::folder::*;
 
 fn aliases(root: &Path, text: &str) -> Aliases {
     fs::write(root.join("flwd.yaml"), text).unwrap();

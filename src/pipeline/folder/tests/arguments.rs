@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::*;
 use super::job;
+use crate::pipeline::folder::*;
 
 /// The arguments of a job, and what is wrong with their declaration.
 fn declared(args: &str) -> (Vec<ArgSpec>, Vec<String>) {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use super::super::*;
 use super::{errors, job};
+use crate::pipeline::folder::*;
 use crate::policy::Cpus;
 
 fn read(config: &str) -> FolderJob {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::super::*;
 use super::{ids, job};
+use crate::pipeline::folder::*;
 
 /// Waits until the times of everything that was written so far can be relied on.
 fn settle() {
