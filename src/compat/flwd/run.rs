@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::events::Translator;
+use super::events::{FlwdEvent, Translator};
 use super::facts::RunFacts;
 use crate::app::{JobRunRecord, PlanJob, RunRow, StartJob};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
@@ -116,7 +116,7 @@ fn printer(row: &RunRow, record: &JobRunRecord, is_json: bool, is_quiet: bool) -
     if is_json {
         let mut translator = Translator::new(RunFacts::of(row, record));
         Box::new(move |event| {
-            let lines: String = translator.translate(event).iter().map(|event| event.line()).collect();
+            let lines: String = translator.translate(event).iter().map(FlwdEvent::line).collect();
             let mut out = io::stdout().lock();
             out.write_all(lines.as_bytes()).and_then(|()| out.flush())
         })
