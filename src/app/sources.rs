@@ -201,9 +201,10 @@ async fn fetch(app: &AppState, request: SourceRequest) -> Result<SourceRecord, S
     let fetched = tokio::task::spawn_blocking(move || {
         let settings = app.settings.read().map_err(Problem::from)?;
         let (policy, _) = policy_of_run(&settings.policy, app.data.path(), app.profiles, &[]);
+        let rules = app.sources.rules.clone().with(policy.rules());
         let context = SourceContext {
             data: &app.data,
-            rules: &app.sources.rules,
+            rules: &rules,
             policy: &policy,
             environment: &app.environment,
             instance: app.instance,

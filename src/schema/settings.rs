@@ -346,8 +346,13 @@ const BUNDLE_FIELDS: &[Field] = &[
     table("ceilings", "what a container may ask for at most, and gets when it asks for nothing"),
     table("overrides", "what the profile `permissive` opens"),
     list("requests", "a list of profiles", "none", "laxer profiles that a run may ask for"),
-    list("allowed_local_roots", "a list of folders", "none", "folders that `flwd` may take jobs from"),
-    list("allowed_git_hosts", "a list of hosts", "none", "hosts that `flwd` may fetch jobs from"),
+    list("allowed_local_roots", "a list of folders", "none", "folders that sources of jobs may be in"),
+    list(
+        "allowed_git_hosts",
+        "a list of hosts",
+        "none",
+        "machines that sources of jobs may be fetched from: `HOST` or `HOST:PORT`",
+    ),
 ];
 
 const CEILING_FIELDS: &[Field] = &[

@@ -139,7 +139,7 @@ impl BundleCache {
 /// Length of the checksum in front of the body.
 const SUM_LENGTH: usize = 64;
 
-fn hex_sha256(bytes: &[u8]) -> String {
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(SUM_LENGTH), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out

@@ -32,6 +32,7 @@ mod vm;
 mod walk;
 
 pub use bundle::{BUNDLE_FORMAT, Bundle, Module};
+pub(crate) use cache::hex_sha256;
 pub use cache::{BundleCache, CacheError, CacheKey};
 pub use call_spans::CallSpans;
 pub use compile::{CompileFailure, CompileOptions, compile};

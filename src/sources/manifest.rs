@@ -1,7 +1,5 @@
 //! The manifest of an add-on: what an image says about its jobs.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::error::{E_MANIFEST, SourceError};
@@ -11,7 +9,6 @@ use crate::schema::addon::{
     ADDON, ADDON_CONTAINER, ADDON_JOB, ADDON_METADATA, ADDON_REQUIRES, MAINTAINER, REQUIREMENTS, TOOL,
 };
 use crate::schema::{Fields, Mistakes, Node, Value, read_yaml};
-use crate::sys::folder::Folder;
 
 /// Where the manifest is in an image.
 pub const MANIFEST_PATH: &str = "/flwd-addon/manifest.yaml";
@@ -107,12 +104,6 @@ impl AddonManifest {
     pub fn find(&self, id: &str) -> Option<&AddonJob> {
         self.jobs.iter().find(|job| job.id.eq_ignore_ascii_case(id))
     }
-}
-
-/// The manifest that is kept in a folder, if it is there and can be used.
-pub(super) fn read_cached(folder: &Path) -> Option<AddonManifest> {
-    let text = Folder::open_no_link(folder).and_then(|folder| folder.read(FILE, MAX_MANIFEST as u64)).ok()?;
-    AddonManifest::parse(&text).ok()
 }
 
 fn joined(wrong: &[Diagnostic]) -> String {

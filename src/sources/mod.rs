@@ -5,6 +5,7 @@
 //! hooks and filters; of an image only its manifest is read, by a container without rights. Everything here blocks.
 
 mod add;
+mod addon;
 mod error;
 mod git;
 mod git_ref;

@@ -3,21 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
 
 use serde_json::{Value, json};
 
 use super::add::SourceContext;
+use super::addon;
 use super::error::{E_MANIFEST, E_OCI, E_POLICY, SIGNATURE_INVALID, SourceError, TRUST_REQUIRED};
-use super::manifest::{AddonManifest, FILE, MANIFEST_PATH, MAX_MANIFEST};
+use super::manifest::{AddonManifest, MANIFEST_PATH, MAX_MANIFEST};
 use super::record::{PullPolicy, SourceRecord};
 use super::request::SourceRequest;
 use crate::container::{Engine, LocalImage, UNAVAILABLE, ulimits};
 use crate::model::Profile;
 use crate::policy::{ContainerRequest, Decision, ImageRef, SignatureMode, Verdict, check_signature, decide};
-use crate::sys::folder::Folder;
 use crate::sys::program::{Finished, Keep, ProgramEnd, ProgramLimits};
 
 /// The most of the engine's error output that is read, in bytes.
@@ -81,11 +79,12 @@ pub(super) fn complete(
         }
         found = after;
     }
-    keep(&record.name, &manifest_text, context).map_err(unwritten)?;
     if let Some(url) = request.url() {
         url.clone_into(&mut record.url);
     }
-    describe(&mut record, (&image, found.as_ref()), &manifest, trust);
+    describe(&mut record, (&image, found.as_ref()), &manifest, &trust);
+    let pinned = if record.resolved_ref.is_empty() { text } else { &record.resolved_ref };
+    addon::keep(context.data, &record.name, (&manifest_text, &manifest), pinned).map_err(unwritten)?;
     Ok(record)
 }
 
@@ -272,24 +271,12 @@ impl Trust {
     }
 }
 
-/// Keeps the manifest for this account alone; it is complete, or what it was before.
-fn keep(name: &str, text: &[u8], context: &SourceContext<'_>) -> io::Result<()> {
-    let place = Folder::open(context.data.path())?.make_dirs(Path::new("oci").join(name), 0o700)?;
-    let new = format!("{FILE}.new");
-    place.remove_tree(&new)?;
-    let mut file = place.create_new(&new, 0o600)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    let folder = context.data.addon(name);
-    fs::rename(folder.join(new), folder.join(FILE))
-}
-
 /// Writes what was found into the record.
 fn describe(
     record: &mut SourceRecord,
     (image, found): (&Image<'_>, Option<&LocalImage>),
     manifest: &AddonManifest,
-    trust: Trust,
+    trust: &Trust,
 ) {
     let jobs: Vec<&str> = manifest.jobs.iter().map(|job| job.id.as_str()).collect();
     let shown = json!({

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::addon;
 use super::manifest::{self, AddonManifest};
 use crate::config::DataDir;
 use crate::sys::folder::{Folder, Kind};
@@ -203,12 +204,16 @@ impl SourceRecord {
             SourceKind::Oci => {
                 let path = data.addon(&self.name).join(manifest::FILE);
                 self.set("manifest_path", &path.to_string_lossy());
-                self.addon = manifest::read_cached(&data.addon(&self.name)).map(Arc::new);
+                let kept = addon::read(&data.addon(&self.name));
+                (self.addon, self.root) = match kept {
+                    Some((addon, root)) => (Some(Arc::new(addon)), Some(root)),
+                    None => (None, None),
+                };
             }
         }
     }
 
-    /// Where its job folders are; nothing when they are gone, and for an image.
+    /// Where its job folders are; nothing when they are gone. Those of an image are made from its manifest.
     pub fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }

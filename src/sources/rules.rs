@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::error::SourceError;
 use crate::model::{Quoted, RemoteUrl};
+use crate::policy::Bundle;
 
 /// The operator's lists. Relative paths are relative to the working directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,16 @@ impl SourceRules {
             local_roots: Vec::new(),
             git_hosts: Vec::new(),
         }
+    }
+
+    /// The same rules with what a bundle allows.
+    #[must_use]
+    pub fn with(mut self, bundle: Option<&Bundle>) -> Self {
+        if let Some(bundle) = bundle {
+            self.local_roots.extend(bundle.allowed_local_roots.iter().map(PathBuf::from));
+            self.git_hosts.extend(bundle.allowed_git_hosts.iter().cloned());
+        }
+        self
     }
 
     /// The allowed folders that exist, without links.

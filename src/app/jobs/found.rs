@@ -1,18 +1,19 @@
 //! Finds job folders.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::{AliasProblem, JobError};
 use super::place::JobPlace;
-use crate::app::{AppState, Code, Problem};
+use crate::app::{AppState, Code, Problem, find_source, list_sources};
 use crate::model::suggest;
 use crate::pipeline::folder::{Aliases, ArgSpec, Discovery, FolderError, FolderJob, discover_with_index};
+use crate::sources::{SourceKind, SourceRecord};
 
 /// A job that was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) job: FolderJob,
-    pub(super) source: Option<String>,
+    pub(super) source: Option<SourceRecord>,
     /// The alias by which it was asked for.
     pub(super) alias: Option<String>,
 }
@@ -51,22 +52,47 @@ pub struct ListedJob {
 /// The folder cannot be read.
 pub async fn list_jobs(app: &AppState, place: &JobPlace) -> Result<JobList, JobError> {
     let found = discover(app, place.scripts.clone()).await?;
-    let listed = |job: &FolderJob| ListedJob {
-        id: job.id.clone(),
-        name: job.name.clone(),
-        summary: job.summary.clone(),
-        path: job.config_path.clone(),
-        source: None,
-        args: job.config.args.clone(),
-    };
-    Ok(JobList {
-        jobs: found.jobs.iter().map(listed).collect(),
-        aliases: found.aliases,
-        errors: found.errors,
-    })
+    let mut jobs: Vec<ListedJob> = found.jobs.iter().map(|job| listed(job, None)).collect();
+    let mut errors = found.errors;
+    let mut roots = vec![place.scripts.canonicalize().unwrap_or_default()];
+    for source in list_sources(app).await? {
+        let Some(root) = source.root().map(Path::to_owned).filter(|root| !roots.contains(root)) else {
+            continue;
+        };
+        let found = discover(app, root.clone()).await?;
+        jobs.extend(found.jobs.iter().map(|job| listed(job, Some(&source))));
+        errors.extend(found.errors);
+        roots.push(root);
+    }
+    Ok(JobList { jobs, aliases: found.aliases, errors })
 }
 
-/// Finds a job by its id, its path or an alias of it; `source` says where alone it is looked for.
+fn listed(job: &FolderJob, source: Option<&SourceRecord>) -> ListedJob {
+    let id = source.map_or_else(|| job.id.clone(), |source| listed_id(job, source));
+    ListedJob {
+        name: if job.name == "." { id.clone() } else { job.name.clone() },
+        id,
+        summary: job.summary.clone(),
+        path: job.config_path.clone(),
+        source: source.map(|source| (source.name.clone(), source.kind.as_str().to_owned())),
+        args: job.config.args.clone(),
+    }
+}
+
+/// The id by which a job of a source is listed: its own, that of the folder when the root is the job, and below the name of an
+/// add-on.
+fn listed_id(job: &FolderJob, source: &SourceRecord) -> String {
+    match (source.kind, source.root().and_then(Path::file_name)) {
+        (SourceKind::Oci, _) => format!("{}/{}", source.name, job.id),
+        (SourceKind::Local | SourceKind::Git, Some(folder)) if job.id == "." => {
+            folder.to_string_lossy().into_owned()
+        }
+        (SourceKind::Local | SourceKind::Git, _) => job.id.clone(),
+    }
+}
+
+/// Finds a job by its id, its path or an alias of it; `source` says where alone it is looked for. Without it, `SOURCE/ID` is
+/// that of a source.
 ///
 /// # Errors
 /// There is none, or it cannot be used.
@@ -79,13 +105,44 @@ pub(super) async fn find_job(
         return Err(JobError::NoJob);
     }
     if let Some(name) = source {
-        return Err(JobError::UnknownSource(name.to_owned()));
+        let source = find_source(app, name).await?.ok_or_else(|| JobError::UnknownSource(name.to_owned()))?;
+        return of_source(app, source, job).await;
     }
     let found = discover(app, place.scripts.clone()).await?;
     if let Some(job) = found.find(job) {
         return Ok(Found { job: job.clone(), source: None, alias: None });
     }
-    of_alias(&found, job)
+    let missing = match of_alias(&found, job) {
+        Err(error @ JobError::UnknownJob { .. }) => error,
+        found => return found,
+    };
+    let named = match job.split_once('/') {
+        Some((name, _)) => find_source(app, name).await?,
+        None => None,
+    };
+    match named {
+        Some(source) => of_source(app, source, job).await,
+        None => Err(missing),
+    }
+}
+
+/// The job of a source.
+async fn of_source(app: &AppState, source: SourceRecord, name: &str) -> Result<Found, JobError> {
+    let root = source.root().map(Path::to_owned);
+    let root = root.ok_or_else(|| JobError::SourceNotMaterialized(source.name.clone()))?;
+    let found = discover(app, root).await?;
+    let ids = source.ids_here(name);
+    let (mut job, alias) = match ids.iter().find_map(|id| found.find(id)) {
+        Some(job) => (job.clone(), None),
+        None => {
+            let of_alias = of_alias(&found, ids.get(1).copied().unwrap_or(name))?;
+            (of_alias.job, of_alias.alias)
+        }
+    };
+    if job.id == "." {
+        job.id = listed_id(&job, &source);
+    }
+    Ok(Found { job, source: Some(source), alias })
 }
 
 /// The job of an alias.

@@ -15,6 +15,7 @@ use crate::model::Profile;
 use crate::pipeline::folder::{ArgSpec, Resolved, resolve};
 use crate::pipeline::{FolderWork, WorkContainer, WorkJob, WorkScript};
 use crate::policy::{Policy, policy_of_run};
+use crate::sources::default_provenance;
 
 /// A job is to be planned.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -150,10 +151,11 @@ pub(super) fn policy(app: &AppState, asked: Option<&str>) -> Result<Policy, JobE
 
 /// Where a job comes from.
 pub(super) fn provenance(found: &Found, asked: &str) -> Value {
-    let folder = found.job.dir.display().to_string();
-    let source = serde_json::json!({
-        "type": "local", "name": found.job.id, "ref": folder, "resolved_ref": folder,
-    });
+    let folder = &found.job.dir;
+    let source = match &found.source {
+        Some(source) => source.provenance(),
+        None => default_provenance(&found.job.id, folder, folder),
+    };
     let mut provenance = serde_json::json!({
         "canonical_id": found.job.id, "canonical_path": found.job.path, "source": source,
     });

@@ -96,6 +96,7 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     if !request.args.is_empty() && !found.job.config.has_args {
         return Err(JobError::NoArguments(found.job.id));
     }
+    expect_command(&found)?;
     let resolved = resolve(&found.job.config.args, request.args.clone(), &place.cwd);
     let resolved = resolved.map_err(JobError::Arguments)?;
     let policy = policy(app, request.profile.as_deref())?;
@@ -111,7 +112,7 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     let record = JobRunRecord {
         job: found.job.id.clone(),
         asked: request.job.clone(),
-        source: found.source.clone(),
+        source: found.source.as_ref().map(|source| source.name.clone()),
         provenance: provenance(&found, &request.job),
         executor: executor(&found.job).to_owned(),
         image: found.job.config.image().map(str::to_owned),
@@ -133,6 +134,17 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
         number: row.number,
         job: found.job.id,
     })
+}
+
+/// Checks that the job of an add-on names a command.
+fn expect_command(found: &Found) -> Result<(), JobError> {
+    let Some(source) = &found.source else { return Ok(()) };
+    match source.addon().and_then(|addon| addon.find(&found.job.id)) {
+        Some(job) if job.command.is_empty() => {
+            Err(JobError::NoCommand { source_name: source.name.clone(), job: job.id.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Checks that there is a container engine.

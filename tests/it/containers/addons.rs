@@ -15,7 +15,7 @@ kind: AddOn
 metadata: {name: Addon, id: test.addon, version: 1.0.0}
 requires: {}
 jobs:
-  - {id: build, summary: Builds, command: 'echo built', argspec: {args: [{name: target, type: string, default: all}]}}
+  - {id: build, summary: Builds, command: 'echo \"built $ARG_TARGET\"', argspec: {args: [{name: target, type: string, default: all}]}}
 ";
 
 /// A server that may pull from a registry on loopback, and images that are made on the spot.
@@ -95,6 +95,10 @@ fn the_manifest_of_an_image_is_read_and_its_digest_pinned() {
     assert_eq!(fs::read_to_string(&kept).unwrap(), MANIFEST);
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&kept).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
+    // Its job runs, in a container of the image that was pinned.
+    let ran =
+        addons.world.run(addons.world.command("quire").args(["run", "addon/build", "--target", "some"]));
+    assert!(ran.exit == 0 && ran.output.contains("built some"), "{}", ran.output);
     // It is on this machine now.
     for policy in ["on-run", "never"] {
         let source = addons.added(&["--ref", &image, "--trusted", "--pull-policy", policy]);
