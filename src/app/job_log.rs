@@ -96,6 +96,16 @@ impl JobLog {
         self.has_ended().then_some((at.as_millis(), bytes))
     }
 
+    /// Where it is read from next.
+    pub fn place(&self) -> LogFollower {
+        self.state.follower.copy()
+    }
+
+    /// Reads on at another place of the same log.
+    pub fn seek(&mut self, place: LogFollower) {
+        self.state.follower = place;
+    }
+
     /// The next lines; nothing at the end.
     ///
     /// # Errors

@@ -14,7 +14,9 @@ mod isolation;
 mod job_log;
 mod jobs;
 mod local;
+mod log_index;
 mod logs;
+mod notification_shape;
 mod notifications;
 mod operation;
 mod planning;
@@ -48,6 +50,7 @@ mod touched;
 mod unseen;
 mod wait;
 mod watch_context;
+mod watch_shape;
 mod watches;
 
 pub use crate::store::{AuditEntry, KeptAnswer, RepoSettings};
@@ -67,7 +70,9 @@ pub use jobs::{
     plan_job, start_job,
 };
 pub use local::{Local, serves_without_socket};
+pub use log_index::{LogIndex, LogIndexes, LogKey};
 pub use logs::{ReadLogs, RunLogs, read_logs};
+pub use notification_shape::NotificationShape;
 pub use notifications::{
     Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications,
     page_of_notifications, test_target,
@@ -110,6 +115,7 @@ pub use touched::{Touched, TouchedRefs};
 
 pub use unseen::UnseenPushes;
 pub use wait::{EndedRun, WaitForRun};
+pub use watch_shape::WatchShape;
 pub use watches::{
     AddWatches, Import, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text, expect_watch,
     forget_remotes, last_decision, list_watches, plan_import, watch_status,

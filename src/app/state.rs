@@ -10,6 +10,7 @@ use super::events::MAX_FOLLOWERS;
 use super::health::Health;
 use super::jobs::{JobPlace, JobSecrets};
 use super::local::LocalWriter;
+use super::log_index::LogIndexes;
 use super::probe::Probe;
 use super::problem::{Code, Problem};
 use super::push_log;
@@ -98,6 +99,8 @@ pub struct AppState {
     pub live: LiveRuns,
     /// The runs whose events are followed.
     pub feeds: RunFeeds,
+    /// What is known of how long formatted logs are.
+    pub log_indexes: LogIndexes,
     /// A place for each client that follows events.
     pub followers: Arc<Semaphore>,
     /// What the server cannot do at the moment.
@@ -228,6 +231,7 @@ impl AppState {
             settings,
             live: LiveRuns::default(),
             feeds: RunFeeds::default(),
+            log_indexes: LogIndexes::default(),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             health: Health::default(),
             actor: Arc::from("nobody"),
@@ -329,6 +333,9 @@ impl AppState {
     async fn follow_up(&self, settled: &Settled) {
         for run in &settled.queued {
             self.live.open(*run);
+        }
+        for run in &settled.ended {
+            self.live.announce_end(*run);
         }
         self.notices.notify_one();
         if !settled.superseded.is_empty() {

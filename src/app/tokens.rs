@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::operation::Operation;
 use super::problem::{Code, Problem};
@@ -48,7 +49,7 @@ pub struct CreateToken {
 }
 
 /// A token that was made: what it is, and the token itself, which is shown only now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct CreatedToken {
     /// The token.
     pub token: String,
@@ -67,7 +68,8 @@ pub struct RevokeToken {
 }
 
 /// A token, without what is secret of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Token)]
 pub struct TokenView {
     /// Its name.
     pub name: String,

@@ -9,7 +9,7 @@ use super::place::note_if_empty;
 use super::run_filter::since;
 use crate::app::{AuditFilter, list_audit};
 use crate::config::DataDir;
-use crate::model::{AuditAction, Quoted, Timestamp, suggest};
+use crate::model::{AuditAction, Quoted, Timestamp, percent_encoded, suggest};
 use crate::sys::clock;
 use crate::view::{AuditShape, audit_line};
 
@@ -30,10 +30,23 @@ pub(super) struct AuditArgs {
     limit: usize,
     /// As a JSON array
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl AuditArgs {
+    /// The path of the request to a server elsewhere, and how many entries are asked for.
+    pub(super) fn path(&self) -> Result<(String, usize), Failure> {
+        let AuditFilter { since, actor, action, limit, .. } =
+            self.request(clock::now(), &TimeZone::system())?;
+        let since = since.map(|since| since.to_string());
+        let action = action.map(|action| action.as_str().to_owned());
+        let mut path = format!("/audit?limit={}", limit.clamp(1, 200));
+        for (name, value) in [("since", since), ("actor", actor), ("action", action)] {
+            path.extend(value.map(|value| format!("&{name}={}", percent_encoded(&value))));
+        }
+        Ok((path, limit))
+    }
+
     /// The request; times are relative to `now`, dates are of this time zone.
     fn request(&self, now: Timestamp, zone: &TimeZone) -> Result<AuditFilter, Failure> {
         Ok(AuditFilter {
@@ -61,12 +74,17 @@ fn action(word: &str) -> Result<AuditAction, Failure> {
 pub(super) fn list(data: &DataDir, args: &AuditArgs) -> Ended {
     let request = args.request(clock::now(), &TimeZone::system())?;
     let rows = here(data, async |app| list_audit(app, request).await)?;
-    if args.json {
-        let shapes: Vec<AuditShape> = rows.into_iter().map(AuditShape::new).collect();
-        print_json(&serde_json::to_value(shapes).map_err(|error| Failure::broken(&error))?);
-    } else {
-        note_if_empty(rows.is_empty(), "no such entries");
-        print(&rows.iter().map(audit_line).collect::<String>());
-    }
+    let entries: Vec<AuditShape> = rows.into_iter().map(AuditShape::new).collect();
+    print_entries(&entries, args.json);
     Ok(Code::Done)
+}
+
+/// Prints entries, from here or elsewhere.
+pub(super) fn print_entries(entries: &[AuditShape], as_json: bool) {
+    if as_json {
+        print_json(&serde_json::json!(entries));
+    } else {
+        note_if_empty(entries.is_empty(), "no such entries");
+        print(&entries.iter().map(audit_line).collect::<String>());
+    }
 }

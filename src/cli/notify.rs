@@ -1,13 +1,14 @@
 //! `quire notify`: what was sent to whom, and whether a target works.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::access::Access;
 use super::ask::{here, perform as ask};
 use super::exit::{Code, Ended, print, print_error, print_json};
 use super::place::note_if_empty;
 use crate::app::{
-    Delivery, OutboxRow, RetriedNotification, RetryNotification, TargetTest, list_notifications, test_target,
+    Delivery, NotificationShape, OutboxRow, RetriedNotification, RetryNotification, TargetTest,
+    list_notifications, test_target,
 };
 use crate::config::DataDir;
 
@@ -57,28 +58,12 @@ pub(super) fn perform(data: &DataDir, command: NotifyCommand) -> Ended {
 fn list(data: &DataDir, limit: usize, as_json: bool) -> Ended {
     let rows = here(data, async |app| list_notifications(app, limit).await)?;
     if as_json {
-        print_json(&Value::Array(rows.iter().map(row_json).collect()));
+        print_json(&json!(rows.into_iter().map(NotificationShape::of).collect::<Vec<_>>()));
     } else {
         note_if_empty(rows.is_empty(), "no messages yet; `:notify` in config.fnl sets up notifications");
         print(&rows.iter().map(row_line).collect::<String>());
     }
     Ok(Code::Done)
-}
-
-fn row_json(row: &OutboxRow) -> Value {
-    let is_waiting = row.state == Delivery::Waiting;
-    json!({
-        "id": row.id,
-        "target": row.target,
-        "event": row.event,
-        "subject": row.subject,
-        "state": row.state.as_str(),
-        "attempts": row.attempts,
-        "problem": row.problem,
-        "created_at": row.created_at.to_string(),
-        "due_at": is_waiting.then(|| row.due_at.to_string()),
-        "ended_at": row.ended_at.map(|time| time.to_string()),
-    })
 }
 
 fn row_line(row: &OutboxRow) -> String {

@@ -64,14 +64,16 @@ impl TokenCommand {
 /// `quire token`.
 pub(super) fn perform(data: &DataDir, command: TokenCommand) -> Ended {
     match command {
-        TokenCommand::New(args) => create(data, args),
-        TokenCommand::List { json } => list(data, json),
+        TokenCommand::New(args) => print_created(&ask(data, args.request()?)?),
+        TokenCommand::List { json } => {
+            print_tokens(&here(data, async |app| list_tokens(app).await)?, json);
+        }
         TokenCommand::Revoke { name } => {
             ask(data, RevokeToken { name: name.clone(), by: own_actor() })?;
             print(&format!("the token {name} is revoked\n"));
-            Ok(Code::Done)
         }
     }
+    Ok(Code::Done)
 }
 
 /// This account, as the one who does something.
@@ -79,20 +81,25 @@ fn own_actor() -> String {
     format!("uid:{}", own_uid())
 }
 
-fn create(data: &DataDir, args: NewArgs) -> Ended {
-    let expires_at = expiry(&args.expires, clock::now(), &TimeZone::system())?;
-    let NewArgs { name, scopes, repos, .. } = args;
-    let expires_at = expires_at.map(|time| time.to_string());
-    let CreatedToken { token, view } =
-        ask(data, CreateToken { name, scopes, repos, expires_at, by: own_actor() })?;
+impl NewArgs {
+    /// The token that is to be made.
+    pub(super) fn request(self) -> Result<CreateToken, Failure> {
+        let expires_at = expiry(&self.expires, clock::now(), &TimeZone::system())?;
+        let Self { name, scopes, repos, .. } = self;
+        let expires_at = expires_at.map(|time| time.to_string());
+        Ok(CreateToken { name, scopes, repos, expires_at, by: own_actor() })
+    }
+}
+
+/// Prints a new token, as the last line.
+pub(super) fn print_created(CreatedToken { token, view }: &CreatedToken) {
     print_error(&format!(
         "{} for {}, expires {}; the token is not shown again:\n",
         view.name,
-        given(&view),
+        given(view),
         view.expires_at.as_deref().unwrap_or("never")
     ));
     print(&format!("{token}\n"));
-    Ok(Code::Done)
 }
 
 /// When a token expires; nothing for never. Times are relative to `now`, dates begin in this time zone.
@@ -118,15 +125,14 @@ fn expiry(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Option<Timestam
     Ok(Some(time))
 }
 
-fn list(data: &DataDir, as_json: bool) -> Ended {
-    let tokens = here(data, async |app| list_tokens(app).await)?;
+/// Prints tokens, from here or elsewhere.
+pub(super) fn print_tokens(tokens: &[TokenView], as_json: bool) {
     if as_json {
         print_json(&serde_json::json!(tokens));
     } else {
         note_if_empty(tokens.is_empty(), "no tokens yet; quire token new NAME --scope SCOPE");
         print(&tokens.iter().map(lines).collect::<String>());
     }
-    Ok(Code::Done)
 }
 
 /// What a token gives, in words.

@@ -11,7 +11,8 @@ use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::note_if_empty;
 use super::watch_import::import;
 use crate::app::{
-    AddWatches, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text, list_watches,
+    AddWatches, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchShape, WatchView, every_text,
+    list_watches,
 };
 use crate::config::{self, DEFAULT_EVERY, DataDir, SshKey, WatchDecl, WatchRuns};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, parse_duration};
@@ -224,7 +225,7 @@ fn now(data: &DataDir, name: Option<&RepoName>) -> Ended {
 fn list(data: &DataDir, as_json: bool) -> Ended {
     let views = here(data, list_watches)?;
     if as_json {
-        print_json(&views.iter().map(json).collect());
+        print_json(&json!(views.iter().map(WatchShape::of).collect::<Vec<_>>()));
     } else {
         note_if_empty(views.is_empty(), "nothing is watched yet; quire watch add URL BRANCH");
         print(&views.iter().map(line).collect::<String>());
@@ -252,27 +253,4 @@ fn line(view: &WatchView) -> String {
         text.push_str(&format!("            rewritten {at}\n"));
     }
     text
-}
-
-fn json(view: &WatchView) -> Value {
-    let (watch, status) = (&view.watch, view.status.as_ref());
-    json!({
-        "name": watch.name.as_str(),
-        "url": watch.url.as_str(),
-        "branch": watch.branch.as_str(),
-        "every_ms": u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX),
-        "allow_private": watch.allow_private,
-        "token": watch.token.as_ref().map(SecretName::as_str),
-        "ssh_key": watch.ssh_key.as_ref().map(SshKey::as_str),
-        "first_run": watch.first_run,
-        "keep_workspace": watch.runs.keeps_workspace,
-        "interruptible": watch.runs.interruptible,
-        "in_config": view.is_declared,
-        "state": view.state(),
-        "since": status.map(|status| status.since.to_string()),
-        "error": status.and_then(|status| status.error.clone()),
-        "tip": status.and_then(|status| status.tip).map(|tip| tip.to_string()),
-        "default_branch": status.and_then(|status| status.default_branch.clone()),
-        "rewritten_at": status.and_then(|status| status.rewritten_at).map(|at| at.to_string()),
-    })
 }

@@ -13,6 +13,9 @@ use crate::app::{AppState, Caller, Code, KeptAnswer, Keyed, Problem, TakenKey, k
 /// The header.
 const KEY: &str = "idempotency-key";
 
+/// The path whose answers have something secret in them.
+const TOKENS: &str = "/api/v1/tokens";
+
 /// Says that an answer is not the first.
 const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
@@ -33,6 +36,10 @@ pub(super) async fn replay(
     // Nobody can make anything, and nothing is kept for nobody.
     if !has_key || caller.is_nobody() {
         return Ok(next.run(request).await);
+    }
+    if request.uri().path() == TOKENS {
+        let text = "a new token is shown once, and its answer is not kept: send no Idempotency-Key";
+        return Err(Problem::new(Code::IdempotencyInvalid, text).into());
     }
     let key = only_key(request.headers())?;
     let (parts, body) = request.into_parts();

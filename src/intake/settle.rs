@@ -62,6 +62,8 @@ pub struct Settled {
     pub default_branch: Option<RefName>,
     /// Runs that were queued.
     pub queued: Vec<RunId>,
+    /// New runs that have ended with this: skipped, or without a pipeline that can be used.
+    pub ended: Vec<RunId>,
     /// Unfinished runs that a newer one supersedes, with its number.
     pub superseded: Vec<(RunId, u64)>,
     /// Refs that kept moving or could not be read; they are observed again at the next change.
@@ -467,6 +469,8 @@ fn record(
             let older = store::mark_superseded(transaction, &run.repo, name, number)?;
             settled.superseded.extend(older.into_iter().map(|id| (id, number)));
         }
+    } else {
+        settled.ended.push(run.id);
     }
     Ok(())
 }

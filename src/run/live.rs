@@ -103,6 +103,11 @@ impl LiveRuns {
         }
     }
 
+    /// Announces a run that had ended when it was recorded.
+    pub fn announce_end(&self, run: RunId) {
+        self.announce(run, RunNews::Finished);
+    }
+
     /// Follows what is known of a run; nothing when the run has ended.
     pub fn follow(&self, run: RunId) -> Option<watch::Receiver<LiveRun>> {
         self.lock().get(&run).map(|live| live.known.subscribe())

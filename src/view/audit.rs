@@ -1,13 +1,13 @@
 //! The audit as JSON and as lines.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::sanitize::{one_line, reason_line};
 use crate::store::AuditRow;
 
 /// An entry of the audit: somebody did something.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditShape {
     /// When, in RFC 3339 with milliseconds.
     pub time: String,
@@ -43,14 +43,14 @@ pub fn audit_file_line(row: AuditRow) -> serde_json::Result<String> {
 }
 
 /// An entry as a line for people.
-pub fn audit_line(row: &AuditRow) -> String {
+pub fn audit_line(row: &AuditShape) -> String {
     let subject =
         row.subject.as_deref().map(|subject| format!("  {}", one_line(subject))).unwrap_or_default();
     let shown = |(name, value): (&String, &Value)| format!("{name}={}", reason_line(&detail(value)));
     let details: Vec<String> = row.detail.iter().map(shown).collect();
     let details = if details.is_empty() { String::new() } else { format!("  {}", details.join(" ")) };
     let (actor, action) = (one_line(&row.actor), one_line(&row.action));
-    format!("{}  {action:<18}  {actor}{subject}{details}\n", row.at)
+    format!("{}  {action:<18}  {actor}{subject}{details}\n", row.time)
 }
 
 /// A detail for people: `main 9f31c2a..88aa41b` for a ref that moved.
@@ -80,7 +80,7 @@ mod tests {
             subject: Some("foo#1\u{1b}[2J".to_owned()),
             detail: Map::from_iter([("why".to_owned(), Value::from("a\nb"))]),
         };
-        let line = audit_line(&row);
+        let line = audit_line(&AuditShape::new(row.clone()));
         assert_eq!((line.lines().count(), line.contains('\u{1b}')), (1, false), "{line}");
         let text = audit_file_line(row).unwrap();
         assert_eq!(

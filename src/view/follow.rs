@@ -105,6 +105,20 @@ impl LogFollower {
         Self { step, ..self }
     }
 
+    /// Another follower that reads on from the same place.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let logs = self.logs.iter().map(|(name, log)| (name.clone(), log.copy()));
+        Self {
+            run_dir: self.run_dir.clone(),
+            only: self.only.clone(),
+            step: self.step,
+            logs: logs.collect(),
+            has_more: self.has_more,
+            services: self.services.clone(),
+        }
+    }
+
     /// The folders in which something changes when there is more to read.
     pub fn folders(&self) -> Vec<PathBuf> {
         let jobs = Folder::open_no_link(&self.run_dir).and_then(|run| jobs_in(&run)).unwrap_or_default();
@@ -201,6 +215,20 @@ impl Log {
             next: None,
             begun: BTreeMap::new(),
             is_over: false,
+        }
+    }
+
+    /// The same log, which is opened again when it is read.
+    fn copy(&self) -> Self {
+        Self {
+            job: self.job.clone(),
+            step: self.step,
+            offset: self.offset,
+            count: self.count,
+            reader: None,
+            next: self.next.clone(),
+            begun: self.begun.clone(),
+            is_over: self.is_over,
         }
     }
 

@@ -18,6 +18,7 @@ mod shape;
 mod text;
 mod nothing_to_run;
 mod output_order;
+mod words;
 
 pub use audit::{AuditShape, audit_file_line, audit_line};
 pub use end::deciding_lock;
@@ -38,3 +39,4 @@ pub use shape::{
     DecisionShape, DiagnosticShape, ImageShape, JobShape, ReasonShape, RunShape, StepShape, jobs_of,
 };
 pub use text::{between, run_list, run_page};
+pub use words::{EventWord, FormatWord, OutcomeWord, StateWord};

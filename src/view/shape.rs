@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::log_sizes::LogSizes;
 use super::run::{RunView, ref_text, run_url};
+use super::words::{EventWord, OutcomeWord, StateWord};
 use crate::event::Rerun;
 use crate::journal::{DiagnosticFact, ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
 use crate::model::{
@@ -34,13 +35,16 @@ pub struct RunShape {
     /// The first line of the commit's message.
     pub subject: Option<String>,
     /// `push`, `manual` or `cron`.
+    #[schema(value_type = EventWord)]
     pub event: String,
     /// Who caused it.
     pub pusher: Option<String>,
     /// `queued`, `running` or `finished`.
+    #[schema(value_type = StateWord)]
     pub state: String,
     /// How it ended; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
     /// Why, or what a queued run waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,9 +104,11 @@ pub struct JobShape {
     /// What it needs: ids of jobs and event sources.
     pub needs: Vec<String>,
     /// `queued`, `running` or `finished`.
+    #[schema(value_type = StateWord)]
     pub state: String,
     /// How it ended; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,9 +148,11 @@ pub struct StepShape {
     /// The attempt of the run that it belongs to, from 1.
     pub attempt: u32,
     /// `running` or `finished`.
+    #[schema(value_type = StateWord)]
     pub state: String,
     /// How it ended; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
     /// The exit status, 128 + n for a signal n; null before, and when it was not followed to its end.
     pub exit: Option<i32>,

@@ -64,7 +64,9 @@ impl Remote {
             let body = body.map(|body| body.to_string().into_bytes());
             let request = WebRequest { method, target: &target, headers, body, patience: PATIENCE };
             let answer = self.server.send(&request).map_err(|error| {
-                Failure::new(Code::Broken, format!("could not ask {}: {error}", self.address))
+                Failure::new(Code::Broken, format!("could not ask {}: {error}", self.address)).hint(
+                    "is a server running there, and does it answer over TCP? quire serve --bind ADDRESS:PORT",
+                )
             })?;
             match (answer.status, answer.header("location")) {
                 (200..=299, _) => return Ok(answer),

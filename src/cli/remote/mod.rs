@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use client::Remote;
 
 use super::args::Command;
+use super::audit::print_entries;
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::follow;
 use super::notify::NotifyCommand;
@@ -18,10 +19,12 @@ use super::run_filter::RunFilterArgs;
 use super::runs::{print_list, print_run};
 use super::source::{self, SourceCommand};
 use super::start::StartArgs;
+use super::token::{TokenCommand, print_created, print_tokens};
 use super::watch::WatchCommand;
+use crate::app::{CreateToken, TokenView};
 use crate::model::{RunName, percent_encoded};
 use crate::sys::clock;
-use crate::view::{RunShape, one_line, reason_line};
+use crate::view::{AuditShape, RunShape, one_line, reason_line};
 
 /// How long one request waits for the end of a run, in seconds.
 const WAIT_S: u64 = 60;
@@ -54,15 +57,19 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         Command::Watch(command) => watch(&remote, command),
         Command::Source(command) => source(&remote, command),
         Command::Notify(command) => notify(&remote, command),
+        Command::Token(command) => token(&remote, command),
+        Command::Audit(args) => {
+            let (path, limit) = args.path()?;
+            print_entries(&remote.list::<AuditShape>(&path, limit)?, args.json);
+            Ok(Code::Done)
+        }
         Command::Serve { .. }
         | Command::Jobs { .. }
         | Command::Plan { .. }
         | Command::Ci(_)
         | Command::Doctor { .. }
         | Command::Service(_)
-        | Command::Token(_)
         | Command::Login
-        | Command::Audit(_)
         | Command::Completion { .. }
         | Command::Runner => Err(only_there("this command")),
     }
@@ -276,6 +283,23 @@ fn notify(remote: &Remote, command: NotifyCommand) -> Ended {
             print(&format!("{id} is tried now\n"));
         }
         NotifyCommand::Test { .. } => return Err(only_there("quire notify test")),
+    }
+    Ok(Code::Done)
+}
+
+fn token(remote: &Remote, command: TokenCommand) -> Ended {
+    match command {
+        TokenCommand::New(args) => {
+            let CreateToken { name, scopes, repos, expires_at, by: _ } = args.request()?;
+            let body = json!({"name": name, "scopes": scopes, "repos": repos, "expires_at": expires_at});
+            print_created(&remote.post("/tokens", &body)?);
+        }
+        TokenCommand::List { json } => print_tokens(&remote.get::<Vec<TokenView>>("/tokens")?, json),
+        TokenCommand::Revoke { name } => {
+            let path = format!("/tokens/{}", percent_encoded(&name));
+            remote.send("DELETE", &path, None, "application/json")?;
+            print(&format!("the token {} is revoked\n", one_line(&name)));
+        }
     }
     Ok(Code::Done)
 }

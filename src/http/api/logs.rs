@@ -7,14 +7,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app::{AppState, Caller, Code, JobLog, Problem, ReadJobLog, open_job_log};
+use crate::app::{AppState, Caller, Code, JobLog, LogIndex, LogKey, Problem, ReadJobLog, open_job_log};
 use crate::http::byte_range::ByteRange;
 use crate::http::gzip::{Coding, accepts_gzip};
 use crate::http::input::{Path, Query, word};
 use crate::http::problem::{Problems, Refused, answer};
 use crate::http::stream::{BodyParts, streamed, streamed_to};
 use crate::model::Scope;
-use crate::view::{LogFormat, LogFormatter};
+use crate::view::{FormatWord, LogFormat, LogFormatter};
 
 /// Changes when the same log gives other bytes.
 const VERSION: u32 = 1;
@@ -29,7 +29,7 @@ pub(super) struct LogQuery {
     /// Only that of this attempt of the run
     attempt: Option<u32>,
     /// text without escape sequences, ansi with its colours, or ndjson
-    #[param(default = "text")]
+    #[param(inline, value_type = Option<FormatWord>, default = "text")]
     format: Option<String>,
     /// 1: each line begins with its time
     #[param(minimum = 0, maximum = 1, default = 0)]
@@ -69,7 +69,7 @@ pub(super) async fn get(
     let log = open_job_log(&app, row.clone(), request.clone()).await?;
     let formatter = LogFormatter::new(format, timestamps, log.attempt());
     let version = log.version(&app).await;
-    let output = Output { app: app.clone(), log, formatter: formatter.clone(), flush: follow };
+    let mut output = Output { app: app.clone(), log, formatter: formatter.clone(), flush: follow, offset: 0 };
     let Some((at, bytes)) = version else {
         let coding = if accepts_gzip(&headers) { Coding::Gzip } else { Coding::None };
         let body = streamed_to((app, caller), move |parts| output.send(parts, coding, None));
@@ -83,7 +83,7 @@ pub(super) async fn get(
         return Ok((StatusCode::NOT_MODIFIED, coding.headers(), [(header::ETAG, tag)]).into_response());
     }
     let known = [
-        (header::ETAG, tag),
+        (header::ETAG, tag.clone()),
         (header::CONTENT_TYPE, media_type(format).to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
     ];
@@ -91,8 +91,19 @@ pub(super) async fn get(
         let body = streamed(move |parts| output.send(parts, coding, None));
         return Ok((coding.headers(), known, body).into_response());
     };
-    let counted = open_job_log(&app, row, request).await?;
-    let total = Output { app, log: counted, formatter, flush: false }.length().await?;
+    let key = LogKey {
+        run: row.id,
+        output: (request.job.clone(), request.step, request.attempt),
+        tag: format!("{tag}-{}-{timestamps}", format.as_str()),
+    };
+    let index = app.log_indexes.of(key);
+    let index = index
+        .get_or_try_init(async || {
+            let log = open_job_log(&app, row, request).await?;
+            Output { app: app.clone(), log, formatter, flush: false, offset: 0 }.index().await
+        })
+        .await?;
+    let total = index.total();
     let Some((begin, end)) = range.within(total) else {
         let refused = answer(&Problem::new(Code::RangeUnsatisfiable, format!("the log has {total} bytes")));
         return Ok(([(header::CONTENT_RANGE, format!("bytes */{total}"))], refused).into_response());
@@ -101,6 +112,10 @@ pub(super) async fn get(
         (header::CONTENT_RANGE, format!("bytes {begin}-{}/{total}", end - 1)),
         (header::CONTENT_LENGTH, (end - begin).to_string()),
     ];
+    if let Some((offset, place, formatter)) = index.before(begin) {
+        output.log.seek(place);
+        (output.offset, output.formatter) = (offset, formatter);
+    }
     let body = streamed(move |parts| output.send(parts, coding, Some((begin, end))));
     Ok((StatusCode::PARTIAL_CONTENT, coding.headers(), known, part, body).into_response())
 }
@@ -135,6 +150,8 @@ struct Output {
     formatter: LogFormatter,
     /// Whether what comes is sent at once.
     flush: bool,
+    /// Where in the formatted log what comes next is.
+    offset: u64,
 }
 
 impl Output {
@@ -152,19 +169,19 @@ impl Output {
         Ok(Some(bytes))
     }
 
-    /// How many bytes there are.
-    async fn length(mut self) -> Result<u64, Problem> {
-        let mut length = 0;
+    /// How many bytes there are, and from where on they can be formatted.
+    async fn index(mut self) -> Result<LogIndex, Problem> {
+        let mut index = LogIndex::default();
         while let Some(bytes) = self.next().await? {
-            length += bytes.len() as u64;
+            index.add(bytes.len() as u64, || (self.log.place(), self.formatter.clone()));
         }
-        Ok(length)
+        Ok(index)
     }
 
     /// Sends all of it, or the bytes from the first to before the last.
     async fn send(mut self, parts: BodyParts, coding: Coding, window: Option<(u64, u64)>) {
         let mut encoder = coding.encoder();
-        let mut offset = 0;
+        let mut offset = self.offset;
         loop {
             let next = tokio::select! {
                 () = parts.closed() => return,

@@ -12,6 +12,7 @@ mod repos;
 mod runs;
 mod sources;
 mod starts;
+mod tokens;
 mod watches;
 
 use axum::Router;
@@ -79,6 +80,7 @@ routes! {
     sources::list, sources::add, sources::get, sources::remove,
     notifications::list, notifications::retry,
     audit::list,
+    tokens::list, tokens::create, tokens::revoke,
     documents::openapi,
 }
 

@@ -18,7 +18,7 @@ use crate::http::input::{OptionalBody, Path, Query, repo_name, time, word};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
 use crate::model::{CommitId, Outcome, Progress, Quoted, RefName, Scope};
-use crate::view::RunShape;
+use crate::view::{EventWord, OutcomeWord, RunShape, StateWord};
 
 /// The longest wait of one request, and how long it is when nothing is said, in seconds.
 const MAX_WAIT: u64 = 300;
@@ -47,10 +47,13 @@ pub(super) struct RunQuery {
     /// Only those of this commit
     sha: Option<String>,
     /// Only those that such an event started: push, manual or cron
+    #[param(inline, value_type = Option<EventWord>)]
     event: Option<String>,
     /// Only those in this state: queued, running or finished
+    #[param(inline, value_type = Option<StateWord>)]
     state: Option<String>,
     /// Only those that ended so
+    #[param(inline, value_type = Option<OutcomeWord>)]
     outcome: Option<String>,
     /// Only those that have a job with this id
     job: Option<String>,

@@ -3,53 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::runs::Nothing;
 use crate::app::{
-    AddWatches, AppState, LookNow, Operation, RemoveWatch, WatchFrame, WatchView, list_watches,
+    AddWatches, AppState, LookNow, Operation, RemoveWatch, WatchFrame, WatchShape, list_watches,
 };
 use crate::http::caller::Known;
 use crate::http::input::{Body, OptionalBody, Path};
 use crate::http::problem::{Problems, Refused};
 use crate::model::Scope;
-
-/// A watched branch.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Watch {
-    /// Its name: runs are those of a repository of this name.
-    name: String,
-    /// The address of the repository.
-    url: String,
-    /// The branch.
-    branch: String,
-    /// How often it is looked at.
-    every_s: f64,
-    /// `new`, `following`, or what is wrong.
-    state: String,
-    /// The commit that it was at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tip: Option<String>,
-    /// The error of the last look.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-impl Watch {
-    fn of(view: &WatchView) -> Self {
-        let status = view.status.as_ref();
-        Self {
-            name: view.watch.name.to_string(),
-            url: view.watch.url.to_string(),
-            branch: view.watch.branch.to_string(),
-            every_s: view.watch.every.as_secs_f64(),
-            state: view.state().to_owned(),
-            tip: status.and_then(|status| status.tip).map(|tip| tip.to_string()),
-            error: status.and_then(|status| status.error.clone()),
-        }
-    }
-}
 
 /// A branch to be watched.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -68,24 +32,24 @@ pub(super) struct NewWatch {
 /// All watches, by name.
 #[utoipa::path(get, path = "/watches", operation_id = "listWatches",
     security(("token" = ["sources:read"])),
-    responses((status = 200, description = "The watches", body = [Watch]), Problems))]
+    responses((status = 200, description = "The watches", body = [WatchShape]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
     Known(caller): Known,
-) -> Result<Json<Vec<Watch>>, Refused> {
+) -> Result<Json<Vec<WatchShape>>, Refused> {
     caller.require(Scope::SourcesRead)?;
-    Ok(Json(list_watches(&app).await?.iter().map(Watch::of).collect()))
+    Ok(Json(list_watches(&app).await?.iter().map(WatchShape::of).collect()))
 }
 
 /// Watches a branch.
 #[utoipa::path(post, path = "/watches", operation_id = "addWatch", request_body = NewWatch,
     security(("token" = ["sources:write"])),
-    responses((status = 201, description = "The watch", body = Watch), Problems))]
+    responses((status = 201, description = "The watch", body = WatchShape), Problems))]
 pub(super) async fn add(
     State(app): State<AppState>,
     Known(caller): Known,
     Body(new): Body<NewWatch>,
-) -> Result<(StatusCode, Json<Watch>), Refused> {
+) -> Result<(StatusCode, Json<WatchShape>), Refused> {
     caller.require(Scope::SourcesWrite)?;
     let frame = WatchFrame::plain(new.name, &new.url, new.branch, new.every_s)?;
     if frame.is_on_this_machine() {
@@ -96,7 +60,7 @@ pub(super) async fn add(
     let views = list_watches(&app).await?;
     let view = views.iter().find(|view| added.names.contains(&view.watch.name.to_string()));
     let gone = || crate::app::Problem::new(crate::app::Code::WatchNotFound, "the watch was removed");
-    Ok((StatusCode::CREATED, Json(Watch::of(view.ok_or_else(gone)?))))
+    Ok((StatusCode::CREATED, Json(WatchShape::of(view.ok_or_else(gone)?))))
 }
 
 /// Watches a branch no longer.

@@ -30,6 +30,9 @@ use crate::http::stream::OwnPlace;
 /// How long to wait after a connection could not be accepted, because descriptors or memory have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many refused connections are waited for at the same time.
+const MAX_REFUSALS: usize = 64;
+
 /// How often it is logged that connections cannot be accepted.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -70,6 +73,7 @@ pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
     let connections = OpenConnections::new(limits, |progress: &Arc<Progress>| progress.is_waiting());
     let connections: Connections = Arc::new(Mutex::new(connections));
     let bodies = Arc::new(BodyLimits { most: limits.body, large: Semaphore::new(limits.large_bodies) });
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut logged: Option<tokio::time::Instant> = None;
     loop {
         let (socket, remote) = match listener.accept().await {
@@ -88,7 +92,7 @@ pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
                 continue;
             }
         };
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::new(Progress::new(limits.stall));
         let admission = lock(&connections).admit(remote.peer(), Arc::clone(&progress));
         let number = match admission {
             Admission::Served(number) => number,
@@ -97,7 +101,7 @@ pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
                 number
             }
             Admission::Refused => {
-                let _gone = socket.try_write(COME_AGAIN).is_err();
+                refuse(socket, &refusals);
                 continue;
             }
         };
@@ -106,6 +110,18 @@ pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
         tokio::spawn(converse(socket, progress, served));
         // What was accepted is read before it can be the oldest one of a flood.
         tokio::task::yield_now().await;
+    }
+}
+
+/// Answers a connection that cannot be served, and waits a moment for the client to read that: to close a socket with an unread
+/// request would take the answer back. Beyond a limit, connections are only closed.
+fn refuse(socket: Socket, places: &Arc<Semaphore>) {
+    let _gone = socket.try_write(COME_AGAIN).is_err();
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        tokio::spawn(async move {
+            socket.linger().await;
+            drop(place);
+        });
     }
 }
 
@@ -212,4 +228,50 @@ async fn converse(socket: Socket, progress: Arc<Progress>, served: Served) {
         tracing::debug!(%error, "a connection has failed");
     }
     socket.linger().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::body::Bytes;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::http::stream::streamed;
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_is_cut_off_and_costs_bounded_memory() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&made);
+        let stream = async move || {
+            streamed(move |parts| async move {
+                while parts.send(Bytes::from(vec![b'x'; 1 << 16])).await {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(stream));
+        let limits = DoorLimits { stall: Duration::from_millis(200), ..DoorLimits::public(1024) };
+        let serving = tokio::spawn(serve(Listener::Tcp(listener), router, limits));
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        deaf.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        deaf.readable().await.unwrap();
+        // Nothing more is made once it has been closed, and what the system keeps can be read to a broken end.
+        let mut seen = usize::MAX;
+        while seen != made.load(Ordering::SeqCst) {
+            seen = made.load(Ordering::SeqCst);
+            tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await.unwrap_err();
+        }
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), deaf.read_to_end(&mut answer)).await;
+        assert!(read.is_ok() && !answer.ends_with(b"0\r\n\r\n"), "it was not cut off");
+        let made = made.load(Ordering::SeqCst);
+        assert!((1..400).contains(&made), "{made} parts, which the system keeps");
+        serving.abort();
+    }
 }

@@ -15,7 +15,7 @@ pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const MAX_BODY_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// How long a client may take nothing of its answer.
-pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest head of a request, in bytes.
 pub(super) const MAX_HEAD: usize = 64 << 10;
@@ -52,6 +52,8 @@ pub struct DoorLimits {
     pub(super) body: usize,
     /// Bodies that are not small, of all peers together.
     pub(super) large_bodies: usize,
+    /// How long a client may take nothing of its answer.
+    pub(super) stall: Duration,
 }
 
 impl DoorLimits {
@@ -63,13 +65,20 @@ impl DoorLimits {
             of_peer: in_all.min(MAX_OF_PEER),
             body: MAX_PUBLIC_BODY,
             large_bodies: MAX_PUBLIC_LARGE,
+            stall: STALL_TIMEOUT,
         }
     }
 
     /// The limits of the Unix socket: a quarter of the descriptors. The rest is for runners, the database and files.
     pub fn local(descriptors: u64, body: usize) -> Self {
         let in_all = share(descriptors / 4, MAX_LOCAL);
-        Self { in_all, of_peer: in_all.min(MAX_OF_PEER), body, large_bodies: MAX_LOCAL_LARGE }
+        Self {
+            in_all,
+            of_peer: in_all.min(MAX_OF_PEER),
+            body,
+            large_bodies: MAX_LOCAL_LARGE,
+            stall: STALL_TIMEOUT,
+        }
     }
 
     /// How many requests other than those of hooks may be answered at the same time: hooks always find a place.

@@ -112,9 +112,10 @@ mod tests {
     type Named = (&'static str, bool);
 
     fn door(in_all: usize, of_peer: usize) -> OpenConnections<Named> {
-        OpenConnections::new(DoorLimits { in_all, of_peer, body: 0, large_bodies: 0 }, |(_, is_waiting)| {
-            *is_waiting
-        })
+        OpenConnections::new(
+            DoorLimits { in_all, of_peer, body: 0, large_bodies: 0, stall: std::time::Duration::MAX },
+            |(_, is_waiting)| *is_waiting,
+        )
     }
 
     fn evicted(admission: Admission<Named>) -> Option<&'static str> {

@@ -1,11 +1,12 @@
 //! How far a connection is with its request, and until when it has to continue.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, MAX_BODY_TIME, STALL_TIMEOUT};
+use super::limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, MAX_BODY_TIME};
 
 /// What a connection is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +35,17 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Progress {
     state: Mutex<State>,
+    /// How long the client may take nothing of its answer.
+    stall: Duration,
     close: Notify,
 }
 
 impl Progress {
     /// A connection that has just been made.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(stall: Duration) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Head, since: now, read: now, stalled: None };
-        Self { state: Mutex::new(state), close: Notify::new() }
+        Self { state: Mutex::new(state), stall, close: Notify::new() }
     }
 
     /// Bytes have come.
@@ -101,11 +104,12 @@ impl Progress {
             Phase::Idle => Some(state.since + IDLE_TIMEOUT),
             Phase::Answer => None,
         };
-        let of_stall = state.stalled.map(|since| since + STALL_TIMEOUT);
+        let of_stall = state.stalled.map(|since| since + self.stall);
         let deadline = of_phase.into_iter().chain(of_stall).min();
         let is_late = deadline.is_some_and(|deadline| deadline <= now);
         // Another phase may have begun by then, with a shorter time limit.
-        (deadline.unwrap_or(now + HEAD_TIMEOUT).min(now + HEAD_TIMEOUT), is_late)
+        let look = now + HEAD_TIMEOUT.min(self.stall);
+        (deadline.unwrap_or(look).min(look), is_late)
     }
 
     /// Has the connection closed.
@@ -139,13 +143,11 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn each_phase_has_its_time_limit() {
-        let progress = Progress::new();
+        let progress = Progress::new(Duration::from_secs(30));
         let is_late_after = |seconds| progress.deadline(Instant::now() + Duration::from_secs(seconds)).1;
         assert!(!is_late_after(9) && is_late_after(10) && progress.is_waiting());
         progress.expect_body();

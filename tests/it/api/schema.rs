@@ -80,6 +80,12 @@ fn requests() -> Vec<(&'static str, &'static str, Value, u16)> {
         ("GET", "/audit?action=push.accepted&limit=1", none.clone(), 200),
         ("GET", "/audit", none.clone(), 200),
         ("GET", "/audit?since=yesterday", none.clone(), 400),
+        ("POST", "/tokens", json!({"name": "W", "scopes": ["runs:read"], "repos": ["foo"]}), 201),
+        ("POST", "/tokens", json!({"name": "W", "scopes": ["runs:read"]}), 409),
+        ("POST", "/tokens", json!({"name": "x", "scopes": ["runs:reed"]}), 400),
+        ("GET", "/tokens", none.clone(), 200),
+        ("DELETE", "/tokens/W", none.clone(), 204),
+        ("DELETE", "/tokens/W", none.clone(), 404),
         ("DELETE", "/openapi.json", none.clone(), 405),
         ("GET", "/nothing", none, 404),
     ]

@@ -1,7 +1,7 @@
 //! Many connections that say nothing, or that are answered for long.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
@@ -73,6 +73,43 @@ fn a_push_runs_while_half_of_requests_and_long_answers_fill_the_unix_socket() {
     let said = place.push();
     assert!(said.contains("#2 passed in "), "{said}");
     fs::write(&fifo, "").unwrap();
+}
+
+#[test]
+fn of_three_hundred_connections_of_one_peer_those_too_many_are_asked_to_come_again() {
+    allow_flood();
+    let place = Place::new();
+    place.shell("mkfifo gate");
+    let gate = place.world.path().join("gate");
+    let job = format!("(ci:job :t [:quire/push] (fn [] (sh \"cat {}\")))", gate.display());
+    fs::write(place.world.path().join("foo/.quire/ci.fnl"), format!("(local ci (require :quire.ci)) {job}"))
+        .unwrap();
+    place.shell("cd foo && git commit -qam gated && git push -q origin HEAD:gated");
+    let host = place.address();
+    let ask = || {
+        let mut stream = TcpStream::connect(&host).unwrap();
+        stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        let head = format!("GET /api/v1/runs/foo%231/wait?timeout_s=60 HTTP/1.1\r\nhost: {host}\r\n");
+        let _refused = stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).is_err();
+        stream
+    };
+    let streams: Vec<TcpStream> = (0..300).map(|_| ask()).collect();
+    let answer = |mut stream: TcpStream| {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    };
+    let mut streams: std::collections::VecDeque<TcpStream> = streams.into();
+    // Those that came last: all others are being answered.
+    for stream in streams.split_off(256) {
+        let answer = answer(stream).unwrap();
+        assert_eq!(status(&answer), "503", "{answer}");
+        assert!(answer.contains("\"code\":\"server.busy\"") && answer.contains("retry-after: 1"), "{answer}");
+    }
+    fs::write(&gate, "").unwrap();
+    for stream in streams {
+        assert_eq!(status(&answer(stream).unwrap()), "200");
+    }
+    assert_eq!(status(&place.get("/healthz")), "200");
 }
 
 #[test]

@@ -85,6 +85,22 @@ fn all_runs_are_followed_from_now_on() {
     assert!(!news.contains("\nid:") && !news.contains("\"steps\":[{"), "{news}");
 }
 
+#[test]
+fn all_runs_are_followed_also_those_that_are_skipped_or_broken_when_they_are_recorded() {
+    let mut forge = Forge::new();
+    forge.push_step("true", "-o ci.wait");
+    let url = format!("http://127.0.0.1:{}/api/v1/events", forge.port);
+    forge.world.background(&format!("exec curl -sSN --max-time 20 '{url}' >$T/news"));
+    let path = forge.world.path().join("news");
+    let news = || std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(forge.world.eventually(|_| news() == ":\n\n"));
+    forge.push_step("echo skipped", "-o ci.skip");
+    assert!(forge.world.eventually(|_| news().contains("\"outcome\":\"skipped\"")), "{}", news());
+    let kinds: Vec<String> =
+        news().lines().filter_map(|line| line.strip_prefix("event: ")).map(str::to_owned).collect();
+    assert_eq!(kinds, ["run.finished"]);
+}
+
 /// A page that follows a run, and writes the numbers and kinds that it has heard into its own text.
 const PAGE: &str = "<body><script>const seen=[];const source=new EventSource('URL');
 const kinds='run.queued run.started run.finished pipeline.evaluated job.started job.finished step.started step.finished log'.split(' ');

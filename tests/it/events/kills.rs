@@ -61,3 +61,40 @@ fn a_runner_and_its_server_that_die_together_leave_one_sequence() {
     assert!(read.contains("\"outcome\":\"interrupted\""), "{read}");
     assert_eq!(printed(forge.reader(&["follow", "foo#1", "lines", "2,1000"])), read);
 }
+
+#[test]
+fn each_event_is_read_once_wherever_the_run_is_when_the_server_is_killed() {
+    let mut forge = Forge::new();
+    std::fs::write(forge.world.path().join("data/config.fnl"), "{:limits {:runs 1}}").unwrap();
+    forge.world.end_server("TERM");
+    forge.serve();
+    let go = forge.world.path().join("go");
+    let first = forge.world.path().join("first");
+    let first =
+        format!("if mkdir {} 2>/dev/null; then cat {}; else {TICKS}; fi", first.display(), go.display());
+    forge.shell("mkfifo go");
+    forge.push_step(&first, "");
+    forge.until_started();
+    forge.shell("cd foo && git push -q origin HEAD:other 2>&1");
+    let readers = ["header", "lines"].map(|how| forge.reader(&["follow", "foo#2", how, "1,2,1000"]));
+    let kill = |forge: &mut Forge| {
+        forge.world.end_server("KILL");
+        forge.serve();
+    };
+    kill(&mut forge); // queued
+    std::fs::write(&go, "").unwrap();
+    let run = forge.world.path().join("data/runs/foo.git/2");
+    assert!(forge.world.eventually(|_| run.exists()));
+    kill(&mut forge); // starting
+    forge.until_logged(2, "tick-5");
+    kill(&mut forge); // running
+    forge.until_logged(2, "tick-50");
+    kill(&mut forge); // ending
+    let read = readers.map(printed);
+    assert_eq!((forge.outcome(2).as_str(), read[0] == read[1]), ("passed", true), "{read:#?}");
+    let expected: Vec<String> = (1..=50).map(|tick| format!("tick-{tick}")).collect();
+    assert_eq!(texts(&read[0]), expected);
+    let late = forge.reader(&["follow", "foo#2", "query", "1"]);
+    kill(&mut forge); // ended
+    assert_eq!(printed(late), read[0]);
+}

@@ -103,3 +103,35 @@ fn a_large_log_is_sent_with_flat_memory() {
     let grown = forge.peak_memory() - before;
     assert!(grown < 40 << 10, "{grown} KiB");
 }
+
+#[test]
+fn ranges_of_a_large_log_are_formatted_from_a_near_place() {
+    let forge = Forge::new();
+    forge.push_step("true", "-o ci.wait");
+    let log = forge.world.path().join("data/runs/foo.git/1/log/t/1.log");
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    let line = |n: usize| format!("2026-11-20T23:59:59.007Z stdout F {n:08} {}\n", "y".repeat(991));
+    std::fs::write(&log, (0..20_000).map(line).collect::<String>()).unwrap();
+    let url = forge.url(1, "jobs/t/log");
+    let whole = forge.curl(&[&url]);
+    assert_eq!(whole.len(), 20_000 * 1_001);
+    let ranges = [
+        (0, 1),
+        (4 << 20, 100),
+        ((4 << 20) - 1, 2),
+        (9_999_999, 3_000),
+        (19_000_000, 2_000),
+        (whole.len() - 1, 1),
+    ];
+    for _again in 0..2 {
+        for (begin, length) in ranges {
+            let part = forge.curl(&["-r", &format!("{begin}-{}", begin + length - 1), &url]);
+            assert!(part == whole[begin..begin + length], "{begin} {length}");
+        }
+        assert!(forge.curl(&["-r", "-1500", &url]) == whole[whole.len() - 1500..]);
+    }
+    // Other formats and steps have places of their own.
+    let json = forge.curl(&[&format!("{url}?format=ndjson")]);
+    assert!(forge.curl(&["-r", "-200", &format!("{url}?format=ndjson")]) == json[json.len() - 200..]);
+    assert!(forge.curl(&["-r", "-1500", &url]) == whole[whole.len() - 1500..]);
+}

@@ -1,0 +1,44 @@
+//! A watch as it is answered, over HTTP and by commands.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::watches::WatchView;
+
+/// A watched branch.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Watch)]
+pub struct WatchShape {
+    /// Its name: runs are those of a repository of this name.
+    pub name: String,
+    /// The address of the repository.
+    pub url: String,
+    /// The branch.
+    pub branch: String,
+    /// How often it is looked at.
+    pub every_s: f64,
+    /// `new`, `following`, or what is wrong.
+    pub state: String,
+    /// The commit that it was at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tip: Option<String>,
+    /// The error of the last look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl WatchShape {
+    /// What is known of a watch.
+    pub fn of(view: &WatchView) -> Self {
+        let status = view.status.as_ref();
+        Self {
+            name: view.watch.name.to_string(),
+            url: view.watch.url.to_string(),
+            branch: view.watch.branch.to_string(),
+            every_s: view.watch.every.as_secs_f64(),
+            state: view.state().to_owned(),
+            tip: status.and_then(|status| status.tip).map(|tip| tip.to_string()),
+            error: status.and_then(|status| status.error.clone()),
+        }
+    }
+}
