@@ -1,6 +1,5 @@
 //! Other names of this binary: what it does when it is called by one. Nothing else in the program knows them.
 
-#[allow(dead_code, reason = "jobs and sources come next")]
 mod flwd;
 mod phantom_ci;
 

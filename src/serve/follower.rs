@@ -254,8 +254,13 @@ impl Reading {
         if !self.is_counted {
             return;
         }
-        if let Fact::StepEnded { end, .. } = &record.fact {
-            app.metrics.steps.observe(Duration::from_millis(end.duration_ms));
+        if let Fact::StepEnded { job, end, .. } = &record.fact {
+            let took = Duration::from_millis(end.duration_ms);
+            app.metrics.steps.observe(took);
+            // Policy decides about nothing but containers.
+            if self.record.jobs.iter().any(|known| known.id == *job && !known.policy.is_empty()) {
+                app.metrics.containers.ran(took);
+            }
         } else if let Fact::PolicyDecision { decision, .. } = &record.fact
             && decision.is_denial()
         {

@@ -271,7 +271,7 @@ fn subject(code: &str, reason: &str) -> &'static str {
         _ if about(&["the network `", "`network=host`"]) => "container.network",
         _ if about(&["writing to the image's files"]) => "container.rootfs",
         _ if about(&["the capability `", "all capabilities"]) => "container.capabilities",
-        _ if about(&["inheriting the variables"]) => "env.inheritance",
+        _ if about(&["inheriting the "]) => "env.inheritance",
         _ if about(&["the image `"]) => "container.image",
         _ if about(&[" processors ", " of memory ", " processes "]) => "container.resources",
         _ if about(&["the profile `"]) => "profile",

@@ -481,3 +481,72 @@ fn defect_12_long_lines_and_bytes_that_are_no_text_come_in_bounded_pieces() {
     assert!(texts.iter().all(|text| text.len() <= 64 << 10), "bounded");
     assert_eq!(texts.concat(), format!("{}a\u{fffd}bend", "x".repeat(300_000)));
 }
+
+#[test]
+fn n36_n37_n65_a_denied_job_does_not_start_and_everybody_hears_of_it() {
+    let service = Service::start(&["--dev"]);
+    let config = "job: {id: opened}\nexecutor: container\ninterpreter: container:localhost/none:1\ncontainer: {network: bridge}\n";
+    service.job("opened", config, &[("000_main", "echo opened")]);
+    let mut all = service.stream(&[], "/events");
+    let answer = service.post("/runs", r#"{"job_id":"opened"}"#);
+    assert_eq!(
+        answer.problem(),
+        (422, "policy override denied".into(), "policy.denied".into()),
+        "{answer:?}"
+    );
+    let run = answer.json()["run_id"].as_str().unwrap().to_owned();
+    let seen = all.until("run.finish");
+    let decision = seen.iter().find(|event| event.data["decision"] == "denied").unwrap();
+    assert_eq!(decision.kind, "policy.decision");
+    let data = &decision.data;
+    assert_eq!(
+        (&data["run_id"], &data["code"], &data["subject"]),
+        (&json!(run), &json!("policy.denied"), &json!("container.network"))
+    );
+    assert!(
+        data["reason"].as_str().is_some_and(|reason| reason.contains("bridge"))
+            && data["security_profile"] == "secure"
+    );
+    assert!(seen.iter().all(|event| event.kind != "step.start"), "{seen:?}");
+    let ended = service.get(&format!("/runs/{run}")).json();
+    assert_eq!((&ended["status"], &ended["executor"]), (&json!("failed"), &json!("container")));
+    let counted = r#"flwd_policy_denials_total{reason="policy.denied"} 1"#;
+    assert!(service.get("/metrics").body.lines().any(|line| line == counted));
+}
+
+#[test]
+fn n40_and_defect_6_sources_are_added_where_they_may_be_and_outlive_the_server() {
+    let mut service = Service::start(&["--dev"]);
+    let extras = service.world.path().join("extra-scripts/hello/config.d");
+    fs::create_dir_all(&extras).unwrap();
+    fs::write(extras.join("config.yaml"), "job: {id: hello}\ninterpreter: bash\n").unwrap();
+    let body = r#"{"type":"local","name":"extras","ref":"../extra-scripts"}"#;
+    assert_eq!(service.post("/sources", body).problem().2, "source.not.allowed");
+    assert_eq!(service.get("/sources").json(), json!([]));
+    for (wrong, title) in [
+        ("{}", "type is required"),
+        (r#"{"type":"ftp"}"#, "unsupported source type"),
+        (r#"{"type":"local"}"#, "ref is required for local sources"),
+        (r#"{"type":"local","ref":"x","colour":1}"#, "invalid request body"),
+    ] {
+        let answer = service.post("/sources", wrong);
+        assert_eq!((answer.problem().0, answer.problem().1.as_str()), (400, title), "{wrong}");
+    }
+    service.world.end_server("TERM");
+    service.serve(&["--dev", "--allow-local-root", "../extra-scripts"]).unwrap();
+    let added = service.post("/sources", body);
+    assert_eq!(
+        (added.status, &added.json()["name"], &added.json()["type"]),
+        (201, &json!("extras"), &json!("local")),
+        "{added:?}"
+    );
+    assert_eq!(service.post("/sources", body).status, 200);
+    service.world.end_server("KILL");
+    service.serve(&["--dev", "--allow-local-root", "../extra-scripts"]).unwrap();
+    assert_eq!(service.get("/sources").json().as_array().unwrap().len(), 1);
+    assert_eq!(service.get("/sources/extras").json()["ref"], "../extra-scripts");
+    assert_eq!(service.curl(&["-X", "DELETE"], "/sources/extras").status, 204);
+    for method in ["GET", "DELETE"] {
+        assert_eq!(service.curl(&["-X", method], "/sources/extras").problem().1, "source not found");
+    }
+}

@@ -14,15 +14,6 @@ use crate::sys::search_path::find_program;
 /// The bundle that counts when the environment names none.
 const DEFAULT_BUNDLE: &str = "flwd.policy.yaml";
 
-/// The bundle, checked.
-#[derive(Debug, Default)]
-pub(super) struct BootBundle {
-    /// Its file.
-    pub(super) path: Option<PathBuf>,
-    /// What it says.
-    pub(super) rules: Bundle,
-}
-
 /// The container engine of this machine.
 ///
 /// # Errors
@@ -38,7 +29,7 @@ pub(super) fn engine(environment: &[(String, String)]) -> Result<&'static str, F
     Err(Failure::new(Code::Failed, text).hint("install one (Debian: apt-get install podman)"))
 }
 
-/// Reads the bundle and, for the profile `secure`, verifies it. Blocking.
+/// The bundle, read and, for the profile `secure`, verified. Blocking.
 ///
 /// # Errors
 /// It cannot be used, or cosign does not agree.
@@ -46,11 +37,11 @@ pub(super) fn bundle(
     flags: &ServeFlags,
     named: Option<String>,
     environment: &[(String, String)],
-) -> Result<BootBundle, Failure> {
+) -> Result<Option<PathBuf>, Failure> {
     let default = || Path::new(DEFAULT_BUNDLE).is_file().then(|| PathBuf::from(DEFAULT_BUNDLE));
-    let Some(path) = named.map(PathBuf::from).or_else(default) else { return Ok(BootBundle::default()) };
+    let Some(path) = named.map(PathBuf::from).or_else(default) else { return Ok(None) };
     let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-    let rules = Bundle::load(&absolute, &path.display().to_string())
+    Bundle::load(&absolute, &path.display().to_string())
         .map_err(|wrong| Failure { code: Code::Failed, ..Failure::mistakes(&wrong) })?;
     if flags.profile() == Profile::Secure {
         verify_file(&absolute, environment).map_err(|reason| {
@@ -59,7 +50,7 @@ pub(super) fn bundle(
                 .hint("`cosign verify --keyless FILE` has to succeed in the profile secure; docs/flwd.md shows a wrapper")
         })?;
     }
-    Ok(BootBundle { path: Some(absolute), rules })
+    Ok(Some(absolute))
 }
 
 /// Warns of what is open that somebody may take for closed.

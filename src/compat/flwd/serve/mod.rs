@@ -18,9 +18,11 @@ mod page;
 mod problem;
 mod router;
 mod runs;
+mod sources;
 mod streams;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -34,6 +36,7 @@ use crate::cli::serve::{ServeExtras, serve_at};
 use crate::cli::server_log::LogFormat;
 use crate::config::Additions;
 use crate::http::PublicRoutes;
+use crate::sources::SourceRules;
 use flags::ServeFlags;
 use http_metrics::HttpMetrics;
 use hub::Hub;
@@ -66,17 +69,22 @@ pub(super) fn run(words: &[&str]) -> Ended {
     let bundle = boot::bundle(&flags, variable("FLWD_POLICY_FILE"), &variables)?;
     let data = data_dir()?;
     let key = variable("FLWD_JWT_SECRET").map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
-    let warnings = (Arc::clone(&flags), bundle.path.is_some());
+    let warnings = (Arc::clone(&flags), bundle.is_some());
     let (bind, profiles) = (flags.bind, flags.profiles);
     let log = if flags.logs_json { LogFormat::Slog } else { LogFormat::Text };
     let cwd = std::env::current_dir().map_err(|error| Failure::broken(&error))?;
+    let sources = SourceRules {
+        local_roots: flags.local_roots.iter().map(PathBuf::from).collect(),
+        git_hosts: flags.git_hosts.clone(),
+        ..SourceRules::at(&cwd)
+    };
     let routes = PublicRoutes::new(move |app: AppState, bound: SocketAddr, _: Option<&str>| {
         boot::warn(&warnings.0, warnings.1, key.is_some());
         let app = AppState { jobs: Arc::new(JobPlace::below(&cwd)), ..app };
         router::router(FlwdState::new(app, (Arc::clone(&flags), engine), bound), key.clone())
     });
-    let additions = Additions { bundle: bundle.path, ..Additions::default() };
-    serve_at(data, bind, profiles, ServeExtras { additions, log, routes, ..ServeExtras::default() })
+    let additions = Additions { bundle, ..Additions::default() };
+    serve_at(data, bind, profiles, ServeExtras { additions, log, routes, sources, ..ServeExtras::default() })
 }
 
 impl FlwdState {

@@ -5,13 +5,15 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use ring::hmac;
 
-use super::identity::FlwdScope::{self, EventsRead, JobsRead, RunsRead, RunsWrite};
+use super::identity::FlwdScope::{
+    self, EventsRead, JobsRead, RunsRead, RunsWrite, SourcesRead, SourcesWrite,
+};
 use super::identity::{Gate, identify, require};
 use super::problem::FlwdProblem;
-use super::{FlwdState, access, browser, health, hub, jobs, runs, streams};
+use super::{FlwdState, access, browser, health, hub, jobs, runs, sources, streams};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
@@ -32,6 +34,15 @@ pub(super) fn router(flwd: FlwdState, key: Option<hmac::Key>) -> Router {
         .route("/runs/{id}/events.ndjson", guarded(get(streams::export), &[RunsRead, EventsRead]))
         .route("/events", guarded(get(hub::of_all), &[EventsRead]))
         .route("/events/stream", guarded(get(hub::of_all), &[EventsRead]))
+        .route(
+            "/sources",
+            guarded(get(sources::list), &[SourcesRead]).merge(guarded(post(sources::add), &[SourcesWrite])),
+        )
+        .route(
+            "/sources/{name}",
+            guarded(get(sources::get), &[SourcesRead])
+                .merge(guarded(delete(sources::remove), &[SourcesWrite])),
+        )
         .route("/capabilities", guarded(get(health::capabilities), &[JobsRead]))
         .route("/limits", guarded(get(health::limits), &[JobsRead]))
         .route("/health/storage", guarded(get(health::storage), &[JobsRead]))
