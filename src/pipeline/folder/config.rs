@@ -12,26 +12,37 @@ use crate::policy::Cpus;
 
 /// What holds for a job, or for several that share a folder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobConfig {
     /// What runs the scripts.
+    #[serde(skip_serializing_if = "is_default")]
     pub interpreter: Option<Interpreter>,
     /// Where they run, when the file says so.
+    #[serde(skip_serializing_if = "is_default")]
     pub executor: Option<Executor>,
     /// The container of the job.
+    #[serde(skip_serializing_if = "is_default")]
     pub container: ContainerConfig,
     /// Variables of the scripts.
+    #[serde(skip_serializing_if = "is_default")]
     pub env: BTreeMap<String, String>,
     /// Whether the scripts ask for quire's own environment.
+    #[serde(skip_serializing_if = "is_default")]
     pub env_inheritance: bool,
     /// The longest that the job may take.
+    #[serde(skip_serializing_if = "is_default")]
     pub timeout: Option<Duration>,
     /// What follows when a script fails.
+    #[serde(skip_serializing_if = "is_default")]
     pub errors: ErrorPolicy,
     /// The steps, each after those that it needs; empty when the job is its numbered scripts.
+    #[serde(skip_serializing_if = "is_default")]
     pub steps: Vec<StepConfig>,
     /// The arguments that the job takes.
+    #[serde(skip_serializing_if = "is_default")]
     pub args: Vec<ArgSpec>,
     /// Whether the file declares arguments.
+    #[serde(skip_serializing_if = "is_default")]
     pub has_args: bool,
 }
 
@@ -124,6 +135,11 @@ pub struct ConfigProblem {
     pub message: String,
     /// What to do instead.
     pub help: Option<String>,
+}
+
+/// Whether a value says nothing: the index of folders leaves it out.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl fmt::Display for Interpreter {

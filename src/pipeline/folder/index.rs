@@ -1,5 +1,6 @@
 //! What was found in job folders the last time, in a file.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io::Write as _;
@@ -32,15 +33,15 @@ pub(super) struct Index {
 
 /// The file.
 #[derive(Serialize, Deserialize)]
-struct IndexFile {
+struct IndexFile<'a> {
     version: u32,
-    program: String,
-    root: String,
-    folders: HashMap<String, FolderRecord>,
+    program: Cow<'a, str>,
+    root: Cow<'a, str>,
+    folders: Cow<'a, HashMap<String, FolderRecord>>,
 }
 
 /// What is in one folder.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct FolderRecord {
     /// The state of the folder; none when it cannot be relied on.
     pub(super) stamp: Option<Stamp>,
@@ -57,7 +58,7 @@ pub(super) struct FolderRecord {
 }
 
 /// A `config.yaml`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ConfigRecord {
     /// Its path in the folder.
     pub(super) name: String,
@@ -94,26 +95,26 @@ impl Index {
         let size = file.metadata().ok().filter(|metadata| metadata.len() <= MAX_INDEX)?.len();
         let mut text = Vec::with_capacity(usize::try_from(size).ok()?);
         std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_INDEX), &mut text).ok()?;
-        let file: IndexFile = serde_json::from_slice(&text).ok()?;
+        let file: IndexFile<'_> = serde_json::from_slice(&text).ok()?;
         let own = Self::new(root);
         let is_own =
             file.version == VERSION && file.program == env!("CARGO_PKG_VERSION") && file.root == own.root;
-        is_own.then_some(Self { folders: file.folders, ..own })
+        is_own.then(|| Self { folders: file.folders.into_owned(), ..own })
     }
 
     /// Writes the file. What cannot be written is found again the next time.
     pub(super) fn write(&self, path: &Path) {
-        let file = serde_json::json!({
-            "version": VERSION,
-            "program": env!("CARGO_PKG_VERSION"),
-            "root": self.root,
-            "folders": self.folders,
-        });
+        let file = IndexFile {
+            version: VERSION,
+            program: env!("CARGO_PKG_VERSION").into(),
+            root: self.root.as_str().into(),
+            folders: Cow::Borrowed(&self.folders),
+        };
         let write = || -> std::io::Result<()> {
             let folder = path.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
             std::fs::create_dir_all(folder)?;
             let mut new = tempfile::NamedTempFile::new_in(folder)?;
-            new.write_all(file.to_string().as_bytes())?;
+            new.write_all(&serde_json::to_vec(&file)?)?;
             new.persist(path)?;
             Ok(())
         };

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig};
+use super::config::{
+    ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig, is_default,
+};
 use super::read_argument::{prose, read_arguments};
 use super::read_steps::read_steps;
 use crate::model::{Diagnostic, Quoted, Severity, suggest};
@@ -31,6 +33,7 @@ pub(super) struct ConfigFile {
     /// The jobs; one without anything when the file names none.
     pub(super) blocks: Vec<JobBlock>,
     pub(super) config: JobConfig,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) problems: Vec<ConfigProblem>,
     /// Whether the text is YAML at all.
     pub(super) is_readable: bool,
@@ -41,8 +44,11 @@ pub(super) struct ConfigFile {
 /// What a file says about one job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct JobBlock {
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) id: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) name: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) summary: Option<String>,
 }
 
