@@ -66,8 +66,8 @@ pub use isolation::{ISOLATIONS, Isolation};
 pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use jobs::{
     AliasProblem, Finding, JobError, JobList, JobPlace, JobPlan, JobRunRecord, JobSecrets, JobStarted,
-    ListedJob, PlanJob, PlannedStep, StartJob, follow_job, job_run_record, list_jobs, page_of_job_runs,
-    plan_job, start_job,
+    ListedJob, PlanJob, PlannedStep, StartJob, follow_job, job_args, job_run_record, list_jobs,
+    page_of_job_runs, plan_job, start_job,
 };
 pub use local::{Local, serves_without_socket};
 pub use log_index::{LogIndex, LogIndexes, LogKey};

@@ -126,6 +126,18 @@ pub(super) async fn find_job(
     }
 }
 
+/// The arguments that a job takes.
+///
+/// # Errors
+/// There is no such job.
+pub async fn job_args(
+    app: &AppState,
+    place: &JobPlace,
+    asked: (&str, Option<&str>),
+) -> Result<Vec<ArgSpec>, JobError> {
+    Ok(find_job(app, place, asked).await?.job.config.args.clone())
+}
+
 /// The job of a source.
 async fn of_source(app: &AppState, source: SourceRecord, name: &str) -> Result<Found, JobError> {
     let root = source.root().map(Path::to_owned);

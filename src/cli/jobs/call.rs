@@ -50,16 +50,23 @@ impl JobOption {
 }
 
 impl JobCall {
-    /// Reads the words: those of the job first, then arguments and options in any order.
+    /// Reads the words: those of the job first, then arguments and options in any order. `of_source` gives the arguments of a job
+    /// that is not in this folder, by its first word.
     ///
     /// # Errors
     /// They mean no job, or are mistakes.
-    pub(crate) fn read(found: &Discovery, words: &[String], known: &[JobOption]) -> Result<Self, Failure> {
+    pub(crate) fn read(
+        found: &Discovery,
+        words: &[String],
+        known: &[JobOption],
+        of_source: impl FnOnce(&str) -> Option<Vec<ArgSpec>>,
+    ) -> Result<Self, Failure> {
         let (job, specs, used) = match found.find_words(words) {
             Some((found, used)) => (found.job().path.clone(), found.job().config.args.clone(), used),
             None => {
                 let first = words.first().map(String::as_str).unwrap_or_default();
-                return Err(unknown_job(found, first));
+                let specs = of_source(first).ok_or_else(|| unknown_job(found, first))?;
+                (first.to_owned(), specs, 1)
             }
         };
         let mut call = Self { job, specs, ..Self::default() };

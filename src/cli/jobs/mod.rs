@@ -12,10 +12,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::ask::here;
 use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use super::place::{self, variable};
-use crate::app::{JobPlace, PlanJob, StartJob};
-use crate::pipeline::folder::{Discovery, discover};
+use crate::app::{JobPlace, PlanJob, StartJob, job_args};
+use crate::config::DataDir;
+use crate::pipeline::folder::{ArgSpec, Discovery, discover};
 use crate::sys::user;
 use crate::view::plain;
 
@@ -47,11 +49,40 @@ pub(super) fn intercept(words: &[String]) -> Option<Ended> {
     }
     let place = place_here().ok()?;
     let found = discover(&place.scripts).ok()?;
-    let named = rest.iter().position(|word| word == "--source" || word.starts_with("--source="));
-    if named.is_none() && found.find_words(rest).is_none() {
+    let first = rest.first().map(String::as_str).unwrap_or_default();
+    let is_of_source = || {
+        let data = place::data_dir(value_of(rest, "data").map(PathBuf::from).or(data.clone())).ok()?;
+        args_of_source(&data, &place, (first, None))
+    };
+    if value_of(rest, "source").is_none()
+        && found.find_words(rest).is_none()
+        && !(first.contains('/') && is_of_source().is_some())
+    {
         return None;
     }
     Some(called(data, command == "plan", (&place, &found), rest))
+}
+
+/// The value of an option that may be anywhere among the words.
+fn value_of<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let mut words = words.iter().skip_while(|word| {
+        let flag = word.strip_prefix("--").unwrap_or_default();
+        flag.split('=').next() != Some(name)
+    });
+    let flag = words.next()?;
+    flag.split_once('=').map(|(_, value)| value).or_else(|| words.next().map(String::as_str))
+}
+
+/// The arguments that a job of a source takes, by `SOURCE/ID` or with the source beside it; nothing when there is no such job.
+pub(crate) fn args_of_source(
+    data: &DataDir,
+    place: &JobPlace,
+    (job, source): (&str, Option<&str>),
+) -> Option<Vec<ArgSpec>> {
+    if !data.path().is_dir() {
+        return None;
+    }
+    here(data, async |app| Ok(job_args(app, place, (job, source)).await.ok())).ok().flatten()
 }
 
 /// The data folder, the command and its words: `--data DIR run WORD…`.
@@ -77,10 +108,13 @@ fn called(
     let (is_plan, words) =
         (is_plan || asks_for_help, words.iter().filter(|word| *word != "--help" && *word != "-h"));
     let words: Vec<String> = words.cloned().collect();
-    let call = JobCall::read(found, &words, &RUN_OPTIONS)?;
-    let data = place::data_dir(call.option("data").map(PathBuf::from).or(data))?;
+    let data = place::data_dir(value_of(&words, "data").map(PathBuf::from).or(data))?;
+    let source = value_of(&words, "source").map(str::to_owned);
+    let nothing = Discovery::default();
+    let found = if source.is_some() { &nothing } else { found };
+    let of_source = |job: &str| args_of_source(&data, place, (job, source.as_deref()));
+    let call = JobCall::read(found, &words, &RUN_OPTIONS, of_source)?;
     let data = place::make_data_dir(data, "name another data folder with --data or QUIRE_DATA")?;
-    let source = call.option("source").map(str::to_owned);
     call.warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
     if is_plan || call.has("dry-run") {
         let profile = call.option("profile").map(str::to_owned);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::facts::members;
 use crate::app::{JobPlan, PlanJob};
 use crate::cli::exit::{Code, Ended, print, print_error, print_json};
-use crate::cli::jobs::{JobCall, JobOption, discovered, place_here, plan_job};
+use crate::cli::jobs::{JobCall, JobOption, args_of_source, discovered, place_here, plan_job};
 use crate::pipeline::folder::ArgSpec;
 use crate::view::plain;
 
@@ -18,12 +18,13 @@ const OPTIONS: [JobOption; 2] = [JobOption::flag("json"), JobOption::with_value(
 pub(super) fn print_plan(words: &[String]) -> Ended {
     let place = place_here()?;
     let found = discovered(&place)?;
-    let call = JobCall::read(&found, words, &OPTIONS)?;
+    let data = super::place::data_dir()?;
+    let call = JobCall::read(&found, words, &OPTIONS, |job| args_of_source(&data, &place, (job, None)))?;
     call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     let as_json = call.has("json");
     let request = PlanJob { job: call.job, place: Some(place), args: call.args, ..PlanJob::default() };
-    let plan = plan_job(&super::place::data_dir()?, request, profiles)?;
+    let plan = plan_job(&data, request, profiles)?;
     if as_json {
         print_json(&plan_json(&plan));
     } else {

@@ -13,7 +13,7 @@ use super::facts::RunFacts;
 use crate::app::{JobRunRecord, PlanJob, RunRow, StartJob};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use crate::cli::jobs::{
-    JobCall, JobOption, Printer, discovered, place_here, plan_job, print_output, run_job,
+    JobCall, JobOption, Printer, args_of_source, discovered, place_here, plan_job, print_output, run_job,
 };
 use crate::pipeline::OnFailure;
 use crate::sys::user;
@@ -60,9 +60,9 @@ pub(super) fn run(words: &[String]) -> Ended {
     let words: Vec<String> = words.iter().map(|word| long(word).to_owned()).collect();
     let place = place_here()?;
     let found = discovered(&place)?;
-    let call = JobCall::read(&found, &words, &OPTIONS)?;
-    call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let data = super::place::data_dir()?;
+    let call = JobCall::read(&found, &words, &OPTIONS, |job| args_of_source(&data, &place, (job, None)))?;
+    call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     if call.has("dry-run") {
         let request = PlanJob { job: call.job, place: Some(place), args: call.args, ..PlanJob::default() };

@@ -15,7 +15,7 @@ kind: AddOn
 metadata: {name: Addon, id: test.addon, version: 1.0.0}
 requires: {}
 jobs:
-  - {id: build, summary: Builds, command: 'echo \"built $ARG_TARGET\"', argspec: {args: [{name: target, type: string, default: all}]}}
+  - {id: build, summary: Builds, command: 'echo built $ARG_TARGET', argspec: {args: [{name: target, type: string, default: all}]}}
 ";
 
 /// A server that may pull from a registry on loopback, and images that are made on the spot.
