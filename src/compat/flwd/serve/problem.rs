@@ -106,6 +106,12 @@ impl From<Problem> for FlwdProblem {
         if has(&[Code::CursorAhead, Code::CursorExpired]) {
             return Self::cursor_expired(problem.text);
         }
+        if has(&[Code::DataFull]) {
+            return Self::quota_exceeded(problem.text);
+        }
+        if has(&[Code::RequestTooLarge]) {
+            return Self::too_large(problem.text);
+        }
         if has(&[Code::RunNotFound]) {
             return Self::run_not_found(problem.text);
         }
