@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::app::{
-    AddSource, AddedSource, AppState, Caller, Code, Operation, Problem, RemoveSource, find_source,
-    list_sources,
+    AddSource, AddedSource, AppState, Code, Operation, Problem, RemoveSource, find_source, list_sources,
 };
+use crate::http::caller::Known;
 use crate::http::input::{Body, Path};
 use crate::http::problem::{Problems, Refused};
 use crate::model::{Quoted, Scope};
@@ -19,7 +19,7 @@ use crate::sources::{SourceRecord, SourceRequest};
     responses((status = 200, description = "The sources", body = [SourceRecord]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
 ) -> Result<Json<Vec<SourceRecord>>, Refused> {
     caller.require(Scope::SourcesRead)?;
     Ok(Json(list_sources(&app).await?))
@@ -32,7 +32,7 @@ pub(super) async fn list(
         (status = 200, description = "The source, which had been there", body = SourceRecord), Problems))]
 pub(super) async fn add(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Body(source): Body<SourceRequest>,
 ) -> Result<(StatusCode, Json<SourceRecord>), Refused> {
     caller.require(Scope::SourcesWrite)?;
@@ -46,7 +46,7 @@ pub(super) async fn add(
     responses((status = 200, description = "The source", body = SourceRecord), Problems))]
 pub(super) async fn get(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(name): Path<String>,
 ) -> Result<Json<SourceRecord>, Refused> {
     caller.require(Scope::SourcesRead)?;
@@ -60,7 +60,7 @@ pub(super) async fn get(
     responses((status = 204, description = "It is removed"), Problems))]
 pub(super) async fn remove(
     State(app): State<AppState>,
-    caller: Caller,
+    Known(caller): Known,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Refused> {
     caller.require(Scope::SourcesWrite)?;

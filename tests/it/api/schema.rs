@@ -176,7 +176,8 @@ fn over_tcp_who_has_no_token_reads_what_is_public() {
     for (method, target, body, status) in requests_with("absent") {
         let answer = ask(&api, Door::Tcp, (method, &target, &body));
         let path = target.split(['?', '/']).nth(1).unwrap_or_default();
-        let is_public = method == "GET" && !matches!(path, "watches" | "notifications" | "audit" | "jobs" | "tokens");
+        let is_public =
+            method == "GET" && !matches!(path, "watches" | "notifications" | "audit" | "jobs" | "tokens");
         let has_status = match is_public {
             true => answer.status == status || (target == "/repos/absent" && answer.status == 404),
             false => answer.status == 401 || (matches!(status, 400 | 405) && answer.status == status),
