@@ -235,6 +235,9 @@ fn cosign_args(policy: &Policy, key: Option<&Path>, image: &ImageRef) -> (Vec<St
 
 /// What cosign's answer means: it holds when cosign exits with 0 and says so of this image.
 fn parse_cosign(said: &Finished, image: &ImageRef, by: String) -> Proof {
+    if !matches!(said.end, ProgramEnd::Exited(_)) {
+        return Proof::NoVerifier { reason: "cosign did not answer".to_owned() };
+    }
     if let Some(reason) = refusal(said) {
         return unsigned(reason);
     }

@@ -164,7 +164,7 @@ static WORDS: &[Words] = &[
         "shell bash exec execute system spawn command cmd script run subprocess child_process popen zsh powershell run-command",
         "`(sh \"make test\")` runs a command",
     ),
-    ("sleep wait delay", "`(sh \"sleep 5\")`"),
+    ("wait delay", "`(sleep 5)`"),
     ("time now date datetime Date timestamp", "`(os.time)`, `(os.date \"%Y-%m-%d\")`"),
     (
         "await async promise Promise thread setTimeout future parallel concurrently pmap",

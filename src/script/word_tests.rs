@@ -118,7 +118,6 @@ git | (sh \"git …\")
 python3 | (sh \"python3 …\")
 cd | (sh \"cd …\")
 test | (sh \"test …\")
-sleep | (sh \"sleep 5\")
 docker | (container
 await | jobs that do not need each other
 async | jobs that do not need each other
