@@ -33,12 +33,14 @@ use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource, forget};
 use crate::event::{RerunScope, Start};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
-use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
+use crate::journal::{
+    DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, PolicyRecord, Recorder, StopReason,
+};
 use crate::model::{
     Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
 };
 use crate::pipeline::{JobGraph, PipelineFiles};
-use crate::policy::Policy;
+use crate::policy::{Policy, Verdict};
 use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues, Secrets as _};
 use crate::sys::folder::Folder;
@@ -183,6 +185,9 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
     let event = order.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
     write(&recorder, opened(order))?;
     if let Some(denied) = &order.denied {
+        if order.work.is_some() {
+            write(&recorder, decision_of(&order.repo, denied))?;
+        }
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
     let mark = RunMark { instance, run };
@@ -229,6 +234,18 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         tracing::warn!(%error, "something of the run may be left in memory");
     }
     end(&recorder, ended)
+}
+
+/// A denial of the whole run, as the decision that it is.
+fn decision_of(repo: &str, denied: &Reason) -> Fact<String> {
+    let decision = PolicyRecord {
+        subject: repo.to_owned(),
+        verdict: Verdict::Deny.as_str().to_owned(),
+        code: denied.code.clone(),
+        reason: denied.text.clone(),
+        hint: denied.hints.first().cloned(),
+    };
+    Fact::PolicyDecision { job: repo.to_owned(), decision }
 }
 
 /// Pairs as an environment.

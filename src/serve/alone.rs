@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::assignment::assignment;
 use super::launch::{Launched, launch};
@@ -16,14 +16,9 @@ use crate::model::{Outcome, Reason, RunMark, chain, codes};
 use crate::policy::StartProfiles;
 use crate::store::{self, RunChange, RunRow};
 use crate::sys::clock;
+use crate::sys::lock::LockFile;
 use crate::sys::pidfd::{PidFd, wait_any};
 use crate::sys::process;
-
-/// How long another command is waited for that is writing into the database.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The pause between two tries.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long one look at the process of a runner takes.
 const LOOK: Duration = Duration::from_secs(3600);
@@ -54,24 +49,27 @@ pub struct LedRun {
 /// Starts a run and its runner.
 ///
 /// # Errors
-/// There is no such job, or it cannot be run so; or a server has the data folder and does not answer.
+/// There is no such job, or it cannot be run so; or another process has the data folder at the moment.
 pub fn start_alone(options: AloneOptions, request: StartJob) -> Result<(JobStarted, LedRun), Problem> {
     make_folders(&options.data).map_err(|error| Problem::failed(&error))?;
     let instance = Instance::establish(options.data.path()).map_err(|error| Problem::failed(&error))?;
     process::become_subreaper().map_err(|error| Problem::failed(&error))?;
-    let until = Instant::now() + LOCK_PATIENCE;
-    loop {
-        let local = Local::open(&options.data, options.environment.clone())?;
-        let given = (options.clone(), request.clone());
-        let begun =
-            local.perform(async |app| begin(app, given, &instance).await, |text| tracing::warn!("{text}"));
-        match begun {
-            Err(problem) if problem.code == Code::ServerSilent && Instant::now() < until => {
-                std::thread::sleep(LOCK_PAUSE);
-            }
-            begun => return begun,
-        }
+    bring_up_to_date(&options.data)?;
+    let local = Local::open(&options.data, options.environment.clone())?;
+    let given = (options.clone(), request.clone());
+    local.perform(async |app| begin(app, given, &instance).await, |text| tracing::warn!("{text}"))
+}
+
+/// Makes the database, or brings it to the version of this binary, unless it has that.
+fn bring_up_to_date(data: &DataDir) -> Result<(), Problem> {
+    if store::open_read_only(&data.database()).is_ok() {
+        return Ok(());
     }
+    let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Problem::failed(&error))?;
+    let Some(_lock) = lock else {
+        return Err(Problem::new(Code::ServerSilent, "the database is being made by another process"));
+    };
+    store::open(&data.database()).map(drop).map_err(|error| Problem::failed(&error))
 }
 
 async fn begin(

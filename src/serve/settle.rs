@@ -114,6 +114,7 @@ fn clear_away(
     if read.as_ref().map_or(true, |record| !record.images.is_empty()) {
         sweep_containers(mark, environment);
     }
+    forget_memory(mark);
     process::reap_all();
     if !swept.survivors.is_empty() {
         let survivors = swept.survivors.join(", ");
@@ -138,6 +139,7 @@ fn remove_rest(mark: RunMark, run_dir: &Path, environment: &[(String, String)]) 
     if RunRecord::try_read(run_dir).map_or(true, |record| !record.images.is_empty()) {
         sweep_containers(mark, environment);
     }
+    forget_memory(mark);
     // `show` and doctor name a workspace that stays.
     remove_workspace(run_dir, &mut Reason::new(codes::OTHER, ""));
 }
@@ -170,12 +172,16 @@ fn is_missing(run_dir: &Path) -> bool {
     run_dir.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Removes the containers of a run, and what they had in memory.
+/// Removes the containers of a run.
 fn sweep_containers(mark: RunMark, environment: &[(String, String)]) {
     let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     if let Err(error) = Engine::find(&environment).and_then(|engine| engine.sweep(mark)) {
         tracing::error!(problem = chain(&error), run = %mark.run, "containers of an interrupted run may be left");
     }
+}
+
+/// Removes what a run had in memory: secrets of its containers, and secret arguments.
+fn forget_memory(mark: RunMark) {
     if let Err(error) = forget(mark) {
         tracing::error!(%error, run = %mark.run, "something of an interrupted run may be left in memory");
     }

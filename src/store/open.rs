@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::wal::MAX_WAL;
 
@@ -160,22 +160,26 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
     schema_version(connection).map(|version| version as usize)
 }
 
-/// Applies the migrations that are missing, each in a transaction of its own.
+/// Applies the migrations that are missing, in one transaction: nobody sees a database between two versions.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let found = version(connection).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
     if found > MIGRATIONS.len() {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
     }
-    for (to, sql) in (1_u32..).zip(MIGRATIONS).skip(found) {
-        let migrated = (|| {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(sql)?;
-            transaction.pragma_update(None, "user_version", to)?;
-            transaction.commit()
-        })();
-        migrated.map_err(|source| StoreError::Migrate { path: path.to_owned(), to, source })?;
+    if found == MIGRATIONS.len() {
+        return Ok(());
     }
-    Ok(())
+    let failed = |to, source| StoreError::Migrate { path: path.to_owned(), to, source };
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = begun.map_err(|source| failed(1, source))?;
+    // Another process may have done it meanwhile.
+    let found = version(&transaction).map_err(|source| failed(1, source))?;
+    for (to, sql) in (1_u32..).zip(MIGRATIONS).skip(found) {
+        let migrated = transaction.execute_batch(sql);
+        let migrated = migrated.and_then(|()| transaction.pragma_update(None, "user_version", to));
+        migrated.map_err(|source| failed(to, source))?;
+    }
+    transaction.commit().map_err(|source| failed(1, source))
 }
 
 #[cfg(test)]

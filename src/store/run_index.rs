@@ -3,7 +3,7 @@
 //! A change says how far into the journal it goes, and a row how far it was filled: reading a journal again from its beginning
 //! doubles nothing and takes nothing back. The jobs of a run are indexed once they have begun, or the run has ended.
 
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
 use super::audit::AuditEntry;
 use super::run_event::json;
@@ -133,7 +133,8 @@ impl StepRow {
 
 /// Indexes what a journal says, in one transaction. A run that has ended by its row stays so.
 pub fn index_run(connection: &mut Connection, change: &RunChange) -> Result<()> {
-    let transaction = connection.transaction()?;
+    // It reads first: another process that writes meanwhile is waited for only so.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: Option<(i64, i64)> = transaction
         .prepare_cached("SELECT seq, applied_seq FROM runs WHERE id = ?1")?
         .query_row([change.run.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))

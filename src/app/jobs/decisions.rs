@@ -6,7 +6,8 @@ use super::error::JobError;
 use crate::container::{Engine, request};
 use crate::pipeline::{FolderWork, WorkContainer};
 use crate::policy::{
-    Decision, ImageRef, Policy, SignatureMode, Verdict, check_signature, decide, denial, invalid_image,
+    Decision, ImageRef, Policy, SignatureMode, Verdict, check_signature, decide, decide_environment, denial,
+    invalid_image,
 };
 use crate::script::ContainerOptions;
 
@@ -32,6 +33,9 @@ pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding
             decisions.extend(of_container(policy, &job.id, container)?);
         }
     }
+    if asks_for_environment(work) {
+        decisions.extend(decide_environment(policy, &work.config));
+    }
     let (denied, others): (Vec<_>, Vec<_>) =
         decisions.into_iter().partition(|decision| decision.verdict == Verdict::Deny);
     if !denied.is_empty() {
@@ -45,6 +49,11 @@ pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding
         message: decision.reason,
     };
     Ok(others.into_iter().map(finding).collect())
+}
+
+/// Whether scripts on the host ask for the environment of quire.
+fn asks_for_environment(work: &FolderWork) -> bool {
+    work.inherits_environment && work.jobs.iter().any(|job| job.container.is_none())
 }
 
 /// Whether an image of the job that is on this machine lacks the signature that the bundle requires. Blocking. One that is pulled is

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::run_changes::RunChanges;
 use crate::app::{AppState, Code, Problem, find_run};
-use crate::journal::LOG_FOLDER;
+use crate::journal::{LOG_FOLDER, RunRecord};
 use crate::model::Progress;
 use crate::store::RunRow;
 use crate::view::{RunEvent, RunEvents};
@@ -23,10 +23,12 @@ pub async fn follow_job(
     let changes = RunChanges::of(app, &row)?;
     let mut events = RunEvents::new(&row, &run_dir, 0);
     let (id, mut was_led) = (row.id.to_string(), true);
+    let mut of_journal = None;
     loop {
         // Watched first, then read: what comes in between wakes again.
         let decider = changes.watch(app, &row, log_folders(&run_dir))?;
         let now = find_run(app, &id).await?;
+        let now = of_journal.clone().filter(|_| now.state != Progress::Finished).unwrap_or(now);
         let ended = Some(&now).filter(|row| row.state == Progress::Finished);
         let batch = events.read(ended).map_err(|error| Problem::caused_by(Code::RunUnreadable, &error))?;
         for event in &batch.events {
@@ -41,6 +43,12 @@ pub async fn follow_job(
             continue;
         }
         if !decider.is_there && !was_led {
+            if of_journal.is_none() {
+                of_journal = ended_row(now, &run_dir);
+                if of_journal.is_some() {
+                    continue;
+                }
+            }
             let text = format!("nobody leads {}#{} any more", row.repo, row.number);
             return Err(Problem::new(Code::RunSilent, text).hint("quire serve settles it"));
         }
@@ -52,6 +60,15 @@ pub async fn follow_job(
             changed?;
         }
     }
+}
+
+/// The row of a run whose journal has an end that nobody has written into the database yet.
+fn ended_row(row: RunRow, run_dir: &std::path::Path) -> Option<RunRow> {
+    let record = RunRecord::try_read(run_dir).ok()?;
+    let outcome = Some(record.outcome?);
+    let state = Progress::Finished;
+    let (reason, finished_at) = (record.reason, record.finished_at);
+    Some(RunRow { state, outcome, reason, started_at: record.started_at, finished_at, ..row })
 }
 
 /// The folders in which the logs of a run grow.

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::decisions::lacks_signature;
+use super::decisions::{findings, lacks_signature};
 use super::error::JobError;
 use super::found::{Found, find_job};
 use super::place::JobPlace;
@@ -18,9 +18,10 @@ use super::work::{executor, work};
 use crate::app::{AppState, Operation, Problem, Wake};
 use crate::container::Engine;
 use crate::event::{Event, EventKind};
-use crate::model::{AuditAction, JobId, Outcome, RunName, chain};
+use crate::model::{AuditAction, JobId, Outcome, RunName, chain, codes};
 use crate::pipeline::folder::{Resolved, resolve};
 use crate::pipeline::{FolderWork, OnFailure, work_id};
+use crate::policy::IMAGE_INVALID;
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
 
@@ -109,6 +110,15 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     if has_container {
         expect_engine(app).await?;
     }
+    let found_by_policy = findings(&policy, &work);
+    let is_denied = match found_by_policy {
+        // No run can come of it.
+        Err(error @ JobError::Config(_)) => return Err(error),
+        Err(JobError::Denied { code, text, run }) if code == IMAGE_INVALID => {
+            return Err(JobError::Denied { code, text, run });
+        }
+        found => found.is_err(),
+    };
     let record = JobRunRecord {
         job: found.job.id.clone(),
         asked: request.job.clone(),
@@ -123,10 +133,10 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     };
     let work = record.work.clone();
     let row = queue(app, &found, (record, &resolved), &request).await?;
-    if app.local.is_none() && has_container {
+    if app.local.is_none() && (has_container || is_denied) {
         let environment = Arc::clone(&app.environment);
         let looked = tokio::task::spawn_blocking(move || lacks_signature(&policy, &work, &environment)).await;
-        expect_granted(app, &row, looked.unwrap_or_default()).await?;
+        expect_granted(app, &row, is_denied || looked.unwrap_or_default()).await?;
     }
     Ok(JobStarted {
         id: row.id.to_string(),
@@ -229,7 +239,9 @@ async fn expect_granted(app: &AppState, row: &RunRow, is_unsigned: bool) -> Resu
     let (run, of_run) = (row.id.to_string(), row.reason.clone());
     let view = app.view(row).await;
     let of_job = view.record.jobs.iter().filter(|job| job.outcome == Some(Outcome::Denied));
-    let reason = of_job.filter_map(|job| job.reason.clone()).next().or(of_run);
+    // One that was denied because another one was says so only.
+    let mut reasons = of_job.filter_map(|job| job.reason.clone()).filter(|reason| reason.code != codes::JOBS);
+    let reason = reasons.next().or(of_run);
     let (code, text) = reason.map(|reason| (reason.code.clone(), reason.to_string())).unwrap_or_default();
     Err(JobError::Denied { code, text, run })
 }

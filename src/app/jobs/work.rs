@@ -68,7 +68,7 @@ fn variables(job: &FolderJob, resolved: &Resolved, data: &DataDir) -> BTreeMap<S
     let mut env = job.config.env.clone();
     for (name, value) in &resolved.values {
         if !matches!(value, Value::Array(_) | Value::Object(_)) {
-            env.insert(format!("ARG_{}", name.to_uppercase().replace('-', "_")), plain(value));
+            env.insert(format!("ARG_{}", name.to_uppercase().replace(['-', '.'], "_")), plain(value));
         }
     }
     let json = Value::Object(resolved.values.clone()).to_string();

@@ -108,8 +108,14 @@ fn called(
     let (is_plan, words) =
         (is_plan || asks_for_help, words.iter().filter(|word| *word != "--help" && *word != "-h"));
     let words: Vec<String> = words.cloned().collect();
-    let data = place::data_dir(value_of(&words, "data").map(PathBuf::from).or(data))?;
-    let source = value_of(&words, "source").map(str::to_owned);
+    // What the job declares is its own.
+    let own = |name: &str| match found.find_words(&words) {
+        Some((found, _)) => found.job().config.args.iter().any(|spec| spec.name == name),
+        None => false,
+    };
+    let value_of = |name: &str| value_of(&words, name).filter(|_| !own(name));
+    let data = place::data_dir(value_of("data").map(PathBuf::from).or(data))?;
+    let source = value_of("source").map(str::to_owned);
     let nothing = Discovery::default();
     let found = if source.is_some() { &nothing } else { found };
     let of_source = |job: &str| args_of_source(&data, place, (job, source.as_deref()));

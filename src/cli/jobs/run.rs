@@ -1,10 +1,11 @@
 //! Runs and plans a job: by the server when one answers, otherwise by this process.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use crate::app::{
-    self, JobPlan, JobRunRecord, Operation as _, PlanJob, Problem, RunRow, StartJob, find_run, follow_job,
-    job_run_record,
+    self, JobPlan, JobRunRecord, JobStarted, Operation as _, PlanJob, Problem, RunRow, StartJob, find_run,
+    follow_job, job_run_record,
 };
 use crate::cli::ask::{ask, here};
 use crate::cli::exit::{Failure, print_error};
@@ -13,9 +14,15 @@ use crate::config::DataDir;
 use crate::journal::StopReason;
 use crate::policy::StartProfiles;
 use crate::run::{Message, send_message};
-use crate::serve::{AloneOptions, start_alone};
+use crate::serve::{AloneOptions, LedRun, start_alone};
 use crate::sys::interrupts::watch_interrupts;
 use crate::view::{RunEvent, plain};
+
+/// How long a server that does not answer, and another command that is writing, are waited for.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pause between two tries.
+const START_PAUSE: Duration = Duration::from_millis(20);
 
 /// What gets the events of a run as they come.
 pub(crate) type Printer = Box<dyn FnMut(&RunEvent) -> io::Result<()>>;
@@ -30,17 +37,8 @@ pub(crate) fn run_job(
     profiles: StartProfiles,
     printer: impl FnOnce(&RunRow, JobRunRecord) -> Printer,
 ) -> Result<RunRow, Failure> {
-    let (started, led) = match ask(data, &request) {
-        Some(started) => (started?, None),
-        None => {
-            // What was asked for is chosen by whoever leads the run.
-            let request = StartJob { profile: None, ..request };
-            let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
-            let options = AloneOptions { data: data.clone(), binary, environment: environment(), profiles };
-            let (started, led) = start_alone(options, request)?;
-            (started, Some(std::thread::spawn(move || led.settle())))
-        }
-    };
+    let (started, led) = start(data, request, profiles)?;
+    let led = led.map(|led| std::thread::spawn(move || led.settle()));
     let run_dir =
         data.path().join("runs").join(format!("{}.git", started.repo)).join(started.number.to_string());
     watch_interrupts(move |interrupt| {
@@ -59,8 +57,36 @@ pub(crate) fn run_job(
     if let Some(Err(problem)) = led.map(|led| led.join().unwrap_or(Ok(()))) {
         print_error(&format!("warning: the end of the run is not recorded: {}\n", plain(&problem.text)));
     }
-    followed?;
-    Ok(here(data, async |app| find_run(app, &started.id).await)?)
+    let row = followed?;
+    // The end may have been written after the last look.
+    let settled = here(data, async |app| find_run(app, &started.id).await)?;
+    Ok(if settled.outcome.is_some() { settled } else { row })
+}
+
+/// Has the server start a run, or starts it here: whoever can first.
+fn start(
+    data: &DataDir,
+    request: StartJob,
+    profiles: StartProfiles,
+) -> Result<(JobStarted, Option<LedRun>), Failure> {
+    let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
+    let options = AloneOptions { data: data.clone(), binary, environment: environment(), profiles };
+    // What was asked for is chosen by whoever leads the run.
+    let own = StartJob { profile: None, ..request.clone() };
+    let until = Instant::now() + START_PATIENCE;
+    loop {
+        if let Some(started) = ask(data, &request) {
+            return Ok((started?, None));
+        }
+        match start_alone(options.clone(), own.clone()) {
+            Ok((started, led)) => return Ok((started, Some(led))),
+            // Another command is writing, or a server has just begun to start.
+            Err(problem) if problem.code == app::Code::ServerSilent && Instant::now() < until => {
+                std::thread::sleep(START_PAUSE);
+            }
+            Err(problem) => return Err(problem.into()),
+        }
+    }
 }
 
 /// Plans a job.

@@ -70,6 +70,9 @@ fn perform(words: &[String]) -> Ended {
         }
         (completion::WORD, _) => complete::run(rest),
         ("completion", [shell]) => completion::print_script(shell, NAME),
+        ("completion", _) => {
+            Err(Failure::new(Code::Usage, "write `flwd completion bash`, `zsh`, `fish` or `powershell`"))
+        }
         (":jobs", []) => list::list(false),
         (":jobs", ["--json"]) => list::list(true),
         (":plan", [_, ..]) => plan::print_plan(rest),

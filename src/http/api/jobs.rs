@@ -149,7 +149,7 @@ pub(super) async fn start(app: &AppState, caller: &Caller, asked: AskedJob) -> R
         by: Some(caller.actor().to_owned()),
         ..StartJob::default()
     };
-    Ok(start_job(app, request).await.map_err(Problem::from)?.id)
+    Ok(start_job(&app.acting_as(caller), request).await.map_err(Problem::from)?.id)
 }
 
 /// Plans a job.

@@ -14,7 +14,30 @@ const MAX_ARGUMENTS: usize = 256;
 const MAX_NAME: usize = 64;
 
 /// Variables that shells and the loader use themselves.
-const TAKEN: [&str; 14] = [
+const TAKEN: [&str; 37] = [
+    "_",
+    "BASHPID",
+    "BASH_ARGC",
+    "BASH_ARGV",
+    "BASH_LINENO",
+    "BASH_SOURCE",
+    "BASH_VERSINFO",
+    "DIRSTACK",
+    "FUNCNAME",
+    "GROUPS",
+    "LINENO",
+    "OPTARG",
+    "OPTIND",
+    "PIPESTATUS",
+    "RANDOM",
+    "SECONDS",
+    "RUN_DIR",
+    "DATA_DIR",
+    "QUIRE_RUN_DIR",
+    "QUIRE_ARGS_JSON",
+    "FLWD_RUN_DIR",
+    "FLWD_ARGS_JSON",
+    "FLOWD_RUN_DIR",
     "PATH",
     "HOME",
     "IFS",

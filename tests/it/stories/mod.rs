@@ -57,6 +57,7 @@ stories! {
     force_push
     git_above
     job_folders
+    job_folders_at_once
     job_folders_served
     job_names
     logs_follow

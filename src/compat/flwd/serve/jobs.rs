@@ -1,5 +1,6 @@
 //! Jobs: listed, planned, started.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
@@ -17,7 +18,7 @@ use super::identity::{FlwdCaller, FlwdScope};
 use super::job_problem::of_job;
 use super::page::FlwdPage;
 use super::problem::FlwdProblem;
-use crate::app::{JobError, JobList, ListedJob, PlanJob, StartJob, list_jobs, plan_job, start_job};
+use crate::app::{AppState, JobError, JobList, ListedJob, PlanJob, StartJob, list_jobs, plan_job, start_job};
 use crate::compat::flwd::facts::members;
 use crate::compat::flwd::plan::plan_json;
 
@@ -141,6 +142,7 @@ pub(super) async fn start(
 }
 
 async fn begin(flwd: &FlwdState, caller: FlwdCaller, request: JobRequest) -> Response {
+    let app = AppState { actor: Arc::from(caller.name.as_str()), ..flwd.app.clone() };
     let request = StartJob {
         job: request.job_id,
         source: request.source.map(|source| source.name),
@@ -150,7 +152,7 @@ async fn begin(flwd: &FlwdState, caller: FlwdCaller, request: JobRequest) -> Res
         by: Some(caller.name),
         ..StartJob::default()
     };
-    let started = match start_job(&flwd.app, request).await {
+    let started = match start_job(&app, request).await {
         Ok(started) => started,
         Err(error) => {
             let mut answer = flwd.refused(&error).into_response();
