@@ -26,21 +26,19 @@ use super::pipeline_watch::PipelineWatch;
 use super::repeat::EarlierRun;
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
-use super::subject::Subject;
+use super::subject::{Subject, decision_about};
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource, forget};
 use crate::event::{RerunScope, Start};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
-use crate::journal::{
-    DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, PolicyRecord, Recorder, StopReason,
-};
+use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
     Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
 };
 use crate::pipeline::{JobGraph, PipelineFiles};
-use crate::policy::{Policy, Verdict};
+use crate::policy::Policy;
 use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues, Secrets as _};
 use crate::sys::folder::Folder;
@@ -185,10 +183,7 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
     let event = order.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
     write(&recorder, opened(order))?;
     if let Some(denied) = &order.denied {
-        if order.work.is_some() {
-            write(&recorder, decision_of(&order.repo, denied))?;
-        }
-        return end(&recorder, (Outcome::Denied, Some(denied.clone())));
+        return end_denied(&recorder, order, denied);
     }
     let mark = RunMark { instance, run };
     let (start, event_of_folder) = (event.start(), event.clone());
@@ -236,16 +231,12 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
     end(&recorder, ended)
 }
 
-/// A denial of the whole run, as the decision that it is.
-fn decision_of(repo: &str, denied: &Reason) -> Fact<String> {
-    let decision = PolicyRecord {
-        subject: repo.to_owned(),
-        verdict: Verdict::Deny.as_str().to_owned(),
-        code: denied.code.clone(),
-        reason: denied.text.clone(),
-        hint: denied.hints.first().cloned(),
-    };
-    Fact::PolicyDecision { job: repo.to_owned(), decision }
+/// Ends a run that was denied before it began.
+fn end_denied(recorder: &Recorder, order: &Order, denied: &Reason) -> Result<(), RunnerError> {
+    if let Some(decision) = decision_about(order, denied) {
+        write(recorder, decision)?;
+    }
+    end(recorder, (Outcome::Denied, Some(denied.clone())))
 }
 
 /// Pairs as an environment.
