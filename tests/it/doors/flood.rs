@@ -45,12 +45,7 @@ fn a_push_runs_while_idle_connections_fill_the_address() {
 fn a_push_runs_while_half_of_requests_and_long_answers_fill_the_unix_socket() {
     allow_flood();
     let place = Place::with_limits("ulimit -n 256");
-    let fifo = place.world.path().join("gate");
-    place.shell("mkfifo gate");
-    let job = format!("(ci:job :t [:quire/push] (fn [] (sh \"cat {}\")))", fifo.display());
-    fs::write(place.world.path().join("foo/.quire/ci.fnl"), format!("(local ci (require :quire.ci)) {job}"))
-        .unwrap();
-    place.shell("cd foo && git commit -qam gated && git push -q origin HEAD:gated");
+    let gate = place.push_gated("gated");
     let shown = place.shell("quire show 'foo#1' --json");
     let id = serde_json::from_str::<serde_json::Value>(&shown).unwrap()["id"].as_str().unwrap().to_owned();
     let socket = place.data().join("server.sock");
@@ -72,19 +67,14 @@ fn a_push_runs_while_half_of_requests_and_long_answers_fill_the_unix_socket() {
     place.shell("cd foo && git checkout -q HEAD~ && git checkout -qb other");
     let said = place.push();
     assert!(said.contains("#2 passed in "), "{said}");
-    fs::write(&fifo, "").unwrap();
+    fs::write(&gate, "").unwrap();
 }
 
 #[test]
 fn of_three_hundred_connections_of_one_peer_those_too_many_are_asked_to_come_again() {
     allow_flood();
     let place = Place::new();
-    place.shell("mkfifo gate");
-    let gate = place.world.path().join("gate");
-    let job = format!("(ci:job :t [:quire/push] (fn [] (sh \"cat {}\")))", gate.display());
-    fs::write(place.world.path().join("foo/.quire/ci.fnl"), format!("(local ci (require :quire.ci)) {job}"))
-        .unwrap();
-    place.shell("cd foo && git commit -qam gated && git push -q origin HEAD:gated");
+    let gate = place.push_gated("gated");
     let host = place.address();
     let ask = || {
         let mut stream = TcpStream::connect(&host).unwrap();

@@ -82,6 +82,17 @@ impl Place {
         )
     }
 
+    /// Pushes a pipeline to this branch whose run goes on until something is written to the pipe that this returns.
+    fn push_gated(&self, branch: &str) -> std::path::PathBuf {
+        self.shell("mkfifo gate");
+        let gate = self.world.path().join("gate");
+        let job = format!("(ci:job :t [:quire/push] (fn [] (sh \"cat {}\")))", gate.display());
+        let pipeline = format!("(local ci (require :quire.ci)) {job}");
+        std::fs::write(self.world.path().join("foo/.quire/ci.fnl"), pipeline).unwrap();
+        self.shell(&format!("cd foo && git commit -qam gated && git push -q origin HEAD:{branch}"));
+        gate
+    }
+
     fn data(&self) -> std::path::PathBuf {
         self.world.path().join("data")
     }

@@ -96,12 +96,7 @@ fn is_broken_off(mut stream: TcpStream) -> bool {
 #[test]
 fn streams_end_with_the_token_or_the_session_that_they_were_opened_with() {
     let place = Place::new();
-    place.shell("mkfifo gate");
-    let gate = place.world.path().join("gate");
-    let job = format!("(ci:job :t [:quire/push] (fn [] (sh \"cat {}\")))", gate.display());
-    fs::write(place.world.path().join("foo/.quire/ci.fnl"), format!("(local ci (require :quire.ci)) {job}"))
-        .unwrap();
-    place.shell("cd foo && git commit -qam gated && git push -q origin HEAD:main");
+    let gate = place.push_gated("main");
     let paths = ["/api/v1/events", "/api/v1/runs/foo%231/events", "/api/v1/runs/foo%231/jobs/t/log?follow=1"];
     let stays: Vec<_> = paths.iter().map(|path| open(&place, path, "")).collect();
     let token = bearer(&place.token("revoked", "--scope runs:read,logs:read,repos:read"));
