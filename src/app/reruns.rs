@@ -1,13 +1,13 @@
 //! Runs that are repeated: all of one, the jobs that failed, or one job.
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::job_run_record;
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::runs::{NamedRun, expect_readable, find_run, shown_by};
-use super::state::{AppState, Wake};
+use super::starts::queue_run;
+use super::state::AppState;
 use crate::event::RerunScope;
 use crate::model::{AuditAction, JobId};
 use crate::run::{self, EarlierRun, RepeatError};
@@ -64,18 +64,12 @@ impl Operation for RerunRun {
         }
         let by = shown_by(self.by.as_deref());
         let entry = app.entry(AuditAction::RunRerun).with("of", name.as_str());
-        let rerun = move |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
-            let (id, row) = run::rerun(&transaction, &of, what, self.by.as_deref())?;
-            store::copy_job_run(&transaction, of.id, id)?;
-            entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
-            transaction.commit()?;
-            Ok::<_, rusqlite::Error>((id, row))
-        };
-        let (id, row) = app.writer()?.call(rerun).await??;
+        let row = queue_run(app, entry, move |connection| {
+            let id = run::rerun(connection, &of, what, self.by.as_deref())?;
+            store::copy_job_run(connection, of.id, id).map(|()| id)
+        });
+        let row = row.await?;
         tracing::info!("run {}#{} is queued: rerun of {name}{by}", row.repo, row.number);
-        app.live.open(id);
-        app.wake(Wake::Queued).await;
         Ok(NamedRun::new(&row))
     }
 }

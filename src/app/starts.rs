@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -13,9 +14,9 @@ use super::runs::{NamedRun, shown_by};
 use super::state::{AppState, Wake};
 use crate::event::{Event, RunVars};
 use crate::journal::DiagnosticFact;
-use crate::model::{AuditAction, RunName, suggest};
+use crate::model::{AuditAction, RunId, RunName, suggest};
 use crate::run::{PlanAnswer, PlannedDecision};
-use crate::store::{self, NewRun};
+use crate::store::{self, AuditEntry, NewRun, RunRow};
 use crate::sys::{clock, random};
 
 /// Jobs of a commit are to run.
@@ -119,16 +120,30 @@ async fn queue(app: &AppState, commit: Commit, event: Event, vars: &RunVars) -> 
         ended: None,
     };
     let entry = app.entry(AuditAction::RunCreate);
-    let row = app.store.call(move |connection| {
+    let row = queue_run(app, entry, move |connection| store::insert_run(connection, &run).map(|_| id));
+    Ok(NamedRun::new(&row.await?))
+}
+
+/// Records the run that `insert` makes, together with the entry about it, and wakes the queue.
+///
+/// # Errors
+/// Nothing could be recorded.
+pub(in crate::app) async fn queue_run(
+    app: &AppState,
+    entry: AuditEntry,
+    insert: impl FnOnce(&Connection) -> rusqlite::Result<RunId> + Send + 'static,
+) -> Result<RunRow, Problem> {
+    let store = app.writer()?;
+    let row = store.call(move |connection| {
         let transaction = connection.transaction()?;
-        store::insert_run(&transaction, &run)?;
+        let id = insert(&transaction)?;
         let row = store::find_run(&transaction, &RunName::Id(id))?;
         let row = row.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
         transaction.commit().map(|()| row)
     });
     let row = row.await??;
-    app.live.open(id);
+    app.live.open(row.id);
     app.wake(Wake::Queued).await;
-    Ok(NamedRun::new(&row))
+    Ok(row)
 }

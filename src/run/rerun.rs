@@ -3,11 +3,11 @@
 use rusqlite::Connection;
 
 use crate::event::{Event, RerunScope, RunVars};
-use crate::model::{RunId, RunName};
+use crate::model::RunId;
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
 
-/// Queues a run of what another one ran. Returns its id and its row.
+/// Records a run of what another one ran. Returns its id.
 ///
 /// # Errors
 /// When the database refuses.
@@ -16,7 +16,7 @@ pub fn rerun(
     of: &RunRow,
     what: RerunScope,
     by: Option<&str>,
-) -> rusqlite::Result<(RunId, RunRow)> {
+) -> rusqlite::Result<RunId> {
     let id = random::run_id();
     let run = NewRun {
         id,
@@ -28,7 +28,5 @@ pub fn rerun(
         queued_at: clock::now(),
         ended: None,
     };
-    store::insert_run(connection, &run)?;
-    let row = store::find_run(connection, &RunName::Id(id))?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    Ok((id, row))
+    store::insert_run(connection, &run).map(|_| id)
 }

@@ -15,7 +15,8 @@ use super::place::JobPlace;
 use super::plan::{policy, provenance};
 use super::record::JobRunRecord;
 use super::work::{executor, work};
-use crate::app::{AppState, Operation, Problem, Wake};
+use crate::app::starts::queue_run;
+use crate::app::{AppState, Operation, Problem};
 use crate::container::Engine;
 use crate::event::{Event, EventKind};
 use crate::model::{AuditAction, JobId, Outcome, RunName, chain, codes};
@@ -189,21 +190,13 @@ async fn queue(
     let of_run: BTreeMap<String, SecretString> =
         resolved.secrets.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     app.job_secrets.keep(id, of_run);
-    let store = app.writer()?;
-    let row = store.call(move |connection| {
-        let transaction = connection.transaction()?;
-        let repo = store::repo_of_jobs(&transaction)?.id;
-        store::insert_run(&transaction, &NewRun { repo, ..run })?;
-        store::insert_job_run(&transaction, id, &spec)?;
-        let row = store::find_run(&transaction, &RunName::Id(id))?;
-        let row = row.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        entry.on(format_args!("{}#{}", row.repo, row.number)).insert(&transaction)?;
-        transaction.commit().map(|()| row)
+    let row = queue_run(app, entry, move |connection| {
+        let repo = store::repo_of_jobs(connection)?.id;
+        store::insert_run(connection, &NewRun { repo, ..run })?;
+        store::insert_job_run(connection, id, &spec).map(|()| id)
     });
-    let row = row.await.map_err(Problem::from)?.map_err(Problem::from)?;
+    let row = row.await?;
     tracing::info!("run {}#{} is queued: the job {}", row.repo, row.number, record.job);
-    app.live.open(id);
-    app.wake(Wake::Queued).await;
     Ok(row)
 }
 
