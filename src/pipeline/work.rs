@@ -94,8 +94,6 @@ pub struct WorkScript {
     pub interpreter: Vec<String>,
     /// The file, absolute, or below the folder of the job when it runs in a container.
     pub file: PathBuf,
-    /// More arguments.
-    pub arguments: Vec<String>,
 }
 
 /// What a container is asked to be. Nothing is granted by being asked for here: policy decides.
@@ -150,6 +148,11 @@ end
 ";
 
 impl FolderWork {
+    /// Whether scripts on the host ask for the environment of quire.
+    pub fn asks_for_environment(&self) -> bool {
+        self.inherits_environment && self.jobs.iter().any(|job| job.container.is_none())
+    }
+
     /// The bundle of the run, whose folder is `run`.
     pub fn bundle(&self, run: &Path) -> Bundle {
         let mut lua = JOB.to_owned();
@@ -229,7 +232,6 @@ impl FolderWork {
             }
             command.push(script.file.display().to_string());
         }
-        command.extend(script.arguments.iter().cloned());
         let env: Vec<String> =
             env.iter().map(|(name, value)| format!("[{}] = {}", literal(name), literal(value))).collect();
         format!(

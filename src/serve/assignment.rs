@@ -87,8 +87,7 @@ async fn job_of(app: &AppState, row: &RunRow, order: &mut Order) -> BTreeMap<Str
     };
     let own = |name: &String| SecretRequest { name: name.clone(), missing: Vec::new(), jobs: Vec::new() };
     order.secrets = work.secrets.iter().map(own).collect();
-    let is_on_host = work.jobs.iter().any(|job| job.container.is_none());
-    if work.inherits_environment && is_on_host && order.denied.is_none() {
+    if work.asks_for_environment() && order.denied.is_none() {
         let place =
             PolicyPlace { operator: app.settings.get().policy.clone(), data_dir: app.data.path().to_owned() };
         let mut decisions = decide_environment(&order.policy.clone().at(place), &row.repo.to_string());

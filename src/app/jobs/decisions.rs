@@ -33,7 +33,7 @@ pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding
             decisions.extend(of_container(policy, &job.id, container)?);
         }
     }
-    if asks_for_environment(work) {
+    if work.asks_for_environment() {
         decisions.extend(decide_environment(policy, &work.config));
     }
     let (denied, others): (Vec<_>, Vec<_>) =
@@ -49,11 +49,6 @@ pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding
         message: decision.reason,
     };
     Ok(others.into_iter().map(finding).collect())
-}
-
-/// Whether scripts on the host ask for the environment of quire.
-fn asks_for_environment(work: &FolderWork) -> bool {
-    work.inherits_environment && work.jobs.iter().any(|job| job.container.is_none())
 }
 
 /// Whether an image of the job that is on this machine lacks the signature that the bundle requires. Blocking. One that is pulled is

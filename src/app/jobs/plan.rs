@@ -98,10 +98,8 @@ pub async fn plan_job(app: &AppState, request: PlanJob) -> Result<JobPlan, JobEr
     let policy = policy(app, request.profile.as_deref())?;
     let resolved = resolved(&found, request.args, &place)?;
     let provenance = provenance(&found, &request.job);
-    let (job, data) = (found.job.clone(), app.data.clone());
-    let (of_work, given) = (found.job, resolved.clone());
-    let work = tokio::task::spawn_blocking(move || work(&of_work, &given, (&place, &data))).await;
-    let work = work.map_err(|error| Problem::failed(&error))??;
+    let job = found.job;
+    let work = work(&job, &resolved, (&place, &app.data)).await?;
     Ok(JobPlan {
         values: resolved.shown(&job.config.args),
         interpreter: job.config.interpreter.as_ref().map(ToString::to_string),

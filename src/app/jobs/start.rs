@@ -103,9 +103,7 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
     let resolved = resolved.map_err(JobError::Arguments)?;
     let policy = policy(app, request.profile.as_deref())?;
     let profile = policy.profile.to_string();
-    let (job, given, data) = (found.job.clone(), resolved.clone(), app.data.clone());
-    let work = tokio::task::spawn_blocking(move || work(&job, &given, (&place, &data))).await;
-    let mut work = work.map_err(|error| Problem::failed(&error))??;
+    let mut work = work(&found.job, &resolved, (&place, &app.data)).await?;
     work.failure = request.on_error.unwrap_or(work.failure);
     let has_container = work.jobs.iter().any(|job| job.container.is_some());
     if has_container {
@@ -208,15 +206,14 @@ fn event(work: &FolderWork, args: &Map<String, Value>, actor: Option<String>) ->
     Event { kind: EventKind::Manual { job, args }, subject: None, actor, at: clock::now() }
 }
 
-/// Waits until it is known whether policy lets the containers of the run start. One of an image without the signature that it
-/// needs is denied by its first step.
-async fn expect_granted(app: &AppState, row: &RunRow, is_unsigned: bool) -> Result<(), JobError> {
+/// Waits until it is known whether policy lets the run start: of one that is known to be denied, until it has ended.
+async fn expect_granted(app: &AppState, row: &RunRow, is_denied: bool) -> Result<(), JobError> {
     if let Some(mut live) = app.live.follow(row.id) {
         let decided = async {
             let known =
                 live.wait_for(|run| run.is_evaluated || run.has_begun || run.has_ended).await.map(|run| *run);
             // One that is denied has ended in a moment; its channel closes when its row says so.
-            if is_unsigned {
+            if is_denied {
                 while live.changed().await.is_ok() {}
             } else if known.is_ok_and(|run| !run.has_begun) {
                 let ended = live.wait_for(|run| run.has_begun);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::error::JobError;
 use super::place::JobPlace;
 use super::profile::{bash, plain, powershell};
+use crate::app::Problem;
 use crate::config::DataDir;
 use crate::model::chain;
 use crate::pipeline::folder::{
@@ -22,14 +23,25 @@ const JSON_VARIABLES: [&str; 2] = ["QUIRE_ARGS_JSON", "FLWD_ARGS_JSON"];
 /// The variables with the path of the data folder.
 const DATA_VARIABLES: [&str; 2] = ["DATA_DIR", "FLOWD_DATA_DIR"];
 
-/// What a run of the job runs with these arguments. Blocking.
+/// What a run of the job runs with these arguments.
 ///
 /// # Errors
 /// Its folder cannot be used.
-pub(super) fn work(
+pub(super) async fn work(
     job: &FolderJob,
     resolved: &Resolved,
     (place, data): (&JobPlace, &DataDir),
+) -> Result<FolderWork, JobError> {
+    let (job, resolved, cwd, data) = (job.clone(), resolved.clone(), place.cwd.clone(), data.clone());
+    let read = tokio::task::spawn_blocking(move || read_work(&job, &resolved, (cwd, &data)));
+    read.await.map_err(|error| Problem::failed(&error))?
+}
+
+/// The same. Blocking.
+fn read_work(
+    job: &FolderJob,
+    resolved: &Resolved,
+    (cwd, data): (PathBuf, &DataDir),
 ) -> Result<FolderWork, JobError> {
     if let Err(wrong) = job.usable() {
         let lines = wrong.iter().map(|wrong| format!("{}:{wrong}", job.config_path.display()));
@@ -39,7 +51,7 @@ pub(super) fn work(
     Ok(FolderWork {
         config: job.config_path.display().to_string(),
         folder: job.dir.clone(),
-        cwd: place.cwd.clone(),
+        cwd,
         jobs,
         env: variables(job, resolved, data),
         secrets: resolved.secrets.keys().cloned().collect(),
@@ -133,7 +145,7 @@ fn script(job: &FolderJob, in_container: bool, file: &ScriptFile) -> Result<Work
         inside.map_err(|_| wrong("a container sees the folder of its job only, and the script is not in it"))
     };
     let file = if in_container { inside()? } else { path.clone() };
-    Ok(WorkScript { name: id.clone(), interpreter, file, arguments: Vec::new() })
+    Ok(WorkScript { name: id.clone(), interpreter, file })
 }
 
 fn container(job: &FolderJob, asked: &ContainerConfig) -> Result<WorkContainer, JobError> {
