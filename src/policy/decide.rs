@@ -64,13 +64,7 @@ pub fn decide_among(
     for other in others {
         required = judge(policy, other, required).required;
     }
-    let Judge { required, decisions, .. } = judge(policy, request, required);
-    let file = policy.bundle_name();
-    let written = decisions.into_iter().map(|(decision, hint)| {
-        let hint = hint.map(|hint| required.line(hint, policy.source, &file));
-        Decision { hint, ..decision }
-    });
-    written.collect()
+    judge(policy, request, required).decided()
 }
 
 /// Decides whether scripts on the host may have the whole environment of quire, which they ask for.
@@ -78,13 +72,7 @@ pub fn decide_environment(policy: &Policy, subject: &str) -> Vec<Decision> {
     let mut judge = Judge { policy, subject, decisions: Vec::new(), required: RequiredPolicy::of(policy) };
     let is_open = policy.operator.env_inheritance || policy.overrides().env_inheritance;
     judge.opening("inheriting the environment of quire", is_open, |settings| settings.env_inheritance = true);
-    let Judge { required, decisions, .. } = judge;
-    let file = policy.bundle_name();
-    let written = decisions.into_iter().map(|(decision, hint)| {
-        let hint = hint.map(|hint| required.line(hint, policy.source, &file));
-        Decision { hint, ..decision }
-    });
-    written.collect()
+    judge.decided()
 }
 
 fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, required: RequiredPolicy) -> Judge<'a> {
@@ -128,6 +116,17 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// The decisions, each with its hint, which allows all that was denied.
+    fn decided(self) -> Vec<Decision> {
+        let Self { policy, decisions, required, .. } = self;
+        let file = policy.bundle_name();
+        let written = decisions.into_iter().map(|(decision, hint)| {
+            let hint = hint.map(|hint| required.line(hint, policy.source, &file));
+            Decision { hint, ..decision }
+        });
+        written.collect()
+    }
+
     fn note(&mut self, verdict: Verdict, code: &'static str, reason: String, hint: Option<Hint>) {
         let subject = self.subject.to_owned();
         self.decisions.push((Decision { subject, verdict, code, reason, hint: None }, hint));

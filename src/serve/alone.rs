@@ -2,7 +2,6 @@
 //! server that is started meanwhile finds the runner by the lock of its run.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::assignment::assignment;
@@ -12,7 +11,7 @@ use super::settle::end;
 use super::start::make_folders;
 use crate::app::{AppState, Code, JobStarted, Local, Problem, StartJob, find_run, start_job};
 use crate::config::{DataDir, Instance};
-use crate::model::{Outcome, Reason, RunMark, chain, codes};
+use crate::model::{RunMark, chain};
 use crate::policy::StartProfiles;
 use crate::store::{self, RunChange, RunRow};
 use crate::sys::clock;
@@ -79,7 +78,7 @@ async fn begin(
 ) -> Result<(JobStarted, LedRun), Problem> {
     let store = app.writer()?;
     let app = AppState { store, instance: instance.id, profiles: options.profiles, ..app.clone() };
-    let settings = Arc::new(app.settings.read()?.as_ref().clone());
+    let settings = app.settings.read()?;
     let started = start_job(&app, request).await?;
     let row = find_run(&app, &started.id).await?;
     let given = assignment(&app, &row, true, &settings).await;
@@ -103,11 +102,7 @@ impl LedRun {
     /// The end cannot be written; the next server does it.
     pub fn settle(self) -> Result<(), Problem> {
         while !wait_any(&[&self.process], LOOK) {}
-        let verdict = Verdict {
-            outcome: Outcome::Interrupted,
-            reason: Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended"),
-        };
-        let record = end(self.mark, &self.run_dir, verdict, &self.options.environment);
+        let record = end(self.mark, &self.run_dir, Verdict::runner_gone(), &self.options.environment);
         let record = record.map_err(|problem| Problem::new(Code::RunUnreadable, problem))?;
         let Some(change) = RunChange::since(0, self.row.id, &record, clock::now()) else { return Ok(()) };
         let connection = store::open_existing(&self.options.data.database());

@@ -34,6 +34,14 @@ pub(super) struct Verdict {
     pub(super) reason: Reason,
 }
 
+impl Verdict {
+    /// The runner is gone, and nobody knows why.
+    pub(super) fn runner_gone() -> Self {
+        let reason = Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended");
+        Self { outcome: Outcome::Interrupted, reason }
+    }
+}
+
 /// The deadlines of one runner.
 #[derive(Debug)]
 pub(super) struct RunnerLimits {

@@ -11,7 +11,7 @@ use crate::app::AppState;
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_children, sweep_run};
 use crate::journal::{Fact, JournalReadError, JournalSink as _, JournalWriter, RunRecord};
-use crate::model::{Outcome, Reason, RunMark, chain, codes};
+use crate::model::{Reason, RunMark, chain, codes};
 use crate::secret::Redactor;
 use crate::store::RunRow;
 use crate::sys::process;
@@ -53,10 +53,7 @@ pub(super) async fn settle(
     verdict: Option<Verdict>,
 ) -> RunRecord {
     let (mut backoff, mut trouble) = (Backoff::of_runs(), None);
-    let verdict = verdict.unwrap_or_else(|| Verdict {
-        outcome: Outcome::Interrupted,
-        reason: Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended"),
-    });
+    let verdict = verdict.unwrap_or_else(Verdict::runner_gone);
     let mut attempt = 1;
     let record = loop {
         let mark = RunMark { instance: app.instance, run: row.id };

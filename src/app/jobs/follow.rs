@@ -1,6 +1,7 @@
 //! The events of a run as a command follows them: from the files of the run, with any server and without one.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::app::run_changes::RunChanges;
 use crate::app::{AppState, Code, Problem, find_run};
@@ -8,6 +9,9 @@ use crate::journal::{LOG_FOLDER, RunRecord};
 use crate::model::Progress;
 use crate::store::RunRow;
 use crate::view::{RunEvent, RunEvents};
+
+/// How long one wait for something new takes, before whoever leads the run is looked for again.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Gives the events of a run to `take` as they come, until the last one or until `take` fails. Returns the row of
 /// the run at its end.
@@ -36,11 +40,11 @@ pub async fn follow_job(
                 return Ok(now);
             }
         }
-        if !batch.is_drained || ended.is_some() {
-            if batch.is_drained {
-                return Ok(now);
-            }
+        if !batch.is_drained {
             continue;
+        }
+        if ended.is_some() {
+            return Ok(now);
         }
         if !decider.is_there && !was_led {
             if of_journal.is_none() {
@@ -54,7 +58,7 @@ pub async fn follow_job(
         }
         // Whoever leads it may just have ended, and its end is being written.
         was_led = decider.is_there;
-        let changed = tokio::time::timeout(std::time::Duration::from_secs(5), changes.next(&decider));
+        let changed = tokio::time::timeout(LOOK, changes.next(&decider));
         if let Ok(changed) = changed.await {
             was_led = true;
             changed?;

@@ -12,6 +12,7 @@ use crate::cli::exit::{Failure, print_error};
 use crate::cli::place::environment;
 use crate::config::DataDir;
 use crate::journal::StopReason;
+use crate::model::RepoName;
 use crate::policy::StartProfiles;
 use crate::run::{Message, send_message};
 use crate::serve::{AloneOptions, LedRun, start_alone};
@@ -39,8 +40,7 @@ pub(crate) fn run_job(
 ) -> Result<RunRow, Failure> {
     let (started, led) = start(data, request, profiles)?;
     let led = led.map(|led| std::thread::spawn(move || led.settle()));
-    let run_dir =
-        data.path().join("runs").join(format!("{}.git", started.repo)).join(started.number.to_string());
+    let run_dir = data.run(&RepoName::of_jobs(), started.number);
     watch_interrupts(move |interrupt| {
         let reason = StopReason::Cancelled { by: Some(interrupt.name().to_owned()) };
         let run_dir = run_dir.clone();
