@@ -51,10 +51,15 @@ pub(super) async fn replay(
     let whole = [path.as_bytes(), kind, &body].join(&b'\n');
     let request = Request::from_parts(parts, Body::from(body));
     match take_key(&app, (caller.actor(), &key), digest(&SHA256, &whole).as_ref().to_vec()).await? {
-        Keyed::Again(kept) => Ok(again(kept)),
+        Keyed::Again(kept) => Ok(answer_again(kept)),
         // A client that leaves does not leave it half done.
         Keyed::First(taken) => {
-            let done = tokio::spawn(async move { first(&app, taken, next.run(request).await).await });
+            let done = tokio::spawn(async move {
+                let done = next.run(request).await;
+                let is_kept = done.status().is_success();
+                let kept = keep_first(&app, taken, (done, is_kept), MAX_BODY).await;
+                kept.unwrap_or_else(|problem| answer(&problem))
+            });
             Ok(done.await.unwrap_or_else(|error| answer(&Problem::failed(&error))))
         }
     }
@@ -70,18 +75,23 @@ fn only_key(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(key.to_owned())
 }
 
-/// Keeps the answer to a request that was done.
-async fn first(app: &AppState, taken: TakenKey, done: Response) -> Response {
+/// Keeps the answer to a request that was done, when it is to be given again, and returns it.
+///
+/// # Errors
+/// It has more than `limit` bytes, or broke off.
+pub async fn keep_first(
+    app: &AppState,
+    taken: TakenKey,
+    (done, is_kept): (Response, bool),
+    limit: usize,
+) -> Result<Response, Problem> {
     let (parts, body) = done.into_parts();
-    let body = match to_bytes(body, MAX_BODY).await {
-        Ok(body) => body,
-        Err(error) => return answer(&Problem::failed(&error)),
-    };
-    let kept = parts.status.is_success().then(|| kept(parts.status, &parts.headers, &body));
+    let body = to_bytes(body, limit).await.map_err(|error| Problem::failed(&error))?;
+    let kept = is_kept.then(|| kept(parts.status, &parts.headers, &body));
     if let Err(problem) = keep_answer(app, taken, kept).await {
         tracing::error!(%problem, "an answer was not kept for its Idempotency-Key");
     }
-    Response::from_parts(parts, Body::from(body))
+    Ok(Response::from_parts(parts, Body::from(body)))
 }
 
 fn kept(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> KeptAnswer {
@@ -93,7 +103,8 @@ fn kept(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> KeptAnswer {
     }
 }
 
-fn again(kept: KeptAnswer) -> Response {
+/// The answer that was kept, which says that it is not the first.
+pub fn answer_again(kept: KeptAnswer) -> Response {
     let mut answer = Response::new(Body::from(kept.body));
     *answer.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in kept.headers {

@@ -30,6 +30,7 @@ mod stream;
 
 pub use api::openapi;
 pub use door::{DoorLimits, Listener, serve};
+pub use idempotency::{answer_again, keep_first};
 pub use request_id::current_request_id;
 pub use router::{MAX_FRAME, PublicRoutes, local_router};
 

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
 use serde::de::Error as _;
@@ -12,11 +11,11 @@ use serde_json::value::RawValue;
 
 use super::FlwdState;
 use super::problem::FlwdProblem;
-use crate::app::{KeptAnswer, KnownKey, Problem, TakenKey, keep_answer, look_up_key};
+use crate::app::{KnownKey, TakenKey, look_up_key};
+use crate::http::{answer_again, keep_first};
 
 const KEY: &str = "idempotency-key";
 const SHA: &str = "idempotency-sha256";
-const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
 /// The lengths that a key can have.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
@@ -80,7 +79,7 @@ pub(super) async fn once(
             let taken = TakenKey::new(&actor, key);
             first(flwd, taken, request.await).await
         }
-        Ok(KnownKey::Answered(kept)) => again(kept),
+        Ok(KnownKey::Answered(kept)) => answer_again(kept),
         Ok(KnownKey::Other(stored)) => {
             let problem = FlwdProblem::key_conflict("another request had this key");
             let stored = String::from_utf8_lossy(&stored).into_owned();
@@ -111,34 +110,8 @@ impl KeysInUse {
 
 async fn first(flwd: &FlwdState, taken: TakenKey, done: Response) -> Response {
     let is_kept = done.status().is_success() || done.extensions().get::<LeftRun>().is_some();
-    let (parts, body) = done.into_parts();
-    let body = match to_bytes(body, MAX_ANSWER).await {
-        Ok(body) => body,
-        Err(error) => return FlwdProblem::from(Problem::failed(&error)).into_response(),
-    };
-    let kept = is_kept.then(|| kept(parts.status, &parts.headers, &body));
-    if let Err(problem) = keep_answer(&flwd.app, taken, kept).await {
-        tracing::error!(%problem, "an answer was not kept for its Idempotency-Key");
-    }
-    Response::from_parts(parts, Body::from(body))
-}
-
-fn kept(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> KeptAnswer {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let headers = vec![(header::CONTENT_TYPE.to_string(), kind.to_owned())];
-    KeptAnswer { status: status.as_u16(), headers, body: body.to_vec() }
-}
-
-fn again(kept: KeptAnswer) -> Response {
-    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = (status, kept.body).into_response();
-    for (name, value) in kept.headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
-            answer.headers_mut().insert(name, value);
-        }
-    }
-    answer.headers_mut().insert(REPLAY, HeaderValue::from_static("true"));
-    answer
+    let kept = keep_first(&flwd.app, taken, (done, is_kept), MAX_ANSWER).await;
+    kept.unwrap_or_else(|problem| FlwdProblem::from(problem).into_response())
 }
 
 /// The canonical form of a JSON text.
