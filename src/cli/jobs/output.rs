@@ -86,8 +86,8 @@ pub(super) fn list_text(found: &Discovery) -> String {
     text
 }
 
-/// Rows of three columns.
-pub(crate) fn table(rows: &[[String; 3]]) -> String {
+/// Rows of columns, each as wide as its widest cell.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))
@@ -95,11 +95,12 @@ pub(crate) fn table(rows: &[[String; 3]]) -> String {
             .max()
             .unwrap_or_default()
     };
-    let (first, second) = (width(0), width(1));
+    let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
-    for [one, two, three] in rows {
-        let line = format!("{one:first$}  {two:second$}  {three}");
-        let _infallible = writeln!(text, "{}", line.trim_end());
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let _infallible = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     text
 }

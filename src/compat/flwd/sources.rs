@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::cli::exit::{Code, Ended, Failure, print, print_json};
+use crate::cli::jobs::table;
 use crate::cli::place::variable;
 use crate::model::percent_encoded;
 use crate::sys::web_client::{WebRequest, WebServer};
@@ -66,7 +67,7 @@ pub(super) fn perform(words: &[&str]) -> Ended {
             if as_json {
                 print_json(&listed);
             } else {
-                print(&table(listed.as_array().map(Vec::as_slice).unwrap_or_default()));
+                print(&text_of(listed.as_array().map(Vec::as_slice).unwrap_or_default()));
             }
         }
         ["add"] => {
@@ -185,28 +186,14 @@ impl Server {
 }
 
 /// The sources as a table.
-fn table(sources: &[Value]) -> String {
+fn text_of(sources: &[Value]) -> String {
     if sources.is_empty() {
         return "(no sources configured)\n".to_owned();
     }
-    let mut rows: Vec<Vec<String>> = vec![COLUMNS.iter().map(|(title, _)| (*title).to_owned()).collect()];
-    rows.extend(sources.iter().map(|source| {
-        let cell = |(_, field): &(&str, &str)| {
-            source.get(field).and_then(Value::as_str).map(plain).unwrap_or_default()
-        };
-        COLUMNS.iter().map(cell).collect()
-    }));
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|column| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    let row = |source: &Value| {
+        COLUMNS.map(|(_, field)| source.get(field).and_then(Value::as_str).map(plain).unwrap_or_default())
+    };
+    let mut rows = vec![COLUMNS.map(|(title, _)| title.to_owned())];
+    rows.extend(sources.iter().map(row));
+    table(&rows)
 }
