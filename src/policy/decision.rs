@@ -65,7 +65,7 @@ pub(super) const ALLOWED: &str = "policy.allowed";
 /// The profile `disabled` lets through what no table opens.
 pub(super) const OPENED: &str = "policy.opened";
 /// What is asked for is not open.
-pub(super) const DENIED: &str = "policy.denied";
+pub const DENIED: &str = "policy.denied";
 /// More is asked for than a ceiling of the bundle allows.
 pub(super) const CEILING_EXCEEDED: &str = "policy.ceiling.exceeded";
 /// The bundle is missing or wrong.
@@ -75,9 +75,9 @@ pub(super) const REQUEST_INVALID: &str = "request.invalid";
 /// The image's name is not a valid reference.
 pub const IMAGE_INVALID: &str = "image.invalid";
 /// The bundle does not list the image's registry.
-pub(super) const REGISTRY_NOT_ALLOWED: &str = "image.registry.not.allowed";
+pub const REGISTRY_NOT_ALLOWED: &str = "image.registry.not.allowed";
 /// The bundle requires a signature, and none could be verified.
-pub(super) const SIGNATURE_REQUIRED: &str = "image.signature.required";
+pub const SIGNATURE_REQUIRED: &str = "image.signature.required";
 /// The bundle prefers a signature, and none could be verified.
 pub(super) const SIGNATURE_PERMISSIVE: &str = "image.signature.permissive";
 /// The image's signature was verified.

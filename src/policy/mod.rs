@@ -23,7 +23,10 @@ pub use crate::model::{Profile, ProfileError};
 pub use bundle::{Bundle, Ceilings, MAX_BUNDLE, Overrides, SignatureMode};
 pub use cpus::{Cpus, CpusError, MAX_CPUS};
 pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, decide_environment, is_allowed, limits};
-pub use decision::{CODES, Decision, IMAGE_INVALID, Verdict, denial, invalid_image};
+pub use decision::{
+    CODES, DENIED, Decision, IMAGE_INVALID, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED, Verdict, denial,
+    invalid_image,
+};
 pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};
 pub use of_run::{StartProfiles, policy_of_run};
 pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};

@@ -15,7 +15,10 @@ use super::record::{PullPolicy, SourceRecord};
 use super::request::SourceRequest;
 use crate::container::{Engine, LocalImage, UNAVAILABLE, ulimits};
 use crate::model::Profile;
-use crate::policy::{ContainerRequest, Decision, ImageRef, SignatureMode, Verdict, check_signature, decide};
+use crate::policy::{
+    ContainerRequest, Decision, ImageRef, REGISTRY_NOT_ALLOWED, SignatureMode, Verdict, check_signature,
+    decide,
+};
 use crate::sys::program::{Finished, Keep, ProgramEnd, ProgramLimits};
 
 /// The most of the engine's error output that is read, in bytes.
@@ -99,7 +102,7 @@ fn check_policy(
         decide(context.policy, &request).into_iter().find(|decision| decision.verdict == Verdict::Deny);
     match denied {
         None => Ok(()),
-        Some(denied) if denied.code == "image.registry.not.allowed" => {
+        Some(denied) if denied.code == REGISTRY_NOT_ALLOWED => {
             Err(refused("image registry not allowed", denied))
         }
         Some(denied) => Err(refused("policy error", denied).code(E_POLICY)),

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::flags::ServeFlags;
 use crate::metrics::{Metrics, encode};
+use crate::policy::{DENIED, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED};
 
 /// The version of the interface.
 pub(super) const SPEC_VERSION: &str = "1.2.0";
@@ -18,7 +19,7 @@ pub(super) const SPEC_VERSION: &str = "1.2.0";
 const REQUEST_SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The denials that are shown before there is one.
-const DENIALS: [&str; 3] = ["policy.denied", "image.registry.not.allowed", "image.signature.required"];
+const DENIALS: [&str; 3] = [DENIED, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED];
 
 type Request = [(&'static str, String); 3];
 type ByWord = [(&'static str, String); 1];

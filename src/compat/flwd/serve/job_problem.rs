@@ -7,6 +7,7 @@ use super::problem::FlwdProblem;
 use crate::app::{AliasProblem, JobError};
 use crate::container::UNAVAILABLE;
 use crate::pipeline::folder::{ArgError, ArgErrorKind};
+use crate::policy::{IMAGE_INVALID, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED};
 
 /// The codes of what the bundle or an image is wrong about.
 const POLICY: &str = "E_POLICY";
@@ -85,9 +86,9 @@ fn of_arguments(wrong: &[ArgError]) -> FlwdProblem {
 /// The title and the code of a denial.
 fn denial<'a>(code: &'a str, text: &str) -> (&'static str, &'a str) {
     match code {
-        "image.registry.not.allowed" => ("image registry not allowed", code),
-        "image.signature.required" => ("image signature required", code),
-        "image.invalid" => ("invalid container image", IMAGE_POLICY),
+        REGISTRY_NOT_ALLOWED => ("image registry not allowed", code),
+        SIGNATURE_REQUIRED => ("image signature required", code),
+        IMAGE_INVALID => ("invalid container image", IMAGE_POLICY),
         "policy.ceiling.exceeded" if text.contains(" of memory ") => {
             ("container memory exceeds policy ceiling", IMAGE_POLICY)
         }
