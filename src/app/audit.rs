@@ -32,17 +32,17 @@ struct Waiting {
 impl AppState {
     /// The same state for what this caller does.
     #[must_use]
-    pub fn acting_as(&self, caller: &Caller) -> Self {
+    pub(crate) fn acting_as(&self, caller: &Caller) -> Self {
         Self { actor: Arc::from(caller.actor()), ..self.clone() }
     }
 
     /// An entry of the audit about who acts.
-    pub fn entry(&self, action: AuditAction) -> AuditEntry {
+    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
         AuditEntry::new(&*self.actor, action)
     }
 
     /// Records what somebody did, without waiting for it.
-    pub fn audit(&self, entry: AuditEntry) {
+    pub(crate) fn audit(&self, entry: AuditEntry) {
         let waiting = &self.audit.0;
         let mut entries = waiting.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() < MAX_WAITING {
@@ -57,7 +57,7 @@ impl AppState {
 
 impl AuditQueue {
     /// Waits until there may be entries to record.
-    pub async fn added(&self) {
+    pub(crate) async fn added(&self) {
         self.0.added.notified().await;
     }
 

@@ -20,7 +20,7 @@ pub struct Caller {
 
 /// What a caller came in with, and that can end before the caller leaves.
 #[derive(Debug, Clone, Copy)]
-pub enum Pass {
+pub(crate) enum Pass {
     /// A token, which can be revoked.
     Token(CredentialHash),
     /// A session, which can be signed out.
@@ -40,17 +40,17 @@ enum Grants {
 
 impl Caller {
     /// Who is at the other end of the Unix socket, by the id of the account.
-    pub fn socket(uid: u32) -> Self {
+    pub(crate) fn socket(uid: u32) -> Self {
         Self { actor: format!("uid:{uid}"), grants: Grants::Everything, pass: None }
     }
 
     /// Somebody who has not said who it is.
-    pub fn nobody() -> Self {
+    pub(crate) fn nobody() -> Self {
         Self { actor: "nobody".to_owned(), grants: Grants::Nothing, pass: None }
     }
 
     /// Who has a token or a session, or is named by a proxy: `token:deploy`, `user:ada`. `repos` are ids; all when absent.
-    pub fn with_scopes(
+    pub(crate) fn with_scopes(
         actor: String,
         scopes: impl IntoIterator<Item = Scope>,
         repos: Option<Vec<String>>,
@@ -61,27 +61,27 @@ impl Caller {
 
     /// The same caller, which came in with this.
     #[must_use]
-    pub fn with_pass(self, pass: Pass) -> Self {
+    pub(crate) fn with_pass(self, pass: Pass) -> Self {
         Self { pass: Some(pass), ..self }
     }
 
     /// What the caller came in with, when that can end.
-    pub fn pass(&self) -> Option<Pass> {
+    pub(crate) fn pass(&self) -> Option<Pass> {
         self.pass
     }
 
     /// The name of who asks: `uid:0`, `token:deploy`, `user:ada`, `nobody`.
-    pub fn actor(&self) -> &str {
+    pub(crate) fn actor(&self) -> &str {
         &self.actor
     }
 
     /// Whether nobody has said who it is.
-    pub fn is_nobody(&self) -> bool {
+    pub(crate) fn is_nobody(&self) -> bool {
         matches!(self.grants, Grants::Nothing)
     }
 
     /// Whether the caller uses the machine that the server is on.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self.grants, Grants::Everything)
     }
 
@@ -89,7 +89,7 @@ impl Caller {
     ///
     /// # Errors
     /// 401 for nobody.
-    pub fn expect_known(&self) -> Result<(), Problem> {
+    pub(crate) fn expect_known(&self) -> Result<(), Problem> {
         if self.is_nobody() { Err(no_credentials()) } else { Ok(()) }
     }
 
@@ -97,7 +97,7 @@ impl Caller {
     ///
     /// # Errors
     /// 401 for who has not said who it is, 403 for who may not.
-    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), Problem> {
         match &self.grants {
             Grants::Everything => Ok(()),
             Grants::Some { scopes, repos: None } if scopes.contains(&scope) => Ok(()),
@@ -173,7 +173,7 @@ impl Caller {
     ///
     /// # Errors
     /// When there is none for the caller, or it may not read that.
-    pub async fn repo_to_read(
+    pub(crate) async fn repo_to_read(
         &self,
         app: &AppState,
         scope: Scope,
@@ -188,7 +188,7 @@ impl Caller {
     ///
     /// # Errors
     /// When the caller may not, or there is none for it.
-    pub async fn repo_to_change(
+    pub(crate) async fn repo_to_change(
         &self,
         app: &AppState,
         scope: Scope,
@@ -238,7 +238,12 @@ impl Caller {
     ///
     /// # Errors
     /// When there is none for the caller, or it may not read that.
-    pub async fn run_to_read(&self, app: &AppState, scope: Scope, run: &str) -> Result<RunRow, Problem> {
+    pub(crate) async fn run_to_read(
+        &self,
+        app: &AppState,
+        scope: Scope,
+        run: &str,
+    ) -> Result<RunRow, Problem> {
         let (row, settings) = self.visible_run(app, run).await?;
         self.expect_readable(app, scope, (&row.repo_id, &settings))?;
         Ok(row)
@@ -248,7 +253,12 @@ impl Caller {
     ///
     /// # Errors
     /// When the caller may not, or there is none for it.
-    pub async fn run_to_change(&self, app: &AppState, scope: Scope, run: &str) -> Result<RunRow, Problem> {
+    pub(crate) async fn run_to_change(
+        &self,
+        app: &AppState,
+        scope: Scope,
+        run: &str,
+    ) -> Result<RunRow, Problem> {
         self.require_somewhere(scope)?;
         let (row, _) = self.visible_run(app, run).await?;
         match self.holds(scope, &row.repo_id) {
@@ -270,7 +280,11 @@ impl Caller {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn listed_repos(&self, app: &AppState, scope: Scope) -> Result<Option<Vec<String>>, Problem> {
+    pub(crate) async fn listed_repos(
+        &self,
+        app: &AppState,
+        scope: Scope,
+    ) -> Result<Option<Vec<String>>, Problem> {
         if self.is_local() {
             return Ok(None);
         }

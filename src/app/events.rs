@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FollowEvents {
     /// Only events behind this one.
-    pub after: u64,
+    pub(crate) after: u64,
 }
 
 /// The events of a run, from some place on, as they come.
@@ -86,7 +86,7 @@ pub fn follow_news(app: &AppState) -> Result<NewsStream, Problem> {
 
 impl NewsStream {
     /// The next thing that happens to a run; nothing when the follower is too late to hear all.
-    pub async fn next(&mut self) -> Option<(RunId, RunNews)> {
+    pub(crate) async fn next(&mut self) -> Option<(RunId, RunNews)> {
         self.news.recv().await.ok()
     }
 }
@@ -96,7 +96,7 @@ impl EventStream {
     ///
     /// # Errors
     /// They cannot be read.
-    pub async fn next(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
         self.next_or_wait(true).await
     }
 
@@ -104,7 +104,7 @@ impl EventStream {
     ///
     /// # Errors
     /// They cannot be read.
-    pub async fn next_there(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
+    pub(crate) async fn next_there(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>, Problem> {
         self.next_or_wait(false).await
     }
 

@@ -16,14 +16,14 @@ pub struct Trouble {
 
 impl Health {
     /// Reports a trouble.
-    pub fn report(&self, text: impl Into<String>) -> Trouble {
+    pub(crate) fn report(&self, text: impl Into<String>) -> Trouble {
         let text = text.into();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(text.clone()).or_default() += 1;
         Trouble { health: self.clone(), text }
     }
 
     /// The troubles that are not over.
-    pub fn troubles(&self) -> Vec<String> {
+    pub(crate) fn troubles(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 }

@@ -25,7 +25,7 @@ pub struct TakenKey {
 
 impl TakenKey {
     /// The key of a caller.
-    pub fn new(actor: &str, key: &str) -> Self {
+    pub(crate) fn new(actor: &str, key: &str) -> Self {
         Self { actor: actor.to_owned(), key: key.to_owned() }
     }
 }

@@ -59,7 +59,7 @@ pub const ISOLATIONS: [Isolation; 5] = [NONE, USER, BWRAP, BOTH, CONTAINER];
 
 impl Isolation {
     /// What steps on the host have by these settings.
-    pub fn of(settings: &Settings) -> Self {
+    pub(crate) fn of(settings: &Settings) -> Self {
         match (settings.steps.user.is_some(), settings.steps.sandbox.is_some()) {
             (false, false) => NONE,
             (true, false) => USER,
@@ -69,7 +69,7 @@ impl Isolation {
     }
 
     /// Says once what is not promised here.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         let Self { setting, leaves_open, .. } = self;
         tracing::warn!(
             "steps on the host have {setting}; not bound: {leaves_open} (docs/threat-model.md, Isolation)"

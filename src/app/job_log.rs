@@ -23,13 +23,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct ReadJobLog {
     /// The job.
-    pub job: String,
+    pub(crate) job: String,
     /// Only that of this step; 0 for what the script prints.
-    pub step: Option<u32>,
+    pub(crate) step: Option<u32>,
     /// Only that of this attempt.
-    pub attempt: Option<u32>,
+    pub(crate) attempt: Option<u32>,
     /// Whether what comes until the job ends is read as well.
-    pub follow: bool,
+    pub(crate) follow: bool,
 }
 
 /// The output of a job, a batch of lines at a time.
@@ -79,17 +79,17 @@ pub async fn open_job_log(app: &AppState, row: RunRow, request: ReadJobLog) -> R
 
 impl JobLog {
     /// The attempt that the output is of.
-    pub fn attempt(&self) -> u32 {
+    pub(crate) fn attempt(&self) -> u32 {
         self.state.record.attempt.max(1)
     }
 
     /// Whether the job had ended when it was last looked at: then its output is complete, and stays as it is.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.state.has_ended || self.job().is_some_and(|job| job.outcome.is_some())
     }
 
     /// When it ended, in milliseconds since 1970, and how many bytes its logs have, of a job that has ended.
-    pub async fn version(&self, app: &AppState) -> Option<(i64, u64)> {
+    pub(crate) async fn version(&self, app: &AppState) -> Option<(i64, u64)> {
         let at = self.job().and_then(|job| job.finished_at).or(self.row.finished_at)?;
         let (run_dir, job) = (app.data.run(&self.row.repo, self.row.number), self.job.clone());
         let bytes = app.read(move || LogSizes::read(&run_dir).of_job(&job)).await?;
@@ -97,12 +97,12 @@ impl JobLog {
     }
 
     /// Where it is read from next.
-    pub fn place(&self) -> LogFollower {
+    pub(crate) fn place(&self) -> LogFollower {
         self.state.follower.copy()
     }
 
     /// Reads on at another place of the same log.
-    pub fn seek(&mut self, place: LogFollower) {
+    pub(crate) fn seek(&mut self, place: LogFollower) {
         self.state.follower = place;
     }
 
@@ -110,7 +110,7 @@ impl JobLog {
     ///
     /// # Errors
     /// When the files cannot be read.
-    pub async fn next(&mut self, app: &AppState) -> Result<Option<Vec<LogLine>>, Problem> {
+    pub(crate) async fn next(&mut self, app: &AppState) -> Result<Option<Vec<LogLine>>, Problem> {
         loop {
             if self.is_over {
                 return Ok(None);

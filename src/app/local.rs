@@ -25,7 +25,7 @@ pub struct Local {
 
 /// The way to write into the database of a data folder that no server has.
 #[derive(Default)]
-pub struct LocalWriter(Mutex<Option<Writer>>);
+pub(crate) struct LocalWriter(Mutex<Option<Writer>>);
 
 struct Writer {
     store: Store,
@@ -38,7 +38,7 @@ impl Local {
     ///
     /// # Errors
     /// When the database is there and cannot be read.
-    pub fn open(data: &DataDir, environment: Vec<(String, String)>) -> Result<Self, Problem> {
+    pub(crate) fn open(data: &DataDir, environment: Vec<(String, String)>) -> Result<Self, Problem> {
         let database = match data.database().try_exists() {
             Ok(true) => store::open_read_only(&data.database()),
             Ok(false) => store::open_empty(),
@@ -54,7 +54,7 @@ impl Local {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Self, Problem> {
+    pub(crate) fn open_folder(data: &DataDir, environment: Vec<(String, String)>) -> Result<Self, Problem> {
         Self::over(data, environment, store::open_empty())
     }
 
@@ -87,7 +87,7 @@ impl Local {
     ///
     /// # Errors
     /// What `work` says.
-    pub fn perform<T>(
+    pub(crate) fn perform<T>(
         self,
         work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
         warn: impl FnOnce(&str),

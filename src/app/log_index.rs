@@ -24,11 +24,11 @@ const MIN_DISTANCE: u64 = 4 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKey {
     /// The run.
-    pub run: RunId,
+    pub(crate) run: RunId,
     /// The job, the step and the attempt.
-    pub output: (String, Option<u32>, Option<u32>),
+    pub(crate) output: (String, Option<u32>, Option<u32>),
     /// The format and the version of the log.
-    pub tag: String,
+    pub(crate) tag: String,
 }
 
 /// The logs whose places are known. Clones share them.
@@ -56,7 +56,7 @@ struct Place {
 
 impl LogIndexes {
     /// The places of a log; the log that was asked for longest ago is forgotten.
-    pub fn of(&self, key: LogKey) -> Arc<OnceCell<LogIndex>> {
+    pub(crate) fn of(&self, key: LogKey) -> Arc<OnceCell<LogIndex>> {
         let mut logs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = logs.iter().position(|(known, _)| *known == key).and_then(|at| logs.remove(at));
         let (key, index) = known.unwrap_or_else(|| (key, SharedIndex::default()));
@@ -70,12 +70,12 @@ impl LogIndexes {
 
 impl LogIndex {
     /// How many bytes the formatted log has.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// Adds what was formatted, and the place behind it, if that is far enough from the last one.
-    pub fn add(&mut self, bytes: u64, place: impl FnOnce() -> (LogFollower, LogFormatter)) {
+    pub(crate) fn add(&mut self, bytes: u64, place: impl FnOnce() -> (LogFollower, LogFormatter)) {
         self.total += bytes;
         let last = self.places.last().map_or(0, |place| place.offset);
         if self.total - last < self.distance.max(MIN_DISTANCE) {
@@ -95,7 +95,7 @@ impl LogIndex {
     }
 
     /// The last place that is not behind an offset; `None` for the beginning of the log.
-    pub fn before(&self, offset: u64) -> Option<(u64, LogFollower, LogFormatter)> {
+    pub(crate) fn before(&self, offset: u64) -> Option<(u64, LogFollower, LogFormatter)> {
         let behind = self.places.partition_point(|place| place.offset <= offset);
         let place = self.places.get(behind.checked_sub(1)?)?;
         Some((place.offset, place.follower.copy(), place.formatter.clone()))

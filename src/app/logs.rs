@@ -13,9 +13,9 @@ use crate::view::{LogFollower, LogLine};
 #[derive(Debug, Clone)]
 pub struct ReadLogs {
     /// Only that of this job.
-    pub job: Option<String>,
+    pub(crate) job: Option<String>,
     /// Whether what comes until the run has ended is read as well.
-    pub follow: bool,
+    pub(crate) follow: bool,
 }
 
 /// The output of a run, a batch of lines at a time.
@@ -71,7 +71,7 @@ impl RunLogs {
     ///
     /// # Errors
     /// When the files cannot be read.
-    pub async fn next(&mut self, app: &AppState) -> Result<Option<Vec<LogLine>>, Problem> {
+    pub(crate) async fn next(&mut self, app: &AppState) -> Result<Option<Vec<LogLine>>, Problem> {
         if self.is_over {
             return Ok(None);
         }

@@ -81,42 +81,37 @@ pub use operation::Operation;
 pub use plans::{PlanRun, plan_run};
 pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};
-pub use pushes::{record_push, report_push};
-pub use reindex::{Reindexed, index_older_runs, reindex};
-pub use repo_shapes::{CloneShape, RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
-pub use repositories::{
+pub(crate) use pushes::{record_push, report_push};
+pub(crate) use reindex::{index_older_runs, reindex};
+pub(crate) use repo_shapes::{RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
+pub(crate) use repositories::{
     AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_in_server,
     rename_repo, restore_repo, set_default_branch, trash_repo,
 };
-pub use requirements::{Requirement, check_requirements, missing_requirements, warn_of_watches, watch_note};
-pub use reruns::RerunRun;
-pub use run_feed::RunFeeds;
-pub use run_shapes::{RunPage, list_run_shapes, run_shape};
-pub use runs::{
-    CancelRun, NamedRun, RunFilter, RunRow, end_queued, expect_readable, find_run, find_run_or_latest,
-    list_runs, show_run,
+pub(crate) use requirements::{check_requirements, warn_of_watches};
+pub(crate) use reruns::RerunRun;
+pub(crate) use run_shapes::{list_run_shapes, run_shape};
+pub(crate) use runs::{
+    CancelRun, NamedRun, RunFilter, RunRow, end_queued, find_run, find_run_or_latest, list_runs, show_run,
 };
-pub use scrape::{StorageState, scrape, storage_state, unfinished_counts};
-pub use sign_in::{
+pub(crate) use scrape::{scrape, storage_state, unfinished_counts};
+pub(crate) use sign_in::{
     CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
     sign_out, token_caller, until_refused,
 };
-pub use sources::{
-    AddSource, AddedSource, RemoveSource, RemovedSource, SourcePlace, add_source, find_source, list_sources,
-    remove_source,
+pub(crate) use sources::{
+    AddSource, AddedSource, RemoveSource, SourcePlace, add_source, find_source, list_sources, remove_source,
 };
-pub use spool::{drain_spool, take_spool};
-pub use spool_gate::{SpoolGate, SpoolState};
-pub use starts::StartRun;
-pub use state::{AppState, Look, Unsettled, Wake};
-pub use tasks::{TaskFailure, Tasks};
-pub use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};
-pub use touched::{Touched, TouchedRefs};
+pub(crate) use spool::{drain_spool, take_spool};
+pub(crate) use starts::StartRun;
+pub(crate) use state::{AppState, Look, Unsettled, Wake};
+pub(crate) use tasks::{TaskFailure, Tasks};
+pub(crate) use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};
+pub(crate) use touched::Touched;
 
-pub use unseen::UnseenPushes;
-pub use wait::{EndedRun, WaitForRun};
-pub use watch_shape::WatchShape;
-pub use watches::{
+pub(crate) use wait::WaitForRun;
+pub(crate) use watch_shape::WatchShape;
+pub(crate) use watches::{
     AddWatches, Import, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchView, every_text, expect_watch,
     forget_remotes, last_decision, list_watches, plan_import, watch_status,
 };

@@ -10,31 +10,31 @@ use crate::store::{Delivery, OutboxRow};
 #[schema(as = Notification)]
 pub struct NotificationShape {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// The target.
-    pub target: String,
+    pub(crate) target: String,
     /// The event that it is about.
-    pub event: String,
+    pub(crate) event: String,
     /// A run, or a repository.
-    pub subject: String,
+    pub(crate) subject: String,
     /// `waiting`, `sent` or `given-up`.
-    pub state: String,
+    pub(crate) state: String,
     /// The number of attempts.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// When the next attempt is due, while it waits.
-    pub due_at: Option<String>,
+    pub(crate) due_at: Option<String>,
     /// The error of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// When it was made.
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// When it was sent or given up.
-    pub ended_at: Option<String>,
+    pub(crate) ended_at: Option<String>,
 }
 
 impl NotificationShape {
     /// What is known of a message.
-    pub fn of(row: OutboxRow) -> Self {
+    pub(crate) fn of(row: OutboxRow) -> Self {
         Self {
             due_at: (row.state == Delivery::Waiting).then(|| row.due_at.to_string()),
             id: row.id,

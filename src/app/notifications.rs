@@ -20,27 +20,27 @@ pub use crate::store::{Delivery, OutboxRow};
 #[serde(deny_unknown_fields)]
 pub struct RetryNotification {
     /// Its id, or how that begins.
-    pub id: String,
+    pub(crate) id: String,
 }
 
 /// The message that is tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RetriedNotification {
     /// What it is about.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The target.
-    pub target: String,
+    pub(crate) target: String,
     /// Whether a server tries it now.
-    pub is_now: bool,
+    pub(crate) is_now: bool,
 }
 
 /// A test of a target.
 #[derive(Debug)]
 pub struct TargetTest {
     /// What is wrong with the variables of targets.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Whether the message arrived.
-    pub sent: Result<(), Problem>,
+    pub(crate) sent: Result<(), Problem>,
 }
 
 /// Lists messages, newest first.

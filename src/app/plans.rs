@@ -17,17 +17,17 @@ const MAX_FILES: usize = 3_000;
 #[serde(deny_unknown_fields, default)]
 pub struct PlanRun {
     /// The repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// A branch or tag, with its full or short name; the default branch when neither this nor `sha` is there.
-    pub r#ref: Option<String>,
+    pub(crate) r#ref: Option<String>,
     /// A commit in the history of a branch or tag.
-    pub sha: Option<String>,
+    pub(crate) sha: Option<String>,
     /// `push` or `manual`; `push` when absent.
-    pub event: Option<String>,
+    pub(crate) event: Option<String>,
     /// The arguments of a manual event.
-    pub args: Option<Map<String, Value>>,
+    pub(crate) args: Option<Map<String, Value>>,
     /// The files that a push would have changed. Jobs read them while they run, so they decide nothing here.
-    pub files_changed: Option<Vec<String>>,
+    pub(crate) files_changed: Option<Vec<String>>,
 }
 
 /// Plans what an event would start.

@@ -35,7 +35,7 @@ pub struct Probe {
 
 impl Probe {
     /// Says what is wrong, within about [`PATIENCE`].
-    pub async fn look(&self, data: &DataDir, store: &Store) -> Result<(), String> {
+    pub(crate) async fn look(&self, data: &DataDir, store: &Store) -> Result<(), String> {
         let mut last = self.last.lock().await;
         if let Some((at, found)) = &*last
             && at.elapsed() < FRESH

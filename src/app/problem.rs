@@ -133,7 +133,7 @@ impl Code {
     }
 
     /// The code of a word.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         CODES.iter().copied().find(|code| code.as_str() == word)
     }
 
@@ -155,25 +155,25 @@ impl Code {
 
 impl Problem {
     /// A problem without a hint.
-    pub fn new(code: Code, text: impl Display) -> Self {
+    pub(crate) fn new(code: Code, text: impl Display) -> Self {
         Self { code, text: text.to_string(), hint: None, mistakes: Vec::new() }
     }
 
     /// The same problem with a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Display) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
 
     /// The same problem with a hint, if there is one.
     #[must_use]
-    pub fn with_hint(self, hint: Option<String>) -> Self {
+    pub(crate) fn with_hint(self, hint: Option<String>) -> Self {
         Self { hint: hint.or(self.hint), ..self }
     }
 
     /// A problem that an error caused; what fails because the disk is full has a code of its own.
-    pub fn caused_by(code: Code, error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn caused_by(code: Code, error: &(dyn Error + 'static)) -> Self {
         match code.status() >= 500 && is_disk_full(error) {
             true => Self::new(Code::DataFull, chain(error)).hint("free some space: df -h, quire doctor"),
             false => Self::new(code, chain(error)),
@@ -181,18 +181,18 @@ impl Problem {
     }
 
     /// quire could not do its work.
-    pub fn failed(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn failed(error: &(dyn Error + 'static)) -> Self {
         Self::caused_by(Code::ServerFailed, error)
     }
 
     /// Mistakes in a file of the operator.
-    pub fn mistakes(wrong: Vec<Diagnostic>) -> Self {
+    pub(crate) fn mistakes(wrong: Vec<Diagnostic>) -> Self {
         let text = wrong.first().map(|first| first.message.clone()).unwrap_or_default();
         Self { mistakes: wrong, ..Self::new(Code::ConfigInvalid, text) }
     }
 
     /// Mistakes in a pipeline.
-    pub fn broken_pipeline(wrong: Vec<Diagnostic>) -> Self {
+    pub(crate) fn broken_pipeline(wrong: Vec<Diagnostic>) -> Self {
         Self { mistakes: wrong, ..Self::new(Code::PipelineBroken, "the pipeline cannot be used") }
     }
 }
@@ -266,7 +266,7 @@ struct MistakeFrame {
 
 impl ProblemFrame {
     /// The frame of a problem. `title` is the phrase of its status.
-    pub fn new(problem: &Problem, title: &str) -> Self {
+    pub(crate) fn new(problem: &Problem, title: &str) -> Self {
         let mistake = |wrong: &Diagnostic| MistakeFrame {
             place: match wrong.span {
                 Some(span) => format!("{}:{}:{}", wrong.file, span.line, span.column),
@@ -286,7 +286,7 @@ impl ProblemFrame {
     }
 
     /// The problem; one whose code is of another version is a failure of the server.
-    pub fn into_problem(self) -> Problem {
+    pub(crate) fn into_problem(self) -> Problem {
         let code = Code::parse(&self.code).unwrap_or(Code::ServerFailed);
         // A place is the file of its diagnostic here: only the line of its text is missing.
         let mistake = |wrong: MistakeFrame| Diagnostic::error(wrong.place, wrong.message);

@@ -36,7 +36,7 @@ fn unrecorded(error: impl Into<Problem>) -> Problem {
 ///
 /// # Errors
 /// When it is not a push to a repository of this server, or nothing could be recorded.
-pub async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Problem> {
+pub(crate) async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Problem> {
     let recording = tokio::spawn(async move {
         let push = take_intent(&app, &frame).await.inspect_err(|problem| audit(&app, &frame, problem))?;
         announce(&app, push).await;
@@ -155,7 +155,7 @@ async fn repository_of(app: &AppState, frame: &IntentFrame) -> Result<RepoRow, P
 ///
 /// # Errors
 /// When it is not a push to a repository of this server.
-pub async fn report_push(
+pub(crate) async fn report_push(
     app: AppState,
     frame: EventFrame,
 ) -> Result<mpsc::Receiver<Result<Vec<u8>, Infallible>>, Problem> {

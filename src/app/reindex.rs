@@ -16,22 +16,22 @@ const PAGE: u32 = 100;
 
 /// What was indexed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reindexed {
+pub(crate) struct Reindexed {
     /// How many runs.
-    pub runs: usize,
+    pub(crate) runs: usize,
     /// How many jobs.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// How many steps.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// The runs whose journals cannot be used, with the reason: their rows stay as they are.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// Fills the rows of runs, jobs and steps of a data folder anew, while no server has it. Blocking.
 ///
 /// # Errors
 /// When a server has the data folder, or the database cannot be used.
-pub fn reindex(data: &DataDir) -> Result<Reindexed, Problem> {
+pub(crate) fn reindex(data: &DataDir) -> Result<Reindexed, Problem> {
     let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Problem::failed(&error))?;
     let Some(_lock) = lock else {
         let text = format!("a server has the data folder {}", data.path().display());
@@ -50,7 +50,7 @@ pub fn reindex(data: &DataDir) -> Result<Reindexed, Problem> {
 }
 
 /// Indexes the ended runs of older versions, newest first.
-pub async fn index_older_runs(app: AppState) {
+pub(crate) async fn index_older_runs(app: AppState) {
     let (mut before, mut done) = (i64::MAX, Reindexed::default());
     loop {
         let runs = app.store.call(move |connection| store::unindexed_runs(connection, before, PAGE)).await;

@@ -20,53 +20,53 @@ const MAX_FILES: usize = 20_000;
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Repo)]
-pub struct RepoShape {
+pub(crate) struct RepoShape {
     /// `name` or `group/name`.
-    pub name: String,
+    pub(crate) name: String,
     /// What it is, in a line.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// `public`, `unlisted` or `private`.
-    pub visibility: String,
+    pub(crate) visibility: String,
     /// The same for the logs of its runs.
-    pub log_visibility: String,
+    pub(crate) log_visibility: String,
     /// The branch that clones check out.
-    pub default_branch: Option<String>,
+    pub(crate) default_branch: Option<String>,
     /// Where it is cloned from.
-    pub clone: CloneShape,
+    pub(crate) clone: CloneShape,
     /// Its newest run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_run: Option<RunShape>,
+    pub(crate) last_run: Option<RunShape>,
     /// The size of its files.
-    pub size_bytes: u64,
+    pub(crate) size_bytes: u64,
 }
 
 /// Where a repository is cloned from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Clone)]
-pub struct CloneShape {
+pub(crate) struct CloneShape {
     /// Its folder, for who uses the machine that it is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
 }
 
 /// What is to be said about a repository: what is absent stays as it is.
 #[derive(Debug, Clone, Default)]
-pub struct RepoUpdate {
+pub(crate) struct RepoUpdate {
     /// What it is; nothing when that is nothing.
-    pub description: Option<Option<String>>,
+    pub(crate) description: Option<Option<String>>,
     /// Who may see it.
-    pub visibility: Option<Visibility>,
+    pub(crate) visibility: Option<Visibility>,
     /// Who may see the logs of its runs.
-    pub log_visibility: Option<Visibility>,
+    pub(crate) log_visibility: Option<Visibility>,
     /// The branch that clones check out.
-    pub default_branch: Option<BranchName>,
+    pub(crate) default_branch: Option<BranchName>,
 }
 
 /// A repository as it is answered; `is_local` says whether to name its folder.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn repo_shape(
+pub(crate) async fn repo_shape(
     app: &AppState,
     (row, settings): (RepoRow, RepoSettings),
     is_local: bool,
@@ -114,7 +114,7 @@ fn size_of(folder: &Path) -> u64 {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list_repo_shapes(
+pub(crate) async fn list_repo_shapes(
     app: &AppState,
     visible: Option<Vec<String>>,
     (before, limit): (Option<i64>, usize),
@@ -143,7 +143,7 @@ pub async fn list_repo_shapes(
 ///
 /// # Errors
 /// When the branch does not exist, or something cannot be written.
-pub async fn update_repo(
+pub(crate) async fn update_repo(
     app: &AppState,
     (row, mut settings): (RepoRow, RepoSettings),
     update: RepoUpdate,

@@ -11,7 +11,7 @@ use crate::store::{self, RepoRow};
 
 /// A bare repository that is taken over as it is.
 #[derive(Debug, Clone)]
-pub enum AdoptRepo {
+pub(crate) enum AdoptRepo {
     /// The one of this name, below `repos/` already.
     InPlace(RepoName),
     /// The one at this path, which is moved there under this name.
@@ -53,7 +53,7 @@ impl From<RepoError> for Problem {
 ///
 /// # Errors
 /// When the name is taken or the data folder cannot be written.
-pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBuf, Problem> {
+pub(crate) fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBuf, Problem> {
     forge::install_hooks(app.data.path(), binary)?;
     forge::new_repo(app.data.path(), name)?;
     audit(app, AuditAction::RepoCreate, name);
@@ -64,7 +64,7 @@ pub fn new_repo(app: &AppState, name: &RepoName, binary: &Path) -> Result<PathBu
 ///
 /// # Errors
 /// When the name is taken or the data folder cannot be written.
-pub async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoRow, Problem> {
+pub(crate) async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoRow, Problem> {
     let (data, new) = (app.data.clone(), name.clone());
     app.block(move || Ok(forge::new_repo(data.path(), &new)?)).await?;
     audit(app, AuditAction::RepoCreate, name);
@@ -76,7 +76,11 @@ pub async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoRow, Pro
 ///
 /// # Errors
 /// As [`rename_repo`].
-pub async fn rename_in_server(app: &AppState, repo: &RepoRow, to: RepoName) -> Result<RepoRow, Problem> {
+pub(crate) async fn rename_in_server(
+    app: &AppState,
+    repo: &RepoRow,
+    to: RepoName,
+) -> Result<RepoRow, Problem> {
     if repo.is_watched() {
         let text = format!("`{}` is the copy of a watched repository", repo.name);
         return Err(Problem::new(Code::RepoRefused, text).hint("add a watch with another name"));
@@ -91,7 +95,7 @@ pub async fn rename_in_server(app: &AppState, repo: &RepoRow, to: RepoName) -> R
 ///
 /// # Errors
 /// When the repository does not exist, the name is taken, or the folder cannot be moved.
-pub fn rename_repo(app: &AppState, from: &RepoName, to: &RepoName) -> Result<PathBuf, Problem> {
+pub(crate) fn rename_repo(app: &AppState, from: &RepoName, to: &RepoName) -> Result<PathBuf, Problem> {
     let path = forge::rename_repo(app.data.path(), from, to)?;
     app.audit(app.entry(AuditAction::RepoRename).on(from).with("name", to.as_str()));
     Ok(path)
@@ -101,7 +105,7 @@ pub fn rename_repo(app: &AppState, from: &RepoName, to: &RepoName) -> Result<Pat
 ///
 /// # Errors
 /// When the repository does not exist, or cannot be moved.
-pub async fn trash_repo(app: &AppState, repo: RepoRow) -> Result<(), Problem> {
+pub(crate) async fn trash_repo(app: &AppState, repo: RepoRow) -> Result<(), Problem> {
     if repo.is_watched() {
         let text = format!("`{}` is the copy of a watched repository", repo.name);
         return Err(Problem::new(Code::RepoRefused, text).hint("quire watch rm removes the watch"));
@@ -118,7 +122,11 @@ pub async fn trash_repo(app: &AppState, repo: RepoRow) -> Result<(), Problem> {
 ///
 /// # Errors
 /// When quire cannot serve the repository, or the name is taken.
-pub fn adopt_repo(app: &AppState, which: &AdoptRepo, binary: &Path) -> Result<(PathBuf, Adopted), Problem> {
+pub(crate) fn adopt_repo(
+    app: &AppState,
+    which: &AdoptRepo,
+    binary: &Path,
+) -> Result<(PathBuf, Adopted), Problem> {
     let data = app.data.path();
     forge::install_hooks(data, binary)?;
     let (name, adopted) = match which {
@@ -133,7 +141,7 @@ pub fn adopt_repo(app: &AppState, which: &AdoptRepo, binary: &Path) -> Result<(P
 ///
 /// # Errors
 /// When their folder cannot be read.
-pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
+pub(crate) fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
     Ok(forge::list_repos(app.data.path(), &recorded_names(&app.data))?)
 }
 
@@ -141,7 +149,11 @@ pub fn list_repos(app: &AppState) -> Result<Vec<Listed>, Problem> {
 ///
 /// # Errors
 /// When the repository or the branch does not exist, or `HEAD` cannot be written.
-pub fn set_default_branch(app: &AppState, name: &RepoName, branch: &BranchName) -> Result<(), Problem> {
+pub(crate) fn set_default_branch(
+    app: &AppState,
+    name: &RepoName,
+    branch: &BranchName,
+) -> Result<(), Problem> {
     forge::set_default_branch(app.data.path(), name, branch)?;
     let entry = app.entry(AuditAction::RepoUpdate).on(name);
     app.audit(entry.with("default_branch", branch.as_str()));
@@ -152,7 +164,7 @@ pub fn set_default_branch(app: &AppState, name: &RepoName, branch: &BranchName) 
 ///
 /// # Errors
 /// When the repository does not exist, or cannot be moved.
-pub fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
+pub(crate) fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
     let removed = forge::remove_repo(app.data.path(), name)?;
     audit(app, AuditAction::RepoDelete, name);
     Ok(removed.path)
@@ -162,7 +174,7 @@ pub fn remove_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> 
 ///
 /// # Errors
 /// When none of this name was removed, or the name is taken.
-pub fn restore_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
+pub(crate) fn restore_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, Problem> {
     let restored = forge::restore_repo(app.data.path(), name)?;
     audit(app, AuditAction::RepoRestore, &restored.name);
     Ok(app.data.repo(&restored.name))
@@ -173,7 +185,7 @@ fn audit(app: &AppState, action: AuditAction, name: &RepoName) {
 }
 
 /// The names that repositories were recorded under; none without a database.
-pub fn recorded_names(data: &DataDir) -> RecordedNames {
+pub(crate) fn recorded_names(data: &DataDir) -> RecordedNames {
     let database = store::open_read_only(&data.database()).ok();
     // A database that cannot be read is a problem of its own; the repositories are listed all the same.
     database.and_then(|database| store::recorded_names(&database).ok()).unwrap_or_default()

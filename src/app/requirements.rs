@@ -9,20 +9,24 @@ use crate::policy::bundle_problems;
 
 /// Something of `config.fnl` that this machine does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requirement {
+pub(crate) struct Requirement {
     /// What it is, with its place.
-    pub mistake: Diagnostic,
+    pub(crate) mistake: Diagnostic,
     /// The mistakes in another file that it consists of.
-    pub details: Vec<Diagnostic>,
+    pub(crate) details: Vec<Diagnostic>,
     /// What follows.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
     /// Whether no server starts with it.
     is_fatal: bool,
 }
 
 /// Everything that `config.fnl` requires of this machine and that is missing: the user of steps, the sandbox, what it
 /// shows, the policy bundle. `path` is where programs are looked for. Blocking.
-pub fn missing_requirements(settings: &Settings, data: &DataDir, path: Option<&str>) -> Vec<Requirement> {
+pub(crate) fn missing_requirements(
+    settings: &Settings,
+    data: &DataDir,
+    path: Option<&str>,
+) -> Vec<Requirement> {
     let steps = &settings.steps;
     let missing = |mistake, why| Requirement { mistake, details: Vec::new(), why, is_fatal: false };
     let refused = steps.user.as_ref().and_then(|user| user.account(data.path()).err());
@@ -45,7 +49,7 @@ pub fn missing_requirements(settings: &Settings, data: &DataDir, path: Option<&s
 ///
 /// # Errors
 /// The mistake, with its place.
-pub fn check_requirements(
+pub(crate) fn check_requirements(
     settings: &Settings,
     data: &DataDir,
     path: Option<&str>,
@@ -73,7 +77,7 @@ pub fn check_requirements(
 }
 
 /// How the steps of a watched repository are isolated from this machine, and which secrets its jobs get: one line.
-pub fn watch_note(settings: &Settings) -> String {
+pub(crate) fn watch_note(settings: &Settings) -> String {
     let secrets = "its jobs get no secrets but those whose :repos name it";
     if is_isolated(settings) { secrets.to_owned() } else { format!("its steps {OPEN_TO_STEPS}; {secrets}") }
 }
@@ -84,7 +88,7 @@ const OPEN_TO_STEPS: &str = "run with the account of the server and can read its
 
 /// Reports that the code of watched repositories, which others may write, can read what the server can. `count` is how many
 /// there are.
-pub fn warn_of_watches(settings: &Settings, count: usize) {
+pub(crate) fn warn_of_watches(settings: &Settings, count: usize) {
     if !is_isolated(settings) && count > 0 {
         let are = if count == 1 { "1 repository is" } else { &format!("{count} repositories are") };
         tracing::warn!("{are} watched: their steps {OPEN_TO_STEPS}");

@@ -17,17 +17,17 @@ use crate::view::RunView;
 /// The commit of a run is to run once more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RerunRun {
+pub(crate) struct RerunRun {
     /// Its name or id.
-    pub run: String,
+    pub(crate) run: String,
     /// Only the jobs that failed, and what needs them.
     #[serde(default)]
-    pub failed: bool,
+    pub(crate) failed: bool,
     /// Only this job, and what needs it.
     #[serde(default)]
-    pub job: Option<String>,
+    pub(crate) job: Option<String>,
     /// Who asks.
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
 impl From<RepeatError> for Problem {

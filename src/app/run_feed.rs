@@ -19,7 +19,7 @@ const MAX_TAKEN: usize = 64 << 10;
 
 /// The runs that are followed. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct RunFeeds(Arc<Mutex<HashMap<RunId, Weak<RunFeed>>>>);
+pub(crate) struct RunFeeds(Arc<Mutex<HashMap<RunId, Weak<RunFeed>>>>);
 
 /// The events of one run. It is there as long as somebody follows it.
 #[derive(Debug)]

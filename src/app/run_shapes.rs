@@ -9,18 +9,18 @@ use crate::view::{LogSizes, RunShape, RunView};
 
 /// Runs of a list, and where the next page begins.
 #[derive(Debug)]
-pub struct RunPage {
+pub(crate) struct RunPage {
     /// The runs, newest first, without their steps.
-    pub runs: Vec<RunShape>,
+    pub(crate) runs: Vec<RunShape>,
     /// The row before which the next page begins; nothing on the last page.
-    pub next: Option<i64>,
+    pub(crate) next: Option<i64>,
 }
 
 /// A run with its jobs and steps.
 ///
 /// # Errors
 /// When the database cannot be read. A journal that cannot be read is a problem in the shape.
-pub async fn run_shape(app: &AppState, row: RunRow) -> Result<RunShape, Problem> {
+pub(crate) async fn run_shape(app: &AppState, row: RunRow) -> Result<RunShape, Problem> {
     let of = row.clone();
     let reruns = app.store.call(move |connection| store::reruns_of(connection, &of)).await??;
     let (data, base) = (app.data.clone(), app.url.clone());
@@ -37,7 +37,7 @@ pub async fn run_shape(app: &AppState, row: RunRow) -> Result<RunShape, Problem>
 ///
 /// # Errors
 /// When the repository does not exist, or the database cannot be read.
-pub async fn list_run_shapes(app: &AppState, filter: RunFilter) -> Result<RunPage, Problem> {
+pub(crate) async fn list_run_shapes(app: &AppState, filter: RunFilter) -> Result<RunPage, Problem> {
     let limit = filter.limit;
     let one_more = RunFilter { limit: limit.saturating_add(1), ..filter };
     let mut rows = list_runs(app, one_more).await?;

@@ -20,7 +20,7 @@ use crate::store;
 use crate::sys::{clock, lock};
 use crate::view::{RunView, one_line, plain};
 
-pub use crate::store::{RunFilter, RunRow};
+pub(crate) use crate::store::{RunFilter, RunRow};
 
 /// How long the runner of a queued run is waited for, when the server that starts it cannot be asked.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -28,22 +28,22 @@ const START_PATIENCE: Duration = Duration::from_secs(5);
 /// A run is to stop.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CancelRun {
+pub(crate) struct CancelRun {
     /// Its name or id.
-    pub run: String,
+    pub(crate) run: String,
     /// Who asks.
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
 /// The names of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamedRun {
+pub(crate) struct NamedRun {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// Its number there.
-    pub number: u64,
+    pub(crate) number: u64,
 }
 
 impl NamedRun {
@@ -56,7 +56,7 @@ impl NamedRun {
 ///
 /// # Errors
 /// When the name is invalid, or no run has it.
-pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
+pub(crate) async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
     let name = RunName::parse(text).map_err(|error| {
         let hint = meant_run(text).unwrap_or_else(|| "quire runs lists them".to_owned());
         Problem::caused_by(Code::RequestInvalid, &error).hint(hint)
@@ -87,7 +87,7 @@ pub async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Problem> {
 ///
 /// # Errors
 /// When the name is invalid, or no run has it.
-pub async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Problem> {
+pub(crate) async fn find_run_or_latest(app: &AppState, text: &str) -> Result<RunRow, Problem> {
     let Some(repo) = RepoName::parse(text).ok().filter(|_| RunName::parse(text).is_err()) else {
         return find_run(app, text).await;
     };
@@ -115,7 +115,7 @@ fn meant_run(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// The repository that is named does not exist, or the database cannot be read.
-pub async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
+pub(crate) async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
     if let Some(name) = &filter.repo
         && !name.is_of_jobs()
         && forge::find(app.data.path(), name).is_err()
@@ -136,7 +136,7 @@ pub async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>,
 ///
 /// # Errors
 /// When no run has the name.
-pub async fn show_run(app: &AppState, text: &str) -> Result<RunView, Problem> {
+pub(crate) async fn show_run(app: &AppState, text: &str) -> Result<RunView, Problem> {
     let row = find_run(app, text).await?;
     Ok(app.view(row).await)
 }
@@ -145,7 +145,7 @@ pub async fn show_run(app: &AppState, text: &str) -> Result<RunView, Problem> {
 ///
 /// # Errors
 /// That one.
-pub fn expect_readable(view: &RunView) -> Result<(), Problem> {
+pub(crate) fn expect_readable(view: &RunView) -> Result<(), Problem> {
     let unreadable = |problem: &String| Problem::new(Code::RunUnreadable, plain(problem));
     view.problem.as_ref().map_or(Ok(()), |problem| Err(unreadable(problem)))
 }
@@ -230,7 +230,7 @@ async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) 
 ///
 /// # Errors
 /// When the end cannot be recorded.
-pub async fn end_queued(app: &AppState, id: RunId, by: Option<String>) -> Result<(), Problem> {
+pub(crate) async fn end_queued(app: &AppState, id: RunId, by: Option<String>) -> Result<(), Problem> {
     let (outcome, reason) = StopReason::Cancelled { by }.end();
     let end =
         move |connection: &mut _| store::finish_run(connection, id, outcome, Some(&reason), clock::now());

@@ -15,7 +15,7 @@ use crate::sys::disk;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The metrics of the server, in the text format of Prometheus.
-pub async fn scrape(app: &AppState) -> String {
+pub(crate) async fn scrape(app: &AppState) -> String {
     let is_ready = app.troubles().await.is_empty();
     let counted = app.store.call(|connection| {
         (store::count_unfinished(connection).ok(), store::count_messages(connection).ok())
@@ -31,20 +31,20 @@ pub async fn scrape(app: &AppState) -> String {
 
 /// What is known of the disk space of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StorageState {
+pub(crate) struct StorageState {
     /// Bytes of the database.
-    pub database_bytes: u64,
+    pub(crate) database_bytes: u64,
     /// Free bytes of the disk with the data folder.
-    pub free_bytes: u64,
+    pub(crate) free_bytes: u64,
     /// The version of the database's tables.
-    pub schema_version: u32,
+    pub(crate) schema_version: u32,
 }
 
 /// What is known of the disk space of the server.
 ///
 /// # Errors
 /// It cannot be looked up.
-pub async fn storage_state(app: &AppState) -> Result<StorageState, Problem> {
+pub(crate) async fn storage_state(app: &AppState) -> Result<StorageState, Problem> {
     let schema_version = app.store.call(|connection| store::schema_version(connection)).await??;
     let (data, database) = (app.data.path().to_owned(), app.data.database());
     app.block(move || {
@@ -63,7 +63,7 @@ pub async fn storage_state(app: &AppState) -> Result<StorageState, Problem> {
 ///
 /// # Errors
 /// The database cannot be read.
-pub async fn unfinished_counts(app: &AppState) -> Result<(u64, u64), Problem> {
+pub(crate) async fn unfinished_counts(app: &AppState) -> Result<(u64, u64), Problem> {
     let counts = app.store.call(|connection| store::count_unfinished(connection)).await??;
     let of = |state: Progress| {
         counts.iter().find(|(word, _)| *word == state.as_str()).map_or(0, |(_, count)| *count)

@@ -15,7 +15,7 @@ use crate::store::{self, AuditEntry, SessionRow, TokenRow};
 use crate::sys::clock;
 
 /// How long a browser stays signed in.
-pub const MAX_SESSION_LIFE: Duration = Duration::from_secs(7 * 86_400);
+pub(crate) const MAX_SESSION_LIFE: Duration = Duration::from_secs(7 * 86_400);
 
 /// How long a link of `quire login` can be used.
 const LINK_LIFE: Duration = Duration::from_secs(5 * 60);
@@ -29,18 +29,18 @@ const USE_INTERVAL: Duration = Duration::from_secs(60);
 /// A link is made that signs a browser in once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CreateLoginLink {
+pub(crate) struct CreateLoginLink {
     /// Whom it signs in.
-    pub by: String,
+    pub(crate) by: String,
 }
 
 /// A link that signs a browser in once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LoginLink {
+pub(crate) struct LoginLink {
     /// Its address.
-    pub url: String,
+    pub(crate) url: String,
     /// Until when it can be used.
-    pub expires_at: String,
+    pub(crate) expires_at: String,
 }
 
 impl Operation for CreateLoginLink {
@@ -74,7 +74,7 @@ impl Operation for CreateLoginLink {
 ///
 /// # Errors
 /// When the token is unknown, has expired or was revoked.
-pub async fn token_caller(app: &AppState, token: &str) -> Result<Caller, Problem> {
+pub(crate) async fn token_caller(app: &AppState, token: &str) -> Result<Caller, Problem> {
     let hash = token_hash(token)?;
     let token = live_token(app, hash).await?;
     Ok(caller(format!("token:{}", token.made.name), token.made.grant).with_pass(Pass::Token(hash)))
@@ -84,7 +84,7 @@ pub async fn token_caller(app: &AppState, token: &str) -> Result<Caller, Problem
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn session_caller(app: &AppState, session: &str) -> Result<Option<Caller>, Problem> {
+pub(crate) async fn session_caller(app: &AppState, session: &str) -> Result<Option<Caller>, Problem> {
     let Some(hash) = Credential::hash_of(CredentialKind::Session, session) else { return Ok(None) };
     let found = app.store.call(move |connection| store::find_session(connection, &hash, clock::now()));
     Ok(found.await??.map(|session| caller(session.actor, session.grant).with_pass(Pass::Session(hash))))
@@ -92,7 +92,7 @@ pub async fn session_caller(app: &AppState, session: &str) -> Result<Option<Call
 
 /// Waits until a caller would be refused with what it came in with: a token that was revoked or has expired, a session that is
 /// over. Never ends for a caller that came in with neither.
-pub async fn until_refused(app: &AppState, caller: &Caller) -> Problem {
+pub(crate) async fn until_refused(app: &AppState, caller: &Caller) -> Problem {
     let Some(pass) = caller.pass() else { return std::future::pending().await };
     loop {
         let mut changed = std::pin::pin!(app.passes.notified());
@@ -138,7 +138,7 @@ fn until(at: Timestamp) -> Duration {
 ///
 /// # Errors
 /// When the token is unknown, has expired or was revoked.
-pub async fn sign_in_with_token(app: &AppState, token: &str) -> Result<Credential, Problem> {
+pub(crate) async fn sign_in_with_token(app: &AppState, token: &str) -> Result<Credential, Problem> {
     let token = live_token(app, token_hash(token)?).await?;
     let life = after(clock::now(), MAX_SESSION_LIFE);
     let session = SessionRow {
@@ -154,7 +154,7 @@ pub async fn sign_in_with_token(app: &AppState, token: &str) -> Result<Credentia
 ///
 /// # Errors
 /// When the link was used or is over.
-pub async fn sign_in_with_link(app: &AppState, link: &str) -> Result<Credential, Problem> {
+pub(crate) async fn sign_in_with_link(app: &AppState, link: &str) -> Result<Credential, Problem> {
     let over = || {
         Problem::new(Code::LoginOver, "this link was used before, or has expired")
             .hint("quire login prints another one")
@@ -170,7 +170,7 @@ pub async fn sign_in_with_link(app: &AppState, link: &str) -> Result<Credential,
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn sign_out(app: &AppState, session: &str) -> Result<(), Problem> {
+pub(crate) async fn sign_out(app: &AppState, session: &str) -> Result<(), Problem> {
     let Some(hash) = Credential::hash_of(CredentialKind::Session, session) else { return Ok(()) };
     let delete = move |connection: &mut Connection| -> rusqlite::Result<Option<SessionRow>> {
         let session = store::find_session(connection, &hash, clock::now())?;

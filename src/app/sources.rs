@@ -29,11 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(1500);
 
 /// Where sources may come from, and whose turn it is to be added.
 #[derive(Debug)]
-pub struct SourcePlace {
+pub(crate) struct SourcePlace {
     /// The operator's lists, without those of the bundle.
-    pub rules: SourceRules,
+    pub(crate) rules: SourceRules,
     /// How long things may take.
-    pub times: SourceTimes,
+    pub(crate) times: SourceTimes,
     turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
     places: Semaphore,
 }
@@ -41,33 +41,33 @@ pub struct SourcePlace {
 /// A source is added, or fetched again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AddSource {
+pub(crate) struct AddSource {
     /// What is asked for.
-    pub source: SourceRequest,
+    pub(crate) source: SourceRequest,
 }
 
 /// A source that was added.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AddedSource {
+pub(crate) struct AddedSource {
     /// Its record.
-    pub record: SourceRecord,
+    pub(crate) record: SourceRecord,
     /// Whether there was none of this name.
-    pub is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 /// A source is removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RemoveSource {
+pub(crate) struct RemoveSource {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// The source that was removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RemovedSource {
+pub(crate) struct RemovedSource {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl Default for SourcePlace {
@@ -78,7 +78,7 @@ impl Default for SourcePlace {
 
 impl SourcePlace {
     /// Where nothing is being added.
-    pub fn new(rules: SourceRules) -> Self {
+    pub(crate) fn new(rules: SourceRules) -> Self {
         let (turns, places) = (Mutex::default(), Semaphore::new(MAX_ADDED));
         Self { rules, times: SourceTimes::default(), turns, places }
     }
@@ -171,7 +171,7 @@ impl Operation for RemoveSource {
 ///
 /// # Errors
 /// Why it was not added; what there was of this name stays.
-pub async fn add_source(app: &AppState, request: SourceRequest) -> Result<AddedSource, SourceError> {
+pub(crate) async fn add_source(app: &AppState, request: SourceRequest) -> Result<AddedSource, SourceError> {
     let name = request.to_record()?.name;
     // Whoever writes has the data folder for itself.
     app.writer()?;
@@ -277,7 +277,7 @@ fn names(spec: &str, path: &Path) -> bool {
 ///
 /// # Errors
 /// When it could not be removed from the database.
-pub async fn remove_source(app: &AppState, name: &str) -> Result<bool, Problem> {
+pub(crate) async fn remove_source(app: &AppState, name: &str) -> Result<bool, Problem> {
     let writer = app.writer()?;
     let (app, name) = (app.clone(), name.to_owned());
     let removed = tokio::spawn(async move {
@@ -308,7 +308,7 @@ pub async fn remove_source(app: &AppState, name: &str) -> Result<bool, Problem> 
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list_sources(app: &AppState) -> Result<Vec<SourceRecord>, Problem> {
+pub(crate) async fn list_sources(app: &AppState) -> Result<Vec<SourceRecord>, Problem> {
     let kept = app.store.call(|connection| store::all_sources(connection)).await??;
     load(app, kept).await
 }
@@ -317,7 +317,7 @@ pub async fn list_sources(app: &AppState) -> Result<Vec<SourceRecord>, Problem> 
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn find_source(app: &AppState, name: &str) -> Result<Option<SourceRecord>, Problem> {
+pub(crate) async fn find_source(app: &AppState, name: &str) -> Result<Option<SourceRecord>, Problem> {
     let name = name.to_owned();
     let kept = app.store.call(move |connection| store::find_source(connection, &name)).await??;
     Ok(load(app, kept.into_iter().collect()).await?.pop())

@@ -14,7 +14,7 @@ use crate::intake::{Drained, IntentFrame};
 use crate::store::OpenPush;
 
 /// Takes what hooks have left in the spool, and has these pushes watched. What cannot be taken now stays there.
-pub async fn drain_spool(app: &AppState) {
+pub(crate) async fn drain_spool(app: &AppState) {
     for push in take_spool(app).await {
         announce(app, push).await;
     }
@@ -24,7 +24,7 @@ pub async fn drain_spool(app: &AppState) {
 /// to the same ref by its intent alone. What could not be read holds up its repository, or all ([`SpoolGate`]).
 ///
 /// [`SpoolGate`]: super::spool_gate::SpoolGate
-pub async fn take_spool(app: &AppState) -> Vec<OpenPush> {
+pub(crate) async fn take_spool(app: &AppState) -> Vec<OpenPush> {
     type Asked = (IntentFrame, oneshot::Sender<io::Result<()>>);
     let _one_at_a_time = app.draining.lock().await;
     let folder = app.data.spool();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// What is known of the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SpoolState {
+pub(crate) enum SpoolState {
     /// Read, but for files that hold up the repositories with these ids.
     Read(BTreeMap<String, String>),
     /// Not read: why.
@@ -19,7 +19,7 @@ pub enum SpoolState {
 
 /// The state of the spool, shared by all who settle.
 #[derive(Debug, Clone)]
-pub struct SpoolGate(Arc<Shared>);
+pub(crate) struct SpoolGate(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -36,7 +36,7 @@ impl Default for SpoolGate {
 
 impl SpoolGate {
     /// Notes what came of reading the spool; whether that is news.
-    pub fn set(&self, state: SpoolState) -> bool {
+    pub(crate) fn set(&self, state: SpoolState) -> bool {
         let mut known = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = *known != state;
         *known = state;
@@ -46,7 +46,7 @@ impl SpoolGate {
     }
 
     /// Why a repository must not be settled now.
-    pub fn problem(&self, repo: &str) -> Option<String> {
+    pub(crate) fn problem(&self, repo: &str) -> Option<String> {
         match &*self.0.state.lock().unwrap_or_else(PoisonError::into_inner) {
             SpoolState::Read(held_up) => held_up.get(repo).cloned(),
             SpoolState::Unread(problem) => Some(problem.clone()),
@@ -54,13 +54,13 @@ impl SpoolGate {
     }
 
     /// Whether everything in the spool was read.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(&*state, SpoolState::Read(held_up) if held_up.is_empty())
     }
 
     /// Waits until something is held up.
-    pub async fn shut(&self) {
+    pub(crate) async fn shut(&self) {
         while self.is_open() {
             self.0.changed.notified().await;
         }

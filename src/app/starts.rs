@@ -22,21 +22,21 @@ use crate::sys::{clock, random};
 /// Jobs of a commit are to run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct StartRun {
+pub(crate) struct StartRun {
     /// The repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// A branch or tag, with its full or short name; the default branch when neither this nor `sha` is there.
-    pub r#ref: Option<String>,
+    pub(crate) r#ref: Option<String>,
     /// A commit in the history of a branch or tag.
-    pub sha: Option<String>,
+    pub(crate) sha: Option<String>,
     /// The root job; all that need `:quire/manual` when absent.
-    pub job: Option<String>,
+    pub(crate) job: Option<String>,
     /// What the jobs get as `:args`.
-    pub args: Map<String, Value>,
+    pub(crate) args: Map<String, Value>,
     /// Environment variables of the steps.
-    pub vars: BTreeMap<String, String>,
+    pub(crate) vars: BTreeMap<String, String>,
     /// Who asks.
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
 impl Operation for StartRun {

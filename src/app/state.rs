@@ -45,7 +45,7 @@ const MAX_PAGES: usize = 32;
 
 /// A message to the queue. Rows are the truth; this only says that there is something to look at.
 #[derive(Debug)]
-pub enum Wake {
+pub(crate) enum Wake {
     /// Runs were queued.
     Queued,
     /// Newer runs supersede these, by the newer ones' numbers.
@@ -84,86 +84,86 @@ pub enum Wake {
 #[derive(Clone)]
 pub struct AppState {
     /// In a command without a server: the way to write.
-    pub local: Option<Arc<LocalWriter>>,
+    pub(crate) local: Option<Arc<LocalWriter>>,
     /// The owner of the tasks.
-    pub tasks: Tasks,
+    pub(crate) tasks: Tasks,
     /// The data folder.
-    pub data: DataDir,
+    pub(crate) data: DataDir,
     /// The id of the data folder, which marks what its runs start.
-    pub instance: InstanceId,
+    pub(crate) instance: InstanceId,
     /// The database.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The settings.
-    pub settings: Arc<CurrentSettings>,
+    pub(crate) settings: Arc<CurrentSettings>,
     /// The unfinished runs.
-    pub live: LiveRuns,
+    pub(crate) live: LiveRuns,
     /// The runs whose events are followed.
-    pub feeds: RunFeeds,
+    pub(crate) feeds: RunFeeds,
     /// What is known of how long formatted logs are.
-    pub log_indexes: LogIndexes,
+    pub(crate) log_indexes: LogIndexes,
     /// A place for each client that follows events.
-    pub followers: Arc<Semaphore>,
+    pub(crate) followers: Arc<Semaphore>,
     /// What the server cannot do at the moment.
-    pub health: Health,
+    pub(crate) health: Health,
     /// Who acts, for the audit.
-    pub actor: Arc<str>,
+    pub(crate) actor: Arc<str>,
     /// What is counted and timed.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// What was done and is not in the audit yet.
-    pub audit: AuditQueue,
+    pub(crate) audit: AuditQueue,
     /// The way to the queue.
-    pub wake: mpsc::Sender<Wake>,
+    pub(crate) wake: mpsc::Sender<Wake>,
     /// The way to whoever watches pushes until their receive-pack is gone.
-    pub pushes: mpsc::Sender<OpenPush>,
+    pub(crate) pushes: mpsc::Sender<OpenPush>,
     /// The way to whoever watches remotes.
-    pub watches: mpsc::Sender<WatchWake>,
+    pub(crate) watches: mpsc::Sender<WatchWake>,
     /// Pushes that have announced themselves and not reported yet, by repository id.
-    pub open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
+    pub(crate) open_pushes: Arc<Mutex<HashMap<String, HashSet<String>>>>,
     /// Refs that may have moved and were not looked at since.
-    pub touched: TouchedRefs,
+    pub(crate) touched: TouchedRefs,
     /// Pushes whose receive-pack cannot be seen from here.
-    pub unseen: UnseenPushes,
+    pub(crate) unseen: UnseenPushes,
     /// Rung when a push is over.
-    pub push_over: Arc<Notify>,
+    pub(crate) push_over: Arc<Notify>,
     /// Rung when a token was revoked or a session has ended.
-    pub passes: Arc<Notify>,
+    pub(crate) passes: Arc<Notify>,
     /// Whether the spool was read.
-    pub spool: SpoolGate,
+    pub(crate) spool: SpoolGate,
     /// Held while the spool is taken in.
-    pub draining: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) draining: Arc<tokio::sync::Mutex<()>>,
     /// Rung when there may be notices: runs that have ended, or what was announced.
-    pub notices: Arc<tokio::sync::Notify>,
+    pub(crate) notices: Arc<tokio::sync::Notify>,
     /// The address of the server, when it answers anywhere over TCP.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Who may see a repository, or its logs, that has no visibility of its own.
-    pub visibility: Visibility,
+    pub(crate) visibility: Visibility,
     /// The environment that the server was started with.
-    pub environment: Arc<Vec<(String, String)>>,
+    pub(crate) environment: Arc<Vec<(String, String)>>,
     /// Whether disk and database answer.
-    pub probe: Probe,
+    pub(crate) probe: Probe,
     /// A place for each reader of files of runs.
-    pub readers: Arc<Semaphore>,
+    pub(crate) readers: Arc<Semaphore>,
     /// A place for each page that is in memory, until it was sent.
-    pub pages: Arc<Semaphore>,
+    pub(crate) pages: Arc<Semaphore>,
     /// A place for each process that evaluates a pipeline for a request.
-    pub planners: Arc<Semaphore>,
+    pub(crate) planners: Arc<Semaphore>,
     /// Where job folders are looked for.
-    pub jobs: Arc<JobPlace>,
+    pub(crate) jobs: Arc<JobPlace>,
     /// Secret arguments of runs that have not ended.
-    pub job_secrets: JobSecrets,
+    pub(crate) job_secrets: JobSecrets,
     /// The profiles that were chosen where quire was started.
-    pub profiles: StartProfiles,
+    pub(crate) profiles: StartProfiles,
     /// Where sources of jobs may come from.
-    pub sources: Arc<SourcePlace>,
+    pub(crate) sources: Arc<SourcePlace>,
     /// Whether the server stops.
-    pub stopping: Stopping,
+    pub(crate) stopping: Stopping,
     /// Notified when the server shall stop, empty its caches and start again.
-    pub start_again: Arc<Notify>,
+    pub(crate) start_again: Arc<Notify>,
 }
 
 /// What to look at.
 #[derive(Debug, Clone)]
-pub enum Look {
+pub(crate) enum Look {
     /// Everything.
     All,
     /// These refs, and those that an open push has announced.
@@ -188,7 +188,7 @@ impl From<Touched> for Look {
 
 /// Why nothing was settled.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsettled {
+pub(crate) enum Unsettled {
     /// The spool may hold intents of the repository.
     #[error("{0}")]
     Spool(String),
@@ -213,7 +213,7 @@ impl From<Unsettled> for Problem {
 
 impl AppState {
     /// What everything stands on, when nothing has happened yet.
-    pub fn new(
+    pub(crate) fn new(
         (data, instance): (DataDir, InstanceId),
         store: Store,
         settings: Arc<CurrentSettings>,
@@ -265,7 +265,7 @@ impl AppState {
     }
 
     /// Leaves descriptors for everything else: a quarter of them is for those who follow events.
-    pub fn limit_followers(&self, descriptors: u64) {
+    pub(crate) fn limit_followers(&self, descriptors: u64) {
         let most = usize::try_from(descriptors / 4).unwrap_or(MAX_FOLLOWERS);
         self.followers.forget_permits(MAX_FOLLOWERS.saturating_sub(most));
     }
@@ -274,7 +274,7 @@ impl AppState {
     ///
     /// # Errors
     /// When a server has the data folder that this command could not ask, or the database cannot be opened.
-    pub fn writer(&self) -> Result<Store, Problem> {
+    pub(crate) fn writer(&self) -> Result<Store, Problem> {
         self.local.as_ref().map_or_else(|| Ok(self.store.clone()), |local| local.open(&self.data))
     }
 
@@ -282,7 +282,7 @@ impl AppState {
     ///
     /// # Errors
     /// When nothing could be settled; it is tried again at the next change.
-    pub async fn settle(&self, repo: RepoRow, look: Look) -> Result<Settled, Unsettled> {
+    pub(crate) async fn settle(&self, repo: RepoRow, look: Look) -> Result<Settled, Unsettled> {
         if let Some(problem) = self.spool.problem(&repo.id).filter(|_| !repo.is_watched()) {
             return Err(Unsettled::Spool(problem));
         }
@@ -347,28 +347,28 @@ impl AppState {
     }
 
     /// Sends the queue a message.
-    pub async fn wake(&self, wake: Wake) {
+    pub(crate) async fn wake(&self, wake: Wake) {
         if self.wake.send(wake).await.is_err() {
             tracing::debug!("the queue is closed");
         }
     }
 
     /// Sends the watcher of remotes a message.
-    pub async fn send_watcher(&self, wake: WatchWake) {
+    pub(crate) async fn send_watcher(&self, wake: WatchWake) {
         if self.watches.send(wake).await.is_err() {
             tracing::debug!("the watcher of remotes is closed");
         }
     }
 
     /// The hosted repository with this id, under whatever name.
-    pub async fn repo_of_id(&self, id: String) -> Result<Option<RepoRow>, Problem> {
+    pub(crate) async fn repo_of_id(&self, id: String) -> Result<Option<RepoRow>, Problem> {
         let rows = self.store.call(|connection| store::all_repos(connection)).await??;
         Ok(rows.into_iter().find(|row| row.id == id))
     }
 
     /// The hosted repository of this name: the row, made when the folder is there and the row is not. Nothing for a folder
     /// that is not adopted, or is a copy of another repository.
-    pub async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, Problem> {
+    pub(crate) async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, Problem> {
         let data = self.data.clone();
         let found = self.store.call(move |connection| -> Result<Option<RepoRow>, Problem> {
             let found = store::find_repo(connection, &name)?;
@@ -399,13 +399,13 @@ impl AppState {
     }
 
     /// Remembers a push that has announced itself.
-    pub fn open_push(&self, repo: &str, push: &str) {
+    pub(crate) fn open_push(&self, repo: &str, push: &str) {
         let mut open = self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner);
         open.entry(repo.to_owned()).or_default().insert(push.to_owned());
     }
 
     /// Forgets a push that has reported, or whose receive-pack is gone.
-    pub fn close_push(&self, repo: &str, push: &str) {
+    pub(crate) fn close_push(&self, repo: &str, push: &str) {
         let mut open = self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pushes) = open.get_mut(repo) {
             pushes.remove(push);
@@ -427,7 +427,7 @@ impl AppState {
     }
 
     /// Waits until one of these pushes to a repository has reported or is over.
-    pub async fn until_one_is_over(&self, repo: &str, pushes: &HashSet<String>) {
+    pub(crate) async fn until_one_is_over(&self, repo: &str, pushes: &HashSet<String>) {
         loop {
             let mut over = std::pin::pin!(self.push_over.notified());
             // Listened first, then looked: none that ends in between is missed.
@@ -440,19 +440,19 @@ impl AppState {
     }
 
     /// Whether a push to the repository has announced itself and not reported yet.
-    pub fn has_open_push(&self, repo: &str) -> bool {
+    pub(crate) fn has_open_push(&self, repo: &str) -> bool {
         self.open_pushes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(repo)
     }
 
     /// A run as screens see it.
-    pub async fn view(&self, row: RunRow) -> RunView {
+    pub(crate) async fn view(&self, row: RunRow) -> RunView {
         let (data, base) = (self.data.clone(), self.url.clone());
         let fallback = RunView::without_record(row.clone(), base.as_deref());
         self.read(move || RunView::load(&data, row, base.as_deref())).await.unwrap_or(fallback)
     }
 
     /// What the server cannot do at the moment; nothing when it can do all of its work.
-    pub async fn troubles(&self) -> Vec<String> {
+    pub(crate) async fn troubles(&self) -> Vec<String> {
         let mut troubles = self.health.troubles();
         troubles.extend(self.probe.look(&self.data, &self.store).await.err());
         troubles
@@ -462,7 +462,7 @@ impl AppState {
     ///
     /// # Errors
     /// What the work says, or that it has panicked.
-    pub async fn block<T: Send + 'static>(
+    pub(crate) async fn block<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -470,7 +470,10 @@ impl AppState {
     }
 
     /// Reads files of runs where it may block, a few at a time: each of them may be large. Nothing when that has failed.
-    pub async fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let _place = self.readers.acquire().await.ok()?;
         let read = tokio::task::spawn_blocking(work).await;
         read.inspect_err(|error| tracing::error!(%error, "a run could not be read")).ok()

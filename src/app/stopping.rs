@@ -11,20 +11,20 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Whether the server stops. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Stopping(Arc<watch::Sender<bool>>);
+pub(crate) struct Stopping(Arc<watch::Sender<bool>>);
 
 /// Somebody who waits, for as long as this is held.
 #[derive(Debug, Clone)]
-pub struct Waiter(watch::Receiver<bool>);
+pub(crate) struct Waiter(watch::Receiver<bool>);
 
 impl Stopping {
     /// Registers somebody who waits.
-    pub fn waiter(&self) -> Waiter {
+    pub(crate) fn waiter(&self) -> Waiter {
         Waiter(self.0.subscribe())
     }
 
     /// Reports to all who wait that the server stops, and lets them send their last words.
-    pub async fn announce(&self) {
+    pub(crate) async fn announce(&self) {
         self.0.send_replace(true);
         if timeout(LAST_WORDS, self.0.closed()).await.is_err() {
             tracing::warn!(
@@ -37,7 +37,7 @@ impl Stopping {
 
 impl Waiter {
     /// Waits until the server stops.
-    pub async fn until_stopping(&mut self) {
+    pub(crate) async fn until_stopping(&mut self) {
         if self.0.wait_for(|stops| *stops).await.is_err() {
             // The server is gone without a word.
             std::future::pending::<()>().await;

@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 /// Why the server cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TaskFailure {
+pub(crate) enum TaskFailure {
     /// A task panicked.
     #[error("{task} has failed: {problem}")]
     Panicked {
@@ -30,7 +30,7 @@ pub enum TaskFailure {
 
 /// The owner of the server's tasks. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Tasks(Arc<Mutex<Owned>>);
+pub(crate) struct Tasks(Arc<Mutex<Owned>>);
 
 #[derive(Debug, Default)]
 struct Owned {
@@ -47,12 +47,12 @@ enum Life {
 
 impl Tasks {
     /// Starts a task that must not end before the server does.
-    pub fn spawn_lasting(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn_lasting(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.start(name, Life::AsLongAsTheServer, task);
     }
 
     /// Starts a task that ends when its work is done.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.start(name, Life::UntilItsWorkIsDone, task);
     }
 
@@ -66,7 +66,7 @@ impl Tasks {
     }
 
     /// Waits until the server cannot continue; for ever while all of its tasks are well.
-    pub async fn failure(&self) -> TaskFailure {
+    pub(crate) async fn failure(&self) -> TaskFailure {
         poll_fn(|context| self.poll_failure(context)).await
     }
 

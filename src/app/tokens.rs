@@ -35,58 +35,58 @@ const SERVER_SCOPES: [Scope; 3] = [Scope::SourcesRead, Scope::SourcesWrite, Scop
 /// A token is made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CreateToken {
+pub(crate) struct CreateToken {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The words of its scopes.
-    pub scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// The repositories that it holds for; all when empty.
-    pub repos: Vec<String>,
+    pub(crate) repos: Vec<String>,
     /// When it ends by itself.
-    pub expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
     /// Who makes it.
-    pub by: String,
+    pub(crate) by: String,
 }
 
 /// A token that was made: what it is, and the token itself, which is shown only now.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct CreatedToken {
+pub(crate) struct CreatedToken {
     /// The token.
-    pub token: String,
+    pub(crate) token: String,
     /// What it is.
-    pub view: TokenView,
+    pub(crate) view: TokenView,
 }
 
 /// A token is revoked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RevokeToken {
+pub(crate) struct RevokeToken {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Who revokes it.
-    pub by: String,
+    pub(crate) by: String,
 }
 
 /// A token, without what is secret of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Token)]
-pub struct TokenView {
+pub(crate) struct TokenView {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The words of its scopes.
-    pub scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// The names of the repositories that it holds for; nothing for all.
-    pub repos: Option<Vec<String>>,
+    pub(crate) repos: Option<Vec<String>>,
     /// Who made it.
-    pub created_by: String,
+    pub(crate) created_by: String,
     /// When.
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// When it ends by itself.
-    pub expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
     /// Whether it has ended by itself.
-    pub expired: bool,
+    pub(crate) expired: bool,
     /// When it was last used, to a minute.
-    pub last_used_at: Option<String>,
+    pub(crate) last_used_at: Option<String>,
 }
 
 impl Operation for CreateToken {
@@ -170,7 +170,7 @@ impl Operation for RevokeToken {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list_tokens(app: &AppState) -> Result<Vec<TokenView>, Problem> {
+pub(crate) async fn list_tokens(app: &AppState) -> Result<Vec<TokenView>, Problem> {
     let list = |connection: &mut Connection| -> Result<Vec<TokenView>, Problem> {
         let now = clock::now();
         store::live_tokens(connection)?.iter().map(|token| view(connection, token, now)).collect()

@@ -8,7 +8,7 @@ use crate::model::RefName;
 
 /// Refs of a repository that may have moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Touched {
+pub(crate) enum Touched {
     /// Any.
     All,
     /// These.
@@ -17,7 +17,7 @@ pub enum Touched {
 
 /// Those of each repository, by its id.
 #[derive(Debug, Clone, Default)]
-pub struct TouchedRefs(Arc<Mutex<State>>);
+pub(crate) struct TouchedRefs(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -28,12 +28,12 @@ struct State {
 
 impl Touched {
     /// None.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self::Refs(BTreeSet::new())
     }
 
     /// Adds those of another.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::All, _) => {}
             (_, Self::All) => *self = Self::All,
@@ -44,7 +44,7 @@ impl Touched {
 
 impl TouchedRefs {
     /// Notes that these may have moved.
-    pub fn add(&self, repo: &str, touched: Touched) {
+    pub(crate) fn add(&self, repo: &str, touched: Touched) {
         if touched == Touched::none() {
             return;
         }
@@ -53,14 +53,14 @@ impl TouchedRefs {
     }
 
     /// Takes what was noted; all when nobody watches.
-    pub fn take(&self, repo: &str) -> Touched {
+    pub(crate) fn take(&self, repo: &str) -> Touched {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = state.repos.remove(repo);
         if state.are_watched { noted.unwrap_or_else(Touched::none) } else { Touched::All }
     }
 
     /// Notes whether the folders of all repositories are watched.
-    pub fn set_watched(&self, are_watched: bool) {
+    pub(crate) fn set_watched(&self, are_watched: bool) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).are_watched = are_watched;
     }
 }

@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The ids of such pushes.
 #[derive(Debug, Clone, Default)]
-pub struct UnseenPushes(Arc<Mutex<HashSet<String>>>);
+pub(crate) struct UnseenPushes(Arc<Mutex<HashSet<String>>>);
 
 impl UnseenPushes {
     /// Notes one.
-    pub fn add(&self, push: &str) {
+    pub(crate) fn add(&self, push: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(push.to_owned());
     }
 
     /// All of them.
-    pub fn all(&self) -> HashSet<String> {
+    pub(crate) fn all(&self) -> HashSet<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Forgets one; whether it was noted.
-    pub fn take(&self, push: &str) -> bool {
+    pub(crate) fn take(&self, push: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(push)
     }
 }

@@ -18,16 +18,16 @@ const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// Somebody waits for the end of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WaitForRun {
+pub(crate) struct WaitForRun {
     /// Its name or id.
-    pub run: String,
+    pub(crate) run: String,
 }
 
 /// The run has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct EndedRun {
+pub(crate) struct EndedRun {
     /// Its id.
-    pub ended: String,
+    pub(crate) ended: String,
 }
 
 impl Operation for WaitForRun {

@@ -10,7 +10,7 @@ use crate::watch::{SettleCopy, Settling, WatchContext};
 
 impl AppState {
     /// What the watcher of remotes stands on.
-    pub fn watch_context(&self) -> WatchContext {
+    pub(crate) fn watch_context(&self) -> WatchContext {
         WatchContext {
             data: self.data.clone(),
             instance: self.instance,

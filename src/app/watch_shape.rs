@@ -8,28 +8,28 @@ use super::watches::WatchView;
 /// A watched branch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Watch)]
-pub struct WatchShape {
+pub(crate) struct WatchShape {
     /// Its name: runs are those of a repository of this name.
-    pub name: String,
+    pub(crate) name: String,
     /// The address of the repository.
-    pub url: String,
+    pub(crate) url: String,
     /// The branch.
-    pub branch: String,
+    pub(crate) branch: String,
     /// How often it is looked at.
-    pub every_s: f64,
+    pub(crate) every_s: f64,
     /// `new`, `following`, or what is wrong.
-    pub state: String,
+    pub(crate) state: String,
     /// The commit that it was at.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tip: Option<String>,
+    pub(crate) tip: Option<String>,
     /// The error of the last look.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 impl WatchShape {
     /// What is known of a watch.
-    pub fn of(view: &WatchView) -> Self {
+    pub(crate) fn of(view: &WatchView) -> Self {
         let status = view.status.as_ref();
         Self {
             name: view.watch.name.to_string(),

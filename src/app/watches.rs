@@ -31,40 +31,40 @@ const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// Watches are added: all of them, or none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AddWatches {
+pub(crate) struct AddWatches {
     /// The watches.
-    pub watches: Vec<WatchFrame>,
+    pub(crate) watches: Vec<WatchFrame>,
 }
 
 /// A watch is removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RemoveWatch {
+pub(crate) struct RemoveWatch {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// A watch, or each of them, is looked at now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LookNow {
+pub(crate) struct LookNow {
     /// Its name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// The watches that it was done with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NamedWatches {
+pub(crate) struct NamedWatches {
     /// Their names.
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// What the operator is warned about.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A watch on a wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WatchFrame {
+pub(crate) struct WatchFrame {
     name: String,
     url: String,
     branch: String,
@@ -86,18 +86,18 @@ fn yes() -> bool {
 
 /// A watch with what is known of it.
 #[derive(Debug, Clone)]
-pub struct WatchView {
+pub(crate) struct WatchView {
     /// What is watched.
-    pub watch: WatchDecl,
+    pub(crate) watch: WatchDecl,
     /// Whether `config.fnl` declares it.
-    pub is_declared: bool,
+    pub(crate) is_declared: bool,
     /// What was found, once it was looked at.
-    pub status: Option<WatchStatus>,
+    pub(crate) status: Option<WatchStatus>,
 }
 
 /// What importing a list of watches would do with each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Import {
+pub(crate) enum Import {
     /// It is added.
     New,
     /// It is there already.
@@ -111,7 +111,7 @@ impl WatchFrame {
     ///
     /// # Errors
     /// When the address is invalid.
-    pub fn plain(
+    pub(crate) fn plain(
         name: Option<String>,
         url: &str,
         branch: Option<String>,
@@ -138,12 +138,12 @@ impl WatchFrame {
     }
 
     /// Whether the repository is in a folder of this machine.
-    pub fn is_on_this_machine(&self) -> bool {
+    pub(crate) fn is_on_this_machine(&self) -> bool {
         RemoteUrl::parse(&self.url).is_ok_and(|url| url.scheme() == UrlScheme::File)
     }
 
     /// The frame of a watch.
-    pub fn new(watch: &WatchDecl) -> Self {
+    pub(crate) fn new(watch: &WatchDecl) -> Self {
         Self {
             name: watch.name.to_string(),
             url: watch.url.to_string(),
@@ -182,12 +182,12 @@ impl WatchFrame {
 
 impl WatchView {
     /// The word for its state.
-    pub fn state(&self) -> &str {
+    pub(crate) fn state(&self) -> &str {
         self.status.as_ref().map_or(WatchState::New.as_str(), |status| &status.state)
     }
 
     /// Whether the branch is followed without trouble.
-    pub fn is_following(&self) -> bool {
+    pub(crate) fn is_following(&self) -> bool {
         self.state() == WatchState::Following.as_str()
     }
 }
@@ -319,7 +319,7 @@ async fn nobody_looks(app: &AppState, name: Option<RepoName>) -> Result<Problem,
 ///
 /// # Errors
 /// When `config.fnl` or the database cannot be used.
-pub async fn list_watches(app: &AppState) -> Result<Vec<WatchView>, Problem> {
+pub(crate) async fn list_watches(app: &AppState) -> Result<Vec<WatchView>, Problem> {
     let current = Arc::clone(&app.settings);
     let list = move |connection: &mut Connection| -> Result<Vec<WatchView>, Problem> {
         let with_status = |(watch, is_declared): (WatchDecl, bool)| {
@@ -335,7 +335,7 @@ pub async fn list_watches(app: &AppState) -> Result<Vec<WatchView>, Problem> {
 ///
 /// # Errors
 /// When it does not, or `config.fnl` or the database cannot be used.
-pub async fn expect_watch(app: &AppState, name: &str) -> Result<(), Problem> {
+pub(crate) async fn expect_watch(app: &AppState, name: &str) -> Result<(), Problem> {
     let name = parse_name(name)?;
     let views = list_watches(app).await?;
     if views.iter().any(|view| view.watch.name == name) {
@@ -349,7 +349,7 @@ pub async fn expect_watch(app: &AppState, name: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn watch_status(app: &AppState, watch: WatchDecl) -> Result<Option<WatchStatus>, Problem> {
+pub(crate) async fn watch_status(app: &AppState, watch: WatchDecl) -> Result<Option<WatchStatus>, Problem> {
     Ok(app.store.call(move |connection| store::watch_status(connection, &watch)).await??)
 }
 
@@ -357,7 +357,7 @@ pub async fn watch_status(app: &AppState, watch: WatchDecl) -> Result<Option<Wat
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn last_decision(app: &AppState, watch: &WatchDecl) -> Result<Option<String>, Problem> {
+pub(crate) async fn last_decision(app: &AppState, watch: &WatchDecl) -> Result<Option<String>, Problem> {
     let Ok(ref_name) = watch.branch.ref_name() else { return Ok(None) };
     let name = watch.name.clone();
     let found = app.store.call(move |connection| {
@@ -387,7 +387,7 @@ pub(super) fn unrun(ref_name: &RefName, commit: CommitId, why: &str) -> Option<S
 ///
 /// # Errors
 /// When a server has it, or something cannot be removed.
-pub async fn forget_remotes(app: &AppState) -> Result<(usize, u64), Problem> {
+pub(crate) async fn forget_remotes(app: &AppState) -> Result<(usize, u64), Problem> {
     let forget = |connection: &mut Connection| store::forget_watch_states(connection);
     let remotes = app.writer()?.call(forget).await??;
     let cache = app.data.cache();
@@ -410,7 +410,7 @@ fn known(connection: &Connection, settings: &Settings) -> Result<Vec<(WatchDecl,
 ///
 /// # Errors
 /// When `config.fnl` or the database cannot be used.
-pub async fn plan_import(
+pub(crate) async fn plan_import(
     app: &AppState,
     watches: Vec<WatchDecl>,
 ) -> Result<(Vec<Import>, Option<String>), Problem> {
@@ -438,7 +438,7 @@ pub async fn plan_import(
 }
 
 /// A time between looks as it is written: `60s`, `5m`, `2h`.
-pub fn every_text(time: Duration) -> String {
+pub(crate) fn every_text(time: Duration) -> String {
     let secs = time.as_secs();
     match () {
         () if time.subsec_millis() > 0 => format!("{}ms", time.as_millis()),

@@ -271,7 +271,7 @@ fn complete(words: &[String]) -> Ended {
 }
 
 /// Says why a command has failed, and gives its exit code.
-pub(crate) fn leave(ended: Ended) -> ExitCode {
+pub fn leave(ended: Ended) -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(with_output(code) as u8),
         Err(Failure { code, text }) => {

@@ -13,7 +13,7 @@ pub(crate) use crate::app::{Exit as Code, verdict};
 
 /// Why a command ends otherwise than done.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     pub(crate) code: Code,
     pub(crate) text: String,
 }

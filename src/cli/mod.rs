@@ -38,6 +38,6 @@ mod usage_error;
 mod watch;
 mod watch_import;
 
-pub(crate) use args::leave;
+pub use args::leave;
 pub use args::run;
 pub use hook::hook_name;

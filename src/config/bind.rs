@@ -14,7 +14,7 @@ pub enum Bind {
 impl Bind {
     /// Parses an address with a port, `localhost` with a port, or `none`. Other names are not looked up: what they lead to can
     /// change while the server runs.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if text == "none" {
             return Some(Self::Nothing);
         }

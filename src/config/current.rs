@@ -24,11 +24,11 @@ pub struct CurrentSettings {
 #[derive(Debug, Clone, Default)]
 pub struct Additions {
     /// A list of watches.
-    pub list: Option<PathBuf>,
+    pub(crate) list: Option<PathBuf>,
     /// Names of `:pass-env`.
-    pub pass_env: Vec<String>,
+    pub(crate) pass_env: Vec<String>,
     /// The bundle, instead of that of `:policy`.
-    pub bundle: Option<PathBuf>,
+    pub(crate) bundle: Option<PathBuf>,
 }
 
 /// What was read last.
@@ -49,7 +49,8 @@ impl CurrentSettings {
     ///
     /// # Errors
     /// When it cannot be used: there are no last good settings yet.
-    pub fn load(path: PathBuf) -> Result<Self, ConfigError> {
+    #[cfg(test)]
+    pub(crate) fn load(path: PathBuf) -> Result<Self, ConfigError> {
         Self::load_with(path, Additions::default())
     }
 
@@ -57,13 +58,13 @@ impl CurrentSettings {
     ///
     /// # Errors
     /// When one of the two files cannot be used.
-    pub fn load_with(path: PathBuf, additions: Additions) -> Result<Self, ConfigError> {
+    pub(crate) fn load_with(path: PathBuf, additions: Additions) -> Result<Self, ConfigError> {
         let last = Mutex::new(load(&path, &additions)?);
         Ok(Self { path, additions, last })
     }
 
     /// `config.fnl` before it was read.
-    pub fn unread(path: PathBuf) -> Self {
+    pub(crate) fn unread(path: PathBuf) -> Self {
         let last = Last { stamps: None, is_written: false, settings: Arc::default(), trouble: None };
         Self { path, additions: Additions::default(), last: Mutex::new(last) }
     }
@@ -72,7 +73,7 @@ impl CurrentSettings {
     ///
     /// # Errors
     /// When the file cannot be used and never could.
-    pub fn read(&self) -> Result<Arc<Settings>, ConfigError> {
+    pub(crate) fn read(&self) -> Result<Arc<Settings>, ConfigError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.stamps.is_none() {
             *last = load(&self.path, &self.additions)?;
@@ -82,7 +83,7 @@ impl CurrentSettings {
     }
 
     /// The last settings, when the file has not changed since: one look at its entry, and nothing is read.
-    pub fn unchanged(&self) -> Option<Arc<Settings>> {
+    pub(crate) fn unchanged(&self) -> Option<Arc<Settings>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         (Some(stamps(&self.path, self.additions.list.as_deref())) == last.stamps)
             .then(|| Arc::clone(&last.settings))
@@ -90,7 +91,7 @@ impl CurrentSettings {
 
     /// What is wrong with the files as they are now, so that older settings are in force: one line for whoever is not the
     /// operator. It has the place of the first mistake and not its text, which may hold what stands in the file. Blocking.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         self.get();
         self.last.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
@@ -99,13 +100,13 @@ impl CurrentSettings {
     ///
     /// # Errors
     /// When they cannot be used: older settings stay in force.
-    pub fn reload(&self) -> Result<(), String> {
+    pub(crate) fn reload(&self) -> Result<(), String> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).stamps = None;
         self.trouble().map_or(Ok(()), Err)
     }
 
     /// The settings as they are valid now. Blocking.
-    pub fn get(&self) -> Arc<Settings> {
+    pub(crate) fn get(&self) -> Arc<Settings> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = Some(stamps(&self.path, self.additions.list.as_deref()));
         if stamps != last.stamps {

@@ -13,15 +13,15 @@ pub struct DataDir(PathBuf);
 #[derive(Debug, Clone, Default)]
 pub struct DataDirHints {
     /// `--data`.
-    pub flag: Option<PathBuf>,
+    pub(crate) flag: Option<PathBuf>,
     /// `QUIRE_DATA`.
-    pub variable: Option<OsString>,
+    pub(crate) variable: Option<OsString>,
     /// Whether `/var/quire` is there.
-    pub system_exists: bool,
+    pub(crate) system_exists: bool,
     /// `XDG_DATA_HOME`.
-    pub xdg_data_home: Option<OsString>,
+    pub(crate) xdg_data_home: Option<OsString>,
     /// `HOME`.
-    pub home: Option<OsString>,
+    pub(crate) home: Option<OsString>,
 }
 
 impl DataDir {
@@ -32,7 +32,7 @@ impl DataDir {
 
     /// `--data`, otherwise `QUIRE_DATA`, otherwise `/var/quire` when it exists, otherwise the XDG data folder; `None` when
     /// nothing says where it is. A relative path is relative to `current`.
-    pub fn choose(hints: &DataDirHints, current: &Path) -> Option<Self> {
+    pub(crate) fn choose(hints: &DataDirHints, current: &Path) -> Option<Self> {
         let filled =
             |value: &Option<OsString>| value.clone().filter(|value| !value.is_empty()).map(PathBuf::from);
         let chosen = hints
@@ -49,7 +49,7 @@ impl DataDir {
 
     /// The data folder that a repository lies in: the nearest folder above it that has `repos/` on the way down and
     /// `hooks/` next to it. How hooks find it, which must not trust the pusher's environment.
-    pub fn of_repository(git_dir: &Path) -> Option<Self> {
+    pub(crate) fn of_repository(git_dir: &Path) -> Option<Self> {
         git_dir
             .ancestors()
             .filter(|folder| folder.file_name().is_some_and(|name| name == "repos"))
@@ -64,49 +64,49 @@ impl DataDir {
     }
 
     /// `config.fnl`.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.0.join("config.fnl")
     }
 
     /// The folder of all repositories.
-    pub fn repos(&self) -> PathBuf {
+    pub(crate) fn repos(&self) -> PathBuf {
         self.0.join("repos")
     }
 
     /// A repository.
-    pub fn repo(&self, name: &RepoName) -> PathBuf {
+    pub(crate) fn repo(&self, name: &RepoName) -> PathBuf {
         self.repos().join(name.folder())
     }
 
     /// The folder of all copies of watched repositories.
-    pub fn watched(&self) -> PathBuf {
+    pub(crate) fn watched(&self) -> PathBuf {
         self.0.join("watched")
     }
 
     /// The copy of a watched repository.
-    pub fn watched_repo(&self, name: &RepoName) -> PathBuf {
+    pub(crate) fn watched_repo(&self, name: &RepoName) -> PathBuf {
         self.watched().join(name.folder())
     }
 
     /// The working folder of a watch, where it stays for the next run. Its last part is the name, which a compose file takes for that of its project.
-    pub fn kept_workspace(&self, name: &RepoName) -> PathBuf {
+    pub(crate) fn kept_workspace(&self, name: &RepoName) -> PathBuf {
         self.0.join("kept").join(name.as_str().replace('/', "+"))
     }
 
     /// The options of ssh for watched repositories, when the file exists.
-    pub fn ssh_config(&self) -> PathBuf {
+    pub(crate) fn ssh_config(&self) -> PathBuf {
         self.0.join("ssh_config")
     }
 
     /// The name of the repository at this path, if it lies where repositories lie.
-    pub fn repo_name(&self, git_dir: &Path) -> Option<RepoName> {
+    pub(crate) fn repo_name(&self, git_dir: &Path) -> Option<RepoName> {
         let relative = git_dir.strip_prefix(self.repos()).ok()?.to_str()?;
         RepoName::parse(relative).ok().filter(|name| name.folder().as_os_str() == relative)
     }
 
     /// Where the repository lies by now that lay at this path when the data folder was elsewhere; nothing when this data
     /// folder has none of its name.
-    pub fn moved_repository(&self, git_dir: &Path) -> Option<PathBuf> {
+    pub(crate) fn moved_repository(&self, git_dir: &Path) -> Option<PathBuf> {
         let mut above: Vec<&Path> = git_dir.ancestors().filter(|folder| folder.ends_with("repos")).collect();
         // The outermost first: what is below it can be a group of that name.
         above.reverse();
@@ -117,57 +117,57 @@ impl DataDir {
     }
 
     /// The folder of all runs of a repository.
-    pub fn runs(&self, name: &RepoName) -> PathBuf {
+    pub(crate) fn runs(&self, name: &RepoName) -> PathBuf {
         self.0.join("runs").join(name.folder())
     }
 
     /// The folder of one run.
-    pub fn run(&self, name: &RepoName, number: u64) -> PathBuf {
+    pub(crate) fn run(&self, name: &RepoName, number: u64) -> PathBuf {
         self.runs(name).join(number.to_string())
     }
 
     /// The database.
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("quire.db")
     }
 
     /// Where hooks leave what the server did not take.
-    pub fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.0.join("spool")
     }
 
     /// Compiled pipelines.
-    pub fn cache(&self) -> PathBuf {
+    pub(crate) fn cache(&self) -> PathBuf {
         self.0.join("cache")
     }
 
     /// The checkouts of a source of jobs.
-    pub fn source(&self, name: &str) -> PathBuf {
+    pub(crate) fn source(&self, name: &str) -> PathBuf {
         self.0.join("sources").join(name)
     }
 
     /// What is kept of an add-on.
-    pub fn addon(&self, name: &str) -> PathBuf {
+    pub(crate) fn addon(&self, name: &str) -> PathBuf {
         self.0.join("oci").join(name)
     }
 
     /// The server's Unix socket.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.0.join("server.sock")
     }
 
     /// Where the server says at which address it answers; empty when it answers at none.
-    pub fn server_url(&self) -> PathBuf {
+    pub(crate) fn server_url(&self) -> PathBuf {
         self.0.join("server.url")
     }
 
     /// The file with the number of the last entry in the file of the audit.
-    pub fn audit_cursor(&self) -> PathBuf {
+    pub(crate) fn audit_cursor(&self) -> PathBuf {
         self.0.join("audit.written")
     }
 
     /// The file that the one server holds a lock on.
-    pub fn server_lock(&self) -> PathBuf {
+    pub(crate) fn server_lock(&self) -> PathBuf {
         self.0.join("server.lock")
     }
 }

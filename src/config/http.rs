@@ -12,18 +12,18 @@ const MAX_ENTRIES: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpSettings {
     /// Who may see repositories, and logs, that have no visibility of their own.
-    pub visibility: Option<Visibility>,
+    pub(crate) visibility: Option<Visibility>,
     /// The origins of other sites whose pages may read answers.
-    pub cors_origins: Vec<WebOrigin>,
+    pub(crate) cors_origins: Vec<WebOrigin>,
     /// The proxies whose `Remote-User` counts.
-    pub trusted_proxies: Vec<Network>,
+    pub(crate) trusted_proxies: Vec<Network>,
     /// The users of these proxies who have every scope.
-    pub admins: Vec<String>,
+    pub(crate) admins: Vec<String>,
 }
 
 impl HttpSettings {
     /// Who may see what says nothing else, when the server listens at this address.
-    pub fn visibility(&self, bound: Option<SocketAddr>) -> Visibility {
+    pub(crate) fn visibility(&self, bound: Option<SocketAddr>) -> Visibility {
         let is_local = bound.is_none_or(|address| address.ip().to_canonical().is_loopback());
         self.visibility.unwrap_or(if is_local { Visibility::Public } else { Visibility::Private })
     }

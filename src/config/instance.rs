@@ -26,9 +26,9 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// Its id.
-    pub id: InstanceId,
+    pub(crate) id: InstanceId,
     /// Where its content comes from.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// Where the content of a folder comes from.
@@ -95,7 +95,7 @@ impl Instance {
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn establish(folder: &Path) -> Result<Self, InstanceError> {
+    pub(crate) fn establish(folder: &Path) -> Result<Self, InstanceError> {
         let stored = read_stored(folder)?;
         let now = Seen::of(folder)?;
         let known = stored.as_ref().and_then(|stored| Some((InstanceId::parse(&stored.id).ok()?, stored)));
@@ -120,7 +120,7 @@ impl Instance {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn set_own(&self, folder: &Path) -> Result<(), InstanceError> {
+    pub(crate) fn set_own(&self, folder: &Path) -> Result<(), InstanceError> {
         write(folder, &Seen::of(folder)?.entry(self.id, folder))
     }
 
@@ -138,7 +138,7 @@ impl Instance {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn copied_from(folder: &Path) -> Result<Option<PathBuf>, InstanceError> {
+    pub(crate) fn copied_from(folder: &Path) -> Result<Option<PathBuf>, InstanceError> {
         let Some(stored) = read_stored(folder)? else { return Ok(None) };
         let is_copy = matches!(Seen::of(folder)?.compare(&stored), Match::Other);
         Ok(if is_copy { Some(stored.path) } else { stored.copied_from })

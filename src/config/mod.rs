@@ -29,6 +29,6 @@ pub use policy::{PolicySettings, SYSTEM_FOLDERS, SignatureSettings, is_clean_fol
 pub use read::{ConfigError, load, read};
 pub use scope::{Asker, MissingGrant};
 pub use settings::{Limits, SecretDecl, SecretSource, Settings};
-pub use steps::{INSTALL_BWRAP, ShownPath, StepSettings, StepUser, find as find_step_user};
-pub use watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, SshKeyError, WatchDecl, WatchRuns, check_every};
-pub use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};
+pub(crate) use steps::{INSTALL_BWRAP, find as find_step_user};
+pub(crate) use watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, WatchDecl, WatchRuns, check_every};
+pub(crate) use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};

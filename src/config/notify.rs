@@ -9,24 +9,24 @@ use crate::model::{JobId, RefName, RepoName};
 #[derive(Debug, Clone)]
 pub struct NotifySettings {
     /// Where messages can go.
-    pub targets: Vec<TargetDecl>,
+    pub(crate) targets: Vec<TargetDecl>,
     /// What goes where.
-    pub rules: Vec<NotifyRule>,
+    pub(crate) rules: Vec<NotifyRule>,
     /// Addresses that would be refused, as `host:port` in lower case.
-    pub allow: Vec<String>,
+    pub(crate) allow: Vec<String>,
     /// How long a run may be queued, or run, before it counts as stuck.
-    pub stuck_after: Duration,
+    pub(crate) stuck_after: Duration,
 }
 
 /// A place that messages can go to.
 #[derive(Debug, Clone)]
 pub struct TargetDecl {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it is, and where.
-    pub address: TargetAddress,
+    pub(crate) address: TargetAddress,
     /// The repositories whose own rules may name it.
-    pub repos: Vec<RepoName>,
+    pub(crate) repos: Vec<RepoName>,
 }
 
 /// What a target is, and where. Addresses of the web are secrets by nature: who has one can write there.
@@ -55,32 +55,32 @@ pub enum TargetAddress {
 #[derive(Debug, Clone)]
 pub struct MailDecl {
     /// Whether TLS is spoken from the first byte on (`smtps://`).
-    pub is_tls: bool,
+    pub(crate) is_tls: bool,
     /// The server.
-    pub host: String,
+    pub(crate) host: String,
     /// Its port.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Who sends.
-    pub from: String,
+    pub(crate) from: String,
     /// Who gets it.
-    pub to: Vec<String>,
+    pub(crate) to: Vec<String>,
     /// The login, with where its password is.
-    pub login: Option<(String, SecretSource)>,
+    pub(crate) login: Option<(String, SecretSource)>,
 }
 
 /// Says which events go to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifyRule {
     /// The name of the target.
-    pub to: String,
+    pub(crate) to: String,
     /// The events.
-    pub on: Vec<NotifyEvent>,
+    pub(crate) on: Vec<NotifyEvent>,
     /// The repositories, by their full names; all when empty.
-    pub repos: Vec<RepoName>,
+    pub(crate) repos: Vec<RepoName>,
     /// The refs, by their full names; all when empty.
-    pub refs: Vec<RefName>,
+    pub(crate) refs: Vec<RefName>,
     /// The jobs; all when empty.
-    pub jobs: Vec<JobId>,
+    pub(crate) jobs: Vec<JobId>,
 }
 
 /// The events that can be notified.
@@ -102,14 +102,14 @@ pub enum NotifyEvent {
 
 impl NotifyEvent {
     /// All events.
-    pub const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::Failed, Self::Fixed, Self::Passed, Self::Cancelled, Self::Stuck, Self::Watch];
 
     /// The events of a rule that names none: what somebody has to look at, and that it is over.
-    pub const DEFAULT: [Self; 3] = [Self::Failed, Self::Fixed, Self::Watch];
+    pub(crate) const DEFAULT: [Self; 3] = [Self::Failed, Self::Fixed, Self::Watch];
 
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Fixed => "fixed",
@@ -121,7 +121,7 @@ impl NotifyEvent {
     }
 
     /// The event with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.as_str() == word)
     }
 }
@@ -139,7 +139,7 @@ impl Default for NotifySettings {
 
 impl NotifySettings {
     /// The names of the targets that the rules of a repository itself may name.
-    pub fn targets_of(&self, repo: &RepoName) -> Vec<&str> {
+    pub(crate) fn targets_of(&self, repo: &RepoName) -> Vec<&str> {
         let open = self.targets.iter().filter(|target| target.repos.contains(repo));
         open.map(|target| target.name.as_str()).collect()
     }

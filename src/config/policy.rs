@@ -19,25 +19,25 @@ const MAX_PATH: usize = 4096;
 #[serde(deny_unknown_fields)]
 pub struct PolicySettings {
     /// The operator's profile.
-    pub profile: Option<Profile>,
+    pub(crate) profile: Option<Profile>,
     /// Profiles that a pipeline may ask for although they are laxer.
-    pub requests: Vec<Profile>,
+    pub(crate) requests: Vec<Profile>,
     /// The bundle, as it is written: relative to the folder of `config.fnl`.
-    pub bundle: Option<PathBuf>,
+    pub(crate) bundle: Option<PathBuf>,
     /// Networks of the engine that containers may join.
-    pub network: Vec<String>,
+    pub(crate) network: Vec<String>,
     /// Folders of the host that containers may read, with what is below them.
-    pub mounts: Vec<PathBuf>,
+    pub(crate) mounts: Vec<PathBuf>,
     /// Folders of the host that containers may also write.
-    pub writable_mounts: Vec<PathBuf>,
+    pub(crate) writable_mounts: Vec<PathBuf>,
     /// Capabilities that containers may have, without `CAP_`.
-    pub caps: Vec<String>,
+    pub(crate) caps: Vec<String>,
     /// Whether containers may write to the image's own files.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Whether containers may have the variables of `:pass-env`.
-    pub env_inheritance: bool,
+    pub(crate) env_inheritance: bool,
     /// How signatures of images are verified.
-    pub signatures: SignatureSettings,
+    pub(crate) signatures: SignatureSettings,
 }
 
 /// How signatures of images are verified, where the bundle requires them.
@@ -45,11 +45,11 @@ pub struct PolicySettings {
 #[serde(deny_unknown_fields)]
 pub struct SignatureSettings {
     /// A public key in PEM, as it is written: relative to the folder of `config.fnl`.
-    pub key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     /// A folder of signatures, as it is written.
-    pub files: Option<PathBuf>,
+    pub(crate) files: Option<PathBuf>,
     /// Who has to have signed, and who has to have vouched for that: identity and issuer of the certificate.
-    pub signer: Option<(String, String)>,
+    pub(crate) signer: Option<(String, String)>,
 }
 
 /// Reads `:policy`.

@@ -23,7 +23,7 @@ pub type MissingGrant = (String, String);
 
 impl SecretDecl {
     /// The grants that a run lacks; none when some job of it may have the secret.
-    pub fn missing(&self, asker: Asker<'_>) -> Vec<MissingGrant> {
+    pub(crate) fn missing(&self, asker: Asker<'_>) -> Vec<MissingGrant> {
         let mut missing = Vec::new();
         let mut lacks = |key: &str, value: String| missing.push((key.to_owned(), value));
         let needs_name = !self.repos.is_empty() || asker.event == Trigger::Watch;
@@ -43,7 +43,7 @@ impl SecretDecl {
     }
 
     /// Whether anything but its declaration limits which jobs get the secret.
-    pub fn is_scoped(&self) -> bool {
+    pub(crate) fn is_scoped(&self) -> bool {
         !(self.repos.is_empty() && self.refs.is_empty() && self.events.is_empty() && self.jobs.is_empty())
     }
 }

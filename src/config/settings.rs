@@ -19,48 +19,48 @@ use crate::schema::Node;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where the server answers over TCP.
-    pub bind: Bind,
+    pub(crate) bind: Bind,
     /// The address that people reach it at, when it is another.
-    pub public_url: Option<String>,
+    pub(crate) public_url: Option<String>,
     /// Who may see and do what over TCP.
-    pub http: HttpSettings,
+    pub(crate) http: HttpSettings,
     /// How pushers call quire, in what a push prints.
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// The secrets.
     pub secrets: Vec<SecretDecl>,
     /// Variables of the server's environment that steps see.
-    pub pass_env: Vec<String>,
+    pub(crate) pass_env: Vec<String>,
     /// What runs must not exceed.
     pub limits: Limits,
     /// What containers may.
     pub policy: PolicySettings,
     /// Where the policy bundle is named.
-    pub bundle: Option<Node>,
+    pub(crate) bundle: Option<Node>,
     /// How steps are isolated from this machine.
-    pub steps: StepSettings,
+    pub(crate) steps: StepSettings,
     /// Branches of repositories elsewhere.
-    pub watches: Vec<WatchDecl>,
+    pub(crate) watches: Vec<WatchDecl>,
     /// The file that the audit is written to, in addition to the database.
-    pub audit_file: Option<PathBuf>,
+    pub(crate) audit_file: Option<PathBuf>,
     /// Who is notified of what.
-    pub notify: NotifySettings,
+    pub(crate) notify: NotifySettings,
 }
 
 /// A declared secret.
 #[derive(Debug, Clone)]
 pub struct SecretDecl {
     /// Its name.
-    pub name: SecretName,
+    pub(crate) name: SecretName,
     /// Where its value comes from.
-    pub source: SecretSource,
+    pub(crate) source: SecretSource,
     /// The repositories that may have it; all hosted ones when empty.
-    pub repos: Vec<RepoName>,
+    pub(crate) repos: Vec<RepoName>,
     /// The refs whose runs may have it, by their full names; all when empty.
-    pub refs: Vec<RefName>,
+    pub(crate) refs: Vec<RefName>,
     /// What may have started a run that gets it; anything when empty.
-    pub events: Vec<crate::event::Trigger>,
+    pub(crate) events: Vec<crate::event::Trigger>,
     /// The jobs that may have it; all when empty.
-    pub jobs: Vec<JobId>,
+    pub(crate) jobs: Vec<JobId>,
 }
 
 /// Where a secret's value comes from.
@@ -76,21 +76,21 @@ pub enum SecretSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Runs at the same time.
-    pub runs: usize,
+    pub(crate) runs: usize,
     /// Jobs of a run at the same time.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Branches and tags of one push that start runs.
-    pub runs_per_push: usize,
+    pub(crate) runs_per_push: usize,
     /// Runs of one branch or tag within a minute; no limit when it is 0.
-    pub runs_per_minute: usize,
+    pub(crate) runs_per_minute: usize,
     /// The longest a run may take.
-    pub run_timeout: Duration,
+    pub(crate) run_timeout: Duration,
     /// The longest a step may take that says nothing else.
-    pub step_timeout: Duration,
+    pub(crate) step_timeout: Duration,
     /// Bytes of a step's log.
-    pub log_bytes: u64,
+    pub(crate) log_bytes: u64,
     /// Bytes of the memory of a run's VM.
-    pub vm_memory: u64,
+    pub(crate) vm_memory: u64,
 }
 
 impl Default for Limits {

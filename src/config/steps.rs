@@ -10,32 +10,32 @@ use crate::sys::user::{self, Account};
 
 /// How steps are isolated from this machine.
 #[derive(Debug, Clone, Default)]
-pub struct StepSettings {
+pub(crate) struct StepSettings {
     /// Whose processes they are; the server's own user when nothing is said.
-    pub user: Option<StepUser>,
+    pub(crate) user: Option<StepUser>,
     /// Whether a step of another user may gain rights by a setuid program; `None` is no.
-    pub no_new_privs: Option<bool>,
+    pub(crate) no_new_privs: Option<bool>,
     /// Whether a sandbox is required, with its place.
-    pub sandbox: Option<Node>,
+    pub(crate) sandbox: Option<Node>,
     /// Whether a job may have the network in its sandbox.
-    pub network: Option<bool>,
+    pub(crate) network: Option<bool>,
     /// What sandboxes show in addition to the folders of the system, with its places.
-    pub read: Vec<ShownPath>,
+    pub(crate) read: Vec<ShownPath>,
 }
 
 /// The user of steps, as `config.fnl` names it.
 #[derive(Debug, Clone)]
-pub struct StepUser {
+pub(crate) struct StepUser {
     /// The login name.
-    pub name: String,
+    pub(crate) name: String,
     node: Node,
 }
 
 /// A path that sandboxes show, as `config.fnl` names it.
 #[derive(Debug, Clone)]
-pub struct ShownPath {
+pub(crate) struct ShownPath {
     /// The path.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     node: Node,
 }
 
@@ -70,7 +70,7 @@ impl StepUser {
     ///
     /// # Errors
     /// Says why not, with the place in `config.fnl`.
-    pub fn account(&self, data: &Path) -> Result<Account, Diagnostic> {
+    pub(crate) fn account(&self, data: &Path) -> Result<Account, Diagnostic> {
         let account = find(&self.name).map_err(|(problem, help)| self.node.error(problem).help(help))?;
         let closed = data.ancestors().skip(1).find(|folder| !can_pass(folder, &account));
         match closed {
@@ -103,26 +103,26 @@ impl ShownPath {
 
 impl StepSettings {
     /// The mistakes of paths that are shown in sandboxes and not there.
-    pub fn missing_paths(&self) -> Vec<Diagnostic> {
+    pub(crate) fn missing_paths(&self) -> Vec<Diagnostic> {
         self.read.iter().filter_map(ShownPath::missing).collect()
     }
 
     /// The mistake that a sandbox is demanded and cannot be made here.
-    pub fn missing_sandbox(&self, is_there: impl FnOnce() -> bool) -> Option<Diagnostic> {
+    pub(crate) fn missing_sandbox(&self, is_there: impl FnOnce() -> bool) -> Option<Diagnostic> {
         let node = self.sandbox.as_ref().filter(|_| !is_there())?;
         Some(node.error("`bwrap` is not in the PATH of this server").help(INSTALL_BWRAP))
     }
 }
 
 /// How the sandbox comes to a machine.
-pub const INSTALL_BWRAP: &str =
+pub(crate) const INSTALL_BWRAP: &str =
     "install bubblewrap (Debian: apt-get install bubblewrap); until then no run can continue";
 
 /// Finds the account that steps get.
 ///
 /// # Errors
 /// Says what is wrong with it, and what to do.
-pub fn find(name: &str) -> Result<Account, (String, String)> {
+pub(crate) fn find(name: &str) -> Result<Account, (String, String)> {
     let found = user::find(name).map_err(|error| {
         (format!("the users of this machine cannot be read: {error}"), "look at /etc/passwd".to_owned())
     })?;

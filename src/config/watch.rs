@@ -7,7 +7,7 @@ use crate::schema::settings::{WATCH, WORKSPACE};
 use crate::schema::{Fields, Node};
 
 /// How often a branch is looked at when nothing else is said.
-pub const DEFAULT_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_EVERY: Duration = Duration::from_secs(60);
 
 /// The shortest time between two looks.
 const MIN_EVERY: Duration = Duration::from_secs(1);
@@ -16,38 +16,38 @@ const MIN_EVERY: Duration = Duration::from_secs(1);
 const MAX_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The most watches that there can be.
-pub const MAX_WATCHES: usize = 1000;
+pub(crate) const MAX_WATCHES: usize = 1000;
 
 /// A branch of a repository elsewhere that is looked at again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchDecl {
     /// What it is called: the name of its repository here.
-    pub name: RepoName,
+    pub(crate) name: RepoName,
     /// Where the repository is.
-    pub url: RemoteUrl,
+    pub(crate) url: RemoteUrl,
     /// The branch.
-    pub branch: BranchName,
+    pub(crate) branch: BranchName,
     /// The time between two looks.
-    pub every: Duration,
+    pub(crate) every: Duration,
     /// Whether the machine may have an address that is not public.
-    pub allow_private: bool,
+    pub(crate) allow_private: bool,
     /// The secret that is shown to the remote.
-    pub token: Option<SecretName>,
+    pub(crate) token: Option<SecretName>,
     /// The private key for ssh.
-    pub ssh_key: Option<SshKey>,
+    pub(crate) ssh_key: Option<SshKey>,
     /// Whether the first sight of the branch runs; otherwise it is only recorded.
-    pub first_run: bool,
+    pub(crate) first_run: bool,
     /// How its runs are executed.
-    pub runs: WatchRuns,
+    pub(crate) runs: WatchRuns,
 }
 
 /// How the runs of a watch are executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchRuns {
+pub(crate) struct WatchRuns {
     /// Whether the working folder stays for the next run.
-    pub keeps_workspace: bool,
+    pub(crate) keeps_workspace: bool,
     /// Whether a newer commit stops jobs that do not say.
-    pub interruptible: bool,
+    pub(crate) interruptible: bool,
 }
 
 impl Default for WatchRuns {
@@ -58,32 +58,32 @@ impl Default for WatchRuns {
 
 /// The path of a private key for ssh: absolute, or below `~/`, the home of the server's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SshKey(String);
+pub(crate) struct SshKey(String);
 
 /// A text that is not the path of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the path of a key must be absolute, or begin with `~/`, and have no control characters")]
-pub struct SshKeyError;
+pub(crate) struct SshKeyError;
 
 impl SshKey {
     /// Parses a path.
     ///
     /// # Errors
     /// The path is relative, or has control characters.
-    pub fn parse(text: &str) -> Result<Self, SshKeyError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SshKeyError> {
         let is_complete = text.starts_with('/') || text.starts_with("~/");
         (is_complete && !text.contains(char::is_control)).then(|| Self(text.to_owned())).ok_or(SshKeyError)
     }
 
     /// The path as it was written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl WatchDecl {
     /// What is wrong with the watch as a whole: the message, and a hint.
-    pub fn mistake(&self) -> Option<(String, &'static str)> {
+    pub(crate) fn mistake(&self) -> Option<(String, &'static str)> {
         if self.ssh_key.is_some() && self.url.scheme() != UrlScheme::Ssh {
             return Some((
                 "a key is for ssh only".to_owned(),
@@ -103,7 +103,7 @@ impl WatchDecl {
     }
 
     /// What the operator is warned of.
-    pub fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let is_open = self.url.scheme() == UrlScheme::Http && !self.url.is_loopback();
         is_open.then(|| format!("{}: nothing protects what comes over http; use https://", self.url))
     }
@@ -113,7 +113,7 @@ impl WatchDecl {
 ///
 /// # Errors
 /// Says which times are possible.
-pub fn check_every(every: Duration) -> Result<Duration, String> {
+pub(crate) fn check_every(every: Duration) -> Result<Duration, String> {
     if (MIN_EVERY..=MAX_EVERY).contains(&every) {
         Ok(every)
     } else {

@@ -18,7 +18,7 @@ use crate::schema::settings::LISTED_WATCH;
 use crate::schema::{Fields, Mistakes, Node, TomlKey, TomlNodes, Value};
 
 /// The branch that is watched when a table names none.
-pub const DEFAULT_BRANCH: &str = "master";
+pub(crate) const DEFAULT_BRANCH: &str = "master";
 
 /// The largest list, in bytes.
 const MAX_LIST: u64 = 1 << 20;
@@ -44,18 +44,18 @@ const MAX_PARTS: usize = 8;
 
 /// A watch of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedWatch {
+pub(crate) struct ListedWatch {
     /// The watch.
-    pub watch: WatchDecl,
+    pub(crate) watch: WatchDecl,
     /// Where its name stands.
-    pub place: Span,
+    pub(crate) place: Span,
 }
 
 /// Reads the text of a list; `None` when the file does not exist.
 ///
 /// # Errors
 /// When it is there and cannot be read, is too large, or is not UTF-8.
-pub fn read_list_file(path: &Path) -> Result<Option<String>, ConfigError> {
+pub(crate) fn read_list_file(path: &Path) -> Result<Option<String>, ConfigError> {
     let wrong = |source| ConfigError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(MAX_LIST + 1).read_to_end(&mut bytes)) {
@@ -79,7 +79,7 @@ pub fn read_list_file(path: &Path) -> Result<Option<String>, ConfigError> {
 ///
 /// # Errors
 /// Gives all mistakes with their places.
-pub fn read_watch_list(file: &str, text: &str) -> Result<Vec<ListedWatch>, Vec<Diagnostic>> {
+pub(crate) fn read_watch_list(file: &str, text: &str) -> Result<Vec<ListedWatch>, Vec<Diagnostic>> {
     let places = TextPlaces::new(file, text);
     let (document, broken) = DeTable::parse_recoverable(text);
     let mut tables: Vec<(&TomlKey<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
@@ -237,7 +237,7 @@ struct Given {
 }
 
 /// Whether two names cannot be distinguished on every disk.
-pub fn is_same(one: &RepoName, other: &RepoName) -> bool {
+pub(crate) fn is_same(one: &RepoName, other: &RepoName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 

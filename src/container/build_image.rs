@@ -32,7 +32,7 @@ pub struct ImageSource(Vec<SourceFile>);
 
 impl ImageSource {
     /// The other files below `.quire`, in addition to the pipeline's own; none without a Dockerfile.
-    pub fn new(files: Vec<SourceFile>) -> Self {
+    pub(crate) fn new(files: Vec<SourceFile>) -> Self {
         let has_dockerfile = files.iter().any(|file| file.path == DOCKERFILE);
         Self(if has_dockerfile { files } else { Vec::new() })
     }

@@ -35,52 +35,52 @@ const MAX_PROCESSES: u64 = 32_768;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContainerPlan {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its labels, by which it is found again.
-    pub labels: Vec<(String, String)>,
+    pub(crate) labels: Vec<(String, String)>,
     /// The image: its id, so that nothing else is run than what was checked.
-    pub image: String,
+    pub(crate) image: String,
     /// What runs in it. What the image says is kept when there is nothing.
-    pub command: Vec<Vec<u8>>,
+    pub(crate) command: Vec<Vec<u8>>,
     /// The folder that it begins in; otherwise the image's.
-    pub workdir: Option<String>,
+    pub(crate) workdir: Option<String>,
     /// The user in it; otherwise the image's.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Options that say which of the host's ids are whose in it.
-    pub maps: Vec<String>,
+    pub(crate) maps: Vec<String>,
     /// Its network.
-    pub network: Network,
+    pub(crate) network: Network,
     /// Processors.
-    pub cpus: Option<String>,
+    pub(crate) cpus: Option<String>,
     /// Bytes of memory.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Processes; the engine's own limit when none is given.
-    pub pids: Option<u32>,
+    pub(crate) pids: Option<u32>,
     /// Folders of the host.
-    pub mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     /// Names of variables in the client's environment; `NAME=value` for what is not a secret.
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// A file of more variables.
-    pub env_file: Option<PathBuf>,
+    pub(crate) env_file: Option<PathBuf>,
     /// Whether the image's own files are writable.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Capabilities that it keeps.
-    pub caps: Vec<String>,
+    pub(crate) caps: Vec<String>,
     /// Whether it reads its standard input.
-    pub has_input: bool,
+    pub(crate) has_input: bool,
     /// Whether the engine removes it at its end; otherwise the caller does, who has looked why it ended.
-    pub remove: bool,
+    pub(crate) remove: bool,
     /// What it has when it runs what its image is made for; otherwise it runs the command alone.
-    pub service: Option<ServicePlan>,
+    pub(crate) service: Option<ServicePlan>,
 }
 
 /// What a container has that runs what its image is made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServicePlan {
     /// The volumes of its image. Each has the owner, the mode and the content that the image's folder has.
-    pub volumes: Vec<PathBuf>,
+    pub(crate) volumes: Vec<PathBuf>,
     /// Whether it begins as root of its image.
-    pub is_root: bool,
+    pub(crate) is_root: bool,
 }
 
 /// The network of a container.
@@ -96,11 +96,11 @@ pub enum Network {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
     /// The folder.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// Where it is in the container.
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
     /// Whether it can be written to.
-    pub writable: bool,
+    pub(crate) writable: bool,
 }
 
 impl ContainerPlan {

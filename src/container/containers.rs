@@ -38,11 +38,11 @@ const MIN_PART: usize = 4;
 /// What containers of a run have in common.
 pub struct Containers {
     /// Whose they are.
-    pub mark: RunMark,
+    pub(crate) mark: RunMark,
     /// What they may.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// What the engine's client reads of the environment that quire was started with.
-    pub environment: BTreeMap<OsString, OsString>,
+    pub(crate) environment: BTreeMap<OsString, OsString>,
     /// What a container inherits where policy opens it: the variables that the operator passes to steps.
     pub(super) passed: Vec<(String, Vec<u8>)>,
     /// Folders that each step can read, and where it finds them.
@@ -50,7 +50,7 @@ pub struct Containers {
     /// The variables that say which commit the run is about.
     pub(super) about: Vec<(String, String)>,
     /// Where everything is written down.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// What the pipeline's own image is built of.
     pub(super) source: ImageSource,
     /// The policy with what is known of the engines, which only decisions about mounts need.
@@ -100,13 +100,13 @@ impl Containers {
 
     /// The same containers, which may inherit what steps inherit.
     #[must_use]
-    pub fn inheriting(self, environment: &Environment) -> Self {
+    pub(crate) fn inheriting(self, environment: &Environment) -> Self {
         Self { passed: environment.passed(), about: environment.about(), ..self }
     }
 
     /// The same containers, whose steps can read these folders.
     #[must_use]
-    pub fn with_folders(self, folders: Vec<(PathBuf, &'static str)>) -> Self {
+    pub(crate) fn with_folders(self, folders: Vec<(PathBuf, &'static str)>) -> Self {
         Self { folders, ..self }
     }
 
@@ -114,7 +114,7 @@ impl Containers {
     ///
     /// # Errors
     /// No engine is installed, or it does not work.
-    pub async fn engine(&self) -> Result<&Engine, HostError> {
+    pub(crate) async fn engine(&self) -> Result<&Engine, HostError> {
         let found = self.engine.get_or_try_init(|| async {
             let engine = Engine::find(&self.environment)?;
             run_blocking(move || engine.ready()).await
@@ -126,7 +126,7 @@ impl Containers {
     ///
     /// # Errors
     /// It is denied, or the decision cannot be written down.
-    pub fn decide(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
+    pub(crate) fn decide(&self, job: &str, request: &ContainerRequest) -> Result<(), HostError> {
         if ImageSource::is_own(&request.image) {
             return self.decide_own(job, request);
         }

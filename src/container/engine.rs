@@ -17,10 +17,10 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 4 << 20;
 
 /// The code of the problem that no engine is available.
-pub const UNAVAILABLE: &str = "container.runtime.unavailable";
+pub(crate) const UNAVAILABLE: &str = "container.runtime.unavailable";
 
 /// What engines read of the environment that quire was started with.
-pub const ENGINE_VARIABLES: [&str; 27] = [
+pub(crate) const ENGINE_VARIABLES: [&str; 27] = [
     "PATH",
     "HOME",
     "USER",
@@ -54,18 +54,18 @@ pub const ENGINE_VARIABLES: [&str; 27] = [
 const MORE_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
 /// Where podman looks for its init.
-pub const CATATONIT: [&str; 3] =
+pub(crate) const CATATONIT: [&str; 3] =
     ["/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit", "/usr/lib/podman/catatonit"];
 
 /// The folder that exists when cgroup v2 is mounted next to version 1.
-pub const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
+pub(crate) const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 
 /// What limits the memory and the processes of a container whose engine is not root's. Version 1 gives accounts none.
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineKind {
+pub(crate) enum EngineKind {
     /// Podman.
     Podman,
     /// Docker.
@@ -74,28 +74,28 @@ pub enum EngineKind {
 
 /// A container engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// Which one.
-    pub kind: EngineKind,
+    pub(crate) kind: EngineKind,
     /// Its client.
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
     /// The OCI runtime that it must use; otherwise its own choice.
-    pub runtime: Option<&'static str>,
+    pub(crate) runtime: Option<&'static str>,
     /// Whether it has an init for containers: then signals end what runs in them, as they do on the host.
-    pub has_init: bool,
+    pub(crate) has_init: bool,
     /// Whether its root is the account that quire runs as, and no other account of the host is anybody in it.
-    pub is_rootless: bool,
+    pub(crate) is_rootless: bool,
     /// Whether it can limit what a container takes.
-    pub has_limits: bool,
+    pub(crate) has_limits: bool,
     /// The most processors that it gives to a container; an engine that does not say takes any number.
-    pub cpus: Option<u32>,
+    pub(crate) cpus: Option<u32>,
     /// The client's environment.
-    pub env: Vec<(OsString, OsString)>,
+    pub(crate) env: Vec<(OsString, OsString)>,
 }
 
 /// Why a container is not available.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     /// No engine is here.
     #[error(
         "{UNAVAILABLE}: neither podman nor docker is in PATH; install one (Debian: apt-get install podman)"
@@ -140,13 +140,13 @@ pub enum EngineError {
 
 /// What an engine answered.
 #[derive(Debug)]
-pub struct Called {
+pub(crate) struct Called {
     /// Its exit.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What it wrote to its standard output.
-    pub stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// What it wrote to its standard error.
-    pub stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// What decides which engine there is and how it is used.
@@ -164,7 +164,7 @@ struct Host {
 
 impl EngineKind {
     /// The name of its client.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Podman => "podman",
             Self::Docker => "docker",
@@ -177,7 +177,7 @@ impl Engine {
     ///
     /// # Errors
     /// No engine is installed.
-    pub fn find(env: &BTreeMap<OsString, OsString>) -> Result<Self, EngineError> {
+    pub(crate) fn find(env: &BTreeMap<OsString, OsString>) -> Result<Self, EngineError> {
         let host = Host {
             is_hybrid: Path::new(HYBRID).exists(),
             has_catatonit: CATATONIT.iter().any(|file| Path::new(file).exists()),
@@ -233,7 +233,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it could not be called, or refused; `what` says what was not done then.
-    pub fn call(&self, args: &[&str], what: &'static str) -> Result<Vec<u8>, EngineError> {
+    pub(crate) fn call(&self, args: &[&str], what: &'static str) -> Result<Vec<u8>, EngineError> {
         let called = self.try_call(args)?;
         if called.exit.code() == 0 { Ok(called.stdout) } else { Err(self.refused(what, &called.stderr)) }
     }
@@ -242,7 +242,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it could not be called.
-    pub fn try_call(&self, args: &[&str]) -> Result<Called, EngineError> {
+    pub(crate) fn try_call(&self, args: &[&str]) -> Result<Called, EngineError> {
         self.call_within(args, CALL_LIMIT)?.ok_or(EngineError::TimedOut { engine: self.kind.as_str() })
     }
 
@@ -250,7 +250,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it could not be called.
-    pub fn call_within(&self, args: &[&str], limit: Duration) -> Result<Option<Called>, EngineError> {
+    pub(crate) fn call_within(&self, args: &[&str], limit: Duration) -> Result<Option<Called>, EngineError> {
         let finished = self.run(args, &ProgramLimits::new(limit, MAX_ANSWER))?;
         let ProgramEnd::Exited(exit) = finished.end else { return Ok(None) };
         Ok(Some(Called { exit, stdout: finished.stdout, stderr: finished.stderr }))
@@ -260,7 +260,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it could not be started.
-    pub fn run(&self, args: &[&str], limits: &ProgramLimits<'_>) -> Result<Finished, EngineError> {
+    pub(crate) fn run(&self, args: &[&str], limits: &ProgramLimits<'_>) -> Result<Finished, EngineError> {
         let engine = self.kind.as_str();
         let call = Program::new(&self.program)
             .args(args)
@@ -271,7 +271,7 @@ impl Engine {
     }
 
     /// The error output of the engine, as an error.
-    pub fn refused(&self, what: &'static str, stderr: &[u8]) -> EngineError {
+    pub(crate) fn refused(&self, what: &'static str, stderr: &[u8]) -> EngineError {
         let (engine, error_output) = (self.kind.as_str(), error_output(stderr));
         EngineError::Refused { engine, what, error_output }
     }
@@ -280,7 +280,7 @@ impl Engine {
     ///
     /// # Errors
     /// It does not work.
-    pub fn ready(self) -> Result<Self, EngineError> {
+    pub(crate) fn ready(self) -> Result<Self, EngineError> {
         if self.kind == EngineKind::Podman {
             return Ok(self);
         }
@@ -302,7 +302,7 @@ impl Engine {
     ///
     /// # Errors
     /// It does not.
-    pub fn version(&self) -> Result<String, EngineError> {
+    pub(crate) fn version(&self) -> Result<String, EngineError> {
         let format = match self.kind {
             EngineKind::Podman => "{{.Client.Version}}",
             EngineKind::Docker => "{{.Server.Version}}",
@@ -326,7 +326,7 @@ impl Engine {
     }
 
     /// What the engine complained about when it was to start a container; nothing when its last word is not its own.
-    pub fn refusal(&self, stderr: &[u8]) -> Option<String> {
+    pub(crate) fn refusal(&self, stderr: &[u8]) -> Option<String> {
         let word = match self.kind {
             EngineKind::Podman => "Error: ",
             EngineKind::Docker => "docker: ",

@@ -9,21 +9,21 @@ use super::engine::{Engine, EngineError, EngineKind};
 
 /// An image that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalImage {
+pub(crate) struct LocalImage {
     /// Its id, which names its content.
-    pub id: String,
+    pub(crate) id: String,
     /// Its digest in the registry that it came from, if it came from one.
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
     /// The user that it says it runs as.
-    pub user: String,
+    pub(crate) user: String,
     /// The folders that it declares as volumes, without those where every container has a folder in memory.
-    pub volumes: Vec<PathBuf>,
+    pub(crate) volumes: Vec<PathBuf>,
     /// When it was made, as the engine says it.
-    pub created: String,
+    pub(crate) created: String,
     /// Its bytes on this machine.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// What engines say of an image; podman and docker use the same words for these.
@@ -56,7 +56,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the engine cannot be asked, or does not work.
-    pub fn local_image(&self, image: &str) -> Result<Option<LocalImage>, EngineError> {
+    pub(crate) fn local_image(&self, image: &str) -> Result<Option<LocalImage>, EngineError> {
         let called = self.try_call(&["image", "inspect", "--", image])?;
         if called.exit.code() == 0 {
             return parse(image, &called.stdout)
@@ -74,7 +74,7 @@ impl Engine {
     ///
     /// # Errors
     /// It cannot be found out.
-    pub fn has_triggers(&self, id: &str) -> Result<bool, EngineError> {
+    pub(crate) fn has_triggers(&self, id: &str) -> Result<bool, EngineError> {
         let what = "could not say what waits in an image";
         let none = |found: &serde_json::Value| found.is_null() || found.as_array().is_some_and(Vec::is_empty);
         if self.kind == EngineKind::Docker {

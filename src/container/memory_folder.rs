@@ -148,7 +148,7 @@ impl Drop for MemoryFolder {
 ///
 /// # Errors
 /// It is there and cannot be removed.
-pub fn forget(mark: RunMark) -> io::Result<()> {
+pub(crate) fn forget(mark: RunMark) -> io::Result<()> {
     for left in fs::read_dir(of_run(mark)).into_iter().flatten().flatten() {
         let _nothing_is_mounted = detach(&left.path().join(MOUNT));
     }

@@ -39,7 +39,7 @@ impl Engine {
     ///
     /// # Errors
     /// One could not be removed.
-    pub fn remove(&self, containers: &[String]) -> Result<(), EngineError> {
+    pub(crate) fn remove(&self, containers: &[String]) -> Result<(), EngineError> {
         for some in containers.chunks(MAX_AT_ONCE) {
             let mut args = vec!["rm", "--force", "--volumes"];
             if self.kind == super::engine::EngineKind::Podman {
@@ -77,7 +77,7 @@ impl Engine {
     ///
     /// # Errors
     /// They could not be listed, or one could not be removed.
-    pub fn sweep(&self, mark: RunMark) -> Result<usize, EngineError> {
+    pub(crate) fn sweep(&self, mark: RunMark) -> Result<usize, EngineError> {
         let filter = format!("label={MARK}={mark}");
         let args = ["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter];
         let listed = self.call(&args, "could not list containers")?;
@@ -90,7 +90,7 @@ impl Engine {
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn is_running(&self, container: &str) -> Result<bool, EngineError> {
+    pub(crate) fn is_running(&self, container: &str) -> Result<bool, EngineError> {
         let args = ["container", "inspect", "--format", "{{.State.Running}}", "--", container];
         Ok(self.try_call(&args)?.stdout.starts_with(b"true"))
     }
@@ -99,7 +99,7 @@ impl Engine {
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn exit_of(&self, container: &str) -> Result<Option<i32>, EngineError> {
+    pub(crate) fn exit_of(&self, container: &str) -> Result<Option<i32>, EngineError> {
         let args =
             ["container", "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "--", container];
         let said = String::from_utf8_lossy(&self.try_call(&args)?.stdout).trim().to_owned();
@@ -113,7 +113,7 @@ impl Engine {
     ///
     /// # Errors
     /// The container does not run.
-    pub fn ask_to_end(&self, container: &str) -> Result<(), EngineError> {
+    pub(crate) fn ask_to_end(&self, container: &str) -> Result<(), EngineError> {
         self.call(&["kill", "--signal=TERM", container], "could not ask a container to end").map(drop)
     }
 
@@ -122,7 +122,7 @@ impl Engine {
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn exec(
+    pub(crate) fn exec(
         &self,
         container: &str,
         command: &[Vec<u8>],
@@ -148,7 +148,7 @@ impl Engine {
     ///
     /// # Errors
     /// The engine does not know the container.
-    pub fn was_out_of_memory(&self, container: &str) -> Result<bool, EngineError> {
+    pub(crate) fn was_out_of_memory(&self, container: &str) -> Result<bool, EngineError> {
         let args = ["container", "inspect", "--format", "{{.State.OOMKilled}}", "--", container];
         Ok(self.call(&args, "could not look at a container")?.starts_with(b"true"))
     }
@@ -157,7 +157,7 @@ impl Engine {
     ///
     /// # Errors
     /// The engine cannot be asked.
-    pub fn mark_of(&self, container: &str) -> Result<Option<String>, EngineError> {
+    pub(crate) fn mark_of(&self, container: &str) -> Result<Option<String>, EngineError> {
         let format = format!("{{{{index .Config.Labels \"{MARK}\"}}}}");
         let called = self.try_call(&["container", "inspect", "--format", &format, "--", container])?;
         let text = String::from_utf8_lossy(&called.stdout).trim().to_owned();

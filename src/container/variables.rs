@@ -41,9 +41,9 @@ const MAX_LINE: usize = 64 << 10;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Variables {
     /// For the client's environment; the container gets them by name.
-    pub by_name: Vec<(String, OsString)>,
+    pub(crate) by_name: Vec<(String, OsString)>,
     /// For a file that the client reads.
-    pub in_file: Vec<(String, Vec<u8>)>,
+    pub(crate) in_file: Vec<(String, Vec<u8>)>,
 }
 
 /// Why a variable cannot be given to a container.

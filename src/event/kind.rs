@@ -72,12 +72,12 @@ pub enum RerunScope {
 
 impl Rerun {
     /// The number of the run that is repeated.
-    pub fn of(&self) -> u64 {
+    pub(crate) fn of(&self) -> u64 {
         self.of
     }
 
     /// Which of its jobs are.
-    pub fn what(&self) -> &RerunScope {
+    pub(crate) fn what(&self) -> &RerunScope {
         &self.what
     }
 }
@@ -93,7 +93,7 @@ impl EventKind {
     }
 
     /// What happened first: of a rerun, what started the run that it repeats.
-    pub fn original(&self) -> &Self {
+    pub(crate) fn original(&self) -> &Self {
         match self {
             Self::Rerun(rerun) => &rerun.original,
             first @ (Self::Push | Self::Watch | Self::Manual { .. } | Self::Cron { .. }) => first,
@@ -103,7 +103,7 @@ impl EventKind {
 
 impl Event {
     /// The event of a run that repeats run `number`, which came from `of`.
-    pub fn rerun(of: &Self, number: u64, what: RerunScope, actor: Option<String>) -> Self {
+    pub(crate) fn rerun(of: &Self, number: u64, what: RerunScope, actor: Option<String>) -> Self {
         Self {
             kind: EventKind::rerun(of.kind.clone(), number, what),
             subject: of.subject.clone(),
@@ -123,7 +123,7 @@ impl Event {
     }
 
     /// The sources that it fires.
-    pub fn sources(&self) -> BTreeSet<Source> {
+    pub(crate) fn sources(&self) -> BTreeSet<Source> {
         BTreeSet::from([match self.kind.original() {
             EventKind::Push | EventKind::Watch | EventKind::Rerun(_) => Source::Push,
             EventKind::Manual { .. } => Source::Manual,
@@ -132,7 +132,7 @@ impl Event {
     }
 
     /// What it starts of a pipeline.
-    pub fn start(&self) -> Start {
+    pub(crate) fn start(&self) -> Start {
         let root = match self.kind.original() {
             EventKind::Manual { job, .. } => job.clone(),
             EventKind::Push | EventKind::Watch | EventKind::Cron { .. } | EventKind::Rerun(_) => None,
@@ -141,7 +141,7 @@ impl Event {
     }
 
     /// The repetition, if it is one.
-    pub fn as_rerun(&self) -> Option<&Rerun> {
+    pub(crate) fn as_rerun(&self) -> Option<&Rerun> {
         match &self.kind {
             EventKind::Rerun(rerun) => Some(rerun),
             EventKind::Push | EventKind::Watch | EventKind::Manual { .. } | EventKind::Cron { .. } => None,
@@ -149,7 +149,7 @@ impl Event {
     }
 
     /// Who caused it, as scripts and screens see it.
-    pub fn pusher(&self) -> Option<&str> {
+    pub(crate) fn pusher(&self) -> Option<&str> {
         let of_watch = || (self.trigger() == Trigger::Watch).then_some(WATCH_PUSHER);
         self.actor.as_deref().or_else(of_watch)
     }

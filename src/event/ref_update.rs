@@ -57,7 +57,7 @@ impl RefUpdateRecord {
     ///
     /// # Errors
     /// When the name or an id in it is invalid.
-    pub fn parse(&self) -> Result<RefUpdate, RefUpdateRecordError> {
+    pub(crate) fn parse(&self) -> Result<RefUpdate, RefUpdateRecordError> {
         let bytes = match self.r#ref.strip_prefix("hex:") {
             Some(digits) => from_hex(digits).ok_or(RefUpdateRecordError::Hex)?,
             None => self.r#ref.clone().into_bytes(),

@@ -67,11 +67,11 @@ const RESERVED_PREFIXES: [&str; 15] = [
 
 /// The variables of a run, by name; each has a name and a value that an environment can hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunVars(BTreeMap<String, String>);
+pub(crate) struct RunVars(BTreeMap<String, String>);
 
 /// Why something is no variable of a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunVarError {
+pub(crate) enum RunVarError {
     /// The name is invalid.
     #[error(
         "{0} is not a valid variable name: use 1 to {MAX_VAR_NAME} letters, digits or `_`, not starting with a digit"
@@ -96,7 +96,7 @@ impl RunVars {
     ///
     /// # Errors
     /// The name or the value is invalid, or there are too many.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), RunVarError> {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), RunVarError> {
         let is_name = name.len() <= MAX_VAR_NAME
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
@@ -118,7 +118,7 @@ impl RunVars {
     }
 
     /// The variables among the options of a run, and what is wrong with the others that look like one.
-    pub fn of_options(options: &[String]) -> (Self, Vec<RunVarError>) {
+    pub(crate) fn of_options(options: &[String]) -> (Self, Vec<RunVarError>) {
         let (mut vars, mut wrong) = (Self::default(), Vec::new());
         for option in options.iter().filter_map(|option| option.strip_prefix(OPTION)) {
             let pair = option.split_once('=').ok_or(RunVarError::Form);
@@ -128,12 +128,12 @@ impl RunVars {
     }
 
     /// The same as options of a run.
-    pub fn to_options(&self) -> Vec<String> {
+    pub(crate) fn to_options(&self) -> Vec<String> {
         self.0.iter().map(|(name, value)| format!("{OPTION}{name}={value}")).collect()
     }
 
     /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

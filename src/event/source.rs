@@ -16,16 +16,16 @@ pub enum Source {
 
 impl Source {
     /// The name of [`Source::Push`].
-    pub const PUSH: &'static str = "quire/push";
+    pub(crate) const PUSH: &'static str = "quire/push";
 
     /// The name of [`Source::Manual`].
-    pub const MANUAL: &'static str = "quire/manual";
+    pub(crate) const MANUAL: &'static str = "quire/manual";
 
     /// The sources that a job can name as an input.
-    pub const NAMED: [Self; 2] = [Self::Push, Self::Manual];
+    pub(crate) const NAMED: [Self; 2] = [Self::Push, Self::Manual];
 
     /// The name by which a job finds it among its inputs.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Push => Self::PUSH,
             Self::Manual => Self::MANUAL,

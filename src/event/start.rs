@@ -9,9 +9,9 @@ use crate::model::JobId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     /// The sources that fire.
-    pub sources: BTreeSet<Source>,
+    pub(crate) sources: BTreeSet<Source>,
     /// The one root job to start; all of them when absent.
-    pub root: Option<JobId>,
+    pub(crate) root: Option<JobId>,
 }
 
 impl From<Source> for Start {

@@ -15,10 +15,10 @@ pub enum Trigger {
 
 impl Trigger {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Push, Self::Watch, Self::Manual, Self::Cron];
+    pub(crate) const ALL: [Self; 4] = [Self::Push, Self::Watch, Self::Manual, Self::Cron];
 
     /// The word for it, in `config.fnl` and in the database.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::Watch => "watch",
@@ -28,7 +28,7 @@ impl Trigger {
     }
 
     /// The word for it in JSON and on screens: what a watched remote did is shown as a push.
-    pub fn shown(self) -> &'static str {
+    pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Push | Self::Watch => Self::Push.as_str(),
             Self::Manual | Self::Cron => self.as_str(),
@@ -36,7 +36,7 @@ impl Trigger {
     }
 
     /// The kind with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|trigger| trigger.as_str() == word)
     }
 }

@@ -81,7 +81,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// The home of a step inside: empty, and where its environment says, unless something else is there.
-    pub fn home(&self, home: Option<&OsStr>) -> PathBuf {
+    pub(crate) fn home(&self, home: Option<&OsStr>) -> PathBuf {
         let home = PathBuf::from(home.unwrap_or_default());
         let shown = SYSTEM.iter().map(Path::new).chain(self.readable.iter().map(PathBuf::as_path));
         let mut taken = shown

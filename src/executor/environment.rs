@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use crate::model::Quoted;
 use crate::sys::user;
 
@@ -40,7 +38,7 @@ pub enum EnvironmentError {
 impl Environment {
     /// The clean environment: `PATH HOME USER LANG TZ TMPDIR` and the names in `pass`, as they are in `from`, and
     /// `CI=true` and `GIT_TERMINAL_PROMPT=0`.
-    pub fn clean(from: &BTreeMap<OsString, OsString>, pass: &[OsString]) -> Self {
+    pub(crate) fn clean(from: &BTreeMap<OsString, OsString>, pass: &[OsString]) -> Self {
         let names = INHERITED.iter().map(OsStr::new).chain(pass.iter().map(OsString::as_os_str));
         let mut entries: BTreeMap<_, _> =
             names.filter_map(|name| from.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
@@ -51,7 +49,7 @@ impl Environment {
 
     /// The same environment, with the home of quire's account where quire was started without one. Blocking.
     #[must_use]
-    pub fn at_home(mut self) -> Self {
+    pub(crate) fn at_home(mut self) -> Self {
         if self.get("HOME").is_none_or(OsStr::is_empty)
             && let Some(home) = user::home()
         {
@@ -86,7 +84,7 @@ impl Environment {
     ///
     /// # Errors
     /// The system has no place for such a name or value.
-    pub fn give(&mut self, name: &str, value: &str) -> Result<(), EnvironmentError> {
+    pub(crate) fn give(&mut self, name: &str, value: &str) -> Result<(), EnvironmentError> {
         if self.get(name).is_none() {
             self.set(name, value)?;
             self.given.insert(name.into());
@@ -94,22 +92,14 @@ impl Environment {
         Ok(())
     }
 
-    /// Sets a variable to a secret: the step will see it.
-    ///
-    /// # Errors
-    /// The system has no place for such a name or value.
-    pub fn set_secret(&mut self, name: &str, value: &SecretString) -> Result<(), EnvironmentError> {
-        self.set(name, value.expose_secret())
-    }
-
     /// The value of a variable.
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.entries.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// The variables that the operator passes to every step in addition to those of a clean environment. A name that is not UTF-8
     /// is not one of them: nobody could have written it into `config.fnl`.
-    pub fn passed(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn passed(&self) -> Vec<(String, Vec<u8>)> {
         let own = |name: &str| [&INHERITED[..], &OWN, &ABOUT].iter().any(|names| names.contains(&name));
         let names = self.entries.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));
         names
@@ -119,14 +109,14 @@ impl Environment {
     }
 
     /// The variables that say which commit the run is about, and those that whoever started it has given.
-    pub fn about(&self) -> Vec<(String, String)> {
+    pub(crate) fn about(&self) -> Vec<(String, String)> {
         let value = |name: &str| self.get(name).map(|value| value.to_string_lossy().into_owned());
         let given = self.given.iter().filter_map(|name| name.to_str());
         ABOUT.into_iter().chain(given).filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
     }
 
     /// All variables, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.entries.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
@@ -190,7 +180,7 @@ mod tests {
     #[test]
     fn a_secret_is_set_but_not_shown() {
         let mut environment = Environment::default();
-        environment.set_secret("TOKEN", &"hunter2".into()).unwrap();
+        environment.set("TOKEN", "hunter2").unwrap();
         assert_eq!(environment.get("TOKEN"), Some(OsStr::new("hunter2")));
         assert_eq!(format!("{environment:?}"), r#"{"TOKEN"}"#);
     }

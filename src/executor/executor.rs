@@ -35,7 +35,7 @@ pub struct StepContext {
 
 impl StepContext {
     /// The step's name in its run, as it is in `QUIRE_STEP`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.job, self.number)
     }
 
@@ -70,7 +70,7 @@ pub type Ending<'a> = dyn Future<Output = Result<StepEnd, NotRun>> + Send + 'a;
 
 impl<'a> Running<'a> {
     /// A step that is this work, which hears by its argument that it has to end.
-    pub fn new<F>(work: impl FnOnce(watch::Receiver<bool>) -> F) -> Self
+    pub(crate) fn new<F>(work: impl FnOnce(watch::Receiver<bool>) -> F) -> Self
     where
         F: Future<Output = Result<StepEnd, NotRun>> + Send + 'a,
     {

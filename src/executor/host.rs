@@ -263,7 +263,7 @@ impl Host {
 
 impl Host {
     /// Ends what steps have left behind, and removes the cgroups. Nothing is run after that. Blocking.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if self.orphans == Orphans::OfSteps {
             // Two steps that ended together took each other for the owner of what nothing ties to a step.
             sweep::sweep_children(&[]);

@@ -40,7 +40,7 @@ pub use inside::{WORD, lead as lead_inside};
 pub use on_host::{BwrapExecutor, HostExecutor};
 pub use output::SILENCE;
 pub use step::{CAPTURE_LIMIT, OutOfMemory, Program, STOP_GRACE, StepEnd, StepError, StepSpec};
-pub(crate) use step_task::{Step, title};
+pub use step_task::{Step, title};
 pub use stop::{SWEEP_LIMIT, Swept};
 pub use sweep::{INSTANCE, RUN, sweep_children, sweep_run};
 pub use workspace::Workspace;

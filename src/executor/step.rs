@@ -27,7 +27,7 @@ pub enum Program {
 
 impl Program {
     /// The program and its arguments, the shell written out.
-    pub fn to_argv(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn to_argv(&self) -> Vec<Vec<u8>> {
         match self {
             Self::Shell(text) => {
                 let option = if text.contains(&b'\n') { "-ec" } else { "-c" };
@@ -98,7 +98,7 @@ pub struct StepEnd {
     /// The names of the processes that could not be killed: they hang in the kernel. At most 32.
     pub survivors: Vec<String>,
     /// Whether memory ran out, as far as that can be known.
-    pub out_of_memory: OutOfMemory,
+    pub(crate) out_of_memory: OutOfMemory,
     /// Why the program could not be started, when the exit code is 126 or 127 because of that.
     pub missing: Option<String>,
 }

@@ -20,7 +20,7 @@ const MAX_TITLE: usize = 100;
 const EXIT_TIMED_OUT: i32 = 124;
 
 /// One step on its way.
-pub(crate) struct Step {
+pub struct Step {
     pub(crate) title: RedactedText,
     pub(crate) line: Option<u32>,
     pub(crate) context: StepContext,
@@ -166,7 +166,7 @@ fn outcome(end: &StepEnd, problem: Option<&HostError>, is_service: bool) -> Outc
 }
 
 /// What a step is called: what its script says; otherwise the first line of a text, the words of a list.
-pub(crate) fn title(name: Option<&str>, command: &Command, recorder: &Recorder) -> RedactedText {
+pub fn title(name: Option<&str>, command: &Command, recorder: &Recorder) -> RedactedText {
     let text = match (name, command) {
         (Some(name), _) => return recorder.redact(name),
         (None, Command::Shell(text)) => String::from_utf8_lossy(text).into_owned(),

@@ -40,23 +40,23 @@ impl Workspace {
     }
 
     /// The workspace in this folder, which stays for the next run.
-    pub fn kept(path: PathBuf) -> Self {
+    pub(crate) fn kept(path: PathBuf) -> Self {
         Self { is_kept: true, ..Self::new(path) }
     }
 
     /// The same workspace, whose files belong to this user.
     #[must_use]
-    pub fn of(self, owner: Option<Account>) -> Self {
+    pub(crate) fn of(self, owner: Option<Account>) -> Self {
         Self { owner, ..self }
     }
 
     /// The folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The ids of the account that its files belong to.
-    pub fn account(&self) -> (u32, u32) {
+    pub(crate) fn account(&self) -> (u32, u32) {
         let own = || (geteuid().as_raw(), getegid().as_raw());
         self.owner.as_ref().map_or_else(own, |owner| (owner.uid, owner.gid))
     }
@@ -65,7 +65,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When it is not there, is not a regular file, lies outside, or is larger than 64 MiB.
-    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let file = File::from(self.open(Path::new(path), OFlags::RDONLY | OFlags::NONBLOCK)?);
         let data = file.metadata()?;
         if !data.is_file() {
@@ -84,7 +84,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When it lies outside, or cannot be written.
-    pub fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let path = Path::new(path);
         let mut folder = PathBuf::new();
         for component in path.parent().into_iter().flat_map(Path::components) {
@@ -158,7 +158,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Nothing can be written next to the workspace.
-    pub fn fence_git(&self, environment: &mut Environment) -> io::Result<()> {
+    pub(crate) fn fence_git(&self, environment: &mut Environment) -> io::Result<()> {
         // Git compares real paths; each folder above is one, because one in which git starts is itself looked at.
         let real = self.path.parent().and_then(|above| above.canonicalize().ok());
         let above: BTreeSet<&Path> =
@@ -189,7 +189,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Something in it cannot be given away.
-    pub fn give_to(&self, owner: (u32, u32)) -> io::Result<()> {
+    pub(crate) fn give_to(&self, owner: (u32, u32)) -> io::Result<()> {
         super::ownership::give(&self.path, owner)
     }
 
@@ -197,7 +197,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When something in it cannot be removed.
-    pub fn remove(&self) -> io::Result<()> {
+    pub(crate) fn remove(&self) -> io::Result<()> {
         if self.is_kept { Ok(()) } else { Ok(remove_tree(&self.path)?) }
     }
 }

@@ -24,20 +24,24 @@ use super::settings::{self, HOOKS_PATH, apply_settings};
 
 /// The result of an adoption.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adopted {
+pub(crate) struct Adopted {
     /// The new identity of the repository.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// How many refs it has that do not start a run.
-    pub refs: usize,
+    pub(crate) refs: usize,
     /// Warnings for the operator, one line each.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Adopts a repository that is already in its place below `repos/`. A copy of another becomes a repository of its own.
 ///
 /// # Errors
 /// Why it cannot be adopted; [`RepoError::AlreadyAdopted`] when nothing needs to be done.
-pub fn adopt_in_place(data: &Path, name: &RepoName, recorded: &RecordedNames) -> Result<Adopted, RepoError> {
+pub(crate) fn adopt_in_place(
+    data: &Path,
+    name: &RepoName,
+    recorded: &RecordedNames,
+) -> Result<Adopted, RepoError> {
     let repo = find(data, name)?;
     if read_identity(&repo)?.is_some() {
         let listed = list_repos(data, recorded)?;
@@ -54,7 +58,7 @@ pub fn adopt_in_place(data: &Path, name: &RepoName, recorded: &RecordedNames) ->
 ///
 /// # Errors
 /// Why it cannot be adopted; then the repository is in its old place.
-pub fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
+pub(crate) fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
     let read = |source| RepoError::Read { path: path.to_owned(), source };
     let path = &fs::canonicalize(path).map_err(read)?;
     check_free(data, name)?;

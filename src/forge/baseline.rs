@@ -76,7 +76,7 @@ pub(super) fn write_baseline(repo: &Path) -> Result<usize, RepoError> {
 ///
 /// # Errors
 /// The file could not be read, or its content is invalid.
-pub fn read_baseline(repo: &Path) -> Result<BTreeMap<RefName, (Seen, Keys)>, RepoError> {
+pub(crate) fn read_baseline(repo: &Path) -> Result<BTreeMap<RefName, (Seen, Keys)>, RepoError> {
     let Some(file) = read_identity(repo)?.and_then(|identity| identity.baseline) else {
         return Ok(BTreeMap::new());
     };

@@ -20,11 +20,11 @@ use super::read_error::ReadError;
 
 /// What a checkout wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CheckedOut {
+pub(crate) struct CheckedOut {
     /// Files and symbolic links.
-    pub files: usize,
+    pub(crate) files: usize,
     /// Their bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The limits of a checkout: a commit of a few kilobytes can name any number of files.
@@ -63,7 +63,7 @@ impl Repo {
     ///
     /// # Errors
     /// Something could not be read or written, an entry has a forbidden name, or a limit was exceeded.
-    pub fn checkout(
+    pub(crate) fn checkout(
         &self,
         id: CommitId,
         into: &Path,

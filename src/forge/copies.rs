@@ -16,7 +16,7 @@ use super::list::{Listed, Problem};
 use super::trash::list_trash;
 
 /// The recorded names of repositories, by their ids; also those of removed repositories.
-pub type RecordedNames = HashMap<String, RepoName>;
+pub(crate) type RecordedNames = HashMap<String, RepoName>;
 
 /// Removes the id from each folder of a listing that is a copy, and records of which repository.
 pub(super) fn mark_copies(data: &Path, listed: &mut [Listed], recorded: &RecordedNames) {
@@ -45,7 +45,7 @@ pub(super) fn mark_copies(data: &Path, listed: &mut [Listed], recorded: &Recorde
 }
 
 /// The repository that the folder of this name and id is a copy of; `None` when it is the repository itself.
-pub fn original_of(
+pub(crate) fn original_of(
     data: &Path,
     name: &RepoName,
     id: RepoId,

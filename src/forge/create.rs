@@ -22,7 +22,7 @@ const MIN_FREE: u64 = 256 << 10;
 ///
 /// # Errors
 /// The name is taken, or something could not be written.
-pub fn new_repo(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
+pub(crate) fn new_repo(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     check_free(data, name)?;
     make_at(data, name, &repo_dir(data, name))
 }

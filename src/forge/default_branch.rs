@@ -19,7 +19,7 @@ const USUAL: [&str; 4] = ["refs/heads/main", "refs/heads/master", "refs/heads/tr
 ///
 /// # Errors
 /// The refs could not be read, or `HEAD` could not be written.
-pub fn follow_first_push(git_dir: &Path, pushed: &[RefName]) -> Result<Option<RefName>, RepoError> {
+pub(crate) fn follow_first_push(git_dir: &Path, pushed: &[RefName]) -> Result<Option<RefName>, RepoError> {
     let unread = |source| RepoError::Refs { path: git_dir.to_owned(), source };
     let mut refs = Refs::of(git_dir);
     if unborn_branch(&mut refs).map_err(unread)?.is_none() {
@@ -35,7 +35,7 @@ pub fn follow_first_push(git_dir: &Path, pushed: &[RefName]) -> Result<Option<Re
 ///
 /// # Errors
 /// The repository or the branch does not exist, or `HEAD` could not be written.
-pub fn set_default_branch(data: &Path, name: &RepoName, branch: &BranchName) -> Result<(), RepoError> {
+pub(crate) fn set_default_branch(data: &Path, name: &RepoName, branch: &BranchName) -> Result<(), RepoError> {
     let path = find(data, name)?;
     let found = branches(&mut Refs::of(&path));
     let found = found.map_err(|source| RepoError::Refs { path: path.clone(), source })?;

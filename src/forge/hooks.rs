@@ -9,14 +9,14 @@ use super::layout::hooks_dir;
 use super::repo_error::RepoError;
 
 /// The hooks that quire implements.
-pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
+pub(crate) const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
 
 /// Makes the hooks of a data folder links to this binary. Links that are right are not touched, and at no
 /// moment is a hook missing.
 ///
 /// # Errors
 /// A link could not be created, or the path of the binary is not absolute.
-pub fn install_hooks(data: &Path, binary: &Path) -> Result<(), RepoError> {
+pub(crate) fn install_hooks(data: &Path, binary: &Path) -> Result<(), RepoError> {
     if !binary.is_absolute() {
         return Err(RepoError::RelativeBinary { path: binary.to_owned() });
     }

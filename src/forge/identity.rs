@@ -21,18 +21,18 @@ const VERSION: u32 = 1;
 
 /// The id of a repository, a UUID of version 7. It stays when the repository is renamed, removed and restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RepoId(uuid::Uuid);
+pub(crate) struct RepoId(uuid::Uuid);
 
 /// The identity of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Its id.
-    pub id: RepoId,
+    pub(crate) id: RepoId,
     /// When quire created or adopted it.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// The name of the file, in the same folder, with the refs that it had when it was adopted
     /// (see [`read_baseline`](super::read_baseline)).
-    pub baseline: Option<String>,
+    pub(crate) baseline: Option<String>,
 }
 
 /// The content of the file.
@@ -46,7 +46,7 @@ struct Stored {
 
 impl RepoId {
     /// Parses a UUID with dashes.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         (text.len() == 36).then(|| uuid::Uuid::parse_str(text).ok().map(RepoId)).flatten()
     }
 }
@@ -83,7 +83,7 @@ impl Identity {
 ///
 /// # Errors
 /// The file could not be read, or its content is invalid.
-pub fn read_identity(repo: &Path) -> Result<Option<Identity>, RepoError> {
+pub(crate) fn read_identity(repo: &Path) -> Result<Option<Identity>, RepoError> {
     let path = repo.join(FILE);
     let text = match fs::read(&path) {
         Ok(text) => text,

@@ -18,7 +18,7 @@ const PREFIX: &str = "quire-run-";
 ///
 /// # Errors
 /// The entry cannot be written.
-pub fn keep_commit(git_dir: &Path, run: RunId, commit: CommitId) -> io::Result<()> {
+pub(crate) fn keep_commit(git_dir: &Path, run: RunId, commit: CommitId) -> io::Result<()> {
     let entry = entry(git_dir, run);
     fs::create_dir_all(&entry)?;
     // Before there is a `HEAD`: an entry without this is removed by `git worktree prune`.
@@ -32,7 +32,7 @@ pub fn keep_commit(git_dir: &Path, run: RunId, commit: CommitId) -> io::Result<(
 ///
 /// # Errors
 /// The entry cannot be removed.
-pub fn release_commit(git_dir: &Path, run: RunId) -> io::Result<()> {
+pub(crate) fn release_commit(git_dir: &Path, run: RunId) -> io::Result<()> {
     remove_tree(&entry(git_dir, run)).map_err(io::Error::from)
 }
 
@@ -40,7 +40,7 @@ pub fn release_commit(git_dir: &Path, run: RunId) -> io::Result<()> {
 ///
 /// # Errors
 /// An entry cannot be removed.
-pub fn release_other_commits(git_dir: &Path, unfinished: &HashSet<RunId>) -> io::Result<()> {
+pub(crate) fn release_other_commits(git_dir: &Path, unfinished: &HashSet<RunId>) -> io::Result<()> {
     let entries = match fs::read_dir(git_dir.join("worktrees")) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -38,15 +38,15 @@ const UPLOAD_PACK: &str = "--upload-pack=git -c uploadpack.allowAnySHA1InWant=tr
 
 /// A kept workspace, before a run.
 #[derive(Debug, Clone)]
-pub struct KeptWorkspace {
+pub(crate) struct KeptWorkspace {
     /// The folder.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The bare copy that quire fetches into.
-    pub copy: PathBuf,
+    pub(crate) copy: PathBuf,
     /// The address that it was fetched from.
-    pub url: String,
+    pub(crate) url: String,
     /// Whether the steps are isolated from the account of the server.
-    pub is_isolated: bool,
+    pub(crate) is_isolated: bool,
 }
 
 /// Removes the kept workspace of a watch.
@@ -64,7 +64,7 @@ pub(super) fn remove_kept(path: &Path) -> io::Result<()> {
 
 /// The folder, held for one run.
 #[derive(Debug)]
-pub struct HeldWorkspace {
+pub(crate) struct HeldWorkspace {
     _lock: LockFile,
 }
 
@@ -73,7 +73,7 @@ impl KeptWorkspace {
     ///
     /// # Errors
     /// The lock cannot be used, or the run is not wanted any more.
-    pub fn hold(&self, is_wanted: &AtomicBool) -> Result<HeldWorkspace, String> {
+    pub(crate) fn hold(&self, is_wanted: &AtomicBool) -> Result<HeldWorkspace, String> {
         let failed = |error: io::Error| format!("{}: {error}", self.path.display());
         fs::create_dir_all(self.path.parent().unwrap_or(&self.path)).map_err(failed)?;
         let lock = self.beside("lock");
@@ -90,7 +90,7 @@ impl KeptWorkspace {
     ///
     /// # Errors
     /// What git says, or what could not be written.
-    pub fn check_out(&self, commit: CommitId, ref_name: &RefName) -> Result<(), String> {
+    pub(crate) fn check_out(&self, commit: CommitId, ref_name: &RefName) -> Result<(), String> {
         let failed = |error: io::Error| format!("{}: {error}", self.path.display());
         std::os::unix::fs::DirBuilderExt::mode(fs::DirBuilder::new().recursive(true), 0o700)
             .create(&self.path)

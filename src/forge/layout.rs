@@ -10,12 +10,12 @@ use super::old_names::{current_name, is_old_name};
 use super::repo_error::RepoError;
 
 /// The folder of all repositories.
-pub fn repos_dir(data: &Path) -> PathBuf {
+pub(crate) fn repos_dir(data: &Path) -> PathBuf {
     data.join("repos")
 }
 
 /// The folder of a repository, existing or not.
-pub fn repo_dir(data: &Path, name: &RepoName) -> PathBuf {
+pub(crate) fn repo_dir(data: &Path, name: &RepoName) -> PathBuf {
     repos_dir(data).join(name.folder())
 }
 
@@ -30,22 +30,22 @@ pub(super) fn kept_dir(data: &Path, name: &RepoName) -> PathBuf {
 }
 
 /// The folder of the copy of a watched repository, existing or not.
-pub fn watched_dir(data: &Path, name: &RepoName) -> PathBuf {
+pub(crate) fn watched_dir(data: &Path, name: &RepoName) -> PathBuf {
     watched_root(data).join(name.folder())
 }
 
 /// The folder of a repository's runs, existing or not.
-pub fn runs_dir(data: &Path, name: &RepoName) -> PathBuf {
+pub(crate) fn runs_dir(data: &Path, name: &RepoName) -> PathBuf {
     data.join("runs").join(name.folder())
 }
 
 /// The folder of the hooks that all repositories share.
-pub fn hooks_dir(data: &Path) -> PathBuf {
+pub(crate) fn hooks_dir(data: &Path) -> PathBuf {
     data.join("hooks")
 }
 
 /// The folder of removed repositories.
-pub fn trash_dir(data: &Path) -> PathBuf {
+pub(crate) fn trash_dir(data: &Path) -> PathBuf {
     data.join("trash")
 }
 
@@ -53,7 +53,7 @@ pub fn trash_dir(data: &Path) -> PathBuf {
 ///
 /// # Errors
 /// It does not exist, or a folder on the path is a link.
-pub fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
+pub(crate) fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
     let mut path = repos_dir(data);
     for part in &name.folder() {
         path.push(part);
@@ -88,7 +88,7 @@ pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> 
 ///
 /// # Errors
 /// A hosted repository has the name.
-pub fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+pub(crate) fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     match check_free_in(repos_dir(data), name) {
         Err(RepoError::SymbolicLink { .. }) if is_old_name(data, name) => Ok(()),
         checked => checked,

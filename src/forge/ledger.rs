@@ -24,47 +24,47 @@ use super::look::{LogCursor, LogId, LogPart, LogStart, Look};
 use super::reflog::{Entry, Line, LineInfo, LineKey};
 
 /// How many of the latest updates of a ref are kept for late reports.
-pub const MAX_RECENT: usize = 64;
+pub(crate) const MAX_RECENT: usize = 64;
 
 /// The state of one ref after the observations so far. The default is a ref that was never observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The last recorded value; zero for none.
-    pub value: CommitId,
+    pub(crate) value: CommitId,
     /// How far its log has been read.
-    pub cursor: Option<LogCursor>,
+    pub(crate) cursor: Option<LogCursor>,
     /// The log, and the offset after a line in it, whose ref had not moved at the last observation.
-    pub waiting: Option<(LogId, u64)>,
+    pub(crate) waiting: Option<(LogId, u64)>,
     /// The serial that the next update gets.
-    pub next_serial: u64,
+    pub(crate) next_serial: u64,
     /// The latest updates, oldest first, at most [`MAX_RECENT`].
-    pub recent: Vec<Recent>,
+    pub(crate) recent: Vec<Recent>,
 }
 
 /// One of the latest updates of a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recent {
+pub(crate) struct Recent {
     /// Its serial.
-    pub serial: u64,
+    pub(crate) serial: u64,
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// Its log line, if it had one.
-    pub line: Option<LineInfo>,
+    pub(crate) line: Option<LineInfo>,
     /// The push that it belongs to, once known.
-    pub push: Option<String>,
+    pub(crate) push: Option<String>,
     /// Whether that push, or its e-mail in the line, says so itself. Otherwise the push has only announced such an update.
-    pub is_reported: bool,
+    pub(crate) is_reported: bool,
 }
 
 /// How often each line of the present log was settled, as an update or as a phantom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys(BTreeMap<LineKey, u32>);
+pub(crate) struct Keys(BTreeMap<LineKey, u32>);
 
 /// How the stored keys of a ref change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeysChange {
+pub(crate) enum KeysChange {
     /// These are added to them.
     Add(Vec<LineKey>),
     /// These replace them.
@@ -73,26 +73,26 @@ pub enum KeysChange {
 
 /// A hook's report of one ref update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     /// The id of the push.
-    pub push: String,
+    pub(crate) push: String,
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// The committer e-mail that receive-pack ran with, which git puts into the log.
-    pub email: Option<Vec<u8>>,
+    pub(crate) email: Option<Vec<u8>>,
     /// When receive-pack began, in seconds since 1970.
-    pub since: i64,
+    pub(crate) since: i64,
     /// When the hook reported; `i64::MAX` when receive-pack has not ended yet.
-    pub until: i64,
+    pub(crate) until: i64,
     /// What is reported.
-    pub claim: Claim,
+    pub(crate) claim: Claim,
 }
 
 /// How certain a report is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// The ref has moved: reported afterwards. Makes an update even without a log line.
     Happened,
     /// The ref was about to move: names the push of an update that is found. Makes an update without a line only as a part
@@ -102,7 +102,7 @@ pub enum Claim {
 
 /// The evidence for an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum How {
+pub(crate) enum How {
     /// Its line in the log.
     Line,
     /// A report alone.
@@ -113,43 +113,43 @@ pub enum How {
 
 /// An update that was not known before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// Its serial within the ref.
-    pub serial: u64,
+    pub(crate) serial: u64,
     /// The old value; zero when the ref was created.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value; zero when the ref was deleted.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// The content of its log line.
-    pub line: Option<LineInfo>,
+    pub(crate) line: Option<LineInfo>,
     /// The evidence for it.
-    pub how: How,
+    pub(crate) how: How,
     /// The push that it belongs to.
-    pub push: Option<String>,
+    pub(crate) push: Option<String>,
 }
 
 /// An earlier update whose push is known now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// The serial of the update.
-    pub serial: u64,
+    pub(crate) serial: u64,
     /// The push.
-    pub push: String,
+    pub(crate) push: String,
 }
 
 /// The result of one observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// New updates, in order.
-    pub found: Vec<Found>,
+    pub(crate) found: Vec<Found>,
     /// Pushes of earlier updates.
-    pub bound: Vec<Bound>,
+    pub(crate) bound: Vec<Bound>,
     /// The state to store, together with the updates.
-    pub seen: Seen,
+    pub(crate) seen: Seen,
     /// How the stored keys change.
-    pub keys: KeysChange,
+    pub(crate) keys: KeysChange,
     /// Whether a line waits for its ref: a push is in progress, or was killed.
-    pub pending: bool,
+    pub(crate) pending: bool,
 }
 
 impl Default for Seen {
@@ -160,19 +160,20 @@ impl Default for Seen {
 
 impl Keys {
     /// A multiset of keys.
-    pub fn of(list: impl IntoIterator<Item = LineKey>) -> Self {
+    pub(crate) fn of(list: impl IntoIterator<Item = LineKey>) -> Self {
         let mut keys = Self::default();
         list.into_iter().for_each(|key| keys.add(key));
         keys
     }
 
     /// All keys; equal keys as often as they occur.
-    pub fn list(&self) -> impl Iterator<Item = LineKey> {
+    pub(crate) fn list(&self) -> impl Iterator<Item = LineKey> {
         self.0.iter().flat_map(|(key, count)| (0..*count).map(|_| *key))
     }
 
     /// Applies the changes of a verdict.
-    pub fn apply(&mut self, change: KeysChange) {
+    #[cfg(test)]
+    pub(crate) fn apply(&mut self, change: KeysChange) {
         match change {
             KeysChange::Add(list) => list.into_iter().for_each(|key| self.add(key)),
             KeysChange::Replace(list) => *self = Self::of(list),
@@ -194,7 +195,7 @@ impl Keys {
 ///
 /// `known` is only used when the log is another file than before ([`LogStart::Beginning`]); otherwise it may
 /// be empty. A push whose update is recorded already is better not reported again.
-pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Verdict {
+pub(crate) fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Verdict {
     let mut reading = read(seen, known, look);
     let mut claims = Claims::new(reports, &seen.recent);
     let fresh = read(seen, &Keys::default(), look);
@@ -246,7 +247,7 @@ pub fn compare(seen: &Seen, known: &Keys, look: &Look, reports: &[Report]) -> Ve
 
 /// Accepts a ref in its current state, so that nothing that has happened to it before counts: for a repository that is
 /// adopted. The keys are those of all lines of its log.
-pub fn baseline(look: &Look) -> (Seen, Vec<LineKey>) {
+pub(crate) fn baseline(look: &Look) -> (Seen, Vec<LineKey>) {
     let keys =
         look.log.iter().flat_map(|log| &log.entries).filter_map(|entry| Some(entry.line.as_ref()?.key()));
     let cursor = look.log.as_ref().map(|log| cursor_at(log, log.entries.len()));

@@ -18,22 +18,22 @@ use super::settings::wrong_settings;
 
 /// One repository of a listing.
 #[derive(Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its name.
-    pub name: RepoName,
+    pub(crate) name: RepoName,
     /// Its folder.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Its id; `None` when it is not adopted.
-    pub id: Option<RepoId>,
+    pub(crate) id: Option<RepoId>,
     /// The branch that `HEAD` names, without `refs/heads/`; bytes that are not UTF-8 become U+FFFD.
-    pub default_branch: Option<String>,
+    pub(crate) default_branch: Option<String>,
     /// What is wrong with it.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// What can be wrong with a repository.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// Quire has neither created nor adopted it.
     #[error("not adopted")]
     NotAdopted,
@@ -63,7 +63,7 @@ pub enum Problem {
 ///
 /// # Errors
 /// The folder itself could not be read, or is a symbolic link.
-pub fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, RepoError> {
+pub(crate) fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Listed>, RepoError> {
     let root = repos_dir(data);
     if is_link(&root) {
         return Err(RepoError::SymbolicLink { path: root });

@@ -27,38 +27,38 @@ const MAX_LOG_BYTES: u64 = 512 << 20;
 
 /// Identifies a log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogId {
+pub(crate) struct LogId {
     /// The inode.
-    pub inode: u64,
+    pub(crate) inode: u64,
     /// The birth time of the inode, in seconds and nanoseconds; `None` on file systems that do not record it.
-    pub birth: Option<(i64, u32)>,
+    pub(crate) birth: Option<(i64, u32)>,
 }
 
 /// How far a log has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogCursor {
+pub(crate) struct LogCursor {
     /// The file.
-    pub log: LogId,
+    pub(crate) log: LogId,
     /// Everything before this offset is settled.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// The line that ends there; `None` at the start of the file.
-    pub last: Option<Mark>,
+    pub(crate) last: Option<Mark>,
 }
 
 /// A log, or the part of it that is new.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogPart {
+pub(crate) struct LogPart {
     /// The file.
-    pub log: LogId,
+    pub(crate) log: LogId,
     /// Where the part begins: at the cursor if it is still valid, otherwise at the start of the file.
-    pub from: LogStart,
+    pub(crate) from: LogStart,
     /// Its lines.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// Where a part of a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogStart {
+pub(crate) enum LogStart {
     /// At the cursor: the file is the same as before.
     Cursor(LogCursor),
     /// At the first byte: the file was not read before, or is another file.
@@ -67,16 +67,16 @@ pub enum LogStart {
 
 /// The observation of one ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct Look {
     /// Its value; zero when the ref does not exist.
-    pub tip: CommitId,
+    pub(crate) tip: CommitId,
     /// Its log, if there is one.
-    pub log: Option<LogPart>,
+    pub(crate) log: Option<LogPart>,
 }
 
 /// What a name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
+pub(crate) enum Looked {
     /// A ref, which may not exist.
     Ref(Look),
     /// Another ref: what was recorded under the name is to be dropped, and is not a deletion.
@@ -87,7 +87,7 @@ pub enum Looked {
 ///
 /// # Errors
 /// Something could not be read, or the ref kept moving ([`LookError::Busy`]: try again later).
-pub fn look(refs: &mut Refs, name: &RefName, cursor: Option<&LogCursor>) -> Result<Looked, LookError> {
+pub(crate) fn look(refs: &mut Refs, name: &RefName, cursor: Option<&LogCursor>) -> Result<Looked, LookError> {
     let path = log_path(refs.git_dir(), name);
     for _ in 0..MAX_TRIES {
         let log = read_log(&path, name, cursor)?;
@@ -108,7 +108,7 @@ pub fn look(refs: &mut Refs, name: &RefName, cursor: Option<&LogCursor>) -> Resu
 ///
 /// A file or folder could not be read.
 /// Says which file or folder could not be read.
-pub fn names_to_look_at(refs: &mut Refs) -> Result<BTreeSet<RefName>, LookError> {
+pub(crate) fn names_to_look_at(refs: &mut Refs) -> Result<BTreeSet<RefName>, LookError> {
     let list = refs.all()?;
     let logs = log_refs(refs.git_dir())?;
     let apart = |name: &RefName| list.symbolic.contains_key(name) || list.broken.contains(name);
@@ -121,7 +121,7 @@ pub fn names_to_look_at(refs: &mut Refs) -> Result<BTreeSet<RefName>, LookError>
 ///
 /// # Errors
 /// A folder could not be read.
-pub fn log_refs(git_dir: &Path) -> Result<Vec<RefName>, LookError> {
+pub(crate) fn log_refs(git_dir: &Path) -> Result<Vec<RefName>, LookError> {
     files_below(&git_dir.join("logs"))
 }
 

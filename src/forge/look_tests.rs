@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStringExt as _;
 use crate::model::RefName;
 
 use super::fixture::{Fixture, git_at, ref_name};
+use super::ledger::How;
+use super::look::{Look, log_refs};
 use super::*;
 
 /// The ends of names that git 2.47 was seen to accept on a push.

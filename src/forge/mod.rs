@@ -56,42 +56,34 @@ mod kept_workspace;
 mod watched;
 mod working_copy;
 
-pub use adopt::{Adopted, adopt_from, adopt_in_place};
-pub use baseline::read_baseline;
-pub use checkout::CheckedOut;
-pub use copies::{RecordedNames, original_of};
-pub use create::new_repo;
-pub use default_branch::{follow_first_push, set_default_branch};
-pub use hooks::{HOOKS, install_hooks};
-pub use identity::{Identity, RepoId, read_identity};
-pub use kept_commit::{keep_commit, release_commit, release_other_commits};
-pub use kept_workspace::{HeldWorkspace, KeptWorkspace};
-pub use layout::{check_not_hosted, find, hooks_dir, repo_dir, repos_dir, runs_dir, trash_dir, watched_dir};
-pub use ledger::{
-    Bound, Claim, Found, How, Keys, KeysChange, MAX_RECENT, Recent, Report, Seen, Verdict, baseline, compare,
-};
-pub use list::{Listed, Problem, list_repos};
-pub use look::{LogCursor, LogId, LogPart, LogStart, Look, Looked, log_refs, look, names_to_look_at};
-pub use look_error::LookError;
-pub use old_names::{current_name, follow_rename};
-pub use open::{
-    Changes, Commit, MAX_CHANGED_FILES, MAX_PIPELINE_BYTES, MAX_PIPELINE_FILE, PipelineFiles, Repo,
-};
-pub use place_bound::PlaceBound;
-pub use read_error::ReadError;
-pub use reflog::{Entry, Line, LineInfo, LineKey, Mark, parse_line, parse_log};
-pub use refs::{RefList, RefValue, Refs, head_branch};
-pub use rename::rename_repo;
-pub use repo_error::RepoError;
-pub use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
+pub(crate) use adopt::{Adopted, adopt_from, adopt_in_place};
+pub(crate) use baseline::read_baseline;
+pub(crate) use copies::{RecordedNames, original_of};
+pub(crate) use create::new_repo;
+pub(crate) use default_branch::{follow_first_push, set_default_branch};
+pub(crate) use hooks::{HOOKS, install_hooks};
+pub(crate) use identity::read_identity;
+pub(crate) use kept_commit::{keep_commit, release_commit, release_other_commits};
+pub(crate) use kept_workspace::KeptWorkspace;
+pub(crate) use layout::{check_not_hosted, find, hooks_dir};
+pub(crate) use ledger::{Claim, Found, Keys, KeysChange, Recent, Report, Seen, Verdict, baseline, compare};
+pub(crate) use list::{Listed, Problem, list_repos};
+pub(crate) use look::{LogCursor, LogId, LogStart, Looked, look, names_to_look_at};
+pub(crate) use look_error::LookError;
+pub(crate) use old_names::{current_name, follow_rename};
+pub(crate) use open::{Changes, Commit, MAX_PIPELINE_FILE, Repo};
+pub(crate) use read_error::ReadError;
+pub(crate) use reflog::{LineInfo, LineKey, Mark};
+pub(crate) use refs::{RefValue, Refs, head_branch};
+pub(crate) use rename::rename_repo;
+pub(crate) use repo_error::RepoError;
+pub(crate) use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
 #[cfg(test)]
 use settings::has_stale_hooks_path;
-pub use settings::{HARMLESS, apply_settings, are_settings_stale, wrong_settings};
-pub use starting_point::{PointError, PointName, StartingPoint, find_point};
-pub use trash::{TrashEntry, list_trash, remove_repo, restore_repo};
+pub(crate) use settings::{HARMLESS, apply_settings, are_settings_stale};
+pub(crate) use starting_point::{PointError, PointName, find_point};
+pub(crate) use trash::{remove_repo, restore_repo};
 pub(crate) use watched::clear_leftovers;
-pub use watched::{remove_watched, watched_copy};
-pub use workflow::{WorkflowFile, workflow_path};
-pub use working_copy::{
-    CopyError, HeadCommit, WorkingCopy, WorkingCopyError, checked_out_branch, copy_working_copy,
-};
+pub(crate) use watched::{remove_watched, watched_copy};
+pub(crate) use workflow::workflow_path;
+pub(crate) use working_copy::{WorkingCopy, WorkingCopyError, checked_out_branch, copy_working_copy};

@@ -20,7 +20,7 @@ use super::repo_error::RepoError;
 const MAX_LINKS: usize = 32;
 
 /// The name that a renamed repository has now; `None` when this is not an old name of an existing repository.
-pub fn current_name(data: &Path, old: &RepoName) -> Option<RepoName> {
+pub(crate) fn current_name(data: &Path, old: &RepoName) -> Option<RepoName> {
     let mut name = next_name(data, old)?;
     for _ in 0..MAX_LINKS {
         match next_name(data, &name) {
@@ -83,7 +83,7 @@ pub(super) fn free_place(data: &Path, name: &RepoName) -> Result<(), RepoError> 
 ///
 /// # Errors
 /// A link could not be replaced.
-pub fn follow_rename(data: &Path, from: &RepoName, to: &RepoName) -> Result<(), RepoError> {
+pub(crate) fn follow_rename(data: &Path, from: &RepoName, to: &RepoName) -> Result<(), RepoError> {
     if fs::symlink_metadata(repo_dir(data, from)).is_ok() {
         return Ok(());
     }

@@ -9,16 +9,16 @@ use super::read_error::ReadError;
 use super::workflow::workflow_path;
 
 /// Largest file below `.quire` that is read, in bytes.
-pub const MAX_PIPELINE_FILE: u64 = 1 << 20;
+pub(crate) const MAX_PIPELINE_FILE: u64 = 1 << 20;
 
 /// The limit for all files below `.quire` together, in bytes.
-pub const MAX_PIPELINE_BYTES: u64 = 10 << 20;
+pub(crate) const MAX_PIPELINE_BYTES: u64 = 10 << 20;
 
 /// The limit for the names of all entries below `.quire` together, in bytes: a small tree can hold very many.
 const MAX_PIPELINE_NAMES: u64 = 1 << 20;
 
 /// The most changed files that are listed.
-pub const MAX_CHANGED_FILES: usize = 3_000;
+pub(crate) const MAX_CHANGED_FILES: usize = 3_000;
 
 /// A repository whose objects can be read. Use it from one thread at a time; opening another is cheap.
 pub struct Repo {
@@ -27,46 +27,41 @@ pub struct Repo {
 
 /// The data of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// The id of the commit; for a tag, the commit that it points to.
-    pub id: CommitId,
+    pub(crate) id: CommitId,
     /// The author's name and e-mail; the pusher may be another person. Bytes that are not UTF-8 become U+FFFD.
-    pub author: String,
+    pub(crate) author: String,
     /// The message. Bytes that are not UTF-8 become U+FFFD.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// The `.quire` folder of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PipelineFiles {
+pub(crate) struct PipelineFiles {
     /// The id of the tree, which changes exactly when a file below it changes.
-    pub tree: CommitId,
+    pub(crate) tree: CommitId,
     /// All files below it: path from the root of the commit, and content. Sorted in git's order.
-    pub files: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) files: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The paths that differ between two commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// The paths; bytes that are not UTF-8 become U+FFFD.
-    pub paths: Vec<String>,
+    pub(crate) paths: Vec<String>,
     /// Whether there are more than [`MAX_CHANGED_FILES`].
-    pub truncated: bool,
+    pub(crate) truncated: bool,
 }
 
 impl PipelineFiles {
     /// The content of a file, by its path from the root of the commit.
-    pub fn get(&self, path: &str) -> Option<&[u8]> {
+    pub(crate) fn get(&self, path: &str) -> Option<&[u8]> {
         self.files.iter().find(|(name, _)| name == path.as_bytes()).map(|(_, content)| content.as_slice())
     }
 
-    /// Whether there is a `.quire/ci.fnl`.
-    pub fn has_fennel(&self) -> bool {
-        self.get(".quire/ci.fnl").is_some()
-    }
-
     /// Whether there is a `.quire/ci.lua`.
-    pub fn has_lua(&self) -> bool {
+    pub(crate) fn has_lua(&self) -> bool {
         self.get(".quire/ci.lua").is_some()
     }
 }
@@ -76,7 +71,7 @@ impl Repo {
     ///
     /// # Errors
     /// libgit2 cannot read it, or refuses to because it belongs to another user.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let git = git2::Repository::open_bare(path)
             .map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
         Ok(Self { git })
@@ -86,7 +81,7 @@ impl Repo {
     ///
     /// # Errors
     /// The object is missing, or is not a commit.
-    pub fn commit(&self, id: CommitId) -> Result<Commit, ReadError> {
+    pub(crate) fn commit(&self, id: CommitId) -> Result<Commit, ReadError> {
         let commit = self.find(id)?;
         if let Some(converted) = self.converted(&commit) {
             return Ok(converted);
@@ -122,7 +117,7 @@ impl Repo {
     ///
     /// # Errors
     /// Says what is missing.
-    pub fn has_pipeline(&self, id: CommitId, ref_name: &RefName) -> Result<bool, ReadError> {
+    pub(crate) fn has_pipeline(&self, id: CommitId, ref_name: &RefName) -> Result<bool, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "the pipeline", source };
         let root = self.find(id)?.tree().map_err(failed)?;
         let is_file =
@@ -137,7 +132,7 @@ impl Repo {
     ///
     /// # Errors
     /// Says what is missing or too large.
-    pub fn pipeline_files(&self, id: CommitId) -> Result<Option<PipelineFiles>, ReadError> {
+    pub(crate) fn pipeline_files(&self, id: CommitId) -> Result<Option<PipelineFiles>, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "the pipeline", source };
         let root = self.find(id)?.tree().map_err(failed)?;
         let Some(entry) =
@@ -180,7 +175,7 @@ impl Repo {
     ///
     /// # Errors
     /// The commit cannot be read, or the file has more than `limit` bytes.
-    pub fn file(&self, id: CommitId, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    pub(crate) fn file(&self, id: CommitId, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "a file", source };
         let root = self.find(id)?.tree().map_err(failed)?;
         let Ok(entry) = root.get_path(Path::new(path)) else { return Ok(None) };
@@ -199,7 +194,7 @@ impl Repo {
     ///
     /// # Errors
     /// Says what is missing.
-    pub fn changed_files(&self, old: CommitId, new: CommitId) -> Result<Changes, ReadError> {
+    pub(crate) fn changed_files(&self, old: CommitId, new: CommitId) -> Result<Changes, ReadError> {
         let failed = |source| ReadError::Object { commit: new, what: "the changes", source };
         let before = if old.is_zero() { None } else { Some(self.find(old)?.tree().map_err(failed)?) };
         let after = self.find(new)?.tree().map_err(failed)?;
@@ -223,7 +218,7 @@ impl Repo {
     ///
     /// # Errors
     /// Says what is missing.
-    pub fn is_ancestor(&self, old: CommitId, new: CommitId) -> Result<bool, ReadError> {
+    pub(crate) fn is_ancestor(&self, old: CommitId, new: CommitId) -> Result<bool, ReadError> {
         let (old, new) = (self.find(old)?.id(), self.find(new)?.id());
         let failed = |source| ReadError::Object { commit: commit_id(new), what: "the history", source };
         Ok(old == new || self.git.graph_descendant_of(new, old).map_err(failed)?)
@@ -233,7 +228,7 @@ impl Repo {
     ///
     /// # Errors
     /// Says what is missing.
-    pub fn is_cut(&self, new: CommitId) -> Result<bool, ReadError> {
+    pub(crate) fn is_cut(&self, new: CommitId) -> Result<bool, ReadError> {
         if !self.git.is_shallow() {
             return Ok(false);
         }

@@ -17,11 +17,11 @@ const ALTERNATES: &str = "objects/info/alternates";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceBound {
     /// Where it is written: a setting, a file or a link of the repository.
-    pub found: String,
+    pub(crate) found: String,
     /// The path as it is written.
-    pub written: PathBuf,
+    pub(crate) written: PathBuf,
     /// The command that writes it so that the repository can be moved.
-    pub remedy: String,
+    pub(crate) remedy: String,
 }
 
 /// The first path that prevents a repository from being moved. `repo` has no symbolic link in it.

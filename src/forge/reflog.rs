@@ -10,70 +10,70 @@ use crate::model::CommitId;
 
 /// Who moved a ref and when, as recorded by git.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineInfo {
+pub(crate) struct LineInfo {
     /// Seconds since 1970, from the committer date.
-    pub time: i64,
+    pub(crate) time: i64,
     /// The time zone, `+0100`.
-    pub zone: [u8; 5],
+    pub(crate) zone: [u8; 5],
     /// The committer's name; any bytes.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// The committer's e-mail; any bytes.
-    pub email: Vec<u8>,
+    pub(crate) email: Vec<u8>,
 }
 
 /// One parsed line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// Who and when.
-    pub info: LineInfo,
+    pub(crate) info: LineInfo,
     /// Whether the log up to here was moved from another ref by a rename.
-    pub moved_here: bool,
+    pub(crate) moved_here: bool,
 }
 
 /// Identifies a line even after git has rewritten the file: a digest of both ids, the time, the
 /// zone and the identity. Not of the message, because git adds a TAB to lines without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LineKey([u8; 16]);
+pub(crate) struct LineKey([u8; 16]);
 
 /// Where a line is in its file, and its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// Offset of its first byte.
-    pub start: u64,
+    pub(crate) start: u64,
     /// Offset after its line feed.
-    pub end: u64,
+    pub(crate) end: u64,
     /// Digest of its bytes.
-    pub digest: [u8; 16],
+    pub(crate) digest: [u8; 16],
 }
 
 /// One line of a log, valid or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Where it is.
-    pub mark: Mark,
+    pub(crate) mark: Mark,
     /// Its content; `None` when it is damaged.
-    pub line: Option<Line>,
+    pub(crate) line: Option<Line>,
 }
 
 impl LineKey {
     /// The key with these bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The bytes of the key.
-    pub fn as_bytes(&self) -> &[u8; 16] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
 impl Line {
     /// The key of this line.
-    pub fn key(&self) -> LineKey {
+    pub(crate) fn key(&self) -> LineKey {
         let mut hasher = Context::new(&SHA256);
         hasher.update(self.old.as_bytes());
         hasher.update(self.new.as_bytes());
@@ -99,7 +99,7 @@ pub(super) fn digest(bytes: &[u8]) -> [u8; 16] {
 }
 
 /// Parses all complete lines of a part of a log that begins at this offset of its file.
-pub fn parse_log(bytes: &[u8], offset: u64) -> Vec<Entry> {
+pub(crate) fn parse_log(bytes: &[u8], offset: u64) -> Vec<Entry> {
     let mut at = offset;
     bytes
         .split_inclusive(|byte| *byte == b'\n')
@@ -113,7 +113,7 @@ pub fn parse_log(bytes: &[u8], offset: u64) -> Vec<Entry> {
 }
 
 /// Parses one line, without its line feed.
-pub fn parse_line(text: &[u8]) -> Option<Line> {
+pub(crate) fn parse_line(text: &[u8]) -> Option<Line> {
     // Two ids and two spaces are 82 bytes; the last position from which the rest parses wins.
     let last = text.len().checked_sub(82)?;
     (0..=last).rev().find_map(|start| parse_at(text.get(start..)?))

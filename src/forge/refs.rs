@@ -21,7 +21,7 @@ const MAX_SYMBOLIC_DEPTH: usize = 5;
 
 /// The state of a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RefValue {
+pub(crate) enum RefValue {
     /// It has this value.
     Direct(CommitId),
     /// It points to another ref.
@@ -32,18 +32,18 @@ pub enum RefValue {
 
 /// All refs of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RefList {
+pub(crate) struct RefList {
     /// Refs with a value, by name.
-    pub direct: BTreeMap<RefName, CommitId>,
+    pub(crate) direct: BTreeMap<RefName, CommitId>,
     /// Symbolic refs.
-    pub symbolic: BTreeMap<RefName, RefName>,
+    pub(crate) symbolic: BTreeMap<RefName, RefName>,
     /// Refs whose file is invalid, for example empty after a power cut.
-    pub broken: BTreeSet<RefName>,
+    pub(crate) broken: BTreeSet<RefName>,
 }
 
 /// A reader of one repository's refs. Keeps `packed-refs` in memory as long as the file does not change.
 #[derive(Debug)]
-pub struct Refs {
+pub(crate) struct Refs {
     git_dir: PathBuf,
     packed: Option<(Stamp, HashMap<Vec<u8>, CommitId>)>,
 }
@@ -65,12 +65,12 @@ enum Loose {
 
 impl Refs {
     /// A reader of the repository in this folder.
-    pub fn of(git_dir: &Path) -> Self {
+    pub(crate) fn of(git_dir: &Path) -> Self {
         Self { git_dir: git_dir.to_owned(), packed: None }
     }
 
     /// The folder of the repository.
-    pub fn git_dir(&self) -> &Path {
+    pub(crate) fn git_dir(&self) -> &Path {
         &self.git_dir
     }
 
@@ -78,7 +78,7 @@ impl Refs {
     ///
     /// # Errors
     /// A file could not be read or is invalid.
-    pub fn value(&mut self, name: &RefName) -> Result<RefValue, LookError> {
+    pub(crate) fn value(&mut self, name: &RefName) -> Result<RefValue, LookError> {
         let path = self.git_dir.join(OsStr::from_bytes(name.as_bytes()));
         match read_loose(&path)? {
             Some(Loose::Value(value)) => return Ok(value),
@@ -95,7 +95,7 @@ impl Refs {
     ///
     /// # Errors
     /// A file could not be read, or symbolic refs form a cycle.
-    pub fn resolve(&mut self, name: &RefName) -> Result<RefName, LookError> {
+    pub(crate) fn resolve(&mut self, name: &RefName) -> Result<RefName, LookError> {
         let mut at = name.clone();
         for _ in 0..=MAX_SYMBOLIC_DEPTH {
             match self.value(&at)? {
@@ -110,7 +110,7 @@ impl Refs {
     ///
     /// # Errors
     /// A file or folder could not be read.
-    pub fn all(&mut self) -> Result<RefList, LookError> {
+    pub(crate) fn all(&mut self) -> Result<RefList, LookError> {
         let mut list = RefList::default();
         for name in files_below(&self.git_dir)? {
             let path = self.git_dir.join(OsStr::from_bytes(name.as_bytes()));
@@ -165,7 +165,7 @@ impl Stamp {
 
 /// The branch that `HEAD` of a repository names, existing or not; `None` when `HEAD` is detached or
 /// cannot be read.
-pub fn head_branch(git_dir: &Path) -> Option<RefName> {
+pub(crate) fn head_branch(git_dir: &Path) -> Option<RefName> {
     match read_loose(&git_dir.join("HEAD")) {
         Ok(Some(Loose::Value(RefValue::Symbolic(branch)))) => Some(branch),
         Ok(_) | Err(_) => None,

@@ -15,7 +15,7 @@ use crate::model::RepoName;
 ///
 /// # Errors
 /// The repository does not exist, another one borrows objects from it, the name is taken, or something could not be moved.
-pub fn rename_repo(data: &Path, from: &RepoName, to: &RepoName) -> Result<PathBuf, RepoError> {
+pub(crate) fn rename_repo(data: &Path, from: &RepoName, to: &RepoName) -> Result<PathBuf, RepoError> {
     let repo = find(data, from)?;
     check_not_borrowed(data, from, &repo)?;
     check_free(data, to)?;

@@ -195,7 +195,7 @@ pub enum RepoError {
 
 impl RepoError {
     /// What to do instead, if anything helps.
-    pub fn help(&self) -> Option<String> {
+    pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Format { path, .. } => Some(format!(
                 "copy it into a new repository: `quire repo new NAME`, then `git -C {} push --mirror …/NAME.git`",

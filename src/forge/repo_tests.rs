@@ -8,6 +8,10 @@ use crate::model::RepoName;
 use crate::sys::program::Program;
 
 use super::fixture::{Fixture, git_at, ref_name};
+use super::layout::{repo_dir, runs_dir};
+use super::look::log_refs;
+use super::settings::wrong_settings;
+use super::trash::list_trash;
 use super::*;
 
 fn name(text: &str) -> RepoName {

@@ -19,15 +19,15 @@ use super::trash::put_folder_away;
 
 /// A renamed repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renamed {
+pub(crate) struct Renamed {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// The recorded name.
-    pub from: RepoName,
+    pub(crate) from: RepoName,
     /// The current name.
-    pub to: RepoName,
+    pub(crate) to: RepoName,
     /// Whether some of its runs have not ended.
-    pub has_unfinished: bool,
+    pub(crate) has_unfinished: bool,
 }
 
 /// Moves the runs of repositories that were renamed. Repeating it, even after a power cut, changes nothing more: it is
@@ -35,7 +35,7 @@ pub struct Renamed {
 ///
 /// # Errors
 /// A folder could not be moved.
-pub fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoError> {
+pub(crate) fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoError> {
     let renamed: Vec<&Renamed> = renamed.iter().filter(|repo| !must_wait(data, repo)).collect();
     // Names may be swapped in a cycle: each folder leaves its place before another takes it.
     for repo in &renamed {
@@ -67,7 +67,7 @@ pub fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoError> {
 ///
 /// # Errors
 /// Something could not be read or removed.
-pub fn remove_links(data: &Path, unfinished: &HashSet<RepoName>) -> Result<(), RepoError> {
+pub(crate) fn remove_links(data: &Path, unfinished: &HashSet<RepoName>) -> Result<(), RepoError> {
     let needed: HashSet<PathBuf> = unfinished.iter().map(|name| runs_dir(data, name)).collect();
     let runs = data.join("runs");
     for name in names_in(&runs)? {
@@ -84,7 +84,7 @@ pub fn remove_links(data: &Path, unfinished: &HashSet<RepoName>) -> Result<(), R
 }
 
 /// Whether the runs of this name belong to a repository that has been renamed since: no other repository can have the name.
-pub fn is_link_to_runs(data: &Path, name: &RepoName) -> bool {
+pub(crate) fn is_link_to_runs(data: &Path, name: &RepoName) -> bool {
     runs_dir(data, name).is_symlink()
 }
 
@@ -127,7 +127,7 @@ fn failed(path: &Path, source: std::io::Error) -> RepoError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forge::list_trash;
+    use crate::forge::trash::list_trash;
 
     fn name(name: &str) -> RepoName {
         RepoName::parse(name).unwrap()

@@ -24,7 +24,7 @@ const FIXED: [(&str, &str); 9] = [
 ];
 
 /// Mistakes of old tools that git's check of received objects lets pass: they are in many histories, and are harmless.
-pub const HARMLESS: [&str; 3] = ["zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone"];
+pub(crate) const HARMLESS: [&str; 3] = ["zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone"];
 
 /// The setting that points git to quire's hooks.
 pub(super) const HOOKS_PATH: &str = "core.hooksPath";
@@ -33,7 +33,7 @@ pub(super) const HOOKS_PATH: &str = "core.hooksPath";
 ///
 /// # Errors
 /// The configuration could not be written, or another file overrides a setting.
-pub fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
+pub(crate) fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
     let hooks = absolute(&hooks_dir(data))?;
     let path = repo.join("config");
     let lock = repo.join("config.lock");
@@ -61,7 +61,7 @@ pub fn apply_settings(data: &Path, repo: &Path) -> Result<(), RepoError> {
 ///
 /// # Errors
 /// The configuration could not be read.
-pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, RepoError> {
+pub(crate) fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, RepoError> {
     let config = open(repo)?;
     let hooks = absolute(&hooks_dir(data))?;
     let hooks = hooks.to_string_lossy();
@@ -75,7 +75,7 @@ pub fn wrong_settings(data: &Path, repo: &Path) -> Result<Vec<&'static str>, Rep
 ///
 /// # Errors
 /// The configuration could not be read.
-pub fn are_settings_stale(data: &Path, repo: &Path) -> Result<bool, RepoError> {
+pub(crate) fn are_settings_stale(data: &Path, repo: &Path) -> Result<bool, RepoError> {
     let config = open(repo)?;
     let is_set = |id: &&str| config.get_entry(&harmless_key(id)).is_ok();
     let is_old = read_identity(repo)?.is_some() && !HARMLESS.iter().all(is_set);

@@ -10,7 +10,7 @@ use super::refs::{RefValue, Refs, head_branch};
 
 /// How a commit is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PointName {
+pub(crate) enum PointName {
     /// By the default branch.
     Default,
     /// By a branch or tag: its full name, or a short one.
@@ -21,16 +21,16 @@ pub enum PointName {
 
 /// A ref and the value that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartingPoint {
+pub(crate) struct StartingPoint {
     /// A branch or a tag.
-    pub ref_name: RefName,
+    pub(crate) ref_name: RefName,
     /// The commit, or the annotated tag that leads to it.
-    pub commit: CommitId,
+    pub(crate) commit: CommitId,
 }
 
 /// Why nothing can be started there.
 #[derive(Debug, thiserror::Error)]
-pub enum PointError {
+pub(crate) enum PointError {
     /// The default branch does not exist.
     #[error("the repository has no default branch yet")]
     NoDefault,
@@ -56,12 +56,12 @@ pub enum PointError {
 
 impl PointError {
     /// Whether it is the request that is wrong, not the repository.
-    pub fn is_of_request(&self) -> bool {
+    pub(crate) fn is_of_request(&self) -> bool {
         !matches!(self, Self::Refs(_) | Self::Git(_))
     }
 
     /// What helps.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoDefault => Some("push a branch, or name a ref"),
             Self::Ambiguous(_) => Some("write refs/heads/NAME or refs/tags/NAME"),
@@ -76,7 +76,7 @@ impl PointError {
 ///
 /// # Errors
 /// Nothing has the name, or the repository cannot be read.
-pub fn find_point(git_dir: &Path, name: &PointName) -> Result<StartingPoint, PointError> {
+pub(crate) fn find_point(git_dir: &Path, name: &PointName) -> Result<StartingPoint, PointError> {
     let mut refs = Refs::of(git_dir);
     match name {
         PointName::Default => {

@@ -21,20 +21,20 @@ const TIME_LENGTH: usize = "2026-11-21T00:10:32.123Z".len();
 
 /// A removed repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TrashEntry {
+pub(crate) struct TrashEntry {
     /// When it was removed.
-    pub removed_at: Timestamp,
+    pub(crate) removed_at: Timestamp,
     /// Its name.
-    pub name: RepoName,
+    pub(crate) name: RepoName,
     /// Its folder in the trash.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// Moves a repository and its runs to the trash. Its old names are removed.
 ///
 /// # Errors
 /// The repository does not exist, another one borrows objects from it, or something could not be moved.
-pub fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
+pub(crate) fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     let repo = find(data, name)?;
     check_not_borrowed(data, name, &repo)?;
     let entry = new_entry(data, name)?;
@@ -53,7 +53,7 @@ pub fn remove_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError
 ///
 /// # Errors
 /// The name is taken, or the trash has no repository of this name; lists those that it has.
-pub fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
+pub(crate) fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoError> {
     check_free(data, name)?;
     let entries = list_trash(data)?;
     let newest = entries.iter().rev().find(|entry| entry.name == *name && entry.path.join("repo").is_dir());
@@ -85,7 +85,7 @@ pub fn restore_repo(data: &Path, name: &RepoName) -> Result<TrashEntry, RepoErro
 ///
 /// # Errors
 /// The folder could not be read.
-pub fn list_trash(data: &Path) -> Result<Vec<TrashEntry>, RepoError> {
+pub(crate) fn list_trash(data: &Path) -> Result<Vec<TrashEntry>, RepoError> {
     let names = names_in(&trash_dir(data))?;
     let mut entries: Vec<_> = names.iter().filter_map(|name| read_entry(data, name)).collect();
     entries.sort();

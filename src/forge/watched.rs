@@ -17,7 +17,7 @@ use crate::model::RepoName;
 ///
 /// # Errors
 /// A hosted repository has the name, or a file could not be written.
-pub fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
+pub(crate) fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     check_not_hosted(data, name)?;
     let place = watched_dir(data, name);
     match read_identity(&place)? {
@@ -52,7 +52,7 @@ pub(crate) fn clear_leftovers(copy: &Path, full: &str) {
 ///
 /// # Errors
 /// Something could not be moved or deleted.
-pub fn remove_watched(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+pub(crate) fn remove_watched(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     let (place, kept) = (watched_dir(data, name), kept_dir(data, name));
     remove_kept(&kept).map_err(|source| RepoError::Write { path: kept.clone(), source })?;
     if fs::symlink_metadata(&place).is_ok() {

@@ -11,17 +11,17 @@ use super::read_error::ReadError;
 
 /// A workflow file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkflowFile {
+pub(crate) struct WorkflowFile {
     /// The path from the root of the commit; bytes that are not UTF-8 become U+FFFD.
-    pub path: String,
+    pub(crate) path: String,
     /// The content.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 /// The path of the workflow of a branch, from the root of its repository. Other refs have none.
 ///
 /// The parts of the path are those of the branch's name, none of which is `..`, `.` or empty.
-pub fn workflow_path(ref_name: &RefName) -> Option<PathBuf> {
+pub(crate) fn workflow_path(ref_name: &RefName) -> Option<PathBuf> {
     let branch = ref_name.as_bytes().strip_prefix(b"refs/heads/")?;
     (ref_name.kind() == RefKind::Branch && !branch.is_empty())
         .then(|| PathBuf::from(OsString::from_vec([b"workflow/", branch, b".toml"].concat())))
@@ -32,7 +32,11 @@ impl Repo {
     ///
     /// # Errors
     /// It is a link or too large, or an object is missing.
-    pub fn workflow_file(&self, id: CommitId, ref_name: &RefName) -> Result<Option<WorkflowFile>, ReadError> {
+    pub(crate) fn workflow_file(
+        &self,
+        id: CommitId,
+        ref_name: &RefName,
+    ) -> Result<Option<WorkflowFile>, ReadError> {
         let failed = |source| ReadError::Object { commit: id, what: "the workflow", source };
         let Some(path) = workflow_path(ref_name) else { return Ok(None) };
         let entry = match self.find(id)?.tree().map_err(failed)?.get_path(&path) {

@@ -79,7 +79,7 @@ fn only_key(headers: &HeaderMap) -> Result<String, Problem> {
 ///
 /// # Errors
 /// It has more than `limit` bytes, or broke off.
-pub async fn keep_first(
+pub(crate) async fn keep_first(
     app: &AppState,
     taken: TakenKey,
     (done, is_kept): (Response, bool),
@@ -104,7 +104,7 @@ fn kept(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> KeptAnswer {
 }
 
 /// The answer that was kept, which says that it is not the first.
-pub fn answer_again(kept: KeptAnswer) -> Response {
+pub(crate) fn answer_again(kept: KeptAnswer) -> Response {
     let mut answer = Response::new(Body::from(kept.body));
     *answer.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in kept.headers {

@@ -29,10 +29,10 @@ mod sign_in_page;
 mod stream;
 
 pub use api::openapi;
-pub use door::{DoorLimits, Listener, serve};
-pub use idempotency::{answer_again, keep_first};
-pub use request_id::current_request_id;
-pub use router::{MAX_FRAME, PublicRoutes, local_router};
+pub(crate) use door::{DoorLimits, Listener, serve};
+pub(crate) use idempotency::{answer_again, keep_first};
+pub(crate) use request_id::current_request_id;
+pub(crate) use router::{MAX_FRAME, PublicRoutes, local_router};
 
 pub(crate) use door::Remote;
 pub(crate) use failed_tokens::FailedTokens;

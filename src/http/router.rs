@@ -27,7 +27,7 @@ use crate::model::Quoted;
 use crate::sys::user;
 
 /// The largest frame of a hook, in bytes: a push of some hundred thousand refs. Larger ones go to the spool.
-pub const MAX_FRAME: usize = 64 << 20;
+pub(crate) const MAX_FRAME: usize = 64 << 20;
 
 /// Headers of every page: nothing of it is active, and nothing of it is kept.
 const HEADERS: [(&str, &str); 4] = [
@@ -38,7 +38,7 @@ const HEADERS: [(&str, &str); 4] = [
 ];
 
 /// The routes of the Unix socket: for hooks, and for commands of the same user, `beside_hooks` of them at a time.
-pub fn local_router(app: AppState, beside_hooks: usize) -> Router {
+pub(crate) fn local_router(app: AppState, beside_hooks: usize) -> Router {
     let places = Arc::new(Semaphore::new(beside_hooks));
     Router::new()
         .route("/healthz", get(pages::healthz))
@@ -78,16 +78,18 @@ type MakeRoutes = dyn Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + 
 
 /// The routes of the door over TCP. Another name of the program may have others.
 #[derive(Clone)]
-pub struct PublicRoutes(Arc<MakeRoutes>);
+pub(crate) struct PublicRoutes(Arc<MakeRoutes>);
 
 impl PublicRoutes {
     /// The routes that a function makes.
-    pub fn new(make: impl Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        make: impl Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(make))
     }
 
     /// The routes.
-    pub fn router(&self, app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
+    pub(crate) fn router(&self, app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
         (self.0)(app, bound, public_url)
     }
 }

@@ -4,32 +4,32 @@ use crate::model::RefKind;
 
 /// The facts about a ref update and its new value.
 #[derive(Debug, Clone)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// What kind of ref it is.
-    pub kind: RefKind,
+    pub(crate) kind: RefKind,
     /// Whether the ref was deleted.
-    pub is_deletion: bool,
+    pub(crate) is_deletion: bool,
     /// Whether it is the default branch.
-    pub is_default_branch: bool,
+    pub(crate) is_default_branch: bool,
     /// The object at the new value.
-    pub commit: Found<'a>,
+    pub(crate) commit: Found<'a>,
     /// The push options.
-    pub options: &'a [String],
+    pub(crate) options: &'a [String],
     /// Whether it is the first sight of a branch whose first sight does not run.
-    pub is_first_sight: bool,
+    pub(crate) is_first_sight: bool,
     /// How many branches and tags the push updates; without a push, how many have moved so within a minute.
-    pub pushed_refs: usize,
+    pub(crate) pushed_refs: usize,
     /// Whether a push was announced.
-    pub is_announced: bool,
+    pub(crate) is_announced: bool,
     /// How many of them may start runs.
-    pub max_runs: usize,
+    pub(crate) max_runs: usize,
     /// The runs that a ref may have within a minute, if it has had them.
-    pub had_runs: Option<usize>,
+    pub(crate) had_runs: Option<usize>,
 }
 
 /// The object at the new value of a ref.
 #[derive(Debug, Clone)]
-pub enum Found<'a> {
+pub(crate) enum Found<'a> {
     /// A commit.
     Commit {
         /// Its message.
@@ -45,7 +45,7 @@ pub enum Found<'a> {
 
 /// The consequence of a ref update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It is recorded and starts nothing, for this reason.
     Record(&'static str),
     /// A run is recorded as skipped, for this reason.
@@ -79,7 +79,7 @@ impl Decision {
 const SKIP_MARKS: [&str; 3] = ["[skip ci]", "[ci skip]", "[no ci]"];
 
 /// Decides what a ref update starts.
-pub fn decide(facts: &Facts<'_>) -> Decision {
+pub(crate) fn decide(facts: &Facts<'_>) -> Decision {
     if facts.is_deletion {
         return Decision::Record("deleted");
     }

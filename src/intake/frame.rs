@@ -9,63 +9,63 @@ use crate::model::Timestamp;
 pub(super) const VERSION: u32 = 1;
 
 /// The last byte of a complete answer to `POST /events`: without it, the server was killed while it reported.
-pub const END_OF_REPORT: u8 = 4;
+pub(crate) const END_OF_REPORT: u8 = 4;
 
 /// The announcement of `pre-receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct IntentFrame {
+pub(crate) struct IntentFrame {
     /// Version of the frame.
-    pub v: u32,
+    pub(crate) v: u32,
     /// The id of the push: one receive-pack process.
-    pub push: String,
+    pub(crate) push: String,
     /// The absolute path of the repository.
-    pub git_dir: String,
+    pub(crate) git_dir: String,
     /// The id of the repository, in the spool: its folder may have been renamed when the file is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repo: Option<String>,
+    pub(crate) repo: Option<String>,
     /// The data folder that it was announced in ([`crate::sys::FolderIdentity::word`]), in the spool: a copy of the data
     /// folder has a copy of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folder: Option<String>,
+    pub(crate) folder: Option<String>,
     /// The process id of receive-pack.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// When that process started, in clock ticks since boot.
-    pub started: u64,
+    pub(crate) started: u64,
     /// The boot that this is in.
-    pub boot: String,
+    pub(crate) boot: String,
     /// The pusher.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// When it was announced: RFC 3339.
-    pub at: String,
+    pub(crate) at: String,
     /// The updates that the push is about to make.
-    pub updates: Vec<RefUpdateRecord>,
+    pub(crate) updates: Vec<RefUpdateRecord>,
 }
 
 /// The report of `post-receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EventFrame {
+pub(crate) struct EventFrame {
     /// Version of the frame.
-    pub v: u32,
+    pub(crate) v: u32,
     /// The id of the push.
-    pub push: String,
+    pub(crate) push: String,
     /// The absolute path of the repository.
-    pub git_dir: String,
+    pub(crate) git_dir: String,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// How the pusher calls quire, unless by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// The updates that the push has made.
-    pub updates: Vec<RefUpdateRecord>,
+    pub(crate) updates: Vec<RefUpdateRecord>,
 }
 
 /// Why a frame could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     /// It has another version.
     #[error("the frame has version {0}, but this quire supports only version {VERSION}")]
     Version(u32),
@@ -82,7 +82,7 @@ impl IntentFrame {
     ///
     /// # Errors
     /// The version or a value is invalid.
-    pub fn parse(&self) -> Result<(Vec<RefUpdate>, Timestamp), FrameError> {
+    pub(crate) fn parse(&self) -> Result<(Vec<RefUpdate>, Timestamp), FrameError> {
         if self.v != VERSION {
             return Err(FrameError::Version(self.v));
         }
@@ -98,7 +98,7 @@ impl EventFrame {
     ///
     /// # Errors
     /// The version or a value is invalid.
-    pub fn parse(&self) -> Result<Vec<RefUpdate>, FrameError> {
+    pub(crate) fn parse(&self) -> Result<Vec<RefUpdate>, FrameError> {
         if self.v != VERSION {
             return Err(FrameError::Version(self.v));
         }

@@ -36,20 +36,24 @@ const MAX_LINE: u64 = 8192;
 
 /// The input of a hook.
 #[derive(Debug, Clone)]
-pub struct HookEnvironment {
+pub(crate) struct HookEnvironment {
     /// The repository: git starts its hooks in it.
-    pub git_dir: PathBuf,
+    pub(crate) git_dir: PathBuf,
     /// The pusher, if the program that started receive-pack names one.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// How the pusher calls quire: `quire`, or `ssh git@192.0.2.1 quire --data /srv/quire`.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 impl HookEnvironment {
     /// Reads the environment of a hook, without what exceeds the limits.
-    pub fn new(git_dir: PathBuf, pusher: Option<String>, options: impl Iterator<Item = String>) -> Self {
+    pub(crate) fn new(
+        git_dir: PathBuf,
+        pusher: Option<String>,
+        options: impl Iterator<Item = String>,
+    ) -> Self {
         let (count, bytes) = MAX_OPTIONS;
         let cut = |option: String| match option.char_indices().find(|(place, c)| place + c.len_utf8() > bytes)
         {
@@ -64,7 +68,7 @@ impl HookEnvironment {
 ///
 /// # Errors
 /// The intent could be made durable neither by the server nor in the spool, or git's input is invalid.
-pub fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Result<(), String> {
+pub(crate) fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead) -> Result<(), String> {
     let data = data_dir(environment)?;
     let updates = read_updates(input)?;
     if updates.is_empty() {
@@ -121,7 +125,11 @@ fn is_refused(error: &dyn std::error::Error) -> bool {
 }
 
 /// Reports to the server that the refs have moved and passes on its output. Never fails: the push is already recorded.
-pub fn post_receive(environment: &HookEnvironment, input: &mut dyn BufRead, output: &mut dyn HookOutput) {
+pub(crate) fn post_receive(
+    environment: &HookEnvironment,
+    input: &mut dyn BufRead,
+    output: &mut dyn HookOutput,
+) {
     let Ok(data) = data_dir(environment) else { return };
     // What it does not report is found in the refs.
     let updates = read_updates(input).unwrap_or_default();
@@ -191,7 +199,7 @@ fn without_answer(environment: &HookEnvironment, data: &DataDir) -> String {
 }
 
 /// The output of a hook to the pusher; never waits for long.
-pub trait HookOutput {
+pub(crate) trait HookOutput {
     /// Writes all bytes; false when nothing could be written for `patience`.
     fn write(&mut self, bytes: &[u8], patience: Duration) -> bool;
 }
@@ -246,7 +254,7 @@ fn data_dir(environment: &HookEnvironment) -> Result<DataDir, String> {
 const RESERVED: [&str; 2] = ["refs/replace/", "refs/quire/"];
 
 /// Why a push is refused that updates a reserved ref.
-pub fn refused_ref(updates: &[RefUpdate]) -> Option<String> {
+pub(crate) fn refused_ref(updates: &[RefUpdate]) -> Option<String> {
     let reserved = updates.iter().find(|update| is_reserved(&update.ref_name))?;
     let name = &reserved.ref_name;
     Some(format!("`{name}` is reserved: refs below {} cannot be pushed", RESERVED.join(" or ")))
@@ -297,7 +305,7 @@ fn parse_update(line: &[u8]) -> Option<RefUpdate> {
 
 /// A pipe or file that a hook writes to.
 #[derive(Debug)]
-pub struct PipeOutput<W>(pub W);
+pub(crate) struct PipeOutput<W>(pub W);
 
 impl<W: Write + std::os::fd::AsFd> HookOutput for PipeOutput<W> {
     fn write(&mut self, bytes: &[u8], patience: Duration) -> bool {
@@ -309,7 +317,7 @@ impl<W: Write + std::os::fd::AsFd> HookOutput for PipeOutput<W> {
 }
 
 /// The absolute path of a folder, with all links resolved, for a hook that was started in it.
-pub fn resolve(folder: &Path) -> PathBuf {
+pub(crate) fn resolve(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 

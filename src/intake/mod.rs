@@ -16,11 +16,10 @@ mod seen_row;
 mod settle;
 mod spool;
 
-pub use decide::{Decision, Facts, decide};
 pub(crate) use decide::{FIRST_SIGHT, NO_PIPELINE, RUN};
-pub use frame::{END_OF_REPORT, EventFrame, FrameError, IntentFrame};
-pub use hook::{HookEnvironment, HookOutput, PipeOutput, post_receive, pre_receive, refused_ref, resolve};
-pub use objects::commit_subject;
-pub use repositories::{ListError, Listing, recorded_name, sync_repositories};
-pub use settle::{RecordedUpdate, Scope, SettleError, Settled, Settling, UndecidedRef, UnreadRef, settle};
-pub use spool::{Drained, SpoolError, Unread, drain, own_pushes, spool_intent};
+pub(crate) use frame::{END_OF_REPORT, EventFrame, IntentFrame};
+pub(crate) use hook::{HookEnvironment, PipeOutput, post_receive, pre_receive, refused_ref, resolve};
+pub(crate) use objects::commit_subject;
+pub(crate) use repositories::{Listing, recorded_name, sync_repositories};
+pub(crate) use settle::{RecordedUpdate, Scope, SettleError, Settled, Settling, settle};
+pub(crate) use spool::{Drained, Unread, drain, own_pushes};

@@ -96,7 +96,7 @@ impl<'a> Objects<'a> {
 }
 
 /// The first line of a commit's message, shortened.
-pub fn commit_subject(message: &str) -> String {
+pub(crate) fn commit_subject(message: &str) -> String {
     message.trim_start().lines().next().unwrap_or_default().trim_end().chars().take(MAX_SUBJECT).collect()
 }
 

@@ -12,16 +12,16 @@ use crate::store::{self, RepoRow};
 
 /// The contents of `repos/`.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The repositories that are served.
-    pub rows: Vec<RepoRow>,
+    pub(crate) rows: Vec<RepoRow>,
     /// Folders that are not served, and the reasons.
-    pub apart: BTreeMap<PathBuf, String>,
+    pub(crate) apart: BTreeMap<PathBuf, String>,
 }
 
 /// Why the repositories could not be listed.
 #[derive(Debug, thiserror::Error)]
-pub enum ListError {
+pub(crate) enum ListError {
     /// The database failed.
     #[error("could not record the repositories")]
     Store(#[from] rusqlite::Error),
@@ -35,7 +35,7 @@ pub enum ListError {
 ///
 /// # Errors
 /// Something could not be read, moved or recorded. It is repeated at the next change.
-pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<Listing, ListError> {
+pub(crate) fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<Listing, ListError> {
     let recorded = store::recorded_names(connection)?;
     let mut listing = Listing::default();
     for repo in forge::list_repos(data.path(), &recorded)? {
@@ -66,7 +66,11 @@ pub fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<List
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn recorded_name(connection: &Connection, data: &DataDir, name: &RepoName) -> rusqlite::Result<RepoName> {
+pub(crate) fn recorded_name(
+    connection: &Connection,
+    data: &DataDir,
+    name: &RepoName,
+) -> rusqlite::Result<RepoName> {
     if store::find_repo(connection, name)?.is_some() {
         return Ok(name.clone());
     }

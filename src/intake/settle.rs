@@ -25,21 +25,21 @@ use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RunId, Timestamp
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs.
-pub struct Settling<'a> {
+pub(crate) struct Settling<'a> {
     /// The data folder.
-    pub data: &'a DataDir,
+    pub(crate) data: &'a DataDir,
     /// The repository.
-    pub repo: &'a RepoRow,
+    pub(crate) repo: &'a RepoRow,
     /// The current limits.
-    pub limits: &'a Limits,
+    pub(crate) limits: &'a Limits,
     /// The pushes whose receive-pack may still move refs and report.
-    pub open_pushes: &'a HashSet<String>,
+    pub(crate) open_pushes: &'a HashSet<String>,
     /// Whether a branch that is new here is only recorded.
-    pub records_first: bool,
+    pub(crate) records_first: bool,
     /// The current time.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Creates the id of a run.
-    pub new_id: &'a mut dyn FnMut() -> RunId,
+    pub(crate) new_id: &'a mut dyn FnMut() -> RunId,
 }
 
 impl Settling<'_> {
@@ -55,64 +55,64 @@ impl Settling<'_> {
 
 /// The result of settling.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// Updates that were recorded.
-    pub recorded: Vec<RecordedUpdate>,
+    pub(crate) recorded: Vec<RecordedUpdate>,
     /// The default branch, if it has followed the first push.
-    pub default_branch: Option<RefName>,
+    pub(crate) default_branch: Option<RefName>,
     /// Runs that were queued.
-    pub queued: Vec<RunId>,
+    pub(crate) queued: Vec<RunId>,
     /// New runs that have ended with this: skipped, or without a pipeline that can be used.
-    pub ended: Vec<RunId>,
+    pub(crate) ended: Vec<RunId>,
     /// Unfinished runs that a newer one supersedes, with its number.
-    pub superseded: Vec<(RunId, u64)>,
+    pub(crate) superseded: Vec<(RunId, u64)>,
     /// Refs that kept moving or could not be read; they are observed again at the next change.
-    pub unread: Vec<UnreadRef>,
+    pub(crate) unread: Vec<UnreadRef>,
     /// Refs with an update that several pushes have announced; nothing was recorded for them.
-    pub undecided: Vec<UndecidedRef>,
+    pub(crate) undecided: Vec<UndecidedRef>,
 }
 
 /// An update that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedUpdate {
+pub(crate) struct RecordedUpdate {
     /// The ref.
-    pub ref_name: RefName,
+    pub(crate) ref_name: RefName,
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// The push that announced it, if one did.
-    pub push: Option<String>,
+    pub(crate) push: Option<String>,
     /// The pusher, if known.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// The decision: `run`, or why no run was started.
-    pub decision: String,
+    pub(crate) decision: String,
     /// The run, with its state, if there is one.
-    pub run: Option<String>,
+    pub(crate) run: Option<String>,
 }
 
 /// A ref with an update that belongs to one of several pushes. Git has refused the others; which these are is known when
 /// one of them has reported or all of them are over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UndecidedRef {
+pub(crate) struct UndecidedRef {
     /// The ref.
-    pub name: RefName,
+    pub(crate) name: RefName,
     /// The pushes that are not over.
-    pub open: HashSet<String>,
+    pub(crate) open: HashSet<String>,
 }
 
 /// A ref that could not be observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadRef {
+pub(crate) struct UnreadRef {
     /// The ref.
-    pub name: RefName,
+    pub(crate) name: RefName,
     /// Why.
-    pub problem: String,
+    pub(crate) problem: String,
 }
 
 /// Why nothing was settled.
 #[derive(Debug, thiserror::Error)]
-pub enum SettleError {
+pub(crate) enum SettleError {
     /// The database failed.
     #[error("could not record the updates of `{repo}`")]
     Store {
@@ -141,7 +141,7 @@ pub enum SettleError {
 
 /// Which refs to observe.
 #[derive(Debug, Clone, Copy)]
-pub enum Scope<'a> {
+pub(crate) enum Scope<'a> {
     /// All refs that exist and all that were recorded.
     All,
     /// These, and those that an open push has announced.
@@ -159,7 +159,7 @@ pub enum Scope<'a> {
 ///
 /// # Errors
 /// The database or the repository could not be used; then nothing is recorded.
-pub fn settle(
+pub(crate) fn settle(
     connection: &mut Connection,
     settling: &mut Settling<'_>,
     scope: Scope<'_>,

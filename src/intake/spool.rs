@@ -19,7 +19,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 /// Why an intent could not be spooled.
 #[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
+pub(crate) enum SpoolError {
     /// It could not be encoded.
     #[error("could not encode the intent")]
     Encode(#[source] serde_json::Error),
@@ -37,7 +37,7 @@ pub enum SpoolError {
 ///
 /// # Errors
 /// It could not be made durable; then no file is left.
-pub fn spool_intent(folder: &Path, intent: &IntentFrame) -> Result<(), SpoolError> {
+pub(crate) fn spool_intent(folder: &Path, intent: &IntentFrame) -> Result<(), SpoolError> {
     let bytes = serde_json::to_vec(intent).map_err(SpoolError::Encode)?;
     let name = file_name(intent);
     let path = folder.join(format!("{name}.json"));
@@ -79,22 +79,22 @@ fn write(folder: &Path, partial: &Path, path: &Path, bytes: &[u8]) -> io::Result
 
 /// What was found in the spool in addition to the intents that were taken.
 #[derive(Debug, Default)]
-pub struct Drained {
+pub(crate) struct Drained {
     /// Files that are not intents: their paths before they got the ending `.foreign`.
-    pub foreign: Vec<PathBuf>,
+    pub(crate) foreign: Vec<PathBuf>,
     /// Files that could not be read or removed: they stay.
-    pub unread: Vec<Unread>,
+    pub(crate) unread: Vec<Unread>,
 }
 
 /// A file in the spool that could not be read.
 #[derive(Debug)]
-pub struct Unread {
+pub(crate) struct Unread {
     /// The file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The id of the repository in the file's name; names of older versions have none.
-    pub repo: Option<String>,
+    pub(crate) repo: Option<String>,
     /// The error of the operating system.
-    pub problem: io::Error,
+    pub(crate) problem: io::Error,
 }
 
 /// Passes every intent in the spool to `take`, oldest first; a file is removed once `take` has made it durable elsewhere. Files that
@@ -102,7 +102,7 @@ pub struct Unread {
 ///
 /// # Errors
 /// The folder cannot be read, or `take` fails; what was not taken stays.
-pub fn drain<E: From<io::Error>>(
+pub(crate) fn drain<E: From<io::Error>>(
     folder: &Path,
     mut take: impl FnMut(IntentFrame) -> Result<(), E>,
 ) -> Result<Drained, E> {
@@ -135,7 +135,7 @@ pub fn drain<E: From<io::Error>>(
 ///
 /// # Errors
 /// The spool cannot be listed.
-pub fn own_pushes(folder: &Path, data: &FolderIdentity) -> io::Result<Vec<String>> {
+pub(crate) fn own_pushes(folder: &Path, data: &FolderIdentity) -> io::Result<Vec<String>> {
     let word = data.word();
     let frames = files_in(folder)?.into_iter().filter(|path| path.extension() == Some(OsStr::new("json")));
     let intents = frames.filter_map(|path| match interpret(read(&path)) {

@@ -48,7 +48,7 @@ impl DiagnosticFact<String> {
 
 impl<T: AsRef<str>> DiagnosticFact<T> {
     /// The diagnostic itself.
-    pub fn to_diagnostic(&self) -> Diagnostic {
+    pub(crate) fn to_diagnostic(&self) -> Diagnostic {
         let span =
             self.span.map(|[line, column, end_line, end_column]| Span { line, column, end_line, end_column });
         let text = |text: &T| text.as_ref().to_owned();

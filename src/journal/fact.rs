@@ -140,15 +140,15 @@ pub enum Fact<T = RedactedText> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenedRun {
     /// The repository, without `.git`.
-    pub repo: String,
+    pub(crate) repo: String,
     /// The number of the run in its repository.
-    pub number: u64,
+    pub(crate) number: u64,
     /// The id of the run.
-    pub id: String,
+    pub(crate) id: String,
     /// What started it; nothing in a journal of version 1.
-    pub event: Option<EventRecord>,
+    pub(crate) event: Option<EventRecord>,
     /// The process id of the runner.
-    pub runner: u32,
+    pub(crate) runner: u32,
 }
 
 /// How a run or a job ended.
@@ -156,20 +156,20 @@ pub struct OpenedRun {
 pub struct End<T = RedactedText> {
     /// How.
     #[serde(with = "outcome_word")]
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Why, unless it passed.
-    pub reason: Option<Reason<T>>,
+    pub(crate) reason: Option<Reason<T>>,
 }
 
 /// A step that is about to be spawned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepStart<T = RedactedText> {
     /// Its number in the job, from 1.
-    pub number: u32,
+    pub(crate) number: u32,
     /// What it runs, for people.
-    pub title: T,
+    pub(crate) title: T,
     /// The line of the pipeline that asked for it.
-    pub line: Option<u32>,
+    pub(crate) line: Option<u32>,
 }
 
 /// How a step ended.
@@ -177,20 +177,20 @@ pub struct StepStart<T = RedactedText> {
 pub struct StepEnd<T = RedactedText> {
     /// How.
     #[serde(with = "outcome_word")]
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// The exit status; 128 + n for a signal n.
     pub exit: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
     /// How long it took, in milliseconds.
-    pub duration_ms: u64,
+    pub(crate) duration_ms: u64,
     /// Bytes of output that the log had no room for.
-    pub left_out: u64,
+    pub(crate) left_out: u64,
     /// The bytes of its log; nothing in journals of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_bytes: Option<u64>,
+    pub(crate) log_bytes: Option<u64>,
     /// The secrets whose values were masked in its output.
-    pub secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// Processes that it left behind and that were killed.
     pub leftovers: Vec<T>,
 }
@@ -199,20 +199,20 @@ pub struct StepEnd<T = RedactedText> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRecord<T = RedactedText> {
     /// What the container is for: the job, or a service of it.
-    pub subject: T,
+    pub(crate) subject: T,
     /// `allow`, `warn` or `deny`.
-    pub verdict: String,
+    pub(crate) verdict: String,
     /// The word for the reason.
-    pub code: String,
+    pub(crate) code: String,
     /// The reason, for people.
-    pub reason: T,
+    pub(crate) reason: T,
     /// What would allow it.
-    pub hint: Option<T>,
+    pub(crate) hint: Option<T>,
 }
 
 impl<T> PolicyRecord<T> {
     /// Whether something was denied.
-    pub fn is_denial(&self) -> bool {
+    pub(crate) fn is_denial(&self) -> bool {
         self.verdict == Verdict::Deny.as_str()
     }
 }
@@ -221,20 +221,20 @@ impl<T> PolicyRecord<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRecord<T = RedactedText> {
     /// The image, as the pipeline names it.
-    pub image: T,
+    pub(crate) image: T,
     /// The id of what is run: it names the content.
-    pub id: T,
+    pub(crate) id: T,
     /// Its digest in its registry, if it came from one.
-    pub digest: Option<T>,
+    pub(crate) digest: Option<T>,
 }
 
 /// A job as the pipeline declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFact {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// What it needs: job ids and event sources.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
 }
 
 /// Why a run has to stop.
@@ -259,7 +259,7 @@ pub enum StopReason {
 
 impl StopReason {
     /// The outcome of what it ends, and the reason.
-    pub fn end(&self) -> (Outcome, Reason) {
+    pub(crate) fn end(&self) -> (Outcome, Reason) {
         match self {
             Self::Superseded { by } => {
                 (Outcome::Superseded, Reason::new(codes::SUPERSEDED, format!("superseded by run {by}")))
@@ -327,7 +327,7 @@ impl Texts<'_> {
 
 impl Fact<String> {
     /// The same fact with every free text redacted and then shortened. Names of jobs and secrets, words and numbers stay.
-    pub fn redacted(self, redactor: &Redactor) -> Fact {
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Fact {
         let texts = Texts(redactor);
         match self {
             Self::RunOpened { run } => Fact::RunOpened { run },
@@ -355,19 +355,19 @@ impl Fact<String> {
     }
 
     /// The end of a run.
-    pub fn run_ended((outcome, reason): (Outcome, Option<Reason>)) -> Self {
+    pub(crate) fn run_ended((outcome, reason): (Outcome, Option<Reason>)) -> Self {
         Self::RunEnded { end: End { outcome, reason } }
     }
 
     /// The end of a job.
-    pub fn job_ended(job: String, (outcome, reason): (Outcome, Option<Reason>)) -> Self {
+    pub(crate) fn job_ended(job: String, (outcome, reason): (Outcome, Option<Reason>)) -> Self {
         Self::JobEnded { job, end: End { outcome, reason } }
     }
 }
 
 impl<T> Fact<T> {
     /// Whether the file has to be on disk before the fact counts: the end of a job, and of the run.
-    pub fn is_an_end(&self) -> bool {
+    pub(crate) fn is_an_end(&self) -> bool {
         matches!(self, Self::JobEnded { .. } | Self::RunEnded { .. })
     }
 }

@@ -14,36 +14,36 @@ use crate::secret::RedactedText;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunRecord {
     /// The number of the last record.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The attempt that it belongs to.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// The number of the record that last said which jobs there are: what was known of jobs before it is void.
-    pub declared_seq: u64,
+    pub(crate) declared_seq: u64,
     /// Whether a runner has taken the run.
-    pub is_opened: bool,
+    pub(crate) is_opened: bool,
     /// Whether the pipeline was evaluated, well or not.
-    pub is_evaluated: bool,
+    pub(crate) is_evaluated: bool,
     /// When its jobs began.
-    pub started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
     /// How it ended.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Why it ended so, unless it passed.
     pub reason: Option<Reason>,
     /// What asked it to stop, if anything did.
-    pub stop: Option<StopReason>,
+    pub(crate) stop: Option<StopReason>,
     /// What was found in the pipeline's files.
-    pub diagnostics: Vec<DiagnosticFact>,
+    pub(crate) diagnostics: Vec<DiagnosticFact>,
     /// Its jobs, in the order of the file.
     pub jobs: Vec<JobRecord>,
     /// The images that its containers used.
-    pub images: Vec<ImageRecord>,
+    pub(crate) images: Vec<ImageRecord>,
     /// What was denied, each with the number of its record; only the first few.
-    pub denials: Vec<(u64, Denial)>,
+    pub(crate) denials: Vec<(u64, Denial)>,
     /// Whether another process has written to the journal: something stands after an end, or has not the number that its
     /// writer gave it. Such a run is never green.
-    pub is_tampered: bool,
+    pub(crate) is_tampered: bool,
 }
 
 /// The most denials of a run that are named.
@@ -53,65 +53,65 @@ const MAX_DENIALS: usize = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Denial {
     /// The job.
-    pub job: String,
+    pub(crate) job: String,
     /// The word for the reason.
-    pub code: String,
+    pub(crate) code: String,
     /// The reason, for people.
-    pub reason: RedactedText,
+    pub(crate) reason: RedactedText,
 }
 
 /// What a journal says about a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRecord {
     /// The number of the last record that changed it.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The job's id.
     pub id: String,
     /// What it needs.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
     /// The job that has added it to the graph, if one did.
-    pub added_by: Option<String>,
+    pub(crate) added_by: Option<String>,
     /// When it began.
-    pub started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
     /// How it ended.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Why, unless it passed.
     pub reason: Option<Reason>,
     /// What it gave to those that need it.
     pub output: Option<JobOutput>,
     /// Its steps.
-    pub steps: Vec<StepRecord>,
+    pub(crate) steps: Vec<StepRecord>,
     /// What was decided about the containers that it asked for.
-    pub policy: Vec<PolicyRecord>,
+    pub(crate) policy: Vec<PolicyRecord>,
 }
 
 /// What a journal says about a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepRecord {
     /// The number of the last record that changed it.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// What was started.
-    pub start: StepStart,
+    pub(crate) start: StepStart,
     /// When.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     /// When it ended.
-    pub finished_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
     /// How it ended: by itself, or with its run.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// How it ended, when it was followed to its end.
-    pub end: Option<StepEnd>,
+    pub(crate) end: Option<StepEnd>,
 }
 
 impl RunRecord {
     /// What was found in the pipeline's files, to be rendered.
-    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
         self.diagnostics.iter().map(DiagnosticFact::to_diagnostic).collect()
     }
 
     /// Where the run is.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         if self.outcome.is_some() {
             Progress::Finished
         } else if self.started_at.is_some() {
@@ -138,7 +138,7 @@ impl RunRecord {
     ///
     /// # Errors
     /// The journal cannot be read now.
-    pub fn may_have_begun(run_dir: &Path) -> Result<bool, JournalReadError> {
+    pub(crate) fn may_have_begun(run_dir: &Path) -> Result<bool, JournalReadError> {
         let mut reader = JournalReader::new(run_dir);
         match reader.read() {
             Ok(_) if reader.is_damaged() => Ok(true),
@@ -156,7 +156,7 @@ impl RunRecord {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn id_in(run_dir: &Path) -> Result<Option<String>, JournalReadError> {
+    pub(crate) fn id_in(run_dir: &Path) -> Result<Option<String>, JournalReadError> {
         let records = JournalReader::new(run_dir).read()?;
         Ok(records
             .into_iter()
@@ -164,12 +164,12 @@ impl RunRecord {
     }
 
     /// What is recorded of a run that has ended and whose journal does not say so.
-    pub fn without_journal(outcome: Outcome, reason: Reason) -> Self {
+    pub(crate) fn without_journal(outcome: Outcome, reason: Reason) -> Self {
         Self { outcome: Some(outcome), reason: Some(reason), ..Self::default() }
     }
 
     /// What is recorded of a run whose journal cannot be read, now that nothing of it is left: it has not passed.
-    pub fn unreadable(error: &JournalReadError) -> Self {
+    pub(crate) fn unreadable(error: &JournalReadError) -> Self {
         Self::without_journal(Outcome::Interrupted, Reason::new(codes::INTERRUPTED, chain(error)))
     }
 
@@ -232,12 +232,12 @@ impl RunRecord {
     }
 
     /// Whether the run has ended well, as far as its journal says.
-    pub fn is_green(&self) -> bool {
+    pub(crate) fn is_green(&self) -> bool {
         self.outcome.is_some_and(is_green)
     }
 
     /// The record without its end, of a run that has not been settled: another process may have written that end.
-    pub fn without_end(mut self) -> Self {
+    pub(crate) fn without_end(mut self) -> Self {
         self.reopen();
         self
     }
@@ -355,7 +355,7 @@ impl RunRecord {
 
 impl JobRecord {
     /// A job of which nothing is known but what it needs.
-    pub fn new(id: String, needs: Vec<String>) -> Self {
+    pub(crate) fn new(id: String, needs: Vec<String>) -> Self {
         Self {
             seq: 0,
             id,
@@ -389,15 +389,6 @@ impl JobRecord {
     fn step_mut(&mut self, number: u32) -> Option<&mut StepRecord> {
         // Services begin before the step that needs them, with higher numbers than its.
         self.steps.iter_mut().rev().find(|step| step.start.number == number)
-    }
-
-    /// The word for where the job is: `waiting`, `running`, or `finished`.
-    pub fn state(&self) -> &'static str {
-        match (self.outcome, &self.started_at) {
-            (Some(_), _) => "finished",
-            (None, Some(_)) => "running",
-            (None, None) => "waiting",
-        }
     }
 }
 

@@ -27,7 +27,7 @@ pub struct JobOutput<T = RedactedText> {
 
 impl JobOutput<String> {
     /// What a job gave, or why that cannot be JSON.
-    pub fn new(output: Result<Value, String>) -> Self {
+    pub(crate) fn new(output: Result<Value, String>) -> Self {
         let (json, left_out) = output.map_or_else(|problem| (None, Some(problem)), |json| (Some(json), None));
         Self { json, redacted: false, left_out, text: PhantomData }
     }
@@ -68,7 +68,7 @@ impl JobOutput {
     }
 
     /// Why it is left out.
-    pub fn left_out(&self) -> Option<&str> {
+    pub(crate) fn left_out(&self) -> Option<&str> {
         self.left_out.as_deref()
     }
 }

@@ -61,7 +61,7 @@ pub enum JournalReadError {
 
 impl JournalReadError {
     /// Whether reading again brings nothing else: the file is not what a runner has written.
-    pub fn is_lasting(&self) -> bool {
+    pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Read { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotADirectory)
@@ -105,7 +105,7 @@ impl JournalReader {
     }
 
     /// How many bytes it has read.
-    pub fn bytes_read(&self) -> u64 {
+    pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes
     }
 
@@ -115,7 +115,7 @@ impl JournalReader {
     }
 
     /// Whether a line that was read is not a record.
-    pub fn is_damaged(&self) -> bool {
+    pub(crate) fn is_damaged(&self) -> bool {
         self.is_damaged
     }
 
@@ -138,7 +138,7 @@ impl JournalReader {
     ///
     /// # Errors
     /// As of [`JournalReader::read`].
-    pub fn read_some(&mut self) -> Result<Vec<Record>, JournalReadError> {
+    pub(crate) fn read_some(&mut self) -> Result<Vec<Record>, JournalReadError> {
         let read = match self.open()? {
             Some(file) => {
                 let mut read = Ok(1);

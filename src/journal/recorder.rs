@@ -93,7 +93,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When it could not be written: then nothing that follows from it may be done.
-    pub fn write(&self, fact: Fact<String>) -> Result<(), JournalError> {
+    pub(crate) fn write(&self, fact: Fact<String>) -> Result<(), JournalError> {
         let fact = fact.redacted(&self.redactor);
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.report_prints()?;
@@ -125,27 +125,27 @@ impl Recorder {
     }
 
     /// Whether another process leads the run.
-    pub fn is_fenced(&self) -> bool {
+    pub(crate) fn is_fenced(&self) -> bool {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_fenced
     }
 
     /// Whether the value of a secret is too short to be masked.
-    pub fn is_unmasked(&self, secret: &str) -> bool {
+    pub(crate) fn is_unmasked(&self, secret: &str) -> bool {
         self.redactor.unmasked().iter().any(|name| name.as_str() == secret)
     }
 
     /// The folder of the run.
-    pub fn run_dir(&self) -> &Path {
+    pub(crate) fn run_dir(&self) -> &Path {
         &self.run_dir
     }
 
     /// A text without secrets.
-    pub fn redact(&self, text: &str) -> RedactedText {
+    pub(crate) fn redact(&self, text: &str) -> RedactedText {
         self.redactor.text(text)
     }
 
     /// The secrets whose values are too short to be masked.
-    pub fn unmasked(&self) -> &[SecretName] {
+    pub(crate) fn unmasked(&self) -> &[SecretName] {
         self.redactor.unmasked()
     }
 
@@ -172,7 +172,7 @@ impl Recorder {
 
     /// Writes a line that a script prints; without a job, the pipeline is being evaluated. A line that cannot be
     /// written is lost: it is not a fact.
-    pub fn print(&self, job: Option<&str>, line: &[u8]) {
+    pub(crate) fn print(&self, job: Option<&str>, line: &[u8]) {
         let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = job.unwrap_or_default();
         if !scripts.contains_key(key) {
@@ -204,7 +204,7 @@ impl Recorder {
     }
 
     /// Closes what a job's script printed.
-    pub fn close_script(&self, job: &str) {
+    pub(crate) fn close_script(&self, job: &str) {
         let log = self.scripts.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
         if let Some(Err(problem)) = log.map(LogWriter::finish) {
             tracing::warn!(%problem, "the end of a script's log is lost");

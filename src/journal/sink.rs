@@ -77,7 +77,7 @@ impl JournalError {
     }
 
     /// Whether the same fact may be appended later.
-    pub fn is_for_now(&self) -> bool {
+    pub(crate) fn is_for_now(&self) -> bool {
         match self {
             Self::Away { .. } | Self::Full { .. } => true,
             Self::Fenced | Self::Io { .. } | Self::Read { .. } | Self::Encode(_) => false,

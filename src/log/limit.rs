@@ -18,7 +18,7 @@ pub struct LogLimit(u64);
 
 impl LogLimit {
     /// The smallest limit: a record fits into either half.
-    pub const MIN: u64 = 2 * MAX_LINE as u64;
+    pub(crate) const MIN: u64 = 2 * MAX_LINE as u64;
 
     /// A limit of this many bytes, at least [`LogLimit::MIN`].
     pub fn new(bytes: u64) -> Self {
@@ -90,11 +90,6 @@ impl LimitedFile {
     /// The bytes that are in the file.
     pub(super) fn length(&self) -> u64 {
         self.length
-    }
-
-    /// Waits until the written data is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync()
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Stream {
 
 impl Stream {
     /// The word in the file.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
@@ -38,18 +38,18 @@ impl Stream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// When it was written.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// Its origin.
-    pub stream: Stream,
+    pub(crate) stream: Stream,
     /// Whether a line feed follows; if not, the line continues in the next record of this stream.
-    pub ends_line: bool,
+    pub(crate) ends_line: bool,
     /// The output, without the line feed.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Record {
     /// Parses a line of the file, without its line feed.
-    pub fn parse(line: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         let mut fields = line.splitn(4, |byte| *byte == b' ');
         let time = Timestamp::parse(std::str::from_utf8(fields.next()?).ok()?)?;
         let stream = Stream::parse(fields.next()?)?;
@@ -59,11 +59,6 @@ impl Record {
             _ => return None,
         };
         Some(Self { time, stream, ends_line, bytes: fields.next()?.to_vec() })
-    }
-
-    /// How many bytes of output it stands for.
-    pub fn output_len(&self) -> u64 {
-        self.bytes.len() as u64 + u64::from(self.ends_line)
     }
 }
 

@@ -11,11 +11,11 @@ use crate::sys::folder::open_regular;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where the line begins, in bytes.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Where the next one begins: reading continues there.
-    pub end: u64,
+    pub(crate) end: u64,
     /// Its record, or the bytes of a line that is not a record.
-    pub record: Result<Record, Vec<u8>>,
+    pub(crate) record: Result<Record, Vec<u8>>,
 }
 
 /// Iterates over the lines of a log file.
@@ -36,7 +36,7 @@ impl LogReader {
     ///
     /// # Errors
     /// The file does not exist.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::open_at(path, 0)
     }
 
@@ -44,7 +44,7 @@ impl LogReader {
     ///
     /// # Errors
     /// The file does not exist.
-    pub fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
+    pub(crate) fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
         Self::over(open_regular(path)?, offset)
     }
 
@@ -52,13 +52,14 @@ impl LogReader {
     ///
     /// # Errors
     /// The file is shorter.
-    pub fn over(mut file: File, offset: u64) -> io::Result<Self> {
+    pub(crate) fn over(mut file: File, offset: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(offset))?;
         Ok(Self { file: BufReader::new(file), offset, torn: Vec::new() })
     }
 
     /// Where the next entry begins, in bytes.
-    pub fn offset(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
@@ -109,11 +110,11 @@ impl Iterator for LogReader {
 #[derive(Debug)]
 pub struct LastRecords {
     /// The records, oldest first.
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// How many bytes of the file were read.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Whether there are earlier ones.
-    pub is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 /// Reads the complete records in the last bytes of a log, at most `most` bytes, whatever the size of the file.

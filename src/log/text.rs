@@ -21,7 +21,7 @@ pub struct LogText {
 
 impl LogText {
     /// Adds the bytes of one record.
-    pub fn push(&mut self, record: &Record) {
+    pub(crate) fn push(&mut self, record: &Record) {
         let bytes = match record.stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,

@@ -90,9 +90,9 @@ pub enum LogError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogEnd {
     /// How many bytes of output are not in the file, because it was over its limit.
-    pub left_out: u64,
+    pub(crate) left_out: u64,
     /// The bytes of the file.
-    pub length: u64,
+    pub(crate) length: u64,
 }
 
 /// One stream on its way into the file.
@@ -140,7 +140,7 @@ impl<F: Filter> LogWriter<F> {
     }
 
     /// The bytes that are in the file: whole records.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.file.length()
     }
 
@@ -148,7 +148,7 @@ impl<F: Filter> LogWriter<F> {
     ///
     /// # Errors
     /// The disk is full.
-    pub fn note(&mut self, text: &RedactedText) -> Result<(), LogError> {
+    pub(crate) fn note(&mut self, text: &RedactedText) -> Result<(), LogError> {
         let time = clock::now().to_string();
         let mut pieces = text.split('\n').peekable();
         while let Some(piece) = pieces.next() {
@@ -166,16 +166,6 @@ impl<F: Filter> LogWriter<F> {
     /// The disk is full.
     pub fn finish(mut self) -> Result<LogEnd, LogError> {
         self.close()
-    }
-
-    /// Writes the rest, waits until it is on the disk, and closes the file.
-    ///
-    /// # Errors
-    /// The disk is full.
-    pub fn finish_durably(mut self) -> Result<LogEnd, LogError> {
-        let end = self.close()?;
-        self.file.sync().map_err(|source| self.failed(source))?;
-        Ok(end)
     }
 
     fn close(&mut self) -> Result<LogEnd, LogError> {

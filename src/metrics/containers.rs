@@ -8,15 +8,15 @@ use prometheus_client::registry::Registry;
 
 /// What is counted of containers. Clones of a metric share it.
 #[derive(Debug)]
-pub struct ContainerMetrics {
+pub(crate) struct ContainerMetrics {
     /// Steps that ran in containers.
-    pub runs: Counter,
+    pub(crate) runs: Counter,
     /// How long they took.
-    pub run_seconds: Histogram,
+    pub(crate) run_seconds: Histogram,
     /// Images that were pulled.
-    pub pulls: Counter,
+    pub(crate) pulls: Counter,
     /// How long that took.
-    pub pull_seconds: Histogram,
+    pub(crate) pull_seconds: Histogram,
 }
 
 impl Default for ContainerMetrics {
@@ -40,13 +40,14 @@ impl ContainerMetrics {
     }
 
     /// Counts a step that ran in a container.
-    pub fn ran(&self, took: Duration) {
+    pub(crate) fn ran(&self, took: Duration) {
         self.runs.inc();
         self.run_seconds.observe(took.as_secs_f64());
     }
 
     /// Counts an image that was pulled.
-    pub fn pulled(&self, took: Duration) {
+    #[expect(dead_code, reason = "the executor counts its pulls next")]
+    pub(crate) fn pulled(&self, took: Duration) {
         self.pulls.inc();
         self.pull_seconds.observe(took.as_secs_f64());
     }

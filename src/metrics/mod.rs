@@ -14,8 +14,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::model::Outcome;
-pub use containers::ContainerMetrics;
-pub use text::{TEXT_FORMAT, encode};
+pub(crate) use containers::ContainerMetrics;
+pub(crate) use text::{TEXT_FORMAT, encode};
 
 type Label = [(&'static str, &'static str); 1];
 type Counters = Family<Label, Counter>;
@@ -23,7 +23,7 @@ type Gauges = Family<Label, Gauge>;
 
 /// What became of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushResult {
+pub(crate) enum PushResult {
     /// Refs moved.
     Accepted,
     /// The server refused it.
@@ -40,7 +40,7 @@ impl PushResult {
 
 /// A hook of git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
+pub(crate) enum Hook {
     /// Before refs move: until the push is on disk.
     PreReceive,
     /// After they moved: until its last line.
@@ -49,11 +49,11 @@ pub enum Hook {
 
 /// Times of what takes less than seconds.
 #[derive(Debug, Clone)]
-pub struct ShortTimes(Histogram);
+pub(crate) struct ShortTimes(Histogram);
 
 /// Times of what takes up to hours.
 #[derive(Debug, Clone)]
-pub struct LongTimes(Histogram);
+pub(crate) struct LongTimes(Histogram);
 
 impl Default for ShortTimes {
     fn default() -> Self {
@@ -70,37 +70,37 @@ impl Default for LongTimes {
 
 impl ShortTimes {
     /// Counts one.
-    pub fn observe(&self, time: Duration) {
+    pub(crate) fn observe(&self, time: Duration) {
         self.0.observe(time.as_secs_f64());
     }
 }
 
 impl LongTimes {
     /// Counts one.
-    pub fn observe(&self, time: Duration) {
+    pub(crate) fn observe(&self, time: Duration) {
         self.0.observe(time.as_secs_f64());
     }
 }
 
 /// What the server counts and times.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     runs: Counters,
     /// How long runs were queued.
-    pub queue_wait: LongTimes,
+    pub(crate) queue_wait: LongTimes,
     /// How long steps took.
-    pub steps: LongTimes,
+    pub(crate) steps: LongTimes,
     pushes: Counters,
     /// From the report of a push until its updates are recorded.
-    pub push: ShortTimes,
+    pub(crate) push: ShortTimes,
     pre_receive: ShortTimes,
     post_receive: LongTimes,
     denials: Counter,
     journal_bytes: Counter,
     event_readers: Gauge,
     /// What is counted of containers.
-    pub containers: ContainerMetrics,
+    pub(crate) containers: ContainerMetrics,
     looked_up: LookedUpGauges,
 }
 
@@ -114,20 +114,20 @@ struct LookedUpGauges {
 
 /// What a scrape looks up. What could not be looked up stays as it was.
 #[derive(Debug, Default)]
-pub struct LookedUp {
+pub(crate) struct LookedUp {
     /// Whether the server can take work.
-    pub is_ready: bool,
+    pub(crate) is_ready: bool,
     /// Free bytes of the disk with the data folder.
-    pub disk_free: Option<u64>,
+    pub(crate) disk_free: Option<u64>,
     /// Unfinished runs by state.
-    pub runs: Option<Vec<(&'static str, u64)>>,
+    pub(crate) runs: Option<Vec<(&'static str, u64)>>,
     /// Messages in the outbox by state.
-    pub notifications: Option<Vec<(&'static str, u64)>>,
+    pub(crate) notifications: Option<Vec<(&'static str, u64)>>,
 }
 
 /// A reader of events, counted as long as it is held.
 #[derive(Debug)]
-pub struct EventReader(Gauge);
+pub(crate) struct EventReader(Gauge);
 
 impl Drop for EventReader {
     fn drop(&mut self) {
@@ -137,7 +137,7 @@ impl Drop for EventReader {
 
 /// Times something by how long it is held.
 #[derive(Debug)]
-pub struct HookTimer {
+pub(crate) struct HookTimer {
     metrics: Arc<Metrics>,
     hook: Hook,
     begun: std::time::Instant,
@@ -155,7 +155,7 @@ impl Drop for HookTimer {
 
 impl Metrics {
     /// Metrics at zero; `commits` are the times of the database's commits.
-    pub fn new(commits: &ShortTimes) -> Self {
+    pub(crate) fn new(commits: &ShortTimes) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("quire"),
             runs: Family::default(),
@@ -222,38 +222,38 @@ impl Metrics {
     }
 
     /// Counts a run that has ended.
-    pub fn run_ended(&self, outcome: Outcome) {
+    pub(crate) fn run_ended(&self, outcome: Outcome) {
         self.runs.get_or_create(&[("outcome", outcome.as_str())]).inc();
     }
 
     /// Counts pushes.
-    pub fn pushed(&self, result: PushResult, count: usize) {
+    pub(crate) fn pushed(&self, result: PushResult, count: usize) {
         self.pushes.get_or_create(&result.label()).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// Counts a denial of the policy.
-    pub fn denied(&self) {
+    pub(crate) fn denied(&self) {
         self.denials.inc();
     }
 
     /// Counts what was read of journals.
-    pub fn journal_read(&self, bytes: u64) {
+    pub(crate) fn journal_read(&self, bytes: u64) {
         self.journal_bytes.inc_by(bytes);
     }
 
     /// Counts a reader of events, as long as it is held.
-    pub fn event_reader(&self) -> EventReader {
+    pub(crate) fn event_reader(&self) -> EventReader {
         self.event_readers.inc();
         EventReader(self.event_readers.clone())
     }
 
     /// Times a hook, as long as it is held.
-    pub fn time_hook(self: &Arc<Self>, hook: Hook) -> HookTimer {
+    pub(crate) fn time_hook(self: &Arc<Self>, hook: Hook) -> HookTimer {
         HookTimer { metrics: Arc::clone(self), hook, begun: std::time::Instant::now() }
     }
 
     /// All metrics in the text format of Prometheus.
-    pub fn render(&self, now: &LookedUp) -> String {
+    pub(crate) fn render(&self, now: &LookedUp) -> String {
         let gauges = &self.looked_up;
         let set = |gauge: &Gauge, value: u64| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

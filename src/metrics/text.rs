@@ -4,10 +4,10 @@
 use prometheus_client::registry::Registry;
 
 /// The media type of the format.
-pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of a registry in the text format.
-pub fn encode(registry: &Registry) -> String {
+pub(crate) fn encode(registry: &Registry) -> String {
     let mut openmetrics = String::new();
     // Writing to a string cannot fail.
     let _never = prometheus_client::encoding::text::encode(&mut openmetrics, registry).is_err();

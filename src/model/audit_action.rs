@@ -5,15 +5,14 @@ macro_rules! actions {
     ($($variant:ident $word:literal;)*) => {
         /// Something that somebody did. Its word is the same in the database, in HTTP answers and in the file of the audit.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the words of the table say it")]
-        pub enum AuditAction { $($variant),* }
+        pub(crate) enum AuditAction { $($variant),* }
 
         impl AuditAction {
             /// All actions.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The word of the action.
-            pub fn as_str(self) -> &'static str {
+            pub(crate) fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
         }
@@ -50,7 +49,7 @@ actions! {
 
 impl AuditAction {
     /// The action of a word.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.as_str() == word)
     }
 }

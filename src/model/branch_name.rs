@@ -10,7 +10,7 @@ const MAX_LENGTH: usize = 200;
 text_id! {
     /// The name of a branch without `refs/heads/`, such as `main` or `topic/x`. Visible ASCII, and nothing that git would
     /// take for an option, a pattern or a revision.
-    BranchName, BranchNameError, read
+    pub BranchName, BranchNameError, read
 }
 
 /// Why a text is not the name of a branch.
@@ -23,7 +23,7 @@ pub struct BranchNameError {
 
 impl BranchName {
     /// The full name.
-    pub fn full(&self) -> String {
+    pub(crate) fn full(&self) -> String {
         format!("refs/heads/{}", self.0)
     }
 
@@ -31,7 +31,7 @@ impl BranchName {
     ///
     /// # Errors
     /// None in practice: every accepted name is valid in a ref.
-    pub fn ref_name(&self) -> Result<RefName, super::RefNameError> {
+    pub(crate) fn ref_name(&self) -> Result<RefName, super::RefNameError> {
         RefName::parse(self.full().as_bytes())
     }
 }

@@ -17,7 +17,7 @@ pub struct CommitIdError(Quoted);
 
 impl CommitId {
     /// The id that stands for "no object".
-    pub const ZERO: Self = Self([0; 20]);
+    pub(crate) const ZERO: Self = Self([0; 20]);
 
     /// Reads forty hexadecimal digits.
     ///
@@ -40,22 +40,22 @@ impl CommitId {
     }
 
     /// The id with these twenty bytes.
-    pub fn from_bytes(bytes: [u8; 20]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 
     /// The twenty bytes of the id.
-    pub fn as_bytes(&self) -> &[u8; 20] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 
     /// Whether this is the id that stands for "no object".
-    pub fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self == &Self::ZERO
     }
 
     /// The first seven digits, for people.
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         self.to_string().chars().take(7).collect()
     }
 }

@@ -5,7 +5,7 @@
 use super::Quoted;
 
 /// The longest name of a network or a user, in bytes.
-pub const MAX_CONTAINER_NAME: usize = 64;
+pub(crate) const MAX_CONTAINER_NAME: usize = 64;
 
 /// All capabilities: capabilities(7) of Linux 6, and `ALL`.
 const CAPABILITIES: &[&str] = &[
@@ -56,7 +56,7 @@ const CAPABILITIES: &[&str] = &[
 /// Why a text is not a valid name of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text} is not the name of a {thing}")]
-pub struct ContainerNameError {
+pub(crate) struct ContainerNameError {
     thing: &'static str,
     text: Quoted,
 }
@@ -75,7 +75,7 @@ fn is_word(text: &str, also: &[u8]) -> bool {
 ///
 /// # Errors
 /// The name is invalid.
-pub fn network_name(text: &str) -> Result<String, ContainerNameError> {
+pub(crate) fn network_name(text: &str) -> Result<String, ContainerNameError> {
     if is_word(text, b"_.-") { Ok(text.to_owned()) } else { Err(wrong("network", text)) }
 }
 
@@ -84,7 +84,7 @@ pub fn network_name(text: &str) -> Result<String, ContainerNameError> {
 ///
 /// # Errors
 /// The name is invalid.
-pub fn capability(text: &str) -> Result<String, ContainerNameError> {
+pub(crate) fn capability(text: &str) -> Result<String, ContainerNameError> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
     if CAPABILITIES.contains(&name) { Ok(name.to_owned()) } else { Err(wrong("capability", text)) }
@@ -94,7 +94,7 @@ pub fn capability(text: &str) -> Result<String, ContainerNameError> {
 ///
 /// # Errors
 /// The name is invalid.
-pub fn container_user(text: &str) -> Result<String, ContainerNameError> {
+pub(crate) fn container_user(text: &str) -> Result<String, ContainerNameError> {
     let parts: Vec<&str> = text.split(':').collect();
     if parts.len() <= 2 && parts.iter().all(|part| is_word(part, b"_.-")) {
         Ok(text.to_owned())

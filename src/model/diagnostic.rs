@@ -6,7 +6,7 @@ use super::quoted::escape_controls;
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// The file cannot be used.
     Error,
     /// The file can be used, but probably does not mean what was intended.
@@ -15,7 +15,7 @@ pub enum Severity {
 
 impl Severity {
     /// The word that begins its line; git colours it on a terminal.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -25,25 +25,25 @@ impl Severity {
 
 /// A place in a file. Lines and columns count from 1; columns are bytes; `end_column` is exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
+pub(crate) struct Span {
     /// Line of the first byte.
-    pub line: u32,
+    pub(crate) line: u32,
     /// Column of the first byte.
-    pub column: u32,
+    pub(crate) column: u32,
     /// Line of the last byte.
-    pub end_line: u32,
+    pub(crate) end_line: u32,
     /// Column after the last byte.
-    pub end_column: u32,
+    pub(crate) end_column: u32,
 }
 
 impl Span {
     /// The place of one byte.
-    pub fn point(line: u32, column: u32) -> Self {
+    pub(crate) fn point(line: u32, column: u32) -> Self {
         Self { line, column, end_line: line, end_column: column + 1 }
     }
 
     /// The part of a line of a text without surrounding white space.
-    pub fn of_line(text: &str, line: u32) -> Self {
+    pub(crate) fn of_line(text: &str, line: u32) -> Self {
         let content = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
         let start = content.len() - content.trim_start().len();
         let column = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
@@ -56,17 +56,17 @@ impl Span {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Whether the file can be used nevertheless.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// The file's name as the user knows it: `.quire/ci.fnl`.
-    pub file: String,
+    pub(crate) file: String,
     /// The place, when it is known.
-    pub span: Option<Span>,
+    pub(crate) span: Option<Span>,
     /// What is wrong: one line, lower case, no full stop.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do instead: one line.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
     /// The text of the line that the span begins on.
-    pub source_line: Option<String>,
+    pub(crate) source_line: Option<String>,
 }
 
 /// Longest part of a source line that is shown, in characters.
@@ -74,7 +74,7 @@ const SHOWN_SOURCE: usize = 100;
 
 impl Diagnostic {
     /// An error about a whole file.
-    pub fn error(file: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn error(file: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             file: file.into(),
@@ -87,7 +87,7 @@ impl Diagnostic {
 
     /// The same diagnostic with a place, and the line taken from the file's text.
     #[must_use]
-    pub fn at(mut self, span: Span, text: &str) -> Self {
+    pub(crate) fn at(mut self, span: Span, text: &str) -> Self {
         self.source_line = usize::try_from(span.line)
             .ok()
             .and_then(|line| text.lines().nth(line.checked_sub(1)?))
@@ -98,13 +98,13 @@ impl Diagnostic {
 
     /// The same diagnostic with a hint.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// `file:line:column`, as far as it is known.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         match self.span {
             Some(span) => format!("{}:{}:{}", self.file, span.line, span.column),
             None => self.file.clone(),
@@ -112,7 +112,7 @@ impl Diagnostic {
     }
 
     /// The diagnostic as text of a few lines, each ended by a line feed.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let safe = |text: &str| text.split('\n').map(escape_controls).collect::<Vec<_>>().join("\n");
         let (place, message) = (safe(&self.place()), safe(&self.message));
         let mut out = format!("{}: {place}: {message}\n", self.severity.word());
@@ -127,7 +127,7 @@ impl Diagnostic {
 }
 
 /// Renders a list of diagnostics, in the order of their places, as one text.
-pub fn render_all(diagnostics: &[Diagnostic]) -> String {
+pub(crate) fn render_all(diagnostics: &[Diagnostic]) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| (diagnostic.severity, diagnostic.file.clone(), diagnostic.span));
     sorted.iter().map(|diagnostic| diagnostic.render()).collect()

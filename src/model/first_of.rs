@@ -1,7 +1,7 @@
 //! The beginning of a list, in a sentence.
 
 /// `a, b and 3 more`: the first texts of a list, at most so many.
-pub fn first_of<T: AsRef<str>>(texts: impl ExactSizeIterator<Item = T>, most: usize) -> String {
+pub(crate) fn first_of<T: AsRef<str>>(texts: impl ExactSizeIterator<Item = T>, most: usize) -> String {
     let more = texts.len().saturating_sub(most);
     let shown: Vec<T> = texts.take(most).collect();
     let shown = shown.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");

@@ -4,7 +4,7 @@ use super::Scope;
 
 /// Scopes, and the repositories they hold for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// The scopes, each once, in the order of [`Scope::ALL`].
     pub scopes: Vec<Scope>,
     /// The ids of the repositories that they hold for; `None` for all.
@@ -13,12 +13,12 @@ pub struct Grant {
 
 impl Grant {
     /// Every scope for every repository.
-    pub fn everything() -> Self {
+    pub(crate) fn everything() -> Self {
         Self { scopes: Scope::ALL.to_vec(), repos: None }
     }
 
     /// The words of the scopes with spaces between them.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         self.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
@@ -26,7 +26,7 @@ impl Grant {
     ///
     /// # Errors
     /// The first word that is not a scope.
-    pub fn parse_scopes<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Scope>, &'a str> {
+    pub(crate) fn parse_scopes<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Scope>, &'a str> {
         let mut scopes = Vec::new();
         for word in words {
             scopes.push(Scope::parse(word).ok_or(word)?);

@@ -10,7 +10,7 @@ text_id! {
     /// The name of a job: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}`.
     ///
     /// A job id is also a folder name below the run's `log/`, which is why it is this narrow.
-    JobId, JobIdError, read
+    pub JobId, JobIdError, read
 }
 
 /// Why a text is not a job id.

@@ -6,14 +6,14 @@ use super::Quoted;
 
 /// Addresses that begin with the same bits: one address, or `192.0.2.0/24`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
+pub(crate) struct Network {
     first: IpAddr,
     bits: u8,
 }
 
 /// Why a text is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NetworkError {
+pub(crate) enum NetworkError {
     /// It is not written so.
     #[error("{0} is not an address or a network: write it as `192.0.2.1`, `10.0.0.0/8` or `2001:db8::/32`")]
     Form(Quoted),
@@ -27,7 +27,7 @@ impl Network {
     ///
     /// # Errors
     /// How it is written.
-    pub fn parse(text: &str) -> Result<Self, NetworkError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NetworkError> {
         let form = || NetworkError::Form(Quoted::new(text));
         let (address, bits) =
             text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -49,7 +49,7 @@ impl Network {
     }
 
     /// Whether an address is in it. An IPv4 address in the form of IPv6 is the IPv4 address.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.first.is_ipv4() && masked(address, self.bits) == self.first
     }

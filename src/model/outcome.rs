@@ -25,7 +25,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Passed,
         Self::Failed,
         Self::TimedOut,
@@ -37,7 +37,7 @@ impl Outcome {
     ];
 
     /// The word for it, in the journal, in JSON and on screens.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
@@ -51,7 +51,7 @@ impl Outcome {
     }
 
     /// The outcome as the predicate of a sentence.
-    pub fn predicate(self) -> &'static str {
+    pub(crate) fn predicate(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
@@ -65,7 +65,7 @@ impl Outcome {
     }
 
     /// The outcome with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
@@ -89,10 +89,10 @@ pub enum Progress {
 
 impl Progress {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Queued, Self::Running, Self::Finished];
+    pub(crate) const ALL: [Self; 3] = [Self::Queued, Self::Running, Self::Finished];
 
     /// The word for it, in the database, in JSON and on screens.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
@@ -101,7 +101,7 @@ impl Progress {
     }
 
     /// The state with this word, if there is one.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Queued, Self::Running, Self::Finished].into_iter().find(|state| state.as_str() == word)
     }
 }

@@ -2,7 +2,7 @@
 
 /// A text as one part of a path, or the value of a query parameter: all but unreserved characters is percent-encoded
 /// (RFC 3986, sections 2.1 and 2.3).
-pub fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {

@@ -24,19 +24,19 @@ pub struct ProfileError(Quoted);
 
 impl Profile {
     /// All profiles, the strictest first.
-    pub const ALL: [Self; 3] = [Self::Secure, Self::Permissive, Self::Disabled];
+    pub(crate) const ALL: [Self; 3] = [Self::Secure, Self::Permissive, Self::Disabled];
 
     /// Reads a profile.
     ///
     /// # Errors
     /// The valid profiles.
-    pub fn parse(text: &str) -> Result<Self, ProfileError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ProfileError> {
         let wrong = || ProfileError(Quoted::new(text));
         Self::ALL.into_iter().find(|profile| profile.as_str() == text).ok_or_else(wrong)
     }
 
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Secure => "secure",
             Self::Permissive => "permissive",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The longest text that is quoted, in bytes.
-pub const MAX_QUOTED: usize = 200;
+pub(crate) const MAX_QUOTED: usize = 200;
 
 /// User text for a message: complete, or only its size.
 ///
@@ -14,7 +14,7 @@ pub struct Quoted(Result<String, usize>);
 
 impl Quoted {
     /// Keeps the text if it is short enough.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(if text.len() <= MAX_QUOTED { Ok(text.to_owned()) } else { Err(text.len()) })
     }
 }
@@ -31,7 +31,7 @@ impl fmt::Display for Quoted {
 /// A text unchanged but for its control characters, which are written as `\n` or `\u{1b}`.
 ///
 /// This is the only escaping of user text before redaction: a secret stays recognisable in it.
-pub fn escape_controls(text: &str) -> String {
+pub(crate) fn escape_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { shown.extend(c.escape_debug()) } else { shown.push(c) }

@@ -19,49 +19,49 @@ pub struct Reason<T = String> {
 /// The words for reasons.
 pub mod codes {
     /// A step failed.
-    pub const STEP_FAILED: &str = "step.failed";
+    pub(crate) const STEP_FAILED: &str = "step.failed";
     /// A step took longer than its limit.
-    pub const STEP_TIMED_OUT: &str = "step.timed-out";
+    pub(crate) const STEP_TIMED_OUT: &str = "step.timed-out";
     /// The script of a job raised an error.
-    pub const SCRIPT_ERROR: &str = "script.error";
+    pub(crate) const SCRIPT_ERROR: &str = "script.error";
     /// The script did not listen.
-    pub const SCRIPT_STUCK: &str = "script.stuck";
+    pub(crate) const SCRIPT_STUCK: &str = "script.stuck";
     /// A job returned a failure.
-    pub const JOB_FAILED: &str = "job.failed";
+    pub(crate) const JOB_FAILED: &str = "job.failed";
     /// A job took longer than its limit.
-    pub const JOB_TIMED_OUT: &str = "job.timed-out";
+    pub(crate) const JOB_TIMED_OUT: &str = "job.timed-out";
     /// A job called no primitive and returned nothing.
-    pub const NOTHING_TO_DO: &str = "job.nothing-to-do";
+    pub(crate) const NOTHING_TO_DO: &str = "job.nothing-to-do";
     /// A job was skipped by what became of its needs.
-    pub const NEEDS: &str = "job.needs";
+    pub(crate) const NEEDS: &str = "job.needs";
     /// The run ended so because of its jobs.
-    pub const JOBS: &str = "run.jobs";
+    pub(crate) const JOBS: &str = "run.jobs";
     /// No job of the pipeline is started by the event.
-    pub const NO_JOB: &str = "run.nothing-to-start";
+    pub(crate) const NO_JOB: &str = "run.nothing-to-start";
     /// A rerun has not repeated the job: its end and its output are those of the earlier run.
-    pub const KEPT: &str = "job.kept";
+    pub(crate) const KEPT: &str = "job.kept";
     /// The run was skipped before it began: a push option, a commit message, or a limit.
-    pub const SKIPPED: &str = "run.skipped";
+    pub(crate) const SKIPPED: &str = "run.skipped";
     /// A person stopped it.
-    pub const CANCELLED: &str = "run.cancelled";
+    pub(crate) const CANCELLED: &str = "run.cancelled";
     /// A newer push stopped it.
-    pub const SUPERSEDED: &str = "run.superseded";
+    pub(crate) const SUPERSEDED: &str = "run.superseded";
     /// The run took longer than its limit.
-    pub const TIMED_OUT: &str = "run.timed-out";
+    pub(crate) const TIMED_OUT: &str = "run.timed-out";
     /// The memory of the script is used up.
-    pub const OUT_OF_MEMORY: &str = "run.out-of-memory";
+    pub(crate) const OUT_OF_MEMORY: &str = "run.out-of-memory";
     /// Its runner was gone before it had ended.
-    pub const INTERRUPTED: &str = "run.interrupted";
+    pub(crate) const INTERRUPTED: &str = "run.interrupted";
     /// The run waits, or could not begin, for a reason of the machine.
-    pub const NOT_STARTED: &str = "run.not-started";
+    pub(crate) const NOT_STARTED: &str = "run.not-started";
     /// The pipeline or the commit cannot be used.
-    pub const PIPELINE: &str = "pipeline.broken";
+    pub(crate) const PIPELINE: &str = "pipeline.broken";
     /// Another process has written to the journal of the run.
-    pub const JOURNAL: &str = "run.journal";
+    pub(crate) const JOURNAL: &str = "run.journal";
     /// What the run asked for is refused.
-    pub const DENIED: &str = "run.denied";
+    pub(crate) const DENIED: &str = "run.denied";
     /// An older version of quire wrote it down without a word, or none of the others fits.
-    pub const OTHER: &str = "other";
+    pub(crate) const OTHER: &str = "other";
 
     /// All of them.
     pub const ALL: [&str; 22] = [
@@ -97,7 +97,7 @@ impl<T> Reason<T> {
     }
 
     /// The same reason with other texts.
-    pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> Reason<U> {
+    pub(crate) fn map<U>(self, mut change: impl FnMut(T) -> U) -> Reason<U> {
         Reason {
             code: self.code,
             text: change(self.text),
@@ -108,12 +108,12 @@ impl<T> Reason<T> {
 
 impl Reason {
     /// The same reason with more to say.
-    pub fn add(&mut self, more: &str) {
+    pub(crate) fn add(&mut self, more: &str) {
         self.text.push_str(&format!("; {more}"));
     }
 
     /// The first line.
-    pub fn first_line(&self) -> &str {
+    pub(crate) fn first_line(&self) -> &str {
         self.text.lines().next().unwrap_or_default()
     }
 }

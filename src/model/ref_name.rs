@@ -54,12 +54,12 @@ impl RefName {
     }
 
     /// The bytes of the name.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// What the ref is, by its namespace.
-    pub fn kind(&self) -> RefKind {
+    pub(crate) fn kind(&self) -> RefKind {
         if self.0.starts_with(b"refs/heads/") {
             RefKind::Branch
         } else if self.0.starts_with(b"refs/tags/") {
@@ -70,7 +70,7 @@ impl RefName {
     }
 
     /// The name without `refs/heads/` or `refs/tags/`; bytes that are not UTF-8 become U+FFFD.
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         let full = self.to_string();
         full.strip_prefix("refs/heads/")
             .or_else(|| full.strip_prefix("refs/tags/"))

@@ -10,7 +10,7 @@ const MAX_LENGTH: usize = 1024;
 
 /// How a repository is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UrlScheme {
+pub(crate) enum UrlScheme {
     /// `https://`.
     Https,
     /// `http://`.
@@ -23,7 +23,7 @@ pub enum UrlScheme {
 
 /// A checked address. It holds no password, nothing that git takes for an option, and no helper of git's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteUrl {
+pub(crate) struct RemoteUrl {
     text: String,
     scheme: UrlScheme,
     host: String,
@@ -33,10 +33,10 @@ pub struct RemoteUrl {
 /// Why a text is not a valid address to fetch from. Never repeats a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct RemoteUrlError {
+pub(crate) struct RemoteUrlError {
     message: String,
     /// What to do instead.
-    pub hint: &'static str,
+    pub(crate) hint: &'static str,
 }
 
 const SCHEMES: &str = "use https://, ssh://, user@host:path, file:// or an absolute path";
@@ -51,7 +51,7 @@ impl RemoteUrl {
     ///
     /// # Errors
     /// What is wrong with it, and what to write instead.
-    pub fn parse(text: &str) -> Result<Self, RemoteUrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RemoteUrlError> {
         if text.is_empty() {
             return wrong("an address must not be empty", SCHEMES);
         }
@@ -92,22 +92,22 @@ impl RemoteUrl {
     }
 
     /// The address in the form that git gets.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// The protocol.
-    pub fn scheme(&self) -> UrlScheme {
+    pub(crate) fn scheme(&self) -> UrlScheme {
         self.scheme
     }
 
     /// The host name or address, without brackets; empty for a local path.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, also when the address leaves it out.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(match self.scheme {
             UrlScheme::Https => 443,
             UrlScheme::Http => 80,
@@ -117,7 +117,7 @@ impl RemoteUrl {
     }
 
     /// The scheme, host and port: a credential is bound to them.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or_default();
         let scheme = if self.scheme == UrlScheme::Https { "https" } else { "http" };
@@ -125,13 +125,13 @@ impl RemoteUrl {
     }
 
     /// Whether the address itself names this machine.
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost")
             || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// The name of the repository: the last part of the path, without `.git`.
-    pub fn last_part(&self) -> &str {
+    pub(crate) fn last_part(&self) -> &str {
         let path = self.text.trim_end_matches('/');
         let last = path.rsplit(['/', ':']).next().unwrap_or_default();
         last.strip_suffix(".git").unwrap_or(last)

@@ -13,7 +13,7 @@ text_id! {
     ///
     /// Each part is `[A-Za-z0-9_][A-Za-z0-9_.-]*`, so it is safe as a folder name, in an address and as an
     /// argument list.
-    RepoName, RepoNameError, read
+    pub RepoName, RepoNameError, read
 }
 
 /// Why a text is not the name of a repository.
@@ -65,17 +65,17 @@ const JOBS: &str = "quire/jobs";
 
 impl RepoName {
     /// The name that the runs of job folders are counted under. No repository can have it.
-    pub fn of_jobs() -> Self {
+    pub(crate) fn of_jobs() -> Self {
         Self(JOBS.to_owned())
     }
 
     /// Whether the runs of job folders are counted under it.
-    pub fn is_of_jobs(&self) -> bool {
+    pub(crate) fn is_of_jobs(&self) -> bool {
         self.0 == JOBS
     }
 
     /// Where the repository is below `repos/`, and its runs below `runs/`: `group/name.git`.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         PathBuf::from(format!("{}.git", self.0))
     }
 }

@@ -24,7 +24,7 @@ impl RunId {
     ///
     /// # Errors
     /// Says what an id looks like.
-    pub fn parse(text: &str) -> Result<Self, RunIdError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RunIdError> {
         let id = uuid::Uuid::parse_str(text).ok().filter(|_| text.len() == 36);
         id.map(RunId).ok_or_else(|| RunIdError(Quoted::new(text)))
     }
@@ -61,7 +61,7 @@ impl RunName {
     ///
     /// # Errors
     /// The expected form.
-    pub fn parse(text: &str) -> Result<Self, RunNameError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RunNameError> {
         let wrong = || RunNameError::Form(Quoted::new(text));
         let Some((repo, number)) = text.rsplit_once('#') else {
             return RunId::parse(text).map(RunName::Id).map_err(|_| wrong());

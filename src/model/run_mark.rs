@@ -24,7 +24,7 @@ impl InstanceId {
     ///
     /// # Errors
     /// Says what an id looks like.
-    pub fn parse(text: &str) -> Result<Self, InstanceIdError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InstanceIdError> {
         let is_hex = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let id = u64::from_str_radix(text, 16).ok().filter(|_| is_hex);
         id.map(InstanceId).ok_or_else(|| InstanceIdError(Quoted::new(text)))

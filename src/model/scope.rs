@@ -25,7 +25,7 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::ReposRead,
         Self::ReposWrite,
         Self::RunsRead,
@@ -38,7 +38,7 @@ impl Scope {
     ];
 
     /// The word of the scope.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::ReposRead => "repos:read",
             Self::ReposWrite => "repos:write",

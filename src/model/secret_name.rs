@@ -8,7 +8,7 @@ const MAX_LENGTH: usize = 64;
 
 text_id! {
     /// The name of a secret: `[A-Za-z_][A-Za-z0-9_-]{0,63}`.
-    SecretName, SecretNameError, read
+    pub SecretName, SecretNameError, read
 }
 
 /// Why a text is not the name of a secret.

@@ -7,18 +7,18 @@ use super::Quoted;
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a duration: write it as \"90s\", \"5m\" or \"1h30m\"")]
-pub struct DurationError(Quoted);
+pub(crate) struct DurationError(Quoted);
 
 /// Why a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a size: write it as \"512KiB\", \"64MiB\", \"2g\" or a number of bytes")]
-pub struct SizeError(Quoted);
+pub(crate) struct SizeError(Quoted);
 
 /// Reads `90s`, `5m`, `1h30m`, `250ms`, `2d`; units from large to small, at least one.
 ///
 /// # Errors
 /// Says how a duration is written.
-pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let wrong = || DurationError(Quoted::new(text));
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
@@ -54,7 +54,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 ///
 /// # Errors
 /// Says how a size is written.
-pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, SizeError> {
     let wrong = || SizeError(Quoted::new(text));
     let written = text.trim();
     let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
@@ -74,7 +74,7 @@ pub fn parse_size(text: &str) -> Result<u64, SizeError> {
 }
 
 /// A size as [`parse_size`] reads it: `512MiB`.
-pub fn format_size(bytes: u64) -> String {
+pub(crate) fn format_size(bytes: u64) -> String {
     for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
         if bytes > 0 && bytes.trailing_zeros() >= shift {
             return format!("{}{unit}", bytes >> shift);
@@ -84,7 +84,7 @@ pub fn format_size(bytes: u64) -> String {
 }
 
 /// A duration for messages: `0.4 s`, `41.2 s`, `1 m 45 s`, `2 h 03 m`.
-pub fn format_duration(duration: Duration) -> String {
+pub(crate) fn format_duration(duration: Duration) -> String {
     let secs = duration.as_secs();
     if duration < Duration::from_secs(60) {
         // As many digits as are significant: 0.004 s, 0.04 s, 0.4 s.

@@ -1,7 +1,7 @@
 //! "Did you mean …?" A hint that misleads is worse than none, so a candidate must be close, and begin as the word does.
 
 /// The candidate that is most similar to a mistyped word, if one is similar enough.
-pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = kebab(word);
     candidates
         .into_iter()
@@ -11,7 +11,7 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// The same, with a table of other words that people have for a candidate.
-pub fn suggest_among<'a>(
+pub(crate) fn suggest_among<'a>(
     word: &str,
     known_as: &[(&str, &'a str)],
     candidates: impl IntoIterator<Item = &'a str>,
@@ -52,7 +52,7 @@ fn begin_alike(word: &str, candidate: &str) -> bool {
 }
 
 /// A word as Fennel writes it: `exit_code` and `exitCode` are `exit-code`.
-pub fn kebab(word: &str) -> String {
+pub(crate) fn kebab(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
     let mut after_small = false;
     for c in word.chars() {

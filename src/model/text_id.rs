@@ -2,22 +2,22 @@
 
 /// Declares a newtype of text. `$read` returns the part of a text that is kept, or the rule that it breaks.
 macro_rules! text_id {
-    ($(#[$meta:meta])* $name:ident, $error:ty, $read:path) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident, $error:ty, $read:path) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(String);
+        $vis struct $name(String);
 
         impl $name {
             /// Parses a text.
             ///
             /// # Errors
             /// The rule that the text breaks.
-            pub fn parse(text: &str) -> Result<$name, $error> {
+            $vis fn parse(text: &str) -> Result<$name, $error> {
                 $read(text).map(|kept| $name(kept.to_owned()))
             }
 
             /// The text.
-            pub fn as_str(&self) -> &str {
+            $vis fn as_str(&self) -> &str {
                 &self.0
             }
         }

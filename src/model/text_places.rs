@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::diagnostic::{Diagnostic, Severity, Span};
 
 /// A file's text with the beginnings of its lines.
-pub struct TextPlaces<'a> {
+pub(crate) struct TextPlaces<'a> {
     file: &'a str,
     text: &'a str,
     line_starts: Vec<usize>,
@@ -13,19 +13,19 @@ pub struct TextPlaces<'a> {
 
 impl<'a> TextPlaces<'a> {
     /// A file by its name, and its text.
-    pub fn new(file: &'a str, text: &'a str) -> Self {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
         TextPlaces { file, text, line_starts }
     }
 
     /// The whole text.
-    pub fn text(&self) -> &'a str {
+    pub(crate) fn text(&self) -> &'a str {
         self.text
     }
 
     /// The lines and columns of a range of bytes.
-    pub fn span(&self, range: &Range<usize>) -> Span {
+    pub(crate) fn span(&self, range: &Range<usize>) -> Span {
         let (line, column) = self.place(range.start);
         // A range that ends with a line break ends where that line does.
         let (end_line, end_column) = self.place(range.end.max(range.start + 1) - 1);
@@ -33,17 +33,17 @@ impl<'a> TextPlaces<'a> {
     }
 
     /// A mistake at a range of bytes.
-    pub fn error(&self, range: &Range<usize>, message: impl Into<String>, help: &str) -> Diagnostic {
+    pub(crate) fn error(&self, range: &Range<usize>, message: impl Into<String>, help: &str) -> Diagnostic {
         Diagnostic::error(self.file, message).at(self.span(range), self.text).help(help)
     }
 
     /// A warning at a range of bytes.
-    pub fn warning(&self, range: &Range<usize>, message: impl Into<String>, help: &str) -> Diagnostic {
+    pub(crate) fn warning(&self, range: &Range<usize>, message: impl Into<String>, help: &str) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, ..self.error(range, message, help) }
     }
 
     /// A mistake of the file as a whole.
-    pub fn error_of_file(&self, message: impl Into<String>, help: &str) -> Diagnostic {
+    pub(crate) fn error_of_file(&self, message: impl Into<String>, help: &str) -> Diagnostic {
         Diagnostic::error(self.file, message).help(help)
     }
 

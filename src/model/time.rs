@@ -13,17 +13,17 @@ impl Timestamp {
     }
 
     /// Milliseconds since 1970.
-    pub fn as_millis(self) -> i64 {
+    pub(crate) fn as_millis(self) -> i64 {
         self.0
     }
 
     /// Reads an RFC 3339 time.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_millisecond()))
     }
 
     /// The time in a time zone, to the minute: `2026-11-21 00:59`.
-    pub fn to_minute(self, zone: &jiff::tz::TimeZone) -> String {
+    pub(crate) fn to_minute(self, zone: &jiff::tz::TimeZone) -> String {
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
         time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
     }

@@ -8,7 +8,7 @@ const MAX_LENGTH: usize = 64;
 
 text_id! {
     /// The name of a token: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
-    TokenName, TokenNameError, read
+    pub(crate) TokenName, TokenNameError, read
 }
 
 /// Why a text is not the name of a token.
@@ -16,7 +16,7 @@ text_id! {
 #[error(
     "{0} is not a valid token name: use 1 to 64 letters, digits, `.`, `_` or `-`, starting with a letter or digit"
 )]
-pub struct TokenNameError(Quoted);
+pub(crate) struct TokenNameError(Quoted);
 
 fn read(text: &str) -> Result<&str, TokenNameError> {
     let first = text.starts_with(|first: char| first.is_ascii_alphanumeric());

@@ -2,7 +2,7 @@
 
 /// Who may see a repository, or the logs of its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visibility {
+pub(crate) enum Visibility {
     /// Everybody.
     Public,
     /// Everybody who knows its name: it is in no list.
@@ -13,10 +13,10 @@ pub enum Visibility {
 
 impl Visibility {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Public, Self::Unlisted, Self::Private];
+    pub(crate) const ALL: [Self; 3] = [Self::Public, Self::Unlisted, Self::Private];
 
     /// Its word.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
             Self::Unlisted => "unlisted",
@@ -25,7 +25,7 @@ impl Visibility {
     }
 
     /// The visibility of a word.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|visibility| visibility.as_str() == word)
     }
 }

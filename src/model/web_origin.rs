@@ -6,30 +6,30 @@ use super::Quoted;
 
 /// The origin of a web page, as browsers write it: `https://git.example.org`, `http://127.0.0.1:7878`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebOrigin(String);
+pub(crate) struct WebOrigin(String);
 
 /// Why a text is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not an origin: write it as `https://pages.example.org`, without a path and without `*`")]
-pub struct WebOriginError(Quoted);
+pub(crate) struct WebOriginError(Quoted);
 
 impl WebOrigin {
     /// Parses an origin. The port of the scheme is left out, as browsers do.
     ///
     /// # Errors
     /// How it is written.
-    pub fn parse(text: &str) -> Result<Self, WebOriginError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, WebOriginError> {
         read(text).ok_or_else(|| WebOriginError(Quoted::new(text)))
     }
 
     /// The origin of an address.
-    pub fn of_url(url: &str) -> Option<Self> {
+    pub(crate) fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         read(&format!("{scheme}://{}", rest.split(['/', '?', '#']).next()?))
     }
 
     /// The origin as it stands in a header.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

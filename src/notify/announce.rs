@@ -8,20 +8,20 @@ use crate::store::{NoticeKind, insert_notice};
 
 /// An event of a repository that is not a run. Rules for the event `watch` match it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Announcement {
+pub(crate) struct Announcement {
     /// The name of the repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// The full name of the ref, if it is about one.
-    pub ref_name: Option<String>,
+    pub(crate) ref_name: Option<String>,
     /// What happened, as the predicate of a sentence about the repository: `has lost its remote`. No secret, no address
     /// with a password in it.
-    pub what: String,
+    pub(crate) what: String,
     /// Why, or what to do.
-    pub why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 /// Announces an event in the caller's transaction; ring `App::notices` afterwards, so that it is sent now.
-pub fn announce(connection: &Connection, said: &Announcement, at: Timestamp) -> Result<()> {
+pub(crate) fn announce(connection: &Connection, said: &Announcement, at: Timestamp) -> Result<()> {
     let text = serde_json::to_string(said).unwrap_or_default();
     insert_notice(connection, &NoticeKind::Watch(text), at)
 }

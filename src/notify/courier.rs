@@ -34,23 +34,23 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 
 /// What the task depends on.
 #[derive(Clone)]
-pub struct CourierStart {
+pub(crate) struct CourierStart {
     /// The data folder.
-    pub data: DataDir,
+    pub(crate) data: DataDir,
     /// The database.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The settings.
-    pub settings: Arc<CurrentSettings>,
+    pub(crate) settings: Arc<CurrentSettings>,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Rung when there may be new notices or messages.
-    pub notices: Arc<Notify>,
+    pub(crate) notices: Arc<Notify>,
     /// The address of the server.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// The server's environment.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
     /// Whether messages about runs that passed include the last lines of their output.
-    pub shows_output: bool,
+    pub(crate) shows_output: bool,
 }
 
 type Ended = Result<(Id, Result<(), NotSent>), JoinError>;
@@ -59,7 +59,7 @@ type Ended = Result<(Id, Result<(), NotSent>), JoinError>;
 struct Trouble;
 
 /// The server's task for notifications.
-pub struct Courier {
+pub(crate) struct Courier {
     start: CourierStart,
     of_variables: Arc<Vec<TargetDecl>>,
     sending: JoinSet<Result<(), NotSent>>,
@@ -73,7 +73,7 @@ pub struct Courier {
 
 impl Courier {
     /// Runs until the runtime ends. Messages that are being sent then are sent again by the next server.
-    pub async fn run(start: CourierStart) {
+    pub(crate) async fn run(start: CourierStart) {
         let (data, environment) = (start.data.clone(), start.environment.clone());
         let found = tokio::task::spawn_blocking(move || variables(&data, &environment)).await;
         let (of_variables, problems) = found.unwrap_or_default();

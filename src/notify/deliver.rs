@@ -23,7 +23,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// What is wrong, without the target's address.
-pub async fn deliver(target: &Target, message: &Message, id: &str) -> Result<(), NotSent> {
+pub(crate) async fn deliver(target: &Target, message: &Message, id: &str) -> Result<(), NotSent> {
     let attempt = timeout(ATTEMPT_TIMEOUT, attempt(target, message, id)).await;
     attempt.unwrap_or_else(|_| Err(later(format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()))))
 }
@@ -84,7 +84,7 @@ async fn value(source: Option<&SecretSource>) -> Result<Option<SecretSlice<u8>>,
 }
 
 /// The message of `quire notify test`.
-pub fn test_message(at: Timestamp) -> Message {
+pub(crate) fn test_message(at: Timestamp) -> Message {
     Message {
         v: Message::VERSION,
         event: "test".to_owned(),

@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use crate::model::{Diagnostic, Severity, Span, suggest};
 
 /// The name of the file.
-pub const DOTENV: &str = ".env";
+pub(crate) const DOTENV: &str = ".env";
 
 /// The most bytes of it that are read.
 const MAX_DOTENV: usize = 64 << 10;
@@ -23,7 +23,7 @@ pub(super) type Dotenv = (Vec<(String, String)>, Vec<Diagnostic>);
 ///
 /// # Errors
 /// It could not be read, or is not a file.
-pub fn load_dotenv(path: &Path, known: &[&str]) -> io::Result<Dotenv> {
+pub(crate) fn load_dotenv(path: &Path, known: &[&str]) -> io::Result<Dotenv> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file: File = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,

@@ -34,7 +34,7 @@ const MAX_ADDRESSES: usize = 3;
 
 /// Why a message did not arrive. No text in it comes from the target or contains its address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotSent {
+pub(crate) enum NotSent {
     /// It may arrive later.
     #[error("{problem}")]
     Later {

@@ -17,34 +17,34 @@ const MAX_RUN: usize = 128 << 10;
 
 /// The content of a message. Version 1; stored in the outbox and never shown in this form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// The version of the shape.
-    pub v: u32,
+    pub(crate) v: u32,
     /// The word for the event.
-    pub event: String,
+    pub(crate) event: String,
     /// The subject: a run, or a repository.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// What happened, as the predicate of a sentence about the subject.
-    pub verdict: String,
+    pub(crate) verdict: String,
     /// Ref, commit, pusher, duration: one line.
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
     /// Why.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The lines with details.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// The address of the page with more.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// When it happened.
-    pub at: String,
+    pub(crate) at: String,
     /// The run, as `quire show --json` gives it.
-    pub run: Option<Value>,
+    pub(crate) run: Option<Value>,
 }
 
 impl Message {
     /// The version that is written.
-    pub const VERSION: u32 = 1;
+    pub(crate) const VERSION: u32 = 1;
 
     /// The message about a run. Reads logs: blocking.
     pub(super) fn of_run(run: &RunView, event: NotifyEvent, run_dir: &Path, at: Timestamp) -> Self {
@@ -84,7 +84,7 @@ impl Message {
     }
 
     /// The first line: the subject and what happened to it.
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{} {}", self.subject, self.verdict)
     }
 }

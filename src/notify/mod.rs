@@ -21,10 +21,8 @@ mod tail;
 mod target;
 mod text;
 
-pub use announce::{Announcement, announce};
-pub use courier::{Courier, CourierStart};
-pub use deliver::{deliver, test_message};
-pub use dotenv::{DOTENV, load_dotenv};
-pub use http_post::NotSent;
-pub use message::Message;
-pub use target::{TARGET_VARIABLES, Target, find_target, variables};
+pub(crate) use announce::{Announcement, announce};
+pub(crate) use courier::{Courier, CourierStart};
+pub(crate) use deliver::{deliver, test_message};
+pub(crate) use dotenv::{DOTENV, load_dotenv};
+pub(crate) use target::{TARGET_VARIABLES, find_target, variables};

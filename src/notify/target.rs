@@ -10,17 +10,16 @@ use crate::model::render_all;
 
 /// A destination of messages.
 #[derive(Debug, Clone)]
-pub struct Target {
-    /// Its name.
-    pub name: String,
+pub(crate) struct Target {
     /// Its kind and address.
-    pub address: TargetAddress,
+    pub(crate) address: TargetAddress,
     /// The addresses that may be connected to although they are not public.
-    pub allow: Vec<String>,
+    pub(crate) allow: Vec<String>,
 }
 
 /// The variables that define targets.
-pub const TARGET_VARIABLES: [&str; 3] = ["DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "CUSTOM_WEBHOOK_URL"];
+pub(crate) const TARGET_VARIABLES: [&str; 3] =
+    ["DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "CUSTOM_WEBHOOK_URL"];
 
 /// The names of these targets: no name in `config.fnl` contains a `/`.
 const NAMES: [&str; 3] = ["env/discord", "env/slack", "env/custom"];
@@ -35,7 +34,7 @@ const EVENTS: [NotifyEvent; 5] = [
 ];
 
 /// The targets that variables of the environment, or otherwise of `.env`, define, and what is wrong with them. Blocks.
-pub fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<TargetDecl>, Vec<String>) {
+pub(crate) fn variables(data: &DataDir, environment: &[(String, String)]) -> (Vec<TargetDecl>, Vec<String>) {
     let mut problems = Vec::new();
     let path = data.path().join(DOTENV);
     let (of_file, wrong) = load_dotenv(&path, &TARGET_VARIABLES).unwrap_or_else(|error| {
@@ -80,9 +79,13 @@ pub(super) fn rules_of_variables(targets: &[TargetDecl]) -> Vec<NotifyRule> {
 }
 
 /// The target of this name.
-pub fn find_target(settings: &NotifySettings, of_variables: &[TargetDecl], name: &str) -> Option<Target> {
+pub(crate) fn find_target(
+    settings: &NotifySettings,
+    of_variables: &[TargetDecl],
+    name: &str,
+) -> Option<Target> {
     let found = settings.targets.iter().chain(of_variables).find(|target| target.name == name)?;
-    Some(Target { name: name.to_owned(), address: found.address.clone(), allow: settings.allow.clone() })
+    Some(Target { address: found.address.clone(), allow: settings.allow.clone() })
 }
 
 #[cfg(test)]

@@ -13,26 +13,26 @@ const MAX_JOBS: usize = 10_000;
 
 /// A job as a front-end declares it, with its places in the file.
 #[derive(Debug, Clone)]
-pub struct Declared {
+pub(crate) struct Declared {
     /// The id as written.
-    pub id: String,
+    pub(crate) id: String,
     /// The place of the id.
-    pub id_span: Option<Span>,
+    pub(crate) id_span: Option<Span>,
     /// The place of the whole declaration.
-    pub span: Option<Span>,
+    pub(crate) span: Option<Span>,
     /// What the job needs, as written.
-    pub needs: Vec<DeclaredNeed>,
+    pub(crate) needs: Vec<DeclaredNeed>,
     /// What it says about itself, checked by the front-end.
-    pub options: JobOptions,
+    pub(crate) options: JobOptions,
 }
 
 /// A need as a front-end declares it.
 #[derive(Debug, Clone)]
-pub struct DeclaredNeed {
+pub(crate) struct DeclaredNeed {
     /// The job's id or the source's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its place.
-    pub span: Option<Span>,
+    pub(crate) span: Option<Span>,
 }
 
 /// The file that is checked, for the diagnostics.
@@ -57,7 +57,7 @@ impl JobGraph {
     /// # Errors
     /// All mistakes: ids that are not ids or are used twice, needs that nobody has, cycles, jobs that nothing
     /// starts.
-    pub fn check(declared: &[Declared], file: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn check(declared: &[Declared], file: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let file = File { name: file, text };
         let mut wrong = Vec::new();
         if declared.len() > MAX_JOBS {

@@ -15,7 +15,7 @@ use crate::script::{
 };
 
 /// The file that declares the jobs.
-pub const ENTRY: &str = ".quire/ci.fnl";
+pub(crate) const ENTRY: &str = ".quire/ci.fnl";
 
 /// How the compiler's message about a name that nobody knows begins.
 const UNKNOWN_IDENTIFIER: &str = "unknown identifier: ";
@@ -31,7 +31,7 @@ const HOST_MODULES: [&str; 1] = ["quire.primitives"];
 ///
 /// # Errors
 /// Gives all mistakes of all files.
-pub fn load(
+pub(crate) fn load(
     files: &PipelineFiles,
     cache: Option<&BundleCache>,
     pulse: &Arc<VmPulse>,
@@ -60,7 +60,11 @@ pub fn load(
 
 /// Compiles a pipeline whose only mistakes are names that nobody knows, as if they were known, so that the mistakes of
 /// its graph are found as well. `None` when it has other mistakes.
-pub fn load_despite(files: &PipelineFiles, mistakes: &[Diagnostic], pulse: &Arc<VmPulse>) -> Option<Bundle> {
+pub(crate) fn load_despite(
+    files: &PipelineFiles,
+    mistakes: &[Diagnostic],
+    pulse: &Arc<VmPulse>,
+) -> Option<Bundle> {
     let unknown = |mistake: &Diagnostic| {
         let planned =
             mistake.message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
@@ -107,7 +111,12 @@ fn compile_files(
 }
 
 /// The mistake of a pipeline whose compilation or evaluation, as `doing` says, took longer than it may, and where it was then.
-pub fn took_too_long(doing: &str, limit: Duration, at: Option<Place>, files: &PipelineFiles) -> Diagnostic {
+pub(crate) fn took_too_long(
+    doing: &str,
+    limit: Duration,
+    at: Option<Place>,
+    files: &PipelineFiles,
+) -> Diagnostic {
     let (file, line) = at.map(|place| (place.file, place.line)).unzip();
     let file = file.unwrap_or_else(|| files.declaring_path().to_owned());
     let message = format!("{doing} the pipeline took longer than {}", format_duration(limit));
@@ -124,7 +133,7 @@ pub fn took_too_long(doing: &str, limit: Duration, at: Option<Place>, files: &Pi
 }
 
 /// The mistakes of each of these declarations, without those of the graph that they are a part of.
-pub fn mistakes_of_each(registrations: &[Registration], entry: &str, text: &str) -> Vec<Diagnostic> {
+pub(crate) fn mistakes_of_each(registrations: &[Registration], entry: &str, text: &str) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for registration in registrations {
         let _without_the_others = Reading::new(registration, (entry, text), &mut wrong).declared();
@@ -136,7 +145,11 @@ pub fn mistakes_of_each(registrations: &[Registration], entry: &str, text: &str)
 ///
 /// # Errors
 /// Gives all mistakes.
-pub fn declare(registrations: &[Registration], entry: &str, text: &str) -> Result<JobGraph, Vec<Diagnostic>> {
+pub(crate) fn declare(
+    registrations: &[Registration],
+    entry: &str,
+    text: &str,
+) -> Result<JobGraph, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
     let declared: Vec<Declared> = registrations
         .iter()
@@ -158,7 +171,7 @@ pub fn declare(registrations: &[Registration], entry: &str, text: &str) -> Resul
 
 /// Warns of jobs whose services nothing can reach: they have no image, and `calls_container` says that no code of the pipeline
 /// may start a container by itself.
-pub fn unreached_services(
+pub(crate) fn unreached_services(
     registrations: &[Registration],
     (entry, text): (&str, &str),
     calls_container: bool,

@@ -8,7 +8,7 @@ use crate::script::ContainerOptions;
 
 /// What a job waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// An event source.
     Source(Source),
     /// Another job, by its place in [`JobGraph::jobs`].
@@ -17,7 +17,7 @@ pub enum Need {
 
 /// When a job runs, once its needs have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum When {
+pub(crate) enum When {
     /// When all of them passed.
     #[default]
     Passed,
@@ -29,23 +29,23 @@ pub enum When {
 
 /// What a job may say about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobOptions {
+pub(crate) struct JobOptions {
     /// The longest it may take.
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// When it runs.
-    pub when: When,
+    pub(crate) when: When,
     /// Whether its failure leaves the run green and its dependents running.
-    pub allow_failure: bool,
+    pub(crate) allow_failure: bool,
     /// Whether a newer push may stop it; nothing when it does not say.
-    pub interruptible: Option<bool>,
+    pub(crate) interruptible: Option<bool>,
     /// The image that its steps run in; otherwise they run on the host.
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// What the job's container is asked to be, and its services.
-    pub container: ContainerOptions,
+    pub(crate) container: ContainerOptions,
     /// Whether its steps run in a sandbox, also where the operator does not require it.
-    pub sandbox: bool,
+    pub(crate) sandbox: bool,
     /// Whether its sandbox should have the network; nothing when it does not say.
-    pub network: Option<bool>,
+    pub(crate) network: Option<bool>,
 }
 
 impl Default for JobOptions {
@@ -65,13 +65,13 @@ impl Default for JobOptions {
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
+pub(crate) struct Job {
     /// Its id.
-    pub id: JobId,
+    pub(crate) id: JobId,
     /// What it waits for; never empty.
-    pub needs: Vec<Need>,
+    pub(crate) needs: Vec<Need>,
     /// What it says about itself.
-    pub options: JobOptions,
+    pub(crate) options: JobOptions,
 }
 
 /// A checked pipeline: acyclic, every need known, every job reachable from a source. Made by
@@ -83,13 +83,13 @@ pub struct JobGraph {
 
 impl JobGraph {
     /// The jobs, in the order of the file.
-    pub fn jobs(&self) -> &[Job] {
+    pub(crate) fn jobs(&self) -> &[Job] {
         &self.jobs
     }
 
     /// The same jobs; those that do not say whether a newer push may stop them have this answer.
     #[must_use]
-    pub fn interruptible_by_default(mut self, is_interruptible: bool) -> Self {
+    pub(crate) fn interruptible_by_default(mut self, is_interruptible: bool) -> Self {
         for job in &mut self.jobs {
             job.options.interruptible.get_or_insert(is_interruptible);
         }
@@ -97,7 +97,7 @@ impl JobGraph {
     }
 
     /// The names of what a job needs, as the pipeline wrote them.
-    pub fn need_names(&self, job: &Job) -> Vec<String> {
+    pub(crate) fn need_names(&self, job: &Job) -> Vec<String> {
         job.needs
             .iter()
             .filter_map(|need| match need {

@@ -3,11 +3,11 @@
 //! A front-end gives [`Declared`] jobs with their places; [`JobGraph::check`] finds every mistake at once. Below
 //! this module the front-end makes no difference.
 
-mod check;
+pub(crate) mod check;
 mod cycle;
-pub mod fennel;
+pub(crate) mod fennel;
 mod files;
-pub mod folder;
+pub(crate) mod folder;
 mod graph;
 mod job_option;
 mod plan;
@@ -15,14 +15,13 @@ mod shell_habits;
 mod started;
 mod words;
 mod work;
-pub mod workflow;
+pub(crate) mod workflow;
 mod workflow_reader;
 
-pub use check::{Declared, DeclaredNeed};
-pub use files::PipelineFiles;
-pub use graph::{Job, JobGraph, JobOptions, Need, When};
-pub use plan::Decision;
-pub use work::{
+pub(crate) use files::PipelineFiles;
+pub(crate) use graph::{Job, JobGraph, JobOptions, Need, When};
+pub(crate) use plan::Decision;
+pub(crate) use work::{
     BASH_PROFILE, FOLDER_INSIDE, FolderWork, OnFailure, POWERSHELL_PROFILE, WorkContainer, WorkJob,
     WorkScript, work_id,
 };

@@ -5,7 +5,7 @@ use crate::event::Start;
 
 /// What is known of a job before anything runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It begins, whatever becomes of other jobs.
     Run,
     /// It is not a part of the run.
@@ -16,7 +16,7 @@ pub enum Decision {
 
 impl JobGraph {
     /// Of each job, what is known before anything runs, and why.
-    pub fn plan(&self, start: &Start) -> Vec<(Decision, String)> {
+    pub(crate) fn plan(&self, start: &Start) -> Vec<(Decision, String)> {
         let is_started = self.is_started(start);
         let started = |index: usize| is_started.get(index).copied().unwrap_or_default();
         let plan = |(index, job): (usize, &Job)| {

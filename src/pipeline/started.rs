@@ -7,7 +7,7 @@ impl JobGraph {
     /// The jobs of a run: the root jobs that need one of the sources that fired, or the one that was named, and the jobs all of
     /// whose needs are among these. They do not need a source that did not fire.
     #[must_use]
-    pub fn started_by(&self, start: &Start) -> Self {
+    pub(crate) fn started_by(&self, start: &Start) -> Self {
         let is_started = self.is_started(start);
         let mut place_of = vec![None; self.jobs.len()];
         let started = || self.jobs.iter().zip(&is_started).enumerate().filter(|(_, (_, started))| **started);
@@ -27,7 +27,7 @@ impl JobGraph {
 
     /// The jobs without some of them, in their order; none needs another.
     #[must_use]
-    pub fn apart_from(&self, is_left_out: impl Fn(&Job) -> bool) -> Self {
+    pub(crate) fn apart_from(&self, is_left_out: impl Fn(&Job) -> bool) -> Self {
         let jobs = self.jobs.iter().filter(|job| !is_left_out(job));
         Self { jobs: jobs.map(|job| Job { needs: Vec::new(), ..job.clone() }).collect() }
     }

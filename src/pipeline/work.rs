@@ -15,47 +15,47 @@ use crate::model::JobId;
 use crate::script::{Bundle, Module};
 
 /// Where a container finds the folder of its job.
-pub const FOLDER_INSIDE: &str = "/job";
+pub(crate) const FOLDER_INSIDE: &str = "/job";
 
 /// Where a container finds the folder of its run.
 const RUN_INSIDE: &str = "/work";
 
 /// What bash reads before a script, below the folder of the run.
-pub const BASH_PROFILE: &str = ".quire/profile.sh";
+pub(crate) const BASH_PROFILE: &str = ".quire/profile.sh";
 
 /// What starts a script of PowerShell, below the folder of the run.
-pub const POWERSHELL_PROFILE: &str = ".quire/profile.ps1";
+pub(crate) const POWERSHELL_PROFILE: &str = ".quire/profile.ps1";
 
 /// What a run of a job folder runs. It holds no value of a secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FolderWork {
     /// The path of its `config.yaml`, for messages.
-    pub config: String,
+    pub(crate) config: String,
     /// The folder of the job.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Where its scripts begin on the host.
-    pub cwd: PathBuf,
+    pub(crate) cwd: PathBuf,
     /// What is run, each after the one before.
-    pub jobs: Vec<WorkJob>,
+    pub(crate) jobs: Vec<WorkJob>,
     /// The variables of every script.
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// The names of secret arguments: each is a file of the run.
-    pub secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// What bash reads before each script.
-    pub bash: String,
+    pub(crate) bash: String,
     /// What starts each script of PowerShell.
-    pub powershell: String,
+    pub(crate) powershell: String,
     /// What follows when a script fails.
-    pub failure: OnFailure,
+    pub(crate) failure: OnFailure,
     /// Whether scripts on the host have the whole environment of quire.
-    pub inherits_environment: bool,
+    pub(crate) inherits_environment: bool,
 }
 
 /// What follows when a script fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum OnFailure {
+pub(crate) enum OnFailure {
     /// The run ends.
     #[default]
     Abort,
@@ -73,53 +73,53 @@ pub enum OnFailure {
 /// Scripts in one place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WorkJob {
+pub(crate) struct WorkJob {
     /// Its id in the run.
-    pub id: String,
+    pub(crate) id: String,
     /// How long all of it may take, in seconds.
-    pub timeout_s: Option<u64>,
+    pub(crate) timeout_s: Option<u64>,
     /// The container of its scripts; without one they run on the host.
-    pub container: Option<WorkContainer>,
+    pub(crate) container: Option<WorkContainer>,
     /// The scripts, in their order.
-    pub scripts: Vec<WorkScript>,
+    pub(crate) scripts: Vec<WorkScript>,
 }
 
 /// One script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WorkScript {
+pub(crate) struct WorkScript {
     /// Its name: that of the file, or of the step.
-    pub name: String,
+    pub(crate) name: String,
     /// The program and its first arguments; empty when the file is run by itself.
-    pub interpreter: Vec<String>,
+    pub(crate) interpreter: Vec<String>,
     /// The file, absolute, or below the folder of the job when it runs in a container.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// What a container is asked to be. Nothing is granted by being asked for here: policy decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WorkContainer {
+pub(crate) struct WorkContainer {
     /// The image.
-    pub image: String,
+    pub(crate) image: String,
     /// The network.
-    pub network: Option<String>,
+    pub(crate) network: Option<String>,
     /// Processors, as written.
-    pub cpus: Option<String>,
+    pub(crate) cpus: Option<String>,
     /// Memory, as written.
-    pub memory: Option<String>,
+    pub(crate) memory: Option<String>,
     /// Capabilities.
-    pub caps: Vec<String>,
+    pub(crate) caps: Vec<String>,
     /// Whether the image's own files are writable.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Whether it has the variables that the operator passes to steps.
-    pub env_inheritance: bool,
+    pub(crate) env_inheritance: bool,
     /// What would open the host, such as arguments of the engine.
-    pub privileged: Vec<String>,
+    pub(crate) privileged: Vec<String>,
 }
 
 /// The id by which a job or step is known in its run: its own, as far as that is one.
-pub fn work_id(text: &str) -> String {
+pub(crate) fn work_id(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let id: String = text.chars().map(|c| if allowed(c) { c } else { '-' }).take(64).collect();
     let id = id.trim_start_matches(['.', '-']);
@@ -149,12 +149,12 @@ end
 
 impl FolderWork {
     /// Whether scripts on the host ask for the environment of quire.
-    pub fn asks_for_environment(&self) -> bool {
+    pub(crate) fn asks_for_environment(&self) -> bool {
         self.inherits_environment && self.jobs.iter().any(|job| job.container.is_none())
     }
 
     /// The bundle of the run, whose folder is `run`.
-    pub fn bundle(&self, run: &Path) -> Bundle {
+    pub(crate) fn bundle(&self, run: &Path) -> Bundle {
         let mut lua = JOB.to_owned();
         let mut needs = Source::MANUAL.to_owned();
         for job in &self.jobs {

@@ -21,7 +21,7 @@ end
 ///
 /// # Errors
 /// Gives all mistakes.
-pub fn load(file: &SourceFile) -> Result<Bundle, Vec<Diagnostic>> {
+pub(crate) fn load(file: &SourceFile) -> Result<Bundle, Vec<Diagnostic>> {
     let text = source_text(&file.path, &file.text).map_err(|wrong| vec![wrong])?;
     let places = TextPlaces::new(&file.path, &text);
     let (commands, warnings) = read(&places)?;

@@ -198,7 +198,7 @@ fn special_files() {
     ] {
         assert_eq!(mistakes(text), [expected]);
     }
-    let long = vec![b'#'; crate::script::MAX_SOURCE + 1];
+    let long = vec![b'#'; crate::script::source_text::MAX_SOURCE + 1];
     assert!(mistakes(&long)[0].contains("at most 1048576 are read"));
     assert_eq!(jobs("\u{feff}[0]\r\nrun = 'a'\r\n").len(), 1);
     let many = |count: usize| (0..count).map(|number| format!("[{number}]\nrun='a'\n")).collect::<String>();

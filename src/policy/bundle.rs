@@ -20,22 +20,22 @@ pub const MAX_BUNDLE: usize = 64 << 10;
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
     /// Whether images need signatures.
-    pub verify_signatures: SignatureMode,
+    pub(crate) verify_signatures: SignatureMode,
     /// The registries that images may come from, in small letters; all when empty.
-    pub allowed_registries: Vec<String>,
+    pub(crate) allowed_registries: Vec<String>,
     /// What a container must not exceed.
-    pub ceilings: Ceilings,
+    pub(crate) ceilings: Ceilings,
     /// What the profile `permissive` opens.
-    pub overrides: Overrides,
+    pub(crate) overrides: Overrides,
     /// Laxer profiles that runs may ask for.
     #[serde(default)]
-    pub requests: Vec<Profile>,
+    pub(crate) requests: Vec<Profile>,
     /// Folders that may be sources of jobs, as they are written.
     #[serde(default)]
-    pub allowed_local_roots: Vec<String>,
+    pub(crate) allowed_local_roots: Vec<String>,
     /// Hosts that git sources of jobs may be on, as they are written.
     #[serde(default)]
-    pub allowed_git_hosts: Vec<String>,
+    pub(crate) allowed_git_hosts: Vec<String>,
 }
 
 /// Whether images need signatures.
@@ -56,11 +56,11 @@ pub enum SignatureMode {
 #[serde(deny_unknown_fields)]
 pub struct Ceilings {
     /// Processors.
-    pub cpu: Option<Cpus>,
+    pub(crate) cpu: Option<Cpus>,
     /// Bytes of memory.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Processes.
-    pub pids: Option<u32>,
+    pub(crate) pids: Option<u32>,
 }
 
 /// What the profile `permissive` opens.
@@ -68,20 +68,20 @@ pub struct Ceilings {
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
     /// Networks of the engine.
-    pub network: Vec<String>,
+    pub(crate) network: Vec<String>,
     /// Capabilities, without `CAP_`.
-    pub caps: Vec<String>,
+    pub(crate) caps: Vec<String>,
     /// Whether the image's own files may be writable.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Whether containers may have the variables of `:pass-env`.
-    pub env_inheritance: bool,
+    pub(crate) env_inheritance: bool,
 }
 
 impl SignatureMode {
     const ALL: [Self; 3] = [Self::Required, Self::Permissive, Self::Disabled];
 
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Required => "required",
             Self::Permissive => "permissive",
@@ -90,7 +90,7 @@ impl SignatureMode {
     }
 
     /// The level of signature checks with this name.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.as_str() == text)
     }
 }
@@ -100,7 +100,7 @@ impl Bundle {
     ///
     /// # Errors
     /// Gives all mistakes of the file, or says that it cannot be read.
-    pub fn load(path: &Path, shown: &str) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn load(path: &Path, shown: &str) -> Result<Self, Vec<Diagnostic>> {
         let limit = MAX_BUNDLE as u64 + 1;
         let read = || -> io::Result<Vec<u8>> {
             let mut text = Vec::new();
@@ -126,7 +126,7 @@ impl Bundle {
     ///
     /// # Errors
     /// Gives all mistakes with their places.
-    pub fn parse(file: &str, text: &[u8]) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn parse(file: &str, text: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         if text.len() > MAX_BUNDLE {
             return Err(vec![Diagnostic::error(
                 file,

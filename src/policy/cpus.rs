@@ -24,7 +24,7 @@ impl Cpus {
     ///
     /// # Errors
     /// Says how it is written.
-    pub fn parse(text: &str) -> Result<Self, CpusError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CpusError> {
         let milli = match text.strip_suffix('m') {
             Some(milli) => digits(milli),
             None => {
@@ -39,12 +39,12 @@ impl Cpus {
     }
 
     /// This many thousandths of a processor, when that is more than none and not too many.
-    pub fn from_milli(milli: u32) -> Option<Self> {
+    pub(crate) fn from_milli(milli: u32) -> Option<Self> {
         (milli > 0 && milli <= MAX_CPUS * 1000).then_some(Self(milli))
     }
 
     /// The thousandths.
-    pub fn milli(self) -> u32 {
+    pub(crate) fn milli(self) -> u32 {
         self.0
     }
 }

@@ -32,11 +32,11 @@ const OPENABLE: [&str; 9] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Processors; all when nothing.
-    pub cpus: Option<Cpus>,
+    pub(crate) cpus: Option<Cpus>,
     /// Bytes of memory; all when nothing.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Processes.
-    pub pids: u32,
+    pub(crate) pids: u32,
 }
 
 /// What is passed to the engine: what was asked for, otherwise the ceiling, otherwise the default.

@@ -17,7 +17,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
@@ -30,15 +30,15 @@ impl Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The job or service that asks.
-    pub subject: String,
+    pub(crate) subject: String,
     /// What was decided.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The word for the reason: one of [`CODES`].
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// The reason, for people.
-    pub reason: String,
+    pub(crate) reason: String,
     /// What would allow it.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl fmt::Display for Decision {

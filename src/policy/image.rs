@@ -114,28 +114,28 @@ impl ImageRef {
     }
 
     /// The registry, with its port: `docker.io` for a name without a host.
-    pub fn registry(&self) -> &str {
+    pub(crate) fn registry(&self) -> &str {
         self.host.as_deref().unwrap_or(DEFAULT_REGISTRY)
     }
 
     /// The path in the registry, as it is written.
-    pub fn repository(&self) -> &str {
+    pub(crate) fn repository(&self) -> &str {
         &self.path
     }
 
     /// The tag, if one is written.
-    pub fn tag(&self) -> Option<&str> {
+    pub(crate) fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
 
     /// The digest with its algorithm, if one is written.
-    pub fn digest(&self) -> Option<&str> {
+    pub(crate) fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
 
     /// The same name with this digest and without a tag. What is not a digest changes nothing.
     #[must_use]
-    pub fn with_digest(&self, digest: &str) -> Self {
+    pub(crate) fn with_digest(&self, digest: &str) -> Self {
         if !is_digest(digest) {
             return self.clone();
         }
@@ -145,7 +145,7 @@ impl ImageRef {
     /// The name in full, so that no engine's list of short names decides where it comes from:
     /// `docker.io/library/alpine:3.20`.
     #[must_use]
-    pub fn qualified(&self) -> Self {
+    pub(crate) fn qualified(&self) -> Self {
         let is_official = self.registry() == DEFAULT_REGISTRY && !self.path.contains('/');
         let path = if is_official { format!("library/{}", self.path) } else { self.path.clone() };
         Self { host: Some(self.registry().to_owned()), path, ..self.clone() }

@@ -32,6 +32,5 @@ pub use of_run::{StartProfiles, policy_of_run};
 pub use policy::{BundleMistake, BundleState, Policy, bundle_problems};
 pub use profile::{ProfileSource, choose};
 pub use request::{ContainerRequest, MountRequest, NO_NETWORK};
-pub use signature::{Proof, decide_signature};
 pub use spec::{PolicyPlace, PolicySpec};
-pub use verify::{check_signature, verify, verify_file};
+pub(crate) use verify::{check_signature, verify_file};

@@ -16,9 +16,9 @@ const REQUEST: &str = "ci.profile=";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StartProfiles {
     /// The variable `QUIRE_PROFILE`.
-    pub environment: Option<Profile>,
+    pub(crate) environment: Option<Profile>,
     /// `--profile`.
-    pub flag: Option<Profile>,
+    pub(crate) flag: Option<Profile>,
 }
 
 /// The policy of a run whose push had these options; reads the bundle. Blocking.

@@ -14,18 +14,18 @@ use crate::model::{Diagnostic, Profile};
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The profile.
-    pub profile: Profile,
+    pub(crate) profile: Profile,
     /// Who chose it.
-    pub source: ProfileSource,
+    pub(crate) source: ProfileSource,
     /// The bundle.
-    pub bundle: BundleState,
+    pub(crate) bundle: BundleState,
     /// What `:policy` says.
-    pub operator: PolicySettings,
+    pub(crate) operator: PolicySettings,
     /// The data folder, which no container sees. `config.fnl` is in it.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Where the engines of this machine listen and what they keep, in addition to the usual places, which are always known.
     #[serde(skip)]
-    pub engine_places: Vec<PathBuf>,
+    pub(crate) engine_places: Vec<PathBuf>,
 }
 
 /// The bundle, as far as there is one.
@@ -45,9 +45,9 @@ pub enum BundleState {
 #[serde(deny_unknown_fields)]
 pub struct BundleMistake {
     /// Place and message.
-    pub text: String,
+    pub(crate) text: String,
     /// What to do instead.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl Policy {
@@ -72,7 +72,7 @@ impl Policy {
     }
 
     /// The bundle, when it can be used.
-    pub fn rules(&self) -> Option<&Bundle> {
+    pub(crate) fn rules(&self) -> Option<&Bundle> {
         match &self.bundle {
             BundleState::Good(bundle) => Some(bundle),
             BundleState::Absent | BundleState::Broken(_) => None,
@@ -80,12 +80,12 @@ impl Policy {
     }
 
     /// What the bundle requires of signatures.
-    pub fn signature_mode(&self) -> SignatureMode {
+    pub(crate) fn signature_mode(&self) -> SignatureMode {
         self.rules().map(|bundle| bundle.verify_signatures).unwrap_or_default()
     }
 
     /// What no container may have more of.
-    pub fn ceilings(&self) -> Ceilings {
+    pub(crate) fn ceilings(&self) -> Ceilings {
         self.rules().map(|bundle| bundle.ceilings).unwrap_or_default()
     }
 

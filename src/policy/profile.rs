@@ -24,22 +24,6 @@ pub enum ProfileSource {
     Request,
 }
 
-impl ProfileSource {
-    /// All sources.
-    pub const ALL: [Self; 5] = [Self::Default, Self::Config, Self::Flag, Self::Environment, Self::Request];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Config => "config",
-            Self::Flag => "flag",
-            Self::Environment => "environment",
-            Self::Request => "request",
-        }
-    }
-}
-
 /// Chooses: what the pipeline requests, otherwise the environment, otherwise the flag, otherwise `config.fnl`, otherwise `secure`. A pipeline may
 /// always ask for a stricter profile than the operator's, and for a laxer one only when `may_request` lists it.
 ///

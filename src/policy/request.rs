@@ -9,40 +9,40 @@ use super::image::ImageRef;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerRequest {
     /// The job or service that asks.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The image.
-    pub image: ImageRef,
+    pub(crate) image: ImageRef,
     /// The network of the engine; `none` for no network.
     pub network: String,
     /// Processors.
-    pub cpus: Option<Cpus>,
+    pub(crate) cpus: Option<Cpus>,
     /// Bytes of memory.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Processes.
-    pub pids: Option<u32>,
+    pub(crate) pids: Option<u32>,
     /// Folders of the host beyond the workspace.
-    pub mounts: Vec<MountRequest>,
+    pub(crate) mounts: Vec<MountRequest>,
     /// The user inside, when it is not the image's.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Whether the image's own files shall be writable.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Capabilities, with or without `CAP_`.
-    pub caps: Vec<String>,
+    pub(crate) caps: Vec<String>,
     /// Names of what would give the host away: `privileged`, `pid=host`, `devices`.
-    pub privileged: Vec<String>,
+    pub(crate) privileged: Vec<String>,
     /// Whether it shall have the variables that the operator passes to steps on the host.
-    pub env_inheritance: bool,
+    pub(crate) env_inheritance: bool,
 }
 
 /// A folder of the host that a container asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountRequest {
     /// The folder; symbolic links in it are followed already.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// Where it shall be inside.
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
     /// Whether it shall be writable.
-    pub writable: bool,
+    pub(crate) writable: bool,
 }
 
 impl ContainerRequest {

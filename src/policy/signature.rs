@@ -8,7 +8,7 @@ use super::policy::Policy;
 
 /// What looking for a signature has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// A signature was verified.
     Signed {
         /// With what: a key's file, or the signer's identity.
@@ -27,7 +27,12 @@ pub enum Proof {
 }
 
 /// Decides about the signature of an image. Nothing when the bundle requires none. A missing verifier does not count as a pass.
-pub fn decide_signature(policy: &Policy, subject: &str, image: &ImageRef, proof: &Proof) -> Option<Decision> {
+pub(crate) fn decide_signature(
+    policy: &Policy,
+    subject: &str,
+    image: &ImageRef,
+    proof: &Proof,
+) -> Option<Decision> {
     let (refused, code) = match policy.signature_mode() {
         SignatureMode::Disabled => return None,
         SignatureMode::Required => (Verdict::Deny, SIGNATURE_REQUIRED),

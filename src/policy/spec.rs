@@ -29,9 +29,9 @@ pub struct PolicySpec {
 #[serde(deny_unknown_fields)]
 pub struct PolicyPlace {
     /// What `:policy` says there.
-    pub operator: PolicySettings,
+    pub(crate) operator: PolicySettings,
     /// The data folder, which no container sees.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
 }
 
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
@@ -52,7 +52,7 @@ impl From<&Policy> for PolicySpec {
 
 impl PolicySpec {
     /// The policy at a place. Whoever runs containers there knows the places of engines.
-    pub fn at(self, place: PolicyPlace) -> Policy {
+    pub(crate) fn at(self, place: PolicyPlace) -> Policy {
         let Self { profile, source, bundle, .. } = self;
         let PolicyPlace { operator, data_dir } = place;
         Policy { profile, source, bundle, operator, data_dir, engine_places: Vec::new() }

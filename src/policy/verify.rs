@@ -36,7 +36,7 @@ const PAYLOAD_TYPE: &str = "cosign container image signature";
 
 /// Looks for a signature when the bundle requires one, and decides. Blocking: reads files, or waits for `cosign`, which has the
 /// environment `env`. The image needs its digest.
-pub fn check_signature(
+pub(crate) fn check_signature(
     policy: &Policy,
     subject: &str,
     image: &ImageRef,
@@ -51,7 +51,7 @@ pub fn check_signature(
 }
 
 /// Looks for a signature of an image. Blocking.
-pub fn verify(policy: &Policy, image: &ImageRef, env: &[(String, String)]) -> Proof {
+pub(crate) fn verify(policy: &Policy, image: &ImageRef, env: &[(String, String)]) -> Proof {
     let Some(digest) = image.digest() else {
         return unsigned(
             "a signature is for a digest, and the digest of the image is not known; write the image with its `@sha256:…`",
@@ -175,7 +175,7 @@ fn verify_with_cosign(
 ///
 /// # Errors
 /// Why it is not verified, for people.
-pub fn verify_file(file: &Path, env: &[(String, String)]) -> Result<(), String> {
+pub(crate) fn verify_file(file: &Path, env: &[(String, String)]) -> Result<(), String> {
     let args = ["verify".as_ref(), "--keyless".as_ref(), file.as_os_str()];
     refusal(&run_cosign(&args, env)?).map_or(Ok(()), Err)
 }

@@ -17,11 +17,11 @@ pub(super) const MAX_ASSIGNMENT: u64 = 64 * 1024 * 1024;
 pub struct Assignment {
     v: u32,
     /// What is to be run.
-    pub order: Order,
+    pub(crate) order: Order,
     /// Where.
     pub place: Place,
     /// What comes with the right to lead it.
-    pub grant: Grant,
+    pub(crate) grant: Grant,
 }
 
 impl Assignment {
@@ -42,7 +42,7 @@ impl Assignment {
     ///
     /// # Errors
     /// When the bytes are not one.
-    pub fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
         let assignment: Self = serde_json::from_slice(bytes)?;
         match assignment.v {
             VERSION => Ok(assignment),

@@ -22,18 +22,18 @@ use crate::sys::user::Account;
 #[serde(deny_unknown_fields)]
 pub struct StepPlace {
     /// The user that they run as.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// What sandboxes show in addition to the system.
-    pub read: Vec<PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
     /// The data folder, which steps of another user and in sandboxes do not see.
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// Files of secrets, which sandboxes never show.
-    pub masked: Vec<PathBuf>,
+    pub(crate) masked: Vec<PathBuf>,
 }
 
 impl StepPlace {
     /// That of a data folder.
-    pub fn of(settings: &Settings, data: &DataDir) -> Self {
+    pub(crate) fn of(settings: &Settings, data: &DataDir) -> Self {
         let user = settings.steps.user.as_ref().map(|user| user.name.clone());
         Self { user, data: Some(data.path().to_owned()), ..Self::local(settings) }
     }
@@ -53,7 +53,7 @@ impl StepPlace {
     }
 
     /// The account of the user; one that is not available is reported by [`Confiner::settle`].
-    pub fn account(&self) -> Option<Account> {
+    pub(crate) fn account(&self) -> Option<Account> {
         find_step_user(self.user.as_deref()?).ok()
     }
 }
@@ -114,7 +114,7 @@ impl Confiner {
     ///
     /// # Errors
     /// Says why no step of the run can start: what is required is not available here, or is requested and not allowed.
-    pub fn settle(&self, graph: &JobGraph) -> Result<(), String> {
+    pub(crate) fn settle(&self, graph: &JobGraph) -> Result<(), String> {
         let account = self.place.user.as_deref().map(find_step_user).transpose();
         let account = account.map_err(|(problem, help)| format!("no step can start: {problem}; {help}"))?;
         let mut all = HashMap::new();
@@ -149,7 +149,7 @@ impl Confiner {
     ///
     /// # Errors
     /// Says what the system refused.
-    pub fn prepare(&self) -> Result<(), String> {
+    pub(crate) fn prepare(&self) -> Result<(), String> {
         let account = self.settled.get().and_then(|settled| settled.account.as_ref());
         let (Some(account), Some(data)) = (account, &self.place.data) else { return Ok(()) };
         give(&self.workspace, account)
@@ -175,7 +175,7 @@ impl Confiner {
     ///
     /// # Errors
     /// It was not prepared: then nothing may run.
-    pub fn confine(&self, job: &str, env: &mut Environment) -> Result<Confinement, String> {
+    pub(crate) fn confine(&self, job: &str, env: &mut Environment) -> Result<Confinement, String> {
         let settled = self.settled.get().ok_or("the isolation of steps is not decided")?;
         let transition = match &settled.account {
             None => None,

@@ -36,9 +36,9 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 #[derive(Debug)]
 pub struct Control {
     /// The listening socket in the run's folder.
-    pub socket: UnixListener,
+    pub(crate) socket: UnixListener,
     /// The connection to the server that started the runner.
-    pub server: Option<UnixStream>,
+    pub(crate) server: Option<UnixStream>,
 }
 
 /// A message to a runner.

@@ -65,21 +65,21 @@ pub enum Outside {
 /// What a run is driven with.
 pub struct Drive {
     /// The decisions' state.
-    pub state: RunState,
+    pub(crate) state: RunState,
     /// What jobs ask for.
-    pub host: Arc<RunHost>,
+    pub(crate) host: Arc<RunHost>,
     /// The VM.
-    pub vm: VmThread,
+    pub(crate) vm: VmThread,
     /// Where everything is written down.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// What comes from outside, and the way for more of it.
-    pub events: (mpsc::Sender<Outside>, mpsc::Receiver<Outside>),
+    pub(crate) events: (mpsc::Sender<Outside>, mpsc::Receiver<Outside>),
     /// What the event sources give that fired.
-    pub fired: Fired,
+    pub(crate) fired: Fired,
     /// What kept jobs gave in the run that this one repeats in part, by their places.
-    pub kept_outputs: HashMap<usize, serde_json::Value>,
+    pub(crate) kept_outputs: HashMap<usize, serde_json::Value>,
     /// How long the run may take, from its start.
-    pub run_timeout: Duration,
+    pub(crate) run_timeout: Duration,
 }
 
 /// How a run ended.
@@ -90,7 +90,7 @@ impl Drive {
     ///
     /// # Errors
     /// When something could not be written down.
-    pub async fn wait_for_slot(&mut self) -> Result<Option<Ended>, String> {
+    pub(crate) async fn wait_for_slot(&mut self) -> Result<Option<Ended>, String> {
         loop {
             let outside = self.events.1.recv().await;
             if matches!(outside, Some(Outside::Message(Message::Go {}))) {
@@ -106,7 +106,7 @@ impl Drive {
     ///
     /// # Errors
     /// When something could not be written down, or nothing comes any more.
-    pub async fn before_start(&mut self, outside: Option<Outside>) -> Result<Option<Ended>, String> {
+    pub(crate) async fn before_start(&mut self, outside: Option<Outside>) -> Result<Option<Ended>, String> {
         match outside {
             Some(Outside::Message(Message::Stop { reason })) => self.stop(reason).await,
             Some(Outside::Broken(problem)) => Err(problem),
@@ -119,7 +119,7 @@ impl Drive {
     ///
     /// # Errors
     /// When something could not be written down.
-    pub async fn stop(&mut self, reason: StopReason) -> Result<Option<Ended>, String> {
+    pub(crate) async fn stop(&mut self, reason: StopReason) -> Result<Option<Ended>, String> {
         self.happen(Event::StopAsked(reason)).await
     }
 
@@ -127,7 +127,7 @@ impl Drive {
     ///
     /// # Errors
     /// When something could not be written down.
-    pub async fn happen(&mut self, event: Event) -> Result<Option<Ended>, String> {
+    pub(crate) async fn happen(&mut self, event: Event) -> Result<Option<Ended>, String> {
         for action in step(&mut self.state, event) {
             if let Some(ended) = self.perform(action).await? {
                 return Ok(Some(ended));

@@ -64,7 +64,7 @@ impl Loaded {
     ///
     /// # Errors
     /// Gives all mistakes.
-    pub fn new(
+    pub(crate) fn new(
         files: &PipelineFiles,
         cache: Option<&Path>,
         pulse: &Arc<VmPulse>,
@@ -90,7 +90,7 @@ impl Loaded {
     ///
     /// # Errors
     /// When Lua could not be set up, which is not a mistake in the pipeline.
-    pub fn vm(&self, memory: usize, host: Arc<dyn JobHost>) -> Result<Vm, String> {
+    pub(crate) fn vm(&self, memory: usize, host: Arc<dyn JobHost>) -> Result<Vm, String> {
         // quire's own modules are distinguished by the beginning of their chunks' names.
         let chunk = |path: &str, text: &str| Chunk {
             chunk: path.strip_prefix("fennel/").unwrap_or(path).to_owned(),
@@ -114,7 +114,7 @@ impl Loaded {
     ///
     /// # Errors
     /// Gives all mistakes, or the error that the script raised.
-    pub async fn evaluate(
+    pub(crate) async fn evaluate(
         &self,
         vm: &Vm,
     ) -> Result<(JobGraph, Vec<DiagnosticFact<String>>), Vec<Diagnostic>> {
@@ -175,7 +175,7 @@ impl Loaded {
     }
 
     /// An error of a script as a diagnostic with its source line.
-    pub fn diagnostic(&self, error: &ScriptError) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, error: &ScriptError) -> Diagnostic {
         let file = error.file.as_deref().unwrap_or(self.entry());
         let mut diagnostic = Diagnostic::error(file, error.message.clone());
         if let Some(line) = error.line {

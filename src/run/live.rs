@@ -15,15 +15,15 @@ const MAX_NEWS: usize = 1024;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LiveRun {
     /// Whether the pipeline was evaluated, well or not.
-    pub is_evaluated: bool,
+    pub(crate) is_evaluated: bool,
     /// Whether its jobs have begun.
-    pub has_begun: bool,
+    pub(crate) has_begun: bool,
     /// How many of its jobs have ended.
-    pub ended_jobs: usize,
+    pub(crate) ended_jobs: usize,
     /// Whether its journal says that it stops.
-    pub is_stopping: bool,
+    pub(crate) is_stopping: bool,
     /// Whether it has ended.
-    pub has_ended: bool,
+    pub(crate) has_ended: bool,
 }
 
 /// What has happened to one of the runs.
@@ -69,19 +69,19 @@ impl Default for LiveRuns {
 
 impl LiveRuns {
     /// Begins to keep what is known of a run.
-    pub fn open(&self, run: RunId) {
+    pub(crate) fn open(&self, run: RunId) {
         if self.insert(run, LiveRun::default()) {
             self.announce(run, RunNews::Queued);
         }
     }
 
     /// Begins to keep what is known of a run that is no news: the server has found it when it started.
-    pub fn open_found(&self, run: RunId, has_begun: bool) {
+    pub(crate) fn open_found(&self, run: RunId, has_begun: bool) {
         self.insert(run, LiveRun { has_begun, ..LiveRun::default() });
     }
 
     /// Publishes what is known of a run, if that is new.
-    pub fn publish(&self, run: RunId, record: &RunRecord) {
+    pub(crate) fn publish(&self, run: RunId, record: &RunRecord) {
         let known = LiveRun::of(record);
         let mut begins = false;
         if let Some(live) = self.lock().get(&run) {
@@ -97,29 +97,29 @@ impl LiveRuns {
     }
 
     /// A run that has ended is not kept any longer; whoever waits for it sees that it is over.
-    pub fn close(&self, run: RunId) {
+    pub(crate) fn close(&self, run: RunId) {
         if self.lock().remove(&run).is_some() {
             self.announce(run, RunNews::Finished);
         }
     }
 
     /// Announces a run that had ended when it was recorded.
-    pub fn announce_end(&self, run: RunId) {
+    pub(crate) fn announce_end(&self, run: RunId) {
         self.announce(run, RunNews::Finished);
     }
 
     /// Follows what is known of a run; nothing when the run has ended.
-    pub fn follow(&self, run: RunId) -> Option<watch::Receiver<LiveRun>> {
+    pub(crate) fn follow(&self, run: RunId) -> Option<watch::Receiver<LiveRun>> {
         self.lock().get(&run).map(|live| live.known.subscribe())
     }
 
     /// Follows how far the journal of a run has grown; nothing when the run has ended.
-    pub fn follow_facts(&self, run: RunId) -> Option<watch::Receiver<u64>> {
+    pub(crate) fn follow_facts(&self, run: RunId) -> Option<watch::Receiver<u64>> {
         self.lock().get(&run).map(|live| live.facts.subscribe())
     }
 
     /// Follows all runs.
-    pub fn follow_all(&self) -> broadcast::Receiver<(RunId, RunNews)> {
+    pub(crate) fn follow_all(&self) -> broadcast::Receiver<(RunId, RunNews)> {
         self.news.subscribe()
     }
 

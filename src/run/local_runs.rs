@@ -44,11 +44,11 @@ const WORK: &str = "work";
 #[derive(Debug, Clone, Default)]
 pub struct CacheHints {
     /// `XDG_CACHE_HOME`.
-    pub cache: Option<OsString>,
+    pub(crate) cache: Option<OsString>,
     /// `HOME`.
-    pub home: Option<OsString>,
+    pub(crate) home: Option<OsString>,
     /// `TMPDIR`.
-    pub temporary: Option<OsString>,
+    pub(crate) temporary: Option<OsString>,
 }
 
 /// Why a local run has no folder.
@@ -105,7 +105,7 @@ impl LocalRuns {
     ///
     /// # Errors
     /// Says why each cannot be used.
-    pub fn open(hints: &CacheHints, not_in: &[PathBuf]) -> Result<Self, LocalRunError> {
+    pub(crate) fn open(hints: &CacheHints, not_in: &[PathBuf]) -> Result<Self, LocalRunError> {
         let absolute =
             |path: &Option<OsString>| path.as_ref().map(PathBuf::from).filter(|path| path.is_absolute());
         let cache =
@@ -128,7 +128,7 @@ impl LocalRuns {
     ///
     /// # Errors
     /// Says what the system refused.
-    pub fn create(&self, working_copy: &Path) -> Result<LocalRun, LocalRunError> {
+    pub(crate) fn create(&self, working_copy: &Path) -> Result<LocalRun, LocalRunError> {
         let failed = |source| LocalRunError::Create { folder: self.folder.clone(), source };
         // The id of the run is new, so that nothing else can have its mark.
         let mark = RunMark { instance: random::instance_id(), run: random::run_id() };
@@ -203,7 +203,7 @@ impl LocalRuns {
 
     /// Removes what runs have left that were killed: processes, containers, secrets in memory, workspaces. Says what
     /// could not be removed. Blocking.
-    pub fn sweep(&self, engine: &BTreeMap<OsString, OsString>) -> Vec<String> {
+    pub(crate) fn sweep(&self, engine: &BTreeMap<OsString, OsString>) -> Vec<String> {
         let mut problems = Vec::new();
         for entry in fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok) {
             let name = entry.file_name();
@@ -301,22 +301,22 @@ fn release(run_dir: &Path) {
 
 impl LocalRun {
     /// The mark of what it starts.
-    pub fn mark(&self) -> RunMark {
+    pub(crate) fn mark(&self) -> RunMark {
         self.mark
     }
 
     /// Its folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
 
     /// Ends what is left of a run that does not end by itself, and says what could not be ended. Blocking.
-    pub fn end_by_force(&self, engine: &BTreeMap<OsString, OsString>) -> Vec<String> {
+    pub(crate) fn end_by_force(&self, engine: &BTreeMap<OsString, OsString>) -> Vec<String> {
         end_all(self.mark, &self.folder, engine)
     }
 
     /// Its workspace, which is not made yet.
-    pub fn workspace(&self) -> Workspace {
+    pub(crate) fn workspace(&self) -> Workspace {
         Workspace::new(self.folder.join(WORK))
     }
 }

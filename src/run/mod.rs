@@ -63,7 +63,3 @@ pub use repeat::{EarlierJob, EarlierRun, RepeatError};
 pub use rerun::rerun;
 pub use run_host::RunHost;
 pub use runner::{Execution, RunnerError, execute, run_from_socket};
-pub use state::{Action, Event, JobState, RunState};
-pub use step::step;
-pub use vm_thread::{Evaluated, VmThread};
-pub use watchdog::Unheard;

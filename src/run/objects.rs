@@ -15,11 +15,11 @@ use crate::sys::remove_tree::remove_tree;
 #[derive(Debug, Clone)]
 pub struct Pushed {
     /// The commit.
-    pub commit: Commit,
+    pub(crate) commit: Commit,
     /// Whether the value before is no ancestor of it.
-    pub is_forced: bool,
+    pub(crate) is_forced: bool,
     /// The paths that differ from the value before.
-    pub changed: Changes,
+    pub(crate) changed: Changes,
 }
 
 /// Gives the objects of a run's commit. Everything blocks; an error is a reason for people.

@@ -15,13 +15,13 @@ use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepR
 #[derive(Debug)]
 pub struct OnlyEvaluated<'a> {
     /// Its files.
-    pub files: &'a PipelineFiles,
+    pub(crate) files: &'a PipelineFiles,
     /// The folder of compiled pipelines.
-    pub cache: Option<&'a Path>,
+    pub(crate) cache: Option<&'a Path>,
     /// The memory of the VM, in bytes.
-    pub memory: usize,
+    pub(crate) memory: usize,
     /// Takes what the pipeline prints.
-    pub print: fn(&[u8]),
+    pub(crate) print: fn(&[u8]),
 }
 
 impl OnlyEvaluated<'_> {
@@ -29,7 +29,7 @@ impl OnlyEvaluated<'_> {
     ///
     /// # Errors
     /// Gives all mistakes.
-    pub fn evaluate(&self, late: impl Fn(Diagnostic) + Clone + Send + 'static) -> Evaluated {
+    pub(crate) fn evaluate(&self, late: impl Fn(Diagnostic) + Clone + Send + 'static) -> Evaluated {
         let quire = |problem: String| vec![Diagnostic::error("quire", problem)];
         let pulse = Arc::new(VmPulse::new());
         let watch = PipelineWatch::of_compilation(&pulse, self.files, late.clone());

@@ -62,11 +62,11 @@ pub struct Grant {
 #[serde(deny_unknown_fields)]
 pub struct StepRules {
     /// Whether no program gives them new rights.
-    pub no_new_privs: bool,
+    pub(crate) no_new_privs: bool,
     /// Whether each of them runs in a sandbox.
-    pub sandbox: bool,
+    pub(crate) sandbox: bool,
     /// Whether a job may have the network in its sandbox.
-    pub network: Option<bool>,
+    pub(crate) network: Option<bool>,
 }
 
 impl StepRules {
@@ -85,15 +85,15 @@ impl StepRules {
 #[serde(deny_unknown_fields)]
 pub struct RunLimits {
     /// Jobs at the same time.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Milliseconds from the start of the run.
-    pub run_timeout_ms: u64,
+    pub(crate) run_timeout_ms: u64,
     /// Milliseconds for a step that says nothing else.
-    pub step_timeout_ms: u64,
+    pub(crate) step_timeout_ms: u64,
     /// Bytes of a step's log.
-    pub log_bytes: u64,
+    pub(crate) log_bytes: u64,
     /// Bytes of the VM's memory.
-    pub vm_memory: usize,
+    pub(crate) vm_memory: usize,
 }
 
 impl RunLimits {

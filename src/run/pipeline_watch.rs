@@ -28,7 +28,7 @@ impl PipelineWatch {
     ///
     /// # Errors
     /// The account may not have another thread.
-    pub fn of_compilation(
+    pub(crate) fn of_compilation(
         pulse: &Arc<VmPulse>,
         files: &PipelineFiles,
         late: impl FnOnce(Diagnostic) + Send + 'static,
@@ -43,7 +43,7 @@ impl PipelineWatch {
     ///
     /// # Errors
     /// The account may not have another thread.
-    pub fn start(
+    pub(crate) fn start(
         pulse: &Arc<VmPulse>,
         limit: Duration,
         late: impl FnOnce() + Send + 'static,

@@ -18,25 +18,25 @@ use crate::secret::SecretSources;
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// The id of the data folder, which marks what the run starts.
-    pub instance: String,
+    pub(crate) instance: String,
     /// The repository's folder.
-    pub git_dir: PathBuf,
+    pub(crate) git_dir: PathBuf,
     /// The folder of the run.
     pub run_dir: PathBuf,
     /// The folder of compiled pipelines.
-    pub cache_dir: PathBuf,
+    pub(crate) cache_dir: PathBuf,
     /// The environment that every step begins with.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
     /// What container engines read of the environment.
-    pub engine_environment: Vec<(String, String)>,
+    pub(crate) engine_environment: Vec<(String, String)>,
     /// Where values of secrets are.
-    pub secrets: SecretSources,
+    pub(crate) secrets: SecretSources,
     /// What containers may of this machine.
-    pub policy: PolicyPlace,
+    pub(crate) policy: PolicyPlace,
     /// Where and as whom steps run.
-    pub steps: StepPlace,
+    pub(crate) steps: StepPlace,
     /// The workspace that stays for the next run, and the address of its `origin`; otherwise it is the run's own.
-    pub kept: Option<(PathBuf, String)>,
+    pub(crate) kept: Option<(PathBuf, String)>,
 }
 
 impl Place {

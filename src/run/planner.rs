@@ -35,13 +35,13 @@ const MAX_COMPLAINT: usize = 4096;
 #[serde(deny_unknown_fields)]
 pub struct PlanOrder {
     /// The event; it is about a commit.
-    pub event: EventRecord,
+    pub(crate) event: EventRecord,
     /// The repository's folder.
-    pub git_dir: PathBuf,
+    pub(crate) git_dir: PathBuf,
     /// The folder of compiled pipelines.
-    pub cache_dir: PathBuf,
+    pub(crate) cache_dir: PathBuf,
     /// The memory of the VM, in bytes.
-    pub vm_memory: usize,
+    pub(crate) vm_memory: usize,
 }
 
 /// What a pipeline turned out to be.
@@ -49,11 +49,11 @@ pub struct PlanOrder {
 #[serde(deny_unknown_fields)]
 pub struct PlanAnswer {
     /// Its jobs, in the order of the file.
-    pub jobs: Vec<PlannedJob>,
+    pub(crate) jobs: Vec<PlannedJob>,
     /// What was found in its files.
-    pub diagnostics: Vec<DiagnosticFact<String>>,
+    pub(crate) diagnostics: Vec<DiagnosticFact<String>>,
     /// Whether it cannot be used.
-    pub is_broken: bool,
+    pub(crate) is_broken: bool,
 }
 
 /// A job before anything runs.
@@ -61,25 +61,25 @@ pub struct PlanAnswer {
 #[serde(deny_unknown_fields)]
 pub struct PlannedJob {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// What it needs: ids of jobs and names of event sources.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
     /// Whether it is a part of the run.
-    pub decision: PlannedDecision,
+    pub(crate) decision: PlannedDecision,
     /// Why, for people.
-    pub reason: String,
+    pub(crate) reason: String,
     /// When it runs, once what it needs has ended: `passed`, `failed` or `always`.
-    pub when: String,
+    pub(crate) when: String,
     /// Whether the run can pass when it fails.
-    pub allow_failure: bool,
+    pub(crate) allow_failure: bool,
     /// The longest it may take, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_s: Option<f64>,
+    pub(crate) timeout_s: Option<f64>,
     /// The image that its steps run in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// The secrets that its options name.
-    pub secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
 }
 
 /// What is known of a job before anything runs.
@@ -96,7 +96,7 @@ pub enum PlannedDecision {
 
 impl PlannedDecision {
     /// Its word.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
             Self::Skip => "skip",
@@ -157,7 +157,7 @@ impl PlanOrder {
     ///
     /// # Errors
     /// There is no answer.
-    pub fn plan(&self) -> Result<PlanAnswer, PlanError> {
+    pub(crate) fn plan(&self) -> Result<PlanAnswer, PlanError> {
         let order = serde_json::to_vec(self).map_err(|error| PlanError::Start(error.into()))?;
         let limits = ProgramLimits {
             stdout: Keep::AtMost(MAX_ANSWER),

@@ -10,20 +10,20 @@ use crate::model::RefKind;
 #[derive(Debug, Clone)]
 pub struct PushEvent<'a> {
     /// The ref update.
-    pub update: &'a RefUpdate,
+    pub(crate) update: &'a RefUpdate,
     /// The pusher.
-    pub pusher: Option<&'a str>,
+    pub(crate) pusher: Option<&'a str>,
     /// The repository.
-    pub repo: &'a str,
+    pub(crate) repo: &'a str,
     /// Its folder.
-    pub git_dir: &'a str,
+    pub(crate) git_dir: &'a str,
     /// When: RFC 3339.
-    pub pushed_at: &'a str,
+    pub(crate) pushed_at: &'a str,
 }
 
 impl PushEvent<'_> {
     /// The outputs of `:quire/push`, for what was pushed. Keys without a value are absent.
-    pub fn outputs(&self, pushed: &Pushed) -> Value {
+    pub(crate) fn outputs(&self, pushed: &Pushed) -> Value {
         let RefUpdate { ref_name, old, .. } = self.update;
         let Pushed { commit, is_forced, changed } = pushed;
         let (name, is_created) = (ref_name.short(), old.is_zero());

@@ -30,15 +30,15 @@ pub enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuedRun<'a> {
     /// The run.
-    pub id: RunId,
+    pub(crate) id: RunId,
     /// The id of its repository.
-    pub repo: &'a str,
+    pub(crate) repo: &'a str,
     /// Where it is.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// Whether a newer push has superseded it: it only has to find out whether some job of it is still running all the same.
-    pub is_superseded: bool,
+    pub(crate) is_superseded: bool,
     /// Whether an older run of the same ref, which this one has superseded, has not ended: then its jobs must not begin.
-    pub is_blocked: bool,
+    pub(crate) is_blocked: bool,
 }
 
 /// What the queue needs done.

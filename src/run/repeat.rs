@@ -17,13 +17,13 @@ const MAX_OUTPUTS: usize = 32 << 20;
 #[serde(deny_unknown_fields)]
 pub struct EarlierJob {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// How it ended.
-    pub end: End<String>,
+    pub(crate) end: End<String>,
     /// What it gave.
-    pub output: Option<Value>,
+    pub(crate) output: Option<Value>,
     /// Why what it gave is not in the journal as it was.
-    pub lost: Option<String>,
+    pub(crate) lost: Option<String>,
 }
 
 /// The run that is repeated in part.
@@ -31,11 +31,11 @@ pub struct EarlierJob {
 #[serde(deny_unknown_fields)]
 pub struct EarlierRun {
     /// Its number.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Its jobs.
-    pub jobs: Vec<EarlierJob>,
+    pub(crate) jobs: Vec<EarlierJob>,
     /// Why they are not known.
-    pub lost: Option<String>,
+    pub(crate) lost: Option<String>,
 }
 
 /// Why a part of a run cannot be repeated.
@@ -69,7 +69,7 @@ pub enum RepeatError {
 
 impl RepeatError {
     /// What helps.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NothingFailed => Some("quire rerun repeats all of its jobs".to_owned()),
             Self::NoJob { near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
@@ -81,7 +81,7 @@ impl RepeatError {
 
 impl EarlierJob {
     /// What a journal says of a job.
-    pub fn of(job: &JobRecord) -> Self {
+    pub(crate) fn of(job: &JobRecord) -> Self {
         let lost = job.output.as_ref().filter(|output| !output.is_exact()).map(|output| {
             output.left_out().map_or_else(|| "secrets were removed from it".to_owned(), str::to_owned)
         });
@@ -100,7 +100,7 @@ impl EarlierJob {
     }
 
     /// How it ended, in the words of a run that keeps it.
-    pub fn kept_end(&self, from: u64) -> (Outcome, Option<Reason>) {
+    pub(crate) fn kept_end(&self, from: u64) -> (Outcome, Option<Reason>) {
         let earlier = self.end.reason.clone();
         if earlier.as_ref().is_some_and(|reason| reason.code == codes::KEPT) {
             return (self.end.outcome, earlier);
@@ -114,7 +114,7 @@ impl EarlierJob {
 
 impl EarlierRun {
     /// A run by what its journal says.
-    pub fn new(number: u64, jobs: &[JobRecord]) -> Self {
+    pub(crate) fn new(number: u64, jobs: &[JobRecord]) -> Self {
         let jobs: Vec<EarlierJob> = jobs.iter().map(EarlierJob::of).collect();
         let outputs = jobs.iter().filter_map(|job| job.output.as_ref());
         let size: usize = outputs.map(|output| output.to_string().len()).sum();
@@ -128,7 +128,7 @@ impl EarlierRun {
     }
 
     /// A run of which nothing is known.
-    pub fn lost(number: u64, why: String) -> Self {
+    pub(crate) fn lost(number: u64, why: String) -> Self {
         Self { number, jobs: Vec::new(), lost: Some(why) }
     }
 
@@ -137,7 +137,7 @@ impl EarlierRun {
     ///
     /// # Errors
     /// Nothing would be repeated, or something that is needed is not known.
-    pub fn kept(
+    pub(crate) fn kept(
         &self,
         jobs: &[(String, Vec<String>)],
         scope: &RerunScope,

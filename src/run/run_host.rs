@@ -26,42 +26,42 @@ const NO_SERVICES_HERE: &str = "warning: the services of this job cannot be reac
 /// The world of the jobs of one run.
 pub struct RunHost {
     /// The runtime of steps: never the VM's thread.
-    pub io: Handle,
+    pub(crate) io: Handle,
     /// Where steps run.
-    pub executor: Arc<Host>,
+    pub(crate) executor: Arc<Host>,
     /// Where everything is written down.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// The secrets of the run.
-    pub secrets: Arc<SecretValues>,
+    pub(crate) secrets: Arc<SecretValues>,
     /// The files of the run.
-    pub workspace: Workspace,
+    pub(crate) workspace: Workspace,
     /// What every step begins with.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// How steps are isolated from the machine.
-    pub confiner: Arc<Confiner>,
+    pub(crate) confiner: Arc<Confiner>,
     /// How long a step may take that says nothing else.
-    pub step_timeout: Duration,
+    pub(crate) step_timeout: Duration,
     /// The running jobs.
-    pub jobs: JobSlots,
+    pub(crate) jobs: JobSlots,
     /// Its containers.
-    pub containers: Arc<Containers>,
+    pub(crate) containers: Arc<Containers>,
     /// Set when quire itself could not do its work.
-    pub broken: tokio::sync::mpsc::Sender<String>,
+    pub(crate) broken: tokio::sync::mpsc::Sender<String>,
 }
 
 impl RunHost {
     /// Makes room for a job that begins.
-    pub fn open_job(&self, job: &str, options: &JobOptions) {
+    pub(crate) fn open_job(&self, job: &str, options: &JobOptions) {
         self.jobs.open(job, options.image.clone(), options.container.clone());
     }
 
     /// Asks the steps of a job to end; it gets no new ones.
-    pub fn stop_job(&self, job: &str) {
+    pub(crate) fn stop_job(&self, job: &str) {
         self.jobs.stop(job);
     }
 
     /// Waits until no step of a job is still running, and forgets the job.
-    pub async fn close_job(&self, job: &str) {
+    pub(crate) async fn close_job(&self, job: &str) {
         self.jobs.close(job).await;
         self.recorder.close_script(job);
     }

@@ -6,7 +6,7 @@ use crate::pipeline::JobGraph;
 
 /// Where a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobState {
+pub(crate) enum JobState {
     /// Its needs have not ended, or the run has no free slot yet.
     Waiting,
     /// Its function is still running.
@@ -20,7 +20,7 @@ pub enum JobState {
 
 /// An active run.
 #[derive(Debug, Clone)]
-pub struct RunState {
+pub(crate) struct RunState {
     /// The checked pipeline.
     pub(super) graph: JobGraph,
     /// Where each job is, by its place in the graph.
@@ -35,14 +35,14 @@ pub struct RunState {
 
 impl RunState {
     /// A run none of whose jobs have begun.
-    pub fn new(graph: JobGraph, max_jobs: usize) -> Self {
+    pub(crate) fn new(graph: JobGraph, max_jobs: usize) -> Self {
         let jobs = vec![JobState::Waiting; graph.jobs().len()];
         Self { graph, jobs, max_jobs: max_jobs.max(1), stop: None, has_ended: false }
     }
 
     /// The same run, some of whose jobs have ended before it began.
     #[must_use]
-    pub fn keeping(mut self, kept: impl IntoIterator<Item = (usize, Outcome)>) -> Self {
+    pub(crate) fn keeping(mut self, kept: impl IntoIterator<Item = (usize, Outcome)>) -> Self {
         for (job, outcome) in kept {
             if let Some(state) = self.jobs.get_mut(job) {
                 *state = JobState::Ended(outcome);
@@ -52,19 +52,19 @@ impl RunState {
     }
 
     /// The checked pipeline.
-    pub fn graph(&self) -> &JobGraph {
+    pub(crate) fn graph(&self) -> &JobGraph {
         &self.graph
     }
 
     /// Where each job is.
-    pub fn jobs(&self) -> &[JobState] {
+    pub(crate) fn jobs(&self) -> &[JobState] {
         &self.jobs
     }
 }
 
 /// What can happen to a run. Jobs are named by their place in the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// The run has its slot.
     Started,
     /// The function of a job has ended.
@@ -89,7 +89,7 @@ pub enum Event {
 
 /// What has to be done. Actions are performed in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Begin a job.
     StartJob {
         /// The job.

@@ -7,7 +7,7 @@ use crate::pipeline::{Job, Need, When};
 
 /// Decides what follows from one event.
 #[must_use]
-pub fn step(run: &mut RunState, event: Event) -> Vec<Action> {
+pub(crate) fn step(run: &mut RunState, event: Event) -> Vec<Action> {
     let mut actions = Vec::new();
     if run.has_ended {
         return actions;

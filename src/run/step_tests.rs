@@ -1,9 +1,11 @@
 //! Tables for [`step`]: events in, actions out.
 
-use super::*;
+use super::state::{Action, Event, RunState};
+use super::step::step;
 use crate::journal::StopReason;
 use crate::model::Outcome;
-use crate::pipeline::{Declared, DeclaredNeed, JobGraph, JobOptions, When};
+use crate::pipeline::check::{Declared, DeclaredNeed};
+use crate::pipeline::{JobGraph, JobOptions, When};
 
 fn job(id: &str, needs: &[&str]) -> Declared {
     let needs = needs.iter().map(|name| DeclaredNeed { name: (*name).to_owned(), span: None }).collect();

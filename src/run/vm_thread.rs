@@ -27,10 +27,10 @@ enum Command {
 }
 
 /// What a pipeline turned out to be.
-pub type Evaluated = Result<(JobGraph, Vec<DiagnosticFact<String>>), Vec<Diagnostic>>;
+pub(crate) type Evaluated = Result<(JobGraph, Vec<DiagnosticFact<String>>), Vec<Diagnostic>>;
 
 /// A handle to the VM's thread, which ends when this is dropped and its jobs have ended.
-pub struct VmThread {
+pub(crate) struct VmThread {
     commands: mpsc::Sender<Command>,
     /// Never joined: a thread that is stuck must not keep the runner from ending.
     _thread: JoinHandle<()>,
@@ -41,7 +41,7 @@ impl VmThread {
     ///
     /// # Errors
     /// The account may not have another thread.
-    pub fn start(
+    pub(crate) fn start(
         loaded: Loaded,
         memory: usize,
         host: Arc<dyn JobHost>,
@@ -69,13 +69,13 @@ impl VmThread {
     }
 
     /// Begins a job; its end comes as an event.
-    pub async fn run(&self, job: usize, id: &str, inputs: JobInputs) {
+    pub(crate) async fn run(&self, job: usize, id: &str, inputs: JobInputs) {
         // A thread that is gone has ended the run already.
         let _gone = self.commands.send(Command::Run { job, id: id.to_owned(), inputs }).await.is_err();
     }
 
     /// Stops a job where it is; its end comes as an event.
-    pub async fn stop(&self, job: usize) {
+    pub(crate) async fn stop(&self, job: usize) {
         let _gone = self.commands.send(Command::Stop { job }).await.is_err();
     }
 }

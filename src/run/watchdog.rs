@@ -31,10 +31,10 @@ const EXIT_TIMED_OUT: i32 = 124;
 
 /// What happens to the end of a run whose VM does not listen, when nothing is left of the run but that thread: it is
 /// written down, and the process ends.
-pub type Unheard = Arc<dyn Fn(Ended) + Send + Sync>;
+pub(crate) type Unheard = Arc<dyn Fn(Ended) + Send + Sync>;
 
 /// What the watchdog needs when it has to act.
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     mark: RunMark,
     workspace: Workspace,
     containers: Arc<Containers>,
@@ -43,11 +43,11 @@ pub struct Watchdog {
 
 /// Whether the VM's thread is at work, and since when.
 #[derive(Clone)]
-pub struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
+pub(crate) struct Busy(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
 impl Watchdog {
     /// A watchdog for the run of these containers.
-    pub fn new(workspace: Workspace, containers: Arc<Containers>, unheard: Unheard) -> Self {
+    pub(crate) fn new(workspace: Workspace, containers: Arc<Containers>, unheard: Unheard) -> Self {
         Self { mark: containers.mark, workspace, containers, unheard }
     }
 
@@ -55,7 +55,7 @@ impl Watchdog {
     ///
     /// # Errors
     /// The account may not have another thread.
-    pub fn watch(self, pulse: Arc<VmPulse>) -> io::Result<Busy> {
+    pub(crate) fn watch(self, pulse: Arc<VmPulse>) -> io::Result<Busy> {
         let busy = Busy(Arc::default());
         let watched = busy.clone();
         thread::Builder::new().spawn(move || self.keep(&watched, &pulse))?;
@@ -126,7 +126,7 @@ pub(super) fn has_had(beat: &Beat, limit: Duration) -> bool {
 
 impl Busy {
     /// The VM's thread goes to work.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let (since, changed) = &*self.0;
         let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
         if since.is_none() {
@@ -136,7 +136,7 @@ impl Busy {
     }
 
     /// It has nothing to do.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         let (since, changed) = &*self.0;
         *since.lock().unwrap_or_else(PoisonError::into_inner) = None;
         changed.notify_all();

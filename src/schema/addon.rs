@@ -15,21 +15,21 @@ const fn other(name: &'static str, what: &'static str, doc: &'static str) -> Fie
 }
 
 /// The manifest.
-pub static ADDON: Options = options("a manifest", &[ADDON_FIELDS]);
+pub(crate) static ADDON: Options = options("a manifest", &[ADDON_FIELDS]);
 /// `metadata`.
-pub static ADDON_METADATA: Options = options("`metadata`", &[METADATA_FIELDS]);
+pub(crate) static ADDON_METADATA: Options = options("`metadata`", &[METADATA_FIELDS]);
 /// One of `maintainers`.
-pub static MAINTAINER: Options = options("a maintainer", &[MAINTAINER_FIELDS]);
+pub(crate) static MAINTAINER: Options = options("a maintainer", &[MAINTAINER_FIELDS]);
 /// `requires`.
-pub static ADDON_REQUIRES: Options = options("`requires`", &[REQUIRES_FIELDS]);
+pub(crate) static ADDON_REQUIRES: Options = options("`requires`", &[REQUIRES_FIELDS]);
 /// One of `containers`.
-pub static ADDON_CONTAINER: Options = options("a container", &[CONTAINER_FIELDS]);
+pub(crate) static ADDON_CONTAINER: Options = options("a container", &[CONTAINER_FIELDS]);
 /// One of `jobs`.
-pub static ADDON_JOB: Options = options("a job of an add-on", &[JOB_FIELDS]);
+pub(crate) static ADDON_JOB: Options = options("a job of an add-on", &[JOB_FIELDS]);
 /// `requirements` of a job.
-pub static REQUIREMENTS: Options = options("`requirements`", &[REQUIREMENT_FIELDS]);
+pub(crate) static REQUIREMENTS: Options = options("`requirements`", &[REQUIREMENT_FIELDS]);
 /// One of `tools`.
-pub static TOOL: Options = options("a tool", &[TOOL_FIELDS]);
+pub(crate) static TOOL: Options = options("a tool", &[TOOL_FIELDS]);
 
 const ADDON_FIELDS: &[Field] = &[
     text("apiVersion", "`flwd.addon/v1`"),

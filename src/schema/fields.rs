@@ -20,34 +20,29 @@ pub struct Mistakes {
 
 impl Mistakes {
     /// Mistakes among which unknown options are only warnings.
-    pub fn tolerating_unknown() -> Self {
+    pub(crate) fn tolerating_unknown() -> Self {
         Self { tolerates_unknown: true, ..Self::default() }
     }
 
     /// Keeps one more.
-    pub fn note(&self, wrong: Diagnostic) {
+    pub(crate) fn note(&self, wrong: Diagnostic) {
         self.all.borrow_mut().push(wrong);
     }
 
-    /// The value, or nothing and one more mistake.
-    pub fn take<T>(&self, value: Result<T, Diagnostic>) -> Option<T> {
-        value.map_err(|wrong| self.note(wrong)).ok()
-    }
-
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.all.borrow().len()
     }
 
     /// All of them, in the order of their places.
-    pub fn into_sorted(self) -> Vec<Diagnostic> {
+    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut all = self.all.into_inner();
         all.sort_by_key(|wrong| wrong.span);
         all
     }
 
     /// The first one on one line, with its hint.
-    pub fn into_text(self) -> Option<String> {
+    pub(crate) fn into_text(self) -> Option<String> {
         let first = self.all.into_inner().into_iter().next()?;
         Some(match first.help {
             Some(help) => format!("{}; {help}", first.message),
@@ -71,12 +66,12 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads a table; a value that is not a table, and each option that cannot be used, are mistakes.
-    pub fn open(node: &'a Node, options: &'static Options, mistakes: &'a Mistakes) -> Option<Self> {
+    pub(crate) fn open(node: &'a Node, options: &'static Options, mistakes: &'a Mistakes) -> Option<Self> {
         Fields::of(node, Cow::Borrowed(options.of), options, mistakes, None)
     }
 
     /// Reads a table that is a value in this one.
-    pub fn inner(
+    pub(crate) fn inner(
         &self,
         node: &'a Node,
         of: impl Into<Cow<'a, str>>,
@@ -147,33 +142,33 @@ impl<'a> Fields<'a> {
     }
 
     /// A mistake of the table as a whole.
-    pub fn refuse(&self, message: impl Into<String>, help: &str) {
+    pub(crate) fn refuse(&self, message: impl Into<String>, help: &str) {
         self.note("", self.node.error(message).help(help));
     }
 
     /// A mistake of one option that is there.
-    pub fn refuse_option(&self, name: &str, message: impl Into<String>, help: &str) {
+    pub(crate) fn refuse_option(&self, name: &str, message: impl Into<String>, help: &str) {
         let node = self.key(name).unwrap_or(self.node);
         self.note("", node.error(message).help(help));
     }
 
     /// Where mistakes go.
-    pub fn mistakes(&self) -> &'a Mistakes {
+    pub(crate) fn mistakes(&self) -> &'a Mistakes {
         self.mistakes
     }
 
     /// The options that the table can have.
-    pub fn options(&self) -> &'static Options {
+    pub(crate) fn options(&self) -> &'static Options {
         self.options
     }
 
     /// A value that was read under an option, or nothing and one more mistake.
-    pub fn value<T>(&self, name: &str, value: Result<T, Diagnostic>) -> Option<T> {
+    pub(crate) fn value<T>(&self, name: &str, value: Result<T, Diagnostic>) -> Option<T> {
         value.map_err(|wrong| self.note(name, wrong)).ok()
     }
 
     /// The pairs of the table.
-    pub fn pairs(&self) -> &'a [(Node, Node)] {
+    pub(crate) fn pairs(&self) -> &'a [(Node, Node)] {
         self.pairs
     }
 
@@ -184,28 +179,36 @@ impl<'a> Fields<'a> {
     }
 
     /// The key of an option that is there.
-    pub fn key(&self, name: &str) -> Option<&'a Node> {
+    pub(crate) fn key(&self, name: &str) -> Option<&'a Node> {
         self.pairs.iter().map(|(key, _)| key).find(|key| key.is_text(name))
     }
 
     /// The value of an option that is there.
-    pub fn get(&self, name: &str) -> Option<&'a Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Node> {
         self.field(name)?;
         self.pairs.iter().find(|(key, _)| key.is_text(name)).map(|(_, value)| value)
     }
 
     /// What an option means, by a reader of its own.
-    pub fn read<T>(&self, name: &str, read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>) -> Option<T> {
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
+    ) -> Option<T> {
         self.value(name, read(self.get(name)?))
     }
 
     /// What the text of an option means.
-    pub fn parse<T, E: Display>(&self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub(crate) fn parse<T, E: Display>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         self.read(name, |node| node.parse(parse))
     }
 
     /// `true` or `false`; nothing for the text of an option that takes both.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         if self.is_other_kind(name, |value| matches!(value, Value::String(_))) {
             return None;
         }
@@ -213,7 +216,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text that is not empty and has no NUL byte; nothing for the flag of an option that takes both.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         if self.is_other_kind(name, |value| matches!(value, Value::Bool(_))) {
             return None;
         }
@@ -227,7 +230,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text, or a number in its place.
-    pub fn text_or_number(&self, name: &str) -> Option<String> {
+    pub(crate) fn text_or_number(&self, name: &str) -> Option<String> {
         self.read(name, |node| match node.as_str() {
             Ok(_) => word(node),
             Err(_) => node.as_text(),
@@ -235,29 +238,29 @@ impl<'a> Fields<'a> {
     }
 
     /// Any bytes.
-    pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         self.read(name, |node| node.as_bytes().map(<[u8]>::to_vec))
     }
 
     /// A duration.
-    pub fn duration(&self, name: &str) -> Option<Duration> {
+    pub(crate) fn duration(&self, name: &str) -> Option<Duration> {
         self.read(name, Node::as_duration)
     }
 
     /// A size within the limit of the option.
-    pub fn size(&self, name: &str) -> Option<u64> {
+    pub(crate) fn size(&self, name: &str) -> Option<u64> {
         let Kind::Size { least } = self.field(name)?.kind else { return None };
         self.read(name, |node| node.as_size(least))
     }
 
     /// A whole number within the limits of the option.
-    pub fn count(&self, name: &str) -> Option<u32> {
+    pub(crate) fn count(&self, name: &str) -> Option<u32> {
         let Kind::Count { least, most } = self.field(name)?.kind else { return None };
         self.read(name, |node| node.as_integer(least, most))
     }
 
     /// One of the words of the option.
-    pub fn word(&self, name: &str) -> Option<&'static str> {
+    pub(crate) fn word(&self, name: &str) -> Option<&'static str> {
         let kind = self.field(name)?.kind;
         let Kind::Words(words) = kind else { return None };
         self.read(name, |node| {
@@ -279,18 +282,18 @@ impl<'a> Fields<'a> {
     }
 
     /// A list, each of whose items is read.
-    pub fn list<T>(&self, name: &str, read: impl Fn(&'a Node) -> Result<T, Diagnostic>) -> Vec<T> {
+    pub(crate) fn list<T>(&self, name: &str, read: impl Fn(&'a Node) -> Result<T, Diagnostic>) -> Vec<T> {
         let items = self.read(name, Node::as_list).unwrap_or_default();
         items.iter().filter_map(|item| self.value(name, read(item))).collect()
     }
 
     /// A list of texts that are not empty.
-    pub fn texts(&self, name: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         self.list(name, word)
     }
 
     /// A list that says whom something is for. An empty one is a mistake: it is for nobody then, and reads as for all.
-    pub fn scope<T, E: Display>(&self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Vec<T> {
+    pub(crate) fn scope<T, E: Display>(&self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Vec<T> {
         let is_empty = self.get(name).is_some_and(|node| node.as_list().is_ok_and(<[Node]>::is_empty));
         if let (true, Some(node)) = (is_empty, self.get(name)) {
             let wrong = node.error("an empty list grants nothing");
@@ -300,7 +303,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Environment variables, sorted by name.
-    pub fn variables(&self, name: &str) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn variables(&self, name: &str) -> Vec<(String, Vec<u8>)> {
         let mut variables = Vec::new();
         for (key, value) in self.read(name, Node::as_table).unwrap_or_default() {
             match variable(key, value) {
@@ -313,12 +316,12 @@ impl<'a> Fields<'a> {
     }
 
     /// The table under an option, with its own options.
-    pub fn table(&self, name: &str, options: &'static Options) -> Option<Self> {
+    pub(crate) fn table(&self, name: &str, options: &'static Options) -> Option<Self> {
         self.inner(self.get(name)?, Cow::Borrowed(options.of), options)
     }
 
     /// The pairs of a table under an option, whose keys are names that the user chose.
-    pub fn entries(&self, name: &str) -> &'a [(Node, Node)] {
+    pub(crate) fn entries(&self, name: &str) -> &'a [(Node, Node)] {
         let what = self.field(name).map(|field| field.kind.what(self.node.key_mark()));
         let read =
             |node: &'a Node| node.as_table().map_err(|wrong| what.map_or(wrong, |what| node.expected(what)));

@@ -22,40 +22,40 @@ const fn texts(name: &'static str, doc: &'static str) -> Field {
 }
 
 /// `config.yaml`.
-pub static JOB_CONFIG: Options =
+pub(crate) static JOB_CONFIG: Options =
     Options { example: "such as `interpreter: bash`", ..options("`config.yaml`", &[CONFIG_FIELDS]) };
 /// `job` and each of `jobs`.
-pub static JOB_BLOCK: Options = options("`job`", &[BLOCK_FIELDS]);
+pub(crate) static JOB_BLOCK: Options = options("`job`", &[BLOCK_FIELDS]);
 /// `container` of a job or step.
-pub static JOB_CONTAINER: Options = options("`container`", &[CONTAINER_FIELDS]);
+pub(crate) static JOB_CONTAINER: Options = options("`container`", &[CONTAINER_FIELDS]);
 /// `resources` of `container`.
-pub static JOB_RESOURCES: Options = options("`resources`", &[RESOURCE_FIELDS]);
+pub(crate) static JOB_RESOURCES: Options = options("`resources`", &[RESOURCE_FIELDS]);
 /// `error_handling`.
-pub static ERROR_HANDLING: Options = options("`error_handling`", &[ERROR_FIELDS]);
+pub(crate) static ERROR_HANDLING: Options = options("`error_handling`", &[ERROR_FIELDS]);
 /// One of `steps`.
-pub static JOB_STEP: Options = Options {
+pub(crate) static JOB_STEP: Options = Options {
     example: "a step is such as `{id: build, script: build.sh}`",
     ..options("a step", &[STEP_FIELDS])
 };
 /// `argspec`.
-pub static ARGSPEC: Options = Options {
+pub(crate) static ARGSPEC: Options = Options {
     example: "such as `argspec: {args: [{name: env, type: string}]}`",
     ..options("`argspec`", &[ARGSPEC_FIELDS])
 };
 /// One of `args`.
-pub static ARGUMENT: Options = Options {
+pub(crate) static ARGUMENT: Options = Options {
     example: "an argument is such as `{name: env, type: string}`",
     ..options("an argument", &[ARGUMENT_FIELDS])
 };
 /// One of `arguments`.
-pub static OLD_ARGUMENT: Options = options("an argument", &[OLD_ARGUMENT_FIELDS]);
+pub(crate) static OLD_ARGUMENT: Options = options("an argument", &[OLD_ARGUMENT_FIELDS]);
 /// `flwd.yaml`.
-pub static ALIAS_FILE: Options = Options {
+pub(crate) static ALIAS_FILE: Options = Options {
     example: "such as `aliases: [{from: demo, to: hello}]`",
     ..options("`flwd.yaml`", &[ALIAS_FILE_FIELDS])
 };
 /// One of `aliases`.
-pub static ALIAS: Options = Options {
+pub(crate) static ALIAS: Options = Options {
     example: "an alias is such as `{from: demo, to: hello}`",
     ..options("an alias", &[ALIAS_FIELDS])
 };

@@ -4,10 +4,10 @@
 //! A new option is an entry in [`pipeline`] or [`settings`], a new primitive one in [`PRIMITIVES`]: messages, suggestions, the
 //! reference in `CI-FENNEL.md` and `docs/config.md`, and the docset of editors are made of these entries.
 
-pub mod addon;
+pub(crate) mod addon;
 mod elsewhere;
 mod fields;
-pub mod job_folder;
+pub(crate) mod job_folder;
 mod node;
 mod option;
 pub mod pipeline;
@@ -24,6 +24,6 @@ pub use node::{Node, Number, Source, Value};
 pub use option::{Field, Kind, Options, Status};
 pub use places::Places;
 pub use primitive::{Call, PLANNED_INPUTS, PRIMITIVES, PlannedInput, Primitive, planned_input, primitive_of};
-pub use shape::{SHAPES, Shape, shape_of};
-pub use toml::{TomlKey, TomlNodes};
-pub use yaml::read_yaml;
+pub(crate) use shape::{SHAPES, shape_of};
+pub(crate) use toml::{TomlKey, TomlNodes};
+pub(crate) use yaml::read_yaml;

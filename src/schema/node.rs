@@ -13,7 +13,7 @@ const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Where it is written; none for a value that a program computed.
-    pub span: Option<Span>,
+    pub(crate) span: Option<Span>,
     /// What it is.
     pub value: Value,
     /// The file that it is in.
@@ -45,9 +45,9 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Number {
     /// Its value.
-    pub value: f64,
+    pub(crate) value: f64,
     /// How its language writes it.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// The file of a node: its name, its text, and what its language puts before a key.
@@ -106,7 +106,7 @@ impl Node {
 
     /// Another value at the same place.
     #[must_use]
-    pub fn with(&self, value: Value) -> Self {
+    pub(crate) fn with(&self, value: Value) -> Self {
         Self::new(self.span, value, &self.source)
     }
 
@@ -117,7 +117,7 @@ impl Node {
 
     /// The same value, whose errors show stars where these spans are.
     #[must_use]
-    pub fn hiding(self, spans: &[Span]) -> Self {
+    pub(crate) fn hiding(self, spans: &[Span]) -> Self {
         let is_hidden = |place: (u32, u32)| {
             spans
                 .iter()
@@ -160,7 +160,7 @@ impl Node {
     }
 
     /// An error at the place of this value.
-    pub fn error(&self, message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn error(&self, message: impl Into<String>) -> Diagnostic {
         let problem = Diagnostic::error(self.source.file.clone(), message);
         match self.span {
             Some(span) => problem.at(span, &self.source.text),
@@ -169,7 +169,7 @@ impl Node {
     }
 
     /// The error that something else is expected here.
-    pub fn expected(&self, what: impl std::fmt::Display) -> Diagnostic {
+    pub(crate) fn expected(&self, what: impl std::fmt::Display) -> Diagnostic {
         let what = what.to_string();
         let wrong = self.error(format!("expected {what}, got {}", self.value.kind()));
         match self.rewrite(&what) {
@@ -224,7 +224,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_list(&self) -> Result<&[Self], Diagnostic> {
+    pub(crate) fn as_list(&self) -> Result<&[Self], Diagnostic> {
         let is_empty = matches!(&self.value, Value::Table(pairs) if pairs.is_empty());
         let Value::List(items) = &self.value else {
             return if is_empty { Ok(&[]) } else { Err(self.expected("a list")) };
@@ -256,7 +256,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_bytes(&self) -> Result<&[u8], Diagnostic> {
+    pub(crate) fn as_bytes(&self) -> Result<&[u8], Diagnostic> {
         let Value::Bytes(bytes) = &self.value else { return self.as_str().map(str::as_bytes) };
         Ok(bytes)
     }
@@ -265,7 +265,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_argument(&self) -> Result<Vec<u8>, Diagnostic> {
+    pub(crate) fn as_argument(&self) -> Result<Vec<u8>, Diagnostic> {
         if let Value::Number(number) = &self.value {
             return Ok(number.text.clone().into_bytes());
         }
@@ -276,7 +276,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_bool(&self) -> Result<bool, Diagnostic> {
+    pub(crate) fn as_bool(&self) -> Result<bool, Diagnostic> {
         let Value::Bool(value) = self.value else { return Err(self.expected("`true` or `false`")) };
         Ok(value)
     }
@@ -299,7 +299,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_duration(&self) -> Result<Duration, Diagnostic> {
+    pub(crate) fn as_duration(&self) -> Result<Duration, Diagnostic> {
         let duration = if let Value::Number(number) = &self.value {
             Duration::try_from_secs_f64(number.value).ok()
         } else {
@@ -316,7 +316,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead.
-    pub fn as_size(&self, least: u64) -> Result<u64, Diagnostic> {
+    pub(crate) fn as_size(&self, least: u64) -> Result<u64, Diagnostic> {
         let text = self.as_text().map_err(|_| self.expected(Kind::Size { least }.what(self.key_mark())))?;
         let size = parse_size(&text).map_err(|wrong| self.error(wrong.to_string()))?;
         if size < least {
@@ -329,7 +329,7 @@ impl Node {
     ///
     /// # Errors
     /// Reports what was found instead, or what is wrong with the text.
-    pub fn parse<T, E: std::fmt::Display>(
+    pub(crate) fn parse<T, E: std::fmt::Display>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, Diagnostic> {
@@ -347,7 +347,7 @@ impl Node {
     }
 
     /// The line that it is on; 0 when that is not known.
-    pub fn line(&self) -> u32 {
+    pub(crate) fn line(&self) -> u32 {
         self.span.map(|span| span.line).unwrap_or_default()
     }
 }

@@ -72,9 +72,9 @@ pub struct Options {
     /// The thing, in the words of a message: `a job`.
     pub of: &'static str,
     /// Its options. Of two with the same name the first one counts.
-    pub groups: &'static [&'static [Field]],
+    pub(crate) groups: &'static [&'static [Field]],
     /// How one looks.
-    pub example: &'static str,
+    pub(crate) example: &'static str,
 }
 
 impl Field {
@@ -109,7 +109,7 @@ impl Field {
 
 impl Options {
     /// The option of this name.
-    pub fn find(&self, name: &str) -> Option<&'static Field> {
+    pub(crate) fn find(&self, name: &str) -> Option<&'static Field> {
         self.all().find(|field| field.name == name)
     }
 
@@ -124,7 +124,7 @@ impl Options {
     }
 
     /// The names that a message may suggest.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
         let known: Vec<&str> =
             self.all().filter(|field| field.status == Status::Known).map(|field| field.name).collect();
         known.into_iter()
@@ -132,7 +132,7 @@ impl Options {
 
     /// Why an option cannot be used, and what to do instead; nothing when it can. `of` is the thing that it is an option of,
     /// `mark` what the language puts before a name.
-    pub fn refusal(&self, name: &str, of: &str, mark: &str) -> Option<(String, String)> {
+    pub(crate) fn refusal(&self, name: &str, of: &str, mark: &str) -> Option<(String, String)> {
         match self.find(name).map(|field| field.status) {
             Some(Status::Known | Status::Privileged) => None,
             Some(Status::Planned(instead)) => {

@@ -9,16 +9,16 @@ use crate::model::Span;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// The whole of it.
-    pub span: Span,
+    pub(crate) span: Span,
     /// The elements of a literal list; empty for anything else.
-    pub items: Vec<Self>,
+    pub(crate) items: Vec<Self>,
     /// The keys of a literal table: name, place of the key, and the value; empty for anything else.
-    pub keys: Vec<(String, Span, Self)>,
+    pub(crate) keys: Vec<(String, Span, Self)>,
 }
 
 impl Places {
     /// The place of a value with nothing in it.
-    pub fn of(span: Span) -> Self {
+    pub(crate) fn of(span: Span) -> Self {
         Self { span, items: Vec::new(), keys: Vec::new() }
     }
 }
@@ -26,7 +26,7 @@ impl Places {
 impl Node {
     /// The same value at these places of a file. A part whose place is not known stays without.
     #[must_use]
-    pub fn placed(self, places: Option<&Places>, source: &Arc<Source>) -> Self {
+    pub(crate) fn placed(self, places: Option<&Places>, source: &Arc<Source>) -> Self {
         let value = match self.value {
             Value::Table(pairs) => Value::Table(
                 pairs

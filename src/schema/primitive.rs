@@ -39,7 +39,7 @@ pub enum Call {
 
 impl Call {
     /// The word by which the prelude knows it, when it makes the function.
-    pub fn mode(self) -> Option<&'static str> {
+    pub(crate) fn mode(self) -> Option<&'static str> {
         match self {
             Self::Pure => Some("pure"),
             Self::Ask => Some("ask"),
@@ -51,7 +51,7 @@ impl Call {
     }
 
     /// Whether the compiler marks calls with their place: a job can wait for them, or fail in them.
-    pub fn is_marked(self) -> bool {
+    pub(crate) fn is_marked(self) -> bool {
         matches!(self, Self::Ask | Self::Wait | Self::Step | Self::Prelude)
     }
 

@@ -53,7 +53,7 @@ pub static WATCH: Options = Options {
     ..options("a watch", &[WATCH_FIELDS])
 };
 /// `:workspace` of a watch.
-pub static WORKSPACE: Options = options("`:workspace`", &[WORKSPACE_FIELDS]);
+pub(crate) static WORKSPACE: Options = options("`:workspace`", &[WORKSPACE_FIELDS]);
 /// `:audit`.
 pub static AUDIT: Options = Options {
     example: "a table is written `{:file \"/var/log/quire/audit.jsonl\"}`",
@@ -71,13 +71,13 @@ pub static TARGET: Options = Options {
     example: "a target is such as {:slack {:secret \"slack_webhook\"}}; docs/notifications.md shows each kind",
 };
 /// An address that is a secret.
-pub static SECRET_ADDRESS: Options = options("an address", &[SECRET_ADDRESS_FIELDS]);
+pub(crate) static SECRET_ADDRESS: Options = options("an address", &[SECRET_ADDRESS_FIELDS]);
 /// A rule of `:notify`.
 pub static RULE: Options = options("a rule", &[RULE_FIELDS, RULE_REPO_FIELDS]);
 /// `.quire/config.fnl` of a repository.
 pub static REPO_CONFIG: Options = options("`.quire/config.fnl`", &[REPO_CONFIG_FIELDS]);
 /// A rule of a repository's own.
-pub static REPO_RULE: Options = options("a rule", &[RULE_FIELDS]);
+pub(crate) static REPO_RULE: Options = options("a rule", &[RULE_FIELDS]);
 /// A policy bundle.
 pub static BUNDLE: Options = options("a bundle", &[BUNDLE_FIELDS]);
 /// `ceilings` of a bundle.
@@ -85,7 +85,7 @@ pub static CEILINGS: Options = options("`ceilings`", &[CEILING_FIELDS]);
 /// `overrides` of a bundle.
 pub static OVERRIDES: Options = options("`overrides`", &[OVERRIDE_FIELDS]);
 /// A table of a list of watches.
-pub static LISTED_WATCH: Options = options("a table", &[LISTED_WATCH_FIELDS]);
+pub(crate) static LISTED_WATCH: Options = options("a table", &[LISTED_WATCH_FIELDS]);
 
 const CONFIG_FIELDS: &[Field] = &[
     table("http", "where the server answers"),

@@ -6,11 +6,11 @@ use crate::model::{Quoted, suggest_among};
 
 /// A table that quire makes.
 #[derive(Debug)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// The word by which `lua/prelude.lua` and `lua/shapes.lua` know it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// It, in the words of a message.
-    pub of: &'static str,
+    pub(crate) of: &'static str,
     /// Its fields, those that can be absent too. Empty for a job's table, which has the primitives and `inputs`.
     fields: &'static [&'static str],
     /// What people coming from elsewhere write, and the field that they mean.
@@ -169,11 +169,11 @@ pub(super) static RESULT: Shape = Shape {
 };
 
 /// All of them.
-pub static SHAPES: &[&Shape] = &[&JOB_TABLE, &PUSH, &MANUAL, &RESULT];
+pub(crate) static SHAPES: &[&Shape] = &[&JOB_TABLE, &PUSH, &MANUAL, &RESULT];
 
 impl Shape {
     /// The names of its fields.
-    pub fn fields(&self) -> Vec<&'static str> {
+    pub(crate) fn fields(&self) -> Vec<&'static str> {
         // `print` is in scope by name only.
         let names = PRIMITIVES.iter().filter(|primitive| primitive.call != Call::PreludeAnywhere);
         match self.fields {
@@ -183,7 +183,7 @@ impl Shape {
     }
 
     /// The message and the hint about a field that it does not have.
-    pub fn unknown(&self, name: &str) -> (String, String) {
+    pub(crate) fn unknown(&self, name: &str) -> (String, String) {
         let message = format!("{} has no field {}", self.of, Quoted::new(name));
         let fields = self.fields();
         let help = match suggest_among(name, self.known_as, fields.iter().copied()) {
@@ -200,7 +200,7 @@ impl Shape {
 }
 
 /// The shape of this name.
-pub fn shape_of(name: &str) -> Option<&'static Shape> {
+pub(crate) fn shape_of(name: &str) -> Option<&'static Shape> {
     SHAPES.iter().find(|shape| shape.name == name).copied()
 }
 

@@ -11,28 +11,28 @@ use super::node::{Node, Number, Source, Value};
 use crate::model::TextPlaces;
 
 /// A key with its place, as the parser gives it.
-pub type TomlKey<'a> = Spanned<Cow<'a, str>>;
+pub(crate) type TomlKey<'a> = Spanned<Cow<'a, str>>;
 
 /// Makes nodes of what the parser gives.
-pub struct TomlNodes<'a> {
+pub(crate) struct TomlNodes<'a> {
     places: &'a TextPlaces<'a>,
     source: Arc<Source>,
 }
 
 impl<'a> TomlNodes<'a> {
     /// For a file by its name, and its text.
-    pub fn new(file: &str, places: &'a TextPlaces<'a>) -> Self {
+    pub(crate) fn new(file: &str, places: &'a TextPlaces<'a>) -> Self {
         TomlNodes { places, source: Source::plain(file, places.text()) }
     }
 
     /// A key as a node.
-    pub fn key(&self, key: &TomlKey<'_>) -> Node {
+    pub(crate) fn key(&self, key: &TomlKey<'_>) -> Node {
         let text = Value::String(key.get_ref().clone().into_owned());
         Node::new(Some(self.places.span(&key.span())), text, &self.source)
     }
 
     /// A value as a node.
-    pub fn value(&self, value: &Spanned<DeValue<'_>>) -> Node {
+    pub(crate) fn value(&self, value: &Spanned<DeValue<'_>>) -> Node {
         let read = match value.get_ref() {
             DeValue::String(text) => Value::String(text.clone().into_owned()),
             DeValue::Integer(number) => self::number(&number.to_string()),
@@ -46,7 +46,7 @@ impl<'a> TomlNodes<'a> {
     }
 
     /// The pairs of a table, in the order of writing.
-    pub fn pairs(&self, table: &DeTable<'_>) -> Vec<(Node, Node)> {
+    pub(crate) fn pairs(&self, table: &DeTable<'_>) -> Vec<(Node, Node)> {
         let mut pairs: Vec<_> = table.iter().collect();
         pairs.sort_by_key(|(key, _)| key.span().start);
         pairs.into_iter().map(|(key, value)| (self.key(key), self.value(value))).collect()

@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 8;
 const MAX_MISTAKES: usize = 100;
 
 /// Reads the one document of a file: its value, or none, and its mistakes.
-pub fn read_yaml(file: &str, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+pub(crate) fn read_yaml(file: &str, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     let lines = text.lines().collect();
     let mut document = Document { source: Source::plain(file, text), text, lines, wrong: Vec::new() };
     let root = document.read();

@@ -8,22 +8,22 @@ use crate::model::{Diagnostic, Severity, Span};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
     /// The name to require it by: `foo`, `a.b`, `quire.ci`. The entry is called `ci`.
-    pub name: String,
+    pub(crate) name: String,
     /// The file, as the user knows it; Lua's chunk name is `@` and this.
-    pub path: String,
+    pub(crate) path: String,
     /// The text. Its line numbers are those of the file.
-    pub lua: String,
+    pub(crate) lua: String,
 }
 
 /// A pipeline that compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     /// What declares the jobs: the text of `.quire/ci.fnl`, or that made of a workflow.
-    pub entry: Module,
+    pub(crate) entry: Module,
     /// The modules of quire that are written in Fennel and those of `.quire/lib`, ordered by name.
-    pub modules: Vec<Module>,
+    pub(crate) modules: Vec<Module>,
     /// What the compiler does not like but accepts.
-    pub warnings: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// The version of the stored format; another one counts as absent.
@@ -31,13 +31,14 @@ pub const BUNDLE_FORMAT: u32 = 1;
 
 impl Bundle {
     /// The module that `(require name)` means: `foo` and `lib.foo` are both `.quire/lib/foo.fnl`.
-    pub fn module(&self, name: &str) -> Option<&Module> {
+    #[cfg(test)]
+    pub(crate) fn module(&self, name: &str) -> Option<&Module> {
         let named = |name: &str| self.modules.iter().find(|module| module.name == name);
         named(name).or_else(|| named(name.strip_prefix("lib.")?))
     }
 
     /// The bundle as bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let stored = StoredBundle {
             format: BUNDLE_FORMAT,
             entry: StoredModule::of(&self.entry),
@@ -49,7 +50,7 @@ impl Bundle {
     }
 
     /// Reads what [`Bundle::to_bytes`] wrote, in this version of the format.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let stored: StoredBundle = serde_json::from_slice(bytes).ok()?;
         (stored.format == BUNDLE_FORMAT).then(|| Self {
             entry: stored.entry.module(),

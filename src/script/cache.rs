@@ -26,7 +26,7 @@ pub struct CacheKey(String);
 
 impl CacheKey {
     /// The key of a pipeline, from the id of its `.quire` tree.
-    pub fn of_tree(tree: &str) -> Self {
+    pub(crate) fn of_tree(tree: &str) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         Self(hex_sha256(format!("{tree}\n{FENNEL_SHA256}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
     }
@@ -71,12 +71,12 @@ pub struct BundleCache {
 
 impl BundleCache {
     /// The cache in a folder, which is made when the first bundle is stored.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), max_entries: MAX_CACHE_ENTRIES, max_bytes: MAX_CACHE_BYTES }
     }
 
     /// The bundle under a key, when there is a sound one.
-    pub fn load(&self, key: &CacheKey) -> Option<Bundle> {
+    pub(crate) fn load(&self, key: &CacheKey) -> Option<Bundle> {
         let bytes = fs::read(self.path(key)).ok()?;
         let (sum, body) = bytes.split_at_checked(SUM_LENGTH)?;
         (sum == hex_sha256(body).as_bytes()).then(|| Bundle::from_bytes(body)).flatten()
@@ -86,7 +86,7 @@ impl BundleCache {
     ///
     /// # Errors
     /// Says which file could not be written; nothing half-written is left under the key.
-    pub fn store(&self, key: &CacheKey, bundle: &Bundle) -> Result<(), CacheError> {
+    pub(crate) fn store(&self, key: &CacheKey, bundle: &Bundle) -> Result<(), CacheError> {
         fs::create_dir_all(&self.dir)
             .map_err(|source| CacheError::MakeFolder { dir: self.dir.clone(), source })?;
         let body = bundle.to_bytes();
@@ -139,7 +139,8 @@ impl BundleCache {
 /// Length of the checksum in front of the body.
 const SUM_LENGTH: usize = 64;
 
-pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
+/// SHA-256 in hexadecimal.
+pub fn hex_sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(SUM_LENGTH), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out

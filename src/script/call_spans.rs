@@ -24,22 +24,17 @@ use crate::schema::Places;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallSpans {
     /// The whole call, from bracket to bracket.
-    pub call: Span,
+    pub(crate) call: Span,
     /// The arguments as written, without the `ci` of `(: ci :job …)`.
-    pub args: Vec<Places>,
+    pub(crate) args: Vec<Places>,
 }
 
 /// How the hidden argument begins.
 const PREFIX: &str = "\u{1}@";
 
 impl CallSpans {
-    /// Whether a string is a hidden argument, and not one of the user.
-    pub fn is_hidden(text: &[u8]) -> bool {
-        text.starts_with(PREFIX.as_bytes())
-    }
-
     /// Reads the hidden argument.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (call, args) = text.strip_prefix(PREFIX)?.split_once('|')?;
         let mut reader = Reader { rest: args };
         let args = reader.many(None, ';', |reader| reader.places(MAX_DEPTH))?;
@@ -159,6 +154,5 @@ mod tests {
         ] {
             assert_eq!(CallSpans::parse(text), None, "{text:?}");
         }
-        assert!(CallSpans::is_hidden(b"\x01@1") && !CallSpans::is_hidden(b"@1"));
     }
 }

@@ -25,13 +25,13 @@ use crate::schema::{Call, PRIMITIVES, Status, binding_words};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CompileOptions<'a> {
     /// The global names that a pipeline may use.
-    pub globals: &'a [&'a str],
+    pub(crate) globals: &'a [&'a str],
     /// Modules that the run VM provides itself; requiring others that are not in the sources is a mistake.
-    pub host_modules: &'a [&'a str],
+    pub(crate) host_modules: &'a [&'a str],
     /// What macros may use.
-    pub limits: CompileLimits,
+    pub(crate) limits: CompileLimits,
     /// Where another thread can see how long it takes, and where it is.
-    pub pulse: Option<&'a Arc<VmPulse>>,
+    pub(crate) pulse: Option<&'a Arc<VmPulse>>,
 }
 
 /// Why no bundle was made.

@@ -1,8 +1,7 @@
 //! What compiles, what does not, and where a mistake is said to be.
 
-use super::{
-    BuiltinModule, Bundle, CompileFailure, CompileOptions, MAX_SOURCE, SourceFile, Sources, compile,
-};
+use super::source_text::MAX_SOURCE;
+use super::{BuiltinModule, Bundle, CompileFailure, CompileOptions, SourceFile, Sources, compile};
 use crate::model::Diagnostic;
 
 pub(super) const GLOBALS: [&str; 11] =

@@ -19,9 +19,9 @@ use super::fennel::FENNEL;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
     /// Bytes of the VM's heap, the compiler's own 700 KiB included.
-    pub memory: usize,
+    pub(crate) memory: usize,
     /// Time from the start of the VM, loading the compiler included.
-    pub time: Duration,
+    pub(crate) time: Duration,
 }
 
 impl Default for CompileLimits {

@@ -21,48 +21,48 @@ pub enum Pull {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ContainerOptions {
     /// Declared secrets that it gets as files.
-    pub secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// The user in it: `1000`, `1000:1000` or a name of the image's.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Its network; none by default.
-    pub network: Option<String>,
+    pub(crate) network: Option<String>,
     /// Memory, as written: `512MiB`, `512m`, or bytes.
-    pub memory: Option<String>,
+    pub(crate) memory: Option<String>,
     /// Processors, as written: `1.5`, `500m`.
-    pub cpus: Option<String>,
+    pub(crate) cpus: Option<String>,
     /// Processes.
-    pub pids: Option<u32>,
+    pub(crate) pids: Option<u32>,
     /// Folders of the host, as `SOURCE:TARGET` or `SOURCE:TARGET:ro`.
-    pub mounts: Vec<String>,
+    pub(crate) mounts: Vec<String>,
     /// When its image is pulled.
-    pub pull: Pull,
+    pub(crate) pull: Pull,
     /// Capabilities that it is to keep.
-    pub caps: Vec<String>,
+    pub(crate) caps: Vec<String>,
     /// Whether its file system is to be writable.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Whether it is to have the variables that the operator passes to steps on the host.
-    pub env_inheritance: bool,
+    pub(crate) env_inheritance: bool,
     /// What would open the host to it, each as it was asked for: `privileged`, `pid=host`.
-    pub privileged: Vec<String>,
+    pub(crate) privileged: Vec<String>,
     /// What runs next to it.
-    pub services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
 }
 
 /// A container that runs next to a job and ends with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Its name, which is also its host name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its image.
-    pub image: String,
+    pub(crate) image: String,
     /// What it runs instead of what the image says.
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
     /// A command that exits with 0 when it is ready.
-    pub health: Option<Command>,
+    pub(crate) health: Option<Command>,
     /// Variables.
-    pub env: Vec<(String, Vec<u8>)>,
+    pub(crate) env: Vec<(String, Vec<u8>)>,
     /// Everything else.
-    pub options: ContainerOptions,
+    pub(crate) options: ContainerOptions,
 }
 
 /// The most services of a job.
@@ -70,7 +70,7 @@ const MAX_SERVICES: usize = 16;
 
 impl ContainerOptions {
     /// Reads the options of a container among those of a job, a step or a service.
-    pub fn read(fields: &Fields<'_>) -> Self {
+    pub(crate) fn read(fields: &Fields<'_>) -> Self {
         let is_service = std::ptr::eq(fields.options(), &raw const SERVICE);
         Self {
             secrets: fields.texts("secrets"),

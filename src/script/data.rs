@@ -15,7 +15,7 @@ use super::source_text::source_text;
 use crate::schema::{Node, Source, Value};
 
 /// Tables and lists inside each other, at most.
-pub const MAX_DATA_DEPTH: usize = 32;
+pub(crate) const MAX_DATA_DEPTH: usize = 32;
 
 /// How a data file is written.
 const EXAMPLE: &str = "the file is one table in Fennel: `{:key \"value\" :list [\"a\" \"b\"]}`";
@@ -24,7 +24,7 @@ const EXAMPLE: &str = "the file is one table in Fennel: `{:key \"value\" :list [
 ///
 /// # Errors
 /// Gives all mistakes of the file with their places.
-pub fn read(file: &str, text: &[u8]) -> Result<Node, Vec<Diagnostic>> {
+pub(crate) fn read(file: &str, text: &[u8]) -> Result<Node, Vec<Diagnostic>> {
     let text = source_text(file, text).map_err(|problem| vec![problem])?;
     let files = BTreeMap::from([(file.to_owned(), text.clone())]);
     let mut reader = Reader { source: Source::fennel(file, text.clone()), problems: Vec::new() };

@@ -110,7 +110,7 @@ pub struct ContainerCall {
     /// The image, as written.
     pub image: String,
     /// What the container is asked to be.
-    pub options: ContainerOptions,
+    pub(crate) options: ContainerOptions,
     /// What runs in it.
     pub step: ShCall,
 }

@@ -65,15 +65,15 @@ pub struct StepFailure {
     /// Its exit status.
     pub exit: i32,
     /// The signal that ended it.
-    pub signal: Option<i32>,
+    pub(crate) signal: Option<i32>,
     /// Whether the clock stopped it.
-    pub timed_out: bool,
+    pub(crate) timed_out: bool,
     /// Where it was called, when that is known.
-    pub place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Why that fails the job.
     pub fault: StepFault,
     /// The error of the script that came after it, and may follow from it.
-    pub then: Option<ScriptError>,
+    pub(crate) then: Option<ScriptError>,
 }
 
 /// Why a failed step fails its job.

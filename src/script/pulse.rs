@@ -48,11 +48,11 @@ pub struct Beat {
     /// How long the poll has been running.
     pub elapsed: Duration,
     /// How much processor time it has had; all of the time where that cannot be known.
-    pub worked: Duration,
+    pub(crate) worked: Duration,
     /// Differs for each poll; [`VmPulse::interrupt`] takes it.
     pub generation: u64,
     /// Where the script was when the hook last ran, in this poll or an earlier one; before that, where the function of the job begins.
-    pub last_place: Option<Place>,
+    pub(crate) last_place: Option<Place>,
 }
 
 impl Default for VmPulse {
@@ -63,7 +63,7 @@ impl Default for VmPulse {
 
 impl VmPulse {
     /// The pulse of a VM that does nothing yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             origin: Instant::now(),
             poll_start: AtomicU64::new(0),
@@ -100,7 +100,7 @@ impl VmPulse {
     }
 
     /// Where the job that was polled last was when the hook last ran; before that, where its function begins.
-    pub fn last_place(&self) -> Option<Place> {
+    pub(crate) fn last_place(&self) -> Option<Place> {
         let job = self.job.load(Ordering::SeqCst);
         self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()
     }

@@ -22,7 +22,7 @@ const MAX_MESSAGE: usize = 4 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file, as the chunk names it: `.quire/ci.fnl`.
-    pub file: String,
+    pub(crate) file: String,
     /// The line, from 1.
     pub line: u32,
 }

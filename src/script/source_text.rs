@@ -3,7 +3,7 @@
 use crate::model::{Diagnostic, Span};
 
 /// The longest file that is read, in bytes.
-pub const MAX_SOURCE: usize = 1024 * 1024;
+pub(crate) const MAX_SOURCE: usize = 1024 * 1024;
 
 /// A byte order mark in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -12,7 +12,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 ///
 /// # Errors
 /// Says which of these it is: too long, compiled Lua, UTF-16, a zero byte, or not UTF-8, with the place.
-pub fn source_text(file: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
+pub(crate) fn source_text(file: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
     if bytes.len() > MAX_SOURCE {
         let message = format!("the file has {} bytes, and at most {MAX_SOURCE} are read", bytes.len());
         return Err(Diagnostic::error(file, message).help("keep data in files of their own"));

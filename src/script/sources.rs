@@ -8,33 +8,33 @@ use super::source_text::source_text;
 
 /// A file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
+pub(crate) struct SourceFile {
     /// The path from the root of the repository: `.quire/ci.fnl`.
-    pub path: String,
+    pub(crate) path: String,
     /// The content.
-    pub text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
 /// A module of quire itself that is written in Fennel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuiltinModule {
+pub(crate) struct BuiltinModule {
     /// The name to require it by: `quire.ci`.
-    pub name: String,
+    pub(crate) name: String,
     /// Its file in quire's source: `fennel/quire/ci.fnl`; `.fnlm` holds macros.
-    pub path: String,
+    pub(crate) path: String,
     /// The content.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// All files that a pipeline is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
     /// `.quire/ci.fnl` or `.quire/ci.lua`.
-    pub entry: SourceFile,
+    pub(crate) entry: SourceFile,
     /// The files in `.quire/lib` that end in `.fnl`, `.fnlm` or `.lua`; others are not looked at.
-    pub lib: Vec<SourceFile>,
+    pub(crate) lib: Vec<SourceFile>,
     /// quire's own modules.
-    pub builtin: Vec<BuiltinModule>,
+    pub(crate) builtin: Vec<BuiltinModule>,
 }
 
 /// Where modules of a pipeline are.

@@ -140,7 +140,7 @@ impl Vm {
     }
 
     /// What a pipeline that could not be read to its end had declared before.
-    pub fn declared_so_far(&self) -> Vec<Registration> {
+    pub(crate) fn declared_so_far(&self) -> Vec<Registration> {
         self.inner.registry.lock().unwrap_or_else(PoisonError::into_inner).registrations.clone()
     }
 
@@ -179,7 +179,8 @@ impl Vm {
     }
 
     /// The memory that the VM uses now, in bytes.
-    pub fn used_memory(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn used_memory(&self) -> usize {
         self.inner.lua.used_memory()
     }
 

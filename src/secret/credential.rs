@@ -46,24 +46,24 @@ impl Credential {
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub fn new(kind: CredentialKind) -> io::Result<Self> {
+    pub(crate) fn new(kind: CredentialKind) -> io::Result<Self> {
         let random = random::unguessable::<RANDOM_BYTES>()?;
         Ok(Self(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(random))))
     }
 
     /// The hash of a text, if it is a credential of this kind; a text that cannot be one is not looked up.
-    pub fn hash_of(kind: CredentialKind, text: &str) -> Option<CredentialHash> {
+    pub(crate) fn hash_of(kind: CredentialKind, text: &str) -> Option<CredentialHash> {
         let random = URL_SAFE_NO_PAD.decode(text.strip_prefix(kind.prefix())?).ok()?;
         (random.len() == RANDOM_BYTES).then(|| CredentialHash::of(text))
     }
 
     /// What is stored of it.
-    pub fn hash(&self) -> CredentialHash {
+    pub(crate) fn hash(&self) -> CredentialHash {
         CredentialHash::of(&self.0)
     }
 
     /// The text, for whom it is given to.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -84,12 +84,12 @@ impl CredentialHash {
     }
 
     /// A hash that was stored; `None` for another number of bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
     /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -18,13 +18,13 @@ const MAX_SECRET: u64 = 1 << 20;
 #[derive(Clone)]
 pub struct SecretGrant {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where its value comes from; nothing when the run may not have it.
-    pub source: Option<GrantSource>,
+    pub(crate) source: Option<GrantSource>,
     /// The grants that the run lacks.
-    pub missing: Vec<MissingGrant>,
+    pub(crate) missing: Vec<MissingGrant>,
     /// The jobs that may have it; all when empty.
-    pub jobs: Vec<String>,
+    pub(crate) jobs: Vec<String>,
 }
 
 /// Where a granted secret's value comes from.
@@ -39,7 +39,7 @@ pub enum GrantSource {
 
 /// A value on its way. Its `Debug` shows nothing.
 #[derive(Debug, Clone)]
-pub struct GrantValue(pub SecretString);
+pub struct GrantValue(pub(crate) SecretString);
 
 /// Why a secret has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +72,7 @@ pub enum SecretError {
 
 impl SecretGrant {
     /// A declared secret for what the operator uses it for: no scope binds that.
-    pub fn to_operator(secret: &SecretDecl) -> Self {
+    pub(crate) fn to_operator(secret: &SecretDecl) -> Self {
         let (name, source) = (secret.name.to_string(), Some(source(secret)));
         Self { name, source, missing: Vec::new(), jobs: Vec::new() }
     }
@@ -118,7 +118,7 @@ struct Held {
 
 impl SecretValues {
     /// Reads all granted values. One that cannot be read is an error only for a job that asks for it.
-    pub fn load(grants: &[SecretGrant]) -> Self {
+    pub(crate) fn load(grants: &[SecretGrant]) -> Self {
         let values = grants.iter().filter_map(|grant| {
             let name = SecretName::parse(&grant.name).ok()?;
             let value = match &grant.source {
@@ -139,12 +139,12 @@ impl SecretValues {
     }
 
     /// The names of all declared secrets.
-    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &SecretName> {
         self.0.iter().map(|held| &held.name)
     }
 
     /// The value of a secret for a job; `None` when no secret has this name.
-    pub fn get(&self, name: &str, job: &str) -> Option<Result<Vec<u8>, SecretError>> {
+    pub(crate) fn get(&self, name: &str, job: &str) -> Option<Result<Vec<u8>, SecretError>> {
         let Held { name, value, jobs } = self.0.iter().find(|held| held.name.as_str() == name)?;
         let lacks_job = !jobs.is_empty() && !jobs.iter().any(|granted| granted == job);
         let of_job = lacks_job.then(|| ("jobs".to_owned(), job.to_owned()));
@@ -162,7 +162,7 @@ impl SecretValues {
     }
 
     /// All values that are known, for the redactor.
-    pub fn known(&self) -> Vec<(SecretName, SecretSlice<u8>)> {
+    pub(crate) fn known(&self) -> Vec<(SecretName, SecretSlice<u8>)> {
         self.0
             .iter()
             .filter_map(|held| Some((held.name.clone(), held.value.as_ref().ok()?.clone())))

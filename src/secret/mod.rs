@@ -54,5 +54,5 @@ pub use grant::{GrantSource, GrantValue, SecretError, SecretGrant, SecretValues,
 pub use redacted_text::RedactedText;
 pub use redactor::{MARK, Redacted, Redactor};
 pub use sources::{SecretRequest, SecretSources, Secrets};
-pub use stream::RedactStream;
-pub use without_credentials::without_credentials;
+pub(crate) use stream::RedactStream;
+pub(crate) use without_credentials::without_credentials;

@@ -20,19 +20,19 @@ impl RedactedText {
     }
 
     /// The text, without a copy.
-    pub fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 
     /// The first line that is not blank, without white space around it.
     #[must_use]
-    pub fn first_line(&self) -> Self {
+    pub(crate) fn first_line(&self) -> Self {
         Self(self.0.trim().lines().next().unwrap_or_default().trim_end().to_owned())
     }
 
     /// The first characters, at most `limit`; an ellipsis is the last when there were more.
     #[must_use]
-    pub fn shorten(self, limit: usize) -> Self {
+    pub(crate) fn shorten(self, limit: usize) -> Self {
         if self.0.chars().nth(limit).is_none() {
             return self;
         }
@@ -41,7 +41,7 @@ impl RedactedText {
 
     /// The first bytes, at most `limit`, and how many more there were.
     #[must_use]
-    pub fn shorten_to_bytes(mut self, limit: usize) -> Self {
+    pub(crate) fn shorten_to_bytes(mut self, limit: usize) -> Self {
         if self.0.len() > limit {
             let end = (0..=limit).rev().find(|end| self.0.is_char_boundary(*end)).unwrap_or_default();
             let left = self.0.len() - end;

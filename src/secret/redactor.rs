@@ -37,11 +37,6 @@ impl Redacted {
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
-
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Finds the values of secrets in output. Cheap to clone.
@@ -88,7 +83,7 @@ impl Redactor {
     }
 
     /// The secrets whose value is too short to be masked, of which the caller warns.
-    pub fn unmasked(&self) -> &[SecretName] {
+    pub(crate) fn unmasked(&self) -> &[SecretName] {
         &self.0.unmasked
     }
 
@@ -101,7 +96,7 @@ impl Redactor {
     }
 
     /// Redacts a text that is complete. A value that is not UTF-8 may leave a damaged character next to its mark.
-    pub fn text(&self, text: &str) -> RedactedText {
+    pub(crate) fn text(&self, text: &str) -> RedactedText {
         let bytes = self.bytes(text.as_bytes()).0;
         let lossy = |err: std::string::FromUtf8Error| String::from_utf8_lossy(err.as_bytes()).into_owned();
         RedactedText::new(String::from_utf8(bytes).unwrap_or_else(lossy))
@@ -109,7 +104,7 @@ impl Redactor {
 
     /// Takes the beginning of a value, of 4 bytes or more, off the end of bytes that were cut there: what it was is not
     /// known to who gets it.
-    pub fn remove_cut_value(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn remove_cut_value(&self, bytes: &mut Vec<u8>) {
         let mut stream = self.stream();
         for chunk in bytes.chunks(CHUNK) {
             stream.push(chunk);

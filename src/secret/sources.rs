@@ -13,11 +13,11 @@ use crate::config::{Asker, MissingGrant, SecretDecl};
 #[serde(deny_unknown_fields)]
 pub struct SecretRequest {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The grants that the run lacks.
-    pub missing: Vec<MissingGrant>,
+    pub(crate) missing: Vec<MissingGrant>,
     /// The jobs that may have it; all when empty.
-    pub jobs: Vec<String>,
+    pub(crate) jobs: Vec<String>,
 }
 
 /// Gives a run the values of its secrets.
@@ -45,7 +45,7 @@ impl SecretRequest {
 
 impl SecretSources {
     /// The sources of what is requested and granted; no others.
-    pub fn new(declared: &[SecretDecl], requests: &[SecretRequest]) -> Self {
+    pub(crate) fn new(declared: &[SecretDecl], requests: &[SecretRequest]) -> Self {
         let is_granted =
             |name: &str| requests.iter().any(|request| request.name == name && request.missing.is_empty());
         let granted = declared.iter().filter(|secret| is_granted(secret.name.as_str()));
@@ -55,7 +55,7 @@ impl SecretSources {
 
 impl SecretSources {
     /// These values, by the names of secrets.
-    pub fn of_literals(values: BTreeMap<String, SecretString>) -> Self {
+    pub(crate) fn of_literals(values: BTreeMap<String, SecretString>) -> Self {
         Self(
             values.into_iter().map(|(name, value)| (name, GrantSource::Literal(GrantValue(value)))).collect(),
         )

@@ -102,12 +102,12 @@ impl RedactStream {
     }
 
     /// The secrets that were masked so far.
-    pub fn found(&self) -> &BTreeSet<SecretName> {
+    pub(crate) fn found(&self) -> &BTreeSet<SecretName> {
         &self.found
     }
 
     /// How many bytes are held back.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.held.len()
     }
 

@@ -9,7 +9,7 @@ const STARTS: [&str; 9] = ["qt_", "qs_", "ql_", "qt%5F", "qs%5F", "ql%5F", "qt%5
 const MIN_REST: usize = 16;
 
 /// The text, in which `qt_<redacted>` stands for each credential.
-pub fn without_credentials(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
     let mut shown: Option<String> = None;
     let mut rest = text;
     while let Some((before, start, length)) = first_credential(rest) {

@@ -24,20 +24,20 @@ const LOOK: Duration = Duration::from_secs(3600);
 
 /// What the command has.
 #[derive(Debug, Clone)]
-pub struct AloneOptions {
+pub(crate) struct AloneOptions {
     /// The data folder.
-    pub data: DataDir,
+    pub(crate) data: DataDir,
     /// The quire binary, which is the runner.
-    pub binary: PathBuf,
+    pub(crate) binary: PathBuf,
     /// The environment of the command.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
     /// The profiles that were chosen.
-    pub profiles: StartProfiles,
+    pub(crate) profiles: StartProfiles,
 }
 
 /// A run that this process has to settle when its runner is gone.
 #[derive(Debug)]
-pub struct LedRun {
+pub(crate) struct LedRun {
     options: AloneOptions,
     mark: RunMark,
     row: RunRow,
@@ -49,7 +49,7 @@ pub struct LedRun {
 ///
 /// # Errors
 /// There is no such job, or it cannot be run so; or another process has the data folder at the moment.
-pub fn start_alone(options: AloneOptions, request: StartJob) -> Result<(JobStarted, LedRun), Problem> {
+pub(crate) fn start_alone(options: AloneOptions, request: StartJob) -> Result<(JobStarted, LedRun), Problem> {
     make_folders(&options.data).map_err(|error| Problem::failed(&error))?;
     let instance = Instance::establish(options.data.path()).map_err(|error| Problem::failed(&error))?;
     process::become_subreaper().map_err(|error| Problem::failed(&error))?;
@@ -100,7 +100,7 @@ impl LedRun {
     ///
     /// # Errors
     /// The end cannot be written; the next server does it.
-    pub fn settle(self) -> Result<(), Problem> {
+    pub(crate) fn settle(self) -> Result<(), Problem> {
         while !wait_any(&[&self.process], LOOK) {}
         let record = end(self.mark, &self.run_dir, Verdict::runner_gone(), &self.options.environment);
         let record = record.map_err(|problem| Problem::new(Code::RunUnreadable, problem))?;

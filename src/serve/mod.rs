@@ -24,5 +24,5 @@ mod tracked;
 mod unpassed;
 mod watcher;
 
-pub use alone::{AloneOptions, LedRun, start_alone};
-pub use start::{ServeError, ServeOptions, Stopped, serve};
+pub(crate) use alone::{AloneOptions, LedRun, start_alone};
+pub(crate) use start::{ServeError, ServeOptions, Stopped, serve};

@@ -48,34 +48,34 @@ const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// What the server is started with.
 #[derive(Debug, Clone)]
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     /// The data folder.
-    pub data: DataDir,
+    pub(crate) data: DataDir,
     /// Where to answer over TCP, instead of what `config.fnl` says.
-    pub bind: Option<Bind>,
+    pub(crate) bind: Option<Bind>,
     /// What counts as if it stood in `config.fnl`.
-    pub additions: Additions,
+    pub(crate) additions: Additions,
     /// Whether people are shown what steps say: on standard output, and in messages about runs that passed.
-    pub shows_output: bool,
+    pub(crate) shows_output: bool,
     /// Whether hooks and commands find a Unix socket; without one, hooks use the spool.
-    pub has_socket: bool,
+    pub(crate) has_socket: bool,
     /// The supervisor that is notified when the server is ready and when it stops.
-    pub supervisor: Option<Supervisor>,
+    pub(crate) supervisor: Option<Supervisor>,
     /// The quire binary, for hooks and runners.
-    pub binary: PathBuf,
+    pub(crate) binary: PathBuf,
     /// The server's environment.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
     /// The profiles of containers that were chosen where it was started.
-    pub profiles: StartProfiles,
+    pub(crate) profiles: StartProfiles,
     /// What is answered over TCP.
-    pub routes: PublicRoutes,
+    pub(crate) routes: PublicRoutes,
     /// Where sources of jobs may come from.
-    pub sources: SourceRules,
+    pub(crate) sources: SourceRules,
 }
 
 /// Why the server has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub(crate) enum Stopped {
     /// By TERM or INT.
     BySignal,
     /// To start again with empty caches.
@@ -94,7 +94,7 @@ impl Stopped {
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// A folder could not be made.
     #[error("could not make the folder {path}")]
     Folder {
@@ -157,7 +157,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When it cannot start; nothing is left half-done then. When one of its tasks panics or ends.
-pub fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
+pub(crate) fn serve(options: ServeOptions) -> Result<Stopped, ServeError> {
     serve_with(options, Tasks::default())
 }
 

@@ -15,36 +15,36 @@ use crate::sys::cancel_signal::CancelSignal;
 
 /// What adding a source needs.
 #[derive(Debug, Clone, Copy)]
-pub struct SourceContext<'a> {
+pub(crate) struct SourceContext<'a> {
     /// The data folder.
-    pub data: &'a DataDir,
+    pub(crate) data: &'a DataDir,
     /// The operator's lists.
-    pub rules: &'a SourceRules,
+    pub(crate) rules: &'a SourceRules,
     /// What containers may.
-    pub policy: &'a Policy,
+    pub(crate) policy: &'a Policy,
     /// The environment of the server.
-    pub environment: &'a [(String, String)],
+    pub(crate) environment: &'a [(String, String)],
     /// The data folder's id, which marks the processes of git.
-    pub instance: InstanceId,
+    pub(crate) instance: InstanceId,
     /// Ends git.
-    pub cancel: &'a CancelSignal,
+    pub(crate) cancel: &'a CancelSignal,
     /// Set to false: ends the writing of files.
-    pub is_wanted: &'a AtomicBool,
+    pub(crate) is_wanted: &'a AtomicBool,
     /// How long things may take.
-    pub time: SourceTimes,
+    pub(crate) time: SourceTimes,
 }
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
-pub struct SourceTimes {
+pub(crate) struct SourceTimes {
     /// Asking a repository for its refs.
-    pub query: Duration,
+    pub(crate) query: Duration,
     /// Fetching.
-    pub fetch: Duration,
+    pub(crate) fetch: Duration,
     /// Pulling an image.
-    pub pull: Duration,
+    pub(crate) pull: Duration,
     /// Reading the manifest in an image that is there.
-    pub manifest: Duration,
+    pub(crate) manifest: Duration,
 }
 
 impl Default for SourceTimes {
@@ -58,7 +58,7 @@ impl Default for SourceTimes {
 ///
 /// # Errors
 /// Why it was not added. What an older source of the name needs is as it was.
-pub fn add(context: &SourceContext<'_>, request: &SourceRequest) -> Result<SourceRecord, SourceError> {
+pub(crate) fn add(context: &SourceContext<'_>, request: &SourceRequest) -> Result<SourceRecord, SourceError> {
     let record = request.to_record()?;
     let mut record = match record.kind {
         SourceKind::Local => local::complete(record, context.rules),

@@ -7,17 +7,17 @@ use crate::model::chain;
 /// Why a source was not added. Title, status and code are those of flowd's problems.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{title}: {detail}")]
-pub struct SourceError {
+pub(crate) struct SourceError {
     /// The status of an HTTP answer.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The kind of the problem.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// The stable word, for those kinds that have one.
-    pub code: Option<&'static str>,
+    pub(crate) code: Option<&'static str>,
     /// What is wrong.
-    pub detail: String,
+    pub(crate) detail: String,
     /// What helps.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// The folder, repository or machine is not on the operator's lists.

@@ -11,13 +11,13 @@ use crate::schema::addon::{
 use crate::schema::{Fields, Mistakes, Node, Value, read_yaml};
 
 /// Where the manifest is in an image.
-pub const MANIFEST_PATH: &str = "/flwd-addon/manifest.yaml";
+pub(crate) const MANIFEST_PATH: &str = "/flwd-addon/manifest.yaml";
 
 /// Where it is kept, in the folder of its source.
 pub(super) const FILE: &str = "manifest.yaml";
 
 /// The longest manifest, in bytes.
-pub const MAX_MANIFEST: usize = 256 << 10;
+pub(crate) const MAX_MANIFEST: usize = 256 << 10;
 
 /// The most mistakes that are listed.
 const MAX_MISTAKES: usize = 50;
@@ -27,48 +27,48 @@ const MAX_SUMMARY: usize = 240;
 
 /// What an add-on says about itself and its jobs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AddonManifest {
+pub(crate) struct AddonManifest {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its version.
-    pub version: String,
+    pub(crate) version: String,
     /// What it does.
-    pub summary: String,
+    pub(crate) summary: String,
     /// Its jobs.
-    pub jobs: Vec<AddonJob>,
+    pub(crate) jobs: Vec<AddonJob>,
 }
 
 /// A job of an add-on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AddonJob {
+pub(crate) struct AddonJob {
     /// Its id, unique in the add-on.
-    pub id: String,
+    pub(crate) id: String,
     /// Its name; the id when it has none.
-    pub name: String,
+    pub(crate) name: String,
     /// What it does.
-    pub summary: String,
+    pub(crate) summary: String,
     /// The same at length.
-    pub description: String,
+    pub(crate) description: String,
     /// What it extends.
-    pub extends: Vec<String>,
+    pub(crate) extends: Vec<String>,
     /// The arguments that it takes.
-    pub args: Vec<ArgSpec>,
+    pub(crate) args: Vec<ArgSpec>,
     /// Programs that it needs.
-    pub tools: Vec<Tool>,
+    pub(crate) tools: Vec<Tool>,
     /// What runs in the image; empty when the job cannot run.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// A program that a job needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tool {
+pub(crate) struct Tool {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 impl AddonManifest {
@@ -76,7 +76,7 @@ impl AddonManifest {
     ///
     /// # Errors
     /// All its mistakes, joined by `; `.
-    pub fn parse(text: &[u8]) -> Result<Self, SourceError> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, SourceError> {
         let problem = |title, detail: String| SourceError::new(title, detail).code(E_MANIFEST);
         if text.len() > MAX_MANIFEST {
             let detail = format!("the manifest has more than {} KiB", MAX_MANIFEST >> 10);
@@ -101,7 +101,7 @@ impl AddonManifest {
     }
 
     /// The job of this id, in any case.
-    pub fn find(&self, id: &str) -> Option<&AddonJob> {
+    pub(crate) fn find(&self, id: &str) -> Option<&AddonJob> {
         self.jobs.iter().find(|job| job.id.eq_ignore_ascii_case(id))
     }
 }

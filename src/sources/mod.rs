@@ -18,11 +18,10 @@ mod request;
 mod rules;
 mod tidy;
 
-pub use add::{SourceContext, SourceTimes, add};
-pub use error::SourceError;
-pub use manifest::{AddonJob, AddonManifest, MANIFEST_PATH, MAX_MANIFEST, Tool};
-pub use provenance::default_provenance;
-pub use record::{Expose, PullPolicy, SourceAlias, SourceKind, SourceRecord};
-pub use request::SourceRequest;
-pub use rules::SourceRules;
-pub use tidy::remove_unused;
+pub(crate) use add::{SourceContext, SourceTimes, add};
+pub(crate) use error::SourceError;
+pub(crate) use provenance::default_provenance;
+pub(crate) use record::{Expose, PullPolicy, SourceKind, SourceRecord};
+pub(crate) use request::SourceRequest;
+pub(crate) use rules::SourceRules;
+pub(crate) use tidy::remove_unused;

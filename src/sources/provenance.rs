@@ -8,7 +8,7 @@ use super::record::{PullPolicy, SourceRecord};
 
 impl SourceRecord {
     /// What plans and runs of its jobs say in `provenance.source`.
-    pub fn provenance(&self) -> Value {
+    pub(crate) fn provenance(&self) -> Value {
         let mut said = Map::new();
         let mut say = |name: &str, value: Value| {
             let is_empty = match &value {
@@ -41,7 +41,7 @@ impl SourceRecord {
 }
 
 /// What plans and runs of a job of the default root say in `provenance.source`.
-pub fn default_provenance(job: &str, folder: &Path, absolute: &Path) -> Value {
+pub(crate) fn default_provenance(job: &str, folder: &Path, absolute: &Path) -> Value {
     json!({
         "type": "local",
         "name": job,

@@ -16,51 +16,51 @@ use crate::sys::folder::{Folder, Kind};
 /// What is known of a source, as it is kept and shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Source)]
-pub struct SourceRecord {
+pub(crate) struct SourceRecord {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it is.
     #[serde(rename = "type")]
-    pub kind: SourceKind,
+    pub(crate) kind: SourceKind,
     /// The folder, the branch, tag or commit, or the image, as it was given.
     #[serde(rename = "ref", default, skip_serializing_if = "String::is_empty")]
-    pub reference: String,
+    pub(crate) reference: String,
     /// What `ref` meant when it was added: a path, a commit, or an image with its digest.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub resolved_ref: String,
+    pub(crate) resolved_ref: String,
     /// The commit of a repository.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub resolved_commit: String,
+    pub(crate) resolved_commit: String,
     /// The address, as it was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub url: String,
+    pub(crate) url: String,
     /// What the request says about trust.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object)]
-    pub trust: Map<String, Value>,
+    pub(crate) trust: Map<String, Value>,
     /// Other names of its jobs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aliases: Vec<SourceAlias>,
+    pub(crate) aliases: Vec<SourceAlias>,
     /// Where it is, and what was found in it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object)]
-    pub metadata: Map<String, Value>,
+    pub(crate) metadata: Map<String, Value>,
     /// The digest of an image.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub digest: String,
+    pub(crate) digest: String,
     /// When an image is pulled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_policy: Option<PullPolicy>,
+    pub(crate) pull_policy: Option<PullPolicy>,
     /// Whether the request requires a verified signature.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub verify_signatures: bool,
+    pub(crate) verify_signatures: bool,
     /// Where its jobs come from.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object)]
-    pub provenance: Map<String, Value>,
+    pub(crate) provenance: Map<String, Value>,
     /// Whether its aliases are shown.
     #[serde(default)]
-    pub expose: Expose,
+    pub(crate) expose: Expose,
     /// Where its job folders are.
     #[serde(skip)]
     pub(super) root: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub struct SourceRecord {
 /// What a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum SourceKind {
+pub(crate) enum SourceKind {
     /// A folder of this machine.
     Local,
     /// A git repository.
@@ -84,7 +84,7 @@ pub enum SourceKind {
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum PullPolicy {
+pub(crate) enum PullPolicy {
     /// When the source is added.
     OnAdd,
     /// When a job of it runs and the image is not there.
@@ -96,7 +96,7 @@ pub enum PullPolicy {
 /// What others see of a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Expose {
+pub(crate) enum Expose {
     /// Its aliases are not shown.
     None,
     /// They are.
@@ -109,14 +109,14 @@ pub enum Expose {
 /// Another name of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
-pub struct SourceAlias {
+pub(crate) struct SourceAlias {
     /// The job.
-    pub from: String,
+    pub(crate) from: String,
     /// The other name.
-    pub to: String,
+    pub(crate) to: String,
     /// What it is for.
     #[serde(default)]
-    pub description: String,
+    pub(crate) description: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -126,7 +126,7 @@ fn is_false(flag: &bool) -> bool {
 
 impl SourceKind {
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::Git => "git",
@@ -137,22 +137,11 @@ impl SourceKind {
 
 impl PullPolicy {
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::OnAdd => "on-add",
             Self::OnRun => "on-run",
             Self::Never => "never",
-        }
-    }
-}
-
-impl Expose {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Read => "read",
-            Self::ReadWrite => "readwrite",
         }
     }
 }
@@ -184,7 +173,7 @@ impl SourceRecord {
     ///
     /// # Errors
     /// The JSON is not that of a record.
-    pub fn load(json: &str, data: &DataDir) -> serde_json::Result<Self> {
+    pub(crate) fn load(json: &str, data: &DataDir) -> serde_json::Result<Self> {
         let mut record: Self = serde_json::from_str(json)?;
         record.locate(data);
         Ok(record)
@@ -214,18 +203,18 @@ impl SourceRecord {
     }
 
     /// Where its job folders are; nothing when they are gone. Those of an image are made from its manifest.
-    pub fn root(&self) -> Option<&Path> {
+    pub(crate) fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
 
     /// The add-on of an image; nothing when its manifest is gone.
-    pub fn addon(&self) -> Option<&AddonManifest> {
+    pub(crate) fn addon(&self) -> Option<&AddonManifest> {
         self.addon.as_deref()
     }
 
     /// The ids that a job may have in this source when it is asked for by `id`: as it is, without the name of the source, and `.`
     /// when the root is the folder of the job itself.
-    pub fn ids_here<'a>(&self, id: &'a str) -> Vec<&'a str> {
+    pub(crate) fn ids_here<'a>(&self, id: &'a str) -> Vec<&'a str> {
         let own = id.strip_prefix(self.name.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let mut ids: Vec<&str> = [Some(id), own].into_iter().flatten().collect();
         let folder = self.root().and_then(Path::file_name).and_then(|name| name.to_str());

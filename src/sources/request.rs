@@ -15,36 +15,36 @@ const MAX_NAME: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSource)]
-pub struct SourceRequest {
+pub(crate) struct SourceRequest {
     /// `local`, `git` or `oci`
     #[serde(rename = "type")]
     #[schema(value_type = String)]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Its name; the last part of the folder, address or image when absent
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The folder; the branch, tag or commit; or the image
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
+    pub(crate) reference: Option<String>,
     /// The address of the repository
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Must be true for an image
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trusted: Option<bool>,
+    pub(crate) trusted: Option<bool>,
     /// When an image is pulled: `on-add`, `on-run` or `never`
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pull_policy: Option<String>,
+    pub(crate) pull_policy: Option<String>,
     /// Kept as it is
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub trust: Option<Map<String, Value>>,
+    pub(crate) trust: Option<Map<String, Value>>,
     /// Whether its aliases are shown: `none`, `read` or `readwrite`
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expose: Option<String>,
+    pub(crate) expose: Option<String>,
     /// Whether an image must have a verified signature
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verify_signatures: Option<bool>,
+    pub(crate) verify_signatures: Option<bool>,
 }
 
 /// A text that says something.
@@ -67,7 +67,7 @@ impl SourceRequest {
     ///
     /// # Errors
     /// What is wrong with the request itself.
-    pub fn to_record(&self) -> Result<SourceRecord, SourceError> {
+    pub(crate) fn to_record(&self) -> Result<SourceRecord, SourceError> {
         let kind = match filled(self.kind.as_ref()) {
             None => return Err(SourceError::new("type is required", "a source is `local`, `git` or `oci`")),
             Some("local") => SourceKind::Local,

@@ -9,15 +9,15 @@ use crate::policy::Bundle;
 
 /// The operator's lists. Relative paths are relative to the working directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceRules {
+pub(crate) struct SourceRules {
     /// The working directory.
-    pub cwd: PathBuf,
+    pub(crate) cwd: PathBuf,
     /// Where the job folders of the default root are.
-    pub scripts: PathBuf,
+    pub(crate) scripts: PathBuf,
     /// Folders, in addition to `scripts`.
-    pub local_roots: Vec<PathBuf>,
+    pub(crate) local_roots: Vec<PathBuf>,
     /// Machines: `HOST`, or `HOST:PORT`.
-    pub git_hosts: Vec<String>,
+    pub(crate) git_hosts: Vec<String>,
 }
 
 impl Default for SourceRules {
@@ -28,7 +28,7 @@ impl Default for SourceRules {
 
 impl SourceRules {
     /// The rules of who says nothing, in a working directory: its `scripts` alone.
-    pub fn at(cwd: &Path) -> Self {
+    pub(crate) fn at(cwd: &Path) -> Self {
         Self {
             cwd: cwd.to_owned(),
             scripts: cwd.join("scripts"),
@@ -39,7 +39,7 @@ impl SourceRules {
 
     /// The same rules with what a bundle allows.
     #[must_use]
-    pub fn with(mut self, bundle: Option<&Bundle>) -> Self {
+    pub(crate) fn with(mut self, bundle: Option<&Bundle>) -> Self {
         if let Some(bundle) = bundle {
             self.local_roots.extend(bundle.allowed_local_roots.iter().map(PathBuf::from));
             self.git_hosts.extend(bundle.allowed_git_hosts.iter().cloned());

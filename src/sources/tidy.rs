@@ -13,7 +13,7 @@ use crate::sys::folder::Folder;
 ///
 /// # Errors
 /// What is left, and why.
-pub fn remove_unused(
+pub(crate) fn remove_unused(
     data: &DataDir,
     (name, record): (&str, Option<&SourceRecord>),
     is_used: impl Fn(&Path) -> bool,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::run_event::from_json;
 use crate::model::{AuditAction, Timestamp};
-use crate::sys::{clock, user};
+use crate::sys::clock;
 
 /// The most entries that are kept; older ones are removed.
 const MAX_AUDIT: i64 = 100_000;
@@ -26,62 +26,57 @@ pub struct AuditEntry {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRow {
     /// Its number.
-    pub id: i64,
+    pub(crate) id: i64,
     /// When it was recorded.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// Who did it: `user:…`, `token:…`, `uid:…`, or `nobody`.
-    pub actor: String,
+    pub(crate) actor: String,
     /// What was done, in a word; one of a newer version may be unknown here.
-    pub action: String,
+    pub(crate) action: String,
     /// What it was done to.
-    pub subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// The rest.
-    pub detail: Map<String, Value>,
+    pub(crate) detail: Map<String, Value>,
 }
 
 /// Which entries to list.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
     /// Only those since this time.
-    pub since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// Only those of this actor.
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// Only those of this action.
-    pub action: Option<AuditAction>,
+    pub(crate) action: Option<AuditAction>,
     /// Only those before this entry.
-    pub before: Option<i64>,
+    pub(crate) before: Option<i64>,
     /// At most this many.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl AuditEntry {
     /// An entry without subject and details.
-    pub fn new(actor: impl Into<String>, action: AuditAction) -> Self {
+    pub(crate) fn new(actor: impl Into<String>, action: AuditAction) -> Self {
         Self { actor: short(&actor.into()), action, subject: None, detail: Map::new() }
     }
 
     /// The same for a person, if the name is known.
-    pub fn by_user(name: Option<&str>, action: AuditAction) -> Self {
+    pub(crate) fn by_user(name: Option<&str>, action: AuditAction) -> Self {
         // What a caller is called already (`token:ci`) says what it is; no login name has a colon.
         let actor = |name: &str| if name.contains(':') { name.to_owned() } else { format!("user:{name}") };
         Self::new(name.map_or_else(|| "nobody".to_owned(), actor), action)
     }
 
-    /// The same for the account that this process acts as.
-    pub fn by_this_account(action: AuditAction) -> Self {
-        Self::new(format!("uid:{}", user::own_uid()), action)
-    }
-
     /// The same entry with what it was done to.
     #[must_use]
-    pub fn on(mut self, subject: impl ToString) -> Self {
+    pub(crate) fn on(mut self, subject: impl ToString) -> Self {
         self.subject = Some(short(&subject.to_string()));
         self
     }
 
     /// The same entry with a detail. Nothing secret must be in it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         let value = match value.into() {
             Value::String(text) => Value::String(short(&text)),
             value
@@ -95,7 +90,7 @@ impl AuditEntry {
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn insert(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let (at, detail) = (clock::now().as_millis(), Value::Object(self.detail.clone()).to_string());
         connection
             .prepare_cached(

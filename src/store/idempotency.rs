@@ -10,11 +10,11 @@ use crate::model::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// Its status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Its headers that matter, by name.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Its body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What is known of a key.

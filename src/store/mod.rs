@@ -14,7 +14,7 @@ mod pushes;
 mod refs;
 mod reindex;
 mod repo_settings;
-mod repos;
+pub(crate) mod repos;
 mod run_event;
 mod run_index;
 mod run_jobs;
@@ -49,31 +49,33 @@ pub use refs::{
 };
 pub use reindex::{IndexedRun, runs_after, unindexed_runs};
 pub use repo_settings::{RepoSettings, all_repo_settings, list_repos, repo_settings, save_repo_settings};
-pub use repos::{
-    RepoOrigin, RepoRow, find_repo, forget_missing, is_based, last_numbers, mark_absent, mark_based,
-    recorded_name, recorded_names, repos as all_repos, sync_repo,
+pub(crate) use repos::{
+    RepoRow, find_repo, forget_missing, is_based, last_numbers, mark_absent, mark_based, recorded_name,
+    recorded_names, repos as all_repos, sync_repo,
 };
-pub use run_index::{RunChange, clear_index, index_run, reindex_run};
-pub use run_jobs::{JobRow, jobs_of, reruns_of};
-pub use run_list::{RunFilter, list_runs};
-pub use runs::{
+pub(crate) use run_index::{RunChange, clear_index, index_run, reindex_run};
+pub(crate) use run_jobs::{JobRow, jobs_of, reruns_of};
+pub(crate) use run_list::{RunFilter, list_runs};
+pub(crate) use runs::{
     NewRun, RunRow, find_run, finish_run, has_runs_since, insert_run, mark_superseded, note_waiting,
     unannounced_runs, unfinished_commits, unfinished_runs,
 };
-pub use scrape::{count_messages, count_unfinished};
-pub use sessions::{
+pub(crate) use scrape::{count_messages, count_unfinished};
+pub(crate) use sessions::{
     SessionRow, delete_session, find_session, insert_login_link, insert_session, use_login_link,
 };
-pub use sources::{all_sources, delete_source, find_source, save_source};
-pub use tokens::{NewToken, TokenRow, find_token, insert_token, live_tokens, revoke_token, touch_token};
-pub use updates::{
-    NewUpdate, PushedUpdate, bind_update, insert_update, last_decision, runs_of_push, updates_of_push,
+pub(crate) use sources::{all_sources, delete_source, find_source, save_source};
+pub(crate) use tokens::{
+    NewToken, TokenRow, find_token, insert_token, live_tokens, revoke_token, touch_token,
 };
-pub use watches::{
-    WatchStatus, added_watches, delete_watch, find_added_watch, forget_watch_state, forget_watch_states,
-    insert_watch, save_watch_status, watch_status,
+pub(crate) use updates::{
+    NewUpdate, bind_update, insert_update, last_decision, runs_of_push, updates_of_push,
 };
-pub use writer::{Store, WriterGone};
+pub(crate) use watches::{
+    WatchStatus, added_watches, delete_watch, find_added_watch, forget_watch_states, insert_watch,
+    save_watch_status, watch_status,
+};
+pub(crate) use writer::{Store, WriterGone};
 
 #[cfg(test)]
 mod outbox_tests;

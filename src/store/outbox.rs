@@ -27,11 +27,11 @@ pub enum NoticeKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeRow {
     /// Its row.
-    pub seq: i64,
+    pub(crate) seq: i64,
     /// Its subject.
-    pub kind: NoticeKind,
+    pub(crate) kind: NoticeKind,
     /// When it happened.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// The state of a message.
@@ -47,7 +47,7 @@ pub enum Delivery {
 
 impl Delivery {
     /// The word for it, in the database and on screens.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Sent => "sent",
@@ -56,7 +56,7 @@ impl Delivery {
     }
 
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::GivenUp];
+    pub(crate) const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::GivenUp];
 
     fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
@@ -67,27 +67,27 @@ impl Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// Its id, which stays the same over all attempts.
-    pub id: String,
+    pub(crate) id: String,
     /// The target.
-    pub target: String,
+    pub(crate) target: String,
     /// The word for the event.
-    pub event: String,
+    pub(crate) event: String,
     /// The subject, in one word: a run, or a repository.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The content, as JSON.
-    pub message: String,
+    pub(crate) message: String,
     /// Its state.
-    pub state: Delivery,
+    pub(crate) state: Delivery,
     /// The number of attempts.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// When the next attempt is due, while it waits.
-    pub due_at: Timestamp,
+    pub(crate) due_at: Timestamp,
     /// The error of the last attempt.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// When it was made.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// When it was sent or given up.
-    pub ended_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
 /// The result of an attempt.
@@ -244,9 +244,9 @@ pub fn page_of_messages(
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RefVerdict {
     /// How the newest run of its newest commit ended that passed or failed in any way.
-    pub before: Option<Outcome>,
+    pub(crate) before: Option<Outcome>,
     /// Whether the run is of an older commit than the ref has had a run of: it says nothing about the ref then.
-    pub is_outdated: bool,
+    pub(crate) is_outdated: bool,
 }
 
 /// The verdict of a ref before a run of it. A run once more counts when it is of the newest commit.

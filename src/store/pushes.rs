@@ -11,59 +11,59 @@ use crate::model::{CommitId, RefName, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPush {
     /// Its id: one receive-pack process, so the same for both hooks.
-    pub push: String,
+    pub(crate) push: String,
     /// The id of the repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// The process id of receive-pack.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// When that process started, in clock ticks since boot.
-    pub started: u64,
+    pub(crate) started: u64,
     /// The boot that this was in.
-    pub boot: String,
+    pub(crate) boot: String,
     /// The pusher.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// When pre-receive ran.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The updates that it is about to make.
-    pub updates: Vec<RefUpdate>,
+    pub(crate) updates: Vec<RefUpdate>,
 }
 
 /// An announced update that is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// Its row.
-    pub id: i64,
+    pub(crate) id: i64,
     /// The push.
-    pub push: String,
+    pub(crate) push: String,
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// When it was announced.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The pusher.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 /// A push with updates that are not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenPush {
     /// Its id.
-    pub push: String,
+    pub(crate) push: String,
     /// The id of the repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// The process id of receive-pack.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// When that process started.
-    pub started: u64,
+    pub(crate) started: u64,
     /// The boot that this was in.
-    pub boot: String,
+    pub(crate) boot: String,
     /// When it was announced.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// Records a push and its intents. Changes nothing for a known push.

@@ -10,19 +10,19 @@ use crate::model::{Progress, RepoName, RunId};
 #[derive(Debug, Clone)]
 pub struct IndexedRun {
     /// Its row.
-    pub seq: i64,
+    pub(crate) seq: i64,
     /// Its id.
-    pub id: RunId,
+    pub(crate) id: RunId,
     /// Its repository.
-    pub repo: RepoName,
+    pub(crate) repo: RepoName,
     /// Its number there.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Where it is.
-    pub state: Progress,
+    pub(crate) state: Progress,
     /// The record of its journal up to which it is indexed.
-    pub applied_seq: u64,
+    pub(crate) applied_seq: u64,
     /// Whether its jobs have begun, according to its row.
-    pub has_begun: bool,
+    pub(crate) has_begun: bool,
 }
 
 /// Runs of the present repositories behind a row, at most `limit`, oldest first.

@@ -10,11 +10,11 @@ use crate::model::Visibility;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RepoSettings {
     /// What it is, in a line.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Who may see it; the default of the server when absent.
-    pub visibility: Option<Visibility>,
+    pub(crate) visibility: Option<Visibility>,
     /// Who may see the logs of its runs; the default of the server when absent.
-    pub log_visibility: Option<Visibility>,
+    pub(crate) log_visibility: Option<Visibility>,
 }
 
 /// What is said about the repository `id`; `None` when it was removed.

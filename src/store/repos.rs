@@ -10,7 +10,7 @@ use crate::model::RepoName;
 
 /// The origin of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RepoOrigin {
+pub(crate) enum RepoOrigin {
     /// People push to it here.
     Hosted,
     /// It is the copy of a watched remote.
@@ -33,32 +33,32 @@ impl RepoOrigin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoRow {
     /// Its id: a hosted one's is that in its `quire.json`.
-    pub id: String,
+    pub(crate) id: String,
     /// Its name.
-    pub name: RepoName,
+    pub(crate) name: RepoName,
     /// Its origin.
-    pub origin: RepoOrigin,
+    pub(crate) origin: RepoOrigin,
 }
 
 impl RepoRow {
     /// A hosted repository.
-    pub fn hosted(id: String, name: RepoName) -> Self {
+    pub(crate) fn hosted(id: String, name: RepoName) -> Self {
         Self { id, name, origin: RepoOrigin::Hosted }
     }
 
     /// The copy of a watched remote, by the id in its `quire.json`. A hosted repository that was made from its folder has the
     /// same id, and is another row nevertheless.
-    pub fn watched(identity: &str, name: RepoName) -> Self {
+    pub(crate) fn watched(identity: &str, name: RepoName) -> Self {
         Self { id: format!("watched:{identity}"), name, origin: RepoOrigin::Watched }
     }
 
     /// What stands for a repository in the runs of job folders.
-    pub fn of_jobs() -> Self {
+    pub(crate) fn of_jobs() -> Self {
         Self { id: "jobs".to_owned(), name: RepoName::of_jobs(), origin: RepoOrigin::Jobs }
     }
 
     /// Whether it is the copy of a watched repository.
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         self.origin == RepoOrigin::Watched
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn read_name(column: usize, name: &str) -> Result<RepoName> {
 }
 
 /// Records that a repository exists under its name; another repository that had the name loses it.
-pub fn sync_repo(connection: &Connection, repo: &RepoRow) -> Result<()> {
+pub(crate) fn sync_repo(connection: &Connection, repo: &RepoRow) -> Result<()> {
     let (id, name) = (&repo.id, repo.name.as_str());
     connection
         .prepare_cached("UPDATE repos SET present = 0 WHERE name = ?1 AND id <> ?2 AND present = 1")?
@@ -92,7 +92,7 @@ pub fn sync_repo(connection: &Connection, repo: &RepoRow) -> Result<()> {
 }
 
 /// Records that the hosted repositories which are not in `present` (by id) are gone.
-pub fn forget_missing(connection: &Connection, present: &[String]) -> Result<()> {
+pub(crate) fn forget_missing(connection: &Connection, present: &[String]) -> Result<()> {
     for repo in repos(connection)? {
         if !present.contains(&repo.id) {
             mark_absent(connection, &repo.id)?;
@@ -102,13 +102,13 @@ pub fn forget_missing(connection: &Connection, present: &[String]) -> Result<()>
 }
 
 /// Records that a repository is gone.
-pub fn mark_absent(connection: &Connection, id: &str) -> Result<()> {
+pub(crate) fn mark_absent(connection: &Connection, id: &str) -> Result<()> {
     connection.execute("UPDATE repos SET present = 0 WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// The recorded names of hosted repositories, by id; also those of removed repositories.
-pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoName>> {
+pub(crate) fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoName>> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM repos WHERE origin = 'hosted'")?;
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_>>()?;
@@ -116,7 +116,7 @@ pub fn recorded_names(connection: &Connection) -> Result<HashMap<String, RepoNam
 }
 
 /// The folders of all runs, by name, with the last number of a run that is known in each.
-pub fn last_numbers(connection: &Connection) -> Result<HashMap<PathBuf, u64>> {
+pub(crate) fn last_numbers(connection: &Connection) -> Result<HashMap<PathBuf, u64>> {
     let mut statement = connection.prepare_cached(
         "SELECT present, name, (SELECT coalesce(max(number), 0) FROM runs WHERE repo = repos.id) FROM repos",
     )?;
@@ -131,7 +131,7 @@ pub fn last_numbers(connection: &Connection) -> Result<HashMap<PathBuf, u64>> {
 }
 
 /// The recorded name of the repository `id`.
-pub fn recorded_name(connection: &Connection, id: &str) -> Result<Option<RepoName>> {
+pub(crate) fn recorded_name(connection: &Connection, id: &str) -> Result<Option<RepoName>> {
     let found = connection
         .prepare_cached("SELECT name FROM repos WHERE id = ?1")?
         .query_row([id], |found| found.get::<_, String>(0))
@@ -140,7 +140,7 @@ pub fn recorded_name(connection: &Connection, id: &str) -> Result<Option<RepoNam
 }
 
 /// The repository with this name, hosted or watched.
-pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<RepoRow>> {
+pub(crate) fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<RepoRow>> {
     connection
         .prepare_cached("SELECT id, origin FROM repos WHERE name = ?1 AND present = 1")?
         .query_row([name.as_str()], |found| {
@@ -150,7 +150,7 @@ pub fn find_repo(connection: &Connection, name: &RepoName) -> Result<Option<Repo
 }
 
 /// All existing hosted repositories, by name.
-pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
+pub(crate) fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
     let mut statement = connection
         .prepare_cached("SELECT id, name FROM repos WHERE present = 1 AND origin = 'hosted' ORDER BY name")?;
     let rows = statement.query_map([], |found| Ok((found.get(0)?, found.get::<_, String>(1)?)))?;
@@ -159,12 +159,12 @@ pub fn repos(connection: &Connection) -> Result<Vec<RepoRow>> {
 }
 
 /// Whether the baseline of the repository has been taken over.
-pub fn is_based(connection: &Connection, id: &str) -> Result<bool> {
+pub(crate) fn is_based(connection: &Connection, id: &str) -> Result<bool> {
     connection.prepare_cached("SELECT based FROM repos WHERE id = ?1")?.query_row([id], |row| row.get(0))
 }
 
 /// Records that the baseline has been taken over.
-pub fn mark_based(connection: &Connection, id: &str) -> Result<()> {
+pub(crate) fn mark_based(connection: &Connection, id: &str) -> Result<()> {
     connection.prepare_cached("UPDATE repos SET based = 1 WHERE id = ?1")?.execute([id])?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::model::{AuditAction, Outcome, Reason, RunId, Timestamp};
 
 /// What the journal of a run says, and the index of runs does not yet.
 #[derive(Debug, Clone)]
-pub struct RunChange {
+pub(crate) struct RunChange {
     run: RunId,
     /// The record of the journal up to which it goes.
     seq: u64,
@@ -65,7 +65,7 @@ struct StepRow {
 impl RunChange {
     /// What a record says since its record number `indexed`; nothing before the jobs of the run have begun. `now` is the end
     /// of a run whose journal does not say when that was.
-    pub fn since(indexed: u64, run: RunId, record: &RunRecord, now: Timestamp) -> Option<Self> {
+    pub(crate) fn since(indexed: u64, run: RunId, record: &RunRecord, now: Timestamp) -> Option<Self> {
         let RunRecord { seq, attempt, started_at, .. } = *record;
         let end = record.outcome.map(|outcome| End {
             outcome,
@@ -87,12 +87,12 @@ impl RunChange {
     }
 
     /// Whether the run has ended.
-    pub fn is_end(&self) -> bool {
+    pub(crate) fn is_end(&self) -> bool {
         self.end.is_some()
     }
 
     /// The numbers of its jobs and steps.
-    pub fn counts(&self) -> (usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize) {
         (self.jobs.len(), self.steps.len())
     }
 }
@@ -132,7 +132,7 @@ impl StepRow {
 }
 
 /// Indexes what a journal says, in one transaction. A run that has ended by its row stays so.
-pub fn index_run(connection: &mut Connection, change: &RunChange) -> Result<()> {
+pub(crate) fn index_run(connection: &mut Connection, change: &RunChange) -> Result<()> {
     // It reads first: another process that writes meanwhile is waited for only so.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: Option<(i64, i64)> = transaction
@@ -181,7 +181,7 @@ fn audit_denials(connection: &Connection, run: i64, change: &RunChange, applied:
 }
 
 /// Indexes a run anew by its journal, whatever its rows say. A run whose journal has no end keeps the end of its row.
-pub fn reindex_run(connection: &Connection, run: i64, change: &RunChange) -> Result<()> {
+pub(crate) fn reindex_run(connection: &Connection, run: i64, change: &RunChange) -> Result<()> {
     write_rows(connection, run, change)?;
     if let Some(end) = &change.end {
         let (text, code, hints) = reason_columns(end.reason.as_ref())?;
@@ -197,7 +197,7 @@ pub fn reindex_run(connection: &Connection, run: i64, change: &RunChange) -> Res
 }
 
 /// Removes the jobs and steps of a run whose jobs have not begun.
-pub fn clear_index(connection: &Connection, run: i64) -> Result<()> {
+pub(crate) fn clear_index(connection: &Connection, run: i64) -> Result<()> {
     connection.prepare_cached("DELETE FROM jobs WHERE run = ?1")?.execute([run])?;
     connection.prepare_cached("DELETE FROM steps WHERE run = ?1")?.execute([run])?;
     Ok(())

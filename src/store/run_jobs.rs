@@ -8,27 +8,27 @@ use crate::model::{Outcome, Reason, Timestamp};
 
 /// A job of a run, without its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobRow {
+pub(crate) struct JobRow {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// What it needs: ids of jobs and event sources.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
     /// The job that has added it to the graph.
-    pub added_by: Option<String>,
+    pub(crate) added_by: Option<String>,
     /// The attempt of the run that it belongs to.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// How it ended.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Why.
-    pub reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// When it began.
-    pub started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
 }
 
 /// The jobs of a run, in the order of the pipeline; none before its jobs have begun.
-pub fn jobs_of(connection: &Connection, run: &RunRow) -> Result<Vec<JobRow>> {
+pub(crate) fn jobs_of(connection: &Connection, run: &RunRow) -> Result<Vec<JobRow>> {
     let mut statement = connection.prepare_cached(
         "SELECT name, needs, added_by, attempt, outcome, reason, reason_code, reason_hints, started_at, finished_at
          FROM jobs WHERE run = ?1 ORDER BY place",
@@ -52,7 +52,7 @@ fn read_job(row: &Row<'_>) -> Result<JobRow> {
 }
 
 /// The numbers of the runs that repeat a run.
-pub fn reruns_of(connection: &Connection, run: &RunRow) -> Result<Vec<u64>> {
+pub(crate) fn reruns_of(connection: &Connection, run: &RunRow) -> Result<Vec<u64>> {
     let mut statement = connection.prepare_cached(
         "SELECT number FROM runs INDEXED BY runs_by_rerun WHERE repo = ?1 AND rerun_of = ?2 ORDER BY seq",
     )?;

@@ -12,36 +12,36 @@ use crate::model::{CommitId, Outcome, Progress, RefName, RepoName, Timestamp};
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
-pub struct RunFilter {
+pub(crate) struct RunFilter {
     /// Only those of this repository.
-    pub repo: Option<RepoName>,
+    pub(crate) repo: Option<RepoName>,
     /// Only those of the repositories with these ids: what the caller may see.
-    pub visible: Option<Vec<String>>,
+    pub(crate) visible: Option<Vec<String>>,
     /// Only those of these refs; of all when there are none.
-    pub ref_names: Vec<RefName>,
+    pub(crate) ref_names: Vec<RefName>,
     /// Only those of this commit.
-    pub sha: Option<CommitId>,
+    pub(crate) sha: Option<CommitId>,
     /// Only those that events of these kinds started; of all when there are none.
-    pub triggers: Vec<Trigger>,
+    pub(crate) triggers: Vec<Trigger>,
     /// Only those that ended so.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Only those in this state.
-    pub state: Option<Progress>,
+    pub(crate) state: Option<Progress>,
     /// Only those that have a job with this id, once their jobs have begun.
-    pub job: Option<String>,
+    pub(crate) job: Option<String>,
     /// Only those that were recorded since this time.
-    pub since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// Only those that were recorded until this time.
-    pub until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
     /// Only those before this row.
-    pub before: Option<i64>,
+    pub(crate) before: Option<i64>,
     /// At most this many.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl RunFilter {
     /// The newest runs of a repository, or of all.
-    pub fn newest(repo: Option<RepoName>, limit: usize) -> Self {
+    pub(crate) fn newest(repo: Option<RepoName>, limit: usize) -> Self {
         Self { repo, limit, ..Self::default() }
     }
 }
@@ -54,7 +54,7 @@ const CONDITIONS: &str =
     AND (?9 IS NULL OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.seq AND j.name = ?9))";
 
 /// Runs, newest first.
-pub fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
+pub(crate) fn list_runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
     let Some(first) = filter.since.map_or(Ok(Some(0)), |since| first_since(connection, since))? else {
         return Ok(Vec::new());
     };

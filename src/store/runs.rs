@@ -12,70 +12,70 @@ use crate::model::{
 
 /// A run to be recorded.
 #[derive(Debug, Clone)]
-pub struct NewRun {
+pub(crate) struct NewRun {
     /// Its id.
-    pub id: RunId,
+    pub(crate) id: RunId,
     /// The id of the repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// The update that started it.
-    pub update: Option<i64>,
+    pub(crate) update: Option<i64>,
     /// What started it.
-    pub event: Event,
+    pub(crate) event: Event,
     /// The first line of the message of its commit.
-    pub commit_subject: Option<String>,
+    pub(crate) commit_subject: Option<String>,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// When it is recorded.
-    pub queued_at: Timestamp,
+    pub(crate) queued_at: Timestamp,
     /// The outcome, with its reason, of a run that never begins.
-    pub ended: Option<(Outcome, Reason)>,
+    pub(crate) ended: Option<(Outcome, Reason)>,
 }
 
 /// A recorded run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
     /// Its place among the runs of all repositories.
-    pub seq: i64,
+    pub(crate) seq: i64,
     /// Its id.
-    pub id: RunId,
+    pub(crate) id: RunId,
     /// The repository.
-    pub repo: RepoName,
+    pub(crate) repo: RepoName,
     /// The id of the repository.
-    pub repo_id: String,
+    pub(crate) repo_id: String,
     /// Where the repository is from.
-    pub origin: RepoOrigin,
+    pub(crate) origin: RepoOrigin,
     /// Its number in the repository.
-    pub number: u64,
+    pub(crate) number: u64,
     /// What started it.
-    pub event: Event,
+    pub(crate) event: Event,
     /// The first line of the message of its commit; nothing in rows of older versions.
-    pub commit_subject: Option<String>,
+    pub(crate) commit_subject: Option<String>,
     /// The push options.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// Where it is.
-    pub state: Progress,
+    pub(crate) state: Progress,
     /// How it ended.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Why.
-    pub reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// The number of the run that superseded it before it began.
-    pub superseded_by: Option<u64>,
+    pub(crate) superseded_by: Option<u64>,
     /// When it was recorded.
-    pub queued_at: Timestamp,
+    pub(crate) queued_at: Timestamp,
     /// When its jobs began.
-    pub started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
 }
 
 impl RunRow {
     /// Whether it is a run of a watched repository.
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         self.origin == RepoOrigin::Watched
     }
 
     /// Whether it is the run of a job folder.
-    pub fn is_of_jobs(&self) -> bool {
+    pub(crate) fn is_of_jobs(&self) -> bool {
         self.origin == RepoOrigin::Jobs
     }
 }
@@ -89,7 +89,7 @@ const COLUMNS: &str =
 const FIRST_OF_EVENT: usize = 17;
 
 /// Records a run under the next number of its repository, which it returns.
-pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
+pub(crate) fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
     let number: i64 = connection
         .prepare_cached("SELECT coalesce(max(number), 0) + 1 FROM runs WHERE repo = ?1")?
         .query_row([&run.repo], |row| row.get(0))?;
@@ -137,7 +137,7 @@ pub fn insert_run(connection: &Connection, run: &NewRun) -> Result<u64> {
 
 /// Marks the unfinished older runs of the same ref as superseded by run `number`; returns their ids. A run that somebody has
 /// started for its own sake is not one of them.
-pub fn mark_superseded(
+pub(crate) fn mark_superseded(
     connection: &Connection,
     repo: &str,
     ref_name: &RefName,
@@ -155,7 +155,7 @@ pub fn mark_superseded(
 }
 
 /// Notes why a queued run is still waiting, or that nothing keeps it from being started any more.
-pub fn note_waiting(connection: &Connection, id: RunId, reason: Option<&Reason>) -> Result<()> {
+pub(crate) fn note_waiting(connection: &Connection, id: RunId, reason: Option<&Reason>) -> Result<()> {
     let (text, code, hints) = reason_columns(reason)?;
     connection
         .prepare_cached(
@@ -166,7 +166,7 @@ pub fn note_waiting(connection: &Connection, id: RunId, reason: Option<&Reason>)
 }
 
 /// Indexes that a run has ended. Returns false when it had ended already.
-pub fn finish_run(
+pub(crate) fn finish_run(
     connection: &Connection,
     id: RunId,
     outcome: Outcome,
@@ -185,14 +185,14 @@ pub fn finish_run(
 }
 
 /// All runs that have not ended, in the order of the queue.
-pub fn unfinished_runs(connection: &Connection) -> Result<Vec<RunRow>> {
+pub(crate) fn unfinished_runs(connection: &Connection) -> Result<Vec<RunRow>> {
     let from = "FROM runs r INDEXED BY runs_unfinished JOIN repos p ON p.id = r.repo
                 WHERE r.state <> 'finished' AND p.present = 1 ORDER BY r.seq";
     query(connection, from, [])
 }
 
 /// Whether a ref has had this many runs since a moment.
-pub fn has_runs_since(
+pub(crate) fn has_runs_since(
     connection: &Connection,
     (repo, name): (&str, &RefName),
     since: Timestamp,
@@ -210,7 +210,7 @@ pub fn has_runs_since(
 }
 
 /// How many runs of a repository began since a moment with a ref that had moved without a push.
-pub fn unannounced_runs(connection: &Connection, repo: &str, since: Timestamp) -> Result<usize> {
+pub(crate) fn unannounced_runs(connection: &Connection, repo: &str, since: Timestamp) -> Result<usize> {
     let count: i64 = connection
         .prepare_cached(
             "SELECT count(*) FROM runs r INDEXED BY runs_by_time JOIN updates u ON u.id = r.update_id
@@ -221,7 +221,7 @@ pub fn unannounced_runs(connection: &Connection, repo: &str, since: Timestamp) -
 }
 
 /// The commits of the runs of a ref that have not ended.
-pub fn unfinished_commits(
+pub(crate) fn unfinished_commits(
     connection: &Connection,
     repo: &str,
     name: &RefName,
@@ -239,7 +239,7 @@ pub fn unfinished_commits(
 }
 
 /// The run with this name.
-pub fn find_run(connection: &Connection, name: &RunName) -> Result<Option<RunRow>> {
+pub(crate) fn find_run(connection: &Connection, name: &RunName) -> Result<Option<RunRow>> {
     let runs = match name {
         RunName::Id(id) => {
             let from = "FROM runs r JOIN repos p ON p.id = r.repo WHERE r.id = ?1";

@@ -6,7 +6,7 @@ use super::outbox::Delivery;
 use crate::model::Progress;
 
 /// How many runs are queued, and how many are running.
-pub fn count_unfinished(connection: &Connection) -> Result<Vec<(&'static str, u64)>> {
+pub(crate) fn count_unfinished(connection: &Connection) -> Result<Vec<(&'static str, u64)>> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FROM runs INDEXED BY runs_unfinished WHERE state <> 'finished' AND state = ?1",
     )?;
@@ -18,7 +18,7 @@ pub fn count_unfinished(connection: &Connection) -> Result<Vec<(&'static str, u6
 }
 
 /// How many messages of the outbox are in each state.
-pub fn count_messages(connection: &Connection) -> Result<Vec<(&'static str, u64)>> {
+pub(crate) fn count_messages(connection: &Connection) -> Result<Vec<(&'static str, u64)>> {
     let mut statement = connection.prepare_cached("SELECT count(*) FROM outbox WHERE state = ?1")?;
     let count = |state: Delivery| {
         let count = statement.query_row([state.as_str()], |row| row.get::<_, i64>(0))?;

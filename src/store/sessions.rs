@@ -8,19 +8,19 @@ use crate::secret::CredentialHash;
 
 /// The session of a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRow {
+pub(crate) struct SessionRow {
     /// Who has signed in.
-    pub actor: String,
+    pub(crate) actor: String,
     /// What the session gives.
-    pub grant: Grant,
+    pub(crate) grant: Grant,
     /// The number of the token that was signed in with: the session ends with it.
-    pub token: Option<i64>,
+    pub(crate) token: Option<i64>,
     /// When the session ends.
-    pub expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// Adds a session, and removes those that are over and the oldest above `most`.
-pub fn insert_session(
+pub(crate) fn insert_session(
     connection: &mut Connection,
     hash: &CredentialHash,
     session: &SessionRow,
@@ -50,7 +50,7 @@ pub fn insert_session(
 }
 
 /// The session with this hash, unless it or its token is over.
-pub fn find_session(
+pub(crate) fn find_session(
     connection: &Connection,
     hash: &CredentialHash,
     at: Timestamp,
@@ -73,12 +73,12 @@ pub fn find_session(
 }
 
 /// Removes a session; false when it does not exist.
-pub fn delete_session(connection: &Connection, hash: &CredentialHash) -> Result<bool> {
+pub(crate) fn delete_session(connection: &Connection, hash: &CredentialHash) -> Result<bool> {
     Ok(connection.execute("DELETE FROM sessions WHERE hash = ?1", [hash.as_bytes()])? > 0)
 }
 
 /// Adds a link that signs in once with every scope, and removes those that are over.
-pub fn insert_login_link(
+pub(crate) fn insert_login_link(
     connection: &Connection,
     hash: &CredentialHash,
     actor: &str,
@@ -93,7 +93,7 @@ pub fn insert_login_link(
 }
 
 /// Uses a link: whom it signs in, and with what; nothing when it was used, is over, or is none.
-pub fn use_login_link(
+pub(crate) fn use_login_link(
     connection: &Connection,
     hash: &CredentialHash,
     at: Timestamp,

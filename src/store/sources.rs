@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result};
 
 /// Saves the record of a source; true when there was none of this name.
-pub fn save_source(connection: &Connection, name: &str, record: &str) -> Result<bool> {
+pub(crate) fn save_source(connection: &Connection, name: &str, record: &str) -> Result<bool> {
     let is_new = find_source(connection, name)?.is_none();
     connection
         .prepare_cached("INSERT OR REPLACE INTO sources (name, record) VALUES (?1, ?2)")?
@@ -12,19 +12,19 @@ pub fn save_source(connection: &Connection, name: &str, record: &str) -> Result<
 }
 
 /// The record of a source.
-pub fn find_source(connection: &Connection, name: &str) -> Result<Option<String>> {
+pub(crate) fn find_source(connection: &Connection, name: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT record FROM sources WHERE name = ?1")?;
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
 /// The records of all sources, by name.
-pub fn all_sources(connection: &Connection) -> Result<Vec<String>> {
+pub(crate) fn all_sources(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached("SELECT record FROM sources ORDER BY name")?;
     statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Removes the record of a source; false when there is none.
-pub fn delete_source(connection: &Connection, name: &str) -> Result<bool> {
+pub(crate) fn delete_source(connection: &Connection, name: &str) -> Result<bool> {
     Ok(connection.execute("DELETE FROM sources WHERE name = ?1", [name])? > 0)
 }
 

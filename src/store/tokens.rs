@@ -8,36 +8,36 @@ use crate::secret::CredentialHash;
 
 /// A token to be kept.
 #[derive(Debug, Clone)]
-pub struct NewToken {
+pub(crate) struct NewToken {
     /// Its name.
-    pub name: TokenName,
+    pub(crate) name: TokenName,
     /// Its hash.
-    pub hash: CredentialHash,
+    pub(crate) hash: CredentialHash,
     /// What it gives.
-    pub grant: Grant,
+    pub(crate) grant: Grant,
     /// Who made it.
-    pub created_by: String,
+    pub(crate) created_by: String,
     /// When.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// When it ends by itself.
-    pub expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// A token that is kept.
 #[derive(Debug, Clone)]
-pub struct TokenRow {
+pub(crate) struct TokenRow {
     /// Its number.
-    pub id: i64,
+    pub(crate) id: i64,
     /// What it was made with.
-    pub made: NewToken,
+    pub(crate) made: NewToken,
     /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
     /// When it was last used, to a minute.
-    pub last_used_at: Option<Timestamp>,
+    pub(crate) last_used_at: Option<Timestamp>,
 }
 
 /// Adds a token; its number, or nothing when one of this name exists.
-pub fn insert_token(connection: &Connection, token: &NewToken) -> Result<Option<i64>> {
+pub(crate) fn insert_token(connection: &Connection, token: &NewToken) -> Result<Option<i64>> {
     let repos = token.grant.repos.as_ref().map(|repos| serde_json::json!(repos).to_string());
     let inserted = connection
         .prepare_cached(
@@ -57,7 +57,7 @@ pub fn insert_token(connection: &Connection, token: &NewToken) -> Result<Option<
 }
 
 /// The tokens that were not revoked, oldest first.
-pub fn live_tokens(connection: &Connection) -> Result<Vec<TokenRow>> {
+pub(crate) fn live_tokens(connection: &Connection) -> Result<Vec<TokenRow>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, name, hash, scopes, repos, created_by, created_at, expires_at, revoked_at, last_used_at
          FROM tokens WHERE revoked_at IS NULL ORDER BY id",
@@ -67,7 +67,7 @@ pub fn live_tokens(connection: &Connection) -> Result<Vec<TokenRow>> {
 }
 
 /// The token with this hash, also a revoked one.
-pub fn find_token(connection: &Connection, hash: &CredentialHash) -> Result<Option<TokenRow>> {
+pub(crate) fn find_token(connection: &Connection, hash: &CredentialHash) -> Result<Option<TokenRow>> {
     let found = connection
         .prepare_cached(
             "SELECT id, name, hash, scopes, repos, created_by, created_at, expires_at, revoked_at, last_used_at
@@ -78,7 +78,7 @@ pub fn find_token(connection: &Connection, hash: &CredentialHash) -> Result<Opti
 }
 
 /// Revokes the token of this name; false when there is none.
-pub fn revoke_token(connection: &Connection, name: &TokenName, at: Timestamp) -> Result<bool> {
+pub(crate) fn revoke_token(connection: &Connection, name: &TokenName, at: Timestamp) -> Result<bool> {
     let revoked = connection
         .prepare_cached("UPDATE tokens SET revoked_at = ?2 WHERE name = ?1 AND revoked_at IS NULL")?
         .execute(params![name.as_str(), at.as_millis()])?;
@@ -86,7 +86,7 @@ pub fn revoke_token(connection: &Connection, name: &TokenName, at: Timestamp) ->
 }
 
 /// Records that a token was used.
-pub fn touch_token(connection: &Connection, id: i64, at: Timestamp) -> Result<()> {
+pub(crate) fn touch_token(connection: &Connection, id: i64, at: Timestamp) -> Result<()> {
     connection
         .prepare_cached("UPDATE tokens SET last_used_at = ?2 WHERE id = ?1")?
         .execute(params![id, at.as_millis()])?;

@@ -7,29 +7,29 @@ use crate::model::{CommitId, RefName, Timestamp};
 
 /// A ref update to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewUpdate {
+pub(crate) struct NewUpdate {
     /// The id of the repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// The ref.
-    pub ref_name: RefName,
+    pub(crate) ref_name: RefName,
     /// Its serial within the ref.
-    pub serial: u64,
+    pub(crate) serial: u64,
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The new value.
-    pub new: CommitId,
+    pub(crate) new: CommitId,
     /// The push that announced it, if one did.
-    pub push: Option<String>,
+    pub(crate) push: Option<String>,
     /// The pusher, if known.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// When it was recorded.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The decision: `run`, or why no run was started.
-    pub decision: String,
+    pub(crate) decision: String,
 }
 
 /// Records an update; returns its row.
-pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64> {
+pub(crate) fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64> {
     connection
         .prepare_cached(
             "INSERT INTO updates (repo, ref, serial, old, new, push, pusher, at, decision)
@@ -51,17 +51,17 @@ pub fn insert_update(connection: &Connection, update: &NewUpdate) -> Result<i64>
 
 /// An update of a push, as it was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedUpdate {
+pub(crate) struct PushedUpdate {
     /// The ref.
-    pub ref_name: RefName,
+    pub(crate) ref_name: RefName,
     /// The old value.
-    pub old: CommitId,
+    pub(crate) old: CommitId,
     /// The decision: `run`, or why no run was started.
-    pub decision: String,
+    pub(crate) decision: String,
 }
 
 /// The updates of a push that are recorded.
-pub fn updates_of_push(connection: &Connection, push: &str) -> Result<Vec<PushedUpdate>> {
+pub(crate) fn updates_of_push(connection: &Connection, push: &str) -> Result<Vec<PushedUpdate>> {
     let mut statement =
         connection.prepare_cached("SELECT ref, old, decision FROM updates WHERE push = ?1 ORDER BY id")?;
     let rows = statement.query_map([push], |row| {
@@ -71,7 +71,7 @@ pub fn updates_of_push(connection: &Connection, push: &str) -> Result<Vec<Pushed
 }
 
 /// Records to which push an earlier update belongs, for it and its run. It may have been taken for that of another push.
-pub fn bind_update(
+pub(crate) fn bind_update(
     connection: &Connection,
     repo: &str,
     ref_name: &RefName,
@@ -94,7 +94,7 @@ pub fn bind_update(
 }
 
 /// The newest update of a ref: its new value, and what was decided.
-pub fn last_decision(
+pub(crate) fn last_decision(
     connection: &Connection,
     repo: &str,
     ref_name: &RefName,
@@ -108,7 +108,7 @@ pub fn last_decision(
 }
 
 /// The ids of the runs that a push has started, in their order.
-pub fn runs_of_push(connection: &Connection, push: &str) -> Result<Vec<String>> {
+pub(crate) fn runs_of_push(connection: &Connection, push: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT r.id FROM runs r JOIN updates u ON r.update_id = u.id WHERE u.push = ?1 ORDER BY r.seq",
     )?;

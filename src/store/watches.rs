@@ -11,23 +11,23 @@ use crate::model::{BranchName, CommitId, RemoteUrl, RepoName, SecretName, Timest
 
 /// The last known state of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchStatus {
+pub(crate) struct WatchStatus {
     /// The word for the state.
-    pub state: String,
+    pub(crate) state: String,
     /// Since when it has this state.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// The error.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// The tip of the branch at the last successful look.
-    pub tip: Option<CommitId>,
+    pub(crate) tip: Option<CommitId>,
     /// The branch that the remote's `HEAD` names.
-    pub default_branch: Option<String>,
+    pub(crate) default_branch: Option<String>,
     /// When it was force-pushed, if no ordinary update has followed.
-    pub rewritten_at: Option<Timestamp>,
+    pub(crate) rewritten_at: Option<Timestamp>,
 }
 
 /// Adds a watch; false when one of this name exists.
-pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -> Result<bool> {
+pub(crate) fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -> Result<bool> {
     let inserted = connection
         .prepare_cached(
             "INSERT INTO watches (name, url, branch, every_ms, allow_private, token, added_at, ssh_key, first_run,
@@ -51,14 +51,14 @@ pub fn insert_watch(connection: &Connection, watch: &WatchDecl, at: Timestamp) -
 }
 
 /// Removes a watch and its state; false when it does not exist.
-pub fn delete_watch(connection: &Connection, name: &RepoName) -> Result<bool> {
+pub(crate) fn delete_watch(connection: &Connection, name: &RepoName) -> Result<bool> {
     let deleted = connection.execute("DELETE FROM watches WHERE name = ?1", [name.as_str()])?;
     forget_watch_state(connection, name)?;
     Ok(deleted > 0)
 }
 
 /// The watches that were added by command, by name.
-pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
+pub(crate) fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
     let mut statement = connection.prepare_cached(
         "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run, keep_workspace, interruptible
          FROM watches ORDER BY name",
@@ -68,7 +68,7 @@ pub fn added_watches(connection: &Connection) -> Result<Vec<WatchDecl>> {
 }
 
 /// A watch that was added by command.
-pub fn find_added_watch(connection: &Connection, name: &RepoName) -> Result<Option<WatchDecl>> {
+pub(crate) fn find_added_watch(connection: &Connection, name: &RepoName) -> Result<Option<WatchDecl>> {
     let found = connection
         .prepare_cached(
             "SELECT name, url, branch, every_ms, allow_private, token, ssh_key, first_run, keep_workspace, interruptible
@@ -101,7 +101,7 @@ fn read_watch(row: &Row<'_>) -> Result<WatchDecl> {
 }
 
 /// The last known state of a watch, if it has still this address and branch.
-pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option<WatchStatus>> {
+pub(crate) fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option<WatchStatus>> {
     connection
         .prepare_cached(
             "SELECT state, since, error, tip, default_branch, rewritten_at FROM watch_states
@@ -121,7 +121,11 @@ pub fn watch_status(connection: &Connection, watch: &WatchDecl) -> Result<Option
 }
 
 /// Saves the state of a watch.
-pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &WatchStatus) -> Result<()> {
+pub(crate) fn save_watch_status(
+    connection: &Connection,
+    watch: &WatchDecl,
+    status: &WatchStatus,
+) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO watch_states
@@ -143,13 +147,13 @@ pub fn save_watch_status(connection: &Connection, watch: &WatchDecl, status: &Wa
 }
 
 /// Removes the state of a watch.
-pub fn forget_watch_state(connection: &Connection, name: &RepoName) -> Result<()> {
+pub(crate) fn forget_watch_state(connection: &Connection, name: &RepoName) -> Result<()> {
     connection.execute("DELETE FROM watch_states WHERE name = ?1", [name.as_str()])?;
     Ok(())
 }
 
 /// Removes the states of all watches; returns how many.
-pub fn forget_watch_states(connection: &Connection) -> Result<usize> {
+pub(crate) fn forget_watch_states(connection: &Connection) -> Result<usize> {
     connection.execute("DELETE FROM watch_states", [])
 }
 

@@ -19,11 +19,11 @@ type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 /// The writer has ended, because the program is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the database is closed")]
-pub struct WriterGone;
+pub(crate) struct WriterGone;
 
 /// A handle to the writer. Clones share it; it ends when the last one is gone.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct Store {
     work: mpsc::Sender<Work>,
     audited: Arc<Notify>,
     commits: ShortTimes,
@@ -31,7 +31,7 @@ pub struct Store {
 
 impl Store {
     /// Starts the writer over an open connection.
-    pub fn start(mut connection: Connection) -> (Self, JoinHandle<()>) {
+    pub(crate) fn start(mut connection: Connection) -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Work>(MAX_WAITING);
         let audited = Arc::new(Notify::new());
         let commits = ShortTimes::default();
@@ -55,17 +55,17 @@ impl Store {
     }
 
     /// The times of commits.
-    pub fn commits(&self) -> &ShortTimes {
+    pub(crate) fn commits(&self) -> &ShortTimes {
         &self.commits
     }
 
     /// Waits until the audit has got entries.
-    pub async fn audited(&self) {
+    pub(crate) async fn audited(&self) {
         self.audited.notified().await;
     }
 
     /// Waits until the writer has ended.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.work.closed().await;
     }
 
@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// The writer has ended.
-    pub async fn call<T: Send + 'static>(
+    pub(crate) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, WriterGone> {

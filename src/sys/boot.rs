@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 ///
 /// # Errors
 /// The kernel's file could not be read.
-pub fn boot_id() -> io::Result<String> {
+pub(crate) fn boot_id() -> io::Result<String> {
     static BOOT: OnceLock<String> = OnceLock::new();
     if let Some(boot) = BOOT.get() {
         return Ok(boot.clone());
@@ -18,7 +18,7 @@ pub fn boot_id() -> io::Result<String> {
 
 /// The pid namespace of this process: process ids mean something only within one. `None` where
 /// `/proc` does not show it.
-pub fn pid_namespace() -> Option<u64> {
+pub(crate) fn pid_namespace() -> Option<u64> {
     let name = std::fs::read_link("/proc/self/ns/pid").ok()?;
     name.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }

@@ -5,18 +5,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Held by whoever needs the work. When it is dropped, everything that waits on its [`CancelSignal`] is cancelled.
 #[derive(Debug)]
-pub struct CancelHandle(Option<OwnedFd>);
+pub(crate) struct CancelHandle(Option<OwnedFd>);
 
 impl CancelHandle {
     /// Cancels, as dropping does.
-    pub fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self) {
         self.0 = None;
     }
 }
 
 /// The other end of a [`CancelHandle`]: ready for reading when the work is cancelled.
 #[derive(Debug)]
-pub struct CancelSignal(OwnedFd);
+pub(crate) struct CancelSignal(OwnedFd);
 
 impl AsFd for CancelSignal {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -28,7 +28,7 @@ impl AsFd for CancelSignal {
 ///
 /// # Errors
 /// The system has no descriptors left.
-pub fn cancel_pair() -> io::Result<(CancelHandle, CancelSignal)> {
+pub(crate) fn cancel_pair() -> io::Result<(CancelHandle, CancelSignal)> {
     let (reader, writer) = io::pipe()?;
     Ok((CancelHandle(Some(writer.into())), CancelSignal(reader.into())))
 }

@@ -35,7 +35,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// The user may not, or there are too many.
-    pub fn create(&self) -> io::Result<()> {
+    pub(crate) fn create(&self) -> io::Result<()> {
         match fs::create_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             made => made,
@@ -43,12 +43,12 @@ impl Cgroup {
     }
 
     /// Whether the folder exists and can kill its members.
-    pub fn can_kill(&self) -> bool {
+    pub(crate) fn can_kill(&self) -> bool {
         OpenOptions::new().write(true).open(self.path.join("cgroup.kill")).is_ok()
     }
 
     /// Whether all of these controllers are available.
-    pub fn has_controllers(&self, required: &[&str]) -> bool {
+    pub(crate) fn has_controllers(&self, required: &[&str]) -> bool {
         let there = fs::read_to_string(self.path.join("cgroup.controllers")).unwrap_or_default();
         required.iter().all(|required| there.split_whitespace().any(|there| there == *required))
     }
@@ -57,7 +57,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// The folder is gone, or the user may not.
-    pub fn door(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn door(&self) -> io::Result<OwnedFd> {
         // A process that may not write the list of members may not start processes in the cgroup either.
         OpenOptions::new().write(true).open(self.path.join("cgroup.procs"))?;
         File::open(&self.path).map(OwnedFd::from)
@@ -71,13 +71,13 @@ impl Cgroup {
     }
 
     /// Whether a process, also a dead one that is not reaped, is in it or below it.
-    pub fn has(&self, pid: Pid) -> bool {
+    pub(crate) fn has(&self, pid: Pid) -> bool {
         let groups = fs::read(format!("/proc/{pid}/cgroup")).ok();
         groups.and_then(|groups| parse_own(&groups)).is_some_and(|place| place.starts_with(&self.place))
     }
 
     /// Whether a living process is in it or below it.
-    pub fn is_populated(&self) -> bool {
+    pub(crate) fn is_populated(&self) -> bool {
         let events = fs::read(self.path.join("cgroup.events")).unwrap_or_default();
         events.split(|byte| *byte == b'\n').any(|line| line == b"populated 1")
     }
@@ -86,7 +86,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// The folder is gone, or the kernel is older than 5.14.
-    pub fn kill(&self) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
         fs::write(self.path.join("cgroup.kill"), "1")
     }
 
@@ -94,7 +94,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// A member is left.
-    pub fn remove(&self) -> io::Result<()> {
+    pub(crate) fn remove(&self) -> io::Result<()> {
         for below in self.below() {
             below.remove()?;
         }

@@ -26,12 +26,12 @@ pub fn start<T>(spawn: impl FnOnce() -> io::Result<(Pid, T)>) -> io::Result<(Pid
 }
 
 /// Whether a child was started here and is not reaped.
-pub fn is_own(pid: Pid) -> bool {
+pub(crate) fn is_own(pid: Pid) -> bool {
     own().contains(&Pid::as_raw(Some(pid)))
 }
 
 /// Reaps a child that was started here, if it has ended.
-pub fn reap_own(pid: Pid) -> Option<Exit> {
+pub(crate) fn reap_own(pid: Pid) -> Option<Exit> {
     let mut own = own();
     let exit = own.contains(&Pid::as_raw(Some(pid))).then(|| reap(pid)).flatten()?;
     own.remove(&Pid::as_raw(Some(pid)));
@@ -39,7 +39,7 @@ pub fn reap_own(pid: Pid) -> Option<Exit> {
 }
 
 /// Reaps a child that was adopted, if it has ended.
-pub fn reap_adopted(pid: Pid) -> Option<Exit> {
+pub(crate) fn reap_adopted(pid: Pid) -> Option<Exit> {
     // The list is locked until it is reaped, so that no child started meanwhile has its number.
     let own = own();
     if own.contains(&Pid::as_raw(Some(pid))) { None } else { reap(pid) }

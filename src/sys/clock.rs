@@ -9,19 +9,19 @@ use crate::model::Timestamp;
 
 /// The current time.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }
 
 /// How much processor time the calling thread has had (clock_gettime(2): `CLOCK_THREAD_CPUTIME_ID`).
-pub fn own_cpu_time() -> Duration {
+pub(crate) fn own_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
 /// How much processor time a thread of this process has had, to a hundredth of a second (proc(5): `utime` and `stime` of
 /// `task/TID/stat`); `None` when the thread is gone.
-pub fn cpu_time_of(thread: Pid) -> Option<Duration> {
+pub(crate) fn cpu_time_of(thread: Pid) -> Option<Duration> {
     let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
     let stat = std::fs::read_to_string(path).ok()?;
     let fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();

@@ -12,7 +12,7 @@ static INHERITED: OnceLock<Rlimit> = OnceLock::new();
 const UNLIMITED: u64 = 1 << 20;
 
 /// Raises the soft limit to the hard one; returns how many descriptors this process may have open now.
-pub fn raise() -> u64 {
+pub(crate) fn raise() -> u64 {
     let inherited = *INHERITED.get_or_init(|| getrlimit(Resource::Nofile));
     let raised = Rlimit { current: inherited.maximum, maximum: inherited.maximum };
     let is_raised = setrlimit(Resource::Nofile, raised).is_ok();
@@ -24,7 +24,7 @@ pub fn raise() -> u64 {
 ///
 /// # Errors
 /// The process is gone.
-pub fn restore_for(child: Pid) -> io::Result<()> {
+pub(crate) fn restore_for(child: Pid) -> io::Result<()> {
     if let Some(inherited) = INHERITED.get() {
         prlimit(Some(child), Resource::Nofile, *inherited)?;
     }
@@ -32,7 +32,7 @@ pub fn restore_for(child: Pid) -> io::Result<()> {
 }
 
 /// Restores the limit that this process was started with, before it becomes another program.
-pub fn restore() -> io::Result<()> {
+pub(crate) fn restore() -> io::Result<()> {
     INHERITED
         .get()
         .map_or(Ok(()), |inherited| setrlimit(Resource::Nofile, *inherited).map_err(io::Error::from))

@@ -19,18 +19,18 @@ use super::process::Pid;
 const HOLDER_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Two ids that are exchanged: the one on disk, and the one that is seen.
-pub type Exchange = (u32, u32);
+pub(crate) type Exchange = (u32, u32);
 
 /// The mount of a folder. Dropping it detaches the mount; what still uses it keeps it.
 #[derive(Debug)]
-pub struct ExchangedMount(PathBuf);
+pub(crate) struct ExchangedMount(PathBuf);
 
 impl ExchangedMount {
     /// Mounts `folder` at `at`, which is an empty folder. What is mounted below `folder` is not seen. Blocking.
     ///
     /// # Errors
     /// This process may not mount, or the kernel or the file system of the folder cannot exchange ids.
-    pub fn new(folder: &Path, at: &Path, users: Exchange, groups: Exchange) -> io::Result<Self> {
+    pub(crate) fn new(folder: &Path, at: &Path, users: Exchange, groups: Exchange) -> io::Result<Self> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(CWD, folder, flags)?;
         set_ids(&tree, &user_namespace(&map(users), &map(groups))?)?;
@@ -51,7 +51,7 @@ impl Drop for ExchangedMount {
 ///
 /// # Errors
 /// Nothing is mounted there, or this process may not do it.
-pub fn detach(at: &Path) -> io::Result<()> {
+pub(crate) fn detach(at: &Path) -> io::Result<()> {
     Ok(unmount(at, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?)
 }
 

@@ -30,7 +30,7 @@ pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(
 
 /// What a name in a folder is, without following it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A regular file.
     File,
     /// A folder.
@@ -43,11 +43,11 @@ pub enum Kind {
 
 /// One name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name, without its folder.
-    pub name: OsString,
+    pub(crate) name: OsString,
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// An opened folder. Paths given to its methods are relative to it.
@@ -69,7 +69,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is missing, is a link or not a folder, or may not be read.
-    pub fn open_no_link(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open_no_link(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(outside)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         Self::open(parent.unwrap_or(Path::new(".")))?.sub(name)
@@ -79,7 +79,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is missing, is not a folder, is outside, or a link leads to it.
-    pub fn sub(&self, path: impl AsRef<Path>) -> io::Result<Self> {
+    pub(crate) fn sub(&self, path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { fd: self.open_with(path.as_ref(), FOLDER, Mode::empty())? })
     }
 
@@ -87,7 +87,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is missing, is not a regular file, is outside, or a link leads to it.
-    pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+    pub(crate) fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         regular(self.open_with(path.as_ref(), READ, Mode::empty())?)
     }
 
@@ -95,7 +95,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Folder::open_file`]; or it is larger.
-    pub fn read(&self, path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open_file(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {
@@ -108,7 +108,7 @@ impl Folder {
     ///
     /// # Errors
     /// `AlreadyExists`, or it cannot be created.
-    pub fn create_new(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
+    pub(crate) fn create_new(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
     }
@@ -117,25 +117,16 @@ impl Folder {
     ///
     /// # Errors
     /// It is not a regular file, is outside, or a link leads to it.
-    pub fn append(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
+    pub(crate) fn append(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::CLOEXEC;
         regular(self.open_with(path.as_ref(), flags, Mode::from_raw_mode(mode))?)
-    }
-
-    /// Creates a folder.
-    ///
-    /// # Errors
-    /// `AlreadyExists`, or it cannot be created.
-    pub fn make_dir(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
-        let (parent, name) = self.parent_of(path.as_ref())?;
-        Ok(mkdirat(&parent, name, Mode::from_raw_mode(mode))?)
     }
 
     /// Creates a folder with missing parents, and opens it.
     ///
     /// # Errors
     /// A parent is not a folder, or one cannot be created.
-    pub fn make_dirs(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
+    pub(crate) fn make_dirs(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
         let mut here = self.sub(".")?;
         for component in path.as_ref().components() {
             let Component::Normal(name) = component else {
@@ -156,7 +147,7 @@ impl Folder {
     ///
     /// # Errors
     /// `AlreadyExists`, or it cannot be created.
-    pub fn link(&self, target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn link(&self, target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
         let (parent, name) = self.parent_of(path.as_ref())?;
         Ok(symlinkat(target.as_ref(), &parent, name)?)
     }
@@ -165,7 +156,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be accessed.
-    pub fn kind(&self, path: impl AsRef<Path>) -> io::Result<Option<Kind>> {
+    pub(crate) fn kind(&self, path: impl AsRef<Path>) -> io::Result<Option<Kind>> {
         let found = match self.parent_of(path.as_ref()) {
             Ok((parent, name)) => kind_at(parent.as_fd(), name),
             Err(error) => Err(error),
@@ -181,7 +172,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+    pub(crate) fn entries(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for found in Dir::read_from(&self.fd)? {
             let found = found?;
@@ -197,7 +188,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is missing, or cannot be removed.
-    pub fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let (parent, name) = self.parent_of(path.as_ref())?;
         Ok(unlinkat(&parent, name, AtFlags::empty())?)
     }
@@ -206,7 +197,7 @@ impl Folder {
     ///
     /// # Errors
     /// What is left, and why.
-    pub fn remove_tree(&self, path: impl AsRef<Path>) -> Result<(), Leftovers> {
+    pub(crate) fn remove_tree(&self, path: impl AsRef<Path>) -> Result<(), Leftovers> {
         let path = path.as_ref();
         match self.parent_of(path) {
             Ok((parent, name)) => remove_below(parent.as_fd(), name),
@@ -245,7 +236,7 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY
 ///
 /// # Errors
 /// It is missing, or is not a regular file.
-pub fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let name = path.file_name().ok_or_else(not_regular)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Folder::open(parent.unwrap_or(Path::new(".")))?.open_file(name)
@@ -331,7 +322,6 @@ mod tests {
             assert!(folder.create_new(path, 0o600).is_err(), "{path} is created");
         }
         for path in ["to-a/new", "up/new", "../new", "/tmp/new", "out/new"] {
-            assert!(folder.make_dir(path, 0o700).is_err(), "{path} is made");
             assert!(folder.make_dirs(path, 0o700).is_err(), "{path} is made");
             assert!(folder.link("x", path).is_err(), "{path} is made");
             assert!(folder.create_new(path, 0o600).is_err(), "{path} is made");
@@ -350,7 +340,7 @@ mod tests {
         mknodat(&folder, "fifo", FileType::Fifo, Mode::RWXU, 0).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(outer.path().join("socket")).unwrap();
         symlink("/dev/zero", outer.path().join("zero")).unwrap();
-        folder.make_dir("dir", 0o700).unwrap();
+        folder.make_dirs("dir", 0o700).unwrap();
         for name in ["fifo", "socket", "zero", "dir"] {
             assert!(folder.open_file(name).is_err(), "{name}");
             assert!(folder.append(name, 0o600).is_err(), "{name}");

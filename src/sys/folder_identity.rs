@@ -9,17 +9,17 @@ use rustix::fs::{statfs, statvfs};
 /// The identity of the folder at a path. It stays the same when the folder is renamed, and when it is seen through a bind mount; a
 /// copy, a restored backup and a snapshot have others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderIdentity {
+pub(crate) struct FolderIdentity {
     /// The kind and the id of the file system, as statfs(2) gives them: a snapshot of btrfs has an id of its own, and an
     /// overlay a kind of its own.
-    pub file_system: String,
+    pub(crate) file_system: String,
     /// The number of the folder in it.
-    pub inode: u64,
+    pub(crate) inode: u64,
     /// When the folder was created, in nanoseconds since 1970; 0 where the file system does not record it. Distinguishes a folder
     /// from a later one with the same inode number.
-    pub born: u64,
+    pub(crate) born: u64,
     /// The device, which distinguishes copies of one file system from each other. Another mount of it may get another number.
-    pub device: u64,
+    pub(crate) device: u64,
 }
 
 impl FolderIdentity {
@@ -27,7 +27,7 @@ impl FolderIdentity {
     ///
     /// # Errors
     /// The folder does not exist or may not be accessed.
-    pub fn read(path: &Path) -> io::Result<Self> {
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         let born = metadata.created().ok();
         let born = born.and_then(|born| born.duration_since(std::time::UNIX_EPOCH).ok());
@@ -41,12 +41,12 @@ impl FolderIdentity {
     }
 
     /// The folder as one word, without the device: two folders with the same word are one.
-    pub fn word(&self) -> String {
+    pub(crate) fn word(&self) -> String {
         format!("{}:{}:{}", self.file_system, self.inode, self.born)
     }
 
     /// Whether both are one folder, but for the device.
-    pub fn is_same_folder(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_folder(&self, other: &Self) -> bool {
         self.file_system == other.file_system && self.inode == other.inode && self.born == other.born
     }
 }

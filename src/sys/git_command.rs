@@ -48,7 +48,7 @@ const OF_A_REPOSITORY: [&str; 15] = [
 
 /// One call of the system's git. No configuration but the repository's own, unless it is [`GitCommand::of_person`]; no
 /// prompt, no hook.
-pub struct GitCommand {
+pub(crate) struct GitCommand {
     is_of_person: bool,
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
@@ -104,53 +104,54 @@ impl std::fmt::Debug for GitCommand {
 
 impl GitCommand {
     /// A call of the git in `PATH`.
-    #[expect(clippy::new_without_default, reason = "a default without arguments makes no sense")]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { is_of_person: false, args: Vec::new(), envs: Vec::new(), program: None, deadline: DEADLINE }
     }
 
     /// A command as the person who started quire would run it: with their configuration and environment, apart from
     /// variables that lead to another repository.
-    pub fn of_person() -> Self {
+    pub(crate) fn of_person() -> Self {
         Self { is_of_person: true, ..Self::new() }
     }
 
     /// A call that works on the repository in this folder.
-    pub fn in_repo(git_dir: &Path) -> Self {
+    pub(crate) fn in_repo(git_dir: &Path) -> Self {
         Self::new().arg("--git-dir").arg(git_dir)
     }
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Adds a variable to the environment.
     #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.envs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
     /// Runs this program instead of the git in `PATH`.
     #[must_use]
-    pub fn program(mut self, program: impl AsRef<OsStr>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn program(mut self, program: impl AsRef<OsStr>) -> Self {
         self.program = Some(program.as_ref().to_owned());
         self
     }
 
     /// Kills it after this long.
     #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    #[cfg(test)]
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
@@ -159,7 +160,7 @@ impl GitCommand {
     ///
     /// # Errors
     /// It could not be started, failed, wrote more than [`MAX_OUTPUT`], or was killed at its deadline.
-    pub fn run(self) -> Result<Vec<u8>, GitError> {
+    pub(crate) fn run(self) -> Result<Vec<u8>, GitError> {
         self.run_with(&[])
     }
 
@@ -167,7 +168,7 @@ impl GitCommand {
     ///
     /// # Errors
     /// As [`GitCommand::run`].
-    pub fn run_with(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
+    pub(crate) fn run_with(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
         self.finish(input, Keep::AtMost(MAX_OUTPUT)).map(|finished| finished.stdout)
     }
 
@@ -176,7 +177,7 @@ impl GitCommand {
     ///
     /// # Errors
     /// As [`GitCommand::run`], without a limit for the output.
-    pub fn run_to_file(self, input: &[u8]) -> Result<File, GitError> {
+    pub(crate) fn run_to_file(self, input: &[u8]) -> Result<File, GitError> {
         let command = self.shown();
         let missing = || GitError::Start { command, source: io::ErrorKind::BrokenPipe.into() };
         self.finish(input, Keep::File)?.file.ok_or_else(missing)
@@ -208,7 +209,7 @@ impl GitCommand {
     ///
     /// # Errors
     /// It could not be started or followed.
-    pub fn run_within(self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
+    pub(crate) fn run_within(self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
         self.prepare().run(limits)
     }
 

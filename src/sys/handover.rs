@@ -31,7 +31,7 @@ pub fn send(socket: &impl AsFd, length: u64, descriptors: &[BorrowedFd<'_>]) -> 
 ///
 /// # Errors
 /// The message is something else.
-pub fn receive(socket: &impl AsFd) -> io::Result<Option<(u64, Vec<OwnedFd>)>> {
+pub(crate) fn receive(socket: &impl AsFd) -> io::Result<Option<(u64, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0; 8];

@@ -19,7 +19,7 @@ pub struct Answer {
     /// The status code.
     pub status: u16,
     /// The body.
-    pub body: BufReader<UnixStream>,
+    pub(crate) body: BufReader<UnixStream>,
 }
 
 /// Sends one request and reads the head of the response. `patience` is the longest silence that is accepted while
@@ -54,7 +54,7 @@ impl Answer {
     ///
     /// # Errors
     /// The server is silent for too long.
-    pub fn read(mut self, limit: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(mut self, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.body.by_ref().take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -64,7 +64,7 @@ impl Answer {
     ///
     /// # Errors
     /// When the socket refuses.
-    pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
+    pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
         self.body.get_ref().set_read_timeout(Some(patience))
     }
 }

@@ -11,16 +11,16 @@ use tokio::io::unix::AsyncFd;
 
 /// A set of watched folders.
 #[derive(Debug)]
-pub struct Inotify {
+pub(crate) struct Inotify {
     descriptor: AsyncFd<OwnedFd>,
 }
 
 /// A watched folder, as the kernel numbers it.
-pub type Watch = i32;
+pub(crate) type Watch = i32;
 
 /// An event of a watched folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Change {
+pub(crate) enum Change {
     /// Something in this folder was created, written, moved or removed.
     In(Watch, Entry),
     /// This folder is gone, and its watch with it.
@@ -31,11 +31,11 @@ pub enum Change {
 
 /// An entry of a watched folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// Whether it is a folder.
-    pub is_folder: bool,
+    pub(crate) is_folder: bool,
 }
 
 impl Inotify {
@@ -44,7 +44,7 @@ impl Inotify {
     /// # Errors
     /// When the system has no more instances.
     #[expect(deprecated, reason = "its successor is unsafe; an owned descriptor keeps that one's promise")]
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         Ok(Self { descriptor: AsyncFd::new(descriptor)? })
     }
@@ -53,7 +53,7 @@ impl Inotify {
     ///
     /// # Errors
     /// The path does not exist or is not a folder.
-    pub fn watch(&self, folder: &Path) -> io::Result<Watch> {
+    pub(crate) fn watch(&self, folder: &Path) -> io::Result<Watch> {
         let flags = WatchFlags::CREATE
             | WatchFlags::MODIFY
             | WatchFlags::CLOSE_WRITE
@@ -71,7 +71,7 @@ impl Inotify {
     ///
     /// # Errors
     /// The descriptor fails, which only happens after an error of the kernel or of quire.
-    pub async fn changes(&self) -> io::Result<Vec<Change>> {
+    pub(crate) async fn changes(&self) -> io::Result<Vec<Change>> {
         loop {
             let mut ready = self.descriptor.readable().await?;
             match read(self.descriptor.get_ref())? {

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A request to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interrupt {
+pub(crate) enum Interrupt {
     /// The terminal was closed: SIGHUP.
     HangUp,
     /// Ctrl-C: SIGINT.
@@ -23,7 +23,7 @@ impl Interrupt {
     const ALL: [Self; 4] = [Self::HangUp, Self::CtrlC, Self::Quit, Self::Terminate];
 
     /// Its name in messages.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::HangUp => "SIGHUP",
             Self::CtrlC => "Ctrl-C",
@@ -48,7 +48,7 @@ impl Interrupt {
 ///
 /// # Errors
 /// The system refuses a handler.
-pub fn watch_interrupts(on_interrupt: impl Fn(Interrupt) + Clone + Send + 'static) -> io::Result<()> {
+pub(crate) fn watch_interrupts(on_interrupt: impl Fn(Interrupt) + Clone + Send + 'static) -> io::Result<()> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     {

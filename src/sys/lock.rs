@@ -48,7 +48,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The file could not be opened, or its file system has no locks.
-    pub fn try_acquire_existing(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn try_acquire_existing(path: &Path) -> io::Result<Option<Self>> {
         let flags = NO_LINK.bits().cast_signed();
         let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
         let file = match opened {
@@ -68,7 +68,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The descriptor is not a lock file, or another process holds the lock.
-    pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
         // Locking again through the same open file changes nothing.
         flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
@@ -84,7 +84,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The disk is full.
-    pub fn write_holder(&mut self, pid: Pid) -> io::Result<()> {
+    pub(crate) fn write_holder(&mut self, pid: Pid) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(format!("{pid}\n").as_bytes())
@@ -94,7 +94,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The disk is full.
-    pub fn write_own_pid(&mut self) -> io::Result<()> {
+    pub(crate) fn write_own_pid(&mut self) -> io::Result<()> {
         self.write_holder(own_pid())
     }
 }

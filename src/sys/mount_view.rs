@@ -18,18 +18,18 @@ const OPTIONS: &CStr = c"mode=0755,size=1m";
 
 /// A path that is shown within the hidden folder.
 #[derive(Debug, Clone)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// The file or folder.
-    pub from: PathBuf,
+    pub(crate) from: PathBuf,
     /// Where it is visible.
-    pub at: PathBuf,
+    pub(crate) at: PathBuf,
     /// Whether it can be written.
-    pub is_writable: bool,
+    pub(crate) is_writable: bool,
 }
 
 /// A mount namespace that processes can enter.
 #[derive(Debug)]
-pub struct MountView(OwnedFd);
+pub(crate) struct MountView(OwnedFd);
 
 impl AsFd for MountView {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -42,7 +42,7 @@ impl MountView {
     ///
     /// # Errors
     /// This process may not mount, or a file does not exist.
-    pub fn new(hidden: PathBuf, shown: Vec<Shown>) -> io::Result<Self> {
+    pub(crate) fn new(hidden: PathBuf, shown: Vec<Shown>) -> io::Result<Self> {
         // In a thread of its own: the namespace of the other threads does not change.
         let made = std::thread::spawn(move || make(&hidden, &shown)).join();
         made.unwrap_or_else(|_| Err(io::Error::other("the mounting thread failed")))

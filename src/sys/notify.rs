@@ -10,11 +10,11 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The socket of the supervisor.
 #[derive(Debug, Clone)]
-pub struct Supervisor(OsString);
+pub(crate) struct Supervisor(OsString);
 
 impl Supervisor {
     /// The socket at a path, or at an abstract name after `@`; `None` for another kind of address.
-    pub fn at(address: &OsStr) -> Option<Self> {
+    pub(crate) fn at(address: &OsStr) -> Option<Self> {
         matches!(address.as_bytes(), [b'/', ..] | [b'@', _, ..]).then(|| Self(address.to_owned()))
     }
 
@@ -22,7 +22,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// No process listens, or its queue is full.
-    pub fn notify(&self, lines: &str) -> io::Result<()> {
+    pub(crate) fn notify(&self, lines: &str) -> io::Result<()> {
         let address = match self.0.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,

@@ -12,7 +12,7 @@ use rustix::mm::{Advice, madvise};
 ///
 /// # Errors
 /// The mappings cannot be read, or the kernel refuses.
-pub fn give_back() -> io::Result<()> {
+pub(crate) fn give_back() -> io::Result<()> {
     let program = fs::read_link("/proc/self/exe")?;
     let maps = fs::read_to_string("/proc/self/maps")?;
     for line in maps.lines().filter(|line| program.to_str().is_some_and(|path| line.ends_with(path))) {

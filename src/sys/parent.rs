@@ -4,7 +4,7 @@ use super::process;
 
 /// The id of the parent and when it started, in clock ticks since boot. `None` when the process that started this
 /// one has ended: the process that has adopted it since is in another process group.
-pub fn parent() -> Option<(u32, u64)> {
+pub(crate) fn parent() -> Option<(u32, u64)> {
     let pid = rustix::process::getppid()?;
     let (parent, own) = (process::look(pid)?, process::look(process::own_pid())?);
     // A group outside of this namespace has no number here, nor has the group of an adopting process outside of it.

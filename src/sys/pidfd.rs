@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 /// One process, whatever happens to its number.
 #[derive(Debug)]
-pub struct PidFd {
+pub(crate) struct PidFd {
     pid: Pid,
     fd: OwnedFd,
 }
@@ -31,7 +31,7 @@ impl PidFd {
     ///
     /// # Errors
     /// The system has no descriptors left, or no pidfds.
-    pub fn open(pid: Pid) -> io::Result<Option<Self>> {
+    pub(crate) fn open(pid: Pid) -> io::Result<Option<Self>> {
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(fd) => Ok(Some(Self { pid, fd })),
             Err(Errno::SRCH) => Ok(None),
@@ -40,7 +40,7 @@ impl PidFd {
     }
 
     /// The number of the process.
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         self.pid
     }
 
@@ -48,7 +48,7 @@ impl PidFd {
     ///
     /// # Errors
     /// The process belongs to another user.
-    pub fn signal(&self, signal: Signal) -> io::Result<bool> {
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<bool> {
         match pidfd_send_signal(&self.fd, signal) {
             Ok(()) => Ok(true),
             Err(Errno::SRCH) => Ok(false),
@@ -57,12 +57,12 @@ impl PidFd {
     }
 
     /// Whether the process has ended, reaped or not.
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         wait_any(&[self], Duration::ZERO)
     }
 
     /// Whether the process is a child that a signal has killed and that is not reaped.
-    pub fn was_killed(&self) -> bool {
+    pub(crate) fn was_killed(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::PidFd(self.fd.as_fd()), options) {
             Ok(Some(status)) => status.killed() || status.dumped(),
@@ -71,7 +71,7 @@ impl PidFd {
     }
 
     /// Reaps the process, if it is a child and has ended; says whether.
-    pub fn reap(&self) -> bool {
+    pub(crate) fn reap(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         matches!(waitid(WaitId::PidFd(self.fd.as_fd()), options), Ok(Some(_)))
     }
@@ -81,7 +81,7 @@ impl PidFd {
     /// # Errors
     /// The descriptor could not be watched.
     #[expect(deprecated, reason = "its successor is unsafe; a borrowed descriptor keeps that one's promise")]
-    pub async fn dead(&self) -> io::Result<()> {
+    pub(crate) async fn dead(&self) -> io::Result<()> {
         let watched = AsyncFd::with_interest(self.fd.as_fd(), Interest::READABLE)?;
         let _ready = watched.readable().await?;
         Ok(())
@@ -89,7 +89,7 @@ impl PidFd {
 }
 
 /// Blocks until one of the processes has ended, at most for `limit`; says whether one has.
-pub fn wait_any<P: Borrow<PidFd>>(processes: &[P], limit: Duration) -> bool {
+pub(crate) fn wait_any<P: Borrow<PidFd>>(processes: &[P], limit: Duration) -> bool {
     let fds = processes.iter().map(|process| PollFd::new(&process.borrow().fd, PollFlags::IN));
     let mut fds: Vec<_> = fds.collect();
     let limit = Timespec {
@@ -100,7 +100,7 @@ pub fn wait_any<P: Borrow<PidFd>>(processes: &[P], limit: Duration) -> bool {
 }
 
 /// Blocks until all of the processes have ended, at most for `limit`; returns those still running.
-pub fn wait_all<P: Borrow<PidFd>>(mut processes: Vec<P>, limit: Duration) -> Vec<P> {
+pub(crate) fn wait_all<P: Borrow<PidFd>>(mut processes: Vec<P>, limit: Duration) -> Vec<P> {
     let started = Instant::now();
     loop {
         processes.retain(|process| !process.borrow().is_dead());

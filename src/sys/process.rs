@@ -12,21 +12,21 @@ use rustix::process::{WaitStatus, set_child_subreaper};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Its number.
-    pub pid: Pid,
+    pub(crate) pid: Pid,
     /// The name of its program, at most 15 bytes, not to be trusted.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it has ended and waits to be reaped.
     pub zombie: bool,
     /// Whether a signal has stopped it.
-    pub halted: bool,
+    pub(crate) halted: bool,
     /// Its parent; `None` for a process without one in this namespace.
-    pub parent: Option<Pid>,
+    pub(crate) parent: Option<Pid>,
     /// Its process group; `None` when that is outside this namespace.
-    pub group: Option<Pid>,
+    pub(crate) group: Option<Pid>,
     /// The leader of its session; `None` when that is outside this namespace.
-    pub session: Option<Pid>,
+    pub(crate) session: Option<Pid>,
     /// When it started, in clock ticks since boot: with the number it names a process within one boot.
-    pub started: u64,
+    pub(crate) started: u64,
 }
 
 /// How a process ended.
@@ -40,7 +40,7 @@ pub enum Exit {
 
 impl Exit {
     /// The exit code as a shell counts it: 128 and the number of the signal.
-    pub fn code(self) -> i32 {
+    pub(crate) fn code(self) -> i32 {
         match self {
             Self::Code(code) => code,
             Self::Signal(signal) => 128 + signal,
@@ -48,7 +48,7 @@ impl Exit {
     }
 
     /// The signal that ended it.
-    pub fn signal(self) -> Option<i32> {
+    pub(crate) fn signal(self) -> Option<i32> {
         match self {
             Self::Code(_) => None,
             Self::Signal(signal) => Some(signal),
@@ -67,7 +67,7 @@ pub fn look(pid: Pid) -> Option<Process> {
 }
 
 /// When a process started, in clock ticks since boot; `None` when it is gone.
-pub fn start_time(pid: Pid) -> Option<u64> {
+pub(crate) fn start_time(pid: Pid) -> Option<u64> {
     look(pid).map(|process| process.started)
 }
 
@@ -95,7 +95,7 @@ pub fn all() -> Vec<Pid> {
 
 /// Whether this is the command line of a process (proc(5): `cmdline`). It is not to be trusted: any process can be started
 /// with any.
-pub fn has_command(pid: Pid, words: &[&[u8]]) -> bool {
+pub(crate) fn has_command(pid: Pid, words: &[&[u8]]) -> bool {
     let expected: Vec<u8> = words.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
     let file = std::fs::File::open(format!("/proc/{}/cmdline", pid.as_raw_pid()));
     let mut read = Vec::new();
@@ -114,7 +114,7 @@ pub fn environment_has(pid: Pid, entries: &[&[u8]]) -> bool {
 /// Gives the calling process a session keyring of its own, which is empty (keyctl(2): `KEYCTL_JOIN_SESSION_KEYRING`). Where
 /// the kernel has no keyrings, or a filter of system calls forbids them, nothing needs to be left.
 #[expect(unsafe_code, reason = "neither rustix nor std has keyctl")]
-pub fn leave_keyrings() {
+pub(crate) fn leave_keyrings() {
     const JOIN_SESSION_KEYRING: libc::c_long = 1;
     // SAFETY: a system call with an anonymous keyring for a name; it touches no memory of this process.
     let _refused =
@@ -130,13 +130,13 @@ pub fn become_subreaper() -> io::Result<()> {
 }
 
 /// Reaps the children that have ended and that nothing here waits for; see [`super::children`].
-pub fn reap_all() -> Vec<(Pid, Exit)> {
+pub(crate) fn reap_all() -> Vec<(Pid, Exit)> {
     let children = children(own_pid()).into_iter();
     children.filter_map(|pid| super::children::reap_adopted(pid).map(|exit| (pid, exit))).collect()
 }
 
 /// Waits until a child has ended, and reaps it; `None` when no child is left. For a process that has no runtime.
-pub fn wait_for_child() -> Option<(Pid, Exit)> {
+pub(crate) fn wait_for_child() -> Option<(Pid, Exit)> {
     loop {
         match rustix::process::wait(rustix::process::WaitOptions::empty()) {
             Ok(Some((pid, status))) => return Some((pid, exit_of(status))),
@@ -147,7 +147,7 @@ pub fn wait_for_child() -> Option<(Pid, Exit)> {
 }
 
 /// Whether a child exists, alive or not reaped.
-pub fn has_children() -> bool {
+pub(crate) fn has_children() -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     waitid(WaitId::All, options).is_ok()
@@ -157,7 +157,7 @@ pub fn has_children() -> bool {
 ///
 /// # Errors
 /// The kernel does not.
-pub fn hide_memory() -> io::Result<()> {
+pub(crate) fn hide_memory() -> io::Result<()> {
     let nobody = rustix::process::DumpableBehavior::NotDumpable;
     rustix::process::set_dumpable_behavior(nobody).map_err(io::Error::from)
 }
@@ -167,7 +167,7 @@ pub fn hide_memory() -> io::Result<()> {
 /// # Errors
 /// No descriptor has this number.
 #[expect(unsafe_code, reason = "the parent process has passed this number to us")]
-pub fn take_descriptor(number: std::os::fd::RawFd) -> io::Result<std::os::fd::OwnedFd> {
+pub(crate) fn take_descriptor(number: std::os::fd::RawFd) -> io::Result<std::os::fd::OwnedFd> {
     use rustix::io::{FdFlags, fcntl_setfd};
     // SAFETY: the number is used for one system call, which fails when nothing is open there.
     let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };

@@ -29,7 +29,7 @@ const MAX_READS: usize = 64;
 
 /// What happens to an output of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// This many bytes are kept; the rest is read and dropped.
     Head(usize),
     /// All of it is kept; a program that writes more than this many bytes is killed.
@@ -40,26 +40,26 @@ pub enum Keep {
 
 /// What a program may use.
 #[derive(Debug, Clone, Copy)]
-pub struct ProgramLimits<'a> {
+pub(crate) struct ProgramLimits<'a> {
     /// From its start to its end.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// Its standard output.
-    pub stdout: Keep,
+    pub(crate) stdout: Keep,
     /// Its standard error.
-    pub stderr: Keep,
+    pub(crate) stderr: Keep,
     /// Bytes of any one file that it or its children write.
-    pub file_bytes: Option<u64>,
+    pub(crate) file_bytes: Option<u64>,
     /// Whether it is killed when the thread that started it ends. A program without this starts faster.
-    pub ends_with_caller: bool,
+    pub(crate) ends_with_caller: bool,
     /// Whether processes of its group that outlive it are killed.
-    pub kills_leftovers: bool,
+    pub(crate) kills_leftovers: bool,
     /// Kills it when the other end is dropped.
-    pub cancel: Option<&'a CancelSignal>,
+    pub(crate) cancel: Option<&'a CancelSignal>,
 }
 
 impl ProgramLimits<'_> {
     /// A deadline, and the first bytes of both outputs.
-    pub fn new(time: Duration, head: usize) -> Self {
+    pub(crate) fn new(time: Duration, head: usize) -> Self {
         let keep = Keep::Head(head);
         ProgramLimits {
             time,
@@ -75,7 +75,7 @@ impl ProgramLimits<'_> {
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProgramEnd {
+pub(crate) enum ProgramEnd {
     /// By itself, or by a signal that quire did not send.
     Exited(Exit),
     /// It was killed at its deadline.
@@ -88,38 +88,38 @@ pub enum ProgramEnd {
 
 /// A program that has ended.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// How it ended.
-    pub end: ProgramEnd,
+    pub(crate) end: ProgramEnd,
     /// What was kept of its standard output; empty with [`Keep::File`].
-    pub stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// What was kept of its standard error.
-    pub stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
     /// Its standard output with [`Keep::File`], at its start.
-    pub file: Option<File>,
+    pub(crate) file: Option<File>,
 }
 
 impl Finished {
     /// Its standard error as text, without white space around it.
-    pub fn stderr_text(&self) -> String {
+    pub(crate) fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.stderr).trim().to_owned()
     }
 }
 
 /// The output of a program that was run by [`Program::ask`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Whether it exited with 0.
-    pub is_ok: bool,
+    pub(crate) is_ok: bool,
     /// Its standard output as text, without white space around it.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Its standard error, likewise.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// A program that can be run, in a process group of its own.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     command: Command,
     input: Vec<u8>,
 }
@@ -127,7 +127,7 @@ pub struct Program {
 impl Program {
     /// A program by its path, or by a name that is searched in `PATH`, with the environment of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that does it")]
-    pub fn new(program: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.process_group(0);
         Self { command, input: Vec::new() }
@@ -135,21 +135,21 @@ impl Program {
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.command.args(args);
         self
     }
 
     /// Empties the environment.
     #[must_use]
-    pub fn clean(mut self) -> Self {
+    pub(crate) fn clean(mut self) -> Self {
         self.command.env_clear();
         self
     }
 
     /// Sets variables.
     #[must_use]
-    pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+    pub(crate) fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
@@ -159,7 +159,7 @@ impl Program {
 
     /// Removes variables.
     #[must_use]
-    pub fn without(mut self, names: &[&str]) -> Self {
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
         for name in names {
             self.command.env_remove(name);
         }
@@ -168,14 +168,14 @@ impl Program {
 
     /// Starts it in this folder.
     #[must_use]
-    pub fn cwd(mut self, folder: &Path) -> Self {
+    pub(crate) fn cwd(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
     /// Gives it these bytes on its standard input, which is empty otherwise.
     #[must_use]
-    pub fn input(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn input(mut self, bytes: &[u8]) -> Self {
         self.input = bytes.to_vec();
         self
     }
@@ -184,7 +184,7 @@ impl Program {
     ///
     /// # Errors
     /// It was not found, could not be started, or was killed at its deadline.
-    pub fn ask(self, deadline: Duration) -> io::Result<Reply> {
+    pub(crate) fn ask(self, deadline: Duration) -> io::Result<Reply> {
         let limits = ProgramLimits { kills_leftovers: false, ..ProgramLimits::new(deadline, MAX_REPLY) };
         let finished = self.envs([("LC_ALL", "C.UTF-8")]).run(&limits)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
@@ -205,7 +205,7 @@ impl Program {
     ///
     /// # Errors
     /// It could not be started or waited for.
-    pub fn run(mut self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
+    pub(crate) fn run(mut self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
         self.command.stdin(self.stdin()?);
         let mut file = None;
         let stdout = if limits.stdout == Keep::File {

@@ -7,7 +7,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::model::{InstanceId, RunId};
 
 /// A new id for a run, of the current time.
-pub fn run_id() -> RunId {
+pub(crate) fn run_id() -> RunId {
     let now = super::clock::now().as_millis();
     let mut random = [0; 10];
     // The last ten bytes of a fresh UUID are random, but for six bits that are set again.
@@ -19,7 +19,7 @@ pub fn run_id() -> RunId {
 }
 
 /// A new id for a data folder.
-pub fn instance_id() -> InstanceId {
+pub(crate) fn instance_id() -> InstanceId {
     // The second half of a fresh UUID is random, but for two bits.
     InstanceId::new(uuid::Uuid::now_v7().as_u64_pair().1)
 }
@@ -28,7 +28,7 @@ pub fn instance_id() -> InstanceId {
 ///
 /// # Errors
 /// When the system has none.
-pub fn unguessable<const SIZE: usize>() -> io::Result<[u8; SIZE]> {
+pub(crate) fn unguessable<const SIZE: usize>() -> io::Result<[u8; SIZE]> {
     let mut bytes = [0; SIZE];
     let filled = SystemRandom::new().fill(&mut bytes);
     filled.map_err(|_| io::Error::other("the system gives no random numbers"))?;
@@ -36,7 +36,7 @@ pub fn unguessable<const SIZE: usize>() -> io::Result<[u8; SIZE]> {
 }
 
 /// A number from 0 up to 1, without 1.
-pub fn fraction() -> f64 {
+pub(crate) fn fraction() -> f64 {
     let fresh = uuid::Uuid::now_v7();
     let bytes = fresh.as_bytes().iter().skip(12);
     let number = bytes.fold(0_u32, |number, byte| number << 8 | u32::from(*byte));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Whether the descriptor accepts bytes within `patience`. False also when the other side is closed.
-pub fn is_writable_within(descriptor: &impl AsFd, patience: Duration) -> bool {
+pub(crate) fn is_writable_within(descriptor: &impl AsFd, patience: Duration) -> bool {
     let mut polled = [PollFd::new(descriptor, PollFlags::OUT)];
     let limit =
         Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
@@ -16,7 +16,7 @@ pub fn is_writable_within(descriptor: &impl AsFd, patience: Duration) -> bool {
 }
 
 /// Whether the other side of a socket is closed: it neither sends nor reads. A side that has only stopped sending is open.
-pub fn has_hung_up(socket: &impl AsFd) -> bool {
+pub(crate) fn has_hung_up(socket: &impl AsFd) -> bool {
     let mut polled = [PollFd::new(socket, PollFlags::empty())];
     let polls = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
     let [polled] = polled;

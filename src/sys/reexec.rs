@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Replaces this process by a new start of `binary`; returns only the reason why that did not work.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that does it")]
-pub fn reexec(binary: &Path, args: &[OsString]) -> io::Error {
+pub(crate) fn reexec(binary: &Path, args: &[OsString]) -> io::Error {
     if let Err(error) = super::descriptors::restore() {
         return error;
     }

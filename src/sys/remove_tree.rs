@@ -26,13 +26,13 @@ const MOVED: &str = ".quire-removing-";
 /// What could not be removed.
 #[derive(Debug, thiserror::Error)]
 #[error("could not remove {}{}: {why}", path.display(), more(*count))]
-pub struct Leftovers {
+pub(crate) struct Leftovers {
     /// The first path.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How many names are left.
-    pub count: usize,
+    pub(crate) count: usize,
     /// Why the first is left.
-    pub why: io::Error,
+    pub(crate) why: io::Error,
 }
 
 impl Leftovers {
@@ -41,7 +41,7 @@ impl Leftovers {
     }
 
     /// The same error, with paths relative to a folder that contains these.
-    pub fn below(self, folder: &Path) -> Self {
+    pub(crate) fn below(self, folder: &Path) -> Self {
         Self { path: folder.join(self.path), ..self }
     }
 }
@@ -61,7 +61,7 @@ impl From<Leftovers> for io::Error {
 ///
 /// # Errors
 /// What is left, and why.
-pub fn remove_tree(folder: &Path) -> Result<(), Leftovers> {
+pub(crate) fn remove_tree(folder: &Path) -> Result<(), Leftovers> {
     let Some((parent, name)) = folder.parent().zip(folder.file_name()) else {
         return Err(Leftovers::new(folder.to_owned(), io::ErrorKind::InvalidInput.into()));
     };

@@ -7,7 +7,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 ///
 /// # Errors
 /// The name has no address, or no name server answered.
-pub fn addresses(host: &str, port: u16) -> io::Result<Vec<IpAddr>> {
+pub(crate) fn addresses(host: &str, port: u16) -> io::Result<Vec<IpAddr>> {
     let mut found: Vec<IpAddr> = (host, port).to_socket_addrs()?.map(|address| address.ip()).collect();
     found.dedup();
     Ok(found)

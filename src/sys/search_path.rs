@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 
 /// Why a path cannot be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusable {
+pub(crate) enum Unusable {
     /// Nothing exists at the path.
     Missing,
     /// A folder.
@@ -18,7 +18,7 @@ pub enum Unusable {
 }
 
 /// The folders of a `PATH`, in their order; an empty entry is the working directory, as in execvp(3).
-pub fn folders(path: &OsStr) -> impl Iterator<Item = &Path> {
+pub(crate) fn folders(path: &OsStr) -> impl Iterator<Item = &Path> {
     path.as_bytes().split(|byte| *byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)))
 }
 
@@ -26,7 +26,7 @@ pub fn folders(path: &OsStr) -> impl Iterator<Item = &Path> {
 ///
 /// # Errors
 /// Why not.
-pub fn check(file: &Path) -> Result<(), Unusable> {
+pub(crate) fn check(file: &Path) -> Result<(), Unusable> {
     match std::fs::metadata(file) {
         Err(_) => Err(Unusable::Missing),
         Ok(data) if data.is_dir() => Err(Unusable::Folder),
@@ -36,7 +36,7 @@ pub fn check(file: &Path) -> Result<(), Unusable> {
 }
 
 /// Finds a program in the absolute folders of a `PATH`.
-pub fn find_program(name: impl AsRef<OsStr>, path: &OsStr) -> Option<PathBuf> {
+pub(crate) fn find_program(name: impl AsRef<OsStr>, path: &OsStr) -> Option<PathBuf> {
     let name = Path::new(name.as_ref());
     folders(path)
         .filter(|folder| folder.is_absolute())

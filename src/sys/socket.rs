@@ -29,7 +29,7 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
 ///
 /// # Errors
 /// No process listens, or the queue is full.
-pub fn connect(path: &Path) -> io::Result<UnixStream> {
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     let (path, _folder) = short(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket: OwnedFd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -21,44 +21,44 @@ use super::transition::{self, Transition};
 
 /// What to start.
 #[derive(Debug)]
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     /// The path of the program, relative to `cwd`; not searched in `PATH`.
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
     /// The arguments, including the program's name as the first.
-    pub args: Vec<OsString>,
+    pub(crate) args: Vec<OsString>,
     /// The complete environment.
-    pub env: Vec<(&'a std::ffi::OsStr, &'a std::ffi::OsStr)>,
+    pub(crate) env: Vec<(&'a std::ffi::OsStr, &'a std::ffi::OsStr)>,
     /// The working directory.
-    pub cwd: &'a Path,
+    pub(crate) cwd: &'a Path,
     /// Whether its standard input is a pipe; otherwise it is `/dev/null`.
-    pub has_input: bool,
+    pub(crate) has_input: bool,
     /// The opened folder of the cgroup to start in. A process that may not join it is started without.
-    pub cgroup: Option<OwnedFd>,
+    pub(crate) cgroup: Option<OwnedFd>,
     /// The account that it runs as; quire's own account by default.
-    pub transition: Option<&'a Transition>,
+    pub(crate) transition: Option<&'a Transition>,
     /// A descriptor that the program gets in addition to the first three, under its own number.
-    pub kept: Option<OwnedFd>,
+    pub(crate) kept: Option<OwnedFd>,
 }
 
 /// A started process, to be reaped with [`Child::reap`]; the owner has to stop and reap it.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     /// The process.
-    pub process: PidFd,
+    pub(crate) process: PidFd,
     /// The writing end of its standard input, if it has one.
-    pub stdin: Option<OwnedFd>,
+    pub(crate) stdin: Option<OwnedFd>,
     /// The reading ends of its standard output and standard error.
-    pub outputs: Option<[OwnedFd; 2]>,
+    pub(crate) outputs: Option<[OwnedFd; 2]>,
 }
 
 impl Child {
     /// Its number, which no other process gets before this one is reaped.
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         self.process.pid()
     }
 
     /// Reaps it, if it has ended.
-    pub fn reap(&self) -> Option<Exit> {
+    pub(crate) fn reap(&self) -> Option<Exit> {
         children::reap_own(self.pid())
     }
 }
@@ -68,7 +68,7 @@ impl Child {
 /// # Errors
 /// The errors of `fork`, `chdir` and `exec`; a NUL byte in an argument is [`io::ErrorKind::InvalidInput`]; and errors of changing
 /// to another account, which have no number.
-pub fn spawn(launch: Launch<'_>) -> io::Result<Child> {
+pub(crate) fn spawn(launch: Launch<'_>) -> io::Result<Child> {
     start(launch).map_err(transition::explain)
 }
 
@@ -175,7 +175,7 @@ static INHERITED: LazyLock<Vec<RawFd>> = LazyLock::new(|| {
 
 /// Keeps what this process has inherited from all processes that it starts: a lock of the shell that started the server is
 /// not its runners'.
-pub fn keep_inherited() {
+pub(crate) fn keep_inherited() {
     INHERITED.iter().copied().for_each(close_at_exec);
 }
 

@@ -12,11 +12,11 @@ use super::user::Account;
 #[derive(Debug, Clone)]
 pub struct Transition {
     /// The user and groups.
-    pub account: Account,
+    pub(crate) account: Account,
     /// The files that it sees.
-    pub view: Arc<MountView>,
+    pub(crate) view: Arc<MountView>,
     /// Whether its programs are kept from gaining new privileges (prctl(2): `PR_SET_NO_NEW_PRIVS`).
-    pub no_new_privs: bool,
+    pub(crate) no_new_privs: bool,
 }
 
 /// The mark of an error of the transition on its way out of the child, which can return only a number.
@@ -66,7 +66,7 @@ pub(super) fn explain(error: io::Error) -> io::Error {
 }
 
 /// The capabilities required to change the user, its files and its processes that this process lacks.
-pub fn missing_capabilities() -> Vec<&'static str> {
+pub(crate) fn missing_capabilities() -> Vec<&'static str> {
     const NEEDED: [(&str, u32); 7] = [
         ("CAP_CHOWN", 0),
         ("CAP_DAC_OVERRIDE", 1),

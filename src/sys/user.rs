@@ -8,17 +8,17 @@ use std::path::PathBuf;
 
 /// The account of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// The login name.
-    pub name: String,
+    pub(crate) name: String,
     /// The user id.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// The id of the group in `/etc/passwd`.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// The ids of the groups that list the user, and `gid`.
-    pub groups: Vec<u32>,
+    pub(crate) groups: Vec<u32>,
     /// The home folder; it may not exist.
-    pub home: PathBuf,
+    pub(crate) home: PathBuf,
 }
 
 /// The login name of the user with this process's real user id.
@@ -28,24 +28,24 @@ pub fn login_name() -> Option<String> {
 }
 
 /// An account for messages: its login name in backquotes, or its uid when it has none.
-pub fn shown(uid: u32) -> String {
+pub(crate) fn shown(uid: u32) -> String {
     name_of(uid).map_or_else(|| format!("the uid {uid}"), |name| format!("`{name}`"))
 }
 
 /// The login name of an account; `None` when it has none.
-pub fn name_of(uid: u32) -> Option<String> {
+pub(crate) fn name_of(uid: u32) -> Option<String> {
     name_in(&fs::read_to_string("/etc/passwd").ok()?, uid)
 }
 
 /// The home folder of the user that this process acts as; `None` when it has none.
-pub fn home() -> Option<PathBuf> {
+pub(crate) fn home() -> Option<PathBuf> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
     let name = name_in(&passwd, own_uid())?;
     account_in(&passwd, "", &name).map(|account| account.home).filter(|home| home.is_absolute())
 }
 
 /// The user that this process acts as.
-pub fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -53,7 +53,7 @@ pub fn own_uid() -> u32 {
 ///
 /// # Errors
 /// The lists could not be read.
-pub fn find(name: &str) -> io::Result<Option<Account>> {
+pub(crate) fn find(name: &str) -> io::Result<Option<Account>> {
     let read = |path: &str| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(account_in(&read("/etc/passwd")?, &read("/etc/group")?, name))
 }

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server, by the address that people write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebServer {
+pub(crate) struct WebServer {
     host: String,
     port: u16,
     is_tls: bool,
@@ -29,32 +29,32 @@ pub struct WebServer {
 
 /// One request.
 #[derive(Debug)]
-pub struct WebRequest<'a> {
+pub(crate) struct WebRequest<'a> {
     /// The method.
-    pub method: &'a str,
+    pub(crate) method: &'a str,
     /// The path with the query, below the address of the server.
-    pub target: &'a str,
+    pub(crate) target: &'a str,
     /// Headers beside those of the connection and the body.
-    pub headers: Vec<(&'a str, String)>,
+    pub(crate) headers: Vec<(&'a str, String)>,
     /// The body, which is JSON.
-    pub body: Option<Vec<u8>>,
+    pub(crate) body: Option<Vec<u8>>,
     /// The longest silence that is accepted.
-    pub patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// An answer whose body is read by the caller.
-pub struct WebAnswer {
+pub(crate) struct WebAnswer {
     /// The status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The headers, their names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body.
-    pub body: Box<dyn BufRead>,
+    pub(crate) body: Box<dyn BufRead>,
 }
 
 impl WebAnswer {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
@@ -68,7 +68,7 @@ impl WebServer {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
@@ -91,7 +91,7 @@ impl WebServer {
     }
 
     /// Whether others can read what is sent.
-    pub fn is_readable_by_others(&self) -> bool {
+    pub(crate) fn is_readable_by_others(&self) -> bool {
         !self.is_tls && !matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
     }
 
@@ -99,7 +99,7 @@ impl WebServer {
     ///
     /// # Errors
     /// The server cannot be reached, is silent for too long, or its answer is not HTTP.
-    pub fn send(&self, request: &WebRequest<'_>) -> io::Result<WebAnswer> {
+    pub(crate) fn send(&self, request: &WebRequest<'_>) -> io::Result<WebAnswer> {
         let mut head =
             format!("{} {}{} HTTP/1.0\r\nHost: {}", request.method, self.prefix, request.target, self.host);
         if self.port != if self.is_tls { 443 } else { 80 } {

@@ -8,30 +8,30 @@ use crate::store::AuditRow;
 
 /// An entry of the audit: somebody did something.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct AuditShape {
+pub(crate) struct AuditShape {
     /// When, in RFC 3339 with milliseconds.
-    pub time: String,
+    pub(crate) time: String,
     /// Who: `user:…`, `token:…`, `uid:…`, or `nobody`.
-    pub actor: String,
+    pub(crate) actor: String,
     /// What, in a dotted word: `run.cancel`.
-    pub action: String,
+    pub(crate) action: String,
     /// What it was done to.
-    pub subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// More about it.
     #[schema(value_type = Object)]
-    pub detail: Map<String, Value>,
+    pub(crate) detail: Map<String, Value>,
 }
 
 impl AuditShape {
     /// The shape of a row.
-    pub fn new(row: AuditRow) -> Self {
+    pub(crate) fn new(row: AuditRow) -> Self {
         let AuditRow { id: _, at, actor, action, subject, detail } = row;
         Self { time: at.to_string(), actor, action, subject, detail }
     }
 }
 
 /// The line of an entry in the file of the audit: its shape, with its number.
-pub fn audit_file_line(row: AuditRow) -> serde_json::Result<String> {
+pub(crate) fn audit_file_line(row: AuditRow) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct Numbered {
         id: i64,
@@ -43,7 +43,7 @@ pub fn audit_file_line(row: AuditRow) -> serde_json::Result<String> {
 }
 
 /// An entry as a line for people.
-pub fn audit_line(row: &AuditShape) -> String {
+pub(crate) fn audit_line(row: &AuditShape) -> String {
     let subject =
         row.subject.as_deref().map(|subject| format!("  {}", one_line(subject))).unwrap_or_default();
     let shown = |(name, value): (&String, &Value)| format!("{name}={}", reason_line(&detail(value)));

@@ -10,7 +10,7 @@ use crate::sys::lock;
 
 /// The lock whose holder decides how a run ends: the server's, or without a server the runner's. `None` when
 /// the run is settled, or no process is left to settle it: then the journal decides.
-pub fn deciding_lock(data: &DataDir, row: &RunRow) -> Option<PathBuf> {
+pub(crate) fn deciding_lock(data: &DataDir, row: &RunRow) -> Option<PathBuf> {
     if row.state == Progress::Finished {
         return None;
     }

@@ -28,28 +28,28 @@ const MAX_OPEN: usize = 16;
 
 /// A line of output, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
+pub(crate) struct LogLine {
     /// When it was written.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// The job; `None` for output of the pipeline during its evaluation.
-    pub job: Option<String>,
+    pub(crate) job: Option<String>,
     /// The number of the step; 0 for what the script printed.
-    pub step: u32,
+    pub(crate) step: u32,
     /// The service that wrote it, as far as the journal tells.
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// The number of the line in its log, over both streams, from 1; 0 where it is not known.
-    pub n: u64,
+    pub(crate) n: u64,
     /// Its origin.
-    pub stream: Stream,
+    pub(crate) stream: Stream,
     /// The bytes of the line, without its line feed.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Whether the line is longer: the next one with its number continues it.
-    pub is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl LogLine {
     /// What wrote it, for people: `job`, or `job/service`; `quire` for output of the pipeline during its evaluation.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let job = self.job.as_deref().unwrap_or("quire");
         self.service.as_ref().map_or_else(|| job.to_owned(), |service| format!("{job}/{service}"))
     }
@@ -57,7 +57,7 @@ impl LogLine {
 
 /// Reads the logs of one run, from where it stopped.
 #[derive(Debug, Default)]
-pub struct LogFollower {
+pub(crate) struct LogFollower {
     run_dir: PathBuf,
     only: Option<String>,
     /// Only the log of this step.
@@ -88,7 +88,7 @@ struct Log {
 
 impl LogFollower {
     /// A follower of the run in `run_dir`, of one job or of all.
-    pub fn new(run_dir: &Path, job: Option<String>) -> Self {
+    pub(crate) fn new(run_dir: &Path, job: Option<String>) -> Self {
         Self {
             run_dir: run_dir.to_owned(),
             only: job,
@@ -101,13 +101,13 @@ impl LogFollower {
 
     /// The same follower, of one step only; 0 for what the script prints.
     #[must_use]
-    pub fn of_step(self, step: Option<u32>) -> Self {
+    pub(crate) fn of_step(self, step: Option<u32>) -> Self {
         Self { step, ..self }
     }
 
     /// Another follower that reads on from the same place.
     #[must_use]
-    pub fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let logs = self.logs.iter().map(|(name, log)| (name.clone(), log.copy()));
         Self {
             run_dir: self.run_dir.clone(),
@@ -120,14 +120,14 @@ impl LogFollower {
     }
 
     /// The folders in which something changes when there is more to read.
-    pub fn folders(&self) -> Vec<PathBuf> {
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
         let jobs = Folder::open_no_link(&self.run_dir).and_then(|run| jobs_in(&run)).unwrap_or_default();
         let folder = |job: Option<String>| self.run_dir.join(log_folder(job.as_deref()));
         jobs.into_iter().map(folder).collect()
     }
 
     /// Whether the last call has left more to be read at once.
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.has_more
     }
 
@@ -136,13 +136,13 @@ impl LogFollower {
     ///
     /// # Errors
     /// The logs exist and cannot be listed.
-    pub fn read(&mut self, record: &RunRecord) -> io::Result<Vec<LogLine>> {
+    pub(crate) fn read(&mut self, record: &RunRecord) -> io::Result<Vec<LogLine>> {
         self.name_services(record);
         self.read_on(|log| log.is_complete(record))
     }
 
     /// Learns from the record which steps are services.
-    pub fn name_services(&mut self, record: &RunRecord) {
+    pub(crate) fn name_services(&mut self, record: &RunRecord) {
         self.services = services_of(record);
     }
 
@@ -150,7 +150,7 @@ impl LogFollower {
     ///
     /// # Errors
     /// The logs exist and cannot be listed.
-    pub fn finish(&mut self) -> io::Result<Vec<LogLine>> {
+    pub(crate) fn finish(&mut self) -> io::Result<Vec<LogLine>> {
         self.read_on(|_| true)
     }
 

@@ -11,25 +11,25 @@ use crate::sys::folder::Folder;
 
 /// Limits of what is read and shown.
 #[derive(Debug, Clone, Copy)]
-pub struct EndLimit {
+pub(crate) struct EndLimit {
     /// Bytes of all files together.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Lines.
-    pub lines: usize,
+    pub(crate) lines: usize,
 }
 
 /// The last lines of a run.
 #[derive(Debug, Default)]
-pub struct LogEnd {
+pub(crate) struct LogEnd {
     /// The lines, by their time.
-    pub lines: Vec<LogLine>,
+    pub(crate) lines: Vec<LogLine>,
     /// Whether there are earlier ones.
-    pub is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 /// Reads the last lines of a run, or of one of its jobs: all lines since some moment, from all logs. What
 /// cannot be read is left out. Blocks.
-pub fn read_log_end(run_dir: &Path, only: Option<&str>, limit: EndLimit) -> LogEnd {
+pub(crate) fn read_log_end(run_dir: &Path, only: Option<&str>, limit: EndLimit) -> LogEnd {
     let Ok(run) = Folder::open_no_link(run_dir) else { return LogEnd::default() };
     let mut logs: Vec<(Timestamp, LogName)> = logs_in(&run, only)
         .unwrap_or_default()

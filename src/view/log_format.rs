@@ -7,7 +7,7 @@ use super::sanitize::{Colours, SafeText};
 
 /// How output is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Text without escape sequences.
     Text,
     /// Text with its colours.
@@ -18,7 +18,7 @@ pub enum LogFormat {
 
 /// Formats lines, one after the other.
 #[derive(Debug, Clone)]
-pub struct LogFormatter {
+pub(crate) struct LogFormatter {
     format: LogFormat,
     /// Whether each line begins with its time.
     timestamps: bool,
@@ -39,10 +39,10 @@ struct Line<'a> {
 
 impl LogFormat {
     /// All formats.
-    pub const ALL: [Self; 3] = [Self::Text, Self::Ansi, Self::Ndjson];
+    pub(crate) const ALL: [Self; 3] = [Self::Text, Self::Ansi, Self::Ndjson];
 
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Ansi => "ansi",
@@ -53,12 +53,12 @@ impl LogFormat {
 
 impl LogFormatter {
     /// A formatter of one attempt.
-    pub fn new(format: LogFormat, timestamps: bool, attempt: u32) -> Self {
+    pub(crate) fn new(format: LogFormat, timestamps: bool, attempt: u32) -> Self {
         Self { format, timestamps, attempt, cut: None }
     }
 
     /// Appends a line.
-    pub fn push(&mut self, line: &LogLine, into: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, line: &LogLine, into: &mut Vec<u8>) {
         let text = String::from_utf8_lossy(&line.bytes);
         let colours = match self.format {
             LogFormat::Text => Colours::Dropped,

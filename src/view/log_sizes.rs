@@ -8,11 +8,11 @@ use crate::sys::folder::Folder;
 
 /// The sizes of the logs of a run's steps, in bytes.
 #[derive(Debug, Clone, Default)]
-pub struct LogSizes(HashMap<String, HashMap<u32, u64>>);
+pub(crate) struct LogSizes(HashMap<String, HashMap<u32, u64>>);
 
 impl LogSizes {
     /// Reads them below the folder of a run; what cannot be read has no size. Blocks.
-    pub fn read(run_dir: &Path) -> Self {
+    pub(crate) fn read(run_dir: &Path) -> Self {
         let mut sizes: HashMap<String, HashMap<u32, u64>> = HashMap::new();
         let Ok(run) = Folder::open_no_link(run_dir) else { return Self::default() };
         for name in logs_in(&run, None).unwrap_or_default() {
@@ -26,12 +26,12 @@ impl LogSizes {
     }
 
     /// The size of all logs of a job together.
-    pub fn of_job(&self, job: &str) -> u64 {
+    pub(crate) fn of_job(&self, job: &str) -> u64 {
         self.0.get(job).map(|steps| steps.values().sum()).unwrap_or_default()
     }
 
     /// The size of the log of a step.
-    pub fn of(&self, job: &str, step: u32) -> u64 {
+    pub(crate) fn of(&self, job: &str, step: u32) -> u64 {
         self.0.get(job).and_then(|steps| steps.get(&step)).copied().unwrap_or_default()
     }
 }

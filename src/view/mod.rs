@@ -20,23 +20,23 @@ mod nothing_to_run;
 mod output_order;
 mod words;
 
-pub use audit::{AuditShape, audit_file_line, audit_line};
-pub use end::deciding_lock;
-pub use events::{EventBatch, EventsError, RunEvent, RunEvents};
-pub use follow::{LogFollower, LogLine};
-pub use log_end::{EndLimit, LogEnd, read_log_end};
-pub use log_format::{LogFormat, LogFormatter};
-pub use log_sizes::LogSizes;
-pub use nothing_to_run::nothing_to_run;
-pub use output_order::{OutputItem, OutputOrder};
-pub use plan::{PlanShape, plan_lines};
-pub use push::{PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict};
-pub use run::{RunView, run_url};
-pub use run_lines::{run_beginning, run_ending};
-pub use sanitize::{Colours, SafeText, one_line, output_line, plain, reason_line};
-pub use screen::Screen;
-pub use shape::{
-    DecisionShape, DiagnosticShape, ImageShape, JobShape, ReasonShape, RunShape, StepShape, jobs_of,
+pub(crate) use audit::{AuditShape, audit_file_line, audit_line};
+pub(crate) use end::deciding_lock;
+pub(crate) use events::{EventsError, RunEvent, RunEvents};
+pub(crate) use follow::{LogFollower, LogLine};
+pub(crate) use log_end::{EndLimit, read_log_end};
+pub(crate) use log_format::{LogFormat, LogFormatter};
+pub(crate) use log_sizes::LogSizes;
+pub(crate) use nothing_to_run::nothing_to_run;
+pub(crate) use output_order::{OutputItem, OutputOrder};
+pub(crate) use plan::{PlanShape, plan_lines};
+pub(crate) use push::{
+    PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict,
 };
-pub use text::{between, run_list, run_page};
-pub use words::{EventWord, FormatWord, OutcomeWord, StateWord};
+pub(crate) use run::RunView;
+pub(crate) use run_lines::{run_beginning, run_ending};
+pub(crate) use sanitize::{Colours, SafeText, one_line, output_line, plain, reason_line};
+pub(crate) use screen::Screen;
+pub(crate) use shape::{DiagnosticShape, RunShape, jobs_of};
+pub(crate) use text::{between, run_list, run_page};
+pub(crate) use words::{EventWord, FormatWord, OutcomeWord, StateWord};

@@ -9,7 +9,7 @@ use crate::model::{RefName, first_of};
 const MAX_NAMED: usize = 3;
 
 /// One line for each reason: the refs that were pushed, and why nothing runs for them.
-pub fn nothing_to_run<'a>(updates: impl Iterator<Item = (&'a RefName, &'a str)>) -> String {
+pub(crate) fn nothing_to_run<'a>(updates: impl Iterator<Item = (&'a RefName, &'a str)>) -> String {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, why) in updates {
         reasons.entry(why).or_default().push(one_line(&name.short()));

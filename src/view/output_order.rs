@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 
 /// An item to show.
 #[derive(Debug, Clone, PartialEq)]
-pub enum OutputItem<'a> {
+pub(crate) enum OutputItem<'a> {
     /// A line of output.
     Line(LogLine),
     /// The end of a job.
@@ -23,7 +23,7 @@ const MAX_WAITING: usize = 10_000;
 
 /// Which ends were shown, and the lines that wait.
 #[derive(Debug, Default)]
-pub struct OutputOrder {
+pub(crate) struct OutputOrder {
     ended: HashSet<String>,
     waiting: Vec<LogLine>,
 }
@@ -32,7 +32,7 @@ impl OutputOrder {
     /// Takes new lines, and returns what can be shown now: ends in the order of their times, each
     /// after all lines of its job and before all lines of jobs that began later. Ends of one millisecond may come in any
     /// order.
-    pub fn next<'a>(&mut self, lines: Vec<LogLine>, jobs: &'a [JobRecord]) -> Vec<OutputItem<'a>> {
+    pub(crate) fn next<'a>(&mut self, lines: Vec<LogLine>, jobs: &'a [JobRecord]) -> Vec<OutputItem<'a>> {
         self.waiting.extend(lines);
         let mut ended: Vec<&JobRecord> = jobs
             .iter()
@@ -62,7 +62,7 @@ impl OutputOrder {
     }
 
     /// The lines that still wait when the run has ended.
-    pub fn rest(&mut self) -> Vec<LogLine> {
+    pub(crate) fn rest(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.waiting)
     }
 }

@@ -11,23 +11,23 @@ use crate::run::{PlanAnswer, PlannedJob};
 /// Which jobs of a pipeline an event starts, which not, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Plan)]
-pub struct PlanShape {
+pub(crate) struct PlanShape {
     /// The jobs, in the order of the pipeline; none when it cannot be used.
-    pub jobs: Vec<PlannedJob>,
+    pub(crate) jobs: Vec<PlannedJob>,
     /// What was found in the files of the pipeline.
-    pub diagnostics: Vec<DiagnosticShape>,
+    pub(crate) diagnostics: Vec<DiagnosticShape>,
 }
 
 impl PlanShape {
     /// The shape of a plan.
-    pub fn of(plan: PlanAnswer) -> Self {
+    pub(crate) fn of(plan: PlanAnswer) -> Self {
         let diagnostics = plan.diagnostics.iter().map(DiagnosticFact::to_diagnostic);
         Self { jobs: plan.jobs, diagnostics: diagnostics.map(DiagnosticShape::of_diagnostic).collect() }
     }
 }
 
 /// A line about each job of a plan.
-pub fn plan_lines(jobs: &[PlannedJob]) -> String {
+pub(crate) fn plan_lines(jobs: &[PlannedJob]) -> String {
     let width = jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
     let line = |job: &PlannedJob| {
         format!("{:<7}  {:<width$}  {}\n", job.decision.as_str(), job.id, one_line(&job.reason))

@@ -23,17 +23,17 @@ const MAX_NAMES: usize = 5;
 
 /// A run that a push has started.
 #[derive(Debug, Clone)]
-pub struct PushedRun {
+pub(crate) struct PushedRun {
     /// The run.
-    pub run: RunView,
+    pub(crate) run: RunView,
     /// How many unfinished runs are ahead of it, when all slots are taken.
-    pub ahead: usize,
+    pub(crate) ahead: usize,
     /// Whether the push waits for the run's end, which is printed later.
-    pub is_watched: bool,
+    pub(crate) is_watched: bool,
 }
 
 /// What is printed about the runs of a push: at most four lines, and the diagnostics of a broken pipeline.
-pub fn push_header(runs: &[PushedRun]) -> String {
+pub(crate) fn push_header(runs: &[PushedRun]) -> String {
     match runs {
         [] => String::new(),
         [only] => one_run(only),
@@ -103,7 +103,7 @@ fn job_names(run: &RunView) -> String {
 }
 
 /// The diagnostics of a pipeline that cannot be used.
-pub fn broken(run: &RunView) -> Option<String> {
+pub(crate) fn broken(run: &RunView) -> Option<String> {
     let diagnostics = run.record.diagnostics();
     if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return None;
@@ -174,7 +174,7 @@ fn cut(line: &str) -> String {
 }
 
 /// The line about a job that has ended, for a push that waits. `width` is the length of the longest job id.
-pub fn job_line(job: &JobRecord, width: usize) -> String {
+pub(crate) fn job_line(job: &JobRecord, width: usize) -> String {
     let outcome = job.outcome.unwrap_or(Outcome::Failed);
     let word = if outcome == Outcome::Failed { "FAILED".to_owned() } else { outcome.to_string() };
     let took = job.started_at.zip(job.finished_at).map(|(start, end)| between(start, end));
@@ -195,7 +195,7 @@ fn hints(reason: Option<&Reason>) -> String {
 }
 
 /// The last lines of a push that waited: what to do next, by this way to call quire, and the verdict.
-pub fn push_verdict(run: &RunView, quire: &str) -> String {
+pub(crate) fn push_verdict(run: &RunView, quire: &str) -> String {
     let verdict = format!("quire: {}\n", verdict_line(run));
     if matches!(run.outcome(), Some(Outcome::Passed | Outcome::Skipped)) {
         return verdict;
@@ -210,12 +210,12 @@ pub fn push_verdict(run: &RunView, quire: &str) -> String {
 }
 
 /// The line of a push that the default branch of its repository has followed.
-pub fn push_default_branch(branch: &RefName) -> String {
+pub(crate) fn push_default_branch(branch: &RefName) -> String {
     format!("quire: the default branch is now `{}`\n", one_line(&branch.short()))
 }
 
 /// The last line of a push that waits for a run while the server stops.
-pub fn push_stopped(repo: &RepoName, number: u64, quire: &str) -> String {
+pub(crate) fn push_stopped(repo: &RepoName, number: u64, quire: &str) -> String {
     format!("warning: the server is stopping; the run continues: {quire} wait '{repo}#{number}'\n")
 }
 

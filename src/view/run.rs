@@ -10,27 +10,27 @@ use crate::store::RunRow;
 
 /// A run to be shown.
 #[derive(Debug, Clone)]
-pub struct RunView {
+pub(crate) struct RunView {
     /// Its row.
-    pub row: RunRow,
+    pub(crate) row: RunRow,
     /// The contents of its journal; empty without one. Its end is left out until it counts ([`deciding_lock`]).
-    pub record: RunRecord,
+    pub(crate) record: RunRecord,
     /// Why the journal cannot be read; the record is empty then.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// The address of its page, when the server has a public address.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// The workspace of a run that has ended, when it could not be removed.
-    pub left: Option<PathBuf>,
+    pub(crate) left: Option<PathBuf>,
 }
 
 /// The address of a run's page below the server's address.
-pub fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
+pub(crate) fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
     base.map(|base| format!("{}/{}/run/{}", base.trim_end_matches('/'), row.repo, row.number))
 }
 
 impl RunView {
     /// Reads the journal of a run. When it cannot be read, the view says so, and shows the row.
-    pub fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> Self {
+    pub(crate) fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> Self {
         let run_dir = data.run(&row.repo, row.number);
         let read = RunRecord::try_read(&run_dir);
         let problem = read.as_ref().err().map(|error| chain(error));
@@ -44,13 +44,13 @@ impl RunView {
     }
 
     /// A run whose journal was not read.
-    pub fn without_record(row: RunRow, base: Option<&str>) -> Self {
+    pub(crate) fn without_record(row: RunRow, base: Option<&str>) -> Self {
         let url = run_url(base, &row);
         Self { row, record: RunRecord::default(), problem: None, url, left: None }
     }
 
     /// The state of the run. The journal knows of its beginning before the database does.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         match (self.row.state, self.record.progress()) {
             (Progress::Finished, _) | (_, Progress::Finished) => Progress::Finished,
             (Progress::Running, _) | (_, Progress::Running) => Progress::Running,
@@ -59,37 +59,37 @@ impl RunView {
     }
 
     /// Whether the run has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.progress() == Progress::Finished
     }
 
     /// How the run ended.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.row.outcome.or(self.record.outcome)
     }
 
     /// Why it ended that way.
-    pub fn reason(&self) -> Option<&Reason> {
+    pub(crate) fn reason(&self) -> Option<&Reason> {
         self.row.reason.as_ref().or(self.record.reason.as_ref())
     }
 
     /// When its jobs began.
-    pub fn started_at(&self) -> Option<Timestamp> {
+    pub(crate) fn started_at(&self) -> Option<Timestamp> {
         self.row.started_at.or(self.record.started_at)
     }
 
     /// When it ended.
-    pub fn finished_at(&self) -> Option<Timestamp> {
+    pub(crate) fn finished_at(&self) -> Option<Timestamp> {
         self.row.finished_at.or(self.record.finished_at)
     }
 
     /// The short id of the commit.
-    pub fn commit_text(&self) -> String {
+    pub(crate) fn commit_text(&self) -> String {
         self.row.event.subject.as_ref().map_or_else(|| "-".to_owned(), |update| update.new.short())
     }
 
     /// The subject of the run: `main at 9f31c2a`; the name of the repository when it has no ref.
-    pub fn subject_text(&self) -> String {
+    pub(crate) fn subject_text(&self) -> String {
         match &self.row.event.subject {
             Some(_) => format!("{} at {}", self.ref_text(), self.commit_text()),
             None => self.row.repo.to_string(),
@@ -97,7 +97,7 @@ impl RunView {
     }
 
     /// The branch or tag, shortened.
-    pub fn ref_text(&self) -> String {
+    pub(crate) fn ref_text(&self) -> String {
         self.row.event.subject.as_ref().map_or_else(|| "-".to_owned(), |update| ref_text(&update.ref_name))
     }
 }

@@ -7,7 +7,7 @@ use crate::model::render_all;
 use crate::store::RunRow;
 
 /// `site#3 main at 9f31c2a`.
-pub fn run_beginning(row: &RunRow) -> String {
+pub(crate) fn run_beginning(row: &RunRow) -> String {
     let about = row.event.subject.as_ref();
     let about =
         about.map(|update| format!(" {} at {}", one_line(&update.ref_name.short()), update.new.short()));
@@ -15,7 +15,7 @@ pub fn run_beginning(row: &RunRow) -> String {
 }
 
 /// The mistakes of a pipeline, the reason of each job that has one, what was killed, and the outcome of the run.
-pub fn run_ending(run: &RunView) -> String {
+pub(crate) fn run_ending(run: &RunView) -> String {
     let name = format!("{}#{}", run.row.repo, run.row.number);
     let mut text = plain(&render_all(&run.record.diagnostics()));
     for job in &run.record.jobs {

@@ -14,7 +14,7 @@ const RESET: &str = "\u{1b}[0m";
 
 /// Whether the colours of a command's output are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colours {
+pub(crate) enum Colours {
     /// As they are, on a terminal.
     Kept,
     /// They are left out.
@@ -23,17 +23,17 @@ pub enum Colours {
 
 /// Text that moves no cursor, changes no title and turns no direction. Line feeds and tabs stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SafeText(String);
+pub(crate) struct SafeText(String);
 
 impl SafeText {
     /// Makes a text of several lines safe.
-    pub fn new(text: &str, colours: Colours) -> Self {
+    pub(crate) fn new(text: &str, colours: Colours) -> Self {
         Self::by_line(text, colours, |line| line.strip_suffix('\r').unwrap_or(line))
     }
 
     /// The same for the output of a command: of a line that it wrote over by carriage returns the last part is left, as on a
     /// terminal.
-    pub fn of_output(text: &str, colours: Colours) -> Self {
+    pub(crate) fn of_output(text: &str, colours: Colours) -> Self {
         Self::by_line(text, colours, last_part)
     }
 
@@ -53,18 +53,18 @@ impl SafeText {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// A name for one line: control characters and bidirectional overrides are made visible, a long name is cut.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     within(&visible(text), MAX_SHOWN)
 }
 
 /// A reason for one line: like a name, but longer.
-pub fn reason_line(text: &str) -> String {
+pub(crate) fn reason_line(text: &str) -> String {
     within(&visible(text), MAX_OUTPUT)
 }
 
@@ -78,7 +78,7 @@ fn visible(text: &str) -> String {
 }
 
 /// A line of output among quire's own: what a terminal would show of it, without colours.
-pub fn output_line(text: &str) -> String {
+pub(crate) fn output_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     push_line(&mut line, last_part(text), Colours::Dropped);
     within(&line.replace('\t', " "), MAX_OUTPUT)
@@ -92,7 +92,7 @@ fn within(line: &str, limit: usize) -> String {
 }
 
 /// Text of several lines, without colours.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     SafeText::new(text, Colours::Dropped).0
 }
 

@@ -5,24 +5,24 @@ use crate::model::Outcome;
 
 /// A terminal, or anything else.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Screen {
+pub(crate) struct Screen {
     /// Whether words are coloured by ECMA-48 sequences.
-    pub has_colours: bool,
+    pub(crate) has_colours: bool,
     /// The width in columns; `None` is unlimited.
-    pub width: Option<usize>,
+    pub(crate) width: Option<usize>,
 }
 
 impl Screen {
     /// No terminal: no colours, no width.
-    pub const FILE: Self = Self { has_colours: false, width: None };
+    pub(crate) const FILE: Self = Self { has_colours: false, width: None };
 
     /// Whether it shows the colours of a command's output.
-    pub fn colours(self) -> Colours {
+    pub(crate) fn colours(self) -> Colours {
         if self.has_colours { Colours::Kept } else { Colours::Dropped }
     }
 
     /// A word, which may be padded, in the colour of an outcome; of a state without one.
-    pub fn outcome(self, word: &str, outcome: Option<Outcome>) -> String {
+    pub(crate) fn outcome(self, word: &str, outcome: Option<Outcome>) -> String {
         self.paint(
             word,
             match outcome {
@@ -36,7 +36,7 @@ impl Screen {
 
     /// A text with the words before its lines coloured as git colours them in what a remote says (`color.remote`,
     /// git-config(1)).
-    pub fn keywords(self, text: &str) -> String {
+    pub(crate) fn keywords(self, text: &str) -> String {
         const KEYWORDS: [(&str, &str); 3] = [("error:", "1;31"), ("warning:", "1;33"), ("hint:", "33")];
         let line = |line: &str| match KEYWORDS.iter().find(|(word, _)| line.starts_with(word)) {
             Some((word, colour)) => self.paint(word, colour) + line.get(word.len()..).unwrap_or_default(),
@@ -46,7 +46,7 @@ impl Screen {
     }
 
     /// A line without line feed, cut to the width.
-    pub fn cut(self, line: &str) -> String {
+    pub(crate) fn cut(self, line: &str) -> String {
         match self.width {
             Some(width) if line.chars().count() > width => {
                 line.chars().take(width.saturating_sub(1)).chain(['…']).collect()

@@ -20,221 +20,221 @@ use crate::store::{JobRow, RunRow};
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Run)]
-pub struct RunShape {
+pub(crate) struct RunShape {
     /// Its repository.
-    pub repo: String,
+    pub(crate) repo: String,
     /// Its number there, from 1.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// The full name of the ref.
     #[serde(rename = "ref")]
-    pub ref_name: Option<String>,
+    pub(crate) ref_name: Option<String>,
     /// The commit.
-    pub sha: Option<String>,
+    pub(crate) sha: Option<String>,
     /// The first line of the commit's message.
-    pub subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// `push`, `manual` or `cron`.
     #[schema(value_type = EventWord)]
-    pub event: String,
+    pub(crate) event: String,
     /// Who caused it.
-    pub pusher: Option<String>,
+    pub(crate) pusher: Option<String>,
     /// `queued`, `running` or `finished`.
     #[schema(value_type = StateWord)]
-    pub state: String,
+    pub(crate) state: String,
     /// How it ended; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OutcomeWord>)]
-    pub outcome: Option<String>,
+    pub(crate) outcome: Option<String>,
     /// Why, or what a queued run waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<ReasonShape>,
+    pub(crate) reason: Option<ReasonShape>,
     /// When it was recorded.
-    pub queued_at: String,
+    pub(crate) queued_at: String,
     /// When its jobs began.
-    pub started_at: Option<String>,
+    pub(crate) started_at: Option<String>,
     /// When it ended.
-    pub finished_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
     /// How long its jobs took.
-    pub duration_s: Option<f64>,
+    pub(crate) duration_s: Option<f64>,
     /// The address of its page; null when the server has none.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// The number of the run that it repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt_of: Option<u64>,
+    pub(crate) attempt_of: Option<u64>,
     /// The numbers of the runs that repeat it.
-    pub reruns: Vec<u64>,
+    pub(crate) reruns: Vec<u64>,
     /// The number of the run that superseded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub superseded_by: Option<u64>,
+    pub(crate) superseded_by: Option<u64>,
     /// What was found in the files of the pipeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub diagnostics: Vec<DiagnosticShape>,
+    pub(crate) diagnostics: Vec<DiagnosticShape>,
     /// Why its journal cannot be read; what is known without it is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// Its workspace, when it could not be removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_workspace: Option<String>,
+    pub(crate) left_workspace: Option<String>,
     /// The images that its containers used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub images: Vec<ImageShape>,
+    pub(crate) images: Vec<ImageShape>,
     /// Its jobs, in the order of the pipeline; without steps in lists.
-    pub jobs: Vec<JobShape>,
+    pub(crate) jobs: Vec<JobShape>,
 }
 
 /// Why something ended as it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Reason)]
-pub struct ReasonShape {
+pub(crate) struct ReasonShape {
     /// The stable word.
-    pub code: String,
+    pub(crate) code: String,
     /// What happened.
-    pub text: String,
+    pub(crate) text: String,
     /// What helps.
-    pub hints: Vec<String>,
+    pub(crate) hints: Vec<String>,
 }
 
 /// A job of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Job)]
-pub struct JobShape {
+pub(crate) struct JobShape {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// What it needs: ids of jobs and event sources.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
     /// `queued`, `running` or `finished`.
     #[schema(value_type = StateWord)]
-    pub state: String,
+    pub(crate) state: String,
     /// How it ended; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OutcomeWord>)]
-    pub outcome: Option<String>,
+    pub(crate) outcome: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<ReasonShape>,
+    pub(crate) reason: Option<ReasonShape>,
     /// The attempt of the run that it belongs to, from 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// When it began.
-    pub started_at: Option<String>,
+    pub(crate) started_at: Option<String>,
     /// When it ended.
-    pub finished_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
     /// How long it took.
-    pub duration_s: Option<f64>,
+    pub(crate) duration_s: Option<f64>,
     /// What it gave to those that need it, without secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
+    pub(crate) output: Option<Value>,
     /// The job that has added it to the graph.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub added_by: Option<String>,
+    pub(crate) added_by: Option<String>,
     /// What was decided about the containers that it asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub policy: Vec<DecisionShape>,
+    pub(crate) policy: Vec<DecisionShape>,
     /// Its steps; absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steps: Option<Vec<StepShape>>,
+    pub(crate) steps: Option<Vec<StepShape>>,
 }
 
 /// A step of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Step)]
-pub struct StepShape {
+pub(crate) struct StepShape {
     /// Its number in the job, from 1.
-    pub number: u32,
+    pub(crate) number: u32,
     /// What it runs, for people.
-    pub title: String,
+    pub(crate) title: String,
     /// The line of the pipeline that asked for it.
-    pub line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// The attempt of the run that it belongs to, from 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// `running` or `finished`.
     #[schema(value_type = StateWord)]
-    pub state: String,
+    pub(crate) state: String,
     /// How it ended; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OutcomeWord>)]
-    pub outcome: Option<String>,
+    pub(crate) outcome: Option<String>,
     /// The exit status, 128 + n for a signal n; null before, and when it was not followed to its end.
-    pub exit: Option<i32>,
+    pub(crate) exit: Option<i32>,
     /// The signal that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<i32>,
+    pub(crate) signal: Option<i32>,
     /// When it began.
-    pub started_at: String,
+    pub(crate) started_at: String,
     /// How long it took.
-    pub duration_s: Option<f64>,
+    pub(crate) duration_s: Option<f64>,
     /// The size of its log.
-    pub log_bytes: u64,
+    pub(crate) log_bytes: u64,
     /// The output that its log had no room for.
-    pub left_out_bytes: u64,
+    pub(crate) left_out_bytes: u64,
     /// The names of the secrets whose values were masked in its output.
-    pub masked: Vec<String>,
+    pub(crate) masked: Vec<String>,
     /// Processes that it left behind and that were killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leftovers: Vec<String>,
+    pub(crate) leftovers: Vec<String>,
 }
 
 /// What was found in a file of the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Diagnostic)]
-pub struct DiagnosticShape {
+pub(crate) struct DiagnosticShape {
     /// `error` or `warning`.
-    pub severity: String,
+    pub(crate) severity: String,
     /// The file.
-    pub file: String,
+    pub(crate) file: String,
     /// The line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// The column, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<u32>,
+    pub(crate) column: Option<u32>,
     /// The line that it ends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_line: Option<u32>,
+    pub(crate) end_line: Option<u32>,
     /// The column after its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_column: Option<u32>,
+    pub(crate) end_column: Option<u32>,
     /// The text of the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_line: Option<String>,
+    pub(crate) source_line: Option<String>,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// What helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// An image that containers of a run used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Image)]
-pub struct ImageShape {
+pub(crate) struct ImageShape {
     /// The image, as the pipeline names it.
-    pub image: String,
+    pub(crate) image: String,
     /// The id of what was run.
-    pub id: String,
+    pub(crate) id: String,
     /// Its digest in its registry, if it came from one.
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 /// A decision about one point of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyDecision)]
-pub struct DecisionShape {
+pub(crate) struct DecisionShape {
     /// What the container is for: the job, or a service of it.
-    pub subject: String,
+    pub(crate) subject: String,
     /// `allow`, `warn` or `deny`.
-    pub verdict: String,
+    pub(crate) verdict: String,
     /// The stable word.
-    pub code: String,
+    pub(crate) code: String,
     /// The reason.
-    pub reason: String,
+    pub(crate) reason: String,
     /// What would allow it.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl RunShape {
     /// A run with its jobs and steps.
-    pub fn of(view: &RunView, sizes: &LogSizes, reruns: Vec<u64>) -> Self {
+    pub(crate) fn of(view: &RunView, sizes: &LogSizes, reruns: Vec<u64>) -> Self {
         let outcome = view.outcome();
         let (started_at, finished_at) = (view.started_at(), view.finished_at());
         Self {
@@ -255,7 +255,7 @@ impl RunShape {
     }
 
     /// A run without its steps, by the index of runs. `base` is the address of the server.
-    pub fn in_list(row: &RunRow, jobs: Vec<JobRow>, reruns: Vec<u64>, base: Option<&str>) -> Self {
+    pub(crate) fn in_list(row: &RunRow, jobs: Vec<JobRow>, reruns: Vec<u64>, base: Option<&str>) -> Self {
         let subject = row.event.subject.as_ref();
         Self {
             repo: row.repo.to_string(),
@@ -288,45 +288,45 @@ impl RunShape {
 
 impl RunShape {
     /// How it ended.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.outcome.as_deref().and_then(Outcome::parse)
     }
 
     /// Whether it has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.state == Progress::Finished.as_str()
     }
 
     /// `repo#number`
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}#{}", self.repo, self.number)
     }
 
     /// The word for its outcome, or for its state while it has none.
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         self.outcome.as_deref().unwrap_or(&self.state)
     }
 
     /// How long its jobs took, as a text.
-    pub fn took_text(&self) -> Option<String> {
+    pub(crate) fn took_text(&self) -> Option<String> {
         self.duration_s.map(seconds_text)
     }
 
     /// The short id of the commit.
-    pub fn commit_text(&self) -> String {
+    pub(crate) fn commit_text(&self) -> String {
         let commit = self.sha.as_deref().and_then(|sha| CommitId::parse(sha).ok());
         commit.map_or_else(|| "-".to_owned(), |commit| commit.short())
     }
 
     /// The branch or tag, shortened.
-    pub fn ref_text(&self) -> String {
+    pub(crate) fn ref_text(&self) -> String {
         let name = self.ref_name.as_deref().and_then(|name| RefName::parse(name.as_bytes()).ok());
         name.map_or_else(|| "-".to_owned(), |name| ref_text(&name))
     }
 
     /// The same run as lists show it.
     #[must_use]
-    pub fn without_steps(mut self) -> Self {
+    pub(crate) fn without_steps(mut self) -> Self {
         (self.diagnostics, self.images) = (Vec::new(), Vec::new());
         for job in &mut self.jobs {
             (job.output, job.policy, job.steps) = (None, Vec::new(), None);
@@ -341,19 +341,19 @@ impl ReasonShape {
     }
 
     /// The reason itself.
-    pub fn to_reason(&self) -> Reason {
+    pub(crate) fn to_reason(&self) -> Reason {
         Reason { code: self.code.clone(), text: self.text.clone(), hints: self.hints.clone() }
     }
 }
 
 /// The jobs of a run, by its journal.
-pub fn jobs_of(record: &RunRecord, sizes: &LogSizes) -> Vec<JobShape> {
+pub(crate) fn jobs_of(record: &RunRecord, sizes: &LogSizes) -> Vec<JobShape> {
     record.jobs.iter().map(|job| JobShape::of(job, record.attempt, sizes)).collect()
 }
 
 impl JobShape {
     /// The word for its outcome, or for its state while it has none.
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         self.outcome.as_deref().unwrap_or(&self.state)
     }
 
@@ -426,12 +426,12 @@ impl StepShape {
 
 impl DiagnosticShape {
     /// One that a journal holds.
-    pub fn of(fact: &DiagnosticFact) -> Self {
+    pub(crate) fn of(fact: &DiagnosticFact) -> Self {
         Self::of_diagnostic(fact.to_diagnostic())
     }
 
     /// The shape of a diagnostic that is in no journal.
-    pub fn of_diagnostic(diagnostic: Diagnostic) -> Self {
+    pub(crate) fn of_diagnostic(diagnostic: Diagnostic) -> Self {
         Self {
             severity: diagnostic.severity.word().to_owned(),
             line: diagnostic.span.map(|span| span.line),
@@ -446,7 +446,7 @@ impl DiagnosticShape {
     }
 
     /// The diagnostic itself.
-    pub fn to_diagnostic(&self) -> Diagnostic {
+    pub(crate) fn to_diagnostic(&self) -> Diagnostic {
         let place = self.line.zip(self.column).zip(self.end_line.zip(self.end_column));
         let span = |((line, column), (end_line, end_column))| Span { line, column, end_line, end_column };
         let is_warning = self.severity == Severity::Warning.word();

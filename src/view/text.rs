@@ -11,7 +11,7 @@ use super::shape::{DecisionShape, DiagnosticShape, JobShape, RunShape, StepShape
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
-pub fn run_list(runs: &[RunShape], zone: &TimeZone, screen: Screen) -> String {
+pub(crate) fn run_list(runs: &[RunShape], zone: &TimeZone, screen: Screen) -> String {
     const TITLES: [&str; 8] = ["run", "outcome", "took", "commit", "queued", "ref", "by", "subject"];
     if runs.is_empty() {
         return String::new();
@@ -58,7 +58,7 @@ fn columns(run: &RunShape, zone: &TimeZone) -> [String; 8] {
 }
 
 /// Everything about a run.
-pub fn run_page(run: &RunShape, screen: Screen) -> String {
+pub(crate) fn run_page(run: &RunShape, screen: Screen) -> String {
     let verdict = screen.outcome(run.word(), run.outcome());
     let mut out = format!("run {}: {verdict}\n", run.name());
     let mut field = |name: &str, value: String| {
@@ -164,7 +164,7 @@ fn step_line(step: &StepShape) -> String {
 }
 
 /// The time between two moments, for messages; `None` when the clock was set back.
-pub fn between(start: Timestamp, end: Timestamp) -> String {
+pub(crate) fn between(start: Timestamp, end: Timestamp) -> String {
     let millis = u64::try_from(end.as_millis() - start.as_millis()).unwrap_or_default();
     format_duration(Duration::from_millis(millis))
 }

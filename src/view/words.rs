@@ -15,7 +15,7 @@ macro_rules! words {
     ($($name:ident $title:literal $words:expr;)*) => {$(
         #[doc = concat!("The words of ", $title, ".")]
         #[derive(Debug)]
-        pub struct $name;
+        pub(crate) struct $name;
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {

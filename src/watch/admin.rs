@@ -40,7 +40,7 @@ pub enum WatchError {
 
 impl WatchError {
     /// What to do instead.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Exists(name) => Some(format!(
                 "choose another name with `--name`, or remove the watch: `quire watch rm {name}`"

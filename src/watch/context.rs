@@ -13,19 +13,19 @@ use crate::store::{RepoRow, Store};
 #[derive(Clone)]
 pub struct WatchContext {
     /// The data folder.
-    pub data: DataDir,
+    pub(crate) data: DataDir,
     /// The id of the data folder, which marks the git processes that connect to remotes.
-    pub instance: InstanceId,
+    pub(crate) instance: InstanceId,
     /// The database.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The settings.
-    pub settings: Arc<CurrentSettings>,
+    pub(crate) settings: Arc<CurrentSettings>,
     /// The server's environment.
-    pub environment: Arc<Vec<(String, String)>>,
+    pub(crate) environment: Arc<Vec<(String, String)>>,
     /// Rung when something was announced.
-    pub notices: Arc<Notify>,
+    pub(crate) notices: Arc<Notify>,
     /// Records what was fetched.
-    pub settle: Arc<dyn SettleCopy>,
+    pub(crate) settle: Arc<dyn SettleCopy>,
 }
 
 /// Records the updates of a copy, as for every repository: a watch only fetches.

@@ -18,8 +18,7 @@ pub use admin::{WatchError, add_watch, all_watches, find_watch, remove_watch, ru
 pub use context::{SettleCopy, Settling, WatchContext};
 pub use remote::FETCH_MARK;
 pub(crate) use remote::{Refspec, Remote, RemoteSigns};
-pub use remotes::watch_remotes;
-pub use state::WatchState;
+pub(crate) use remotes::watch_remotes;
+pub(crate) use state::WatchState;
 pub(crate) use trouble::Trouble;
-pub use trouble::TroubleKind;
-pub use wake::WatchWake;
+pub(crate) use wake::WatchWake;

@@ -96,30 +96,30 @@ pub(crate) struct Remote<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct RemoteSigns<'a> {
     /// The file that ssh reads instead of the account's own.
-    pub ssh_config: Option<&'a Path>,
+    pub(crate) ssh_config: Option<&'a Path>,
     /// The server's environment, of which git gets what leads it to remotes.
-    pub environment: &'a [(String, String)],
+    pub(crate) environment: &'a [(String, String)],
     /// The data folder's id, which marks the processes.
-    pub instance: InstanceId,
+    pub(crate) instance: InstanceId,
     /// Cancels the command.
-    pub cancel: &'a CancelSignal,
+    pub(crate) cancel: &'a CancelSignal,
 }
 
 /// A ref of a remote, and the ref of the copy that it is fetched into.
 pub(crate) struct Refspec<'a> {
     /// The full name of the ref, or a commit.
-    pub from: &'a str,
+    pub(crate) from: &'a str,
     /// The full name of the ref.
-    pub into: &'a str,
+    pub(crate) into: &'a str,
 }
 
 /// The refs of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     /// The tip of the branch; `None` when the remote has no branch of this name.
-    pub tip: Option<CommitId>,
+    pub(crate) tip: Option<CommitId>,
     /// The branch that its `HEAD` names.
-    pub default_branch: Option<String>,
+    pub(crate) default_branch: Option<String>,
 }
 
 impl<'a> Remote<'a> {

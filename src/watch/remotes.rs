@@ -63,7 +63,7 @@ struct Remotes {
 }
 
 /// Watches remotes as long as a sender of requests exists.
-pub async fn watch_remotes(context: WatchContext, mut wakes: mpsc::Receiver<WatchWake>) {
+pub(crate) async fn watch_remotes(context: WatchContext, mut wakes: mpsc::Receiver<WatchWake>) {
     let instance = context.instance;
     if let Err(error) = tokio::task::spawn_blocking(move || end_leftovers(instance)).await {
         tracing::warn!(%error, "could not end processes of an earlier server");

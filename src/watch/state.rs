@@ -30,23 +30,23 @@ pub(crate) struct RemoteState {
 /// When the result of a look is applied. `jitter` is from 0 to 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    pub time: Timestamp,
-    pub instant: Instant,
-    pub jitter: f64,
+    pub(crate) time: Timestamp,
+    pub(crate) instant: Instant,
+    pub(crate) jitter: f64,
 }
 
 /// What follows from a look.
 #[derive(Debug)]
 pub(crate) struct Applied {
     /// The status to record, if it has changed.
-    pub status: Option<WatchStatus>,
+    pub(crate) status: Option<WatchStatus>,
     /// What to announce.
-    pub changes: Vec<WatchChange>,
+    pub(crate) changes: Vec<WatchChange>,
 }
 
 /// The state of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WatchState {
+pub(crate) enum WatchState {
     /// Not looked at yet.
     New,
     /// The branch exists, and its tip has been recorded.
@@ -61,15 +61,15 @@ pub enum WatchState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// The state of the watch.
-    pub state: WatchState,
+    pub(crate) state: WatchState,
     /// The error.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// The tip of the branch.
-    pub tip: Option<CommitId>,
+    pub(crate) tip: Option<CommitId>,
     /// The branch that the remote's `HEAD` names.
-    pub default_branch: Option<String>,
+    pub(crate) default_branch: Option<String>,
     /// Whether the history was rewritten: the previous tip is not an ancestor of it.
-    pub is_rewritten: bool,
+    pub(crate) is_rewritten: bool,
 }
 
 /// A change to announce, once.
@@ -102,7 +102,7 @@ pub(crate) enum WatchChange {
 
 impl WatchState {
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Following => "following",

@@ -2,7 +2,7 @@
 
 /// The kind of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TroubleKind {
+pub(crate) enum TroubleKind {
     /// The remote does not answer, or not in time.
     Unreachable,
     /// The repository does not exist.
@@ -24,9 +24,9 @@ pub enum TroubleKind {
 #[error("{text}")]
 pub(crate) struct Trouble {
     /// Its kind.
-    pub kind: TroubleKind,
+    pub(crate) kind: TroubleKind,
     /// One line for messages.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// The longest line for messages, in characters.

@@ -7,7 +7,7 @@ use crate::model::RepoName;
 
 /// A request to the watcher of remotes.
 #[derive(Debug)]
-pub enum WatchWake {
+pub(crate) enum WatchWake {
     /// The list of watches has changed.
     Changed,
     /// A person requests a look at one watch or all of them now; answered when it is done.

@@ -17,18 +17,18 @@ pub enum Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// How it is.
-    pub level: Level,
+    pub(crate) level: Level,
     /// What was found.
-    pub what: String,
+    pub(crate) what: String,
     /// What follows from it.
-    pub why: Option<String>,
+    pub(crate) why: Option<String>,
     /// What to do.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl Level {
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warning => "warning",
@@ -51,7 +51,7 @@ impl Check {
     }
 
     /// The check for people.
-    pub fn lines(&self, family: &str) -> String {
+    pub(crate) fn lines(&self, family: &str) -> String {
         let indented = |text: &str| plain(text.trim_end()).replace('\n', "\n                    ");
         let mut out = format!("{:<8} {family:<10} {}\n", self.level.as_str(), indented(&self.what));
         for (word, text) in [("", &self.why), ("hint: ", &self.hint)] {

@@ -29,9 +29,9 @@ pub use check::{Check, Level};
 #[derive(Debug, Clone, Copy)]
 pub struct Examined<'a> {
     /// The data folder.
-    pub data: &'a DataDir,
+    pub(crate) data: &'a DataDir,
     /// `$PATH`.
-    pub path: Option<&'a str>,
+    pub(crate) path: Option<&'a str>,
 }
 
 /// What is looked at: its name, and who looks.

@@ -15,11 +15,11 @@ use crate::script::ContainerOptions;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The word for the reason.
-    pub code: String,
+    pub(crate) code: String,
     /// `info` or `warning`.
-    pub level: String,
+    pub(crate) level: String,
     /// The reason, for people.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// What policy says about the containers of a job.

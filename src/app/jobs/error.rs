@@ -74,13 +74,13 @@ pub enum JobError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasProblem {
     /// The alias.
-    pub alias: String,
+    pub(crate) alias: String,
     /// `alias.reserved`, `alias.target.invalid`, `alias.name.conflict` or `alias.collision`.
-    pub code: String,
+    pub(crate) code: String,
     /// What is wrong.
-    pub detail: String,
+    pub(crate) detail: String,
     /// The aliases that have the same name.
-    pub contenders: Vec<Alias>,
+    pub(crate) contenders: Vec<Alias>,
 }
 
 impl From<JobError> for Problem {

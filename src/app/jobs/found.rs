@@ -22,28 +22,26 @@ pub(super) struct Found {
 #[derive(Debug, Clone, Default)]
 pub struct JobList {
     /// The jobs.
-    pub jobs: Vec<ListedJob>,
+    pub(crate) jobs: Vec<ListedJob>,
     /// Other names of jobs.
-    pub aliases: Aliases,
+    pub(crate) aliases: Aliases,
     /// Folders that hold no job, and why.
-    pub errors: Vec<FolderError>,
+    pub(crate) errors: Vec<FolderError>,
 }
 
 /// A job in a list.
 #[derive(Debug, Clone)]
 pub struct ListedJob {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it does.
-    pub summary: Option<String>,
-    /// The folder of its `config.yaml`.
-    pub path: PathBuf,
+    pub(crate) summary: Option<String>,
     /// The source with its type; none for job folders of the server or the command.
-    pub source: Option<(String, String)>,
+    pub(crate) source: Option<(String, String)>,
     /// Its arguments.
-    pub args: Vec<ArgSpec>,
+    pub(crate) args: Vec<ArgSpec>,
 }
 
 /// Lists the jobs of a place, and those of all sources.
@@ -73,7 +71,6 @@ fn listed(job: &FolderJob, source: Option<&SourceRecord>) -> ListedJob {
         name: if job.name == "." { id.clone() } else { job.name.clone() },
         id,
         summary: job.summary.clone(),
-        path: job.config_path.clone(),
         source: source.map(|source| (source.name.clone(), source.kind.as_str().to_owned())),
         args: job.config.args.clone(),
     }

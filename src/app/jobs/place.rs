@@ -15,19 +15,19 @@ const SCRIPTS: &str = "scripts";
 #[serde(deny_unknown_fields)]
 pub struct JobPlace {
     /// The working directory of scripts on the host.
-    pub cwd: PathBuf,
+    pub(crate) cwd: PathBuf,
     /// The folder with job folders.
-    pub scripts: PathBuf,
+    pub(crate) scripts: PathBuf,
 }
 
 impl JobPlace {
     /// `scripts` below a folder.
-    pub fn below(cwd: &Path) -> Self {
+    pub(crate) fn below(cwd: &Path) -> Self {
         Self { cwd: cwd.to_owned(), scripts: cwd.join(SCRIPTS) }
     }
 
     /// The file that keeps what was found in a folder of job folders.
-    pub fn index(data: &DataDir, scripts: &Path) -> PathBuf {
+    pub(crate) fn index(data: &DataDir, scripts: &Path) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         scripts.hash(&mut hasher);
         data.cache().join(format!("jobs-{:016x}.json", hasher.finish()))

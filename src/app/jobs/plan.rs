@@ -22,59 +22,59 @@ use crate::sources::default_provenance;
 #[serde(deny_unknown_fields, default)]
 pub struct PlanJob {
     /// Its id, its path or an alias of it.
-    pub job: String,
+    pub(crate) job: String,
     /// The source where alone it is looked for.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Where job folders are; where the server looks for them when absent.
-    pub place: Option<JobPlace>,
+    pub(crate) place: Option<JobPlace>,
     /// Its arguments; not checked when there are none.
-    pub args: Map<String, Value>,
+    pub(crate) args: Map<String, Value>,
     /// The profile.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
 }
 
 /// What a run of a job would do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobPlan {
     /// The id of the job.
-    pub job: String,
+    pub(crate) job: String,
     /// Its path below the folder of job folders.
-    pub path: String,
+    pub(crate) path: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it does.
-    pub summary: Option<String>,
+    pub(crate) summary: Option<String>,
     /// What runs its scripts.
-    pub interpreter: Option<String>,
+    pub(crate) interpreter: Option<String>,
     /// `shell`, `proc` or `container`.
-    pub executor: String,
+    pub(crate) executor: String,
     /// The image of its container.
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// Whether it consists of steps.
-    pub has_steps: bool,
+    pub(crate) has_steps: bool,
     /// The arguments that it takes.
-    pub args: Vec<ArgSpec>,
+    pub(crate) args: Vec<ArgSpec>,
     /// Those that it would get, without secrets.
-    pub values: Map<String, Value>,
+    pub(crate) values: Map<String, Value>,
     /// The profile that holds.
-    pub profile: String,
+    pub(crate) profile: String,
     /// What is run, in its order.
-    pub steps: Vec<PlannedStep>,
+    pub(crate) steps: Vec<PlannedStep>,
     /// Where the job comes from.
-    pub provenance: Value,
+    pub(crate) provenance: Value,
     /// What policy says about its containers.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// What is odd about its `config.yaml`.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A script that would be run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlannedStep {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its container; without one it runs on the host.
-    pub container: Option<WorkContainer>,
+    pub(crate) container: Option<WorkContainer>,
 }
 
 impl Operation for PlanJob {

@@ -13,25 +13,25 @@ use crate::store::{self, RunRow};
 #[serde(deny_unknown_fields)]
 pub struct JobRunRecord {
     /// The id of the job, as it is listed.
-    pub job: String,
+    pub(crate) job: String,
     /// The name by which it was asked for.
-    pub asked: String,
+    pub(crate) asked: String,
     /// The source; none for job folders of the server or the command.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Where the job comes from.
-    pub provenance: Value,
+    pub(crate) provenance: Value,
     /// `shell`, `proc` or `container`.
-    pub executor: String,
+    pub(crate) executor: String,
     /// The image of its container.
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// The profile that was asked for, or that holds.
-    pub profile: String,
+    pub(crate) profile: String,
     /// What the asker calls itself, if it said so.
-    pub tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// The arguments, without secrets.
-    pub args: Map<String, Value>,
+    pub(crate) args: Map<String, Value>,
     /// What is run.
-    pub work: FolderWork,
+    pub(crate) work: FolderWork,
 }
 
 /// What a run runs; nothing when it is not the run of a job folder.

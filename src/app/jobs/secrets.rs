@@ -16,19 +16,19 @@ pub struct JobSecrets(Arc<Mutex<HashMap<RunId, OfRun>>>);
 
 impl JobSecrets {
     /// Keeps those of a run.
-    pub fn keep(&self, run: RunId, secrets: BTreeMap<String, SecretString>) {
+    pub(crate) fn keep(&self, run: RunId, secrets: BTreeMap<String, SecretString>) {
         if !secrets.is_empty() {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run, secrets);
         }
     }
 
     /// Those of a run; none when the server was started after it was asked for the run.
-    pub fn of(&self, run: RunId) -> BTreeMap<String, SecretString> {
+    pub(crate) fn of(&self, run: RunId) -> BTreeMap<String, SecretString> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run).cloned().unwrap_or_default()
     }
 
     /// Forgets those of a run that has ended.
-    pub fn forget(&self, run: RunId) {
+    pub(crate) fn forget(&self, run: RunId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
     }
 }

@@ -37,34 +37,34 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields, default)]
 pub struct StartJob {
     /// Its id, its path or an alias of it.
-    pub job: String,
+    pub(crate) job: String,
     /// The source where alone it is looked for.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Where job folders are; where the server looks for them when absent.
-    pub place: Option<JobPlace>,
+    pub(crate) place: Option<JobPlace>,
     /// Its arguments, secret ones too.
-    pub args: Map<String, Value>,
+    pub(crate) args: Map<String, Value>,
     /// The profile.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// What follows when a script fails, instead of what the job says.
-    pub on_error: Option<OnFailure>,
+    pub(crate) on_error: Option<OnFailure>,
     /// What the asker calls itself.
-    pub tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// Who asks.
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
 /// A run of a job that was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobStarted {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its repository, which is that of all runs of job folders.
-    pub repo: String,
+    pub(crate) repo: String,
     /// Its number there.
-    pub number: u64,
+    pub(crate) number: u64,
     /// The id of the job.
-    pub job: String,
+    pub(crate) job: String,
 }
 
 impl std::fmt::Debug for StartJob {

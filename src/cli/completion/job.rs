@@ -88,7 +88,7 @@ pub(crate) fn after_job_words(
 ) -> Vec<Candidate> {
     let names = line.before.iter().take_while(|word| !word.starts_with('-')).count();
     let leading = line.before.get(..names).unwrap_or_default();
-    let job = found.find_words(leading).filter(|(_, count)| *count == names).map(|(found, _)| found.job());
+    let job = found.find_words(leading).filter(|(_, count)| *count == names).map(|(job, _)| job);
     let given = line.before.get(names..).unwrap_or_default();
     let is_flag = line.current.starts_with('-');
     let Some(job) = job else {

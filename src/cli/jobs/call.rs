@@ -62,7 +62,7 @@ impl JobCall {
         of_source: impl FnOnce(&str) -> Option<Vec<ArgSpec>>,
     ) -> Result<Self, Failure> {
         let (job, specs, used) = match found.find_words(words) {
-            Some((found, used)) => (found.job().id.clone(), found.job().config.args.clone(), used),
+            Some((job, used)) => (job.id.clone(), job.config.args.clone(), used),
             None => {
                 let first = words.first().map(String::as_str).unwrap_or_default();
                 let specs = of_source(first).ok_or_else(|| unknown_job(found, first))?;

@@ -110,7 +110,7 @@ fn called(
     let words: Vec<String> = words.cloned().collect();
     // What the job declares is its own.
     let own = |name: &str| match found.find_words(&words) {
-        Some((found, _)) => found.job().config.args.iter().any(|spec| spec.name == name),
+        Some((job, _)) => job.config.args.iter().any(|spec| spec.name == name),
         None => false,
     };
     let value_of = |name: &str| value_of(&words, name).filter(|_| !own(name));

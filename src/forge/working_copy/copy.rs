@@ -43,7 +43,7 @@ const OBJECTS: usize = 1_000;
 ///
 /// # Errors
 /// A file could not be copied, or the copy was cancelled.
-pub fn copy_working_copy(root: &Path, into: &Path, is_wanted: &AtomicBool) -> Result<(), CopyError> {
+pub(crate) fn copy_working_copy(root: &Path, into: &Path, is_wanted: &AtomicBool) -> Result<(), CopyError> {
     let failed = |what| move |source| CopyError::Git { what, source };
     let listed = git(root).args(LIST).run().map_err(failed("list the files"))?;
     let listed = parse_listing(&listed)?;

@@ -7,7 +7,7 @@ use crate::sys::git_command::GitError;
 
 /// Why a working copy could not be copied.
 #[derive(Debug, thiserror::Error)]
-pub enum CopyError {
+pub(crate) enum CopyError {
     /// Git could not list the files, or read one from its index.
     #[error("git could not {what}")]
     Git {

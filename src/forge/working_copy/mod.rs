@@ -5,6 +5,5 @@ mod copy_error;
 mod listing;
 mod opened;
 
-pub use copy::copy_working_copy;
-pub use copy_error::CopyError;
-pub use opened::{HeadCommit, WorkingCopy, WorkingCopyError, checked_out_branch};
+pub(crate) use copy::copy_working_copy;
+pub(crate) use opened::{WorkingCopy, WorkingCopyError, checked_out_branch};

@@ -14,35 +14,35 @@ const DETACHED: &[u8] = b"refs/heads/detached";
 
 /// A working copy, or a folder inside one.
 #[derive(Debug, Clone)]
-pub struct WorkingCopy {
+pub(crate) struct WorkingCopy {
     /// The folder that was given.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The root of the repository's files.
-    pub top: PathBuf,
+    pub(crate) top: PathBuf,
     /// The folder of the repository: `.git`, or where that leads.
-    pub git_dir: PathBuf,
+    pub(crate) git_dir: PathBuf,
     /// The git folder that linked worktrees share.
-    pub common_dir: PathBuf,
+    pub(crate) common_dir: PathBuf,
     /// The branch that is checked out.
-    pub branch: RefName,
+    pub(crate) branch: RefName,
     /// The commit that is checked out; its id is zero when the branch has none yet.
-    pub head: HeadCommit,
+    pub(crate) head: HeadCommit,
 }
 
 /// The commit that is checked out.
 #[derive(Debug, Clone)]
-pub struct HeadCommit {
+pub(crate) struct HeadCommit {
     /// Its id; a zero id has the length of the repository's ids.
-    pub id: String,
+    pub(crate) id: String,
     /// Its message.
-    pub message: String,
+    pub(crate) message: String,
     /// Its files, at most [`MAX_CHANGED_FILES`].
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
 }
 
 /// Why a folder cannot be used as a working copy.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkingCopyError {
+pub(crate) enum WorkingCopyError {
     /// The folder is not in a repository.
     #[error("`{}` is not in a git repository", .0.display())]
     NoRepository(PathBuf),
@@ -72,7 +72,7 @@ pub enum WorkingCopyError {
 
 impl WorkingCopyError {
     /// A command or a line that helps.
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Self::NoRepository(_) => "run `git init` in this folder, or choose another folder".to_owned(),
             Self::NoFiles(_) => "clone the repository, or choose a folder with its files".to_owned(),
@@ -113,7 +113,7 @@ impl WorkingCopy {
     ///
     /// # Errors
     /// Why the folder is not a working copy.
-    pub fn open(root: &Path) -> Result<Self, WorkingCopyError> {
+    pub(crate) fn open(root: &Path) -> Result<Self, WorkingCopyError> {
         let ask = |args: &[&str]| git(root).args(args).run();
         let wrong = |error| WorkingCopyError::from_git(root, error);
         let path = |option: &str| {
@@ -138,7 +138,7 @@ impl WorkingCopy {
 }
 
 /// The branch that is checked out in a folder, even if it has no commits yet. Blocks.
-pub fn checked_out_branch(root: &Path) -> Option<RefName> {
+pub(crate) fn checked_out_branch(root: &Path) -> Option<RefName> {
     let said = git(root).args(["symbolic-ref", "--quiet", "HEAD"]).run().ok()?;
     RefName::parse(said.trim_ascii_end()).ok()
 }

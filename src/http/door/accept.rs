@@ -43,7 +43,7 @@ const COME_AGAIN: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r
 
 /// What connections come from.
 #[derive(Debug)]
-pub enum Listener {
+pub(crate) enum Listener {
     /// An address.
     Tcp(TcpListener),
     /// A Unix socket.
@@ -69,7 +69,7 @@ impl Listener {
 }
 
 /// Serves what connects, until the runtime ends.
-pub async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
+pub(crate) async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
     let connections = OpenConnections::new(limits, |progress: &Arc<Progress>| progress.is_waiting());
     let connections: Connections = Arc::new(Mutex::new(connections));
     let bodies = Arc::new(BodyLimits { most: limits.body, large: Semaphore::new(limits.large_bodies) });

@@ -43,7 +43,7 @@ const MIN_CONNECTIONS: usize = 8;
 
 /// How many connections a door may have open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DoorLimits {
+pub(crate) struct DoorLimits {
     /// Of all peers together.
     pub(super) in_all: usize,
     /// Of one peer: an address, or a user.
@@ -58,7 +58,7 @@ pub struct DoorLimits {
 
 impl DoorLimits {
     /// The limits of the door over TCP: an eighth of the descriptors.
-    pub fn public(descriptors: u64) -> Self {
+    pub(crate) fn public(descriptors: u64) -> Self {
         let in_all = share(descriptors / 8, MAX_PUBLIC);
         Self {
             in_all,
@@ -70,7 +70,7 @@ impl DoorLimits {
     }
 
     /// The limits of the Unix socket: a quarter of the descriptors. The rest is for runners, the database and files.
-    pub fn local(descriptors: u64, body: usize) -> Self {
+    pub(crate) fn local(descriptors: u64, body: usize) -> Self {
         let in_all = share(descriptors / 4, MAX_LOCAL);
         Self {
             in_all,
@@ -82,7 +82,7 @@ impl DoorLimits {
     }
 
     /// How many requests other than those of hooks may be answered at the same time: hooks always find a place.
-    pub fn beside_hooks(&self) -> usize {
+    pub(crate) fn beside_hooks(&self) -> usize {
         (self.of_peer / 2).max(1)
     }
 }

@@ -11,7 +11,7 @@ mod remote;
 mod request;
 mod socket;
 
-pub use accept::{Listener, serve};
-pub use limits::DoorLimits;
+pub(crate) use accept::{Listener, serve};
+pub(crate) use limits::DoorLimits;
 pub(crate) use open_connections::Peer;
 pub(crate) use remote::Remote;

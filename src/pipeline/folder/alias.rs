@@ -21,38 +21,38 @@ const VERBS: [&str; 6] = ["completion", "init", "help", "version", "__complete",
 
 /// Another name of a job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Alias {
+pub(crate) struct Alias {
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// The slash path of the job.
-    pub target_path: String,
+    pub(crate) target_path: String,
     /// The id of the job.
-    pub target_id: String,
+    pub(crate) target_id: String,
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 /// Why an alias cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct InvalidAlias {
+pub(crate) struct InvalidAlias {
     /// `alias.reserved`, `alias.name.conflict` or `alias.target.invalid`.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// The reason.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 /// The aliases of a folder of jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aliases {
+pub(crate) struct Aliases {
     /// Those that can be used, sorted by name. Of several with one name the first one.
-    pub valid: Vec<Alias>,
+    pub(crate) valid: Vec<Alias>,
     /// All that have a name in common, by that name in small letters.
-    pub collisions: BTreeMap<String, Vec<Alias>>,
+    pub(crate) collisions: BTreeMap<String, Vec<Alias>>,
     /// Those that cannot be used, by name in small letters.
-    pub invalid: BTreeMap<String, InvalidAlias>,
+    pub(crate) invalid: BTreeMap<String, InvalidAlias>,
     /// What is wrong with the file itself.
-    pub errors: Vec<FolderError>,
+    pub(crate) errors: Vec<FolderError>,
 }
 
 /// One entry of the file.
@@ -122,7 +122,7 @@ impl Aliases {
     }
 
     /// The alias of this name, in any case.
-    pub fn find(&self, name: &str) -> Option<&Alias> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Alias> {
         let name = name.to_lowercase();
         self.valid.iter().find(|alias| alias.name.to_lowercase() == name)
     }

@@ -7,46 +7,46 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArgSpec {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// What its values are.
     #[serde(rename = "type")]
-    pub kind: ArgKind,
+    pub(crate) kind: ArgKind,
     /// What a text is, when `format` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<ArgFormat>,
+    pub(crate) format: Option<ArgFormat>,
     /// Whether its value is shown nowhere.
     #[serde(rename = "secret", default, skip_serializing_if = "is_false")]
-    pub is_secret: bool,
+    pub(crate) is_secret: bool,
     /// Whether it must be given.
     #[serde(rename = "required", default, skip_serializing_if = "is_false")]
-    pub is_required: bool,
+    pub(crate) is_required: bool,
     /// Its value when it is not given, of its own type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<Value>,
+    pub(crate) default: Option<Value>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub description: String,
+    pub(crate) description: String,
     /// The values that it may have, as text; all when empty.
     #[serde(rename = "enum", default, skip_serializing_if = "Vec::is_empty")]
-    pub choices: Vec<String>,
+    pub(crate) choices: Vec<String>,
     /// What the items of an array are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub items_type: Option<ArgKind>,
+    pub(crate) items_type: Option<ArgKind>,
     /// The items that an array may have, as text; all when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub items_enum: Vec<String>,
+    pub(crate) items_enum: Vec<String>,
     /// What the values of an object are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value_type: Option<ArgKind>,
+    pub(crate) value_type: Option<ArgKind>,
     /// What numbers, texts and arrays must not exceed.
     #[serde(flatten)]
-    pub bounds: Bounds,
+    pub(crate) bounds: Bounds,
 }
 
 /// What the values of an argument are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ArgKind {
+pub(crate) enum ArgKind {
     /// Text.
     #[default]
     String,
@@ -71,7 +71,7 @@ pub enum ArgKind {
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ArgFormat {
+pub(crate) enum ArgFormat {
     /// A path, of something that need not exist.
     Path,
     /// The path of a file.
@@ -85,28 +85,28 @@ pub enum ArgFormat {
 /// What the values of an argument must not exceed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The smallest number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub minimum: Option<f64>,
+    pub(crate) minimum: Option<f64>,
     /// The largest number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub maximum: Option<f64>,
+    pub(crate) maximum: Option<f64>,
     /// What a number must be a multiple of; above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub multiple_of: Option<f64>,
+    pub(crate) multiple_of: Option<f64>,
     /// The fewest characters.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_length: Option<u32>,
+    pub(crate) min_length: Option<u32>,
     /// The most characters.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_length: Option<u32>,
+    pub(crate) max_length: Option<u32>,
     /// The fewest items.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_items: Option<u32>,
+    pub(crate) min_items: Option<u32>,
     /// The most items.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_items: Option<u32>,
+    pub(crate) max_items: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -128,7 +128,7 @@ impl ArgKind {
     ];
 
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
             Self::Integer => "integer",
@@ -183,7 +183,7 @@ impl ArgFormat {
 
 impl ArgSpec {
     /// What its text is, by its type or format.
-    pub fn text_format(&self) -> Option<ArgFormat> {
+    pub(crate) fn text_format(&self) -> Option<ArgFormat> {
         match self.kind {
             ArgKind::Path => Some(ArgFormat::Path),
             ArgKind::File => Some(ArgFormat::File),
@@ -198,7 +198,7 @@ impl ArgSpec {
     }
 
     /// Whether this is a flag on a command line: `--loud`.
-    pub fn is_flag(&self) -> bool {
+    pub(crate) fn is_flag(&self) -> bool {
         self.kind == ArgKind::Boolean
     }
 

@@ -10,18 +10,18 @@ use crate::model::Quoted;
 
 /// The arguments of a command line.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct GivenWords {
+pub(crate) struct GivenWords {
     /// Values by name, secrets that were written out too.
-    pub values: Map<String, Value>,
+    pub(crate) values: Map<String, Value>,
     /// The secrets that are elsewhere: the caller reads them and adds them to the values.
-    pub secrets: BTreeMap<String, SecretWord>,
+    pub(crate) secrets: BTreeMap<String, SecretWord>,
     /// What works, but should not be done.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretWord {
+pub(crate) enum SecretWord {
     /// `-`: standard input.
     Stdin,
     /// `@FILE`.
@@ -34,7 +34,7 @@ pub enum SecretWord {
 ///
 /// # Errors
 /// Gives every word that cannot be read.
-pub fn read_words(specs: &[ArgSpec], words: &[String]) -> Result<GivenWords, Vec<ArgError>> {
+pub(crate) fn read_words(specs: &[ArgSpec], words: &[String]) -> Result<GivenWords, Vec<ArgError>> {
     let mut given = GivenWords::default();
     let mut wrong = Vec::new();
     let mut rest = words.iter().map(String::as_str).peekable();
@@ -151,15 +151,7 @@ impl GivenWords {
     }
 }
 
-impl SecretWord {
-    /// The value of an argument, made of the text that was found there.
-    ///
-    /// # Errors
-    /// The text is not of the argument's type.
-    pub fn value(spec: &ArgSpec, text: &str) -> Result<Value, ArgError> {
-        scalar(spec, spec.kind, text)
-    }
-}
+impl SecretWord {}
 
 /// A word as a value of a type.
 fn scalar(spec: &ArgSpec, kind: ArgKind, word: &str) -> Result<Value, ArgError> {

@@ -13,42 +13,42 @@ use crate::policy::Cpus;
 /// What holds for a job, or for several that share a folder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct JobConfig {
+pub(crate) struct JobConfig {
     /// What runs the scripts.
     #[serde(skip_serializing_if = "is_default")]
-    pub interpreter: Option<Interpreter>,
+    pub(crate) interpreter: Option<Interpreter>,
     /// Where they run, when the file says so.
     #[serde(skip_serializing_if = "is_default")]
-    pub executor: Option<Executor>,
+    pub(crate) executor: Option<Executor>,
     /// The container of the job.
     #[serde(skip_serializing_if = "is_default")]
-    pub container: ContainerConfig,
+    pub(crate) container: ContainerConfig,
     /// Variables of the scripts.
     #[serde(skip_serializing_if = "is_default")]
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// Whether the scripts ask for quire's own environment.
     #[serde(skip_serializing_if = "is_default")]
-    pub env_inheritance: bool,
+    pub(crate) env_inheritance: bool,
     /// The longest that the job may take.
     #[serde(skip_serializing_if = "is_default")]
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// What follows when a script fails.
     #[serde(skip_serializing_if = "is_default")]
-    pub errors: ErrorPolicy,
+    pub(crate) errors: ErrorPolicy,
     /// The steps, each after those that it needs; empty when the job is its numbered scripts.
     #[serde(skip_serializing_if = "is_default")]
-    pub steps: Vec<StepConfig>,
+    pub(crate) steps: Vec<StepConfig>,
     /// The arguments that the job takes.
     #[serde(skip_serializing_if = "is_default")]
-    pub args: Vec<ArgSpec>,
+    pub(crate) args: Vec<ArgSpec>,
     /// Whether the file declares arguments.
     #[serde(skip_serializing_if = "is_default")]
-    pub has_args: bool,
+    pub(crate) has_args: bool,
 }
 
 /// What runs a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Interpreter {
+pub(crate) enum Interpreter {
     /// A program with its arguments; never empty.
     Program(Vec<String>),
     /// The image's own programs: the script is executed in a container.
@@ -60,7 +60,7 @@ pub enum Interpreter {
 
 /// Where scripts run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Executor {
+pub(crate) enum Executor {
     /// In a container.
     Container,
     /// As processes.
@@ -71,28 +71,28 @@ pub enum Executor {
 
 /// What a container is. Nothing in it is granted yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerConfig {
+pub(crate) struct ContainerConfig {
     /// The image.
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// Processors.
-    pub cpus: Option<Cpus>,
+    pub(crate) cpus: Option<Cpus>,
     /// Bytes of memory.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// The network of the engine.
-    pub network: Option<String>,
+    pub(crate) network: Option<String>,
     /// Whether the image's own files shall be writable.
-    pub rootfs_writable: bool,
+    pub(crate) rootfs_writable: bool,
     /// Capabilities.
-    pub capabilities: Vec<String>,
+    pub(crate) capabilities: Vec<String>,
     /// More arguments of the engine.
-    pub extra_args: Vec<String>,
+    pub(crate) extra_args: Vec<String>,
     /// The program that is started.
-    pub entrypoint: Vec<String>,
+    pub(crate) entrypoint: Vec<String>,
 }
 
 /// What follows when a script fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ErrorPolicy {
+pub(crate) enum ErrorPolicy {
     /// The job fails, and nothing more of it starts.
     #[default]
     Abort,
@@ -109,32 +109,32 @@ pub enum ErrorPolicy {
 
 /// One of `steps`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepConfig {
+pub(crate) struct StepConfig {
     /// Its id, unique in the job.
-    pub id: String,
+    pub(crate) id: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The script, relative to the job's folder.
-    pub script: String,
+    pub(crate) script: String,
     /// The ids of the steps that must have passed before.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
     /// Where it runs: its own word, otherwise the job's.
-    pub executor: Option<Executor>,
+    pub(crate) executor: Option<Executor>,
     /// Its container: the job's, with what the step says differently.
-    pub container: ContainerConfig,
+    pub(crate) container: ContainerConfig,
 }
 
 /// Something wrong with a `config.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigProblem {
+pub(crate) struct ConfigProblem {
     /// Whether the job cannot run because of it. An unknown key is only reported.
-    pub is_fatal: bool,
+    pub(crate) is_fatal: bool,
     /// Line and column, when known.
-    pub place: Option<(u32, u32)>,
+    pub(crate) place: Option<(u32, u32)>,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do instead.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 /// Whether a value says nothing: the index of folders leaves it out.
@@ -156,7 +156,7 @@ impl Executor {
     pub(super) const ALL: [Self; 3] = [Self::Container, Self::Process, Self::Shell];
 
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Container => "container",
             Self::Process => "proc",
@@ -167,7 +167,7 @@ impl Executor {
 
 impl JobConfig {
     /// The image of the job's container: that of `container`, otherwise that of `interpreter: container:IMAGE`.
-    pub fn image(&self) -> Option<&str> {
+    pub(crate) fn image(&self) -> Option<&str> {
         let own = match &self.interpreter {
             Some(Interpreter::Container { image }) => Some(image.as_str()),
             Some(Interpreter::Program(_)) | None => None,
@@ -176,7 +176,7 @@ impl JobConfig {
     }
 
     /// Whether the scripts of the job run in a container; a step can say otherwise.
-    pub fn is_container(&self) -> bool {
+    pub(crate) fn is_container(&self) -> bool {
         matches!(self.interpreter, Some(Interpreter::Container { .. }))
             || self.executor == Some(Executor::Container)
     }

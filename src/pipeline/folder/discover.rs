@@ -24,7 +24,7 @@ const ALIAS_FILE: &str = "flwd.yaml";
 
 /// Why a folder cannot be searched.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscoverError {
+pub(crate) enum DiscoverError {
     /// It is a file.
     #[error("root {} is not a directory", .0.display())]
     NotFolder(PathBuf),
@@ -43,7 +43,7 @@ pub enum DiscoverError {
 ///
 /// # Errors
 /// The root is a file, or cannot be opened.
-pub fn discover(root: &Path) -> Result<Discovery, DiscoverError> {
+pub(crate) fn discover(root: &Path) -> Result<Discovery, DiscoverError> {
     discover_with_index(root, None)
 }
 
@@ -52,7 +52,7 @@ pub fn discover(root: &Path) -> Result<Discovery, DiscoverError> {
 ///
 /// # Errors
 /// As [`discover`].
-pub fn discover_with_index(root: &Path, index: Option<&Path>) -> Result<Discovery, DiscoverError> {
+pub(crate) fn discover_with_index(root: &Path, index: Option<&Path>) -> Result<Discovery, DiscoverError> {
     let mut discovery = Discovery::new(root);
     let folder = match Folder::open(root) {
         Ok(folder) => folder,

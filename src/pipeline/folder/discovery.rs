@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::alias::{Alias, Aliases};
+use super::alias::Aliases;
 use super::config::{ConfigProblem, JobConfig};
 use super::read_config::{ConfigFile, job_id};
 use crate::model::Quoted;
@@ -16,61 +16,52 @@ const MAX_WORDS: usize = 24;
 
 /// The job folders below a root.
 #[derive(Debug, Clone, Default)]
-pub struct Discovery {
+pub(crate) struct Discovery {
     /// The folder that was searched.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The jobs, in the order of their paths.
-    pub jobs: Vec<FolderJob>,
+    pub(crate) jobs: Vec<FolderJob>,
     /// What is wrong with which file or folder.
-    pub errors: Vec<FolderError>,
+    pub(crate) errors: Vec<FolderError>,
     /// Other names of the jobs.
-    pub aliases: Aliases,
+    pub(crate) aliases: Aliases,
     /// The place of each job, by its names with dots and in small letters.
     places: HashMap<String, usize>,
 }
 
 /// A job of a folder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FolderJob {
+pub(crate) struct FolderJob {
     /// Its id: that of the file, otherwise its path with dots.
-    pub id: String,
+    pub(crate) id: String,
     /// Its path below the root, with slashes; `.` for the root itself.
-    pub path: String,
+    pub(crate) path: String,
     /// Its name: that of the file, otherwise its id.
-    pub name: String,
+    pub(crate) name: String,
     /// What it does, in a line.
-    pub summary: Option<String>,
+    pub(crate) summary: Option<String>,
     /// Its folder.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Its `config.yaml`.
-    pub config_path: PathBuf,
+    pub(crate) config_path: PathBuf,
     /// What that says.
-    pub config: Arc<JobConfig>,
+    pub(crate) config: Arc<JobConfig>,
     /// What is wrong with that. The job cannot run when one of them is fatal.
-    pub problems: Arc<[ConfigProblem]>,
+    pub(crate) problems: Arc<[ConfigProblem]>,
     /// The folder of all jobs.
     pub(super) root: Arc<Path>,
 }
 
 /// Something wrong with a file or folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FolderError {
+pub(crate) struct FolderError {
     /// Where.
-    pub path: String,
+    pub(crate) path: String,
     /// What is wrong, on one line.
-    pub error: String,
+    pub(crate) error: String,
     /// The normalised path of the job that is missing because of it.
     #[serde(skip)]
     job: Option<String>,
-}
-
-/// What words of a command line name.
-#[derive(Debug, Clone, Copy)]
-pub enum Found<'a> {
-    /// A job.
-    Job(&'a FolderJob),
-    /// An alias, and its job.
-    Alias(&'a Alias, &'a FolderJob),
 }
 
 impl FolderError {
@@ -84,17 +75,8 @@ impl FolderJob {
     ///
     /// # Errors
     /// Gives all problems of the file, also those that alone would not matter.
-    pub fn usable(&self) -> Result<(), &[ConfigProblem]> {
+    pub(crate) fn usable(&self) -> Result<(), &[ConfigProblem]> {
         if self.problems.iter().any(|problem| problem.is_fatal) { Err(&self.problems) } else { Ok(()) }
-    }
-}
-
-impl<'a> Found<'a> {
-    /// The job.
-    pub fn job(self) -> &'a FolderJob {
-        match self {
-            Self::Job(job) | Self::Alias(_, job) => job,
-        }
     }
 }
 
@@ -156,27 +138,21 @@ impl Discovery {
     }
 
     /// The job of this id or path, with dots or slashes, in any case.
-    pub fn find(&self, id: &str) -> Option<&FolderJob> {
+    pub(crate) fn find(&self, id: &str) -> Option<&FolderJob> {
         self.jobs.get(*self.places.get(&normal(id))?)
-    }
-
-    /// Why a job is missing: its `config.yaml` cannot be read.
-    pub fn unreadable(&self, id: &str) -> Option<&FolderError> {
-        let id = normal(id);
-        self.errors.iter().find(|error| error.job.as_deref() == Some(&*id))
     }
 
     /// What the leading words name, as many of them as possible, and how many these are: a job (`ops db backup`,
     /// `ops.db.backup`, `ops/db/backup`), or an alias.
-    pub fn find_words<S: AsRef<str>>(&self, words: &[S]) -> Option<(Found<'_>, usize)> {
+    pub(crate) fn find_words<S: AsRef<str>>(&self, words: &[S]) -> Option<(&FolderJob, usize)> {
         let is_name = |word: &&S| !word.as_ref().is_empty() && !word.as_ref().starts_with('-');
         let names: Vec<&str> = words.iter().take(MAX_WORDS).take_while(is_name).map(AsRef::as_ref).collect();
         let job = (1..=names.len())
             .rev()
-            .find_map(|count| Some((Found::Job(self.find(&names.get(..count)?.join("/"))?), count)));
+            .find_map(|count| Some((self.find(&names.get(..count)?.join("/"))?, count)));
         job.or_else(|| {
             let alias = self.aliases.find(names.first()?)?;
-            Some((Found::Alias(alias, self.find(&alias.target_id)?), 1))
+            Some((self.find(&alias.target_id)?, 1))
         })
     }
 }

@@ -15,15 +15,15 @@ mod read_steps;
 mod resolve;
 mod script;
 
-pub use alias::{Alias, Aliases, InvalidAlias};
-pub use argument::{ArgFormat, ArgKind, ArgSpec, Bounds};
-pub use argument_word::{GivenWords, SecretWord, read_words};
-pub use config::{ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig, StepConfig};
-pub use discover::{DiscoverError, discover, discover_with_index};
-pub use discovery::{Discovery, FolderError, FolderJob, Found};
-pub use read_argument::read_arguments;
-pub use resolve::{ArgError, ArgErrorKind, Resolved, SHOWN_SECRET, resolve};
-pub use script::{ScriptError, ScriptFile};
+pub(crate) use alias::{Alias, Aliases};
+pub(crate) use argument::{ArgFormat, ArgKind, ArgSpec};
+pub(crate) use argument_word::{SecretWord, read_words};
+pub(crate) use config::{ContainerConfig, ErrorPolicy, Executor, Interpreter, StepConfig};
+pub(crate) use discover::{discover, discover_with_index};
+pub(crate) use discovery::{Discovery, FolderError, FolderJob};
+pub(crate) use read_argument::read_arguments;
+pub(crate) use resolve::{ArgError, ArgErrorKind, Resolved, resolve};
+pub(crate) use script::ScriptFile;
 
 #[cfg(test)]
 mod tests;

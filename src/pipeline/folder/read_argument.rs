@@ -55,7 +55,7 @@ const TAKEN: [&str; 37] = [
 ];
 
 /// The arguments of a `config.yaml` or of an add-on's job, and whether it declares any.
-pub fn read_arguments(fields: &Fields<'_>) -> (Vec<ArgSpec>, bool) {
+pub(crate) fn read_arguments(fields: &Fields<'_>) -> (Vec<ArgSpec>, bool) {
     let listed = fields.table("argspec", &ARGSPEC).map(|argspec| {
         let nodes = argspec.list("args", Ok);
         let read = nodes.into_iter().filter_map(|node| {

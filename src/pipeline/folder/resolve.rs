@@ -12,15 +12,15 @@ use crate::model::{Quoted, suggest};
 const MAX_VALUES: usize = 96 << 10;
 
 /// What is shown instead of a secret.
-pub const SHOWN_SECRET: &str = "[secret]";
+pub(crate) const SHOWN_SECRET: &str = "[secret]";
 
 /// What the scripts get.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The value of every declared argument that is not a secret: as given, otherwise its default, otherwise empty.
-    pub values: Map<String, Value>,
+    pub(crate) values: Map<String, Value>,
     /// The secrets that were given.
-    pub secrets: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, String>,
 }
 
 /// What is wrong with an argument that was given, or not given.
@@ -28,16 +28,16 @@ pub struct Resolved {
 #[error("{message}")]
 pub struct ArgError {
     /// The argument; empty when the mistake is in no one of them.
-    pub arg: String,
+    pub(crate) arg: String,
     /// What kind of mistake it is.
-    pub kind: ArgErrorKind,
+    pub(crate) kind: ArgErrorKind,
     /// What is wrong. Names the argument, except for [`ArgErrorKind::Rule`]. Never shows the value of a secret.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// What kind of mistake it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArgErrorKind {
+pub(crate) enum ArgErrorKind {
     /// The job does not take it.
     Unknown,
     /// Its value has another type.
@@ -50,7 +50,11 @@ pub enum ArgErrorKind {
 ///
 /// # Errors
 /// Gives every mistake: unknown ones in their order, then those of the declared ones.
-pub fn resolve(specs: &[ArgSpec], given: Map<String, Value>, cwd: &Path) -> Result<Resolved, Vec<ArgError>> {
+pub(crate) fn resolve(
+    specs: &[ArgSpec],
+    given: Map<String, Value>,
+    cwd: &Path,
+) -> Result<Resolved, Vec<ArgError>> {
     let mut wrong: Vec<ArgError> = given
         .keys()
         .filter(|name| !specs.iter().any(|spec| spec.name == **name))
@@ -79,7 +83,7 @@ pub fn resolve(specs: &[ArgSpec], given: Map<String, Value>, cwd: &Path) -> Resu
 
 impl Resolved {
     /// The values to show: every declared argument, a secret as `[secret]`.
-    pub fn shown(&self, specs: &[ArgSpec]) -> Map<String, Value> {
+    pub(crate) fn shown(&self, specs: &[ArgSpec]) -> Map<String, Value> {
         let shown = specs.iter().map(|spec| {
             let value = self.values.get(&spec.name).filter(|_| !spec.is_secret);
             (spec.name.clone(), value.cloned().unwrap_or_else(|| SHOWN_SECRET.into()))

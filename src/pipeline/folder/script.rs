@@ -9,16 +9,16 @@ use super::discovery::FolderJob;
 
 /// A script of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScriptFile {
+pub(crate) struct ScriptFile {
     /// The id of its step: its file name.
-    pub id: String,
+    pub(crate) id: String,
     /// Where it is.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// Why a script cannot be run.
 #[derive(Debug, thiserror::Error)]
-pub enum ScriptError {
+pub(crate) enum ScriptError {
     /// The folder of the job cannot be listed.
     #[error("could not list {}", folder.display())]
     List {
@@ -57,7 +57,7 @@ impl FolderJob {
     ///
     /// # Errors
     /// The folder cannot be listed, or one of them cannot be run.
-    pub fn scripts(&self) -> Result<Vec<ScriptFile>, ScriptError> {
+    pub(crate) fn scripts(&self) -> Result<Vec<ScriptFile>, ScriptError> {
         let list = || -> io::Result<Vec<_>> {
             std::fs::read_dir(&self.dir)?.map(|entry| Ok(entry?.file_name())).collect()
         };
@@ -77,7 +77,7 @@ impl FolderJob {
     ///
     /// # Errors
     /// It is missing, is not a file, or a link leads out of the folder of all jobs.
-    pub fn step_script(&self, step: &StepConfig) -> Result<ScriptFile, ScriptError> {
+    pub(crate) fn step_script(&self, step: &StepConfig) -> Result<ScriptFile, ScriptError> {
         let path = self.dir.join(&step.script);
         self.check_script(&path)?;
         Ok(ScriptFile { id: step.id.clone(), path })
@@ -96,7 +96,7 @@ impl FolderJob {
 
     /// The folders `config.d` whose `vars` and `libs` the scripts have: from that of the root down to the job's own. Those
     /// that are missing, or are links, are left out.
-    pub fn levels(&self) -> Vec<PathBuf> {
+    pub(crate) fn levels(&self) -> Vec<PathBuf> {
         let below = self.dir.strip_prefix(&self.root).unwrap_or(Path::new(""));
         let mut folder = self.root.to_path_buf();
         let mut folders = vec![folder.clone()];

@@ -11,9 +11,9 @@ use crate::model::{RunId, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEvent {
     /// Its number in the run.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// Whether it is the last one.
-    pub is_last: bool,
+    pub(crate) is_last: bool,
     /// The event as an event stream has it: the number, the kind, and one line of data.
     sse: Vec<u8>,
     /// Where the data are in it, with their line feed.
@@ -47,12 +47,12 @@ impl RunEvent {
     }
 
     /// The event as a part of a `text/event-stream`.
-    pub fn sse(&self) -> &[u8] {
+    pub(crate) fn sse(&self) -> &[u8] {
         &self.sse
     }
 
     /// The event as a line of JSON, with its line feed.
-    pub fn line(&self) -> &[u8] {
+    pub(crate) fn line(&self) -> &[u8] {
         self.sse.get(self.data.clone()).unwrap_or_default()
     }
 }

@@ -14,5 +14,5 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use event::RunEvent;
-pub use reader::{EventBatch, EventsError, RunEvents};
+pub(crate) use event::RunEvent;
+pub(crate) use reader::{EventsError, RunEvents};

@@ -25,7 +25,7 @@ const COST: usize = 100;
 
 /// Why events cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum EventsError {
+pub(crate) enum EventsError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalReadError),
@@ -44,16 +44,16 @@ pub enum EventsError {
 
 /// The next events of a run.
 #[derive(Debug, Default)]
-pub struct EventBatch {
+pub(crate) struct EventBatch {
     /// The events, in their order.
-    pub events: Vec<RunEvent>,
+    pub(crate) events: Vec<RunEvent>,
     /// Whether there are no more at the moment.
-    pub is_drained: bool,
+    pub(crate) is_drained: bool,
 }
 
 /// The events of one run, from some place in their sequence.
 #[derive(Debug)]
-pub struct RunEvents {
+pub(crate) struct RunEvents {
     run: RunId,
     run_dir: PathBuf,
     /// Only events behind this one are made.
@@ -86,7 +86,7 @@ struct Lines {
 
 impl RunEvents {
     /// The events of a run behind this one; 0 for all.
-    pub fn new(row: &RunRow, run_dir: &Path, after: u64) -> Self {
+    pub(crate) fn new(row: &RunRow, run_dir: &Path, after: u64) -> Self {
         Self {
             run: row.id,
             run_dir: run_dir.to_owned(),
@@ -101,17 +101,12 @@ impl RunEvents {
         }
     }
 
-    /// The last event that was passed.
-    pub fn seq(&self) -> u64 {
-        self.seq
-    }
-
     /// The next events: what is there, up to a limit. The row of a run that has ended was read before this call: nothing is
     /// written to its journal any more.
     ///
     /// # Errors
     /// A file of the run cannot be read. The next call continues where this one stopped.
-    pub fn read(&mut self, ended: Option<&RunRow>) -> Result<EventBatch, EventsError> {
+    pub(crate) fn read(&mut self, ended: Option<&RunRow>) -> Result<EventBatch, EventsError> {
         let mut batch = EventBatch::default();
         let mut left = MAX_BATCH;
         while left > 0 {

@@ -11,7 +11,8 @@ use crate::journal::{
 };
 use crate::log::{LogLimit, LogWriter, PassThrough, Sink as _, Stream};
 use crate::model::{Outcome, Progress, RepoName, RunId, Timestamp};
-use crate::store::{RepoOrigin, RunRow};
+use crate::store::RunRow;
+use crate::store::repos::RepoOrigin;
 use crate::sys::folder::Folder;
 
 fn row(outcome: Option<Outcome>) -> RunRow {

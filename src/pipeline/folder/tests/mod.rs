@@ -49,7 +49,7 @@ fn jobs_are_found_in_both_layouts_at_any_depth() {
         assert_eq!(found.find(name).unwrap().path, "ops/db/backup", "{name}");
     }
     let words = ["ops", "db", "backup", "--x", "1"];
-    assert!(matches!(found.find_words(&words), Some((Found::Job(job), 3)) if job.id == "ops.db.backup"));
+    assert!(matches!(found.find_words(&words), Some((job, 3)) if job.id == "ops.db.backup"));
     let demo = found.find("demo").unwrap();
     assert_eq!((demo.name.as_str(), demo.summary.as_deref()), ("Demo", Some("Greets somebody")));
     assert_eq!(demo.config.args.len(), 5);
@@ -168,16 +168,12 @@ fn words_name_the_longest_job_then_an_alias() {
     job(root, "ops/db", "job: {id: database}\n");
     fs::write(root.join("flwd.yaml"), "aliases: [{from: ops/db, to: d}]\n").unwrap();
     let found = discover(root).unwrap();
-    let named = |words: &[&str]| {
-        found
-            .find_words(words)
-            .map(|(found, count)| (found.job().id.clone(), matches!(found, Found::Alias(..)), count))
-    };
-    assert_eq!(named(&["ops"]), Some(("ops".into(), false, 1)));
-    assert_eq!(named(&["ops", "DB", "x"]), Some(("database".into(), false, 2)));
-    assert_eq!(named(&["database", "ops"]), Some(("database".into(), false, 1)));
-    assert_eq!(named(&["ops", "--db"]), Some(("ops".into(), false, 1)));
-    assert_eq!(named(&["D", "x"]), Some(("database".into(), true, 1)));
+    let named = |words: &[&str]| found.find_words(words).map(|(job, count)| (job.id.clone(), count));
+    assert_eq!(named(&["ops"]), Some(("ops".into(), 1)));
+    assert_eq!(named(&["ops", "DB", "x"]), Some(("database".into(), 2)));
+    assert_eq!(named(&["database", "ops"]), Some(("database".into(), 1)));
+    assert_eq!(named(&["ops", "--db"]), Some(("ops".into(), 1)));
+    assert_eq!(named(&["D", "x"]), Some(("database".into(), 1)));
     for words in [&["none"][..], &[], &["--ops"], &["", "ops"]] {
         assert_eq!(named(words), None, "{words:?}");
     }
