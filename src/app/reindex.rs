@@ -7,9 +7,10 @@ use super::state::AppState;
 use crate::config::DataDir;
 use crate::journal::{Fact, JOURNAL, JournalReader, RunRecord};
 use crate::model::{Progress, chain};
+use crate::run::{Lease as _, RunLock};
 use crate::store::{self, IndexedRun, RunChange};
 use crate::sys::clock;
-use crate::sys::lock::{self, LockFile};
+use crate::sys::lock::LockFile;
 
 /// How many runs are indexed in one transaction.
 const PAGE: u32 = 100;
@@ -143,7 +144,7 @@ fn change(data: &DataDir, run: &IndexedRun) -> Result<Option<RunChange>, String>
         ));
     }
     // A living runner writes the end itself, and its server indexes it.
-    if lock::is_held(&run_dir.join("lock")).map_err(|error| chain(&error))? {
+    if RunLock::of(&run_dir).is_held().map_err(|error| chain(&error))? {
         record = record.without_end();
     }
     Ok(RunChange::since(0, run.id, &record, clock::now()))

@@ -15,9 +15,9 @@ use crate::forge;
 use crate::intake::recorded_name;
 use crate::journal::StopReason;
 use crate::model::{AuditAction, RepoName, RunId, RunName};
-use crate::run::{self, Message};
+use crate::run::{Answer, Control as _, Lease as _, Message, RunLock, RunSocket};
 use crate::store;
-use crate::sys::{clock, lock};
+use crate::sys::clock;
 use crate::view::{RunView, one_line, plain};
 
 pub(crate) use crate::store::{RunFilter, RunRow};
@@ -38,9 +38,7 @@ pub(crate) struct CancelRun {
 /// The names of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NamedRun {
-    /// Its id.
     pub(crate) id: String,
-    /// Its repository.
     pub(crate) repo: String,
     /// Its number there.
     pub(crate) number: u64,
@@ -199,13 +197,13 @@ pub(super) fn shown_by(by: Option<&str>) -> String {
 /// Cancels a run: its runner hears it by itself, and a run without a runner is ended in the database.
 async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) -> Result<(), Problem> {
     let run_dir = app.data.run(&row.repo, row.number);
-    let lock = run_dir.join("lock");
     let stop = Message::Stop { reason: StopReason::Cancelled { by: by.clone() } };
+    let mut control = RunSocket::new(run_dir.clone());
     let (changes, deadline) = (RunChanges::of(app, &row)?, Instant::now() + START_PATIENCE);
     while Instant::now() < deadline {
         let decider = changes.watch(app, &row, Vec::new())?;
-        let (run_dir, stop) = (run_dir.clone(), stop.clone());
-        if app.read(move || run::send_message(&run_dir, &stop).is_ok()).await == Some(true) {
+        control.send(&stop).await;
+        if control.answer().await == Some(Answer::Heard) {
             return Ok(());
         }
         // A server that cannot be asked may be about to start its runner.
@@ -217,7 +215,7 @@ async fn cancel_without_server(app: &AppState, row: RunRow, by: Option<String>) 
         }
     }
     // A run whose runner lives must not have an end while its steps continue.
-    if lock::is_held(&lock).map_err(|error| Problem::failed(&error))? {
+    if RunLock::of(&run_dir).is_held().map_err(|error| Problem::failed(&error))? {
         let text = format!("the runner of {}#{} does not answer", row.repo, row.number);
         return Err(
             Problem::new(Code::RunSilent, text).hint("quire serve ends runs whose runner does not answer")

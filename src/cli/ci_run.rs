@@ -25,8 +25,8 @@ use crate::model::{Outcome, Reason, RefName, chain, codes};
 use crate::pipeline::PipelineFiles;
 use crate::policy::{StartProfiles, policy_of_run};
 use crate::run::{
-    CONTROL_SOCKET, CacheHints, Confiner, Control, Execution, Fill, Grant, LocalRun, LocalRuns, Message,
-    RunLimits, RunnerError, StepPlace, StepRules, execute, send_message,
+    CONTROL_SOCKET, CacheHints, Confiner, Execution, Fill, Grant, LocalRun, LocalRuns, Message, RunLimits,
+    RunnerError, RunnerInbox, StepPlace, StepRules, execute, send_message,
 };
 use crate::secret::{Redactor, SecretRequest, SecretSources, Secrets as _};
 use crate::sys::interrupts::{Interrupt, watch_interrupts};
@@ -169,7 +169,8 @@ fn prepare(
         start: Source::Push.into(),
         earlier: None,
         fill: fill(copy, workspace.path().to_owned(), push(copy)),
-        control: Some(Control { socket: control, server: None }),
+        inbox: Some(Box::new(RunnerInbox { socket: control, server: None })),
+        lost: run.lost(),
         grant: Grant { has_slot: true, superseded_by: None },
         interruptible: true,
         confiner: Arc::new(Confiner::new(

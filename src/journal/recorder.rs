@@ -124,6 +124,11 @@ impl Recorder {
         }
     }
 
+    /// Writes nothing any more: another process may lead the run.
+    pub(crate) fn fence(&self) {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_fenced = true;
+    }
+
     /// Whether another process leads the run.
     pub(crate) fn is_fenced(&self) -> bool {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_fenced

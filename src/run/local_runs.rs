@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::control::CONTROL_SOCKET;
+use super::lease::{Lease as _, Lost, RunLock};
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_run};
 use crate::journal::{Fact, JournalSink as _, JournalWriter, RunRecord};
@@ -34,7 +35,6 @@ const MAX_ATTEMPTS: u64 = 10_000;
 /// The longest mark, in bytes.
 const MAX_MARK: u64 = 64 << 10;
 
-const LOCK: &str = "lock";
 /// The lock until it is held: whoever sweeps takes a lock of that name, and removes its folder.
 const NEW_LOCK: &str = "lock.new";
 const MARK: &str = "run.json";
@@ -96,7 +96,7 @@ pub struct LocalRun {
     mark: RunMark,
     folder: PathBuf,
     /// Held until the process is gone.
-    _lock: LockFile,
+    lock: LockFile,
 }
 
 impl LocalRuns {
@@ -142,7 +142,7 @@ impl LocalRuns {
                 Ok(()) => {
                     numbers.push(number);
                     self.prune(&numbers);
-                    return Ok(LocalRun { mark, folder, _lock: lock });
+                    return Ok(LocalRun { mark, folder, lock });
                 }
                 Err(error)
                     if matches!(
@@ -169,7 +169,7 @@ impl LocalRuns {
     fn mark(made: &Path, mark: RunMark, working_copy: &Path) -> io::Result<LockFile> {
         let mut lock = LockFile::try_acquire(&made.join(NEW_LOCK))?.ok_or(io::ErrorKind::WouldBlock)?;
         lock.write_own_pid()?;
-        fs::rename(made.join(NEW_LOCK), made.join(LOCK))?;
+        fs::rename(made.join(NEW_LOCK), made.join(RunLock::NAME))?;
         let text = Mark {
             v: MARK_VERSION,
             instance: mark.instance.to_string(),
@@ -195,7 +195,7 @@ impl LocalRuns {
         let old = numbers.get(..numbers.len().saturating_sub(KEPT_RUNS)).unwrap_or_default();
         for folder in old.iter().map(|number| self.folder.join(format!("run-{number}"))) {
             // One that is running keeps its folder.
-            if !folder.join(LOCK).exists() {
+            if !folder.join(RunLock::NAME).exists() {
                 let _another_run_removes_it_as_well = remove_tree(&folder).is_err();
             }
         }
@@ -210,7 +210,7 @@ impl LocalRuns {
             let starts = |prefix| name.to_str().is_some_and(|name| name.starts_with(prefix));
             let (is_run, is_new) = (starts("run-"), starts("new-"));
             if (is_run || is_new)
-                && let Ok(Some(lock)) = LockFile::try_acquire_existing(&entry.path().join(LOCK))
+                && let Ok(Some(lock)) = LockFile::try_acquire_existing(&entry.path().join(RunLock::NAME))
             {
                 if is_run {
                     problems.extend(settle(&entry.path(), engine));
@@ -296,7 +296,7 @@ fn end_all(mark: RunMark, run_dir: &Path, engine: &BTreeMap<OsString, OsString>)
 /// Reports that nothing is left of a run but its record.
 fn release(run_dir: &Path) {
     let _never_made = fs::remove_file(run_dir.join(CONTROL_SOCKET)).is_err();
-    let _gone_with_its_folder = fs::remove_file(run_dir.join(LOCK)).is_err();
+    let _gone_with_its_folder = fs::remove_file(run_dir.join(RunLock::NAME)).is_err();
 }
 
 impl LocalRun {
@@ -313,6 +313,11 @@ impl LocalRun {
     /// Ends what is left of a run that does not end by itself, and says what could not be ended. Blocking.
     pub(crate) fn end_by_force(&self, engine: &BTreeMap<OsString, OsString>) -> Vec<String> {
         end_all(self.mark, &self.folder, engine)
+    }
+
+    /// What says that its folder is gone.
+    pub(crate) fn lost(&self) -> Lost {
+        RunLock::of(&self.folder).lost(&self.lock)
     }
 
     /// Its workspace, which is not made yet.

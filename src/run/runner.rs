@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 
 use super::assignment::{Assignment, MAX_ASSIGNMENT};
 use super::confine::Confiner;
-use super::control::{self, Control};
+use super::control::{Inbox, RunnerInbox, report_not_started};
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::fired::Fired;
 use super::job_slot::JobSlots;
 use super::kept_jobs::KeptJobs;
+use super::lease::{Lease as _, Lost, RunLock};
 use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
 use super::repeat::EarlierRun;
@@ -33,7 +34,7 @@ use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource, forget};
 use crate::event::{RerunScope, Start};
 use crate::executor::{Containment, Environment, Host, Orphans, Workspace};
-use crate::journal::{DiagnosticFact, Fact, JOURNAL, LOG_FOLDER, OpenedRun, Recorder, StopReason};
+use crate::journal::{DiagnosticFact, Fact, LOG_FOLDER, OpenedRun, Recorder, StopReason};
 use crate::model::{
     Diagnostic, InstanceId, Outcome, Reason, RunId, RunMark, SecretName, Severity, chain, codes,
 };
@@ -43,7 +44,6 @@ use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues, Secrets as _};
 use crate::sys::folder::Folder;
 use crate::sys::handover;
-use crate::sys::inotify::Inotify;
 use crate::sys::lock::LockFile;
 use crate::sys::own_pages;
 use crate::sys::process;
@@ -68,9 +68,9 @@ pub enum RunnerError {
     /// What it was given makes no sense.
     #[error("the runner was given an invalid run: {0}")]
     NoSpec(String),
-    /// Another process leads the run: it has the end, not this one.
-    #[error("the run is led by another process")]
-    Fenced,
+    /// This process does not lead the run any more: the end is not its business.
+    #[error("the run cannot continue here: {0}")]
+    Fenced(String),
     /// Something could not be written down: the run ends as interrupted.
     #[error("the run cannot continue: {0}")]
     Broken(String),
@@ -100,8 +100,10 @@ pub struct Execution {
     pub earlier: Option<(EarlierRun, RerunScope)>,
     /// Puts the files into the workspace, and says what the sources give. Blocking.
     pub fill: Fill,
-    /// Where the server sends messages to the run.
-    pub control: Option<Control>,
+    /// Where messages to the run are received.
+    pub inbox: Option<Box<dyn Inbox>>,
+    /// What says that this process does not lead the run any more.
+    pub lost: Lost,
     /// What came with the right to lead the run.
     pub grant: Grant,
     /// Whether a newer push stops jobs that do not say.
@@ -145,13 +147,14 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
     };
     // Held until the process is gone: by this lock the server knows that the run has a runner.
     let mut lock = LockFile::from_fd(lock).map_err(RunnerError::Spec)?;
-    let control = server.try_clone().map(|server| (UnixListener::from(control), server));
-    let led = control.and_then(|control| lock.write_own_pid().map(|()| control));
+    let inbox = server.try_clone().map(|server| (UnixListener::from(control), server));
+    let led = inbox.and_then(|inbox| lock.write_own_pid().map(|()| inbox));
+    let lost = RunLock::of(&given.place.run_dir).lost(&lock);
     let led = led
         .map_err(RunnerError::Spec)
-        .and_then(|(socket, server)| lead(&given, Control { socket, server: Some(server) }));
+        .and_then(|(socket, server)| lead(&given, RunnerInbox { socket, server: Some(server) }, lost));
     if let Err(error @ (RunnerError::Spec(_) | RunnerError::Broken(_))) = &led {
-        control::report_not_started(&server, &given.place.run_dir, &chain(error));
+        report_not_started(&server, &given.place.run_dir, &chain(error));
     }
     drop(lock);
     led
@@ -167,16 +170,15 @@ fn hide_memory() {
 }
 
 /// Leads the run of an assignment.
-fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
+fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), RunnerError> {
     let Assignment { order, place, grant, .. } = given;
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
-    let run_dir = place.run_dir.as_path();
-    log_errors_to(run_dir);
+    log_errors_to(&place.run_dir);
     // What an attempt left that never began: its logs are of nothing.
-    remove_tree(&run_dir.join(LOG_FOLDER)).map_err(|left| RunnerError::Spec(left.into()))?;
+    remove_tree(&place.run_dir.join(LOG_FOLDER)).map_err(|left| RunnerError::Spec(left.into()))?;
     let secrets = place.secrets.values(&order.secrets);
     let redactor = Redactor::new(secrets.known());
-    let recorder = Recorder::open(run_dir, redactor, order.limits.log_bytes)
+    let recorder = Recorder::open(&place.run_dir, redactor, order.limits.log_bytes)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
     let run = RunId::parse(&order.id).map_err(|_| wrong("id"))?;
     let instance = InstanceId::parse(&place.instance).map_err(|_| wrong("instance"))?;
@@ -209,7 +211,8 @@ fn lead(given: &Assignment, control: Control) -> Result<(), RunnerError> {
         earlier,
         cache: Some(place.cache_dir.clone()),
         fill,
-        control: Some(control),
+        inbox: Some(Box::new(inbox)),
+        lost,
         grant: *grant,
         interruptible: order.interruptible,
         confiner,
@@ -289,7 +292,11 @@ pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
     executor.clear();
     // What is still running belongs to nobody: a thread that is stuck is not waited for.
     runtime.shutdown_background();
-    if recorder.is_fenced() { Err(RunnerError::Fenced) } else { ended }
+    match ended {
+        Err(RunnerError::Broken(why)) if recorder.is_fenced() => Err(RunnerError::Fenced(why)),
+        Ok(_) if recorder.is_fenced() => Err(RunnerError::Fenced("another process leads the run".to_owned())),
+        ended => ended,
+    }
 }
 
 /// Compiles the pipeline. When that does not end, the run does, and with it the process.
@@ -376,10 +383,10 @@ async fn conduct(
     if let Some(ended) = ended {
         return Ok(ended);
     }
-    if let Some(control) = execution.control {
-        control::listen(control, sender.clone()).map_err(|error| failed(error.to_string()))?;
+    if let Some(inbox) = execution.inbox {
+        inbox.open(sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
-    end_with_folder(recorder.run_dir().to_owned(), sender.clone());
+    end_when_lost(execution.lost, recorder.clone(), sender.clone());
     let (filling, grant) = (Filling::start(execution.fill), execution.grant);
     let graph = graph.interruptible_by_default(execution.interruptible);
     let led = Drive {
@@ -476,17 +483,11 @@ fn forward_broken(events: mpsc::Sender<Outside>) -> mpsc::Sender<String> {
     sender
 }
 
-/// Ends the run when its folder is gone: nothing that it does can be written down any more.
-fn end_with_folder(run_dir: PathBuf, events: mpsc::Sender<Outside>) {
+/// Ends the run, without an end of its own, when another process may lead it.
+fn end_when_lost(lost: Lost, recorder: Recorder, events: mpsc::Sender<Outside>) {
     tokio::spawn(async move {
-        let Ok(inotify) = Inotify::new() else { return };
-        let Ok(_watch) = inotify.watch(&run_dir) else { return };
-        // The removal of the folder is reported only when its last file is closed, and this process holds some.
-        while inotify.changes().await.is_ok() {
-            if !run_dir.join(JOURNAL).exists() {
-                let _ended =
-                    events.send(Outside::Broken("the run's folder is gone".to_owned())).await.is_err();
-            }
-        }
+        let why = lost.await;
+        recorder.fence();
+        let _ended = events.send(Outside::Broken(why)).await.is_err();
     });
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::assignment::assignment;
-use super::launch::{Launched, launch};
+use super::local_launch::LocalLaunch;
 use super::runner_limits::Verdict;
 use super::settle::end;
 use super::start::make_folders;
@@ -25,7 +25,6 @@ const LOOK: Duration = Duration::from_secs(3600);
 /// What the command has.
 #[derive(Debug, Clone)]
 pub(crate) struct AloneOptions {
-    /// The data folder.
     pub(crate) data: DataDir,
     /// The quire binary, which is the runner.
     pub(crate) binary: PathBuf,
@@ -83,16 +82,14 @@ async fn begin(
     let row = find_run(&app, &started.id).await?;
     let given = assignment(&app, &row, true, &settings).await;
     let run_dir = app.data.run(&row.repo, row.number);
-    let binary = options.binary.clone();
-    let launched = tokio::task::spawn_blocking(move || launch(None, &binary, &given)).await;
+    let launch = LocalLaunch::new(app.data.clone(), options.binary.clone());
+    let launched = tokio::task::spawn_blocking(move || launch.launch(&given)).await;
     let launched = launched.map_err(|error| Problem::failed(&error))?;
-    match launched.map_err(|error| Problem::failed(&error))? {
-        Launched::Started(process, _socket) => {
-            let mark = RunMark { instance: instance.id, run: row.id };
-            Ok((started, LedRun { options, mark, row, run_dir, process }))
-        }
-        Launched::Begun => Err(Problem::new(Code::ServerFailed, "a new run has begun before")),
-    }
+    let Some((process, _socket)) = launched.map_err(|error| Problem::failed(&error))? else {
+        return Err(Problem::new(Code::ServerFailed, "a new run has begun before"));
+    };
+    let mark = RunMark { instance: instance.id, run: row.id };
+    Ok((started, LedRun { options, mark, row, run_dir, process }))
 }
 
 impl LedRun {

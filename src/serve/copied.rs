@@ -8,7 +8,7 @@ use crate::app::{AppState, Look, take_spool};
 use crate::config::{Instance, Origin};
 use crate::intake;
 use crate::journal::RunRecord;
-use crate::model::{Outcome, Reason, chain, codes};
+use crate::model::{Reason, chain, codes};
 use crate::store::{self, RepoRow, RunRow};
 use crate::sys::{FolderIdentity, clock};
 
@@ -78,7 +78,7 @@ async fn end(app: &AppState, row: &RunRow, reason: &Reason) -> Result<(), String
     let ended = tokio::task::spawn_blocking(move || {
         let record = RunRecord::try_read(&run_dir).unwrap_or_else(|error| RunRecord::unreadable(&error));
         if record.started_at.is_some() && record.outcome.is_none() {
-            interrupt(&run_dir, Verdict { outcome: Outcome::Interrupted, reason })?;
+            interrupt(&run_dir, Verdict::interrupted(reason))?;
         }
         Ok::<RunRecord, String>(
             RunRecord::try_read(&run_dir).unwrap_or_else(|error| RunRecord::unreadable(&error)),
@@ -86,7 +86,7 @@ async fn end(app: &AppState, row: &RunRow, reason: &Reason) -> Result<(), String
     });
     let record = ended.await.map_err(|error| error.to_string())??;
     // One whose end was written and not indexed has that end.
-    index::finished(app, row, &record).await;
+    index::finished(app, row, &record, 0).await;
     app.live.close(row.id);
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The owner of the queue: keeps it in memory, asks [`plan`], and performs what it says.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,9 @@ use super::backoff::Backoff;
 use super::echo::echo;
 use super::follower::{Followed, follow};
 use super::kept_commits;
-use super::launch::{LaunchError, Launched, Runner, launch, start_runner};
-use super::recover::{Recovered, look};
-use super::runner_limits::RunnerLimits;
-use super::runner_link::RunnerLink;
-use super::settle::settle;
+use super::launch::{Found, Launch, LaunchError, Launched, Led};
+use super::runner_limits::{RunnerLimits, Verdict};
+use super::settle::{conclude, settle};
 use super::tracked::Tracked;
 use crate::app::{AppState, Code, Problem, Wake, end_queued};
 use crate::config::Settings;
@@ -26,10 +23,9 @@ use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Stage, plan};
 use crate::store::{self, RunRow};
 use crate::sys::clock;
 use crate::sys::own_pages;
-use crate::sys::pidfd::PidFd;
 
-/// How long after a runner was taken the next one is made ready.
-const SPARE_AFTER: Duration = Duration::from_millis(100);
+/// How long after the start of a run the next start is prepared.
+const PREPARE_AFTER: Duration = Duration::from_millis(100);
 
 /// How long after the last run has ended, or after its start, a server is idle.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
@@ -42,8 +38,8 @@ const FOUND_RUN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// What the owner of the queue is started with.
 pub(super) struct DispatchStart {
-    /// The quire binary, for runners.
-    pub(super) binary: PathBuf,
+    /// What has runs led.
+    pub(super) launch: Arc<dyn Launch>,
     /// Whether what steps say is shown on standard output.
     pub(super) shows_output: bool,
 }
@@ -53,18 +49,16 @@ pub(super) struct Dispatcher {
     app: AppState,
     start: DispatchStart,
     runs: Vec<Tracked>,
-    spare: Option<Runner>,
     /// The pauses between attempts to read the queue.
     reading: Backoff,
 }
 
 /// Owns the queue until its channel is closed.
 pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
-    let mut dispatcher =
-        Dispatcher { app, start, runs: Vec::new(), spare: None, reading: Backoff::of_runs() };
+    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), reading: Backoff::of_runs() };
     dispatcher.recover().await;
     dispatcher.advance().await;
-    dispatcher.keep_spare().await;
+    dispatcher.prepare().await;
     dispatcher.wake_when_quiet(IDLE_AFTER);
     while let Some(wake) = wakes.recv().await {
         match wake {
@@ -85,7 +79,7 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
             Wake::Slow(run, is_slow) => dispatcher.slow(run, is_slow),
             Wake::Killed(run) => dispatcher.set_stage(run, Stage::Ending),
             Wake::Quiet => {
-                dispatcher.keep_spare().await;
+                dispatcher.prepare().await;
                 give_back_pages();
             }
         }
@@ -128,23 +122,22 @@ impl Dispatcher {
 
     /// Looks at what is on disk of a run that is not followed, and does what follows from it.
     async fn look(&mut self, row: RunRow) {
-        let (data, seen, id) = (self.app.data.clone(), row.clone(), row.id);
-        let found = tokio::task::spawn_blocking(move || look(&data, &seen)).await;
+        let (launch, seen, id) = (Arc::clone(&self.start.launch), row.clone(), row.id);
+        let found = tokio::task::spawn_blocking(move || launch.find(&seen)).await;
         match found.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            Ok(Recovered::Attached { process, has_slot, run_dir }) => {
+            Ok(Found::Led { led, has_slot }) => {
                 tracing::info!(run = %id, "a run continues");
-                let link = RunnerLink::socket(run_dir.clone());
                 let timeout = self.app.settings.get().limits.run_timeout.max(FOUND_RUN_TIMEOUT);
                 let limits = RunnerLimits::new(timeout, has_slot, Instant::now());
-                self.follow((row.clone(), run_dir), (process, link), limits, true);
+                self.follow(row.clone(), led, limits, true);
                 self.set_running(id, has_slot);
                 if let Some(by) = row.superseded_by {
                     self.say(id, Message::Stop { reason: StopReason::Superseded { by } }).await;
                 }
             }
-            Ok(Recovered::Gone { run_dir }) => self.settle(row, run_dir),
-            Ok(Recovered::Queued) => self.set_stage(id, Stage::Queued),
-            Ok(Recovered::Held) => {
+            Ok(Found::Gone) => self.settle(row),
+            Ok(Found::Queued) => self.set_stage(id, Stage::Queued),
+            Ok(Found::Hidden) => {
                 let what = "its lock is held by a process that quire cannot find; quire doctor names it";
                 self.retry_later(id, what);
             }
@@ -153,14 +146,12 @@ impl Dispatcher {
     }
 
     /// Settles a run whose runner is gone, without blocking the queue.
-    fn settle(&self, row: RunRow, run_dir: PathBuf) {
+    fn settle(&self, row: RunRow) {
         let app = self.app.clone();
         self.app.tasks.spawn("the end of a run", async move {
-            let record = settle(&app, &row, &run_dir, None).await;
-            app.live.publish(row.id, &record);
-            app.live.close(row.id);
-            app.job_secrets.forget(row.id);
-            app.wake(Wake::Ended(row.id)).await;
+            let run_dir = app.data.run(&row.repo, row.number);
+            let record = settle(&app, &row, &run_dir, Verdict::runner_gone()).await;
+            conclude(&app, &row, &record, 0).await;
         });
     }
 
@@ -246,29 +237,21 @@ impl Dispatcher {
         let Some(row) = self.tracked(id).map(|tracked| tracked.row.clone()) else { return };
         let named = with_present_name(&self.app, row).await;
         let Ok(row) = named.map_err(|problem| self.delay(id, &problem)) else { return };
-        let run_dir = self.app.data.run(&row.repo, row.number);
         let given = assignment(&self.app, &row, with_slot, settings).await;
-        let (spare, binary) = (self.spare.take(), self.start.binary.clone());
-        self.wake_when_quiet(SPARE_AFTER);
-        let launched = tokio::task::spawn_blocking(move || launch(spare, &binary, &given)).await;
+        let launch = Arc::clone(&self.start.launch);
+        self.wake_when_quiet(PREPARE_AFTER);
+        let launched = tokio::task::spawn_blocking(move || launch.start(&given)).await;
         let launched = launched.unwrap_or_else(|error| Err(LaunchError::Spawn(std::io::Error::other(error))));
         match launched {
-            Ok(Launched::Started(process, socket)) => {
+            Ok(Launched::Started(led)) => {
                 let limits = RunnerLimits::new(settings.limits.run_timeout, with_slot, Instant::now());
-                match RunnerLink::inherited(socket) {
-                    Ok(link) => self.follow((row, run_dir), (process, link), limits, false),
-                    Err(error) => {
-                        tracing::debug!(%error, "the inherited socket cannot be used; the run's own is");
-                        let link = RunnerLink::socket(run_dir.clone());
-                        self.follow((row, run_dir), (process, link), limits, false);
-                    }
-                }
+                self.follow(row, led, limits, false);
                 self.set_running(id, with_slot);
             }
             Ok(Launched::Begun) => {
                 tracing::warn!(run = %id, "a queued run has begun before, according to its journal");
                 self.set_stage(id, Stage::Ending);
-                self.settle(row, run_dir);
+                self.settle(row);
             }
             Err(error) if error.is_for_now() => self.delay(id, &chain(&error)),
             Err(error) => self.give_up(&row, &chain(&error)).await,
@@ -356,19 +339,14 @@ impl Dispatcher {
         }
     }
 
-    fn follow(
-        &mut self,
-        (row, run_dir): (RunRow, PathBuf),
-        (process, link): (PidFd, RunnerLink),
-        limits: RunnerLimits,
-        is_found: bool,
-    ) {
+    fn follow(&mut self, row: RunRow, led: Led, limits: RunnerLimits, is_found: bool) {
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
         if let Some(tracked) = self.tracked(row.id) {
             tracked.runner = Some(sender);
         }
         let (app, shows_output) = (self.app.clone(), self.start.shows_output);
-        let followed = Followed { row: row.clone(), run_dir, process, is_found, link, messages, limits };
+        let run_dir = self.app.data.run(&row.repo, row.number);
+        let followed = Followed { row: row.clone(), run_dir, led, is_found, messages, limits };
         self.app.tasks.spawn("a run", async move {
             if shows_output {
                 tokio::join!(follow(app.clone(), followed), echo(app, row));
@@ -464,14 +442,11 @@ impl Dispatcher {
         });
     }
 
-    /// Keeps one runner ready for the next run.
-    async fn keep_spare(&mut self) {
-        if self.spare.as_ref().is_some_and(|runner| !runner.process.is_dead()) {
-            return;
-        }
-        let binary = self.start.binary.clone();
-        match tokio::task::spawn_blocking(move || start_runner(&binary)).await {
-            Ok(Ok(runner)) => self.spare = Some(runner),
+    /// Makes the next start of a run quick.
+    async fn prepare(&self) {
+        let launch = Arc::clone(&self.start.launch);
+        match tokio::task::spawn_blocking(move || launch.prepare()).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(problem = chain(&error), "no runner is ready ahead of time"),
             Err(error) => tracing::warn!(%error, "no runner is ready ahead of time"),
         }

@@ -4,29 +4,25 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::index;
+use super::launch::{Led, Seen};
+use super::local_launch::LOOK_AGAIN;
 use super::runner_limits::{RunnerLimits, Verdict};
-use super::runner_link::RunnerLink;
-use super::settle::{clear, overrule, settle};
+use super::settle::{conclude, settle};
 use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
 use crate::journal::{Fact, JournalReader, Record, RunRecord};
-use crate::model::{Outcome, Progress, Reason, RunMark, chain, codes};
-use crate::run::Message;
+use crate::model::{Progress, RunMark, chain};
+use crate::run::{Answer, Control, Message};
 use crate::store::{RunChange, RunRow};
-use crate::sys::children;
 use crate::sys::clock;
-use crate::sys::inotify::Inotify;
-use crate::sys::pidfd::PidFd;
-use crate::sys::process::Exit;
 
-/// How often a journal is read that cannot be watched, and a process looked at that cannot be waited for.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long the last words of a runner that is gone are waited for.
+const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 
 /// How often the jobs and steps of a running run are indexed: its start and its end are at once.
 const INDEX_EVERY: Duration = Duration::from_secs(1);
@@ -35,10 +31,9 @@ const INDEX_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Followed {
     pub(super) row: RunRow,
     pub(super) run_dir: PathBuf,
-    pub(super) process: PidFd,
+    pub(super) led: Led,
     /// Whether the runner was there when the server started. Such a one may have been dying already.
     pub(super) is_found: bool,
-    pub(super) link: RunnerLink,
     /// The message for the runner.
     pub(super) messages: mpsc::Receiver<Message>,
     pub(super) limits: RunnerLimits,
@@ -80,48 +75,48 @@ pub(super) async fn follow(app: AppState, mut followed: Followed) {
         is_over: false,
         is_unreadable: false,
     };
-    let verdict = watch_runner(&app, &mut followed, &mut reading).await;
+    let (verdict, not_started) = watch_runner(&app, &mut followed, &mut reading).await;
     reading.is_over = true;
     reading.read_on(&app, &followed.row).await;
-    let exit = children::reap_own(followed.process.pid());
-    // A runner that has ended its run well exits with 0. A step can write an end and kill its runner.
-    let is_killed = exit.is_some_and(|exit| exit != Exit::Code(0));
-    if is_killed && (reading.record.is_green() || reading.record.is_tampered) {
-        let reason = Reason::new(codes::INTERRUPTED, "its runner was killed before it had confirmed the end");
-        let verdict = Verdict { outcome: Outcome::Interrupted, reason };
-        reading.record = overrule(&app, &followed.row, &followed.run_dir, verdict).await;
-    } else if is_killed && reading.record.outcome.is_some() {
-        clear(&app, &followed.row, &followed.run_dir).await;
-    }
-    reading.index_end(&app, &followed.row).await;
+    reading.wait_for_index().await;
     let (row, record) = (&followed.row, &reading.record);
+    if record.is_tampered {
+        tracing::warn!(run = %row.id, "another process has written to the journal of the run");
+    }
+    // A step can write an end and kill its runner.
+    let is_killed = followed.led.leader.was_killed();
+    let is_forged = is_killed && (record.is_green() || record.is_tampered);
+    let verdict = match is_forged {
+        true => Some(Verdict::unconfirmed()),
+        false => verdict.or_else(|| followed.limits.stop_verdict()),
+    };
     let has_begun = record.started_at.is_some() || record.outcome.is_some() || reading.is_unreadable;
-    let verdict = verdict.or_else(|| followed.limits.stop_verdict());
     if !has_begun && verdict.is_none() {
         if followed.is_found && sweep(RunMark { instance: app.instance, run: row.id }).await {
             // As if the server had come a moment later. A runner of its own that dies so is not given a second try.
             return app.wake(Wake::Again(row.id)).await;
         }
-        if let Some(problem) = followed.link.last_words().await {
+        if let Some(problem) = not_started.or(last_words(&mut *followed.led.control).await) {
             return app.wake(Wake::NotStarted { run: row.id, problem }).await;
         }
     }
-    if record.outcome.is_none() {
-        let record = settle(&app, row, &followed.run_dir, verdict).await;
-        app.live.publish(row.id, &record);
+    if is_killed || record.outcome.is_none() {
+        let verdict = verdict.unwrap_or_else(Verdict::runner_gone);
+        reading.record = settle(&app, row, &followed.run_dir, verdict).await;
+        reading.indexed = 0;
     }
-    app.live.close(row.id);
-    app.job_secrets.forget(row.id);
-    app.wake(Wake::Ended(row.id)).await;
+    conclude(&app, row, &reading.record, reading.indexed).await;
 }
 
-/// Waits until the runner is gone. Gives the verdict about a runner that had to be killed.
-async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Reading) -> Option<Verdict> {
-    let Followed { row, run_dir, process, link, messages, limits, .. } = followed;
-    // Watched first, then read: nothing that is written in between is missed.
-    let mut inotify = watch(run_dir);
-    let mut gone = std::pin::pin!(death(process));
-    let (mut verdict, mut is_slow) = (None, false);
+/// Waits until the runner is gone. Gives the verdict about a runner that had to be killed, and why it could not begin its run, if
+/// it has said so.
+async fn watch_runner(
+    app: &AppState,
+    followed: &mut Followed,
+    reading: &mut Reading,
+) -> (Option<Verdict>, Option<String>) {
+    let Followed { row, led: Led { leader, control }, messages, limits, .. } = followed;
+    let (mut verdict, mut not_started, mut is_slow) = (None, None, false);
     loop {
         let is_readable = reading.read_on(app, row).await;
         let now = Instant::now();
@@ -137,58 +132,46 @@ async fn watch_runner(app: &AppState, followed: &mut Followed, reading: &mut Rea
             }
             if limits.must_repeat_go() {
                 limits.sent(&Message::Go {}, now);
-                link.send(&Message::Go {}).await;
+                control.send(&Message::Go {}).await;
             }
             if let Some(exceeded) = limits.exceeded(now) {
-                kill(app, row, process, &exceeded).await;
+                tracing::error!(run = %row.id, reason = %exceeded.reason, "a runner is killed");
+                leader.kill();
+                app.wake(Wake::Killed(row.id)).await;
                 verdict = Some(exceeded);
             }
         }
-        let again = if is_readable && inotify.is_some() { None } else { Some(now + LOOK_AGAIN) };
+        let again = (!is_readable).then_some(now + LOOK_AGAIN);
         let due = reading.index_at.filter(|_| reading.has_news());
         let next = limits.next().into_iter().chain(due).filter(|_| is_readable).chain(again).min();
         tokio::select! {
-            () = &mut gone => return verdict,
-            is_watched = changed(inotify.as_ref()) => if !is_watched { inotify = None },
+            seen = leader.next() => if seen == Seen::Gone { return (verdict, not_started) },
             Some(message) = messages.recv() => {
                 limits.sent(&message, Instant::now());
-                link.send(&message).await;
+                control.send(&message).await;
             }
-            () = link.heard() => limits.answered(),
-            () = until(next) => if inotify.is_none() { inotify = watch(run_dir) },
+            Some(answer) = control.answer() => match answer {
+                Answer::Heard => limits.answered(),
+                Answer::NotStarted(problem) => not_started = Some(problem),
+                Answer::Away => {}
+            },
+            () = until(next) => {}
         }
     }
 }
 
-/// Ends a runner that has exceeded a limit.
-async fn kill(app: &AppState, row: &RunRow, process: &PidFd, verdict: &Verdict) {
-    tracing::error!(run = %row.id, pid = %process.pid(), reason = %verdict.reason, "a runner is killed");
-    if let Err(error) = process.signal(Signal::KILL) {
-        tracing::error!(%error, run = %row.id, "a runner could not be killed");
-    }
-    app.wake(Wake::Killed(row.id)).await;
-}
-
-/// Waits until a process is gone, also when no descriptor is left to wait with.
-async fn death(process: &PidFd) {
-    while let Err(error) = process.dead().await {
-        if process.is_dead() {
-            return;
+/// Why a runner that is gone could not begin its run, if that is the last that it has said.
+async fn last_words(control: &mut dyn Control) -> Option<String> {
+    // A dead runner's socket has an end, unless a process that it started has a copy.
+    let words = async {
+        while let Some(answer) = control.answer().await {
+            if let Answer::NotStarted(problem) = answer {
+                return Some(problem);
+            }
         }
-        tracing::debug!(%error, "a runner cannot be waited for; it is looked at instead");
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-/// Waits for a change in the folder; false when it cannot be watched any more.
-async fn changed(inotify: Option<&Inotify>) -> bool {
-    match inotify {
-        Some(inotify) => {
-            let changes = inotify.changes().await.map(|_| ());
-            changes.inspect_err(|error| tracing::error!(%error, "a run cannot be watched any more")).is_ok()
-        }
-        None => std::future::pending().await,
-    }
+        None
+    };
+    tokio::time::timeout(LAST_WORDS_LIMIT, words).await.ok().flatten()
 }
 
 async fn until(at: Option<Instant>) {
@@ -202,11 +185,6 @@ async fn until(at: Option<Instant>) {
 async fn sweep(mark: RunMark) -> bool {
     let swept = tokio::task::spawn_blocking(move || sweep_run(&mark)).await;
     swept.is_ok_and(|swept| swept.survivors.is_empty())
-}
-
-fn watch(run_dir: &Path) -> Option<Inotify> {
-    let made = Inotify::new().and_then(|inotify| inotify.watch(run_dir).map(|_| inotify));
-    made.inspect_err(|error| tracing::debug!(%error, "a run cannot be watched; it is looked at instead")).ok()
 }
 
 impl Reading {
@@ -288,21 +266,13 @@ impl Reading {
         }
     }
 
-    /// Indexes the end of the run, if the journal has one, after what is being written.
-    async fn index_end(&mut self, app: &AppState, row: &RunRow) {
+    /// Waits for what is being written into the index.
+    async fn wait_for_index(&mut self) {
         if let Some(indexing) = self.indexing.take()
             && let Err(error) = indexing.await
         {
             tracing::error!(%error, "a part of a run was not indexed");
             self.indexed = 0;
-        }
-        if self.record.outcome.is_some() {
-            app.live.publish(row.id, &self.record);
-            index::log_end(row, &self.record);
-            index::write(app, row, RunChange::since(self.indexed, row.id, &self.record, clock::now())).await;
-        }
-        if self.record.is_tampered {
-            tracing::warn!(run = %row.id, "another process has written to the journal of the run");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::sys::clock;
 use crate::view::{between, output_line};
 
 /// Logs the end of a run: `run foo#3 failed in 0.4 s: test failed`
-pub(super) fn log_end(row: &RunRow, record: &RunRecord) {
+fn log_end(row: &RunRow, record: &RunRecord) {
     let Some(outcome) = record.outcome else { return };
     let took =
         record.started_at.zip(record.finished_at).map(|(start, end)| format!(" in {}", between(start, end)));
@@ -21,12 +21,11 @@ pub(super) fn log_end(row: &RunRow, record: &RunRecord) {
     tracing::info!("run {}#{} {outcome}{}{reason}", row.repo, row.number, took.unwrap_or_default());
 }
 
-/// Indexes all that a record says, if it has an end.
-pub(super) async fn finished(app: &AppState, row: &RunRow, record: &RunRecord) {
+/// Indexes what a record says since its record number `indexed`, if it has an end.
+pub(super) async fn finished(app: &AppState, row: &RunRow, record: &RunRecord, indexed: u64) {
     if record.outcome.is_some() {
         log_end(row, record);
-        let change = RunChange::since(0, row.id, record, clock::now());
-        write(app, row, change).await;
+        write(app, row, RunChange::since(indexed, row.id, record, clock::now())).await;
     }
 }
 

@@ -7,15 +7,14 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::journal::{LOG_FOLDER, RunRecord};
-use crate::run::CONTROL_SOCKET;
-use crate::sys::lock;
+use crate::run::{CONTROL_SOCKET, Lease as _, RunLock};
 
 /// Whether an entry has the kind that it has to have.
 type IsKind = fn(&FileType) -> bool;
 
 /// What a run folder holds in addition to its journal, and of what kind.
 const ENTRIES: [(&str, IsKind); 5] = [
-    ("lock", FileType::is_file),
+    (RunLock::NAME, FileType::is_file),
     ("runner.log", FileType::is_file),
     (CONTROL_SOCKET, FileType::is_socket),
     (LOG_FOLDER, FileType::is_dir),
@@ -55,7 +54,7 @@ pub(super) fn set_aside_unknown(runs: &Path, last_numbers: &HashMap<PathBuf, u64
         }
         for number in &unknown {
             let run_dir = runs.join(&below).join(number.to_string());
-            if !lock::is_held(&run_dir.join("lock"))? {
+            if !RunLock::of(&run_dir).is_held()? {
                 set_aside(&run_dir)?;
             }
         }
@@ -96,7 +95,7 @@ fn repositories(runs: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// The folder cannot be made or moved.
 pub(super) fn prepare(run_dir: &Path) -> io::Result<()> {
-    if is_foreign(run_dir)? && !matches!(lock::is_held(&run_dir.join("lock")), Ok(true)) {
+    if is_foreign(run_dir)? && !matches!(RunLock::of(run_dir).is_held(), Ok(true)) {
         set_aside(run_dir)?;
     }
     fs::create_dir_all(run_dir)
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_run_folder_is_set_aside_and_what_is_one_stays() {
+    fn what_is_not_a_run_folder_is_set_aside_and_a_run_folder_stays() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("7");
         prepare(&run).unwrap();

@@ -32,13 +32,29 @@ const EXIT_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Verdict {
     pub(super) outcome: Outcome,
     pub(super) reason: Reason,
+    /// Whether it replaces an end that the journal has.
+    pub(super) is_final: bool,
 }
 
 impl Verdict {
     /// The runner is gone, and nobody knows why.
     pub(super) fn runner_gone() -> Self {
-        let reason = Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended");
-        Self { outcome: Outcome::Interrupted, reason }
+        Self::interrupted(Reason::new(codes::INTERRUPTED, "its runner was gone before it had ended"))
+    }
+
+    /// The journal has an end that its runner, which was killed, cannot have meant.
+    pub(super) fn unconfirmed() -> Self {
+        let reason = Reason::new(codes::INTERRUPTED, "its runner was killed before it had confirmed the end");
+        Self { is_final: true, ..Self::interrupted(reason) }
+    }
+
+    /// The run was interrupted, for this reason.
+    pub(super) fn interrupted(reason: Reason) -> Self {
+        Self::new(Outcome::Interrupted, reason)
+    }
+
+    fn new(outcome: Outcome, reason: Reason) -> Self {
+        Self { outcome, reason, is_final: false }
     }
 }
 
@@ -168,19 +184,15 @@ impl RunnerLimits {
             let late = format!("the runner did not answer within {}", format_duration(ANSWER_LIMIT));
             return Some(match message {
                 Message::Stop { reason } => stopped(reason, &late),
-                Message::Go {} => {
-                    Verdict { outcome: Outcome::Interrupted, reason: Reason::new(codes::INTERRUPTED, late) }
-                }
+                Message::Go {} => Verdict::interrupted(Reason::new(codes::INTERRUPTED, late)),
             });
         }
         if let Some((_, reason)) = self.stop.as_ref().filter(|(at, _)| is_over(at)) {
             let late = format!("the runner did not end within {}", format_duration(STOP_LIMIT));
             return Some(stopped(reason, &late));
         }
-        let timed_out = |text: String| {
-            let reason = Reason::new(codes::TIMED_OUT, text);
-            Some(Verdict { outcome: Outcome::TimedOut, reason })
-        };
+        let timed_out =
+            |text: String| Some(Verdict::new(Outcome::TimedOut, Reason::new(codes::TIMED_OUT, text)));
         if self.evaluation.as_ref().is_some_and(is_over) {
             let limit = format_duration(EVALUATION_LIMIT);
             return timed_out(format!("evaluating the pipeline took longer than {limit}"));
@@ -188,10 +200,8 @@ impl RunnerLimits {
         if self.run.as_ref().is_some_and(is_over) {
             return timed_out("the run took longer than its limit, and its runner did not end it".to_owned());
         }
-        self.exit.as_ref().is_some_and(is_over).then(|| Verdict {
-            outcome: Outcome::Interrupted,
-            reason: Reason::new(codes::INTERRUPTED, "the runner did not exit"),
-        })
+        let no_exit = || Verdict::interrupted(Reason::new(codes::INTERRUPTED, "the runner did not exit"));
+        self.exit.as_ref().is_some_and(is_over).then(no_exit)
     }
 }
 
@@ -199,7 +209,7 @@ impl RunnerLimits {
 fn stopped(reason: &StopReason, late: &str) -> Verdict {
     let (outcome, mut reason) = reason.end();
     reason.add(&format!("{late} and was killed"));
-    Verdict { outcome, reason }
+    Verdict::new(outcome, reason)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use super::audit;
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
+use super::local_launch::LocalLaunch;
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
 use super::run_folder;
 use super::unpassed::log_unpassed;
@@ -49,7 +50,6 @@ const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// What the server is started with.
 #[derive(Debug, Clone)]
 pub(crate) struct ServeOptions {
-    /// The data folder.
     pub(crate) data: DataDir,
     /// Where to answer over TCP, instead of what `config.fnl` says.
     pub(crate) bind: Option<Bind>,
@@ -140,7 +140,6 @@ pub(crate) enum ServeError {
     /// The address could not be opened.
     #[error("could not listen on {address}")]
     Bind {
-        /// The address.
         address: SocketAddr,
         /// What the system said.
         source: io::Error,
@@ -399,7 +398,7 @@ fn open_doors(
     }
     if let Some(local) = local {
         let limits = DoorLimits::local(descriptors, MAX_FRAME);
-        let router = local_router(app, limits.beside_hooks());
+        let router = local_router(app, limits.for_commands());
         tasks.spawn_lasting("the listener on the socket", http::serve(Listener::Unix(local), router, limits));
     }
 }
@@ -433,7 +432,8 @@ fn notify_supervisor(supervisor: Option<&Supervisor>, lines: &str) {
 
 /// What the owner of the queue is started with.
 fn dispatch_start(options: &ServeOptions) -> DispatchStart {
-    DispatchStart { binary: options.binary.clone(), shows_output: options.shows_output }
+    let launch = Arc::new(LocalLaunch::new(options.data.clone(), options.binary.clone()));
+    DispatchStart { launch, shows_output: options.shows_output }
 }
 
 /// What the task for notifications stands on.

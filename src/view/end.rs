@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::DataDir;
 use crate::model::Progress;
+use crate::run::RunLock;
 use crate::store::RunRow;
 use crate::sys::lock;
 
@@ -14,7 +15,7 @@ pub(crate) fn deciding_lock(data: &DataDir, row: &RunRow) -> Option<PathBuf> {
     if row.state == Progress::Finished {
         return None;
     }
-    let locks = [data.server_lock(), data.run(&row.repo, row.number).join("lock")];
+    let locks = [data.server_lock(), RunLock::of(&data.run(&row.repo, row.number)).path()];
     // A lock that cannot be checked may be held.
     locks.into_iter().find(|path| lock::is_held(path).unwrap_or(true))
 }

@@ -16,17 +16,18 @@ use std::sync::Arc;
 use quire::config::{Asker, DataDir, Settings, load};
 use quire::event::{Event, EventKind, EventRecord, RefUpdate, Source};
 use quire::executor::{Environment, Orphans, Workspace};
-use quire::journal::{Fact, JournalError, JournalSink, JournalWriter, Recorder};
+use quire::journal::{Fact, JournalError, JournalSink, JournalWriter, Recorder, StopReason};
 use quire::model::{CommitId, InstanceId, Outcome, Profile, RefName, RepoName, RunMark, Timestamp};
 use quire::policy::{Policy, PolicySpec, ProfileSource};
 use quire::run::{
-    Assignment, CONTROL_SOCKET, Confiner, Execution, Fired, Grant, Order, Place, RunLimits, RunnerError,
-    StepPlace, StepRules, execute, sort_files,
+    Assignment, CONTROL_SOCKET, Confiner, Execution, Fired, Grant, Inbox, Message, Order, Outside, Place,
+    RunLimits, RunnerError, StepPlace, StepRules, execute, sort_files,
 };
 use quire::secret::{Redactor, SecretRequest, SecretSources, Secrets as _};
 use quire::sys::folder::Folder;
 use quire::sys::{handover, lock::LockFile, socket};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::engine::skip;
 use super::executor::{fresh_mark, processes_of};
@@ -263,7 +264,8 @@ fn execution(folder: &Path, journal: Box<dyn JournalSink>, mark: RunMark) -> Exe
         start: Source::Push.into(),
         earlier: None,
         fill: Box::new(move |_| fs::create_dir(&made).map(|()| Fired::new()).map_err(|e| e.to_string())),
-        control: None,
+        inbox: None,
+        lost: Box::pin(std::future::pending()),
         interruptible: true,
         grant: Grant { has_slot: true, superseded_by: None },
         confiner: Arc::new(Confiner::new(place, (work, folder.join("none.git")), None)),
@@ -284,20 +286,85 @@ fn a_run_that_another_process_has_taken_over_stops_and_starts_no_further_step() 
         fs::create_dir(&run).unwrap();
         let journal = TakenOver { journal: JournalWriter::open(&run).unwrap(), left };
         let ended = execute(execution(folder.path(), Box::new(journal), mark));
-        assert!(matches!(ended, Err(RunnerError::Fenced)), "{left}: {ended:?}");
+        assert!(matches!(ended, Err(RunnerError::Fenced(_))), "{left}: {ended:?}");
         let facts = fs::read_to_string(run.join("journal.ndjson")).unwrap();
         assert_eq!(facts.lines().count(), left, "{facts}");
         assert!(!facts.contains("run-ended"));
         let effects = fs::read_to_string(folder.path().join("effects")).unwrap_or_default().lines().count();
         assert!(effects <= facts.matches("step-started").count(), "{effects} effects: {facts}");
-        // The server ends what a runner that is gone has left. This runner is a thread of the test, which may still be
-        // starting a step.
-        let is_clean = || {
-            assert!(quire::executor::sweep_run(&mark).survivors.is_empty());
-            processes_of(mark).is_empty()
-        };
-        assert!((0..1_000).any(|_| is_clean()), "{:?}", processes_of(mark));
+        expect_nothing_left(mark);
     }
+}
+
+/// The server ends what a runner that is gone has left. This runner is a thread of the test, which may still be starting a step.
+fn expect_nothing_left(mark: RunMark) {
+    let is_clean = || {
+        assert!(quire::executor::sweep_run(&mark).survivors.is_empty());
+        processes_of(mark).is_empty()
+    };
+    assert!((0..1_000).any(|_| is_clean()), "{:?}", processes_of(mark));
+}
+
+/// A journal that says when a step starts.
+struct Announcing {
+    journal: JournalWriter,
+    started: Arc<Notify>,
+}
+
+impl JournalSink for Announcing {
+    fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+        let is_start = matches!(fact, Fact::StepStarted { .. });
+        self.journal.append(fact)?;
+        if is_start {
+            self.started.notify_one();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_whose_lease_is_lost_kills_its_steps_and_writes_no_end() {
+    let (folder, mark) = (tempfile::tempdir().unwrap(), fresh_mark());
+    let run = folder.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let started = Arc::new(Notify::new());
+    let journal = Announcing { journal: JournalWriter::open(&run).unwrap(), started: Arc::clone(&started) };
+    let mut execution = execution(folder.path(), Box::new(journal), mark);
+    execution.lost = Box::pin(async move {
+        started.notified().await;
+        "another worker has the run".to_owned()
+    });
+    let ended = execute(execution);
+    assert!(
+        matches!(&ended, Err(RunnerError::Fenced(why)) if why == "another worker has the run"),
+        "{ended:?}"
+    );
+    let facts = fs::read_to_string(run.join("journal.ndjson")).unwrap();
+    assert!(facts.contains("step-started") && !facts.contains("run-ended"), "{facts}");
+    expect_nothing_left(mark);
+}
+
+/// Messages that are there already.
+struct Letters(Vec<Message>);
+
+impl Inbox for Letters {
+    fn open(self: Box<Self>, events: tokio::sync::mpsc::Sender<Outside>) -> io::Result<()> {
+        self.0.into_iter().for_each(|message| events.try_send(Outside::Message(message)).unwrap());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_is_stopped_by_a_message_wherever_that_comes_from() {
+    let (folder, mark) = (tempfile::tempdir().unwrap(), fresh_mark());
+    let run = folder.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let mut execution = execution(folder.path(), Box::new(JournalWriter::open(&run).unwrap()), mark);
+    let reason = StopReason::Cancelled { by: Some("ann".to_owned()) };
+    execution.inbox = Some(Box::new(Letters(vec![Message::Go {}, Message::Stop { reason }])));
+    execution.grant.has_slot = false;
+    let (outcome, reason) = execute(execution).unwrap();
+    assert_eq!((outcome, reason.unwrap().text), (Outcome::Cancelled, "cancelled by ann".to_owned()));
 }
 
 /// A journal on a disk that is full for some facts, from an end of the run on.

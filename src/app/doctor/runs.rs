@@ -4,9 +4,8 @@ use super::check::Check;
 use crate::config::DataDir;
 use crate::journal::RunRecord;
 use crate::model::Progress;
+use crate::run::{Lease as _, RunLock};
 use crate::store::{self, RunFilter, RunRow};
-use crate::sys::lock;
-use crate::sys::process::has_command;
 
 /// How many of the newest runs are checked, in addition to those that have not ended.
 const MAX_RUNS: usize = 200;
@@ -49,11 +48,9 @@ pub(super) fn check(data: &DataDir) -> Vec<Check> {
 
 impl Facts {
     fn look_at_unfinished(&mut self, data: &DataDir, row: &RunRow) {
-        let path = data.run(&row.repo, row.number).join("lock");
-        let holder = lock::holder_pid(&path).ok().flatten();
-        let is_runner = holder.is_some_and(|pid| has_command(pid, &[b"quire", b"runner"]));
-        if lock::is_held(&path).unwrap_or(false) && !is_runner {
-            self.held.push(format!("{}#{}: {}", row.repo, row.number, path.display()));
+        let lock = RunLock::of(&data.run(&row.repo, row.number));
+        if lock.is_held().unwrap_or(false) && !matches!(lock.runner(), Ok(Some(_))) {
+            self.held.push(format!("{}#{}: {}", row.repo, row.number, lock.path().display()));
         } else if let Some(reason) = row.reason.as_ref().filter(|_| row.state == Progress::Queued) {
             self.waiting.push(format!("{}#{}: {reason}", row.repo, row.number));
         }
