@@ -1,12 +1,69 @@
-//! `quire doctor --reset-caches`: empties `cache/`, and nothing else. A server that runs does it itself, between two
-//! starts in the same process, so that what it was started by – a service, a terminal, a script – keeps it.
+//! Emptying `cache/`, and nothing else. A server does it between two starts in the same process, so that what it was started
+//! by – a service, a terminal, a script – keeps it.
 
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::local::{no_socket, serves_without_socket};
+use super::operation::Operation;
+use super::problem::{Code, Problem};
+use super::state::AppState;
+use crate::sys::lock::{self, LockFile};
+use crate::sys::process::own_pid;
+
+/// The caches are to be emptied.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetCaches {}
+
+/// What becomes of the caches.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CachesReset {
+    /// They are empty.
+    Removed {
+        /// How many files they had.
+        files: u64,
+    },
+    /// The server empties them and starts again.
+    Restarting { process: i32 },
+}
+
+impl Operation for ResetCaches {
+    type Answer = CachesReset;
+
+    const ROUTE: &'static str = "/reset-caches";
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn perform(self, app: &AppState) -> Result<CachesReset, Problem> {
+        if app.local.is_none() {
+            app.start_again.notify_one();
+            return Ok(CachesReset::Restarting { process: own_pid().as_raw_pid() });
+        }
+        let file = app.data.server_lock();
+        let lock = LockFile::try_acquire(&file).map_err(|error| Problem::failed(&error))?;
+        let Some(_lock) = lock else {
+            let process = lock::holder_pid(&file).ok().flatten();
+            let process = process.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+            let silent = || Problem::new(Code::ServerSilent, "the server does not answer");
+            let problem = if serves_without_socket(&app.data) { no_socket() } else { silent() };
+            return Err(problem.hint(format!(
+                "stop it{process} the way it was started, run this again, and start it again"
+            )));
+        };
+        let cache = app.data.cache();
+        let cleared = tokio::task::spawn_blocking(move || clear_caches(&cache)).await;
+        let cleared = cleared.map_err(|error| Problem::failed(&error))?;
+        cleared.map(|files| CachesReset::Removed { files }).map_err(|error| Problem::failed(&error))
+    }
+}
 
 /// Removes what is in a folder of caches, which may not be there; the number of files that were removed.
-pub fn clear_caches(folder: &Path) -> io::Result<u64> {
+pub(crate) fn clear_caches(folder: &Path) -> io::Result<u64> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),

@@ -131,7 +131,7 @@ impl LocalWriter {
 }
 
 /// Whether a server has the data folder that opens no socket.
-pub fn serves_without_socket(data: &DataDir) -> bool {
+pub(super) fn serves_without_socket(data: &DataDir) -> bool {
     let has_socket = data.socket().symlink_metadata().is_ok();
     !has_socket && lock::is_held(&data.server_lock()).unwrap_or(false)
 }

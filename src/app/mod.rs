@@ -55,7 +55,7 @@ mod watches;
 
 pub use crate::store::{AuditEntry, KeptAnswer, RepoSettings};
 pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
-pub use caches::clear_caches;
+pub(crate) use caches::{CachesReset, ResetCaches, clear_caches};
 pub use caller::Caller;
 pub use doctor::{Check, Examined, Level, doctor};
 pub use events::{EventStream, FollowEvents, NewsStream, follow_events, follow_news};
@@ -69,7 +69,7 @@ pub use jobs::{
     ListedJob, PlanJob, PlannedStep, StartJob, follow_job, job_args, job_run_record, list_jobs,
     page_of_job_runs, plan_job, start_job,
 };
-pub use local::{Local, serves_without_socket};
+pub use local::Local;
 pub use log_index::{LogIndex, LogIndexes, LogKey};
 pub use logs::{ReadLogs, RunLogs, read_logs};
 pub use notification_shape::NotificationShape;

@@ -4,10 +4,10 @@ use axum::body::Body;
 use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::guarded::Guarded;
 use super::problem::status_of;
+use super::stream::Parts;
 use crate::app::{AppState, Problem, record_push, report_push};
 use crate::intake::{EventFrame, IntentFrame};
 use crate::metrics::Hook;
@@ -37,10 +37,7 @@ pub(super) async fn events(State(app): State<AppState>, Json(frame): Json<EventF
     // Until the whole answer was sent: the server lets it have its last line when it stops.
     let held = (app.stopping.waiter(), app.metrics.time_hook(Hook::PostReceive));
     match report_push(app, frame).await {
-        Ok(lines) => {
-            let body = Body::from_stream(ReceiverStream::new(lines));
-            Response::new(Body::new(Guarded::new(body, held)))
-        }
+        Ok(lines) => Response::new(Body::new(Guarded::new(Body::new(Parts(lines)), held))),
         Err(problem) => refusal(&problem),
     }
 }

@@ -3,7 +3,6 @@
 //! Two routers share what they stand on ([`AppState`](crate::app::AppState)). The one over the Unix socket takes what hooks and commands say;
 //! the one over TCP answers only to who names a host that is ours, and decides first who that is (`identity.rs`).
 
-mod admin;
 mod api;
 mod byte_range;
 mod caller;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
+use super::guarded::Guarded;
 use crate::app::{AppState, Caller, Code, Operation, Problem, ProblemFrame};
 use crate::model::Quoted;
 
@@ -76,7 +78,10 @@ pub(super) async fn perform<O: Operation>(
         Err(rejection) => Err(rejected(&rejection)),
     };
     match performed {
-        Ok(answer) => Json(answer).into_response(),
+        // Until the whole answer was sent: a server that stops waits for it.
+        Ok(answer) => {
+            Json(answer).into_response().map(|body| Body::new(Guarded::new(body, app.stopping.waiter())))
+        }
         Err(problem) => answer(&problem),
     }
 }

@@ -17,11 +17,11 @@ use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
 use super::problem::{answer, perform};
 use super::request_id::log_request;
-use super::{admin, api, hooks, pages, sign_in};
+use super::{api, hooks, pages, sign_in};
 use crate::app::{
     AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, LookNow,
-    Operation, PlanJob, Problem, RemoveSource, RemoveWatch, RerunRun, RetryNotification, RevokeToken,
-    StartJob, StartRun, WaitForRun,
+    Operation, PlanJob, Problem, RemoveSource, RemoveWatch, RerunRun, ResetCaches, RetryNotification,
+    RevokeToken, StartJob, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -37,9 +37,9 @@ const HEADERS: [(&str, &str); 4] = [
     ("cache-control", "no-store"),
 ];
 
-/// The routes of the Unix socket: for hooks, and for commands of the same user, `beside_hooks` of them at a time.
-pub(crate) fn local_router(app: AppState, beside_hooks: usize) -> Router {
-    let places = Arc::new(Semaphore::new(beside_hooks));
+/// The routes of the Unix socket: for hooks, and for commands of the same user, `for_commands` of them at a time.
+pub(crate) fn local_router(app: AppState, for_commands: usize) -> Router {
+    let places = Arc::new(Semaphore::new(for_commands));
     Router::new()
         .route("/healthz", get(pages::healthz))
         .route("/readyz", get(pages::readyz))
@@ -50,7 +50,7 @@ pub(crate) fn local_router(app: AppState, beside_hooks: usize) -> Router {
         .route(StartJob::ROUTE, post(perform::<StartJob>))
         .route(PlanJob::ROUTE, post(perform::<PlanJob>))
         .route(WaitForRun::ROUTE, post(perform::<WaitForRun>))
-        .route("/reset-caches", post(admin::reset_caches))
+        .route(ResetCaches::ROUTE, post(perform::<ResetCaches>))
         .route(AddWatches::ROUTE, post(perform::<AddWatches>))
         .route(RemoveWatch::ROUTE, post(perform::<RemoveWatch>))
         .route(LookNow::ROUTE, post(perform::<LookNow>))

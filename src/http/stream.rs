@@ -1,16 +1,33 @@
 //! Bodies that are made while they are sent. Nothing is made ahead of a client that does not read.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::Frame;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::app::{AppState, Caller, Problem, until_refused};
 
 /// Marks an answer that does not take one of the door's connections: its kind has a limit of its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnPlace;
+
+/// What comes out of a channel, as a body.
+pub(super) struct Parts<T, E>(pub(super) mpsc::Receiver<Result<T, E>>);
+
+impl<T: Into<Bytes>, E> HttpBody for Parts<T, E> {
+    type Data = Bytes;
+    type Error = E;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, E>>> {
+        self.0.poll_recv(context).map(|part| part.map(|part| part.map(|part| Frame::data(part.into()))))
+    }
+}
 
 /// The way into a body. Clones share it.
 #[derive(Clone)]
@@ -39,7 +56,7 @@ pub(crate) fn streamed<F: Future<Output = ()> + Send + 'static>(make: impl FnOnc
     let (sender, receiver) = mpsc::channel(1);
     // It ends with its client, or with what it sends.
     tokio::spawn(make(BodyParts(sender)));
-    Body::from_stream(ReceiverStream::new(receiver))
+    Body::new(Parts(receiver))
 }
 
 /// The same for a body that may never end: it breaks off when what the caller came in with does not count any more.

@@ -170,3 +170,37 @@ fn the_doctor_names_what_belongs_to_another_account_than_the_data_folder() {
     assert!(said.contains("1 file or folder does not belong to `root`: repos/a.git/config"), "{said}");
     assert!(said.contains("hint: chown -R root: "), "{said}");
 }
+
+/// An account that nothing else has.
+const LONELY: &str = "54778";
+
+#[test]
+fn a_server_without_one_of_its_tasks_ends_with_an_error() {
+    let Some(shared) = Shared::new() else { return };
+    let data = shared.path("data");
+    fs::create_dir(&data).unwrap();
+    chown(&data, Some(54_778), Some(54_778)).unwrap();
+    // It may have the threads that it begins with: the first task that needs one more panics.
+    let served = Command::new("timeout")
+        .args([
+            "40",
+            "setpriv",
+            "--reuid",
+            LONELY,
+            "--regid",
+            LONELY,
+            "--clear-groups",
+            "prlimit",
+            "--nproc=4",
+        ])
+        .arg(shared.path("quire"))
+        .args(["serve", "--bind", "none", "--data"])
+        .arg(&data)
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = text(&served.stderr);
+    assert_eq!(served.status.code(), Some(5), "{said}");
+    let failure = said.lines().find(|line| line.starts_with("error: the server cannot continue: ")).unwrap();
+    assert!(failure.contains(" has failed: OS can't spawn worker thread"), "{said}");
+}

@@ -82,7 +82,7 @@ impl DoorLimits {
     }
 
     /// How many requests other than those of hooks may be answered at the same time: hooks always find a place.
-    pub(crate) fn beside_hooks(&self) -> usize {
+    pub(crate) fn for_commands(&self) -> usize {
         (self.of_peer / 2).max(1)
     }
 }
