@@ -148,10 +148,11 @@ fn unknown_need(need: &DeclaredNeed, ids: &HashMap<&str, usize>, file: &File<'_>
     }
     let message = format!("no job or source is called `{}`", need.name);
     let diagnostic = file.error(need.span, message);
-    match suggest(&need.name, ids.keys().copied().chain([Source::PUSH, Source::MANUAL])) {
+    let sources = Source::NAMED.map(|source| source.name());
+    match suggest(&need.name, ids.keys().copied().chain(sources)) {
         Some(near) => diagnostic.help(format!("did you mean `:{near}`?")),
         None if need.name.starts_with("quire/") => {
-            diagnostic.help("the sources are `:quire/push` and `:quire/manual`")
+            diagnostic.help(format!("the sources are `:{}`", sources.join("` and `:")))
         }
         None => {
             diagnostic.help("a job needs event sources such as `:quire/push`, and other jobs by their ids")

@@ -24,7 +24,7 @@ end
 pub(crate) fn load(file: &SourceFile) -> Result<Bundle, Vec<Diagnostic>> {
     let text = source_text(&file.path, &file.text).map_err(|wrong| vec![wrong])?;
     let places = TextPlaces::new(&file.path, &text);
-    let (commands, warnings) = read(&places)?;
+    let (commands, warnings) = read(&file.path, &places)?;
     let entry = Module { name: "ci".to_owned(), path: file.path.clone(), lua: entry(&commands, &places) };
     Ok(Bundle { entry, modules: Vec::new(), warnings })
 }

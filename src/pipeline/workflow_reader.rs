@@ -1,6 +1,5 @@
 //! Reads the numbered tables of a workflow file, and finds all mistakes at once.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -9,7 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::shell_habits;
 use super::words::{self, ShellSign, Unclosed};
-use crate::model::{Diagnostic, Quoted, TextPlaces, suggest};
+use crate::model::{Diagnostic, Quoted, TextPlaces};
+use crate::schema::workflow::{INTERRUPTIBLE, RUN, WORKFLOW_TABLE};
+use crate::schema::{Fields, Mistakes, TomlKey, TomlNodes};
 use crate::script::{MAX_DIAGNOSTICS, MAX_JOBS};
 
 /// One table.
@@ -25,12 +26,6 @@ pub(super) struct Command {
     pub(super) interruptible: Option<bool>,
 }
 
-/// What a table runs.
-const RUN: &str = "run";
-
-/// Whether a newer push may stop a table, or all of them: the only key outside of the tables.
-const INTERRUPTIBLE: &str = "interruptible";
-
 /// What the TOML parser says of a key, or of a table, that is there twice.
 const DUPLICATE: &str = "duplicate key";
 
@@ -40,15 +35,16 @@ const EXAMPLE: &str = "a workflow has numbered tables: `[0]`, and below it `run 
 /// The hint for missing numbers.
 const GAP_HELP: &str = "number the tables from 0 on; those that are there run one after the other";
 
-type Key<'a> = Spanned<Cow<'a, str>>;
-
 /// The commands in the order of their numbers, and warnings.
 ///
 /// # Errors
 /// Gives all mistakes.
-pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(super) fn read(
+    file: &str,
+    places: &TextPlaces<'_>,
+) -> Result<(Vec<Command>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (document, broken) = DeTable::parse_recoverable(places.text());
-    let mut tables: Vec<(&Key<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
+    let mut tables: Vec<(&TomlKey<'_>, &Spanned<DeValue<'_>>)> = document.get_ref().iter().collect();
     tables.sort_by_key(|(key, _)| key.span().start);
     if let Some((language, range)) = other_language(places.text()).filter(|_| !broken.is_empty()) {
         let message = format!("this is {language}, not TOML");
@@ -59,7 +55,7 @@ pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnos
         let message = format!("{} tables are more than the {MAX_JOBS} jobs of a pipeline", tables.len());
         return Err(vec![places.error_of_file(message, "put steps that belong together into a script")]);
     }
-    let mut reading = Reading::new(places);
+    let mut reading = Reading::new(file, places);
     for error in broken.iter().take(MAX_DIAGNOSTICS) {
         reading.syntax(error);
     }
@@ -69,7 +65,8 @@ pub(super) fn read(places: &TextPlaces<'_>) -> Result<(Vec<Command>, Vec<Diagnos
     if tables.is_empty() && broken.is_empty() {
         return Err(vec![places.error_of_file("the workflow has no table", EXAMPLE)]);
     }
-    let of_all = keys.first().and_then(|(_, value)| reading.flag(value));
+    let of_all = keys.first().map(|(_, value)| reading.nodes.value(value).as_bool());
+    let of_all = of_all.and_then(|flag| flag.map_err(|wrong| reading.note(wrong)).ok());
     for (key, value) in tables {
         reading.table(key, value);
     }
@@ -94,6 +91,7 @@ fn other_language(text: &str) -> Option<(&'static str, Range<usize>)> {
 
 struct Reading<'a> {
     places: &'a TextPlaces<'a>,
+    nodes: TomlNodes<'a>,
     commands: Vec<Command>,
     /// The numbers of all tables, with the place of each.
     numbers: BTreeMap<u64, Range<usize>>,
@@ -108,9 +106,10 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(places: &'a TextPlaces<'a>) -> Self {
+    fn new(file: &str, places: &'a TextPlaces<'a>) -> Self {
         Reading {
             places,
+            nodes: TomlNodes::new(file, places),
             commands: Vec::new(),
             numbers: BTreeMap::new(),
             wrong: Vec::new(),
@@ -122,11 +121,16 @@ impl<'a> Reading<'a> {
     }
 
     fn refuse(&mut self, range: &Range<usize>, message: impl Into<String>, help: &str) {
-        if self.broken_lines.contains(&self.places.span(range).line) {
+        self.note(self.places.error(range, message, help));
+    }
+
+    fn note(&mut self, mut wrong: Diagnostic) {
+        if wrong.span.is_some_and(|span| self.broken_lines.contains(&span.line)) {
             return;
         }
+        wrong.help.get_or_insert_with(|| WORKFLOW_TABLE.example.to_owned());
         if self.wrong.len() < MAX_DIAGNOSTICS {
-            self.wrong.push(self.places.error(range, message, help));
+            self.wrong.push(wrong);
         } else {
             self.more += 1;
         }
@@ -200,7 +204,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn table(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) {
+    fn table(&mut self, key: &TomlKey<'_>, value: &Spanned<DeValue<'_>>) {
         let (name, at) = (key.get_ref(), key.span());
         let shown = Quoted::new(name);
         let Some(table) = value.get_ref().as_table() else {
@@ -218,7 +222,7 @@ impl<'a> Reading<'a> {
             self.refuse(&at, format!("the table {shown} is not numbered"), help);
         } else if let Ok(number) = name.parse() {
             self.number(number, &at);
-            self.keys(number, &at, table);
+            self.keys((number, &at), value, table);
         } else {
             self.refuse(&at, format!("the number {shown} is too large"), &format!("at most {}", u64::MAX));
         }
@@ -238,65 +242,37 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn keys(&mut self, number: u64, at: &Range<usize>, table: &DeTable<'_>) {
-        let (mut run, mut interruptible, mut has_other) = (None, None, false);
-        for (key, value) in table {
-            if key.get_ref() == RUN {
-                run = Some(value);
-                continue;
-            }
-            if key.get_ref() == INTERRUPTIBLE {
-                interruptible = self.flag(value);
-                continue;
-            }
-            let near = suggest(key.get_ref(), [RUN, INTERRUPTIBLE]);
-            has_other |= near != Some(INTERRUPTIBLE);
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if key.get_ref().bytes().all(|byte| byte.is_ascii_digit()) => {
-                    "the number of a table is whole: `[0]`, `[1]`, `[2]`".to_owned()
-                }
-                None => {
-                    "the keys of a table are `run` and `interruptible`; other options need `.quire/ci.fnl`"
-                        .to_owned()
-                }
-            };
-            self.refuse(&key.span(), format!("a table has no key {}", Quoted::new(key.get_ref())), &help);
-        }
-        match run {
-            Some(value) => self.run((number, at), value, interruptible),
-            // It may be what could not be read, or has another name.
-            None if has_other || !self.broken_lines.is_empty() => {}
-            None => self.refuse(
+    fn keys(
+        &mut self,
+        (number, at): (u64, &Range<usize>),
+        value: &Spanned<DeValue<'_>>,
+        table: &DeTable<'_>,
+    ) {
+        let (node, mistakes) = (self.nodes.value(value), Mistakes::default());
+        let Some(fields) = Fields::open(&node, &WORKFLOW_TABLE, &mistakes) else { return };
+        // It may be what could not be read, or has another name.
+        let may_be_there = mistakes.count() > 0 || !self.broken_lines.is_empty();
+        let (interruptible, run) = (fields.flag(INTERRUPTIBLE), fields.text(RUN));
+        if fields.get(RUN).is_none() && !may_be_there {
+            self.refuse(
                 at,
                 format!("the table {number} has no `run`"),
                 "say what it runs: `run = \"make test\"`",
-            ),
+            );
         }
-    }
-
-    /// Whether a newer push may stop something.
-    fn flag(&mut self, value: &Spanned<DeValue<'_>>) -> Option<bool> {
-        let flag = value.get_ref().as_bool();
-        if flag.is_none() {
-            let message =
-                format!("`interruptible` is true or false, got {}", article(value.get_ref().type_str()));
-            self.refuse(&value.span(), message, "write `interruptible = true`: a newer commit stops it");
+        mistakes.into_sorted().into_iter().for_each(|wrong| self.note(wrong));
+        let place = table.iter().find(|(key, _)| key.get_ref() == RUN).map(|(_, value)| value.span());
+        if let Some((text, place)) = run.zip(place) {
+            self.run((number, at), (&text, place), interruptible);
         }
-        flag
     }
 
     fn run(
         &mut self,
         (number, key): (u64, &Range<usize>),
-        value: &Spanned<DeValue<'_>>,
+        (text, run): (&str, Range<usize>),
         interruptible: Option<bool>,
     ) {
-        let run = value.span();
-        let Some(text) = value.get_ref().as_str() else {
-            let message = format!("`run` is a string, got {}", article(value.get_ref().type_str()));
-            return self.refuse(&run, message, "all words are in one string: `run = \"make test\"`");
-        };
         let split = match words::split(text) {
             Ok(split) => split,
             Err(Unclosed { at, mark }) => {
@@ -311,8 +287,6 @@ impl<'a> Reading<'a> {
         if program.is_empty() {
             let message = if split.words.is_empty() { "`run` is empty" } else { "the program is empty" };
             self.refuse(&run, message, "begin with the program: `run = \"make test\"`");
-        } else if text.contains('\0') {
-            self.refuse(&run, "a command must not have a zero byte", "leave it out");
         } else {
             let is_for_shell = |sign: &&ShellSign| sign.is_quoted && shell_habits::runs_text(&split.words);
             if let Some(sign) = split.shell_sign.as_ref().filter(|sign| !is_for_shell(sign)) {
@@ -389,9 +363,4 @@ impl<'a> Reading<'a> {
         }
         Err(self.wrong)
     }
-}
-
-fn article(kind: &str) -> String {
-    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-    format!("{article} {kind}")
 }

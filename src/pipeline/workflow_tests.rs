@@ -68,8 +68,8 @@ fn a_file_says_whether_a_newer_push_stops_its_jobs() {
     assert!(lua.contains("{ interruptible = false })"), "{lua}");
     for (text, expected) in [
         ("interruptible = true\n", "the workflow has no table"),
-        ("interruptible = 'no'\n[0]\nrun = 'a'\n", "`interruptible` is true or false, got a string"),
-        ("[0]\nrun = 'a'\ninteruptible = true\n", "a table has no key `interuptible`"),
+        ("interruptible = 'no'\n[0]\nrun = 'a'\n", "expected `true` or `false`, got a string"),
+        ("[0]\nrun = 'a'\ninteruptible = true\n", "unknown option `interuptible` of a table of a workflow"),
     ] {
         let wrong = load(&file(text.as_bytes())).unwrap_err();
         assert_eq!(wrong.first().unwrap().message, expected, "{text}");
@@ -145,9 +145,9 @@ run = \"a \\u0000\"
         [
             "1:1 `run` is not a table",
             "2:2 the table `build` is not numbered",
-            "5:1 a table has no key `rum`",
-            "6:1 a table has no key `timeout`",
-            "8:7 `run` is a string, got an array",
+            "5:1 unknown option `rum` of a table of a workflow",
+            "6:1 unknown option `timeout` of a table of a workflow",
+            "8:7 expected a string, got a list",
             "10:7 `run` is empty",
             "12:13 this quote is not closed",
             "13:2 there are two tables with the number `3`",
@@ -156,8 +156,8 @@ run = \"a \\u0000\"
             "18:7 the program is empty",
             "20:9 nothing follows the backslash",
             "21:2 the number `99999999999999999999` is too large",
-            "23:4 a table has no key `x`",
-            "26:7 a command must not have a zero byte",
+            "23:4 unknown option `x` of a table of a workflow",
+            "26:7 the string must not have a NUL byte",
             "27:2 the table `-1` is not numbered",
             "28:2 the table `a\\nb` is not numbered",
         ]
@@ -169,14 +169,14 @@ fn invalid_toml_is_reported_with_the_mistakes_elsewhere() {
     for (text, expected) in [
         (
             "[0]\nrun = make\n[1]\nrun = 5",
-            &["2:7 the value is not in quotes", "4:7 `run` is a string, got an integer"][..],
+            &["2:7 the value is not in quotes", "4:7 expected a string, got the number 5"][..],
         ),
         ("[0]\nrun = 'a'\n[0]\nrun = 'b'\nrun = 'c'", &["3:2 there are two tables with the number `0`"]),
         (
             "[0]\nrun = 'a'\nrun = 'b'\n[1]\nrun = 5\n[1]\n",
             &[
                 "3:1 `run` is there twice",
-                "5:7 `run` is a string, got an integer",
+                "5:7 expected a string, got the number 5",
                 "6:2 there are two tables with the number `1`",
             ],
         ),

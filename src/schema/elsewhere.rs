@@ -351,6 +351,13 @@ static SETTINGS: &[(&str, &str, &str)] = &[
     ("a rule", "target targets", "did you mean `:to`?"),
     ("a rule", "events event when", "did you mean `:on`?"),
     ("a rule", "branches branch", "did you mean `:refs [\"refs/heads/main\"]`?"),
+    ("a table of a workflow", "command cmd exec script sh", "did you mean `run`?"),
+    ("a table of a workflow", "0 1 2 3 4 5 6 7 8 9", "the number of a table is whole: `[0]`, `[1]`, `[2]`"),
+    (
+        "a table of a workflow",
+        "name timeout env environment needs cwd dir image container when if allow-failure secrets services input",
+        "a table has `run` and `interruptible`; other options need `.quire/ci.fnl`",
+    ),
 ];
 
 /// The hint about an option that other systems have; `of` is the thing, in the words of a message.

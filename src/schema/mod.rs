@@ -16,6 +16,7 @@ mod primitive;
 pub mod settings;
 mod shape;
 mod toml;
+pub(crate) mod workflow;
 mod yaml;
 
 pub use elsewhere::{binding_words, elsewhere, is_program};

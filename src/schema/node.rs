@@ -44,7 +44,6 @@ pub enum Value {
 /// A number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Number {
-    /// Its value.
     pub(crate) value: f64,
     /// How its language writes it.
     pub(crate) text: String,
