@@ -133,7 +133,7 @@ mod tests {
 
     /// A server without a socket has the lock, and cannot be asked.
     #[test]
-    fn a_command_records_what_it_did_also_beside_a_server() {
+    fn a_command_records_what_it_did_also_while_a_server_runs() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path());
         let perform = |subject: &str| {

@@ -32,10 +32,12 @@ pub(crate) enum Pass {
 enum Grants {
     /// Everything: the account of the server, and root.
     Everything,
-    /// Nothing.
     Nothing,
     /// These scopes, of these repositories by their ids or of all.
-    Some { scopes: BTreeSet<Scope>, repos: Option<BTreeSet<String>> },
+    Some {
+        scopes: BTreeSet<Scope>,
+        repos: Option<BTreeSet<String>>,
+    },
 }
 
 impl Caller {

@@ -22,7 +22,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Which output.
 #[derive(Debug, Clone)]
 pub struct ReadJobLog {
-    /// The job.
     pub(crate) job: String,
     /// Only that of this step; 0 for what the script prints.
     pub(crate) step: Option<u32>,

@@ -23,7 +23,6 @@ const MIN_DISTANCE: u64 = 4 << 20;
 /// Which formatted log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKey {
-    /// The run.
     pub(crate) run: RunId,
     /// The job, the step and the attempt.
     pub(crate) output: (String, Option<u32>, Option<u32>),

@@ -28,7 +28,6 @@ pub struct RetryNotification {
 pub struct RetriedNotification {
     /// What it is about.
     pub(crate) subject: String,
-    /// The target.
     pub(crate) target: String,
     /// Whether a server tries it now.
     pub(crate) is_now: bool,

@@ -16,7 +16,6 @@ const MAX_FILES: usize = 3_000;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanRun {
-    /// The repository.
     pub(crate) repo: String,
     /// A branch or tag, with its full or short name; the default branch when neither this nor `sha` is there.
     pub(crate) r#ref: Option<String>,

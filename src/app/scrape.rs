@@ -32,7 +32,6 @@ pub(crate) async fn scrape(app: &AppState) -> String {
 /// What is known of the disk space of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StorageState {
-    /// Bytes of the database.
     pub(crate) database_bytes: u64,
     /// Free bytes of the disk with the data folder.
     pub(crate) free_bytes: u64,

@@ -49,7 +49,6 @@ pub(crate) struct AddSource {
 /// A source that was added.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AddedSource {
-    /// Its record.
     pub(crate) record: SourceRecord,
     /// Whether there was none of this name.
     pub(crate) is_new: bool,
@@ -59,14 +58,12 @@ pub(crate) struct AddedSource {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RemoveSource {
-    /// Its name.
     pub(crate) name: String,
 }
 
 /// The source that was removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RemovedSource {
-    /// Its name.
     pub(crate) name: String,
 }
 

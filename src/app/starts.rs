@@ -23,7 +23,6 @@ use crate::sys::{clock, random};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StartRun {
-    /// The repository.
     pub(crate) repo: String,
     /// A branch or tag, with its full or short name; the default branch when neither this nor `sha` is there.
     pub(crate) r#ref: Option<String>,

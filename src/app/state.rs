@@ -52,7 +52,6 @@ pub(crate) enum Wake {
     Superseded(Vec<(RunId, u64)>),
     /// A person cancels a run; the answer says whether its runner could be reached.
     Cancel {
-        /// The run.
         run: RunId,
         /// Who asks.
         by: Option<String>,
@@ -65,7 +64,6 @@ pub(crate) enum Wake {
     Again(RunId),
     /// A run could not be started, for this reason, which has nothing to do with it.
     NotStarted {
-        /// The run.
         run: RunId,
         /// The reason.
         problem: String,
@@ -87,13 +85,11 @@ pub struct AppState {
     pub(crate) local: Option<Arc<LocalWriter>>,
     /// The owner of the tasks.
     pub(crate) tasks: Tasks,
-    /// The data folder.
     pub(crate) data: DataDir,
     /// The id of the data folder, which marks what its runs start.
     pub(crate) instance: InstanceId,
     /// The database.
     pub(crate) store: Store,
-    /// The settings.
     pub(crate) settings: Arc<CurrentSettings>,
     /// The unfinished runs.
     pub(crate) live: LiveRuns,
@@ -169,12 +165,7 @@ pub(crate) enum Look {
     /// These refs, and those that an open push has announced.
     Refs(BTreeSet<RefName>),
     /// What a hook reported.
-    Reported {
-        /// The push.
-        push: String,
-        /// Its updates.
-        updates: Vec<RefUpdate>,
-    },
+    Reported { push: String, updates: Vec<RefUpdate> },
 }
 
 impl From<Touched> for Look {

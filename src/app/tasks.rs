@@ -18,7 +18,6 @@ pub(crate) enum TaskFailure {
     /// A task panicked.
     #[error("{task} has failed: {problem}")]
     Panicked {
-        /// The task.
         task: &'static str,
         /// The message of the panic.
         problem: String,

@@ -36,7 +36,6 @@ const SERVER_SCOPES: [Scope; 3] = [Scope::SourcesRead, Scope::SourcesWrite, Scop
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateToken {
-    /// Its name.
     pub(crate) name: String,
     /// The words of its scopes.
     pub(crate) scopes: Vec<String>,
@@ -61,7 +60,6 @@ pub(crate) struct CreatedToken {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RevokeToken {
-    /// Its name.
     pub(crate) name: String,
     /// Who revokes it.
     pub(crate) by: String,

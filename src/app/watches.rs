@@ -32,7 +32,6 @@ const LONG_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AddWatches {
-    /// The watches.
     pub(crate) watches: Vec<WatchFrame>,
 }
 
@@ -40,7 +39,6 @@ pub(crate) struct AddWatches {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RemoveWatch {
-    /// Its name.
     pub(crate) name: String,
 }
 
@@ -48,7 +46,6 @@ pub(crate) struct RemoveWatch {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LookNow {
-    /// Its name.
     pub(crate) name: Option<String>,
 }
 

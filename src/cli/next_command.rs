@@ -11,7 +11,6 @@ use crate::model::shell_word;
 pub(super) struct Caller<'a> {
     /// `SSH_CONNECTION`: the address and port of the client, then those of the server (ssh(1)).
     pub(super) ssh_connection: Option<&'a str>,
-    /// The account.
     pub(super) account: Option<&'a str>,
     /// The data folder that quire would choose there.
     pub(super) default: Option<&'a DataDir>,

@@ -25,7 +25,6 @@ const VERSION: u32 = 1;
 /// Whose a folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// Its id.
     pub(crate) id: InstanceId,
     /// Where its content comes from.
     pub(crate) origin: Origin,

@@ -21,7 +21,6 @@ pub struct NotifySettings {
 /// A place that messages can go to.
 #[derive(Debug, Clone)]
 pub struct TargetDecl {
-    /// Its name.
     pub(crate) name: String,
     /// What it is, and where.
     pub(crate) address: TargetAddress,
@@ -58,7 +57,6 @@ pub struct MailDecl {
     pub(crate) is_tls: bool,
     /// The server.
     pub(crate) host: String,
-    /// Its port.
     pub(crate) port: u16,
     /// Who sends.
     pub(crate) from: String,
@@ -73,7 +71,6 @@ pub struct MailDecl {
 pub struct NotifyRule {
     /// The name of the target.
     pub(crate) to: String,
-    /// The events.
     pub(crate) on: Vec<NotifyEvent>,
     /// The repositories, by their full names; all when empty.
     pub(crate) repos: Vec<RepoName>,

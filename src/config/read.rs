@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_beside_a_mistake_is_not_shown() {
+    fn a_secret_next_to_a_mistake_is_not_shown() {
         let text = "{:secrets {:a \"hunter2é\" :b \"hunt\ner3\" :c 3} :limit {:x 1} :steps {:user \"no-such-user\"}}";
         let shown = crate::model::render_all(&read(text.as_bytes()).unwrap_err());
         assert!(

@@ -49,7 +49,6 @@ pub struct Settings {
 /// A declared secret.
 #[derive(Debug, Clone)]
 pub struct SecretDecl {
-    /// Its name.
     pub(crate) name: SecretName,
     /// Where its value comes from.
     pub(crate) source: SecretSource,

@@ -34,7 +34,6 @@ pub(crate) struct StepUser {
 /// A path that sandboxes show, as `config.fnl` names it.
 #[derive(Debug, Clone)]
 pub(crate) struct ShownPath {
-    /// The path.
     pub(crate) path: PathBuf,
     node: Node,
 }

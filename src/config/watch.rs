@@ -25,7 +25,6 @@ pub struct WatchDecl {
     pub(crate) name: RepoName,
     /// Where the repository is.
     pub(crate) url: RemoteUrl,
-    /// The branch.
     pub(crate) branch: BranchName,
     /// The time between two looks.
     pub(crate) every: Duration,

@@ -45,7 +45,6 @@ const MAX_PARTS: usize = 8;
 /// A watch of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedWatch {
-    /// The watch.
     pub(crate) watch: WatchDecl,
     /// Where its name stands.
     pub(crate) place: Span,

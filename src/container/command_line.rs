@@ -34,7 +34,6 @@ const MAX_PROCESSES: u64 = 32_768;
 /// One container to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContainerPlan {
-    /// Its name.
     pub(crate) name: String,
     /// Its labels, by which it is found again.
     pub(crate) labels: Vec<(String, String)>,
@@ -48,7 +47,6 @@ pub(crate) struct ContainerPlan {
     pub(crate) user: Option<String>,
     /// Options that say which of the host's ids are whose in it.
     pub(crate) maps: Vec<String>,
-    /// Its network.
     pub(crate) network: Network,
     /// Processors.
     pub(crate) cpus: Option<String>,

@@ -334,10 +334,7 @@ impl Containers {
         if self.policy.signature_mode() == SignatureMode::Disabled {
             return Ok(());
         }
-        let image = found
-            .digest
-            .as_ref()
-            .map_or_else(|| request.image.clone(), |digest| request.image.qualified().with_digest(digest));
+        let image = request.image.pinned(found.digest.as_deref());
         let text = |value: &OsString| value.to_string_lossy().into_owned();
         let env: Vec<(String, String)> =
             self.environment.iter().map(|(name, value)| (text(name), text(value))).collect();

@@ -66,9 +66,7 @@ const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EngineKind {
-    /// Podman.
     Podman,
-    /// Docker.
     Docker,
 }
 
@@ -104,7 +102,6 @@ pub(crate) enum EngineError {
     /// The engine does not work.
     #[error("{UNAVAILABLE}: {engine} does not work here: {error_output}")]
     Unusable {
-        /// The engine.
         engine: &'static str,
         /// What it said.
         error_output: String,
@@ -112,24 +109,18 @@ pub(crate) enum EngineError {
     /// A call of it went wrong.
     #[error("could not call {engine}")]
     Call {
-        /// The engine.
         engine: &'static str,
         /// What the system said.
         source: std::io::Error,
     },
     /// A call of it did not end.
     #[error("{engine} did not answer within {} s", CALL_LIMIT.as_secs())]
-    TimedOut {
-        /// The engine.
-        engine: &'static str,
-    },
+    TimedOut { engine: &'static str },
     /// A call of it was lost.
     #[error("a call of the container engine was lost: {0}")]
     Lost(String),
-    /// It refused.
     #[error("{engine} {what}: {error_output}")]
     Refused {
-        /// The engine.
         engine: &'static str,
         /// What was not done.
         what: &'static str,
@@ -141,7 +132,6 @@ pub(crate) enum EngineError {
 /// What an engine answered.
 #[derive(Debug)]
 pub(crate) struct Called {
-    /// Its exit.
     pub(crate) exit: Exit,
     /// What it wrote to its standard output.
     pub(crate) stdout: Vec<u8>,
@@ -454,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dockers_server_has_is_read_and_nothing_is_no_server() {
+    fn what_dockers_server_has_is_read_and_an_empty_answer_is_an_error() {
         let served = |cpus, has_init| Some(Served { cpus, has_init, is_rootless: false });
         assert_eq!(Served::parse("20.10.24+dfsg1 2  [name=seccomp,profile=default]\n"), served(2, true));
         let rootless = Served::parse("20.10.24 2 de40ad0 [name=seccomp,profile=default name=rootless]");

@@ -22,7 +22,6 @@ pub(crate) struct LocalImage {
     pub(crate) created: String,
     /// Its bytes on this machine.
     pub(crate) size: u64,
-    /// Its labels.
     pub(crate) labels: BTreeMap<String, String>,
 }
 

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_or_chooses_the_code_of_a_step_is_refused() {
+    fn what_is_not_a_variable_or_chooses_the_code_of_a_step_is_refused() {
         let set = |name: &str, value: &str| RunVars::default().set(name, value);
         for name in ["", "1A", "A-B", "A B", "A=B", "é", "a\n", &"A".repeat(MAX_VAR_NAME + 1)] {
             assert!(matches!(set(name, "x"), Err(RunVarError::Name(_))), "{name:?}");

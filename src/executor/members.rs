@@ -16,7 +16,6 @@ pub(super) const MAX_HELD: usize = 256;
 /// A living process that was found to belong to what is being ended.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// The process.
     pub(super) process: PidFd,
     /// Its program's name, not to be trusted.
     pub(super) name: String,

@@ -19,7 +19,6 @@ pub(super) const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// A program that can be started, as far as can be seen.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Its file.
     pub(super) file: PathBuf,
     /// Its arguments, the first of which is its name.
     pub(super) args: Vec<OsString>,

@@ -33,7 +33,6 @@ pub(super) enum Proof {
 pub(super) struct Candidate<'a> {
     /// Its index among the entries of the observation.
     pub(super) place: usize,
-    /// The line.
     pub(super) line: &'a Line,
     /// Whether its update has happened.
     pub(super) proof: Proof,

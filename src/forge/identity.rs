@@ -26,7 +26,6 @@ pub(crate) struct RepoId(uuid::Uuid);
 /// The identity of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Its id.
     pub(crate) id: RepoId,
     /// When quire created or adopted it.
     pub(crate) created_at: Timestamp,

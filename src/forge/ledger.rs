@@ -44,7 +44,6 @@ pub(crate) struct Seen {
 /// One of the latest updates of a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Recent {
-    /// Its serial.
     pub(crate) serial: u64,
     /// The old value.
     pub(crate) old: CommitId,
@@ -133,7 +132,6 @@ pub(crate) struct Found {
 pub(crate) struct Bound {
     /// The serial of the update.
     pub(crate) serial: u64,
-    /// The push.
     pub(crate) push: String,
 }
 

@@ -247,7 +247,7 @@ fn a_renamed_branch_leaves_its_history_behind() {
 
 /// Two pushes announced one step, and git took one of them. Which one, its late report says.
 #[test]
-fn a_late_report_of_what_another_push_had_only_announced_is_no_second_update() {
+fn a_late_report_of_what_another_push_had_only_announced_is_not_a_second_update() {
     let bound = |verdict: &Verdict| -> Vec<(u64, String)> {
         verdict.bound.iter().map(|bound| (bound.serial, bound.push.clone())).collect()
     };

@@ -19,7 +19,6 @@ use super::settings::wrong_settings;
 /// One repository of a listing.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// Its name.
     pub(crate) name: RepoName,
     /// Its folder.
     pub(crate) path: PathBuf,

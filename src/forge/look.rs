@@ -28,7 +28,6 @@ const MAX_LOG_BYTES: u64 = 512 << 20;
 /// Identifies a log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogId {
-    /// The inode.
     pub(crate) inode: u64,
     /// The birth time of the inode, in seconds and nanoseconds; `None` on file systems that do not record it.
     pub(crate) birth: Option<(i64, u32)>,

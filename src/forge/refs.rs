@@ -35,7 +35,6 @@ pub(crate) enum RefValue {
 pub(crate) struct RefList {
     /// Refs with a value, by name.
     pub(crate) direct: BTreeMap<RefName, CommitId>,
-    /// Symbolic refs.
     pub(crate) symbolic: BTreeMap<RefName, RefName>,
     /// Refs whose file is invalid, for example empty after a power cut.
     pub(crate) broken: BTreeSet<RefName>,

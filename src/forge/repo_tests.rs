@@ -68,7 +68,7 @@ fn a_taken_name_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_was_there_before_an_adoption_is_no_news() {
+fn what_was_there_before_an_adoption_is_not_reported() {
     for git in ["/usr/local/bin/git", "/usr/bin/git"] {
         let (_dir, data) = data();
         let mut source = Fixture::with_commits(3);

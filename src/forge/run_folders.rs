@@ -20,7 +20,6 @@ use super::trash::put_folder_away;
 /// A renamed repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Renamed {
-    /// Its id.
     pub(crate) id: String,
     /// The recorded name.
     pub(crate) from: RepoName,

@@ -24,7 +24,6 @@ const TIME_LENGTH: usize = "2026-11-21T00:10:32.123Z".len();
 pub(crate) struct TrashEntry {
     /// When it was removed.
     pub(crate) removed_at: Timestamp,
-    /// Its name.
     pub(crate) name: RepoName,
     /// Its folder in the trash.
     pub(crate) path: PathBuf,

@@ -14,7 +14,6 @@ use super::read_error::ReadError;
 pub(crate) struct WorkflowFile {
     /// The path from the root of the commit; bytes that are not UTF-8 become U+FFFD.
     pub(crate) path: String,
-    /// The content.
     pub(crate) content: Vec<u8>,
 }
 

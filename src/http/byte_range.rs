@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_range_is_none() {
+    fn anything_but_a_single_range_is_ignored() {
         for value in
             ["bytes=", "bytes=-", "bytes=5-4", "bytes=1-2,4-5", "lines=1-2", "bytes=+1-2", "bytes=a-"]
         {

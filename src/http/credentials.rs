@@ -28,7 +28,6 @@ const IN_QUERY: [&str; 8] = [
 pub(super) enum Credentials {
     /// Nothing.
     None,
-    /// A token.
     Token(String),
     /// The user of a trusted proxy.
     User(String),

@@ -30,9 +30,7 @@ pub(crate) struct Facts<'a> {
 /// The object at the new value of a ref.
 #[derive(Debug, Clone)]
 pub(crate) enum Found<'a> {
-    /// A commit.
     Commit {
-        /// Its message.
         message: &'a str,
         /// Whether it has a pipeline.
         has_pipeline: bool,

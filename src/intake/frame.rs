@@ -34,7 +34,6 @@ pub(crate) struct IntentFrame {
     pub(crate) started: u64,
     /// The boot that this is in.
     pub(crate) boot: String,
-    /// The pusher.
     pub(crate) pusher: Option<String>,
     /// The push options.
     pub(crate) options: Vec<String>,

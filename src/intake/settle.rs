@@ -26,9 +26,7 @@ use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs.
 pub(crate) struct Settling<'a> {
-    /// The data folder.
     pub(crate) data: &'a DataDir,
-    /// The repository.
     pub(crate) repo: &'a RepoRow,
     /// The current limits.
     pub(crate) limits: &'a Limits,
@@ -75,7 +73,6 @@ pub(crate) struct Settled {
 /// An update that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordedUpdate {
-    /// The ref.
     pub(crate) ref_name: RefName,
     /// The old value.
     pub(crate) old: CommitId,
@@ -95,7 +92,6 @@ pub(crate) struct RecordedUpdate {
 /// one of them has reported or all of them are over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UndecidedRef {
-    /// The ref.
     pub(crate) name: RefName,
     /// The pushes that are not over.
     pub(crate) open: HashSet<String>,
@@ -104,7 +100,6 @@ pub(crate) struct UndecidedRef {
 /// A ref that could not be observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnreadRef {
-    /// The ref.
     pub(crate) name: RefName,
     /// Why.
     pub(crate) problem: String,
@@ -116,27 +111,16 @@ pub(crate) enum SettleError {
     /// The database failed.
     #[error("could not record the updates of `{repo}`")]
     Store {
-        /// The repository.
         repo: String,
         /// The error of the database.
         source: StoreError,
     },
     /// The repository could not be read.
     #[error("could not read the refs of `{repo}`")]
-    Look {
-        /// The repository.
-        repo: String,
-        /// The error.
-        source: LookError,
-    },
+    Look { repo: String, source: LookError },
     /// The baseline of an adopted repository could not be read.
     #[error("could not read the baseline of `{repo}`")]
-    Baseline {
-        /// The repository.
-        repo: String,
-        /// The error.
-        source: RepoError,
-    },
+    Baseline { repo: String, source: RepoError },
 }
 
 /// Which refs to observe.
@@ -147,12 +131,7 @@ pub(crate) enum Scope<'a> {
     /// These, and those that an open push has announced.
     Refs(&'a BTreeSet<RefName>),
     /// These, which a hook of this push has reported.
-    Reported {
-        /// The push.
-        push: &'a str,
-        /// The updates.
-        updates: &'a [RefUpdate],
-    },
+    Reported { push: &'a str, updates: &'a [RefUpdate] },
 }
 
 /// Observes the refs in scope and records what is new.

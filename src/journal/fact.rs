@@ -231,7 +231,6 @@ pub struct ImageRecord<T = RedactedText> {
 /// A job as the pipeline declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFact {
-    /// Its id.
     pub(crate) id: String,
     /// What it needs: job ids and event sources.
     pub(crate) needs: Vec<String>,

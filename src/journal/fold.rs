@@ -52,7 +52,6 @@ const MAX_DENIALS: usize = 20;
 /// Something that the policy denied to a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Denial {
-    /// The job.
     pub(crate) job: String,
     /// The word for the reason.
     pub(crate) code: String,
@@ -81,7 +80,6 @@ pub struct JobRecord {
     pub reason: Option<Reason>,
     /// What it gave to those that need it.
     pub output: Option<JobOutput>,
-    /// Its steps.
     pub(crate) steps: Vec<StepRecord>,
     /// What was decided about the containers that it asked for.
     pub(crate) policy: Vec<PolicyRecord>,

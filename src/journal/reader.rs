@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_a_runner_is_an_error() {
+    fn what_is_not_a_file_of_a_runner_is_an_error() {
         use std::os::unix::fs::symlink;
         let outer = tempfile::tempdir().unwrap();
         let (run, journal) = (outer.path().join("1"), outer.path().join("1").join(JOURNAL));

@@ -35,11 +35,9 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 /// What the task depends on.
 #[derive(Clone)]
 pub(crate) struct CourierStart {
-    /// The data folder.
     pub(crate) data: DataDir,
     /// The database.
     pub(crate) store: Store,
-    /// The settings.
     pub(crate) settings: Arc<CurrentSettings>,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,

@@ -10,7 +10,6 @@ use crate::store::RefVerdict;
 pub(super) struct Happened<'a> {
     /// The events, the most specific first.
     pub(super) events: &'a [NotifyEvent],
-    /// The repository.
     pub(super) repo: &'a RepoName,
     /// The ref, if it is about one.
     pub(super) ref_name: Option<&'a RefName>,

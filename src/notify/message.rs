@@ -24,7 +24,6 @@ pub(crate) struct Message {
     pub(crate) event: String,
     /// The subject: a run, or a repository.
     pub(crate) subject: String,
-    /// The repository.
     pub(crate) repo: String,
     /// What happened, as the predicate of a sentence about the subject.
     pub(crate) verdict: String,

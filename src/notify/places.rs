@@ -25,7 +25,6 @@ pub(super) struct Attempt {
 /// Whether an attempt may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Now.
     Now,
     /// After this time, or when another attempt ends.
     After(Duration),

@@ -66,7 +66,6 @@ impl Default for JobOptions {
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Job {
-    /// Its id.
     pub(crate) id: JobId,
     /// What it waits for; never empty.
     pub(crate) needs: Vec<Need>,

@@ -100,9 +100,7 @@ pub(crate) struct WorkScript {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WorkContainer {
-    /// The image.
     pub(crate) image: String,
-    /// The network.
     pub(crate) network: Option<String>,
     /// Processors, as written.
     pub(crate) cpus: Option<String>,

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_data_is_refused() {
+    fn what_is_not_plain_data_is_refused() {
         for (text, expected) in [
             ("ceilings: {cpu: 1\n", "invalid YAML"),
             ("a: *x\n", "invalid YAML"),

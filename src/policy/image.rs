@@ -142,6 +142,12 @@ impl ImageRef {
         Self { digest: Some(digest.to_owned()), tag: None, ..self.clone() }
     }
 
+    /// The image that was found under this name: the name in full with the digest, if there is one.
+    #[must_use]
+    pub(crate) fn pinned(&self, digest: Option<&str>) -> Self {
+        digest.map_or_else(|| self.clone(), |digest| self.qualified().with_digest(digest))
+    }
+
     /// The name in full, so that no engine's list of short names decides where it comes from:
     /// `docker.io/library/alpine:3.20`.
     #[must_use]
@@ -376,6 +382,8 @@ mod tests {
         let digest = format!("sha256:{}", "b".repeat(64));
         assert_eq!(image.with_digest(&digest).to_string(), format!("alpine@{digest}"));
         assert_eq!(image.with_digest("sha256:b"), image);
+        let pinned = format!("docker.io/library/alpine@{digest}");
+        assert_eq!((image.pinned(Some(&digest)).to_string(), image.pinned(None)), (pinned, image.clone()));
         assert_eq!(image.qualified().to_string(), "docker.io/library/alpine:3.20");
         for text in ["docker.io/o/x", "ghcr.io/x", "localhost/x"] {
             assert_eq!(ImageRef::parse(text).unwrap().qualified().to_string(), text);

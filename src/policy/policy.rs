@@ -13,11 +13,9 @@ use crate::model::{Diagnostic, Profile};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The profile.
     pub(crate) profile: Profile,
     /// Who chose it.
     pub(crate) source: ProfileSource,
-    /// The bundle.
     pub(crate) bundle: BundleState,
     /// What `:policy` says.
     pub(crate) operator: PolicySettings,

@@ -10,7 +10,6 @@ use super::image::ImageRef;
 pub struct ContainerRequest {
     /// The job or service that asks.
     pub(crate) subject: String,
-    /// The image.
     pub(crate) image: ImageRef,
     /// The network of the engine; `none` for no network.
     pub network: String,

@@ -68,7 +68,6 @@ pub struct Drive {
     pub(crate) state: RunState,
     /// What jobs ask for.
     pub(crate) host: Arc<RunHost>,
-    /// The VM.
     pub(crate) vm: VmThread,
     /// Where everything is written down.
     pub(crate) recorder: Recorder,

@@ -1,6 +1,5 @@
 //! Where the scripts of a job folder run: the folder of the run, its profiles, and the files with secret arguments.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
@@ -13,7 +12,6 @@ use super::fired::fired;
 use super::objects::GitFolder;
 use super::order::Order;
 use super::place::Place;
-use super::runner::variables;
 use crate::container::MemoryFolder;
 use crate::event::Event;
 use crate::executor::{Environment, Workspace};
@@ -48,12 +46,7 @@ impl FolderPlace {
         secrets: &SecretValues,
     ) -> Result<Self, String> {
         let run = place.run_dir.join("work");
-        let from = variables(&place.environment);
-        let pass: Vec<OsString> = from.keys().cloned().collect();
-        let path = from.get(OsStr::new("PATH")).cloned();
-        let rules = (order.steps.clone(), place.steps.clone());
-        let confiner = Arc::new(Confiner::new(rules, (run.clone(), work.cwd.clone()), path));
-        let environment = Environment::clean(&from, &pass).at_home();
+        let (environment, confiner) = place.of_steps(order, (run.clone(), work.cwd.clone()));
         let files =
             PipelineFiles { work: Some(Box::new((work.clone(), run.clone()))), ..PipelineFiles::default() };
         let secrets = work.secrets.iter().map(|name| match secrets.get(name, ANY_JOB) {

@@ -14,7 +14,6 @@ use crate::sys::remove_tree::remove_tree;
 /// What a ref update is about.
 #[derive(Debug, Clone)]
 pub struct Pushed {
-    /// The commit.
     pub(crate) commit: Commit,
     /// Whether the value before is no ancestor of it.
     pub(crate) is_forced: bool,

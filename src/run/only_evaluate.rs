@@ -14,7 +14,6 @@ use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepR
 /// A pipeline of which nothing is to run.
 #[derive(Debug)]
 pub struct OnlyEvaluated<'a> {
-    /// Its files.
     pub(crate) files: &'a PipelineFiles,
     /// The folder of compiled pipelines.
     pub(crate) cache: Option<&'a Path>,

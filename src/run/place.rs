@@ -1,14 +1,17 @@
 //! Where a run is executed: the folders, the account and the environment of one machine, made on that machine.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::confine::StepPlace;
+use super::confine::{Confiner, StepPlace};
 use super::order::Order;
+use super::runner::variables;
 use crate::config::{DataDir, Settings};
 use crate::container::ENGINE_VARIABLES;
-use crate::executor::INHERITED;
+use crate::executor::{Environment, INHERITED};
 use crate::model::InstanceId;
 use crate::policy::PolicyPlace;
 use crate::secret::SecretSources;
@@ -65,6 +68,19 @@ impl Place {
             steps: StepPlace::of(settings, data),
             kept: None,
         }
+    }
+
+    /// What steps of the order begin with here, and what confines them to their workspace and to the folder that they read.
+    pub(super) fn of_steps(
+        &self,
+        order: &Order,
+        folders: (PathBuf, PathBuf),
+    ) -> (Environment, Arc<Confiner>) {
+        let from = variables(&self.environment);
+        let pass: Vec<OsString> = from.keys().cloned().collect();
+        let path = from.get(OsStr::new("PATH")).cloned();
+        let confiner = Confiner::new((order.steps.clone(), self.steps.clone()), folders, path);
+        (Environment::clean(&from, &pass).at_home(), Arc::new(confiner))
     }
 }
 

@@ -9,13 +9,9 @@ use crate::model::RefKind;
 /// A push, as the spec of a run has it.
 #[derive(Debug, Clone)]
 pub struct PushEvent<'a> {
-    /// The ref update.
     pub(crate) update: &'a RefUpdate,
-    /// The pusher.
     pub(crate) pusher: Option<&'a str>,
-    /// The repository.
     pub(crate) repo: &'a str,
-    /// Its folder.
     pub(crate) git_dir: &'a str,
     /// When: RFC 3339.
     pub(crate) pushed_at: &'a str,

@@ -29,7 +29,6 @@ pub enum Stage {
 /// An unfinished run, as the queue sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuedRun<'a> {
-    /// The run.
     pub(crate) id: RunId,
     /// The id of its repository.
     pub(crate) repo: &'a str,

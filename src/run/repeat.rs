@@ -16,7 +16,6 @@ const MAX_OUTPUTS: usize = 32 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlierJob {
-    /// Its id.
     pub(crate) id: String,
     /// How it ended.
     pub(crate) end: End<String>,
@@ -30,9 +29,7 @@ pub struct EarlierJob {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlierRun {
-    /// Its number.
     pub(crate) number: u64,
-    /// Its jobs.
     pub(crate) jobs: Vec<EarlierJob>,
     /// Why they are not known.
     pub(crate) lost: Option<String>,

@@ -43,7 +43,6 @@ pub struct RunHost {
     pub(crate) step_timeout: Duration,
     /// The running jobs.
     pub(crate) jobs: JobSlots,
-    /// Its containers.
     pub(crate) containers: Arc<Containers>,
     /// Set when quire itself could not do its work.
     pub(crate) broken: tokio::sync::mpsc::Sender<String>,

@@ -69,7 +69,6 @@ pub(crate) enum Event {
     Started,
     /// The function of a job has ended.
     JobEnded {
-        /// The job.
         job: usize,
         /// How it ended by itself.
         outcome: Outcome,
@@ -78,7 +77,6 @@ pub(crate) enum Event {
     },
     /// The time of a job is over.
     JobDeadlinePassed {
-        /// The job.
         job: usize,
         /// The time that it had, for people.
         limit: String,
@@ -91,18 +89,11 @@ pub(crate) enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Begin a job.
-    StartJob {
-        /// The job.
-        job: usize,
-    },
+    StartJob { job: usize },
     /// Stop a running job; [`Event::JobEnded`] follows.
-    StopJob {
-        /// The job.
-        job: usize,
-    },
+    StopJob { job: usize },
     /// Record that a job has ended.
     RecordJobEnd {
-        /// The job.
         job: usize,
         /// How it ended.
         outcome: Outcome,

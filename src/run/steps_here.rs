@@ -1,6 +1,5 @@
 //! Where the steps of a run run, in its place: the workspace, the environment and the isolation.
 
-use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use super::confine::Confiner;
@@ -9,7 +8,6 @@ use super::fired::fired;
 use super::objects::Objects;
 use super::order::Order;
 use super::place::Place;
-use super::runner::variables;
 use crate::event::{Event as RunEvent, RefUpdate};
 use crate::executor::{Environment, EnvironmentError, Workspace};
 use crate::forge::KeptWorkspace;
@@ -36,14 +34,9 @@ impl StepsHere {
             is_isolated: order.steps.sandbox || place.steps.user.is_some(),
         });
         let work = kept.as_ref().map_or_else(|| place.run_dir.join("work"), |kept| kept.path.clone());
-        let from = variables(&place.environment);
-        let pass: Vec<OsString> = from.keys().cloned().collect();
-        let path = from.get(OsStr::new("PATH")).cloned();
-        let rules = (order.steps.clone(), place.steps.clone());
-        let confiner = Arc::new(Confiner::new(rules, (work.clone(), place.git_dir.clone()), path));
+        let (mut environment, confiner) = place.of_steps(order, (work.clone(), place.git_dir.clone()));
         let workspace = if kept.is_some() { Workspace::kept(work) } else { Workspace::new(work) };
         let workspace = workspace.of(place.steps.account());
-        let mut environment = Environment::clean(&from, &pass).at_home();
         workspace.fence_git(&mut environment).map_err(|error| error.to_string())?;
         name_commit(&mut environment, &order.repo, update).map_err(|error| chain(&error))?;
         for (name, value) in &order.vars {

@@ -53,7 +53,6 @@ pub struct ContainerOptions {
 pub struct Service {
     /// Its name, which is also its host name.
     pub(crate) name: String,
-    /// Its image.
     pub(crate) image: String,
     /// What it runs instead of what the image says.
     pub(crate) command: Option<Command>,

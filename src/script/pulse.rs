@@ -24,7 +24,6 @@ pub struct VmPulse {
     poll_start: AtomicU64,
     /// The processor time that the thread had had by then, in milliseconds.
     cpu_start: AtomicU64,
-    /// The thread.
     thread: AtomicI32,
     generation: AtomicU64,
     /// The place of the polled job's name in `names`, plus one; 0 while the pipeline is read.

@@ -5,7 +5,6 @@ use crate::model::Span;
 /// What was left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unclosed {
-    /// A bracket.
     Bracket {
         /// The bracket.
         span: Span,

@@ -17,7 +17,6 @@ const MAX_SECRET: u64 = 1 << 20;
 /// A declared secret with the place of its value.
 #[derive(Clone)]
 pub struct SecretGrant {
-    /// Its name.
     pub(crate) name: String,
     /// Where its value comes from; nothing when the run may not have it.
     pub(crate) source: Option<GrantSource>,

@@ -12,7 +12,6 @@ use crate::config::{Asker, MissingGrant, SecretDecl};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretRequest {
-    /// Its name.
     pub(crate) name: String,
     /// The grants that the run lacks.
     pub(crate) missing: Vec<MissingGrant>,

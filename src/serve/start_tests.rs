@@ -23,7 +23,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
 }
 
 /// Serves until the task has ended that is started when the server is ready.
-fn serve_beside(task: impl Future<Output = ()> + Send + 'static) -> ServeError {
+fn serve_with_task(task: impl Future<Output = ()> + Send + 'static) -> ServeError {
     let folder = tempfile::tempdir().unwrap();
     let supervisor = UnixDatagram::bind(folder.path().join("notify")).unwrap();
     supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -47,12 +47,12 @@ fn serve_beside(task: impl Future<Output = ()> + Send + 'static) -> ServeError {
 
 #[test]
 fn a_server_ends_with_an_error_when_one_of_its_tasks_panics() {
-    let error = serve_beside(async { panic!("no such row") });
+    let error = serve_with_task(async { panic!("no such row") });
     assert_eq!(chain(&error), "the server cannot continue: the queue has failed: no such row");
 }
 
 #[test]
 fn a_server_ends_with_an_error_when_a_task_ends_that_must_last() {
-    let error = serve_beside(async {});
+    let error = serve_with_task(async {});
     assert_eq!(chain(&error), "the server cannot continue: the queue has ended");
 }

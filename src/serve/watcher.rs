@@ -24,7 +24,6 @@ enum Owner {
     Repos,
     /// A repository, whose folder of this name is watched.
     Repo(RepoName, Vec<u8>),
-    /// The spool.
     Spool,
 }
 

@@ -16,7 +16,6 @@ use crate::sys::cancel_signal::CancelSignal;
 /// What adding a source needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceContext<'a> {
-    /// The data folder.
     pub(crate) data: &'a DataDir,
     /// The operator's lists.
     pub(crate) rules: &'a SourceRules,

@@ -28,15 +28,11 @@ const MAX_SUMMARY: usize = 240;
 /// What an add-on says about itself and its jobs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct AddonManifest {
-    /// Its name.
     pub(crate) name: String,
-    /// Its id.
     pub(crate) id: String,
-    /// Its version.
     pub(crate) version: String,
     /// What it does.
     pub(crate) summary: String,
-    /// Its jobs.
     pub(crate) jobs: Vec<AddonJob>,
 }
 
@@ -64,9 +60,7 @@ pub(crate) struct AddonJob {
 /// A program that a job needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Tool {
-    /// Its name.
     pub(crate) name: String,
-    /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
 }

@@ -74,7 +74,7 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
-fn what_is_no_manifest_is_refused() {
+fn what_is_not_a_manifest_is_refused() {
     let many = "a: 1\n".repeat(30_000);
     let keys: String = (0..25_000).map(|key| format!("k{key}: 1\n")).collect();
     let nested = format!("a: {}", "[".repeat(50_000));

@@ -150,8 +150,7 @@ impl Image<'_> {
     fn trust(&self, record: &SourceRecord, found: Option<&LocalImage>) -> Result<Trust, SourceError> {
         let mode = self.context.policy.signature_mode();
         let digest = found.and_then(|image| image.digest.as_deref());
-        let pinned =
-            digest.map_or_else(|| self.reference.clone(), |digest| self.reference.with_digest(digest));
+        let pinned = self.reference.pinned(digest);
         let subject = record.name.as_str();
         let decision = check_signature(self.context.policy, subject, &pinned, self.context.environment);
         if let Some(denied) = decision.clone().filter(|decision| decision.verdict == Verdict::Deny) {

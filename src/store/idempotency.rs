@@ -9,11 +9,9 @@ use crate::model::Timestamp;
 /// An answer that is given again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
-    /// Its status.
     pub(crate) status: u16,
     /// Its headers that matter, by name.
     pub(crate) headers: Vec<(String, String)>,
-    /// Its body.
     pub(crate) body: Vec<u8>,
 }
 

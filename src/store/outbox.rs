@@ -68,7 +68,6 @@ impl Delivery {
 pub struct OutboxRow {
     /// Its id, which stays the same over all attempts.
     pub(crate) id: String,
-    /// The target.
     pub(crate) target: String,
     /// The word for the event.
     pub(crate) event: String,
@@ -76,7 +75,6 @@ pub struct OutboxRow {
     pub(crate) subject: String,
     /// The content, as JSON.
     pub(crate) message: String,
-    /// Its state.
     pub(crate) state: Delivery,
     /// The number of attempts.
     pub(crate) attempts: u32,

@@ -20,7 +20,6 @@ pub struct NewPush {
     pub(crate) started: u64,
     /// The boot that this was in.
     pub(crate) boot: String,
-    /// The pusher.
     pub(crate) pusher: Option<String>,
     /// The push options.
     pub(crate) options: Vec<String>,
@@ -35,7 +34,6 @@ pub struct NewPush {
 pub struct Intent {
     /// Its row.
     pub(crate) id: i64,
-    /// The push.
     pub(crate) push: String,
     /// The old value.
     pub(crate) old: CommitId,
@@ -43,7 +41,6 @@ pub struct Intent {
     pub(crate) new: CommitId,
     /// When it was announced.
     pub(crate) at: Timestamp,
-    /// The pusher.
     pub(crate) pusher: Option<String>,
     /// The push options.
     pub(crate) options: Vec<String>,

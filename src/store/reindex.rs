@@ -11,9 +11,7 @@ use crate::model::{Progress, RepoName, RunId};
 pub struct IndexedRun {
     /// Its row.
     pub(crate) seq: i64,
-    /// Its id.
     pub(crate) id: RunId,
-    /// Its repository.
     pub(crate) repo: RepoName,
     /// Its number there.
     pub(crate) number: u64,

@@ -34,9 +34,7 @@ impl RepoOrigin {
 pub struct RepoRow {
     /// Its id: a hosted one's is that in its `quire.json`.
     pub(crate) id: String,
-    /// Its name.
     pub(crate) name: RepoName,
-    /// Its origin.
     pub(crate) origin: RepoOrigin,
 }
 

@@ -9,7 +9,6 @@ use crate::model::{Outcome, Reason, Timestamp};
 /// A job of a run, without its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JobRow {
-    /// Its id.
     pub(crate) id: String,
     /// What it needs: ids of jobs and event sources.
     pub(crate) needs: Vec<String>,

@@ -13,7 +13,6 @@ use crate::model::{
 /// A run to be recorded.
 #[derive(Debug, Clone)]
 pub(crate) struct NewRun {
-    /// Its id.
     pub(crate) id: RunId,
     /// The id of the repository.
     pub(crate) repo: String,
@@ -36,11 +35,8 @@ pub(crate) struct NewRun {
 pub struct RunRow {
     /// Its place among the runs of all repositories.
     pub(crate) seq: i64,
-    /// Its id.
     pub(crate) id: RunId,
-    /// The repository.
     pub(crate) repo: RepoName,
-    /// The id of the repository.
     pub(crate) repo_id: String,
     /// Where the repository is from.
     pub(crate) origin: RepoOrigin,

@@ -9,9 +9,7 @@ use crate::secret::CredentialHash;
 /// A token to be kept.
 #[derive(Debug, Clone)]
 pub(crate) struct NewToken {
-    /// Its name.
     pub(crate) name: TokenName,
-    /// Its hash.
     pub(crate) hash: CredentialHash,
     /// What it gives.
     pub(crate) grant: Grant,

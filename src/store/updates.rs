@@ -10,7 +10,6 @@ use crate::model::{CommitId, RefName, Timestamp};
 pub(crate) struct NewUpdate {
     /// The id of the repository.
     pub(crate) repo: String,
-    /// The ref.
     pub(crate) ref_name: RefName,
     /// Its serial within the ref.
     pub(crate) serial: u64,
@@ -52,7 +51,6 @@ pub(crate) fn insert_update(connection: &Connection, update: &NewUpdate) -> Resu
 /// An update of a push, as it was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PushedUpdate {
-    /// The ref.
     pub(crate) ref_name: RefName,
     /// The old value.
     pub(crate) old: CommitId,

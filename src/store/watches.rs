@@ -16,7 +16,6 @@ pub(crate) struct WatchStatus {
     pub(crate) state: String,
     /// Since when it has this state.
     pub(crate) since: Timestamp,
-    /// The error.
     pub(crate) error: Option<String>,
     /// The tip of the branch at the last successful look.
     pub(crate) tip: Option<CommitId>,

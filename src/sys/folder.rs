@@ -33,7 +33,6 @@ pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(
 pub(crate) enum Kind {
     /// A regular file.
     File,
-    /// A folder.
     Folder,
     /// A symbolic link, whatever its target.
     Link,

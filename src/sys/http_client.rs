@@ -18,7 +18,6 @@ const MAX_HEAD: u64 = 64 * 1024;
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The body.
     pub(crate) body: BufReader<UnixStream>,
 }
 

@@ -32,7 +32,6 @@ pub(crate) enum Change {
 /// An entry of a watched folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
-    /// Its name.
     pub(crate) name: Vec<u8>,
     /// Whether it is a folder.
     pub(crate) is_folder: bool,

@@ -121,7 +121,7 @@ pub fn holder_pid(path: &Path) -> io::Result<Option<Pid>> {
 pub fn is_held(path: &Path) -> io::Result<bool> {
     let file = match open_regular(path) {
         Ok(file) => file,
-        Err(error) if is_no_lock(&error) => return Ok(false),
+        Err(error) if cannot_be_a_lock(&error) => return Ok(false),
         Err(error) => return Err(error),
     };
     // A shared lock is refused only while the exclusive lock is held.
@@ -133,7 +133,7 @@ pub fn is_held(path: &Path) -> io::Result<bool> {
 }
 
 /// Whether there can be no lock: nothing, a link, a folder or a device has the name.
-fn is_no_lock(error: &io::Error) -> bool {
+fn cannot_be_a_lock(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidData

@@ -11,7 +11,6 @@ use rustix::fs::{Access, access};
 pub(crate) enum Unusable {
     /// Nothing exists at the path.
     Missing,
-    /// A folder.
     Folder,
     /// A file that this account may not execute.
     NotExecutable,

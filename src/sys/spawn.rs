@@ -43,7 +43,6 @@ pub(crate) struct Launch<'a> {
 /// A started process, to be reaped with [`Child::reap`]; the owner has to stop and reap it.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// The process.
     pub(crate) process: PidFd,
     /// The writing end of its standard input, if it has one.
     pub(crate) stdin: Option<OwnedFd>,

@@ -30,7 +30,6 @@ pub(crate) struct WebServer {
 /// One request.
 #[derive(Debug)]
 pub(crate) struct WebRequest<'a> {
-    /// The method.
     pub(crate) method: &'a str,
     /// The path with the query, below the address of the server.
     pub(crate) target: &'a str,
@@ -44,11 +43,9 @@ pub(crate) struct WebRequest<'a> {
 
 /// An answer whose body is read by the caller.
 pub(crate) struct WebAnswer {
-    /// The status.
     pub(crate) status: u16,
     /// The headers, their names in lower case.
     pub(crate) headers: Vec<(String, String)>,
-    /// The body.
     pub(crate) body: Box<dyn BufRead>,
 }
 

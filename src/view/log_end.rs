@@ -14,7 +14,6 @@ use crate::sys::folder::Folder;
 pub(crate) struct EndLimit {
     /// Bytes of all files together.
     pub(crate) bytes: u64,
-    /// Lines.
     pub(crate) lines: usize,
 }
 

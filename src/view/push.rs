@@ -24,7 +24,6 @@ const MAX_NAMES: usize = 5;
 /// A run that a push has started.
 #[derive(Debug, Clone)]
 pub(crate) struct PushedRun {
-    /// The run.
     pub(crate) run: RunView,
     /// How many unfinished runs are ahead of it, when all slots are taken.
     pub(crate) ahead: usize,

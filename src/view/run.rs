@@ -11,7 +11,6 @@ use crate::store::RunRow;
 /// A run to be shown.
 #[derive(Debug, Clone)]
 pub(crate) struct RunView {
-    /// Its row.
     pub(crate) row: RunRow,
     /// The contents of its journal; empty without one. Its end is left out until it counts ([`deciding_lock`]).
     pub(crate) record: RunRecord,

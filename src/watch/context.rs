@@ -12,13 +12,11 @@ use crate::store::{RepoRow, Store};
 /// What the watcher of remotes depends on. Clones share it.
 #[derive(Clone)]
 pub struct WatchContext {
-    /// The data folder.
     pub(crate) data: DataDir,
     /// The id of the data folder, which marks the git processes that connect to remotes.
     pub(crate) instance: InstanceId,
     /// The database.
     pub(crate) store: Store,
-    /// The settings.
     pub(crate) settings: Arc<CurrentSettings>,
     /// The server's environment.
     pub(crate) environment: Arc<Vec<(String, String)>>,

@@ -60,9 +60,7 @@ pub(crate) enum WatchState {
 /// The result of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// The state of the watch.
     pub(crate) state: WatchState,
-    /// The error.
     pub(crate) error: Option<String>,
     /// The tip of the branch.
     pub(crate) tip: Option<CommitId>,
@@ -81,7 +79,6 @@ pub(crate) enum WatchChange {
         from: Option<String>,
         /// The new state.
         to: WatchState,
-        /// The error.
         error: Option<String>,
     },
     /// The remote has another default branch.

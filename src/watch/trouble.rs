@@ -23,7 +23,6 @@ pub(crate) enum TroubleKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Trouble {
-    /// Its kind.
     pub(crate) kind: TroubleKind,
     /// One line for messages.
     pub(crate) text: String,

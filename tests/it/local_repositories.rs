@@ -110,7 +110,7 @@ fn a_repository_without_commits_and_a_folder_of_one_work() {
 }
 
 #[test]
-fn a_folder_that_is_no_working_copy_is_refused_by_name() {
+fn a_folder_that_is_not_a_working_copy_is_refused_by_name() {
     let place = place();
     place.git(&["init", "-q", "--bare", "../bare.git"]);
     refuses(&place, "bare.git", "the repository is bare", "clone the repository");

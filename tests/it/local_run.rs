@@ -156,7 +156,7 @@ fn a_pipeline_behind_a_link_is_refused_as_a_commit_would_not_have_it() {
 }
 
 #[test]
-fn output_that_is_lost_on_a_full_disk_is_no_success() {
+fn output_that_is_lost_on_a_full_disk_is_a_failure() {
     let (code, shown, place) = run(&step(&["true"]), "{}", &[]);
     assert_eq!(code, Some(0), "{shown}");
     for args in [["ci", "run", "--json"], ["ci", "check", "--json"]] {

@@ -150,6 +150,7 @@ const OLD_DIALECT: &[(&str, &str)] = &[
     ("talks to", "connects to"),
     ("speaks with", "connects to"),
     ("can be had", "is available"),
+    ("_is_no_", "_is_not_a_"),
 ];
 
 /// Every text file below a path, without licences that others wrote.

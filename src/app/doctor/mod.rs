@@ -28,7 +28,6 @@ pub use check::{Check, Level};
 /// What is looked at: a data folder, and where programs are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Examined<'a> {
-    /// The data folder.
     pub(crate) data: &'a DataDir,
     /// `$PATH`.
     pub(crate) path: Option<&'a str>,

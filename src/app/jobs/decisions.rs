@@ -63,11 +63,7 @@ pub(super) fn lacks_signature(policy: &Policy, work: &FolderWork, environment: &
     images.into_iter().any(|(job, container)| {
         let Ok(image) = ImageRef::parse(&container.image) else { return false };
         let Ok(Some(found)) = engine.local_image(&image.qualified().to_string()) else { return false };
-        let image = found
-            .digest
-            .as_ref()
-            .map_or_else(|| image.clone(), |digest| image.qualified().with_digest(digest));
-        let decision = check_signature(policy, job, &image, environment);
+        let decision = check_signature(policy, job, &image.pinned(found.digest.as_deref()), environment);
         decision.is_some_and(|decision| decision.verdict == Verdict::Deny)
     })
 }

@@ -73,7 +73,6 @@ pub enum JobError {
 /// What is wrong with an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasProblem {
-    /// The alias.
     pub(crate) alias: String,
     /// `alias.reserved`, `alias.target.invalid`, `alias.name.conflict` or `alias.collision`.
     pub(crate) code: String,

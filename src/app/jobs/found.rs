@@ -21,7 +21,6 @@ pub(super) struct Found {
 /// All jobs that can be asked for.
 #[derive(Debug, Clone, Default)]
 pub struct JobList {
-    /// The jobs.
     pub(crate) jobs: Vec<ListedJob>,
     /// Other names of jobs.
     pub(crate) aliases: Aliases,
@@ -32,9 +31,7 @@ pub struct JobList {
 /// A job in a list.
 #[derive(Debug, Clone)]
 pub struct ListedJob {
-    /// Its id.
     pub(crate) id: String,
-    /// Its name.
     pub(crate) name: String,
     /// What it does.
     pub(crate) summary: Option<String>,

@@ -29,7 +29,6 @@ pub struct PlanJob {
     pub(crate) place: Option<JobPlace>,
     /// Its arguments; not checked when there are none.
     pub(crate) args: Map<String, Value>,
-    /// The profile.
     pub(crate) profile: Option<String>,
 }
 
@@ -40,7 +39,6 @@ pub struct JobPlan {
     pub(crate) job: String,
     /// Its path below the folder of job folders.
     pub(crate) path: String,
-    /// Its name.
     pub(crate) name: String,
     /// What it does.
     pub(crate) summary: Option<String>,
@@ -71,7 +69,6 @@ pub struct JobPlan {
 /// A script that would be run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlannedStep {
-    /// Its name.
     pub(crate) name: String,
     /// Its container; without one it runs on the host.
     pub(crate) container: Option<WorkContainer>,

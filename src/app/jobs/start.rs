@@ -44,7 +44,6 @@ pub struct StartJob {
     pub(crate) place: Option<JobPlace>,
     /// Its arguments, secret ones too.
     pub(crate) args: Map<String, Value>,
-    /// The profile.
     pub(crate) profile: Option<String>,
     /// What follows when a script fails, instead of what the job says.
     pub(crate) on_error: Option<OnFailure>,
@@ -57,7 +56,6 @@ pub struct StartJob {
 /// A run of a job that was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobStarted {
-    /// Its id.
     pub(crate) id: String,
     /// Its repository, which is that of all runs of job folders.
     pub(crate) repo: String,

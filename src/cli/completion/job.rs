@@ -29,7 +29,6 @@ pub(crate) struct Flag {
 /// What a flag takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Takes {
-    /// Nothing.
     Nothing,
     /// A value that nobody can guess.
     Text,

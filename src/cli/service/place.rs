@@ -9,7 +9,6 @@ use super::unit::MARKER;
 /// What is at the place of the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum There {
-    /// Nothing.
     Nothing,
     /// A unit that quire wrote.
     Ours,

@@ -32,9 +32,7 @@ pub(crate) struct FlwdEvent {
     pub(crate) id: u64,
     /// When it happened, in RFC 3339.
     pub(crate) timestamp: String,
-    /// Its kind.
     pub(crate) kind: &'static str,
-    /// The id of the run.
     pub(crate) run_id: String,
     pub(crate) step: Option<String>,
     pub(crate) channel: Option<String>,

@@ -22,7 +22,6 @@ pub(crate) enum CopyError {
     /// A file could not be read.
     #[error("could not read `{}`", path.display())]
     Read {
-        /// Its path.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
@@ -30,7 +29,6 @@ pub(crate) enum CopyError {
     /// A file could not be written.
     #[error("could not write `{}` to the workspace", path.display())]
     Write {
-        /// Its path.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,

@@ -34,7 +34,6 @@ pub(crate) struct WorkingCopy {
 pub(crate) struct HeadCommit {
     /// Its id; a zero id has the length of the repository's ids.
     pub(crate) id: String,
-    /// Its message.
     pub(crate) message: String,
     /// Its files, at most [`MAX_CHANGED_FILES`].
     pub(crate) files: Vec<String>,

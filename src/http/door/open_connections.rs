@@ -20,7 +20,6 @@ pub(super) type Number = u64;
 /// What becomes of a new connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission<C> {
-    /// It is served.
     Served(Number),
     /// It is served, and this other one is to be closed.
     InPlaceOf(Number, C),

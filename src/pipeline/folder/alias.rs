@@ -22,7 +22,6 @@ const VERBS: [&str; 6] = ["completion", "init", "help", "version", "__complete",
 /// Another name of a job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Alias {
-    /// The name.
     pub(crate) name: String,
     /// The slash path of the job.
     pub(crate) target_path: String,

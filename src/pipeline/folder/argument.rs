@@ -6,7 +6,6 @@ use serde_json::Value;
 /// An argument that a job takes. As JSON it has the keys of `config.yaml`, without those that say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArgSpec {
-    /// Its name.
     pub(crate) name: String,
     /// What its values are.
     #[serde(rename = "type")]
@@ -52,7 +51,6 @@ pub(crate) enum ArgKind {
     String,
     /// A whole number.
     Integer,
-    /// A number.
     Number,
     /// `true` or `false`.
     Boolean,
@@ -78,7 +76,6 @@ pub(crate) enum ArgFormat {
     File,
     /// The path of a folder.
     Directory,
-    /// A secret.
     Secret,
 }
 

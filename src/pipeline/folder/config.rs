@@ -52,10 +52,7 @@ pub(crate) enum Interpreter {
     /// A program with its arguments; never empty.
     Program(Vec<String>),
     /// The image's own programs: the script is executed in a container.
-    Container {
-        /// The image.
-        image: String,
-    },
+    Container { image: String },
 }
 
 /// Where scripts run.
@@ -72,7 +69,6 @@ pub(crate) enum Executor {
 /// What a container is. Nothing in it is granted yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ContainerConfig {
-    /// The image.
     pub(crate) image: Option<String>,
     /// Processors.
     pub(crate) cpus: Option<Cpus>,
@@ -82,7 +78,6 @@ pub(crate) struct ContainerConfig {
     pub(crate) network: Option<String>,
     /// Whether the image's own files shall be writable.
     pub(crate) rootfs_writable: bool,
-    /// Capabilities.
     pub(crate) capabilities: Vec<String>,
     /// More arguments of the engine.
     pub(crate) extra_args: Vec<String>,
@@ -112,7 +107,6 @@ pub(crate) enum ErrorPolicy {
 pub(crate) struct StepConfig {
     /// Its id, unique in the job.
     pub(crate) id: String,
-    /// Its name.
     pub(crate) name: String,
     /// The script, relative to the job's folder.
     pub(crate) script: String,

@@ -40,7 +40,6 @@ pub(crate) struct FolderJob {
     pub(crate) name: String,
     /// What it does, in a line.
     pub(crate) summary: Option<String>,
-    /// Its folder.
     pub(crate) dir: PathBuf,
     /// Its `config.yaml`.
     pub(crate) config_path: PathBuf,

@@ -22,7 +22,6 @@ pub(crate) enum ScriptError {
     /// The folder of the job cannot be listed.
     #[error("could not list {}", folder.display())]
     List {
-        /// The folder.
         folder: PathBuf,
         /// Why.
         source: io::Error,
@@ -35,7 +34,6 @@ pub(crate) enum ScriptError {
         /// Why.
         source: io::Error,
     },
-    /// It is not a file.
     #[error("the script {} is not a file", .0.display())]
     NotFile(PathBuf),
     /// It is a link that leads elsewhere.

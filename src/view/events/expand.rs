@@ -14,10 +14,14 @@ pub(super) type LogKey = (Option<String>, u32);
 /// What comes next in the sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Item {
-    /// An event.
     Event(Timestamp, EventBody),
     /// What a log has up to this byte and was not given, or all of it; it may be complete by then.
-    Log { key: LogKey, attempt: u32, until: Option<u64>, is_complete: bool },
+    Log {
+        key: LogKey,
+        attempt: u32,
+        until: Option<u64>,
+        is_complete: bool,
+    },
 }
 
 /// How a run ended: not the end in its journal, which anything may have written, but the one that counts.

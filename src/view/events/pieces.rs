@@ -17,7 +17,6 @@ pub(super) struct Piece {
     pub(super) time: Timestamp,
     /// Its origin.
     pub(super) stream: Stream,
-    /// The text.
     pub(super) text: String,
 }
 

@@ -6,13 +6,13 @@ use crate::docker::Docker;
 use super::{Boxes, ends, engine, killed, pull, same, secrets, services, users};
 
 /// A test for each test that is run again.
-macro_rules! told_again {
+macro_rules! also_by_docker {
     ($($module:ident :: $name:ident)*) => {
         $(#[test] fn $name() { engine::by_docker($module::$name); })*
     };
 }
 
-told_again! {
+also_by_docker! {
     ends::bombs_end_in_their_container
     ends::a_cancelled_run_takes_its_containers_along_also_those_that_ignore_signals
     ends::what_a_step_leaves_behind_ends_with_its_container

@@ -108,7 +108,7 @@ fn nothing_in_a_log_folder_stops_its_readers() {
 }
 
 #[test]
-fn a_journal_that_is_no_file_is_an_error_with_its_name() {
+fn a_journal_that_is_not_a_file_is_an_error_with_its_name() {
     let place = Place::new();
     place.push();
     let journal = place.run_dir(1).join("journal.ndjson");

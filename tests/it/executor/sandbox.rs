@@ -163,7 +163,7 @@ i = k(n, b'user', b'quire-test-of-keyrings', b'x', 1, ctypes.c_long(-3)); k(n + 
 }
 
 #[test]
-fn what_bubblewrap_refuses_is_no_exit_of_the_step() {
+fn what_bubblewrap_refuses_is_not_an_exit_of_the_step() {
     block_on(async {
         let bench = Bench::new(Containment::Cgroup, Orphans::OfSteps);
         symlink("/nowhere", bench.path("dangling")).unwrap();

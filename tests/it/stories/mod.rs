@@ -132,7 +132,7 @@ stories! {
     watch_kept
     watch_refused
     watch_secrets
-    watch_told
+    watch_notifies
 }
 
 /// The stories of containers, with docker.

@@ -99,7 +99,7 @@ fn wrong_values_are_all_found_with_their_places_and_the_job_cannot_run() {
 }
 
 #[test]
-fn what_is_no_plain_yaml_is_one_clear_error_and_hides_no_other_job() {
+fn what_is_not_plain_yaml_is_one_clear_error_and_hides_no_other_job() {
     let bomb = (1..40).map(|n| format!("k{n}: &a{n} [*a{m}, *a{m}]\n", m = n - 1)).collect::<String>();
     for (text, expected) in [
         ("a: &a [1]\nb: *a\n".into(), "2:4: parse yaml: aliases are not read here"),

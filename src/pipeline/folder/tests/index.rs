@@ -64,7 +64,7 @@ fn two_changes_within_one_tick_of_the_clock_are_both_seen() {
 }
 
 #[test]
-fn an_index_that_is_damaged_or_of_another_root_or_cannot_be_written_is_no_obstacle() {
+fn an_index_that_is_damaged_or_of_another_root_or_cannot_be_written_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let (root, index) = (folder.path().join("scripts"), folder.path().join("jobs.json"));
     job(&root, "x", "interpreter: sh\n");
