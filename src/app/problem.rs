@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::exit::Exit;
 use crate::config::ConfigError;
-use crate::model::{Diagnostic, chain};
+use crate::model::{Diagnostic, chain, without_codes};
 use crate::store::WriterGone;
 
 /// Why an operation was not done.
@@ -156,7 +156,7 @@ impl Code {
 impl Problem {
     /// A problem without a hint.
     pub(crate) fn new(code: Code, text: impl Display) -> Self {
-        Self { code, text: text.to_string(), hint: None, mistakes: Vec::new() }
+        Self { code, text: without_codes(text.to_string()), hint: None, mistakes: Vec::new() }
     }
 
     /// The same problem with a hint.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::place::variable;
 use crate::app::Problem;
-use crate::model::{Diagnostic, chain, render_all};
+use crate::model::{Diagnostic, chain, render_all, without_codes};
 use crate::view::{SafeText, Screen};
 
 pub(crate) use crate::app::{Exit as Code, verdict};
@@ -24,7 +24,7 @@ pub(crate) type Ended = Result<Code, Failure>;
 impl Failure {
     /// A failure with a message, and a hint when there is one.
     pub(crate) fn new(code: Code, message: impl std::fmt::Display) -> Self {
-        Self { code, text: format!("error: {message}\n") }
+        Self { code, text: without_codes(format!("error: {message}\n")) }
     }
 
     /// The same failure with a hint.

@@ -75,7 +75,14 @@ fn search(name: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf, Missing> {
             Err(_) => {}
         }
     }
-    let nowhere = || not_found(format!("program `{}` not found in PATH", name.to_string_lossy()));
+    let nowhere = || {
+        let name = name.to_string_lossy();
+        // A whole command was written where a list has its program.
+        let is_command = name.contains(char::is_whitespace);
+        let hint =
+            if is_command { "; a list is one program and its arguments, a string is a command" } else { "" };
+        not_found(format!("program `{name}` not found in PATH{hint}"))
+    };
     Err(unusable.unwrap_or_else(nowhere))
 }
 
@@ -128,6 +135,12 @@ mod tests {
         assert_eq!(found(&argv("own"), Some("a:"), here), Ok(here.join("own")));
         let not_there = |message: &str| Err((127, message.to_owned()));
         assert_eq!(found(&argv("own"), path, here), not_there("program `own` not found in PATH"));
+        assert_eq!(
+            found(&argv("echo one"), path, here),
+            not_there(
+                "program `echo one` not found in PATH; a list is one program and its arguments, a string is a command"
+            )
+        );
         assert_eq!(found(&argv("./x"), path, here), not_there("program `./x` not found"));
         assert_eq!(found(&argv(""), path, here), not_there("the command is empty"));
         assert_eq!(found(&Program::Argv(vec![]), path, here), not_there("the command is empty"));

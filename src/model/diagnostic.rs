@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::chain::without_codes;
 use super::quoted::escape_controls;
 
 /// How bad a diagnostic is.
@@ -79,7 +80,7 @@ impl Diagnostic {
             severity: Severity::Error,
             file: file.into(),
             span: None,
-            message: message.into(),
+            message: without_codes(message.into()),
             help: None,
             source_line: None,
         }

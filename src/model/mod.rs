@@ -38,7 +38,7 @@ mod web_origin;
 
 pub(crate) use audit_action::AuditAction;
 pub use branch_name::BranchName;
-pub(crate) use chain::chain;
+pub(crate) use chain::{chain, without_codes};
 pub use commit_id::{CommitId, CommitIdError};
 pub(crate) use container_name::{capability, container_user, network_name};
 pub(crate) use diagnostic::{Diagnostic, Severity, Span, render_all};
