@@ -41,9 +41,30 @@ local plugin = { name = "quire", versions = { (fennel.version:gsub("%-dev", ""))
 plugin["parse-form"] = reading.on_form
 plugin["parse-error"] = reading.on_error
 
+-- Messages about a list of names that the compiler gives the place of the whole form.
+local ABOUT_NAMES = { ["expected parameters table"] = true, ["expected binding table"] = true,
+  ["expected iterator binding table"] = true }
+
+-- The list that stands where names are expected, or the form.
+local function names_of(ast)
+  for i = 2, 3 do
+    if utils["list?"](ast[i]) and ast[i].bytestart then return ast[i] end
+  end
+  return ast
+end
+
+-- Whether a place is in a form that another language binds names with: what is in it follows from its first word.
+local function follows(ast)
+  local form = current and current.foreign
+  local source = form and utils["ast-source"](ast)
+  return source and source.filename == form.filename and source.bytestart
+    and source.bytestart > form.bytestart and source.bytestart <= form.byteend
+end
+
 plugin["assert-compile"] = function(_, message, ast)
   if report.carried(message) then error(message, 0) end
   message = tostring(message)
+  if ABOUT_NAMES[message] and utils["list?"](ast) then ast = names_of(ast) end
   if message:find("not enough memory", 1, true) then error("not enough memory", 0) end
   local span, file = span_of(ast)
   if not span and current and current.nearest then span, file = span_of(current.nearest) end
@@ -51,7 +72,10 @@ plugin["assert-compile"] = function(_, message, ast)
   -- `lambda`, `case` and `with-open` expand to uses of `_G`, whether or not a pipeline may name it.
   if unknown == "_G" and type(ast) == "table" and ast["from-macro?"] then return true end
   local mistake = { message = message, file = file, span = span }
-  if not (unknown and is_ours()) then report.fail(mistake) end
+  if not (unknown and is_ours()) then
+    mistake.follows = follows(ast)
+    report.fail(mistake)
+  end
   mistake.unknown = unknown
   mistake.plain = true
   if current.suspects[unknown] or current.suspects["*"] then return true end
@@ -121,6 +145,7 @@ plugin.call = function(ast, scope)
   check_require(ast, scope)
   local head = utils["sym?"](ast[1]) and tostring(ast[1])
   if setup.binding[head] and not scope.manglings[head] then
+    current.foreign = ast.bytestart and ast
     for i = 2, #ast do
       if type(ast[i]) == "table" then symbols(ast[i], current.suspects) end
     end
@@ -131,9 +156,22 @@ plugin.call = function(ast, scope)
   lines.spread(ast, scope)
 end
 
+-- `with-open` hands errors to a traceback, which a pipeline's Lua does not have: the error itself is raised again.
+local function keep_error(made)
+  utils["walk-tree"](made, function(_, node)
+    if type(node) ~= "table" then return false end
+    local handler = utils["list?"](node) and utils["sym?"](node[1], "_G.xpcall") and node[3]
+    if utils["list?"](handler) and handler[3] == "traceback" then
+      node[1], node[3] = utils.sym("_G.pcall", node[1]), nil
+    end
+    return true
+  end)
+end
+
 -- What a macro of the same file makes has the places of its template. It gets the place of the macro's call, as what
 -- macros of other files make; the arguments of the call keep theirs.
 plugin.macroexpand = function(ast, made)
+  if utils["sym?"](ast[1], "with-open") then keep_error(made) end
   if not (is_ours() and ast.bytestart and ast.byteend) then return end
   utils["walk-tree"](made, function(_, node)
     if type(node) ~= "table" then return false end
@@ -177,8 +215,12 @@ local function bound_by(forms)
 end
 
 local function compile_forms(forms, chunk, scope)
+  local words = nil -- the line of a bare word that is a mistake: the words after it on that line belong to it
   for i = 1, forms.count or 0 do
     local form = forms[i]
+    local is_word = utils["sym?"](form) and form.line
+    if is_word and is_word == words then goto continue end
+    local known = #report.found
     -- A failed form may leave these at an inner file or macro.
     utils.root.chunk, utils.root.scope, utils.root.options = chunk, scope, current.options
     compiler.scopes.macro = compiler.scopes.global
@@ -190,6 +232,8 @@ local function compile_forms(forms, chunk, scope)
       compiler["keep-side-effects"](results, chunk, nil, form)
     end)
     if not done then suspect(form, current.suspects) end
+    if is_word and #report.found > known then words = is_word end
+    ::continue::
   end
 end
 

@@ -46,6 +46,8 @@ function report.try(near, action, ...)
     if text:find("stack overflow", 1, true) then text = "the forms are nested too deeply" end
     mistake = { message = text }
   end
+  -- The mistake that it follows from is known.
+  if mistake.follows then return false end
   mistake.file = mistake.file or near.file
   mistake.span = mistake.span or near.span
   report.note(mistake)

@@ -12,7 +12,7 @@ use crate::pipeline::fennel::{ENTRY, declare, load, load_despite, mistakes_of_ea
 use crate::pipeline::{Job, JobGraph, PipelineFiles, workflow};
 use crate::script::{
     Bundle, BundleCache, Chunk, EvaluationError, JobHost, Modules, Registration, ScriptError, SourceFile, Vm,
-    VmLimits, VmPulse,
+    VmLimits, VmPulse, place_on_line,
 };
 
 /// The files of a commit's pipeline, for a run of this ref. Blocking.
@@ -122,9 +122,9 @@ impl Loaded {
         if !self.mistakes.is_empty() {
             // An error of the script may only follow from the mistakes that are known.
             let more = evaluated.ok().and_then(|registrations| self.declare(&registrations).err());
-            // What a mistake stands in may be wrong because of it.
+            // What a mistake stands in may be wrong because of it, and so may the file as a whole.
             let follows = |wrong: &Diagnostic| {
-                wrong.span.is_some_and(|around| {
+                wrong.span.is_none_or(|around| {
                     let is_in = |span: Span| {
                         (around.line, around.column) <= (span.line, span.column)
                             && (span.end_line, span.end_column) <= (around.end_line, around.end_column)
@@ -156,7 +156,14 @@ impl Loaded {
                 let help = "this is where it was; a loop that does not end?".to_owned();
                 let (file, line) = last_place.map(|place| (place.file, place.line)).unzip();
                 let trace = Vec::new();
-                Err(vec![self.diagnostic(&ScriptError { message, file, line, trace, help: Some(help) })])
+                Err(vec![self.diagnostic(&ScriptError {
+                    message,
+                    file,
+                    line,
+                    span: None,
+                    trace,
+                    help: Some(help),
+                })])
             }
             Err(error @ EvaluationError::OutOfMemory) => Err(vec![
                 Diagnostic::error(self.entry(), format!("out of memory: {error}"))
@@ -177,13 +184,19 @@ impl Loaded {
     /// An error of a script as a diagnostic with its source line.
     pub(crate) fn diagnostic(&self, error: &ScriptError) -> Diagnostic {
         let file = error.file.as_deref().unwrap_or(self.entry());
-        let mut diagnostic = Diagnostic::error(file, error.message.clone());
+        let (message, name) = match error.message.rsplit_once(SUGGESTION) {
+            Some((message, name)) => (message, Some(name)),
+            None => (error.message.as_str(), None),
+        };
+        let mut diagnostic = Diagnostic::error(file, message);
         if let Some(line) = error.line {
             let text = if file == self.entry() { self.text.clone() } else { self.library_text(file) };
-            diagnostic = diagnostic.at(Span::of_line(&text, line), &text);
+            let span = error.span.unwrap_or_else(|| place_on_line(&text, line, message));
+            diagnostic = diagnostic.at(span, &text);
         }
-        match &error.help {
-            Some(help) => diagnostic.help(help.clone()),
+        let suggested = name.map(|name| format!("did you mean {name}"));
+        match error.help.clone().or(suggested) {
+            Some(help) => diagnostic.help(help),
             None => diagnostic,
         }
     }
@@ -201,6 +214,9 @@ impl Loaded {
         self.bundle.warnings.iter().chain(&self.unused).chain(&unreached).map(DiagnosticFact::from).collect()
     }
 }
+
+/// What is between a message of quire's and the name that was probably meant.
+const SUGGESTION: &str = "; did you mean ";
 
 /// What stands in the text of a pipeline that starts a container in a job by itself.
 const CONTAINER: &str = "container";

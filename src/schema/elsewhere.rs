@@ -32,7 +32,18 @@ static BINDING: &[Words] = &[
         "export",
         "`(sh command {:env {:NAME \"value\"}})` gives a command a variable; `(local name value)` binds a name",
     ),
+    ("foreach for-each forEach doseq dotimes dolist", LOOP),
+    ("loop recur", REPEAT),
+    ("if-let when-let if-some when-some", "`(let [x …] (when x …))`"),
+    ("try catch except rescue", CATCH),
+    ("set! setf setq setv assign", CHANGE),
 ];
+
+/// Hints that words of both kinds have.
+const LOOP: &str = "`(each [_ value (ipairs list)] …)` walks a list, `(for [i 1 3] …)` counts";
+const REPEAT: &str = "`(while condition …)`, `(for [i 1 3] …)`, `(each [_ value (ipairs list)] …)`";
+const CATCH: &str = "`(pcall f)` gives `false` and the error; a command that fails does not raise: `(let [result (sh …)] (when (not result.ok) …))`";
+const CHANGE: &str = "`(var x 1)` binds what changes, `(set x (+ x 1))` changes it";
 
 /// All other words.
 static WORDS: &[Words] = &[
@@ -43,10 +54,7 @@ static WORDS: &[Words] = &[
     ("&& &", "`(and a b)`"),
     ("|| |", "`(or a b)`"),
     ("! !!", "`(not x)`"),
-    (
-        "+= -= *= /= ..= <- ++ -- set! setf setq assign reset!",
-        "`(var x 1)` binds what changes, `(set x (+ x 1))` changes it",
-    ),
+    ("+= -= *= /= ..= <- ++ -- reset!", CHANGE),
     ("=> |>", "`(fn [x] …)` is a function; `(-> x (f) (g))` passes a value on"),
     ("** pow expt", "`(^ a b)` is the power"),
     ("mod modulo rem quot div", "`(% a b)` is the remainder, `(// a b)` the whole quotient"),
@@ -62,28 +70,19 @@ static WORDS: &[Words] = &[
         "`(if condition value other-condition value otherwise)`; `(case value pattern result …)` compares with patterns",
     ),
     ("if-not unless when-not", "`(if (not condition) …)`, `(when (not condition) …)`"),
-    ("if-let when-let if-some when-some guard", "`(let [x …] (when x …))`"),
+    ("guard", "`(let [x …] (when x …))`"),
     ("end done esac", "a form ends with its `)`"),
     ("default otherwise", "the last value of `if` needs no condition: `(if condition value otherwise)`"),
     ("pass noop", "write `nil`"),
     // Errors and ends.
-    (
-        "try catch except finally rescue ensure attempt",
-        "`(pcall f)` gives `false` and the error; a command that fails does not raise: `(let [result (sh …)] (when (not result.ok) …))`",
-    ),
+    ("finally ensure attempt", CATCH),
     ("throw raise panic die abort fail failure croak throws fatal", "`(error \"why\")` fails the job"),
     ("exit quit sys", "`(error \"why\")` fails the job; a function that ends passes it"),
     ("return", "the last form of a function is its value"),
     ("skip skipped", "a job that returns `nil` and does nothing is skipped: `(when condition …)`"),
     // Loops and lists.
-    (
-        "foreach for-each forEach doseq dotimes dolist in of",
-        "`(each [_ value (ipairs list)] …)` walks a list, `(for [i 1 3] …)` counts",
-    ),
-    (
-        "loop recur repeat until do-while",
-        "`(while condition …)`, `(for [i 1 3] …)`, `(each [_ value (ipairs list)] …)`",
-    ),
+    ("in of", LOOP),
+    ("repeat until do-while", "`(while condition …)`, `(for [i 1 3] …)`, `(each [_ value (ipairs list)] …)`"),
     ("range xrange seq", "`(for [i 1 3] …)` counts"),
     (
         "break continue",

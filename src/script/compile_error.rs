@@ -6,6 +6,7 @@ use mlua::Table;
 
 use crate::model::{Diagnostic, Severity, Span, suggest};
 
+use super::compiler_words::own_words;
 use super::plain_message::plain_message;
 use super::script_error::help_for_absent;
 use super::unclosed::{Unclosed, closed_at, invalid_escape, unclosed};
@@ -192,7 +193,7 @@ impl Context<'_> {
                 (Some(near), None) => format!("did you mean `{near}`?"),
                 (None, None) => self.help_for_unknown(name),
             };
-            return (one_line(&mistake.message), Some(help));
+            return (format!("unknown identifier: {name}"), Some(help));
         }
         if let Some(name) = &mistake.unknown_module {
             let help = match suggest(name, self.modules.iter().copied()) {
@@ -206,7 +207,12 @@ impl Context<'_> {
             let help = format!("a module of macros is a file such as `.quire/lib/{name}.fnlm`");
             return (format!("there is no module of macros `{name}`"), Some(help));
         }
-        (one_line(&mistake.message), mistake.hint.as_deref().map(one_line))
+        let text = self.files.get(&mistake.file).map(String::as_str).unwrap_or_default();
+        let message = one_line(&mistake.message);
+        match own_words(&message, (text, mistake.span)) {
+            Some((message, help)) => (message, Some(help)),
+            None => (message, mistake.hint.as_deref().map(one_line)),
+        }
     }
 
     /// The hint for a name that nothing binds.

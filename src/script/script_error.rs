@@ -8,7 +8,9 @@ use std::fmt;
 
 use mlua::{Error, Lua, UserData, Value};
 
+use super::call_spans::CallSpans;
 use super::plain_message::plain_message;
+use crate::model::{Span, without_codes};
 use crate::schema::elsewhere;
 
 /// The most frames that a trace keeps.
@@ -42,6 +44,8 @@ pub struct ScriptError {
     pub file: Option<String>,
     /// The line in it.
     pub line: Option<u32>,
+    /// The call of quire's that raised it, when the compiler has marked that.
+    pub(crate) span: Option<Span>,
     /// The calls that led there, innermost first, at most 20.
     pub trace: Vec<Place>,
     /// What to do instead.
@@ -66,11 +70,11 @@ impl std::error::Error for ScriptError {}
 impl ScriptError {
     /// An error with a text and maybe a place.
     pub(super) fn new(message: impl Into<String>, place: Option<Place>) -> Self {
-        let message = whole_or_size(plain_message(&demangled(message.into())).into_owned());
+        let message = whole_or_size(plain_message(&without_codes(demangled(message.into()))).into_owned());
         let help = help_for(&message);
         let trace = place.iter().cloned().collect();
         let (file, line) = place.map_or((None, None), |place| (Some(place.file), Some(place.line)));
-        Self { message, file, line, trace, help }
+        Self { message, file, line, span: None, trace, help }
     }
 }
 
@@ -161,8 +165,9 @@ fn located(lua: &Lua, text: String, trace: Vec<Place>, span: Option<&str>) -> Sc
         Place { file: file.unwrap_or_else(entry), line }
     });
     drop(chunks);
+    let marked = span.filter(|_| written.is_none()).and_then(CallSpans::parse).map(|spans| spans.call);
     let place = written.or(spanned).or_else(|| trace.first().cloned());
-    let mut error = ScriptError::new(message, place);
+    let mut error = ScriptError { span: marked, ..ScriptError::new(message, place) };
     if !trace.is_empty() {
         error.trace = trace;
     }

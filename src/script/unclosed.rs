@@ -75,6 +75,26 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// A byte that belongs to no string and no comment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Code {
+    pub(super) byte: u8,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+/// The bytes of a text outside of strings and comments.
+pub(super) fn code(text: &str) -> impl Iterator<Item = Code> {
+    let mut scan = Scan::new(text);
+    std::iter::from_fn(move || {
+        loop {
+            if let Seen::Code(byte) = scan.next()? {
+                return Some(Code { byte, line: scan.line, column: scan.column });
+            }
+        }
+    })
+}
+
 /// Finds the string or form that is open when the next form begins at the left edge; otherwise the last open one.
 pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
     let mut open: Vec<Span> = Vec::new();

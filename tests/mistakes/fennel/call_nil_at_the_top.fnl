@@ -1,0 +1,3 @@
+(local ci (require :quire.ci))
+(local tools {})
+(local made (tools.make "x"))

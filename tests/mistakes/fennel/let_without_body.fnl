@@ -1,0 +1,2 @@
+(local ci (require :quire.ci))
+(local name (let [x 1]))

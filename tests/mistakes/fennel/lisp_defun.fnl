@@ -1,0 +1,2 @@
+(local ci (require :quire.ci))
+(defun test () (print "test"))

@@ -1,0 +1,2 @@
+(local ci (require :quire.ci))
+(print (local x 1))

@@ -1,0 +1,2 @@
+(local ci (require :quire.ci))
+(local go (lambda (name) (print name)))
