@@ -13,6 +13,7 @@ mod idempotency;
 mod isolation;
 mod job_log;
 mod jobs;
+mod known_secrets;
 mod local;
 mod log_index;
 mod logs;

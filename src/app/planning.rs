@@ -77,6 +77,7 @@ impl CommitRequest<'_> {
         };
         let row = app.repo(repo.clone()).await?.ok_or_else(missing)?;
         let git_dir = app.data.repo(&row.name);
+        let (secrets, settings) = (app.known_secrets.clone(), Arc::clone(&app.settings));
         let found = app.read(move || -> Result<Commit, Problem> {
             let point = forge::find_point(&git_dir, &name)?;
             let unusable = |error: &ReadError| Problem::caused_by(Code::RequestRefused, error);
@@ -85,7 +86,8 @@ impl CommitRequest<'_> {
             let has_pipeline = git.has_pipeline(commit.id, &point.ref_name);
             let has_pipeline = has_pipeline.map_err(|error| unusable(&error))?;
             let update = RefUpdate { ref_name: point.ref_name, old: point.commit, new: point.commit };
-            Ok(Commit { repo: row, git_dir, update, subject: commit_subject(&commit.message), has_pipeline })
+            let subject = commit_subject(&commit.message, &secrets.redactor(&settings.get()));
+            Ok(Commit { repo: row, git_dir, update, subject, has_pipeline })
         });
         found
             .await

@@ -18,9 +18,9 @@ use crate::run::LiveRun;
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
-    Colours, EndLimit, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView, SafeText, broken,
-    job_line, nothing_to_run, one_line, output_line, push_default_branch, push_header, push_stopped,
-    push_verdict, read_log_end,
+    Colours, EndLimit, FollowedRun, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView,
+    SafeText, broken, job_line, nothing_to_run, one_line, output_line, push_default_branch, push_header,
+    push_stopped, push_verdict, read_log_end,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -228,6 +228,7 @@ impl Reporter {
         let id = run.row.id;
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = Some(LogFollower::new(&run_dir, None));
+        let mut followed = FollowedRun::new(&run_dir);
         let mut order = OutputOrder::default();
         let was_broken = broken(&run).is_some();
         let end = Instant::now() + MAX_WAIT;
@@ -240,7 +241,8 @@ impl Reporter {
                     let _comes_up_later = inotify.watch(&folder).is_err();
                 }
             }
-            let view = self.app.view(self.row(id).await?).await;
+            let view;
+            (view, followed) = self.app.view_again(self.row(id).await?, followed).await?;
             if let Some(problem) = &view.problem {
                 return self.say(format!("warning: {}\n", one_line(problem))).await;
             }

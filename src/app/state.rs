@@ -9,6 +9,7 @@ use super::audit::AuditQueue;
 use super::events::MAX_FOLLOWERS;
 use super::health::Health;
 use super::jobs::{JobPlace, JobSecrets};
+use super::known_secrets::KnownSecrets;
 use super::local::LocalWriter;
 use super::log_index::LogIndexes;
 use super::probe::Probe;
@@ -31,7 +32,7 @@ use crate::policy::StartProfiles;
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
-use crate::view::RunView;
+use crate::view::{FollowedRun, RunView};
 use crate::watch::{WatchWake, runs_first};
 
 /// How many read files of runs at the same time: pages, and pushes that wait.
@@ -91,6 +92,8 @@ pub struct AppState {
     /// The database.
     pub(crate) store: Store,
     pub(crate) settings: Arc<CurrentSettings>,
+    /// The values of the declared secrets.
+    pub(crate) known_secrets: KnownSecrets,
     /// The unfinished runs.
     pub(crate) live: LiveRuns,
     /// The runs whose events are followed.
@@ -220,6 +223,7 @@ impl AppState {
             instance,
             store,
             settings,
+            known_secrets: KnownSecrets::default(),
             live: LiveRuns::default(),
             feeds: RunFeeds::default(),
             log_indexes: LogIndexes::default(),
@@ -289,10 +293,12 @@ impl AppState {
             };
             let records_first =
                 repo.is_watched() && !runs_first(connection, &settings, &repo.name).map_err(failed)?;
+            let secrets = app.known_secrets.redactor(&settings);
             let mut settling = Settling {
                 data: &data,
                 repo: &repo,
                 limits: &settings.limits,
+                secrets: &secrets,
                 open_pushes: &open_pushes,
                 records_first,
                 now: clock::now(),
@@ -440,6 +446,16 @@ impl AppState {
         let (data, base) = (self.data.clone(), self.url.clone());
         let fallback = RunView::without_record(row.clone(), base.as_deref());
         self.read(move || RunView::load(&data, row, base.as_deref())).await.unwrap_or(fallback)
+    }
+
+    /// The same of a run that was read before: what is new in its journal is read. Nothing when that has failed.
+    pub(crate) async fn view_again(
+        &self,
+        row: RunRow,
+        mut run: FollowedRun,
+    ) -> Option<(RunView, FollowedRun)> {
+        let (data, base) = (self.data.clone(), self.url.clone());
+        self.read(move || (run.view(&data, row, base.as_deref()), run)).await
     }
 
     /// What the server cannot do at the moment; nothing when it can do all of its work.

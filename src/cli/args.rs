@@ -123,7 +123,7 @@ pub(super) enum Command {
     },
     /// Wait until a run has ended; the exit code is its verdict
     Wait {
-        /// foo#41, or the id of the run
+        /// foo#41, the id of the run, or foo for its latest run
         run: String,
         /// Print the run as JSON
         #[arg(long)]

@@ -284,6 +284,7 @@ fn push(copy: &WorkingCopy) -> serde_json::Value {
         "pushed-at": clock::now().to_string(),
         "commit-message": copy.head.message,
         "files-changed": copy.head.files,
+        "files-truncated": copy.head.has_more_files,
         "forced": false,
         "created": true,
         "deleted": false,

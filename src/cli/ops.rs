@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ask::{here, perform};
 use super::exit::{Code, Ended, print, print_json, verdict};
 use super::place::expect_access;
-use crate::app::{self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, run_shape};
+use crate::app::{self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, find_run_or_latest, run_shape};
 use crate::config::DataDir;
 use crate::sys::user;
 use crate::view::push_verdict;
@@ -39,15 +39,19 @@ impl RerunPart {
 
 /// `quire wait`.
 pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
-    here(data, async |app| expect_access(app, &find_run(app, run).await?))?;
-    while let Err(problem) = perform(data, WaitForRun { run: run.to_owned() }) {
+    // The latest run of a repository is the one that is the latest now.
+    let run = here(data, async |app| {
+        let row = find_run_or_latest(app, run).await?;
+        expect_access(app, &row).map(|()| row.id.to_string())
+    })?;
+    while let Err(problem) = perform(data, WaitForRun { run: run.clone() }) {
         if problem.code != app::Code::ServerBusy {
             return Err(problem.into());
         }
         std::thread::sleep(RETRY_AFTER);
     }
     let (view, shape) = here(data, async |app| {
-        let row = find_run(app, run).await?;
+        let row = find_run(app, &run).await?;
         Ok((app.view(row.clone()).await, run_shape(app, row).await?))
     })?;
     if as_json {

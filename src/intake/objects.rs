@@ -7,6 +7,7 @@ use super::pushed_with::PushedWith;
 use super::settle::Settling;
 use crate::forge::{self, ReadError};
 use crate::model::{CommitId, RefKind, RefName, chain};
+use crate::secret::Redactor;
 
 /// The longest subject of a commit that is kept, in characters.
 const MAX_SUBJECT: usize = 200;
@@ -72,7 +73,7 @@ impl<'a> Objects<'a> {
         let (facts, id, subject) = match &commit {
             Ok(Some((id, message, has_pipeline))) => {
                 let found = Found::Commit { message, has_pipeline: *has_pipeline };
-                (found, *id, Some(commit_subject(message)))
+                (found, *id, Some(commit_subject(message, settling.secrets)))
             }
             Ok(None) => (Found::Other, new, None),
             Err(problem) => (Found::Unreadable(problem.clone()), new, None),
@@ -95,20 +96,28 @@ impl<'a> Objects<'a> {
     }
 }
 
-/// The first line of a commit's message, shortened.
-pub(crate) fn commit_subject(message: &str) -> String {
-    message.trim_start().lines().next().unwrap_or_default().trim_end().chars().take(MAX_SUBJECT).collect()
+/// The first line of a commit's message, without the values of secrets, shortened.
+pub(crate) fn commit_subject(message: &str, secrets: &Redactor) -> String {
+    let first = message.trim_start().lines().next().unwrap_or_default().trim_end();
+    secrets.text(first).shorten(MAX_SUBJECT).into_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SecretName;
 
     #[test]
     fn the_subject_of_a_commit_is_its_first_line() {
         for (message, subject) in [("one\n\nbody\n", "one"), ("\n two \r\nx", "two"), ("", ""), ("\n", "")] {
-            assert_eq!(commit_subject(message), subject, "{message:?}");
+            assert_eq!(commit_subject(message, &Redactor::none()), subject, "{message:?}");
         }
-        assert_eq!(commit_subject(&"\u{fc}".repeat(300)).chars().count(), MAX_SUBJECT);
+        let long = commit_subject(&"\u{fc}".repeat(300), &Redactor::none());
+        assert_eq!((long.chars().count(), long.chars().last()), (MAX_SUBJECT, Some('…')));
+        let token = (SecretName::parse("t").unwrap(), b"ghp_0123456789".to_vec().into());
+        assert_eq!(
+            commit_subject("use ghp_0123456789 here", &Redactor::new(vec![token])),
+            "use <redacted> here"
+        );
     }
 }

@@ -22,6 +22,7 @@ use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, Refs, RepoError, Report, Seen,
 };
 use crate::model::{CommitId, Outcome, Reason, RefKind, RefName, RunId, Timestamp, chain, codes};
+use crate::secret::Redactor;
 use crate::store::{self, Intent, NewRun, NewUpdate, RepoRow, StoreError};
 
 /// What settling needs.
@@ -30,6 +31,8 @@ pub(crate) struct Settling<'a> {
     pub(crate) repo: &'a RepoRow,
     /// The current limits.
     pub(crate) limits: &'a Limits,
+    /// Finds the values of secrets in what is kept of a commit.
+    pub(crate) secrets: &'a Redactor,
     /// The pushes whose receive-pack may still move refs and report.
     pub(crate) open_pushes: &'a HashSet<String>,
     /// Whether a branch that is new here is only recorded.

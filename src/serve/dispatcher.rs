@@ -191,13 +191,18 @@ impl Dispatcher {
 
     /// The queue, as the decision about it sees it.
     fn queue(&self) -> Vec<QueuedRun<'_>> {
-        let rows = self.runs.iter().map(|tracked| &tracked.row);
-        let superseded: Vec<&RunRow> = rows.filter(|row| row.superseded_by.is_some()).collect();
+        let rows: Vec<&RunRow> = self.runs.iter().map(|tracked| &tracked.row).collect();
+        let is_rerun = |row: &RunRow| row.event.as_rerun().is_some();
+        // Later runs of their refs begin when these have ended.
+        let before_others: Vec<&RunRow> =
+            rows.iter().copied().filter(|row| row.superseded_by.is_some() || is_rerun(row)).collect();
         let ref_of = |row: &RunRow| row.event.subject.as_ref().map(|update| update.ref_name.clone());
         let is_same_ref =
             |one: &RunRow, other: &RunRow| ref_of(one).is_some() && ref_of(one) == ref_of(other);
         let is_blocked = |row: &RunRow| {
-            superseded.iter().any(|older| {
+            // A rerun is no newer state of its ref: it supersedes nothing, and waits.
+            let before = if is_rerun(row) { &rows } else { &before_others };
+            before.iter().any(|older| {
                 older.number < row.number && older.repo_id == row.repo_id && is_same_ref(older, row)
             })
         };

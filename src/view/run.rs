@@ -1,10 +1,10 @@
 //! A run for display: its row and its journal.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::end::deciding_lock;
 use crate::config::DataDir;
-use crate::journal::RunRecord;
+use crate::journal::{JournalReadError, JournalReader, RunRecord};
 use crate::model::{Outcome, Progress, Reason, RefKind, RefName, Timestamp, chain};
 use crate::store::RunRow;
 
@@ -27,11 +27,41 @@ pub(crate) fn run_url(base: Option<&str>, row: &RunRow) -> Option<String> {
     base.map(|base| format!("{}/{}/run/{}", base.trim_end_matches('/'), row.repo, row.number))
 }
 
+/// A run that is shown again and again while it lasts: what is new in its journal is read.
+#[derive(Debug)]
+pub(crate) struct FollowedRun {
+    reader: JournalReader,
+    record: RunRecord,
+}
+
+impl FollowedRun {
+    /// A run of which nothing was read.
+    pub(crate) fn new(run_dir: &Path) -> Self {
+        Self { reader: JournalReader::new(run_dir), record: RunRecord::default() }
+    }
+
+    /// The run as it is now, for its present row.
+    pub(crate) fn view(&mut self, data: &DataDir, row: RunRow, base: Option<&str>) -> RunView {
+        let read = self.reader.read().map(|new| {
+            new.into_iter().for_each(|record| self.record.apply(record));
+            self.record.clone()
+        });
+        RunView::of_record((data, row), read, base)
+    }
+}
+
 impl RunView {
     /// Reads the journal of a run. When it cannot be read, the view says so, and shows the row.
     pub(crate) fn load(data: &DataDir, row: RunRow, base: Option<&str>) -> Self {
+        FollowedRun::new(&data.run(&row.repo, row.number)).view(data, row, base)
+    }
+
+    fn of_record(
+        (data, row): (&DataDir, RunRow),
+        read: Result<RunRecord, JournalReadError>,
+        base: Option<&str>,
+    ) -> Self {
         let run_dir = data.run(&row.repo, row.number);
-        let read = RunRecord::try_read(&run_dir);
         let problem = read.as_ref().err().map(|error| chain(error));
         let record = read.unwrap_or_default();
         let is_early = record.outcome.is_some() && deciding_lock(data, &row).is_some();

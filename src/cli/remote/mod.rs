@@ -115,7 +115,8 @@ fn runs(remote: &Remote, filter: &RunFilterArgs, as_json: bool) -> Ended {
 }
 
 fn wait(remote: &Remote, run: &str, as_json: bool) -> Ended {
-    let path = format!("/runs/{}/wait?timeout_s={WAIT_S}", percent_encoded(run));
+    let id = if RunName::parse(run).is_ok() { run.to_owned() } else { find(remote, run)?.id };
+    let path = format!("/runs/{}/wait?timeout_s={WAIT_S}", percent_encoded(&id));
     let run = loop {
         let run: RunShape = remote.get(&path)?;
         if run.has_ended() {

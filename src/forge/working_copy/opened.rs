@@ -37,6 +37,8 @@ pub(crate) struct HeadCommit {
     pub(crate) message: String,
     /// Its files, at most [`MAX_CHANGED_FILES`].
     pub(crate) files: Vec<String>,
+    /// Whether there are more.
+    pub(crate) has_more_files: bool,
 }
 
 /// Why a folder cannot be used as a working copy.
@@ -152,15 +154,21 @@ impl HeadCommit {
             Err(GitError::Failed { exit: 1, .. }) => {
                 let digits =
                     if ask(&["rev-parse", "--show-object-format"])? == b"sha256\n" { 64 } else { 40 };
-                return Ok(Self { id: "0".repeat(digits), message: String::new(), files: Vec::new() });
+                return Ok(Self {
+                    id: "0".repeat(digits),
+                    message: String::new(),
+                    files: Vec::new(),
+                    has_more_files: false,
+                });
             }
             Err(error) => return Err(error),
         };
         let message =
             ask(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=format:%B", &id])?;
         let files = ask(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", &id])?;
-        let files = files.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        Ok(Self { message: text(&message), files: files.take(MAX_CHANGED_FILES).map(text).collect(), id })
+        let mut paths = files.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        let files = paths.by_ref().take(MAX_CHANGED_FILES).map(text).collect();
+        Ok(Self { message: text(&message), files, has_more_files: paths.next().is_some(), id })
     }
 }
 
