@@ -167,6 +167,7 @@ impl WatchFrame {
             allow_private: self.allow_private,
             token: self.token.as_deref().map(SecretName::parse).transpose().map_err(|error| wrong(&error))?,
             ssh_key: self.ssh_key.as_deref().map(SshKey::parse).transpose().map_err(|error| wrong(&error))?,
+            credential_helper: None,
             first_run: self.first_run,
             runs: WatchRuns { keeps_workspace: self.keep_workspace, interruptible: self.interruptible },
         };

@@ -14,7 +14,7 @@ use crate::app::{
     AddWatches, LookNow, NamedWatches, RemoveWatch, WatchFrame, WatchShape, WatchView, every_text,
     list_watches,
 };
-use crate::config::{self, DEFAULT_EVERY, DataDir, SshKey, WatchDecl, WatchRuns};
+use crate::config::{self, DEFAULT_EVERY, DataDir, SshKey, WatchDecl, WatchRuns, is_same, name_with_branch};
 use crate::model::{BranchName, RemoteUrl, RepoName, SecretName, parse_duration};
 
 /// What can be done with watches.
@@ -119,7 +119,10 @@ impl WatchCommand {
 
 pub(super) fn perform(data: &DataDir, command: WatchCommand) -> Ended {
     match command {
-        WatchCommand::Add(args) => add(data, &parse(&args)?),
+        WatchCommand::Add(args) => {
+            let watch = parse(&args)?;
+            add(data, &if args.name.is_none() { with_free_name(data, watch)? } else { watch })
+        }
         WatchCommand::Import { file } => import(data, &file),
         WatchCommand::List { json } => list(data, json),
         WatchCommand::Rm { name } => remove(data, &parse_name(&name)?),
@@ -179,13 +182,35 @@ fn parse(args: &AddArgs) -> Result<WatchDecl, Failure> {
     else {
         return Err(Failure { code: Code::Usage, text: wrong });
     };
-    let (allow_private, first_run) = (args.allow_private, !args.no_first_run);
     let runs = WatchRuns { keeps_workspace: args.keep_workspace, interruptible: !args.not_interruptible };
-    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run, runs };
+    let watch = WatchDecl {
+        name,
+        url,
+        branch,
+        every,
+        allow_private: args.allow_private,
+        token,
+        ssh_key,
+        credential_helper: None,
+        first_run: !args.no_first_run,
+        runs,
+    };
     match watch.mistake() {
         None => Ok(watch),
         Some((problem, hint)) => Err(Failure::new(Code::Usage, problem).hint(hint)),
     }
+}
+
+/// Another branch of a repository that is watched gets the name of the branch as well.
+fn with_free_name(data: &DataDir, watch: WatchDecl) -> Result<WatchDecl, Failure> {
+    let views = here(data, list_watches)?;
+    let there = views.iter().find(|view| is_same(&view.watch.name, &watch.name)).map(|view| &view.watch);
+    let is_another = there.is_some_and(|there| there.url == watch.url && there.branch != watch.branch);
+    let name = is_another.then(|| name_with_branch(&watch.name, &watch.branch)).flatten();
+    Ok(match name {
+        Some(name) => WatchDecl { name, ..watch },
+        None => watch,
+    })
 }
 
 fn add(data: &DataDir, watch: &WatchDecl) -> Ended {

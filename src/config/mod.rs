@@ -31,4 +31,6 @@ pub use scope::{Asker, MissingGrant};
 pub use settings::{Limits, SecretDecl, SecretSource, Settings};
 pub(crate) use steps::{INSTALL_BWRAP, find as find_step_user};
 pub(crate) use watch::{DEFAULT_EVERY, MAX_WATCHES, SshKey, WatchDecl, WatchRuns, check_every};
-pub(crate) use watch_list::{DEFAULT_BRANCH, ListedWatch, is_same, read_list_file, read_watch_list};
+pub(crate) use watch_list::{
+    DEFAULT_BRANCH, ListedWatch, is_same, name_with_branch, read_list_file, read_watch_list,
+};

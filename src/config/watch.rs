@@ -34,6 +34,8 @@ pub struct WatchDecl {
     pub(crate) token: Option<SecretName>,
     /// The private key for ssh.
     pub(crate) ssh_key: Option<SshKey>,
+    /// The program that git asks for credentials over http, as its `credential.helper`.
+    pub(crate) credential_helper: Option<String>,
     /// Whether the first sight of the branch runs; otherwise it is only recorded.
     pub(crate) first_run: bool,
     /// How its runs are executed.
@@ -88,6 +90,17 @@ impl WatchDecl {
                 "a key is for ssh only".to_owned(),
                 "write the address as user@host:path or ssh://…, or leave the key out",
             ));
+        }
+        if self.credential_helper.is_some() && self.token.is_some() {
+            return Some((
+                "a token and a credential helper exclude each other".to_owned(),
+                "leave one of them out",
+            ));
+        }
+        if self.credential_helper.is_some()
+            && !matches!(self.url.scheme(), UrlScheme::Https | UrlScheme::Http)
+        {
+            return Some(("a credential helper is for https:// only".to_owned(), "leave it out"));
         }
         self.token.as_ref()?;
         match self.url.scheme() {
@@ -149,6 +162,7 @@ fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
     let token = fields.read("token", secret_name);
     let allow_private = fields.flag("allow-private").unwrap_or_default();
     let ssh_key = fields.parse("ssh-key", SshKey::parse);
+    let credential_helper = fields.read("credential-helper", helper);
     let first_run = fields.flag("first-run").unwrap_or(true);
     let interruptible = fields.flag("interruptible").unwrap_or(true);
     let workspace = fields.get("workspace").and_then(|node| fields.inner(node, WORKSPACE.of, &WORKSPACE));
@@ -165,9 +179,24 @@ fn watch(config: &Fields<'_>, key: &Node, table: &Node) -> Option<WatchDecl> {
         return None;
     }
     let (name, url, branch) = (name?, url?, branch?);
-    let watch = WatchDecl { name, url, branch, every, allow_private, token, ssh_key, first_run, runs };
+    let watch = WatchDecl {
+        name,
+        url,
+        branch,
+        every,
+        allow_private,
+        token,
+        ssh_key,
+        credential_helper,
+        first_run,
+        runs,
+    };
     if let Some((problem, help)) = watch.mistake() {
-        let key = if watch.ssh_key.is_some() { "ssh-key" } else { "token" };
+        let key = match (&watch.ssh_key, &watch.credential_helper) {
+            (Some(_), _) => "ssh-key",
+            (None, Some(_)) => "credential-helper",
+            (None, None) => "token",
+        };
         fields.read(key, |node| Err::<(), _>(node.error(problem).help(help)));
         return None;
     }
@@ -217,6 +246,16 @@ fn secret_name(node: &Node) -> Result<SecretName, Diagnostic> {
     })
 }
 
+fn helper(node: &Node) -> Result<String, Diagnostic> {
+    let text = node.as_str()?;
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        return Err(node
+            .error("a credential helper is a command as git's `credential.helper` has it")
+            .help("write such as \"store --file /run/secrets/git\" or \"!gh auth git-credential\""));
+    }
+    Ok(text.to_owned())
+}
+
 fn time(node: &Node) -> Result<Duration, Diagnostic> {
     check_every(node.as_duration()?).map_err(|problem| node.error(problem))
 }
@@ -247,7 +286,10 @@ mod tests {
           "d" {:url "ssh://h/x" :branch "main" :token "t"}
           "e" {:url "https://h/x" :branch "main" :token "tt"}
           "f" {:url "http://h/x" :branch "main" :token "t"}
-          "g" {:url "/x" :branch "main" :every "500ms"}}
+          "g" {:url "/x" :branch "main" :every "500ms"}
+          "h" {:url "https://h/x" :branch "main" :token "t" :credential-helper "store"}
+          "i" {:url "/x" :branch "main" :credential-helper "store"}
+          "j" {:url "https://h/x" :branch "main" :credential-helper " "}}
           :secrets {:t "tok-123456"}}"#;
         let wrong = read(text.as_bytes()).unwrap_err();
         let shown: Vec<String> =
@@ -267,6 +309,9 @@ mod tests {
                 "config.fnl:6:57: no secret is called `tt`",
                 "config.fnl:7:56: a token is not sent over http",
                 "config.fnl:8:48: the interval must be between 1 s and 7 d",
+                "config.fnl:9:80: a token and a credential helper exclude each other",
+                "config.fnl:10:60: a credential helper is for https:// only",
+                "config.fnl:11:69: a credential helper is a command as git's `credential.helper` has it",
             ]
         );
     }

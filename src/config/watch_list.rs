@@ -193,6 +193,7 @@ impl Reading<'_> {
                 allow_private,
                 token: None,
                 ssh_key,
+                credential_helper: None,
                 first_run: false,
                 runs: RUNS,
             };
@@ -238,6 +239,11 @@ struct Given {
 /// Whether two names cannot be distinguished on every disk.
 pub(crate) fn is_same(one: &RepoName, other: &RepoName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+/// The name of a watch of another branch of a repository whose name is taken by a watch of its own.
+pub(crate) fn name_with_branch(name: &RepoName, branch: &BranchName) -> Option<RepoName> {
+    RepoName::parse(&format!("{name}-{}", branch.as_str().replace('/', "-"))).ok()
 }
 
 #[cfg(test)]

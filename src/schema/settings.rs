@@ -259,6 +259,12 @@ const WATCH_FIELDS: &[Field] = &[
         "that of ssh",
         "the absolute path of the private key for an ssh remote",
     ),
+    Field::new(
+        "credential-helper",
+        Kind::Text,
+        "none",
+        "the command that git asks for credentials over http, as its `credential.helper`",
+    ),
     Field::new("first-run", Kind::Flag, "`true`", "whether the first sight of the branch runs"),
     Field::new(
         "interruptible",

@@ -94,6 +94,7 @@ fn read_watch(row: &Row<'_>) -> Result<WatchDecl> {
         allow_private: row.get(4)?,
         token: token.transpose()?,
         ssh_key: ssh_key.transpose()?,
+        credential_helper: None,
         first_run: row.get(7)?,
         runs: WatchRuns { keeps_workspace: row.get(8)?, interruptible: row.get(9)? },
     })
@@ -169,6 +170,7 @@ mod tests {
             allow_private: true,
             token: Some(SecretName::parse("t").unwrap()),
             ssh_key: Some(SshKey::parse("/k").unwrap()),
+            credential_helper: None,
             first_run: false,
             runs: WatchRuns { keeps_workspace: true, interruptible: false },
         }

@@ -88,6 +88,7 @@ pub(crate) struct Remote<'a> {
     key: Option<&'a SshKey>,
     addresses: Vec<IpAddr>,
     header: Option<String>,
+    helper: Option<&'a str>,
     redactor: Redactor,
     signs: RemoteSigns<'a>,
 }
@@ -135,19 +136,16 @@ impl<'a> Remote<'a> {
     ) -> Result<Self, Trouble> {
         let addresses = if watch.allow_private { Vec::new() } else { public_addresses(&watch.url)? };
         let values = SecretValues::load(token.as_slice());
-        let header = match &watch.token {
-            None => None,
-            Some(name) => Some(header(name.as_str(), &values)?),
-        };
+        let header = watch.token.as_ref().map(|name| header(name.as_str(), &values)).transpose()?;
         let redactor = Redactor::new(values.known());
-        let (url, key) = (&watch.url, watch.ssh_key.as_ref());
-        Ok(Remote { url, copy, key, addresses, header, redactor, signs })
+        let (url, key, helper) = (&watch.url, watch.ssh_key.as_ref(), watch.credential_helper.as_deref());
+        Ok(Remote { url, copy, key, addresses, header, helper, redactor, signs })
     }
 
     /// A remote whose machine the operator has named; git connects to it without a credential.
     pub(crate) fn allowed(url: &'a RemoteUrl, copy: &'a Path, signs: RemoteSigns<'a>) -> Self {
         let redactor = Redactor::new(SecretValues::load(&[]).known());
-        Remote { url, copy, key: None, addresses: Vec::new(), header: None, redactor, signs }
+        Remote { url, copy, key: None, addresses: Vec::new(), header: None, helper: None, redactor, signs }
     }
 
     /// Queries the tip of a branch. Blocks.
@@ -268,11 +266,16 @@ impl<'a> Remote<'a> {
             .env("GIT_REFLOG_ACTION", "watch")
             .env(SSH_COMMAND, self.ssh())
             .env("GIT_SSH_VARIANT", "ssh");
-        for (name, value) in self.signs.environment.iter().filter(|(name, _)| OF_REMOTES.contains(&&**name)) {
+        // A helper may keep what it knows in the home of the account.
+        let leads = |name: &str| OF_REMOTES.contains(&name) || (name == "HOME" && self.helper.is_some());
+        for (name, value) in self.signs.environment.iter().filter(|(name, _)| leads(name)) {
             git = git.env(name, value);
         }
         for setting in SETTINGS.into_iter().chain([LOW_SPEED_TIME, protocol]) {
             git = git.args(["-c", setting]);
+        }
+        if let Some(helper) = self.helper {
+            git = git.arg("-c").arg(format!("credential.helper={helper}"));
         }
         if !self.addresses.is_empty() && self.url.scheme() != UrlScheme::Ssh {
             git = git.arg("-c").arg(format!("http.curloptResolve={}", self.pin()));
@@ -414,6 +417,7 @@ mod tests {
             allow_private: false,
             token: None,
             ssh_key: None,
+            credential_helper: None,
             first_run: true,
             runs: crate::config::WatchRuns::default(),
         }

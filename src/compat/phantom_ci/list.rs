@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::files::{Files, at};
 use crate::cli::exit::{Code, Ended, Failure, print};
-use crate::config::{DEFAULT_BRANCH, ListedWatch, is_same};
+use crate::config::{DEFAULT_BRANCH, ListedWatch, is_same, name_with_branch};
 use crate::model::{BranchName, RemoteUrl, RepoName};
 
 /// Writes a repository into the list.
@@ -57,8 +57,7 @@ fn free_name<'a>(
     if is_chosen || !is_another_branch {
         return Err(there);
     }
-    let with_branch = format!("{name}-{}", branch.as_str().replace('/', "-"));
-    let Ok(with_branch) = RepoName::parse(&with_branch) else { return Err(there) };
+    let Some(with_branch) = name_with_branch(name, branch) else { return Err(there) };
     taken(&with_branch).map_or(Ok(with_branch.clone()), Err)
 }
 

@@ -116,9 +116,15 @@ impl Host {
 
     /// Starts the server and waits until it answers.
     pub(super) fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with variables in the server's environment.
+    pub(super) fn start_with(&mut self, variables: &[(&str, &str)]) {
         assert!(self.server.is_none());
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("serve.log")).unwrap();
         let mut serve = self.command(QUIRE);
+        serve.envs(variables.iter().copied());
         self.server = Some(serve.args(["serve", "--bind", "none"]).stderr(log).spawn().unwrap());
         let socket = self.path("data/server.sock");
         let answers = || {

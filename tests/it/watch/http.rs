@@ -26,6 +26,8 @@ pub(super) struct GitHttp {
     pub(super) address: SocketAddr,
     door: Arc<Mutex<Door>>,
     requests: Arc<AtomicUsize>,
+    /// What was asked for last, as it was written: a proxy is asked for whole addresses.
+    target: Arc<Mutex<String>>,
 }
 
 impl GitHttp {
@@ -34,19 +36,26 @@ impl GitHttp {
         let address = listener.local_addr().unwrap();
         let (door, requests) = (Arc::new(Mutex::new(door)), Arc::new(AtomicUsize::new(0)));
         let (root, shared, counted) = (root.to_owned(), Arc::clone(&door), Arc::clone(&requests));
+        let target = Arc::<Mutex<String>>::default();
+        let last = Arc::clone(&target);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let (root, door) = (root.clone(), shared.lock().unwrap().clone());
-                std::thread::spawn(move || answer(stream, &root, &door));
+                let (root, door, last) = (root.clone(), shared.lock().unwrap().clone(), Arc::clone(&last));
+                std::thread::spawn(move || answer(stream, &root, (&door, &last)));
             }
         });
-        Self { address, door, requests }
+        Self { address, door, requests, target }
     }
 
     /// Changes what the door does from now on.
     pub(super) fn set(&self, door: Door) {
         *self.door.lock().unwrap() = door;
+    }
+
+    /// What was asked for last.
+    pub(super) fn target(&self) -> String {
+        self.target.lock().unwrap().clone()
     }
 
     /// How many requests came.
@@ -55,12 +64,17 @@ impl GitHttp {
     }
 }
 
-fn answer(mut stream: TcpStream, root: &Path, door: &Door) -> Option<()> {
+fn answer(mut stream: TcpStream, root: &Path, (door, last): (&Door, &Mutex<String>)) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split(' ').map(str::to_owned);
     let (method, target) = (words.next()?, words.next()?);
+    last.lock().unwrap().clone_from(&target);
+    let target = target
+        .strip_prefix("http://")
+        .and_then(|rest| rest.find('/').map(|at| rest[at..].to_owned()))
+        .unwrap_or(target);
     let mut headers: HashMap<String, String> = HashMap::new();
     loop {
         line.clear();

@@ -45,6 +45,58 @@ fn a_branch_is_fetched_over_http_with_a_token_that_is_shown_nowhere() {
 }
 
 #[test]
+fn remotes_are_reached_through_the_proxy_of_the_environment() {
+    let mut host = Host::new("{}");
+    let proxy = GitHttp::start(&host.path(""), Door::Open);
+    let direct = GitHttp::start(&host.path(""), Door::Open);
+    host.commits("main", 1);
+    // A name that only the proxy knows, one that needs a tunnel, and one that needs no proxy.
+    host.configure(&format!(
+        "{{:watch {{\"there\" {{:url \"http://git.invalid/there.git\" :branch \"main\" :allow-private true}}
+                   \"tls\" {{:url \"https://git.invalid/there.git\" :branch \"main\" :allow-private true}}
+                   \"near\" {{:url \"http://{}/there.git\" :branch \"main\" :allow-private true}}}}}}",
+        direct.address
+    ));
+    let address = format!("http://{}", proxy.address);
+    host.start_with(&[("http_proxy", &address), ("https_proxy", &address), ("no_proxy", "127.0.0.1")]);
+    let (code, text) = host.quire(&["watch", "now", "there"]);
+    assert_eq!(code, 0, "{text}");
+    host.passed("there#1");
+    assert!(proxy.target().starts_with("http://git.invalid/there.git/"), "{}", proxy.target());
+    let (code, text) = host.quire(&["watch", "now", "tls"]);
+    assert_eq!((code, proxy.target().as_str()), (1, "git.invalid:443"), "{text}");
+    let before = proxy.requests();
+    let (code, text) = host.quire(&["watch", "now", "near"]);
+    assert_eq!((code, proxy.requests()), (0, before), "{text}");
+    assert!(direct.requests() > 0);
+}
+
+#[test]
+fn a_credential_helper_is_asked_where_the_operator_has_named_it() {
+    let mut host = Host::new("{}");
+    let pair = base64::engine::general_purpose::STANDARD.encode("ada:pw-0123456789");
+    let http = GitHttp::start(&host.path(""), Door::Token(pair));
+    host.commits("main", 1);
+    let known = host.path("known");
+    std::fs::write(&known, format!("http://ada:pw-0123456789@{}\n", http.address)).unwrap();
+    // One that the account has for itself is not asked.
+    std::fs::write(
+        host.path("home/.gitconfig"),
+        format!("[credential]\nhelper = store --file {}\n", known.display()),
+    )
+    .unwrap();
+    host.configure(&config(&http, ""));
+    host.start();
+    let (code, text) = host.quire(&["watch", "now"]);
+    assert!(code == 1 && text.contains("denied"), "{text}");
+    host.configure(&config(&http, &format!(":credential-helper \"store --file {}\"", known.display())));
+    let (code, text) = host.quire(&["watch", "now"]);
+    assert_eq!(code, 0, "{text}");
+    host.passed("there#1");
+    assert!(!host.server_log().contains("pw-0123456789"));
+}
+
+#[test]
 fn a_remote_that_sends_elsewhere_is_not_followed() {
     let mut host = Host::new("{}");
     host.commits("main", 1);
