@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::local::{no_socket, serves_without_socket};
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::state::AppState;
@@ -49,8 +48,7 @@ impl Operation for ResetCaches {
         let Some(_lock) = lock else {
             let process = lock::holder_pid(&file).ok().flatten();
             let process = process.map(|pid| format!(" (process {pid})")).unwrap_or_default();
-            let silent = || Problem::new(Code::ServerSilent, "the server does not answer");
-            let problem = if serves_without_socket(&app.data) { no_socket() } else { silent() };
+            let problem = Problem::new(Code::ServerSilent, "the server does not answer");
             return Err(problem.hint(format!(
                 "stop it{process} the way it was started, run this again, and start it again"
             )));

@@ -1,8 +1,10 @@
 //! A data folder without a server to ask: a command performs the operations itself. It reads at once; before it writes, it
 //! takes the server's lock.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
@@ -13,6 +15,7 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::config::{CurrentSettings, DataDir};
 use crate::store::{self, Store, StoreError};
+use crate::sys::http_client::{self, Answer};
 use crate::sys::lock::{self, LockFile};
 use crate::sys::{random, user};
 
@@ -118,7 +121,7 @@ impl LocalWriter {
             return Ok(writer.store.clone());
         }
         let lock = LockFile::try_acquire(&data.server_lock()).map_err(|error| Problem::failed(&error))?;
-        let lock = lock.ok_or_else(|| unreachable_server(data))?;
+        let lock = lock.ok_or_else(unreachable_server)?;
         let connection = store::open(&data.database()).map_err(|error| Problem::failed(&error))?;
         let (store, thread) = Store::start(connection);
         *writer = Some(Writer { store: store.clone(), thread, _lock: lock });
@@ -136,17 +139,29 @@ pub(super) fn serves_without_socket(data: &DataDir) -> bool {
     !has_socket && lock::is_held(&data.server_lock()).unwrap_or(false)
 }
 
-/// The problem that a server has the data folder and was not asked.
-fn unreachable_server(data: &DataDir) -> Problem {
-    if serves_without_socket(data) {
-        return no_socket()
-            .hint("what is queued is changed by a server that was started without --no-socket, or by none");
+/// Sends a request to the server of a data folder: over its socket, or, when it has none, by a call.
+///
+/// # Errors
+/// No server answers.
+pub(crate) fn request_server(
+    data: &DataDir,
+    (method, target, body): (&str, &str, &[u8]),
+    patience: Duration,
+) -> io::Result<Answer> {
+    match http_client::request(&data.socket(), method, target, body, patience) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && data.calls().is_dir()
+                && serves_without_socket(data) =>
+        {
+            http_client::request_by_call(&data.calls(), method, target, body, patience)
+        }
+        answer => answer,
     }
-    Problem::new(Code::ServerSilent, "a server has the data folder, but it does not answer")
-        .hint("is it stopped?")
 }
 
-/// The problem that a server cannot be asked.
-pub(super) fn no_socket() -> Problem {
-    Problem::new(Code::ServerSilent, "the server of this data folder has no socket to be asked over")
+/// The problem that a server has the data folder and was not asked.
+fn unreachable_server() -> Problem {
+    Problem::new(Code::ServerSilent, "a server has the data folder, but it does not answer")
+        .hint("is it stopped?")
 }

@@ -71,6 +71,7 @@ pub use jobs::{
     page_of_job_runs, plan_job, start_job,
 };
 pub use local::Local;
+pub(crate) use local::request_server;
 pub use log_index::{LogIndex, LogIndexes, LogKey};
 pub use logs::{ReadLogs, RunLogs, read_logs};
 pub use notification_shape::NotificationShape;

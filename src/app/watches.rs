@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::caches::clear_caches;
-use super::local::{no_socket, serves_without_socket};
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::requirements::watch_note;
@@ -274,7 +273,8 @@ impl Operation for LookNow {
     async fn perform(self, app: &AppState) -> Result<NamedWatches, Problem> {
         let name = self.name.as_deref().map(parse_name).transpose()?;
         if app.local.is_some() {
-            return Err(nobody_looks(app, name).await?);
+            return Err(Problem::new(Code::ServerSilent, "the server does not answer")
+                .hint("`quire serve` looks at every watch when it starts"));
         }
         let (answer, answered) = oneshot::channel();
         app.send_watcher(WatchWake::Now { name, answer }).await;
@@ -291,26 +291,6 @@ fn parse_name(text: &str) -> Result<RepoName, Problem> {
         Problem::caused_by(Code::RequestInvalid, &error)
             .hint("a watch is called `name` or `group/name`, as a repository is")
     })
-}
-
-/// Why no remote is looked at now: no server can be asked to.
-async fn nobody_looks(app: &AppState, name: Option<RepoName>) -> Result<Problem, Problem> {
-    if !serves_without_socket(&app.data) {
-        return Ok(Problem::new(Code::ServerSilent, "the server does not answer")
-            .hint("`quire serve` looks at every watch when it starts"));
-    }
-    let views = list_watches(app).await?;
-    let often = match name.as_ref().map(|name| (name, views.iter().find(|view| view.watch.name == *name))) {
-        None => "as often as quire watch list says".to_owned(),
-        Some((name, Some(view))) => format!("at {name} every {}", every_text(view.watch.every)),
-        Some((name, None)) => {
-            let near = suggest(name.as_str(), views.iter().map(|view| view.watch.name.as_str()));
-            return Ok(WatchError::NotFound { name: name.clone(), near: near.map(str::to_owned) }.into());
-        }
-    };
-    Ok(no_socket().hint(format!(
-        "it looks by itself, {often}; or stop it and start it again, which looks at every watch at once"
-    )))
 }
 
 /// Lists watches, by name.

@@ -4,9 +4,9 @@ use serde_json::from_slice;
 
 use super::exit::print_error;
 use super::place::environment;
-use crate::app::{AppState, Code, Local, Operation, Problem, ProblemFrame};
+use crate::app::{AppState, Code, Local, Operation, Problem, ProblemFrame, request_server};
 use crate::config::DataDir;
-use crate::sys::http_client::{self, Answer};
+use crate::sys::http_client::Answer;
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 1 << 20;
@@ -28,7 +28,7 @@ pub(crate) fn ask<O: Operation>(data: &DataDir, operation: &O) -> Option<Result<
         Ok(body) => body,
         Err(error) => return Some(Err(Problem::failed(&error))),
     };
-    let answer = http_client::request(&data.socket(), "POST", O::ROUTE, &body, O::PATIENCE).and_then(read);
+    let answer = request_server(data, ("POST", O::ROUTE, &body), O::PATIENCE).and_then(read);
     answer.ok().map(|(status, answer)| match status {
         200 => from_slice(&answer).map_err(|error| Problem::failed(&error)),
         _ => Err(problem(status, &answer)),

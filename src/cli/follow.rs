@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::exit::{Code, Ended, Failure, stdout_screen};
-use crate::app::ProblemFrame;
+use crate::app::{ProblemFrame, request_server};
 use crate::config::DataDir;
-use crate::sys::http_client;
 use crate::view::RunShape;
 
 /// The route of what happens.
@@ -23,7 +22,7 @@ const MAX_LINE: u64 = 16 << 20;
 /// Prints what happens to runs of this data folder, until the server ends or nobody reads.
 pub(super) fn here(data: &DataDir, query: &str, as_json: bool) -> Ended {
     let target = format!("{ROUTE}{query}");
-    let answer = http_client::request(&data.socket(), "GET", &target, b"", PATIENCE).map_err(|_| {
+    let answer = request_server(data, ("GET", &target, b""), PATIENCE).map_err(|_| {
         Failure::new(Code::Broken, "no server answers, and runs are followed by asking it")
             .hint("quire serve")
     })?;

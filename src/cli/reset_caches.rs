@@ -2,13 +2,12 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::ask::{ask, in_folder};
 use super::exit::{Code, Ended, Failure, print};
-use crate::app::{CachesReset, Operation as _, ResetCaches};
+use crate::app::{CachesReset, Operation as _, ResetCaches, request_server};
 use crate::config::DataDir;
-use crate::sys::http_client;
 use crate::sys::inotify::Inotify;
 
 /// How long the server may take to be there again.
@@ -38,10 +37,15 @@ pub(super) fn reset_caches(data: &DataDir) -> Ended {
     Ok(Code::Done)
 }
 
-/// The socket of a server, which each server makes anew.
+/// The socket of a server, or without one its folder of calls: each server makes it anew.
 fn socket(data: &DataDir) -> Option<(u64, i64, i64)> {
-    let file = data.socket().symlink_metadata().ok()?;
-    Some((file.ino(), file.ctime(), file.ctime_nsec()))
+    if let Ok(file) = data.socket().symlink_metadata() {
+        return Some((file.ino(), file.ctime(), file.ctime_nsec()));
+    }
+    // Its other times change with each call.
+    let folder = data.calls().symlink_metadata().ok()?;
+    let made = folder.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some((folder.ino(), i64::try_from(made.as_secs()).ok()?, made.subsec_nanos().into()))
 }
 
 /// Waits until the server is there again, with another socket.
@@ -54,7 +58,7 @@ fn until_it_answers(data: &DataDir, before: Option<(u64, i64, i64)>) -> Result<(
             inotify.watch(data.path())?;
             loop {
                 if socket(data) != before {
-                    let answer = http_client::request(&data.socket(), "GET", "/healthz", b"", PATIENCE);
+                    let answer = request_server(data, ("GET", "/healthz", b""), PATIENCE);
                     if answer.is_ok_and(|answer| answer.status == 200 || answer.status == DEGRADED) {
                         return Ok(());
                     }

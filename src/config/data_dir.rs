@@ -156,6 +156,11 @@ impl DataDir {
         self.0.join("server.sock")
     }
 
+    /// Where commands listen that have something to ask of a server without a socket.
+    pub(crate) fn calls(&self) -> PathBuf {
+        self.0.join("calls")
+    }
+
     /// Where the server says at which address it answers; empty when it answers at none.
     pub(crate) fn server_url(&self) -> PathBuf {
         self.0.join("server.url")

@@ -28,7 +28,7 @@ mod sign_in_page;
 mod stream;
 
 pub use api::openapi;
-pub(crate) use door::{DoorLimits, Listener, serve};
+pub(crate) use door::{Calls, DoorLimits, Listener, serve};
 pub(crate) use idempotency::{answer_again, keep_first};
 pub(crate) use request_id::current_request_id;
 pub(crate) use router::{MAX_FRAME, PublicRoutes, local_router};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::app::{
 };
 use crate::config::{Additions, Bind, ConfigError, CurrentSettings, DataDir, Instance, InstanceError};
 use crate::forge;
-use crate::http::{self, DoorLimits, Listener, MAX_FRAME, PublicRoutes, local_router};
+use crate::http::{self, Calls, DoorLimits, Listener, MAX_FRAME, PublicRoutes, local_router};
 use crate::model::chain;
 use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
@@ -34,6 +35,7 @@ use crate::sys::descriptors;
 use crate::sys::lock::{self, LockFile};
 use crate::sys::notify::Supervisor;
 use crate::sys::process;
+use crate::sys::remove_tree::remove_tree;
 use crate::sys::socket;
 use crate::sys::spawn;
 use crate::watch::{WatchWake, all_watches, watch_remotes};
@@ -247,7 +249,7 @@ fn repair_settings(data: &DataDir) -> Result<(), ServeError> {
 }
 
 pub(super) fn make_folders(data: &DataDir) -> Result<(), ServeError> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
     let make = |path: PathBuf| {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.map_err(|source| ServeError::Folder { path, source })
@@ -386,7 +388,7 @@ async fn reload(app: AppState, mut hangups: Signal) {
 fn open_doors(
     app: AppState,
     (address, public_url, routes): (Option<TcpListener>, Option<&str>, PublicRoutes),
-    local: Option<UnixListener>,
+    local: Listener,
 ) {
     let (descriptors, tasks) = (descriptors::raise(), app.tasks.clone());
     app.limit_followers(descriptors);
@@ -396,11 +398,9 @@ fn open_doors(
         let served = http::serve(Listener::Tcp(address), router, DoorLimits::public(descriptors));
         tasks.spawn_lasting("the listener on the address", served);
     }
-    if let Some(local) = local {
-        let limits = DoorLimits::local(descriptors, MAX_FRAME);
-        let router = local_router(app, limits.for_commands());
-        tasks.spawn_lasting("the listener on the socket", http::serve(Listener::Unix(local), router, limits));
-    }
+    let limits = DoorLimits::local(descriptors, MAX_FRAME);
+    let router = local_router(app, limits.for_commands());
+    tasks.spawn_lasting("the door for commands", http::serve(local, router, limits));
 }
 
 /// Opens the address, if there is one.
@@ -410,17 +410,22 @@ async fn open_address(bind: Bind) -> Result<Option<TcpListener>, ServeError> {
     listener.map(Some).map_err(|source| ServeError::Bind { address, source })
 }
 
-/// Opens the Unix socket. A server without one also takes away what an earlier one has left.
-fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Option<UnixListener>> {
+/// Opens the Unix socket. A server without one takes away what an earlier one has left, and connects to those of commands.
+fn open_local(data: &DataDir, has_socket: bool) -> io::Result<Listener> {
     if !has_socket {
-        return match fs::remove_file(data.socket()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(None),
-        };
+        match fs::remove_file(data.socket()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let calls = data.calls();
+        remove_tree(&calls).map_err(io::Error::from)?;
+        fs::DirBuilder::new().mode(0o700).create(&calls)?;
+        return Calls::new(&calls).map(Listener::Calls);
     }
+    remove_tree(&data.calls()).map_err(io::Error::from)?;
     let socket = socket::listen(&data.socket())?;
     socket.set_nonblocking(true)?;
-    UnixListener::from_std(socket).map(Some)
+    UnixListener::from_std(socket).map(Listener::Unix)
 }
 
 /// Notifies the supervisor that started the server, if there is one.

@@ -13,6 +13,9 @@ use super::socket;
 /// The longest head of an answer, in bytes.
 const MAX_HEAD: u64 = 64 * 1024;
 
+/// How long a server may take to connect to the socket of a command.
+const CALL_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A response whose body is read by the caller.
 #[derive(Debug)]
 pub struct Answer {
@@ -33,7 +36,28 @@ pub fn request(
     body: &[u8],
     patience: Duration,
 ) -> io::Result<Answer> {
-    let mut stream = socket::connect(path)?;
+    send(socket::connect(path)?, (method, target, body), patience)
+}
+
+/// The same to a server that listens nowhere: it connects to the socket that is made in `folder` for that.
+///
+/// # Errors
+/// No server comes, it is silent for longer, or its response is not HTTP.
+pub(crate) fn request_by_call(
+    folder: &Path,
+    method: &str,
+    target: &str,
+    body: &[u8],
+    patience: Duration,
+) -> io::Result<Answer> {
+    send(socket::call(folder, patience.min(CALL_PATIENCE))?, (method, target, body), patience)
+}
+
+fn send(
+    mut stream: UnixStream,
+    (method, target, body): (&str, &str, &[u8]),
+    patience: Duration,
+) -> io::Result<Answer> {
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     let head = format!(

@@ -3,11 +3,16 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+use super::random;
+use super::user::own_uid;
 
 /// The longest path that fits into a socket address (unix(7): 108 bytes with the closing NUL).
 const MAX_PATH: usize = 107;
@@ -44,6 +49,10 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
 /// # Errors
 /// The folder cannot be written, or something other than a socket has the name.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    listen_for(path, None)
+}
+
+fn listen_for(path: &Path, owner: Option<u32>) -> io::Result<UnixListener> {
     use std::os::unix::fs::FileTypeExt;
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
@@ -60,9 +69,40 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     // Created with the mode that the umask leaves, and narrowed before anything is accepted.
     let listener = UnixListener::bind(&short)?;
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+    if owner.is_some() {
+        lchown(&fresh, owner, None)?;
+    }
     fs::rename(&fresh, path)?;
     Ok(listener)
 }
+
+/// Makes a socket in `folder` for the account that owns the folder, waits until a process of that account, or root, has
+/// connected, and removes it.
+///
+/// # Errors
+/// No process comes in time, or the folder cannot be written.
+pub(crate) fn call(folder: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let owner = fs::metadata(folder)?.uid();
+    let path = folder.join(format!("{}{CALL}", random::run_id()));
+    let listener = listen_for(&path, Some(owner).filter(|owner| *owner != own_uid()))?;
+    let called = accept_within(&listener, patience);
+    let _gone = fs::remove_file(&path).is_err();
+    let stream = called?;
+    let caller = sockopt::socket_peercred(&stream)?.uid.as_raw();
+    if caller == 0 || caller == owner { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+}
+
+fn accept_within(listener: &UnixListener, patience: Duration) -> io::Result<UnixStream> {
+    let limit =
+        Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
+    match poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&limit))? {
+        0 => Err(io::ErrorKind::TimedOut.into()),
+        _ => listener.accept().map(|(stream, _)| stream),
+    }
+}
+
+/// How the names of such sockets end.
+pub(crate) const CALL: &str = ".call";
 
 #[cfg(test)]
 mod tests {
@@ -88,6 +128,24 @@ mod tests {
         }
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(listen(&folder.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn a_call_is_answered_by_who_connects_to_it_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let calls = folder.path().to_owned();
+        let called = std::thread::spawn(move || call(&calls, Duration::from_secs(60)));
+        let path = std::iter::repeat_with(|| {
+            fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path()).collect()
+        })
+        .find_map(|paths: Vec<PathBuf>| paths.into_iter().find(|path| path.to_string_lossy().ends_with(CALL)))
+        .unwrap();
+        connect(&path).unwrap().write_all(b"x").unwrap();
+        let mut got = String::new();
+        called.join().unwrap().unwrap().read_to_string(&mut got).unwrap();
+        assert_eq!((got.as_str(), fs::read_dir(folder.path()).unwrap().count()), ("x", 0));
+        assert!(call(folder.path(), Duration::from_millis(20)).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `phantom_ci`: translates the commands and files of that program into quire's. It decides nothing about watches, runs or
 //! messages: docs/phantom_ci.md describes each command.
 
+mod again;
 mod args;
 mod files;
 mod list;
@@ -25,7 +26,8 @@ use files::Files;
 pub(super) const NAME: &str = "phantom_ci";
 
 /// The commands.
-const WORDS: [&str; 8] = ["add", "configure", "repo", "jobs", "logs", "notify", "reset", "help"];
+const WORDS: [&str; 11] =
+    ["add", "configure", "repo", "jobs", "logs", "now", "rerun", "retry", "notify", "reset", "help"];
 
 const HELP: &str = "\
 phantom_ci: watches branches and runs their workflows. This is quire, called by another name.
@@ -36,6 +38,9 @@ phantom_ci configure service    have systemd start it (--system: for the machine
 phantom_ci repo [TEXT]          the repositories, with the last run of each
 phantom_ci jobs [TEXT]          the runs, newest first
 phantom_ci logs [TEXT]          the output of the last run (--repo TEXT, --branch BRANCH, --limit LINES)
+phantom_ci now [TEXT]           look at the repositories now, while it runs
+phantom_ci rerun [RUN|TEXT]     run the last run once more, or site#3
+phantom_ci retry [ID]           send once more what could not be sent
 phantom_ci notify test TARGET   send a test to env/discord, env/slack or env/custom
 phantom_ci reset                forget what is known of the remotes and empty the caches; restarts its service
 phantom_ci help | --version
@@ -84,6 +89,12 @@ fn perform(words: &[&str]) -> Ended {
         ["jobs", text] => show::jobs(&Files::find()?, text),
         ["logs"] => show::logs(&Files::find()?, args.value("--repo").unwrap_or_default(), &args),
         ["logs", text] => show::logs(&Files::find()?, args.value("--repo").unwrap_or(text), &args),
+        ["now"] => again::now(&Files::find()?, ""),
+        ["now", text] => again::now(&Files::find()?, text),
+        ["rerun"] => again::rerun(&Files::find()?, ""),
+        ["rerun", text] => again::rerun(&Files::find()?, text),
+        ["retry"] => again::retry(&Files::find()?, ""),
+        ["retry", id] => again::retry(&Files::find()?, id),
         ["notify", "test", target] => machine::test_target(&Files::find()?, target),
         ["reset"] => machine::reset(&Files::find()?),
         [known, ..] if WORDS.contains(known) => {

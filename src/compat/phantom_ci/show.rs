@@ -42,7 +42,7 @@ fn is_meant(view: &WatchView, text: &str) -> bool {
 }
 
 /// The watches that a text stands for; all of them without a text.
-fn selected(files: &Files, text: &str) -> Result<Vec<WatchView>, Failure> {
+pub(super) fn selected(files: &Files, text: &str) -> Result<Vec<WatchView>, Failure> {
     let mut views = here(&files.data, async |app| Ok::<_, Problem>(watches(app, files).await))??;
     let count = views.len();
     views.retain(|view| is_meant(view, text));
@@ -107,7 +107,7 @@ pub(super) fn jobs(files: &Files, text: &str) -> Ended {
 }
 
 /// The newest runs of the repositories that a text stands for, newest first.
-fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunShape>, Failure> {
+pub(super) fn last_runs(files: &Files, text: &str, limit: usize) -> Result<Vec<RunShape>, Failure> {
     if text.is_empty() {
         return Ok(here(&files.data, async |app| {
             list_run_shapes(app, RunFilter::newest(None, limit)).await

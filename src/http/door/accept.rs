@@ -13,9 +13,10 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use super::calls::Calls;
 use super::limits::{DoorLimits, MAX_HEAD};
 use super::open_connections::{Admission, Number, OpenConnections};
 use super::progress::Progress;
@@ -48,6 +49,8 @@ pub(crate) enum Listener {
     Tcp(TcpListener),
     /// A Unix socket.
     Unix(UnixListener),
+    /// Sockets of commands, to which the server connects.
+    Calls(Calls),
 }
 
 type Connections = Arc<Mutex<OpenConnections<Arc<Progress>>>>;
@@ -59,13 +62,16 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 Ok((Socket::Tcp(stream), Remote::Address(address.ip())))
             }
-            Self::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
-                let user = stream.peer_cred()?.uid();
-                Ok((Socket::Unix(stream), Remote::User(user)))
-            }
+            Self::Unix(listener) => of_user(listener.accept().await?.0),
+            Self::Calls(calls) => of_user(calls.accept().await?),
         }
     }
+}
+
+/// A connection of a user of this machine.
+fn of_user(stream: UnixStream) -> io::Result<(Socket, Remote)> {
+    let user = stream.peer_cred()?.uid();
+    Ok((Socket::Unix(stream), Remote::User(user)))
 }
 
 /// Serves what connects, until the runtime ends.

@@ -79,6 +79,7 @@ stories! {
     parallel_jobs
     phantom_ci
     phantom_ci_moves
+    phantom_ci_while_it_runs
     planned
     policy_mistakes
     push_options
@@ -111,6 +112,7 @@ stories! {
     signal
     skip
     steps_user
+    submodules
     supersede
     tags
     three_hundred_jobs
@@ -130,6 +132,7 @@ stories! {
     watch_gone
     watch_import
     watch_kept
+    watch_kept_isolated
     watch_refused
     watch_secrets
     watch_notifies
@@ -185,6 +188,11 @@ struct Runner {
 fn run(name: &str) {
     let path = folder().join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap();
+    follow(&path, &text);
+}
+
+/// Runs the text of a story.
+pub(crate) fn follow(path: &Path, text: &str) {
     if text.lines().any(|line| line == "needs containers") && !engine::can_run_containers() {
         return;
     }
@@ -195,7 +203,7 @@ fn run(name: &str) {
     let world = World::new();
     let user = world.run(world.command("id").arg("-un")).output.trim().to_owned();
     let mut runner = Runner { world, user, transcript: String::new(), blesses, blessed: Vec::new() };
-    for line in script::parse(&text) {
+    for line in script::parse(text) {
         let number = line.number;
         if let Err(problem) = runner.run(line) {
             let (said, log) = (&runner.transcript, runner.world.serve_log());
@@ -205,8 +213,9 @@ fn run(name: &str) {
             );
         }
     }
-    if !runner.blessed.is_empty() {
-        fs::write(&path, bless(&text, &runner.blessed)).unwrap();
+    // A page that is followed as a story is written by hand.
+    if !runner.blessed.is_empty() && path.starts_with(folder()) {
+        fs::write(path, bless(text, &runner.blessed)).unwrap();
     }
 }
 
