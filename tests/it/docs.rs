@@ -189,7 +189,7 @@ fn every_recipe_for_services_does_what_it_says() {
     let made = std::process::Command::new(root.join("dev/images")).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let recipes = examples("docs/services.md");
-    assert_eq!(recipes.len(), 4);
+    assert_eq!(recipes.len(), 5);
     let wrong: Vec<String> = recipes.iter().filter_map(|recipe| try_example(recipe).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

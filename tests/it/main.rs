@@ -23,6 +23,7 @@ mod local_ends;
 mod local_repositories;
 mod local_run;
 mod mistakes;
+mod phantom_page;
 mod place;
 mod seam;
 mod server_lock;
