@@ -4,6 +4,7 @@ and the way from `POST /runs` to the first command beside that from a push."""
 import json, shutil, socket, sqlite3, statistics, subprocess, time
 from concurrent.futures import ProcessPoolExecutor
 
+FEW = 100
 LARGE = 100_000
 LISTS = 400
 READERS = 4
@@ -41,12 +42,18 @@ class Connection:
 def measure(bench, starts):
     """Milliseconds of lists with few runs and with many, requests a second, milliseconds to the first command by API and push."""
     manual, pushed = first_commands(bench, starts)
+    refill(bench, FEW)
     few = lists(bench)
     requests = reading(bench)
-    bench.stop()
-    fill(bench.data / "quire.db")
-    bench.start()
+    refill(bench, LARGE)
     return few, lists(bench), requests, manual, pushed
+
+
+def refill(bench, runs):
+    """Starts the server anew, with `runs` more in its database."""
+    bench.stop()
+    fill(bench.data / "quire.db", runs)
+    bench.start()
 
 
 def port(bench):
@@ -104,16 +111,17 @@ def reading(bench):
         return [sum(pool.map(read_for, [port(bench)] * READERS)) / READING_S]
 
 
-def fill(database):
-    """Copies the newest ended run, with its jobs and steps, until there are LARGE."""
+def fill(database, count):
+    """Copies the newest ended run, with its jobs and steps, `count` times."""
     with sqlite3.connect(database) as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(runs)")]
-        own = {"seq": "x.n + (SELECT max(seq) FROM runs)", "id": "printf('%08d', x.n) || substr(id, 9)",
+        own = {"seq": "x.n + (SELECT max(seq) FROM runs)", "id": "printf('%08d', x.n + (SELECT max(seq) FROM runs)) || substr(id, 9)",
                "number": "x.n + (SELECT max(number) FROM runs)", "update_id": "NULL"}
         chosen = ", ".join(own.get(name, name) for name in columns)
-        db.execute(f"""WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < {LARGE})
+        db.execute(f"""WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < {count})
             INSERT INTO runs ({', '.join(columns)}) SELECT {chosen} FROM x, runs
             WHERE seq = (SELECT max(seq) FROM runs WHERE state = 'finished')""")
         db.execute("""INSERT INTO jobs (run, place, name, needs, attempt, outcome, started_at, finished_at)
             SELECT r.seq, j.place, j.name, j.needs, j.attempt, j.outcome, j.started_at, j.finished_at FROM runs r, jobs j
             WHERE j.run = (SELECT min(run) FROM jobs) AND r.seq NOT IN (SELECT run FROM jobs)""")
+        db.execute("DELETE FROM notices")  # nobody waits for news of them

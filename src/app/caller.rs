@@ -290,7 +290,7 @@ impl Caller {
         if self.is_local() {
             return Ok(None);
         }
-        let all = app.store.call(|connection| store::all_repo_settings(connection)).await??;
+        let all = app.store.read(store::all_repo_settings).await??;
         let is_listed = |(repo, settings): &(String, RepoSettings)| {
             let is_member = self.holds(Scope::ReposRead, repo);
             let is_public = settings.visibility.unwrap_or(app.visibility) == Visibility::Public;
@@ -320,11 +320,11 @@ pub(super) fn no_run(run: impl std::fmt::Display) -> Problem {
 
 async fn settings_of(app: &AppState, repo: &str) -> Result<Option<RepoSettings>, Problem> {
     let repo = repo.to_owned();
-    Ok(app.store.call(move |connection| store::repo_settings(connection, &repo)).await??)
+    Ok(app.store.read(move |connection| store::repo_settings(connection, &repo)).await??)
 }
 
 async fn find_watched(app: &AppState, name: &RepoName) -> Result<Option<RepoRow>, Problem> {
     let name = name.clone();
-    let found = app.store.call(move |connection| store::find_repo(connection, &name)).await??;
+    let found = app.store.read(move |connection| store::find_repo(connection, &name)).await??;
     Ok(found.filter(RepoRow::is_watched))
 }

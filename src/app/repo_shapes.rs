@@ -120,7 +120,7 @@ pub(crate) async fn list_repo_shapes(
     (before, limit): (Option<i64>, usize),
     is_local: bool,
 ) -> Result<(Vec<RepoShape>, Option<i64>), Problem> {
-    let listed = app.store.call(move |connection| {
+    let listed = app.store.read(move |connection| {
         let rows = store::list_repos(connection, visible.as_deref(), (before, limit.saturating_add(1)))?;
         let with_settings = |(place, row): (i64, RepoRow)| {
             store::repo_settings(connection, &row.id)

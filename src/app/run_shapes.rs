@@ -1,7 +1,7 @@
 //! Runs as the HTTP interface answers them and `--json` prints them.
 
 use super::problem::Problem;
-use super::runs::list_runs;
+use super::runs::read_runs;
 use super::state::AppState;
 use crate::model::Progress;
 use crate::store::{self, RunFilter, RunRow};
@@ -22,7 +22,7 @@ pub(crate) struct RunPage {
 /// When the database cannot be read. A journal that cannot be read is a problem in the shape.
 pub(crate) async fn run_shape(app: &AppState, row: RunRow) -> Result<RunShape, Problem> {
     let of = row.clone();
-    let reruns = app.store.call(move |connection| store::reruns_of(connection, &of)).await??;
+    let reruns = app.store.read(move |connection| store::reruns_of(connection, &of)).await??;
     let (data, base) = (app.data.clone(), app.url.clone());
     let bare = RunView::without_record(row.clone(), base.as_deref());
     let read = app.read(move || {
@@ -40,12 +40,11 @@ pub(crate) async fn run_shape(app: &AppState, row: RunRow) -> Result<RunShape, P
 pub(crate) async fn list_run_shapes(app: &AppState, filter: RunFilter) -> Result<RunPage, Problem> {
     let limit = filter.limit;
     let one_more = RunFilter { limit: limit.saturating_add(1), ..filter };
-    let mut rows = list_runs(app, one_more).await?;
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().map(|row| row.seq).filter(|_| has_more);
     let base = app.url.clone();
-    let indexed = app.store.call(move |connection| {
+    let (indexed, next) = read_runs(app, one_more, move |connection, mut rows| {
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().map(|row| row.seq).filter(|_| has_more);
         let shape = |row: RunRow| {
             if row.state != Progress::Finished {
                 return Ok(Err(row));
@@ -53,10 +52,12 @@ pub(crate) async fn list_run_shapes(app: &AppState, filter: RunFilter) -> Result
             let (jobs, reruns) = (store::jobs_of(connection, &row)?, store::reruns_of(connection, &row)?);
             Ok(Ok(RunShape::in_list(&row, jobs, reruns, base.as_deref())))
         };
-        rows.into_iter().map(shape).collect::<Result<Vec<_>, rusqlite::Error>>()
-    });
+        let shapes = rows.into_iter().map(shape).collect::<Result<Vec<_>, rusqlite::Error>>();
+        Ok((shapes?, next))
+    })
+    .await?;
     let mut runs = Vec::new();
-    for shape in indexed.await?? {
+    for shape in indexed {
         runs.push(match shape {
             Ok(shape) => shape,
             // The index may not know yet what the journal of an unfinished run says; there are few of them.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -61,7 +62,7 @@ pub(crate) async fn find_run(app: &AppState, text: &str) -> Result<RunRow, Probl
     })?;
     let shown = name.to_string();
     let data = app.data.clone();
-    let found = app.store.call(move |connection| {
+    let found = app.store.read(move |connection| {
         let recorded = match name {
             RunName::Number(repo, number) => {
                 RunName::Number(recorded_name(connection, &data, &repo)?, number)
@@ -114,6 +115,15 @@ fn meant_run(text: &str) -> Option<String> {
 /// # Errors
 /// The repository that is named does not exist, or the database cannot be read.
 pub(crate) async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
+    read_runs(app, filter, |_, rows| Ok(rows)).await
+}
+
+/// The same list, and what `also` reads about it at the same moment.
+pub(super) async fn read_runs<T: Send + 'static>(
+    app: &AppState,
+    filter: RunFilter,
+    also: impl FnOnce(&Connection, Vec<RunRow>) -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T, Problem> {
     if let Some(name) = &filter.repo
         && !name.is_of_jobs()
         && forge::find(app.data.path(), name).is_err()
@@ -123,11 +133,11 @@ pub(crate) async fn list_runs(app: &AppState, filter: RunFilter) -> Result<Vec<R
             .hint("quire repo list and quire watch list list them"));
     }
     let data = app.data.clone();
-    let rows = app.store.call(move |connection| {
+    let read = app.store.read(move |connection| {
         let repo = filter.repo.as_ref().map(|repo| recorded_name(connection, &data, repo)).transpose()?;
-        store::list_runs(connection, &RunFilter { repo, ..filter })
+        also(connection, store::list_runs(connection, &RunFilter { repo, ..filter })?)
     });
-    Ok(rows.await??)
+    Ok(read.await??)
 }
 
 /// A run as screens see it.

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The metrics of the server, in the text format of Prometheus.
 pub(crate) async fn scrape(app: &AppState) -> String {
     let is_ready = app.troubles().await.is_empty();
-    let counted = app.store.call(|connection| {
+    let counted = app.store.read(|connection| {
         (store::count_unfinished(connection).ok(), store::count_messages(connection).ok())
     });
     let data = app.data.path().to_owned();
@@ -44,7 +44,7 @@ pub(crate) struct StorageState {
 /// # Errors
 /// It cannot be looked up.
 pub(crate) async fn storage_state(app: &AppState) -> Result<StorageState, Problem> {
-    let schema_version = app.store.call(|connection| store::schema_version(connection)).await??;
+    let schema_version = app.store.read(store::schema_version).await??;
     let (data, database) = (app.data.path().to_owned(), app.data.database());
     app.block(move || {
         let failed = |error: std::io::Error| Problem::failed(&error);
@@ -63,7 +63,7 @@ pub(crate) async fn storage_state(app: &AppState) -> Result<StorageState, Proble
 /// # Errors
 /// The database cannot be read.
 pub(crate) async fn unfinished_counts(app: &AppState) -> Result<(u64, u64), Problem> {
-    let counts = app.store.call(|connection| store::count_unfinished(connection)).await??;
+    let counts = app.store.read(store::count_unfinished).await??;
     let of = |state: Progress| {
         counts.iter().find(|(word, _)| *word == state.as_str()).map_or(0, |(_, count)| *count)
     };

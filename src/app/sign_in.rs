@@ -11,7 +11,7 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::model::{AuditAction, Grant, Timestamp};
 use crate::secret::{Credential, CredentialHash, CredentialKind};
-use crate::store::{self, AuditEntry, SessionRow, TokenRow};
+use crate::store::{self, AuditEntry, SessionRow, Store, TokenRow};
 use crate::sys::clock;
 
 /// How long a browser stays signed in.
@@ -86,7 +86,7 @@ pub(crate) async fn token_caller(app: &AppState, token: &str) -> Result<Caller, 
 /// When the database cannot be read.
 pub(crate) async fn session_caller(app: &AppState, session: &str) -> Result<Option<Caller>, Problem> {
     let Some(hash) = Credential::hash_of(CredentialKind::Session, session) else { return Ok(None) };
-    let found = app.store.call(move |connection| store::find_session(connection, &hash, clock::now()));
+    let found = app.store.read(move |connection| store::find_session(connection, &hash, clock::now()));
     Ok(found.await??.map(|session| caller(session.actor, session.grant).with_pass(Pass::Session(hash))))
 }
 
@@ -121,7 +121,7 @@ async fn expiry_of(app: &AppState, pass: Pass) -> Result<Option<Timestamp>, Prob
         Pass::Token(hash) => Ok(live_token(app, hash).await?.made.expires_at),
         Pass::Session(hash) => {
             let found =
-                app.store.call(move |connection| store::find_session(connection, &hash, clock::now()));
+                app.store.read(move |connection| store::find_session(connection, &hash, clock::now()));
             let over = || Problem::new(Code::CredentialsMissing, "the session is over").hint("sign in again");
             Ok(Some(found.await??.ok_or_else(over)?.expires_at))
         }
@@ -208,8 +208,7 @@ fn unknown() -> Problem {
 /// The token with a hash, if it can be used now.
 async fn live_token(app: &AppState, hash: CredentialHash) -> Result<TokenRow, Problem> {
     let now = clock::now();
-    let token = app.store.call(move |connection| used_token(connection, &hash, now)).await??;
-    let token = token.ok_or_else(unknown)?;
+    let token = used_token(&app.store, hash, now).await?;
     let renew = format!("quire token new NAME --scope {}", token.made.grant.words().replace(' ', ","));
     if token.revoked_at.is_some() {
         return Err(Problem::new(Code::TokenRevoked, format!("the token {} was revoked", token.made.name))
@@ -225,21 +224,17 @@ async fn live_token(app: &AppState, hash: CredentialHash) -> Result<TokenRow, Pr
 }
 
 /// Finds a token, and records that it is used unless that was recorded a moment ago.
-fn used_token(
-    connection: &Connection,
-    hash: &CredentialHash,
-    now: Timestamp,
-) -> rusqlite::Result<Option<TokenRow>> {
-    let found = store::find_token(connection, hash)?;
-    if let Some(token) = &found
-        && token.last_used_at.is_none_or(|last| after(last, USE_INTERVAL) <= now)
-    {
+async fn used_token(database: &Store, hash: CredentialHash, now: Timestamp) -> Result<TokenRow, Problem> {
+    let found = database.read(move |connection| store::find_token(connection, &hash)).await??;
+    let token = found.ok_or_else(unknown)?;
+    let id = token.id;
+    if token.last_used_at.is_none_or(|last| after(last, USE_INTERVAL) <= now) {
         // A token can be used while nothing can be written: for reading.
-        if let Err(error) = store::touch_token(connection, token.id, now) {
+        if let Err(error) = database.call(move |connection| store::touch_token(connection, id, now)).await? {
             tracing::debug!(%error, "the use of a token was not recorded");
         }
     }
-    Ok(found)
+    Ok(token)
 }
 
 fn caller(actor: String, grant: Grant) -> Caller {
@@ -261,17 +256,19 @@ mod tests {
     use crate::model::TokenName;
     use crate::store::{NewToken, insert_token};
 
-    #[test]
-    fn the_use_of_a_token_is_written_once_a_minute() {
+    #[tokio::test]
+    async fn the_use_of_a_token_is_written_once_a_minute() {
         let db = store::open_empty().unwrap();
         let at = Timestamp::from_millis;
         let hash = Credential::new(CredentialKind::Token).unwrap().hash();
         let (name, grant) = (TokenName::parse("ci").unwrap(), Grant::everything());
         let (created_by, created_at) = ("uid:0".to_owned(), at(0));
         insert_token(&db, &NewToken { name, hash, grant, created_by, created_at, expires_at: None }).unwrap();
+        let (database, _) = Store::start(db);
         for (now, recorded) in [(5, 5), (60_004, 5), (60_005, 60_005), (60_006, 60_005)] {
-            used_token(&db, &hash, at(now)).unwrap();
-            let token = store::find_token(&db, &hash).unwrap().unwrap();
+            used_token(&database, hash, at(now)).await.unwrap();
+            let found = database.read(move |db| store::find_token(db, &hash)).await;
+            let token = found.unwrap().unwrap().unwrap();
             assert_eq!(token.last_used_at, Some(at(recorded)), "{now}");
         }
     }

@@ -15,8 +15,12 @@ use crate::log::{LogError, Sink, Stream};
 /// How long a step has to be silent before an unfinished line is written to its log.
 pub const SILENCE: Duration = Duration::from_millis(100);
 
-/// How long after output has come it is reported how far the log has grown: once for all that comes by then.
-const REPORT: Duration = Duration::from_millis(50);
+/// How long after output has come it is reported how far the log has grown: once for all that comes by then. A step that
+/// ends sooner needs no report.
+const REPORT_SOON: Duration = Duration::from_millis(10);
+
+/// The least time between two reports.
+const REPORT_EVERY: Duration = Duration::from_millis(30);
 
 /// The same when it could not be reported.
 const REPORT_AGAIN: Duration = Duration::from_secs(1);
@@ -34,6 +38,8 @@ pub(super) struct Output<'a, S: ?Sized> {
     silent_at: Option<Instant>,
     /// When it is reported how far the log has grown.
     report_at: Option<Instant>,
+    /// When the next report may be at the earliest.
+    next_report: Instant,
 }
 
 struct Source {
@@ -49,7 +55,8 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
             |pipe| Ok::<_, io::Error>(Source { pipe: Some(pipe), capture: Capture::new(capture_limit) });
         let [stdout, stderr] = pipes.map(Receiver::from_owned_fd);
         let (stdout, stderr) = (source(stdout?)?, source(stderr?)?);
-        Ok(Output { log, stdout, stderr, chunk: vec![0; CHUNK], silent_at: None, report_at: None })
+        let (chunk, next_report) = (vec![0; CHUNK], Instant::now());
+        Ok(Output { log, stdout, stderr, chunk, silent_at: None, report_at: None, next_report })
     }
 
     /// Waits for output, or for its absence, and passes that on. Waits for ever once both outputs have ended.
@@ -64,7 +71,9 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
                 self.log.quiet()
             }
             () = until(self.report_at) => {
-                self.report_at = (!self.log.report()).then(|| Instant::now() + REPORT_AGAIN);
+                let now = Instant::now();
+                self.next_report = now + REPORT_EVERY;
+                self.report_at = (!self.log.report()).then(|| now + REPORT_AGAIN);
                 Ok(())
             }
         }
@@ -122,7 +131,7 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
                 self.log.write(stream, bytes)?;
                 let now = Instant::now();
                 self.silent_at = Some(now + SILENCE);
-                self.report_at.get_or_insert(now + REPORT);
+                self.report_at.get_or_insert(self.next_report.max(now + REPORT_SOON));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // A pipe that cannot be read has no more to say.

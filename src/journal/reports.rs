@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// The most reports that are written as they come: an hour of a step that never stops writing.
+/// The most reports that are written as they come: those of a step that never stops writing for more than half an hour.
 const MAX_QUICK: u32 = 72_000;
 
 /// After them, the least time between two reports.

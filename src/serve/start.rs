@@ -194,6 +194,7 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
         log_unpassed(&options.environment, &settings.get());
     }
     let (store, writer) = Store::start(database);
+    let store = store.with_reader(&data.database())?;
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     repair_settings(&data)?;
     // What a dead runner had started becomes this process's, and is ended.

@@ -1,7 +1,7 @@
 //! The database: what was pushed, what is queued, and an index of the runs.
 //!
 //! One SQLite file in WAL mode with full sync, and one writer: a thread that owns the only writing connection
-//! and takes closures. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
+//! and takes closures. What clients of a server ask for is read by a thread beside it. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
 
 mod audit;
 mod copied;
@@ -11,6 +11,7 @@ mod job_runs;
 mod open;
 mod outbox;
 mod pushes;
+mod reader;
 mod refs;
 mod reindex;
 mod repo_settings;
@@ -35,7 +36,9 @@ pub use idempotency::{KeptAnswer, KnownKey, forget_unanswered, keep_answer, take
 pub use job_runs::{
     copy_job_run, insert_job_run, job_run, page_of_job_runs, repo_of_jobs, unfinished_job_runs,
 };
-pub use open::{StoreError, open, open_empty, open_existing, open_read_only, schema_version};
+pub use open::{
+    StoreError, open, open_empty, open_existing, open_read_only, schema_version,
+};
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,
     next_messages, notices, page_of_messages, post, record_attempt, retry_message, verdict_before,

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::wal::MAX_WAL;
@@ -94,14 +95,21 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     let wrong = |source| StoreError::Open { path: path.to_owned(), source };
     make_private(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
     let mut connection = Connection::open(path).map_err(wrong)?;
-    connection.busy_timeout(BUSY).map_err(wrong)?;
+    configure(&connection).map_err(wrong)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(wrong)?;
     connection.pragma_update(None, "journal_size_limit", MAX_WAL.cast_signed()).map_err(wrong)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
-    connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, path)?;
     Ok(connection)
+}
+
+/// What holds for every connection.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Otherwise SQLite compiles a statement again for each of its values that might decide about a partial index.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Makes the file for this account alone, before there is anything in it; SQLite gives its other files the same mode.
@@ -130,7 +138,7 @@ fn open_as_it_is(path: &Path, access: OpenFlags) -> Result<Connection, StoreErro
     let wrong = |source| StoreError::Open { path: path.to_owned(), source };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
-    connection.busy_timeout(BUSY).map_err(wrong)?;
+    configure(&connection).map_err(wrong)?;
     let found = version(&connection).map_err(wrong)?;
     if found > MIGRATIONS.len() {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
@@ -147,6 +155,7 @@ fn open_as_it_is(path: &Path, access: OpenFlags) -> Result<Connection, StoreErro
 /// When SQLite refuses.
 pub fn open_empty() -> Result<Connection, StoreError> {
     let mut connection = Connection::open_in_memory()?;
+    configure(&connection)?;
     migrate(&mut connection, Path::new(":memory:"))?;
     Ok(connection)
 }
@@ -184,6 +193,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -203,6 +214,20 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen, ("following".to_owned(), None));
+    }
+
+    #[test]
+    fn no_statement_is_compiled_again_for_other_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        for connection in [open(&path), open_read_only(&path), open_existing(&path), open_empty()] {
+            let connection = connection.unwrap();
+            let mut statement = connection.prepare("SELECT seq FROM runs WHERE state = ?1").unwrap();
+            for state in ["queued", "running", "finished"] {
+                assert!(!statement.exists([state]).unwrap());
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
     }
 
     /// Rows of version 4 are the same runs in version 5: those of watched repositories come from `watch`, reruns repeat all.

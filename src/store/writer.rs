@@ -1,5 +1,7 @@
-//! The single writer: a thread that owns the connection and runs closures on it, one after the other.
+//! The single writer: a thread that owns the connection and runs closures on it, one after the other. A server reads what
+//! clients ask for beside it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -8,6 +10,8 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::open::StoreError;
+use super::reader::{Reader, Reading};
 use super::wal::WalKeeper;
 use crate::metrics::ShortTimes;
 
@@ -24,6 +28,8 @@ pub(crate) struct WriterGone;
 /// A handle to the writer. Clones share it; it ends when the last one is gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
+    // Before the way to the writer: the fields are dropped in this order.
+    reader: Option<Arc<Reader>>,
     work: mpsc::Sender<Work>,
     audited: Arc<Notify>,
     commits: ShortTimes,
@@ -51,7 +57,15 @@ impl Store {
                 log.look(&connection);
             }
         });
-        (Self { work: sender, audited, commits }, thread)
+        (Self { reader: None, work: sender, audited, commits }, thread)
+    }
+
+    /// The same store with a reader of the database at `path` beside the writer.
+    ///
+    /// # Errors
+    /// When the database cannot be opened once more.
+    pub(crate) fn with_reader(self, path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { reader: Some(Arc::new(Reader::start(path)?)), ..self })
     }
 
     /// The times of commits.
@@ -67,6 +81,26 @@ impl Store {
     /// Waits until the writer has ended.
     pub(crate) async fn closed(&self) {
         self.work.closed().await;
+    }
+
+    /// Runs `read`, which sees all that was committed before, and waits for its result. It does not wait for the writer if
+    /// there is a reader.
+    ///
+    /// # Errors
+    /// The reader, or the writer in its place, has ended.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> Result<T, WriterGone> {
+        let Some(reader) = self.reader.as_ref().and_then(|reader| reader.work()) else {
+            return self.call(|connection| read(connection)).await;
+        };
+        let (answer, answered) = oneshot::channel();
+        let boxed: Reading = Box::new(move |connection| {
+            let _unwanted = answer.send(read(connection)).is_err();
+        });
+        reader.send(boxed).await.map_err(|_| WriterGone)?;
+        answered.await.map_err(|_| WriterGone)
     }
 
     /// Runs `work` on the writer's thread and waits for its result. When the caller stops waiting, the work
@@ -122,4 +156,41 @@ fn note_commits(connection: &mut Connection) -> Begun {
         tracing::error!(%error, "commits of the database are not timed");
     }
     begun
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::store::open;
+
+    #[tokio::test]
+    async fn a_reader_sees_all_that_was_committed_and_does_not_wait_for_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        let (store, writer) = Store::start(open(&path).unwrap());
+        let store = store.with_reader(&path).unwrap();
+        let count = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM repos", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        let insert = "INSERT INTO repos (id, name, present) VALUES (?1, ?1, 1)";
+        store.call(move |connection| connection.execute(insert, ["a"]).unwrap()).await.unwrap();
+        assert_eq!(store.read(count).await, Ok(1));
+        let (go_on, wait) = mpsc::channel();
+        let busy = store.call(move |connection| {
+            let transaction = connection.transaction().unwrap();
+            transaction.execute(insert, ["b"]).unwrap();
+            wait.recv().unwrap();
+            transaction.commit().unwrap();
+        });
+        let ((), ()) = tokio::join!(async { busy.await.unwrap() }, async {
+            assert_eq!(store.read(count).await, Ok(1));
+            go_on.send(()).unwrap();
+        });
+        assert_eq!(store.read(count).await, Ok(2));
+        drop(store);
+        writer.join().unwrap();
+        assert!(!folder.path().join("quire.db-wal").exists(), "the writer was not the last to close it");
+    }
 }

@@ -39,7 +39,9 @@ impl SafeText {
 
     fn by_line(text: &str, colours: Colours, shown: impl Fn(&str) -> &str) -> Self {
         let is_plain = |c: char| c == '\n' || c == '\t' || !is_dangerous(c);
-        if text.chars().all(is_plain) {
+        // Most of it is ASCII, of which bytes are enough.
+        let is_plain_ascii = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+        if text.bytes().all(is_plain_ascii) || text.chars().all(is_plain) {
             return Self(text.to_owned());
         }
         let mut safe = String::with_capacity(text.len());
