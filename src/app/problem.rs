@@ -49,6 +49,7 @@ codes! {
     AliasInvalid           "alias.invalid"            422 Usage    "the alias of a job leads nowhere, or to several jobs";
     ArgumentsInvalid       "arguments.invalid"        422 Usage    "the job does not take these arguments";
     ArtifactNotFound       "artifact.not-found"       404 NotFound "the run has no such artifact";
+    BranchNotFound         "branch.not-found"         422 NotFound "the repository has no such branch";
     ConfigInvalid          "config.invalid"           500 Usage    "`config.fnl` has mistakes";
     CredentialsMissing     "credentials.missing"      401 Usage    "this requires a token or a session";
     CursorAhead            "cursor.ahead"             400 Usage    "there is no event with this number yet";
@@ -172,9 +173,9 @@ impl Problem {
         Self { hint: hint.or(self.hint), ..self }
     }
 
-    /// A problem that an error caused; what fails because the disk is full has a code of its own.
+    /// A problem that an error caused; what fails because the disk is full has a code of its own, whatever else was asked.
     pub(crate) fn caused_by(code: Code, error: &(dyn Error + 'static)) -> Self {
-        match code.status() >= 500 && is_disk_full(error) {
+        match is_disk_full(error) {
             true => Self::new(Code::DataFull, chain(error)).hint("free some space: df -h, quire doctor"),
             false => Self::new(code, chain(error)),
         }

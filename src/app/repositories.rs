@@ -21,10 +21,10 @@ pub(crate) enum AdoptRepo {
 impl From<RepoError> for Problem {
     fn from(error: RepoError) -> Self {
         let code = match &error {
-            RepoError::NotFound(_)
-            | RepoError::Renamed { .. }
-            | RepoError::NotInTrash { .. }
-            | RepoError::NoBranch { .. } => Code::RepoNotFound,
+            RepoError::NotFound(_) | RepoError::Renamed { .. } | RepoError::NotInTrash { .. } => {
+                Code::RepoNotFound
+            }
+            RepoError::NoBranch { .. } => Code::BranchNotFound,
             RepoError::Read { .. }
             | RepoError::Write { .. }
             | RepoError::Init { .. }
@@ -85,6 +85,7 @@ pub(crate) async fn rename_in_server(
         let text = format!("`{}` is the copy of a watched repository", repo.name);
         return Err(Problem::new(Code::RepoRefused, text).hint("add a watch with another name"));
     }
+    expect_recordable(app).await?;
     let (acting, from, name) = (app.clone(), repo.name.clone(), to.clone());
     app.block(move || rename_repo(&acting, &from, &name)).await?;
     let gone = || Problem::new(Code::RepoNotFound, format!("repository `{to}` was removed"));
@@ -110,12 +111,18 @@ pub(crate) async fn trash_repo(app: &AppState, repo: RepoRow) -> Result<(), Prob
         let text = format!("`{}` is the copy of a watched repository", repo.name);
         return Err(Problem::new(Code::RepoRefused, text).hint("quire watch rm removes the watch"));
     }
+    expect_recordable(app).await?;
     let (data, name, id) = (app.data.clone(), repo.name.clone(), repo.id);
     let removed = name.clone();
     app.block(move || Ok(forge::remove_repo(data.path(), &removed).map(drop)?)).await?;
     audit(app, AuditAction::RepoDelete, &name);
     let forget = move |connection: &mut _| store::mark_absent(connection, &id);
     Ok(app.writer()?.call(forget).await??)
+}
+
+/// Checks that the database takes changes, before a folder is moved: what could not be recorded is not begun.
+async fn expect_recordable(app: &AppState) -> Result<(), Problem> {
+    Ok(app.writer()?.call(|connection| store::expect_writable(connection)).await??)
 }
 
 /// Takes a bare repository over; nothing that is in it already is run. Blocking.

@@ -3,12 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
-use crate::app::{AppState, Look, Unsettled, drain_spool};
+use crate::app::{AppState, AuditEntry, Look, Unsettled, drain_spool};
 use crate::intake::Settled;
-use crate::model::{RefName, chain, first_of};
+use crate::model::{AuditAction, RefName, chain, first_of};
 use crate::store::{self, OpenPush, RepoRow};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, Pid};
@@ -46,7 +47,7 @@ pub(super) async fn recover_pushes(app: &AppState) {
 async fn read<T: Send + 'static>(
     app: &AppState,
     what: &'static str,
-    rows: fn(&rusqlite::Connection) -> rusqlite::Result<Vec<T>>,
+    rows: fn(&Connection) -> rusqlite::Result<Vec<T>>,
 ) -> Vec<T> {
     let mut wait = Backoff::new(FIRST_RETRY, LAST_RETRY);
     loop {
@@ -123,10 +124,25 @@ async fn close(app: &AppState, push: &OpenPush) -> Result<Vec<RefName>, Unsettle
         }
         match unread.into_iter().find(|unread| open.contains(&unread.name)) {
             Some(unread) => Ok(Err(Unsettled::Failed(unread.problem))),
-            None => store::settle_push(connection, &id).map(|_| Ok(open)),
+            None => {
+                if !open.is_empty() {
+                    audit_refused(connection, &id, &open)?;
+                }
+                store::settle_push(connection, &id).map(|_| Ok(open))
+            }
         }
     });
     closed.await.map_err(|error| failed(&error))?.map_err(|error: rusqlite::Error| failed(&error))?
+}
+
+/// Records in the audit that git has refused a push, or that it was broken off.
+fn audit_refused(connection: &Connection, push: &str, refs: &[RefName]) -> rusqlite::Result<()> {
+    let (repo, pusher) = store::push_origin(connection, push)?;
+    AuditEntry::by_user(pusher.as_deref(), AuditAction::PushRefused)
+        .on(repo)
+        .with("reason", "git refused it, or it was broken off")
+        .with("refs", first_of(refs.iter().map(RefName::short), MAX_NAMED))
+        .insert(connection)
 }
 
 /// Settles the repository of a push, if it is still there.

@@ -37,7 +37,7 @@ pub use job_runs::{
     copy_job_run, insert_job_run, job_run, page_of_job_runs, repo_of_jobs, unfinished_job_runs,
 };
 pub use open::{
-    StoreError, open, open_empty, open_existing, open_read_only, schema_version,
+    StoreError, expect_writable, open, open_empty, open_existing, open_read_only, schema_version,
 };
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,
@@ -45,7 +45,7 @@ pub use outbox::{
 };
 pub use pushes::{
     Intent, NewPush, OpenPush, insert_push, open_intents, open_intents_of, open_pushes, open_refs,
-    pushed_refs, refs_of_open_intents, reopen_push, settle_intent, settle_push,
+    push_origin, pushed_refs, refs_of_open_intents, reopen_push, settle_intent, settle_push,
 };
 pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,

@@ -165,6 +165,14 @@ pub fn schema_version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// Writes a page of the database as it is.
+///
+/// # Errors
+/// When nothing can be written.
+pub fn expect_writable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", schema_version(connection)?)
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
     schema_version(connection).map(|version| version as usize)
 }

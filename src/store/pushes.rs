@@ -168,6 +168,15 @@ pub fn reopen_push(connection: &Connection, push: &str) -> Result<Option<usize>>
         .map(Some)
 }
 
+/// The name of the repository of a push, and its pusher.
+pub fn push_origin(connection: &Connection, push: &str) -> Result<(String, Option<String>)> {
+    connection
+        .prepare_cached(
+            "SELECT r.name, p.pusher FROM pushes p JOIN repos r ON r.id = p.repo WHERE p.push = ?1",
+        )?
+        .query_row([push], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// All pushes that are not closed.
 pub fn open_pushes(connection: &Connection) -> Result<Vec<OpenPush>> {
     let mut statement = connection.prepare_cached(

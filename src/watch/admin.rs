@@ -31,7 +31,7 @@ pub enum WatchError {
     #[error("the limit of {MAX_WATCHES} watches is reached")]
     TooMany,
     /// Its copy could not be created or deleted.
-    #[error("{}", crate::model::chain(.0))]
+    #[error(transparent)]
     Copy(RepoError),
     /// The database failed.
     #[error("could not record the watch")]

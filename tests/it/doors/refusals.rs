@@ -52,6 +52,22 @@ fn wrong_sign_ins_are_in_the_audit_and_there_only_so_often() {
 }
 
 #[test]
+fn a_push_that_git_refuses_is_in_the_audit_and_changes_nothing() {
+    let place = Place::new();
+    place.push();
+    place.shell(
+        "git -C $T/data/repos/foo.git config receive.denyNonFastForwards true && cd foo &&
+         git commit -q --amend --allow-empty -m other && ! git push -q -f origin HEAD:main 2>/dev/null",
+    );
+    let refused = || place.shell("quire audit --action push.refused --json");
+    assert!(place.world.eventually(|_| refused().contains("\"main\"")), "{}", refused());
+    let entry = &serde_json::from_str::<serde_json::Value>(&refused()).unwrap()[0];
+    assert_eq!((&entry["subject"], &entry["detail"]["refs"]), (&"foo".into(), &"main".into()));
+    assert!(entry["actor"].as_str().unwrap().starts_with("user:"), "{entry}");
+    assert!(!place.shell("quire runs").contains("foo#2"));
+}
+
+#[test]
 fn nobody_learns_what_else_is_wrong_with_a_request() {
     let place = Place::new();
     let json = |body: &str| {
@@ -120,6 +136,10 @@ fn streams_end_with_the_token_or_the_session_that_they_were_opened_with() {
     assert!(stays.into_iter().skip(1).all(|stream| !is_broken_off(stream)));
 }
 
+/// Every scope, as a command takes them.
+const ALL_SCOPES: &str =
+    "--scope repos:read,repos:write,runs:read,runs:write,logs:read,sources:read,sources:write,admin";
+
 /// A small file system at the data folder of a world, until it is dropped.
 struct SmallDisk(std::path::PathBuf);
 
@@ -145,29 +165,40 @@ fn changes_on_a_full_disk_are_507_and_work_again_when_there_is_room() {
     let disk = std::cell::OnceCell::new();
     let place = Place::prepared(|world| drop(disk.set(SmallDisk::mount(world.path().join("data")))));
     place.push();
-    let admin = bearer(&place.token("all", "--scope repos:write,runs:write,repos:read,runs:read"));
+    place.shell("quire repo new old && quire token new revoked --scope runs:read");
+    place.shell("quire watch add https://git.invalid/x main --name known 2>&1");
+    let admin = bearer(&place.token("all", ALL_SCOPES));
     let ask = |method: &str, path: &str, body: &str| {
         let length = body.len();
         let head = format!("{admin}content-type: application/json\r\ncontent-length: {length}\r\n");
         place.send(method, &format!("/api/v1/{path}"), &format!("{head}\r\n{body}"))
     };
     let changes = [
-        ("POST", "repos", "{\"name\":\"new\"}"),
-        ("PATCH", "repos/foo", "{\"description\":\"other\"}"),
-        ("POST", "runs/foo%231/rerun", "{}"),
+        ("POST", "repos", "{\"name\":\"new\"}", "201"),
+        ("PATCH", "repos/foo", "{\"description\":\"other\"}", "200"),
+        ("PATCH", "repos/old", "{\"name\":\"renamed\"}", "200"),
+        ("DELETE", "repos/renamed", "", "204"),
+        ("POST", "runs/foo%231/rerun", "{}", "201"),
+        ("POST", "tokens", "{\"name\":\"new\",\"scopes\":[\"runs:read\"]}", "201"),
+        ("DELETE", "tokens/revoked", "", "204"),
+        ("POST", "watches", "{\"name\":\"new\",\"url\":\"https://git.invalid/x\"}", "201"),
+        ("DELETE", "watches/known", "", "204"),
     ];
     let filler = place.data().join("filler");
     // Until nothing fits any more: also not the few pages that the database keeps.
     let _full = fs::write(&filler, vec![b'x'; 24 << 20]).is_err();
-    for (method, path, body) in changes {
-        let answer = ask(method, path, body);
+    for (method, path, body, _) in changes {
+        // Nothing was renamed.
+        let answer = ask(method, &path.replace("renamed", "old"), body);
         assert_eq!(status(&answer), "507", "{method} {path}: {answer}");
         assert!(answer.contains("\"code\":\"data.full\"") && answer.contains("\"hint\""), "{answer}");
     }
-    assert_eq!(place.status_of("GET", "/api/v1/runs/foo%231", &admin), "200");
+    for path in ["runs/foo%231", "repos/old"] {
+        assert_eq!(place.status_of("GET", &format!("/api/v1/{path}"), &admin), "200", "{path}");
+    }
     fs::remove_file(&filler).unwrap();
     assert!(place.world.eventually(|_| status(&place.get("/readyz")) == "200"));
-    for ((method, path, body), expected) in changes.into_iter().zip(["201", "200", "201"]) {
+    for (method, path, body, expected) in changes {
         let answer = ask(method, path, body);
         assert_eq!(status(&answer), expected, "{method} {path}: {answer}");
     }
