@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, Uri, header};
 
 use crate::app::{Code, Problem};
 use crate::config::is_user_name;
+use crate::model::percent_decoded;
 
 /// The name of the cookie of a session.
 pub(super) const COOKIE: &str = "quire_session";
@@ -70,10 +71,8 @@ pub(super) fn read(uri: &Uri, headers: &HeaderMap, is_proxied: bool) -> Result<C
 /// Whether a parameter of a query has a token in it.
 fn is_token(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-    let name = name.to_ascii_lowercase().replace("%5f", "_").replace('-', "_");
-    IN_QUERY.contains(&name.as_str())
-        || value.starts_with("qt_")
-        || value.to_ascii_lowercase().starts_with("qt%5f")
+    let name = percent_decoded(name).to_ascii_lowercase().replace('-', "_");
+    IN_QUERY.contains(&name.as_str()) || percent_decoded(value).starts_with("qt_")
 }
 
 /// The only header of this name.
@@ -173,6 +172,9 @@ mod tests {
             "token",
             "a=qt_x",
             "a=qt%5Fx",
+            "tok%65n=x",
+            "%74%6F%6B%65%6E",
+            "a=%71t_x",
             "a;token=x",
             "api-key=x",
         ] {

@@ -47,7 +47,7 @@ pub(crate) use grant::Grant;
 pub use job_id::JobId;
 pub(crate) use network::Network;
 pub use outcome::{Outcome, Progress};
-pub(crate) use percent::percent_encoded;
+pub(crate) use percent::{percent_decoded, percent_encoded};
 pub use profile::{Profile, ProfileError};
 pub(crate) use public_address::not_public;
 pub(crate) use quoted::{MAX_QUOTED, Quoted, escape_controls};

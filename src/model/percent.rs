@@ -13,6 +13,19 @@ pub(crate) fn percent_encoded(text: &str) -> String {
     out
 }
 
+/// The text behind the percent-encoding of a part of an address. What is no code stays.
+pub(crate) fn percent_decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = (byte == b'%').then(|| std::str::from_utf8(after.get(..2)?).ok()).flatten();
+        let decoded = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(decoded.unwrap_or(byte));
+        rest = after.get(if decoded.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +33,10 @@ mod tests {
     #[test]
     fn what_has_a_meaning_in_an_address_is_encoded() {
         assert_eq!(percent_encoded("group/näme#3 ?&"), "group%2Fn%C3%A4me%233%20%3F%26");
+        assert_eq!(percent_decoded("group%2Fn%C3%a4me%233%20%3F%26"), "group/näme#3 ?&");
+        for plain in ["", "%", "%2", "%zz", "a%2", "%%", "ä"] {
+            assert_eq!(percent_decoded(plain), plain);
+        }
+        assert_eq!(percent_decoded("%%41%ff"), "%A\u{fffd}");
     }
 }

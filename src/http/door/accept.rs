@@ -98,7 +98,7 @@ pub(crate) async fn serve(listener: Listener, router: Router, limits: DoorLimits
                 continue;
             }
         };
-        let progress = Arc::new(Progress::new(limits.stall));
+        let progress = Arc::new(Progress::new(limits.timeouts));
         let admission = lock(&connections).admit(remote.peer(), Arc::clone(&progress));
         let number = match admission {
             Admission::Served(number) => number,
@@ -246,6 +246,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::http::door::limits::Timeouts;
     use crate::http::stream::streamed;
 
     #[tokio::test]
@@ -262,7 +263,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(stream));
-        let limits = DoorLimits { stall: Duration::from_millis(200), ..DoorLimits::public(1024) };
+        let timeouts = Timeouts { stall: Duration::from_millis(200), ..Timeouts::OF_DOORS };
+        let limits = DoorLimits { timeouts, ..DoorLimits::public(1024) };
         let serving = tokio::spawn(serve(Listener::Tcp(listener), router, limits));
         let mut deaf = TcpStream::connect(address).await.unwrap();
         deaf.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -278,6 +280,56 @@ mod tests {
         assert!(read.is_ok() && !answer.ends_with(b"0\r\n\r\n"), "it was not cut off");
         let made = made.load(Ordering::SeqCst);
         assert!((1..400).contains(&made), "{made} parts, which the system keeps");
+        serving.abort();
+    }
+
+    /// How long a client is served that sends these pieces, with a pause before each but the first.
+    async fn served_for(address: std::net::SocketAddr, pieces: &[&[u8]], pause: Duration) -> Duration {
+        let begun = tokio::time::Instant::now();
+        let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+        let sending = async {
+            for piece in pieces {
+                write.write_all(piece).await?;
+                tokio::time::sleep(pause).await;
+            }
+            std::future::pending::<io::Result<()>>().await
+        };
+        let mut answer = Vec::new();
+        tokio::select! {
+            _ = read.read_to_end(&mut answer) => {}
+            _broken = sending => {}
+        }
+        assert!(!answer.starts_with(b"HTTP/1.1 2"), "it was not complete");
+        begun.elapsed()
+    }
+
+    #[tokio::test]
+    async fn a_head_and_a_body_that_trickle_end_in_a_bounded_time() {
+        let millis = Duration::from_millis;
+        let timeouts =
+            Timeouts { head: millis(300), body: millis(300), whole_body: millis(900), ..Timeouts::OF_DOORS };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::post(async || "done"));
+        let limits = DoorLimits { timeouts, ..DoorLimits::public(1024) };
+        let serving = tokio::spawn(serve(Listener::Tcp(listener), router, limits));
+        let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n".as_slice();
+        let slow_head: Vec<&[u8]> = head.chunks(1).collect();
+        let slow_body: Vec<&[u8]> = [head].into_iter().chain([b"x".as_slice(); 500]).collect();
+        let cases: [(&[&[u8]], Duration); 4] = [
+            (&[], timeouts.head),
+            (&slow_head, timeouts.head),
+            (&[head], timeouts.body),
+            (&slow_body, timeouts.whole_body),
+        ];
+        for (pieces, least) in cases {
+            let served = served_for(address, pieces, millis(20)).await;
+            assert!(
+                served >= least && served < least + Duration::from_secs(5),
+                "{served:?} for {} pieces",
+                pieces.len()
+            );
+        }
         serving.abort();
     }
 }

@@ -2,20 +2,31 @@
 
 use std::time::Duration;
 
-/// How long a connection may take to send the head of a request.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the clients of a door may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeouts {
+    /// To send the head of a request.
+    pub(super) head: Duration,
+    /// Between two requests.
+    pub(super) idle: Duration,
+    /// Until more comes of the body of a request.
+    pub(super) body: Duration,
+    /// To send a body, however steadily it comes.
+    pub(super) whole_body: Duration,
+    /// To take more of an answer.
+    pub(super) stall: Duration,
+}
 
-/// How long a connection may stay open between two requests.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long nothing may come of the body of a request that is not complete.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a request may take to send its body, however steadily that comes.
-pub(super) const MAX_BODY_TIME: Duration = Duration::from_secs(10 * 60);
-
-/// How long a client may take nothing of its answer.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+impl Timeouts {
+    /// Those of both doors.
+    pub(super) const OF_DOORS: Self = Self {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(60),
+        body: Duration::from_secs(30),
+        whole_body: Duration::from_secs(10 * 60),
+        stall: Duration::from_secs(30),
+    };
+}
 
 /// The longest head of a request, in bytes.
 pub(super) const MAX_HEAD: usize = 64 << 10;
@@ -52,8 +63,8 @@ pub(crate) struct DoorLimits {
     pub(super) body: usize,
     /// Bodies that are not small, of all peers together.
     pub(super) large_bodies: usize,
-    /// How long a client may take nothing of its answer.
-    pub(super) stall: Duration,
+    /// How long clients may take.
+    pub(super) timeouts: Timeouts,
 }
 
 impl DoorLimits {
@@ -65,7 +76,7 @@ impl DoorLimits {
             of_peer: in_all.min(MAX_OF_PEER),
             body: MAX_PUBLIC_BODY,
             large_bodies: MAX_PUBLIC_LARGE,
-            stall: STALL_TIMEOUT,
+            timeouts: Timeouts::OF_DOORS,
         }
     }
 
@@ -77,7 +88,7 @@ impl DoorLimits {
             of_peer: in_all.min(MAX_OF_PEER),
             body,
             large_bodies: MAX_LOCAL_LARGE,
-            stall: STALL_TIMEOUT,
+            timeouts: Timeouts::OF_DOORS,
         }
     }
 

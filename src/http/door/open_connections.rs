@@ -106,13 +106,14 @@ impl<C> OpenConnections<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::door::limits::Timeouts;
 
     /// A connection: its name, and whether it waits.
     type Named = (&'static str, bool);
 
     fn door(in_all: usize, of_peer: usize) -> OpenConnections<Named> {
         OpenConnections::new(
-            DoorLimits { in_all, of_peer, body: 0, large_bodies: 0, stall: std::time::Duration::MAX },
+            DoorLimits { in_all, of_peer, body: 0, large_bodies: 0, timeouts: Timeouts::OF_DOORS },
             |(_, is_waiting)| *is_waiting,
         )
     }

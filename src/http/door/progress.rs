@@ -1,12 +1,11 @@
 //! How far a connection is with its request, and until when it has to continue.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, MAX_BODY_TIME};
+use super::limits::Timeouts;
 
 /// What a connection is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +34,16 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Progress {
     state: Mutex<State>,
-    /// How long the client may take nothing of its answer.
-    stall: Duration,
+    timeouts: Timeouts,
     close: Notify,
 }
 
 impl Progress {
     /// A connection that has just been made.
-    pub(super) fn new(stall: Duration) -> Self {
+    pub(super) fn new(timeouts: Timeouts) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Head, since: now, read: now, stalled: None };
-        Self { state: Mutex::new(state), stall, close: Notify::new() }
+        Self { state: Mutex::new(state), timeouts, close: Notify::new() }
     }
 
     /// Bytes have come.
@@ -97,18 +95,18 @@ impl Progress {
 
     /// When to look again, and whether the connection is late by now.
     pub(super) fn deadline(&self, now: Instant) -> (Instant, bool) {
-        let state = self.state();
+        let (state, timeouts) = (self.state(), self.timeouts);
         let of_phase = match state.phase {
-            Phase::Head => Some(state.since + HEAD_TIMEOUT),
-            Phase::Body => Some((state.read + BODY_TIMEOUT).min(state.since + MAX_BODY_TIME)),
-            Phase::Idle => Some(state.since + IDLE_TIMEOUT),
+            Phase::Head => Some(state.since + timeouts.head),
+            Phase::Body => Some((state.read + timeouts.body).min(state.since + timeouts.whole_body)),
+            Phase::Idle => Some(state.since + timeouts.idle),
             Phase::Answer => None,
         };
-        let of_stall = state.stalled.map(|since| since + self.stall);
+        let of_stall = state.stalled.map(|since| since + timeouts.stall);
         let deadline = of_phase.into_iter().chain(of_stall).min();
         let is_late = deadline.is_some_and(|deadline| deadline <= now);
         // Another phase may have begun by then, with a shorter time limit.
-        let look = now + HEAD_TIMEOUT.min(self.stall);
+        let look = now + timeouts.head.min(timeouts.body).min(timeouts.stall);
         (deadline.unwrap_or(look).min(look), is_late)
     }
 
@@ -143,11 +141,13 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn each_phase_has_its_time_limit() {
-        let progress = Progress::new(Duration::from_secs(30));
+        let progress = Progress::new(Timeouts::OF_DOORS);
         let is_late_after = |seconds| progress.deadline(Instant::now() + Duration::from_secs(seconds)).1;
         assert!(!is_late_after(9) && is_late_after(10) && progress.is_waiting());
         progress.expect_body();

@@ -11,6 +11,10 @@ use super::progress::Progress;
 use crate::app::{Code, Problem};
 use crate::http::problem::answer;
 
+/// Headers that have one value. Those that say who asks, and `Idempotency-Key`, have problems of their own.
+const ONCE: [&str; 7] =
+    ["Host", "Content-Type", "Range", "If-Range", "Last-Event-ID", "Origin", "Sec-Fetch-Site"];
+
 /// A whole request.
 pub(super) struct Gathered<'a> {
     pub(super) request: Request<Body>,
@@ -73,11 +77,10 @@ async fn read(request: Request<Incoming>, limits: &BodyLimits) -> Result<Gathere
 /// Refuses what a proxy before the server may have understood otherwise (RFC 9112, sections 3.2 and 6.1).
 fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     let bad = |problem: &str| Err(Problem::new(Code::RequestInvalid, problem));
-    let hosts = headers.get_all(header::HOST).iter().count();
-    if hosts > 1 {
-        return bad("the request has several Host headers");
+    if let Some(name) = ONCE.iter().find(|name| headers.get_all(**name).iter().count() > 1) {
+        return bad(&format!("the request has several {name} headers"));
     }
-    if hosts == 0 && version != Version::HTTP_10 {
+    if !headers.contains_key(header::HOST) && version != Version::HTTP_10 {
         return bad("the request has no Host header");
     }
     // A Content-Length next to it is not shown by the protocol's parser.
@@ -116,6 +119,10 @@ mod tests {
         assert!(is_refused(Version::HTTP_11, &[]));
         assert!(is_refused(Version::HTTP_11, &[host, host]));
         assert!(is_refused(Version::HTTP_10, &[host, ("host", "other")]));
+        for name in ONCE {
+            assert!(is_refused(Version::HTTP_11, &[host, (name, "a"), (name, "a")]), "{name}");
+            assert!(name == "Host" || !is_refused(Version::HTTP_11, &[host, (name, "a")]), "{name}");
+        }
         assert!(is_refused(Version::HTTP_11, &[host, ("transfer-encoding", "chunked")]));
     }
 }

@@ -246,9 +246,31 @@ fn a_body_that_is_wrong_is_refused_and_nothing_is_made() {
         sent(&api, door, ("POST", "/repos"), JSON, description.as_bytes()),
         (422, "request.refused".into())
     );
+    let branch = json!({"description": "other", "default_branch": "none"}).to_string();
+    let refused = sent(&api, door, ("PATCH", "/repos/foo"), JSON, branch.as_bytes());
+    assert_eq!(refused, (422, "branch.not-found".into()));
+    assert_eq!(api.get(door, "/repos/foo").json()["description"], json!(null));
     let names: Vec<_> =
         api.get(door, "/repos").json().as_array().unwrap().iter().map(|repo| repo["name"].clone()).collect();
     assert_eq!((names, api.get(door, "/watches").json()), (vec![json!("foo")], json!([])));
+}
+
+#[test]
+fn a_pipeline_in_a_language_of_another_version_is_refused_alike_on_every_way() {
+    let api = Api::new();
+    api.shell(
+        "cd foo && git checkout -q -b lua && git mv .quire/ci.fnl .quire/ci.lua && git commit -qm lua &&
+         git push -q -o ci.wait origin HEAD:lua 2>&1",
+    );
+    let run = api.get(Door::Socket, "/runs/foo%232").json();
+    assert_eq!((&run["outcome"], &run["reason"]["code"]), (&json!("failed"), &json!("pipeline.broken")));
+    let asked = json!({"repo": "foo", "ref": "lua"});
+    let plan = api.post(Door::Socket, "/plans", &asked).json();
+    assert_eq!((&plan["jobs"], &plan["diagnostics"][0]["file"]), (&json!([]), &json!(".quire/ci.lua")));
+    let refused = api.post(Door::Socket, "/runs", &asked);
+    assert_eq!((refused.status, refused.code().as_str()), (422, "pipeline.broken"));
+    assert_eq!(refused.json()["errors"][0]["message"], plan["diagnostics"][0]["message"]);
+    assert_eq!(api.get(Door::Socket, "/runs").json().as_array().unwrap().len(), 2, "nothing was recorded");
 }
 
 #[test]
@@ -287,12 +309,27 @@ fn methods_and_headers_that_are_wrong_are_refused() {
             let bytes = request(("GET", "/api/v1/runs"), api.address(), headers, b"");
             assert_eq!(api.raw(door, &bytes).status, 431, "{door:?}");
         }
+        for name in ["content-type", "last-event-id", "range", "origin"] {
+            let twice = [(name, "1"), (name, "1")];
+            let answer = api.send(door, ("GET", "/runs/foo%231/events"), &twice, b"");
+            assert_eq!((answer.status, answer.code()), (400, "request.invalid".into()), "{door:?} {name}");
+        }
         for twice in [("host", "localhost"), ("transfer-encoding", "chunked")] {
             let bytes = request(("GET", "/api/v1/runs"), api.address(), &[twice], b"");
             assert_eq!(api.raw(door, &bytes).status, 400, "{door:?} {twice:?}");
         }
-        let lengths = [("content-length", "1"), ("content-length", "2")];
-        let bytes = request(("GET", "/api/v1/runs"), api.address(), &lengths, b"");
-        assert_eq!(api.raw(door, &bytes).status, 400, "{door:?}");
+        for lengths in [
+            [("content-length", "1"), ("content-length", "2")],
+            [("content-length", "1"), ("transfer-encoding", "chunked")],
+            [("transfer-encoding", "chunked"), ("content-length", "1")],
+        ] {
+            let bytes = request(("GET", "/api/v1/runs"), api.address(), &lengths, b"");
+            assert_eq!(api.raw(door, &bytes).status, 400, "{door:?} {lengths:?}");
+        }
+        let old = format!("GET /api/v1/runs HTTP/1.0\r\nhost: {}\r\n\r\n", api.address());
+        let answer = api.raw(door, old.as_bytes());
+        assert_eq!((answer.status, answer.json()[0]["number"].as_u64()), (200, Some(1)), "{door:?}");
+        let without_host = if door == Door::Tcp { 421 } else { 200 };
+        assert_eq!(api.raw(door, b"GET /api/v1/runs HTTP/1.0\r\n\r\n").status, without_host, "{door:?}");
     }
 }
