@@ -50,16 +50,26 @@ local function key_places(written, file, depth)
   local keys = {}
   for i = 1, #written, 2 do
     local name, key, value = written[i], span_of(written, i, file), span_of(written, i + 1, file)
-    if type(name) == "string" and name:find("^[%w_-]+$") and key and value then
+    if type(name) == "string" and name:find("^[%w_.-]+$") and key and value then
       keys[#keys + 1] = name .. "=" .. text_of(key) .. "=" .. places(written[i + 1], value, file, depth)
     end
   end
   return "{" .. table.concat(keys, ",") .. "}"
 end
 
--- The place of a value, and of what is in it when it is a literal list or table.
+-- What a call of `ci.manual` declares, as it is written; nil for any other value.
+local function manual_arguments(value)
+  local head = utils["list?"](value) and utils["sym?"](value[1])
+  if not head then return nil end
+  if tostring(head) == ":" then return value[3] == "manual" and value[4] or nil end
+  local parts = utils["multi-sym?"](head) or { tostring(head) }
+  return parts[#parts] == "manual" and value[2] or nil
+end
+
+-- The place of a value, and of what is in it when it is a literal list or table, or a call of `ci.manual` with one.
 function places(value, span, file, depth)
   local text = text_of(span)
+  value = manual_arguments(value) or value
   if depth == 0 then return text end
   if utils["sequence?"](value) then return text .. (item_places(value, file, depth - 1) or "") end
   -- The metatable of a `{}` holds its elements as they were written.
@@ -96,7 +106,7 @@ compiler.scopes.global.specials["quire-spans"] = function(ast, scope, parent)
   )
 end
 
-local marks = { first_argument = first_argument, span_of = span_of }
+local marks = { first_argument = first_argument, manual_arguments = manual_arguments, span_of = span_of }
 
 -- Notes that a file binds a name, unless it takes the primitive out of the job's table.
 function marks.bind(symbol, file)

@@ -336,12 +336,21 @@ local function register(first, ...)
   return id
 end
 
+-- `:quire/manual`, with the arguments that its job takes.
+local function manual(first, ...)
+  local more = select("#", ...)
+  if frozen[first] then
+    first, more = (...), more - 1
+  end
+  return { ["quire/manual"] = more <= 0, arguments = first }
+end
+
 -- A value that the check of the pipeline refuses by name.
 local function planned(name)
   return function() return { ["quire/planned"] = name } end
 end
 
-local loaded = { ["quire.primitives"] = freeze("quire.primitives", { job = register, planned = planned }) }
+local loaded = { ["quire.primitives"] = freeze("quire.primitives", { job = register, manual = manual, planned = planned }) }
 local loading = {} -- name -> the coroutine that loads it
 
 local function seal(name, real)
@@ -401,12 +410,31 @@ local function verdict(context, ok, value, problem)
   return "passed", value
 end
 
--- Runs a job's function. `names` are its inputs, `outputs` what they gave.
-local function run(job, body, names, outputs)
+-- The arguments of a job that declares them. `declared` has their names, and for a secret whether it was given: it is asked for when it is
+-- read, so that it is in no list of them.
+local function declared_arguments(job, values, declared)
+  return setmetatable(values, {
+    __index = function(_, name)
+      if declared[name] then return primitives.secret(name) end
+      if type(name) == "string" and declared[name] == nil then raise(host.unknown_argument(job, name, declared)) end
+    end,
+    __metatable = sealed,
+  })
+end
+
+-- Runs a job's function. `names` are its inputs, `outputs` what they gave, `values` and `declared` its arguments if it declares them.
+local function run(job, body, names, outputs, values, declared)
   local context = { job = job, input_names = names, outputs = outputs, is_input = {}, unlooked = {} }
   local inputs = {}
   local argument = setmetatable({ inputs = inputs }, strict_of.job)
   for name, value in next, primitives do argument[name] = value end
+  local asked = outputs["quire/manual"]
+  if declared then
+    argument.args = declared_arguments(job, values, declared)
+    if asked then asked.args = argument.args end
+  elseif type(asked) == "table" then
+    argument.args = asked.args
+  end
   for _, name in next, names do
     local value = outputs[name]
     context.is_input[name] = true

@@ -13,6 +13,7 @@ local shapes = {}
 
 local function note(shape, name, file, span)
   local mistake = { message = "", file = file, span = span, plain = true, field = name, shape = shape.kind }
+  if shape.kind == "args" then mistake.job, mistake.inputs = shape.job, shape.names end
   if shape.kind == "inputs" then mistake.job, mistake.inputs, mistake.jobs = shape.job, shape.names, ids end
   report.note(mistake)
 end
@@ -23,8 +24,8 @@ local function member(shape, name, wrong)
   local has = shape.has or known[shape.kind]
   if not has[name] then
     if wrong then wrong(shape, name) end
-  elseif shape.kind == "job" and name == "inputs" then
-    return shape.inputs
+  elseif shape.kind == "job" and (name == "inputs" or name == "args") then
+    return shape[name]
   elseif shape.kind == "inputs" and known[name] then
     return { kind = name, own = {} }
   end
@@ -118,6 +119,18 @@ local function check_options(ast, head, file)
   end)
 end
 
+-- The shape of the arguments that `ci.manual` declares by a literal table with plain names.
+local function arguments_shape(job, declared)
+  local written = utils["table?"](declared) and not utils["sequence?"](declared) and getmetatable(declared)
+  if not written then return nil end
+  local shape = { kind = "args", own = {}, job = job, names = {}, has = {} }
+  for i = 1, #written, 2 do
+    if type(written[i]) ~= "string" then return nil end
+    shape.names[#shape.names + 1], shape.has[written[i]] = written[i], true
+  end
+  return shape
+end
+
 -- The function of a job gets a table whose inputs are known when their list is literal.
 local function job(ast, first)
   local names, run = ast[first + 1], ast[#ast]
@@ -128,11 +141,15 @@ local function job(ast, first)
   local pattern = utils["sequence?"](arguments) and arguments[1]
   local id = type(ast[first]) == "string" and ast[first] or nil
   local inputs = utils["sequence?"](names) and { kind = "inputs", own = {}, job = id, names = {}, has = {} } or nil
+  local args
   for i = 1, inputs and #names or 0 do
-    if type(names[i]) ~= "string" then inputs = nil break end
-    inputs.names[i], inputs.has[names[i]] = names[i], true
+    local declared = marks.manual_arguments(names[i])
+    local name = declared and "quire/manual" or names[i]
+    if declared then args = arguments_shape(id, declared) end
+    if type(name) ~= "string" then inputs = nil break end
+    inputs.names[i], inputs.has[name] = name, true
   end
-  if type(pattern) == "table" then shape_of_symbol[pattern] = { kind = "job", own = {}, inputs = inputs } end
+  if type(pattern) == "table" then shape_of_symbol[pattern] = { kind = "job", own = {}, inputs = inputs, args = args } end
   utils["walk-tree"](inputs and run, function(_, node)
     if type(node) ~= "table" then return false end
     local head = utils["list?"](node) and utils["sym?"](node[1], "jobs")

@@ -1,7 +1,7 @@
 ;; The module that a pipeline requires as :quire.ci. What it does is in the run VM; this names it.
-(local {: job : planned} (require :quire.primitives))
+(local {: job : manual : planned} (require :quire.primitives))
 
 {: job
  :cron (planned :cron)
- :manual (planned :manual)
+ : manual
  :matrix (planned :matrix)}

@@ -2,6 +2,7 @@
 //!
 //! `http`, `serve`, `cli` and `compat` translate between people or programs and these functions; they decide nothing.
 
+mod arguments;
 mod audit;
 mod caches;
 mod caller;
@@ -24,6 +25,7 @@ mod planning;
 mod plans;
 mod problem;
 mod probe;
+mod repo_jobs;
 mod repo_shapes;
 mod repositories;
 mod requirements;
@@ -85,6 +87,7 @@ pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};
 pub(crate) use pushes::{record_push, report_push};
 pub(crate) use reindex::{index_older_runs, reindex};
+pub(crate) use repo_jobs::{ListRepoJobs, RepoJob, RepoJobs};
 pub(crate) use repo_shapes::{RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
 pub(crate) use repositories::{
     AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_in_server,
@@ -105,7 +108,7 @@ pub(crate) use sources::{
     AddSource, AddedSource, RemoveSource, SourcePlace, add_source, find_source, list_sources, remove_source,
 };
 pub(crate) use spool::{drain_spool, take_spool};
-pub(crate) use starts::StartRun;
+pub(crate) use starts::{StartRun, expect_jobs};
 pub(crate) use state::{AppState, Look, Unsettled, Wake};
 pub(crate) use tasks::{TaskFailure, Tasks};
 pub(crate) use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};

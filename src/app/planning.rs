@@ -1,5 +1,6 @@
 //! The pipeline of a commit, evaluated by a process of its own before anything is started.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +110,11 @@ impl CommitRequest<'_> {
 }
 
 impl Commit {
+    /// The event of somebody who asks; arguments say nothing about what a pipeline declares.
+    pub(super) fn manual_event(&self, job: Option<JobId>, actor: Option<String>) -> Event {
+        self.event(EventKind::Manual { job, args: BTreeMap::new(), secrets: Vec::new() }, actor)
+    }
+
     /// The event that starts something at this commit.
     pub(super) fn event(&self, kind: EventKind, actor: Option<String>) -> Event {
         Event { kind, subject: Some(self.update.clone()), actor, at: clock::now() }
@@ -116,45 +122,59 @@ impl Commit {
 
     /// Has its pipeline evaluated, as `event` finds it.
     pub(super) async fn plan(&self, app: &AppState, event: &Event) -> Result<PlanAnswer, Problem> {
-        let busy = || {
-            Problem::new(Code::ServerBusy, "many pipelines are being evaluated").hint("try again in a moment")
-        };
-        let place = timeout(PATIENCE, Arc::clone(&app.planners).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(busy()) };
+        let order = self.order(app, event);
+        evaluated(app, move || order.plan()).await
+    }
+
+    /// What a process is given that evaluates its pipeline.
+    pub(super) fn order(&self, app: &AppState, event: &Event) -> PlanOrder {
         let memory = app.settings.get().limits.vm_memory;
-        let order = PlanOrder {
+        PlanOrder {
             event: EventRecord::from(event),
             git_dir: self.git_dir.clone(),
             cache_dir: app.data.cache().join("fennel"),
             vm_memory: usize::try_from(memory).unwrap_or(usize::MAX),
-        };
-        let planned = tokio::task::spawn_blocking(move || {
-            let planned = order.plan();
-            // Also when nobody waits for it any more.
-            drop(place);
-            planned
-        });
-        let planned = planned.await.map_err(|error| Problem::failed(&error))?;
-        Ok(planned?)
+        }
     }
 }
 
-/// The event of somebody who asks, for these arguments.
-pub(super) fn manual(job: Option<&str>, args: Map<String, Value>) -> Result<EventKind, Problem> {
+/// Has something evaluated when it is its turn. What began is finished, also when nobody waits for it any more.
+pub(super) async fn evaluated<T: Send + 'static>(
+    app: &AppState,
+    work: impl FnOnce() -> Result<T, PlanError> + Send + 'static,
+) -> Result<T, Problem> {
+    let busy =
+        || Problem::new(Code::ServerBusy, "many pipelines are being evaluated").hint("try again in a moment");
+    let place = timeout(PATIENCE, Arc::clone(&app.planners).acquire_owned()).await;
+    let Ok(Ok(place)) = place else { return Err(busy()) };
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(place);
+        done
+    });
+    Ok(done.await.map_err(|error| Problem::failed(&error))??)
+}
+
+/// The root job that somebody asks for.
+pub(super) fn root(job: Option<&str>) -> Result<Option<JobId>, Problem> {
     let job = job.map(JobId::parse).transpose();
-    let job = job.map_err(|error| Problem::caused_by(Code::RequestInvalid, &error))?;
+    job.map_err(|error| Problem::caused_by(Code::RequestInvalid, &error))
+}
+
+/// Checks that arguments can be given to a pipeline.
+pub(super) fn expect_fitting(args: &Map<String, Value>) -> Result<(), Problem> {
     let size = Value::Object(args.clone()).to_string().len();
     if size > MAX_ARGS {
         let text = format!("`args` has {size} bytes as JSON, more than {MAX_ARGS}");
         return Err(Problem::new(Code::RequestRefused, text));
     }
-    for (name, value) in &args {
+    for (name, value) in args {
         if let Some(place) = null_in_list(value, name) {
             return Err(Problem::new(Code::RequestRefused, format!("`args`: {place} is null in a list"))
                 .hint("a list of a pipeline has no holes: leave it out, or write false"));
         }
     }
-    Ok(EventKind::Manual { job, args: args.into_iter().collect() })
+    Ok(())
 }
 
 /// Where a list of a value holds null, which no list of a pipeline can. The parser of requests limits the depth.

@@ -59,9 +59,7 @@ impl Operation for RerunRun {
         if what != RerunScope::All {
             expect_repeatable(&view, &what)?;
         }
-        if of.is_of_jobs() {
-            expect_no_secrets(app, &of).await?;
-        }
+        expect_no_secrets(app, &of).await?;
         let by = shown_by(self.by.as_deref());
         let entry = app.entry(AuditAction::RunRerun).with("of", name.as_str());
         let row = queue_run(app, entry, move |connection| {
@@ -90,14 +88,18 @@ impl RerunRun {
     }
 }
 
-/// Checks that the run of a job folder had no secret arguments: their values are not kept.
+/// Checks that the run had no secret arguments: their values are not kept.
 async fn expect_no_secrets(app: &AppState, of: &RunRow) -> Result<(), Problem> {
-    let Some(record) = job_run_record(app, of.id).await?.filter(|record| !record.work.secrets.is_empty())
-    else {
-        return Ok(());
+    let job = if of.is_of_jobs() {
+        let record = job_run_record(app, of.id).await?;
+        record.filter(|record| !record.work.secrets.is_empty()).map(|record| record.job)
+    } else {
+        let root = of.event.start().root.map(|root| format!(":{root}")).unwrap_or_default();
+        (!of.event.secret_arguments().is_empty()).then(|| format!("{}{root}", of.repo))
     };
+    let Some(job) = job else { return Ok(()) };
     let text = format!("the secret arguments of {}#{} are not kept", of.repo, of.number);
-    Err(Problem::new(Code::RequestRefused, text).hint(format!("start it again: quire run {} …", record.job)))
+    Err(Problem::new(Code::RequestRefused, text).hint(format!("start it again: quire run {job} …")))
 }
 
 /// Checks that the journal of a run has what a rerun of a part of it needs.

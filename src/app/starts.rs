@@ -4,23 +4,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::arguments::CheckedArguments;
 use super::operation::Operation;
-use super::planning::{Commit, CommitRequest, manual};
+use super::planning::{Commit, CommitRequest, expect_fitting, root};
 use super::problem::{Code, Problem};
 use super::runs::{NamedRun, shown_by};
 use super::state::{AppState, Wake};
-use crate::event::{Event, RunVars};
+use crate::event::{Event, EventKind, RunVars};
 use crate::journal::DiagnosticFact;
-use crate::model::{AuditAction, RunId, RunName, suggest};
+use crate::model::{AuditAction, JobId, RunId, RunName, suggest};
 use crate::run::{PlanAnswer, PlannedDecision};
 use crate::store::{self, AuditEntry, NewRun, RunRow};
 use crate::sys::{clock, random};
 
 /// Jobs of a commit are to run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StartRun {
     pub(crate) repo: String,
@@ -30,12 +32,19 @@ pub(crate) struct StartRun {
     pub(crate) sha: Option<String>,
     /// The root job; all that need `:quire/manual` when absent.
     pub(crate) job: Option<String>,
-    /// What the jobs get as `:args`.
+    /// What the jobs get as `:args`, secret arguments too.
     pub(crate) args: Map<String, Value>,
     /// Environment variables of the steps.
     pub(crate) vars: BTreeMap<String, String>,
     /// Who asks.
     pub(crate) by: Option<String>,
+}
+
+impl std::fmt::Debug for StartRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the arguments: some are secret.
+        f.debug_struct("StartRun").field("repo", &self.repo).field("job", &self.job).finish_non_exhaustive()
+    }
 }
 
 impl Operation for StartRun {
@@ -50,7 +59,8 @@ impl Operation for StartRun {
         // Without a server, everything is done in the database that is written.
         let app = &AppState { store: app.writer()?, ..app.clone() };
         let vars = variables(&self.vars)?;
-        let kind = manual(self.job.as_deref(), self.args)?;
+        let root = root(self.job.as_deref())?;
+        expect_fitting(&self.args)?;
         let request =
             CommitRequest { repo: &self.repo, ref_name: self.r#ref.as_deref(), sha: self.sha.as_deref() };
         let commit = request.find(app).await?;
@@ -58,9 +68,16 @@ impl Operation for StartRun {
             let text = format!("the commit {} has no pipeline", commit.update.new.short());
             return Err(Problem::new(Code::RunNothingToStart, text).hint("a pipeline is .quire/ci.fnl"));
         }
-        let event = commit.event(kind, self.by.clone());
-        expect_jobs(&event, &commit.plan(app, &event).await?)?;
-        let named = queue(app, commit, event, &vars).await?;
+        let event = commit.manual_event(root.clone(), self.by.clone());
+        let plan = commit.plan(app, &event).await?;
+        expect_jobs(root.as_ref(), &plan)?;
+        let CheckedArguments { args, secrets } = commit.check_arguments(app, plan.jobs, self.args).await?;
+        if app.local.is_some() && !secrets.is_empty() {
+            let text = "secret arguments are only in the memory of a server, and no server is running";
+            return Err(Problem::new(Code::RequestRefused, text).hint("start one with  quire serve"));
+        }
+        let kind = EventKind::Manual { job: root, args, secrets: secrets.keys().cloned().collect() };
+        let named = queue(app, commit, (Event { kind, ..event }, secrets), &vars).await?;
         tracing::info!(
             "run {}#{} is queued: started{}",
             named.repo,
@@ -79,8 +96,11 @@ fn variables(given: &BTreeMap<String, String>) -> Result<RunVars, Problem> {
     Ok(vars)
 }
 
-/// Checks that the event starts something.
-fn expect_jobs(event: &Event, plan: &PlanAnswer) -> Result<(), Problem> {
+/// Checks that somebody who asks for this job, or for all, starts something.
+///
+/// # Errors
+/// The pipeline has mistakes, or no job is started.
+pub(crate) fn expect_jobs(root: Option<&JobId>, plan: &PlanAnswer) -> Result<(), Problem> {
     if plan.is_broken {
         let mistakes = plan.diagnostics.iter().map(DiagnosticFact::to_diagnostic).collect();
         return Err(Problem::broken_pipeline(mistakes));
@@ -89,8 +109,7 @@ fn expect_jobs(event: &Event, plan: &PlanAnswer) -> Result<(), Problem> {
         return Ok(());
     }
     let nothing = |text: String| Problem::new(Code::RunNothingToStart, text);
-    let root = event.start().root;
-    Err(match &root {
+    Err(match root {
         Some(root) if plan.jobs.iter().any(|job| job.id == root.as_str()) => {
             nothing(format!("the job `{root}` does not start with `:quire/manual`"))
                 .hint("add `:quire/manual` to its inputs, or start a job that has it")
@@ -106,8 +125,14 @@ fn expect_jobs(event: &Event, plan: &PlanAnswer) -> Result<(), Problem> {
 }
 
 /// Queues the run.
-async fn queue(app: &AppState, commit: Commit, event: Event, vars: &RunVars) -> Result<NamedRun, Problem> {
+async fn queue(
+    app: &AppState,
+    commit: Commit,
+    (event, secrets): (Event, BTreeMap<String, SecretString>),
+    vars: &RunVars,
+) -> Result<NamedRun, Problem> {
     let id = random::run_id();
+    app.job_secrets.keep(id, secrets);
     let run = NewRun {
         id,
         repo: commit.repo.id,

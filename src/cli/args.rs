@@ -5,18 +5,20 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::{Map, Value};
 
 use crate::executor;
 use crate::run::{PLANNER, plan_from_input};
 use crate::sources::SourceRules;
 
 use super::access::Access;
+use super::declared::Asked;
 use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_plan, ci_run, completion, doctor, follow, jobs, licenses, login, logs, notify, ops, place,
-    reindex, remote, repo, reset_caches, runs, serve, service, source, start, token, watch,
+    audit, ci, ci_plan, ci_run, completion, declared, doctor, follow, jobs, licenses, login, logs, notify,
+    ops, place, reindex, remote, repo, reset_caches, runs, serve, service, source, start, token, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -77,8 +79,10 @@ pub(super) enum Command {
     Ci(CiCommand),
     /// Run a job folder, or start the jobs of a commit that need :quire/manual
     Run(start::StartArgs),
-    /// List the job folders below ./scripts
+    /// List the job folders below ./scripts, and the jobs of repositories that `quire run` starts
     Jobs {
+        /// Only those of this repository
+        repo: Option<String>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -247,7 +251,18 @@ pub fn run() -> ExitCode {
     if let Some(ended) = jobs::intercept(&words) {
         return leave(ended);
     }
-    let cli = match Cli::try_parse() {
+    let (call, words) = match asked(&words) {
+        Ok(Asked::Other) => (None, words),
+        Ok(Asked::Call(call)) => (Some((call.is_plan, call.arguments)), call.words),
+        Ok(Asked::Help) => return ExitCode::from(Code::Done as u8),
+        Err(failure) => return leave(Err(failure)),
+    };
+    let parsed = match &call {
+        Some(_) => Cli::try_parse_from(["quire".to_owned()].iter().chain(&words)),
+        // With words that are not UTF-8.
+        None => Cli::try_parse(),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         // Help and version.
         Err(error) if !error.use_stderr() || error.kind() == HELP => {
@@ -256,7 +271,22 @@ pub fn run() -> ExitCode {
         }
         Err(error) => return leave(Err(usage_error(&error, &Cli::command(), &words))),
     };
-    leave(perform(cli))
+    leave(perform(with_arguments(cli, call)))
+}
+
+/// What the words mean for jobs of repositories.
+fn asked(words: &[String]) -> Result<Asked, Failure> {
+    if words.iter().any(|word| word == "run" || word == "plan") {
+        return declared::read(&Cli::command(), words);
+    }
+    Ok(Asked::Other)
+}
+
+fn with_arguments(mut cli: Cli, call: Option<(bool, Map<String, Value>)>) -> Cli {
+    if let (Some(Command::Run(args)), Some((is_plan, arguments))) = (&mut cli.command, call) {
+        (args.declared, args.is_plan) = (arguments, is_plan);
+    }
+    cli
 }
 
 /// Prints what can follow the words of a command line.
@@ -320,7 +350,7 @@ fn perform(cli: Cli) -> Ended {
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
         Command::Run(args) => start::run(&change()?, &args),
-        Command::Jobs { json } => jobs::list(json),
+        Command::Jobs { repo, json } => jobs::list(anywhere().ok().as_ref(), repo, json),
         Command::Plan { words } => Err(jobs::unknown(&words)),
         Command::Runs { filter, follow: true, json } => follow::here(&runs()?, &filter.to_follow()?, json),
         Command::Runs { filter, json, .. } => runs::list(&runs()?, &filter, json),

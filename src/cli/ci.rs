@@ -13,7 +13,7 @@ use crate::pipeline::{JobGraph, PipelineFiles};
 use crate::run::{OnlyEvaluated, end_process, job_facts, sort_files};
 
 /// The memory of the VM that checks, in bytes.
-const VM_MEMORY: usize = 256 << 20;
+pub(crate) const VM_MEMORY: usize = 256 << 20;
 
 /// The most bytes of files below `.quire`.
 const MAX_BYTES: u64 = 10 << 20;

@@ -9,6 +9,7 @@ mod ci_plan;
 mod ci_report;
 mod ci_run;
 pub(crate) mod completion;
+mod declared;
 mod doctor;
 mod ci_workflow;
 pub(crate) mod exit;

@@ -7,10 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::ask::perform;
 use super::exit::{Code, Ended, Failure, print, print_json};
-use super::{logs, ops};
-use crate::app::{self, NamedRun, StartRun};
+use super::{declared, logs, ops};
+use crate::app::{self, NamedRun, PlanRun, StartRun};
 use crate::config::DataDir;
+use crate::event::Trigger;
 use crate::sys::user;
+use crate::view::{PlanShape, plan_lines};
 
 /// What is to be started.
 #[derive(Debug, Args)]
@@ -42,6 +44,12 @@ pub(super) struct StartArgs {
     /// Print the answer as JSON
     #[arg(long, conflicts_with = "follow")]
     pub(super) json: bool,
+    /// The arguments that the jobs declare
+    #[arg(skip)]
+    pub(super) declared: Map<String, Value>,
+    /// Whether nothing is to be run
+    #[arg(skip)]
+    pub(super) is_plan: bool,
 }
 
 impl StartArgs {
@@ -50,10 +58,31 @@ impl StartArgs {
         self.job.split_once(':').map_or((self.job.as_str(), None), |(repo, job)| (repo, Some(job)))
     }
 
+    /// The arguments: those of the object, over them the strings, over them those that the jobs declare.
+    fn arguments(&self) -> Result<Map<String, Value>, Failure> {
+        let mut all = arguments(self.args.as_deref(), &self.arg)?;
+        all.extend(self.declared.clone());
+        Ok(all)
+    }
+
+    /// What is to be planned.
+    pub(super) fn plan(&self) -> Result<PlanRun, Failure> {
+        let (repo, job) = self.repo_and_job();
+        Ok(PlanRun {
+            repo: repo.to_owned(),
+            r#ref: self.r#ref.clone(),
+            sha: self.sha.clone(),
+            job: job.map(str::to_owned),
+            event: Some(Trigger::Manual.as_str().to_owned()),
+            args: Some(self.arguments()?),
+            files_changed: None,
+        })
+    }
+
     /// The body of the request over HTTP.
     pub(super) fn body(&self) -> Result<Value, Failure> {
         let (repo, job) = self.repo_and_job();
-        let (args, vars) = (arguments(self.args.as_deref(), &self.arg)?, pairs("--var", &self.var)?);
+        let (args, vars) = (self.arguments()?, pairs("--var", &self.var)?);
         let mut body = json!({ "repo": repo, "args": args, "vars": vars });
         let members = [("ref", self.r#ref.as_deref()), ("sha", self.sha.as_deref()), ("job", job)];
         if let Some(body) = body.as_object_mut() {
@@ -67,13 +96,16 @@ impl StartArgs {
 
 /// `quire run`.
 pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
+    if args.is_plan {
+        return print_plan(PlanShape::of(perform(data, args.plan()?)?), args);
+    }
     let (repo, job) = args.repo_and_job();
     let request = StartRun {
         repo: repo.to_owned(),
         r#ref: args.r#ref.clone(),
         sha: args.sha.clone(),
         job: job.map(str::to_owned),
-        args: arguments(args.args.as_deref(), &args.arg)?,
+        args: args.arguments()?,
         vars: pairs("--var", &args.var)?,
         by: user::login_name(),
     };
@@ -96,6 +128,17 @@ pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
         logs::logs(data, &name, logs::Options { job: None, follow: true, json: false, limit: None })?;
     }
     if args.follow || args.wait { ops::wait(data, &name, false) } else { Ok(Code::Done) }
+}
+
+/// Prints which jobs would run, and with which arguments.
+pub(super) fn print_plan(plan: PlanShape, args: &StartArgs) -> Ended {
+    if args.json {
+        print_json(&json!(plan));
+    } else {
+        print(&plan_lines(&plan.jobs));
+        print(&declared::arguments_text(&plan.jobs));
+    }
+    Ok(Code::Done)
 }
 
 /// The arguments: those of the object, and over them the strings.

@@ -39,6 +39,8 @@ pub enum EventKind {
         job: Option<JobId>,
         /// Its arguments.
         args: BTreeMap<String, Value>,
+        /// The names of those that are secrets: their values are nowhere but in memory.
+        secrets: Vec<String>,
     },
     /// A schedule was due.
     Cron {
@@ -140,6 +142,14 @@ impl Event {
         Start { sources: self.sources(), root }
     }
 
+    /// The names of its arguments that are secrets.
+    pub(crate) fn secret_arguments(&self) -> &[String] {
+        match self.kind.original() {
+            EventKind::Manual { secrets, .. } => secrets,
+            EventKind::Push | EventKind::Watch | EventKind::Cron { .. } | EventKind::Rerun(_) => &[],
+        }
+    }
+
     /// The repetition, if it is one.
     pub(crate) fn as_rerun(&self) -> Option<&Rerun> {
         match &self.kind {
@@ -182,7 +192,7 @@ mod tests {
         for (kind, source) in [
             (EventKind::Push, Source::Push),
             (EventKind::Watch, Source::Push),
-            (EventKind::Manual { job: None, args: BTreeMap::new() }, Source::Manual),
+            (EventKind::Manual { job: None, args: BTreeMap::new(), secrets: Vec::new() }, Source::Manual),
             (EventKind::Cron { schedule: daily(), due_at }, Source::Cron { schedule: daily() }),
         ] {
             assert_eq!(event(kind, None).sources(), BTreeSet::from([source]));

@@ -26,8 +26,16 @@ pub struct EventRecord {
 enum CauseRecord {
     Push {},
     Watch {},
-    Manual { job: Option<String>, args: BTreeMap<String, Value> },
-    Cron { schedule: String, due_at: String },
+    Manual {
+        job: Option<String>,
+        args: BTreeMap<String, Value>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        secrets: Vec<String>,
+    },
+    Cron {
+        schedule: String,
+        due_at: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,9 +91,11 @@ impl CauseRecord {
         match kind {
             EventKind::Push | EventKind::Rerun(_) => Self::Push {},
             EventKind::Watch => Self::Watch {},
-            EventKind::Manual { job, args } => {
-                Self::Manual { job: job.as_ref().map(ToString::to_string), args: args.clone() }
-            }
+            EventKind::Manual { job, args, secrets } => Self::Manual {
+                job: job.as_ref().map(ToString::to_string),
+                args: args.clone(),
+                secrets: secrets.clone(),
+            },
             EventKind::Cron { schedule, due_at } => {
                 Self::Cron { schedule: schedule.clone(), due_at: due_at.to_string() }
             }
@@ -96,8 +106,8 @@ impl CauseRecord {
         Ok(match self {
             Self::Push {} => EventKind::Push,
             Self::Watch {} => EventKind::Watch,
-            Self::Manual { job, args } => {
-                EventKind::Manual { job: job.map(|id| job_id(&id)).transpose()?, args }
+            Self::Manual { job, args, secrets } => {
+                EventKind::Manual { job: job.map(|id| job_id(&id)).transpose()?, args, secrets }
             }
             Self::Cron { schedule, due_at } => EventKind::Cron { schedule, due_at: time(&due_at)? },
         })
@@ -153,7 +163,7 @@ mod tests {
         for kind in [
             EventKind::Push,
             EventKind::Watch,
-            EventKind::Manual { job: Some(job.clone()), args },
+            EventKind::Manual { job: Some(job.clone()), args, secrets: vec!["token".to_owned()] },
             EventKind::Cron { schedule: "@daily".to_owned(), due_at },
         ] {
             let at = Timestamp::from_millis(1_795_219_199_007);

@@ -1,6 +1,6 @@
 //! Reads from the objects of a repository what a pipeline needs to know about a commit.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::model::{CommitId, RefName};
 use crate::sys::git_command::GitCommand;
@@ -188,6 +188,32 @@ impl Repo {
         }
         let blob = self.git.find_blob(entry.id()).map_err(failed)?;
         Ok(Some(blob.content().to_vec()))
+    }
+
+    /// Whether a path is that of a file of a commit. A path that leads out of it is not, nor is anything that cannot be read.
+    pub(crate) fn has_file(&self, id: CommitId, path: &str) -> bool {
+        self.kind_of(id, path) == Some(git2::ObjectType::Blob)
+    }
+
+    /// Whether a path is that of a folder of a commit.
+    pub(crate) fn has_folder(&self, id: CommitId, path: &str) -> bool {
+        self.kind_of(id, path) == Some(git2::ObjectType::Tree)
+    }
+
+    fn kind_of(&self, id: CommitId, path: &str) -> Option<git2::ObjectType> {
+        let mut plain = PathBuf::new();
+        for part in Path::new(path).components() {
+            match part {
+                Component::Normal(part) => plain.push(part),
+                Component::CurDir => {}
+                Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+            }
+        }
+        let root = self.find(id).ok()?.tree().ok()?;
+        match plain.as_os_str().is_empty() {
+            true => Some(git2::ObjectType::Tree),
+            false => root.get_path(&plain).ok()?.kind(),
+        }
     }
 
     /// The paths that differ between two commits; with `old` zero, all paths of `new`.

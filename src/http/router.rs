@@ -19,9 +19,9 @@ use super::problem::{answer, perform};
 use super::request_id::log_request;
 use super::{api, hooks, pages, sign_in};
 use crate::app::{
-    AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, LookNow,
-    Operation, PlanJob, Problem, RemoveSource, RemoveWatch, RerunRun, ResetCaches, RetryNotification,
-    RevokeToken, StartJob, StartRun, WaitForRun,
+    AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, ListRepoJobs,
+    LookNow, Operation, PlanJob, PlanRun, Problem, RemoveSource, RemoveWatch, RerunRun, ResetCaches,
+    RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -47,6 +47,8 @@ pub(crate) fn local_router(app: AppState, for_commands: usize) -> Router {
         .route(CancelRun::ROUTE, post(perform::<CancelRun>))
         .route(RerunRun::ROUTE, post(perform::<RerunRun>))
         .route(StartRun::ROUTE, post(perform::<StartRun>))
+        .route(PlanRun::ROUTE, post(perform::<PlanRun>))
+        .route(ListRepoJobs::ROUTE, post(perform::<ListRepoJobs>))
         .route(StartJob::ROUTE, post(perform::<StartJob>))
         .route(PlanJob::ROUTE, post(perform::<PlanJob>))
         .route(WaitForRun::ROUTE, post(perform::<WaitForRun>))

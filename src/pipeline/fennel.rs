@@ -6,9 +6,12 @@ use std::time::Duration;
 use super::check::{Declared, DeclaredNeed};
 use super::files::PipelineFiles;
 use super::graph::{JobGraph, JobOptions};
+use super::manual_arguments::read_manual_arguments;
+use crate::event::Source as EventSource;
 use crate::model::{Diagnostic, Severity, Span, format_duration};
+use crate::pipeline::argument::ArgSpec;
 use crate::schema::pipeline::JOB;
-use crate::schema::{Fields, Mistakes, Places, Source, planned_input, primitive_of};
+use crate::schema::{Fields, Mistakes, Node, Places, Source, planned_input, primitive_of};
 use crate::script::{
     BuiltinModule, Bundle, BundleCache, CacheKey, CallSpans, CompileFailure, CompileOptions, CompileVmError,
     InputRef, Place, Problem, Registration, SourceFile, Sources, VmPulse, compile, globals,
@@ -241,11 +244,15 @@ impl<'a> Reading<'a> {
             let help = format!("(ci:job :id [:quire/push]{options} (fn [{{: sh}}] …))");
             self.refuse(span, what.clone(), Some(help));
         }
-        let mut needs = Vec::new();
+        let (mut needs, mut arguments) = (Vec::new(), None);
         for (item, input) in registration.inputs.iter().enumerate() {
             let span = self.span(Some(1), Some(item));
             match input {
                 InputRef::Name(name) => needs.push(DeclaredNeed { name: name.clone(), span }),
+                InputRef::Manual(declared) => {
+                    needs.push(DeclaredNeed { name: EventSource::MANUAL.to_owned(), span });
+                    arguments = Some(self.arguments(declared, item));
+                }
                 InputRef::Planned(name) => {
                     let name = format!("ci.{name}");
                     let help = planned_input(&name).map(str::to_owned);
@@ -254,19 +261,33 @@ impl<'a> Reading<'a> {
                 InputRef::Unreadable => {}
             }
         }
-        let options = self.options();
+        let options = JobOptions { arguments, ..self.options() };
         let (id_span, span) = (self.span(Some(0), None), self.span(None, None));
         Some(Declared { id: registration.id.clone()?, id_span, span, needs, options })
     }
 
-    fn options(&mut self) -> JobOptions {
+    /// The arguments that an item of the inputs declares.
+    fn arguments(&mut self, declared: &Node, item: usize) -> Vec<ArgSpec> {
+        let inputs = self.spans.as_ref().and_then(|spans| spans.args.get(1));
+        let places = inputs.and_then(|inputs| inputs.items.get(item)).cloned();
+        let declared = self.placed(declared, places, Some(1));
+        let mistakes = Mistakes::default();
+        let specs = read_manual_arguments(&declared, &mistakes);
+        self.wrong.extend(mistakes.into_sorted());
+        specs
+    }
+
+    /// A value of the call at its places, otherwise at that of the argument that it is in.
+    fn placed(&self, given: &Node, places: Option<Places>, argument: Option<usize>) -> Node {
         let file = self.registration.file.as_deref().unwrap_or(self.entry);
         let text = if file == self.entry { self.text } else { "" };
-        let places = self.spans.as_ref().and_then(|spans| spans.args.get(2));
-        let around = places.map(|places| places.span).or_else(|| self.span(None, None));
-        let places = places.cloned().or(around.map(Places::of));
-        let given = self.registration.options.clone();
-        let given = given.placed(places.as_ref(), &Source::fennel(file, text.to_owned()));
+        let places = places.or_else(|| self.span(argument, None).map(Places::of));
+        given.clone().placed(places.as_ref(), &Source::fennel(file, text.to_owned()))
+    }
+
+    fn options(&mut self) -> JobOptions {
+        let places = self.spans.as_ref().and_then(|spans| spans.args.get(2)).cloned();
+        let given = self.placed(&self.registration.options, places, None);
         let mistakes = Mistakes::default();
         let options = Fields::open(&given, &JOB, &mistakes).map(|fields| JobOptions::read(&fields));
         self.wrong.extend(mistakes.into_sorted());

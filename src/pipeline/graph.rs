@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::event::Source;
 use crate::model::JobId;
+use crate::pipeline::argument::ArgSpec;
 use crate::script::ContainerOptions;
 
 /// What a job waits for.
@@ -28,7 +29,7 @@ pub(crate) enum When {
 }
 
 /// What a job may say about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobOptions {
     /// The longest it may take.
     pub(crate) timeout: Option<Duration>,
@@ -46,6 +47,8 @@ pub(crate) struct JobOptions {
     pub(crate) sandbox: bool,
     /// Whether its sandbox should have the network; nothing when it does not say.
     pub(crate) network: Option<bool>,
+    /// The arguments that it takes; nothing when `:quire/manual` gives it any JSON.
+    pub(crate) arguments: Option<Vec<ArgSpec>>,
 }
 
 impl Default for JobOptions {
@@ -59,12 +62,13 @@ impl Default for JobOptions {
             container: ContainerOptions::default(),
             sandbox: false,
             network: None,
+            arguments: None,
         }
     }
 }
 
 /// A job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Job {
     pub(crate) id: JobId,
     /// What it waits for; never empty.
@@ -75,7 +79,7 @@ pub(crate) struct Job {
 
 /// A checked pipeline: acyclic, every need known, every job reachable from a source. Made by
 /// [`JobGraph::check`] only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobGraph {
     pub(super) jobs: Vec<Job>,
 }

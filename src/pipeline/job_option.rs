@@ -26,6 +26,7 @@ impl JobOptions {
             sandbox: fields.word("sandbox").is_some(),
             network: fields.flag("network"),
             container: ContainerOptions::read(fields),
+            arguments: None,
         };
         options.check_together(fields);
         check_amounts(fields);

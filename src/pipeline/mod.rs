@@ -3,6 +3,7 @@
 //! A front-end gives [`Declared`] jobs with their places; [`JobGraph::check`] finds every mistake at once. Below
 //! this module the front-end makes no difference.
 
+pub(crate) mod argument;
 pub(crate) mod check;
 mod cycle;
 pub(crate) mod fennel;
@@ -10,6 +11,7 @@ mod files;
 pub(crate) mod folder;
 mod graph;
 mod job_option;
+mod manual_arguments;
 mod plan;
 mod shell_habits;
 mod started;

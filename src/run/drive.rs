@@ -16,8 +16,9 @@ use super::vm_thread::VmThread;
 use crate::event::Source;
 use crate::journal::{Fact, JobOutput, Recorder, StopReason};
 use crate::model::{Outcome, Reason, chain, codes, format_duration};
+use crate::pipeline::argument::{ArgSpec, completed};
 use crate::pipeline::{Job, Need};
-use crate::script::{JobInput, JobInputs};
+use crate::script::{JobArguments, JobInput, JobInputs};
 
 /// What comes from outside of the decisions.
 #[derive(Debug)]
@@ -203,7 +204,18 @@ impl Drive {
                 jobs.get(*index).map(|job| (job.id.to_string(), kept.map_or(JobInput::Job, JobInput::Json)))
             }
         };
-        needs.iter().filter_map(input).collect()
+        let arguments = asking.and_then(|job| job.options.arguments.as_deref());
+        let arguments = arguments.map(|specs| (String::new(), JobInput::Arguments(self.arguments(specs))));
+        needs.iter().filter_map(input).chain(arguments).collect()
+    }
+
+    /// The arguments of a job that declares these.
+    fn arguments(&self, specs: &[ArgSpec]) -> JobArguments {
+        let given = self.fired.get(&Source::Manual).and_then(|given| given.get("args")?.as_object());
+        let given = given.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let is_given = |spec: &ArgSpec| spec.is_secret && self.host.secrets.argument(&spec.name).is_some();
+        let declared = specs.iter().map(|spec| (spec.name.clone(), is_given(spec))).collect();
+        JobArguments { values: completed(specs, &given), declared }
     }
 }
 

@@ -12,6 +12,7 @@ use super::fired::fired;
 use super::objects::GitFolder;
 use super::order::Order;
 use super::place::Place;
+use super::subject::lost_argument;
 use crate::container::MemoryFolder;
 use crate::event::Event;
 use crate::executor::{Environment, Workspace};
@@ -51,9 +52,7 @@ impl FolderPlace {
             PipelineFiles { work: Some(Box::new((work.clone(), run.clone()))), ..PipelineFiles::default() };
         let secrets = work.secrets.iter().map(|name| match secrets.get(name, ANY_JOB) {
             Some(Ok(value)) => Ok((name.clone(), value)),
-            Some(Err(_)) | None => Err(format!(
-                "the value of the secret argument `{name}` is gone: it was only in the memory of the server, which has been started again"
-            )),
+            Some(Err(_)) | None => Err(lost_argument(name)),
         });
         let secrets = secrets.collect::<Result<_, _>>()?;
         Ok(Self {

@@ -19,6 +19,8 @@ struct JobSlot {
     stop: watch::Sender<bool>,
     active: watch::Sender<usize>,
     place: Arc<JobPlace>,
+    /// Its arguments that are secrets.
+    secrets: Vec<String>,
 }
 
 /// What a step needs of its job.
@@ -44,10 +46,21 @@ impl JobSlots {
     }
 
     /// Makes room for a job that begins.
-    pub(super) fn open(&self, job: &str, image: Option<String>, options: ContainerOptions) {
+    pub(super) fn open(
+        &self,
+        job: &str,
+        secrets: Vec<String>,
+        image: Option<String>,
+        options: ContainerOptions,
+    ) {
         let place = Arc::new(JobPlace { image, options, services: OnceCell::new() });
         let (stop, active) = (watch::Sender::new(false), watch::Sender::new(0));
-        self.lock().insert(job.to_owned(), JobSlot { steps: Arc::default(), stop, active, place });
+        self.lock().insert(job.to_owned(), JobSlot { steps: Arc::default(), stop, active, place, secrets });
+    }
+
+    /// Whether a job declares an argument of this name that is a secret.
+    pub(super) fn takes_secret(&self, job: &str, name: &str) -> bool {
+        self.lock().get(job).is_some_and(|slot| slot.secrets.iter().any(|secret| secret == name))
     }
 
     /// Asks the steps of a job to end; it gets no new ones.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::objects::{GitFolder, Objects as _};
@@ -14,6 +15,7 @@ use super::pipeline_watch::end_process;
 use crate::event::{EventRecord, Start};
 use crate::journal::DiagnosticFact;
 use crate::model::{Diagnostic, chain};
+use crate::pipeline::argument::ArgSpec;
 use crate::pipeline::{Decision, Job, JobGraph, When};
 use crate::sys::process::Exit;
 use crate::sys::program::{Keep, Program, ProgramEnd, ProgramLimits};
@@ -80,6 +82,14 @@ pub struct PlannedJob {
     pub(crate) image: Option<String>,
     /// The secrets that its options name.
     pub(crate) secrets: Vec<String>,
+    /// The arguments that it declares; absent when `:quire/manual` gives it any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<BTreeMap<String, Value>>>)]
+    pub(crate) arguments: Option<Vec<ArgSpec>>,
+    /// What a plan was given for them, with defaults and without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub(crate) args: Option<Map<String, Value>>,
 }
 
 /// What is known of a job before anything runs.
@@ -149,6 +159,8 @@ fn planned(graph: &JobGraph, job: &Job, (decision, reason): (Decision, String)) 
         timeout_s: options.timeout.map(|time| time.as_secs_f64()),
         image: options.image.clone(),
         secrets: options.container.secrets.iter().map(ToString::to_string).collect(),
+        arguments: options.arguments.clone(),
+        args: None,
     }
 }
 

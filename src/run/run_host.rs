@@ -51,7 +51,9 @@ pub struct RunHost {
 impl RunHost {
     /// Makes room for a job that begins.
     pub(crate) fn open_job(&self, job: &str, options: &JobOptions) {
-        self.jobs.open(job, options.image.clone(), options.container.clone());
+        let secrets = options.arguments.iter().flatten().filter(|spec| spec.is_secret);
+        let secrets = secrets.map(|spec| spec.name.clone()).collect();
+        self.jobs.open(job, secrets, options.image.clone(), options.container.clone());
     }
 
     /// Asks the steps of a job to end; it gets no new ones.
@@ -186,7 +188,13 @@ impl JobHost for RunHost {
     }
 
     fn secret(&self, job: &str, name: &str) -> Result<Vec<u8>, HostError> {
-        match self.secrets.get(name, job) {
+        let value = if self.jobs.takes_secret(job, name) {
+            let missing = || HostError::Refused(format!("the secret argument `{name}` was not given"));
+            Some(Ok(self.secrets.argument(name).ok_or_else(missing)?))
+        } else {
+            self.secrets.get(name, job)
+        };
+        match value {
             Some(Ok(value)) => {
                 if self.recorder.is_unmasked(name) {
                     let warning = format!("warning: the secret `{name}` is too short to be masked");

@@ -192,7 +192,7 @@ fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), Runner
     let earlier = order.earlier.clone().zip(event.as_rerun().map(|rerun| rerun.what().clone()));
     let of_what = match &order.work {
         Some(work) => Subject::folder(order, place, (mark, work), (event_of_folder, &secrets)),
-        None => Subject::commit(order, place, event)?,
+        None => Subject::commit(order, place, (event, &secrets))?,
     };
     let Subject { files, fill, workspace, environment, confiner, mounts } = match of_what {
         Ok(of_what) => of_what,

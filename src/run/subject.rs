@@ -23,6 +23,13 @@ use crate::secret::SecretValues;
 const NO_COMMIT: &str =
     "the run is about no commit: this version of quire runs the pipelines of commits only";
 
+/// The reason of a run whose secret argument was in the memory of a server that has ended.
+pub(super) fn lost_argument(name: &str) -> String {
+    format!(
+        "the value of the secret argument `{name}` is gone: it was only in the memory of the server, which has been started again"
+    )
+}
+
 /// What is run, and where.
 pub(super) struct Subject {
     pub(super) files: PipelineFiles,
@@ -41,9 +48,12 @@ impl Subject {
     pub(super) fn commit(
         order: &Order,
         place: &Place,
-        event: Event,
+        (event, secrets): (Event, &SecretValues),
     ) -> Result<Result<Self, Unusable>, RunnerError> {
         let unusable = |why: String| Ok(Err((codes::PIPELINE, why)));
+        if let Some(name) = event.secret_arguments().iter().find(|name| secrets.argument(name).is_none()) {
+            return Ok(Err((codes::NOT_STARTED, lost_argument(name))));
+        }
         let Some(update) = event.subject.clone() else { return unusable(NO_COMMIT.to_owned()) };
         let objects: Arc<dyn Objects> = Arc::new(GitFolder(place.git_dir.clone()));
         let files = match objects.pipeline_files(&update) {

@@ -70,6 +70,16 @@ impl<'a> Fields<'a> {
         Fields::of(node, Cow::Borrowed(options.of), options, mistakes, None)
     }
 
+    /// The same of a thing with a name of its own, in the words of a message.
+    pub(crate) fn named(
+        node: &'a Node,
+        of: String,
+        options: &'static Options,
+        mistakes: &'a Mistakes,
+    ) -> Option<Self> {
+        Fields::of(node, of.into(), options, mistakes, None)
+    }
+
     /// Reads a table that is a value in this one.
     pub(crate) fn inner(
         &self,

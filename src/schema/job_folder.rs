@@ -45,7 +45,7 @@ pub(crate) static ARGSPEC: Options = Options {
 /// One of `args`.
 pub(crate) static ARGUMENT: Options = Options {
     example: "an argument is such as `{name: env, type: string}`",
-    ..options("an argument", &[ARGUMENT_FIELDS])
+    ..options("an argument", &[ARGUMENT_NAME, ARGUMENT_FIELDS])
 };
 /// One of `arguments`.
 pub(crate) static OLD_ARGUMENT: Options = options("an argument", &[OLD_ARGUMENT_FIELDS]);
@@ -155,16 +155,20 @@ const SCALAR: Kind = Kind::Words(&["string", "integer", "number", "boolean"]);
 
 const LENGTH: Kind = Kind::Count { least: 0, most: u32::MAX };
 
-const ARGUMENT_FIELDS: &[Field] = &[
+const ARGUMENT_NAME: &[Field] = &[
     field("name", "a string", "", "the name; a letter or `_`, then letters, digits, `_`, `-` and `.`"),
+    field("title", "a string", "", "ignored"),
+    flag("deprecated", "ignored"),
+];
+
+/// What `config.yaml` and `ci.manual` say of an argument.
+pub(super) const ARGUMENT_FIELDS: &[Field] = &[
     field("type", TYPES, "`string`", "what its values are"),
     Field::new("format", Kind::Words(&["path", "file", "directory", "secret"]), "", "what a string is"),
     flag("secret", "whether its value is shown nowhere"),
     flag("required", "whether it must be given, and not be empty"),
     field("default", "a value of the type", "", "its value when it is not given"),
     field("description", "a string", "", "what it is for"),
-    field("title", "a string", "", "ignored"),
-    flag("deprecated", "ignored"),
     field("enum", "a list of values", "any", "the values that it may have"),
     Field::new("items_type", SCALAR, "`string`", "what the items of an array are"),
     field("items_enum", "a list of values", "any", "the items that an array may have"),

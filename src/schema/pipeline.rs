@@ -1,5 +1,6 @@
 //! The options of jobs, steps, containers and services.
 
+use super::job_folder::ARGUMENT_FIELDS;
 use super::option::{Field, Kind, Options};
 
 /// The largest number of processes of a container: that of the kernel.
@@ -35,6 +36,13 @@ pub static SERVICE: Options = Options {
     of: "a service",
     groups: &[SERVICE_FIELDS, CONTAINER_FIELDS, HOST_FIELDS],
     example: "write an image, or a table such as `{:image \"postgres:17\"}`",
+};
+
+/// The options of an argument of `ci.manual`.
+pub(crate) static ARGUMENT: Options = Options {
+    of: "an argument",
+    groups: &[ARGUMENT_FIELDS],
+    example: "an argument is such as `:env {:enum [\"staging\" \"prod\"]}`",
 };
 
 const JOB_FIELDS: &[Field] = &[

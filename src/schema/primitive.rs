@@ -142,7 +142,6 @@ pub static PLANNED_INPUTS: &[PlannedInput] = &[
         name: "ci.matrix",
         workaround: "declare the jobs in a loop: `(each [_ os (ipairs [\"a\" \"b\"])] (ci:job (.. \"test-\" os) …))`",
     },
-    PlannedInput { name: "ci.manual", workaround: "write `:quire/manual`: its arguments are any JSON" },
 ];
 
 /// What to do instead of an input that a later version has.

@@ -11,7 +11,7 @@ pub(crate) struct Shape {
     pub(crate) name: &'static str,
     /// It, in the words of a message.
     pub(crate) of: &'static str,
-    /// Its fields, those that can be absent too. Empty for a job's table, which has the primitives and `inputs`.
+    /// Its fields, those that can be absent too. Empty for a job's table, which has the primitives, `inputs` and `args`.
     fields: &'static [&'static str],
     /// What people coming from elsewhere write, and the field that they mean.
     known_as: &'static [(&'static str, &'static str)],
@@ -43,6 +43,9 @@ pub(super) static JOB_TABLE: Shape = Shape {
         ("outputs", "jobs"),
         ("needs", "inputs"),
         ("input", "inputs"),
+        ("arguments", "args"),
+        ("params", "args"),
+        ("parameters", "args"),
     ],
 };
 
@@ -177,7 +180,7 @@ impl Shape {
         // `print` is in scope by name only.
         let names = PRIMITIVES.iter().filter(|primitive| primitive.call != Call::PreludeAnywhere);
         match self.fields {
-            [] => std::iter::once("inputs").chain(names.map(|primitive| primitive.name)).collect(),
+            [] => ["inputs", "args"].into_iter().chain(names.map(|primitive| primitive.name)).collect(),
             fields => fields.to_vec(),
         }
     }

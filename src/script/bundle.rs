@@ -27,7 +27,7 @@ pub struct Bundle {
 }
 
 /// The version of the stored format; another one counts as absent.
-pub const BUNDLE_FORMAT: u32 = 1;
+pub const BUNDLE_FORMAT: u32 = 2;
 
 impl Bundle {
     /// The module that `(require name)` means: `foo` and `lib.foo` are both `.quire/lib/foo.fnl`.

@@ -13,6 +13,7 @@ use ring::digest::{SHA256, digest};
 
 use super::bundle::{BUNDLE_FORMAT, Bundle};
 use super::fennel::FENNEL_SHA256;
+use crate::model::CommitId;
 
 /// The most bundles that are kept.
 const MAX_CACHE_ENTRIES: usize = 500;
@@ -29,6 +30,14 @@ impl CacheKey {
     pub(crate) fn of_tree(tree: &str) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         Self(hex_sha256(format!("{tree}\n{FENNEL_SHA256}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
+    }
+}
+
+impl CacheKey {
+    /// The key of what is known of the jobs of a commit.
+    pub(crate) fn of_jobs(commit: CommitId) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        Self(hex_sha256(format!("jobs of {commit}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
     }
 }
 
@@ -77,9 +86,14 @@ impl BundleCache {
 
     /// The bundle under a key, when there is a sound one.
     pub(crate) fn load(&self, key: &CacheKey) -> Option<Bundle> {
+        Bundle::from_bytes(&self.load_bytes(key)?)
+    }
+
+    /// What else is under a key, when it is sound.
+    pub(crate) fn load_bytes(&self, key: &CacheKey) -> Option<Vec<u8>> {
         let bytes = fs::read(self.path(key)).ok()?;
         let (sum, body) = bytes.split_at_checked(SUM_LENGTH)?;
-        (sum == hex_sha256(body).as_bytes()).then(|| Bundle::from_bytes(body)).flatten()
+        (sum == hex_sha256(body).as_bytes()).then(|| body.to_vec())
     }
 
     /// Keeps a bundle, in the place of an older one, and deletes the oldest when there are too many.
@@ -87,10 +101,17 @@ impl BundleCache {
     /// # Errors
     /// Says which file could not be written; nothing half-written is left under the key.
     pub(crate) fn store(&self, key: &CacheKey, bundle: &Bundle) -> Result<(), CacheError> {
+        self.store_bytes(key, &bundle.to_bytes())
+    }
+
+    /// Keeps something else in the same way.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn store_bytes(&self, key: &CacheKey, body: &[u8]) -> Result<(), CacheError> {
         fs::create_dir_all(&self.dir)
             .map_err(|source| CacheError::MakeFolder { dir: self.dir.clone(), source })?;
-        let body = bundle.to_bytes();
-        self.write(&self.path(key), &body).map_err(|source| CacheError::Write {
+        self.write(&self.path(key), body).map_err(|source| CacheError::Write {
             key: key.clone(),
             dir: self.dir.clone(),
             source,

@@ -10,7 +10,7 @@ use super::compiler_words::own_words;
 use super::plain_message::plain_message;
 use super::script_error::help_for_absent;
 use super::unclosed::{Unclosed, closed_at, invalid_escape, unclosed};
-use super::unknown_input::unknown_input;
+use super::unknown_input::{unknown_argument, unknown_input};
 use crate::schema::{elsewhere, primitive_of, shape_of};
 
 /// The most diagnostics that one compilation gives.
@@ -44,6 +44,8 @@ enum UnknownField {
     Option { of: String, name: String },
     /// An input of a job; `jobs` are those of its file.
     Input { job: Option<String>, name: String, inputs: Vec<String>, jobs: Vec<String> },
+    /// An argument of a job that declares these.
+    Argument { job: Option<String>, name: String, names: Vec<String> },
 }
 
 impl UnknownField {
@@ -58,6 +60,10 @@ impl UnknownField {
             Self::Input { job, name, inputs, jobs } => {
                 let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
                 Some(unknown_input(job.as_deref(), name, &inputs, jobs.iter().map(String::as_str)))
+            }
+            Self::Argument { job, name, names } => {
+                let names = names.iter().map(String::as_str);
+                Some(unknown_argument(job.as_deref(), name, names))
             }
         }
     }
@@ -94,6 +100,10 @@ fn unknown_field(table: &Table) -> mlua::Result<Option<UnknownField>> {
         return Ok(Some(UnknownField::Option { of, name }));
     }
     let shape: String = table.raw_get("shape")?;
+    if shape == "args" {
+        let (job, names) = (table.raw_get("job")?, table.raw_get("inputs")?);
+        return Ok(Some(UnknownField::Argument { job, name, names }));
+    }
     if shape != "inputs" {
         return Ok(Some(UnknownField::Field { shape, name }));
     }

@@ -1,5 +1,6 @@
 //! One call of a job's function: what goes in, and how it ends.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use mlua::{Table, Value};
@@ -7,8 +8,17 @@ use mlua::{Table, Value};
 use super::script_error::{Caught, Place, ScriptError, caught};
 use crate::model::Reason;
 
-/// What a job gets from its inputs, in the order of its list.
+/// What a job gets from its inputs, in the order of its list, and its arguments.
 pub type JobInputs = Vec<(String, JobInput)>;
+
+/// The arguments of a job that declares them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobArguments {
+    /// The values, without secrets; null when there is none.
+    pub values: serde_json::Map<String, serde_json::Value>,
+    /// The names of the declared ones, and whether it is a secret that was given.
+    pub declared: BTreeMap<String, bool>,
+}
 
 /// What one input gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +27,8 @@ pub enum JobInput {
     Job,
     /// The event of a source, or outputs from elsewhere.
     Json(serde_json::Value),
+    /// No input, but the arguments that the job declares.
+    Arguments(JobArguments),
 }
 
 /// How a job's function ended.

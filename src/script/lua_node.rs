@@ -15,6 +15,9 @@ const MAX_VALUES: usize = 100_000;
 /// The key of what a constructor made that is not in this version.
 const PLANNED: &str = "quire/planned";
 
+/// The key of what `ci.manual` made; its value says whether it was called with one argument at most.
+const MANUAL: &str = "quire/manual";
+
 /// Reads a value; what is not data is kept as what it is called. It has no place.
 pub(super) fn read(value: &LuaValue) -> Node {
     let mut reader = Reader { source: Source::fennel("", String::new()), left: MAX_VALUES };
@@ -37,6 +40,16 @@ pub(super) fn kind(value: &LuaValue) -> String {
 /// The name of what a constructor made that is not in this version.
 pub(super) fn planned(table: &Table) -> Option<String> {
     table.raw_get::<Option<String>>(PLANNED).ok().flatten()
+}
+
+/// The arguments that `ci.manual` was given, when it made this table.
+pub(super) fn manual(table: &Table) -> Option<Node> {
+    let given = if table.raw_get::<Option<bool>>(MANUAL).ok().flatten()? {
+        read(&table.raw_get("arguments").unwrap_or(LuaValue::Nil))
+    } else {
+        Node::new(None, Value::Other("several values".to_owned()), &Source::fennel("", String::new()))
+    };
+    Some(given)
 }
 
 /// The text of a string.
@@ -75,6 +88,9 @@ impl Reader {
     fn table(&mut self, table: &Table, depth: usize) -> Value {
         if let Some(name) = planned(table) {
             return Value::Other(format!("what `ci.{name}` made"));
+        }
+        if table.contains_key(MANUAL).unwrap_or_default() {
+            return Value::Other("what `ci.manual` made".to_owned());
         }
         let Some(depth) = depth.checked_sub(1) else {
             return Value::Other("a table that is nested too deep".to_owned());

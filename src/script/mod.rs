@@ -44,7 +44,7 @@ pub use container_options::{ContainerOptions, Pull, Service};
 pub use fennel::{FENNEL, FENNEL_SHA256, FENNEL_VERSION};
 pub(crate) use form_place::place_on_line;
 pub use host::{Command, ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult};
-pub use job_call::{JobEnd, JobFailure, JobInput, JobInputs, StepFailure, StepFault};
+pub use job_call::{JobArguments, JobEnd, JobFailure, JobInput, JobInputs, StepFailure, StepFault};
 pub use pulse::{Beat, VmPulse};
 pub use registration::{InputRef, MAX_INPUTS, MAX_JOBS, Problem, Registration};
 pub use sandbox::{Chunk, Modules, VmError, VmLimits, globals};

@@ -6,7 +6,8 @@
 
 use mlua::{Function, Value};
 
-use super::lua_node::{self, kind, planned, text};
+use super::lua_node::{self, kind, manual, planned, text};
+use crate::event::Source;
 use crate::schema::Node;
 
 /// The most jobs of one pipeline.
@@ -36,10 +37,12 @@ pub struct Registration {
 }
 
 /// One item of a job's inputs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum InputRef {
     /// The id of a job or of an event source.
     Name(String),
+    /// `:quire/manual`, with the arguments that `ci.manual` declares.
+    Manual(Node),
     /// What a constructor made that is not in this version, by its name: `cron`, `matrix`.
     Planned(String),
     /// Something else; a problem names it.
@@ -88,6 +91,7 @@ impl Registry {
         let inputs = inputs.map(|found| found.inputs.as_slice()).unwrap_or_default();
         let name = |input: &InputRef| match input {
             InputRef::Name(name) if name.starts_with("quire/") => Some(name.clone()),
+            InputRef::Manual(_) => Some(Source::MANUAL.to_owned()),
             InputRef::Name(_) | InputRef::Planned(_) | InputRef::Unreadable => None,
         };
         inputs.iter().filter_map(name).collect()
@@ -165,6 +169,10 @@ impl Reading {
             self.argument(1, format!("a job's inputs are a list: write [(ci.{planned} …)]"));
             return vec![InputRef::Planned(planned)];
         }
+        if let Some(arguments) = manual(table) {
+            self.argument(1, "a job's inputs are a list: write [(ci.manual …)]".to_owned());
+            return vec![InputRef::Manual(arguments)];
+        }
         let length = table.raw_len();
         if table.pairs::<Value, Value>().flatten().take(length + 1).count() != length {
             self.argument(1, "a job's inputs are a list of names, got a table with keys".to_owned());
@@ -184,6 +192,9 @@ impl Reading {
         }
         if let Some(planned) = value.as_table().and_then(planned) {
             return InputRef::Planned(planned);
+        }
+        if let Some(arguments) = value.as_table().and_then(manual) {
+            return InputRef::Manual(arguments);
         }
         let what = format!("an input is the id of a job or a source, got {}", kind(value));
         self.problems.push(Problem { what, argument: Some(1), item: Some(item) });

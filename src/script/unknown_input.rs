@@ -46,6 +46,23 @@ pub(super) fn unknown_input<'a>(
     (message, help)
 }
 
+/// The message and the hint about a name that is not among the arguments that a job declares.
+pub(super) fn unknown_argument<'a>(
+    job: Option<&str>,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> (String, String) {
+    let of = job.map_or_else(|| "this job".to_owned(), |job| format!("`{job}`"));
+    let message = format!("{} is no argument of {of}", Quoted::new(name));
+    let listed: Vec<&str> = names.clone().take(MAX_LISTED).collect();
+    let help = match suggest(name, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if listed.is_empty() => "it takes none: `(ci.manual {})`".to_owned(),
+        None => format!("its arguments are `{}`", listed.join("` `")),
+    };
+    (message, help)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

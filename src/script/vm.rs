@@ -8,7 +8,7 @@ use mlua::{Lua, Table, Value};
 
 use super::api::{self, Shared};
 use super::host::JobHost;
-use super::job_call::{JobEnd, JobFailure, JobInput, JobInputs, read_end};
+use super::job_call::{JobArguments, JobEnd, JobFailure, JobInput, JobInputs, read_end};
 use super::pulse::{Pulsed, VmPulse};
 use super::registration::{Registration, Registry};
 use super::sandbox::{self, Modules, Prelude, STUCK, VmError, VmLimits};
@@ -198,7 +198,8 @@ impl Inner {
         let run = self.registry.lock().unwrap_or_else(PoisonError::into_inner).run_of(job);
         let Some(run) = run else { return Ok(None) };
         let (names, outputs) = self.inputs(job, inputs)?;
-        self.prelude.run.call_async((job, run, names, outputs)).await.map(Some)
+        let (values, declared) = self.arguments(inputs)?.unzip();
+        self.prelude.run.call_async((job, run, names, outputs, values, declared)).await.map(Some)
     }
 
     /// The names of the inputs, as a list, and what they gave, as a table. A source that the job names and that did not fire is
@@ -206,7 +207,10 @@ impl Inner {
     fn inputs(&self, job: &str, inputs: &JobInputs) -> mlua::Result<(Table, Table)> {
         let silent = self.registry.lock().unwrap_or_else(PoisonError::into_inner).sources_of(job);
         let silent = silent.into_iter().filter(|source| inputs.iter().all(|(name, _)| name != source));
-        let all = inputs.iter().map(|(name, _)| name.clone()).chain(silent);
+        let is_input = |(name, input): &(String, JobInput)| {
+            (!matches!(input, JobInput::Arguments(_))).then(|| name.clone())
+        };
+        let all = inputs.iter().filter_map(is_input).chain(silent);
         let names = self.lua.create_sequence_from(all)?;
         let outputs = self.lua.create_table()?;
         for (name, input) in inputs {
@@ -216,10 +220,23 @@ impl Inner {
                     kept.get(name).cloned().unwrap_or(Value::Nil)
                 }
                 JobInput::Json(json) => self.walker.lua(&self.lua, json)?,
+                JobInput::Arguments(_) => continue,
             };
             outputs.raw_set(name.as_str(), value)?;
         }
         Ok((names, outputs))
+    }
+
+    /// The values of the declared arguments, and their names.
+    fn arguments(&self, inputs: &JobInputs) -> mlua::Result<Option<(Value, Table)>> {
+        let found = inputs.iter().find_map(|(_, input)| match input {
+            JobInput::Arguments(arguments) => Some(arguments),
+            JobInput::Job | JobInput::Json(_) => None,
+        });
+        let Some(JobArguments { values, declared }) = found else { return Ok(None) };
+        let values = self.walker.lua(&self.lua, &serde_json::Value::Object(values.clone()))?;
+        let declared = declared.iter().map(|(name, is_given)| (name.as_str(), *is_given));
+        Ok(Some((values, self.lua.create_table_from(declared)?)))
     }
 
     fn end(&self, job: &str, ended: mlua::Result<Option<Verdict>>) -> JobEnd {

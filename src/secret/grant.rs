@@ -1,5 +1,6 @@
 //! The secrets that a run may have: named by the server, read by the runner when the run starts.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -105,8 +106,12 @@ impl<'de> Deserialize<'de> for GrantValue {
     }
 }
 
-/// The declared secrets of a run, with their values as far as the run may have them and they could be read.
-pub struct SecretValues(Vec<Held>);
+/// The declared secrets of a run, with their values as far as the run may have them and they could be read; and its arguments that
+/// are secrets.
+pub struct SecretValues {
+    declared: Vec<Held>,
+    arguments: Vec<(SecretName, SecretSlice<u8>)>,
+}
 
 /// One declared secret.
 struct Held {
@@ -134,17 +139,32 @@ impl SecretValues {
             };
             Some(Held { name, value, jobs: grant.jobs.clone() })
         });
-        Self(values.collect())
+        Self { declared: values.collect(), arguments: Vec::new() }
+    }
+
+    /// The same, and these arguments of a run.
+    #[must_use]
+    pub(super) fn with_arguments(self, values: &BTreeMap<String, GrantValue>) -> Self {
+        let read = |(name, value): (&String, &GrantValue)| {
+            Some((SecretName::parse(name).ok()?, value.0.expose_secret().as_bytes().to_vec().into()))
+        };
+        Self { arguments: values.iter().filter_map(read).collect(), ..self }
+    }
+
+    /// The value of an argument; `None` when it was not given.
+    pub(crate) fn argument(&self, name: &str) -> Option<Vec<u8>> {
+        let (_, value) = self.arguments.iter().find(|(known, _)| known.as_str() == name)?;
+        Some(value.expose_secret().to_vec())
     }
 
     /// The names of all declared secrets.
     pub(crate) fn names(&self) -> impl Iterator<Item = &SecretName> {
-        self.0.iter().map(|held| &held.name)
+        self.declared.iter().map(|held| &held.name)
     }
 
     /// The value of a secret for a job; `None` when no secret has this name.
     pub(crate) fn get(&self, name: &str, job: &str) -> Option<Result<Vec<u8>, SecretError>> {
-        let Held { name, value, jobs } = self.0.iter().find(|held| held.name.as_str() == name)?;
+        let Held { name, value, jobs } = self.declared.iter().find(|held| held.name.as_str() == name)?;
         let lacks_job = !jobs.is_empty() && !jobs.iter().any(|granted| granted == job);
         let of_job = lacks_job.then(|| ("jobs".to_owned(), job.to_owned()));
         Some(match (value, of_job) {
@@ -162,10 +182,10 @@ impl SecretValues {
 
     /// All values that are known, for the redactor.
     pub(crate) fn known(&self) -> Vec<(SecretName, SecretSlice<u8>)> {
-        self.0
-            .iter()
-            .filter_map(|held| Some((held.name.clone(), held.value.as_ref().ok()?.clone())))
-            .collect()
+        let declared = self.declared.iter();
+        let declared =
+            declared.filter_map(|held| Some((held.name.clone(), held.value.as_ref().ok()?.clone())));
+        declared.chain(self.arguments.iter().cloned()).collect()
     }
 }
 

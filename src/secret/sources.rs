@@ -26,10 +26,13 @@ pub trait Secrets {
     fn values(&self, requests: &[SecretRequest]) -> SecretValues;
 }
 
-/// Where values are on this machine: literals and files of `config.fnl`, by the names of secrets.
+/// Where values are on this machine: literals and files of `config.fnl`, by the names of secrets, and arguments that are secrets.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SecretSources(BTreeMap<String, GrantSource>);
+#[serde(deny_unknown_fields)]
+pub struct SecretSources {
+    declared: BTreeMap<String, GrantSource>,
+    arguments: BTreeMap<String, GrantValue>,
+}
 
 impl SecretRequest {
     /// A declared secret for a run.
@@ -48,16 +51,25 @@ impl SecretSources {
         let is_granted =
             |name: &str| requests.iter().any(|request| request.name == name && request.missing.is_empty());
         let granted = declared.iter().filter(|secret| is_granted(secret.name.as_str()));
-        Self(granted.map(|secret| (secret.name.to_string(), source(secret))).collect())
+        let declared = granted.map(|secret| (secret.name.to_string(), source(secret))).collect();
+        Self { declared, arguments: BTreeMap::new() }
     }
 }
 
 impl SecretSources {
     /// These values, by the names of secrets.
     pub(crate) fn of_literals(values: BTreeMap<String, SecretString>) -> Self {
-        Self(
-            values.into_iter().map(|(name, value)| (name, GrantSource::Literal(GrantValue(value)))).collect(),
-        )
+        let literal = |(name, value)| (name, GrantSource::Literal(GrantValue(value)));
+        Self { declared: values.into_iter().map(literal).collect(), arguments: BTreeMap::new() }
+    }
+
+    /// The same, and these arguments of a run.
+    #[must_use]
+    pub(crate) fn with_arguments(self, values: BTreeMap<String, SecretString>) -> Self {
+        Self {
+            arguments: values.into_iter().map(|(name, value)| (name, GrantValue(value))).collect(),
+            ..self
+        }
     }
 }
 
@@ -67,12 +79,12 @@ impl Secrets for SecretSources {
             .iter()
             .map(|SecretRequest { name, missing, jobs }| SecretGrant {
                 name: name.clone(),
-                source: missing.is_empty().then(|| self.0.get(name).cloned()).flatten(),
+                source: missing.is_empty().then(|| self.declared.get(name).cloned()).flatten(),
                 missing: missing.clone(),
                 jobs: jobs.clone(),
             })
             .collect();
-        SecretValues::load(&grants)
+        SecretValues::load(&grants).with_arguments(&self.arguments)
     }
 }
 
@@ -93,7 +105,9 @@ mod tests {
         let sent = serde_json::to_string(&requests).unwrap();
         assert!(!sent.contains("hunter22"), "{sent}");
         let value = || GrantSource::Literal(GrantValue("hunter22".to_owned().into()));
-        let sources = SecretSources([("a".to_owned(), value()), ("b".to_owned(), value())].into());
+        let declared = [("a".to_owned(), value()), ("b".to_owned(), value())].into();
+        let sources = SecretSources { declared, arguments: BTreeMap::new() };
+        let sources = sources.with_arguments([("a".to_owned(), "of-the-run".to_owned().into())].into());
         let sources: SecretSources = serde_json::from_str(&serde_json::to_string(&sources).unwrap()).unwrap();
         let requests: Vec<SecretRequest> = serde_json::from_str(&sent).unwrap();
         let values = sources.values(&requests);
@@ -101,5 +115,8 @@ mod tests {
         assert!(matches!(values.get("b", "job"), Some(Err(SecretError::NotGranted { .. }))));
         assert!(matches!(values.get("c", "job"), Some(Err(SecretError::Absent { .. }))));
         assert_eq!((values.get("d", "job"), values.names().count()), (None, 3));
+        // An argument is apart from a secret of the same name, and known to the redactor.
+        assert_eq!((values.argument("a"), values.argument("b")), (Some(b"of-the-run".to_vec()), None));
+        assert_eq!(values.known().len(), 2);
     }
 }

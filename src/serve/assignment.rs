@@ -65,6 +65,8 @@ pub(super) async fn assignment(
         if order.work.as_ref().is_some_and(|work| work.inherits_environment) {
             place.environment = app.environment.to_vec();
         }
+    } else if !row.event.secret_arguments().is_empty() {
+        place.secrets = place.secrets.with_arguments(app.job_secrets.of(row.id));
     }
     let kept = watch.filter(|watch| watch.runs.keeps_workspace);
     place.kept = kept.map(|watch| (data.kept_workspace(&watch.name), watch.url.to_string()));

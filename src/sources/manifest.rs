@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::error::{E_MANIFEST, SourceError};
 use crate::model::{Diagnostic, Quoted};
-use crate::pipeline::folder::{ArgSpec, read_arguments};
+use crate::pipeline::argument::ArgSpec;
+use crate::pipeline::folder::read_arguments;
 use crate::schema::addon::{
     ADDON, ADDON_CONTAINER, ADDON_JOB, ADDON_METADATA, ADDON_REQUIRES, MAINTAINER, REQUIREMENTS, TOOL,
 };

@@ -26,6 +26,8 @@ pub(super) struct EventTexts {
 struct ManualRow {
     job: Option<String>,
     args: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,9 +48,9 @@ enum ScopeRow {
 pub(super) fn event_texts(event: &Event) -> Result<EventTexts> {
     let cause = match event.kind.original() {
         EventKind::Push | EventKind::Watch | EventKind::Rerun(_) => None,
-        EventKind::Manual { job, args } => {
+        EventKind::Manual { job, args, secrets } => {
             let job = job.as_ref().map(ToString::to_string);
-            Some(json(&ManualRow { job, args: args.clone() })?)
+            Some(json(&ManualRow { job, args: args.clone(), secrets: secrets.clone() })?)
         }
         EventKind::Cron { schedule, due_at } => {
             Some(json(&CronRow { schedule: schedule.clone(), due_at: due_at.as_millis() })?)
@@ -104,8 +106,8 @@ fn read_kind(trigger: Trigger, column: usize, cause: Option<&str>) -> Result<Eve
         Trigger::Push => EventKind::Push,
         Trigger::Watch => EventKind::Watch,
         Trigger::Manual => {
-            let ManualRow { job, args } = from_json(column, cause()?)?;
-            EventKind::Manual { job: job.map(|id| job_id(column, &id)).transpose()?, args }
+            let ManualRow { job, args, secrets } = from_json(column, cause()?)?;
+            EventKind::Manual { job: job.map(|id| job_id(column, &id)).transpose()?, args, secrets }
         }
         Trigger::Cron => {
             let CronRow { schedule, due_at } = from_json(column, cause()?)?;

@@ -136,7 +136,7 @@ fn events_survive_their_columns() {
     let kinds = [
         EventKind::Push,
         EventKind::Watch,
-        EventKind::Manual { job: Some(job.clone()), args },
+        EventKind::Manual { job: Some(job.clone()), args, secrets: vec!["token".to_owned()] },
         EventKind::Cron { schedule: "0 3 * * *".to_owned(), due_at },
     ];
     let mut seed = 0;
@@ -251,7 +251,7 @@ fn a_page_of_runs_begins_where_the_one_before_it_ended() {
         let mut new = run(seed, "r1", end);
         new.queued_at = Timestamp::from_millis(i64::from(seed));
         if seed % 2 == 0 {
-            new.event.kind = EventKind::Manual { job: None, args: BTreeMap::new() };
+            new.event.kind = EventKind::Manual { job: None, args: BTreeMap::new(), secrets: Vec::new() };
         }
         insert_run(&db, &new).unwrap();
     }

@@ -2,7 +2,8 @@
 
 use crate::app::{Code, Problem};
 use crate::model::Diagnostic;
-use crate::pipeline::folder::{Alias, ArgError};
+use crate::pipeline::argument::ArgError;
+use crate::pipeline::folder::Alias;
 
 /// Why a job folder cannot be planned or started.
 #[derive(Debug, Clone, thiserror::Error)]

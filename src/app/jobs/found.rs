@@ -6,7 +6,8 @@ use super::error::{AliasProblem, JobError};
 use super::place::JobPlace;
 use crate::app::{AppState, Code, Problem, find_source, list_sources};
 use crate::model::suggest;
-use crate::pipeline::folder::{Aliases, ArgSpec, Discovery, FolderError, FolderJob, discover_with_index};
+use crate::pipeline::argument::ArgSpec;
+use crate::pipeline::folder::{Aliases, Discovery, FolderError, FolderJob, discover_with_index};
 use crate::sources::{SourceKind, SourceRecord};
 
 /// A job that was asked for.

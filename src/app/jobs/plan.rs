@@ -12,7 +12,7 @@ use super::place::JobPlace;
 use super::work::{executor, work};
 use crate::app::{AppState, Operation, Problem};
 use crate::model::Profile;
-use crate::pipeline::folder::{ArgSpec, Resolved, resolve};
+use crate::pipeline::argument::{ArgSpec, Resolved, resolve};
 use crate::pipeline::{FolderWork, WorkContainer, WorkJob, WorkScript};
 use crate::policy::{Policy, policy_of_run};
 use crate::sources::default_provenance;
@@ -124,7 +124,7 @@ fn resolved(found: &Found, args: Map<String, Value>, place: &JobPlace) -> Result
     } else if !found.job.config.has_args {
         return Err(JobError::NoArguments(found.job.id.clone()));
     }
-    resolve(&specs, args, &place.cwd).map_err(JobError::Arguments)
+    resolve(&specs, args, place.cwd.as_path()).map_err(JobError::Arguments)
 }
 
 /// The policy that holds when this profile is asked for.

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::model::shell_word;
-use crate::pipeline::folder::{FolderJob, Resolved};
+use crate::pipeline::argument::Resolved;
+use crate::pipeline::folder::FolderJob;
 
 /// Variables that bash does not let be set.
 const READ_ONLY: [&str; 7] = ["BASHOPTS", "BASH_VERSINFO", "EUID", "GROUPS", "PPID", "SHELLOPTS", "UID"];

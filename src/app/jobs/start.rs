@@ -20,7 +20,7 @@ use crate::app::{AppState, Operation, Problem};
 use crate::container::Engine;
 use crate::event::{Event, EventKind};
 use crate::model::{AuditAction, JobId, Outcome, RunName, chain, codes};
-use crate::pipeline::folder::{Resolved, resolve};
+use crate::pipeline::argument::{Resolved, resolve};
 use crate::pipeline::{FolderWork, OnFailure, work_id};
 use crate::policy::IMAGE_INVALID;
 use crate::store::{self, NewRun, RunRow};
@@ -97,7 +97,7 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
         return Err(JobError::NoArguments(found.job.id));
     }
     expect_command(&found)?;
-    let resolved = resolve(&found.job.config.args, request.args.clone(), &place.cwd);
+    let resolved = resolve(&found.job.config.args, request.args.clone(), place.cwd.as_path());
     let resolved = resolved.map_err(JobError::Arguments)?;
     let policy = policy(app, request.profile.as_deref())?;
     let profile = policy.profile.to_string();
@@ -201,7 +201,8 @@ fn event(work: &FolderWork, args: &Map<String, Value>, actor: Option<String>) ->
     let first = work.jobs.first().map_or_else(|| work_id(""), |job| job.id.clone());
     let job = JobId::parse(&first).ok();
     let args = args.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Event { kind: EventKind::Manual { job, args }, subject: None, actor, at: clock::now() }
+    let kind = EventKind::Manual { job, args, secrets: Vec::new() };
+    Event { kind, subject: None, actor, at: clock::now() }
 }
 
 /// Waits until it is known whether policy lets the run start: of one that is known to be denied, until it has ended.

@@ -12,8 +12,9 @@ use super::profile::{bash, plain, powershell};
 use crate::app::Problem;
 use crate::config::DataDir;
 use crate::model::chain;
+use crate::pipeline::argument::Resolved;
 use crate::pipeline::folder::{
-    ContainerConfig, ErrorPolicy, Executor, FolderJob, Interpreter, Resolved, ScriptFile, StepConfig,
+    ContainerConfig, ErrorPolicy, Executor, FolderJob, Interpreter, ScriptFile, StepConfig,
 };
 use crate::pipeline::{FolderWork, OnFailure, WorkContainer, WorkJob, WorkScript, work_id};
 

@@ -8,7 +8,8 @@ use super::candidate::{Candidate, CommandLine};
 use crate::app::JobPlace;
 use crate::cli::place::variable;
 use crate::config::DataDir;
-use crate::pipeline::folder::{ArgFormat, ArgKind, ArgSpec, Discovery, discover_with_index};
+use crate::pipeline::argument::{ArgFormat, ArgKind, ArgSpec};
+use crate::pipeline::folder::{Discovery, discover_with_index};
 
 /// Names of a folder that are offered, at most.
 const MAX_FILES: usize = 1000;
@@ -64,16 +65,20 @@ impl Flag {
     }
 }
 
-/// The job folders below `scripts`, by the index of the data folder, otherwise one in the user's cache.
-pub(crate) fn discovered(data: Option<&DataDir>, cwd: &Path) -> Discovery {
-    let place = JobPlace::below(cwd);
+/// The data folder whose cache this account may write, otherwise one for the cache of its own.
+pub(super) fn cache_of(data: Option<&DataDir>) -> Option<DataDir> {
     let cache = || {
         let own = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || Some(PathBuf::from(variable("HOME")?).join(".cache"));
         Some(DataDir::new(own.or_else(home)?.join("quire")))
     };
-    let data = data.filter(|data| access(data.cache(), Access::WRITE_OK).is_ok()).cloned().or_else(cache);
-    let index = data.map(|data| JobPlace::index(&data, &place.scripts));
+    data.filter(|data| access(data.cache(), Access::WRITE_OK).is_ok()).cloned().or_else(cache)
+}
+
+/// The job folders below `scripts`, by the index of the data folder, otherwise one in the user's cache.
+pub(crate) fn discovered(data: Option<&DataDir>, cwd: &Path) -> Discovery {
+    let place = JobPlace::below(cwd);
+    let index = cache_of(data).map(|data| JobPlace::index(&data, &place.scripts));
     // Completion reports no error: it would be in the middle of what is being typed.
     discover_with_index(&place.scripts, index.as_deref()).unwrap_or_default()
 }
@@ -97,7 +102,21 @@ pub(crate) fn after_job_words(
             Vec::new()
         };
     };
-    let args = &job.config.args;
+    let mut all = after_job(&job.config.args, (given, line), flags, cwd);
+    if given.is_empty() && !is_flag {
+        all.extend(segments(found, leading, &line.current));
+    }
+    all
+}
+
+/// What can follow a job with these arguments and the words that are given already.
+pub(super) fn after_job(
+    args: &[ArgSpec],
+    (given, line): (&[String], &CommandLine),
+    flags: &[Flag],
+    cwd: &Path,
+) -> Vec<Candidate> {
+    let is_flag = line.current.starts_with('-');
     if let Some((name, typed)) = line.flag_inside() {
         return values(args, flags, name, (typed, &format!("--{name}=")), cwd).unwrap_or_default();
     }
@@ -119,9 +138,6 @@ pub(crate) fn after_job_words(
         own.map(|spec| Candidate::flag(format!("--{}", spec.name), &spec.description)).collect();
     let is_own = |flag: &&Flag| !args.iter().any(|spec| spec.name == flag.name) && !is_given(flag.name);
     all.extend(flags.iter().filter(is_own).flat_map(|flag| flag.candidates()));
-    if given.is_empty() && !is_flag {
-        all.extend(segments(found, leading, &line.current));
-    }
     all
 }
 

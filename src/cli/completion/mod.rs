@@ -4,11 +4,12 @@
 mod candidate;
 mod job;
 mod quire;
+mod repo_jobs;
 mod script;
 
 pub(crate) use candidate::{Candidate, CommandLine, ndjson};
 pub(crate) use job::{Flag, Takes, after_job_words, discovered};
-pub(crate) use quire::complete;
+pub(crate) use quire::{complete, find_flag, takes_value};
 pub(crate) use script::{SHELLS, script};
 
 use super::exit::{Code, Ended, Failure, print};

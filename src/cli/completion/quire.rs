@@ -6,6 +6,7 @@ use clap::{Arg, Command};
 
 use super::candidate::{Candidate, CommandLine};
 use super::job::{Flag, Takes, after_job_words, discovered, files};
+use super::repo_jobs;
 use super::script::SHELLS;
 use crate::config::DataDir;
 use crate::model::{Outcome, Profile, RepoName, Scope};
@@ -102,6 +103,9 @@ fn job_words(
     if is_job {
         return all;
     }
+    if let Some(of_repo) = repo_jobs::complete((root, command), &rest, places.data, places.cwd) {
+        return of_repo;
+    }
     let flag = rest.before.last().and_then(|word| find_flag(root, command, word));
     if let Some(flag) = flag.filter(|flag| takes_value(flag)) {
         return values(flag, &["run"], places, &rest.current, "");
@@ -115,7 +119,7 @@ fn job_words(
     all
 }
 
-fn find_flag<'a>(root: &'a Command, command: &'a Command, word: &str) -> Option<&'a Arg> {
+pub(crate) fn find_flag<'a>(root: &'a Command, command: &'a Command, word: &str) -> Option<&'a Arg> {
     let name = word.split_once('=').map_or(word, |(name, _)| name);
     let is_meant = |arg: &&Arg| match (name.strip_prefix("--"), name.strip_prefix('-')) {
         (Some(long), _) => arg.get_long() == Some(long),
@@ -129,12 +133,12 @@ fn globals(root: &Command) -> impl Iterator<Item = &Arg> {
     root.get_arguments().filter(|arg| arg.is_global_set())
 }
 
-fn takes_value(arg: &Arg) -> bool {
+pub(crate) fn takes_value(arg: &Arg) -> bool {
     arg.get_action().takes_values()
 }
 
 /// The flags of a command.
-fn flags(root: &Command, command: &Command) -> Vec<Candidate> {
+pub(super) fn flags(root: &Command, command: &Command) -> Vec<Candidate> {
     let own = command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_global_set());
     let mut all = vec![Candidate::flag("--help", "Print help")];
     for arg in own.chain(globals(root)).filter(|arg| !arg.is_hide_set()) {

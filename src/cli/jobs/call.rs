@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::secret_variable;
 use crate::cli::exit::{Code, Failure};
 use crate::model::suggest;
-use crate::pipeline::folder::{ArgSpec, Discovery, SecretWord, read_words};
+use crate::pipeline::argument::{ArgSpec, SecretWord, read_words};
+use crate::pipeline::folder::Discovery;
 use crate::view::plain;
 
 /// The longest secret that is read from standard input or a file, in bytes.
@@ -71,15 +72,8 @@ impl JobCall {
         };
         let mut call = Self { job, specs, ..Self::default() };
         let rest = call.take_options(words.get(used..).unwrap_or_default(), known)?;
-        let given = read_words(&call.specs, &rest).map_err(|wrong| {
-            let lines: Vec<String> = wrong.iter().map(|wrong| plain(&wrong.message)).collect();
-            Failure::new(Code::Usage, lines.join("\nerror: "))
-                .hint(format!("`quire plan {}` shows its arguments", call.job))
-        })?;
-        (call.args, call.warnings) = (given.values, given.warnings);
-        for (name, word) in given.secrets {
-            call.args.insert(name, Value::String(read_secret(&word)?));
-        }
+        let help = format!("`quire plan {}` shows its arguments", call.job);
+        (call.args, call.warnings) = read_arguments(&call.specs, &rest, &help)?;
         Ok(call)
     }
 
@@ -123,6 +117,26 @@ impl JobCall {
     pub(crate) fn has(&self, name: &str) -> bool {
         self.option(name).is_some_and(|value| value != "false")
     }
+}
+
+/// Reads arguments, and the secrets that are elsewhere; gives warnings with them.
+///
+/// # Errors
+/// Gives every word that cannot be read, with the hint.
+pub(crate) fn read_arguments(
+    specs: &[ArgSpec],
+    words: &[String],
+    hint: &str,
+) -> Result<(Map<String, Value>, Vec<String>), Failure> {
+    let given = read_words(specs, words).map_err(|wrong| {
+        let lines: Vec<String> = wrong.iter().map(|wrong| plain(&wrong.message)).collect();
+        Failure::new(Code::Usage, lines.join("\nerror: ")).hint(hint)
+    })?;
+    let mut args = given.values;
+    for (name, word) in given.secrets {
+        args.insert(name, Value::String(read_secret(&word)?));
+    }
+    Ok((args, given.warnings))
 }
 
 pub(super) fn unknown_job(found: &Discovery, word: &str) -> Failure {

@@ -4,20 +4,21 @@ mod call;
 mod output;
 mod run;
 
-pub(crate) use call::{JobCall, JobOption};
-pub(crate) use output::{print_output, table};
+pub(crate) use call::{JobCall, JobOption, read_arguments};
+pub(crate) use output::{argument_line, print_output, table};
 pub(crate) use run::{Printer, plan_job, run_job};
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::ask::here;
+use super::ask::{here, perform};
 use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use super::place::{self, variable};
-use crate::app::{JobPlace, PlanJob, StartJob, job_args};
+use crate::app::{JobPlace, ListRepoJobs, PlanJob, RepoJobs, StartJob, job_args};
 use crate::config::DataDir;
-use crate::pipeline::folder::{ArgSpec, Discovery, discover};
+use crate::pipeline::argument::ArgSpec;
+use crate::pipeline::folder::{Discovery, discover};
 use crate::sys::user;
 use crate::view::plain;
 
@@ -155,19 +156,47 @@ fn called(
     Ok(verdict(row.outcome))
 }
 
-/// `quire jobs`.
-pub(super) fn list(as_json: bool) -> Ended {
+/// `quire jobs`: of the data folder those of its repositories, too, or of one of them alone.
+pub(super) fn list(data: Option<&DataDir>, repo: Option<String>, as_json: bool) -> Ended {
     let place = place_here()?;
-    let found = discovered(&place)?;
+    let found = if repo.is_some() { Discovery::default() } else { discovered(&place)? };
+    let of_repos = match data.filter(|data| data.path().is_dir()) {
+        Some(data) => match perform(data, ListRepoJobs { repo: repo.clone() }) {
+            Err(problem) if repo.is_none() => {
+                print_error(&format!(
+                    "warning: the jobs of repositories are not listed: {}\n",
+                    plain(&problem.text)
+                ));
+                RepoJobs::default()
+            }
+            answer => answer?,
+        },
+        None => RepoJobs::default(),
+    };
+    if !of_repos.left_out.is_empty() {
+        let names = of_repos.left_out.join(" ");
+        print_error(&format!(
+            "warning: not evaluated yet: {names}; `quire jobs REPO` lists the jobs of one\n"
+        ));
+    }
     for wrong in &found.errors {
         print_error(&format!("warning: {}: {}\n", plain(&wrong.path), plain(&wrong.error)));
     }
     if as_json {
-        print_json(&output::list_json(&found));
-    } else if found.jobs.is_empty() {
-        print_error(&format!("no job folders below {}\n", place.scripts.display()));
-    } else {
+        print_json(&output::list_json(&found, &of_repos.jobs));
+        return Ok(Code::Done);
+    }
+    if !found.jobs.is_empty() {
         print(&output::list_text(&found));
+    } else if of_repos.jobs.is_empty() {
+        match &repo {
+            Some(repo) => print_error(&format!("no job of {repo} needs :quire/manual\n")),
+            None => print_error(&format!("no job folders below {}\n", place.scripts.display())),
+        }
+    }
+    if !of_repos.jobs.is_empty() {
+        print(if found.jobs.is_empty() { "" } else { "\n" });
+        print(&output::repo_jobs_text(&of_repos.jobs));
     }
     Ok(Code::Done)
 }

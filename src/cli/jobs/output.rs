@@ -6,9 +6,10 @@ use std::io::{self, Write as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::app::{JobPlan, RunRow};
+use crate::app::{JobPlan, RepoJob, RunRow};
 use crate::cli::exit::stdout_screen;
-use crate::pipeline::folder::{ArgSpec, Discovery};
+use crate::pipeline::argument::ArgSpec;
+use crate::pipeline::folder::Discovery;
 use crate::view::{RunEvent, SafeText, between, plain};
 
 /// The part of an event that has output.
@@ -86,6 +87,19 @@ pub(super) fn list_text(found: &Discovery) -> String {
     text
 }
 
+/// The jobs of repositories as a table.
+pub(super) fn repo_jobs_text(jobs: &[RepoJob]) -> String {
+    let mut rows = vec![["JOB".to_owned(), "ARGUMENTS".to_owned()]];
+    rows.extend(jobs.iter().map(|RepoJob { repo, job }| {
+        let names =
+            |specs: &Vec<ArgSpec>| specs.iter().map(|spec| format!("--{}", spec.name)).collect::<Vec<_>>();
+        let arguments =
+            job.arguments.as_ref().map_or_else(|| "any".to_owned(), |specs| names(specs).join(" "));
+        [plain(&format!("{repo}:{}", job.id)), arguments]
+    }));
+    table(&rows)
+}
+
 /// Rows of columns, each as wide as its widest cell.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
@@ -106,10 +120,14 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// The jobs and aliases as JSON.
-pub(super) fn list_json(found: &Discovery) -> Value {
-    let jobs = found.jobs.iter().map(|job| {
+pub(super) fn list_json(found: &Discovery, of_repos: &[RepoJob]) -> Value {
+    let folders = found.jobs.iter().map(|job| {
         json!({ "id": job.id, "name": job.name, "summary": job.summary, "path": job.config_path, "args": job.config.args })
     });
+    let of_repos = of_repos.iter().map(|RepoJob { repo, job }| {
+        json!({ "id": format!("{repo}:{}", job.id), "name": job.id, "repo": repo, "args": job.arguments })
+    });
+    let jobs = folders.chain(of_repos);
     let errors = found.errors.iter().map(|wrong| json!({ "path": wrong.path, "error": wrong.error }));
     json!({
         "jobs": jobs.collect::<Vec<_>>(),
@@ -130,7 +148,7 @@ pub(super) fn plan_text(plan: &JobPlan) -> String {
     let _infallible = writeln!(text, "profile      {}", plan.profile);
     text.push_str("arguments\n");
     for spec in &plan.args {
-        let _infallible = writeln!(text, "  {}", argument(spec, plan.values.get(&spec.name)));
+        let _infallible = writeln!(text, "  {}", argument_line(spec, plan.values.get(&spec.name)));
     }
     text.push_str("scripts\n");
     for step in &plan.steps {
@@ -144,7 +162,7 @@ pub(super) fn plan_text(plan: &JobPlan) -> String {
 }
 
 /// `--name string, required = "alice"  Who is greeted`
-fn argument(spec: &ArgSpec, value: Option<&Value>) -> String {
+pub(crate) fn argument_line(spec: &ArgSpec, value: Option<&Value>) -> String {
     let mut words = format!("--{} {}", spec.name, spec.kind.as_str());
     for (is, word) in [(spec.is_required, ", required"), (spec.is_secret, ", secret")] {
         words.push_str(if is { word } else { "" });

@@ -18,13 +18,13 @@ use super::repo::RepoCommand;
 use super::run_filter::RunFilterArgs;
 use super::runs::{print_list, print_run};
 use super::source::{self, SourceCommand};
-use super::start::StartArgs;
+use super::start::{StartArgs, print_plan};
 use super::token::{TokenCommand, print_created, print_tokens};
 use super::watch::WatchCommand;
-use crate::app::{CreateToken, TokenView};
+use crate::app::{CreateToken, PlanRun, TokenView};
 use crate::model::{RunName, percent_encoded};
 use crate::sys::clock;
-use crate::view::{AuditShape, RunShape, one_line, reason_line};
+use crate::view::{AuditShape, PlanShape, RunShape, one_line, reason_line};
 
 /// How long one request waits for the end of a run, in seconds.
 const WAIT_S: u64 = 60;
@@ -152,7 +152,22 @@ fn print_new(run: &RunShape, as_json: bool) {
     }
 }
 
+/// Plans what somebody would start on the server at `address`.
+pub(super) fn planned(address: &str, request: &PlanRun) -> Result<PlanShape, Failure> {
+    let plan: PlanShape = Remote::new(address)?.post("/plans", &json!(request))?;
+    match plan.diagnostics.iter().find(|wrong| wrong.severity == "error") {
+        Some(wrong) => {
+            let line = wrong.line.map(|line| format!(":{line}")).unwrap_or_default();
+            Err(Failure::new(Code::Usage, format!("{}{line}: {}", wrong.file, wrong.message)))
+        }
+        None => Ok(plan),
+    }
+}
+
 fn start(remote: &Remote, args: &StartArgs) -> Ended {
+    if args.is_plan {
+        return print_plan(remote.post("/plans", &json!(args.plan()?))?, args);
+    }
     let run: RunShape = remote.post("/runs", &args.body()?)?;
     if args.wait && args.json {
         return wait(remote, &run.id, true);

@@ -8,7 +8,7 @@ use super::facts::members;
 use crate::app::{JobPlan, PlanJob};
 use crate::cli::exit::{Code, Ended, print, print_error, print_json};
 use crate::cli::jobs::{JobCall, JobOption, args_of_source, discovered, place_here, plan_job};
-use crate::pipeline::folder::ArgSpec;
+use crate::pipeline::argument::ArgSpec;
 use crate::view::plain;
 
 /// What `:plan` takes besides the arguments of the job.

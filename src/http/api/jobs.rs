@@ -2,36 +2,51 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{
-    AppState, Caller, Code, JobPlan, ListedJob, PlanJob, PlannedStep, Problem, StartJob, list_jobs, plan_job,
-    start_job,
+    AppState, Caller, Code, JobPlan, ListRepoJobs, ListedJob, Operation as _, PlanJob, PlannedStep, Problem,
+    RepoJob, StartJob, list_jobs, plan_job, start_job,
 };
 use crate::http::caller::Known;
+use crate::http::input::{Query, repo_name};
 use crate::http::problem::{Problems, Refused};
 use crate::model::Scope;
-use crate::pipeline::folder::ArgSpec;
+use crate::pipeline::argument::ArgSpec;
+use crate::run::ManualJob;
 
-/// A job of a folder.
+/// Which jobs are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct JobQuery {
+    /// Only the jobs on `:quire/manual` of this repository's default branch
+    repo: Option<String>,
+}
+
+/// A job of a folder, or of a repository.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JobFolder)]
 pub(super) struct ListedJobFolder {
-    /// Its id.
+    /// Its id; that of a repository's job is `REPO:JOB`.
     id: String,
     /// Its name.
     name: String,
     /// What it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
-    /// Where it comes from; absent for the folder of the server.
+    /// The repository that it is of; absent for a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repo: Option<String>,
+    /// Where it comes from; absent for the folder of the server, and for repositories.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceOfJob>,
-    /// The arguments that it takes, as `config.yaml` has them.
-    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
-    args: Vec<ArgSpec>,
+    /// The arguments that it takes, as `config.yaml` has them; absent when a job of a repository takes any JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<BTreeMap<String, Value>>>)]
+    args: Option<Vec<ArgSpec>>,
 }
 
 /// Where a job comes from.
@@ -79,7 +94,13 @@ pub(super) struct PlannedScript {
 impl ListedJobFolder {
     fn of(job: ListedJob) -> Self {
         let ListedJob { id, name, summary, source, args, .. } = job;
-        Self { id, name, summary, source: source.map(|(name, kind)| SourceOfJob { name, kind }), args }
+        let source = source.map(|(name, kind)| SourceOfJob { name, kind });
+        Self { id, name, summary, repo: None, source, args: Some(args) }
+    }
+
+    fn of_repo(job: RepoJob) -> Self {
+        let RepoJob { repo, job: ManualJob { id: name, arguments: args } } = job;
+        Self { id: format!("{repo}:{name}"), name, summary: None, repo: Some(repo), source: None, args }
     }
 }
 
@@ -101,16 +122,30 @@ impl PlannedRun {
     }
 }
 
-/// The job folders of the server, and the jobs of its sources.
-#[utoipa::path(get, path = "/jobs", operation_id = "listJobs", security(("token" = ["runs:read"])),
+/// The job folders of the server, the jobs of its sources, and those on `:quire/manual` of its repositories' default branches. Of the
+/// latter, a pipeline that is not known yet is left out when too many others are.
+#[utoipa::path(get, path = "/jobs", operation_id = "listJobs", params(JobQuery), security(("token" = ["runs:read"])),
     responses((status = 200, description = "The jobs", body = [ListedJobFolder]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
     Known(caller): Known,
+    Query(query): Query<JobQuery>,
 ) -> Result<Json<Vec<ListedJobFolder>>, Refused> {
-    caller.require(Scope::RunsRead)?;
-    let found = list_jobs(&app, &app.jobs).await.map_err(Problem::from)?;
-    Ok(Json(found.jobs.into_iter().map(ListedJobFolder::of).collect()))
+    let repo = match &query.repo {
+        Some(repo) => {
+            let (row, _) = caller.repo_to_change(&app, Scope::RunsRead, &repo_name(repo)?).await?;
+            Some(row.name.to_string())
+        }
+        None => caller.require(Scope::RunsRead).map(|()| None)?,
+    };
+    let mut jobs = Vec::new();
+    if repo.is_none() {
+        let found = list_jobs(&app, &app.jobs).await.map_err(Problem::from)?;
+        jobs.extend(found.jobs.into_iter().map(ListedJobFolder::of));
+    }
+    let of_repos = ListRepoJobs { repo }.perform(&app).await?;
+    jobs.extend(of_repos.jobs.into_iter().map(ListedJobFolder::of_repo));
+    Ok(Json(jobs))
 }
 
 /// Checks that a request says nothing of a commit when it is about a job folder, and the other way round.

@@ -20,7 +20,7 @@ use crate::view::PlanShape;
 pub(super) struct NewPlan {
     /// The repository; absent for a job folder of the server or of a source
     repo: Option<String>,
-    /// Without a repository: the id of the job folder
+    /// The root job on `:quire/manual` that somebody would start. Without a repository the id of the job folder
     job: Option<String>,
     /// The source where alone the job folder is looked for
     source: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct NewPlan {
     r#ref: Option<String>,
     /// Instead of `ref`: the full id of a commit in the history of a branch or tag
     sha: Option<String>,
-    /// `push` or `manual`; `push` when absent
+    /// `push` or `manual`; when absent, `manual` with a job and otherwise `push`
     event: Option<String>,
     /// The arguments of a manual event
     #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
@@ -62,7 +62,6 @@ pub(super) async fn plan(
         ("sha", sha.is_some(), true),
         ("event", event.is_some(), true),
         ("files_changed", files_changed.is_some(), true),
-        ("job", job.is_some(), false),
         ("source", source.is_some(), false),
     ];
     jobs::expect_one_kind(repo.as_deref(), &fields)?;
@@ -72,6 +71,6 @@ pub(super) async fn plan(
     };
     let name = repo_name(&repo)?;
     let (repo, _) = caller.repo_to_change(&app, Scope::RunsRead, &name).await?;
-    let request = PlanRun { repo: repo.name.to_string(), r#ref, sha, event, args, files_changed };
+    let request = PlanRun { repo: repo.name.to_string(), r#ref, sha, job, event, args, files_changed };
     Ok(Json(Planned::Pipeline(PlanShape::of(plan_run(&app, request).await?))))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::argument::ArgSpec;
 use crate::model::{Diagnostic, Severity};
+use crate::pipeline::argument::ArgSpec;
 use crate::policy::Cpus;
 
 /// What holds for a job, or for several that share a folder.

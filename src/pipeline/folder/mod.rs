@@ -3,8 +3,6 @@
 //! Nothing here runs a job or knows an engine; everything blocks. What is wrong with one folder hides no other one.
 
 mod alias;
-mod argument;
-mod argument_word;
 mod config;
 mod discover;
 mod discovery;
@@ -12,17 +10,13 @@ mod index;
 mod read_argument;
 mod read_config;
 mod read_steps;
-mod resolve;
 mod script;
 
 pub(crate) use alias::{Alias, Aliases};
-pub(crate) use argument::{ArgFormat, ArgKind, ArgSpec};
-pub(crate) use argument_word::{SecretWord, read_words};
 pub(crate) use config::{ContainerConfig, ErrorPolicy, Executor, Interpreter, StepConfig};
 pub(crate) use discover::{discover, discover_with_index};
 pub(crate) use discovery::{Discovery, FolderError, FolderJob};
 pub(crate) use read_argument::read_arguments;
-pub(crate) use resolve::{ArgError, ArgErrorKind, Resolved, resolve};
 pub(crate) use script::ScriptFile;
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::config::{
     ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig, is_default,
 };
-use super::read_argument::{prose, read_arguments};
+use super::read_argument::read_arguments;
 use super::read_steps::read_steps;
 use crate::model::{Diagnostic, Quoted, Severity, suggest};
+use crate::pipeline::argument::prose;
 use crate::policy::Cpus;
 use crate::schema::job_folder::{ERROR_HANDLING, JOB_BLOCK, JOB_CONFIG, JOB_CONTAINER, JOB_RESOURCES};
 use crate::schema::{Fields, Mistakes, Node, Value, read_yaml};

@@ -3,9 +3,9 @@
 use std::path::{Component, Path};
 
 use super::config::{ContainerConfig, Executor, StepConfig};
-use super::read_argument::prose;
 use super::read_config::{read_container, read_executor};
 use crate::model::{Diagnostic, Quoted, suggest};
+use crate::pipeline::argument::prose;
 use crate::pipeline::cycle::find_cycles;
 use crate::pipeline::graph::Need;
 use crate::schema::job_folder::JOB_STEP;

@@ -10,7 +10,7 @@ use crate::schema::shape_of;
 use crate::script::registration;
 use crate::script::sandbox::load_module;
 use crate::script::script_error::current_place;
-use crate::script::unknown_input::unknown_input;
+use crate::script::unknown_input::{unknown_argument, unknown_input};
 
 pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let loader = Arc::clone(shared);
@@ -46,6 +46,7 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         Ok(shape_of(&shape).map(|shape| joined(shape.unknown(&name))))
     })?;
     table.raw_set("unknown_field", unknown_field)?;
+    table.raw_set("unknown_argument", lua.create_function(no_argument)?)?;
     let registry = Arc::clone(&shared.registry);
     let unknown_input = lua.create_function(move |_, (job, name, names): (String, Value, Vec<String>)| {
         let Some(name) = text(&name) else {
@@ -69,6 +70,13 @@ pub(super) fn install(lua: &Lua, table: &Table, shared: &Arc<Shared>) -> mlua::R
         Ok(Answer::from(added.map(|()| id)))
     })?;
     table.raw_set("register", register)
+}
+
+/// The message about a name that is not among the arguments that a job declares.
+fn no_argument(_: &Lua, (job, name, declared): (String, String, Table)) -> mlua::Result<String> {
+    let mut names: Vec<String> = declared.pairs::<String, Value>().flatten().map(|(name, _)| name).collect();
+    names.sort();
+    Ok(joined(unknown_argument(Some(&job), &name, names.iter().map(String::as_str))))
 }
 
 /// A message and its hint in one line.

@@ -283,3 +283,49 @@ fn quire_completes_commands_repositories_runs_and_jobs() {
         ],
     );
 }
+
+#[test]
+fn each_shell_completes_the_jobs_of_a_repository_and_their_arguments() {
+    let world = project();
+    let pipeline = "(local ci (require :quire.ci))\n(ci:job :deploy [(ci.manual {:env {:enum [:prod :staging]} :notes {}})] (fn [] nil))\n";
+    fs::write(world.path().join("ci.fnl"), pipeline).unwrap();
+    let pushed = "quire repo new site && git init -q copy && mkdir copy/.quire && mv ci.fnl copy/.quire && git -C copy add . && \
+                  git -C copy commit -qm one && git -C copy push -q ../data/repos/site.git HEAD:main";
+    let pushed = world.run(world.command("sh").args(["-c", pushed]));
+    assert_eq!(pushed.exit, 0, "{}", pushed.output);
+    assert_eq!(inserts(&world, "quire", &["2", "run", "site"]), ["site", "site:deploy"]);
+    // What a commit declares is evaluated once.
+    let cached = || fs::read_dir(world.path().join("home/.cache/quire/cache/fennel")).unwrap().count();
+    let known = cached();
+    assert_eq!(inserts(&world, "quire", &["2", "run", "site:d"]), ["site:deploy"]);
+    assert_eq!(inserts(&world, "quire", &["4", "plan", "site:deploy", "--env", ""]), ["prod", "staging"]);
+    assert_eq!(inserts(&world, "quire", &["3", "run", "site:deploy", "--", "--n"]), ["--notes"]);
+    assert_eq!(cached(), known);
+    types(
+        &world,
+        "bash --norc --noprofile -i",
+        &[
+            "=>ready> ",
+            r"source <(quire completion bash); echo sou''rced\n=>sourced",
+            r"\x15quire run site:d\t=>quire run site:deploy ",
+            r"--e\t=>--env ",
+            r"p\t=>prod ",
+            r"--env=s\t=>--env=staging ",
+        ],
+    );
+    types(
+        &world,
+        "zsh -f -i",
+        &[
+            "=>ready> ",
+            r"source <(quire completion zsh); echo sou''rced\n=>sourced",
+            r"\x15quire run site:d\t=>eploy ",
+            r"--e\t=>nv ",
+            r"p\t=>rod ",
+        ],
+    );
+    if has(&world, "fish") {
+        let script = "quire completion fish | source; complete -C 'quire run site:deploy --env s'";
+        assert_eq!(world.run(command(&world, "fish").args(["-c", script])).output, "staging\tstaging\n");
+    }
+}

@@ -123,6 +123,8 @@ stories! {
     two_refs
     two_servers
     uninterruptible
+    typed_arguments
+    typed_arguments_api
     unknown_input
     unreadable_formats
     workflow_mistakes

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::problem::FlwdProblem;
 use crate::app::{AliasProblem, JobError};
 use crate::container::UNAVAILABLE;
-use crate::pipeline::folder::{ArgError, ArgErrorKind};
+use crate::pipeline::argument::{ArgError, ArgErrorKind};
 use crate::policy::{IMAGE_INVALID, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED};
 
 /// The codes of what the bundle or an image is wrong about.

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::job;
-use crate::pipeline::folder::argument_word::GivenWords;
+use crate::pipeline::argument::words::GivenWords;
+use crate::pipeline::argument::*;
 use crate::pipeline::folder::*;
 
 /// The arguments of a job, and what is wrong with their declaration.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::argument::{ArgFormat, ArgKind, ArgSpec};
+use super::spec::{ArgFormat, ArgKind, ArgSpec};
 use crate::model::{Quoted, suggest};
 
 /// All resolved values as JSON, in bytes: they reach programs in one environment variable, which holds 128 KiB.
@@ -46,14 +46,34 @@ pub(crate) enum ArgErrorKind {
     Rule,
 }
 
-/// Checks the arguments that were given, and adds those that were not. Relative paths are relative to `cwd`.
+/// Where the paths among arguments lead.
+pub(crate) trait Paths {
+    /// Whether a path is that of a file.
+    fn is_file(&self, path: &str) -> bool;
+
+    /// Whether a path is that of a folder.
+    fn is_folder(&self, path: &str) -> bool;
+}
+
+/// Relative paths are relative to this folder.
+impl Paths for Path {
+    fn is_file(&self, path: &str) -> bool {
+        self.join(path).is_file()
+    }
+
+    fn is_folder(&self, path: &str) -> bool {
+        self.join(path).is_dir()
+    }
+}
+
+/// Checks the arguments that were given, and adds those that were not.
 ///
 /// # Errors
 /// Gives every mistake: unknown ones in their order, then those of the declared ones.
 pub(crate) fn resolve(
     specs: &[ArgSpec],
     given: Map<String, Value>,
-    cwd: &Path,
+    paths: &(impl Paths + ?Sized),
 ) -> Result<Resolved, Vec<ArgError>> {
     let mut wrong: Vec<ArgError> = given
         .keys()
@@ -64,7 +84,7 @@ pub(crate) fn resolve(
     for spec in specs {
         let value = given.get(&spec.name).or(spec.default.as_ref());
         let checked = check_type(spec, value).and_then(|value| {
-            check_rules(spec, value.as_ref(), cwd).map_err(|message| spec.rule(message))?;
+            check_rules(spec, value.as_ref(), paths).map_err(|message| spec.rule(message))?;
             Ok(value)
         });
         match checked {
@@ -79,6 +99,25 @@ pub(crate) fn resolve(
     }
     wrong.extend(check_size(&resolved.values));
     if wrong.is_empty() { Ok(resolved) } else { Err(wrong) }
+}
+
+/// The values of the arguments of a job in a pipeline: those that were given, which were checked then, otherwise the defaults. A flag
+/// that has none is false and a list is empty; a text and a number are null. There is no secret among them.
+pub(crate) fn completed(specs: &[ArgSpec], given: &BTreeMap<String, Value>) -> Map<String, Value> {
+    let value = |spec: &ArgSpec| {
+        let nothing = || match spec.kind {
+            ArgKind::Boolean | ArgKind::Array | ArgKind::Object => empty(spec.kind),
+            ArgKind::String
+            | ArgKind::Integer
+            | ArgKind::Number
+            | ArgKind::Path
+            | ArgKind::File
+            | ArgKind::Directory => Value::Null,
+        };
+        given.get(&spec.name).or(spec.default.as_ref()).cloned().unwrap_or_else(nothing)
+    };
+    let values = specs.iter().filter(|spec| !spec.is_secret);
+    values.map(|spec| (spec.name.clone(), value(spec))).collect()
 }
 
 impl Resolved {
@@ -187,16 +226,16 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn check_rules(spec: &ArgSpec, value: Option<&Value>, cwd: &Path) -> Result<(), String> {
+fn check_rules(spec: &ArgSpec, value: Option<&Value>, paths: &(impl Paths + ?Sized)) -> Result<(), String> {
     let Some(value) = value.filter(|value| !is_empty(value)) else {
         return if spec.is_required { Err("required: give it a value".to_owned()) } else { Ok(()) };
     };
     check_value(spec, value)?;
     match (spec.text_format(), value) {
-        (Some(ArgFormat::File), Value::String(path)) if !cwd.join(path).is_file() => {
+        (Some(ArgFormat::File), Value::String(path)) if !paths.is_file(path) => {
             Err(format!("{} is not a file", Quoted::new(path)))
         }
-        (Some(ArgFormat::Directory), Value::String(path)) if !cwd.join(path).is_dir() => {
+        (Some(ArgFormat::Directory), Value::String(path)) if !paths.is_folder(path) => {
             Err(format!("{} is not a directory", Quoted::new(path)))
         }
         _ => Ok(()),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-use super::argument::{ArgKind, ArgSpec};
 use super::resolve::{ArgError, ArgErrorKind, plain, unknown};
+use super::spec::{ArgKind, ArgSpec};
 use crate::model::Quoted;
 
 /// The arguments of a command line.

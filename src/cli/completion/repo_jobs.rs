@@ -1,0 +1,84 @@
+//! Candidates of the jobs of repositories: `foo:deploy`, and the arguments that it declares. A pipeline is evaluated once for each commit
+//! of the default branch; what it declares is in the cache then.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Command;
+
+use super::candidate::{Candidate, CommandLine};
+use super::job::{after_job, cache_of};
+use super::quire::{find_flag, flags, takes_value};
+use crate::cli::ci::VM_MEMORY;
+use crate::config::DataDir;
+use crate::event::{Event, EventKind, EventRecord, RefUpdate};
+use crate::forge::{PointName, find_point};
+use crate::model::RepoName;
+use crate::pipeline::argument::ArgSpec;
+use crate::run::{ManualJob, PlanOrder};
+use crate::sys::clock;
+
+/// What can follow `run` and `plan` of a repository; nothing when its jobs declare nothing, and when the words are about something
+/// else.
+pub(super) fn complete(
+    (root, command): (&Command, &Command),
+    line: &CommandLine,
+    data: Option<&DataDir>,
+    cwd: &Path,
+) -> Option<Vec<Candidate>> {
+    let data = data?;
+    let (mut target, mut given, mut is_pending) = (None, Vec::new(), false);
+    let mut words = line.before.iter();
+    while let Some(word) = words.next() {
+        if target.is_none() && !word.starts_with('-') {
+            target = Some(word.as_str());
+            continue;
+        }
+        given.push(word.clone());
+        let is_value_next = !word.contains('=') && find_flag(root, command, word).is_some_and(takes_value);
+        let value = if is_value_next { words.next() } else { None };
+        is_pending = is_value_next && value.is_none();
+        given.extend(value.cloned());
+    }
+    if is_pending {
+        return None;
+    }
+    let Some(target) = target else { return jobs(data, &line.current) };
+    let (repo, job) = target.split_once(':').map_or((target, None), |(repo, job)| (repo, Some(job)));
+    let of_target = |found: &ManualJob| job.is_none_or(|job| job == found.id);
+    let found = known(data, repo)?.into_iter().filter(of_target);
+    let specs: Vec<ArgSpec> = found.filter_map(|job| job.arguments).flatten().collect();
+    if specs.is_empty() {
+        return None;
+    }
+    let mut all = after_job(&specs, (&given, line), &[], cwd);
+    if line.current.starts_with('-') && line.flag_inside().is_none() {
+        all.extend(flags(root, command));
+    }
+    Some(all)
+}
+
+/// The jobs of the repository that is typed, once its name is there.
+fn jobs(data: &DataDir, typed: &str) -> Option<Vec<Candidate>> {
+    let repo = typed.split(':').next().unwrap_or_default();
+    let candidate = |job: ManualJob| {
+        let names = job.arguments.iter().flatten().map(|spec| format!("--{}", spec.name));
+        let names: Vec<String> = names.collect();
+        Candidate::value(format!("{repo}:{}", job.id), &names.join(" "))
+    };
+    let all = Some(Candidate::value(repo, "repository"));
+    let all = all.into_iter().chain(known(data, repo)?.into_iter().map(candidate));
+    Some(all.collect())
+}
+
+/// The jobs of the default branch of a repository.
+fn known(data: &DataDir, repo: &str) -> Option<Vec<ManualJob>> {
+    let git_dir = data.repo(&RepoName::parse(repo).ok()?);
+    let point = find_point(&git_dir, &PointName::Default).ok().filter(|_| git_dir.is_dir())?;
+    let subject = RefUpdate { ref_name: point.ref_name, old: point.commit, new: point.commit };
+    let kind = EventKind::Manual { job: None, args: BTreeMap::new(), secrets: Vec::new() };
+    let event = Event { kind, subject: Some(subject), actor: None, at: clock::now() };
+    let cache_dir = cache_of(Some(data))?.cache().join("fennel");
+    let order = PlanOrder { event: EventRecord::from(&event), git_dir, cache_dir, vm_memory: VM_MEMORY };
+    order.manual_jobs(point.commit).ok()
+}

@@ -1,0 +1,58 @@
+//! The jobs of a commit that somebody can start, with the arguments that they declare. They are kept by commit: a shell asks for them
+//! while a command is typed.
+
+use serde::{Deserialize, Serialize};
+
+use super::planner::{PlanError, PlanOrder, PlannedJob};
+use crate::event::Source;
+use crate::model::CommitId;
+use crate::pipeline::argument::ArgSpec;
+use crate::script::{BundleCache, CacheKey};
+
+/// A job that `:quire/manual` starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ManualJob {
+    /// Its id.
+    pub(crate) id: String,
+    /// The arguments that it declares; absent when it takes any JSON.
+    pub(crate) arguments: Option<Vec<ArgSpec>>,
+}
+
+impl PlanOrder {
+    /// The jobs of the commit, if they are known without an evaluation. Blocking.
+    pub(crate) fn known_manual_jobs(&self, commit: CommitId) -> Option<Vec<ManualJob>> {
+        let kept = BundleCache::new(&self.cache_dir).load_bytes(&CacheKey::of_jobs(commit))?;
+        serde_json::from_slice(&kept).ok()
+    }
+
+    /// The jobs of the commit; none when its pipeline cannot be used. A process of its own evaluates it, unless they are known.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// The process could not be started.
+    pub(crate) fn manual_jobs(&self, commit: CommitId) -> Result<Vec<ManualJob>, PlanError> {
+        if let Some(known) = self.known_manual_jobs(commit) {
+            return Ok(known);
+        }
+        let jobs = match self.plan() {
+            Ok(plan) => plan.jobs.into_iter().filter_map(ManualJob::of).collect(),
+            Err(error @ PlanError::Start(_)) => return Err(error),
+            // As good as broken: it would be so again.
+            Err(PlanError::TimedOut | PlanError::Ended(_) | PlanError::Answer(_)) => Vec::new(),
+        };
+        let kept = serde_json::to_vec(&jobs).unwrap_or_default();
+        if let Err(problem) = BundleCache::new(&self.cache_dir).store_bytes(&CacheKey::of_jobs(commit), &kept)
+        {
+            tracing::debug!(%problem, "the jobs of a pipeline were not kept");
+        }
+        Ok(jobs)
+    }
+}
+
+impl ManualJob {
+    fn of(job: PlannedJob) -> Option<Self> {
+        let is_manual = job.needs.iter().any(|need| need == Source::MANUAL);
+        is_manual.then_some(Self { id: job.id, arguments: job.arguments })
+    }
+}

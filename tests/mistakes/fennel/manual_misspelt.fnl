@@ -1,0 +1,3 @@
+(local ci (require :quire.ci))
+
+(ci:job :deploy [(ci.manaul {:env {}})] (fn [{: sh}] (sh "./deploy")))
