@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::notify::{MailDecl, NotifyEvent, NotifyRule, NotifySettings, TargetAddress, TargetDecl};
 use super::notify_twice::refuse_repeated;
 use super::settings::{SecretDecl, SecretSource};
-use crate::model::{Diagnostic, JobId, RefName, RepoName, suggest};
+use crate::model::{Diagnostic, JobId, Quoted, RefName, RepoName, suggest};
 use crate::schema::settings::{self, NOTIFY, REPO_RULE, RULE, SECRET_ADDRESS, TARGET};
 use crate::schema::{Fields, Mistakes, Node, Options, Value};
 use crate::script::data;
@@ -199,9 +199,9 @@ fn target_name(key: &Node) -> Result<String, Diagnostic> {
     if !text.is_empty() && text.len() <= 64 && text.chars().all(fits) {
         Ok(text.to_owned())
     } else {
-        let shown: String = text.chars().take(80).collect();
+        let shown = Quoted::new(text);
         Err(key
-            .error(format!("`{shown}` is not a target's name"))
+            .error(format!("{shown} is not a target's name"))
             .help("use 1 to 64 letters, digits, `_` or `-`"))
     }
 }
@@ -212,8 +212,8 @@ fn known_target(node: &Node, targets: &[&str]) -> Result<String, Diagnostic> {
     if targets.contains(&name) {
         return Ok(name.to_owned());
     }
-    let shown: String = name.chars().take(80).collect();
-    let problem = node.error(format!("unknown target `{shown}`"));
+    let shown = Quoted::new(name);
+    let problem = node.error(format!("unknown target {shown}"));
     Err(match suggest(name, targets.iter().copied()) {
         Some(near) => problem.help(format!("did you mean `:{near}`?")),
         None if targets.is_empty() => problem.help("no target is declared"),
@@ -238,16 +238,16 @@ fn named(node: &Node, secrets: &[SecretDecl]) -> Result<SecretSource, Diagnostic
 fn event(word: &str) -> Result<NotifyEvent, String> {
     NotifyEvent::parse(word).ok_or_else(|| {
         let words: Vec<&str> = NotifyEvent::ALL.into_iter().map(NotifyEvent::as_str).collect();
-        let shown: String = word.chars().take(80).collect();
-        format!("`{shown}` is not an event; events are {}", words.join(", "))
+        let shown = Quoted::new(word);
+        format!("{shown} is not an event; events are {}", words.join(", "))
     })
 }
 
 /// A ref by its full name: a short one would never match.
 fn full_ref(text: &str) -> Result<RefName, String> {
     if !text.starts_with("refs/") {
-        let shown: String = text.chars().take(80).collect();
-        return Err(format!("`{shown}` is not the full name of a ref, such as refs/heads/main"));
+        let shown = Quoted::new(text);
+        return Err(format!("{shown} is not the full name of a ref, such as refs/heads/main"));
     }
     RefName::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
@@ -303,8 +303,8 @@ fn mailbox(node: &Node) -> Result<String, Diagnostic> {
     if is_one && text.chars().all(fits) && text.len() <= 254 {
         Ok(text.to_owned())
     } else {
-        let shown: String = text.chars().take(80).collect();
-        Err(node.error(format!("`{shown}` is not an address of mail")).help("write it as \"ci@example.org\""))
+        let shown = Quoted::new(text);
+        Err(node.error(format!("{shown} is not an address of mail")).help("write it as \"ci@example.org\""))
     }
 }
 

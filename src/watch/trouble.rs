@@ -108,7 +108,12 @@ fn summary(stderr: &str) -> String {
         }
         None => text,
     };
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+    let mut shown: Vec<char> = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT + 1).collect();
+    if shown.len() > MAX_TEXT {
+        shown.truncate(MAX_TEXT - 1);
+        shown.push('…');
+    }
+    shown.into_iter().collect()
 }
 
 /// What git's check of objects found: the third part of `error: object <id>: <mistake>: <text>`.
@@ -166,7 +171,7 @@ mod tests {
         let said = "git@h: Permission denied (publickey).\r\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.";
         assert_eq!(Trouble::parse(said).text, "git@h: Permission denied (publickey).");
         assert_eq!(Trouble::parse("a\u{1b}[31m\u{7}b").text, "a[31mb");
-        assert_eq!(Trouble::parse(&"x".repeat(500)).text.len(), MAX_TEXT);
+        assert_eq!(Trouble::parse(&"x".repeat(500)).text.chars().count(), MAX_TEXT);
         let odd = "error: object 12ab: missingEmail: invalid author/committer line - missing email\nfatal: fsck error in packed object";
         assert!(Trouble::parse(odd).text.contains("git config fetch.fsck.missingEmail ignore"));
     }
