@@ -87,7 +87,12 @@ impl JournalError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::journal::{JournalReader, JournalWriter};
+    use crate::model::Outcome;
+    use crate::secret::Redactor;
 
     #[test]
     fn errors_of_files_say_whether_another_attempt_can_help() {
@@ -103,5 +108,45 @@ mod tests {
             assert_eq!(error.is_for_now(), is_for_now, "{errno:?}");
         }
         assert!(!JournalError::Fenced.is_for_now());
+    }
+
+    /// A journal in memory, as far as anybody but its writer sees it.
+    struct Memory(Arc<Mutex<Vec<Fact>>>);
+
+    impl JournalSink for Memory {
+        fn append(&mut self, fact: Fact) -> Result<(), JournalError> {
+            let mut facts = self.0.lock().unwrap();
+            if !matches!(facts.last(), Some(Fact::RunEnded { .. })) {
+                facts.push(fact);
+            }
+            Ok(())
+        }
+    }
+
+    /// What every journal promises.
+    fn expect_facts_in_order(mut sink: impl JournalSink, facts: impl Fn() -> Vec<Fact>) {
+        let started = |job: &str| Fact::JobStarted { job: job.to_owned() };
+        let end = || Fact::run_ended((Outcome::Passed, None)).redacted(&Redactor::none());
+        let written = [Fact::RunStarted {}, started("b"), started("a"), end()];
+        for fact in &written {
+            sink.append(fact.clone()).unwrap();
+            assert_eq!(facts().last(), Some(fact), "a fact is there when `append` returns");
+        }
+        // What a step that was killed at the end says comes too late.
+        sink.append(started("late")).unwrap();
+        sink.append(end()).unwrap();
+        assert_eq!(facts(), written);
+    }
+
+    #[test]
+    fn facts_are_kept_in_order_until_the_end_of_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = || {
+            let records = JournalReader::new(folder.path()).read().unwrap();
+            records.into_iter().map(|record| record.fact).collect::<Vec<_>>()
+        };
+        expect_facts_in_order(JournalWriter::open(folder.path()).unwrap(), read);
+        let memory = Arc::new(Mutex::new(Vec::new()));
+        expect_facts_in_order(Memory(Arc::clone(&memory)), || memory.lock().unwrap().clone());
     }
 }

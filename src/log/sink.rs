@@ -49,3 +49,66 @@ impl LogBytes for File {
         self.sync_data()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    type Bytes = Arc<Mutex<Vec<u8>>>;
+
+    /// Logs in memory.
+    #[derive(Default)]
+    struct Memory(Mutex<HashMap<PathBuf, Bytes>>);
+
+    impl LogSink for Memory {
+        fn create(&self, path: &Path) -> io::Result<Box<dyn LogBytes>> {
+            let mut logs = self.0.lock().unwrap();
+            if logs.contains_key(path) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(Box::new(Arc::clone(logs.entry(path.to_owned()).or_default())))
+        }
+    }
+
+    impl LogBytes for Bytes {
+        fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            let (mut log, start) = (self.lock().unwrap(), usize::try_from(offset).unwrap());
+            let length = log.len().max(start + bytes.len());
+            log.resize(length, 0);
+            log[start..start + bytes.len()].copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What every keeper of logs promises.
+    fn expect_bytes_at_their_places(sink: &dyn LogSink, read: impl Fn(&Path) -> Vec<u8>) {
+        let path = Path::new("log/job/1.log");
+        let mut log = sink.create(path).unwrap();
+        for (offset, bytes) in [(0, "one "), (4, "tw"), (4, "two"), (0, "one ")] {
+            log.write_at(offset, bytes.as_bytes()).unwrap();
+        }
+        log.sync().unwrap();
+        assert_eq!(read(path), b"one two", "a write that is repeated is kept once");
+        assert!(sink.create(path).is_err(), "a log is begun once");
+        sink.create(Path::new("log/job/2.log")).unwrap();
+        assert_eq!(read(path), b"one two");
+    }
+
+    #[test]
+    fn logs_have_each_byte_at_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Folder::open(folder.path()).unwrap();
+        expect_bytes_at_their_places(&files, |path| std::fs::read(folder.path().join(path)).unwrap());
+        let memory = Memory::default();
+        let read = |path: &Path| memory.0.lock().unwrap()[path].lock().unwrap().clone();
+        expect_bytes_at_their_places(&memory, read);
+    }
+}
