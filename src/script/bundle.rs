@@ -158,7 +158,7 @@ mod tests {
         for wrong in [
             String::new(),
             "{}".to_owned(),
-            text.replacen("\"format\":1", "\"format\":2", 1),
+            text.replacen(&format!("\"format\":{BUNDLE_FORMAT}"), "\"format\":0", 1),
             text[..text.len() - 5].to_owned(),
             text.replacen("{\"format\"", "{\"more\":1,\"format\"", 1),
         ] {
