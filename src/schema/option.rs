@@ -147,7 +147,8 @@ impl Options {
     }
 
     fn nearest(&self, name: &str, of: &str, mark: &str) -> String {
-        if let Some(instead) = elsewhere::option(of, name) {
+        // What helps in Fennel is of no use in YAML or TOML.
+        if let Some(instead) = elsewhere::option(of, name).filter(|_| mark == ":") {
             return instead.to_owned();
         }
         let names = self.names();

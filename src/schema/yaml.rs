@@ -18,8 +18,8 @@ const MAX_MISTAKES: usize = 100;
 
 /// Reads the one document of a file: its value, or none, and its mistakes.
 pub(crate) fn read_yaml(file: &str, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
-    let lines = text.lines().collect();
-    let mut document = Document { source: Source::plain(file, text), text, lines, wrong: Vec::new() };
+    let (source, lines) = (Source::plain(file, text), text.lines().collect());
+    let mut document = Document { source, text, lines, place: Place::default(), wrong: Vec::new() };
     let root = document.read();
     (root, document.wrong)
 }
@@ -29,7 +29,33 @@ struct Document<'a> {
     source: Arc<Source>,
     text: &'a str,
     lines: Vec<&'a str>,
+    /// Where the last value begins: those that follow are behind it.
+    place: Place,
     wrong: Vec<Diagnostic>,
+}
+
+/// A place in a line, from 0.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    line: usize,
+    characters: usize,
+    bytes: usize,
+}
+
+impl Place {
+    /// The place of a marker in these lines. What is before this one in the same line is not counted again.
+    fn to(self, marker: &Marker, lines: &[&str]) -> Self {
+        let is_after = marker.line() == self.line && marker.col() >= self.characters;
+        let from = if is_after { self } else { Self { line: marker.line(), ..Self::default() } };
+        let text = lines.get(from.line.saturating_sub(1)).copied().unwrap_or_default();
+        let rest = text.get(from.bytes..).unwrap_or_default().chars().take(marker.col() - from.characters);
+        let bytes = from.bytes + rest.map(char::len_utf8).sum::<usize>();
+        Self { characters: marker.col(), bytes, ..from }
+    }
+
+    fn column(self) -> u32 {
+        u32::try_from(self.bytes + 1).unwrap_or(u32::MAX)
+    }
 }
 
 /// Why reading stopped: the mistake is noted already.
@@ -65,7 +91,22 @@ impl<'a> Document<'a> {
 
     fn scan_error(&mut self, error: &ScanError) -> Stopped {
         let place = self.span(error.marker(), error.marker());
-        self.error(place, format!("invalid YAML: {}", error.info()));
+        let line = place.line as usize;
+        // The parser stops at the end of the line before.
+        let tab = (line..).zip(self.lines.iter().skip(line.saturating_sub(1)));
+        let tab = tab.take(2).find_map(|(line, text)| Some((line, indentation(text).find('\t')?)));
+        let wrong = match tab {
+            Some((line, column)) => {
+                let place = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                self.diagnostic(
+                    Span::point(place(line), place(column + 1)),
+                    "invalid YAML: a tab is no indentation",
+                )
+                .help("indent with spaces")
+            }
+            None => self.diagnostic(place, format!("invalid YAML: {}", error.info())),
+        };
+        self.wrong.push(wrong);
         Stopped
     }
 
@@ -160,19 +201,26 @@ impl<'a> Document<'a> {
     }
 
     /// The parser's places count characters from 0; ours count bytes from 1.
-    fn span(&self, start: &Marker, end: &Marker) -> Span {
+    fn span(&mut self, start: &Marker, end: &Marker) -> Span {
         let line = |marker: &Marker| u32::try_from(marker.line().max(1)).unwrap_or(u32::MAX);
-        let column = |marker: &Marker| {
-            let text = self.lines.get(marker.line().saturating_sub(1)).copied().unwrap_or_default();
-            let bytes: usize = text.chars().take(marker.col()).map(char::len_utf8).sum();
-            u32::try_from(bytes + 1).unwrap_or(u32::MAX)
-        };
-        Span { line: line(start), column: column(start), end_line: line(end), end_column: column(end) }
+        self.place = self.place.to(start, &self.lines);
+        let (column, end_column) = (self.place.column(), self.place.to(end, &self.lines).column());
+        Span { line: line(start), column, end_line: line(end), end_column }
+    }
+
+    fn diagnostic(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+        Node::new(Some(span), Value::Nil, &self.source).error(message)
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>) {
-        self.wrong.push(Node::new(Some(span), Value::Nil, &self.source).error(message));
+        let wrong = self.diagnostic(span, message);
+        self.wrong.push(wrong);
     }
+}
+
+/// The white space that a line begins with.
+fn indentation(line: &str) -> &str {
+    line.get(..line.len() - line.trim_start().len()).unwrap_or_default()
 }
 
 /// What a scalar is: in quotes always text, otherwise as it looks.
@@ -189,5 +237,57 @@ fn scalar(text: String, is_plain: bool) -> Value {
             Ok(value) if is_number => Value::Number(Number { value, text }),
             Ok(_) | Err(_) => Value::String(text),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// What is in the places of the last keys and values.
+    fn places(text: &str, count: usize) -> Vec<String> {
+        let (root, wrong) = read_yaml("f.yaml", text);
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let Value::Table(pairs) = root.unwrap().value else { panic!("no table") };
+        let lines: Vec<&str> = text.lines().collect();
+        let shown = |node: &Node| {
+            let span = node.span.unwrap();
+            lines[span.line as usize - 1][span.column as usize - 1..span.end_column as usize - 1].to_owned()
+        };
+        pairs[pairs.len() - count..].iter().flat_map(|(key, value)| [shown(key), shown(value)]).collect()
+    }
+
+    #[test]
+    fn columns_count_the_bytes_before_a_value_also_behind_other_letters() {
+        let text = "{é: ü, 日本: 𝄞𝄞, x: \"ß\", last: y}";
+        assert_eq!(places(text, 4), ["é", "ü", "日本", "𝄞𝄞", "x", "\"ß\"", "last", "y"]);
+        assert_eq!(places("é: ü\nlong: [ß, {ä: 1}]\r\nb: c\r\n", 1), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_long_line_is_counted_once() {
+        let mut text = "{".to_owned();
+        for number in 0..30_000 {
+            let _infallible = write!(text, "ä{number}: ü, ");
+        }
+        text.push_str("last: y}");
+        let began = Instant::now();
+        assert_eq!(places(&text, 1), ["last", "y"]);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_tab_as_indentation_is_shown_where_it_is() {
+        for (text, line, column) in
+            [("a:\n\tb: 1\n", 2, 1), ("a: b\n\tc: 1\n", 2, 1), ("a:\n  b: 1\n  \tc: 1\n", 3, 3)]
+        {
+            let (_, wrong) = read_yaml("f.yaml", text);
+            let span = wrong[0].span.unwrap();
+            assert_eq!((span.line, span.column), (line, column), "{text:?} {wrong:?}");
+            assert_eq!(wrong[0].help.as_deref(), Some("indent with spaces"));
+        }
     }
 }
