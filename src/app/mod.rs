@@ -70,7 +70,7 @@ pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use jobs::{
     AliasProblem, Finding, JobError, JobList, JobPlace, JobPlan, JobRunRecord, JobSecrets, JobStarted,
     ListedJob, PlanJob, PlannedStep, StartJob, follow_job, job_args, job_run_record, list_jobs,
-    page_of_job_runs, plan_job, start_job,
+    list_jobs_of_sources, page_of_job_runs, plan_job, start_job,
 };
 pub use local::Local;
 pub(crate) use local::request_server;

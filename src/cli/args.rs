@@ -350,7 +350,7 @@ fn perform(cli: Cli) -> Ended {
             ci_run::run(anywhere().ok().as_ref(), &path, profiles, ci_run::Output { verbose, json })
         }
         Command::Run(args) => start::run(&change()?, &args),
-        Command::Jobs { repo, json } => jobs::list(anywhere().ok().as_ref(), repo, json),
+        Command::Jobs { repo, json } => jobs::list(anywhere().ok(), repo, json),
         Command::Plan { words } => Err(jobs::unknown(&words)),
         Command::Runs { filter, follow: true, json } => follow::here(&runs()?, &filter.to_follow()?, json),
         Command::Runs { filter, json, .. } => runs::list(&runs()?, &filter, json),

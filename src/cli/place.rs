@@ -13,6 +13,9 @@ use crate::policy::StartProfiles;
 /// The data folder that is meant.
 #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
 pub(super) fn data_dir(flag: Option<PathBuf>) -> Result<DataDir, Failure> {
+    if flag.as_ref().is_some_and(|flag| flag.as_os_str().is_empty()) {
+        return Err(Failure::new(Code::Usage, "--data is empty").hint("name a folder: --data DIR"));
+    }
     let hints = DataDirHints {
         flag,
         variable: std::env::var_os("QUIRE_DATA"),

@@ -112,7 +112,12 @@ pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
     let started = perform(data, request);
     let NamedRun { id, repo, number } = started.map_err(|problem| {
         let is_unknown = problem.code == app::Code::RepoNotFound && job.is_none();
-        let hint = "quire jobs lists the job folders here, quire repo list the repositories";
+        let hint = match std::env::current_dir() {
+            Ok(_) => "quire jobs lists the job folders here, quire repo list the repositories",
+            Err(_) => {
+                "the working directory does not exist any more, and has no job folders: cd to another one"
+            }
+        };
         if is_unknown { problem.hint(hint) } else { problem }
     })?;
     let name = format!("{repo}#{number}");

@@ -36,7 +36,7 @@ pub struct FolderWork {
     pub(crate) folder: PathBuf,
     /// Where its scripts begin on the host.
     pub(crate) cwd: PathBuf,
-    /// What is run, each after the one before.
+    /// What is run, in this order, one at a time.
     pub(crate) jobs: Vec<WorkJob>,
     /// The variables of every script.
     pub(crate) env: BTreeMap<String, String>,
@@ -76,6 +76,9 @@ pub(crate) enum OnFailure {
 pub(crate) struct WorkJob {
     /// Its id in the run.
     pub(crate) id: String,
+    /// The ids of those without which it does not run.
+    #[serde(default)]
+    pub(crate) needs: Vec<String>,
     /// How long all of it may take, in seconds.
     pub(crate) timeout_s: Option<u64>,
     /// The container of its scripts; without one they run on the host.
@@ -154,32 +157,32 @@ impl FolderWork {
     /// The bundle of the run, whose folder is `run`.
     pub(crate) fn bundle(&self, run: &Path) -> Bundle {
         let mut lua = JOB.to_owned();
-        let mut needs = Source::MANUAL.to_owned();
+        let mut before = None;
         for job in &self.jobs {
             let scripts: Vec<String> =
                 job.scripts.iter().map(|script| self.script(script, job.container.as_ref(), run)).collect();
-            let (id, options) = (literal(&job.id), self.options(job, needs != Source::MANUAL));
+            let needs = match (self.failure, before.replace(&job.id)) {
+                // What does not need the one that failed still runs.
+                (OnFailure::Continue, _) if !job.needs.is_empty() => list(&job.needs),
+                (OnFailure::Abort | OnFailure::Retry { .. }, Some(before)) => {
+                    list(std::slice::from_ref(before))
+                }
+                _ => list(&[Source::MANUAL.to_owned()]),
+            };
+            let (id, options) = (literal(&job.id), self.options(job));
             let (scripts, how) = (scripts.join(", "), self.failure.lua());
-            let _infallible = writeln!(
-                lua,
-                "job({id}, {{ {} }}, {{ {options} }}, {{ {scripts} }}, {how})",
-                literal(&needs)
-            );
-            needs.clone_from(&job.id);
+            let _infallible = writeln!(lua, "job({id}, {needs}, {{ {options} }}, {{ {scripts} }}, {how})");
         }
         let entry = Module { name: "ci".to_owned(), path: self.config.clone(), lua };
         Bundle { entry, modules: Vec::new(), warnings: Vec::new() }
     }
 
     /// The options of a job, as the fields of a table.
-    fn options(&self, job: &WorkJob, has_one_before: bool) -> String {
+    fn options(&self, job: &WorkJob) -> String {
         let mut fields = Vec::new();
         let mut text = |name: &str, value: &str| fields.push(format!("['{name}'] = {}", literal(value)));
         if let Some(seconds) = job.timeout_s {
             text("timeout", &format!("{seconds}s"));
-        }
-        if has_one_before && self.failure == OnFailure::Continue {
-            text("when", "always");
         }
         let Some(container) = &job.container else { return fields.join(", ") };
         text("image", &container.image);

@@ -19,6 +19,7 @@ use crate::executor::{Environment, Workspace};
 use crate::model::RunMark;
 use crate::pipeline::{BASH_PROFILE, FolderWork, POWERSHELL_PROFILE, PipelineFiles};
 use crate::secret::SecretValues;
+use crate::sys::process::keep_files_private;
 
 /// Where a script on the host finds the values of secret arguments, below the folder of the run.
 const SECRETS: &str = "secrets";
@@ -76,6 +77,8 @@ impl FolderPlace {
                     .map_err(|error| format!("the secret arguments cannot be given to scripts: {error}"))?;
             }
             confiner.prepare()?;
+            // The runner leads this run only.
+            keep_files_private();
             fired(&event, &repo, &GitFolder(work.folder.clone()))
         })
     }

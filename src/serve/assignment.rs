@@ -96,6 +96,8 @@ async fn job_of(app: &AppState, row: &RunRow, order: &mut Order) -> BTreeMap<Str
         decisions.retain(|decision| decision.verdict == Verdict::Deny);
         order.denied = (!decisions.is_empty()).then(|| denial(&decisions));
     }
+    // Scripts of a job folder run one at a time, also those that do not need each other.
+    order.limits.jobs = 1;
     order.work = Some(work);
     secrets
 }

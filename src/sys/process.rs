@@ -5,6 +5,7 @@
 
 use std::io::{self, Read as _};
 
+use rustix::fs::Mode;
 pub use rustix::process::{Pid, Signal};
 use rustix::process::{WaitStatus, set_child_subreaper};
 
@@ -216,6 +217,11 @@ fn parse_stat(line: &[u8]) -> Option<Process> {
         session: parse_pid(fields.get(3)?),
         started: number(19)?,
     })
+}
+
+/// Makes the files that this process and those that it starts create from now on readable to their account alone.
+pub(crate) fn keep_files_private() {
+    rustix::process::umask(Mode::from_raw_mode(0o077));
 }
 
 #[cfg(test)]

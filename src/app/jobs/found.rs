@@ -36,10 +36,26 @@ pub struct ListedJob {
     pub(crate) name: String,
     /// What it does.
     pub(crate) summary: Option<String>,
+    /// Its `config.yaml`.
+    pub(crate) path: PathBuf,
     /// The source with its type; none for job folders of the server or the command.
     pub(crate) source: Option<(String, String)>,
     /// Its arguments.
     pub(crate) args: Vec<ArgSpec>,
+}
+
+impl JobList {
+    /// The jobs of folders that are of no source.
+    pub(crate) fn of_folders(found: Discovery) -> Self {
+        let jobs = found.jobs.iter().map(|job| listed(job, None)).collect();
+        Self { jobs, aliases: found.aliases, errors: found.errors }
+    }
+
+    /// Adds the jobs of others. Aliases are those of the first.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.jobs.extend(more.jobs);
+        self.errors.extend(more.errors);
+    }
 }
 
 /// Lists the jobs of a place, and those of all sources.
@@ -47,20 +63,28 @@ pub struct ListedJob {
 /// # Errors
 /// The folder cannot be read.
 pub async fn list_jobs(app: &AppState, place: &JobPlace) -> Result<JobList, JobError> {
-    let found = discover(app, place.scripts.clone()).await?;
-    let mut jobs: Vec<ListedJob> = found.jobs.iter().map(|job| listed(job, None)).collect();
-    let mut errors = found.errors;
+    let mut list = JobList::of_folders(discover(app, place.scripts.clone()).await?);
+    list.add(list_jobs_of_sources(app, place).await?);
+    Ok(list)
+}
+
+/// Lists the jobs of all sources that are not those of a place.
+///
+/// # Errors
+/// The folder of one cannot be read.
+pub async fn list_jobs_of_sources(app: &AppState, place: &JobPlace) -> Result<JobList, JobError> {
+    let mut list = JobList::default();
     let mut roots = vec![place.scripts.canonicalize().unwrap_or_default()];
     for source in list_sources(app).await? {
         let Some(root) = source.root().map(Path::to_owned).filter(|root| !roots.contains(root)) else {
             continue;
         };
         let found = discover(app, root.clone()).await?;
-        jobs.extend(found.jobs.iter().map(|job| listed(job, Some(&source))));
-        errors.extend(found.errors);
+        let jobs = found.jobs.iter().map(|job| listed(job, Some(&source))).collect();
+        list.add(JobList { jobs, aliases: Aliases::default(), errors: found.errors });
         roots.push(root);
     }
-    Ok(JobList { jobs, aliases: found.aliases, errors })
+    Ok(list)
 }
 
 fn listed(job: &FolderJob, source: Option<&SourceRecord>) -> ListedJob {
@@ -69,6 +93,7 @@ fn listed(job: &FolderJob, source: Option<&SourceRecord>) -> ListedJob {
         name: if job.name == "." { id.clone() } else { job.name.clone() },
         id,
         summary: job.summary.clone(),
+        path: job.config_path.clone(),
         source: source.map(|source| (source.name.clone(), source.kind.as_str().to_owned())),
         args: job.config.args.clone(),
     }
@@ -117,7 +142,10 @@ pub(super) async fn find_job(
     };
     match named {
         Some(source) => of_source(app, source, job).await,
-        None => Err(missing),
+        None => Err(match found.unreadable(&[job]) {
+            Some(wrong) => JobError::Config(format!("{}:{}", wrong.path, wrong.error)),
+            None => missing,
+        }),
     }
 }
 

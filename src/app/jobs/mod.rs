@@ -15,7 +15,7 @@ mod work;
 pub use decisions::Finding;
 pub use error::{AliasProblem, JobError};
 pub use follow::follow_job;
-pub use found::{JobList, ListedJob, job_args, list_jobs};
+pub use found::{JobList, ListedJob, job_args, list_jobs, list_jobs_of_sources};
 pub use place::JobPlace;
 pub use plan::{JobPlan, PlanJob, PlannedStep, plan_job};
 pub use record::{JobRunRecord, job_run_record, page_of_job_runs};

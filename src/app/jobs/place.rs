@@ -30,6 +30,6 @@ impl JobPlace {
     pub(crate) fn index(data: &DataDir, scripts: &Path) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         scripts.hash(&mut hasher);
-        data.cache().join(format!("jobs-{:016x}.json", hasher.finish()))
+        data.cache().join(format!("jobs-{:016x}.index", hasher.finish()))
     }
 }

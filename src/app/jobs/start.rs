@@ -21,7 +21,7 @@ use crate::container::Engine;
 use crate::event::{Event, EventKind};
 use crate::model::{AuditAction, JobId, Outcome, RunName, chain, codes};
 use crate::pipeline::argument::{Resolved, resolve};
-use crate::pipeline::{FolderWork, OnFailure, work_id};
+use crate::pipeline::{FolderWork, OnFailure};
 use crate::policy::IMAGE_INVALID;
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
@@ -198,8 +198,9 @@ async fn queue(
 
 /// What starts the run: somebody, with arguments.
 fn event(work: &FolderWork, args: &Map<String, Value>, actor: Option<String>) -> Event {
-    let first = work.jobs.first().map_or_else(|| work_id(""), |job| job.id.clone());
-    let job = JobId::parse(&first).ok();
+    // Each of several that do not need each other is started.
+    let first = work.jobs.first().filter(|_| work.failure != OnFailure::Continue);
+    let job = first.and_then(|job| JobId::parse(&job.id).ok());
     let args = args.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let kind = EventKind::Manual { job, args, secrets: Vec::new() };
     Event { kind, subject: None, actor, at: clock::now() }

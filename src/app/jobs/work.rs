@@ -99,6 +99,7 @@ fn numbered(job: &FolderJob) -> Result<Vec<WorkJob>, JobError> {
     let scripts = files.iter().map(|file| script(job, in_container, file));
     Ok(vec![WorkJob {
         id: work_id(&job.id),
+        needs: Vec::new(),
         timeout_s: job.config.timeout.map(|timeout| timeout.as_secs().max(1)),
         container,
         scripts: scripts.collect::<Result<_, _>>()?,
@@ -116,6 +117,7 @@ fn steps(job: &FolderJob) -> Result<Vec<WorkJob>, JobError> {
         let file = job.step_script(step).map_err(|error| JobError::Config(chain(&error)))?;
         Ok(WorkJob {
             id: work_id(&step.id),
+            needs: step.needs.iter().map(|need| work_id(need)).collect(),
             timeout_s: job.config.timeout.map(|timeout| timeout.as_secs().max(1)),
             scripts: vec![script(job, container.is_some(), &file)?],
             container,

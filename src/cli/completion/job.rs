@@ -1,15 +1,10 @@
 //! Candidates of job folders: parts of names, flags, values. `flwd` and `quire` share them.
 
-use std::path::{Path, PathBuf};
-
-use rustix::fs::{Access, access};
+use std::path::Path;
 
 use super::candidate::{Candidate, CommandLine};
-use crate::app::JobPlace;
-use crate::cli::place::variable;
-use crate::config::DataDir;
 use crate::pipeline::argument::{ArgFormat, ArgKind, ArgSpec};
-use crate::pipeline::folder::{Discovery, discover_with_index};
+use crate::pipeline::folder::Discovery;
 
 /// Names of a folder that are offered, at most.
 const MAX_FILES: usize = 1000;
@@ -63,24 +58,6 @@ impl Flag {
             Takes::File => Some(files(cwd, typed, start, |_| true)),
         }
     }
-}
-
-/// The data folder whose cache this account may write, otherwise one for the cache of its own.
-pub(super) fn cache_of(data: Option<&DataDir>) -> Option<DataDir> {
-    let cache = || {
-        let own = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || Some(PathBuf::from(variable("HOME")?).join(".cache"));
-        Some(DataDir::new(own.or_else(home)?.join("quire")))
-    };
-    data.filter(|data| access(data.cache(), Access::WRITE_OK).is_ok()).cloned().or_else(cache)
-}
-
-/// The job folders below `scripts`, by the index of the data folder, otherwise one in the user's cache.
-pub(crate) fn discovered(data: Option<&DataDir>, cwd: &Path) -> Discovery {
-    let place = JobPlace::below(cwd);
-    let index = cache_of(data).map(|data| JobPlace::index(&data, &place.scripts));
-    // Completion reports no error: it would be in the middle of what is being typed.
-    discover_with_index(&place.scripts, index.as_deref()).unwrap_or_default()
 }
 
 /// What can follow words of which the first ones name a job, or begin to.

@@ -8,11 +8,17 @@ mod repo_jobs;
 mod script;
 
 pub(crate) use candidate::{Candidate, CommandLine, ndjson};
-pub(crate) use job::{Flag, Takes, after_job_words, discovered};
+pub(crate) use job::{Flag, Takes, after_job_words};
 pub(crate) use quire::{complete, find_flag, takes_value};
 pub(crate) use script::{SHELLS, script};
 
+use std::path::Path;
+
 use super::exit::{Code, Ended, Failure, print};
+use super::jobs;
+use crate::app::JobPlace;
+use crate::config::DataDir;
+use crate::pipeline::folder::Discovery;
 use crate::view::plain;
 
 /// The hidden command that shells call.
@@ -36,4 +42,9 @@ pub(crate) fn print_candidates(words: &[String], complete: impl Fn(&CommandLine)
     };
     print(&ndjson(complete(&line), &line.current));
     Ok(Code::Done)
+}
+
+/// The job folders of a directory. Completion reports no error: it would be in the middle of what is being typed.
+pub(crate) fn discovered(data: Option<&DataDir>, cwd: &Path) -> Discovery {
+    jobs::discovered(data, &JobPlace::below(cwd)).unwrap_or_default()
 }

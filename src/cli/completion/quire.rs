@@ -5,9 +5,11 @@ use std::path::Path;
 use clap::{Arg, Command};
 
 use super::candidate::{Candidate, CommandLine};
-use super::job::{Flag, Takes, after_job_words, discovered, files};
+use super::discovered;
+use super::job::{Flag, Takes, after_job_words, files};
 use super::repo_jobs;
 use super::script::SHELLS;
+use crate::cli::jobs::from_job;
 use crate::config::DataDir;
 use crate::model::{Outcome, Profile, RepoName, Scope};
 
@@ -18,7 +20,7 @@ const MAX_GROUPS: usize = 4;
 const MAX_RUNS: usize = 20;
 
 /// What `quire run JOB` and `quire plan JOB` take besides the arguments of the job.
-const JOB_FLAGS: [Flag; 5] = [
+const JOB_FLAGS: [Flag; 6] = [
     Flag::new("json", "Print JSON", Takes::Nothing),
     Flag::new("dry-run", "Print what would run", Takes::Nothing),
     Flag::new(
@@ -28,6 +30,7 @@ const JOB_FLAGS: [Flag; 5] = [
     ),
     Flag::new("source", "The source that the job is of", Takes::Text),
     Flag::new("data", "The data folder", Takes::File),
+    Flag::new("server", "The address of a server elsewhere", Takes::Text),
 ];
 
 /// Where the values of a command come from.
@@ -94,10 +97,8 @@ fn job_words(
     place: usize,
 ) -> Vec<Candidate> {
     let found = discovered(places.data, places.cwd);
-    let rest = CommandLine {
-        before: line.before.get(place..).unwrap_or_default().to_vec(),
-        current: line.current.clone(),
-    };
+    let before = from_job(line.before.get(place..).unwrap_or_default()).to_vec();
+    let rest = CommandLine { before, current: line.current.clone() };
     let is_job = found.find_words(&rest.before).is_some();
     let mut all = after_job_words(&found, &rest, &JOB_FLAGS, places.cwd);
     if is_job {
@@ -169,6 +170,9 @@ fn values(arg: &Arg, path: &[&str], places: &Places<'_>, typed: &str, start: &st
         (_, "outcome") => words(&Outcome::ALL.map(Outcome::as_str)),
         (_, "scopes") => words(&Scope::ALL.map(Scope::as_str)),
         (["completion"], "shell") => words(&SHELLS),
+        (["source", "add"], "kind") => words(&["local", "git", "oci"]),
+        (["source", "add"], "pull_policy") => words(&["on-add", "on-run", "never"]),
+        (["source", "add"], "expose") => words(&["none", "read", "readwrite"]),
         (_, "run") => runs(places.data, typed, start),
         (["repo", "adopt"], "repository") | (_, "data" | "path" | "file" | "ssh_key") => {
             files(places.cwd, typed, start, |_| true)
@@ -209,6 +213,8 @@ fn runs(data: Option<&DataDir>, typed: &str, start: &str) -> Vec<Candidate> {
     let Some(data) = data else { return Vec::new() };
     let mut names = Vec::new();
     collect(&data.repos(), "", MAX_GROUPS, &mut names);
+    // Job folders are of no repository, and have runs.
+    names.push(RepoName::of_jobs());
     let mut all = Vec::new();
     for name in names {
         let of = std::fs::read_dir(data.runs(&name)).into_iter().flatten().flatten();

@@ -7,9 +7,10 @@ use std::path::Path;
 use clap::Command;
 
 use super::candidate::{Candidate, CommandLine};
-use super::job::{after_job, cache_of};
+use super::job::after_job;
 use super::quire::{find_flag, flags, takes_value};
 use crate::cli::ci::VM_MEMORY;
+use crate::cli::jobs::cache_of;
 use crate::config::DataDir;
 use crate::event::{Event, EventKind, EventRecord, RefUpdate};
 use crate::forge::{PointName, find_point};

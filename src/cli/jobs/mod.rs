@@ -3,214 +3,223 @@
 mod call;
 mod output;
 mod run;
+mod words;
 
-pub(crate) use call::{JobCall, JobOption, read_arguments};
-pub(crate) use output::{argument_line, print_output, table};
+pub(crate) use call::{JobCall, JobOption, JobTarget, read_arguments};
+pub(crate) use output::{
+    ShownJob, argument_line, end_line, failure_text, list_json, list_text, print_output, print_output_line,
+    print_plan, table,
+};
 pub(crate) use run::{Printer, plan_job, run_job};
+pub(crate) use words::{JobWords, RUN_OPTIONS, from_job};
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use rustix::fs::{Access, access};
 
-use super::ask::{here, perform};
+use super::access::Access as Read;
+use super::ask::{here, perform as ask};
 use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use super::place::{self, variable};
-use crate::app::{JobPlace, ListRepoJobs, PlanJob, RepoJobs, StartJob, job_args};
+use super::remote;
+use crate::app::{
+    self, JobList, JobPlace, ListRepoJobs, PlanJob, Problem, RepoJobs, StartJob, job_args,
+    list_jobs_of_sources,
+};
 use crate::config::DataDir;
 use crate::pipeline::argument::ArgSpec;
-use crate::pipeline::folder::{Discovery, discover};
+use crate::pipeline::folder::{Discovery, discover_with_index};
 use crate::sys::user;
 use crate::view::plain;
 
-/// What `quire run JOB` takes besides the arguments of the job.
-const RUN_OPTIONS: [JobOption; 5] = [
-    JobOption::with_value("data"),
-    JobOption::with_value("profile"),
-    JobOption::with_value("source"),
-    JobOption::flag("json"),
-    JobOption::flag("dry-run"),
-];
-
 /// The job folders of the working directory.
 pub(crate) fn place_here() -> Result<JobPlace, Failure> {
-    let cwd = std::env::current_dir().map_err(|error| Failure::broken(&error))?;
+    let cwd = std::env::current_dir().map_err(|_| {
+        Failure::new(Code::Usage, "the working directory does not exist any more").hint("cd to another one")
+    })?;
     Ok(JobPlace::below(&cwd))
 }
 
+/// The data folder whose cache this account may write, otherwise one for the cache of its own.
+pub(crate) fn cache_of(data: Option<&DataDir>) -> Option<DataDir> {
+    let cache = || {
+        let own = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || Some(PathBuf::from(variable("HOME")?).join(".cache"));
+        Some(DataDir::new(own.or_else(home)?.join("quire")))
+    };
+    data.filter(|data| access(data.cache(), Access::WRITE_OK).is_ok()).cloned().or_else(cache)
+}
+
 /// Finds the job folders of a place.
-pub(crate) fn discovered(place: &JobPlace) -> Result<Discovery, Failure> {
-    discover(&place.scripts).map_err(|error| Failure::new(Code::Usage, error))
+pub(crate) fn discovered(data: Option<&DataDir>, place: &JobPlace) -> Result<Discovery, Failure> {
+    let index = cache_of(data).map(|data| JobPlace::index(&data, &place.scripts));
+    let found = discover_with_index(&place.scripts, index.as_deref());
+    found.map_err(|error| Failure::new(Code::Usage, error))
 }
 
 /// `quire run` and `quire plan` of a job folder: nothing when the words mean none.
 pub(super) fn intercept(words: &[String]) -> Option<Ended> {
-    let (data, command, rest) = command_of(words)?;
-    if rest.first().is_none_or(|word| word.starts_with('-')) {
-        return None;
+    let words = JobWords::parse(words)?;
+    let data = place::data_dir(words.value("data").map(PathBuf::from)).ok();
+    let place = place_here().ok();
+    let found = place.as_ref().map(|place| discovered(data.as_ref(), place).unwrap_or_default());
+    let found = found.unwrap_or_default();
+    let local = found.find_words(words.words).map(|(job, _)| job);
+    // What the job declares is its own.
+    let is_own = |name: &str| local.is_some_and(|job| job.config.args.iter().any(|spec| spec.name == name));
+    let value = |name: &str| if is_own(name) { words.before(name) } else { words.value(name) };
+    if let Some(server) = value("server") {
+        return remote::call(server, &words, value("source"));
     }
-    let place = place_here().ok()?;
-    let found = discover(&place.scripts).ok()?;
-    let first = rest.first().map(String::as_str).unwrap_or_default();
-    let is_of_source = || {
-        let data = place::data_dir(value_of(rest, "data").map(PathBuf::from).or(data.clone())).ok()?;
-        args_of_source(&data, &place, (first, None))
+    let data = place::data_dir(value("data").map(PathBuf::from)).ok()?;
+    let (place, source) = (place?, value("source").map(str::to_owned));
+    let target = match local {
+        Some(_) if source.is_none() => JobTarget::find(&found, words.words, |_| None),
+        _ if source.is_some() || words.first().contains('/') => {
+            let job = words.first();
+            match (args_of_source(&data, &place, (job, source.as_deref())), &source) {
+                (Ok(specs), _) => Ok(JobTarget { job: job.to_owned(), specs, used: 1 }),
+                (Err(problem), Some(_)) => Err(problem.into()),
+                (Err(_), None) => return None,
+            }
+        }
+        _ if found.unreadable(words.words).is_some() => Err(call::unknown_job(&found, words.words)),
+        _ => return None,
     };
-    if value_of(rest, "source").is_none()
-        && found.find_words(rest).is_none()
-        && !(first.contains('/') && is_of_source().is_some())
-    {
-        return None;
-    }
-    Some(called(data, command == "plan", (&place, &found), rest))
+    Some(target.and_then(|target| {
+        let call = JobCall::read(target, words.words, (&RUN_OPTIONS, words.options))?;
+        perform(data, (place, source), call, words.is_plan)
+    }))
 }
 
-/// The value of an option that may be anywhere among the words.
-fn value_of<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
-    let mut words = words.iter().skip_while(|word| {
-        let flag = word.strip_prefix("--").unwrap_or_default();
-        flag.split('=').next() != Some(name)
-    });
-    let flag = words.next()?;
-    flag.split_once('=').map(|(_, value)| value).or_else(|| words.next().map(String::as_str))
-}
-
-/// The arguments that a job of a source takes, by `SOURCE/ID` or with the source beside it; nothing when there is no such job.
+/// The arguments that a job of a source takes, by `SOURCE/ID` or with the source beside it.
+///
+/// # Errors
+/// There is no such job.
 pub(crate) fn args_of_source(
     data: &DataDir,
     place: &JobPlace,
     (job, source): (&str, Option<&str>),
-) -> Option<Vec<ArgSpec>> {
+) -> Result<Vec<ArgSpec>, Problem> {
     if !data.path().is_dir() {
-        return None;
+        let text = format!("there is no job `{}`: no source was added", plain(job));
+        return Err(Problem::new(app::Code::JobNotFound, text).hint("quire source add adds one"));
     }
-    here(data, async |app| Ok(job_args(app, place, (job, source)).await.ok())).ok().flatten()
+    here(data, async |app| Ok(job_args(app, place, (job, source)).await?))
 }
 
-/// The data folder, the command and its words: `--data DIR run WORD…`.
-fn command_of(words: &[String]) -> Option<(Option<PathBuf>, &str, &[String])> {
-    match words {
-        [command, rest @ ..] if command == "run" || command == "plan" => Some((None, command, rest)),
-        [option, data, command, rest @ ..]
-            if option == "--data" && (command == "run" || command == "plan") =>
-        {
-            Some((Some(data.into()), command, rest))
-        }
-        _ => None,
-    }
-}
-
-fn called(
-    data: Option<PathBuf>,
+fn perform(
+    data: DataDir,
+    (place, source): (JobPlace, Option<String>),
+    call: JobCall,
     is_plan: bool,
-    (place, found): (&JobPlace, &Discovery),
-    words: &[String],
 ) -> Ended {
-    let asks_for_help = words.iter().any(|word| word == "--help" || word == "-h");
-    let (is_plan, words) =
-        (is_plan || asks_for_help, words.iter().filter(|word| *word != "--help" && *word != "-h"));
-    let words: Vec<String> = words.cloned().collect();
-    // What the job declares is its own.
-    let own = |name: &str| match found.find_words(&words) {
-        Some((job, _)) => job.config.args.iter().any(|spec| spec.name == name),
-        None => false,
-    };
-    let value_of = |name: &str| value_of(&words, name).filter(|_| !own(name));
-    let data = place::data_dir(value_of("data").map(PathBuf::from).or(data))?;
-    let source = value_of("source").map(str::to_owned);
-    let nothing = Discovery::default();
-    let found = if source.is_some() { &nothing } else { found };
-    let of_source = |job: &str| args_of_source(&data, place, (job, source.as_deref()));
-    let call = JobCall::read(found, &words, &RUN_OPTIONS, of_source)?;
     let data = place::make_data_dir(data, "name another data folder with --data or QUIRE_DATA")?;
     call.warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
-    if is_plan || call.has("dry-run") {
-        let profile = call.option("profile").map(str::to_owned);
-        let request =
-            PlanJob { job: call.job.clone(), source, place: Some(place.clone()), args: call.args, profile };
-        let plan = plan_job(&data, request, place::profiles(None)?)?;
-        if call.options.contains_key("json") {
-            print_json(&json!(plan));
-        } else {
-            print(&output::plan_text(&plan));
-        }
+    let profile = call.option("profile").map(str::to_owned);
+    if is_plan || call.is_plan() {
+        let is_json = call.has("json");
+        let request = PlanJob { job: call.job, source, place: Some(place), args: call.args, profile };
+        output::print_plan(&plan_job(&data, request, place::profiles(None)?)?, is_json);
         return Ok(Code::Done);
     }
     let is_json = call.has("json");
+    let profiles = place::profiles(profile.as_deref())?;
     let request = StartJob {
-        job: call.job.clone(),
+        job: call.job,
         source,
-        place: Some(place.clone()),
-        profile: call.option("profile").map(str::to_owned),
+        place: Some(place),
+        profile,
         args: call.args,
         on_error: None,
         tenant: None,
         by: user::login_name(),
     };
-    let profiles = place::profiles(request.profile.as_deref())?;
-    let row = run_job(&data, request, profiles, |_, _| {
+    let run = run_job(&data, request, profiles, |_, _| {
         Box::new(if is_json { output::print_line } else { print_output })
     })?;
     if !is_json {
-        print_error(&output::end_line(&row));
+        print_error(&output::end_line(&run));
     }
-    Ok(verdict(row.outcome))
+    Ok(verdict(run.outcome()))
 }
 
-/// `quire jobs`: of the data folder those of its repositories, too, or of one of them alone.
-pub(super) fn list(data: Option<&DataDir>, repo: Option<String>, as_json: bool) -> Ended {
+/// `quire jobs`: those of the folder here and of sources, and those of repositories; or those of one repository alone.
+pub(super) fn list(data: Option<DataDir>, repo: Option<String>, as_json: bool) -> Ended {
     let place = place_here()?;
-    let found = if repo.is_some() { Discovery::default() } else { discovered(&place)? };
-    let of_repos = match data.filter(|data| data.path().is_dir()) {
-        Some(data) => match perform(data, ListRepoJobs { repo: repo.clone() }) {
-            Err(problem) if repo.is_none() => {
-                print_error(&format!(
-                    "warning: the jobs of repositories are not listed: {}\n",
-                    plain(&problem.text)
-                ));
-                RepoJobs::default()
-            }
-            answer => answer?,
-        },
+    let data = data.filter(|data| data.path().is_dir());
+    let mut list = JobList::default();
+    if repo.is_none() {
+        list = JobList::of_folders(discovered(data.as_ref(), &place)?);
+        list.add(of_sources(data.clone(), &place));
+    }
+    let of_repos = match &data {
+        Some(data) => of_repositories(data, repo.as_deref())?,
         None => RepoJobs::default(),
     };
-    if !of_repos.left_out.is_empty() {
-        let names = of_repos.left_out.join(" ");
-        print_error(&format!(
-            "warning: not evaluated yet: {names}; `quire jobs REPO` lists the jobs of one\n"
-        ));
-    }
-    for wrong in &found.errors {
+    for wrong in &list.errors {
         print_error(&format!("warning: {}: {}\n", plain(&wrong.path), plain(&wrong.error)));
     }
+    let jobs = list.jobs.into_iter().map(ShownJob::from);
+    let jobs: Vec<ShownJob> = jobs.chain(of_repos.jobs.into_iter().map(ShownJob::from)).collect();
     if as_json {
-        print_json(&output::list_json(&found, &of_repos.jobs));
-        return Ok(Code::Done);
-    }
-    if !found.jobs.is_empty() {
-        print(&output::list_text(&found));
-    } else if of_repos.jobs.is_empty() {
-        match &repo {
-            Some(repo) => print_error(&format!("no job of {repo} needs :quire/manual\n")),
-            None => print_error(&format!("no job folders below {}\n", place.scripts.display())),
-        }
-    }
-    if !of_repos.jobs.is_empty() {
-        print(if found.jobs.is_empty() { "" } else { "\n" });
-        print(&output::repo_jobs_text(&of_repos.jobs));
+        print_json(&output::list_json(&jobs, &list.aliases, &list.errors));
+    } else if !jobs.is_empty() {
+        print(&output::list_text(&jobs, &list.aliases));
+    } else if let Some(repo) = &repo {
+        print_error(&format!("no job of {repo} needs :quire/manual\n"));
+    } else {
+        print_error(&format!("no job folders below {}\n", place.scripts.display()));
     }
     Ok(Code::Done)
 }
 
+/// The jobs of sources; without them a warning.
+fn of_sources(data: Option<DataDir>, place: &JobPlace) -> JobList {
+    let list = |data: DataDir| -> Result<JobList, Failure> {
+        let data = place::existing(data, Read::ReadRuns)?;
+        Ok(here(&data, async |app| Ok(list_jobs_of_sources(app, place).await?))?)
+    };
+    // Those of this folder need no data folder.
+    data.map(list).transpose().map(Option::unwrap_or_default).unwrap_or_else(|failure| {
+        print_error(&failure.text.replacen("error:", "warning: no jobs of sources:", 1));
+        JobList::default()
+    })
+}
+
+/// The jobs of repositories, or of one of them.
+fn of_repositories(data: &DataDir, repo: Option<&str>) -> Result<RepoJobs, Failure> {
+    let found = match ask(data, ListRepoJobs { repo: repo.map(str::to_owned) }) {
+        Err(problem) if repo.is_none() => {
+            let text = plain(&problem.text);
+            print_error(&format!("warning: the jobs of repositories are not listed: {text}\n"));
+            RepoJobs::default()
+        }
+        answer => answer?,
+    };
+    if !found.left_out.is_empty() {
+        let names = found.left_out.join(" ");
+        print_error(&format!(
+            "warning: not evaluated yet: {names}; `quire jobs REPO` lists the jobs of one\n"
+        ));
+    }
+    Ok(found)
+}
+
 /// The failure of a plan of what is no job.
 pub(super) fn unknown(words: &[String]) -> Failure {
-    let found = place_here().and_then(|place| discovered(&place));
+    let found = place_here().and_then(|place| discovered(None, &place));
     match found {
-        Ok(found) => call::unknown_job(&found, words.first().map(String::as_str).unwrap_or_default()),
+        Ok(found) => call::unknown_job(&found, words),
         Err(failure) => failure,
     }
 }
 
 /// A value of the environment, for secrets that are named.
-fn secret_variable(name: &str) -> Result<String, Failure> {
-    variable(name).ok_or_else(|| Failure::new(Code::Usage, format!("the variable `{name}` is not set")))
+fn secret_variable(name: &str, variable_name: &str) -> Result<String, Failure> {
+    variable(variable_name).ok_or_else(|| {
+        let wrong = format!("the variable `{}` is not set", plain(variable_name));
+        Failure::new(Code::Usage, wrong)
+            .hint(format!("--{name} text:env:{} is the text itself", plain(variable_name)))
+    })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::{
     self, JobPlan, JobRunRecord, JobStarted, Operation as _, PlanJob, Problem, RunRow, StartJob, find_run,
-    follow_job, job_run_record,
+    follow_job, job_run_record, run_shape,
 };
 use crate::cli::ask::{ask, here};
 use crate::cli::exit::{Failure, print_error};
@@ -17,7 +17,7 @@ use crate::policy::StartProfiles;
 use crate::run::{Message, send_message};
 use crate::serve::{AloneOptions, LedRun, start_alone};
 use crate::sys::interrupts::watch_interrupts;
-use crate::view::{RunEvent, plain};
+use crate::view::{RunEvent, RunShape, plain};
 
 /// How long a server that does not answer, and another command that is writing, are waited for.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ const START_PAUSE: Duration = Duration::from_millis(20);
 /// What gets the events of a run as they come.
 pub(crate) type Printer = Box<dyn FnMut(&RunEvent) -> io::Result<()>>;
 
-/// Runs a job to its end, and gives its events to a printer as they come. Returns the row of the run.
+/// Runs a job to its end, and gives its events to a printer as they come. Returns the run as it ended.
 ///
 /// # Errors
 /// It could not be started, or not be followed.
@@ -37,7 +37,7 @@ pub(crate) fn run_job(
     request: StartJob,
     profiles: StartProfiles,
     printer: impl FnOnce(&RunRow, JobRunRecord) -> Printer,
-) -> Result<RunRow, Failure> {
+) -> Result<RunShape, Failure> {
     let (started, led) = start(data, request, profiles)?;
     let led = led.map(|led| std::thread::spawn(move || led.settle()));
     let run_dir = data.run(&RepoName::of_jobs(), started.number);
@@ -59,8 +59,11 @@ pub(crate) fn run_job(
     }
     let row = followed?;
     // The end may have been written after the last look.
-    let settled = here(data, async |app| find_run(app, &started.id).await)?;
-    Ok(if settled.outcome.is_some() { settled } else { row })
+    let shape = here(data, async |app| {
+        let settled = find_run(app, &started.id).await?;
+        run_shape(app, if settled.outcome.is_some() { settled } else { row }).await
+    });
+    Ok(shape?)
 }
 
 /// Has the server start a run, or starts it here: whoever can first.

@@ -27,6 +27,7 @@ const MAX_REDIRECTS: usize = 3;
 const BASE: &str = "/api/v1";
 
 /// A server elsewhere, and who asks.
+#[derive(Clone)]
 pub(super) struct Remote {
     server: WebServer,
     address: String,

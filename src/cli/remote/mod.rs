@@ -1,7 +1,10 @@
 //! `--server URL`: commands on a server elsewhere, over its HTTP interface.
 
 mod client;
+mod jobs;
 mod output;
+
+pub(super) use jobs::call;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -53,6 +56,7 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
             Ok(Code::Done)
         }
         Command::Run(args) => start(&remote, &args),
+        Command::Jobs { repo, json } => jobs::list(&remote, repo.as_deref(), json),
         Command::Repo(command) => repo(&remote, command),
         Command::Watch(command) => watch(&remote, command),
         Command::Source(command) => source(&remote, command),
@@ -64,7 +68,6 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
             Ok(Code::Done)
         }
         Command::Serve { .. }
-        | Command::Jobs { .. }
         | Command::Plan { .. }
         | Command::Ci(_)
         | Command::Doctor { .. }

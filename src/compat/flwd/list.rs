@@ -9,7 +9,7 @@ use crate::view::plain;
 
 /// Prints them.
 pub(super) fn list(as_json: bool) -> Ended {
-    let found = discovered(&place_here()?)?;
+    let found = discovered(None, &place_here()?)?;
     if as_json {
         print_json(&document(&found));
         return Ok(Code::Done);

@@ -1,5 +1,6 @@
 //! Plans in that program's shape, for `:plan` and for `POST /plans`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::facts::members;
 use crate::app::{JobPlan, PlanJob};
 use crate::cli::exit::{Code, Ended, print, print_error, print_json};
-use crate::cli::jobs::{JobCall, JobOption, args_of_source, discovered, place_here, plan_job};
+use crate::cli::jobs::{JobCall, JobOption, JobTarget, args_of_source, discovered, place_here, plan_job};
 use crate::pipeline::argument::ArgSpec;
 use crate::view::plain;
 
@@ -17,9 +18,10 @@ const OPTIONS: [JobOption; 2] = [JobOption::flag("json"), JobOption::with_value(
 /// `:plan JOB`.
 pub(super) fn print_plan(words: &[String]) -> Ended {
     let place = place_here()?;
-    let found = discovered(&place)?;
     let data = super::place::data_dir()?;
-    let call = JobCall::read(&found, words, &OPTIONS, |job| args_of_source(&data, &place, (job, None)))?;
+    let found = discovered(Some(&data), &place)?;
+    let target = JobTarget::find(&found, words, |job| args_of_source(&data, &place, (job, None)).ok())?;
+    let call = JobCall::read(target, words, (&OPTIONS, BTreeMap::new()))?;
     call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     let as_json = call.has("json");

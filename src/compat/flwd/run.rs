@@ -1,6 +1,7 @@
 //! A job as a command: `flwd demo --name alice`.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::rc::Rc;
@@ -13,7 +14,8 @@ use super::facts::RunFacts;
 use crate::app::{JobRunRecord, PlanJob, RunRow, StartJob};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use crate::cli::jobs::{
-    JobCall, JobOption, Printer, args_of_source, discovered, place_here, plan_job, print_output, run_job,
+    JobCall, JobOption, JobTarget, Printer, args_of_source, discovered, failure_text, place_here, plan_job,
+    print_output, run_job,
 };
 use crate::pipeline::OnFailure;
 use crate::sys::user;
@@ -59,9 +61,10 @@ enum Reported {
 pub(super) fn run(words: &[String]) -> Ended {
     let words: Vec<String> = words.iter().map(|word| long(word).to_owned()).collect();
     let place = place_here()?;
-    let found = discovered(&place)?;
     let data = super::place::data_dir()?;
-    let call = JobCall::read(&found, &words, &OPTIONS, |job| args_of_source(&data, &place, (job, None)))?;
+    let found = discovered(Some(&data), &place)?;
+    let target = JobTarget::find(&found, &words, |job| args_of_source(&data, &place, (job, None)).ok())?;
+    let call = JobCall::read(target, &words, (&OPTIONS, BTreeMap::new()))?;
     call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     if call.has("dry-run") {
@@ -84,16 +87,15 @@ pub(super) fn run(words: &[String]) -> Ended {
     };
     let steps = Rc::new(RefCell::new(Vec::new()));
     let reported = Rc::clone(&steps);
-    let row = run_job(&data, request, profiles, move |row, record| {
+    let run = run_job(&data, request, profiles, move |row, record| {
         reporting(printer(row, &record, is_json, is_quiet), reported)
     })?;
     if format.is_some() || report_file.is_some() {
         write_report(&steps.borrow(), format.as_deref().unwrap_or("json"), report_file.as_deref())?;
     }
-    let ended = verdict(row.outcome);
+    let ended = verdict(run.outcome());
     if ended != Code::Done && !is_json {
-        let reason = row.reason.as_ref().map(|reason| format!(": {}", plain(reason.first_line())));
-        print_error(&format!("flwd: {} {}{}\n", call.job, outcome(&row), reason.unwrap_or_default()));
+        print_error(&format!("flwd: {} {}{}\n", call.job, run.word(), failure_text(&run)));
     }
     Ok(ended)
 }
@@ -105,10 +107,6 @@ fn long(word: &str) -> &str {
         "-v" | "-vv" | "-vvv" => "--verbose",
         other => other,
     }
-}
-
-fn outcome(row: &RunRow) -> String {
-    row.outcome.map(|outcome| outcome.to_string()).unwrap_or_default()
 }
 
 /// What prints the events.

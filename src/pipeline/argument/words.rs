@@ -19,6 +19,9 @@ pub(crate) struct GivenWords {
     pub(crate) warnings: Vec<String>,
 }
 
+/// What a secret begins with that is written as it is, although it looks like a place: `text:@home`.
+const LITERAL: &str = "text:";
+
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SecretWord {
@@ -125,18 +128,25 @@ impl GivenWords {
     }
 
     fn add_secret(&mut self, spec: &ArgSpec, word: &str) -> Result<(), ArgError> {
+        let name = &spec.name;
         let place = match (word, word.strip_prefix('@'), word.strip_prefix("env:")) {
             ("-", ..) => SecretWord::Stdin,
-            (_, Some(file), _) if !file.is_empty() => SecretWord::File(file.to_owned()),
-            (_, _, Some(name)) if !name.is_empty() => SecretWord::Variable(name.to_owned()),
-            _ => {
-                let name = &spec.name;
+            ("@" | "env:", ..) => {
+                let what = if word == "@" { "@FILE" } else { "env:NAME" };
+                return Err(spec.rule(format!(
+                    "--{name} {word} names nothing: write --{name} {what}, or --{name} text:{word} for the text itself"
+                )));
+            }
+            (_, Some(file), _) => SecretWord::File(file.to_owned()),
+            (_, _, Some(variable)) => SecretWord::Variable(variable.to_owned()),
+            (text, None, None) => {
                 self.warnings.push(format!(
                     "the value of --{name} is in the list of processes and in the history of the shell; \
                      give it as --{name} -, --{name} @FILE or --{name} env:NAME"
                 ));
+                let text = text.strip_prefix(LITERAL).unwrap_or(text);
                 self.secrets.remove(name);
-                self.values.insert(name.clone(), scalar(spec, spec.kind, word)?);
+                self.values.insert(name.clone(), scalar(spec, spec.kind, text)?);
                 return Ok(());
             }
         };

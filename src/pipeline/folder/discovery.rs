@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::alias::Aliases;
-use super::config::{ConfigProblem, JobConfig};
+use super::config::ConfigProblem;
+use super::lazy_config::LazyConfig;
 use super::read_config::{ConfigFile, job_id};
 use crate::model::Quoted;
 
@@ -44,7 +45,7 @@ pub(crate) struct FolderJob {
     /// Its `config.yaml`.
     pub(crate) config_path: PathBuf,
     /// What that says.
-    pub(crate) config: Arc<JobConfig>,
+    pub(crate) config: Arc<LazyConfig>,
     /// What is wrong with that. The job cannot run when one of them is fatal.
     pub(crate) problems: Arc<[ConfigProblem]>,
     /// The folder of all jobs.
@@ -85,31 +86,31 @@ impl Discovery {
     }
 
     /// Adds what the `config.yaml` of a folder says; `path` is that of the folder below the root, with slashes.
-    pub(super) fn add(&mut self, root: &Arc<Path>, path: &str, config: &str, file: ConfigFile) {
-        let dir = if path == "." { root.to_path_buf() } else { root.join(path) };
+    pub(super) fn add(&mut self, root: &Arc<Path>, path: String, config: &str, file: ConfigFile) {
+        let dir = if path == "." { root.to_path_buf() } else { root.join(&path) };
         let config_path = dir.join(config);
-        let shown = config_path.display().to_string();
+        let shown = || config_path.display().to_string();
         if !file.problems.is_empty() {
             let all: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
-            let job = (!file.is_readable).then(|| normal(path));
-            self.errors.push(FolderError { path: shown.clone(), error: all.join("\n"), job });
+            let job = (!file.is_readable).then(|| normal(&path));
+            self.errors.push(FolderError { path: shown(), error: all.join("\n"), job });
         }
         if !file.is_readable {
             return;
         }
-        let (config, problems) = (Arc::new(file.config), Arc::<[ConfigProblem]>::from(file.problems));
+        let (config, problems) =
+            (Arc::new(file.config.of(&config_path)), Arc::<[ConfigProblem]>::from(file.problems));
         for block in file.blocks {
             let id = block.id.unwrap_or_else(|| path.replace('/', "."));
-            let id = if path == "." && id == "." { ".".to_owned() } else { id };
             if let Err(help) = job_id(&id) {
                 let error = format!("{} is not a valid job id; {help}", Quoted::new(&id));
-                self.errors.push(FolderError::new(&shown, error));
+                self.errors.push(FolderError::new(shown(), error));
                 continue;
             }
             self.jobs.push(FolderJob {
                 name: block.name.unwrap_or_else(|| id.clone()),
                 id,
-                path: path.to_owned(),
+                path: path.clone(),
                 summary: block.summary,
                 dir: dir.clone(),
                 config_path: config_path.clone(),
@@ -122,6 +123,7 @@ impl Discovery {
 
     /// Makes the jobs findable; a second job of an id is an error.
     pub(super) fn index(&mut self) {
+        self.places.reserve(self.jobs.len());
         for (place, job) in self.jobs.iter().enumerate() {
             let first = *self.places.entry(normal(&job.id)).or_insert(place);
             if let Some(first) = self.jobs.get(first).filter(|_| first != place) {
@@ -130,8 +132,10 @@ impl Discovery {
                 self.errors.push(FolderError::new(job.config_path.display().to_string(), message));
             }
         }
-        // An id comes before a path.
-        for (place, job) in self.jobs.iter().enumerate() {
+        // An id comes before a path. One that was made of it is there already.
+        let is_own =
+            |job: &&FolderJob| job.id.len() != job.path.len() || job.id != job.path.replace('/', ".");
+        for (place, job) in self.jobs.iter().enumerate().filter(|(_, job)| is_own(job)) {
             self.places.entry(normal(&job.path)).or_insert(place);
         }
     }
@@ -141,11 +145,18 @@ impl Discovery {
         self.jobs.get(*self.places.get(&normal(id))?)
     }
 
+    /// Why the job that the leading words name is missing: its `config.yaml` cannot be read.
+    pub(crate) fn unreadable<S: AsRef<str>>(&self, words: &[S]) -> Option<&FolderError> {
+        let names = leading_names(words);
+        let ids: Vec<String> =
+            (1..=names.len()).filter_map(|count| Some(normal(&names.get(..count)?.join("/")))).collect();
+        self.errors.iter().find(|error| error.job.as_ref().is_some_and(|job| ids.contains(job)))
+    }
+
     /// What the leading words name, as many of them as possible, and how many these are: a job (`ops db backup`,
     /// `ops.db.backup`, `ops/db/backup`), or an alias.
     pub(crate) fn find_words<S: AsRef<str>>(&self, words: &[S]) -> Option<(&FolderJob, usize)> {
-        let is_name = |word: &&S| !word.as_ref().is_empty() && !word.as_ref().starts_with('-');
-        let names: Vec<&str> = words.iter().take(MAX_WORDS).take_while(is_name).map(AsRef::as_ref).collect();
+        let names = leading_names(words);
         let job = (1..=names.len())
             .rev()
             .find_map(|count| Some((self.find(&names.get(..count)?.join("/"))?, count)));
@@ -154,6 +165,12 @@ impl Discovery {
             Some((self.find(&alias.target_id)?, 1))
         })
     }
+}
+
+/// The words that can be parts of the name of a job.
+fn leading_names<S: AsRef<str>>(words: &[S]) -> Vec<&str> {
+    let names = words.iter().map(AsRef::as_ref).take(MAX_WORDS);
+    names.take_while(|word| !word.is_empty() && !word.starts_with('-')).collect()
 }
 
 /// A name of a job as it is looked up.

@@ -7,6 +7,8 @@ mod config;
 mod discover;
 mod discovery;
 mod index;
+mod index_bytes;
+mod lazy_config;
 mod read_argument;
 mod read_config;
 mod read_steps;
@@ -14,7 +16,7 @@ mod script;
 
 pub(crate) use alias::{Alias, Aliases};
 pub(crate) use config::{ContainerConfig, ErrorPolicy, Executor, Interpreter, StepConfig};
-pub(crate) use discover::{discover, discover_with_index};
+pub(crate) use discover::discover_with_index;
 pub(crate) use discovery::{Discovery, FolderError, FolderJob};
 pub(crate) use read_argument::read_arguments;
 pub(crate) use script::ScriptFile;

@@ -1,13 +1,11 @@
 //! Reading a `config.yaml`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::config::{
-    ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig, is_default,
-};
+use super::config::{ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig};
+use super::lazy_config::LazyConfig;
 use super::read_argument::read_arguments;
 use super::read_steps::read_steps;
 use crate::model::{Diagnostic, Quoted, Severity, suggest};
@@ -29,34 +27,40 @@ const MAX_ID: usize = 200;
 const MAX_PROBLEMS: usize = 50;
 
 /// What a `config.yaml` says.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ConfigFile {
     /// The jobs; one without anything when the file names none.
     pub(super) blocks: Vec<JobBlock>,
-    pub(super) config: JobConfig,
-    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) config: LazyConfig,
     pub(super) problems: Vec<ConfigProblem>,
     /// Whether the text is YAML at all.
     pub(super) is_readable: bool,
     /// Whether a key says that this is a job: other programs have files of this name, too.
     pub(super) is_job: bool,
+    /// Whether it is none although it has only keys of jobs.
+    pub(super) is_like_job: bool,
 }
 
 /// What a file says about one job.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct JobBlock {
-    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) id: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) name: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) summary: Option<String>,
 }
 
 /// The keys of which a file has at least one when it describes a job.
 const JOB_KEYS: [&str; 7] = ["job", "jobs", "interpreter", "argspec", "arguments", "steps", "composition"];
 
+/// Keys that hardly anything but a job has.
+const LIKE_JOB_KEYS: [&str; 4] = ["executor", "container", "error_handling", "env_inheritance"];
+
 impl ConfigFile {
+    /// What a file says that was read.
+    pub(super) fn of(text: io::Result<Vec<u8>>) -> Self {
+        text.map_or_else(|error| Self::unreadable(error.to_string()), |text| Self::parse(&text))
+    }
+
     /// A file that cannot be read.
     pub(super) fn unreadable(message: String) -> Self {
         let problem = ConfigProblem { is_fatal: true, place: None, message, help: None };
@@ -72,6 +76,7 @@ impl ConfigFile {
         let is_readable = wrong.is_empty();
         let root = root.map(without_nothing).filter(|_| is_readable);
         let is_job = root.as_ref().is_none_or(|root| JOB_KEYS.iter().any(|key| root.get(key).is_some()));
+        let is_like_job = !is_job && root.as_ref().is_some_and(is_like_job);
         let mistakes = Mistakes::tolerating_unknown();
         let root = root.filter(|root| root.value != Value::Nil);
         let fields = root.as_ref().and_then(|root| Fields::open(root, &JOB_CONFIG, &mistakes));
@@ -79,8 +84,15 @@ impl ConfigFile {
         let wrong = wrong.into_iter().map(as_parse_error).chain(mistakes.into_sorted());
         let problems = wrong.take(MAX_PROBLEMS).map(|wrong| ConfigProblem::from(&wrong)).collect();
         let blocks = if blocks.is_empty() { vec![JobBlock::default()] } else { blocks };
-        Self { blocks, config, problems, is_readable, is_job }
+        Self { blocks, config: config.into(), problems, is_readable, is_job, is_like_job }
     }
+}
+
+/// Whether a file has only keys of jobs, and one of those that are telling.
+fn is_like_job(root: &Node) -> bool {
+    let Value::Table(pairs) = &root.value else { return false };
+    let is_key = |(key, _): &(Node, Node)| key.as_str().is_ok_and(|name| JOB_CONFIG.find(name).is_some());
+    pairs.iter().all(is_key) && LIKE_JOB_KEYS.iter().any(|key| root.get(key).is_some())
 }
 
 fn as_parse_error(wrong: Diagnostic) -> Diagnostic {

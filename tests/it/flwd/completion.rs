@@ -272,16 +272,47 @@ fn quire_completes_commands_repositories_runs_and_jobs() {
     assert_eq!(found(&["3", "run", "ops", "db", "backup", "--", "--database", ""]), ["main", "replica"]);
     assert_eq!(found(&["3", "plan", "demo", "--", "--n"]), ["--name"]);
     assert_eq!(found(&["3", "run", "site", "--", "--wa"]), ["--wait"]);
-    types(
-        &world,
-        "bash --norc --noprofile -i",
-        &[
-            "=>ready> ",
-            r"source <(quire completion bash); echo sou''rced\n=>sourced",
-            r"\x15quire repo rm gr\t=>quire repo rm group/tools ",
-            r"\x15quire show s\t=>site#10 ",
-        ],
-    );
+    assert_eq!(found(&["4", "run", "--json", "--data", "x", "hello"]), ["hello-demo"]);
+    assert_eq!(found(&["4", "run", "--json", "demo", "--", "--n"]), ["--name"]);
+    assert_eq!(found(&["4", "source", "add", "--", "--type", "g"]), ["git"]);
+    fs::create_dir_all(world.path().join("data/runs/quire/jobs.git/3")).unwrap();
+    assert_eq!(found(&["2", "logs", "quire/"]), ["quire/jobs#3"]);
+    in_each_shell(&world);
+}
+
+/// What is typed, what must be on the screen of bash and of zsh, and what fish offers.
+const TYPED: [(&str, &str, &str, &str); 9] = [
+    ("quire comp", "letion ", "letion ", "completion"),
+    ("quire repo rm gr", "oup/tools ", "oup/tools ", "group/tools"),
+    ("quire show sit", "e#10 ", "e", "site#10"),
+    ("quire show site#2", "site#2 ", r"\#2", "site#2"),
+    ("quire runs --outcome fa", "iled ", "iled ", "failed"),
+    ("quire serve --prof", "ile ", "ile ", "--profile"),
+    ("quire run hello-d", "emo ", "emo ", "hello-demo"),
+    ("quire run demo --na", "me ", "me ", "--name"),
+    ("quire run ops db backup --database r", "eplica ", "eplica ", "replica"),
+];
+
+/// Completes commands, repositories, runs, options and their values, jobs, arguments and their values.
+fn in_each_shell(world: &World) {
+    for (shell, start) in [("bash", "bash --norc --noprofile -i"), ("zsh", "zsh -f -i")] {
+        let mut steps = vec![
+            "=>ready> ".to_owned(),
+            format!(r"source <(quire completion {shell}); echo sou''rced\n=>sourced"),
+        ];
+        steps.extend(TYPED.map(|(typed, bash, zsh, _)| {
+            format!(r"\x15{typed}\t=>{}", if shell == "bash" { bash } else { zsh })
+        }));
+        types(world, start, &steps.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    if !has(world, "fish") {
+        return;
+    }
+    for (typed, .., offered) in TYPED {
+        let script = format!("quire completion fish | source; complete -C '{typed}' | string split -f1 \\t");
+        let found = world.run(command(world, "fish").args(["-c", &script])).output;
+        assert!(found.lines().any(|line| line == offered), "{typed}: {found}");
+    }
 }
 
 #[test]

@@ -59,6 +59,8 @@ stories! {
     job_folders
     job_folders_at_once
     job_folders_served
+    job_sources
+    job_words
     job_names
     logs_follow
     manual

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::job;
+use super::{discover, job};
 use crate::pipeline::folder::*;
 
 fn aliases(root: &Path, text: &str) -> Aliases {

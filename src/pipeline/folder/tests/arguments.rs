@@ -4,10 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::job;
+use super::{discover, job};
 use crate::pipeline::argument::words::GivenWords;
 use crate::pipeline::argument::*;
-use crate::pipeline::folder::*;
 
 /// The arguments of a job, and what is wrong with their declaration.
 fn declared(args: &str) -> (Vec<ArgSpec>, Vec<String>) {
@@ -280,4 +279,26 @@ fn a_secret_comes_from_elsewhere_or_with_a_warning() {
         given.warnings
     );
     assert!(!given.warnings[0].contains("xyz"));
+}
+
+#[test]
+fn a_secret_that_looks_like_a_place_is_written_behind_text() {
+    for (word, value) in [
+        ("text:@home", "@home"),
+        ("text:env:HOME", "env:HOME"),
+        ("text:-", "-"),
+        ("text:text:x", "text:x"),
+        ("text:", ""),
+        ("-h", "-h"),
+        ("--nothing", "--nothing"),
+    ] {
+        let given = words(&["--token", word]).unwrap();
+        assert_eq!((given.secrets.len(), &given.values["token"]), (0, &json!(value)), "{word}");
+    }
+    for word in ["@", "env:"] {
+        let wrong = words(&["--token", word]).unwrap_err();
+        assert!(wrong[0].contains(&format!("--token text:{word} for the text itself")), "{wrong:?}");
+    }
+    // Only a secret has places.
+    assert_eq!(words(&["--name", "text:@x"]).unwrap().values["name"], json!("text:@x"));
 }

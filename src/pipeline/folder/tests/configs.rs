@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::{errors, job};
+use super::{discover, errors, job};
 use crate::pipeline::folder::config::JobConfig;
 use crate::pipeline::folder::*;
 use crate::policy::Cpus;
@@ -55,7 +55,7 @@ fn every_key_is_read() {
     assert_eq!(read("error_handling: {policy: continue}\n").config.errors, ErrorPolicy::Continue);
     // A key without a value says nothing.
     let empty = read("job:\ninterpreter:\nenv:\ncontainer:\nargspec: {args: }\nsteps:\n");
-    assert_eq!((&*empty.config, empty.problems.len()), (&JobConfig::default(), 0));
+    assert_eq!((&**empty.config, empty.problems.len()), (&JobConfig::default(), 0));
 }
 
 #[test]
@@ -108,7 +108,10 @@ fn what_is_not_plain_yaml_is_one_clear_error_and_hides_no_other_job() {
             "interpreter: bash\ninterpreter: sh\n".into(),
             "2:1: parse yaml: the key `interpreter` is here already",
         ),
-        ("job:\n\tid: x\n".into(), "2:2: parse yaml: invalid YAML: tabs"),
+        (
+            "job:\n\tid: x\n".into(),
+            "2:1: parse yaml: invalid YAML: a tab is no indentation; indent with spaces",
+        ),
         ("a: [1, 2\n".into(), "parse yaml: invalid YAML"),
         ("{}\n---\n{}\n".into(), "another one"),
         ("a: !!python/object:os.system x\n".into(), "tags are not read here"),
@@ -126,6 +129,7 @@ fn what_is_not_plain_yaml_is_one_clear_error_and_hides_no_other_job() {
         assert_eq!(found.jobs.len(), 1, "{expected}");
         let errors = errors(&found);
         assert!(errors.len() == 1 && errors[0].contains(expected), "{expected}: {errors:?}");
+        assert!(found.unreadable(&["BAD"]).is_some() && found.unreadable(&["good"]).is_none());
     }
     let folder = tempfile::tempdir().unwrap();
     job(folder.path(), "bad", "");

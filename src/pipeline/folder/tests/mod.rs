@@ -8,7 +8,12 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::discover::DiscoverError;
 use super::*;
+
+fn discover(root: &Path) -> Result<Discovery, DiscoverError> {
+    discover_with_index(root, None)
+}
 
 pub(super) fn job(root: &Path, path: &str, config: &str) {
     let folder = root.join(path).join("config.d");
@@ -42,9 +47,16 @@ fn jobs_are_found_in_both_layouts_at_any_depth() {
     fs::create_dir_all(root.join("flat/data")).unwrap();
     fs::write(root.join("flat/data/config.yaml"), "server: {port: 80}\n").unwrap();
     job(root, ".hidden", "interpreter: sh\n");
+    // A job that names nothing that makes it one.
+    fs::create_dir_all(root.join("flat/like")).unwrap();
+    fs::write(root.join("flat/like/config.yaml"), "executor: container\ncontainer: {image: x}\n").unwrap();
     let found = discover(root).unwrap();
     assert_eq!(ids(&found), ["demo", "flat", "ops.db.backup"]);
-    assert!(errors(&found).is_empty(), "{:?}", found.errors);
+    let wrong = errors(&found);
+    assert!(
+        wrong.len() == 1 && wrong[0].starts_with("/flat/like/config.yaml: this looks like a job"),
+        "{wrong:?}"
+    );
     for name in ["ops.db.backup", "ops/db/backup", "OPS.Db/Backup"] {
         assert_eq!(found.find(name).unwrap().path, "ops/db/backup", "{name}");
     }
