@@ -6,8 +6,9 @@ use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::state::AppState;
+use crate::journal::JOURNAL;
 use crate::metrics::LookedUp;
-use crate::model::Progress;
+use crate::model::{Progress, RepoName};
 use crate::store;
 use crate::sys::disk;
 
@@ -54,6 +55,24 @@ pub(crate) async fn storage_state(app: &AppState) -> Result<StorageState, Proble
             free_bytes: disk::free_bytes(&data).map_err(failed)?,
             schema_version,
         })
+    })
+    .await
+}
+
+/// How many bytes the journals of job folders have.
+///
+/// # Errors
+/// Their folders cannot be read.
+pub(crate) async fn job_journal_bytes(app: &AppState) -> Result<u64, Problem> {
+    let runs = app.data.runs(&RepoName::of_jobs());
+    app.block(move || {
+        let entries = match std::fs::read_dir(&runs) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            entries => entries.map_err(|error| Problem::failed(&error))?,
+        };
+        // A run may be removed while they are added up.
+        let length = |run: std::fs::DirEntry| std::fs::symlink_metadata(run.path().join(JOURNAL)).ok();
+        Ok(entries.flatten().filter_map(length).map(|journal| journal.len()).sum())
     })
     .await
 }

@@ -208,6 +208,7 @@ async fn fetch(app: &AppState, request: SourceRequest) -> Result<SourceRecord, S
             cancel: &cancel,
             is_wanted: &is_wanted,
             time: app.sources.times,
+            containers: &app.metrics.containers,
         };
         add(&context, &request)
     });

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::OnceCell;
 
@@ -263,7 +264,7 @@ impl Containers {
             let engine = engine.clone();
             run_blocking(move || engine.local_image(&name))
         };
-        let mut found = None;
+        let (mut found, mut pulled_ms) = (None, None);
         if pull != Pull::Always {
             // Never the bare name: an engine would also take it for the beginning of an image's id.
             found = look(&full).await.map_err(refused)?;
@@ -278,13 +279,16 @@ impl Containers {
             self.build(engine, request, getting).await?;
             found = look(&full).await.map_err(refused)?;
         } else if found.is_none() && pull != Pull::Never {
+            let begun = Instant::now();
             self.pull(engine, &full, getting).await?;
+            pulled_ms = u64::try_from(begun.elapsed().as_millis()).ok();
             found = look(&full).await.map_err(refused)?;
         }
         let found = found.ok_or_else(|| {
             refused_step(format!("{PULL_FAILED}: the image `{written}` is not on this machine"))
         })?;
-        let image = ImageRecord { image: written, id: found.id.clone(), digest: found.digest.clone() };
+        let (id, digest) = (found.id.clone(), found.digest.clone());
+        let image = ImageRecord { image: written, id, digest, pulled_ms };
         let fact = Fact::ImageResolved { image };
         self.recorder.write(fact).map_err(|error| HostError::Broken(chain(&error)))?;
         self.check_signature(job_of(getting.name), request, &found).await?;
@@ -423,14 +427,7 @@ impl Containers {
 
 /// A decision as it is written down.
 fn fact(job: &str, decision: Decision) -> Fact<String> {
-    let decision = PolicyRecord {
-        subject: decision.subject,
-        verdict: decision.verdict.as_str().to_owned(),
-        code: decision.code.to_owned(),
-        reason: decision.reason,
-        hint: decision.hint,
-    };
-    Fact::PolicyDecision { job: job.to_owned(), decision }
+    Fact::PolicyDecision { job: job.to_owned(), decision: PolicyRecord::from(decision) }
 }
 
 /// That the pipeline's own image could not be built.

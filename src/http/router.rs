@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
-use super::door::Remote;
+use super::door::{AnswerProblem, Remote};
 use super::explain::explain;
 use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
@@ -38,9 +38,9 @@ const HEADERS: [(&str, &str); 4] = [
 ];
 
 /// The routes of the Unix socket: for hooks, and for commands of the same user, `for_commands` of them at a time.
-pub(crate) fn local_router(app: AppState, for_commands: usize) -> Router {
+pub(crate) fn local_router(app: AppState, for_commands: usize) -> (Router, AnswerProblem) {
     let places = Arc::new(Semaphore::new(for_commands));
-    Router::new()
+    let router = Router::new()
         .route("/healthz", get(pages::healthz))
         .route("/readyz", get(pages::readyz))
         .route("/metrics", get(metrics))
@@ -72,7 +72,8 @@ pub(crate) fn local_router(app: AppState, for_commands: usize) -> Router {
         .route("/events", post(hooks::events))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
         .layer(middleware::from_fn(log_request))
-        .with_state(app)
+        .with_state(app);
+    (router, answer)
 }
 
 /// What makes the routes of the door over TCP: of the state, the address and the public address.
@@ -80,25 +81,34 @@ type MakeRoutes = dyn Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + 
 
 /// The routes of the door over TCP. Another name of the program may have others.
 #[derive(Clone)]
-pub(crate) struct PublicRoutes(Arc<MakeRoutes>);
+pub(crate) struct PublicRoutes {
+    make: Arc<MakeRoutes>,
+    problems: AnswerProblem,
+}
 
 impl PublicRoutes {
-    /// The routes that a function makes.
+    /// The routes that a function makes; `problems` answers what is refused before them.
     pub(crate) fn new(
         make: impl Fn(AppState, SocketAddr, Option<&str>) -> Router + Send + Sync + 'static,
+        problems: AnswerProblem,
     ) -> Self {
-        Self(Arc::new(make))
+        Self { make: Arc::new(make), problems }
     }
 
-    /// The routes.
-    pub(crate) fn router(&self, app: AppState, bound: SocketAddr, public_url: Option<&str>) -> Router {
-        (self.0)(app, bound, public_url)
+    /// The routes, and how what is refused before them is answered.
+    pub(crate) fn router(
+        &self,
+        app: AppState,
+        bound: SocketAddr,
+        url: Option<&str>,
+    ) -> (Router, AnswerProblem) {
+        ((self.make)(app, bound, url), self.problems)
     }
 }
 
 impl Default for PublicRoutes {
     fn default() -> Self {
-        Self::new(public_router)
+        Self::new(public_router, answer)
     }
 }
 

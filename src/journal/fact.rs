@@ -7,7 +7,7 @@ use super::job_output::JobOutput;
 use super::outcome_word;
 use crate::event::EventRecord;
 use crate::model::{Outcome, Reason, Timestamp, codes};
-use crate::policy::Verdict;
+use crate::policy::{Decision, PolicyPoint, Verdict};
 use crate::secret::{RedactedText, Redactor};
 
 /// The longest reason, message or hint, in bytes.
@@ -200,6 +200,9 @@ pub struct StepEnd<T = RedactedText> {
 pub struct PolicyRecord<T = RedactedText> {
     /// What the container is for: the job, or a service of it.
     pub(crate) subject: T,
+    /// What it is about; older journals do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) point: Option<PolicyPoint>,
     /// `allow`, `warn` or `deny`.
     pub(crate) verdict: String,
     /// The word for the reason.
@@ -210,7 +213,19 @@ pub struct PolicyRecord<T = RedactedText> {
     pub(crate) hint: Option<T>,
 }
 
+impl From<Decision> for PolicyRecord<String> {
+    fn from(Decision { subject, point, verdict, code, reason, hint }: Decision) -> Self {
+        let (verdict, code) = (verdict.as_str().to_owned(), code.to_owned());
+        Self { subject, point: Some(point), verdict, code, reason, hint }
+    }
+}
+
 impl<T> PolicyRecord<T> {
+    /// Whether it is about a container, as all are that do not say what they are about.
+    pub(crate) fn is_about_container(&self) -> bool {
+        !matches!(self.point, Some(PolicyPoint::Environment | PolicyPoint::Profile))
+    }
+
     /// Whether something was denied.
     pub(crate) fn is_denial(&self) -> bool {
         self.verdict == Verdict::Deny.as_str()
@@ -226,6 +241,9 @@ pub struct ImageRecord<T = RedactedText> {
     pub(crate) id: T,
     /// Its digest in its registry, if it came from one.
     pub(crate) digest: Option<T>,
+    /// How long pulling it took; nothing when it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pulled_ms: Option<u64>,
 }
 
 /// A job as the pipeline declares it.
@@ -309,17 +327,18 @@ impl Texts<'_> {
     }
 
     fn decision(&self, decision: PolicyRecord<String>) -> PolicyRecord {
-        let PolicyRecord { subject, verdict, code, reason, hint } = decision;
+        let PolicyRecord { subject, point, verdict, code, reason, hint } = decision;
         let (subject, reason) = (self.name(subject), self.reason(reason));
-        PolicyRecord { subject, verdict, code, reason, hint: hint.map(|hint| self.reason(hint)) }
+        PolicyRecord { subject, point, verdict, code, reason, hint: hint.map(|hint| self.reason(hint)) }
     }
 
     fn image(&self, image: ImageRecord<String>) -> ImageRecord {
-        let ImageRecord { image, id, digest } = image;
+        let ImageRecord { image, id, digest, pulled_ms } = image;
         ImageRecord {
             image: self.name(image),
             id: self.name(id),
             digest: digest.map(|digest| self.name(digest)),
+            pulled_ms,
         }
     }
 }
@@ -410,6 +429,7 @@ mod tests {
             };
             let decision = PolicyRecord {
                 subject: text(),
+                point: None,
                 verdict: job(),
                 code: job(),
                 reason: text(),
@@ -422,7 +442,7 @@ mod tests {
                 Fact::Broken { diagnostics: diagnostics() },
                 Fact::PolicyDecision { job: job(), decision },
                 Fact::ImageResolved {
-                    image: ImageRecord { image: text(), id: text(), digest: Some(text()) },
+                    image: ImageRecord { image: text(), id: text(), digest: Some(text()), pulled_ms: None },
                 },
                 Fact::JobOutput { job: job(), output: JobOutput::new(Err(text())) },
                 Fact::JobOutput { job: job(), output: JobOutput::new(Ok(json!({ text(): [text()] }))) },

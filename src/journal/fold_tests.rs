@@ -142,6 +142,7 @@ fn decisions_belong_to_their_job() {
         job: job.into(),
         decision: PolicyRecord {
             subject: "db".into(),
+            point: None,
             verdict: "deny".into(),
             code: "policy.denied".into(),
             reason: "why".into(),

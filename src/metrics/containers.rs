@@ -46,7 +46,6 @@ impl ContainerMetrics {
     }
 
     /// Counts an image that was pulled.
-    #[expect(dead_code, reason = "the executor counts its pulls next")]
     pub(crate) fn pulled(&self, took: Duration) {
         self.pulls.inc();
         self.pull_seconds.observe(took.as_secs_f64());

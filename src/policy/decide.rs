@@ -3,7 +3,7 @@
 use super::bundle::Ceilings;
 use super::cpus::Cpus;
 use super::decision::{
-    ALLOWED, BUNDLE_INVALID, CEILING_EXCEEDED, DENIED, Decision, OPENED, REGISTRY_NOT_ALLOWED,
+    ALLOWED, BUNDLE_INVALID, CEILING_EXCEEDED, DENIED, Decision, OPENED, PolicyPoint, REGISTRY_NOT_ALLOWED,
     REQUEST_INVALID, Verdict,
 };
 use super::hint::{Hint, RequiredPolicy};
@@ -69,14 +69,15 @@ pub fn decide_among(
 
 /// Decides whether scripts on the host may have the whole environment of quire, which they ask for.
 pub fn decide_environment(policy: &Policy, subject: &str) -> Vec<Decision> {
-    let mut judge = Judge { policy, subject, decisions: Vec::new(), required: RequiredPolicy::of(policy) };
+    let mut judge = Judge::new(policy, subject, RequiredPolicy::of(policy));
+    judge.point = PolicyPoint::Environment;
     let is_open = policy.operator.env_inheritance || policy.overrides().env_inheritance;
     judge.opening("inheriting the environment of quire", is_open, |settings| settings.env_inheritance = true);
     judge.decided()
 }
 
 fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, required: RequiredPolicy) -> Judge<'a> {
-    let mut judge = Judge { policy, subject: &request.subject, decisions: Vec::new(), required };
+    let mut judge = Judge::new(policy, &request.subject, required);
     if let BundleState::Broken(wrong) = &policy.bundle {
         for mistake in wrong {
             judge.deny(BUNDLE_INVALID, mistake.text.clone(), mistake.hint.clone().map(Hint::Alone));
@@ -86,6 +87,7 @@ fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, required: Requir
     judge.image(request);
     judge.network(&request.network);
     judge.amounts(request);
+    judge.point = PolicyPoint::Mount;
     for mount in &request.mounts {
         judge.mount(mount);
     }
@@ -93,6 +95,7 @@ fn judge<'a>(policy: &'a Policy, request: &'a ContainerRequest, required: Requir
         judge.user(user);
     }
     judge.switches(request);
+    judge.point = PolicyPoint::Capabilities;
     for cap in &request.caps {
         judge.cap(cap);
     }
@@ -111,11 +114,17 @@ pub fn is_allowed(decisions: &[Decision]) -> bool {
 pub(super) struct Judge<'a> {
     pub(super) policy: &'a Policy,
     subject: &'a str,
+    /// What the next decisions are about.
+    point: PolicyPoint,
     decisions: Vec<(Decision, Option<Hint>)>,
     required: RequiredPolicy,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(policy: &'a Policy, subject: &'a str, required: RequiredPolicy) -> Self {
+        Self { policy, subject, point: PolicyPoint::Container, decisions: Vec::new(), required }
+    }
+
     /// The decisions, each with its hint, which allows all that was denied.
     fn decided(self) -> Vec<Decision> {
         let Self { policy, decisions, required, .. } = self;
@@ -128,8 +137,8 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, verdict: Verdict, code: &'static str, reason: String, hint: Option<Hint>) {
-        let subject = self.subject.to_owned();
-        self.decisions.push((Decision { subject, verdict, code, reason, hint: None }, hint));
+        let (subject, point) = (self.subject.to_owned(), self.point);
+        self.decisions.push((Decision { subject, point, verdict, code, reason, hint: None }, hint));
     }
 
     pub(super) fn allow(&mut self, reason: String) {
@@ -188,6 +197,7 @@ impl Judge<'_> {
     }
 
     fn image(&mut self, request: &ContainerRequest) {
+        self.point = PolicyPoint::Image;
         let (image, registry) = (&request.image, request.image.registry());
         let bundle = self.policy.rules().filter(|bundle| !bundle.allowed_registries.is_empty());
         match bundle {
@@ -207,6 +217,7 @@ impl Judge<'_> {
         if name == NO_NETWORK {
             return;
         }
+        self.point = PolicyPoint::Network;
         match network_name(name) {
             Err(wrong) => self.invalid(wrong.to_string()),
             Ok(name) if name == "host" => self.only_disabled("the network `host`"),
@@ -221,11 +232,13 @@ impl Judge<'_> {
 
     fn amounts(&mut self, request: &ContainerRequest) {
         let ceilings = self.policy.ceilings();
+        self.point = PolicyPoint::Cpu;
         if let Some(cpus) = request.cpus {
             let is_over = ceilings.cpu.is_some_and(|ceiling| cpus > ceiling);
             let asked = Ceilings { cpu: Some(cpus), ..Ceilings::default() };
             self.amount(is_over, format!("{cpus} processors"), asked);
         }
+        self.point = PolicyPoint::Memory;
         match request.memory {
             Some(0) => self.invalid("no memory at all is not a limit".to_owned()),
             Some(memory) => {
@@ -235,6 +248,7 @@ impl Judge<'_> {
             }
             None => {}
         }
+        self.point = PolicyPoint::Processes;
         match request.pids {
             Some(0) => self.invalid("no processes at all is not a limit".to_owned()),
             Some(pids) => {
@@ -258,6 +272,7 @@ impl Judge<'_> {
     }
 
     fn user(&mut self, user: &str) {
+        self.point = PolicyPoint::User;
         match container_user(user) {
             Err(wrong) => self.invalid(wrong.to_string()),
             // Root too: without capabilities it is a number, and often the workspace's owner.
@@ -267,10 +282,12 @@ impl Judge<'_> {
 
     fn switches(&mut self, request: &ContainerRequest) {
         let (operator, overrides) = (&self.policy.operator, self.policy.overrides());
+        self.point = PolicyPoint::RootFs;
         if request.rootfs_writable {
             let is_open = operator.rootfs_writable || overrides.rootfs_writable;
             self.opening("writing to the image's files", is_open, |settings| settings.rootfs_writable = true);
         }
+        self.point = PolicyPoint::Environment;
         if request.env_inheritance {
             let is_open = operator.env_inheritance || overrides.env_inheritance;
             self.opening("inheriting the variables of `:pass-env`", is_open, |settings| {
@@ -293,7 +310,9 @@ impl Judge<'_> {
     }
 
     fn privileged(&mut self, name: &str) {
-        if OPENABLE.contains(&name) || name == "network=host" {
+        let is_network = name == "network=host";
+        self.point = if is_network { PolicyPoint::Network } else { PolicyPoint::Container };
+        if OPENABLE.contains(&name) || is_network {
             return self.only_disabled(&format!("`{name}`"));
         }
         let reason = format!("{} gives access to the host, which no profile allows", Quoted::new(name));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Reason;
 
 /// What was decided.
@@ -26,11 +28,75 @@ impl Verdict {
     }
 }
 
+/// What a decision is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyPoint {
+    /// The container as a whole.
+    Container,
+    /// Where the image comes from, and who signed it.
+    Image,
+    /// The network.
+    Network,
+    /// Processors.
+    Cpu,
+    /// Bytes of memory.
+    Memory,
+    /// The number of processes.
+    Processes,
+    /// A folder of the host.
+    Mount,
+    /// The user in the container.
+    User,
+    /// Writing to the files of the image.
+    RootFs,
+    /// Capabilities of Linux.
+    Capabilities,
+    /// Variables of quire.
+    Environment,
+    /// The profile that a run asks for.
+    Profile,
+}
+
+impl PolicyPoint {
+    /// The words for it in provenance and in the events of job folders.
+    pub(crate) fn subject(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Image => "container.image",
+            Self::Network => "container.network",
+            Self::Cpu | Self::Memory | Self::Processes => "container.resources",
+            Self::Mount => "container.mount",
+            Self::User => "container.user",
+            Self::RootFs => "container.rootfs",
+            Self::Capabilities => "container.capabilities",
+            Self::Environment => "env.inheritance",
+            Self::Profile => "profile",
+        }
+    }
+
+    /// Whether to allow it grants what not every container has.
+    pub(crate) fn is_override(self) -> bool {
+        match self {
+            Self::Network | Self::Mount | Self::RootFs | Self::Capabilities | Self::Environment => true,
+            Self::Container
+            | Self::Image
+            | Self::Cpu
+            | Self::Memory
+            | Self::Processes
+            | Self::User
+            | Self::Profile => false,
+        }
+    }
+}
+
 /// A decision about one point of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The job or service that asks.
     pub(crate) subject: String,
+    /// What it is about.
+    pub(crate) point: PolicyPoint,
     /// What was decided.
     pub(crate) verdict: Verdict,
     /// The word for the reason: one of [`CODES`].
@@ -98,10 +164,10 @@ pub const CODES: [&str; 11] = [
     SIGNATURE_VERIFIED,
 ];
 
-/// The denial of what has no meaning.
-pub(super) fn invalid_request(subject: &str, reason: String) -> Decision {
-    let subject = subject.to_owned();
-    Decision { subject, verdict: Verdict::Deny, code: REQUEST_INVALID, reason, hint: None }
+/// The denial of a profile that is none.
+pub(super) fn invalid_profile(reason: String) -> Decision {
+    let (subject, point) = ("profile".to_owned(), PolicyPoint::Profile);
+    Decision { subject, point, verdict: Verdict::Deny, code: REQUEST_INVALID, reason, hint: None }
 }
 
 /// The denial of an image whose name is not a valid reference.
@@ -109,6 +175,7 @@ pub fn invalid_image(subject: &str, error: &super::image::ImageError) -> Decisio
     let hint = "write it as `alpine:3.20` or `ghcr.io/owner/name@sha256:…`";
     Decision {
         subject: subject.to_owned(),
+        point: PolicyPoint::Image,
         verdict: Verdict::Deny,
         code: IMAGE_INVALID,
         reason: error.to_string(),

@@ -24,8 +24,8 @@ pub use bundle::{Bundle, Ceilings, MAX_BUNDLE, Overrides, SignatureMode};
 pub use cpus::{Cpus, CpusError, MAX_CPUS};
 pub use decide::{DEFAULT_PIDS, Limits, decide, decide_among, decide_environment, is_allowed, limits};
 pub use decision::{
-    CODES, DENIED, Decision, IMAGE_INVALID, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED, Verdict, denial,
-    invalid_image,
+    CODES, DENIED, Decision, IMAGE_INVALID, PolicyPoint, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED, Verdict,
+    denial, invalid_image,
 };
 pub use image::{DEFAULT_REGISTRY, ImageError, ImageRef, MAX_REFERENCE, is_registry};
 pub use of_run::{StartProfiles, policy_of_run};

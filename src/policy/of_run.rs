@@ -38,7 +38,7 @@ pub fn policy_of_run(
     let choose = |request| choose(request, environment, flag, config, &may_request);
     let chosen = match asked.map(Profile::parse).transpose() {
         Ok(request) => choose(request),
-        Err(error) => Err(super::decision::invalid_request("profile", error.to_string())),
+        Err(error) => Err(super::decision::invalid_profile(error.to_string())),
     };
     let (chosen, denied) = match chosen {
         Ok(chosen) => (chosen, None),

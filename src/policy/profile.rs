@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::{DENIED, Decision, Verdict};
+use super::decision::{DENIED, Decision, PolicyPoint, Verdict};
 use super::hint::config_line;
 use crate::config::PolicySettings;
 use crate::model::Profile;
@@ -49,6 +49,7 @@ pub fn choose(
     let open = PolicySettings { profile: config, requests, ..PolicySettings::default() };
     Err(Decision {
         subject: "profile".to_owned(),
+        point: PolicyPoint::Profile,
         verdict: Verdict::Deny,
         code: DENIED,
         reason: format!(

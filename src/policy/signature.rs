@@ -1,7 +1,9 @@
 //! Decides what follows from looking for an image's signature. Looking is `verify`'s.
 
 use super::bundle::SignatureMode;
-use super::decision::{Decision, SIGNATURE_PERMISSIVE, SIGNATURE_REQUIRED, SIGNATURE_VERIFIED, Verdict};
+use super::decision::{
+    Decision, PolicyPoint, SIGNATURE_PERMISSIVE, SIGNATURE_REQUIRED, SIGNATURE_VERIFIED, Verdict,
+};
 use super::hint::signature_line;
 use super::image::ImageRef;
 use super::policy::Policy;
@@ -38,21 +40,21 @@ pub(crate) fn decide_signature(
         SignatureMode::Required => (Verdict::Deny, SIGNATURE_REQUIRED),
         SignatureMode::Permissive => (Verdict::Warn, SIGNATURE_PERMISSIVE),
     };
-    let subject = subject.to_owned();
+    let (subject, point) = (subject.to_owned(), PolicyPoint::Image);
     let hint =
         (refused == Verdict::Deny).then(|| signature_line(SignatureMode::Permissive, &policy.bundle_name()));
     Some(match proof {
         Proof::Signed { by } => {
             let reason = format!("the image `{image}` is signed: {by}");
-            Decision { subject, verdict: Verdict::Allow, code: SIGNATURE_VERIFIED, reason, hint: None }
+            Decision { subject, point, verdict: Verdict::Allow, code: SIGNATURE_VERIFIED, reason, hint: None }
         }
         Proof::Unsigned { reason } => {
             let reason = format!("the image `{image}` has no valid signature: {reason}");
-            Decision { subject, verdict: refused, code, reason, hint }
+            Decision { subject, point, verdict: refused, code, reason, hint }
         }
         Proof::NoVerifier { reason } => {
             let reason = format!("the signature of the image `{image}` cannot be verified: {reason}");
-            Decision { subject, verdict: refused, code, reason, hint }
+            Decision { subject, point, verdict: refused, code, reason, hint }
         }
     })
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::repeat::EarlierRun;
 use crate::config::{Limits, Settings};
 use crate::event::EventRecord;
+use crate::journal::PolicyRecord;
 use crate::model::Reason;
 use crate::pipeline::FolderWork;
 use crate::policy::PolicySpec;
@@ -39,6 +40,8 @@ pub struct Order {
     pub policy: PolicySpec,
     /// Why the run is denied before it begins: it asked for what it may not.
     pub denied: Option<Reason>,
+    /// What was decided about the run of a job folder itself: whoever asked for it follows its events.
+    pub decisions: Vec<PolicyRecord<String>>,
     /// How its steps are confined.
     pub steps: StepRules,
     /// Whether a newer push stops jobs that do not say.

@@ -27,7 +27,7 @@ use super::pipeline_watch::PipelineWatch;
 use super::repeat::EarlierRun;
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
-use super::subject::{Subject, decision_about};
+use super::subject::Subject;
 use super::up_front::decide_up_front;
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
@@ -184,8 +184,14 @@ fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), Runner
     let instance = InstanceId::parse(&place.instance).map_err(|_| wrong("instance"))?;
     let event = order.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
     write(&recorder, opened(order))?;
+    // A run that is denied has no jobs.
+    let first = order.work.as_ref().filter(|_| order.denied.is_none()).and_then(|work| work.jobs.first());
+    let job = first.map_or(&order.repo, |job| &job.id);
+    for decision in order.decisions.iter().cloned() {
+        write(&recorder, Fact::PolicyDecision { job: job.clone(), decision })?;
+    }
     if let Some(denied) = &order.denied {
-        return end_denied(&recorder, order, denied);
+        return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
     let mark = RunMark { instance, run };
     let (start, event_of_folder) = (event.start(), event.clone());
@@ -232,14 +238,6 @@ fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), Runner
         tracing::warn!(%error, "something of the run may be left in memory");
     }
     end(&recorder, ended)
-}
-
-/// Ends a run that was denied before it began.
-fn end_denied(recorder: &Recorder, order: &Order, denied: &Reason) -> Result<(), RunnerError> {
-    if let Some(decision) = decision_about(order, denied) {
-        write(recorder, decision)?;
-    }
-    end(recorder, (Outcome::Denied, Some(denied.clone())))
 }
 
 /// Pairs as an environment.

@@ -13,10 +13,8 @@ use super::runner::RunnerError;
 use super::steps_here::StepsHere;
 use crate::event::Event;
 use crate::executor::{Environment, Workspace};
-use crate::journal::{Fact, PolicyRecord};
-use crate::model::{Reason, RunMark, codes};
+use crate::model::{RunMark, codes};
 use crate::pipeline::{FOLDER_INSIDE, FolderWork, PipelineFiles};
-use crate::policy::Verdict;
 use crate::secret::SecretValues;
 
 /// The reason of a run that is about no ref update.
@@ -79,17 +77,4 @@ impl Subject {
         let mounts = vec![(work.folder.clone(), FOLDER_INSIDE)];
         Ok(Self { files, fill, workspace, environment, confiner, mounts })
     }
-}
-
-/// The denial of a run of a job folder as a decision: whoever asked for the run follows its events.
-pub(super) fn decision_about(order: &Order, denied: &Reason) -> Option<Fact<String>> {
-    order.work.as_ref()?;
-    let decision = PolicyRecord {
-        subject: order.repo.clone(),
-        verdict: Verdict::Deny.as_str().to_owned(),
-        code: denied.code.clone(),
-        reason: denied.text.clone(),
-        hint: denied.hints.first().cloned(),
-    };
-    Some(Fact::PolicyDecision { job: order.repo.clone(), decision })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::elsewhere;
 use super::node::{Node, Value};
 use super::option::{Field, Kind, Options};
-use crate::model::{Diagnostic, Quoted, Severity, suggest};
+use crate::model::{Diagnostic, Quoted, Severity, Span, suggest};
 
 /// The mistakes of one file, or of one call.
 #[derive(Debug, Default)]
@@ -32,6 +32,11 @@ impl Mistakes {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.all.borrow().len()
+    }
+
+    /// The places of those that were noted after this many.
+    pub(crate) fn places_since(&self, count: usize) -> Vec<Option<Span>> {
+        self.all.borrow().iter().skip(count).map(|wrong| wrong.span).collect()
     }
 
     /// All of them, in the order of their places.

@@ -9,9 +9,9 @@ use crate::app::{AppState, job_run_record};
 use crate::config::{Asker, Settings, WatchDecl};
 use crate::event::{EventRecord, RerunScope, RunVars};
 use crate::forge::is_link_to_runs;
-use crate::journal::RunRecord;
+use crate::journal::{PolicyRecord, RunRecord};
 use crate::model::{Reason, RunName, chain, codes};
-use crate::policy::{PolicyPlace, PolicySpec, Verdict, decide_environment, denial, policy_of_run};
+use crate::policy::{PolicyPlace, PolicySpec, decide_environment, denial, is_allowed, policy_of_run};
 use crate::run::{Assignment, EarlierRun, Grant, Order, Place, RunLimits, StepRules};
 use crate::secret::{SecretRequest, SecretSources};
 use crate::store::{self, RunRow};
@@ -92,9 +92,9 @@ async fn job_of(app: &AppState, row: &RunRow, order: &mut Order) -> BTreeMap<Str
     if work.asks_for_environment() && order.denied.is_none() {
         let place =
             PolicyPlace { operator: app.settings.get().policy.clone(), data_dir: app.data.path().to_owned() };
-        let mut decisions = decide_environment(&order.policy.clone().at(place), &row.repo.to_string());
-        decisions.retain(|decision| decision.verdict == Verdict::Deny);
-        order.denied = (!decisions.is_empty()).then(|| denial(&decisions));
+        let decisions = decide_environment(&order.policy.clone().at(place), &row.repo.to_string());
+        order.denied = (!is_allowed(&decisions)).then(|| denial(&decisions));
+        order.decisions.extend(decisions.into_iter().map(PolicyRecord::from));
     }
     // Scripts of a job folder run one at a time, also those that do not need each other.
     order.limits.jobs = 1;
@@ -130,7 +130,8 @@ fn order(app: &AppState, row: &RunRow, settings: &Settings) -> Order {
         secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
         limits: RunLimits::of(&settings.limits),
         policy: PolicySpec::from(&policy),
-        denied: denied.map(|denied| denial(&[denied])),
+        denied: denied.clone().map(|denied| denial(&[denied])),
+        decisions: denied.filter(|_| row.is_of_jobs()).map(PolicyRecord::from).into_iter().collect(),
         steps: StepRules::of(settings),
         interruptible: true,
         work: None,

@@ -15,7 +15,7 @@ use super::runner_limits::{RunnerLimits, Verdict};
 use super::settle::{conclude, settle};
 use crate::app::{AppState, Wake};
 use crate::executor::sweep_run;
-use crate::journal::{Fact, JournalReader, Record, RunRecord};
+use crate::journal::{Fact, JobRecord, JournalReader, PolicyRecord, Record, RunRecord};
 use crate::model::{Progress, RunMark, chain};
 use crate::run::{Answer, Control, Message};
 use crate::store::{RunChange, RunRow};
@@ -235,10 +235,14 @@ impl Reading {
         if let Fact::StepEnded { job, end, .. } = &record.fact {
             let took = Duration::from_millis(end.duration_ms);
             app.metrics.steps.observe(took);
-            // Policy decides about nothing but containers.
-            if self.record.jobs.iter().any(|known| known.id == *job && !known.policy.is_empty()) {
+            let has_container = |known: &JobRecord| known.policy.iter().any(PolicyRecord::is_about_container);
+            if self.record.jobs.iter().any(|known| known.id == *job && has_container(known)) {
                 app.metrics.containers.ran(took);
             }
+        } else if let Fact::ImageResolved { image } = &record.fact
+            && let Some(took) = image.pulled_ms
+        {
+            app.metrics.containers.pulled(Duration::from_millis(took));
         } else if let Fact::PolicyDecision { decision, .. } = &record.fact
             && decision.is_denial()
         {

@@ -9,6 +9,7 @@ use super::request::SourceRequest;
 use super::rules::SourceRules;
 use super::{git, local, oci};
 use crate::config::DataDir;
+use crate::metrics::ContainerMetrics;
 use crate::model::InstanceId;
 use crate::policy::Policy;
 use crate::sys::cancel_signal::CancelSignal;
@@ -31,6 +32,8 @@ pub(crate) struct SourceContext<'a> {
     pub(crate) is_wanted: &'a AtomicBool,
     /// How long things may take.
     pub(crate) time: SourceTimes,
+    /// Counts what is pulled.
+    pub(crate) containers: &'a ContainerMetrics,
 }
 
 /// How long things may take.

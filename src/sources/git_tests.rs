@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{DataDir, PolicySettings};
+use crate::metrics::ContainerMetrics;
 use crate::model::InstanceId;
 use crate::policy::Policy;
 use crate::sources::add::{SourceTimes, add};
@@ -66,7 +67,9 @@ impl Scene {
         let data = DataDir::new(self.path("data"));
         let policy = Policy::load(&PolicySettings::default(), data.path(), Default::default());
         let (_handle, cancel) = cancel_pair().unwrap();
+        let containers = ContainerMetrics::default();
         let context = SourceContext {
+            containers: &containers,
             data: &data,
             rules: &self.rules,
             policy: &policy,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -131,15 +132,26 @@ struct Trust {
 impl Image<'_> {
     /// What is known of the image before a container of it starts. When its signature matters, it is pulled for that.
     fn before(&self) -> Result<Option<LocalImage>, SourceError> {
-        let matters = self.context.policy.signature_mode() != SignatureMode::Disabled;
         match self.pull {
-            PullPolicy::OnAdd if matters => {
-                self.call(&["pull", self.text], self.context.time.pull, PULL)?;
+            PullPolicy::OnAdd if self.is_signature_wanted() => {
+                self.counted(|| self.call(&["pull", self.text], self.context.time.pull, PULL))?;
                 self.inspect()
             }
             PullPolicy::OnAdd => Ok(None),
             PullPolicy::OnRun | PullPolicy::Never => Ok(self.inspect().unwrap_or_default()),
         }
+    }
+
+    fn is_signature_wanted(&self) -> bool {
+        self.context.policy.signature_mode() != SignatureMode::Disabled
+    }
+
+    /// Counts what pulls the image.
+    fn counted<T>(&self, pull: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
+        let begun = Instant::now();
+        let pulled = pull()?;
+        self.context.containers.pulled(begun.elapsed());
+        Ok(pulled)
     }
 
     fn inspect(&self) -> Result<Option<LocalImage>, SourceError> {
@@ -181,8 +193,7 @@ impl Image<'_> {
         let time = if is_pulled { time.pull.saturating_add(time.manifest) } else { time.manifest };
         let title = if is_pulled { PULL } else { COMMAND };
         let program = ["--entrypoint", "cat", self.text, MANIFEST_PATH];
-        let read = self.call(&[args.as_slice(), &program].concat(), time, title);
-        match read {
+        let mut read = || match self.call(&[args.as_slice(), &program].concat(), time, title) {
             // The engine asks for higher limits than this process may give: only then it is given lower ones.
             Err(error) if error.detail.contains("rlimit") => {
                 let limits = ulimits();
@@ -190,7 +201,9 @@ impl Image<'_> {
                 self.call(&[args.as_slice(), &program].concat(), time, title)
             }
             read => read,
-        }
+        };
+        // The engine pulls and reads in one call; what was pulled before is counted already.
+        if is_pulled && !self.is_signature_wanted() { self.counted(read) } else { read() }
     }
 
     /// Calls the engine and gives what it wrote to its standard output.

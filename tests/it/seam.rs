@@ -116,6 +116,7 @@ fn order(opened: &Value, settings: &Settings, data: &Path) -> Order {
         limits: RunLimits::of(&settings.limits),
         policy: PolicySpec::from(&policy),
         denied: None,
+        decisions: Vec::new(),
         steps: StepRules::of(settings),
         interruptible: true,
         work: None,

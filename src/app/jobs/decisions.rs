@@ -6,14 +6,16 @@ use super::error::JobError;
 use crate::container::{Engine, request};
 use crate::pipeline::{FolderWork, WorkContainer};
 use crate::policy::{
-    Decision, ImageRef, Policy, SignatureMode, Verdict, check_signature, decide, decide_environment, denial,
-    invalid_image,
+    Decision, ImageRef, Policy, PolicyPoint, SignatureMode, Verdict, check_signature, decide,
+    decide_environment, denial, invalid_image,
 };
 use crate::script::ContainerOptions;
 
 /// A decision that somebody should know of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
+    /// What it is about.
+    pub(crate) point: PolicyPoint,
     /// The word for the reason.
     pub(crate) code: String,
     /// `info` or `warning`.
@@ -41,9 +43,11 @@ pub(super) fn findings(policy: &Policy, work: &FolderWork) -> Result<Vec<Finding
     if !denied.is_empty() {
         let reason = denial(&denied);
         let (code, text) = (reason.code.clone(), reason.to_string());
-        return Err(JobError::Denied { code, text, run: String::new() });
+        let point = denied.first().map(|denied| denied.point);
+        return Err(JobError::Denied { code, point, text, run: String::new() });
     }
     let finding = |decision: Decision| Finding {
+        point: decision.point,
         code: decision.code.to_owned(),
         level: if decision.verdict == Verdict::Warn { "warning" } else { "info" }.to_owned(),
         message: decision.reason,
@@ -73,7 +77,7 @@ fn of_container(policy: &Policy, job: &str, container: &WorkContainer) -> Result
         Ok(image) => image,
         Err(error) => return Ok(vec![invalid_image(job, &error)]),
     };
-    let request = request(job, image, &options(container)).map_err(JobError::Config)?;
+    let request = request(job, image, &options(container)).map_err(JobError::config)?;
     Ok(decide(policy, &request))
 }
 

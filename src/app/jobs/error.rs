@@ -3,7 +3,8 @@
 use crate::app::{Code, Problem};
 use crate::model::Diagnostic;
 use crate::pipeline::argument::ArgError;
-use crate::pipeline::folder::Alias;
+use crate::pipeline::folder::{Alias, ConfigPart};
+use crate::policy::PolicyPoint;
 
 /// Why a job folder cannot be planned or started.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,8 +36,13 @@ pub enum JobError {
     #[error("the job `{0}` takes no arguments")]
     NoArguments(String),
     /// `config.yaml` or the folder of the job cannot be used.
-    #[error("{0}")]
-    Config(String),
+    #[error("{text}")]
+    Config {
+        /// Which part of it.
+        part: ConfigPart,
+        /// What is wrong.
+        text: String,
+    },
     /// The profile that was asked for is none, or laxer than what the operator allows.
     #[error("{text}")]
     Profile {
@@ -50,6 +56,8 @@ pub enum JobError {
     Denied {
         /// The code of the denial.
         code: String,
+        /// What it is about, when that is known.
+        point: Option<PolicyPoint>,
         /// The reasons.
         text: String,
         /// The id of the run.
@@ -69,6 +77,13 @@ pub enum JobError {
     /// Anything else.
     #[error(transparent)]
     Problem(#[from] Problem),
+}
+
+impl JobError {
+    /// What is wrong with a job beside its steps.
+    pub(super) fn config(text: impl Into<String>) -> Self {
+        Self::Config { part: ConfigPart::Job, text: text.into() }
+    }
 }
 
 /// What is wrong with an alias.
@@ -101,9 +116,9 @@ impl From<JobError> for Problem {
                 Self { mistakes: mistakes.collect(), ..problem(Code::ArgumentsInvalid) }
             }
             JobError::NoArguments(_) => problem(Code::ArgumentsInvalid),
-            JobError::Config(_) | JobError::NoCommand { .. } => problem(Code::JobUnusable),
+            JobError::Config { .. } | JobError::NoCommand { .. } => problem(Code::JobUnusable),
             JobError::Profile { .. } | JobError::Denied { .. } => problem(Code::PolicyDenied),
-            JobError::NoEngine(_) => problem(Code::EngineUnavailable).hint("install podman"),
+            JobError::NoEngine(_) => problem(Code::EngineUnavailable),
             JobError::Problem(problem) => problem.clone(),
         }
     }

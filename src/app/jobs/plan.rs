@@ -94,9 +94,10 @@ pub async fn plan_job(app: &AppState, request: PlanJob) -> Result<JobPlan, JobEr
     let found = find_job(app, &place, (&request.job, request.source.as_deref())).await?;
     let policy = policy(app, request.profile.as_deref())?;
     let resolved = resolved(&found, request.args, &place)?;
-    let provenance = provenance(&found, &request.job);
+    let work = work(&found.job, &resolved, (&place, &app.data)).await?;
+    let findings = findings(&policy, &work)?;
+    let provenance = provenance(&found, &request.job, &findings);
     let job = found.job;
-    let work = work(&job, &resolved, (&place, &app.data)).await?;
     Ok(JobPlan {
         values: resolved.shown(&job.config.args),
         interpreter: job.config.interpreter.as_ref().map(ToString::to_string),
@@ -104,7 +105,7 @@ pub async fn plan_job(app: &AppState, request: PlanJob) -> Result<JobPlan, JobEr
         image: job.config.image().map(str::to_owned),
         has_steps: !job.config.steps.is_empty(),
         profile: policy.profile.to_string(),
-        findings: findings(&policy, &work)?,
+        findings,
         steps: planned(&work),
         provenance,
         warnings: job.problems.iter().map(ToString::to_string).collect(),
@@ -144,8 +145,8 @@ pub(super) fn policy(app: &AppState, asked: Option<&str>) -> Result<Policy, JobE
     }
 }
 
-/// Where a job comes from.
-pub(super) fn provenance(found: &Found, asked: &str) -> Value {
+/// Where a job comes from, and what policy grants it beyond what every container has.
+pub(super) fn provenance(found: &Found, asked: &str, findings: &[Finding]) -> Value {
     let folder = &found.job.dir;
     let source = match &found.source {
         Some(source) => source.provenance(),
@@ -158,6 +159,15 @@ pub(super) fn provenance(found: &Found, asked: &str) -> Value {
         members.insert("invoked_path".to_owned(), asked.into());
         members
             .insert("alias".to_owned(), serde_json::json!({ "name": alias, "target_path": found.job.path }));
+    }
+    let granted = findings.iter().filter(|finding| finding.point.is_override());
+    let granted: Vec<Value> = granted
+        .map(|Finding { point, code, message, .. }| {
+            serde_json::json!({ "subject": point.subject(), "code": code, "reason": message })
+        })
+        .collect();
+    if let Some(members) = provenance.as_object_mut().filter(|_| !granted.is_empty()) {
+        members.insert("overrides".to_owned(), granted.into());
     }
     provenance
 }

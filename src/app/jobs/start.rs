@@ -108,19 +108,19 @@ pub async fn start_job(app: &AppState, request: StartJob) -> Result<JobStarted, 
         expect_engine(app).await?;
     }
     let found_by_policy = findings(&policy, &work);
-    let is_denied = match found_by_policy {
+    let (is_denied, granted) = match found_by_policy {
         // No run can come of it.
-        Err(error @ JobError::Config(_)) => return Err(error),
-        Err(JobError::Denied { code, text, run }) if code == IMAGE_INVALID => {
-            return Err(JobError::Denied { code, text, run });
+        Err(error @ JobError::Config { .. }) => return Err(error),
+        Err(JobError::Denied { code, point, text, run }) if code == IMAGE_INVALID => {
+            return Err(JobError::Denied { code, point, text, run });
         }
-        found => found.is_err(),
+        found => (found.is_err(), found.unwrap_or_default()),
     };
     let record = JobRunRecord {
         job: found.job.id.clone(),
         asked: request.job.clone(),
         source: found.source.as_ref().map(|source| source.name.clone()),
-        provenance: provenance(&found, &request.job),
+        provenance: provenance(&found, &request.job, &granted),
         executor: executor(&found.job).to_owned(),
         image: found.job.config.image().map(str::to_owned),
         profile,
@@ -233,5 +233,7 @@ async fn expect_granted(app: &AppState, row: &RunRow, is_denied: bool) -> Result
     let mut reasons = of_job.filter_map(|job| job.reason.clone()).filter(|reason| reason.code != codes::JOBS);
     let reason = reasons.next().or(of_run);
     let (code, text) = reason.map(|reason| (reason.code.clone(), reason.to_string())).unwrap_or_default();
-    Err(JobError::Denied { code, text, run })
+    let mut decisions = view.record.jobs.iter().flat_map(|job| &job.policy);
+    let point = decisions.find(|decision| decision.is_denial() && decision.code == code);
+    Err(JobError::Denied { code, point: point.and_then(|decision| decision.point), text, run })
 }

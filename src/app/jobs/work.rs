@@ -14,7 +14,7 @@ use crate::config::DataDir;
 use crate::model::chain;
 use crate::pipeline::argument::Resolved;
 use crate::pipeline::folder::{
-    ContainerConfig, ErrorPolicy, Executor, FolderJob, Interpreter, ScriptFile, StepConfig,
+    ConfigPart, ContainerConfig, ErrorPolicy, Executor, FolderJob, Interpreter, ScriptFile, StepConfig,
 };
 use crate::pipeline::{FolderWork, OnFailure, WorkContainer, WorkJob, WorkScript, work_id};
 
@@ -46,7 +46,10 @@ fn read_work(
 ) -> Result<FolderWork, JobError> {
     if let Err(wrong) = job.usable() {
         let lines = wrong.iter().map(|wrong| format!("{}:{wrong}", job.config_path.display()));
-        return Err(JobError::Config(lines.collect::<Vec<_>>().join("\n")));
+        let is_of_steps =
+            wrong.iter().filter(|wrong| wrong.is_fatal).all(|wrong| wrong.part == ConfigPart::Steps);
+        let part = if is_of_steps { ConfigPart::Steps } else { ConfigPart::Job };
+        return Err(JobError::Config { part, text: lines.collect::<Vec<_>>().join("\n") });
     }
     let jobs = if job.config.steps.is_empty() { numbered(job)? } else { steps(job)? };
     Ok(FolderWork {
@@ -93,7 +96,7 @@ fn variables(job: &FolderJob, resolved: &Resolved, data: &DataDir) -> BTreeMap<S
 
 /// The numbered scripts, in one job.
 fn numbered(job: &FolderJob) -> Result<Vec<WorkJob>, JobError> {
-    let files = job.scripts().map_err(|error| JobError::Config(chain(&error)))?;
+    let files = job.scripts().map_err(|error| JobError::config(chain(&error)))?;
     let container = job.config.is_container().then(|| container(job, &job.config.container)).transpose()?;
     let in_container = container.is_some();
     let scripts = files.iter().map(|file| script(job, in_container, file));
@@ -114,7 +117,8 @@ fn steps(job: &FolderJob) -> Result<Vec<WorkJob>, JobError> {
             None => job.config.is_container(),
         };
         let container = is_container.then(|| container(job, &step.container)).transpose()?;
-        let file = job.step_script(step).map_err(|error| JobError::Config(chain(&error)))?;
+        let wrong = |error| JobError::Config { part: ConfigPart::Step, text: chain(&error) };
+        let file = job.step_script(step).map_err(wrong)?;
         Ok(WorkJob {
             id: work_id(&step.id),
             needs: step.needs.iter().map(|need| work_id(need)).collect(),
@@ -129,7 +133,7 @@ fn steps(job: &FolderJob) -> Result<Vec<WorkJob>, JobError> {
 /// One script.
 fn script(job: &FolderJob, in_container: bool, file: &ScriptFile) -> Result<WorkScript, JobError> {
     let ScriptFile { id, path } = file;
-    let wrong = |what: &str| JobError::Config(format!("{}: {what}", path.display()));
+    let wrong = |what: &str| JobError::config(format!("{}: {what}", path.display()));
     let found = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
     let is_executable = found.permissions().mode() & 0o111 != 0;
     let interpreter = match &job.config.interpreter {
@@ -154,7 +158,7 @@ fn script(job: &FolderJob, in_container: bool, file: &ScriptFile) -> Result<Work
 fn container(job: &FolderJob, asked: &ContainerConfig) -> Result<WorkContainer, JobError> {
     let image = asked.image.as_deref().or_else(|| job.config.image());
     let image = image.ok_or_else(|| {
-        JobError::Config(format!(
+        JobError::config(format!(
             "{}: the container has no image; write `interpreter: container:IMAGE`, or `image` in `container`",
             job.config_path.display()
         ))

@@ -8,7 +8,7 @@ use crate::app::{
     follow_job, job_run_record, run_shape,
 };
 use crate::cli::ask::{ask, here};
-use crate::cli::exit::{Failure, print_error};
+use crate::cli::exit::print_error;
 use crate::cli::place::environment;
 use crate::config::DataDir;
 use crate::journal::StopReason;
@@ -37,7 +37,7 @@ pub(crate) fn run_job(
     request: StartJob,
     profiles: StartProfiles,
     printer: impl FnOnce(&RunRow, JobRunRecord) -> Printer,
-) -> Result<RunShape, Failure> {
+) -> Result<RunShape, Problem> {
     let (started, led) = start(data, request, profiles)?;
     let led = led.map(|led| std::thread::spawn(move || led.settle()));
     let run_dir = data.run(&RepoName::of_jobs(), started.number);
@@ -46,7 +46,7 @@ pub(crate) fn run_job(
         let run_dir = run_dir.clone();
         std::thread::spawn(move || send_message(&run_dir, &Message::Stop { reason }).is_ok());
     })
-    .map_err(|error| Failure::broken(&error))?;
+    .map_err(|error| Problem::failed(&error))?;
     let followed = here(data, async |app| {
         let row = find_run(app, &started.id).await?;
         let record = job_run_record(app, row.id).await?;
@@ -63,7 +63,7 @@ pub(crate) fn run_job(
         let settled = find_run(app, &started.id).await?;
         run_shape(app, if settled.outcome.is_some() { settled } else { row }).await
     });
-    Ok(shape?)
+    shape
 }
 
 /// Has the server start a run, or starts it here: whoever can first.
@@ -71,8 +71,8 @@ fn start(
     data: &DataDir,
     request: StartJob,
     profiles: StartProfiles,
-) -> Result<(JobStarted, Option<LedRun>), Failure> {
-    let binary = std::env::current_exe().map_err(|error| Failure::broken(&error))?;
+) -> Result<(JobStarted, Option<LedRun>), Problem> {
+    let binary = std::env::current_exe().map_err(|error| Problem::failed(&error))?;
     let options = AloneOptions { data: data.clone(), binary, environment: environment(), profiles };
     // What was asked for is chosen by whoever leads the run.
     let own = StartJob { profile: None, ..request.clone() };
@@ -87,7 +87,7 @@ fn start(
             Err(problem) if problem.code == app::Code::ServerSilent && Instant::now() < until => {
                 std::thread::sleep(START_PAUSE);
             }
-            Err(problem) => return Err(problem.into()),
+            Err(problem) => return Err(problem),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::facts::{Common, RunFacts, members};
 use crate::model::Outcome;
+use crate::policy::PolicyPoint;
 use crate::view::{RunEvent, RunView};
 
 /// How many numbers each event of the contract has for what is made of it. One with lines has at most a thousand.
@@ -92,9 +93,18 @@ struct Line {
 
 #[derive(Debug, Deserialize)]
 struct Decided {
+    /// Older journals do not say.
+    point: Option<PolicyPoint>,
     verdict: String,
     code: String,
     reason: String,
+}
+
+impl Decided {
+    /// Whether it allows what every container has.
+    fn opens_nothing(&self) -> bool {
+        self.verdict == "allow" && !self.point.is_some_and(PolicyPoint::is_override)
+    }
 }
 
 /// The number of the event of the contract that an event was made of.
@@ -189,9 +199,7 @@ impl Translator {
                 lines.into_iter().map(line).collect()
             }
             // That program reports what opens a container, and what is denied.
-            Body::Decision { decision } if decision.verdict == "allow" && opens_nothing(&decision) => {
-                Vec::new()
-            }
+            Body::Decision { decision } if decision.opens_nothing() => Vec::new(),
             Body::Decision { decision } => vec![self.decision(time, &decision)],
             Body::RunFinished { outcome, reason } => self.end(time, &outcome, reason),
             Body::Other => Vec::new(),
@@ -214,10 +222,10 @@ impl Translator {
         made
     }
 
-    fn decision(&self, time: &str, Decided { verdict, code, reason }: &Decided) -> FlwdEvent {
+    fn decision(&self, time: &str, Decided { point, verdict, code, reason }: &Decided) -> FlwdEvent {
         let data = members([
             ("security_profile", json!(self.facts.profile)),
-            ("subject", json!(subject(code, reason))),
+            ("subject", json!(point.map_or("container", PolicyPoint::subject))),
             ("decision", json!(if verdict == "deny" { "denied" } else { "allowed" })),
             ("code", json!(code)),
             ("reason", json!(reason)),
@@ -252,28 +260,6 @@ fn step_error(outcome: &str, exit: Option<i32>, signal: Option<i32>) -> String {
         (Some(signal), _) => format!("signal: {signal}"),
         (None, Some(exit)) if exit != 0 => format!("exit status {exit}"),
         (None, _) => outcome.to_owned(),
-    }
-}
-
-/// Whether a decision is about what every container has: its image, and its limits.
-fn opens_nothing(decided: &Decided) -> bool {
-    matches!(subject(&decided.code, &decided.reason), "container.image" | "container.resources" | "container")
-}
-
-/// What a decision is about, in that program's words.
-fn subject(code: &str, reason: &str) -> &'static str {
-    let about = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    match code {
-        _ if code.starts_with("image.") => "container.image",
-        "policy.ceiling.exceeded" => "container.resources",
-        _ if about(&["the network `", "`network=host`"]) => "container.network",
-        _ if about(&["writing to the image's files"]) => "container.rootfs",
-        _ if about(&["the capability `", "all capabilities"]) => "container.capabilities",
-        _ if about(&["inheriting the "]) => "env.inheritance",
-        _ if about(&["the image `"]) => "container.image",
-        _ if about(&[" processors ", " of memory ", " processes "]) => "container.resources",
-        _ if about(&["the profile `"]) => "profile",
-        _ => "container",
     }
 }
 

@@ -26,6 +26,9 @@ use crate::view::one_line;
 /// The file name by which this program is known.
 pub(super) const NAME: &str = "flwd";
 
+/// The title of the problem that there is no container engine.
+const NO_ENGINE: &str = "container runtime unavailable";
+
 /// The words that begin with a colon.
 const VERBS: [&str; 4] = [":jobs", ":plan", ":serve", ":sources"];
 

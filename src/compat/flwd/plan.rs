@@ -37,11 +37,15 @@ pub(super) fn print_plan(words: &[String]) -> Ended {
 
 /// A plan as a document.
 pub(super) fn plan_json(plan: &JobPlan) -> Value {
+    let source =
+        |name: &str| plan.provenance.pointer(&format!("/source/{name}")).cloned().unwrap_or_default();
     let preview = members([
         ("interpreter", json!(plan.interpreter)),
         ("executor", json!((plan.executor != "shell").then_some(&plan.executor))),
         ("container_image", json!(plan.image)),
         ("composition", json!(plan.has_steps.then_some("steps"))),
+        ("resolved_digest", source("digest")),
+        ("pull_policy", source("pull_policy")),
     ]);
     let steps = plan.steps.iter().map(|step| {
         let container = step.container.as_ref();
@@ -58,13 +62,17 @@ pub(super) fn plan_json(plan: &JobPlan) -> Value {
             ("resources", json!(resources.filter(|resources| !resources.is_empty()))),
         ])
     });
+    let findings = plan.findings.iter();
+    let findings: Vec<Value> = findings
+        .map(|finding| json!({"code": finding.code, "level": finding.level, "message": finding.message}))
+        .collect();
     Value::Object(members([
         ("job_id", json!(plan.job)),
         ("effective_argspec", json!({ "args": plan.args })),
         ("executor_preview", Value::Object(preview)),
         ("resolved_args", Value::Object(plan.values.clone())),
         ("security_profile", json!(plan.profile)),
-        ("policy_findings", json!((!plan.findings.is_empty()).then_some(&plan.findings))),
+        ("policy_findings", json!((!findings.is_empty()).then_some(findings))),
         ("steps", Value::Array(steps.map(Value::Object).collect())),
         ("provenance", plan.provenance.clone()),
     ]))

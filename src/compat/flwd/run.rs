@@ -8,15 +8,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::NO_ENGINE;
 use super::events::{FlwdEvent, Translator};
 use super::facts::RunFacts;
-use crate::app::{JobRunRecord, PlanJob, RunRow, StartJob};
+use crate::app::{JobRunRecord, PlanJob, Problem, RunRow, StartJob};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use crate::cli::jobs::{
     JobCall, JobOption, JobTarget, Printer, args_of_source, discovered, failure_text, place_here, plan_job,
     print_output, run_job,
 };
+use crate::container::UNAVAILABLE;
 use crate::pipeline::OnFailure;
 use crate::sys::user;
 use crate::view::{RunEvent, plain};
@@ -45,6 +48,14 @@ struct StepReport {
     err: Option<String>,
 }
 
+/// What is noted of the events of a run.
+#[derive(Debug, Default)]
+struct Noted {
+    steps: Vec<StepReport>,
+    /// The first denial.
+    denial: Option<String>,
+}
+
 /// What a report is made of.
 #[derive(Deserialize)]
 #[serde(tag = "kind")]
@@ -53,8 +64,17 @@ enum Reported {
     Started { job: String, step: u32, title: String },
     #[serde(rename = "step.finished")]
     Finished { job: String, step: u32, exit: Option<i32>, duration_s: Option<f64> },
+    #[serde(rename = "policy.decision")]
+    Decision { decision: Decided },
     #[serde(other)]
     Other,
+}
+
+#[derive(Deserialize)]
+struct Decided {
+    verdict: String,
+    code: String,
+    reason: String,
 }
 
 /// Runs the job that the words mean.
@@ -85,17 +105,20 @@ pub(super) fn run(words: &[String]) -> Ended {
         by: user::login_name(),
         ..StartJob::default()
     };
-    let steps = Rc::new(RefCell::new(Vec::new()));
-    let reported = Rc::clone(&steps);
-    let run = run_job(&data, request, profiles, move |row, record| {
-        reporting(printer(row, &record, is_json, is_quiet), reported)
-    })?;
+    let noted = Rc::new(RefCell::new(Noted::default()));
+    let shared = Rc::clone(&noted);
+    let ran = run_job(&data, request, profiles, move |row, record| {
+        reporting(printer(row, &record, is_json, is_quiet), shared)
+    });
+    let run = ran.inspect_err(|problem| print_no_engine(problem, is_json))?;
+    let Noted { steps, denial } = noted.take();
     if format.is_some() || report_file.is_some() {
-        write_report(&steps.borrow(), format.as_deref().unwrap_or("json"), report_file.as_deref())?;
+        write_report(&steps, format.as_deref().unwrap_or("json"), report_file.as_deref())?;
     }
     let ended = verdict(run.outcome());
     if ended != Code::Done && !is_json {
-        print_error(&format!("flwd: {} {}{}\n", call.job, run.word(), failure_text(&run)));
+        let why = denial.map_or_else(|| failure_text(&run), |denial| format!(": {}", plain(&denial)));
+        print_error(&format!("flwd: {} {}{why}\n", call.job, run.word()));
     }
     Ok(ended)
 }
@@ -125,8 +148,17 @@ fn printer(row: &RunRow, record: &JobRunRecord, is_json: bool, is_quiet: bool) -
     }
 }
 
-/// The printer, which also notes how steps ended.
-fn reporting(mut printer: Printer, steps: Rc<RefCell<Vec<StepReport>>>) -> Printer {
+/// Prints as JSON that there is no container engine, which the server answers in the same words.
+fn print_no_engine(problem: &Problem, is_json: bool) {
+    if is_json && problem.code == crate::app::Code::EngineUnavailable {
+        let document =
+            json!({"title": NO_ENGINE, "status": 422, "detail": problem.text, "code": UNAVAILABLE});
+        print(&format!("{document}\n"));
+    }
+}
+
+/// The printer, which also notes how steps ended, and what was denied.
+fn reporting(mut printer: Printer, noted: Rc<RefCell<Noted>>) -> Printer {
     let mut titles = std::collections::HashMap::new();
     Box::new(move |event: &RunEvent| {
         match serde_json::from_slice(event.line()) {
@@ -135,14 +167,17 @@ fn reporting(mut printer: Printer, steps: Rc<RefCell<Vec<StepReport>>>) -> Print
                 let exit_code = exit.unwrap_or(-1);
                 let duration =
                     Duration::try_from_secs_f64(duration_s.unwrap_or_default()).unwrap_or_default();
-                steps.borrow_mut().push(StepReport {
+                noted.borrow_mut().steps.push(StepReport {
                     name: titles.get(&(job, step)).cloned().unwrap_or_default(),
                     exit_code,
                     duration: u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
                     err: (exit_code != 0).then(|| format!("exit status {exit_code}")),
                 });
             }
-            Ok(Reported::Other) | Err(_) => {}
+            Ok(Reported::Decision { decision: Decided { verdict, code, reason } }) if verdict == "deny" => {
+                noted.borrow_mut().denial.get_or_insert(format!("{code}: {reason}"));
+            }
+            Ok(Reported::Decision { .. } | Reported::Other) | Err(_) => {}
         }
         printer(event)
     })

@@ -21,7 +21,7 @@ use super::limits::{DoorLimits, MAX_HEAD};
 use super::open_connections::{Admission, Number, OpenConnections};
 use super::progress::Progress;
 use super::remote::Remote;
-use super::request::{BodyLimits, gather, refusal};
+use super::request::{AnswerProblem, BodyLimits, gather, refusal};
 use super::socket::{Seen, Socket};
 use crate::app::{Code, Problem};
 use crate::http::guarded::Guarded;
@@ -75,7 +75,11 @@ fn of_user(stream: UnixStream) -> io::Result<(Socket, Remote)> {
 }
 
 /// Serves what connects, until the runtime ends.
-pub(crate) async fn serve(listener: Listener, router: Router, limits: DoorLimits) {
+pub(crate) async fn serve(
+    listener: Listener,
+    (router, problems): (Router, AnswerProblem),
+    limits: DoorLimits,
+) {
     let connections = OpenConnections::new(limits, |progress: &Arc<Progress>| progress.is_waiting());
     let connections: Connections = Arc::new(Mutex::new(connections));
     let bodies = Arc::new(BodyLimits { most: limits.body, large: Semaphore::new(limits.large_bodies) });
@@ -112,7 +116,7 @@ pub(crate) async fn serve(listener: Listener, router: Router, limits: DoorLimits
             }
         };
         let place = Arc::new(Place { connections: Arc::clone(&connections), number });
-        let served = Served { router: router.clone(), bodies: Arc::clone(&bodies), remote, place };
+        let served = Served { router: router.clone(), problems, bodies: Arc::clone(&bodies), remote, place };
         tokio::spawn(converse(socket, progress, served));
         // What was accepted is read before it can be the oldest one of a flood.
         tokio::task::yield_now().await;
@@ -178,6 +182,7 @@ impl Drop for AnswerEnd {
 #[derive(Clone)]
 struct Served {
     router: Router,
+    problems: AnswerProblem,
     bodies: Arc<BodyLimits>,
     remote: Remote,
     place: Arc<Place>,
@@ -186,14 +191,13 @@ struct Served {
 impl Served {
     async fn answer(self, request: Request<Incoming>, progress: &Progress) -> Response<Body> {
         if !self.remote.is_admitted() {
-            return refusal(
-                &Problem::new(Code::PeerRefused, "this socket is for the account of the server and root")
-                    .hint("over TCP a token is enough: quire token new NAME --scope SCOPE makes one"),
-            );
+            let text = "this socket is for the account of the server and root";
+            let hint = "over TCP a token is enough: quire token new NAME --scope SCOPE makes one";
+            return refusal(&Problem::new(Code::PeerRefused, text).hint(hint), self.problems);
         }
         let gathered = match gather(request, progress, &self.bodies).await {
             Ok(gathered) => gathered,
-            Err(refusal) => return refusal,
+            Err(problem) => return refusal(&problem, self.problems),
         };
         let (mut request, _memory) = (gathered.request, gathered._memory);
         request.extensions_mut().insert(self.remote);
@@ -265,7 +269,8 @@ mod tests {
         let router = Router::new().route("/", get(stream));
         let timeouts = Timeouts { stall: Duration::from_millis(200), ..Timeouts::OF_DOORS };
         let limits = DoorLimits { timeouts, ..DoorLimits::public(1024) };
-        let serving = tokio::spawn(serve(Listener::Tcp(listener), router, limits));
+        let routes = (router, crate::http::problem::answer as AnswerProblem);
+        let serving = tokio::spawn(serve(Listener::Tcp(listener), routes, limits));
         let mut deaf = TcpStream::connect(address).await.unwrap();
         deaf.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         deaf.readable().await.unwrap();

@@ -17,3 +17,4 @@ pub(crate) use calls::Calls;
 pub(crate) use limits::DoorLimits;
 pub(crate) use open_connections::Peer;
 pub(crate) use remote::Remote;
+pub(crate) use request::AnswerProblem;

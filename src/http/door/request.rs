@@ -9,7 +9,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::limits::{MAX_HEAD, SMALL_BODY};
 use super::progress::Progress;
 use crate::app::{Code, Problem};
-use crate::http::problem::answer;
+
+/// How the routes of a door answer with a problem.
+pub(crate) type AnswerProblem = fn(&Problem) -> Response<Body>;
 
 /// Headers that have one value. Those that say who asks, and `Idempotency-Key`, have problems of their own.
 const ONCE: [&str; 7] =
@@ -33,20 +35,20 @@ pub(super) struct BodyLimits {
 /// Reads the body of a request.
 ///
 /// # Errors
-/// The answer to a request that is refused.
+/// Why the request is refused.
 pub(super) async fn gather<'a>(
     request: Request<Incoming>,
     progress: &Progress,
     limits: &'a BodyLimits,
-) -> Result<Gathered<'a>, Response<Body>> {
+) -> Result<Gathered<'a>, Problem> {
     progress.expect_body();
     let gathered = read(request, limits).await;
     progress.begin_answer();
-    gathered.map_err(|problem| refusal(&problem))
+    gathered
 }
 
 /// The answer to a request that is refused, after which the connection ends.
-pub(super) fn refusal(problem: &Problem) -> Response<Body> {
+pub(super) fn refusal(problem: &Problem, answer: AnswerProblem) -> Response<Body> {
     tracing::warn!("refused a request: {problem}");
     let mut answer = answer(problem);
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

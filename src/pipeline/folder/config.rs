@@ -123,12 +123,28 @@ pub(crate) struct StepConfig {
 pub(crate) struct ConfigProblem {
     /// Whether the job cannot run because of it. An unknown key is only reported.
     pub(crate) is_fatal: bool,
+    /// Which part of the file it is in.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) part: ConfigPart,
     /// Line and column, when known.
     pub(crate) place: Option<(u32, u32)>,
     /// What is wrong.
     pub(crate) message: String,
     /// What to do instead.
     pub(crate) help: Option<String>,
+}
+
+/// A part of a `config.yaml`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigPart {
+    /// What is about the whole job.
+    #[default]
+    Job,
+    /// The steps and their dependencies.
+    Steps,
+    /// One step.
+    Step,
 }
 
 /// Whether a value says nothing: the index of folders leaves it out.
@@ -180,6 +196,7 @@ impl From<&Diagnostic> for ConfigProblem {
     fn from(wrong: &Diagnostic) -> Self {
         Self {
             is_fatal: wrong.severity == Severity::Error,
+            part: ConfigPart::Job,
             place: wrong.span.map(|span| (span.line, span.column)),
             message: wrong.message.clone(),
             help: wrong.help.clone(),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::config::{ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig};
+use super::config::{
+    ConfigPart, ConfigProblem, ContainerConfig, ErrorPolicy, Executor, Interpreter, JobConfig,
+};
 use super::lazy_config::LazyConfig;
 use super::read_argument::read_arguments;
 use super::read_steps::read_steps;
-use crate::model::{Diagnostic, Quoted, Severity, suggest};
+use crate::model::{Diagnostic, Quoted, Severity, Span, suggest};
 use crate::pipeline::argument::prose;
 use crate::policy::Cpus;
 use crate::schema::job_folder::{ERROR_HANDLING, JOB_BLOCK, JOB_CONFIG, JOB_CONTAINER, JOB_RESOURCES};
@@ -63,7 +65,8 @@ impl ConfigFile {
 
     /// A file that cannot be read.
     pub(super) fn unreadable(message: String) -> Self {
-        let problem = ConfigProblem { is_fatal: true, place: None, message, help: None };
+        let problem =
+            ConfigProblem { is_fatal: true, part: ConfigPart::Job, place: None, message, help: None };
         Self { problems: vec![problem], is_job: true, ..Self::default() }
     }
 
@@ -80,9 +83,14 @@ impl ConfigFile {
         let mistakes = Mistakes::tolerating_unknown();
         let root = root.filter(|root| root.value != Value::Nil);
         let fields = root.as_ref().and_then(|root| Fields::open(root, &JOB_CONFIG, &mistakes));
-        let (blocks, config) = fields.map(|fields| (read_blocks(&fields), read(&fields))).unwrap_or_default();
+        let (blocks, (config, of_steps)) =
+            fields.map(|fields| (read_blocks(&fields), read(&fields))).unwrap_or_default();
+        let problem = |wrong: Diagnostic| {
+            let part = if of_steps.contains(&wrong.span) { ConfigPart::Steps } else { ConfigPart::Job };
+            ConfigProblem { part, ..ConfigProblem::from(&wrong) }
+        };
         let wrong = wrong.into_iter().map(as_parse_error).chain(mistakes.into_sorted());
-        let problems = wrong.take(MAX_PROBLEMS).map(|wrong| ConfigProblem::from(&wrong)).collect();
+        let problems = wrong.take(MAX_PROBLEMS).map(problem).collect();
         let blocks = if blocks.is_empty() { vec![JobBlock::default()] } else { blocks };
         Self { blocks, config: config.into(), problems, is_readable, is_job, is_like_job }
     }
@@ -167,12 +175,14 @@ pub(super) fn job_id(id: &str) -> Result<(), &'static str> {
     }
 }
 
-fn read(fields: &Fields<'_>) -> JobConfig {
+/// The settings of the job, and the places of what is wrong with its steps.
+fn read(fields: &Fields<'_>) -> (JobConfig, Vec<Option<Span>>) {
     let container = fields.table("container", &JOB_CONTAINER);
     let container =
         container.map(|own| read_container(&own, &ContainerConfig::default())).unwrap_or_default();
     let executor = fields.read("executor", read_executor);
     let (args, has_args) = read_arguments(fields);
+    let before = fields.mistakes().count();
     let steps = read_steps(fields, executor, &container);
     let has_steps = fields.word("composition").map(|word| word == "steps");
     match (has_steps, fields.get("steps").is_some()) {
@@ -188,7 +198,8 @@ fn read(fields: &Fields<'_>) -> JobConfig {
         }
         _ => {}
     }
-    JobConfig {
+    let of_steps = fields.mistakes().places_since(before);
+    let config = JobConfig {
         interpreter: fields.read("interpreter", read_interpreter),
         executor,
         container,
@@ -199,7 +210,8 @@ fn read(fields: &Fields<'_>) -> JobConfig {
         steps: if has_steps == Some(true) { steps } else { Vec::new() },
         args,
         has_args,
-    }
+    };
+    (config, of_steps)
 }
 
 /// Something that works, but probably not as it was meant.

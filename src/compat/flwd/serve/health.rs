@@ -10,7 +10,7 @@ use super::FlwdState;
 use super::http_metrics::SPEC_VERSION;
 use super::identity::Identity;
 use super::problem::FlwdProblem;
-use crate::app::{storage_state, unfinished_counts};
+use crate::app::{job_journal_bytes, storage_state, unfinished_counts};
 use crate::http::is_proxied;
 use crate::sys::clock;
 
@@ -79,7 +79,7 @@ pub(super) async fn limits(State(flwd): State<FlwdState>) -> Result<Json<Value>,
 
 /// `GET /health/storage`.
 pub(super) async fn storage(State(flwd): State<FlwdState>) -> Result<Json<Value>, FlwdProblem> {
-    let state = storage_state(&flwd.app).await?;
+    let (state, journal_bytes) = (storage_state(&flwd.app).await?, job_journal_bytes(&flwd.app).await?);
     let troubles = flwd.app.troubles().await;
     // The disk is the limit.
     let most = state.database_bytes.saturating_add(state.free_bytes);
@@ -88,8 +88,7 @@ pub(super) async fn storage(State(flwd): State<FlwdState>) -> Result<Json<Value>
         "ok": troubles.is_empty(),
         "bytes_used": state.database_bytes,
         "max_bytes": most,
-        // Journals are files of runs; nobody adds them up.
-        "journal_bytes": null,
+        "journal_bytes": journal_bytes,
         "journal_max_bytes": state.free_bytes,
         "eviction_active": false,
         "schema_version": state.schema_version,

@@ -1,7 +1,7 @@
 //! What this interface counts, under that program's names. Routes are those of the router: no path that somebody thinks of
 //! becomes a label.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,12 +16,19 @@ use crate::policy::{DENIED, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED};
 /// The version of the interface.
 pub(super) const SPEC_VERSION: &str = "1.2.0";
 
+const PERSISTENCE_MILLIS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
+
 const REQUEST_SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What that program evicts.
+const EVICTED: [&str; 2] = ["idempotency", "journal"];
 
 /// The denials that are shown before there is one.
 const DENIALS: [&str; 3] = [DENIED, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED];
 
 type Request = [(&'static str, String); 3];
+/// The operation, and its outcome.
+type Persisted = [(&'static str, &'static str); 2];
 type ByWord = [(&'static str, String); 1];
 
 /// What is counted.
@@ -36,6 +43,7 @@ pub(super) struct HttpMetrics {
     streams: Family<ByWord, Gauge>,
     resumed: Counter,
     expired: Counter,
+    persistence: Family<Persisted, Histogram, fn() -> Histogram>,
 }
 
 /// An open stream, counted as long as it is held.
@@ -62,6 +70,7 @@ impl HttpMetrics {
             streams: Family::default(),
             resumed: Counter::default(),
             expired: Counter::default(),
+            persistence: Family::new_with_constructor(|| Histogram::new(PERSISTENCE_MILLIS)),
         };
         metrics.register();
         for code in DENIALS {
@@ -117,6 +126,21 @@ impl HttpMetrics {
             "Event streams that could not be",
             self.expired.clone(),
         );
+        registry.register(
+            "flowd_persistence_latency_ms",
+            "Time that reading and writing of keys and journals took",
+            self.persistence.clone(),
+        );
+        // Nothing is evicted here: they stay at zero.
+        let (rows, bytes) = (Family::<ByWord, Counter>::default(), Family::<ByWord, Counter>::default());
+        for kind in EVICTED {
+            drop((
+                rows.get_or_create(&[("kind", kind.to_owned())]),
+                bytes.get_or_create(&[("kind", kind.to_owned())]),
+            ));
+        }
+        registry.register("flowd_persistence_evictions", "Rows that were evicted", rows);
+        registry.register("flowd_persistence_eviction_bytes", "Bytes that were evicted", bytes);
     }
 
     /// Counts a request.
@@ -125,6 +149,20 @@ impl HttpMetrics {
             [("code", status.to_string()), ("method", method.to_owned()), ("route", route.to_owned())];
         self.requests.get_or_create(&labels).inc();
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Measures an operation on what is kept.
+    pub(super) async fn persisted<T, E>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let begun = Instant::now();
+        let done = work.await;
+        let outcome = if done.is_ok() { "ok" } else { "error" };
+        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        self.persistence.get_or_create(&[("operation", operation), ("outcome", outcome)]).observe(took);
+        done
     }
 
     /// Counts a denial.

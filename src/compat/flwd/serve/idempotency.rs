@@ -74,7 +74,8 @@ pub(super) async fn once(
     let actor = format!("flwd:{caller}");
     let in_use = flwd.keys.lock_of(&format!("{actor} {key}"));
     let _turn = in_use.lock().await;
-    let answer = match look_up_key(&flwd.app, (&actor, key), sha256.clone().into_bytes()).await {
+    let known = look_up_key(&flwd.app, (&actor, key), sha256.clone().into_bytes());
+    let answer = match flwd.metrics.persisted("idempotency_lookup", known).await {
         Ok(KnownKey::New) => {
             let taken = TakenKey::new(&actor, key);
             first(flwd, taken, request.await).await
@@ -110,7 +111,8 @@ impl KeysInUse {
 
 async fn first(flwd: &FlwdState, taken: TakenKey, done: Response) -> Response {
     let is_kept = done.status().is_success() || done.extensions().get::<LeftRun>().is_some();
-    let kept = keep_first(&flwd.app, taken, (done, is_kept), MAX_ANSWER).await;
+    let kept = keep_first(&flwd.app, taken, (done, is_kept), MAX_ANSWER);
+    let kept = flwd.metrics.persisted("idempotency_store", kept).await;
     kept.unwrap_or_else(|problem| FlwdProblem::from(problem).into_response())
 }
 

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use super::problem::FlwdProblem;
 use crate::app::{AliasProblem, JobError};
+use crate::compat::flwd::NO_ENGINE;
 use crate::container::UNAVAILABLE;
 use crate::pipeline::argument::{ArgError, ArgErrorKind};
-use crate::policy::{IMAGE_INVALID, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED};
+use crate::pipeline::folder::ConfigPart;
+use crate::policy::{IMAGE_INVALID, PolicyPoint, REGISTRY_NOT_ALLOWED, SIGNATURE_REQUIRED};
 
 /// The codes of what the bundle or an image is wrong about.
 const POLICY: &str = "E_POLICY";
@@ -31,20 +33,24 @@ pub(super) fn of_job(error: &JobError) -> FlwdProblem {
         JobError::Alias(alias) => of_alias(alias),
         JobError::Arguments(wrong) => of_arguments(wrong),
         JobError::NoArguments(_) => problem(StatusCode::BAD_REQUEST, "job does not accept arguments"),
-        JobError::Config(text) if text.contains("step") || text.contains("needs") => {
-            unprocessable("invalid dag configuration", CONFIG)
-        }
-        JobError::Config(_) => unprocessable("load config failed", CONFIG),
+        JobError::Config { part, .. } => unprocessable(
+            match part {
+                ConfigPart::Job => "load config failed",
+                ConfigPart::Steps => "invalid dag configuration",
+                ConfigPart::Step => "invalid dag step",
+            },
+            CONFIG,
+        ),
         JobError::Profile { is_known: false, .. } => unprocessable("invalid security profile", POLICY),
         JobError::Profile { is_known: true, .. } => {
             problem(StatusCode::FORBIDDEN, "security profile denied").with("code", "profile.denied")
         }
-        JobError::Denied { code, text, run } => {
-            let (title, code) = denial(code, text);
+        JobError::Denied { code, point, run, .. } => {
+            let (title, code) = denial(code, *point);
             let denied = unprocessable(title, code);
             if run.is_empty() { denied } else { denied.with("run_id", run.as_str()) }
         }
-        JobError::NoEngine(_) => unprocessable("container runtime unavailable", UNAVAILABLE),
+        JobError::NoEngine(_) => unprocessable(NO_ENGINE, UNAVAILABLE),
         JobError::NoCommand { source_name, job } => {
             let problem = problem(StatusCode::NOT_IMPLEMENTED, "oci add-on runs not yet supported");
             let manifest = json!({"source": source_name, "job": job});
@@ -84,12 +90,12 @@ fn of_arguments(wrong: &[ArgError]) -> FlwdProblem {
 }
 
 /// The title and the code of a denial.
-fn denial<'a>(code: &'a str, text: &str) -> (&'static str, &'a str) {
+fn denial(code: &str, point: Option<PolicyPoint>) -> (&'static str, &str) {
     match code {
         REGISTRY_NOT_ALLOWED => ("image registry not allowed", code),
         SIGNATURE_REQUIRED => ("image signature required", code),
         IMAGE_INVALID => ("invalid container image", IMAGE_POLICY),
-        "policy.ceiling.exceeded" if text.contains(" of memory ") => {
+        "policy.ceiling.exceeded" if point == Some(PolicyPoint::Memory) => {
             ("container memory exceeds policy ceiling", IMAGE_POLICY)
         }
         "policy.ceiling.exceeded" => ("container cpu exceeds policy ceiling", IMAGE_POLICY),

@@ -25,6 +25,9 @@ use crate::compat::flwd::plan::plan_json;
 /// How many folders hold no job although they should.
 const DISCOVERY_ERRORS: HeaderName = HeaderName::from_static("x-flowd-discovery-errors");
 
+/// The longest name of a tenant, in bytes: it is kept and shown with its run.
+const MAX_TENANT: usize = 128;
+
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -33,7 +36,23 @@ struct JobRequest {
     args: Option<Map<String, Value>>,
     source: Option<SourceHint>,
     requested_security_profile: Option<String>,
-    tenant: Option<String>,
+    tenant: Option<Tenant>,
+}
+
+/// What the asker calls itself.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Tenant(String);
+
+impl TryFrom<String> for Tenant {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.len() <= MAX_TENANT && !text.chars().any(char::is_control) {
+            true => Ok(Self(text)),
+            false => Err(format!("tenant must have at most {MAX_TENANT} bytes and no control characters")),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,7 +167,7 @@ async fn begin(flwd: &FlwdState, caller: FlwdCaller, request: JobRequest) -> Res
         source: request.source.map(|source| source.name),
         args: request.args.unwrap_or_default(),
         profile: request.requested_security_profile,
-        tenant: request.tenant,
+        tenant: request.tenant.map(|Tenant(name)| name),
         by: Some(caller.name),
         ..StartJob::default()
     };
@@ -178,7 +197,7 @@ impl FlwdState {
 
     /// The problem of a job that is not planned or started; a denial is counted and logged.
     fn refused(&self, error: &JobError) -> FlwdProblem {
-        if let JobError::Denied { code, text, run } = error {
+        if let JobError::Denied { code, text, run, .. } = error {
             self.metrics.denied(code);
             tracing::warn!(code, run, reason = text, decision = "denied", "policy_decision");
         }

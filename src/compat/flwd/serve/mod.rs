@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::response::IntoResponse as _;
 use ring::hmac;
 
 use super::place::data_dir;
@@ -41,6 +42,7 @@ use flags::ServeFlags;
 use http_metrics::HttpMetrics;
 use hub::Hub;
 use idempotency::KeysInUse;
+use problem::FlwdProblem;
 
 /// What the handlers stand on. Clones share it.
 #[derive(Clone)]
@@ -78,11 +80,12 @@ pub(super) fn run(words: &[&str]) -> Ended {
         git_hosts: flags.git_hosts.clone(),
         ..SourceRules::at(&cwd)
     };
-    let routes = PublicRoutes::new(move |app: AppState, bound: SocketAddr, _: Option<&str>| {
+    let make = move |app: AppState, bound: SocketAddr, _: Option<&str>| {
         boot::warn(&warnings.0, warnings.1, key.is_some());
         let app = AppState { jobs: Arc::new(JobPlace::below(&cwd)), ..app };
         router::router(FlwdState::new(app, (Arc::clone(&flags), engine), bound), key.clone())
-    });
+    };
+    let routes = PublicRoutes::new(make, |problem| FlwdProblem::from(problem.clone()).into_response());
     let additions = Additions { bundle, ..Additions::default() };
     serve_at(data, bind, profiles, ServeExtras { additions, log, routes, sources, ..ServeExtras::default() })
 }

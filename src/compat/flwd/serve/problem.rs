@@ -37,6 +37,7 @@ macro_rules! problems {
 
 problems! {
     invalid_body         BAD_REQUEST           "invalid request body"                    None;
+    invalid_request      BAD_REQUEST           "invalid request"                         None;
     invalid_pagination   BAD_REQUEST           "invalid pagination"                      None;
     invalid_last_event   BAD_REQUEST           "invalid Last-Event-ID"                   None;
     invalid_key          BAD_REQUEST           "invalid Idempotency-Key header"          None;
@@ -52,6 +53,7 @@ problems! {
     hash_mismatch        CONFLICT              "idempotency hash mismatch"               Some("https://flowd.dev/problems/idempotency-key-conflict");
     cursor_expired       GONE                  "cursor expired"                          Some("https://flowd.dev/problems/cursor-expired");
     too_large            PAYLOAD_TOO_LARGE     "request body too large"                  None;
+    head_too_large       REQUEST_HEADER_FIELDS_TOO_LARGE "request head too large"        None;
     misdirected          MISDIRECTED_REQUEST   "misdirected request"                     None;
     too_many_requests    TOO_MANY_REQUESTS     "too many requests"                       None;
     quota_exceeded       TOO_MANY_REQUESTS     "storage quota exceeded"                  Some("https://flowd.dev/problems/storage-quota-exceeded");
@@ -111,6 +113,12 @@ impl From<Problem> for FlwdProblem {
         }
         if has(&[Code::RequestTooLarge]) {
             return Self::too_large(problem.text);
+        }
+        if has(&[Code::RequestHeadTooLarge]) {
+            return Self::head_too_large(problem.text);
+        }
+        if has(&[Code::RequestInvalid]) {
+            return Self::invalid_request(detail);
         }
         if has(&[Code::RunNotFound]) {
             return Self::run_not_found(problem.text);

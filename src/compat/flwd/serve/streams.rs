@@ -48,7 +48,7 @@ pub(super) async fn stream_of(
     (id, last): (&str, u64),
 ) -> Result<Response, FlwdProblem> {
     let (row, _) = flwd.run(id).await?;
-    let opened = RunStream::open(flwd, row, last).await;
+    let opened = flwd.metrics.persisted("journal_read", RunStream::open(flwd, row, last)).await;
     let stream = opened.inspect_err(|_| flwd.metrics.cursor_expired())?;
     if last > 0 {
         flwd.metrics.resumed();
@@ -66,7 +66,7 @@ pub(super) async fn export(
         return Err(FlwdProblem::unsupported(detail).with("extension", "export"));
     }
     let (row, _) = flwd.run(&id).await?;
-    let mut stream = RunStream::open(&flwd, row, 0).await?;
+    let mut stream = flwd.metrics.persisted("journal_read", RunStream::open(&flwd, row, 0)).await?;
     let body = streamed(move |parts| async move {
         loop {
             let lines = match stream.events.next_there().await {
