@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::super::stories::world::World;
 use super::engine;
 use super::pull::Registry;
 
-const MANIFEST: &str = "apiVersion: flwd.addon/v1
+pub(crate) const MANIFEST: &str = "apiVersion: flwd.addon/v1
 kind: AddOn
 metadata: {name: Addon, id: test.addon, version: 1.0.0}
 requires: {}
@@ -18,31 +19,37 @@ jobs:
   - {id: build, summary: Builds, command: 'echo built $ARG_TARGET', argspec: {args: [{name: target, type: string, default: all}]}}
 ";
 
-/// A server that may pull from a registry on loopback, and images that are made on the spot.
-struct Addons {
-    world: World,
+/// A registry on loopback in a world, and images that are made on the spot.
+pub(crate) struct Images {
     registry: Registry,
+    world: PathBuf,
 }
 
-impl Addons {
-    fn new(policy: &str) -> Option<Self> {
-        engine::can_run_containers().then(|| {
-            let mut world = World::new();
-            let registry = Registry::start(world.path());
-            fs::write(world.path().join("data/config.fnl"), "{:policy {:bundle \"policy.yaml\"}}").unwrap();
-            fs::write(world.path().join("data/policy.yaml"), policy).unwrap();
-            let conf = format!("[[registry]]\nlocation = \"127.0.0.1:{}\"\ninsecure = true\n", registry.port);
-            fs::write(world.path().join("registries.conf"), conf).unwrap();
-            world.serve(&["CONTAINERS_REGISTRIES_CONF=$T/registries.conf"]).unwrap();
-            Self { world, registry }
-        })
+/// A server that may pull from the registry.
+struct Addons {
+    world: World,
+    images: Images,
+}
+
+impl Images {
+    /// The registry of a world, which engines use that have its `registries.conf`.
+    pub(crate) fn start(world: &Path) -> Self {
+        let registry = Registry::start(world);
+        let conf = format!("[[registry]]\nlocation = \"127.0.0.1:{}\"\ninsecure = true\n", registry.port);
+        fs::write(world.join("registries.conf"), conf).unwrap();
+        Self { registry, world: world.to_owned() }
+    }
+
+    /// The port of the registry.
+    pub(crate) fn port(&self) -> u16 {
+        self.registry.port
     }
 
     /// Makes an image of busybox with these files, and pushes it; its name.
-    fn push(&self, name: &str, files: &[(&str, &str)]) -> String {
+    pub(crate) fn push(&self, name: &str, files: &[(&str, &str)]) -> String {
         let made = engine::call(&["create", engine::IMAGE, "true"]);
         let container = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-        let root = self.world.path().join(format!("root-{name}"));
+        let root = self.world.join(format!("root-{name}"));
         for (path, text) in files {
             let file = root.join(path);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -61,6 +68,23 @@ impl Addons {
         self.registry.push(&image, &target);
         assert!(engine::call(&["rmi", &image]).status.success());
         target
+    }
+}
+
+impl Addons {
+    fn new(policy: &str) -> Option<Self> {
+        engine::can_run_containers().then(|| {
+            let mut world = World::new();
+            let images = Images::start(world.path());
+            fs::write(world.path().join("data/config.fnl"), "{:policy {:bundle \"policy.yaml\"}}").unwrap();
+            fs::write(world.path().join("data/policy.yaml"), policy).unwrap();
+            world.serve(&["CONTAINERS_REGISTRIES_CONF=$T/registries.conf"]).unwrap();
+            Self { world, images }
+        })
+    }
+
+    fn push(&self, name: &str, files: &[(&str, &str)]) -> String {
+        self.images.push(name, files)
     }
 
     fn add(&self, args: &[&str]) -> (i32, String) {
@@ -112,7 +136,7 @@ fn the_manifest_of_an_image_is_read_and_its_digest_pinned() {
 }
 
 #[test]
-fn a_hostile_image_adds_nothing_and_leaves_nothing() {
+fn defect_11_a_hostile_image_adds_nothing_and_leaves_nothing() {
     let Some(addons) = Addons::new("{}") else { return };
     let large = "#".repeat(10 << 20);
     let wrong = "apiVersion: v0\nkind: X\n";
@@ -140,7 +164,7 @@ fn a_hostile_image_adds_nothing_and_leaves_nothing() {
     assert!(listed.output.starts_with("no sources"), "{}", listed.output);
     let kept = fs::read_dir(addons.world.path().join("data/oci"));
     assert!(kept.is_err() || kept.unwrap().next().is_none());
-    let filter = format!("label=port={}", addons.registry.port);
+    let filter = format!("label=port={}", addons.images.port());
     let left = engine::call(&["ps", "--all", "--quiet", "--filter", &filter]);
     assert!(left.stdout.is_empty(), "{}", String::from_utf8_lossy(&left.stdout));
 }
@@ -154,7 +178,7 @@ fn policy_decides_about_the_registry_and_the_signature_first() {
     let (exit, output) = addons.add(&["--ref", &image, "--trusted"]);
     assert!(exit == 1 && output.contains("image.registry.not.allowed"), "{output}");
     let policy =
-        format!("verify_signatures: required\nallowed_registries: ['127.0.0.1:{}']\n", addons.registry.port);
+        format!("verify_signatures: required\nallowed_registries: ['127.0.0.1:{}']\n", addons.images.port());
     fs::write(addons.world.path().join("data/policy.yaml"), policy).unwrap();
     let (exit, output) = addons.add(&["--ref", &image, "--trusted"]);
     assert!(exit == 1 && output.contains("image.signature.required"), "{output}");
@@ -167,7 +191,7 @@ fn policy_decides_about_the_registry_and_the_signature_first() {
 
 /// What the engine is called with, by a client that writes its arguments down and starts the real one.
 #[test]
-fn the_manifest_is_read_by_exactly_these_arguments() {
+fn n54_the_manifest_is_read_by_exactly_these_arguments() {
     let Some(addons) = Addons::new("{}") else { return };
     let image = addons.push("addon", &[("flwd-addon/manifest.yaml", MANIFEST)]);
     let real = Command::new("sh").args(["-c", "command -v podman"]).stdin(Stdio::null()).output().unwrap();

@@ -21,7 +21,7 @@ also_by_docker! {
     killed::a_container_whose_runner_was_killed_is_removed_and_look_alikes_are_left_alone
     killed::the_next_server_removes_what_killed_ones_have_left
     killed::a_run_whose_script_ignores_the_stop_takes_its_containers_along
-    killed::a_name_that_another_container_has_is_a_conflict_and_that_one_stays
+    killed::n67_a_name_that_another_container_has_is_a_conflict_and_that_one_stays
     pull::images_are_pulled_by_tag_and_digest_and_pinned
     pull::a_registry_that_is_down_is_said_and_one_that_hangs_ends_by_cancel_or_by_the_clock
     same::what_is_asked_for_means_the_same_by_every_engine

@@ -106,7 +106,7 @@ pub(super) fn a_run_whose_script_ignores_the_stop_takes_its_containers_along() {
 }
 
 #[test]
-pub(super) fn a_name_that_another_container_has_is_a_conflict_and_that_one_stays() {
+pub(super) fn n67_a_name_that_another_container_has_is_a_conflict_and_that_one_stays() {
     let Some(mut boxes) = Boxes::new("{}") else { return };
     let run = boxes.push(
         r#"(ci:job :named [:quire/push]

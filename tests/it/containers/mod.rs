@@ -2,7 +2,7 @@
 //!
 //! Each test has a data folder of its own, and looks at its own containers only, by the label of its runs.
 
-mod addons;
+pub(crate) mod addons;
 mod docker;
 mod ends;
 pub(crate) mod full_disk;

@@ -246,6 +246,22 @@ fn n10_new_jobs_and_flags_are_completed_without_a_new_script() {
 }
 
 #[test]
+fn n18_a_thousand_completions_keep_their_times_with_a_thousand_jobs() {
+    let world = project();
+    for number in 0..1000 {
+        job(&world, &format!("job-{number}"), "argspec: {args: [{name: loud, type: boolean}]}\n");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/flwd/completion_times.py");
+    let measured = command(&world, "python3").arg(script).arg("flwd").output().unwrap();
+    let output = String::from_utf8_lossy(&measured.stdout).into_owned();
+    assert!(measured.status.success(), "{measured:?}");
+    let times: Vec<f64> = output.split_whitespace().map(|time| time.parse().unwrap()).collect();
+    for (time, promised) in times.iter().zip([25.0, 60.0, 120.0]) {
+        assert!(*time <= promised, "p50, p95, p99: {times:?} ms");
+    }
+}
+
+#[test]
 fn quire_completes_commands_repositories_runs_and_jobs() {
     let world = project();
     for name in ["site", "group/tools"] {

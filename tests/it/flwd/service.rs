@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::stories::world::World;
+use crate::stories::world::{Ended, World};
 
 /// A key that verifies tokens.
 pub(crate) const JWT_SECRET: &str = "a-secret-of-the-tests";
@@ -124,6 +124,26 @@ impl Service {
             command.env(name, value);
         }
         self.world.start(command, false)
+    }
+
+    /// A command of `flwd` in the project, on the data folder of the server.
+    pub(crate) fn command_of(&self, words: &[&str]) -> Command {
+        let mut command = self.world.command(self.world.path().join("bin/flwd").to_str().unwrap());
+        command.args(words).env("DATA_DIR", self.world.path().join("data"));
+        command.current_dir(self.world.path().join("project"));
+        command
+    }
+
+    /// What a command of `flwd` says, on both streams.
+    pub(crate) fn flwd(&self, words: &[&str]) -> Ended {
+        self.world.run(&mut self.command_of(words))
+    }
+
+    /// The exit code of a command of `flwd`, and what it says on each stream.
+    pub(crate) fn streams(&self, words: &[&str]) -> (i32, String, String) {
+        let output = self.command_of(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
     }
 
     /// `http://127.0.0.1:PORT`

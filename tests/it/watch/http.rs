@@ -1,16 +1,21 @@
-//! A git-http server on loopback: `git http-backend` behind a door that may want a token, send elsewhere, or say nothing.
+//! A git-http server on loopback, also with TLS: `git http-backend` behind a door that may want a token, send elsewhere, or
+//! say nothing.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 /// What the door does.
 #[derive(Debug, Clone)]
-pub(super) enum Door {
+pub(crate) enum Door {
     /// Lets everybody in.
     Open,
     /// Requires this user and password, in base64.
@@ -22,8 +27,8 @@ pub(super) enum Door {
 }
 
 /// The server. Its threads end with the test's process; each connection is one request.
-pub(super) struct GitHttp {
-    pub(super) address: SocketAddr,
+pub(crate) struct GitHttp {
+    pub(crate) address: SocketAddr,
     door: Arc<Mutex<Door>>,
     requests: Arc<AtomicUsize>,
     /// What was asked for last, as it was written: a proxy is asked for whole addresses.
@@ -31,7 +36,19 @@ pub(super) struct GitHttp {
 }
 
 impl GitHttp {
-    pub(super) fn start(root: &Path, door: Door) -> Self {
+    pub(crate) fn start(root: &Path, door: Door) -> Self {
+        Self::with(root, door, None)
+    }
+
+    /// With TLS, by a certificate and its key in PEM files.
+    pub(crate) fn start_tls(root: &Path, door: Door, (certificate, key): (&Path, &Path)) -> Self {
+        let certificates = vec![CertificateDer::from_pem_file(certificate).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).unwrap();
+        Self::with(root, door, Some(Arc::new(tls)))
+    }
+
+    fn with(root: &Path, door: Door, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (door, requests) = (Arc::new(Mutex::new(door)), Arc::new(AtomicUsize::new(0)));
@@ -41,15 +58,22 @@ impl GitHttp {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let (root, door, last) = (root.clone(), shared.lock().unwrap().clone(), Arc::clone(&last));
-                std::thread::spawn(move || answer(stream, &root, (&door, &last)));
+                let (root, door, tls) = (root.clone(), shared.lock().unwrap().clone(), tls.clone());
+                let last = Arc::clone(&last);
+                std::thread::spawn(move || match tls {
+                    None => answer(stream, &root, (&door, &last)),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).ok()?;
+                        answer(StreamOwned::new(connection, stream), &root, (&door, &last))
+                    }
+                });
             }
         });
         Self { address, door, requests, target }
     }
 
     /// Changes what the door does from now on.
-    pub(super) fn set(&self, door: Door) {
+    pub(crate) fn set(&self, door: Door) {
         *self.door.lock().unwrap() = door;
     }
 
@@ -59,13 +83,13 @@ impl GitHttp {
     }
 
     /// How many requests came.
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
 
-fn answer(mut stream: TcpStream, root: &Path, (door, last): (&Door, &Mutex<String>)) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
+fn answer(stream: impl Read + Write, root: &Path, (door, last): (&Door, &Mutex<String>)) -> Option<()> {
+    let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split(' ').map(str::to_owned);
@@ -85,7 +109,7 @@ fn answer(mut stream: TcpStream, root: &Path, (door, last): (&Door, &Mutex<Strin
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let refused = "HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let refused: &[u8] = b"HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     match door {
         Door::Silent => {
             // Until the other side has enough.
@@ -96,11 +120,11 @@ fn answer(mut stream: TcpStream, root: &Path, (door, last): (&Door, &Mutex<Strin
             let head = format!(
                 "HTTP/1.1 302 x\r\nLocation: {address}{target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             );
-            return stream.write_all(head.as_bytes()).ok();
+            return reader.get_mut().write_all(head.as_bytes()).ok();
         }
         Door::Token(expected) if headers.get("authorization") != Some(&format!("Basic {expected}")) => {
             // What a hostile remote would do with what it was given.
-            return stream.write_all(refused.as_bytes()).ok();
+            return reader.get_mut().write_all(refused).ok();
         }
         Door::Token(_) | Door::Open => {}
     }
@@ -113,8 +137,8 @@ fn answer(mut stream: TcpStream, root: &Path, (door, last): (&Door, &Mutex<Strin
     let rest = &said[end + 4..];
     let head =
         format!("HTTP/1.1 {status}\r\n{kept}Content-Length: {}\r\nConnection: close\r\n\r\n", rest.len());
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(rest).ok()
+    let stream = reader.get_mut();
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(rest)).and_then(|()| stream.flush()).ok()
 }
 
 fn backend(

@@ -2,6 +2,6 @@
 
 mod bursts;
 mod host;
-mod http;
+pub(crate) mod http;
 mod over_http;
 mod over_ssh;
