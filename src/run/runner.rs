@@ -180,20 +180,16 @@ fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), Runner
     let redactor = Redactor::new(secrets.known());
     let recorder = Recorder::open(&place.run_dir, redactor, order.limits.log_bytes)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
-    let run = RunId::parse(&order.id).map_err(|_| wrong("id"))?;
-    let instance = InstanceId::parse(&place.instance).map_err(|_| wrong("instance"))?;
+    let mark = RunMark {
+        instance: InstanceId::parse(&place.instance).map_err(|_| wrong("instance"))?,
+        run: RunId::parse(&order.id).map_err(|_| wrong("id"))?,
+    };
     let event = order.event.clone().parse().map_err(|error| wrong(&chain(&error)))?;
     write(&recorder, opened(order))?;
-    // A run that is denied has no jobs.
-    let first = order.work.as_ref().filter(|_| order.denied.is_none()).and_then(|work| work.jobs.first());
-    let job = first.map_or(&order.repo, |job| &job.id);
-    for decision in order.decisions.iter().cloned() {
-        write(&recorder, Fact::PolicyDecision { job: job.clone(), decision })?;
-    }
+    record_decisions(&recorder, order)?;
     if let Some(denied) = &order.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
-    let mark = RunMark { instance, run };
     let (start, event_of_folder) = (event.start(), event.clone());
     let earlier = order.earlier.clone().zip(event.as_rerun().map(|rerun| rerun.what().clone()));
     let of_what = match &order.work {
@@ -238,6 +234,17 @@ fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), Runner
         tracing::warn!(%error, "something of the run may be left in memory");
     }
     end(&recorder, ended)
+}
+
+/// Records what the policy has decided before the run; a run that is denied has no jobs.
+fn record_decisions(recorder: &Recorder, order: &Order) -> Result<(), RunnerError> {
+    let first = order.work.as_ref().filter(|_| order.denied.is_none()).and_then(|work| work.jobs.first());
+    let job = first.map_or(&order.repo, |job| &job.id);
+    order
+        .decisions
+        .iter()
+        .cloned()
+        .try_for_each(|decision| write(recorder, Fact::PolicyDecision { job: job.clone(), decision }))
 }
 
 /// Pairs as an environment.

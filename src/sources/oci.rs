@@ -182,6 +182,7 @@ impl Image<'_> {
     /// Reads the manifest. Its engine pulls the image first, when it is to be pulled.
     fn extract(&self) -> Result<Vec<u8>, SourceError> {
         let is_pulled = self.pull == PullPolicy::OnAdd;
+        let limits = ulimits();
         let mut args = vec!["run", "--rm"];
         args.push(if is_pulled { "--pull=always" } else { "--pull=never" });
         args.extend(["--cap-drop=ALL", "--security-opt=no-new-privileges"]);
@@ -196,7 +197,6 @@ impl Image<'_> {
         let mut read = || match self.call(&[args.as_slice(), &program].concat(), time, title) {
             // The engine asks for higher limits than this process may give: only then it is given lower ones.
             Err(error) if error.detail.contains("rlimit") => {
-                let limits = ulimits();
                 args.extend(limits.iter().map(String::as_str));
                 self.call(&[args.as_slice(), &program].concat(), time, title)
             }

@@ -59,11 +59,10 @@ pub(crate) fn run_job(
     }
     let row = followed?;
     // The end may have been written after the last look.
-    let shape = here(data, async |app| {
+    here(data, async |app| {
         let settled = find_run(app, &started.id).await?;
         run_shape(app, if settled.outcome.is_some() { settled } else { row }).await
-    });
-    shape
+    })
 }
 
 /// Has the server start a run, or starts it here: whoever can first.

@@ -317,7 +317,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", axum::routing::post(async || "done"));
         let limits = DoorLimits { timeouts, ..DoorLimits::public(1024) };
-        let serving = tokio::spawn(serve(Listener::Tcp(listener), router, limits));
+        let routes = (router, crate::http::problem::answer as AnswerProblem);
+        let serving = tokio::spawn(serve(Listener::Tcp(listener), routes, limits));
         let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n".as_slice();
         let slow_head: Vec<&[u8]> = head.chunks(1).collect();
         let slow_body: Vec<&[u8]> = [head].into_iter().chain([b"x".as_slice(); 500]).collect();

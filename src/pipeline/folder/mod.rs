@@ -15,8 +15,7 @@ mod read_steps;
 mod script;
 
 pub(crate) use alias::{Alias, Aliases};
-pub use config::ConfigPart;
-pub(crate) use config::{ContainerConfig, ErrorPolicy, Executor, Interpreter, StepConfig};
+pub(crate) use config::{ConfigPart, ContainerConfig, ErrorPolicy, Executor, Interpreter, StepConfig};
 pub(crate) use discover::discover_with_index;
 pub(crate) use discovery::{Discovery, FolderError, FolderJob};
 pub(crate) use read_argument::read_arguments;
