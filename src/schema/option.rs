@@ -147,8 +147,8 @@ impl Options {
     }
 
     fn nearest(&self, name: &str, of: &str, mark: &str) -> String {
-        // What helps in Fennel is of no use in YAML or TOML.
-        if let Some(instead) = elsewhere::option(of, name).filter(|_| mark == ":") {
+        // The `container` of a `config.yaml` is not that of Fennel.
+        if let Some(instead) = elsewhere::option(of, name).filter(|_| mark == ":" || of != "`container`") {
             return instead.to_owned();
         }
         let names = self.names();
