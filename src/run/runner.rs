@@ -225,26 +225,26 @@ fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), Runner
     };
     let workspace = execution.workspace.clone();
     let ended = execute(execution)?;
+    remove(&workspace, order.work.is_some().then_some(mark));
+    end(&recorder, ended)
+}
+
+/// Removes what a run that has ended does not need; `mark` is that of a run that has files in memory.
+fn remove(workspace: &Workspace, mark: Option<RunMark>) {
     if let Err(error) = workspace.remove() {
         tracing::warn!(%error, "the workspace could not be removed");
     }
-    if order.work.is_some()
-        && let Err(error) = forget(mark)
-    {
+    if let Some(Err(error)) = mark.map(forget) {
         tracing::warn!(%error, "something of the run may be left in memory");
     }
-    end(&recorder, ended)
 }
 
 /// Records what the policy has decided before the run; a run that is denied has no jobs.
 fn record_decisions(recorder: &Recorder, order: &Order) -> Result<(), RunnerError> {
     let first = order.work.as_ref().filter(|_| order.denied.is_none()).and_then(|work| work.jobs.first());
     let job = first.map_or(&order.repo, |job| &job.id);
-    order
-        .decisions
-        .iter()
-        .cloned()
-        .try_for_each(|decision| write(recorder, Fact::PolicyDecision { job: job.clone(), decision }))
+    let mut decisions = order.decisions.iter().cloned();
+    decisions.try_for_each(|decision| write(recorder, Fact::PolicyDecision { job: job.clone(), decision }))
 }
 
 /// Pairs as an environment.

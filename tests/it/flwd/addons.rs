@@ -34,6 +34,7 @@ fn source(image: &str, more: &Value) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one life of an add-on, in order")]
 fn n46_to_n53_an_addon_is_added_listed_planned_run_and_removed() {
     let Some((service, images)) = start() else { return };
     let image = images.push("addon", &[("flwd-addon/manifest.yaml", MANIFEST)]);
@@ -113,6 +114,7 @@ fn n46_to_n53_an_addon_is_added_listed_planned_run_and_removed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one life of an add-on, in order")]
 fn n56_what_is_wrong_with_an_addon_has_its_code_and_a_signature_that_verifies_lets_it_in() {
     let Some((service, images)) = start() else { return };
     let top = service.world.path().to_owned();

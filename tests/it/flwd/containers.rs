@@ -93,6 +93,7 @@ fn n57_n61_n62_n66_a_container_has_no_rights_and_its_secret_in_a_file() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one bundle, and all that it opens")]
 fn n35_n36_n55_n63_what_the_bundle_opens_reaches_the_container_and_is_recorded() {
     let Some(mut service) = project() else { return };
     let bundle = serve(&mut service, "permissive", "{}\n");

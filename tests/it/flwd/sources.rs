@@ -78,6 +78,7 @@ fn n38_n39_n40_n41_n42_the_examples_with_a_folder_work_line_by_line() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one life of a source, in order")]
 fn n43_n44_n68_a_repository_over_https_is_pinned_to_its_commit_and_moves_when_it_is_added_again() {
     let mut service = project();
     let top = service.world.path().to_owned();
