@@ -180,7 +180,7 @@ fn a_server_without_one_of_its_tasks_ends_with_an_error() {
     let data = shared.path("data");
     fs::create_dir(&data).unwrap();
     chown(&data, Some(54_778), Some(54_778)).unwrap();
-    // It may have the threads that it begins with: the first task that needs one more panics.
+    // It may have the threads that it begins with (two workers, two of the database): the first task that needs one more panics.
     let served = Command::new("timeout")
         .args([
             "40",
@@ -191,7 +191,7 @@ fn a_server_without_one_of_its_tasks_ends_with_an_error() {
             LONELY,
             "--clear-groups",
             "prlimit",
-            "--nproc=4",
+            "--nproc=5",
         ])
         .arg(shared.path("quire"))
         .args(["serve", "--bind", "none", "--data"])

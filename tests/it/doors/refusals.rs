@@ -181,7 +181,7 @@ fn changes_on_a_full_disk_are_507_and_work_again_when_there_is_room() {
         ("POST", "runs/foo%231/rerun", "{}", "201"),
         ("POST", "tokens", "{\"name\":\"new\",\"scopes\":[\"runs:read\"]}", "201"),
         ("DELETE", "tokens/revoked", "", "204"),
-        ("POST", "watches", "{\"name\":\"new\",\"url\":\"https://git.invalid/x\"}", "201"),
+        ("POST", "watches", "{\"name\":\"watched\",\"url\":\"https://git.invalid/x\"}", "201"),
         ("DELETE", "watches/known", "", "204"),
     ];
     let filler = place.data().join("filler");

@@ -1,6 +1,7 @@
 //! Add-ons by the numbers of their promises: images of a registry on loopback, also signed ones.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -34,7 +35,6 @@ fn source(image: &str, more: &Value) -> String {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one life of an add-on, in order")]
 fn n46_to_n53_an_addon_is_added_listed_planned_run_and_removed() {
     let Some((service, images)) = start() else { return };
     let image = images.push("addon", &[("flwd-addon/manifest.yaml", MANIFEST)]);
@@ -77,7 +77,26 @@ fn n46_to_n53_an_addon_is_added_listed_planned_run_and_removed() {
     let table = sources(&["list"]).1;
     assert!(table.lines().any(|line| line.starts_with("addon") && line.contains("on-add")), "{table}");
 
-    // n46, n48, n51: listed, planned over HTTP and by the command.
+    is_listed_and_planned(&service, (&image, digest));
+    let run = service.run(r#"{"job_id":"addon/build","args":{"target":"some"}}"#);
+    let events = service.events(&run);
+    assert!(events.iter().any(|event| event.data["message"] == "built some"), "{events:?}");
+    assert_eq!(events[0].data["provenance"]["source"]["digest"], json!(digest));
+    // It is on this machine now.
+    let deferred = service.post("/sources", &source(&image, &json!({"pull_policy": "on-run"})));
+    assert_eq!((deferred.status, &deferred.json()["pull_policy"]), (200, &json!("on-run")), "{deferred:?}");
+    assert!(counts("flwd_container_pulls_total 1"), "{}", metrics());
+
+    // n49: removed, by the command and over HTTP.
+    assert_eq!(sources(&["remove", "addon"]).1, "Source addon removed\n");
+    assert_eq!(service.curl(&["-X", "DELETE"], "/sources/addon").problem().1, "source not found");
+    assert_eq!(service.post("/sources", &source(&image, &json!({}))).status, 201);
+    assert_eq!(service.curl(&["-X", "DELETE"], "/sources/addon").status, 204);
+    assert!(!service.world.path().join("data/oci/addon").exists());
+}
+
+/// n46, n48, n51: listed, planned over HTTP and by the command.
+fn is_listed_and_planned(service: &Service, (image, digest): (&str, &str)) {
     let jobs = service.get("/jobs").json();
     let listed = jobs.as_array().unwrap().iter().find(|job| job["id"] == "addon/build").unwrap();
     assert_eq!(listed["source"], json!({"name": "addon", "type": "oci"}));
@@ -96,25 +115,33 @@ fn n46_to_n53_an_addon_is_added_listed_planned_run_and_removed() {
             (&json!(digest), &json!("on-add"))
         );
     }
-    let run = service.run(r#"{"job_id":"addon/build","args":{"target":"some"}}"#);
-    let events = service.events(&run);
-    assert!(events.iter().any(|event| event.data["message"] == "built some"), "{events:?}");
-    assert_eq!(events[0].data["provenance"]["source"]["digest"], json!(digest));
-    // It is on this machine now.
-    let deferred = service.post("/sources", &source(&image, &json!({"pull_policy": "on-run"})));
-    assert_eq!((deferred.status, &deferred.json()["pull_policy"]), (200, &json!("on-run")), "{deferred:?}");
-    assert!(counts("flwd_container_pulls_total 1"), "{}", metrics());
+}
 
-    // n49: removed, by the command and over HTTP.
-    assert_eq!(sources(&["remove", "addon"]).1, "Source addon removed\n");
-    assert_eq!(service.curl(&["-X", "DELETE"], "/sources/addon").problem().1, "source not found");
-    assert_eq!(service.post("/sources", &source(&image, &json!({}))).status, 201);
-    assert_eq!(service.curl(&["-X", "DELETE"], "/sources/addon").status, 204);
-    assert!(!service.world.path().join("data/oci/addon").exists());
+/// Signs an image as `cosign sign --key` does, by openssl; the file of what is signed.
+fn sign(service: &Service, repository: &str, digest: &str) -> PathBuf {
+    let payload = json!({
+        "critical": {
+            "identity": {"docker-reference": repository},
+            "image": {"docker-manifest-digest": digest},
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    });
+    let top = service.world.path();
+    let name = format!("data/signatures/{}", digest.replace(':', "-"));
+    fs::create_dir(top.join("data/signatures")).unwrap();
+    fs::write(top.join(format!("{name}.payload")), payload.to_string()).unwrap();
+    let sign = format!(
+        "openssl ecparam -name prime256v1 -genkey -noout -out key.pem
+         openssl ec -in key.pem -pubout -out data/cosign.pub 2>/dev/null
+         openssl dgst -sha256 -sign key.pem {name}.payload | base64 -w0 >{name}.sig"
+    );
+    let signed = service.world.run(service.world.command("sh").args(["-ec", &sign]));
+    assert_eq!(signed.exit, 0, "{}", signed.output);
+    top.join(format!("{name}.payload"))
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one life of an add-on, in order")]
 fn n56_what_is_wrong_with_an_addon_has_its_code_and_a_signature_that_verifies_lets_it_in() {
     let Some((service, images)) = start() else { return };
     let top = service.world.path().to_owned();
@@ -149,31 +176,13 @@ fn n56_what_is_wrong_with_an_addon_has_its_code_and_a_signature_that_verifies_le
         service.get("/metrics").body
     );
 
-    // What `cosign sign --key` leaves, made by openssl: a key, a payload and its signature.
     let added = service.post("/sources", &source(&image, &json!({}))).json();
     let digest = added["digest"].as_str().unwrap();
     rules("verify_signatures: required\n");
     assert_eq!(code(&image), (422, "image.signature.required".into()));
     rules("verify_signatures: disabled\n");
     assert_eq!(refused(&image, &json!({"verify_signatures": true})).1, "source-signature-invalid");
-    let payload = json!({
-        "critical": {
-            "identity": {"docker-reference": image.trim_end_matches(":1")},
-            "image": {"docker-manifest-digest": digest},
-            "type": "cosign container image signature",
-        },
-        "optional": null,
-    });
-    let name = format!("data/signatures/{}", digest.replace(':', "-"));
-    fs::create_dir(top.join("data/signatures")).unwrap();
-    fs::write(top.join(format!("{name}.payload")), payload.to_string()).unwrap();
-    let sign = format!(
-        "openssl ecparam -name prime256v1 -genkey -noout -out key.pem
-         openssl ec -in key.pem -pubout -out data/cosign.pub 2>/dev/null
-         openssl dgst -sha256 -sign key.pem {name}.payload | base64 -w0 >{name}.sig"
-    );
-    let signed = service.world.run(service.world.command("sh").args(["-ec", &sign]));
-    assert_eq!(signed.exit, 0, "{}", signed.output);
+    let payload = sign(&service, image.trim_end_matches(":1"), digest);
     rules("verify_signatures: required\n");
     let added = service.post("/sources", &source(&image, &json!({"verify_signatures": true})));
     assert_eq!((added.status, &added.json()["verify_signatures"]), (200, &json!(true)), "{added:?}");
@@ -188,7 +197,8 @@ fn n56_what_is_wrong_with_an_addon_has_its_code_and_a_signature_that_verifies_le
     // Another image of the same key is not that one.
     let other = images.push("other", &[("flwd-addon/manifest.yaml", MANIFEST), ("other", "")]);
     assert_eq!(code(&other), (422, "image.signature.required".into()));
-    fs::write(top.join(format!("{name}.payload")), payload.to_string().replace("null", "{}")).unwrap();
+    let changed = fs::read_to_string(&payload).unwrap().replace("null", "{}");
+    fs::write(&payload, changed).unwrap();
     assert_eq!(code(&image), (422, "image.signature.required".into()));
     assert_eq!(service.post("/runs", r#"{"job_id":"addon/build"}"#).problem().2, "image.signature.required");
 }

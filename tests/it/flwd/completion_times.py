@@ -4,7 +4,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-LINES = (["1", "job-5"], ["2", "job-500", ""], ["3", "job-999", "--", "--l"], ["4", "job-7", "--", "--loud", ""])
+LINES = (["1", "job-5"], ["2", "job-50", ""], ["3", "job-99", "--", "--l"], ["4", "job-7", "--", "--loud", ""])
 
 
 def complete(words):

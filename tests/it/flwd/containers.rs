@@ -93,7 +93,6 @@ fn n57_n61_n62_n66_a_container_has_no_rights_and_its_secret_in_a_file() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one bundle, and all that it opens")]
 fn n35_n36_n55_n63_what_the_bundle_opens_reaches_the_container_and_is_recorded() {
     let Some(mut service) = project() else { return };
     let bundle = serve(&mut service, "permissive", "{}\n");
@@ -150,20 +149,6 @@ fn n35_n36_n55_n63_what_the_bundle_opens_reaches_the_container_and_is_recorded()
     assert!(!granted("permissive").contains("warning"));
     rules("requests: [disabled]\n");
     assert!(granted("disabled").contains("warning"), "opened without being listed");
-    // So is the environment of quire, which scripts on the host may have.
-    rules("overrides: {env_inheritance: true}\n");
-    service.job(
-        "inherits",
-        "interpreter: bash\nenv_inheritance: true\n",
-        &[("000_main", "echo $FLWD_POLICY_FILE")],
-    );
-    let run = service.run(r#"{"job_id":"inherits"}"#);
-    let events = service.events(&run);
-    assert_eq!(lines(&events), [bundle.to_str().unwrap()]);
-    assert_eq!(decided(&events), [("env.inheritance", "allowed")]);
-    assert_eq!(run["provenance"]["overrides"][0]["subject"], "env.inheritance");
-    let counts_two = |_: &World| service.get("/metrics").body.contains("\nflwd_container_runs_total 2\n");
-    assert!(service.world.eventually(counts_two), "{}", service.get("/metrics").body);
     // In `secure` nothing is open that the bundle lists.
     rules(&format!("overrides: {{{all}}}\n"));
     let request = r#"{"job_id":"demo-container","requested_security_profile":"secure"}"#;
@@ -238,4 +223,20 @@ fn n64_a_cancelled_container_is_stopped_and_removed_before_it_is_said() {
     assert_eq!(crate::containers::containers(id), Vec::<String>::new());
     assert!(lines(&rest).contains(&"stopped"), "it was asked to stop first: {rest:?}");
     assert_eq!(stream.until("run.finish").pop().unwrap().data["status"], "canceled");
+}
+
+#[test]
+fn n55_a_granted_environment_is_recorded_too() {
+    let mut service = Service::project();
+    let bundle = serve(&mut service, "permissive", "overrides: {env_inheritance: true}\n");
+    service.job(
+        "inherits",
+        "interpreter: bash\nenv_inheritance: true\n",
+        &[("000_main", "echo $FLWD_POLICY_FILE")],
+    );
+    let run = service.run(r#"{"job_id":"inherits"}"#);
+    let events = service.events(&run);
+    assert_eq!(lines(&events), [bundle.to_str().unwrap()]);
+    assert_eq!(decided(&events), [("env.inheritance", "allowed")]);
+    assert_eq!(run["provenance"]["overrides"][0]["subject"], "env.inheritance");
 }

@@ -5,8 +5,10 @@ set -eu
 : "${BASE_URL:=http://127.0.0.1:8080}" "${FLWD_TOKEN:=dev-token}" "${SOURCE_NAME:=demo-local}" "${SOURCE_TYPE:=local}"
 : "${GIT_REF:=main}" "${JOB_ID:=demo}" "${REF_PATH:=demo}" "${RUN_MESSAGE:=smoke}"
 
-call() { # call METHOD PATH [BODY]
-  curl -fsS -X "$1" "$BASE_URL$2" -H 'Content-Type: application/json' -H "Authorization: Bearer $FLWD_TOKEN" ${3:+-d "$3"}
+call() { # call METHOD PATH [BODY [OPTION…]]
+  method=$1 path=$2 body=${3:-}
+  shift $(($# < 3 ? $# : 3))
+  curl -fsS -X "$method" "$BASE_URL$path" -H 'Content-Type: application/json' -H "Authorization: Bearer $FLWD_TOKEN" ${body:+-d "$body"} "$@"
 }
 
 if [ "$SOURCE_TYPE" = git ]; then
@@ -19,7 +21,13 @@ call GET "/sources/$SOURCE_NAME" | jq -e --arg t "$SOURCE_TYPE" '.type == $t' >/
 request=$(jq -nc --arg j "$JOB_ID" --arg n "$SOURCE_NAME" --arg m "$RUN_MESSAGE" '{job_id: $j, args: {name: $m}, source: {name: $n}}')
 call POST /plans "$request" | jq -e --arg n "$SOURCE_NAME" '.provenance.source.name == $n' >/dev/null
 run=$(call POST /runs "$request" | jq -re .id)
-timeout 30 curl -fsSN "$BASE_URL/runs/$run/events" -H "Authorization: Bearer $FLWD_TOKEN" 2>/dev/null | sed -u '/^event: run.finish/q' >/dev/null
-status=$(call GET "/runs/$run" | jq -re .status)
+status=queued tries=0
+while [ "$status" = queued ] || [ "$status" = running ]; do
+  status=$(call GET "/runs/$run" | jq -re .status)
+  tries=$((tries + 1))
+  [ "$tries" -lt 300 ] || exit 1
+done
 [ "$status" = completed ] || { echo "the run ends as $status" >&2; exit 1; }
+# The stream stays open after the end of the run.
+call GET "/runs/$run/events" "" --max-time 1 2>/dev/null | grep -q '^event: run.finish'
 call GET "/runs/$run" | jq -ce .provenance.source

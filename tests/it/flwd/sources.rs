@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::service::{Answer, Service};
 use crate::stories::world::Ended;
 use crate::watch::http::{Door, GitHttp};
 
@@ -78,7 +78,6 @@ fn n38_n39_n40_n41_n42_the_examples_with_a_folder_work_line_by_line() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one life of a source, in order")]
 fn n43_n44_n68_a_repository_over_https_is_pinned_to_its_commit_and_moves_when_it_is_added_again() {
     let mut service = project();
     let top = service.world.path().to_owned();
@@ -124,19 +123,13 @@ fn n43_n44_n68_a_repository_over_https_is_pinned_to_its_commit_and_moves_when_it
         assert_eq!(add(reference).json()["resolved_commit"], json!(first), "{reference}");
     }
 
-    // Two at once, of one name: one after the other, and what stays is one of them, whole.
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let added = ["main", "v1", "main", "v1"].map(|reference| scope.spawn(move || add(reference).status));
-        added.into_iter().map(|added| added.join().unwrap()).collect()
-    });
-    assert_eq!(statuses, [200, 200, 200, 200]);
-    let kept = service.get("/sources/tools").json();
-    let expected = if kept["ref"] == "v1" { first.clone() } else { head() };
-    assert_eq!(kept["resolved_commit"], json!(expected), "{kept}");
-    let output = if kept["ref"] == "v1" { "first commit, nobody\n" } else { "second commit, nobody\n" };
-    assert_eq!(printed(&service, &json!({"job_id": "tools/gitjob"})), output);
+    let kept = two_at_once(&service, &add, [&first, &head()]);
+    nothing_else_is_added(&mut service, (&git, &url), &kept);
+}
 
-    // What is not on the list, has another certificate, or asks for a password, adds nothing and changes nothing.
+/// What is not on the list, has a strange certificate, or asks for a password, adds nothing and changes nothing.
+fn nothing_else_is_added(service: &mut Service, (git, url): (&GitHttp, &str), kept: &Value) {
+    let top = service.world.path().to_owned();
     let refused = |url: &str| {
         let source = json!({"type": "git", "name": "tools", "url": url, "ref": "main"});
         service.post("/sources", &source.to_string()).problem()
@@ -152,14 +145,33 @@ fn n43_n44_n68_a_repository_over_https_is_pinned_to_its_commit_and_moves_when_it
         assert_eq!(refused(url).2, "source.not.allowed", "{url}");
     }
     git.set(Door::Token("other".to_owned()));
-    assert_eq!((refused(&url).0, refused(&url).1.as_str()), (400, "git checkout failed"));
-    assert_eq!(service.get("/sources/tools").json(), kept);
+    assert_eq!((refused(url).0, refused(url).1.as_str()), (400, "git checkout failed"));
+    assert_eq!(service.get("/sources/tools").json(), *kept);
     service.world.end_server("TERM");
     service.serve(&["--dev", &format!("--allow-git-host=127.0.0.1:{}", git.address.port())]).unwrap();
     git.set(Door::Open);
-    let strange = add_to(&service, &url);
+    let strange = add_to(service, url);
     assert!(strange.contains("certificate"), "an authority that nobody trusts: {strange}");
-    assert_eq!(service.get("/sources/tools").json(), kept);
+    assert_eq!(service.get("/sources/tools").json(), *kept);
+}
+
+/// Adds a source several times at once: one after the other, and what stays is one of them, whole.
+fn two_at_once(
+    service: &Service,
+    add: &(impl Fn(&str) -> Answer + Sync),
+    [first, second]: [&str; 2],
+) -> Value {
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let added = ["main", "v1", "main", "v1"].map(|reference| scope.spawn(move || add(reference).status));
+        added.into_iter().map(|added| added.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [200, 200, 200, 200]);
+    let kept = service.get("/sources/tools").json();
+    let expected = if kept["ref"] == "v1" { first } else { second };
+    assert_eq!(kept["resolved_commit"], json!(expected), "{kept}");
+    let output = if kept["ref"] == "v1" { "first commit, nobody\n" } else { "second commit, nobody\n" };
+    assert_eq!(printed(service, &json!({"job_id": "tools/gitjob"})), output);
+    kept
 }
 
 fn add_to(service: &Service, url: &str) -> String {
@@ -279,13 +291,26 @@ fn hostile_refs_addresses_names_and_links_add_nothing() {
     }
     assert_eq!(service.get("/sources").json(), json!([]));
     assert!(!shell(&service, "find . -name 'pwned*'").output.contains("pwned"));
+}
 
+#[test]
+fn links_and_borrowed_objects_lead_to_nothing_that_is_not_allowed() {
+    let mut service = project();
+    let top = service.world.path().to_owned();
+    shell(&service, "mkdir secret");
+    service
+        .serve(&["--dev", "--allow-local-root", "../extra-scripts", "--allow-local-root", "../repos"])
+        .unwrap();
+    let git = |url: &str| {
+        let source = json!({"type": "git", "name": "x", "url": url, "ref": "main"});
+        service.post("/sources", &source.to_string()).problem().2
+    };
     // A repository that borrows objects, or has its own folder, elsewhere.
     shell(&service, "git init -q repos/thief && echo \"$T/secret/objects\" >repos/thief/.git/objects/info/alternates && mkdir secret/objects
                      mkdir repos/pointer && echo \"gitdir: $T/secret\" >repos/pointer/.git");
     for name in ["thief", "pointer"] {
         assert_eq!(
-            git(&format!("file://{}/{name}", top.join("repos").display()), "main"),
+            git(&format!("file://{}/{name}", top.join("repos").display())),
             "source.not.allowed",
             "{name}"
         );
