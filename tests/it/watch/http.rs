@@ -31,8 +31,8 @@ pub(crate) struct GitHttp {
     pub(crate) address: SocketAddr,
     door: Arc<Mutex<Door>>,
     requests: Arc<AtomicUsize>,
-    /// What was asked for last, as it was written: a proxy is asked for whole addresses.
-    target: Arc<Mutex<String>>,
+    /// What was asked for, as it was written: a proxy is asked for whole addresses.
+    targets: Arc<Mutex<Vec<String>>>,
 }
 
 impl GitHttp {
@@ -53,23 +53,23 @@ impl GitHttp {
         let address = listener.local_addr().unwrap();
         let (door, requests) = (Arc::new(Mutex::new(door)), Arc::new(AtomicUsize::new(0)));
         let (root, shared, counted) = (root.to_owned(), Arc::clone(&door), Arc::clone(&requests));
-        let target = Arc::<Mutex<String>>::default();
-        let last = Arc::clone(&target);
+        let targets = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&targets);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (root, door, tls) = (root.clone(), shared.lock().unwrap().clone(), tls.clone());
-                let last = Arc::clone(&last);
+                let seen = Arc::clone(&seen);
                 std::thread::spawn(move || match tls {
-                    None => answer(stream, &root, (&door, &last)),
+                    None => answer(stream, &root, (&door, &seen)),
                     Some(tls) => {
                         let connection = ServerConnection::new(tls).ok()?;
-                        answer(StreamOwned::new(connection, stream), &root, (&door, &last))
+                        answer(StreamOwned::new(connection, stream), &root, (&door, &seen))
                     }
                 });
             }
         });
-        Self { address, door, requests, target }
+        Self { address, door, requests, targets }
     }
 
     /// Changes what the door does from now on.
@@ -77,9 +77,9 @@ impl GitHttp {
         *self.door.lock().unwrap() = door;
     }
 
-    /// What was asked for last.
-    pub(super) fn target(&self) -> String {
-        self.target.lock().unwrap().clone()
+    /// What was asked for seen.
+    pub(super) fn targets(&self) -> Vec<String> {
+        self.targets.lock().unwrap().clone()
     }
 
     /// How many requests came.
@@ -88,13 +88,13 @@ impl GitHttp {
     }
 }
 
-fn answer(stream: impl Read + Write, root: &Path, (door, last): (&Door, &Mutex<String>)) -> Option<()> {
+fn answer(stream: impl Read + Write, root: &Path, (door, seen): (&Door, &Mutex<Vec<String>>)) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split(' ').map(str::to_owned);
     let (method, target) = (words.next()?, words.next()?);
-    last.lock().unwrap().clone_from(&target);
+    seen.lock().unwrap().push(target.clone());
     let target = target
         .strip_prefix("http://")
         .and_then(|rest| rest.find('/').map(|at| rest[at..].to_owned()))
