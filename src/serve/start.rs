@@ -43,6 +43,9 @@ use crate::watch::{WatchWake, all_watches, watch_remotes};
 /// Messages that may wait for the queue.
 const MAX_WAKES: usize = 1024;
 
+/// The threads of the runtime that do not block.
+const WORKERS: usize = 2;
+
 /// How long the lock of another server is waited for: it may be ending.
 const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -199,7 +202,9 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     repair_settings(&data)?;
     // What a dead runner had started becomes this process's, and is ended.
     process::become_subreaper().map_err(ServeError::Runtime)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // Without its threads tokio would panic, and then wait for ever.
+    process::expect_threads(WORKERS).map_err(ServeError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
     let ended = runtime.block_on(run(options, (instance, tasks), Arc::new(settings), store));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -4,6 +4,7 @@
 //! [`PidFd`](super::pidfd::PidFd) first and read afterwards.
 
 use std::io::{self, Read as _};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::Mode;
 pub use rustix::process::{Pid, Signal};
@@ -222,6 +223,23 @@ fn parse_stat(line: &[u8]) -> Option<Process> {
 /// Makes the files that this process and those that it starts create from now on readable to their account alone.
 pub(crate) fn keep_files_private() {
     rustix::process::umask(Mode::from_raw_mode(0o077));
+}
+
+/// Checks that the system has this many threads more for this process.
+///
+/// # Errors
+/// It has not.
+pub(crate) fn expect_threads(count: usize) -> io::Result<()> {
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
+    let start = |_| {
+        let gate = Arc::clone(&gate);
+        std::thread::Builder::new().spawn(move || drop(gate.lock()))
+    };
+    let started: io::Result<Vec<_>> = (0..count).map(start).collect();
+    drop(closed);
+    started?.into_iter().for_each(|thread| drop(thread.join()));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -180,27 +180,26 @@ fn a_server_without_one_of_its_tasks_ends_with_an_error() {
     let data = shared.path("data");
     fs::create_dir(&data).unwrap();
     chown(&data, Some(54_778), Some(54_778)).unwrap();
-    // It may have the threads that it begins with (two workers, two of the database): the first task that needs one more panics.
-    let served = Command::new("timeout")
-        .args([
-            "40",
-            "setpriv",
-            "--reuid",
-            LONELY,
-            "--regid",
-            LONELY,
-            "--clear-groups",
-            "prlimit",
-            "--nproc=5",
-        ])
-        .arg(shared.path("quire"))
-        .args(["serve", "--bind", "none", "--data"])
-        .arg(&data)
-        .current_dir("/")
-        .output()
-        .unwrap();
-    let said = text(&served.stderr);
-    assert_eq!(served.status.code(), Some(5), "{said}");
+    // A server of an account that may have this many threads.
+    let serve = |threads: u32| {
+        let account = ["40", "setpriv", "--reuid", LONELY, "--regid", LONELY, "--clear-groups", "prlimit"];
+        let served = Command::new("timeout")
+            .args(account)
+            .arg(format!("--nproc={threads}"))
+            .arg(shared.path("quire"))
+            .args(["serve", "--bind", "none", "--data"])
+            .arg(&data)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        (served.status.code(), text(&served.stderr))
+    };
+    // It begins with four beside its own (two workers, two of the database): the first task that needs one more panics.
+    let (exit, said) = serve(5);
+    assert_eq!(exit, Some(5), "{said}");
     let failure = said.lines().find(|line| line.starts_with("error: the server cannot continue: ")).unwrap();
     assert!(failure.contains(" has failed: OS can't spawn worker thread"), "{said}");
+    let (exit, said) = serve(4);
+    assert_eq!(exit, Some(5), "{said}");
+    assert!(said.contains("error: ") && said.contains("Resource temporarily unavailable"), "{said}");
 }

@@ -14,6 +14,9 @@ use tokio::net::UnixStream;
 use crate::sys::inotify::{Change, Inotify};
 use crate::sys::socket::{self, CALL};
 
+/// How many commands may wait for the server; those that come then find no server.
+const MAX_WAITING: usize = 256;
+
 /// The sockets of commands that wait for the server.
 #[derive(Debug)]
 pub(crate) struct Calls {
@@ -73,8 +76,9 @@ impl Calls {
     fn note(&self, path: PathBuf) {
         let is_call = path.as_os_str().as_bytes().ends_with(CALL.as_bytes())
             && path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket());
-        if is_call {
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(path);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_call && waiting.len() < MAX_WAITING {
+            waiting.push_back(path);
         }
     }
 
