@@ -10,6 +10,7 @@ mod doctor;
 mod events;
 mod exit;
 mod health;
+mod hosted_repo;
 mod idempotency;
 mod isolation;
 mod job_log;

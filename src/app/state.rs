@@ -24,10 +24,9 @@ use super::touched::{Touched, TouchedRefs};
 use super::unseen::UnseenPushes;
 use crate::config::{CurrentSettings, DataDir};
 use crate::event::RefUpdate;
-use crate::forge::{current_name, is_link_to_runs, original_of};
-use crate::intake::{Scope, SettleError, Settled, Settling, settle, sync_repositories};
+use crate::intake::{Scope, SettleError, Settled, Settling, settle};
 use crate::metrics::{Metrics, PushResult};
-use crate::model::{InstanceId, RefName, RepoName, RunId, Visibility, chain};
+use crate::model::{InstanceId, RefName, RunId, Visibility, chain};
 use crate::policy::StartProfiles;
 use crate::run::LiveRuns;
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
@@ -361,38 +360,6 @@ impl AppState {
     pub(crate) async fn repo_of_id(&self, id: String) -> Result<Option<RepoRow>, Problem> {
         let rows = self.store.call(|connection| store::all_repos(connection)).await??;
         Ok(rows.into_iter().find(|row| row.id == id))
-    }
-
-    /// The hosted repository of this name: the row, made when the folder is there and the row is not. Nothing for a folder
-    /// that is not adopted, or is a copy of another repository.
-    pub(crate) async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, Problem> {
-        let data = self.data.clone();
-        let found = self.store.call(move |connection| -> Result<Option<RepoRow>, Problem> {
-            let found = store::find_repo(connection, &name)?;
-            if let Some(row) = found.filter(|row| !row.is_watched()) {
-                return Ok(Some(row));
-            }
-            if current_name(data.path(), &name).is_some() {
-                return Ok(None);
-            }
-            let identity = crate::forge::read_identity(&data.repo(&name))?;
-            let Some(identity) = identity else { return Ok(None) };
-            let id = identity.id.to_string();
-            let recorded = store::recorded_name(connection, &id)?;
-            if original_of(data.path(), &name, identity.id, recorded.as_ref()).is_some() {
-                return Ok(None);
-            }
-            if recorded.is_some_and(|recorded| recorded != name) || is_link_to_runs(data.path(), &name) {
-                // It was renamed, and perhaps others with it.
-                let listing =
-                    sync_repositories(connection, &data).map_err(|error| Problem::failed(&error))?;
-                return Ok(listing.rows.into_iter().find(|row| row.id == id));
-            }
-            let row = RepoRow::hosted(id, name);
-            store::sync_repo(connection, &row)?;
-            Ok(Some(row))
-        });
-        found.await?
     }
 
     /// Remembers a push that has announced itself.

@@ -85,7 +85,7 @@ pub(super) async fn start(
         vars: body.vars.unwrap_or_default(),
         by: Some(caller.actor().to_owned()),
     };
-    made(&app, &caller, &request.perform(&app).await?.id).await
+    made(&app, &caller, &request.perform(&app.acting_as(&caller)).await?.id).await
 }
 
 /// Runs the commit of a run once more, or a part of its jobs. The other jobs keep their outcomes and outputs.
@@ -102,7 +102,7 @@ pub(super) async fn rerun(
     let by = Some(caller.actor().to_owned());
     let request =
         RerunRun { run: row.id.to_string(), failed: body.failed.unwrap_or_default(), job: body.job, by };
-    made(&app, &caller, &request.perform(&app).await?.id).await
+    made(&app, &caller, &request.perform(&app.acting_as(&caller)).await?.id).await
 }
 
 async fn made(app: &AppState, caller: &Caller, run: &str) -> Result<Made, Refused> {

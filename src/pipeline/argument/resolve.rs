@@ -231,12 +231,15 @@ fn check_rules(spec: &ArgSpec, value: Option<&Value>, paths: &(impl Paths + ?Siz
         return if spec.is_required { Err("required: give it a value".to_owned()) } else { Ok(()) };
     };
     check_value(spec, value)?;
+    // A secret is not shown, not even a path.
+    let shown =
+        |path: &str| if spec.is_secret { "the value".to_owned() } else { Quoted::new(path).to_string() };
     match (spec.text_format(), value) {
         (Some(ArgFormat::File), Value::String(path)) if !paths.is_file(path) => {
-            Err(format!("{} is not a file", Quoted::new(path)))
+            Err(format!("{} is not a file", shown(path)))
         }
         (Some(ArgFormat::Directory), Value::String(path)) if !paths.is_folder(path) => {
-            Err(format!("{} is not a directory", Quoted::new(path)))
+            Err(format!("{} is not a directory", shown(path)))
         }
         _ => Ok(()),
     }

@@ -68,6 +68,7 @@ stories! {
     moved_with_a_spool
     no_address
     no_socket
+    never_served
     nothing_to_run
     notify
     notify_mail
