@@ -9,7 +9,6 @@ use super::jobs::JobError;
 use super::planning::Commit;
 use super::problem::{Code, Problem};
 use super::state::AppState;
-use crate::event::Source;
 use crate::forge;
 use crate::model::CommitId;
 use crate::pipeline::argument::{
@@ -98,10 +97,7 @@ fn check(
     mut given: Map<String, Value>,
     paths: &impl Paths,
 ) -> Result<CheckedArguments, Vec<ArgError>> {
-    let is_asked = |job: &&PlannedJob| {
-        job.decision != PlannedDecision::Skip && job.needs.iter().any(|need| need == Source::MANUAL)
-    };
-    let asked: Vec<&PlannedJob> = jobs.iter().filter(is_asked).collect();
+    let asked: Vec<&PlannedJob> = jobs.iter().filter(|job| job.is_started_by_hand()).collect();
     let declaring: Vec<&[ArgSpec]> = asked.iter().filter_map(|job| job.arguments.as_deref()).collect();
     let takes_any = declaring.len() < asked.len();
     let is_declared = |specs: &[ArgSpec], name: &str| specs.iter().any(|spec| spec.name == name);

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use super::access::Access;
 use super::ask::perform;
 use super::completion::{find_flag, takes_value};
-use super::exit::{Code, Failure, print, print_error};
-use super::jobs::{argument_line, read_arguments};
+use super::exit::{Code, Failure, print, print_warnings};
+use super::jobs::{argument_line, is_option, read_arguments, value_of};
+use super::start::repo_and_job;
 use super::{place, remote};
 use crate::app::{PlanRun, expect_jobs};
-use crate::event::Source;
 use crate::model::{JobId, RepoName};
 use crate::pipeline::argument::ArgSpec;
-use crate::run::{PlannedDecision, PlannedJob};
+use crate::run::PlannedJob;
 use crate::view::plain;
 
 /// A call of `quire run` or `quire plan` for jobs of a repository.
@@ -64,7 +64,7 @@ pub(super) fn read(root: &Command, words: &[String]) -> Result<Asked, Failure> {
     let Some(target) = split.target.clone() else { return Ok(Asked::Other) };
     let may_be_folder = is_plan_command && !target.contains(':');
     let is_repo = RepoName::parse(target.split(':').next().unwrap_or_default()).is_ok();
-    if !is_repo || (!is_plan && split.own.is_empty() && !split.has("--arg")) {
+    if !is_repo || (!is_plan && split.own.is_empty() && !split.has("arg")) {
         return Ok(Asked::Other);
     }
     let options: Vec<String> = before.iter().chain(&split.known).cloned().collect();
@@ -87,7 +87,7 @@ pub(super) fn read(root: &Command, words: &[String]) -> Result<Asked, Failure> {
     if !specs.is_empty() {
         let help = format!("`quire run {target} --help` shows its arguments");
         let (given, warnings) = read_arguments(&specs, &split.own, &help)?;
-        warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
+        print_warnings(&warnings);
         arguments = given;
     } else {
         split.known.append(&mut split.own);
@@ -138,10 +138,7 @@ impl Split {
     }
 
     fn has(&self, option: &str) -> bool {
-        let is_meant = |word: &String| {
-            word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-        };
-        self.known.iter().any(is_meant)
+        self.known.iter().any(|word| is_option(word, option))
     }
 
     /// The same; `--arg NAME=VALUE` of an argument that the jobs declare is `--NAME=VALUE`.
@@ -169,34 +166,21 @@ impl Split {
     }
 }
 
-/// The value of an option among words.
-fn value_of(words: &[String], option: &str) -> Option<String> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.strip_prefix(option) {
-            Some("") => return words.next().cloned(),
-            Some(own) if own.starts_with('=') => return own.strip_prefix('=').map(str::to_owned),
-            Some(_) | None => {}
-        }
-    }
-    None
-}
-
 /// The jobs of the pipeline, as somebody who asks for the target would start them.
 fn planned(target: &str, options: &[String]) -> Result<Vec<PlannedJob>, Failure> {
-    let (repo, job) = target.split_once(':').map_or((target, None), |(repo, job)| (repo, Some(job)));
+    let (repo, job) = repo_and_job(target);
     let request = PlanRun {
         repo: repo.to_owned(),
-        r#ref: value_of(options, "--ref"),
-        sha: value_of(options, "--sha"),
+        r#ref: value_of(options, "ref").map(str::to_owned),
+        sha: value_of(options, "sha").map(str::to_owned),
         job: job.map(str::to_owned),
         event: Some("manual".to_owned()),
         ..PlanRun::default()
     };
-    if let Some(server) = value_of(options, "--server") {
-        return remote::planned(&server, &request).map(|plan| plan.jobs);
+    if let Some(server) = value_of(options, "server") {
+        return remote::planned(server, &request).map(|plan| plan.jobs);
     }
-    let data = place::data_dir(value_of(options, "--data").map(PathBuf::from))?;
+    let data = place::data_dir(value_of(options, "data").map(PathBuf::from))?;
     let plan = perform(&place::existing(data, Access::ReadRuns)?, request)?;
     let root = job.map(JobId::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
     expect_jobs(root.as_ref(), &plan)?;
@@ -205,8 +189,7 @@ fn planned(target: &str, options: &[String]) -> Result<Vec<PlannedJob>, Failure>
 
 /// The jobs that are given arguments.
 fn asked(jobs: &[PlannedJob]) -> impl Iterator<Item = (&PlannedJob, &[ArgSpec])> {
-    let started = jobs.iter().filter(|job| job.decision != PlannedDecision::Skip);
-    let asked = started.filter(|job| job.needs.iter().any(|need| need == Source::MANUAL));
+    let asked = jobs.iter().filter(|job| job.is_started_by_hand());
     asked.filter_map(|job| Some((job, job.arguments.as_deref()?)))
 }
 

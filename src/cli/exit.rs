@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::place::variable;
 use crate::app::Problem;
 use crate::model::{Diagnostic, chain, render_all, without_codes};
-use crate::view::{SafeText, Screen};
+use crate::view::{SafeText, Screen, plain};
 
 pub(crate) use crate::app::{Exit as Code, verdict};
 
@@ -90,6 +90,11 @@ pub(crate) fn print_error(text: &str) {
     let screen = screen(&std::io::stderr());
     let text = SafeText::new(&screen.keywords(text), screen.colours());
     let _gone = std::io::stderr().write_all(text.as_str().as_bytes()).is_err();
+}
+
+/// Prints warnings, a line each.
+pub(crate) fn print_warnings(warnings: &[String]) {
+    warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
 }
 
 /// What standard output is.

@@ -55,7 +55,7 @@ pub(super) struct StartArgs {
 impl StartArgs {
     /// The repository, and its job if one is named.
     fn repo_and_job(&self) -> (&str, Option<&str>) {
-        self.job.split_once(':').map_or((self.job.as_str(), None), |(repo, job)| (repo, Some(job)))
+        repo_and_job(&self.job)
     }
 
     /// The arguments: those of the object, over them the strings, over them those that the jobs declare.
@@ -92,6 +92,11 @@ impl StartArgs {
         }
         Ok(body)
     }
+}
+
+/// The parts of `REPO[:JOB]`.
+pub(super) fn repo_and_job(target: &str) -> (&str, Option<&str>) {
+    target.split_once(':').map_or((target, None), |(repo, job)| (repo, Some(job)))
 }
 
 /// `quire run`.

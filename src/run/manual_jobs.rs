@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::planner::{PlanError, PlanOrder, PlannedJob};
-use crate::event::Source;
 use crate::model::CommitId;
 use crate::pipeline::argument::ArgSpec;
 use crate::script::{BundleCache, CacheKey};
@@ -52,7 +51,6 @@ impl PlanOrder {
 
 impl ManualJob {
     fn of(job: PlannedJob) -> Option<Self> {
-        let is_manual = job.needs.iter().any(|need| need == Source::MANUAL);
-        is_manual.then_some(Self { id: job.id, arguments: job.arguments })
+        job.has_manual_source().then_some(Self { id: job.id, arguments: job.arguments })
     }
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::objects::{GitFolder, Objects as _};
 use super::only_evaluate::OnlyEvaluated;
 use super::pipeline_watch::end_process;
-use crate::event::{EventRecord, Start};
+use crate::event::{EventRecord, Source, Start};
 use crate::journal::DiagnosticFact;
 use crate::model::{Diagnostic, chain};
 use crate::pipeline::argument::ArgSpec;
@@ -102,6 +102,18 @@ pub enum PlannedDecision {
     Skip,
     /// What becomes of the jobs that it needs decides.
     Depends,
+}
+
+impl PlannedJob {
+    /// Whether somebody can start it.
+    pub(crate) fn has_manual_source(&self) -> bool {
+        self.needs.iter().any(|need| need == Source::MANUAL)
+    }
+
+    /// Whether it is started because somebody asked, and gets the arguments.
+    pub(crate) fn is_started_by_hand(&self) -> bool {
+        self.decision != PlannedDecision::Skip && self.has_manual_source()
+    }
 }
 
 impl PlannedDecision {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::candidate::{Candidate, CommandLine};
+use crate::cli::jobs::is_option;
 use crate::pipeline::argument::{ArgFormat, ArgKind, ArgSpec};
 use crate::pipeline::folder::Discovery;
 
@@ -103,12 +104,7 @@ pub(super) fn after_job(
             return values;
         }
     }
-    let is_given = |name: &str| {
-        let flag = format!("--{name}");
-        given
-            .iter()
-            .any(|word| word.strip_prefix(&flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
-    };
+    let is_given = |name: &str| given.iter().any(|word| is_option(word, name));
     let takes_many = |spec: &&ArgSpec| matches!(spec.kind, ArgKind::Array | ArgKind::Object);
     let own = args.iter().filter(|spec| takes_many(spec) || !is_given(&spec.name));
     let mut all: Vec<Candidate> =

@@ -11,6 +11,7 @@ use super::job::after_job;
 use super::quire::{find_flag, flags, takes_value};
 use crate::cli::ci::VM_MEMORY;
 use crate::cli::jobs::cache_of;
+use crate::cli::start::repo_and_job;
 use crate::config::DataDir;
 use crate::event::{Event, EventKind, EventRecord, RefUpdate};
 use crate::forge::{PointName, find_point};
@@ -45,7 +46,7 @@ pub(super) fn complete(
         return None;
     }
     let Some(target) = target else { return jobs(data, &line.current) };
-    let (repo, job) = target.split_once(':').map_or((target, None), |(repo, job)| (repo, Some(job)));
+    let (repo, job) = repo_and_job(target);
     let of_target = |found: &ManualJob| job.is_none_or(|job| job == found.id);
     let found = known(data, repo)?.into_iter().filter(of_target);
     let specs: Vec<ArgSpec> = found.filter_map(|job| job.arguments).flatten().collect();

@@ -11,7 +11,7 @@ pub(crate) use output::{
     print_plan, table,
 };
 pub(crate) use run::{Printer, plan_job, run_job};
-pub(crate) use words::{JobWords, RUN_OPTIONS, from_job};
+pub(crate) use words::{JobWords, RUN_OPTIONS, from_job, is_option, value_of};
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use rustix::fs::{Access, access};
 
 use super::access::Access as Read;
 use super::ask::{here, perform as ask};
-use super::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
+use super::exit::{Code, Ended, Failure, print, print_error, print_json, print_warnings, verdict};
 use super::place::{self, variable};
 use super::remote;
 use crate::app::{
@@ -115,7 +115,7 @@ fn perform(
     is_plan: bool,
 ) -> Ended {
     let data = place::make_data_dir(data, "name another data folder with --data or QUIRE_DATA")?;
-    call.warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
+    print_warnings(&call.warnings);
     let profile = call.option("profile").map(str::to_owned);
     if is_plan || call.is_plan() {
         let is_json = call.has("json");

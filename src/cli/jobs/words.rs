@@ -55,14 +55,20 @@ impl<'a> JobWords<'a> {
 
     /// The value of an option, which may be anywhere: before it is known what the job declares, it is looked for in all words.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        let mut words = self.words.iter().skip_while(|word| {
-            let flag = word.strip_prefix("--").unwrap_or_default();
-            flag.split('=').next() != Some(name)
-        });
-        let flag = words.next();
-        let value = flag.and_then(|flag| flag.split_once('=').map(|(_, value)| value));
-        value.or_else(|| flag.and(words.next()).map(String::as_str)).or_else(|| self.before(name))
+        value_of(self.words, name).or_else(|| self.before(name))
     }
+}
+
+/// Whether a word is the option of this name, with its value or without.
+pub(crate) fn is_option(word: &str, name: &str) -> bool {
+    word.strip_prefix("--").is_some_and(|flag| flag.split('=').next() == Some(name))
+}
+
+/// The value of the first option of this name among words.
+pub(crate) fn value_of<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let mut words = words.iter().skip_while(|word| !is_option(word, name)).map(String::as_str);
+    let word = words.next()?;
+    word.split_once('=').map(|(_, value)| value).or_else(|| words.next())
 }
 
 /// The words from the job on; all of them when what stands before it is none of a job.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::Remote;
 use crate::app::{JobPlan, PlannedStep};
-use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
+use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, print_warnings, verdict};
 use crate::cli::jobs::{
     JobCall, JobTarget, JobWords, RUN_OPTIONS, ShownJob, end_line, list_json, list_text, print_output_line,
     print_plan,
@@ -99,7 +99,7 @@ fn find<'a>(jobs: &'a [ShownJob], words: &[String], source: Option<&str>) -> Opt
 fn perform(remote: &Remote, (job, used): (&ShownJob, usize), words: &JobWords<'_>) -> Ended {
     let target = JobTarget { job: job.callable(), specs: job.args.clone().unwrap_or_default(), used };
     let call = JobCall::read(target, words.words, (&RUN_OPTIONS, words.options.clone()))?;
-    call.warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", plain(warning))));
+    print_warnings(&call.warnings);
     if let Some(name) = ["profile", "data"].into_iter().find(|name| call.option(name).is_some()) {
         let wrong = format!("--{name} has no --server: the server has its own");
         return Err(Failure::new(Code::Usage, wrong));

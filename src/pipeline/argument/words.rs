@@ -161,8 +161,6 @@ impl GivenWords {
     }
 }
 
-impl SecretWord {}
-
 /// A word as a value of a type.
 fn scalar(spec: &ArgSpec, kind: ArgKind, word: &str) -> Result<Value, ArgError> {
     let value = match kind {
