@@ -29,6 +29,8 @@ pub(super) struct Passed {
     pub(super) end: usize,
     /// Its last bytes without gaps; before them nothing matters.
     pub(super) tail: Tail,
+    /// Bytes of the gap before its last byte.
+    pub(super) gap: usize,
 }
 
 /// The last three bytes, or fewer.
@@ -131,20 +133,22 @@ impl Beginnings {
         if text.get(from) == Some(&last) && !self.is_ordinary(last) {
             return None;
         }
-        let (mut tail, mut end) = (Tail { bytes: [last; 3], count: 1 }, from);
+        let (mut tail, mut end, mut gap) = (Tail { bytes: [last; 3], count: 1 }, from, 0);
         loop {
             let run = text.get(end..)?;
             let length = self.length_of_run(run, last);
             let run = run.get(..length)?;
             run.get(length.saturating_sub(3)..)?.iter().for_each(|byte| tail.push(*byte));
-            end += length;
+            if length > 0 {
+                (end, gap) = (end + length, 0);
+            }
             last = run.last().copied().unwrap_or(last);
             let Some(behind) = self.behind_stop(text, end, last) else { break };
             last = *text.get(behind)?;
             tail.push(last);
-            end = behind + 1;
+            (gap, end) = (behind - end, behind + 1);
         }
-        (end > from).then_some(Passed { end, tail })
+        (end > from).then_some(Passed { end, tail, gap })
     }
 
     fn is_ordinary(&self, byte: u8) -> bool {

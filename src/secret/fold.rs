@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::secret::automaton::{Automaton, State};
-use crate::secret::beginnings::Tail;
+use crate::secret::beginnings::Passed;
 use crate::secret::sequence::{MAX_SEQUENCE, Next, Sequence};
 
 /// The longest gap that is stepped over. It bounds what a stream holds back.
@@ -95,7 +95,7 @@ impl Folded {
     /// Reads one byte and says in which state matches end with it, if any do.
     #[inline]
     pub(super) fn read(&mut self, automaton: &Automaton, byte: u8) -> Option<State> {
-        let is_odd = !is_plain(byte) && (!self.state.is_start() || Sequence::begin(byte).is_some());
+        let is_odd = !is_plain(byte) && (self.has_begun() || Sequence::begin(byte).is_some());
         if (is_odd || self.open.is_some()) && self.steps_over(automaton, byte) {
             return None;
         }
@@ -111,12 +111,17 @@ impl Folded {
         self.gap == 0 && self.open.is_none() && automaton.is_shallow(self.state)
     }
 
-    /// Reads bytes that were passed over, and ended so.
-    pub(super) fn pass(&mut self, automaton: &Automaton, count: u64, tail: Tail) {
-        // No needle has begun before the tail, so that it does not matter which bytes were in gaps.
-        self.read += count;
+    /// Reads `count` bytes that were passed over.
+    pub(super) fn pass(&mut self, automaton: &Automaton, count: u64, passed: &Passed) {
+        // No needle has begun before the tail, so that it does not matter which bytes were in earlier gaps.
+        let gap = passed.gap as u64;
+        self.read += count - gap;
         self.gaps.clear();
-        (self.before, self.state) = automaton.after(tail);
+        if gap > 0 {
+            self.gaps.push_back(Gap { at: self.read - 1, before: self.skipped });
+            self.skipped += gap;
+        }
+        (self.before, self.state) = automaton.after(passed.tail);
     }
 
     /// Where in the text the last `len` bytes that were read begin.
@@ -124,24 +129,31 @@ impl Folded {
         self.place_of(self.read.saturating_sub(len as u64))
     }
 
-    /// Where the longest beginning of a needle starts of which `min` bytes or more were read.
+    /// Where the longest beginning of a needle starts of which `min` bytes or more were read, also one that ended with the
+    /// last byte: a backspace may take that byte away.
     pub(super) fn live_from(&self, automaton: &Automaton, min: usize) -> Option<u64> {
-        self.from(min, |state| automaton.live(state))
+        let taken_back = (self.gap == 0).then(|| (self.before, self.read.saturating_sub(1)));
+        self.from(taken_back, min, |state| automaton.live(state))
     }
 
     /// The same for a text that has ended; see [`Automaton::pending`].
     pub(super) fn pending_from(&self, automaton: &Automaton, min: usize) -> Option<u64> {
-        self.from(min, |state| automaton.pending(state))
+        self.from(None, min, |state| automaton.pending(state))
     }
 
-    fn from(&self, min: usize, live: impl Fn(State) -> usize) -> Option<u64> {
+    fn from(
+        &self,
+        taken_back: Option<(State, u64)>,
+        min: usize,
+        live: impl Fn(State) -> usize,
+    ) -> Option<u64> {
         let behind = self.open.as_ref().map(|open| (open.state, open.read));
-        let places =
-            [Some((self.state, self.read)), behind].into_iter().flatten().filter_map(|(state, read)| {
-                let live = live(state);
-                (live >= min).then(|| self.place_of(read.saturating_sub(live as u64)))
-            });
-        places.min()
+        let places = [Some((self.state, self.read)), behind, taken_back].into_iter().flatten();
+        let starts = places.filter_map(|(state, read)| {
+            let live = live(state);
+            (live >= min).then(|| self.place_of(read.saturating_sub(live as u64)))
+        });
+        starts.min()
     }
 
     fn place_of(&self, first: u64) -> u64 {
@@ -178,7 +190,7 @@ impl Folded {
                 gaps: self.gaps.len(),
             });
         }
-        if self.state.is_start() {
+        if !self.has_begun() {
             return false;
         }
         if byte == BACKSPACE && self.gap == 0 {
@@ -186,7 +198,12 @@ impl Folded {
             self.state = self.before;
             return self.skip(automaton, 2);
         }
-        is_blank(byte) && self.skip(automaton, 1)
+        is_blank(byte) && !self.state.is_start() && self.skip(automaton, 1)
+    }
+
+    /// Whether a needle has begun, or would have without the last byte that was read.
+    fn has_begun(&self) -> bool {
+        !self.state.is_start() || (self.gap == 0 && !self.before.is_start())
     }
 
     fn go_back(&mut self, open: &Open) {

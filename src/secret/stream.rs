@@ -131,7 +131,7 @@ impl RedactStream {
             {
                 self.scan_lines(&known, chunk, at..passed.end);
                 self.verbatim = known.verbatim.after(passed.tail).1;
-                self.folded.pass(&known.folded, (passed.end - at) as u64, passed.tail);
+                self.folded.pass(&known.folded, (passed.end - at) as u64, &passed);
                 at = passed.end;
             }
         }

@@ -61,7 +61,12 @@ impl Oracle {
     /// What a silence after a text shows of it at least.
     fn shown_at(&self, text: &[u8]) -> usize {
         let verbatim = live_from(&unfolded(text), &self.0.verbatim);
-        let folded = live_from(&folded(text), &self.0.folded);
+        let folded = folded(text);
+        // A backspace may take the last byte away.
+        let taken_back =
+            folded.split_last().filter(|((_, last), _)| *last + 1 == text.len()).map(|(_, rest)| rest);
+        let places = [Some(&*folded), taken_back].into_iter().flatten();
+        let folded = places.filter_map(|text| live_from(text, &self.0.folded));
         verbatim.into_iter().chain(folded).min().unwrap_or(text.len())
     }
 }

@@ -289,6 +289,20 @@ fn colours_and_characters_without_a_width_hide_nothing() {
     let bold: String = value.chars().map(|c| format!("{c}\x08{c}")).collect();
     assert!(redactor.text(&bold).ends_with("<redacted>"), "{:?}", redactor.text(&bold));
     assert!(!redactor.text(&bold).contains("16C7"));
+    let underlined: String = value.chars().map(|c| format!("_\x08{c}")).collect();
+    assert_eq!(redactor.text(&underlined), "_\x08<redacted>");
+}
+
+#[test]
+fn what_a_backspace_brings_back_was_not_shown() {
+    let redactor = redactor(&[b"a\nbcdefgh\nc"]);
+    for text in ["=ab!\x08cdefghc=", "00000000: 6768 705f 3136  ghp_16\nA\x08", "abcd\x1b[mX\x08efghc"] {
+        let mut stream = redactor.stream();
+        let mut out: Vec<u8> = text.bytes().flat_map(|byte| stream.push(&[byte]).into_bytes()).collect();
+        out.extend(stream.finish().into_bytes());
+        assert_eq!(str::from_utf8(&out).unwrap(), &*redactor.text(text));
+    }
+    assert_eq!(redactor.text("=ab!\x08cdefghc="), "=<redacted>=");
 }
 
 #[test]
