@@ -1,8 +1,11 @@
 """What the HTTP interface costs: lists over a small and a large database, the JSON of one run as often as two cores give it,
 and the way from `POST /runs` to the first command beside that from a push."""
 
-import json, shutil, socket, sqlite3, statistics, subprocess, time
+import json, socket, statistics, subprocess, time
 from concurrent.futures import ProcessPoolExecutor
+
+from bench_figure import Figure
+from bench_fill import fill
 
 FEW = 100
 LARGE = 100_000
@@ -37,6 +40,18 @@ class Connection:
 
     def end(self):
         raise SystemExit("the server has closed the connection")
+
+
+def figures(session):
+    [bench] = session.forges("api", is_started=False)[:1]
+    few, many, requests, manual, pushed = measure(bench, session.starts)
+    p99 = statistics.quantiles(many, n=100)[98]
+    return [
+        Figure("api-list", f"a list of 50 of {LARGE:,} runs", "ms", many, few, f"of {FEW}", target=1.5, is_ratio=True),
+        Figure("api-p99", "the slowest of 100 such lists", "ms", [p99], target=5.0),
+        Figure("api-json", "milliseconds a run's JSON takes", "ms", [1e3 / rate for rate in requests], target=0.5),
+        Figure("api-run", "POST /runs → first command", "ms", manual, pushed, "push", target=1.2, is_ratio=True),
+    ]
 
 
 def measure(bench, starts):
@@ -76,7 +91,7 @@ def first_commands(bench, starts):
             bench.commit()
         begin = time.time_ns()
         if kind == "push":
-            bench.git("push", "-q", str(bench.remotes["quire"]), "HEAD:refs/heads/main")
+            bench.git("push", "-q", str(bench.repo), "HEAD:refs/heads/main")
         else:
             status, answer = api.send("POST", "/runs", {"repo": "quire", "job": "build"}, token)
             assert status == 201, answer
@@ -109,19 +124,3 @@ def reading(bench):
     """Answers with the JSON of one run, in a second."""
     with ProcessPoolExecutor(READERS) as pool:
         return [sum(pool.map(read_for, [port(bench)] * READERS)) / READING_S]
-
-
-def fill(database, count):
-    """Copies the newest ended run, with its jobs and steps, `count` times."""
-    with sqlite3.connect(database) as db:
-        columns = [row[1] for row in db.execute("PRAGMA table_info(runs)")]
-        own = {"seq": "x.n + (SELECT max(seq) FROM runs)", "id": "printf('%08d', x.n + (SELECT max(seq) FROM runs)) || substr(id, 9)",
-               "number": "x.n + (SELECT max(number) FROM runs)", "update_id": "NULL"}
-        chosen = ", ".join(own.get(name, name) for name in columns)
-        db.execute(f"""WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < {count})
-            INSERT INTO runs ({', '.join(columns)}) SELECT {chosen} FROM x, runs
-            WHERE seq = (SELECT max(seq) FROM runs WHERE state = 'finished')""")
-        db.execute("""INSERT INTO jobs (run, place, name, needs, attempt, outcome, started_at, finished_at)
-            SELECT r.seq, j.place, j.name, j.needs, j.attempt, j.outcome, j.started_at, j.finished_at FROM runs r, jobs j
-            WHERE j.run = (SELECT min(run) FROM jobs) AND r.seq NOT IN (SELECT run FROM jobs)""")
-        db.execute("DELETE FROM notices")  # nobody waits for news of them

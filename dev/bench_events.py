@@ -2,9 +2,24 @@
 
 import http.client, json, selectors, socket, subprocess, time
 
+from bench_figure import Figure
+from bench_forge import until
+
 LINES = 100
 STEP = "until [ -e {go} ]; do sleep 0.02; done; for i in $(seq {lines}); do echo sent $(date +%s.%6N); sleep 0.03; done"
 FLOOD = "yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c {bytes}"
+
+
+def figures(session):
+    [bench] = session.forges("events", is_started=False)[:1]
+    (one, many), seconds, facts, size = measure(bench, session.readers, session.flood)
+    return [
+        Figure("events", "a line until its reader", "ms", one, target=100),
+        Figure("events-many", f"a line until {session.readers} readers", "ms", many),
+        Figure("events-flood", f"a run with {session.flood >> 20} MiB of output", "s", [seconds]),
+        Figure("events-records", "records about its output", "", [facts]),
+        Figure("events-bytes", "bytes of them", "", [size]),
+    ]
 
 
 def measure(bench, readers, flood_bytes):
@@ -14,11 +29,11 @@ def measure(bench, readers, flood_bytes):
     server = subprocess.Popen([bench.binary, "--data", bench.data, "serve", "--bind", f"127.0.0.1:{port}"], env=bench.env,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: answers(port))
+        until(lambda: answers(port), "the server does not answer")
         late = [follow(bench, port, count) for count in (1, readers)]
         began = time.monotonic()
         number = push(bench, FLOOD.format(bytes=flood_bytes))
-        until(lambda: outcome(port, number), 300)
+        until(lambda: outcome(port, number), "the run does not end", 300, 0.01)
         seconds = time.monotonic() - began
     finally:
         server.terminate()
@@ -92,11 +107,3 @@ def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
-
-
-def until(is_so, patience=20):
-    end = time.monotonic() + patience
-    while not is_so():
-        if time.monotonic() > end:
-            raise SystemExit("it takes too long")
-        time.sleep(0.01)

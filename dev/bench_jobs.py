@@ -1,21 +1,11 @@
 """What job folders cost: finding them, completing them, and the way from a request to the first script."""
 
-import http.client, json, os, shutil, socket, statistics, subprocess, tempfile, time
-from pathlib import Path
+import json, os, shutil, subprocess, time
+
+from bench_figure import Figure, percentile
+from bench_forge import Unix
 
 FOLDERS, COMPLETED = 5_000, 1_000
-
-
-class Unix(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
 
 
 def make(scripts, count):
@@ -33,10 +23,6 @@ def timed(command, **more):
     return (time.perf_counter() - begun) * 1e3
 
 
-def percentile(values, part):
-    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
-
-
 def first_script(marks, start):
     """Milliseconds from the call of `start` to the first script of the job."""
     marks.unlink(missing_ok=True)
@@ -47,9 +33,10 @@ def first_script(marks, start):
     return (int(marks.read_text().split()[0]) - begun) / 1e6
 
 
-def measure(binary, starts):
-    """Returns rows (name, figure, unit, target or None)."""
-    top = Path(tempfile.mkdtemp(prefix="quire-bench-jobs-"))
+def figures(session):
+    """The figures of job folders."""
+    binary, starts, top = session.binaries[0], session.starts, session.folder / "jobs"
+    top.mkdir()
     server = None
     try:
         env = {**os.environ, "QUIRE_DATA": str(top / "data"), "XDG_CACHE_HOME": str(top / "cache"), "MARKS": str(top / "marks")}
@@ -87,32 +74,20 @@ def measure(binary, starts):
             time.sleep(0.05)
             posted.append(first_script(marks, post))
             time.sleep(0.05)
-        median = statistics.median
         return [
-            ("/bin/true", median(floor), "ms", None),
-            (f"{FOLDERS} job folders, cold", median(cold), "ms", 500),
-            (f"{FOLDERS} job folders, warm", median(warm), "ms", 50),
-            (f"a completion of {COMPLETED} jobs, p50", percentile(one, 0.5), "ms", 10),
-            ("p95", percentile(one, 0.95), "ms", 25),
-            ("p99", percentile(one, 0.99), "ms", 60),
-            ("quire run → first script, without a server", median(cli), "ms", None),
-            ("quire run → first script, with a server", median(served), "ms", None),
-            ("POST /runs → first script", median(posted), "ms", None),
-            ("POST /runs / quire run with a server", median(posted) / median(served), "", 1.5),
+            Figure("jobs-floor", "/bin/true", "ms", floor),
+            Figure("jobs-cold", f"{FOLDERS} job folders, cold", "ms", cold, target=500),
+            Figure("jobs-warm", f"{FOLDERS} job folders, warm", "ms", warm, target=50),
+            Figure("jobs-p50", f"a completion of {COMPLETED} jobs, p50", "ms", [percentile(sorted(one), 0.5)], target=10),
+            Figure("jobs-p95", "p95", "ms", [percentile(sorted(one), 0.95)], target=25),
+            Figure("jobs-p99", "p99", "ms", [percentile(sorted(one), 0.99)], target=60),
+            Figure("jobs-run", "quire run → first script, without a server", "ms", cli),
+            Figure("jobs-served", "quire run → first script, with a server", "ms", served),
+            Figure("jobs-posted", "POST /runs → first script ÷ quire run", "ms", posted, served, "quire run", target=1.5,
+                   is_ratio=True),
         ]
     finally:
         if server:
             server.terminate()
             server.wait()
         shutil.rmtree(top, ignore_errors=True)
-
-
-def report(rows):
-    """Prints the rows; whether every target is met."""
-    is_met = True
-    for name, figure, unit, target in rows:
-        is_missed = target is not None and figure > target
-        is_met &= not is_missed
-        wanted = f"  (target {target}{' MISSED' if is_missed else ''})" if target is not None else ""
-        print(f"{name:<50} {figure:9.2f} {unit}{wanted}")
-    return is_met

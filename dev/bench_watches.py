@@ -5,6 +5,9 @@ does besides concerns both."""
 import http.server, os, subprocess, threading, time
 from pathlib import Path
 
+from bench_cpu import memory_mb
+from bench_figure import Figure
+
 
 class Remotes:
     """Any number of repositories, all of which are one: /KIND/NUMBER.git. It counts what is asked for, by kind."""
@@ -50,6 +53,16 @@ class Remotes:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+def figures(session):
+    count, every, rounds = session.count, session.every, session.rounds
+    [bench] = session.forges("watches", is_started=False)[:1]
+    quire, bare, resident = measure(bench, count, every, rounds)
+    return [
+        Figure("watches", "CPU of a look at a remote", "ms", quire, bare, "git ls-remote", target=1.2, is_ratio=True),
+        Figure("watches-rss", f"{count} watches, resident (RSS)", "MB", [resident], target=20.0),
+    ]
+
+
 def measure(bench, count, every, rounds):
     """CPU milliseconds of each look of the server and of each bare `git ls-remote`, by round, and what the server holds."""
     work = bench.folder / "watched-work"
@@ -64,16 +77,16 @@ def measure(bench, count, every, rounds):
     bench.quire("watch", "now")
     quire, bare = [], []
     for _ in range(rounds):
-        looks, spent = remotes.asked.get("quire", 0), bench.server_cpu()
+        looks, spent = remotes.asked.get("quire", 0), bench.group.spent_ms()
         begin, bare_cpu = time.monotonic(), 0.0
         for number in range(count):
             time.sleep(max(0.0, begin + every * number / count - time.monotonic()))
             bare_cpu += ls_remote(bench, f"{remotes.address}/bare/{number}.git")
         time.sleep(max(0.0, begin + every - time.monotonic()))
         looks = remotes.asked.get("quire", 0) - looks
-        quire.append((bench.server_cpu() - spent) * 1000 / max(looks, 1))
+        quire.append((bench.group.spent_ms() - spent) / max(looks, 1))
         bare.append(bare_cpu * 1000 / count)
-    return quire, bare, resident(bench.server.pid)
+    return quire, bare, memory_mb([bench.server.pid])[0]
 
 
 def ls_remote(bench, address):
@@ -84,10 +97,3 @@ def ls_remote(bench, address):
     if status:
         raise SystemExit(f"git ls-remote {address} failed")
     return usage.ru_utime + usage.ru_stime
-
-
-def resident(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
