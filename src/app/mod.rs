@@ -27,6 +27,7 @@ mod plans;
 mod problem;
 mod probe;
 mod repo_jobs;
+mod repo_list;
 mod repo_shapes;
 mod repositories;
 mod requirements;
@@ -89,6 +90,7 @@ pub use problem::{CODES, Code, Problem, ProblemFrame};
 pub(crate) use pushes::{record_push, report_push};
 pub(crate) use reindex::{index_older_runs, reindex};
 pub(crate) use repo_jobs::{ListRepoJobs, RepoJob, RepoJobs};
+pub(crate) use repo_list::{ListRepos, ListedRepos};
 pub(crate) use repo_shapes::{RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
 pub(crate) use repositories::{
     AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_in_server,

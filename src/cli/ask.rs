@@ -9,7 +9,7 @@ use crate::config::DataDir;
 use crate::sys::http_client::Answer;
 
 /// The largest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 1 << 20;
+const MAX_ANSWER: u64 = 64 << 20;
 
 /// The status of a server that has no place for a request now.
 const BUSY: u16 = 503;

@@ -6,12 +6,11 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::access::Access;
-use super::ask::in_folder;
+use super::ask::{in_folder, perform as ask};
 use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::note_if_empty;
-use crate::app::{self, AdoptRepo};
+use crate::app::{self, AdoptRepo, ListRepos, ListedRepos};
 use crate::config::DataDir;
-use crate::forge;
 use crate::model::{BranchName, RepoName};
 
 /// What can be done with repositories. A name is `name` or `group/name`, with or without `.git`.
@@ -65,7 +64,9 @@ impl RepoCommand {
     /// What the command does to the data folder.
     pub(super) fn access(&self) -> Access {
         match self {
-            Self::List { .. } => Access::ReadRepositories,
+            Self::List { json: false } => Access::ReadRepositories,
+            // Descriptions and runs are in the database.
+            Self::List { json: true } => Access::ReadRuns,
             Self::New { .. }
             | Self::Adopt { .. }
             | Self::DefaultBranch { .. }
@@ -89,7 +90,8 @@ pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
             print(&format!("{}\n", path.display()));
         }
         RepoCommand::Adopt { repository, name } => adopt(data, &repository, name.as_deref())?,
-        RepoCommand::List { json } => list(data, json)?,
+        RepoCommand::List { json: true } => list_as_json(data)?,
+        RepoCommand::List { json: false } => list(data)?,
         RepoCommand::DefaultBranch { name, branch } => {
             let name = parse(&name)?;
             let branch = BranchName::parse(&branch).map_err(|error| Failure::new(Code::Usage, error))?;
@@ -160,20 +162,17 @@ fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Fai
     Ok(())
 }
 
-fn list(data: &DataDir, as_json: bool) -> Result<(), Failure> {
-    let listed = in_folder(data, async |app| app::list_repos(app))?;
-    if as_json {
-        let repo = |repo: &forge::Listed| {
-            json!({
-                "name": repo.name.as_str(),
-                "id": repo.id.map(|id| id.to_string()),
-                "default_branch": repo.default_branch.as_ref().map(ToString::to_string),
-                "problems": repo.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            })
-        };
-        print_json(&listed.iter().map(repo).collect());
-        return Ok(());
+fn list_as_json(data: &DataDir) -> Result<(), Failure> {
+    let ListedRepos { repos, warnings } = ask(data, ListRepos {})?;
+    for warning in &warnings {
+        print_error(&format!("warning: {warning}\n"));
     }
+    print_json(&json!(repos));
+    Ok(())
+}
+
+fn list(data: &DataDir) -> Result<(), Failure> {
+    let listed = in_folder(data, async |app| app::list_repos(app))?;
     note_if_empty(listed.is_empty(), "no repositories yet; quire repo new NAME");
     let mut out = String::new();
     for repo in &listed {

@@ -12,7 +12,6 @@ use super::identity::{RepoId, read_identity};
 use super::layout::{names_in, repos_dir};
 use super::old_names::is_old_name;
 use super::place_bound::alternates;
-use super::refs::head_branch;
 use super::repo_error::RepoError;
 use super::settings::wrong_settings;
 
@@ -22,10 +21,8 @@ pub(crate) struct Listed {
     pub(crate) name: RepoName,
     /// Its folder.
     pub(crate) path: PathBuf,
-    /// Its id; `None` when it is not adopted.
+    /// Its id; `None` when it is not adopted, or a copy of another.
     pub(crate) id: Option<RepoId>,
-    /// The branch that `HEAD` names, without `refs/heads/`; bytes that are not UTF-8 become U+FFFD.
-    pub(crate) default_branch: Option<String>,
     /// What is wrong with it.
     pub(crate) problems: Vec<Problem>,
 }
@@ -97,7 +94,6 @@ pub(crate) fn list_repos(data: &Path, recorded: &RecordedNames) -> Result<Vec<Li
         path: root.join(name.folder()),
         name,
         id: None,
-        default_branch: None,
         problems: vec![Problem::Linked],
     }));
     listed.sort_by(|one, other| one.name.cmp(&other.name));
@@ -130,8 +126,7 @@ fn describe(data: &Path, name: RepoName) -> Listed {
     }
     // Refs that cannot be read are reported where they are settled.
     problems.extend(missing_default_branch(&path).ok().flatten().map(Problem::MissingDefaultBranch));
-    let default_branch = head_branch(&path).map(|branch| branch.short());
-    Listed { name, path, id, default_branch, problems }
+    Listed { name, path, id, problems }
 }
 
 fn is_link(path: &Path) -> bool {

@@ -20,8 +20,8 @@ use super::request_id::log_request;
 use super::{api, hooks, pages, sign_in};
 use crate::app::{
     AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, ListRepoJobs,
-    LookNow, Operation, PlanJob, PlanRun, Problem, RemoveSource, RemoveWatch, RerunRun, ResetCaches,
-    RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
+    ListRepos, LookNow, Operation, PlanJob, PlanRun, Problem, RemoveSource, RemoveWatch, RerunRun,
+    ResetCaches, RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -48,6 +48,7 @@ pub(crate) fn local_router(app: AppState, for_commands: usize) -> (Router, Answe
         .route(RerunRun::ROUTE, post(perform::<RerunRun>))
         .route(StartRun::ROUTE, post(perform::<StartRun>))
         .route(PlanRun::ROUTE, post(perform::<PlanRun>))
+        .route(ListRepos::ROUTE, post(perform::<ListRepos>))
         .route(ListRepoJobs::ROUTE, post(perform::<ListRepoJobs>))
         .route(StartJob::ROUTE, post(perform::<StartJob>))
         .route(PlanJob::ROUTE, post(perform::<PlanJob>))

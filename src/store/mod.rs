@@ -51,7 +51,9 @@ pub use refs::{
     RefRow, add_line_keys, clear_line_keys, forget_ref, line_keys, load_ref, recorded_refs, save_ref,
 };
 pub use reindex::{IndexedRun, runs_after, unindexed_runs};
-pub use repo_settings::{RepoSettings, all_repo_settings, list_repos, repo_settings, save_repo_settings};
+pub use repo_settings::{
+    RepoSettings, all_repo_settings, list_repos, recorded_settings, repo_settings, save_repo_settings,
+};
 pub(crate) use repos::{
     RepoRow, find_repo, forget_missing, is_based, last_numbers, mark_absent, mark_based, recorded_name,
     recorded_names, repos as all_repos, sync_repo,

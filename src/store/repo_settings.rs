@@ -23,14 +23,24 @@ pub fn repo_settings(connection: &Connection, id: &str) -> Result<Option<RepoSet
         .prepare_cached(
             "SELECT description, visibility, log_visibility FROM repos WHERE id = ?1 AND present = 1",
         )?
-        .query_row([id], |row| {
-            Ok(RepoSettings {
-                description: row.get(0)?,
-                visibility: read_visibility(row, 1)?,
-                log_visibility: read_visibility(row, 2)?,
-            })
-        })
+        .query_row([id], read_settings)
         .optional()
+}
+
+/// The row of the repository `id`, and what is said about it, also when it was removed.
+pub fn recorded_settings(connection: &Connection, id: &str) -> Result<Option<(i64, RepoSettings)>> {
+    connection
+        .prepare_cached("SELECT description, visibility, log_visibility, rowid FROM repos WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(3)?, read_settings(row)?)))
+        .optional()
+}
+
+fn read_settings(row: &Row<'_>) -> Result<RepoSettings> {
+    Ok(RepoSettings {
+        description: row.get(0)?,
+        visibility: read_visibility(row, 1)?,
+        log_visibility: read_visibility(row, 2)?,
+    })
 }
 
 fn read_visibility(row: &Row<'_>, column: usize) -> Result<Option<Visibility>> {

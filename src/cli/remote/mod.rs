@@ -24,7 +24,7 @@ use super::source::{self, SourceCommand};
 use super::start::{StartArgs, print_plan};
 use super::token::{TokenCommand, print_created, print_tokens};
 use super::watch::WatchCommand;
-use crate::app::{CreateToken, PlanRun, TokenView};
+use crate::app::{CreateToken, PlanRun, RepoShape, TokenView};
 use crate::model::{RunName, percent_encoded};
 use crate::sys::clock;
 use crate::view::{AuditShape, PlanShape, RunShape, one_line, reason_line};
@@ -193,12 +193,12 @@ fn repo(remote: &Remote, command: RepoCommand) -> Ended {
             print(&format!("{}\n", text(&made, "name")));
         }
         RepoCommand::List { json } => {
-            let repos: Vec<Map<String, Value>> = remote.list("/repos?limit=200", usize::MAX)?;
+            let repos: Vec<RepoShape> = remote.list("/repos?limit=200", usize::MAX)?;
             if json {
                 print_json(&json!(repos));
             } else {
                 note_if_empty(repos.is_empty(), "no repositories yet");
-                print(&repos.iter().map(|repo| format!("{}\n", text(repo, "name"))).collect::<String>());
+                print(&repos.iter().map(|repo| format!("{}\n", one_line(&repo.name))).collect::<String>());
             }
         }
         RepoCommand::DefaultBranch { name, branch } => {

@@ -7,6 +7,7 @@
 //! ```
 
 mod client;
+mod commands;
 mod contract;
 mod generated;
 mod inputs;
