@@ -70,9 +70,9 @@ pub use idempotency::{Keyed, KnownKey, TakenKey, forget_unanswered, keep_answer,
 pub use isolation::{ISOLATIONS, Isolation};
 pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use jobs::{
-    AliasProblem, Finding, JobError, JobList, JobPlace, JobPlan, JobRunRecord, JobSecrets, JobStarted,
-    ListedJob, PlanJob, PlannedStep, StartJob, follow_job, job_args, job_run_record, list_jobs,
-    list_jobs_of_sources, page_of_job_runs, plan_job, start_job,
+    AliasProblem, Finding, JobError, JobList, JobPlace, JobPlan, JobPlanShape, JobRunRecord, JobSecrets,
+    JobStarted, ListedJob, PlanJob, PlannedScript, PlannedStep, StartJob, follow_job, job_args,
+    job_run_record, list_jobs, list_jobs_of_sources, page_of_job_runs, plan_job, start_job,
 };
 pub use local::Local;
 pub(crate) use local::request_server;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::ask::{here, perform};
-use super::exit::{Code, Ended, print, print_json, verdict};
+use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::place::expect_access;
 use crate::app::{self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, find_run_or_latest, run_shape};
 use crate::config::DataDir;
@@ -67,7 +67,7 @@ pub(super) fn cancel(data: &DataDir, run: &str, as_json: bool) -> Ended {
     let NamedRun { id, repo, number } =
         perform(data, CancelRun { run: run.to_owned(), by: user::login_name() })?;
     if as_json {
-        print_json(&json!({ "cancelled": id }));
+        print_named(data, &id)?;
     } else {
         print(&format!("{repo}#{number} is being stopped\n"));
     }
@@ -81,9 +81,16 @@ pub(super) fn rerun(data: &DataDir, run: &str, part: RerunPart, as_json: bool) -
         RerunRun { run: run.to_owned(), failed: part.failed, job: part.job, by: user::login_name() },
     )?;
     if as_json {
-        print_json(&json!({ "id": id, "repo": repo, "number": number }));
+        print_named(data, &id)?;
     } else {
         print(&format!("{repo}#{number}\n"));
     }
     Ok(Code::Done)
+}
+
+/// Prints the run of this id as JSON, as it is now.
+pub(super) fn print_named(data: &DataDir, id: &str) -> Result<(), Failure> {
+    let run = here(data, async |app| run_shape(app, find_run(app, id).await?).await)?;
+    print_json(&json!(run));
+    Ok(())
 }

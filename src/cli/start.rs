@@ -130,7 +130,7 @@ pub(super) fn run(data: &DataDir, args: &StartArgs) -> Ended {
         return ops::wait(data, &name, true);
     }
     if args.json {
-        print_json(&json!({ "id": id, "repo": repo, "number": number }));
+        ops::print_named(data, &id)?;
     } else {
         print(&format!("{name}\n"));
     }

@@ -120,7 +120,7 @@ fn perform(
     if is_plan || call.is_plan() {
         let is_json = call.has("json");
         let request = PlanJob { job: call.job, source, place: Some(place), args: call.args, profile };
-        output::print_plan(&plan_job(&data, request, place::profiles(None)?)?, is_json);
+        output::print_plan(plan_job(&data, request, place::profiles(None)?)?, is_json);
         return Ok(Code::Done);
     }
     let is_json = call.has("json");

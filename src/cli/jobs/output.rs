@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::app::{JobPlan, ListedJob, RepoJob};
+use crate::app::{JobPlan, JobPlanShape, ListedJob, RepoJob};
 use crate::cli::exit::{print, print_json, stdout_screen};
 use crate::model::Outcome;
 use crate::pipeline::argument::ArgSpec;
@@ -256,8 +256,8 @@ pub(crate) fn list_json(jobs: &[ShownJob], aliases: &Aliases, errors: &[FolderEr
 }
 
 /// Prints a plan.
-pub(crate) fn print_plan(plan: &JobPlan, as_json: bool) {
-    if as_json { print_json(&json!(plan)) } else { print(&plan_text(plan)) }
+pub(crate) fn print_plan(plan: JobPlan, as_json: bool) {
+    if as_json { print_json(&json!(JobPlanShape::of(plan))) } else { print(&plan_text(&plan)) }
 }
 
 /// A plan for people.

@@ -1,10 +1,9 @@
 //! Jobs of a server elsewhere: listed, planned and run.
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::client::Remote;
-use crate::app::{JobPlan, PlannedStep};
+use crate::app::{JobPlan, JobPlanShape, PlannedScript, PlannedStep};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, print_warnings, verdict};
 use crate::cli::jobs::{
     JobCall, JobTarget, JobWords, RUN_OPTIONS, ShownJob, end_line, list_json, list_text, print_output_line,
@@ -16,26 +15,6 @@ use crate::pipeline::WorkContainer;
 use crate::pipeline::folder::Aliases;
 use crate::sys::interrupts::watch_interrupts;
 use crate::view::{RunShape, plain};
-
-/// What a run of a job would do, as a server says it.
-#[derive(Deserialize)]
-struct PlannedRun {
-    job: String,
-    interpreter: Option<String>,
-    executor: String,
-    args: Map<String, Value>,
-    profile: String,
-    steps: Vec<PlannedScript>,
-    #[serde(default)]
-    warnings: Vec<String>,
-}
-
-/// A script that would be run.
-#[derive(Deserialize)]
-struct PlannedScript {
-    name: String,
-    image: Option<String>,
-}
 
 /// `quire jobs`.
 pub(super) fn list(remote: &Remote, repo: Option<&str>, as_json: bool) -> Ended {
@@ -110,7 +89,7 @@ fn perform(remote: &Remote, (job, used): (&ShownJob, usize), words: &JobWords<'_
     }
     if words.is_plan || call.is_plan() {
         let plan = plan(job, remote.post("/plans", &request)?);
-        print_plan(&plan, call.has("json"));
+        print_plan(plan, call.has("json"));
         return Ok(Code::Done);
     }
     let run: RunShape = remote.post("/runs", &request)?;
@@ -148,7 +127,7 @@ fn follow(remote: &Remote, run: &str, as_json: bool) -> Ended {
     Ok(verdict(run.outcome()))
 }
 
-fn plan(job: &ShownJob, planned: PlannedRun) -> JobPlan {
+fn plan(job: &ShownJob, planned: JobPlanShape) -> JobPlan {
     let step = |script: PlannedScript| PlannedStep {
         name: script.name,
         container: script.image.map(|image| WorkContainer { image, ..WorkContainer::default() }),

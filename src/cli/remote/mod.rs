@@ -139,7 +139,7 @@ fn wait(remote: &Remote, run: &str, as_json: bool) -> Ended {
 fn cancel(remote: &Remote, run: &str, as_json: bool) -> Ended {
     let run: RunShape = remote.post(&format!("/runs/{}/cancel", percent_encoded(run)), &json!({}))?;
     if as_json {
-        print_json(&json!({ "cancelled": run.id }));
+        print_json(&json!(run));
     } else {
         print(&format!("{} is being stopped\n", run.name()));
     }
@@ -149,7 +149,7 @@ fn cancel(remote: &Remote, run: &str, as_json: bool) -> Ended {
 /// Prints the name of a new run.
 fn print_new(run: &RunShape, as_json: bool) {
     if as_json {
-        print_json(&json!({ "id": run.id, "repo": run.repo, "number": run.number }));
+        print_json(&json!(run));
     } else {
         print(&format!("{}\n", run.name()));
     }

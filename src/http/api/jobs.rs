@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{
-    AppState, Caller, Code, JobPlan, ListRepoJobs, ListedJob, Operation as _, PlanJob, PlannedStep, Problem,
-    RepoJob, StartJob, list_jobs, plan_job, start_job,
+    AppState, Caller, Code, JobPlanShape, ListRepoJobs, ListedJob, Operation as _, PlanJob, Problem, RepoJob,
+    StartJob, list_jobs, plan_job, start_job,
 };
 use crate::http::caller::Known;
 use crate::http::input::{Query, repo_name};
@@ -59,38 +59,6 @@ pub(super) struct SourceOfJob {
     kind: String,
 }
 
-/// What a run of a job would do.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = JobPlan)]
-pub(super) struct PlannedRun {
-    /// The id of the job.
-    job: String,
-    /// What runs its scripts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interpreter: Option<String>,
-    /// `shell`, `proc` or `container`.
-    executor: String,
-    /// The arguments that it would get, without secrets.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    args: Map<String, Value>,
-    /// The profile of its containers.
-    profile: String,
-    /// What would be run, in its order.
-    steps: Vec<PlannedScript>,
-    /// What is odd about its `config.yaml`.
-    warnings: Vec<String>,
-}
-
-/// A script that would be run.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PlannedScript {
-    /// Its name.
-    name: String,
-    /// The image of its container; absent on the host.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<String>,
-}
-
 impl ListedJobFolder {
     fn of(job: ListedJob) -> Self {
         let ListedJob { id, name, summary, source, args, .. } = job;
@@ -101,24 +69,6 @@ impl ListedJobFolder {
     fn of_repo(job: RepoJob) -> Self {
         let RepoJob { repo, job: ManualJob { id: name, arguments: args } } = job;
         Self { id: format!("{repo}:{name}"), name, summary: None, repo: Some(repo), source: None, args }
-    }
-}
-
-impl PlannedRun {
-    fn of(plan: JobPlan) -> Self {
-        let script = |step: PlannedStep| PlannedScript {
-            name: step.name,
-            image: step.container.map(|container| container.image),
-        };
-        Self {
-            job: plan.job,
-            interpreter: plan.interpreter,
-            executor: plan.executor,
-            args: plan.values,
-            profile: plan.profile,
-            steps: plan.steps.into_iter().map(script).collect(),
-            warnings: plan.warnings,
-        }
     }
 }
 
@@ -188,9 +138,9 @@ pub(super) async fn start(app: &AppState, caller: &Caller, asked: AskedJob) -> R
 }
 
 /// Plans a job.
-pub(super) async fn plan(app: &AppState, caller: &Caller, asked: AskedJob) -> Result<PlannedRun, Refused> {
+pub(super) async fn plan(app: &AppState, caller: &Caller, asked: AskedJob) -> Result<JobPlanShape, Refused> {
     caller.require(Scope::RunsRead)?;
     let AskedJob { job, source, args } = asked;
     let request = PlanJob { job: job.unwrap_or_default(), source, args, ..PlanJob::default() };
-    Ok(PlannedRun::of(plan_job(app, request).await.map_err(Problem::from)?))
+    Ok(JobPlanShape::of(plan_job(app, request).await.map_err(Problem::from)?))
 }

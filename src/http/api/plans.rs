@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::jobs::{self, AskedJob, PlannedRun};
-use crate::app::{AppState, PlanRun, plan_run};
+use super::jobs::{self, AskedJob};
+use crate::app::{AppState, JobPlanShape, PlanRun, plan_run};
 use crate::http::caller::Known;
 use crate::http::input::{Body, repo_name};
 use crate::http::problem::{Problems, Refused};
@@ -44,7 +44,7 @@ pub(super) enum Planned {
     /// Which jobs an event starts.
     Pipeline(PlanShape),
     /// What a run of a job does.
-    Job(PlannedRun),
+    Job(JobPlanShape),
 }
 
 /// Plans what an event would start at a commit. Nothing is run. It evaluates the pipeline, so it requires the scope of every

@@ -1,15 +1,39 @@
-//! What commands print as JSON: the shapes of the interface, and the same values wherever they are asked.
+//! What commands print as JSON: the shapes of the interface, and the same values wherever they are given.
+
+use std::fs;
 
 use serde_json::Value;
 
 use super::Api;
 
-/// Commands that read, the shape of what they print or of its items, and the members that are left out before values are
+/// Commands that read, the shape of each item that they print, and the members that are left out before values are
 /// compared: those that name the door, or that the comparison itself changes.
-const READS: [(&str, &str, &[&str]); 1] = [
-    // The folder of a repository is of no use elsewhere.
+const READS: [(&str, &str, &[&str]); 18] = [
+    // A folder is of no use elsewhere.
     ("repo list", "Repo", &["/clone/path"]),
+    ("jobs", "JobFolder", &["/path"]),
+    ("jobs foo", "JobFolder", &["/path"]),
+    ("runs", "Run", &[]),
+    ("runs foo --outcome passed --limit 1", "Run", &[]),
+    ("show foo#1", "Run", &[]),
+    ("show foo", "Run", &[]),
+    ("wait foo#1", "Run", &[]),
+    ("run foo:test --dry-run", "Plan", &[]),
+    ("plan foo:test", "Plan", &[]),
+    ("plan demo/greet --name ada", "JobPlan", &[]),
+    ("watch list", "Watch", &[]),
+    ("source list", "Source", &[]),
+    ("source show demo", "Source", &[]),
+    ("notify list", "Notification", &[]),
+    // To ask with a token is to use it.
+    ("token list", "Token", &["/last_used_at"]),
+    ("audit", "AuditShape", &[]),
+    ("audit --action push.accepted --limit 1", "AuditShape", &[]),
 ];
+
+/// Commands that change runs, each possible after those before it. All of them print the run.
+const CHANGES: [&str; 5] =
+    ["run foo:test", "rerun foo#1", "rerun foo#1 --job pack", "cancel $(quire run slow)", "run foo --wait"];
 
 /// Where commands are given.
 #[derive(Debug, Clone, Copy)]
@@ -21,45 +45,41 @@ enum From {
 }
 
 impl Api {
-    /// What a command prints as JSON, of which each item has a shape.
-    fn printed(&self, from: From, (command, shape): (&str, &str)) -> Value {
+    /// The items that a command prints as JSON.
+    fn printed(&self, from: From, command: &str) -> Vec<Value> {
         let server = match from {
             From::Here => String::new(),
             From::Elsewhere => format!("--server http://{}", self.address()),
         };
-        let text = self.shell(&format!("export QUIRE_TOKEN=$(cat boss); quire {command} --json {server}"));
-        let value: Value =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{from:?} {command}: {error}\n{text}"));
-        for item in items(&value) {
-            let checked = self.contract.check_shape(shape, item);
-            checked.unwrap_or_else(|wrong| panic!("{from:?} {command}: {wrong}"));
-        }
-        value
+        // In a folder without job folders of its own.
+        let text = self
+            .shell(&format!("cd foo; export QUIRE_TOKEN=$(cat ../boss); quire {command} --json {server}"));
+        let value = serde_json::from_str::<Value>(&text);
+        let value = value.unwrap_or_else(|error| panic!("{from:?} {command}: {error}\n{text}"));
+        let list = if command.starts_with("jobs") { &value["jobs"] } else { &value };
+        list.as_array().cloned().unwrap_or_else(|| vec![list.clone()])
     }
 
-    /// The JSON of all commands that read, without what may differ.
-    fn all_printed(&self, from: From) -> Vec<(&'static str, Value)> {
+    fn expect_shape(&self, (from, command): (From, &str), shape: &str, item: &Value) {
+        let checked = self.contract.check_shape(shape, item);
+        checked.unwrap_or_else(|wrong| panic!("{from:?} {command}: {wrong}"));
+    }
+
+    /// What all commands that read print, without what may differ.
+    fn all_printed(&self, from: From) -> Vec<(&'static str, Vec<Value>)> {
         let printed = |(command, shape, left_out): (&'static str, &str, &[&str])| {
-            let mut value = self.printed(from, (command, shape));
-            assert!(!items(&value).is_empty(), "{command} lists nothing");
-            for item in items_mut(&mut value) {
+            let mut items = self.printed(from, command);
+            assert!(!items.is_empty(), "{command} lists nothing");
+            for item in &mut items {
+                let mut optional = left_out.iter().filter(|place| place.ends_with("path"));
+                optional.by_ref().for_each(|place| remove(item, place));
+                self.expect_shape((from, command), shape, item);
                 left_out.iter().for_each(|place| remove(item, place));
             }
-            (command, value)
+            (command, items)
         };
         READS.into_iter().map(printed).collect()
     }
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
-fn items_mut(value: &mut Value) -> &mut [Value] {
-    if value.is_array() {
-        return value.as_array_mut().unwrap();
-    }
-    std::slice::from_mut(value)
 }
 
 /// Removes the member at a place like `/clone/path`.
@@ -68,10 +88,30 @@ fn remove(value: &mut Value, place: &str) {
     value.pointer_mut(above).and_then(Value::as_object_mut).unwrap().remove(name);
 }
 
+/// A server with something in every list: a second repository, a source, a watch that was looked at, a message that was
+/// tried, and a token that may do everything.
+fn furnished() -> Api {
+    let api = Api::with_notifications();
+    api.shell(
+        "quire repo new group/bar; mkdir -p scripts/demo/greet; echo 'echo hello' >scripts/demo/greet/000_greet
+         printf 'interpreter: sh\\nargspec: {args: [{name: name, required: true}]}\\n' >scripts/demo/greet/config.yaml
+         quire source add --type local --ref demo && quire watch add /nowhere main --name gone &&
+         quire token new boss 2>/dev/null >boss --scope admin,repos:read,repos:write,runs:read,runs:write,logs:read,sources:read",
+    );
+    let is_tried = |list: &str, mark: &str| {
+        assert!(
+            api.world.eventually(|_| api.shell(&format!("quire {list} --json")).contains(mark)),
+            "{list}"
+        );
+    };
+    is_tried("watch list", "\"error\"");
+    is_tried("notify list", "\"attempts\": 1");
+    api
+}
+
 #[test]
 fn commands_that_read_print_the_same_json_with_a_server_without_one_and_elsewhere() {
-    let mut api = Api::with_notifications();
-    api.shell("quire repo new group/bar && quire token new boss --scope admin,repos:read >boss 2>/dev/null");
+    let mut api = furnished();
     let served = api.all_printed(From::Here);
     for ((command, elsewhere), (_, served)) in api.all_printed(From::Elsewhere).iter().zip(&served) {
         assert_eq!(elsewhere, served, "{command} --server");
@@ -83,19 +123,47 @@ fn commands_that_read_print_the_same_json_with_a_server_without_one_and_elsewher
 }
 
 #[test]
+fn commands_that_change_runs_print_the_run_with_a_server_without_one_and_elsewhere() {
+    let mut api = furnished();
+    fs::create_dir_all(api.world.path().join("slow/.quire")).unwrap();
+    let slow = r#"(local ci (require :quire.ci)) (ci:job :wait [:quire/manual] (fn [] (sh "sleep 100")))"#;
+    fs::write(api.world.path().join("slow/.quire/ci.fnl"), slow).unwrap();
+    api.shell(
+        "quire repo new slow && git init -q slow && cd slow && git add -A && git commit -qm slow &&
+         git push -q $T/data/repos/slow.git HEAD:main 2>&1 | cat",
+    );
+    let mut members = Vec::new();
+    for (from, is_served) in [(From::Here, true), (From::Elsewhere, true), (From::Here, false)] {
+        if !is_served {
+            api.world.end_server("TERM");
+        }
+        // Nobody runs it while nobody serves.
+        for command in CHANGES.iter().filter(|command| is_served || !command.contains("--wait")) {
+            let run = api.printed(from, command).remove(0);
+            api.expect_shape((from, command), "Run", &run);
+            members.push((*command, run["event"].clone(), run["repo"].clone()));
+        }
+    }
+    for (command, event, repo) in &members {
+        let first = members.iter().find(|(known, ..)| known == command).unwrap();
+        assert_eq!((event, repo), (&first.1, &first.2), "{command}");
+    }
+}
+
+#[test]
 fn repositories_that_no_server_has_seen_are_listed_as_over_http() {
     let api = Api::new();
     api.shell("quire --data never repo new one && quire --data never repo new two && cp -a never/repos/one.git never/repos/copy.git");
     let listed = "quire --data never repo list --json 2>said";
-    let value: Value = serde_json::from_str(&api.shell(listed)).unwrap();
-    let names: Vec<_> = items(&value).iter().map(|repo| repo["name"].as_str().unwrap()).collect();
+    let repos: Vec<Value> = serde_json::from_str(&api.shell(listed)).unwrap();
+    let names: Vec<_> = repos.iter().map(|repo| repo["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["two", "one"]);
-    for repo in items(&value) {
-        api.contract.check_shape("Repo", repo).unwrap();
+    for repo in &repos {
+        api.expect_shape((From::Here, listed), "Repo", repo);
         assert_eq!(repo["visibility"], "public");
     }
     assert_eq!(api.shell("cut -d' ' -f1-4 said"), "warning: copy: copy of\n");
     api.shell("echo '{:http {:visibility :unlisted}}' >never/config.fnl");
-    let value: Value = serde_json::from_str(&api.shell(listed)).unwrap();
-    assert_eq!(value[0]["visibility"], "unlisted", "what the next server will say");
+    let repos: Vec<Value> = serde_json::from_str(&api.shell(listed)).unwrap();
+    assert_eq!(repos[0]["visibility"], "unlisted", "what the next server will say");
 }
