@@ -14,6 +14,7 @@ use crate::sources::SourceRules;
 use super::access::Access;
 use super::declared::Asked;
 use super::exit::{Code, Ended, Failure, print_error, with_output};
+use super::jobs::JobOption;
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
@@ -248,13 +249,11 @@ pub fn run() -> ExitCode {
     if let Some(words) = words.strip_prefix(&[completion::WORD.to_owned()]) {
         return leave(complete(words));
     }
-    if let Some(ended) = jobs::intercept(&words) {
-        return leave(ended);
-    }
     let (call, words) = match asked(&words) {
         Ok(Asked::Other) => (None, words),
         Ok(Asked::Call(call)) => (Some((call.is_plan, call.arguments)), call.words),
         Ok(Asked::Help) => return ExitCode::from(Code::Done as u8),
+        Ok(Asked::Ended(code)) => return leave(Ok(code)),
         Err(failure) => return leave(Err(failure)),
     };
     let parsed = match &call {
@@ -274,12 +273,19 @@ pub fn run() -> ExitCode {
     leave(perform(with_arguments(cli, call)))
 }
 
-/// What the words mean for jobs of repositories.
+/// What the words mean for jobs: folders take precedence over repositories.
 fn asked(words: &[String]) -> Result<Asked, Failure> {
-    if words.iter().any(|word| word == "run" || word == "plan") {
-        return declared::read(&Cli::command(), words);
+    if !words.iter().any(|word| word == "run" || word == "plan") {
+        return Ok(Asked::Other);
     }
-    Ok(Asked::Other)
+    let root = Cli::command();
+    let run = root.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
+    let known: Vec<JobOption<'_>> = run.filter_map(JobOption::of).chain(jobs::RUN_OPTIONS).collect();
+    let Some(words) = jobs::JobWords::parse(words, &known) else { return Ok(Asked::Other) };
+    match jobs::intercept(&words) {
+        Some(ended) => ended.map(Asked::Ended),
+        None => declared::read(&root, words, &known),
+    }
 }
 
 fn with_arguments(mut cli: Cli, call: Option<(bool, Map<String, Value>)>) -> Cli {

@@ -8,9 +8,8 @@ use serde_json::{Map, Value};
 
 use super::access::Access;
 use super::ask::perform;
-use super::completion::{find_flag, takes_value};
 use super::exit::{Code, Failure, print, print_warnings};
-use super::jobs::{argument_line, is_option, read_arguments, value_of};
+use super::jobs::{GivenOptions, JobOption, JobWords, argument_line, read_arguments, split};
 use super::start::repo_and_job;
 use super::{place, remote};
 use crate::app::{PlanRun, expect_jobs};
@@ -37,150 +36,110 @@ pub(super) enum Asked {
     Call(JobsCall),
     /// Help, which was printed.
     Help,
-}
-
-/// The words after the command.
-#[derive(Default)]
-struct Split {
-    /// `REPO[:JOB]`.
-    target: Option<String>,
-    /// Options of `quire run` with their values.
-    known: Vec<String>,
-    /// Everything else, in its order.
-    own: Vec<String>,
+    /// A call of a job folder, which was performed.
+    Ended(Code),
 }
 
 /// Takes the arguments that jobs declare out of the words of a command line. It evaluates the pipeline only when there is a word
-/// that `quire run` does not have.
+/// that can be one.
 ///
 /// # Errors
 /// The pipeline cannot be used, or a word is no argument of its jobs.
-pub(super) fn read(root: &Command, words: &[String]) -> Result<Asked, Failure> {
-    let Some((before, is_plan_command, after)) = command_of(root, words) else { return Ok(Asked::Other) };
-    let Some(run) = root.find_subcommand("run") else { return Ok(Asked::Other) };
-    let mut split = Split::of((root, run), &[], after);
-    let is_flag = |names: &[&str]| split.own.iter().any(|word| names.contains(&word.as_str()));
-    let (is_plan, is_help) = (is_plan_command || is_flag(&["--dry-run"]), is_flag(&["--help", "-h"]));
-    let Some(target) = split.target.clone() else { return Ok(Asked::Other) };
-    let may_be_folder = is_plan_command && !target.contains(':');
-    let is_repo = RepoName::parse(target.split(':').next().unwrap_or_default()).is_ok();
-    if !is_repo || (!is_plan && split.own.is_empty() && !split.has("arg")) {
+pub(super) fn read(root: &Command, words: JobWords, known: &[JobOption<'_>]) -> Result<Asked, Failure> {
+    let target = words.first().to_owned();
+    let has_pairs = ["arg", "args"].iter().any(|name| words.options.value(name).is_some());
+    let is_plan = words.is_plan || words.options.has("dry-run");
+    let is_repo = RepoName::parse(repo_and_job(&target).0).is_ok();
+    if !is_repo || (!is_plan && !has_pairs && words.behind().is_empty()) {
         return Ok(Asked::Other);
     }
-    let options: Vec<String> = before.iter().chain(&split.known).cloned().collect();
-    let jobs = match planned(&target, &options) {
+    let (words, jobs) = placed(words, known);
+    let specs = jobs.as_ref().map(|jobs| declared(jobs)).unwrap_or_default();
+    let (behind, own) = split(words.behind(), &specs, known)?;
+    let mut options = words.options;
+    options.extend(behind);
+    let (is_plan, is_help) = (is_plan || options.has("dry-run"), options.has("help"));
+    let jobs = match jobs {
+        Ok(jobs) => jobs,
         // A job folder was meant as well as a repository.
-        Err(failure) if may_be_folder && failure.code == Code::NotFound => return Ok(Asked::Other),
-        jobs => jobs?,
+        Err(failure) if words.is_plan && !target.contains(':') && failure.code == Code::NotFound => {
+            return Ok(Asked::Other);
+        }
+        // The command says what is wrong.
+        Err(_) if !is_plan && (own.is_empty() || is_help) => return Ok(Asked::Other),
+        Err(failure) => return Err(failure),
     };
-    let specs = declared(&jobs);
     if is_help && !specs.is_empty() {
-        print(&format!("{}\n{}", arguments_text(&jobs), run.clone().render_help()));
+        print(&help(root, &jobs));
         return Ok(Asked::Help);
     }
     if specs.is_empty() && !is_plan {
         return Ok(Asked::Other);
     }
-    split = Split::of((root, run), &specs, after).without_pairs_of(&specs);
-    split.own.retain(|word| word != "--dry-run");
-    let mut arguments = Map::new();
+    options.take("dry-run");
+    let (mut own, mut arguments) = (own, Map::new());
     if !specs.is_empty() {
+        own.extend(pairs_of(&specs, &mut options));
         let help = format!("`quire run {target} --help` shows its arguments");
-        let (given, warnings) = read_arguments(&specs, &split.own, &help)?;
+        let (given, mut warnings) = read_arguments(&specs, &own, &help)?;
+        warnings.extend(shown_secrets(&specs, options.value("args")));
         print_warnings(&warnings);
-        arguments = given;
-    } else {
-        split.known.append(&mut split.own);
+        (own, arguments) = (Vec::new(), given);
     }
-    let words = before.iter().cloned().chain(["run".to_owned(), target]).chain(split.known).collect();
+    let words = ["run".to_owned(), target].into_iter().chain(options.words()).chain(own).collect();
     Ok(Asked::Call(JobsCall { is_plan, words, arguments }))
 }
 
-/// The words before `run` or `plan`, whether it is `plan`, and the words after it.
-fn command_of<'a>(root: &Command, words: &'a [String]) -> Option<(&'a [String], bool, &'a [String])> {
-    let mut place = 0;
-    while let Some(word) = words.get(place).filter(|word| word.starts_with('-')) {
-        let has_value = !word.contains('=') && find_flag(root, root, word).is_some_and(takes_value);
-        place += 1 + usize::from(has_value);
-    }
-    let (before, rest) = words.split_at_checked(place)?;
-    match rest {
-        [command, after @ ..] if command == "run" || command == "plan" => {
-            Some((before, command == "plan", after))
-        }
-        _ => None,
-    }
+/// The words with the options that say where the jobs are before the target, and the jobs that are there.
+fn placed(words: JobWords, known: &[JobOption<'_>]) -> (JobWords, Result<Vec<PlannedJob>, Failure>) {
+    let jobs = planned(words.first(), &words.options);
+    let specs = jobs.as_ref().map(|jobs| declared(jobs)).unwrap_or_default();
+    let placed = words.placed(&specs, known);
+    let jobs = if placed.options == words.options { jobs } else { planned(placed.first(), &placed.options) };
+    (placed, jobs)
 }
 
-impl Split {
-    /// Splits the words; what the jobs declare is their own.
-    fn of((root, run): (&Command, &Command), specs: &[ArgSpec], words: &[String]) -> Self {
-        let mut split = Self::default();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let name =
-                word.strip_prefix("--").map(|flag| flag.split_once('=').map_or(flag, |(name, _)| name));
-            let spec = specs.iter().find(|spec| Some(spec.name.as_str()) == name);
-            let option = find_flag(root, run, word).filter(|_| spec.is_none());
-            let has_value = !word.contains('=')
-                && (option.is_some_and(takes_value) || spec.is_some_and(|spec| !spec.is_flag()));
-            if spec.is_none() && split.target.is_none() && !word.starts_with('-') {
-                split.target = Some(word.clone());
-                continue;
-            }
-            let to = if option.is_some() { &mut split.known } else { &mut split.own };
-            to.push(word.clone());
-            if has_value {
-                to.extend(words.next().cloned());
-            }
-        }
-        split
-    }
+/// Takes out `--arg NAME=VALUE` of arguments that the jobs declare; they are `--NAME=VALUE`.
+fn pairs_of(specs: &[ArgSpec], options: &mut GivenOptions) -> Vec<String> {
+    let is_declared = |pair: &str| {
+        let name = pair.split_once('=').map(|(name, _)| name);
+        specs.iter().any(|spec| Some(spec.name.as_str()) == name)
+    };
+    let (own, rest): (Vec<String>, Vec<String>) =
+        options.take("arg").into_iter().flatten().partition(|pair| is_declared(pair));
+    rest.into_iter().for_each(|pair| options.push("arg".to_owned(), Some(pair)));
+    own.into_iter().map(|pair| format!("--{pair}")).collect()
+}
 
-    fn has(&self, option: &str) -> bool {
-        self.known.iter().any(|word| is_option(word, option))
-    }
+/// Warnings of secrets that are written out in `--args`.
+fn shown_secrets(specs: &[ArgSpec], object: Option<&str>) -> Vec<String> {
+    let given: Map<String, Value> =
+        object.and_then(|object| serde_json::from_str(object).ok()).unwrap_or_default();
+    let secrets = specs.iter().filter(|spec| spec.is_secret && given.contains_key(&spec.name));
+    secrets.map(ArgSpec::shown_warning).collect()
+}
 
-    /// The same; `--arg NAME=VALUE` of an argument that the jobs declare is `--NAME=VALUE`.
-    fn without_pairs_of(mut self, specs: &[ArgSpec]) -> Self {
-        let mut known = std::mem::take(&mut self.known).into_iter();
-        while let Some(word) = known.next() {
-            let pair = match word.strip_prefix("--arg") {
-                Some("") => known.next(),
-                Some(own) => own.strip_prefix('=').map(str::to_owned),
-                None => None,
-            };
-            match pair {
-                Some(pair)
-                    if specs
-                        .iter()
-                        .any(|spec| pair.split_once('=').is_some_and(|(name, _)| name == spec.name)) =>
-                {
-                    self.own.push(format!("--{pair}"));
-                }
-                Some(pair) => self.known.extend(["--arg".to_owned(), pair]),
-                None => self.known.push(word),
-            }
-        }
-        self
-    }
+/// The help of `quire run`, after the arguments of the jobs.
+fn help(root: &Command, jobs: &[PlannedJob]) -> String {
+    let command = root.find_subcommand("run").map(|run| run.clone().render_help().to_string());
+    format!("{}\n{}", arguments_text(jobs), command.unwrap_or_default())
 }
 
 /// The jobs of the pipeline, as somebody who asks for the target would start them.
-fn planned(target: &str, options: &[String]) -> Result<Vec<PlannedJob>, Failure> {
+fn planned(target: &str, options: &GivenOptions) -> Result<Vec<PlannedJob>, Failure> {
     let (repo, job) = repo_and_job(target);
     let request = PlanRun {
         repo: repo.to_owned(),
-        r#ref: value_of(options, "ref").map(str::to_owned),
-        sha: value_of(options, "sha").map(str::to_owned),
+        r#ref: options.value("ref").map(str::to_owned),
+        sha: options.value("sha").map(str::to_owned),
         job: job.map(str::to_owned),
         event: Some("manual".to_owned()),
         ..PlanRun::default()
     };
-    if let Some(server) = value_of(options, "server") {
+    if let Some(server) = options.value("server") {
         return remote::planned(server, &request).map(|plan| plan.jobs);
     }
-    let data = place::data_dir(value_of(options, "data").map(PathBuf::from))?;
+    let data = place::data_dir(options.value("data").map(PathBuf::from))?;
     let plan = perform(&place::existing(data, Access::ReadRuns)?, request)?;
     let root = job.map(JobId::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
     expect_jobs(root.as_ref(), &plan)?;

@@ -9,7 +9,7 @@ mod script;
 
 pub(crate) use candidate::{Candidate, CommandLine, ndjson};
 pub(crate) use job::{Flag, Takes, after_job_words};
-pub(crate) use quire::{complete, find_flag, takes_value};
+pub(crate) use quire::complete;
 pub(crate) use script::{SHELLS, script};
 
 use std::path::Path;

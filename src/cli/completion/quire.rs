@@ -120,7 +120,7 @@ fn job_words(
     all
 }
 
-pub(crate) fn find_flag<'a>(root: &'a Command, command: &'a Command, word: &str) -> Option<&'a Arg> {
+pub(super) fn find_flag<'a>(root: &'a Command, command: &'a Command, word: &str) -> Option<&'a Arg> {
     let name = word.split_once('=').map_or(word, |(name, _)| name);
     let is_meant = |arg: &&Arg| match (name.strip_prefix("--"), name.strip_prefix('-')) {
         (Some(long), _) => arg.get_long() == Some(long),
@@ -134,7 +134,7 @@ fn globals(root: &Command) -> impl Iterator<Item = &Arg> {
     root.get_arguments().filter(|arg| arg.is_global_set())
 }
 
-pub(crate) fn takes_value(arg: &Arg) -> bool {
+pub(super) fn takes_value(arg: &Arg) -> bool {
     arg.get_action().takes_values()
 }
 

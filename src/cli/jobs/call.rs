@@ -1,11 +1,11 @@
 //! The words of a call: a job, its arguments, and the options of the command.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 
 use serde_json::{Map, Value};
 
+use super::option::{GivenOptions, JobOption, split};
 use super::secret_variable;
 use crate::cli::exit::{Code, Failure};
 use crate::model::suggest;
@@ -15,13 +15,6 @@ use crate::view::plain;
 
 /// The longest secret that is read from standard input or a file, in bytes.
 const MAX_SECRET: u64 = 1 << 20;
-
-/// An option of a command that runs jobs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct JobOption {
-    name: &'static str,
-    has_value: bool,
-}
 
 /// A job that words mean.
 #[derive(Debug, Clone)]
@@ -43,39 +36,10 @@ pub(crate) struct JobCall {
     pub(crate) specs: Vec<ArgSpec>,
     /// Those that were given.
     pub(crate) args: Map<String, Value>,
-    /// The options of the command, by their names; a flag has no text.
-    pub(crate) options: BTreeMap<&'static str, String>,
+    /// The options of the command.
+    pub(crate) options: GivenOptions,
     /// What works, but should not be done.
     pub(crate) warnings: Vec<String>,
-}
-
-impl JobOption {
-    /// An option without a value.
-    pub(crate) const fn flag(name: &'static str) -> Self {
-        Self { name, has_value: false }
-    }
-
-    /// An option with a value.
-    pub(crate) const fn with_value(name: &'static str) -> Self {
-        Self { name, has_value: true }
-    }
-
-    /// The option that a word is, with its value, which may be the next word; nothing when it is none of these.
-    pub(super) fn take(
-        known: &[Self],
-        word: &str,
-        rest: &mut std::slice::Iter<'_, String>,
-    ) -> Option<Result<(&'static str, String), Failure>> {
-        let flag = if word == "-h" { "help" } else { word.strip_prefix("--")? };
-        let (name, own) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
-        let option = known.iter().find(|option| option.name == name)?;
-        let missing = || Failure::new(Code::Usage, format!("a value is missing after --{name}"));
-        Some(match (own, option.has_value) {
-            (Some(value), _) => Ok((option.name, value.to_owned())),
-            (None, false) => Ok((option.name, String::new())),
-            (None, true) => rest.next().map(|value| (option.name, value.clone())).ok_or_else(missing),
-        })
-    }
 }
 
 impl JobTarget {
@@ -106,39 +70,18 @@ impl JobCall {
     pub(crate) fn read(
         target: JobTarget,
         words: &[String],
-        (known, options): (&[JobOption], BTreeMap<&'static str, String>),
+        (known, options): (&[JobOption<'_>], GivenOptions),
     ) -> Result<Self, Failure> {
         let JobTarget { job, specs, used } = target;
+        let (behind, own) = split(words.get(used..).unwrap_or_default(), &specs, known)?;
         let mut call = Self { job, specs, options, ..Self::default() };
-        let rest = call.take_options(words.get(used..).unwrap_or_default(), known)?;
+        call.options.extend(behind);
         if call.has("help") {
             return Ok(call);
         }
         let help = format!("`quire plan {}` shows its arguments", call.job);
-        (call.args, call.warnings) = read_arguments(&call.specs, &rest, &help)?;
+        (call.args, call.warnings) = read_arguments(&call.specs, &own, &help)?;
         Ok(call)
-    }
-
-    /// Takes the options of the command out of the words. What the job declares is its own, and so is the word behind it.
-    fn take_options(&mut self, words: &[String], known: &[JobOption]) -> Result<Vec<String>, Failure> {
-        let mut rest = Vec::new();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let flag = word.strip_prefix("--").unwrap_or_default();
-            let (name, has_value) = flag.split_once('=').map_or((flag, false), |(name, _)| (name, true));
-            if let Some(spec) = self.specs.iter().find(|spec| spec.name == name) {
-                rest.push(word.clone());
-                if !has_value && !spec.is_flag() {
-                    rest.extend(words.next().cloned());
-                }
-            } else if let Some(taken) = JobOption::take(known, word, &mut words) {
-                let (name, value) = taken?;
-                self.options.insert(name, value);
-            } else {
-                rest.push(word.clone());
-            }
-        }
-        Ok(rest)
     }
 
     /// Whether only a plan is asked for: that of `--help` shows the arguments.
@@ -148,12 +91,12 @@ impl JobCall {
 
     /// The value of an option.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
-        self.options.get(name).map(String::as_str)
+        self.options.value(name)
     }
 
     /// Whether a flag was given, and not as `--flag=false`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.option(name).is_some_and(|value| value != "false")
+        self.options.has(name)
     }
 }
 

@@ -1,17 +1,19 @@
 //! Job folders on the command line: which job words mean, its run and its plan, with a server or without one.
 
 mod call;
+mod option;
 mod output;
 mod run;
 mod words;
 
-pub(crate) use call::{JobCall, JobOption, JobTarget, read_arguments};
+pub(crate) use call::{JobCall, JobTarget, read_arguments};
+pub(crate) use option::{GivenOptions, JobOption, split};
 pub(crate) use output::{
     ShownJob, argument_line, end_line, failure_text, list_json, list_text, print_output, print_output_line,
     print_plan, table,
 };
 pub(crate) use run::{Printer, plan_job, run_job};
-pub(crate) use words::{JobWords, RUN_OPTIONS, from_job, is_option, value_of};
+pub(crate) use words::{JobWords, RUN_OPTIONS, from_job, is_option};
 
 use std::path::PathBuf;
 
@@ -58,38 +60,53 @@ pub(crate) fn discovered(data: Option<&DataDir>, place: &JobPlace) -> Result<Dis
 }
 
 /// `quire run` and `quire plan` of a job folder: nothing when the words mean none.
-pub(super) fn intercept(words: &[String]) -> Option<Ended> {
-    let words = JobWords::parse(words)?;
-    let data = place::data_dir(words.value("data").map(PathBuf::from)).ok();
+pub(super) fn intercept(words: &JobWords) -> Option<Ended> {
+    if !words.options.are_of(&RUN_OPTIONS) {
+        return None;
+    }
     let place = place_here().ok();
+    let data_of = |options: &GivenOptions| place::data_dir(options.value("data").map(PathBuf::from)).ok();
+    let data = data_of(&words.options);
     let found = place.as_ref().map(|place| discovered(data.as_ref(), place).unwrap_or_default());
     let found = found.unwrap_or_default();
-    let local = found.find_words(words.words).map(|(job, _)| job);
-    // What the job declares is its own.
-    let is_own = |name: &str| local.is_some_and(|job| job.config.args.iter().any(|spec| spec.name == name));
-    let value = |name: &str| if is_own(name) { words.before(name) } else { words.value(name) };
-    if let Some(server) = value("server") {
-        return remote::call(server, &words, value("source"));
+    // The job that is meant as long as only the options before its name count.
+    let is_elsewhere = |name| words.options.value(name).is_some();
+    let specs = match found.find_words(&words.words).filter(|_| !is_elsewhere("source")) {
+        _ if is_elsewhere("server") => None,
+        Some((job, _)) => Some(job.config.args.clone()),
+        None => data.zip(place.as_ref()).and_then(|(data, place)| {
+            args_of_named(&data, place, (words.first(), words.options.value("source")))?.ok()
+        }),
+    };
+    let words = &words.placed(&specs.unwrap_or_default(), &RUN_OPTIONS);
+    if let Some(server) = words.options.value("server") {
+        return remote::call(server, words);
     }
-    let data = place::data_dir(value("data").map(PathBuf::from)).ok()?;
-    let (place, source) = (place?, value("source").map(str::to_owned));
-    let target = match local {
-        Some(_) if source.is_none() => JobTarget::find(&found, words.words, |_| None),
-        _ if source.is_some() || words.first().contains('/') => {
-            let job = words.first();
-            match (args_of_source(&data, &place, (job, source.as_deref())), &source) {
-                (Ok(specs), _) => Ok(JobTarget { job: job.to_owned(), specs, used: 1 }),
-                (Err(problem), Some(_)) => Err(problem.into()),
-                (Err(_), None) => return None,
-            }
-        }
-        _ if found.unreadable(words.words).is_some() => Err(call::unknown_job(&found, words.words)),
-        _ => return None,
+    let (data, place) = (data_of(&words.options)?, place?);
+    let source = words.options.value("source").map(str::to_owned);
+    let local = found.find_words(&words.words).filter(|_| source.is_none());
+    let named = || args_of_named(&data, &place, (words.first(), source.as_deref()));
+    let target = match if local.is_none() { named() } else { None } {
+        None if local.is_some() => JobTarget::find(&found, &words.words, |_| None),
+        Some(Ok(specs)) => Ok(JobTarget { job: words.first().to_owned(), specs, used: 1 }),
+        Some(Err(problem)) if source.is_some() => Err(problem.into()),
+        Some(Err(_)) => return None,
+        None if found.unreadable(&words.words).is_some() => Err(call::unknown_job(&found, &words.words)),
+        None => return None,
     };
     Some(target.and_then(|target| {
-        let call = JobCall::read(target, words.words, (&RUN_OPTIONS, words.options))?;
+        let call = JobCall::read(target, &words.words, (&RUN_OPTIONS, words.options.clone()))?;
         perform(data, (place, source), call, words.is_plan)
     }))
+}
+
+/// The arguments of a job, when it is named as one of a source; nothing when it is not.
+fn args_of_named(
+    data: &DataDir,
+    place: &JobPlace,
+    (job, source): (&str, Option<&str>),
+) -> Option<Result<Vec<ArgSpec>, Problem>> {
+    (source.is_some() || job.contains('/')).then(|| args_of_source(data, place, (job, source)))
 }
 
 /// The arguments that a job of a source takes, by `SOURCE/ID` or with the source beside it.

@@ -1,61 +1,78 @@
-//! The words of `quire run` and `quire plan`, before it is known which job they mean and what that declares.
+//! The words of `quire run` and `quire plan`: which job they are about, and where that is, before it is known what the job declares.
 
-use std::collections::BTreeMap;
+use super::option::{GivenOptions, JobOption, Part, next_part, option_word};
+use crate::pipeline::argument::ArgSpec;
 
-use super::call::JobOption;
-
-/// What may stand before the job as well as behind it.
-pub(crate) const RUN_OPTIONS: [JobOption; 7] = [
+/// What a job folder takes before its name as well as behind it.
+pub(crate) const RUN_OPTIONS: [JobOption<'static>; 7] = [
     JobOption::with_value("data"),
     JobOption::with_value("server"),
     JobOption::with_value("profile"),
     JobOption::with_value("source"),
     JobOption::flag("json"),
     JobOption::flag("dry-run"),
-    JobOption::flag("help"),
+    JobOption::flag("help").short('h'),
 ];
 
 /// What `quire` itself takes, before the command.
-const GLOBAL_OPTIONS: [JobOption; 2] = [JobOption::with_value("data"), JobOption::with_value("server")];
+const GLOBAL_OPTIONS: [JobOption<'static>; 2] =
+    [JobOption::with_value("data"), JobOption::with_value("server")];
+
+/// The options that say where a job is.
+const PLACE_OPTIONS: [&str; 5] = ["data", "server", "source", "ref", "sha"];
 
 /// The words of a command.
-pub(crate) struct JobWords<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct JobWords {
     pub(crate) is_plan: bool,
     /// The options before the job.
-    pub(crate) options: BTreeMap<&'static str, String>,
+    pub(crate) options: GivenOptions,
     /// The job, and everything behind it; never empty.
-    pub(crate) words: &'a [String],
+    pub(crate) words: Vec<String>,
 }
 
-impl<'a> JobWords<'a> {
-    /// Reads a command line; nothing when it is another command, names no job, or has an option before the job that is none of
-    /// a job: `quire run --ref main blog`.
-    pub(crate) fn parse(words: &'a [String]) -> Option<Self> {
-        let mut options = BTreeMap::new();
+impl JobWords {
+    /// Reads a command line; nothing when it is another command, names no job, or has something before the job that is no option of
+    /// the command.
+    pub(crate) fn parse(words: &[String], known: &[JobOption<'_>]) -> Option<Self> {
+        let mut options = GivenOptions::default();
         let (command, rest) = leading(words, &mut options, &GLOBAL_OPTIONS)?.split_first()?;
         let is_plan = match command.as_str() {
             "run" => false,
             "plan" => true,
             _ => return None,
         };
-        let words = leading(rest, &mut options, &RUN_OPTIONS)?;
+        let words = leading(rest, &mut options, known)?.to_vec();
         // Without a job, it is the help of the command.
-        (!words.is_empty() && !options.contains_key("help")).then_some(Self { is_plan, options, words })
+        (!words.is_empty() && !options.has("help")).then_some(Self { is_plan, options, words })
     }
 
     /// The job's first word.
-    pub(crate) fn first(&self) -> &'a str {
+    pub(crate) fn first(&self) -> &str {
         self.words.first().map(String::as_str).unwrap_or_default()
     }
 
-    /// The value of an option that stands before the job.
-    pub(crate) fn before(&self, name: &str) -> Option<&str> {
-        self.options.get(name).map(String::as_str)
+    /// The words behind the first one.
+    pub(crate) fn behind(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
     }
 
-    /// The value of an option, which may be anywhere: before it is known what the job declares, it is looked for in all words.
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        value_of(self.words, name).or_else(|| self.before(name))
+    /// The same words with the options that say where the job is before it: those that are not declared by the job that was found
+    /// by the options before it. With no such job, all of them.
+    pub(crate) fn placed(&self, specs: &[ArgSpec], known: &[JobOption<'_>]) -> Self {
+        let mut placed = Self { words: vec![self.first().to_owned()], ..self.clone() };
+        let mut words = self.behind().iter();
+        while let Some(part) = next_part(&mut words, specs, known) {
+            match part {
+                Part::Option(name, value) if PLACE_OPTIONS.contains(&name.as_str()) => {
+                    placed.options.push(name, value);
+                }
+                Part::Option(name, value) => placed.words.push(option_word(&name, value.as_deref())),
+                Part::Incomplete(name) => placed.words.push(option_word(&name, None)),
+                Part::Own(words) => placed.words.extend(words),
+            }
+        }
+        placed
     }
 }
 
@@ -64,30 +81,21 @@ pub(crate) fn is_option(word: &str, name: &str) -> bool {
     word.strip_prefix("--").is_some_and(|flag| flag.split('=').next() == Some(name))
 }
 
-/// The value of the first option of this name among words.
-pub(crate) fn value_of<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
-    let mut words = words.iter().skip_while(|word| !is_option(word, name)).map(String::as_str);
-    let word = words.next()?;
-    word.split_once('=').map(|(_, value)| value).or_else(|| words.next())
-}
-
 /// The words from the job on; all of them when what stands before it is none of a job.
 pub(crate) fn from_job(words: &[String]) -> &[String] {
-    leading(words, &mut BTreeMap::new(), &RUN_OPTIONS).unwrap_or(words)
+    leading(words, &mut GivenOptions::default(), &RUN_OPTIONS).unwrap_or(words)
 }
 
 /// Takes options from the beginning of words; nothing when one of them is none of these.
 fn leading<'a>(
     mut words: &'a [String],
-    options: &mut BTreeMap<&'static str, String>,
-    known: &[JobOption],
+    options: &mut GivenOptions,
+    known: &[JobOption<'_>],
 ) -> Option<&'a [String]> {
-    while let [word, rest @ ..] = words
-        && word.starts_with('-')
-    {
-        let mut rest = rest.iter();
-        let (name, value) = JobOption::take(known, word, &mut rest)?.ok()?;
-        options.insert(name, value);
+    while words.first().is_some_and(|word| word.starts_with('-')) {
+        let mut rest = words.iter();
+        let Some(Part::Option(name, value)) = next_part(&mut rest, &[], known) else { return None };
+        options.push(name, value);
         words = rest.as_slice();
     }
     Some(words)
@@ -112,17 +120,26 @@ mod tests {
             "--server http://x run greet",
             "run --dry-run --source s greet",
         ] {
-            let line = words(line);
-            let parsed = JobWords::parse(&line).unwrap();
+            let parsed = JobWords::parse(&words(line), &RUN_OPTIONS).unwrap();
             assert_eq!((parsed.first(), parsed.is_plan), ("greet", false), "{line:?}");
         }
-        let line = words("plan --json --data d x --source s --data=e");
-        let parsed = JobWords::parse(&line).unwrap();
-        assert!(parsed.is_plan && parsed.options.contains_key("json"));
-        assert_eq!(
-            (parsed.value("data"), parsed.value("source"), parsed.value("server")),
-            (Some("e"), Some("s"), None)
-        );
+        let line = words("plan --json --data d x --source s --name --data --data=e --json");
+        let parsed = JobWords::parse(&line, &RUN_OPTIONS).unwrap();
+        assert!(parsed.is_plan && parsed.options.has("json"));
+        let spec = |name: &str| ArgSpec { name: name.to_owned(), ..ArgSpec::default() };
+        for (specs, data, source, left) in [
+            (vec![spec("name")], "e", Some("s"), "x --name --data --json"),
+            (
+                vec![spec("name"), spec("source"), spec("data")],
+                "d",
+                None,
+                "x --source s --name --data --data=e --json",
+            ),
+        ] {
+            let placed = parsed.placed(&specs, &RUN_OPTIONS);
+            assert_eq!((placed.options.value("data"), placed.options.value("source")), (Some(data), source));
+            assert_eq!(placed.words.join(" "), left);
+        }
         for line in [
             "run",
             "run --json",
@@ -133,7 +150,7 @@ mod tests {
             "--json run x",
             "",
         ] {
-            assert!(JobWords::parse(&words(line)).is_none(), "{line}");
+            assert!(JobWords::parse(&words(line), &RUN_OPTIONS).is_none(), "{line}");
         }
     }
 }

@@ -30,10 +30,14 @@ pub(super) fn list(remote: &Remote, repo: Option<&str>, as_json: bool) -> Ended 
 }
 
 /// `quire run` and `quire plan` of a job; nothing when the words mean none that the server has, but perhaps a repository.
-pub(crate) fn call(server: &str, words: &JobWords<'_>, source: Option<&str>) -> Option<Ended> {
+pub(crate) fn call(server: &str, words: &JobWords) -> Option<Ended> {
     let jobs = Remote::new(server).and_then(|remote| Ok((remote.get::<Vec<ShownJob>>("/jobs")?, remote)));
+    let known = jobs.as_ref().ok().and_then(|(jobs, _)| find(jobs, words));
+    let declared = known.and_then(|(job, _)| job.args.clone()).unwrap_or_default();
+    let words = &words.placed(&declared, &RUN_OPTIONS);
+    let source = words.options.value("source");
     match jobs {
-        Ok((jobs, remote)) => match find(&jobs, words.words, source) {
+        Ok((jobs, remote)) => match find(&jobs, words) {
             Some((job, used)) => Some(perform(&remote, (job, used), words)),
             None if source.is_some() => Some(Err(unknown(words.first()))),
             None if words.is_plan && !is_repository(&jobs, words.first()) => {
@@ -58,7 +62,8 @@ fn unknown(job: &str) -> Failure {
 }
 
 /// The job that the leading words mean, as many of them as possible, and how many these are.
-fn find<'a>(jobs: &'a [ShownJob], words: &[String], source: Option<&str>) -> Option<(&'a ShownJob, usize)> {
+fn find<'a>(jobs: &'a [ShownJob], words: &JobWords) -> Option<(&'a ShownJob, usize)> {
+    let (words, source) = (&words.words, words.options.value("source"));
     let normal = |id: &str| id.replace('/', ".").to_lowercase();
     let count = words.iter().take_while(|word| !word.is_empty() && !word.starts_with('-')).count();
     let is_meant = |job: &ShownJob, name: &str| match (source, &job.source) {
@@ -75,9 +80,9 @@ fn find<'a>(jobs: &'a [ShownJob], words: &[String], source: Option<&str>) -> Opt
     })
 }
 
-fn perform(remote: &Remote, (job, used): (&ShownJob, usize), words: &JobWords<'_>) -> Ended {
+fn perform(remote: &Remote, (job, used): (&ShownJob, usize), words: &JobWords) -> Ended {
     let target = JobTarget { job: job.callable(), specs: job.args.clone().unwrap_or_default(), used };
-    let call = JobCall::read(target, words.words, (&RUN_OPTIONS, words.options.clone()))?;
+    let call = JobCall::read(target, &words.words, (&RUN_OPTIONS, words.options.clone()))?;
     print_warnings(&call.warnings);
     if let Some(name) = ["profile", "data"].into_iter().find(|name| call.option(name).is_some()) {
         let wrong = format!("--{name} has no --server: the server has its own");

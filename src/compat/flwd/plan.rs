@@ -1,6 +1,5 @@
 //! Plans in that program's shape, for `:plan` and for `POST /plans`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -8,12 +7,14 @@ use serde_json::{Value, json};
 use super::facts::members;
 use crate::app::{JobPlan, PlanJob};
 use crate::cli::exit::{Code, Ended, print, print_error, print_json};
-use crate::cli::jobs::{JobCall, JobOption, JobTarget, args_of_source, discovered, place_here, plan_job};
+use crate::cli::jobs::{
+    GivenOptions, JobCall, JobOption, JobTarget, args_of_source, discovered, place_here, plan_job,
+};
 use crate::pipeline::argument::ArgSpec;
 use crate::view::plain;
 
 /// What `:plan` takes besides the arguments of the job.
-const OPTIONS: [JobOption; 2] = [JobOption::flag("json"), JobOption::with_value("profile")];
+const OPTIONS: [JobOption<'static>; 2] = [JobOption::flag("json"), JobOption::with_value("profile")];
 
 /// `:plan JOB`.
 pub(super) fn print_plan(words: &[String]) -> Ended {
@@ -21,7 +22,7 @@ pub(super) fn print_plan(words: &[String]) -> Ended {
     let data = super::place::data_dir()?;
     let found = discovered(Some(&data), &place)?;
     let target = JobTarget::find(&found, words, |job| args_of_source(&data, &place, (job, None)).ok())?;
-    let call = JobCall::read(target, words, (&OPTIONS, BTreeMap::new()))?;
+    let call = JobCall::read(target, words, (&OPTIONS, GivenOptions::default()))?;
     call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     let as_json = call.has("json");

@@ -1,7 +1,6 @@
 //! A job as a command: `flwd demo --name alice`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::rc::Rc;
@@ -16,8 +15,8 @@ use super::facts::RunFacts;
 use crate::app::{JobRunRecord, PlanJob, Problem, RunRow, StartJob};
 use crate::cli::exit::{Code, Ended, Failure, print, print_error, print_json, verdict};
 use crate::cli::jobs::{
-    JobCall, JobOption, JobTarget, Printer, args_of_source, discovered, failure_text, place_here, plan_job,
-    print_output, run_job,
+    GivenOptions, JobCall, JobOption, JobTarget, Printer, args_of_source, discovered, failure_text,
+    place_here, plan_job, print_output, run_job,
 };
 use crate::container::UNAVAILABLE;
 use crate::pipeline::OnFailure;
@@ -25,12 +24,12 @@ use crate::sys::user;
 use crate::view::{RunEvent, plain};
 
 /// What a job takes besides its own arguments.
-const OPTIONS: [JobOption; 9] = [
+const OPTIONS: [JobOption<'static>; 9] = [
     JobOption::flag("json"),
     JobOption::flag("dry-run"),
     JobOption::flag("strict"),
-    JobOption::flag("quiet"),
-    JobOption::flag("verbose"),
+    JobOption::flag("quiet").short('q'),
+    JobOption::flag("verbose").short('v'),
     JobOption::with_value("on-error"),
     JobOption::with_value("report"),
     JobOption::with_value("report-file"),
@@ -79,12 +78,11 @@ struct Decided {
 
 /// Runs the job that the words mean.
 pub(super) fn run(words: &[String]) -> Ended {
-    let words: Vec<String> = words.iter().map(|word| long(word).to_owned()).collect();
     let place = place_here()?;
     let data = super::place::data_dir()?;
     let found = discovered(Some(&data), &place)?;
-    let target = JobTarget::find(&found, &words, |job| args_of_source(&data, &place, (job, None)).ok())?;
-    let call = JobCall::read(target, &words, (&OPTIONS, BTreeMap::new()))?;
+    let target = JobTarget::find(&found, words, |job| args_of_source(&data, &place, (job, None)).ok())?;
+    let call = JobCall::read(target, words, (&OPTIONS, GivenOptions::default()))?;
     call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     if call.has("dry-run") {
@@ -121,15 +119,6 @@ pub(super) fn run(words: &[String]) -> Ended {
         print_error(&format!("flwd: {} {}{why}\n", call.job, run.word()));
     }
     Ok(ended)
-}
-
-/// The long form of an option.
-fn long(word: &str) -> &str {
-    match word {
-        "-q" => "--quiet",
-        "-v" | "-vv" | "-vvv" => "--verbose",
-        other => other,
-    }
 }
 
 /// What prints the events.

@@ -76,6 +76,17 @@ pub(crate) fn read_words(specs: &[ArgSpec], words: &[String]) -> Result<GivenWor
     if wrong.is_empty() { Ok(given) } else { Err(wrong) }
 }
 
+impl ArgSpec {
+    /// The warning that a secret was written out on a command line.
+    pub(crate) fn shown_warning(&self) -> String {
+        let name = &self.name;
+        format!(
+            "the value of --{name} is in the list of processes and in the history of the shell; \
+             give it as --{name} -, --{name} @FILE or --{name} env:NAME"
+        )
+    }
+}
+
 fn unexpected(word: &str) -> ArgError {
     let message = format!("unexpected word {}: arguments are written --name VALUE", Quoted::new(word));
     ArgError { arg: String::new(), kind: ArgErrorKind::Unknown, message }
@@ -140,10 +151,7 @@ impl GivenWords {
             (_, Some(file), _) => SecretWord::File(file.to_owned()),
             (_, _, Some(variable)) => SecretWord::Variable(variable.to_owned()),
             (text, None, None) => {
-                self.warnings.push(format!(
-                    "the value of --{name} is in the list of processes and in the history of the shell; \
-                     give it as --{name} -, --{name} @FILE or --{name} env:NAME"
-                ));
+                self.warnings.push(spec.shown_warning());
                 let text = text.strip_prefix(LITERAL).unwrap_or(text);
                 self.secrets.remove(name);
                 self.values.insert(name.clone(), scalar(spec, spec.kind, text)?);

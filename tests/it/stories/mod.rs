@@ -126,6 +126,7 @@ stories! {
     two_refs
     two_servers
     uninterruptible
+    own_words
     typed_arguments
     typed_arguments_api
     unknown_input
