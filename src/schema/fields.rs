@@ -10,6 +10,9 @@ use super::node::{Node, Value};
 use super::option::{Field, Kind, Options};
 use crate::model::{Diagnostic, Quoted, Severity, Span, suggest};
 
+/// Mistakes of one severity that are kept: each has its line with it, and a file can have more than anybody reads.
+const MAX_MISTAKES: usize = 100;
+
 /// The mistakes of one file, or of one call.
 #[derive(Debug, Default)]
 pub struct Mistakes {
@@ -24,9 +27,25 @@ impl Mistakes {
         Self { tolerates_unknown: true, ..Self::default() }
     }
 
-    /// Keeps one more.
+    /// Keeps one more, unless there are many already.
     pub(crate) fn note(&self, wrong: Diagnostic) {
-        self.all.borrow_mut().push(wrong);
+        if !self.is_full_of(wrong.severity) {
+            self.all.borrow_mut().push(wrong);
+        }
+    }
+
+    fn is_full_of(&self, severity: Severity) -> bool {
+        self.all.borrow().iter().filter(|wrong| wrong.severity == severity).count() >= MAX_MISTAKES
+    }
+
+    /// Whether reading on can give no more mistakes.
+    fn is_full(&self) -> bool {
+        self.is_full_of(Severity::Error)
+    }
+
+    /// What unknown options are.
+    fn severity_of_unknown(&self) -> Severity {
+        if self.tolerates_unknown { Severity::Warning } else { Severity::Error }
     }
 
     /// How many there are.
@@ -102,13 +121,17 @@ impl<'a> Fields<'a> {
         mistakes: &'a Mistakes,
         around: Option<&'a Node>,
     ) -> Option<Self> {
+        if mistakes.is_full() {
+            return None;
+        }
         let place = Some(node).filter(|node| node.span.is_some()).or(around);
         let mut fields = Fields { node, pairs: &[], of, options, mistakes, place };
         let table = node
             .as_table()
             .map_err(|wrong| if options.example.is_empty() { wrong } else { wrong.help(options.example) });
         fields.pairs = fields.take_whole(table)?;
-        for (key, _) in fields.pairs {
+        let severity = mistakes.severity_of_unknown();
+        for (key, _) in fields.pairs.iter().take_while(|_| !mistakes.is_full_of(severity)) {
             if let Some(wrong) = fields.refusal(key) {
                 fields.note("", wrong);
             }
@@ -122,8 +145,7 @@ impl<'a> Fields<'a> {
             return Some(key.expected("the name of an option"));
         };
         let (message, help) = self.options.refusal(name, &self.of, key.key_mark())?;
-        let severity = if self.mistakes.tolerates_unknown { Severity::Warning } else { Severity::Error };
-        Some(Diagnostic { severity, ..key.error(message).help(help) })
+        Some(Diagnostic { severity: self.mistakes.severity_of_unknown(), ..key.error(message).help(help) })
     }
 
     /// Keeps a mistake about the value of an option. Without a place of its own it has that of the nearest table, and says
@@ -299,7 +321,8 @@ impl<'a> Fields<'a> {
     /// A list, each of whose items is read.
     pub(crate) fn list<T>(&self, name: &str, read: impl Fn(&'a Node) -> Result<T, Diagnostic>) -> Vec<T> {
         let items = self.read(name, Node::as_list).unwrap_or_default();
-        items.iter().filter_map(|item| self.value(name, read(item))).collect()
+        let items = items.iter().take_while(|_| !self.mistakes.is_full());
+        items.filter_map(|item| self.value(name, read(item))).collect()
     }
 
     /// A list of texts that are not empty.
@@ -320,7 +343,8 @@ impl<'a> Fields<'a> {
     /// Environment variables, sorted by name.
     pub(crate) fn variables(&self, name: &str) -> Vec<(String, Vec<u8>)> {
         let mut variables = Vec::new();
-        for (key, value) in self.read(name, Node::as_table).unwrap_or_default() {
+        let pairs = self.read(name, Node::as_table).unwrap_or_default();
+        for (key, value) in pairs.iter().take_while(|_| !self.mistakes.is_full()) {
             match variable(key, value) {
                 Ok(variable) => variables.push(variable),
                 Err(wrong) => self.note(name, wrong),

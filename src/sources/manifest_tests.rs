@@ -77,6 +77,9 @@ fn all_mistakes_are_reported_at_once() {
 fn what_is_not_a_manifest_is_refused() {
     let many = "a: 1\n".repeat(30_000);
     let keys: String = (0..25_000).map(|key| format!("k{key}: 1\n")).collect();
+    // On one line, which each mistake shows.
+    let items = format!("jobs: [{}]", "1,".repeat(100_000));
+    let tags = format!("a: [{}]", "!!b c,".repeat(30_000));
     let nested = format!("a: {}", "[".repeat(50_000));
     for (text, title) in [
         ("", "addon manifest invalid"),
@@ -92,6 +95,8 @@ fn what_is_not_a_manifest_is_refused() {
         ("a: !!binary x", "addon manifest parse failed"),
         (&many, "addon manifest parse failed"),
         (&keys, "addon manifest invalid"),
+        (&items, "addon manifest invalid"),
+        (&tags, "addon manifest parse failed"),
         (&nested, "addon manifest parse failed"),
         (&"#".repeat(MAX_MANIFEST + 1), "addon manifest parse failed"),
     ] {
