@@ -215,7 +215,7 @@ mod tests {
             wrong,
             [
                 "evn: unknown argument: evn; did you mean `env`?",
-                "env: required: give it a value",
+                "env: a value is required",
                 "file: `/etc/passwd` is not a file"
             ]
         );

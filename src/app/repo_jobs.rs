@@ -30,6 +30,9 @@ pub(crate) struct RepoJobs {
     pub(crate) jobs: Vec<RepoJob>,
     /// The repositories that were left out: their pipelines would have to be evaluated, and too many others were.
     pub(crate) left_out: Vec<String>,
+    /// The repositories whose pipelines have mistakes.
+    #[serde(default)]
+    pub(crate) broken: Vec<String>,
 }
 
 /// A job of a repository.
@@ -51,7 +54,7 @@ impl Operation for ListRepoJobs {
         match &self.repo {
             Some(repo) => {
                 let jobs = of_repo(app, repo, &mut 1).await?.unwrap_or_default();
-                Ok(RepoJobs { jobs: named(repo, jobs), left_out: Vec::new() })
+                Ok(RepoJobs { jobs: named(repo, jobs), ..RepoJobs::default() })
             }
             None => list_repo_jobs(app).await,
         }
@@ -72,6 +75,7 @@ async fn list_repo_jobs(app: &AppState) -> Result<RepoJobs, Problem> {
         match of_repo(app, repo.as_str(), &mut left).await {
             Ok(Some(jobs)) => found.jobs.extend(named(repo.as_str(), jobs)),
             Ok(None) => found.left_out.push(repo.to_string()),
+            Err(problem) if problem.code == Code::PipelineBroken => found.broken.push(repo.to_string()),
             Err(_) => {}
         }
     }
@@ -95,5 +99,6 @@ async fn of_repo(app: &AppState, repo: &str, left: &mut usize) -> Result<Option<
     }
     let Some(fewer) = left.checked_sub(1) else { return Ok(None) };
     *left = fewer;
-    evaluated(app, move || order.manual_jobs(id)).await.map(Some)
+    let jobs = evaluated(app, move || order.manual_jobs(id)).await?;
+    jobs.map(Some).map_err(Problem::broken_pipeline)
 }

@@ -14,7 +14,7 @@ use super::start::repo_and_job;
 use super::{place, remote};
 use crate::app::{PlanRun, expect_jobs};
 use crate::model::{JobId, RepoName};
-use crate::pipeline::argument::ArgSpec;
+use crate::pipeline::argument::{ArgSpec, UnknownPaths};
 use crate::run::PlannedJob;
 use crate::view::plain;
 
@@ -81,7 +81,7 @@ pub(super) fn read(root: &Command, words: JobWords, known: &[JobOption<'_>]) -> 
     if !specs.is_empty() {
         own.extend(pairs_of(&specs, &mut options));
         let help = format!("`quire run {target} --help` shows its arguments");
-        let (given, mut warnings) = read_arguments(&specs, &own, &help)?;
+        let (given, mut warnings) = read_arguments(&specs, &own, (&UnknownPaths, &help))?;
         warnings.extend(shown_secrets(&specs, options.value("args")));
         print_warnings(&warnings);
         (own, arguments) = (Vec::new(), given);

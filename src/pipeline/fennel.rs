@@ -261,9 +261,22 @@ impl<'a> Reading<'a> {
                 InputRef::Unreadable => {}
             }
         }
+        self.refuse_required_on_push(&needs, arguments.as_deref().unwrap_or_default());
         let options = JobOptions { arguments, ..self.options() };
         let (id_span, span) = (self.span(Some(0), None), self.span(None, None));
         Some(Declared { id: registration.id.clone()?, id_span, span, needs, options })
+    }
+
+    /// Refuses required arguments of a job that a push starts, too: it would give none.
+    fn refuse_required_on_push(&mut self, needs: &[DeclaredNeed], specs: &[ArgSpec]) {
+        let push = needs.iter().find(|need| need.name == EventSource::PUSH);
+        let required = specs.iter().find(|spec| spec.is_required);
+        if let (Some(push), Some(spec)) = (push, required) {
+            let message =
+                format!("a push starts this job without arguments, and `{}` is required", spec.name);
+            let help = "give the argument a default, or make a job of its own for `ci.manual`".to_owned();
+            self.refuse(push.span, message, Some(help));
+        }
     }
 
     /// The arguments that an item of the inputs declares.

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::planner::{PlanError, PlanOrder, PlannedJob};
-use crate::model::CommitId;
+use crate::journal::DiagnosticFact;
+use crate::model::{CommitId, Diagnostic};
 use crate::pipeline::argument::ArgSpec;
 use crate::script::{BundleCache, CacheKey};
 
@@ -25,27 +26,29 @@ impl PlanOrder {
         serde_json::from_slice(&kept).ok()
     }
 
-    /// The jobs of the commit; none when its pipeline cannot be used. A process of its own evaluates it, unless they are known.
-    /// Blocking.
+    /// The jobs of the commit, or the mistakes of its pipeline. A process of its own evaluates it, unless they are known. Mistakes are
+    /// not kept: with more time or memory there may be none. Blocking.
     ///
     /// # Errors
-    /// The process could not be started.
-    pub(crate) fn manual_jobs(&self, commit: CommitId) -> Result<Vec<ManualJob>, PlanError> {
+    /// There is no answer.
+    pub(crate) fn manual_jobs(
+        &self,
+        commit: CommitId,
+    ) -> Result<Result<Vec<ManualJob>, Vec<Diagnostic>>, PlanError> {
         if let Some(known) = self.known_manual_jobs(commit) {
-            return Ok(known);
+            return Ok(Ok(known));
         }
-        let jobs = match self.plan() {
-            Ok(plan) => plan.jobs.into_iter().filter_map(ManualJob::of).collect(),
-            Err(error @ PlanError::Start(_)) => return Err(error),
-            // As good as broken: it would be so again.
-            Err(PlanError::TimedOut | PlanError::Ended(_) | PlanError::Answer(_)) => Vec::new(),
-        };
+        let plan = self.plan()?;
+        if plan.is_broken {
+            return Ok(Err(plan.diagnostics.iter().map(DiagnosticFact::to_diagnostic).collect()));
+        }
+        let jobs = plan.jobs.into_iter().filter_map(ManualJob::of).collect();
         let kept = serde_json::to_vec(&jobs).unwrap_or_default();
         if let Err(problem) = BundleCache::new(&self.cache_dir).store_bytes(&CacheKey::of_jobs(commit), &kept)
         {
             tracing::debug!(%problem, "the jobs of a pipeline were not kept");
         }
-        Ok(jobs)
+        Ok(Ok(jobs))
     }
 }
 

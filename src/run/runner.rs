@@ -377,7 +377,7 @@ async fn conduct(
         Ok((whole, warnings)) => (whole.started_by(&execution.start), warnings),
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
-    let diagnostics = warnings.into_iter().chain(unmasked(&recorder)).collect();
+    let diagnostics = warnings.into_iter().chain(unmasked(&recorder, &host.secrets)).collect();
     let kept = KeptJobs::new(&graph, execution.earlier.as_ref());
     // Before the jobs are known: who waits for them hears at once that none of them begins.
     let asked = (&execution.start, &*execution.confiner);
@@ -468,10 +468,12 @@ fn no_job(start: &Start) -> Reason {
 }
 
 /// Warnings about secrets that are too short to be masked.
-fn unmasked(recorder: &Recorder) -> Vec<DiagnosticFact<String>> {
+fn unmasked(recorder: &Recorder, secrets: &SecretValues) -> Vec<DiagnosticFact<String>> {
     let warning = |name: &SecretName| {
+        let is_argument = secrets.argument(name.as_str()).is_some();
+        let file = if is_argument { format!("--{name}") } else { "config.fnl".to_owned() };
         let message = format!("the secret `{name}` has fewer than 4 bytes and is not masked in output");
-        let diagnostic = Diagnostic::error("config.fnl", message).help("choose a longer value");
+        let diagnostic = Diagnostic::error(file, message).help("choose a longer value");
         DiagnosticFact::from(&Diagnostic { severity: Severity::Warning, ..diagnostic })
     };
     recorder.unmasked().iter().map(warning).collect()

@@ -55,6 +55,8 @@ pub struct Source {
     pub(crate) file: String,
     pub(crate) text: String,
     pub(crate) key_mark: &'static str,
+    /// What its language calls a table.
+    pub(crate) table: &'static str,
 }
 
 impl PartialEq for Node {
@@ -73,12 +75,17 @@ impl From<f64> for Number {
 impl Source {
     /// A file in Fennel, where a key is `:key`.
     pub(crate) fn fennel(file: &str, text: String) -> Arc<Self> {
-        Arc::new(Self { file: file.to_owned(), text, key_mark: ":" })
+        Arc::new(Self { file: file.to_owned(), text, key_mark: ":", table: "a table" })
     }
 
     /// A file in a language where a key stands as it is.
     pub(crate) fn plain(file: &str, text: &str) -> Arc<Self> {
-        Arc::new(Self { file: file.to_owned(), text: text.to_owned(), key_mark: "" })
+        Arc::new(Self { file: file.to_owned(), text: text.to_owned(), key_mark: "", table: "a table" })
+    }
+
+    /// A file in YAML.
+    pub(crate) fn yaml(file: &str, text: &str) -> Arc<Self> {
+        Arc::new(Self { file: file.to_owned(), text: text.to_owned(), key_mark: "", table: "a mapping" })
     }
 }
 
@@ -132,8 +139,8 @@ impl Node {
             }));
         }
         let text = String::from_utf8_lossy(&text).into_owned();
-        let Source { file, key_mark, .. } = &*self.source;
-        let source = Arc::new(Source { file: file.clone(), text, key_mark });
+        let Source { file, key_mark, table, .. } = &*self.source;
+        let source = Arc::new(Source { file: file.clone(), text, key_mark, table });
         self.with_source(&source)
     }
 
@@ -170,7 +177,8 @@ impl Node {
     /// The error that something else is expected here.
     pub(crate) fn expected(&self, what: impl std::fmt::Display) -> Diagnostic {
         let what = what.to_string();
-        let wrong = self.error(format!("expected {what}, got {}", self.value.kind()));
+        let message = format!("expected {what}, got {}", self.value.kind());
+        let wrong = self.error(message.replace("a table", self.source.table));
         match self.rewrite(&what) {
             Some(help) => wrong.help(help),
             None => wrong,

@@ -13,12 +13,12 @@ use crate::model::{Diagnostic, Quoted, Span};
 /// Collections inside each other, at most.
 const MAX_DEPTH: usize = 8;
 
-/// Keys that stand there twice, at most; nothing is read after them.
+/// Mistakes, at most; nothing is read after so many keys that stand there twice.
 const MAX_MISTAKES: usize = 100;
 
 /// Reads the one document of a file: its value, or none, and its mistakes.
 pub(crate) fn read_yaml(file: &str, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
-    let (source, lines) = (Source::plain(file, text), text.lines().collect());
+    let (source, lines) = (Source::yaml(file, text), text.lines().collect());
     let mut document = Document { source, text, lines, place: Place::default(), wrong: Vec::new() };
     let root = document.read();
     (root, document.wrong)
@@ -213,6 +213,9 @@ impl<'a> Document<'a> {
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>) {
+        if self.wrong.len() >= MAX_MISTAKES {
+            return;
+        }
         let wrong = self.diagnostic(span, message);
         self.wrong.push(wrong);
     }

@@ -37,7 +37,7 @@ impl CacheKey {
     /// The key of what is known of the jobs of a commit.
     pub(crate) fn of_jobs(commit: CommitId) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        Self(hex_sha256(format!("jobs of {commit}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
+        Self(hex_sha256(format!("manual jobs of {commit}\n{version}\n{BUNDLE_FORMAT}").as_bytes()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values of the run VM as data, for what reads options.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mlua::{Table, Value as LuaValue};
@@ -100,10 +101,16 @@ impl Reader {
             self.left = 0;
             return Value::Other("a table that is too large".to_owned());
         }
+        if pairs.is_empty() && table.metatable().is_some() {
+            return Value::Other("a table with a metatable".to_owned());
+        }
         let length = table.raw_len();
         if length == pairs.len() && length > 0 {
             let items = (1..=length).map(|place| table.raw_get(place).unwrap_or(LuaValue::Nil));
             return Value::List(items.map(|item| self.read(&item, depth)).collect());
+        }
+        if let Some(hole) = hole(&pairs) {
+            return Value::Other(format!("a list whose item {hole} is nil"));
         }
         let mut named: Vec<(Node, Node)> =
             pairs.iter().map(|(key, value)| (self.read(key, 0), self.read(value, depth))).collect();
@@ -111,6 +118,18 @@ impl Reader {
         named.sort_by_cached_key(|(key, _)| key.as_argument().unwrap_or_default());
         Value::Table(named)
     }
+}
+
+/// The first place without an item in what was written as a list with nil in it.
+fn hole(pairs: &[(LuaValue, LuaValue)]) -> Option<i64> {
+    let places: Option<BTreeSet<i64>> = pairs.iter().map(|(key, _)| key.as_integer()).collect();
+    let places = places.filter(|places| places.first().is_some_and(|first| *first > 0))?;
+    let last = usize::try_from(*places.last()?).ok()?;
+    // With fewer items, it is a table whose keys are numbers.
+    if last > 2 * pairs.len() {
+        return None;
+    }
+    (1..).find(|place| !places.contains(place))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the text has all digits")]

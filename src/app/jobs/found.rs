@@ -143,7 +143,7 @@ pub(super) async fn find_job(
     match named {
         Some(source) => of_source(app, source, job).await,
         None => Err(match found.unreadable(&[job]) {
-            Some(wrong) => JobError::config(format!("{}:{}", wrong.path, wrong.error)),
+            Some(wrong) => JobError::config(wrong.lines().collect::<Vec<_>>().join("\n")),
             None => missing,
         }),
     }

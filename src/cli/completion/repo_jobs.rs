@@ -82,5 +82,5 @@ fn known(data: &DataDir, repo: &str) -> Option<Vec<ManualJob>> {
     let event = Event { kind, subject: Some(subject), actor: None, at: clock::now() };
     let cache_dir = cache_of(Some(data))?.cache().join("fennel");
     let order = PlanOrder { event: EventRecord::from(&event), git_dir, cache_dir, vm_memory: VM_MEMORY };
-    order.manual_jobs(point.commit).ok()
+    order.manual_jobs(point.commit).ok()?.ok()
 }

@@ -9,7 +9,7 @@ use super::option::{GivenOptions, JobOption, split};
 use super::secret_variable;
 use crate::cli::exit::{Code, Failure};
 use crate::model::suggest;
-use crate::pipeline::argument::{ArgSpec, SecretWord, read_words};
+use crate::pipeline::argument::{ArgError, ArgSpec, Paths, SecretWord, read_words, resolve};
 use crate::pipeline::folder::Discovery;
 use crate::view::plain;
 
@@ -71,6 +71,7 @@ impl JobCall {
         target: JobTarget,
         words: &[String],
         (known, options): (&[JobOption<'_>], GivenOptions),
+        paths: &dyn Paths,
     ) -> Result<Self, Failure> {
         let JobTarget { job, specs, used } = target;
         let (behind, own) = split(words.get(used..).unwrap_or_default(), &specs, known)?;
@@ -80,7 +81,7 @@ impl JobCall {
             return Ok(call);
         }
         let help = format!("`quire plan {}` shows its arguments", call.job);
-        (call.args, call.warnings) = read_arguments(&call.specs, &own, &help)?;
+        (call.args, call.warnings) = read_arguments(&call.specs, &own, (paths, &help))?;
         Ok(call)
     }
 
@@ -103,28 +104,40 @@ impl JobCall {
 /// Reads arguments, and the secrets that are elsewhere; gives warnings with them.
 ///
 /// # Errors
-/// Gives every word that cannot be read, with the hint.
+/// Gives every mistake, with the hint. When words cannot be read, the rules of the others are checked here; otherwise whoever
+/// runs the job checks them.
 pub(crate) fn read_arguments(
     specs: &[ArgSpec],
     words: &[String],
-    hint: &str,
+    (paths, hint): (&dyn Paths, &str),
 ) -> Result<(Map<String, Value>, Vec<String>), Failure> {
-    let given = read_words(specs, words).map_err(|wrong| {
-        let lines: Vec<String> = wrong.iter().map(|wrong| plain(&wrong.message)).collect();
-        Failure::new(Code::Usage, lines.join("\nerror: ")).hint(hint)
-    })?;
-    let mut args = given.values;
-    for (name, word) in given.secrets {
-        args.insert(name.clone(), Value::String(read_secret(&name, &word)?));
+    let (mut given, mut wrong) = read_words(specs, words);
+    let mut args = std::mem::take(&mut given.values);
+    if wrong.is_empty() {
+        for spec in specs {
+            let Some(word) = given.secrets.get(&spec.name) else { continue };
+            match spec.value_of_text(&read_secret(&spec.name, word)?) {
+                Ok(value) => drop(args.insert(spec.name.clone(), value)),
+                Err(error) => wrong.push(error),
+            }
+        }
     }
-    Ok((args, given.warnings))
+    if wrong.is_empty() {
+        return Ok((args, given.warnings));
+    }
+    let is_known = |arg: &str| given.secrets.contains_key(arg) || wrong.iter().any(|known| known.arg == arg);
+    let more = resolve(specs, args, paths).err().unwrap_or_default();
+    let more: Vec<ArgError> = more.into_iter().filter(|error| !is_known(&error.arg)).collect();
+    let lines: Vec<String> = wrong.iter().chain(&more).map(|wrong| plain(&wrong.to_string())).collect();
+    Err(Failure::new(Code::Usage, lines.join("\nerror: ")).hint(hint))
 }
 
 /// The failure of words that mean no job.
 pub(super) fn unknown_job(found: &Discovery, words: &[String]) -> Failure {
     let word = words.first().map(String::as_str).unwrap_or_default();
     if let Some(wrong) = found.unreadable(words) {
-        return Failure::new(Code::Usage, format!("{}:{}", plain(&wrong.path), plain(&wrong.error)));
+        let lines: Vec<String> = wrong.lines().map(|line| plain(&line)).collect();
+        return Failure::new(Code::Usage, lines.join("\nerror: "));
     }
     let names = found.jobs.iter().map(|job| job.id.as_str());
     let unknown = Failure::new(Code::NotFound, format!("there is no job `{}`", plain(word)));

@@ -95,7 +95,8 @@ pub(super) fn intercept(words: &JobWords) -> Option<Ended> {
         None => return None,
     };
     Some(target.and_then(|target| {
-        let call = JobCall::read(target, &words.words, (&RUN_OPTIONS, words.options.clone()))?;
+        let call =
+            JobCall::read(target, &words.words, (&RUN_OPTIONS, words.options.clone()), &place.cwd.as_path())?;
         perform(data, (place, source), call, words.is_plan)
     }))
 }
@@ -175,7 +176,7 @@ pub(super) fn list(data: Option<DataDir>, repo: Option<String>, as_json: bool) -
         None => RepoJobs::default(),
     };
     for wrong in &list.errors {
-        print_error(&format!("warning: {}: {}\n", plain(&wrong.path), plain(&wrong.error)));
+        wrong.lines().for_each(|line| print_error(&format!("warning: {}\n", plain(&line))));
     }
     let jobs = list.jobs.into_iter().map(ShownJob::from);
     let jobs: Vec<ShownJob> = jobs.chain(of_repos.jobs.into_iter().map(ShownJob::from)).collect();
@@ -214,6 +215,12 @@ fn of_repositories(data: &DataDir, repo: Option<&str>) -> Result<RepoJobs, Failu
         }
         answer => answer?,
     };
+    for name in &found.broken {
+        let name = plain(name);
+        print_error(&format!(
+            "warning: the pipeline of {name} has mistakes; `quire jobs {name}` shows them\n"
+        ));
+    }
     if !found.left_out.is_empty() {
         let names = found.left_out.join(" ");
         print_error(&format!(

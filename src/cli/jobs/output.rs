@@ -263,7 +263,8 @@ pub(crate) fn print_plan(plan: JobPlan, as_json: bool) {
 /// A plan for people.
 fn plan_text(plan: &JobPlan) -> String {
     let mut text = String::new();
-    let _infallible = writeln!(text, "job          {}  {}", plan.job, plan.name);
+    let name = if plan.name == plan.job { String::new() } else { format!("  {}", plan.name) };
+    let _infallible = writeln!(text, "job          {}{name}", plan.job);
     if let Some(summary) = &plan.summary {
         let _infallible = writeln!(text, "             {summary}");
     }

@@ -12,6 +12,7 @@ use crate::cli::jobs::{
 use crate::cli::place::note_if_empty;
 use crate::model::percent_encoded;
 use crate::pipeline::WorkContainer;
+use crate::pipeline::argument::UnknownPaths;
 use crate::pipeline::folder::Aliases;
 use crate::sys::interrupts::watch_interrupts;
 use crate::view::{RunShape, plain};
@@ -82,7 +83,7 @@ fn find<'a>(jobs: &'a [ShownJob], words: &JobWords) -> Option<(&'a ShownJob, usi
 
 fn perform(remote: &Remote, (job, used): (&ShownJob, usize), words: &JobWords) -> Ended {
     let target = JobTarget { job: job.callable(), specs: job.args.clone().unwrap_or_default(), used };
-    let call = JobCall::read(target, &words.words, (&RUN_OPTIONS, words.options.clone()))?;
+    let call = JobCall::read(target, &words.words, (&RUN_OPTIONS, words.options.clone()), &UnknownPaths)?;
     print_warnings(&call.warnings);
     if let Some(name) = ["profile", "data"].into_iter().find(|name| call.option(name).is_some()) {
         let wrong = format!("--{name} has no --server: the server has its own");

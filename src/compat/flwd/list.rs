@@ -15,7 +15,9 @@ pub(super) fn list(as_json: bool) -> Ended {
         return Ok(Code::Done);
     }
     for wrong in found.errors.iter().chain(&found.aliases.errors) {
-        print_error(&format!("[warn] {}: {}\n", plain(&wrong.path), plain(&wrong.error)));
+        for line in wrong.error.lines() {
+            print_error(&format!("[warn] {}: {}\n", plain(&wrong.path), plain(line)));
+        }
     }
     if found.jobs.is_empty() {
         print("(no jobs found under scripts/)\n");

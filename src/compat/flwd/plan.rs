@@ -22,7 +22,7 @@ pub(super) fn print_plan(words: &[String]) -> Ended {
     let data = super::place::data_dir()?;
     let found = discovered(Some(&data), &place)?;
     let target = JobTarget::find(&found, words, |job| args_of_source(&data, &place, (job, None)).ok())?;
-    let call = JobCall::read(target, words, (&OPTIONS, GivenOptions::default()))?;
+    let call = JobCall::read(target, words, (&OPTIONS, GivenOptions::default()), &place.cwd.as_path())?;
     call.warnings.iter().for_each(|warning| print_error(&format!("[warn] {}\n", plain(warning))));
     let profiles = super::profiles(call.option("profile"))?;
     let as_json = call.has("json");

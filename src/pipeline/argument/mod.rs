@@ -7,6 +7,8 @@ mod spec;
 pub(crate) mod words;
 
 pub(crate) use read::{MAX_ARGUMENTS, argument_name, prose, read_argument, read_old_argument};
-pub(crate) use resolve::{ArgError, ArgErrorKind, Paths, Resolved, SHOWN_SECRET, completed, resolve};
+pub(crate) use resolve::{
+    ArgError, ArgErrorKind, Paths, Resolved, SHOWN_SECRET, UnknownPaths, completed, resolve,
+};
 pub(crate) use spec::{ArgFormat, ArgKind, ArgSpec};
 pub(crate) use words::{SecretWord, read_words};

@@ -152,8 +152,17 @@ fn with_default(fields: &Fields<'_>, spec: ArgSpec) -> ArgSpec {
         (ArgKind::Array, _) if node.as_list().is_ok_and(<[Node]>::is_empty) => Json::Array(Vec::new()),
         _ => node.to_json(),
     };
-    let default = spec
-        .check_default(&json)
+    let checked = match &node.value {
+        Value::Other(what) => Err(format!("expected {}, got {what}", spec.kind.one())),
+        Value::Table(_)
+        | Value::List(_)
+        | Value::String(_)
+        | Value::Bytes(_)
+        | Value::Number(_)
+        | Value::Bool(_)
+        | Value::Nil => spec.check_default(&json),
+    };
+    let default = checked
         .map_err(|wrong| node.error(format!("invalid default of {}: {wrong}", Quoted::new(&spec.name))));
     ArgSpec { default: fields.value("default", default), ..spec }
 }

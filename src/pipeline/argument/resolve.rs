@@ -11,6 +11,9 @@ use crate::model::{Quoted, suggest};
 /// All resolved values as JSON, in bytes: they reach programs in one environment variable, which holds 128 KiB.
 const MAX_VALUES: usize = 96 << 10;
 
+/// What is wrong with a pair without a key.
+pub(super) const EMPTY_KEY: &str = "the key of a pair is empty";
+
 /// What is shown instead of a secret.
 pub(crate) const SHOWN_SECRET: &str = "[secret]";
 
@@ -25,13 +28,13 @@ pub(crate) struct Resolved {
 
 /// What is wrong with an argument that was given, or not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", self.sentence())]
 pub struct ArgError {
     /// The argument; empty when the mistake is in no one of them.
     pub(crate) arg: String,
     /// What kind of mistake it is.
     pub(crate) kind: ArgErrorKind,
-    /// What is wrong. Names the argument, except for [`ArgErrorKind::Rule`]. Never shows the value of a secret.
+    /// What is wrong, without the name of the argument. Never shows the value of a secret.
     pub(crate) message: String,
 }
 
@@ -53,6 +56,29 @@ pub(crate) trait Paths {
 
     /// Whether a path is that of a folder.
     fn is_folder(&self, path: &str) -> bool;
+}
+
+/// Paths of which only somebody else knows where they lead.
+pub(crate) struct UnknownPaths;
+
+impl Paths for UnknownPaths {
+    fn is_file(&self, _: &str) -> bool {
+        true
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        true
+    }
+}
+
+impl<T: Paths + ?Sized> Paths for &T {
+    fn is_file(&self, path: &str) -> bool {
+        (**self).is_file(path)
+    }
+
+    fn is_folder(&self, path: &str) -> bool {
+        (**self).is_folder(path)
+    }
 }
 
 /// Relative paths are relative to this folder.
@@ -131,13 +157,24 @@ impl Resolved {
     }
 }
 
+impl ArgError {
+    /// What is wrong, with the name of the argument.
+    fn sentence(&self) -> String {
+        match self.kind {
+            ArgErrorKind::Unknown => self.message.clone(),
+            ArgErrorKind::WrongType => format!("argument {} {}", self.arg, self.message),
+            ArgErrorKind::Rule => format!("{}: {}", self.arg, self.message),
+        }
+    }
+}
+
 impl ArgSpec {
     pub(super) fn rule(&self, message: String) -> ArgError {
         ArgError { arg: self.name.clone(), kind: ArgErrorKind::Rule, message }
     }
 
     pub(super) fn wrong_type(&self, what: impl std::fmt::Display) -> ArgError {
-        let message = format!("argument {} must be {what}", self.name);
+        let message = format!("must be {what}");
         ArgError { arg: self.name.clone(), kind: ArgErrorKind::WrongType, message }
     }
 
@@ -228,7 +265,7 @@ fn is_empty(value: &Value) -> bool {
 
 fn check_rules(spec: &ArgSpec, value: Option<&Value>, paths: &(impl Paths + ?Sized)) -> Result<(), String> {
     let Some(value) = value.filter(|value| !is_empty(value)) else {
-        return if spec.is_required { Err("required: give it a value".to_owned()) } else { Ok(()) };
+        return if spec.is_required { Err("a value is required".to_owned()) } else { Ok(()) };
     };
     check_value(spec, value)?;
     // A secret is not shown, not even a path.
@@ -260,7 +297,7 @@ fn check_value(spec: &ArgSpec, value: &Value) -> Result<(), String> {
         }
         Value::Object(pairs) => pairs.iter().try_for_each(|(key, value)| {
             if key.is_empty() {
-                return Err("empty key".to_owned());
+                return Err(EMPTY_KEY.to_owned());
             }
             within(&spec.choices, value, "enum")
         }),

@@ -149,7 +149,7 @@ impl ArgKind {
     }
 
     /// One value, in the words of a message: `a string`.
-    pub(super) fn one(self) -> &'static str {
+    pub(in crate::pipeline) fn one(self) -> &'static str {
         match self {
             Self::String | Self::Path | Self::File | Self::Directory => "a string",
             Self::Integer => "an integer",
@@ -161,7 +161,7 @@ impl ArgKind {
     }
 
     /// Whether values are text.
-    pub(super) fn is_text(self) -> bool {
+    pub(in crate::pipeline) fn is_text(self) -> bool {
         matches!(self, Self::String | Self::Path | Self::File | Self::Directory)
     }
 }
@@ -200,7 +200,7 @@ impl ArgSpec {
     }
 
     /// What the items of an array, or the values of an object, are.
-    pub(super) fn inner_kind(&self) -> ArgKind {
+    pub(in crate::pipeline) fn inner_kind(&self) -> ArgKind {
         let declared = if self.kind == ArgKind::Object { self.value_type } else { self.items_type };
         declared.unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-use super::resolve::{ArgError, ArgErrorKind, plain, unknown};
+use super::resolve::{ArgError, ArgErrorKind, EMPTY_KEY, plain, unknown};
 use super::spec::{ArgKind, ArgSpec};
 use crate::model::Quoted;
 
@@ -33,11 +33,8 @@ pub(crate) enum SecretWord {
     Variable(String),
 }
 
-/// Reads the words after a job. What they mean is checked by [`resolve`](super::resolve()).
-///
-/// # Errors
-/// Gives every word that cannot be read.
-pub(crate) fn read_words(specs: &[ArgSpec], words: &[String]) -> Result<GivenWords, Vec<ArgError>> {
+/// Reads the words after a job, and gives every one that cannot be read. What they mean is checked by [`resolve`](super::resolve()).
+pub(crate) fn read_words(specs: &[ArgSpec], words: &[String]) -> (GivenWords, Vec<ArgError>) {
     let mut given = GivenWords::default();
     let mut wrong = Vec::new();
     let mut rest = words.iter().map(String::as_str).peekable();
@@ -69,14 +66,22 @@ pub(crate) fn read_words(specs: &[ArgSpec], words: &[String]) -> Result<GivenWor
             (None, false) => rest.next_if(|next| !is_flag_of(specs, next)),
         };
         let read = value
-            .ok_or_else(|| spec.rule(format!("a value is missing after --{}", spec.name)))
+            .ok_or_else(|| spec.rule(format!("a value is missing; write --{} VALUE", spec.name)))
             .and_then(|value| given.add(spec, value));
         wrong.extend(read.err());
     }
-    if wrong.is_empty() { Ok(given) } else { Err(wrong) }
+    (given, wrong)
 }
 
 impl ArgSpec {
+    /// The value of this argument that was read as text.
+    ///
+    /// # Errors
+    /// It has another type.
+    pub(crate) fn value_of_text(&self, text: &str) -> Result<Value, ArgError> {
+        scalar(self, self.kind, text)
+    }
+
     /// The warning that a secret was written out on a command line.
     pub(crate) fn shown_warning(&self) -> String {
         let name = &self.name;
@@ -101,6 +106,9 @@ fn is_flag_of(specs: &[ArgSpec], word: &str) -> bool {
 
 impl GivenWords {
     fn add(&mut self, spec: &ArgSpec, word: &str) -> Result<(), ArgError> {
+        if self.has(&spec.name) && !matches!(spec.kind, ArgKind::Array | ArgKind::Object) {
+            return Err(spec.rule(format!("--{} is given twice", spec.name)));
+        }
         if spec.is_secret {
             return self.add_secret(spec, word);
         }
@@ -117,12 +125,14 @@ impl GivenWords {
                     .split_once('=')
                     .ok_or_else(|| spec.rule(format!("invalid pair \"{}\", expected k=v", plain(word))))?;
                 if key.is_empty() {
-                    return Err(spec.rule("empty key".to_owned()));
+                    return Err(spec.rule(format!("{EMPTY_KEY}; write --{} KEY=VALUE", spec.name)));
                 }
                 let value = scalar(spec, spec.inner_kind(), value)?;
                 let pairs = self.values.entry(&spec.name).or_insert_with(|| Value::Object(Map::new()));
-                if let Value::Object(pairs) = pairs {
-                    pairs.insert(key.to_owned(), value);
+                if let Value::Object(pairs) = pairs
+                    && pairs.insert(key.to_owned(), value).is_some()
+                {
+                    return Err(spec.rule(format!("the key {} is given twice", Quoted::new(key))));
                 }
             }
             kind @ (ArgKind::String
@@ -138,6 +148,11 @@ impl GivenWords {
         Ok(())
     }
 
+    /// Whether an argument was given, in whatever way.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name) || self.secrets.contains_key(name)
+    }
+
     fn add_secret(&mut self, spec: &ArgSpec, word: &str) -> Result<(), ArgError> {
         let name = &spec.name;
         let place = match (word, word.strip_prefix('@'), word.strip_prefix("env:")) {
@@ -145,7 +160,7 @@ impl GivenWords {
             ("@" | "env:", ..) => {
                 let what = if word == "@" { "@FILE" } else { "env:NAME" };
                 return Err(spec.rule(format!(
-                    "--{name} {word} names nothing: write --{name} {what}, or --{name} text:{word} for the text itself"
+                    "`{word}` names nothing: write --{name} {what}, or --{name} text:{word} for the text itself"
                 )));
             }
             (_, Some(file), _) => SecretWord::File(file.to_owned()),
@@ -153,17 +168,13 @@ impl GivenWords {
             (text, None, None) => {
                 self.warnings.push(spec.shown_warning());
                 let text = text.strip_prefix(LITERAL).unwrap_or(text);
-                self.secrets.remove(name);
-                self.values.insert(name.clone(), scalar(spec, spec.kind, text)?);
+                self.values.insert(name.clone(), spec.value_of_text(text)?);
                 return Ok(());
             }
         };
-        let is_taken =
-            |(other, known): (&String, &SecretWord)| *other != spec.name && *known == SecretWord::Stdin;
-        if place == SecretWord::Stdin && self.secrets.iter().any(is_taken) {
+        if place == SecretWord::Stdin && self.secrets.values().any(|known| *known == SecretWord::Stdin) {
             return Err(spec.rule("only one argument can be read from standard input".to_owned()));
         }
-        self.values.remove(&spec.name);
         self.secrets.insert(spec.name.clone(), place);
         Ok(())
     }

@@ -57,7 +57,7 @@ pub(crate) struct FolderJob {
 pub(crate) struct FolderError {
     /// Where.
     pub(crate) path: String,
-    /// What is wrong, on one line.
+    /// What is wrong; several mistakes are on lines of their own.
     pub(crate) error: String,
     /// The normalised path of the job that is missing because of it.
     #[serde(skip)]
@@ -67,6 +67,14 @@ pub(crate) struct FolderError {
 impl FolderError {
     pub(super) fn new(path: impl Into<String>, error: impl Into<String>) -> Self {
         Self { path: path.into(), error: error.into(), job: None }
+    }
+
+    /// The mistakes, each with its path and place: `PATH:LINE:COLUMN: what`.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.error.lines().map(|line| {
+            let has_place = line.starts_with(|c: char| c.is_ascii_digit());
+            format!("{}:{}{line}", self.path, if has_place { "" } else { " " })
+        })
     }
 }
 

@@ -96,9 +96,9 @@ impl ConfigFile {
     }
 }
 
-/// Whether a file has only keys of jobs, and one of those that are telling.
+/// Whether a file has only keys of jobs, and one of those that are telling; or is no mapping at all.
 fn is_like_job(root: &Node) -> bool {
-    let Value::Table(pairs) = &root.value else { return false };
+    let Value::Table(pairs) = &root.value else { return root.value != Value::Nil };
     let is_key = |(key, _): &(Node, Node)| key.as_str().is_ok_and(|name| JOB_CONFIG.find(name).is_some());
     pairs.iter().all(is_key) && LIKE_JOB_KEYS.iter().any(|key| root.get(key).is_some())
 }

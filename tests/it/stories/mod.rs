@@ -127,6 +127,7 @@ stories! {
     two_servers
     uninterruptible
     own_words
+    argument_rules
     typed_arguments
     typed_arguments_api
     unknown_input

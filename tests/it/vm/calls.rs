@@ -56,7 +56,7 @@ const WRONG: &[(&str, &str)] = &[
         "sh('a', {'x'})",
         "the options of `sh`: expected a table, got a list; a command is one string or one list; options are a table such as `{:timeout \"5m\"}`",
     ),
-    ("sh('a', {[2] = 'x'})", "expected the name of an option, got the number 2"),
+    ("sh('a', {[20] = 'x'})", "expected the name of an option, got the number 20"),
     ("sh('a', {env = 3})", "`:env` of `sh`: expected a table, got the number 3"),
     ("sh('a', {env = {A = {}}})", "`:env` of `sh`: `A`: expected a string or a number, got a table"),
     ("sh('a', {env = {['A=B'] = 'x'}})", "`:env` of `sh`: `A=B` cannot be the name of a variable"),

@@ -91,8 +91,8 @@ fn mistakes_of_the_file_are_errors_and_the_other_entries_stay() {
     for (text, expected) in [
         ("a: [\n", "invalid YAML"),
         ("a: *b\n", "invalid YAML"),
-        ("- x\n", "expected a table"),
-        ("text", "expected a table"),
+        ("- x\n", "expected a mapping"),
+        ("text", "expected a mapping"),
     ] {
         let found = aliases(folder.path(), text);
         assert!(

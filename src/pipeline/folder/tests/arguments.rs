@@ -65,16 +65,16 @@ fn every_mistake_is_found_at_once_and_no_secret_is_shown() {
     .unwrap_err();
     let expected = [
         ("nmae", Unknown, "unknown argument: nmae; did you mean `name`?"),
-        ("name", Rule, "required: give it a value"),
-        ("count", WrongType, "argument count must be an integer"),
-        ("ratio", WrongType, "argument ratio must be a number"),
-        ("loud", WrongType, "argument loud must be a boolean"),
+        ("name", Rule, "a value is required"),
+        ("count", WrongType, "must be an integer"),
+        ("ratio", WrongType, "must be a number"),
+        ("loud", WrongType, "must be a boolean"),
         ("tags", Rule, "item value \"x\" not in items_enum"),
-        ("ports", WrongType, "argument ports must be an array of integers"),
-        ("labels", WrongType, "argument labels must be an object"),
+        ("ports", WrongType, "must be an array of integers"),
+        ("labels", WrongType, "must be an object"),
         ("env", Rule, "value \"prd\" not in enum; did you mean `prod`?"),
         ("level", Rule, "value \"3\" not in enum"),
-        ("token", WrongType, "argument token must be a string"),
+        ("token", WrongType, "must be a string"),
         ("key", Rule, "must have at least 8 characters"),
         ("where", Rule, "`etc/passwd` is not a directory"),
         ("what", Rule, "`none` is not a file"),
@@ -94,14 +94,14 @@ fn bounds_hold_at_their_ends_and_one_beyond() {
         (json!({"name": "abc", "count": -5}), ""),
         (json!({"name": "abc", "count": -6}), "-6 is less than -5"),
         (json!({"name": "abc", "count": 11}), "11 is more than 10"),
-        (json!({"name": "abc", "count": 1e300}), "argument count must be an integer"),
-        (json!({"name": "abc", "count": null}), "argument count must be an integer"),
+        (json!({"name": "abc", "count": 1e300}), "must be an integer"),
+        (json!({"name": "abc", "count": null}), "must be an integer"),
         (json!({"name": "abc", "ratio": 0.25}), "0.25 is not a multiple of 0.1"),
         (json!({"name": "abc", "tags": ["a", "b", "c"]}), "must have at most 2 items"),
         (json!({"name": "abc", "tags": []}), ""),
         (json!({"name": "a\0c"}), "must not have a NUL byte"),
-        (json!({"name": "abc", "labels": {"": "x"}}), "empty key"),
-        (json!({"name": "abc", "labels": {"k": 1}}), "argument labels must be an object of strings"),
+        (json!({"name": "abc", "labels": {"": "x"}}), "the key of a pair is empty"),
+        (json!({"name": "abc", "labels": {"k": 1}}), "must be an object of strings"),
         (json!({"name": "abc", "where": "x".repeat(100_000)}), "a text of 100000 bytes is not a directory"),
         (json!({"name": "abc", "labels": {"k": "x".repeat(100_000)}}), "the arguments together have "),
     ] {
@@ -125,8 +125,8 @@ fn declarations_that_cannot_hold_are_found_with_their_places() {
          \x20 - {name: h, type: array, items_type: object}\n  - {name: i, multipleOf: 0}\n  - {name: j, type: integer, format: file}\n  - text\n",
     );
     let expected = [
-        "3:39: invalid default of `a`: argument a must be an integer",
-        "4:39: invalid default of `b`: argument b must be a boolean",
+        "3:39: invalid default of `a`: must be an integer",
+        "4:39: invalid default of `b`: must be a boolean",
         "5:29: default forbidden for secret; give the secret when the job is started",
         "6:21: unsupported type `strnig`; did you mean `string`?",
         "7:5: `name` of the argument is missing; an argument is such as `{name: env, type: string}`",
@@ -139,7 +139,7 @@ fn declarations_that_cannot_hold_are_found_with_their_places() {
         "15:40: expected `string`, `integer`, `number` or `boolean`, got `object`",
         "16:15: `multipleOf` must be more than 0; leave it out for any number",
         "17:30: `format: file` is for strings, and the argument is an integer; leave `format` out",
-        "18:5: expected a table, got a string",
+        "18:5: expected a mapping, got a string",
     ];
     for (place, start) in expected.iter().enumerate() {
         assert!(
@@ -184,7 +184,8 @@ fn the_older_form_is_read_and_json_has_the_keys_of_the_file() {
 
 fn words(words: &[&str]) -> Result<GivenWords, Vec<String>> {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    read_words(&all(), &words).map_err(|wrong| wrong.into_iter().map(|wrong| wrong.message).collect())
+    let (given, wrong) = read_words(&all(), &words);
+    if wrong.is_empty() { Ok(given) } else { Err(wrong.iter().map(ToString::to_string).collect()) }
 }
 
 #[test]
@@ -219,8 +220,8 @@ fn words_become_values_of_their_types() {
     ] {
         assert_eq!(words(given).unwrap().values["loud"], json!(expected), "{given:?}");
     }
-    // The last one counts; a value may look like a flag that the job does not have.
-    assert_eq!(words(&["--name", "x", "--name", "--y"]).unwrap().values["name"], json!("--y"));
+    // A value may look like a flag that the job does not have.
+    assert_eq!(words(&["--name", "--y"]).unwrap().values["name"], json!("--y"));
     assert_eq!(words(&["--name="]).unwrap().values["name"], json!(""));
 }
 
@@ -251,18 +252,32 @@ fn every_wrong_word_is_reported() {
             "unknown flag: --nmae; did you mean `--name`?",
             "argument count must be an integer, got \"many\"",
             "argument loud must be a boolean, got \"perhaps\"",
-            "invalid pair \"pair\", expected k=v",
-            "empty key",
-            "a value is missing after --name",
+            "labels: invalid pair \"pair\", expected k=v",
+            "labels: the key of a pair is empty; write --labels KEY=VALUE",
+            "name: a value is missing; write --name VALUE",
             "unexpected word `-x`: arguments are written --name VALUE",
             "unexpected word `y`: arguments are written --name VALUE",
         ]
     );
-    assert_eq!(words(&["--token"]).unwrap_err(), ["a value is missing after --token"]);
+    assert_eq!(words(&["--token"]).unwrap_err(), ["token: a value is missing; write --token VALUE"]);
     assert_eq!(
         words(&["--token", "-", "--key", "-"]).unwrap_err(),
-        ["only one argument can be read from standard input"]
+        ["key: only one argument can be read from standard input"]
     );
+}
+
+#[test]
+fn what_holds_one_value_is_given_once() {
+    for (given, wrong) in [
+        (&["--name", "x", "--name=x"][..], "name: --name is given twice"),
+        (&["--loud", "--loud"], "loud: --loud is given twice"),
+        (&["--count", "1", "--count", "2"], "count: --count is given twice"),
+        (&["--token", "-", "--token", "xyz"], "token: --token is given twice"),
+        (&["--labels", "a=1", "--labels", "a=2"], "labels: the key `a` is given twice"),
+    ] {
+        assert_eq!(words(given).unwrap_err(), [wrong], "{given:?}");
+    }
+    assert_eq!(words(&["--tags", "a", "--tags", "a"]).unwrap().values["tags"], json!(["a", "a"]));
 }
 
 #[test]
@@ -271,7 +286,7 @@ fn a_secret_comes_from_elsewhere_or_with_a_warning() {
     assert!(given.values.is_empty() && given.warnings.is_empty());
     assert_eq!(given.secrets["token"], SecretWord::Variable("TOKEN".into()));
     assert_eq!(given.secrets["key"], SecretWord::File("key.txt".into()));
-    let given = words(&["--token", "-", "--token", "xyz"]).unwrap();
+    let given = words(&["--token", "xyz"]).unwrap();
     assert_eq!((given.secrets.len(), &given.values["token"]), (0, &json!("xyz")));
     assert!(
         given.warnings[0].starts_with("the value of --token is in the list of processes"),

@@ -86,7 +86,7 @@ fn wrong_values_are_all_found_with_their_places_and_the_job_cannot_run() {
         "6:26: expected `abort`, `continue` or `retry`, got `retyr`; did you mean `retry`?",
         "6:42: expected a whole number from 0 to 100, got the number -1",
         "7:30: `lots` is not a number of processors",
-        "7:46: expected a string, got a table",
+        "7:46: expected a string, got a mapping",
         "8:14: expected `steps` or `scripts`, got `stages`",
     ]
     .iter()
