@@ -1,7 +1,7 @@
 """CPU time: of a cgroup around a server and all that it starts, to the microsecond, and of processes that were waited for.
 Where no cgroup can be made, that of the server by its clock, and of what it has waited for in ticks."""
 
-import os, subprocess, time
+import contextlib, os, signal, subprocess, time
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
@@ -23,16 +23,34 @@ def process_ms(pid):
 
 
 def own_cgroup():
-    """The folder of the cgroup (version 2) that the bench is in; `None` where none can be made below it."""
+    """The folder of the cgroup that the bench is in, where others can be made below it: of version 2, otherwise of
+    version 1 with CPU accounts. `None` without either."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    top = next((place for _, place, kind, *_ in mounts if kind == "cgroup2"), None)
-    here = next((line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")), None)
-    folder = None if top is None or here is None else Path(top) / here.lstrip("/")
-    return folder if folder and os.access(folder, os.W_OK) and (folder / "cpu.stat").exists() else None
+    groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    for kind, controller in (("cgroup2", ""), ("cgroup", "cpuacct")):
+        top = next((place for _, place, type, options, *_ in mounts
+                    if type == kind and (not controller or controller in options.split(","))), None)
+        here = next((path for _, controllers, path in groups if controller in controllers.split(",")), None)
+        folder = Path(top) / here.lstrip("/") if top and here else None
+        if folder and os.access(folder, os.W_OK) and spent_in(folder) is not None:
+            return folder
+    return None
+
+
+def spent_in(folder):
+    """CPU milliseconds of a cgroup, with those that have ended in it; `None` where it has no account of them."""
+    if (folder / "cpuacct.usage").exists():
+        return int((folder / "cpuacct.usage").read_text()) / 1e6
+    if (folder / "cpu.stat").exists():
+        return int((folder / "cpu.stat").read_text().split(maxsplit=2)[1]) / 1e3
+    return None
 
 
 def source():
-    return "cgroup v2, cpu.stat" if own_cgroup() else "the server's clock and /proc in ticks: no cgroup v2 can be made here"
+    folder = own_cgroup()
+    if not folder:
+        return "the server's clock and /proc in ticks, because no cgroup can be made here"
+    return "cgroup v1, cpuacct.usage" if (folder / "cpuacct.usage").exists() else "cgroup v2, cpu.stat"
 
 
 class Group:
@@ -57,7 +75,7 @@ class Group:
 
     def spent_ms(self):
         if self.folder:
-            return int((self.folder / "cpu.stat").read_text().split(maxsplit=2)[1]) / 1000
+            return spent_in(self.folder)
         fields = Path(f"/proc/{self.main.pid}/stat").read_text().rsplit(") ", 1)[1].split()
         return process_ms(self.main.pid) + sum(map(int, fields[13:15])) * TICK_MS
 
@@ -75,7 +93,7 @@ class Group:
     def pids(self):
         """All processes of the group."""
         if self.folder:
-            return [int(pid) for file in self.folder.rglob("cgroup.procs") for pid in file.read_text().split()]
+            return [int(pid) for file in self.folder.rglob("cgroup.procs") for pid in file.read_text().split() if pid != "0"]
         found = [self.main.pid]
         for pid in found:
             for task in Path(f"/proc/{pid}/task").iterdir():
@@ -88,8 +106,9 @@ class Group:
             return
         end = time.monotonic() + 5
         while self.pids() and time.monotonic() < end:
-            if (self.folder / "cgroup.kill").exists():
-                (self.folder / "cgroup.kill").write_text("1")
+            for pid in self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
         for below in sorted(self.folder.rglob("*/"), reverse=True):
             if below.is_dir():

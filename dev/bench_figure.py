@@ -20,7 +20,6 @@ class Figure:
     # Whether the target is one of the ratio to the floor, and whether more is better.
     is_ratio: bool = False
     is_rate: bool = False
-    note: str = ""
 
     def value(self):
         return statistics.median(self.samples)
@@ -71,7 +70,8 @@ def percentile(ordered, part):
 
 
 def verdict(figure):
-    return {True: "met", False: "MISSED", None: ""}[figure.is_met()]
+    """Whether the target is met; where that cannot be said, what is missing."""
+    return {True: "met", False: "MISSED", None: f"no {figure.floor_name}" if figure.target else ""}[figure.is_met()]
 
 
 def target(figure):
@@ -80,21 +80,26 @@ def target(figure):
     return f"{'≥' if figure.is_rate else '≤'} {figure.target:g}" + (" ×" if figure.is_ratio else f" {figure.unit}")
 
 
-def spread(found):
+def amount(value, unit):
+    digits = 0 if value >= 1000 else 1 if value >= 100 else 2
+    return f"{value:,.{digits}f} {unit}".strip()
+
+
+def spread(found, digits=3):
     if not found:
         return ""
-    middle, low, high, count = found
-    return f"{middle:.3f}" + (f" ({low:.3f}–{high:.3f})" if count > 1 else "")
+    middle, low, high = (f"{value:.{digits}f}" for value in found[:3])
+    return middle if found[3] == 1 else f"{middle} ({low}–{high})"
 
 
 def table(figures):
     head = ["", "target", "quire", "floor", "÷ floor (p10–p90)", "old", "new ÷ old (p10–p90)", ""]
     rows = [head]
     for figure in figures:
-        show = lambda values: f"{statistics.median(values):.2f} {figure.unit}" if values else ""
+        show = lambda values: amount(statistics.median(values), figure.unit) if values else ""
         floor = f"{show(figure.floor)} ({figure.floor_name})" if figure.floor else ""
         rows.append([figure.name, target(figure), show(figure.samples), floor, spread(figure.ratio()), show(figure.old),
-                     spread(figure.change()), " ".join(filter(None, (verdict(figure), figure.note)))])
+                     spread(figure.change()), verdict(figure)])
     kept = [place for place in range(len(head)) if place == 0 or any(row[place] for row in rows[1:])]
     widths = {place: max(len(row[place]) for row in rows) for place in kept}
     return "\n".join("  ".join(row[place].ljust(widths[place]) for place in kept).rstrip() for row in rows)
@@ -102,22 +107,28 @@ def table(figures):
 
 def markdown(by_place):
     """A table of the figures of all file systems that were measured on."""
-    places = list(by_place)
-    lines = ["| figure | target | " + " | ".join(f"{place} | " for place in places) + " |".removeprefix(" "),
-             "| --- | --- |" + " --- | --- |" * len(places)]
-    for first in {figure.key: figure for of in by_place.values() for figure in of}.values():
-        cells = [first.name, target(first)]
-        for of in by_place.values():
-            cells += cell(next((figure for figure in of if figure.key == first.key), None))
+    figures = [figure for of in by_place.values() for figure in of]
+    is_compared = any(figure.old for figure in figures)
+    head, rule = "| figure | target |", "| --- | --- |"
+    for place in by_place:
+        head += f" {place} | |" + (" new ÷ old |" if is_compared else "")
+        rule += " --- | --- |" + (" --- |" if is_compared else "")
+    lines = [head, rule]
+    for first in {figure.key: figure for figure in figures}.values():
+        found = {place: next((figure for figure in of if figure.key == first.key), None) for place, of in by_place.items()}
+        targets = {place: target(figure) for place, figure in found.items() if figure}
+        is_one = len(set(targets.values())) == 1
+        cells = [first.name, target(first) if is_one else ", ".join(f"{place} {said}" for place, said in targets.items())]
+        for figure in found.values():
+            cells += [described(figure), verdict(figure) if figure else ""] + \
+                ([spread(figure.change(), 2) if figure else ""] if is_compared else [])
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def cell(figure):
-    """What the table says of a figure on one file system, and whether its target is met."""
+def described(figure):
+    """A figure in a cell: its ratio where that is what counts, and its value."""
     if figure is None:
-        return ["", "not measured"]
-    said, found = f"{figure.value():.2f} {figure.unit}".strip(), figure.ratio()
-    if found and figure.is_ratio:
-        said = f"**{found[0]:.2f} ×** ({found[1]:.2f}–{found[2]:.2f}); {said}"
-    return [said, verdict(figure).lower()]
+        return "not measured"
+    said, found = amount(figure.value(), figure.unit), figure.ratio()
+    return f"{spread(found, 2)} ×; {said}" if found and figure.is_ratio else said

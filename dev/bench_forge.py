@@ -1,6 +1,6 @@
 """A quire to measure: a data folder with one repository, a server in a cgroup of its own, and a working copy to push from."""
 
-import http.client, json, os, socket, subprocess, sys, time
+import http.client, json, os, signal, socket, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -88,26 +88,33 @@ class Forge:
     def start(self):
         """Starts the server in a cgroup of its own."""
         self.group = Group()
-        self.wait_until_ready(lambda log: self.group.start(self.command(), env=self.env, stderr=log))
+        with self.log() as log:
+            self.server = self.group.start(self.command(), env=self.env, stderr=log)
+            self.wait_until_ready(lambda: self.server.poll() is None)
 
     def time_start(self):
         """The milliseconds until a server answers; without a cgroup, because moving to one takes time."""
-        spent = self.wait_until_ready(lambda log: subprocess.Popen(
-            self.command(), env=self.env, stderr=log, close_fds=False))
-        self.stop()
+        with self.log() as log:
+            files = [(os.POSIX_SPAWN_DUP2, log.fileno(), 2)]
+            begin = time.perf_counter()
+            pid = os.posix_spawn(self.binary, self.command(), self.env, file_actions=files)
+            self.wait_until_ready(lambda: os.waitpid(pid, os.WNOHANG) == (0, 0))
+            spent = (time.perf_counter() - begin) * 1000
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         return spent
 
-    def wait_until_ready(self, start):
+    def log(self):
+        """The log of the next server, which finds no socket of the last one."""
+        (self.data / "server.sock").unlink(missing_ok=True)
+        return open(self.folder / "serve.log", "ab")
+
+    def wait_until_ready(self, is_alive):
         path = str(self.data / "server.sock")
-        Path(path).unlink(missing_ok=True)
-        with open(self.folder / "serve.log", "ab") as log:
-            begin = time.perf_counter()
-            self.server = start(log)
         while not is_ready(path):
-            if self.server.poll() is not None:
+            if not is_alive():
                 sys.exit(f"the server ended: {(self.folder / 'serve.log').read_text()[-400:]}")
             time.sleep(0.0002)
-        return (time.perf_counter() - begin) * 1000
 
     def stop(self):
         if self.server is not None:

@@ -1,15 +1,16 @@
 """Laminar beside quire, when `laminard` and `laminarc` are on PATH: as many no-op jobs, as many executors."""
 
-import os, shutil, subprocess, time
+import os, shutil, subprocess, sys, time
 
 from bench_cpu import Group, memory_mb
 from bench_forge import until
 
-SKIPPED = "Laminar: laminard and laminarc are not on PATH: skipped"
-
 
 def is_there():
-    return bool(shutil.which("laminard") and shutil.which("laminarc"))
+    found = all(map(shutil.which, ("laminard", "laminarc")))
+    if not found:
+        print("Laminar: `laminard` and `laminarc` are not on PATH: skipped", file=sys.stderr)
+    return found
 
 
 class Laminar:

@@ -8,7 +8,6 @@ from pathlib import Path
 from bench_cpu import children_ms
 from bench_figure import Figure, by_turns
 
-BYTES = 1 << 30
 FLOOD = "yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c {bytes}"
 SECRETS = 50
 
@@ -71,7 +70,7 @@ def logs(session):
 
     floor, none, some, *old = by_turns(session.rounds, [cat] + [
         partial(quire, forge, settings) for forge in forges for settings in ("", secrets)])
-    size, cpu, wall = f"{session.flood / (1 << 30):g} GiB", itemgetter(0), itemgetter(1)
+    size, cpu, wall = f"{session.flood / (1 << 30):.2g} GiB", itemgetter(0), itemgetter(1)
 
     def figure(key, name, part, kind, target=None):
         of = lambda samples: [part(one) for one in samples]
@@ -81,8 +80,9 @@ def logs(session):
     return [
         figure("log", f"CPU, {SECRETS} secrets", cpu, 1, 1.2), figure("log-none", "CPU, without secrets", cpu, 0),
         figure("log-wall", f"wall, {SECRETS} secrets", wall, 1), figure("log-wall-none", "wall, without secrets", wall, 0),
-        Figure("log-peak", f"peak of the runner with {size} of output, {SECRETS} secrets", "MB", [one[2] for one in some],
-               old=[one[2] for one in old[1]] if old else [], target=16),
+        *(Figure(key, f"peak of the runner with {size} of output, {name}", "MB", [one[2] for one in (none, some)[kind]],
+                 old=[one[2] for one in old[kind]] if old else [], target=target)
+          for key, name, kind, target in (("log-peak", f"{SECRETS} secrets", 1, 16), ("log-peak-none", "without secrets", 0, None))),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 SIZE = "8G"
 # Set in the environment of the bench once it has mounts of its own.
 OWN_MOUNTS = "QUIRE_BENCH_OWN_MOUNTS"
-KINDS = {"B": "ext4 with a journal, in a loop-mounted image", "C": "tmpfs"}
+KINDS = {"B": "ext4 with a journal, loop-mounted", "C": "tmpfs"}
 
 
 def take_own_mounts():
@@ -19,8 +19,9 @@ def take_own_mounts():
 
 
 def may_mount():
+    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "quire-bench", "/tmp"]
     return os.geteuid() == 0 and all(map(shutil.which, ("unshare", "mount", "mkfs.ext4"))) and \
-        subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+        os.path.exists("/dev/loop-control") and subprocess.run(tried, capture_output=True).returncode == 0
 
 
 def chosen(names, folder):
@@ -51,15 +52,16 @@ def mounted(name, parent):
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "quire-bench", folder], check=True)
         yield folder
     finally:
-        os.chdir("/")
         if name in KINDS and os.path.ismount(folder):
             if subprocess.run(["umount", folder], capture_output=True).returncode:
                 subprocess.run(["umount", "--lazy", folder], check=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def described(folder):
-    """The type and the options of the file system that a folder is on."""
+def described(name, folder):
+    """The file system that a folder is on; of one that is not the bench's own, its type and its options."""
+    if name in KINDS:
+        return KINDS[name]
     best = ("", "unknown")
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, place, kind, options, *_ = line.split()

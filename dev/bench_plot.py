@@ -37,21 +37,25 @@ def chart(title, lines):
     yield f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="#1f2328"/>'
     yield f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 14}" text-anchor="middle">{what}</text>'
     yield f'<text transform="translate(22 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{unit}</text>'
-    yield from proportional(sizes, low, ticks[-1], across, up)
-    for place, (_, _, of) in lines.items():
+    first = min(of[sizes[0]] for _, _, of in lines.values() if sizes[0] in of)
+    yield from proportional(sizes, first, ticks[-1], across, up)
+    below = 0
+    for place, (_, _, of) in sorted(lines.items(), key=lambda line: -max(line[1][2].items())[1]):
         colour = COLOURS.get(place, "#1f2328")
         points = [(across(size), up(value)) for size, value in sorted(of.items())]
         yield f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="none" stroke="{colour}" stroke-width="2"/>'
         for (x, y), (size, value) in zip(points, sorted(of.items())):
             yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{place}, {size:,}: {value:.1f} {unit}</title></circle>'
-        yield f'<text x="{points[-1][0] + 10:.1f}" y="{points[-1][1] + 5:.1f}" fill="{colour}">{place}: {max(of.items())[1]:.1f}</text>'
+        below = max(points[-1][1] + 5, below + 18)  # no label on that of another line
+        yield f'<text x="{points[-1][0] + 10:.1f}" y="{below:.1f}" fill="{colour}">{place}: {max(of.items())[1]:.1f}</text>'
 
 
-def proportional(sizes, low, top, across, up):
-    """The line of what grows with its size, from the smallest value on."""
-    end = min(sizes[-1], sizes[0] * top / low)
-    yield f'<path d="M{across(sizes[0]):.1f} {up(low):.1f}L{across(end):.1f} {up(low * end / sizes[0]):.1f}" stroke="#59636e" ' \
-          'stroke-dasharray="2 4"/>'
+def proportional(sizes, first, top, across, up):
+    """The line of what grows with its size, from the first value on."""
+    end = min(sizes[-1], sizes[0] * top / first)
+    x, y = across(end), up(first * end / sizes[0])
+    yield f'<path d="M{across(sizes[0]):.1f} {up(first):.1f}L{x:.1f} {y:.1f}" stroke="#59636e" stroke-dasharray="2 4"/>'
+    yield f'<text x="{WIDTH - RIGHT}" y="{TOP - 6}" font-size="12" fill="#59636e" text-anchor="end">dotted: proportional</text>'
 
 
 def scale(low, high, begin, end):

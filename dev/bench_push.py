@@ -1,7 +1,7 @@
 """What a push costs beside one to a repository with a bare shell hook: `git archive | tar`, then `sh -c`, with the same git
 settings."""
 
-import os, shutil, subprocess, sys, time
+import contextlib, os, shutil, subprocess, sys, time
 from functools import partial
 from operator import itemgetter
 
@@ -110,12 +110,12 @@ def run_hook(repo, path, line, env):
     out_read, out_write = os.pipe()
     os.write(write, line)
     os.close(write)
-    os.chdir(repo)
     files = [(os.POSIX_SPAWN_DUP2, read, 0), (os.POSIX_SPAWN_DUP2, out_write, 1), (os.POSIX_SPAWN_DUP2, out_write, 2)]
-    begin = time.perf_counter()
-    pid = os.posix_spawn(path, [str(path)], {**env, "GIT_DIR": "."}, file_actions=files)
-    _, status = os.waitpid(pid, 0)
-    spent = (time.perf_counter() - begin) * 1000
+    with contextlib.chdir(repo):
+        begin = time.perf_counter()
+        pid = os.posix_spawn(path, [str(path)], {**env, "GIT_DIR": "."}, file_actions=files)
+        _, status = os.waitpid(pid, 0)
+        spent = (time.perf_counter() - begin) * 1000
     os.close(read)
     os.close(out_write)
     said = os.read(out_read, 65536).decode()

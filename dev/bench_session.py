@@ -1,15 +1,16 @@
 """One measurement on one file system: which binaries, how often, and the forges that are made for it."""
 
 import shutil
+from functools import cached_property
 
 import bench_api, bench_boxes, bench_events, bench_growth, bench_jobs, bench_laminar, bench_log, bench_push, bench_runs
-import bench_watches
+import bench_start, bench_watches
 from bench_forge import Forge
 
 # What is measured when nothing is chosen, in this order.
 KINDS = {
-    "push": bench_push.pushes, "hooks": bench_push.hooks, "runs": bench_runs.no_op, "ready": bench_growth.starts,
-    "idle": bench_growth.idle, "growth": bench_growth.growth, "steps": bench_growth.steps, "log": bench_log.logs,
+    "push": bench_push.pushes, "hooks": bench_push.hooks, "runs": bench_runs.no_op, "ready": bench_start.ready,
+    "idle": bench_start.idle, "growth": bench_growth.growth, "steps": bench_growth.steps, "log": bench_log.logs,
     "backlog": bench_runs.backlog, "boxes": bench_boxes.boxes,
 }
 # What is measured when it is chosen.
@@ -26,8 +27,11 @@ class Session:
         self.readers, self.count, self.every, self.flood = options.readers, options.count, options.every, options.flood
         self.is_plotted = options.plot is not None
         self.backlogs = (300, 700, 1500) if self.is_plotted else bench_runs.BACKLOGS
-        self.laminar = bench_laminar.is_there()
         self.made, self.growth, self.failed = [], {}, []
+
+    @cached_property
+    def laminar(self):
+        return bench_laminar.is_there()
 
     def forges(self, name, pipeline="", is_started=True):
         """A forge of each binary: of the new one, and of the one that it is compared with."""
