@@ -8,7 +8,6 @@ import bench_laminar
 from bench_figure import Figure, by_turns
 from bench_forge import until
 
-RUNS = 300
 BACKLOGS = (300, 1500)
 NO_OP = '(ci:job :noop [:quire/manual] (fn [] (sh ["true"])))'
 PUSHED = '(ci:job :build [:quire/push] (fn [] (sh ["true"])))'
@@ -23,8 +22,8 @@ def no_op(session):
         batch(forge, 8)
     laminar = bench_laminar.Laminar(session.folder / "laminar") if session.laminar else None
     try:
-        taken = by_turns(session.rounds, [partial(batch, forge, RUNS) for forge in forges] +
-                         ([partial(laminar.batch, RUNS)] if laminar else []))
+        taken = by_turns(session.rounds, [partial(batch, forge, session.runs) for forge in forges] +
+                         ([partial(laminar.batch, session.runs)] if laminar else []))
     finally:
         if laminar:
             laminar.stop()

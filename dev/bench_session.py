@@ -25,7 +25,7 @@ class Session:
         self.place, self.folder, self.binaries = place, folder, binaries
         self.pushes, self.starts, self.rounds, self.boxes = options.pushes, options.starts, options.rounds, options.boxes
         self.readers, self.count, self.every, self.flood = options.readers, options.count, options.every, options.flood
-        self.is_plotted = options.plot is not None
+        self.runs, self.is_plotted = options.runs, options.plot is not None
         self.backlogs = (300, 700, 1500) if self.is_plotted else bench_runs.BACKLOGS
         self.made, self.growth, self.failed = [], {}, []
 
