@@ -13,6 +13,7 @@ use crate::policy::StartProfiles;
 use crate::run::run_from_socket;
 use crate::serve::{ServeError, ServeOptions, Stopped};
 use crate::sources::SourceRules;
+use crate::sys::late_stderr;
 use crate::sys::notify::Supervisor;
 use crate::sys::reexec::reexec;
 
@@ -114,9 +115,16 @@ pub(super) fn runner() -> Ended {
     log_to_stderr(LogFormat::Text);
     // A session of its own: the terminal of the server is not the run's.
     let _leader_already = rustix::process::setsid().is_err();
+    // Not for the server to say: with a folder to change to, it would have to be copied for each start.
+    let _stays_there = rustix::process::chdir("/").is_err();
     let socket: OwnedFd = std::os::fd::AsFd::as_fd(&std::io::stdin())
         .try_clone_to_owned()
         .map_err(|error| Failure::broken(&error))?;
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        late_stderr::make();
+        report(panic);
+    }));
     // Nothing that the runner starts shall hold the socket.
     if let Ok(null) = std::fs::File::open("/dev/null") {
         let _stays = rustix::stdio::dup2_stdin(&null).is_err();

@@ -18,6 +18,7 @@ use crate::http::current_request_id;
 use crate::model::Quoted;
 use crate::secret::without_credentials;
 use crate::sys::clock;
+use crate::sys::late_stderr;
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +83,10 @@ impl Write for Redacted {
         let text = without_credentials(&text);
         match self.to_stdout {
             true => io::stdout().write_all(text.as_bytes())?,
-            false => io::stderr().write_all(text.as_bytes())?,
+            false => {
+                late_stderr::make();
+                io::stderr().write_all(text.as_bytes())?;
+            }
         }
         Ok(bytes.len())
     }

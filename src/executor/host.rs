@@ -319,7 +319,7 @@ impl Live {
             Cause::Ended => Patience { settle, grace: LEFTOVER_GRACE },
             Cause::TimedOut | Cause::Stopped => Patience { settle: Duration::ZERO, grace },
         };
-        if matches!(cause, Cause::Ended) && stop::is_clear(&self.footprint) {
+        if matches!(cause, Cause::Ended) && stop::is_clear(&self.footprint, self.child.process.is_dead()) {
             return Swept::default();
         }
         let footprint = Arc::clone(&self.footprint);

@@ -96,6 +96,14 @@ impl Look {
 }
 
 impl Footprint {
+    /// Whether the main process, which is dead, is the only child of this one, for sure: what a dead process leaves are children
+    /// of this one, and none of those that are listed before it can be missed.
+    pub(super) fn is_alone(&self) -> bool {
+        self.orphans == Orphans::OfSteps
+            && !self.cgroup.as_ref().is_some_and(Cgroup::is_populated)
+            && process::listed_children(process::own_pid()).is_some_and(|children| children == [self.main])
+    }
+
     /// Finds the living processes of the step, the main one among them, and reaps those that are dead.
     pub(super) fn look(&self) -> Look {
         let of_steps = self.orphans == Orphans::OfSteps;

@@ -41,9 +41,9 @@ pub(super) struct Patience {
     pub(super) grace: Duration,
 }
 
-/// Whether nothing is left of a step; two looks, because children move while one looks.
-pub(super) fn is_clear(step: &Footprint) -> bool {
-    step.look().is_empty() && step.look().is_empty()
+/// Whether nothing is left of a step whose main process is dead or not; two looks, because children move while one looks.
+pub(super) fn is_clear(step: &Footprint, is_main_dead: bool) -> bool {
+    (is_main_dead && step.is_alone()) || (step.look().is_empty() && step.look().is_empty())
 }
 
 /// Ends everything that belongs to a step. Only those that were asked to end are in the report.

@@ -54,6 +54,10 @@ pub fn sweep_run(mark: &RunMark) -> Swept {
 ///
 /// A server that is a subreaper calls it when a runner died: what that had started is now the server's.
 pub fn sweep_children(keep: &[Pid]) -> Swept {
+    // What descends from a subreaper is a child, or below one.
+    if !process::has_children() {
+        return Swept::default();
+    }
     let swept = kill_until_all_are_dead(|| {
         let mut roots = process::children(process::own_pid());
         roots.retain(|pid| !keep.contains(pid));

@@ -23,6 +23,9 @@ use crate::sys::clock;
 /// Notices that are read in one batch.
 const MAX_NOTICES: u32 = 64;
 
+/// Notices that are dropped in one transaction.
+const MAX_DROPPED: u32 = 1024;
+
 /// The repositories whose invalid rules were reported, before the list is cleared.
 const MAX_WARNED: usize = 256;
 
@@ -112,21 +115,17 @@ impl Courier {
     async fn work(&mut self) -> Result<Option<Duration>, Trouble> {
         let settings = self.settings().await?;
         let stuck = self.look_for_stuck(&settings).await?;
-        loop {
-            let notices = self.call(|connection| store::notices(connection, MAX_NOTICES)).await?;
-            if notices.is_empty() {
-                break;
-            }
-            for notice in notices {
-                self.post(notice, &settings).await?;
-            }
-        }
+        let has_targets = !settings.notify.targets.is_empty() || !self.of_variables.is_empty();
+        while if has_targets { self.post_some(&settings).await? } else { self.drop_some().await? } {}
         let due = self.send_due(&settings).await?;
         Ok(stuck.into_iter().chain(due).min())
     }
 
     async fn settings(&self) -> Result<Arc<Settings>, Trouble> {
         let current = Arc::clone(&self.start.settings);
+        if let Some(settings) = current.unchanged() {
+            return Ok(settings);
+        }
         tokio::task::spawn_blocking(move || current.get()).await.map_err(|_| Trouble)
     }
 
@@ -134,7 +133,7 @@ impl Courier {
         &self,
         work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Trouble> {
-        match self.start.store.call(work).await {
+        match self.start.store.call_unsynced(work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 tracing::error!(%error, "could not use the outbox of notifications");
@@ -142,6 +141,23 @@ impl Courier {
             }
             Err(_) => Err(Trouble),
         }
+    }
+
+    /// Turns the oldest notices into messages; whether there were any.
+    async fn post_some(&mut self, settings: &Arc<Settings>) -> Result<bool, Trouble> {
+        let notices = self.call(|connection| store::notices(connection, MAX_NOTICES)).await?;
+        let are_any = !notices.is_empty();
+        for notice in notices {
+            self.post(notice, settings).await?;
+        }
+        Ok(are_any)
+    }
+
+    /// Drops the oldest notices, when there is nobody to notify; whether there were any.
+    async fn drop_some(&self) -> Result<bool, Trouble> {
+        let dropped = self.call(|connection| store::drop_notices(connection, MAX_DROPPED)).await?;
+        dropped.iter().flatten().for_each(|outcome| self.start.metrics.run_ended(*outcome));
+        Ok(!dropped.is_empty())
     }
 
     /// Turns a notice into messages.

@@ -36,7 +36,7 @@ pub(super) struct Expanded {
     pub(super) warning: Option<(RepoName, String)>,
 }
 
-/// Compares a notice with the rules. Reads the run's folder and the repository: blocks.
+/// Compares a notice with the rules, when there is a target at all. Reads the run's folder and the repository: blocks.
 pub(super) fn expand(given: &Expansion) -> Expanded {
     match (&given.notice.kind, &given.run) {
         (NoticeKind::Ended(_), Some((row, before))) => {
@@ -53,7 +53,7 @@ pub(super) fn expand(given: &Expansion) -> Expanded {
 }
 
 fn of_run(given: &Expansion, (row, is_outdated): (&RunRow, bool), events: &[NotifyEvent]) -> Expanded {
-    if events.is_empty() || !can_tell(given) {
+    if events.is_empty() {
         return Expanded::default();
     }
     let run = RunView::load(&given.data, row.clone(), given.url.as_deref());
@@ -95,11 +95,6 @@ fn of_announcement(given: &Expansion, said: &str) -> Expanded {
     let happened = Happened { events: &events, repo: &repo, ref_name: ref_name.as_ref(), record: None };
     let about = format!("{} {} {}", said.repo, said.what, given.notice.at);
     all(given, &happened, &about, |_| Message::of_announcement(&said, given.notice.at))
-}
-
-/// Whether any target could match.
-fn can_tell(given: &Expansion) -> bool {
-    !given.settings.notify.targets.is_empty() || !given.of_variables.is_empty()
 }
 
 /// One message for each matching target.

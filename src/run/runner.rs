@@ -1,27 +1,24 @@
-//! The process that leads one run: takes its spec from a socket, evaluates the pipeline, waits for its slot, runs the
-//! jobs, and ends with nothing left behind. It outlives the server that started it.
+//! Leading one run: evaluates the pipeline, waits for its slot, runs the jobs, and ends with nothing left behind.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::assignment::{Assignment, MAX_ASSIGNMENT};
+use super::assignment::Assignment;
 use super::confine::Confiner;
-use super::control::{Inbox, RunnerInbox, report_not_started};
+use super::control::{Inbox, RunnerInbox};
 use super::drive::{Drive, Ended, Outside, drive};
 use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::fired::Fired;
 use super::job_slot::JobSlots;
 use super::kept_jobs::KeptJobs;
-use super::lease::{Lease as _, Lost, RunLock};
+use super::lease::Lost;
 use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
 use super::repeat::EarlierRun;
@@ -42,22 +39,14 @@ use crate::pipeline::{JobGraph, PipelineFiles};
 use crate::policy::Policy;
 use crate::script::VmPulse;
 use crate::secret::{Redactor, SecretValues, Secrets as _};
-use crate::sys::folder::Folder;
-use crate::sys::handover;
-use crate::sys::lock::LockFile;
-use crate::sys::own_pages;
-use crate::sys::process;
+use crate::sys::late_stderr;
 use crate::sys::remove_tree::remove_tree;
-use crate::sys::spawn;
 
 /// Events that may wait for the driver.
 const MAX_EVENTS: usize = 1024;
 
 /// The exit status of a process whose pipeline cannot be used, as of `quire ci`.
 const EXIT_UNUSABLE: i32 = 2;
-
-/// Threads of the runner's runtime.
-const RUNTIME_THREADS: usize = 2;
 
 /// Why a runner could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -122,58 +111,12 @@ pub struct Execution {
     pub mounts: Vec<(PathBuf, &'static str)>,
 }
 
-/// Waits for a run on the socket that is standard input, and leads it to its end. When the socket is closed instead,
-/// there is nothing to do.
-///
-/// # Errors
-/// When the run could not be led; its journal has no end then, and the server settles it.
-pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
-    // A spare one may wait for long, and pages that cannot be given back are no reason not to.
-    let _kept = own_pages::give_back().is_err();
-    let Some((length, descriptors)) = handover::receive(&socket).map_err(RunnerError::Spec)? else {
-        return Ok(());
-    };
-    if length > MAX_ASSIGNMENT {
-        return Err(RunnerError::NoSpec(format!("{length} bytes")));
-    }
-    let mut bytes = Vec::new();
-    let server = UnixStream::from(socket);
-    (&server).take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
-    let given = Assignment::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
-    hide_memory();
-    let mut descriptors = descriptors.into_iter();
-    let (Some(lock), Some(control)) = (descriptors.next(), descriptors.next()) else {
-        return Err(RunnerError::NoSpec("without descriptors".to_owned()));
-    };
-    // Held until the process is gone: by this lock the server knows that the run has a runner.
-    let mut lock = LockFile::from_fd(lock).map_err(RunnerError::Spec)?;
-    let inbox = server.try_clone().map(|server| (UnixListener::from(control), server));
-    let led = inbox.and_then(|inbox| lock.write_own_pid().map(|()| inbox));
-    let lost = RunLock::of(&given.place.run_dir).lost(&lock);
-    let led = led
-        .map_err(RunnerError::Spec)
-        .and_then(|(socket, server)| lead(&given, RunnerInbox { socket, server: Some(server) }, lost));
-    if let Err(error @ (RunnerError::Spec(_) | RunnerError::Broken(_))) = &led {
-        report_not_started(&server, &given.place.run_dir, &chain(error));
-    }
-    drop(lock);
-    led
-}
-
-/// Closes the runner's memory, which holds secrets, to other processes of the same user (prctl(2): `PR_SET_DUMPABLE`).
-fn hide_memory() {
-    // What is listed of an inherited descriptor can be read by its own user until then.
-    spawn::keep_inherited();
-    if let Err(error) = process::hide_memory() {
-        tracing::warn!(%error, "other processes of this user can read the runner's memory");
-    }
-}
-
 /// Leads the run of an assignment.
-fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), RunnerError> {
+pub(super) fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), RunnerError> {
     let Assignment { order, place, grant, .. } = given;
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
-    log_errors_to(&place.run_dir);
+    // What the runner has to say about itself: the server's terminal may be gone.
+    late_stderr::send_to(place.run_dir.clone(), "runner.log");
     // What an attempt left that never began: its logs are of nothing.
     remove_tree(&place.run_dir.join(LOG_FOLDER)).map_err(|left| RunnerError::Spec(left.into()))?;
     let secrets = place.secrets.values(&order.secrets);
@@ -260,13 +203,6 @@ fn end(recorder: &Recorder, ended: Ended) -> Result<(), RunnerError> {
     recorder.write_end(ended).map_err(|error| RunnerError::Broken(chain(&error)))
 }
 
-/// Sends what the runner has to say about itself to a file of the run: the server's terminal may be gone.
-fn log_errors_to(run_dir: &Path) {
-    if let Ok(file) = Folder::open(run_dir).and_then(|folder| folder.append("runner.log", 0o666)) {
-        let _stays_as_it_is = rustix::stdio::dup2_stderr(file.as_fd()).is_err();
-    }
-}
-
 fn opened(order: &Order) -> Fact<String> {
     let run = OpenedRun {
         repo: order.repo.clone(),
@@ -323,10 +259,9 @@ fn load(execution: &Execution) -> Result<Result<Loaded, Vec<Diagnostic>>, Runner
     Ok(Loaded::new(&execution.files, execution.cache.as_deref(), &pulse))
 }
 
-/// The runtime of the driver and the steps.
+/// The runtime of the driver and the steps, on this thread: most runs do one thing at a time.
 fn runtime() -> Result<tokio::runtime::Runtime, RunnerError> {
-    let build =
-        || tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build();
+    let build = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     // It panics when the account may not have another thread, which is not the fault of the run.
     let built = std::panic::catch_unwind(build);
     let built = built.unwrap_or_else(|_| Err(io::Error::other("no thread could be started")));

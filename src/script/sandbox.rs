@@ -17,6 +17,7 @@ use mlua::{Error, Function, Lua, LuaOptions, StdLib, Table, VmState};
 use super::pulse::VmPulse;
 use super::script_error::{ChunkNames, place_of};
 use crate::schema::{PRIMITIVES, SHAPES};
+use crate::sys::random;
 
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("../../lua/prelude.lua");
@@ -115,7 +116,15 @@ pub(super) fn new_state(modules: &Modules, entry: &str) -> mlua::Result<Lua> {
     let first = modules.get(entry).into_iter();
     let names = first.chain(modules.values()).map(|module| chunk_name(module).to_owned()).collect();
     lua.set_app_data(ChunkNames(names));
+    seed(&lua)?;
     Ok(lua)
+}
+
+/// Gives `math.random` a seed. Lua's own is made of the time in seconds and of addresses, which copies of one process share.
+fn seed(lua: &Lua) -> mlua::Result<()> {
+    let seed = random::unguessable::<8>().map_err(mlua::Error::external)?;
+    let math: Table = lua.globals().get("math")?;
+    math.get::<Function>("randomseed")?.call(i64::from_ne_bytes(seed))
 }
 
 /// Runs the prelude over the raw functions.

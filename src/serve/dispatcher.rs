@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -49,13 +50,15 @@ pub(super) struct Dispatcher {
     app: AppState,
     start: DispatchStart,
     runs: Vec<Tracked>,
+    /// The last row that was taken up.
+    seen: i64,
     /// The pauses between attempts to read the queue.
     reading: Backoff,
 }
 
 /// Owns the queue until its channel is closed.
 pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
-    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), reading: Backoff::of_runs() };
+    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), seen: 0, reading: Backoff::of_runs() };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.prepare().await;
@@ -106,8 +109,11 @@ impl Dispatcher {
     /// Looks at every unfinished run once, when the server starts.
     async fn recover(&mut self) {
         let rows = loop {
-            match self.unfinished().await {
-                Some(rows) => break rows,
+            match self.read_queue(store::whole_queue).await {
+                Some((rows, newest)) => {
+                    self.seen = newest;
+                    break rows;
+                }
                 None => tokio::time::sleep(self.reading.next()).await,
             }
         };
@@ -155,21 +161,25 @@ impl Dispatcher {
         });
     }
 
-    /// The unfinished runs; nothing when they cannot be read now.
-    async fn unfinished(&self) -> Option<Vec<RunRow>> {
-        match self.app.store.call(|connection| store::unfinished_runs(connection)).await {
-            Ok(Ok(rows)) => Some(rows),
+    /// What is read of the queue; nothing when it cannot be read now.
+    async fn read_queue<T: Default + Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Option<T> {
+        match self.app.store.call(|connection| read(connection)).await {
+            Ok(Ok(read)) => Some(read),
             Ok(Err(error)) => {
                 tracing::error!(%error, "the queue could not be read; retrying");
                 None
             }
-            Err(_) => Some(Vec::new()),
+            Err(_) => Some(T::default()),
         }
     }
 
     /// Takes up rows that are new.
     async fn refresh(&mut self) {
-        let Some(rows) = self.unfinished().await else {
+        let seen = self.seen;
+        let Some(rows) = self.read_queue(move |db| store::unfinished_runs_since(db, seen)).await else {
             let (app, pause) = (self.app.clone(), self.reading.next());
             self.app.tasks.spawn("a look at the queue", async move {
                 tokio::time::sleep(pause).await;
@@ -179,13 +189,9 @@ impl Dispatcher {
         };
         self.reading = Backoff::of_runs();
         for row in rows {
-            match self.runs.iter_mut().find(|tracked| tracked.row.id == row.id) {
-                Some(known) => known.row.superseded_by = row.superseded_by,
-                None => {
-                    self.app.live.open(row.id);
-                    self.runs.push(Tracked::new(row, Stage::Queued));
-                }
-            }
+            self.seen = self.seen.max(row.seq);
+            self.app.live.open(row.id);
+            self.runs.push(Tracked::new(row, Stage::Queued));
         }
     }
 
@@ -280,8 +286,9 @@ impl Dispatcher {
     fn note(&self, id: RunId, reason: Reason) {
         let store = self.app.store.clone();
         self.app.tasks.spawn("a note about a run", async move {
-            let noted =
-                store.call(move |connection| store::note_waiting(connection, id, Some(&reason))).await;
+            let noted = store
+                .call_unsynced(move |connection| store::note_waiting(connection, id, Some(&reason)))
+                .await;
             if let Ok(Err(error)) = noted {
                 tracing::debug!(%error, "why a run waits could not be noted");
             }

@@ -35,7 +35,7 @@ pub(super) async fn write(app: &AppState, row: &RunRow, change: Option<RunChange
     let (mut backoff, mut trouble) = (Backoff::of_runs(), None);
     loop {
         let part = Arc::clone(&change);
-        match app.store.call(move |connection| store::index_run(connection, &part)).await {
+        match app.store.call_unsynced(move |connection| store::index_run(connection, &part)).await {
             Ok(Ok(())) => break,
             Ok(Err(error)) if trouble.is_none() => {
                 tracing::error!(%error, run = %row.id, "could not write to the index of runs; retrying");

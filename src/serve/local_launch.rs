@@ -1,7 +1,7 @@
 //! Runners on this machine: the run's folder is locked, its control socket made, and both are handed to a process with the
 //! assignment.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -21,8 +21,8 @@ use crate::run::{Assignment, CONTROL_SOCKET, InheritedSocket, Lease as _, Pendin
 use crate::store::RunRow;
 use crate::sys::children;
 use crate::sys::descriptors;
+use crate::sys::folder_watches::{FolderWatches, WatchedFolder};
 use crate::sys::handover;
-use crate::sys::inotify::Inotify;
 use crate::sys::pidfd::{PidFd, wait_any};
 use crate::sys::process::{Exit, Pid};
 use crate::sys::socket;
@@ -30,18 +30,23 @@ use crate::sys::socket;
 /// How long a runner may take to read what it is given.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a template may take to copy itself.
+const COPY_LIMIT: Duration = Duration::from_secs(1);
+
 /// How long a runner that did not take its run is waited for, once it was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
 /// How often a journal is read that cannot be watched, and a process looked at that cannot be waited for.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Starts runners on this machine. One is started ahead of time, which costs little.
+/// Starts runners on this machine. One waits as a template of the others: to copy it costs less than to start a program.
 pub(super) struct LocalLaunch {
     data: DataDir,
     /// The quire binary.
     binary: PathBuf,
-    spare: Mutex<Option<Runner>>,
+    template: Mutex<Option<Runner>>,
+    /// Made when the first run is followed.
+    watches: Mutex<Option<FolderWatches>>,
 }
 
 /// A runner process that waits for its run on a socket.
@@ -52,7 +57,25 @@ struct Runner {
 
 impl LocalLaunch {
     pub(super) fn new(data: DataDir, binary: PathBuf) -> Self {
-        Self { data, binary, spare: Mutex::default() }
+        Self { data, binary, template: Mutex::default(), watches: Mutex::default() }
+    }
+
+    /// What watches the folders of runs; nothing while that is not possible.
+    fn watches(&self) -> Option<FolderWatches> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        if watches.is_none() {
+            let made = FolderWatches::start();
+            *watches = made
+                .inspect_err(|error| tracing::debug!(%error, "runs cannot be watched; they are looked at"))
+                .ok();
+        }
+        watches.clone()
+    }
+
+    /// A runner that this process did not start.
+    fn found(&self, process: PidFd, run_dir: PathBuf) -> Led {
+        let control = Box::new(RunSocket::new(run_dir.clone()));
+        Led { leader: LocalRunner::new(process, run_dir, self.watches()), control }
     }
 
     /// Gives a run to a runner, unless it has begun before: the process, and the socket to it.
@@ -64,11 +87,23 @@ impl LocalLaunch {
             return Ok(None);
         }
         run_folder::prepare(run_dir).map_err(folder)?;
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A spare that died while it waited must not make the run fail.
-        match spare.map(|runner| runner.take(given)) {
+        // A template that died while it waited must not make the run fail.
+        match self.copy_template().map(|runner| runner.take(given)) {
             Some(Ok(taken)) => Ok(Some(taken)),
             Some(Err(_)) | None => Runner::start(&self.binary)?.take(given).map(Some),
+        }
+    }
+
+    /// A copy of the template; nothing when there is none, or it cannot be copied any more.
+    fn copy_template(&self) -> Option<Runner> {
+        let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
+        match template.as_ref()?.copy() {
+            Ok(runner) => Some(runner),
+            Err(error) => {
+                tracing::warn!(%error, "the template of runners does not answer; another is started");
+                template.take()?.end();
+                None
+            }
         }
     }
 }
@@ -78,10 +113,12 @@ impl Launch for LocalLaunch {
         let Some((process, socket)) = self.launch(given)? else { return Ok(Launched::Begun) };
         let run_dir = given.place.run_dir.clone();
         let led = match InheritedSocket::new(socket) {
-            Ok(control) => Led { leader: LocalRunner::new(process, run_dir), control: Box::new(control) },
+            Ok(control) => {
+                Led { leader: LocalRunner::new(process, run_dir, self.watches()), control: Box::new(control) }
+            }
             Err(error) => {
                 tracing::debug!(%error, "the inherited socket cannot be used; the run's own is");
-                found(process, run_dir)
+                self.found(process, run_dir)
             }
         };
         Ok(Launched::Started(led))
@@ -95,7 +132,7 @@ impl Launch for LocalLaunch {
             // A runner that has just been given its run writes its id in a moment: its lock is held all the while.
             let Some(process) = lock.runner()? else { return Ok(Found::Hidden) };
             let has_slot = has_begun()?;
-            return Ok(Found::Led { led: found(process, run_dir), has_slot });
+            return Ok(Found::Led { led: self.found(process, run_dir), has_slot });
         }
         // A step may have destroyed the journal; the index saw the run begin.
         let has_begun = row.state == Progress::Running || has_begun()?;
@@ -103,19 +140,19 @@ impl Launch for LocalLaunch {
     }
 
     fn prepare(&self) -> Result<(), LaunchError> {
-        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare().as_ref().is_none_or(|runner| runner.process.is_dead()) {
+        let template = || self.template.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dead) = template().take_if(|runner| runner.process.is_dead()) {
+            dead.end();
+        }
+        if template().is_none() {
             let runner = Runner::start(&self.binary)?;
-            *spare() = Some(runner);
+            let limit = Some(COPY_LIMIT);
+            runner.socket.set_write_timeout(limit).map_err(LaunchError::Spawn)?;
+            runner.socket.set_read_timeout(limit).map_err(LaunchError::Spawn)?;
+            *template() = Some(runner);
         }
         Ok(())
     }
-}
-
-/// A runner that this process did not start.
-fn found(process: PidFd, run_dir: PathBuf) -> Led {
-    let control = Box::new(RunSocket::new(run_dir.clone()));
-    Led { leader: LocalRunner::new(process, run_dir), control }
 }
 
 impl Runner {
@@ -128,7 +165,6 @@ impl Runner {
             let child = command
                 .arg0("quire")
                 .arg("runner")
-                .current_dir("/")
                 .env_clear()
                 .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
                 .stdout(Stdio::null())
@@ -142,20 +178,45 @@ impl Runner {
         let (pid, ()) = children::start(spawn).map_err(LaunchError::Spawn)?;
         // Before it has anything to do.
         descriptors::restore_for(pid).map_err(LaunchError::Spawn)?;
-        let process = PidFd::open(pid).map_err(LaunchError::Spawn)?;
-        let process = process.ok_or_else(|| LaunchError::Spawn(io::ErrorKind::NotFound.into()))?;
+        Self::of(socket, pid).map_err(LaunchError::Spawn)
+    }
+
+    /// Has it copied. The copy is a child of this process, too, and waits for its run.
+    fn copy(&self) -> io::Result<Self> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let copy = || {
+            handover::send(&self.socket, 0, &[theirs.as_fd()])?;
+            let mut number = [0; 4];
+            (&self.socket).read_exact(&mut number)?;
+            let pid = Pid::from_raw(i32::from_be_bytes(number));
+            Ok((pid.ok_or_else(|| io::Error::other("it could not be copied"))?, ()))
+        };
+        let (pid, ()) = children::start(copy)?;
+        Self::of(socket, pid)
+    }
+
+    fn of(socket: UnixStream, pid: Pid) -> io::Result<Self> {
+        let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
         Ok(Self { socket, process })
+    }
+
+    /// Kills it.
+    fn end(self) {
+        let _gone = self.process.signal(Signal::KILL).is_err();
+        wait_any(&[&self.process], KILL_LIMIT);
+        children::reap_own(self.process.pid());
     }
 
     /// Gives the runner its run: the run's lock is held at every moment. One that does not take it is
     /// killed, because it may have the lock.
     fn take(self, given: &Assignment) -> Result<(PidFd, UnixStream), LaunchError> {
-        let taken = self.give(given);
-        if taken.is_err() {
-            let _gone = self.process.signal(Signal::KILL).is_err();
-            wait_any(&[&self.process], KILL_LIMIT);
+        match self.give(given) {
+            Ok(()) => Ok((self.process, self.socket)),
+            Err(error) => {
+                self.end();
+                Err(error)
+            }
         }
-        taken.map(|()| (self.process, self.socket))
     }
 
     fn give(&self, given: &Assignment) -> Result<(), LaunchError> {
@@ -177,31 +238,32 @@ struct LocalRunner {
     process: Arc<PidFd>,
     gone: Pending<'static, ()>,
     run_dir: PathBuf,
-    /// Watches the folder; nothing while that is not possible.
-    inotify: Option<Inotify>,
+    watches: Option<FolderWatches>,
+    /// The folder; nothing while it cannot be watched.
+    folder: Option<WatchedFolder>,
 }
 
 impl LocalRunner {
-    fn new(process: PidFd, run_dir: PathBuf) -> Box<Self> {
+    fn new(process: PidFd, run_dir: PathBuf, watches: Option<FolderWatches>) -> Box<Self> {
         let process = Arc::new(process);
         let gone = Box::pin(death(Arc::clone(&process)));
-        let inotify = watch(&run_dir);
-        Box::new(Self { process, gone, run_dir, inotify })
+        let folder = watch(watches.as_ref(), &run_dir);
+        Box::new(Self { process, gone, run_dir, watches, folder })
     }
+}
 
-    /// Waits for a change in the folder, or for a while when it cannot be watched.
-    async fn change(inotify: &mut Option<Inotify>, run_dir: &Path) {
-        match inotify {
-            Some(watching) => {
-                if let Err(error) = watching.changes().await {
-                    tracing::error!(%error, "a run cannot be watched any more");
-                    *inotify = None;
-                }
+/// Waits for a change in a folder, or for a while when it cannot be watched.
+async fn change(folder: &mut Option<WatchedFolder>, run_dir: &Path, watches: Option<&FolderWatches>) {
+    match folder {
+        Some(watched) => {
+            if let Err(error) = watched.changed().await {
+                tracing::debug!(%error, path = %run_dir.display(), "a run cannot be watched any more");
+                *folder = None;
             }
-            None => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                *inotify = watch(run_dir);
-            }
+        }
+        None => {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            *folder = watch(watches, run_dir);
         }
     }
 }
@@ -211,7 +273,7 @@ impl Leader for LocalRunner {
         Box::pin(async {
             tokio::select! {
                 () = &mut self.gone => Seen::Gone,
-                () = Self::change(&mut self.inotify, &self.run_dir) => Seen::Change,
+                () = change(&mut self.folder, &self.run_dir, self.watches.as_ref()) => Seen::Change,
             }
         })
     }
@@ -239,7 +301,9 @@ async fn death(process: Arc<PidFd>) {
     }
 }
 
-fn watch(run_dir: &Path) -> Option<Inotify> {
-    let made = Inotify::new().and_then(|inotify| inotify.watch(run_dir).map(|_| inotify));
-    made.inspect_err(|error| tracing::debug!(%error, "a run cannot be watched; it is looked at instead")).ok()
+fn watch(watches: Option<&FolderWatches>, run_dir: &Path) -> Option<WatchedFolder> {
+    let watched = watches?.watch(run_dir);
+    watched
+        .inspect_err(|error| tracing::debug!(%error, "a run cannot be watched; it is looked at instead"))
+        .ok()
 }

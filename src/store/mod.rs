@@ -39,6 +39,7 @@ pub use job_runs::{
 pub use open::{
     StoreError, expect_writable, open, open_empty, open_existing, open_read_only, schema_version,
 };
+pub(crate) use outbox::drop_notices;
 pub use outbox::{
     Attempted, Delivery, NoticeKind, NoticeRow, OutboxRow, RefVerdict, insert_notice, list_messages,
     next_messages, notices, page_of_messages, post, record_attempt, retry_message, verdict_before,
@@ -63,7 +64,7 @@ pub(crate) use run_jobs::{JobRow, jobs_of, reruns_of};
 pub(crate) use run_list::{RunFilter, list_runs};
 pub(crate) use runs::{
     NewRun, RunRow, find_run, finish_run, has_runs_since, insert_run, mark_superseded, note_waiting,
-    unannounced_runs, unfinished_commits, unfinished_runs,
+    unannounced_runs, unfinished_commits, unfinished_runs, unfinished_runs_since, whole_queue,
 };
 pub(crate) use scrape::{count_messages, count_unfinished};
 pub(crate) use sessions::{

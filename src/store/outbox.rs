@@ -133,6 +133,26 @@ pub fn notices(connection: &Connection, limit: u32) -> Result<Vec<NoticeRow>> {
     rows.collect()
 }
 
+/// Deletes the oldest notices, at most `limit`; gives for each the outcome of the run that it says has ended.
+pub(crate) fn drop_notices(connection: &mut Connection, limit: u32) -> Result<Vec<Option<Outcome>>> {
+    let transaction = connection.transaction()?;
+    let mut found = transaction.prepare_cached(
+        "SELECT n.seq, r.outcome FROM notices n LEFT JOIN runs r ON r.id = n.run AND n.kind = 'ended'
+         ORDER BY n.seq LIMIT ?1",
+    )?;
+    let rows = found.query_map([limit], |row| {
+        let outcome: Option<String> = row.get(1)?;
+        Ok((row.get::<_, i64>(0)?, outcome.and_then(|word| Outcome::parse(&word))))
+    })?;
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    drop(found);
+    if let Some((last, _)) = rows.last() {
+        transaction.prepare_cached("DELETE FROM notices WHERE seq <= ?1")?.execute([last])?;
+    }
+    transaction.commit()?;
+    Ok(rows.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
 /// Puts the messages of a notice into the outbox and deletes the notice, in one transaction. An existing message
 /// stays unchanged.
 pub fn post(connection: &mut Connection, notice: i64, messages: &[OutboxRow]) -> Result<()> {

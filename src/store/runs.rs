@@ -187,6 +187,21 @@ pub(crate) fn unfinished_runs(connection: &Connection) -> Result<Vec<RunRow>> {
     query(connection, from, [])
 }
 
+/// All runs that have not ended, and the row of the newest run.
+pub(crate) fn whole_queue(connection: &Connection) -> Result<(Vec<RunRow>, i64)> {
+    let newest = connection
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM runs")?
+        .query_row([], |row| row.get(0))?;
+    Ok((unfinished_runs(connection)?, newest))
+}
+
+/// The runs behind a row that have not ended, in the order of the queue.
+pub(crate) fn unfinished_runs_since(connection: &Connection, seq: i64) -> Result<Vec<RunRow>> {
+    let from = "FROM runs r JOIN repos p ON p.id = r.repo
+                WHERE r.seq > ?1 AND r.state <> 'finished' AND p.present = 1 ORDER BY r.seq";
+    query(connection, from, [seq])
+}
+
 /// Whether a ref has had this many runs since a moment.
 pub(crate) fn has_runs_since(
     connection: &Connection,

@@ -3,7 +3,8 @@
 //! SQLite moves the log into the database by itself, but not past the state that a reader still sees, and it does not
 //! shrink the file. A reader in another process cannot be closed from here: it is logged, and the log is truncated when it has ended.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub(super) const MAX_WAL: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct WalKeeper {
     log: Option<PathBuf>,
+    /// The log, opened when it is synced first: SQLite keeps the file as long as a connection is open.
+    file: Option<File>,
     /// The size above which the log is truncated: more than [`MAX_WAL`] while a reader blocks it.
     limit: u64,
 }
@@ -26,7 +29,22 @@ impl WalKeeper {
     /// A keeper of the log of this database.
     pub(super) fn of(connection: &Connection) -> Self {
         let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
-        Self { log, limit: MAX_WAL }
+        Self { log, file: None, limit: MAX_WAL }
+    }
+
+    /// Brings to the disk what was committed.
+    ///
+    /// # Errors
+    /// It may not be on the disk, also when this is tried again (fsync(2)).
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => File::open(log)?,
+        };
+        file.sync_data()?;
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Truncates the log when it has become too large. Does not wait for readers.

@@ -1,6 +1,11 @@
 //! The single writer: a thread that owns the connection and runs closures on it, one after the other. A server reads what
 //! clients ask for beside it.
+//!
+//! There are two durabilities. What is promised to somebody is on the disk before it is answered: one sync for all that
+//! waited meanwhile. What can be found again elsewhere, as the journal of a run, is committed without a sync, and comes to
+//! the disk with the next one.
 
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +23,17 @@ use crate::metrics::ShortTimes;
 /// The most closures that may wait for the writer before callers have to wait to submit theirs.
 const MAX_WAITING: usize = 1024;
 
-type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+/// The most closures whose answers wait for one sync.
+const MAX_BATCH: usize = 64;
+
+/// Gives its answer to whoever waits.
+type Answer = Box<dyn FnOnce() + Send>;
+
+/// What is to be done on the connection.
+struct Work {
+    perform: Box<dyn FnOnce(&mut Connection) -> Answer + Send>,
+    is_synced: bool,
+}
 
 /// The writer has ended, because the program is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,18 +58,16 @@ impl Store {
         let commits = ShortTimes::default();
         let (bell, timed) = (Arc::clone(&audited), commits.clone());
         let thread = thread::spawn(move || {
-            let mut log = WalKeeper::of(&connection);
             let has_audited = note_audit(&mut connection);
-            let committed = note_commits(&mut connection);
+            let mut writer = Writer::new(connection, timed);
             while let Some(work) = receiver.blocking_recv() {
-                work(&mut connection);
-                if let Some(begun) = take(&committed) {
-                    timed.observe(begun.elapsed());
+                if let Err(error) = writer.work_off(work, &mut receiver) {
+                    // No work may be answered as kept.
+                    return tracing::error!(%error, "the database could not be brought to the disk");
                 }
                 if has_audited.swap(false, Ordering::Relaxed) {
                     bell.notify_one();
                 }
-                log.look(&connection);
             }
         });
         (Self { reader: None, work: sender, audited, commits }, thread)
@@ -103,8 +116,8 @@ impl Store {
         answered.await.map_err(|_| WriterGone)
     }
 
-    /// Runs `work` on the writer's thread and waits for its result. When the caller stops waiting, the work
-    /// is done nevertheless.
+    /// Runs `work` on the writer's thread and waits for its result, until that is on the disk. When the caller stops waiting,
+    /// the work is done nevertheless.
     ///
     /// # Errors
     /// The writer has ended.
@@ -112,13 +125,84 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, WriterGone> {
+        self.submit(work, true).await
+    }
+
+    /// The same without waiting for the disk: for what is found again elsewhere when power fails.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub(crate) async fn call_unsynced<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    ) -> Result<T, WriterGone> {
+        self.submit(work, false).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> T + Send + 'static,
+        is_synced: bool,
+    ) -> Result<T, WriterGone> {
         let (answer, answered) = oneshot::channel();
-        let boxed: Work = Box::new(move |connection| {
-            // The caller is gone: the work is done, only its result is not needed.
-            let _unwanted = answer.send(work(connection)).is_err();
-        });
-        self.work.send(boxed).await.map_err(|_| WriterGone)?;
+        let perform = move |connection: &mut Connection| -> Answer {
+            let result = work(connection);
+            // The caller may be gone: the work is done, only its result is not needed.
+            Box::new(move || drop(answer.send(result)))
+        };
+        let work = Work { perform: Box::new(perform), is_synced };
+        self.work.send(work).await.map_err(|_| WriterGone)?;
         answered.await.map_err(|_| WriterGone)
+    }
+}
+
+/// The connection, and what is kept beside it.
+struct Writer {
+    connection: Connection,
+    log: WalKeeper,
+    committed: Begun,
+    commits: ShortTimes,
+}
+
+impl Writer {
+    fn new(mut connection: Connection, commits: ShortTimes) -> Self {
+        let log = WalKeeper::of(&connection);
+        if let Err(error) = connection.pragma_update(None, "synchronous", "NORMAL") {
+            tracing::warn!(%error, "each commit of the database is synced");
+        }
+        let committed = note_commits(&mut connection);
+        Self { connection, log, committed, commits }
+    }
+
+    /// Does a piece of work, and what came meanwhile, and answers when all of it is on the disk that has to be.
+    ///
+    /// # Errors
+    /// The log cannot be synced. What waits for it is not answered.
+    fn work_off(&mut self, first: Work, more: &mut mpsc::Receiver<Work>) -> io::Result<()> {
+        let mut batch = vec![first];
+        while batch.len() < MAX_BATCH
+            && let Ok(work) = more.try_recv()
+        {
+            batch.push(work);
+        }
+        let (mut waiting, mut begun) = (Vec::new(), Vec::new());
+        for work in batch {
+            let answer = (work.perform)(&mut self.connection);
+            match (take(&self.committed), work.is_synced) {
+                (Some(at), true) => begun.push(at),
+                (Some(at), false) => self.commits.observe(at.elapsed()),
+                (None, _) => {}
+            }
+            // Also of what only reads: it may have seen what is not on the disk yet.
+            if begun.is_empty() { answer() } else { waiting.push(answer) }
+        }
+        if !begun.is_empty() {
+            self.log.sync()?;
+        }
+        begun.into_iter().for_each(|at| self.commits.observe(at.elapsed()));
+        waiting.into_iter().for_each(|answer| answer());
+        self.log.look(&self.connection);
+        Ok(())
     }
 }
 

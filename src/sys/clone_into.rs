@@ -21,7 +21,7 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The arguments of clone3(2), in its first published size with a cgroup.
 #[repr(C)]
 #[derive(Default)]
-struct CloneArgs {
+pub(super) struct CloneArgs {
     flags: u64,
     pidfd: u64,
     child_tid: u64,
@@ -33,6 +33,13 @@ struct CloneArgs {
     set_tid: u64,
     set_tid_size: u64,
     cgroup: u64,
+}
+
+impl CloneArgs {
+    /// A copy of the process with these flags, and a signal of its parent.
+    pub(super) fn of_flags(flags: u64) -> Self {
+        Self { flags, ..Self::default() }
+    }
 }
 
 /// Everything that the child needs, prepared before the fork.

@@ -65,6 +65,11 @@ impl Inotify {
         Ok(inotify::add_watch(self.descriptor.get_ref(), folder, flags)?)
     }
 
+    /// Ends a watch; one whose folder is gone has ended.
+    pub(crate) fn forget(&self, watch: Watch) {
+        let _gone = inotify::remove_watch(self.descriptor.get_ref(), watch).is_err();
+    }
+
     /// Waits until something happened, and returns all pending events, each entry once. Cancel-safe:
     /// nothing is lost.
     ///

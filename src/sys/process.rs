@@ -75,18 +75,23 @@ pub(crate) fn start_time(pid: Pid) -> Option<u64> {
 
 /// The children of a process, as far as one pass finds them.
 pub fn children(pid: Pid) -> Vec<Pid> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let by_parent = || all().into_iter().filter(|other| parent(*other) == Some(pid)).collect();
+    listed_children(pid).unwrap_or_else(by_parent)
+}
+
+/// The children of a process as the kernel lists them; nothing where it does not (`CONFIG_PROC_CHILDREN`).
+pub(crate) fn listed_children(pid: Pid) -> Option<Vec<Pid>> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Some(Vec::new()) };
     let mut found = Vec::new();
     for thread in threads.flatten() {
         match std::fs::read(thread.path().join("children")) {
             Ok(list) => found.extend(list.split(|byte| *byte == b' ').filter_map(parse_pid)),
             // A thread that ended gave its children to another one.
             Err(_) if !thread.path().exists() => {}
-            // A kernel built without CONFIG_PROC_CHILDREN.
-            Err(_) => return all().into_iter().filter(|other| parent(*other) == Some(pid)).collect(),
+            Err(_) => return None,
         }
     }
-    found
+    Some(found)
 }
 
 /// All processes of the machine, as far as one pass finds them.
@@ -153,6 +158,11 @@ pub(crate) fn has_children() -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     waitid(WaitId::All, options).is_ok()
+}
+
+/// How many threads this process has.
+pub(super) fn thread_count() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
 
 /// Closes the memory of this process to others of the same user (prctl(2): `PR_SET_DUMPABLE`).

@@ -101,7 +101,12 @@ impl Forge {
         let job = format!(
             "(local ci (require :quire.ci))\n(ci:job :work [:quire/push] (fn [] (sh \"{command}\")))\n"
         );
-        fs::write(self.path("work/.quire/ci.fnl"), job).unwrap();
+        self.commit_pipeline(&job)
+    }
+
+    /// Commits a pipeline, and gives the commit's id.
+    pub(super) fn commit_pipeline(&self, text: &str) -> String {
+        fs::write(self.path("work/.quire/ci.fnl"), text).unwrap();
         self.git(["add", "-A"]);
         self.git(["commit", "-q", "--allow-empty", "-m", "m"]);
         self.head()

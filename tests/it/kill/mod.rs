@@ -15,6 +15,7 @@ mod server;
 mod silent;
 mod spool;
 mod strace;
+mod template;
 mod wait;
 
 pub(super) use strace::require_strace;
