@@ -93,8 +93,8 @@ pub(crate) use repo_jobs::{ListRepoJobs, RepoJob, RepoJobs};
 pub(crate) use repo_list::{ListRepos, ListedRepos};
 pub(crate) use repo_shapes::{RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
 pub(crate) use repositories::{
-    AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_in_server,
-    rename_repo, restore_repo, set_default_branch, trash_repo,
+    AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_repo,
+    restore_repo, set_default_branch, trash_repo,
 };
 pub(crate) use requirements::{check_requirements, warn_of_watches};
 pub(crate) use reruns::RerunRun;

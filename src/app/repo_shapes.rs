@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use super::repositories::{audit_rename, rename_in_server, set_default_branch, undo_rename};
 use super::run_shapes::list_run_shapes;
 use super::state::AppState;
 use crate::forge;
-use crate::model::{AuditAction, BranchName, Visibility};
+use crate::model::{AuditAction, BranchName, RepoName, Visibility};
 use crate::store::{self, RepoRow, RepoSettings, RunFilter};
 use crate::view::RunShape;
 
@@ -52,6 +53,8 @@ pub(crate) struct CloneShape {
 /// What is to be said about a repository: what is absent stays as it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RepoUpdate {
+    /// Its new name.
+    pub(crate) name: Option<RepoName>,
     /// What it is; nothing when that is nothing.
     pub(crate) description: Option<Option<String>>,
     /// Who may see it.
@@ -139,18 +142,42 @@ pub(crate) async fn list_repo_shapes(
     Ok((shapes, next))
 }
 
-/// Changes what is said about a repository.
+/// Changes a repository: all of what is asked for, or nothing.
 ///
 /// # Errors
-/// When the branch does not exist, or something cannot be written.
+/// When the name is taken, the branch does not exist, or something cannot be written.
 pub(crate) async fn update_repo(
     app: &AppState,
-    (row, mut settings): (RepoRow, RepoSettings),
+    (row, settings): (RepoRow, RepoSettings),
+    update: RepoUpdate,
+) -> Result<(RepoRow, RepoSettings), Problem> {
+    let Some(name) = update.name.clone().filter(|name| *name != row.name) else {
+        let settings = save_update(app, (&row, settings), update).await?;
+        return Ok((row, settings));
+    };
+    if let Some(branch) = update.default_branch.clone() {
+        let (data, of) = (app.data.clone(), row.name.clone());
+        app.block(move || Ok(forge::find_branch(data.path(), &of, &branch).map(drop)?)).await?;
+    }
+    let renamed = rename_in_server(app, &row, name).await?;
+    match save_update(app, (&renamed, settings), update).await {
+        Ok(settings) => {
+            audit_rename(app, &row.name, &renamed.name);
+            Ok((renamed, settings))
+        }
+        Err(problem) => Err(undo_rename(app, (&renamed.name, &row.name), problem).await),
+    }
+}
+
+/// Changes what is said about a repository.
+async fn save_update(
+    app: &AppState,
+    (row, mut settings): (&RepoRow, RepoSettings),
     update: RepoUpdate,
 ) -> Result<RepoSettings, Problem> {
     if let Some(branch) = update.default_branch {
         let (app, name) = (app.clone(), row.name.clone());
-        app.clone().block(move || super::repositories::set_default_branch(&app, &name, &branch)).await?;
+        app.clone().block(move || set_default_branch(&app, &name, &branch)).await?;
     }
     let mut changes = Vec::new();
     changes.extend(update.description.as_ref().map(|text| ("description", text.clone())));
@@ -159,21 +186,21 @@ pub(crate) async fn update_repo(
     };
     changes.extend(word("visibility", update.visibility));
     changes.extend(word("log_visibility", update.log_visibility));
-    let is_changed = !changes.is_empty();
+    if changes.is_empty() {
+        return Ok(settings);
+    }
     settings.description = update.description.unwrap_or(settings.description);
     settings.visibility = update.visibility.or(settings.visibility);
     settings.log_visibility = update.log_visibility.or(settings.log_visibility);
-    let saved = settings.clone();
+    let (id, saved) = (row.id.clone(), settings.clone());
     let entry =
         changes.into_iter().fold(app.entry(AuditAction::RepoUpdate).on(&row.name), |entry, (name, value)| {
             entry.with(name, value)
         });
     let save = move |connection: &mut rusqlite::Connection| {
         let transaction = connection.transaction()?;
-        store::save_repo_settings(&transaction, &row.id, &saved)?;
-        if is_changed {
-            entry.insert(&transaction)?;
-        }
+        store::save_repo_settings(&transaction, &id, &saved)?;
+        entry.insert(&transaction)?;
         transaction.commit()
     };
     app.writer()?.call(save).await??;

@@ -6,6 +6,7 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::config::DataDir;
 use crate::forge::{self, Adopted, Listed, RecordedNames, RepoError};
+use crate::intake::sync_repositories;
 use crate::model::{AuditAction, BranchName, RepoName};
 use crate::store::{self, RepoRow};
 
@@ -72,11 +73,11 @@ pub(crate) async fn create_repo(app: &AppState, name: &RepoName) -> Result<RepoR
     made.ok_or_else(|| Problem::new(Code::RepoNotFound, format!("repository `{name}` was removed")))
 }
 
-/// Gives a repository another name in a server; what is recorded of it then.
+/// Gives a repository another name in a server; what is recorded of it then. It is not in the audit yet.
 ///
 /// # Errors
 /// As [`rename_repo`].
-pub(crate) async fn rename_in_server(
+pub(super) async fn rename_in_server(
     app: &AppState,
     repo: &RepoRow,
     to: RepoName,
@@ -86,10 +87,33 @@ pub(crate) async fn rename_in_server(
         return Err(Problem::new(Code::RepoRefused, text).hint("add a watch with another name"));
     }
     expect_recordable(app).await?;
-    let (acting, from, name) = (app.clone(), repo.name.clone(), to.clone());
-    app.block(move || rename_repo(&acting, &from, &name)).await?;
-    let gone = || Problem::new(Code::RepoNotFound, format!("repository `{to}` was removed"));
-    app.repo(to.clone()).await?.ok_or_else(gone)
+    let (data, from, name) = (app.data.clone(), repo.name.clone(), to.clone());
+    app.block(move || Ok(forge::rename_repo(data.path(), &from, &name).map(drop)?)).await?;
+    match app.repo(to.clone()).await {
+        Ok(Some(row)) => Ok(row),
+        Ok(None) => Err(Problem::new(Code::RepoNotFound, format!("repository `{to}` was removed"))),
+        Err(problem) => Err(undo_rename(app, (&to, &repo.name), problem).await),
+    }
+}
+
+/// Gives a repository its name back, because what belongs to the rename could not be recorded; the problem to be answered.
+pub(super) async fn undo_rename(
+    app: &AppState,
+    (from, back): (&RepoName, &RepoName),
+    problem: Problem,
+) -> Problem {
+    let (data, name, old) = (app.data.clone(), from.clone(), back.clone());
+    let undone = app.block(move || Ok(forge::rename_repo(data.path(), &name, &old).map(drop)?)).await;
+    match undone {
+        Ok(()) => {
+            // What cannot be recorded now is recorded with the next look at the repositories.
+            let data = app.data.clone();
+            let sync = app.store.call(move |connection| sync_repositories(connection, &data)).await;
+            let _later = sync.map(|synced| synced.is_err());
+            problem
+        }
+        Err(_) => problem.hint(format!("the repository is called `{from}` now")),
+    }
 }
 
 /// Gives a repository another name; its new folder. A server moves its runs, now or when it starts. Blocking.
@@ -98,7 +122,7 @@ pub(crate) async fn rename_in_server(
 /// When the repository does not exist, the name is taken, or the folder cannot be moved.
 pub(crate) fn rename_repo(app: &AppState, from: &RepoName, to: &RepoName) -> Result<PathBuf, Problem> {
     let path = forge::rename_repo(app.data.path(), from, to)?;
-    app.audit(app.entry(AuditAction::RepoRename).on(from).with("name", to.as_str()));
+    audit_rename(app, from, to);
     Ok(path)
 }
 
@@ -185,6 +209,10 @@ pub(crate) fn restore_repo(app: &AppState, name: &RepoName) -> Result<PathBuf, P
     let restored = forge::restore_repo(app.data.path(), name)?;
     audit(app, AuditAction::RepoRestore, &restored.name);
     Ok(app.data.repo(&restored.name))
+}
+
+pub(super) fn audit_rename(app: &AppState, from: &RepoName, to: &RepoName) {
+    app.audit(app.entry(AuditAction::RepoRename).on(from).with("name", to.as_str()));
 }
 
 fn audit(app: &AppState, action: AuditAction, name: &RepoName) {

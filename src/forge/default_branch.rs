@@ -1,7 +1,7 @@
 //! The default branch: the one that `HEAD` names. Clones check it out, and its files hold the rules of the repository.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::model::{BranchName, CommitId, RefKind, RefName, RepoName};
 
@@ -36,11 +36,24 @@ pub(crate) fn follow_first_push(git_dir: &Path, pushed: &[RefName]) -> Result<Op
 /// # Errors
 /// The repository or the branch does not exist, or `HEAD` could not be written.
 pub(crate) fn set_default_branch(data: &Path, name: &RepoName, branch: &BranchName) -> Result<(), RepoError> {
+    let (path, found) = find_branch(data, name, branch)?;
+    write_head(&path, &found)
+}
+
+/// The folder of a repository and a branch of it.
+///
+/// # Errors
+/// One of them does not exist.
+pub(crate) fn find_branch(
+    data: &Path,
+    name: &RepoName,
+    branch: &BranchName,
+) -> Result<(PathBuf, RefName), RepoError> {
     let path = find(data, name)?;
     let found = branches(&mut Refs::of(&path));
     let found = found.map_err(|source| RepoError::Refs { path: path.clone(), source })?;
     match found.keys().find(|found| found.as_bytes() == branch.full().as_bytes()) {
-        Some(found) => write_head(&path, found),
+        Some(found) => Ok((path, found.clone())),
         None => Err(RepoError::NoBranch {
             repo: name.clone(),
             branch: branch.clone(),

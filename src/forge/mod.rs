@@ -60,7 +60,7 @@ pub(crate) use adopt::{Adopted, adopt_from, adopt_in_place};
 pub(crate) use baseline::read_baseline;
 pub(crate) use copies::{RecordedNames, original_of};
 pub(crate) use create::new_repo;
-pub(crate) use default_branch::{follow_first_push, set_default_branch};
+pub(crate) use default_branch::{find_branch, follow_first_push, set_default_branch};
 pub(crate) use hooks::{HOOKS, install_hooks};
 pub(crate) use identity::read_identity;
 pub(crate) use kept_commit::{keep_commit, release_commit, release_other_commits};
@@ -77,7 +77,9 @@ pub(crate) use reflog::{LineInfo, LineKey, Mark};
 pub(crate) use refs::{RefValue, Refs, head_branch};
 pub(crate) use rename::rename_repo;
 pub(crate) use repo_error::RepoError;
-pub(crate) use run_folders::{Renamed, is_link_to_runs, move_runs, remove_links};
+pub(crate) use run_folders::{
+    Renamed, forget_moves, is_link_to_runs, move_runs, remove_links, undo_unrecorded,
+};
 #[cfg(test)]
 use settings::has_stale_hooks_path;
 pub(crate) use settings::{HARMLESS, apply_settings, are_settings_stale};

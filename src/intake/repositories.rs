@@ -37,6 +37,7 @@ pub(crate) enum ListError {
 /// Something could not be read, moved or recorded. It is repeated at the next change.
 pub(crate) fn sync_repositories(connection: &Connection, data: &DataDir) -> Result<Listing, ListError> {
     let recorded = store::recorded_names(connection)?;
+    forge::undo_unrecorded(data.path(), &recorded)?;
     let mut listing = Listing::default();
     for repo in forge::list_repos(data.path(), &recorded)? {
         match repo.id {
@@ -54,12 +55,23 @@ pub(crate) fn sync_repositories(connection: &Connection, data: &DataDir) -> Resu
             format!("{}: the runs of another repository that had this name have not ended", row.name);
         listing.apart.insert(data.repo(&row.name), problem);
     }
-    for row in &listing.rows {
-        store::sync_repo(connection, row)?;
+    if let Err(error) = record(connection, &listing.rows) {
+        forge::undo_unrecorded(data.path(), &recorded)?;
+        return Err(error.into());
     }
-    let present: Vec<String> = listing.rows.iter().map(|row| row.id.clone()).collect();
-    store::forget_missing(connection, &present)?;
+    forge::forget_moves(data.path())?;
     Ok(listing)
+}
+
+/// Records the repositories that are there, all of them or none.
+fn record(connection: &Connection, rows: &[RepoRow]) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    for row in rows {
+        store::sync_repo(&transaction, row)?;
+    }
+    let present: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    store::forget_missing(&transaction, &present)?;
+    transaction.commit()
 }
 
 /// The recorded name of a repository, which is the old one until a server has noticed a rename; also by an older name of it.

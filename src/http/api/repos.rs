@@ -129,14 +129,15 @@ pub(super) async fn create(
     caller.require(Scope::ReposWrite)?;
     let name = repo_name(&new.name)?;
     let update = RepoUpdate {
+        name: None,
         description: new.description.map(description).transpose()?.map(Some),
         visibility: visibility("visibility", new.visibility.as_ref())?,
         log_visibility: visibility("log_visibility", new.log_visibility.as_ref())?,
         default_branch: None,
     };
     let row = app::create_repo(&app.acting_as(&caller), &name).await?;
-    let settings = update_repo(&app, (row.clone(), app::RepoSettings::default()), update).await?;
-    let shape = repo_shape(&app, (row, settings), caller.is_local()).await?;
+    let made = update_repo(&app, (row, app::RepoSettings::default()), update).await?;
+    let shape = repo_shape(&app, made, caller.is_local()).await?;
     let location = format!("{BASE}/repos/{}", percent_encoded(&shape.name));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(shape)))
 }
@@ -157,6 +158,7 @@ pub(super) async fn update(
         BranchName::parse(text).map_err(|error| Problem::caused_by(Code::RequestInvalid, &error))
     };
     let update = RepoUpdate {
+        name: changed.name.as_deref().map(repo_name).transpose()?,
         description: match changed.description {
             Some(Some(text)) => Some(Some(description(text)?)),
             other => other,
@@ -165,14 +167,8 @@ pub(super) async fn update(
         log_visibility: visibility("log_visibility", changed.log_visibility.as_ref())?,
         default_branch: changed.default_branch.as_ref().map(branch).transpose()?,
     };
-    let name = changed.name.as_deref().map(repo_name).transpose()?;
-    let acting = app.acting_as(&caller);
-    let settings = update_repo(&acting, (row.clone(), settings), update).await?;
-    let row = match name.filter(|name| *name != row.name) {
-        Some(name) => app::rename_in_server(&acting, &row, name).await?,
-        None => row,
-    };
-    Ok(Json(repo_shape(&app, (row, settings), caller.is_local()).await?))
+    let updated = update_repo(&app.acting_as(&caller), (row, settings), update).await?;
+    Ok(Json(repo_shape(&app, updated, caller.is_local()).await?))
 }
 
 /// Moves a repository and its runs to the trash.

@@ -9,6 +9,7 @@ mod index;
 mod moves;
 mod namespaces;
 mod receive_pack;
+mod rename;
 mod rivals;
 mod runner;
 mod server;
