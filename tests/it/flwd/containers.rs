@@ -111,6 +111,8 @@ fn n35_n36_n55_n63_what_the_bundle_opens_reaches_the_container_and_is_recorded()
         refused("verify_signatures: required\n"),
         ("image signature required".into(), "image.signature.required".into())
     );
+    let metrics = service.get("/metrics").body;
+    assert!(metrics.lines().any(|line| line == "flwd_container_runs_total 0"), "denied, not run: {metrics}");
     demo_container(&service, "container: {resources: {cpu: 1500m, memory: 256Mi}}\n");
     assert_eq!(refused("ceilings: {cpu: 1}\n").0, "container cpu exceeds policy ceiling");
     assert_eq!(refused("ceilings: {memory: 128Mi}\n").0, "container memory exceeds policy ceiling");

@@ -82,6 +82,17 @@ fn invalid_requests_have_the_titles_of_the_table() {
         let answer = service.post("/runs", body);
         assert_eq!((answer.problem().0, answer.problem().1.as_str()), (status, title), "{body}");
     }
+    for (name, step, title) in [
+        ("needs", "{id: a, script: 000_main, needs: [gone]}", "invalid dag configuration"),
+        ("script", "{id: a, script: gone}", "invalid dag step"),
+    ] {
+        let config = format!("interpreter: bash\ncomposition: steps\nsteps:\n  - {step}\n");
+        service.job(&format!("dag/{name}"), &config, &[("000_main", "true")]);
+        for route in ["/plans", "/runs"] {
+            let problem = service.post(route, &format!(r#"{{"job_id":"dag.{name}"}}"#)).problem();
+            assert_eq!(problem, (422, title.to_owned(), "E_CONFIG".to_owned()), "{route} {name}");
+        }
+    }
     let wrong = service.post("/runs", r#"{"job_id":"demo","args":{}}"#).json();
     assert_eq!(wrong["errors"][0]["arg"], "name");
     assert_eq!(service.get("/runs").json(), json!([]), "nothing was started");
@@ -398,6 +409,18 @@ fn n28_n29_n30_metrics_have_the_promised_names_and_can_be_left_out() {
         assert!(answer.body.lines().any(|found| found == line), "{line} in\n{}", answer.body);
     }
     assert!(answer.body.contains("http_request_duration_seconds_bucket{"));
+    assert!(
+        answer.body.contains("flowd_persistence_latency_ms_count{operation=\"journal_read\""),
+        "{}",
+        answer.body
+    );
+    for kind in ["idempotency", "journal"] {
+        for name in ["evictions", "eviction_bytes"] {
+            let line = format!("flowd_persistence_{name}_total{{kind=\"{kind}\"}} 0");
+            assert!(answer.body.lines().any(|found| found == line), "{line} in\n{}", answer.body);
+        }
+    }
+    assert!(service.get("/health/storage").json()["journal_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
     // On loopback they are for everybody on this machine, but not for whom a proxy lets in.
     let service = Service::start(&[&format!("FLWD_JWT_SECRET={JWT_SECRET}")]);
     assert_eq!(service.get("/metrics").status, 200);
