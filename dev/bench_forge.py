@@ -3,7 +3,6 @@
 import http.client, json, os, signal, socket, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 
 from bench_cpu import Group, memory_mb
 

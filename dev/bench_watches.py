@@ -3,7 +3,6 @@ look, against that of `git ls-remote` for the same branch. Both are spread over 
 does besides concerns both."""
 
 import http.server, os, subprocess, threading, time
-from pathlib import Path
 
 from bench_cpu import memory_mb
 from bench_figure import Figure
