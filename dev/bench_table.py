@@ -65,4 +65,4 @@ def described(figure):
     if figure is None:
         return "not measured"
     said, found = amount(figure.value(), figure.unit), figure.ratio()
-    return f"{spread(found, 2)} ×; {said}" if found and figure.is_ratio else said
+    return f"{spread(found)} ×; {said}" if found and figure.is_ratio else said
