@@ -139,10 +139,10 @@ local function job(id, needs, options, scripts, how)
         script.options.check = not how.continues and attempt == how.retries
         local result = q.sh(script.command, script.options, place)
         if result.ok then break end
-        if attempt == how.retries then failed[#failed + 1] = ('%s (exit code %d)'):format(script.options.name, result.exit) end
+        if attempt == how.retries then failed[#failed + 1] = ('%s failed with exit status %d'):format(script.options.name, result.exit) end
       end
     end
-    if #failed > 0 then error('failed: ' .. table.concat(failed, ', '), 0) end
+    if #failed > 0 then error(table.concat(failed, ', '), 0) end
     return true
   end, place)
 end
@@ -156,7 +156,8 @@ impl FolderWork {
 
     /// The bundle of the run, whose folder is `run`.
     pub(crate) fn bundle(&self, run: &Path) -> Bundle {
-        let mut lua = JOB.to_owned();
+        // On one line: the place of an error is the first line of `config.yaml`, which is there.
+        let mut lua = JOB.trim_end().replace('\n', " ") + "\n";
         let mut before = None;
         for job in &self.jobs {
             let scripts: Vec<String> =
