@@ -236,7 +236,10 @@ impl Reading {
             let took = Duration::from_millis(end.duration_ms);
             app.metrics.steps.observe(took);
             let has_container = |known: &JobRecord| known.policy.iter().any(PolicyRecord::is_about_container);
-            if self.record.jobs.iter().any(|known| known.id == *job && has_container(known)) {
+            // A step that was denied had no container.
+            let is_denied = |known: &JobRecord| known.policy.iter().any(PolicyRecord::is_denial);
+            let has_run = |known: &JobRecord| has_container(known) && !is_denied(known);
+            if self.record.jobs.iter().any(|known| known.id == *job && has_run(known)) {
                 app.metrics.containers.ran(took);
             }
         } else if let Fact::ImageResolved { image } = &record.fact
