@@ -15,6 +15,7 @@ mod idempotency;
 mod isolation;
 mod job_log;
 mod jobs;
+mod known_plans;
 mod known_secrets;
 mod local;
 mod log_index;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use super::known_plans::PlanKey;
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::event::{Event, EventKind, EventRecord, RefUpdate};
@@ -124,6 +125,22 @@ impl Commit {
     pub(super) async fn plan(&self, app: &AppState, event: &Event) -> Result<PlanAnswer, Problem> {
         let order = self.order(app, event);
         evaluated(app, move || order.plan()).await
+    }
+
+    /// The same, as it was found last; the run that follows evaluates the pipeline again.
+    pub(super) async fn known_plan(&self, app: &AppState, event: &Event) -> Result<PlanAnswer, Problem> {
+        let key = PlanKey {
+            git_dir: self.git_dir.clone(),
+            update: self.update.clone(),
+            start: event.start(),
+            vm_memory: app.settings.get().limits.vm_memory,
+        };
+        if let Some(known) = app.known_plans.find(&key) {
+            return Ok(known);
+        }
+        let plan = self.plan(app, event).await?;
+        app.known_plans.keep(key, &plan);
+        Ok(plan)
     }
 
     /// What a process is given that evaluates its pipeline.

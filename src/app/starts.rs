@@ -69,7 +69,7 @@ impl Operation for StartRun {
             return Err(Problem::new(Code::RunNothingToStart, text).hint("a pipeline is .quire/ci.fnl"));
         }
         let event = commit.manual_event(root.clone(), self.by.clone());
-        let plan = commit.plan(app, &event).await?;
+        let plan = commit.known_plan(app, &event).await?;
         expect_jobs(root.as_ref(), &plan)?;
         let CheckedArguments { args, secrets } = commit.check_arguments(app, plan.jobs, self.args).await?;
         if app.local.is_some() && !secrets.is_empty() {

@@ -9,6 +9,7 @@ use super::audit::AuditQueue;
 use super::events::MAX_FOLLOWERS;
 use super::health::Health;
 use super::jobs::{JobPlace, JobSecrets};
+use super::known_plans::KnownPlans;
 use super::known_secrets::KnownSecrets;
 use super::local::LocalWriter;
 use super::log_index::LogIndexes;
@@ -145,6 +146,8 @@ pub struct AppState {
     pub(crate) pages: Arc<Semaphore>,
     /// A place for each process that evaluates a pipeline for a request.
     pub(crate) planners: Arc<Semaphore>,
+    /// The plans of commits from which runs were started.
+    pub(crate) known_plans: Arc<KnownPlans>,
     /// Where job folders are looked for.
     pub(crate) jobs: Arc<JobPlace>,
     /// Secret arguments of runs that have not ended.
@@ -249,6 +252,7 @@ impl AppState {
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
             planners: Arc::new(Semaphore::new(MAX_PLANNERS)),
+            known_plans: Arc::default(),
             jobs,
             job_secrets: JobSecrets::default(),
             profiles: StartProfiles::default(),

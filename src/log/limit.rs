@@ -44,22 +44,27 @@ pub(super) struct LimitedFile {
     /// How many bytes the head can still take; `None` once a record did not fit.
     head_left: Option<u64>,
     tail: Tail,
+    /// Space for one record of the tail.
+    record: Vec<u8>,
 }
 
 impl LimitedFile {
     /// Starts with an empty file.
     pub(super) fn new(file: Box<dyn LogBytes>, limit: LogLimit) -> Self {
         let tail = Tail::new(usize::try_from(limit.tail()).unwrap_or(usize::MAX));
-        Self { file, length: 0, batch: Vec::new(), head_left: Some(limit.head()), tail }
+        Self { file, length: 0, batch: Vec::new(), head_left: Some(limit.head()), tail, record: Vec::new() }
     }
 
-    /// Adds one record, to be written with the next [`flush`](LimitedFile::flush).
-    pub(super) fn push(&mut self, record: &[u8], output_len: u64) {
-        let left = self.head_left.and_then(|left| left.checked_sub(record.len() as u64));
-        self.head_left = left;
-        match left {
-            Some(_) => self.batch.extend_from_slice(record),
-            None => self.tail.push(record, output_len),
+    /// Adds one record of a line or a part of one, to be written with the next [`flush`](LimitedFile::flush).
+    pub(super) fn push(&mut self, time: &str, stream: Stream, line: (&[u8], bool)) {
+        let length = line::length(time, stream, line) as u64;
+        self.head_left = self.head_left.and_then(|left| left.checked_sub(length));
+        if self.head_left.is_some() {
+            line::format(&mut self.batch, time, stream, line);
+        } else {
+            self.record.clear();
+            line::format(&mut self.record, time, stream, line);
+            self.tail.push(&self.record, line.0.len() as u64 + u64::from(line.1));
         }
     }
 
@@ -105,7 +110,8 @@ mod tests {
         let path = folder.path().join("1.log");
         let mut file = LimitedFile::new(Box::new(File::create(&path).unwrap()), LogLimit::new(limit));
         for number in 0..count {
-            file.push(format!("{number:099}\n").as_bytes(), 50);
+            // `T stdout F `, and a line feed.
+            file.push("T", Stream::Stdout, (format!("{number:088}").as_bytes(), true));
         }
         let left_out = file.finish("T").unwrap();
         (std::fs::read(path).unwrap(), left_out)
@@ -117,12 +123,12 @@ mod tests {
         let (all, left_out) = written(limit, 400);
         assert_eq!((all.len(), left_out), (40_000, 0));
         let (cut, left_out) = written(limit, 401);
-        assert_eq!(left_out, 50);
+        assert_eq!(left_out, 89);
         let text = String::from_utf8(cut).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 401);
         assert!(lines[199].ends_with("199") && lines[201].ends_with("201") && lines[400].ends_with("400"));
-        assert_eq!(lines[200], "T quire F [50 bytes of output left out]");
+        assert_eq!(lines[200], "T quire F [89 bytes of output left out]");
     }
 
     #[test]
@@ -155,10 +161,10 @@ mod tests {
         let path = folder.path().join("1.log");
         let full = Full(File::create(&path).unwrap(), true);
         let mut file = LimitedFile::new(Box::new(full), LogLimit::new(40_000));
-        file.push(b"the first record\n", 9);
+        file.push("T", Stream::Stdout, (b"the first record", true));
         assert!(file.flush().is_err());
-        file.push(b"the second\n", 9);
+        file.push("T", Stream::Stdout, (b"the second", true));
         assert_eq!(file.finish("T").unwrap(), 0);
-        assert_eq!(std::fs::read(path).unwrap(), b"the first record\nthe second\n");
+        assert_eq!(std::fs::read(path).unwrap(), b"T stdout F the first record\nT stdout F the second\n");
     }
 }

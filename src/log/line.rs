@@ -73,6 +73,11 @@ pub(super) fn format(into: &mut Vec<u8>, time: &str, stream: Stream, line: (&[u8
     into.push(b'\n');
 }
 
+/// The length of a record.
+pub(super) fn length(time: &str, stream: Stream, (bytes, _): (&[u8], bool)) -> usize {
+    time.len() + stream.as_str().len() + bytes.len() + " ".len() + " F ".len() + "\n".len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +93,7 @@ mod tests {
         ] {
             let mut line = Vec::new();
             format(&mut line, &time.to_string(), stream, (bytes, ends_line));
+            assert_eq!(line.len(), length(&time.to_string(), stream, (bytes, ends_line)));
             assert_eq!(line.pop(), Some(b'\n'));
             assert_eq!(Record::parse(&line), Some(Record { time, stream, ends_line, bytes: bytes.to_vec() }));
         }

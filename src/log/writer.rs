@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::limit::{LimitedFile, LogLimit};
-use super::line::{self, MAX_RECORD, Stream};
+use super::line::{MAX_RECORD, Stream};
 use super::sink::LogSink;
 use crate::secret::RedactedText;
 use crate::sys::clock;
@@ -154,7 +154,8 @@ impl<F: Filter> LogWriter<F> {
         while let Some(piece) = pieces.next() {
             if !(piece.is_empty() && pieces.peek().is_none()) {
                 let piece = piece.as_bytes();
-                push(&mut self.file, &time, Stream::Quire, (piece.get(..MAX_RECORD).unwrap_or(piece), true));
+                let piece = piece.get(..MAX_RECORD).unwrap_or(piece);
+                self.file.push(&time, Stream::Quire, (piece, true));
             }
         }
         self.flush()
@@ -234,6 +235,10 @@ impl<F> Channel<F> {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
+            if self.pending.is_empty() && ends_line && text.len() < MAX_RECORD {
+                file.push(time, self.stream, (text, true));
+                continue;
+            }
             while let Some((now, later)) = text.split_at_checked(MAX_RECORD - self.pending.len()) {
                 self.pending.extend_from_slice(now);
                 text = later;
@@ -244,7 +249,7 @@ impl<F> Channel<F> {
             }
             self.pending.extend_from_slice(text);
             if ends_line {
-                push(file, time, self.stream, (&self.pending, true));
+                file.push(time, self.stream, (&self.pending, true));
                 self.pending.clear();
             }
         }
@@ -253,16 +258,10 @@ impl<F> Channel<F> {
     /// Writes the beginning of an unfinished line, if any.
     fn release(&mut self, file: &mut LimitedFile, time: &str) {
         if !self.pending.is_empty() {
-            push(file, time, self.stream, (&self.pending, false));
+            file.push(time, self.stream, (&self.pending, false));
             self.pending.clear();
         }
     }
-}
-
-fn push(file: &mut LimitedFile, time: &str, stream: Stream, line: (&[u8], bool)) {
-    let mut record = Vec::with_capacity(line.0.len() + 48);
-    line::format(&mut record, time, stream, line);
-    file.push(&record, line.0.len() as u64 + u64::from(line.1));
 }
 
 #[cfg(test)]

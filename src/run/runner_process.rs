@@ -19,14 +19,13 @@ use crate::sys::spawn;
 /// Waits for a run on the socket that is standard input, and leads it to its end. When the socket is closed instead,
 /// there is nothing to do.
 ///
-/// Until then it is a template: when it is asked to, it copies itself, and the copy waits for its run on the socket that came
-/// with the question. So it has one thread until it has a run, and nothing of any run.
+/// Until then it is a template: when a socket comes, it copies itself, and the copy waits for its run on that socket. When
+/// nothing comes with a message, nothing is to be done for now, and it gives its pages back. So it has one thread until it has a run, and nothing of any run.
 ///
 /// # Errors
 /// When the run could not be led; its journal has no end then, and the server settles it.
 pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
-    // It may wait for long, and pages that cannot be given back are no reason not to.
-    let _kept = own_pages::give_back().is_err();
+    give_back_pages();
     let (mut waiting, mut is_copy) = (UnixStream::from(socket), false);
     loop {
         let Some((length, mut descriptors)) = handover::receive(&waiting).map_err(RunnerError::Spec)? else {
@@ -37,7 +36,10 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
             // What the copy has of the original's thread is not its own; see `fork_sibling`.
             return if is_copy { on_new_thread(run) } else { run() };
         }
-        let own = descriptors.pop().ok_or_else(|| RunnerError::NoSpec("without a socket".to_owned()))?;
+        let Some(own) = descriptors.pop() else {
+            give_back_pages();
+            continue;
+        };
         match fork_sibling() {
             Ok(Copied::Copy) => {
                 let _leader_already = rustix::process::setsid().is_err();
@@ -50,6 +52,12 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
             }
         }
     }
+}
+
+/// Whoever waits may wait for long.
+fn give_back_pages() {
+    // That pages cannot be given back is no reason not to wait.
+    let _kept = own_pages::give_back().is_err();
 }
 
 /// Says which number the copy has; 0 when there is none.

@@ -175,7 +175,7 @@ impl Vm {
     /// The outputs of a job that passed, as JSON.
     pub fn outputs_json(&self, job: &str) -> Option<Result<serde_json::Value, WalkError>> {
         let outputs = self.inner.outputs.lock().unwrap_or_else(PoisonError::into_inner).get(job).cloned()?;
-        Some(self.inner.walker.json(&outputs))
+        Some(self.inner.walker.output(&outputs))
     }
 
     /// The memory that the VM uses now, in bytes.

@@ -15,6 +15,8 @@ use crate::model::Quoted;
 const MAX_DEPTH: usize = 100;
 /// The most values in one document.
 const MAX_VALUES: usize = 1_000_000;
+/// The most text in the output of a job, in bytes: more than any journal keeps.
+const MAX_OUTPUT_TEXT: usize = 1 << 20;
 
 /// Why a value has no JSON, or the other way round.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +44,9 @@ pub enum WalkError {
     /// The document is over the limit.
     #[error("the value has more than {MAX_VALUES} parts")]
     Size,
+    /// The texts of an output are over the limit.
+    #[error("it has more than {MAX_OUTPUT_TEXT} bytes of text")]
+    Text,
     /// NaN or an infinity.
     #[error("{at} is {number}, which is not a number in JSON")]
     NotFinite {
@@ -91,14 +96,23 @@ impl Walker {
 
     /// The JSON of a value.
     pub(super) fn json(&self, value: &Value) -> Result<Json, WalkError> {
-        let mut walk = Walk { walker: self, path: Vec::new(), above: Vec::new(), left: MAX_VALUES };
-        walk.value(value)
+        self.walk(value, Some(usize::MAX))
+    }
+
+    /// The JSON of the output of a job, which is left out when it is too large: the result of a step has all that it printed.
+    pub(super) fn output(&self, value: &Value) -> Result<Json, WalkError> {
+        self.walk(value, Some(MAX_OUTPUT_TEXT))
+    }
+
+    fn walk(&self, value: &Value, text_left: Option<usize>) -> Result<Json, WalkError> {
+        let walk = Walk { walker: self, path: Vec::new(), above: Vec::new(), left: MAX_VALUES, text_left };
+        { walk }.value(value)
     }
 
     /// Why a value cannot be a job's output. Text that is not UTF-8 and what is only too large can.
     pub(super) fn unfit(&self, value: &Value) -> Option<WalkError> {
-        match self.json(value).err()? {
-            WalkError::NotUtf8 { .. } | WalkError::Size | WalkError::Depth { .. } => None,
+        match self.walk(value, None).err()? {
+            WalkError::NotUtf8 { .. } | WalkError::Size | WalkError::Text | WalkError::Depth { .. } => None,
             problem @ (WalkError::Kind { .. }
             | WalkError::Cycle { .. }
             | WalkError::NotFinite { .. }
@@ -177,6 +191,8 @@ struct Walk<'a> {
     /// The tables that contain the current one.
     above: Vec<*const std::ffi::c_void>,
     left: usize,
+    /// How many bytes of text may follow; nothing when texts are not copied.
+    text_left: Option<usize>,
 }
 
 impl Walk<'_> {
@@ -190,12 +206,18 @@ impl Walk<'_> {
             Value::Number(number) => Number::from_f64(*number)
                 .map(Json::Number)
                 .ok_or_else(|| WalkError::NotFinite { at: self.at(), number: number.to_string() }),
-            Value::String(text) => match text.to_str() {
-                Ok(text) => Ok(Json::String(text.to_owned())),
-                Err(_) => Err(WalkError::NotUtf8 { at: self.at() }),
-            },
+            Value::String(text) => self.text(text),
             Value::Table(table) => self.table(table),
             other => Err(WalkError::Kind { at: self.at(), kind: other.type_name() }),
+        }
+    }
+
+    fn text(&mut self, text: &mlua::LuaString) -> Result<Json, WalkError> {
+        let Some(left) = self.text_left else { return Ok(Json::Null) };
+        self.text_left = Some(left.checked_sub(text.as_bytes().len()).ok_or(WalkError::Text)?);
+        match text.to_str() {
+            Ok(text) => Ok(Json::String(text.to_owned())),
+            Err(_) => Err(WalkError::NotUtf8 { at: self.at() }),
         }
     }
 

@@ -52,13 +52,16 @@ pub(super) struct Dispatcher {
     runs: Vec<Tracked>,
     /// The last row that was taken up.
     seen: i64,
+    /// Whether a quiet moment is waited for.
+    is_rest_due: bool,
     /// The pauses between attempts to read the queue.
     reading: Backoff,
 }
 
 /// Owns the queue until its channel is closed.
 pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
-    let mut dispatcher = Dispatcher { app, start, runs: Vec::new(), seen: 0, reading: Backoff::of_runs() };
+    let mut dispatcher =
+        Dispatcher { app, start, runs: Vec::new(), seen: 0, is_rest_due: false, reading: Backoff::of_runs() };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.prepare().await;
@@ -81,10 +84,7 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
             Wake::Retry(run) => dispatcher.retry(run).await,
             Wake::Slow(run, is_slow) => dispatcher.slow(run, is_slow),
             Wake::Killed(run) => dispatcher.set_stage(run, Stage::Ending),
-            Wake::Quiet => {
-                dispatcher.prepare().await;
-                give_back_pages();
-            }
+            Wake::Quiet => dispatcher.rest().await,
         }
         dispatcher.advance().await;
     }
@@ -446,12 +446,25 @@ impl Dispatcher {
     }
 
     /// Has a new runner made ready, and pages given back, in a moment: not now, when a push needs the processors.
-    fn wake_when_quiet(&self, pause: Duration) {
+    fn wake_when_quiet(&mut self, pause: Duration) {
+        if std::mem::replace(&mut self.is_rest_due, true) {
+            return;
+        }
         let app = self.app.clone();
         self.app.tasks.spawn("a quiet moment", async move {
             tokio::time::sleep(pause).await;
             app.wake(Wake::Quiet).await;
         });
+    }
+
+    /// What is done when no push needs the processors; while runs are led, their pages are needed.
+    async fn rest(&mut self) {
+        self.is_rest_due = false;
+        self.prepare().await;
+        if self.runs.is_empty() {
+            self.start.launch.rest();
+            give_back_pages();
+        }
     }
 
     /// Makes the next start of a run quick.

@@ -20,6 +20,9 @@ pub(super) trait Launch: Send + Sync {
 
     /// Makes the next start quick.
     fn prepare(&self) -> Result<(), LaunchError>;
+
+    /// Gives back what is not needed while nothing is led. Does not block.
+    fn rest(&self) {}
 }
 
 /// What became of a run that was to be led.

@@ -153,6 +153,16 @@ impl Launch for LocalLaunch {
         }
         Ok(())
     }
+
+    fn rest(&self) {
+        // One that is being copied is not at rest.
+        if let Ok(template) = self.template.try_lock()
+            && let Some(runner) = &*template
+        {
+            // One that is gone is noticed when it is needed.
+            let _gone = handover::send(&runner.socket, 0, &[]).is_err();
+        }
+    }
 }
 
 impl Runner {

@@ -54,7 +54,9 @@ pub(super) async fn answer(
         Err(problem) => return Ok(Answer::Refused(problem)),
     };
     Ok(match running.await {
-        Ok(result) => Answer::Given((visible(lua, &result)?, hidden(lua, result, check, place.known())?)),
+        Ok(mut result) => {
+            Answer::Given((visible(lua, &mut result)?, hidden(lua, result, check, place.known())?))
+        }
         Err(error) => Answer::from(error),
     })
 }
@@ -87,10 +89,11 @@ pub(super) fn place(lua: &Lua, span: Option<&str>) -> CallPlace {
 }
 
 /// The part of a result that a script always sees; `exit` and `ok` are the prelude's.
-fn visible(lua: &Lua, result: &StepResult) -> mlua::Result<Table> {
+fn visible(lua: &Lua, result: &mut StepResult) -> mlua::Result<Table> {
     let table = lua.create_table_with_capacity(0, 6)?;
-    table.raw_set("stdout", lua.create_string(&result.stdout)?)?;
-    table.raw_set("stderr", lua.create_string(&result.stderr)?)?;
+    // Not longer in memory twice than it has to be.
+    table.raw_set("stdout", lua.create_string(std::mem::take(&mut result.stdout))?)?;
+    table.raw_set("stderr", lua.create_string(std::mem::take(&mut result.stderr))?)?;
     table.raw_set("duration", result.duration.as_secs_f64())?;
     if let Some(signal) = result.signal {
         table.raw_set("signal", signal)?;
