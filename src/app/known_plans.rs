@@ -45,3 +45,33 @@ impl KnownPlans {
         plans.push_back((key, plan.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Source;
+    use crate::model::{CommitId, RefName};
+
+    fn key(number: usize) -> PlanKey {
+        let id = CommitId::parse(&format!("{number:040x}")).unwrap();
+        let ref_name = RefName::parse(b"refs/heads/main").unwrap();
+        PlanKey {
+            git_dir: "/repos/a.git".into(),
+            update: RefUpdate { ref_name, old: id, new: id },
+            start: Start::from(Source::Manual),
+            vm_memory: 1,
+        }
+    }
+
+    #[test]
+    fn the_newest_plans_are_known_and_no_broken_one() {
+        let plans = KnownPlans::default();
+        let plan = |is_broken| PlanAnswer { jobs: Vec::new(), diagnostics: Vec::new(), is_broken };
+        plans.keep(key(0), &plan(true));
+        assert!(plans.find(&key(0)).is_none());
+        (1..=MAX_PLANS + 1).for_each(|number| plans.keep(key(number), &plan(false)));
+        assert!(plans.find(&key(1)).is_none() && plans.find(&key(2)).is_some());
+        let other = PlanKey { vm_memory: 2, ..key(2) };
+        assert!(plans.find(&other).is_none());
+    }
+}

@@ -277,4 +277,22 @@ mod tests {
         writer.join().unwrap();
         assert!(!folder.path().join("quire.db-wal").exists(), "the writer was not the last to close it");
     }
+
+    #[tokio::test]
+    async fn what_cannot_be_brought_to_the_disk_is_not_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quire.db");
+        let (store, writer) = Store::start(open(&path).unwrap());
+        let insert = |id: &'static str| {
+            move |connection: &mut Connection| {
+                connection.execute("INSERT INTO repos (id, name, present) VALUES (?1, ?1, 1)", [id]).unwrap()
+            }
+        };
+        // The log cannot be opened to be synced.
+        std::fs::remove_file(folder.path().join("quire.db-wal")).unwrap();
+        assert_eq!(store.call_unsynced(insert("a")).await, Ok(1));
+        assert_eq!(store.call(insert("b")).await, Err(WriterGone));
+        assert_eq!(store.call_unsynced(insert("c")).await, Err(WriterGone));
+        writer.join().unwrap();
+    }
 }
