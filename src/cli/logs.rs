@@ -6,11 +6,13 @@ use std::io::Write;
 use serde_json::json;
 
 use super::ask::here;
-use super::exit::{Code, Ended, Failure, stdout_screen};
+use super::exit::{Code, Ended, Failure, print_error, stdout_screen};
 use super::place::expect_access;
 use crate::app::{ReadLogs, find_run_or_latest, read_logs};
 use crate::config::DataDir;
 use crate::log::Stream;
+use crate::model::Progress;
+use crate::sys::lock::is_held;
 use crate::view::{Colours, LogLine, SafeText};
 
 /// What to print, and how.
@@ -30,6 +32,15 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     here(data, async move |app| {
         let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
+        if options.follow
+            && row.state == Progress::Queued
+            && !is_held(&app.data.server_lock()).unwrap_or(true)
+        {
+            let name = format!("{}#{}", row.repo, row.number);
+            print_error(&format!(
+                "warning: {name} waits for a server, and none is running\nhint: quire serve\n"
+            ));
+        }
         let mut logs = read_logs(app, row, ReadLogs { job: options.job, follow: options.follow }).await?;
         let mut last: VecDeque<LogLine> = VecDeque::new();
         while let Some(lines) = logs.next(app).await? {

@@ -198,20 +198,24 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     if options.shows_output {
         log_unpassed(&options.environment, &settings.get());
     }
+    // Without its threads the database and tokio would panic, and tokio then wait for ever.
+    process::expect_threads(WORKERS + 2).map_err(ServeError::Runtime)?;
     let (store, writer) = Store::start(database);
     let store = store.with_reader(&data.database())?;
     forge::install_hooks(data.path(), &options.binary).map_err(ServeError::Hooks)?;
     repair_settings(&data)?;
     // What a dead runner had started becomes this process's, and is ended.
     process::become_subreaper().map_err(ServeError::Runtime)?;
-    // Without its threads tokio would panic, and then wait for ever.
-    process::expect_threads(WORKERS).map_err(ServeError::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
     let ended = runtime.block_on(run(options, (instance, tasks), Arc::new(settings), store));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     if writer.join().is_err() {
         tracing::error!("the database's writer has failed");
+    }
+    // It is that of this server, which has the lock.
+    if matches!(ended, Ok(Stopped::BySignal)) {
+        let _gone = fs::remove_file(data.socket()).is_err();
     }
     drop(lock);
     ended

@@ -53,7 +53,20 @@ impl Inotify {
     /// # Errors
     /// The path does not exist or is not a folder.
     pub(crate) fn watch(&self, folder: &Path) -> io::Result<Watch> {
-        let flags = WatchFlags::CREATE
+        self.watch_for(folder, WatchFlags::empty())
+    }
+
+    /// Watches a folder at its path: one that is moved is gone as well.
+    ///
+    /// # Errors
+    /// The path does not exist or is not a folder.
+    pub(crate) fn watch_place(&self, folder: &Path) -> io::Result<Watch> {
+        self.watch_for(folder, WatchFlags::MOVE_SELF)
+    }
+
+    fn watch_for(&self, folder: &Path, more: WatchFlags) -> io::Result<Watch> {
+        let flags = more
+            | WatchFlags::CREATE
             | WatchFlags::MODIFY
             | WatchFlags::CLOSE_WRITE
             | WatchFlags::MOVED_TO
@@ -96,7 +109,10 @@ fn read(descriptor: &OwnedFd) -> io::Result<Vec<Change>> {
             Ok(event) => {
                 let change = if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                     Change::Overflow
-                } else if event.events().intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT) {
+                } else if event
+                    .events()
+                    .intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT | ReadFlags::MOVE_SELF)
+                {
                     Change::Gone(event.wd())
                 } else {
                     let name = event.file_name().map(|name| name.to_bytes().to_vec()).unwrap_or_default();

@@ -199,7 +199,10 @@ fn a_server_without_one_of_its_tasks_ends_with_an_error() {
     assert_eq!(exit, Some(5), "{said}");
     let failure = said.lines().find(|line| line.starts_with("error: the server cannot continue: ")).unwrap();
     assert!(failure.contains(" has failed: OS can't spawn worker thread"), "{said}");
-    let (exit, said) = serve(4);
-    assert_eq!(exit, Some(5), "{said}");
-    assert!(said.contains("error: ") && said.contains("Resource temporarily unavailable"), "{said}");
+    for threads in 1..=4 {
+        let (exit, said) = serve(threads);
+        assert_eq!(exit, Some(5), "{threads}: {said}");
+        let is_clear = said.contains("error: ") && said.contains("Resource temporarily unavailable");
+        assert!(is_clear && !said.contains("panicked"), "{threads}: {said}");
+    }
 }

@@ -204,6 +204,7 @@ impl Served {
         let Ok(response) = TowerToHyperService::new(self.router).call(request).await;
         if response.extensions().get::<OwnPlace>().is_some() {
             self.place.release();
+            progress.begin_stream();
         }
         response
     }
@@ -233,6 +234,7 @@ async fn converse(socket: Socket, progress: Arc<Progress>, served: Served) {
     let ended = tokio::select! {
         ended = connection => ended,
         () = progress.is_over(|| socket.has_hung_up()) => return,
+        () = async { progress.is_stream().await; socket.until_read_closed().await } => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection has failed");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +32,7 @@ impl Calls {
     /// The folder cannot be read or watched.
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         let inotify = Inotify::new()?;
-        inotify.watch(folder)?;
+        inotify.watch_place(folder)?;
         let calls = Self { folder: folder.to_owned(), inotify, waiting: Mutex::default() };
         calls.list()?;
         Ok(calls)
@@ -44,6 +44,9 @@ impl Calls {
     /// The folder cannot be watched any more.
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
         loop {
+            if !self.folder.is_dir() {
+                self.make_again()?;
+            }
             while let Some(path) = self.next() {
                 // One that nobody waits at is what a killed command has left.
                 match socket::connect(&path) {
@@ -60,10 +63,18 @@ impl Calls {
                         self.note(self.folder.join(std::ffi::OsStr::from_bytes(&entry.name)));
                     }
                     Change::Overflow => self.list()?,
-                    Change::Gone(_) => return Err(io::ErrorKind::NotFound.into()),
+                    Change::Gone(watch) => self.inotify.forget(watch),
                 }
             }
         }
+    }
+
+    /// Makes the folder that somebody has moved away or removed.
+    fn make_again(&self) -> io::Result<()> {
+        tracing::warn!(folder = %self.folder.display(), "the folder for commands was gone and is made again");
+        fs::DirBuilder::new().mode(0o700).create(&self.folder)?;
+        self.inotify.watch_place(&self.folder)?;
+        self.list()
     }
 
     fn list(&self) -> io::Result<()> {

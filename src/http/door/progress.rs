@@ -36,6 +36,8 @@ pub(super) struct Progress {
     state: Mutex<State>,
     timeouts: Timeouts,
     close: Notify,
+    /// Notified when an answer has begun that may never end.
+    streams: Notify,
 }
 
 impl Progress {
@@ -43,7 +45,7 @@ impl Progress {
     pub(super) fn new(timeouts: Timeouts) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Head, since: now, read: now, stalled: None };
-        Self { state: Mutex::new(state), timeouts, close: Notify::new() }
+        Self { state: Mutex::new(state), timeouts, close: Notify::new(), streams: Notify::new() }
     }
 
     /// Bytes have come.
@@ -108,6 +110,16 @@ impl Progress {
         // Another phase may have begun by then, with a shorter time limit.
         let look = now + timeouts.head.min(timeouts.body).min(timeouts.stall);
         (deadline.unwrap_or(look).min(look), is_late)
+    }
+
+    /// An answer begins that may never end: who sends no more has left.
+    pub(super) fn begin_stream(&self) {
+        self.streams.notify_one();
+    }
+
+    /// Waits until an answer has begun that may never end.
+    pub(super) async fn is_stream(&self) {
+        self.streams.notified().await;
     }
 
     /// Has the connection closed.

@@ -63,6 +63,23 @@ impl Socket {
         }
     }
 
+    /// Waits until the client sends no more. What it sends meanwhile belongs to nothing: the answer is the last one.
+    pub(super) async fn until_read_closed(&self) {
+        let (mut buffer, mut most) = ([0; 1024], LINGER.1);
+        while std::future::poll_fn(|context| self.poll_read_ready(context)).await.is_ok() {
+            match self.try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(count) => match most.checked_sub(count) {
+                    Some(left) => most = left,
+                    // It is not read any further, and noticed as every other client is.
+                    None => std::future::pending().await,
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
     fn shut_down(&self) -> io::Result<()> {
         use rustix::net::{Shutdown, shutdown};
         let shut = match self {

@@ -10,7 +10,7 @@ use super::alias::Aliases;
 use super::config::ConfigProblem;
 use super::lazy_config::LazyConfig;
 use super::read_config::{ConfigFile, job_id};
-use crate::model::Quoted;
+use crate::model::{Quoted, without_codes};
 
 /// Words of a command line that can name one job, at most.
 const MAX_WORDS: usize = 24;
@@ -66,7 +66,7 @@ pub(crate) struct FolderError {
 
 impl FolderError {
     pub(super) fn new(path: impl Into<String>, error: impl Into<String>) -> Self {
-        Self { path: path.into(), error: error.into(), job: None }
+        Self { path: path.into(), error: without_codes(error.into()), job: None }
     }
 
     /// The mistakes, each with its path and place: `PATH:LINE:COLUMN: what`.

@@ -12,6 +12,7 @@ mod contract;
 mod generated;
 mod inputs;
 mod jobs;
+mod readers;
 mod schema;
 
 use std::fs;
