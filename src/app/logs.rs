@@ -21,6 +21,7 @@ pub struct ReadLogs {
 /// The output of a run, a batch of lines at a time.
 pub struct RunLogs {
     row: RunRow,
+    attempt: u32,
     follower: LogFollower,
     /// What is known of the run, while it has not ended.
     record: Option<RunRecord>,
@@ -62,11 +63,17 @@ pub async fn read_logs(app: &AppState, row: RunRow, request: ReadLogs) -> Result
     let changes = if request.follow && !has_ended { Some(RunChanges::of(app, &row)?) } else { None };
     let mut follower = LogFollower::new(&run_dir, request.job);
     follower.name_services(&view.record);
+    let attempt = view.record.attempt.max(1);
     let (is_drained, record) = (changes.is_some(), (!has_ended).then_some(view.record));
-    Ok(RunLogs { row, follower, record, changes, decider: None, is_drained, is_over: false })
+    Ok(RunLogs { row, attempt, follower, record, changes, decider: None, is_drained, is_over: false })
 }
 
 impl RunLogs {
+    /// The attempt of the run that the lines are of, from 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
     /// The next lines; nothing at the end.
     ///
     /// # Errors

@@ -27,8 +27,7 @@ pub(crate) struct Options {
 
 /// `quire logs`.
 pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
-    let printer =
-        Printer { json: options.json, colours: stdout_screen().colours(), names: options.job.is_none() };
+    let names = options.job.is_none();
     here(data, async move |app| {
         let row = find_run_or_latest(app, run).await?;
         expect_access(app, &row)?;
@@ -42,6 +41,8 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
             ));
         }
         let mut logs = read_logs(app, row, ReadLogs { job: options.job, follow: options.follow }).await?;
+        let json = options.json.then(|| logs.attempt());
+        let printer = Printer { json, colours: stdout_screen().colours(), names };
         let mut last: VecDeque<LogLine> = VecDeque::new();
         while let Some(lines) = logs.next(app).await? {
             if let Some(limit) = options.limit {
@@ -63,7 +64,8 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
 
 /// How lines are printed.
 struct Printer {
-    json: bool,
+    /// The attempt of the run, when lines are objects: those of the HTTP interface, with their job.
+    json: Option<u32>,
     colours: Colours,
     /// Whether lines say which job they are of.
     names: bool,
@@ -80,12 +82,14 @@ impl Printer {
 
     fn format(&self, line: &LogLine) -> Vec<u8> {
         let text = String::from_utf8_lossy(&line.bytes);
-        if self.json {
+        if let Some(attempt) = self.json {
             let value = json!({
-                "time": line.time.to_string(),
                 "job": line.job,
                 "step": line.step,
+                "attempt": attempt,
                 "stream": line.stream.as_str(),
+                "n": line.n,
+                "time": line.time.to_string(),
                 "text": text,
             });
             return format!("{value}\n").into_bytes();

@@ -60,11 +60,37 @@ impl Filling {
                 }
             };
             if let Some(ended) = stopped {
-                // It notices at its next file.
-                self.is_wanted.store(false, Ordering::Relaxed);
-                let _what_is_there_is_removed = self.task.await;
+                self.abandon().await;
                 return Ok(Filled::Nothing(ended));
             }
         }
+    }
+
+    /// Waits until no file comes any more, without any use for them: then what is there can be removed.
+    pub(super) async fn abandon(self) {
+        // It notices at its next file.
+        self.is_wanted.store(false, Ordering::Relaxed);
+        let _what_is_there_is_removed = self.task.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_file_comes_after_a_run_was_abandoned() {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let filling = Filling::start(Box::new(move |is_wanted| {
+            while is_wanted.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            // The last file.
+            over.store(true, Ordering::Relaxed);
+            Ok(Fired::new())
+        }));
+        filling.abandon().await;
+        assert!(is_over.load(Ordering::Relaxed));
     }
 }

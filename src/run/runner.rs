@@ -25,7 +25,7 @@ use super::repeat::EarlierRun;
 use super::run_host::RunHost;
 use super::state::{Event, RunState};
 use super::subject::Subject;
-use super::up_front::decide_up_front;
+use super::up_front::{decide_up_front, no_job};
 use super::vm_thread::VmThread;
 use super::watchdog::{Unheard, Watchdog, end_runner};
 use crate::container::{Containers, ImageSource, forget};
@@ -371,14 +371,18 @@ async fn before_jobs(
 
 /// Waits for the run's slot and its files, and drives it to its end.
 async fn follow_through(mut led: Drive, grant: Grant, filling: Filling) -> Result<Ended, String> {
-    if let Some(ended) = admit(&mut led, grant).await? {
-        return Ok(ended);
-    }
-    match filling.wait(&mut led).await? {
-        Filled::Files(fired) => led.fired = fired,
-        Filled::Nothing(ended) => return Ok(ended),
-    }
-    drive(led).await
+    let over = match admit(&mut led, grant).await {
+        Ok(None) => {
+            return match filling.wait(&mut led).await? {
+                Filled::Files(fired) => drive(Drive { fired, ..led }).await,
+                Filled::Nothing(ended) => Ok(ended),
+            };
+        }
+        Ok(Some(ended)) => Ok(ended),
+        Err(problem) => Err(problem),
+    };
+    filling.abandon().await;
+    over
 }
 
 /// Waits until the jobs may begin; a run that was superseded may end here.
@@ -390,16 +394,6 @@ async fn admit(led: &mut Drive, grant: Grant) -> Result<Option<Ended>, String> {
         }
     }
     if grant.has_slot { Ok(None) } else { led.wait_for_slot().await }
-}
-
-/// The reason of a run none of whose jobs is started.
-fn no_job(start: &Start) -> Reason {
-    let names: Vec<String> = start.sources.iter().map(|source| format!("`:{}`", source.name())).collect();
-    let text = match &start.root {
-        Some(root) => format!("`{root}` is no job that starts with {}", names.join(" or ")),
-        None => format!("no job needs {}", names.join(" or ")),
-    };
-    Reason::new(codes::NO_JOB, text)
 }
 
 /// Warnings about secrets that are too short to be masked.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::drive::Ended;
 use super::step::ended_so;
 use crate::container::{Containers, image_of, request};
+use crate::event::Start;
 use crate::journal::Fact;
 use crate::model::{Outcome, Reason, chain, codes};
 use crate::pipeline::{Job, JobGraph};
@@ -102,4 +103,14 @@ fn requests_of(containers: &Containers, job: &Job) -> Vec<Result<ContainerReques
         }));
     }
     requests
+}
+
+/// The reason of a run none of whose jobs is started.
+pub(super) fn no_job(start: &Start) -> Reason {
+    let names: Vec<String> = start.sources.iter().map(|source| format!("`:{}`", source.name())).collect();
+    let text = match &start.root {
+        Some(root) => format!("`{root}` is no job that starts with {}", names.join(" or ")),
+        None => format!("no job needs {}", names.join(" or ")),
+    };
+    Reason::new(codes::NO_JOB, text)
 }

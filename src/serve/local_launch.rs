@@ -179,7 +179,6 @@ impl Runner {
                 .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
                 .stdout(Stdio::null())
                 .stderr(Stdio::inherit())
-                .process_group(0)
                 .spawn()?;
             let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             let pid = pid.ok_or_else(|| io::Error::other("the runner has no process id"))?;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::backoff::Backoff;
@@ -86,7 +87,7 @@ async fn watch_once(app: &AppState, trouble: &mut Option<Trouble>) -> io::Result
         is_listed: false,
         apart: BTreeMap::new(),
     };
-    watcher.add(&watcher.app.data.spool(), Owner::Spool);
+    watcher.watch_spool();
     drain_spool(&watcher.app).await;
     watcher.list_repos().await;
     watcher.app.touched.set_watched(!watcher.is_full);
@@ -97,9 +98,25 @@ async fn watch_once(app: &AppState, trouble: &mut Option<Trouble>) -> io::Result
 }
 
 impl Watcher {
+    /// Watches the spool. One that was moved away is made again: without a socket it is the way of all pushes.
+    fn watch_spool(&mut self) {
+        let spool = self.app.data.spool();
+        if !spool.is_dir() {
+            tracing::warn!(folder = %spool.display(), "the spool was gone and is made again");
+        }
+        if let Err(error) = fs::DirBuilder::new().recursive(true).mode(0o700).create(&spool) {
+            tracing::warn!(%error, folder = %spool.display(), "the spool cannot be made");
+        }
+        self.add(&spool, Owner::Spool);
+    }
+
     /// Watches a folder. One that has gone in the meantime is not a loss.
     fn add(&mut self, folder: &Path, owner: Owner) {
-        match self.inotify.watch(folder) {
+        let watched = match owner {
+            Owner::Spool => self.inotify.watch_place(folder),
+            Owner::Repos | Owner::Repo(..) => self.inotify.watch(folder),
+        };
+        match watched {
             Ok(watch) => {
                 self.owners.insert(watch, owner);
             }
@@ -137,11 +154,18 @@ impl Watcher {
                 Change::In(watch, entry) => {
                     self.owners.get(watch).into_iter().for_each(|owner| touch(owner, Some(entry)));
                 }
-                Change::Gone(watch) => self.owners.remove(watch).iter().for_each(|owner| touch(owner, None)),
+                Change::Gone(watch) => {
+                    // One that was moved is still watched.
+                    self.inotify.forget(*watch);
+                    self.owners.remove(watch).iter().for_each(|owner| touch(owner, None));
+                }
                 Change::Overflow => self.owners.values().for_each(|owner| touch(owner, None)),
             }
         }
         if is_spool {
+            if !self.owners.values().any(|owner| *owner == Owner::Spool) {
+                self.watch_spool();
+            }
             drain_spool(&self.app).await;
         }
         if is_list {

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(super) const MAX_WAL: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct WalKeeper {
     log: Option<PathBuf>,
-    /// The log, opened when it is synced first: SQLite keeps the file as long as a connection is open.
+    /// The log: SQLite keeps the file as long as a connection is open. Nothing when it is not there yet.
     file: Option<File>,
     /// The size above which the log is truncated: more than [`MAX_WAL`] while a reader blocks it.
     limit: u64,
@@ -29,13 +30,15 @@ impl WalKeeper {
     /// A keeper of the log of this database.
     pub(super) fn of(connection: &Connection) -> Self {
         let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
-        Self { log, file: None, limit: MAX_WAL }
+        let file = log.as_ref().and_then(|log| File::open(log).ok());
+        Self { log, file, limit: MAX_WAL }
     }
 
     /// Brings to the disk what was committed.
     ///
     /// # Errors
-    /// It may not be on the disk, also when this is tried again (fsync(2)).
+    /// It may not be on the disk, also when this is tried again (fsync(2)); or the log is not in its place any more, where
+    /// whoever opens the database next looks for it.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         let Some(log) = &self.log else { return Ok(()) };
         let file = match self.file.take() {
@@ -43,6 +46,10 @@ impl WalKeeper {
             None => File::open(log)?,
         };
         file.sync_data()?;
+        let (there, here) = (fs::symlink_metadata(log)?, file.metadata()?);
+        if (there.dev(), there.ino()) != (here.dev(), here.ino()) {
+            return Err(io::Error::other("the write-ahead log was replaced"));
+        }
         self.file = Some(file);
         Ok(())
     }

@@ -122,6 +122,9 @@ pub(super) fn images_are_pulled_by_tag_and_digest_and_pinned() {
     }
     let digest = shown["images"][0]["digest"].as_str().unwrap_or_else(|| panic!("{shown}")).to_owned();
     assert!(digest.starts_with("sha256:") && digest.len() == 71, "{shown}");
+    let journal = boxes.journal(&run);
+    let (_, pulled) = journal.split_once("\"pulled_ms\":").unwrap_or_else(|| panic!("{journal}"));
+    assert!(pulled.starts_with(|c: char| c.is_ascii_digit()), "how long the pull took: {journal}");
     let run = boxes.push(&format!(
         r#"(ci:job :digest [:quire/push]
              (fn [{{: container}}] (container "127.0.0.1:{port}/box@{digest}" "echo by digest" {{:pull :always}})))"#
