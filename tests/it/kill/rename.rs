@@ -54,14 +54,16 @@ fn agreed(forge: &Forge, place: &str) -> String {
     name
 }
 
-/// The status and the body of an answer of the server; 0 when it died.
+/// The status and the body of an answer of the server; 0 when it died, perhaps by a write of its own before it was asked.
 fn api(forge: &Forge, method: &str, target: &str, body: &str) -> (u16, Value) {
-    let mut stream = UnixStream::connect(forge.path("data/server.sock")).unwrap();
     let head =
         format!("{method} /api/v1{target} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length");
-    stream.write_all(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
     let mut answer = String::new();
-    let _died = stream.read_to_string(&mut answer).is_err();
+    let asked = UnixStream::connect(forge.path("data/server.sock")).and_then(|mut stream| {
+        stream.write_all(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes())?;
+        stream.read_to_string(&mut answer)
+    });
+    let _died = asked.is_err();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| serde_json::from_str(body).unwrap_or_default());
     (status, body.unwrap_or_default())
