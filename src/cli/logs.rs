@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Write;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::ask::here;
@@ -13,7 +14,7 @@ use crate::config::DataDir;
 use crate::log::Stream;
 use crate::model::Progress;
 use crate::sys::lock::is_held;
-use crate::view::{Colours, LogLine, SafeText};
+use crate::view::{Colours, LogLine, LogLineShape, SafeText};
 
 /// What to print, and how.
 #[derive(Debug)]
@@ -62,6 +63,14 @@ pub(crate) fn logs(data: &DataDir, run: &str, options: Options) -> Ended {
     .map_err(Failure::from)
 }
 
+/// A line as JSON; without a job it is of the evaluation.
+#[derive(Serialize)]
+struct LineOfJob<'a> {
+    job: Option<&'a str>,
+    #[serde(flatten)]
+    line: LogLineShape<'a>,
+}
+
 /// How lines are printed.
 struct Printer {
     /// The attempt of the run, when lines are objects: those of the HTTP interface, with their job.
@@ -81,19 +90,11 @@ impl Printer {
     }
 
     fn format(&self, line: &LogLine) -> Vec<u8> {
-        let text = String::from_utf8_lossy(&line.bytes);
         if let Some(attempt) = self.json {
-            let value = json!({
-                "job": line.job,
-                "step": line.step,
-                "attempt": attempt,
-                "stream": line.stream.as_str(),
-                "n": line.n,
-                "time": line.time.to_string(),
-                "text": text,
-            });
+            let value = json!(LineOfJob { job: line.job.as_deref(), line: LogLineShape::of(line, attempt) });
             return format!("{value}\n").into_bytes();
         }
+        let text = String::from_utf8_lossy(&line.bytes);
         let mut out = Vec::new();
         if self.names {
             let job = line.origin();

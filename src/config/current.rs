@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::JoinError;
+
 use super::read::{ConfigError, read, text_of};
 use super::settings::Settings;
 use super::watch_list::{is_same, read_list_file, read_watch_list};
@@ -87,6 +89,20 @@ impl CurrentSettings {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         (Some(stamps(&self.path, self.additions.list.as_deref())) == last.stamps)
             .then(|| Arc::clone(&last.settings))
+    }
+
+    /// The settings as they are valid now, on an async runtime: files that have changed are read on a blocking thread.
+    ///
+    /// # Errors
+    /// The runtime ends, or reading has panicked.
+    pub(crate) async fn get_async(self: &Arc<Self>) -> Result<Arc<Settings>, JoinError> {
+        match self.unchanged() {
+            Some(settings) => Ok(settings),
+            None => {
+                let current = Arc::clone(self);
+                tokio::task::spawn_blocking(move || current.get()).await
+            }
+        }
     }
 
     /// What is wrong with the files as they are now, so that older settings are in force: one line for whoever is not the

@@ -122,11 +122,7 @@ impl Courier {
     }
 
     async fn settings(&self) -> Result<Arc<Settings>, Trouble> {
-        let current = Arc::clone(&self.start.settings);
-        if let Some(settings) = current.unchanged() {
-            return Ok(settings);
-        }
-        tokio::task::spawn_blocking(move || current.get()).await.map_err(|_| Trouble)
+        self.start.settings.get_async().await.map_err(|_| Trouble)
     }
 
     async fn call<T: Send + 'static>(

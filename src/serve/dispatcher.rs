@@ -224,13 +224,9 @@ impl Dispatcher {
 
     /// Does what the queue needs done now.
     async fn advance(&mut self) {
-        let current = Arc::clone(&self.app.settings);
-        let settings = match current.unchanged() {
-            Some(settings) => settings,
-            None => match tokio::task::spawn_blocking(move || current.get()).await {
-                Ok(settings) => settings,
-                Err(error) => return tracing::error!(%error, "the settings could not be read"),
-            },
+        let settings = match self.app.settings.get_async().await {
+            Ok(settings) => settings,
+            Err(error) => return tracing::error!(%error, "the settings could not be read"),
         };
         for dispatch in plan(&self.queue(), settings.limits.runs) {
             match dispatch {

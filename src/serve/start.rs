@@ -187,7 +187,7 @@ pub(super) fn serve_with(options: ServeOptions, tasks: Tasks) -> Result<Stopped,
     let instance = Instance::establish(data.path())?;
     let database = store::open(&data.database())?;
     let recorded = store::recorded_names(&database).map_err(StoreError::Statement)?;
-    forge::undo_unrecorded(data.path(), &recorded).map_err(ServeError::Hooks)?;
+    forge::undo_unrecorded(data.path(), &recorded).map_err(ServeError::Repos)?;
     let known = store::last_numbers(&database).map_err(StoreError::Statement)?;
     if let Err(error) = run_folder::set_aside_unknown(&data.path().join("runs"), &known) {
         tracing::error!(%error, "folders of runs that the database does not have are still in their places");

@@ -1,5 +1,7 @@
 //! The output of a job for clients: text, text with its colours, or a line of JSON each.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::follow::LogLine;
@@ -27,14 +29,30 @@ pub(crate) struct LogFormatter {
     cut: Option<(u32, u64)>,
 }
 
+/// A line as JSON.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(crate) struct LogLineShape<'a> {
     step: u32,
     attempt: u32,
     stream: &'a str,
     n: u64,
     time: String,
-    text: &'a str,
+    text: Cow<'a, str>,
+}
+
+impl<'a> LogLineShape<'a> {
+    /// The shape of a line of this attempt.
+    pub(crate) fn of(line: &'a LogLine, attempt: u32) -> Self {
+        let text = String::from_utf8_lossy(&line.bytes);
+        Self {
+            step: line.step,
+            attempt,
+            stream: line.stream.as_str(),
+            n: line.n,
+            time: line.time.to_string(),
+            text,
+        }
+    }
 }
 
 impl LogFormat {
@@ -59,12 +77,12 @@ impl LogFormatter {
 
     /// Appends a line.
     pub(crate) fn push(&mut self, line: &LogLine, into: &mut Vec<u8>) {
-        let text = String::from_utf8_lossy(&line.bytes);
         let colours = match self.format {
             LogFormat::Text => Colours::Dropped,
             LogFormat::Ansi => Colours::Kept,
-            LogFormat::Ndjson => return self.push_json(line, &text, into),
+            LogFormat::Ndjson => return self.push_json(line, into),
         };
+        let text = String::from_utf8_lossy(&line.bytes);
         let id = (line.step, line.n);
         let continues = self.cut.take().inspect(|cut| {
             // Another line comes between the pieces of a long one.
@@ -83,11 +101,9 @@ impl LogFormatter {
         }
     }
 
-    fn push_json(&self, line: &LogLine, text: &str, into: &mut Vec<u8>) {
-        let (time, stream) = (line.time.to_string(), line.stream.as_str());
-        let line = Line { step: line.step, attempt: self.attempt, stream, n: line.n, time, text };
+    fn push_json(&self, line: &LogLine, into: &mut Vec<u8>) {
         // Texts and numbers are always JSON.
-        let json = serde_json::to_vec(&line).unwrap_or_default();
+        let json = serde_json::to_vec(&LogLineShape::of(line, self.attempt)).unwrap_or_default();
         into.extend_from_slice(&json);
         into.push(b'\n');
     }

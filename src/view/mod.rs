@@ -25,7 +25,7 @@ pub(crate) use end::deciding_lock;
 pub(crate) use events::{EventsError, RunEvent, RunEvents};
 pub(crate) use follow::{LogFollower, LogLine};
 pub(crate) use log_end::{EndLimit, read_log_end};
-pub(crate) use log_format::{LogFormat, LogFormatter};
+pub(crate) use log_format::{LogFormat, LogFormatter, LogLineShape};
 pub(crate) use log_sizes::LogSizes;
 pub(crate) use nothing_to_run::nothing_to_run;
 pub(crate) use output_order::{OutputItem, OutputOrder};
