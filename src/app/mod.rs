@@ -23,6 +23,7 @@ mod logs;
 mod notification_shape;
 mod notifications;
 mod operation;
+mod overview;
 mod planning;
 mod plans;
 mod problem;
@@ -59,6 +60,7 @@ mod watch_context;
 mod watch_shape;
 mod watches;
 
+pub(crate) use crate::store::RepoRow;
 pub use crate::store::{AuditEntry, KeptAnswer, RepoSettings};
 pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
 pub(crate) use caches::{CachesReset, ResetCaches, clear_caches};
@@ -85,6 +87,7 @@ pub use notifications::{
     page_of_notifications, test_target,
 };
 pub use operation::Operation;
+pub(crate) use overview::{RepoOverview, read_overview, unfinished_run_shapes};
 pub use plans::{PlanRun, plan_run};
 pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};

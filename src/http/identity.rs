@@ -14,7 +14,7 @@ use super::door::Remote;
 use super::failed_tokens::FailedTokens;
 use super::problem::answer;
 use super::same_origin::{self, Sender};
-use super::sign_in_page::form;
+use super::web::{form, wants_html};
 use crate::app::{AppState, AuditEntry, Caller, Code, Problem, session_caller, token_caller};
 use crate::config::HttpSettings;
 use crate::model::{AuditAction, Scope, WebOrigin};
@@ -153,11 +153,9 @@ fn refused(problem: &Problem) -> Response {
     response
 }
 
-/// Whether a person looks at the answer: programs do not ask for HTML.
+/// Whether a person looks at the answer.
 fn is_browser(method: &Method, headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).map(HeaderValue::as_bytes).unwrap_or_default();
-    *method == Method::GET
-        && accept.split(|c| *c == b',' || *c == b';').any(|kind| kind.trim_ascii() == b"text/html")
+    *method == Method::GET && wants_html(headers)
 }
 
 /// Whether an answer may be another one for who has signed in: what is private looks as if it did not exist.

@@ -24,8 +24,8 @@ mod request_id;
 mod router;
 mod same_origin;
 mod sign_in;
-mod sign_in_page;
 mod stream;
+mod web;
 
 pub use api::openapi;
 pub(crate) use door::{Calls, DoorLimits, Listener, serve};

@@ -60,14 +60,17 @@ impl Page {
     pub(super) fn answer<T: Serialize>(&self, uri: &Uri, items: Vec<T>, next: Option<i64>) -> Response {
         let mut headers = HeaderMap::new();
         if let Some(next) = next {
-            let filters = filters(uri);
-            let and = if filters.is_empty() { "" } else { "&" };
-            let cursor = self.cursor_of(next);
-            let link =
-                format!("<{}?{filters}{and}limit={}&cursor={cursor}>; rel=\"next\"", uri.path(), self.limit);
+            let link = format!("<{}>; rel=\"next\"", self.next_address(uri, next));
             headers.extend(HeaderValue::from_str(&link).map(|link| (header::LINK, link)));
         }
         (headers, Json(items)).into_response()
+    }
+
+    /// The address of the page that begins before the row `next`.
+    pub(super) fn next_address(&self, uri: &Uri, next: i64) -> String {
+        let filters = filters(uri);
+        let and = if filters.is_empty() { "" } else { "&" };
+        format!("{}?{filters}{and}limit={}&cursor={}", uri.path(), self.limit, self.cursor_of(next))
     }
 
     fn proof(&self, row: [u8; ROW]) -> Vec<u8> {

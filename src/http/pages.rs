@@ -84,6 +84,11 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, uri: Uri) 
     text(StatusCode::OK, page).map(|body| Body::new(Guarded::new(body, memory)))
 }
 
+/// Whether a path is that of a run.
+pub(super) fn is_run(path: &str) -> bool {
+    run_name(path).is_some()
+}
+
 /// The name of the run whose page is at a path. There is one path for each: nothing is decoded and nothing left out.
 fn run_name(path: &str) -> Option<String> {
     let (repo, number) = path.strip_prefix('/')?.rsplit_once("/run/")?;

@@ -17,7 +17,7 @@ use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
 use super::problem::{answer, perform};
 use super::request_id::log_request;
-use super::{api, hooks, pages, sign_in};
+use super::{api, hooks, pages, sign_in, web};
 use crate::app::{
     AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, ListRepoJobs,
     ListRepos, LookNow, Operation, PlanJob, PlanRun, Problem, RemoveSource, RemoveWatch, RerunRun,
@@ -132,8 +132,10 @@ fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> 
         .route("/problems/{code}", get(explain))
         .route("/login", get(sign_in::login_page).post(sign_in::login))
         .route("/logout", post(sign_in::logout))
-        .route("/", get(pages::welcome))
-        .route("/{*path}", get(pages::page))
+        .route("/robots.txt", get(web::robots))
+        .route("/", get(web::front))
+        .route("/queue", get(web::queue))
+        .route("/{*path}", get(web::page))
         .merge(api::router(&app))
         .layer(middleware::from_fn_with_state(gate, identify))
         .layer(middleware::from_fn_with_state(hosts, check_host))

@@ -13,7 +13,7 @@ use super::door::Remote;
 use super::identity::{Gate, foreign_origin};
 use super::problem::{answer, status_of};
 use super::same_origin::Sender;
-use super::sign_in_page::{form, signed_in};
+use super::web::{form, signed_in};
 use crate::app::{
     AppState, Caller, MAX_SESSION_LIFE, Problem, sign_in_with_link, sign_in_with_token, sign_out,
 };

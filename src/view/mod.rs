@@ -33,10 +33,10 @@ pub(crate) use plan::{PlanShape, plan_lines};
 pub(crate) use push::{
     PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict,
 };
-pub(crate) use run::{FollowedRun, RunView};
+pub(crate) use run::{FollowedRun, RunView, run_subject};
 pub(crate) use run_lines::{run_beginning, run_ending};
 pub(crate) use sanitize::{Colours, SafeText, one_line, output_line, plain, reason_line};
 pub(crate) use screen::Screen;
-pub(crate) use shape::{DiagnosticShape, RunShape, jobs_of};
+pub(crate) use shape::{DiagnosticShape, JobShape, RunShape, jobs_of};
 pub(crate) use text::{between, run_list, run_page};
 pub(crate) use words::{EventWord, FormatWord, OutcomeWord, StateWord};

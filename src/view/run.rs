@@ -131,6 +131,12 @@ impl RunView {
     }
 }
 
+/// The branch or tag of a run and the short id of its commit; empty texts for a run without one.
+pub(crate) fn run_subject(row: &RunRow) -> (String, String) {
+    let subject = row.event.subject.as_ref();
+    subject.map(|update| (ref_text(&update.ref_name), update.new.short())).unwrap_or_default()
+}
+
 /// A branch or tag, shortened.
 pub(super) fn ref_text(name: &RefName) -> String {
     let short = super::one_line(&name.short());

@@ -5,6 +5,7 @@ mod identity;
 mod operations;
 mod operator;
 mod origins;
+mod pages;
 mod peers;
 mod protocol;
 mod reading;

@@ -1,0 +1,103 @@
+//! Pages for browsers: HTML from the server, one style, one script, nothing inline and nothing from elsewhere.
+//!
+//! `address.rs` takes a path apart, `ask.rs` holds one request and answers it, `frame.rs` is what is around a page. A page is a
+//! function from an [`Ask`] to an answer, and an arm of [`page_of_repo`]. What a caller may see is decided by [`Ask::repo`] and
+//! [`Ask::run`]; templates escape whatever they show.
+
+#![allow(dead_code, reason = "the pages of repositories use the rest")]
+
+mod address;
+mod ask;
+mod assets;
+mod bars;
+mod frame;
+mod front;
+mod mark;
+mod queue;
+mod run;
+mod runs;
+mod sign_in;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use self::address::Address;
+use self::ask::{Ask, not_found, problem};
+use super::pages;
+use super::problem::Refused;
+use crate::app::{AppState, Caller, Code, Problem};
+use crate::model::Scope;
+
+pub(super) use sign_in::{form, signed_in};
+
+/// What crawlers may read: the newest state of things, not what costs time and has no end.
+const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\nDisallow: /*/raw/\nDisallow: /*/blame/\n\
+    Disallow: /*/log/\nDisallow: /*/compare/\nDisallow: /*/archive/\nDisallow: /*/search\nDisallow: /*?\n";
+
+/// `GET /robots.txt`.
+pub(super) async fn robots() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], ROBOTS).into_response()
+}
+
+/// `GET /`.
+pub(super) async fn front(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if !wants_html(&parts.headers) {
+        return pages::welcome().await;
+    }
+    match front::page(&app, &caller, &parts).await {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(&app, &parts, refused).await,
+    }
+}
+
+/// `GET /queue`.
+pub(super) async fn queue(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match queue::page(&app, &caller, &parts).await {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(&app, &parts, refused).await,
+    }
+}
+
+/// `GET` of every address that no other route has: an asset, a page, or nothing.
+pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if let Some(asset) = assets::answer(parts.uri.path(), &parts.headers) {
+        return asset;
+    }
+    // Programs read text.
+    if !wants_html(&parts.headers)
+        && (pages::is_run(parts.uri.path()) || Address::parse(parts.uri.path()).is_none())
+    {
+        return pages::page(State(app), caller, parts.uri).await;
+    }
+    let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
+    let ask = Ask { app, caller, address, parts };
+    match page_of_repo(&ask).await {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(&ask.app, &ask.parts, refused).await,
+    }
+}
+
+/// The page at an address below a repository.
+async fn page_of_repo(ask: &Ask) -> Result<Response, Refused> {
+    match ask.address.page {
+        "" => Ok(run::see_other(&format!("/{}/runs", ask.repo(Scope::RunsRead).await?.0.name))),
+        "runs" if ask.address.rest.is_empty() => runs::page(ask).await,
+        "run" => run::page(ask).await,
+        _ => Err(no_page()),
+    }
+}
+
+/// The problem that nothing is at an address.
+fn no_page() -> Refused {
+    Problem::new(Code::RouteNotFound, "there is nothing at this address").into()
+}
+
+/// Whether a browser asks: programs do not ask for HTML.
+pub(super) fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).map(HeaderValue::as_bytes).unwrap_or_default();
+    accept.split(|c| *c == b',' || *c == b';').any(|kind| kind.trim_ascii() == b"text/html")
+}
