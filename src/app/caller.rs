@@ -1,12 +1,16 @@
 //! Who asks over HTTP, and what they may see and change.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::problem::{Code, Problem};
 use super::runs::find_run;
 use super::state::AppState;
+use crate::config::Settings;
 use crate::forge::current_name;
-use crate::model::{RepoName, Scope, Visibility};
+use crate::model::{
+    AskedRepo, Decision, May, Person, RepoName, Scope, Visibility, decide, everywhere, for_new,
+};
 use crate::secret::CredentialHash;
 use crate::store::{self, RepoRow, RepoSettings, RunRow};
 
@@ -38,6 +42,17 @@ enum Grants {
         scopes: BTreeSet<Scope>,
         repos: Option<BTreeSet<String>>,
     },
+    /// What the operator's rules say.
+    Person(Person, Arc<Settings>),
+}
+
+/// What somebody may do with a repository, so that it has a scope there.
+fn right_for(scope: Scope) -> May {
+    match scope {
+        Scope::ReposRead | Scope::RunsRead | Scope::LogsRead | Scope::SourcesRead => May::Read,
+        Scope::RunsWrite => May::Write,
+        Scope::ReposWrite | Scope::SecretsRead | Scope::SourcesWrite | Scope::Admin => May::Admin,
+    }
 }
 
 impl Caller {
@@ -59,6 +74,11 @@ impl Caller {
     ) -> Self {
         let repos = repos.map(|repos| repos.into_iter().collect());
         Self { actor, grants: Grants::Some { scopes: scopes.into_iter().collect(), repos }, pass: None }
+    }
+
+    /// Somebody whose rights are what the operator's rules say: who has an ssh key, or is named by a proxy.
+    pub(crate) fn person(person: Person, settings: Arc<Settings>) -> Self {
+        Self { actor: format!("user:{}", person.name), grants: Grants::Person(person, settings), pass: None }
     }
 
     /// The same caller, which came in with this.
@@ -103,7 +123,26 @@ impl Caller {
         match &self.grants {
             Grants::Everything => Ok(()),
             Grants::Some { scopes, repos: None } if scopes.contains(&scope) => Ok(()),
-            Grants::Some { .. } | Grants::Nothing => Err(self.refused(scope)),
+            Grants::Person(person, settings)
+                if everywhere(&settings.access, person) >= Some(right_for(scope)) =>
+            {
+                Ok(())
+            }
+            Grants::Some { .. } | Grants::Person(..) | Grants::Nothing => Err(self.refused(scope)),
+        }
+    }
+
+    /// Checks that the caller may make a repository of this name.
+    ///
+    /// # Errors
+    /// 401 for who has not said who it is, 403 for who may not.
+    pub(crate) fn expect_may_create(&self, name: &RepoName) -> Result<(), Problem> {
+        match &self.grants {
+            Grants::Person(person, settings) => match for_new(&settings.access, person, name) {
+                Some(May::Admin) => Ok(()),
+                Some(May::Read | May::Write) | None => Err(self.refused(Scope::ReposWrite)),
+            },
+            Grants::Everything | Grants::Nothing | Grants::Some { .. } => self.require(Scope::ReposWrite),
         }
     }
 
@@ -112,6 +151,8 @@ impl Caller {
         match &self.grants {
             Grants::Everything => Ok(()),
             Grants::Some { scopes, .. } if scopes.contains(&scope) => Ok(()),
+            // What is asked for decides.
+            Grants::Person(..) => Ok(()),
             Grants::Some { .. } | Grants::Nothing => Err(self.refused(scope)),
         }
     }
@@ -119,6 +160,12 @@ impl Caller {
     fn refused(&self, scope: Scope) -> Problem {
         match &self.grants {
             Grants::Nothing => no_credentials(),
+            Grants::Person(person, _) => {
+                let right = right_for(scope).as_str();
+                let text = format!("`{}` has no right to {right} this", person.name);
+                let hint = format!("the operator adds a rule to :access of config.fnl, with :may :{right}");
+                Problem::new(Code::ScopeMissing, text).hint(hint)
+            }
             Grants::Some { .. } | Grants::Everything => {
                 let text = format!("{} has no scope {} here", self.actor, scope.as_str());
                 Problem::new(Code::ScopeMissing, text)
@@ -128,18 +175,40 @@ impl Caller {
     }
 
     /// Whether the caller has a scope of a repository.
-    fn holds(&self, scope: Scope, repo: &str) -> bool {
+    fn holds(&self, scope: Scope, repo: AskedRepo<'_>) -> bool {
         match &self.grants {
             Grants::Everything => true,
             Grants::Nothing => false,
             Grants::Some { scopes, repos } => {
-                scopes.contains(&scope) && repos.as_ref().is_none_or(|repos| repos.contains(repo))
+                scopes.contains(&scope) && repos.as_ref().is_none_or(|repos| repos.contains(repo.id))
+            }
+            Grants::Person(person, settings) => {
+                let Decision { may, .. } = decide(&settings.access, person, repo, Visibility::Private);
+                may >= Some(right_for(scope))
             }
         }
     }
 
+    /// Whether the caller may push to a repository.
+    pub(super) fn may_push(&self, repo: AskedRepo<'_>) -> bool {
+        match &self.grants {
+            Grants::Person(person, settings) => {
+                decide(&settings.access, person, repo, Visibility::Private).may >= Some(May::Write)
+            }
+            Grants::Everything | Grants::Nothing | Grants::Some { .. } => self.holds(Scope::ReposWrite, repo),
+        }
+    }
+
+    /// What the rules say of the caller and a repository, when it is somebody whom they are about.
+    pub(super) fn decision(&self, repo: AskedRepo<'_>, visibility: Visibility) -> Option<Decision> {
+        match &self.grants {
+            Grants::Person(person, settings) => Some(decide(&settings.access, person, repo, visibility)),
+            Grants::Everything | Grants::Nothing | Grants::Some { .. } => None,
+        }
+    }
+
     /// Whether the caller may see that a repository is there.
-    fn sees(&self, app: &AppState, repo: &str, settings: &RepoSettings) -> bool {
+    pub(super) fn sees(&self, app: &AppState, repo: AskedRepo<'_>, settings: &RepoSettings) -> bool {
         settings.visibility.unwrap_or(app.visibility) != Visibility::Private
             || self.holds(Scope::ReposRead, repo)
     }
@@ -149,7 +218,7 @@ impl Caller {
         &self,
         app: &AppState,
         scope: Scope,
-        (repo, settings): (&str, &RepoSettings),
+        (repo, settings): (AskedRepo<'_>, &RepoSettings),
     ) -> Result<(), Problem> {
         let visible = settings.visibility.unwrap_or(app.visibility);
         let visibility = match scope {
@@ -182,7 +251,7 @@ impl Caller {
         name: &RepoName,
     ) -> Result<(RepoRow, RepoSettings), Problem> {
         let (row, settings) = self.visible_repo(app, name).await?;
-        self.expect_readable(app, scope, (&row.id, &settings))?;
+        self.expect_readable(app, scope, (asked(&row), &settings))?;
         Ok((row, settings))
     }
 
@@ -198,7 +267,7 @@ impl Caller {
     ) -> Result<(RepoRow, RepoSettings), Problem> {
         self.require_somewhere(scope)?;
         let (row, settings) = self.visible_repo(app, name).await?;
-        match self.holds(scope, &row.id) {
+        match self.holds(scope, asked(&row)) {
             true => Ok((row, settings)),
             false => Err(self.refused(scope)),
         }
@@ -218,7 +287,7 @@ impl Caller {
             },
         };
         let settings = settings_of(app, &row.id).await?.unwrap_or_default();
-        match self.sees(app, &row.id, &settings) {
+        match self.sees(app, asked(&row), &settings) {
             true => Ok((row, settings)),
             false => Err(missing()),
         }
@@ -229,7 +298,7 @@ impl Caller {
         let Some(to) = current_name(app.data.path(), name) else { return missing };
         let Ok(Some(row)) = app.repo(to).await else { return missing };
         match settings_of(app, &row.id).await {
-            Ok(Some(settings)) if self.sees(app, &row.id, &settings) => {
+            Ok(Some(settings)) if self.sees(app, asked(&row), &settings) => {
                 missing.hint(format!("it was renamed to {}", row.name))
             }
             Ok(_) | Err(_) => missing,
@@ -247,7 +316,7 @@ impl Caller {
         run: &str,
     ) -> Result<RunRow, Problem> {
         let (row, settings) = self.visible_run(app, run).await?;
-        self.expect_readable(app, scope, (&row.repo_id, &settings))?;
+        self.expect_readable(app, scope, (asked_run(&row), &settings))?;
         Ok(row)
     }
 
@@ -263,7 +332,7 @@ impl Caller {
     ) -> Result<RunRow, Problem> {
         self.require_somewhere(scope)?;
         let (row, _) = self.visible_run(app, run).await?;
-        match self.holds(scope, &row.repo_id) {
+        match self.holds(scope, asked_run(&row)) {
             true => Ok(row),
             false => Err(self.refused(scope)),
         }
@@ -272,7 +341,7 @@ impl Caller {
     async fn visible_run(&self, app: &AppState, run: &str) -> Result<(RunRow, RepoSettings), Problem> {
         let row = find_run(app, run).await?;
         match settings_of(app, &row.repo_id).await? {
-            Some(settings) if self.sees(app, &row.repo_id, &settings) => Ok((row, settings)),
+            Some(settings) if self.sees(app, asked_run(&row), &settings) => Ok((row, settings)),
             // The words for a run that does not exist, also for one of a removed repository.
             Some(_) | None => Err(no_run(run)),
         }
@@ -291,12 +360,13 @@ impl Caller {
             return Ok(None);
         }
         let all = app.store.read(store::all_repo_settings).await??;
-        let is_listed = |(repo, settings): &(String, RepoSettings)| {
+        let is_listed = |(row, settings): &(RepoRow, RepoSettings)| {
+            let repo = asked(row);
             let is_member = self.holds(Scope::ReposRead, repo);
             let is_public = settings.visibility.unwrap_or(app.visibility) == Visibility::Public;
             (is_member || is_public) && self.expect_readable(app, scope, (repo, settings)).is_ok()
         };
-        Ok(Some(all.into_iter().filter(is_listed).map(|(repo, _)| repo).collect()))
+        Ok(Some(all.into_iter().filter(is_listed).map(|(row, _)| row.id).collect()))
     }
 }
 
@@ -316,6 +386,14 @@ pub(super) fn no_repo(name: &RepoName) -> Problem {
 /// The problem that a run does not exist, or may not be seen.
 pub(super) fn no_run(run: impl std::fmt::Display) -> Problem {
     Problem::new(Code::RunNotFound, format!("run {run} does not exist")).hint("quire runs lists them")
+}
+
+fn asked(row: &RepoRow) -> AskedRepo<'_> {
+    AskedRepo { id: &row.id, name: &row.name }
+}
+
+fn asked_run(row: &RunRow) -> AskedRepo<'_> {
+    AskedRepo { id: &row.repo_id, name: &row.repo }
 }
 
 async fn settings_of(app: &AppState, repo: &str) -> Result<Option<RepoSettings>, Problem> {

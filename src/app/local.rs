@@ -86,6 +86,12 @@ impl Local {
         Ok(Self { app, runtime, reader })
     }
 
+    /// The same for somebody else than the account.
+    #[must_use]
+    pub(crate) fn acting_as(self, actor: &str) -> Self {
+        Self { app: AppState { actor: Arc::from(actor), ..self.app }, ..self }
+    }
+
     /// Performs operations, records them in the audit, and closes the database. `warn` gets what does not undo them.
     ///
     /// # Errors

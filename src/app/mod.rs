@@ -2,6 +2,7 @@
 //!
 //! `http`, `serve`, `cli` and `compat` translate between people or programs and these functions; they decide nothing.
 
+mod accounts;
 mod arguments;
 mod audit;
 mod caches;
@@ -43,6 +44,7 @@ mod run_changes;
 mod run_shapes;
 mod run_feed;
 mod runs;
+mod served_repo;
 mod scrape;
 mod sign_in;
 mod sources;
@@ -55,6 +57,7 @@ mod tasks;
 mod tokens;
 mod touched;
 mod unseen;
+mod visitors;
 mod wait;
 mod watch_context;
 mod watch_shape;
@@ -62,6 +65,9 @@ mod watches;
 
 pub(crate) use crate::store::RepoRow;
 pub use crate::store::{AuditEntry, KeptAnswer, RepoSettings};
+pub(crate) use accounts::{
+    AddKey, AddUser, KeyView, RemoveKey, RemoveUser, UserView, has_keys, list_keys, list_users, offered_key,
+};
 pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
 pub(crate) use caches::{CachesReset, ResetCaches, clear_caches};
 pub use caller::Caller;
@@ -107,6 +113,7 @@ pub(crate) use runs::{
     CancelRun, NamedRun, RunFilter, RunRow, end_queued, find_run, find_run_or_latest, list_runs, show_run,
 };
 pub(crate) use scrape::{job_journal_bytes, scrape, storage_state, unfinished_counts};
+pub(crate) use served_repo::explain_access;
 pub(crate) use sign_in::{
     CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
     sign_out, token_caller, until_refused,
@@ -121,6 +128,9 @@ pub(crate) use tasks::{TaskFailure, Tasks};
 pub(crate) use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};
 pub(crate) use touched::Touched;
 
+pub(crate) use visitors::{
+    IdentifiedVisitor, IdentifyVisitor, VisitRepo, Visitor, named_caller, visitor_caller,
+};
 pub(crate) use wait::WaitForRun;
 pub(crate) use watch_shape::WatchShape;
 pub(crate) use watches::{

@@ -65,6 +65,10 @@ codes! {
     IdempotencyInvalid     "idempotency.invalid"      400 Usage    "an Idempotency-Key is 1 to 128 visible characters";
     JobNotFound            "job.not-found"            404 NotFound "there is no such job";
     JobUnusable            "job.unusable"             422 Usage    "the folder of the job has mistakes";
+    KeyAmbiguous           "key.ambiguous"            400 Usage    "several keys begin so";
+    KeyExists              "key.exists"               409 Failed   "somebody has this key already";
+    KeyInvalid             "key.invalid"              422 Usage    "this is not a public key";
+    KeyNotFound            "key.not-found"            404 NotFound "there is no such key";
     LoginOver              "login.over"               403 Failed   "the link was used before, or has expired";
     MethodNotAllowed       "method.not-allowed"       405 Usage    "the path has no such method";
     NotificationAmbiguous  "notification.ambiguous"   400 Usage    "several notifications have ids that begin so";
@@ -120,6 +124,8 @@ codes! {
     TokenNotFound          "token.not-found"          404 NotFound "there is no such token";
     TokenRevoked           "token.revoked"            401 Failed   "the token was revoked";
     TokenUnknown           "token.unknown"            401 Failed   "the token is not one of this server";
+    UserExists             "user.exists"              409 Failed   "a user of this name exists";
+    UserNotFound           "user.not-found"           404 NotFound "there is no such user";
     WatchExists            "watch.exists"             409 Failed   "a watch of this name exists";
     WatchInConfig          "watch.in-config"          409 Failed   "the watch is declared in `config.fnl`, and is changed there";
     WatchNotFound          "watch.not-found"          404 NotFound "there is no such watch";

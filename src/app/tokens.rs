@@ -225,7 +225,10 @@ fn parse_expiry(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
 }
 
 /// The repositories of some names, by id.
-async fn repositories(app: &AppState, names: &[String]) -> Result<BTreeMap<String, RepoName>, Problem> {
+pub(super) async fn repositories(
+    app: &AppState,
+    names: &[String],
+) -> Result<BTreeMap<String, RepoName>, Problem> {
     let mut found = BTreeMap::new();
     if names.is_empty() {
         return Ok(found);

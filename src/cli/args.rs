@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Map, Value};
 
+use crate::config::DataDir;
 use crate::executor;
 use crate::run::{PLANNER, plan_from_input};
 use crate::sources::SourceRules;
@@ -18,54 +19,35 @@ use super::jobs::JobOption;
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    audit, ci, ci_plan, ci_run, completion, declared, doctor, follow, jobs, licenses, login, logs, notify,
-    ops, place, reindex, remote, repo, reset_caches, runs, serve, service, source, start, token, watch,
+    access_check, audit, ci, ci_plan, ci_run, completion, declared, doctor, exec, follow, jobs, key,
+    licenses, login, logs, notify, ops, place, reindex, remote, repo, reset_caches, runs, serve, service,
+    source, start, token, user, watch,
 };
 
 /// Help that is printed because nothing was asked for.
-const HELP: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+pub(super) const HELP: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 /// A git forge in one binary that runs .quire/ci.fnl on every push.
 #[derive(Debug, Parser)]
 #[command(name = "quire", version, max_term_width = 100, arg_required_else_help = true)]
-struct Cli {
+pub(super) struct Cli {
     /// The data folder [default: $QUIRE_DATA, otherwise /var/quire when it exists, otherwise the XDG data folder]
     #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     /// Ask the server at this address instead, with the token in the variable QUIRE_TOKEN
     #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
-    server: Option<String>,
+    pub(super) server: Option<String>,
     /// Show the licences of what quire is built from
     #[arg(long)]
-    licenses: bool,
+    pub(super) licenses: bool,
     #[command(subcommand)]
-    command: Option<Command>,
+    pub(super) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve the repositories of a data folder
-    Serve {
-        /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, otherwise 127.0.0.1:7878]
-        #[arg(long, value_name = "ADDR:PORT|none")]
-        bind: Option<String>,
-        /// How far containers may open themselves to this machine: secure, permissive or disabled [default: :policy
-        /// :profile of config.fnl, otherwise secure]; the variable QUIRE_PROFILE takes precedence
-        #[arg(long)]
-        profile: Option<String>,
-        /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
-        #[arg(long)]
-        no_socket: bool,
-        /// A folder that sources of jobs may be in, in addition to `scripts`; may be given several times
-        #[arg(long, value_name = "DIR")]
-        allow_local_root: Vec<PathBuf>,
-        /// A machine that git sources of jobs may be on; may be given several times
-        #[arg(long, value_name = "HOST[:PORT]")]
-        allow_git_host: Vec<String>,
-        /// How the log is written: text or json, a line for each event
-        #[arg(long, value_name = "FORMAT", default_value = "text")]
-        log: String,
-    },
+    Serve(ServeArgs),
     /// Make, adopt, list, remove and restore repositories
     #[command(subcommand)]
     Repo(repo::RepoCommand),
@@ -173,6 +155,17 @@ pub(super) enum Command {
     /// Make, list and revoke tokens, which programs and people use over HTTP
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Add, list and remove users, who come over ssh
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Add, list and remove the ssh keys of users
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Say what the operator's rules allow somebody
+    #[command(subcommand)]
+    Access(access_check::AccessCommand),
+    /// Do what a client asks for over ssh; called by sshd, see docs/access.md
+    Exec(exec::ExecArgs),
     /// List who did what, newest first
     Audit(audit::AuditArgs),
     /// Print a link that signs a browser in, once and within 5 minutes
@@ -185,6 +178,29 @@ pub(super) enum Command {
     /// Lead one run; started by `quire serve`
     #[command(hide = true)]
     Runner,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where to answer over TCP, or "none" [default: :http :bind of config.fnl, otherwise 127.0.0.1:7878]
+    #[arg(long, value_name = "ADDR:PORT|none")]
+    bind: Option<String>,
+    /// How far containers may open themselves to this machine: secure, permissive or disabled [default: :policy
+    /// :profile of config.fnl, otherwise secure]; the variable QUIRE_PROFILE takes precedence
+    #[arg(long)]
+    profile: Option<String>,
+    /// Open no Unix socket either: hooks leave pushes in the spool, and the server finds them there
+    #[arg(long)]
+    no_socket: bool,
+    /// A folder that sources of jobs may be in, in addition to `scripts`; may be given several times
+    #[arg(long, value_name = "DIR")]
+    allow_local_root: Vec<PathBuf>,
+    /// A machine that git sources of jobs may be on; may be given several times
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_git_host: Vec<String>,
+    /// How the log is written: text or json, a line for each event
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -317,7 +333,15 @@ pub fn leave(ended: Ended) -> ExitCode {
     }
 }
 
-fn perform(cli: Cli) -> Ended {
+fn start_server(args: ServeArgs, data: DataDir) -> Ended {
+    let ServeArgs { bind, profile, no_socket, allow_local_root, allow_git_host, log } = args;
+    let profiles = place::profiles(profile.as_deref())?;
+    let rules =
+        SourceRules { local_roots: allow_local_root, git_hosts: allow_git_host, ..SourceRules::default() };
+    serve::serve(data, (bind.as_deref(), rules), profiles, !no_socket, &log)
+}
+
+pub(super) fn perform(cli: Cli) -> Ended {
     if cli.licenses {
         return licenses::show();
     }
@@ -332,15 +356,7 @@ fn perform(cli: Cli) -> Ended {
     let data = |access| place::existing(anywhere()?, access);
     let (runs, change) = (|| data(Access::ReadRuns), || data(Access::Write));
     match command {
-        Command::Serve { bind, profile, no_socket, allow_local_root, allow_git_host, log } => {
-            let profiles = place::profiles(profile.as_deref())?;
-            let rules = SourceRules {
-                local_roots: allow_local_root,
-                git_hosts: allow_git_host,
-                ..SourceRules::default()
-            };
-            serve::serve(made()?, (bind.as_deref(), rules), profiles, !no_socket, &log)
-        }
+        Command::Serve(args) => start_server(args, made()?),
         Command::Repo(command) if command.makes_a_repository() => repo::perform(&made()?, command),
         Command::Repo(command) => repo::perform(&data(command.access())?, command),
         Command::Watch(command) if command.makes_a_data_folder() => watch::perform(&made()?, command),
@@ -374,6 +390,10 @@ fn perform(cli: Cli) -> Ended {
         Command::Notify(command) => notify::perform(&data(command.access())?, command),
         Command::Login => login::login(&change()?),
         Command::Token(command) => token::perform(&data(command.access())?, command),
+        Command::User(command) => user::perform(&data(command.access())?, command),
+        Command::Key(command) => key::perform(&data(command.access())?, command),
+        Command::Access(command) => access_check::perform(&runs()?, command),
+        Command::Exec(args) => exec::perform(&change()?, args),
         Command::Audit(args) => audit::list(&runs()?, &args),
         Command::Completion { shell } => completion::print_script(&shell, "quire"),
         Command::Runner => serve::runner(),

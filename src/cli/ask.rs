@@ -2,6 +2,7 @@
 
 use serde_json::from_slice;
 
+use super::actor::own_actor;
 use super::exit::print_error;
 use super::place::environment;
 use crate::app::{AppState, Code, Local, Operation, Problem, ProblemFrame, request_server};
@@ -40,7 +41,7 @@ pub(crate) fn here<T>(
     data: &DataDir,
     work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    Local::open(data, environment())?.perform(work, warn)
+    Local::open(data, environment())?.acting_as(&own_actor()).perform(work, warn)
 }
 
 /// The same, with another environment than this process has.
@@ -49,7 +50,7 @@ pub(crate) fn here_with<T>(
     environment: Vec<(String, String)>,
     work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    Local::open(data, environment)?.perform(work, warn)
+    Local::open(data, environment)?.acting_as(&own_actor()).perform(work, warn)
 }
 
 /// Performs operations on the folder alone, without its database.
@@ -57,7 +58,7 @@ pub(crate) fn in_folder<T>(
     data: &DataDir,
     work: impl AsyncFnOnce(&AppState) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    Local::open_folder(data, environment())?.perform(work, warn)
+    Local::open_folder(data, environment())?.acting_as(&own_actor()).perform(work, warn)
 }
 
 fn warn(text: &str) {

@@ -1,6 +1,8 @@
 //! The command line: one file a command. Only here is the environment read.
 
 pub(crate) mod access;
+mod access_check;
+pub(crate) mod actor;
 mod args;
 mod audit;
 pub(crate) mod ask;
@@ -12,16 +14,19 @@ pub(crate) mod completion;
 mod declared;
 mod doctor;
 mod ci_workflow;
+mod exec;
 pub(crate) mod exit;
 mod follow;
 mod hook;
 pub(crate) mod jobs;
+mod key;
 mod licenses;
 mod login;
 pub(crate) mod logs;
 mod next_command;
 mod notify;
 pub(crate) mod ops;
+mod over_ssh;
 pub(crate) mod place;
 mod reindex;
 mod remote;
@@ -36,6 +41,7 @@ mod source;
 mod start;
 mod token;
 mod usage_error;
+mod user;
 mod watch;
 mod watch_import;
 

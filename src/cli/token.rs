@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 
 use super::access::Access;
+use super::actor::own_actor;
 use super::ask::{here, perform as ask};
 use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::note_if_empty;
@@ -12,7 +13,6 @@ use crate::app::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens}
 use crate::config::DataDir;
 use crate::model::{Quoted, Timestamp, parse_duration};
 use crate::sys::clock;
-use crate::sys::user::own_uid;
 
 /// The longest time until a token expires, in milliseconds: a hundred years.
 const MAX_LIFE_MS: i64 = 100 * 366 * 86_400_000;
@@ -74,11 +74,6 @@ pub(super) fn perform(data: &DataDir, command: TokenCommand) -> Ended {
         }
     }
     Ok(Code::Done)
-}
-
-/// This account, as the one who does something.
-fn own_actor() -> String {
-    format!("uid:{}", own_uid())
 }
 
 impl NewArgs {

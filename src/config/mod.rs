@@ -2,6 +2,7 @@
 //!
 //! `config.fnl` is data: nothing in it is evaluated. Every mistake in it is found at once, with its place.
 
+mod access;
 mod bind;
 mod current;
 mod data_dir;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::bind::Bind;
 use super::scope::EVENTS;
 use super::settings::{Limits, SecretDecl, SecretSource, Settings};
-use super::{http, notify_read, policy, steps, watch};
+use super::{access, http, notify_read, policy, steps, watch};
 use crate::event::Trigger;
 use crate::model::{Diagnostic, JobId, RefName, RepoName, SecretName};
 use crate::schema::settings::{AUDIT, CONFIG, HTTP, LIMITS, POLICY, SECRET, STEPS};
@@ -95,6 +95,8 @@ fn settings(fields: &Fields<'_>) -> Settings {
         settings.public_url = table.read("public-url", public_url);
         settings.http = http::read(&table);
     }
+    settings.access = access::read_access(fields);
+    settings.protected = access::read_protected(fields);
     settings.command = fields.read("command", command);
     let secrets = fields.entries("secrets").iter();
     settings.secrets = secrets.filter_map(|(key, value)| secret(fields, key, value)).collect();

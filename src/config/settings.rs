@@ -12,7 +12,7 @@ use super::notify::NotifySettings;
 use super::policy::PolicySettings;
 use super::steps::StepSettings;
 use super::watch::WatchDecl;
-use crate::model::{JobId, RefName, RepoName, SecretName};
+use crate::model::{AccessRule, JobId, ProtectedRule, RefName, RepoName, SecretName};
 use crate::schema::Node;
 
 /// What `config.fnl` says.
@@ -24,6 +24,10 @@ pub struct Settings {
     pub(crate) public_url: Option<String>,
     /// Who may see and do what over TCP.
     pub(crate) http: HttpSettings,
+    /// Who may do what with which repository.
+    pub(crate) access: Vec<AccessRule>,
+    /// Which refs nobody rewrites or deletes.
+    pub(crate) protected: Vec<ProtectedRule>,
     /// How pushers call quire, in what a push prints.
     pub(crate) command: Option<String>,
     /// The secrets.
@@ -113,6 +117,8 @@ impl Default for Settings {
             bind: Bind::Address(SocketAddr::from(([127, 0, 0, 1], 7878))),
             public_url: None,
             http: HttpSettings::default(),
+            access: Vec::new(),
+            protected: Vec::new(),
             command: None,
             secrets: Vec::new(),
             pass_env: Vec::new(),

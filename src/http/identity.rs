@@ -17,7 +17,7 @@ use super::same_origin::{self, Sender};
 use super::web::{form, wants_html};
 use crate::app::{AppState, AuditEntry, Caller, Code, Problem, session_caller, token_caller};
 use crate::config::HttpSettings;
-use crate::model::{AuditAction, Scope, WebOrigin};
+use crate::model::{AuditAction, Person, Scope, WebOrigin};
 
 /// The scopes of the users of a proxy who are no admins.
 const USER_SCOPES: [Scope; 4] = [Scope::ReposRead, Scope::RunsRead, Scope::LogsRead, Scope::SourcesRead];
@@ -89,7 +89,7 @@ impl Gate {
             }
             // Programs behind a proxy say nothing; browsers always say where a change comes from.
             Credentials::User(_) if is_change && sender == Sender::Foreign => Err(foreign_origin()),
-            Credentials::User(name) => Ok(self.user(&name)),
+            Credentials::User(name) => self.user(&name).await,
             Credentials::Session(session) => match session_caller(app, &session).await? {
                 None => Ok(Caller::nobody()),
                 Some(_) if is_change && sender != Sender::Own => Err(foreign_origin()),
@@ -98,11 +98,16 @@ impl Gate {
         }
     }
 
-    /// The user of a proxy.
-    fn user(&self, name: &str) -> Caller {
+    /// The user of a proxy: what the rules of `:access` say, when there are some.
+    async fn user(&self, name: &str) -> Result<Caller, Problem> {
         let is_admin = self.0.settings.admins.iter().any(|admin| admin == name);
+        let settings = self.0.app.settings.get_async().await.map_err(|error| Problem::failed(&error))?;
+        if !is_admin && !settings.access.is_empty() {
+            let person = Person { name: name.to_owned(), by_key: false, limit: None };
+            return Ok(Caller::person(person, settings));
+        }
         let scopes = if is_admin { &Scope::ALL[..] } else { &USER_SCOPES };
-        Caller::with_scopes(format!("user:{name}"), scopes.iter().copied(), None)
+        Ok(Caller::with_scopes(format!("user:{name}"), scopes.iter().copied(), None))
     }
 }
 

@@ -19,9 +19,10 @@ use super::problem::{answer, perform};
 use super::request_id::log_request;
 use super::{api, hooks, pages, sign_in, web};
 use crate::app::{
-    AddSource, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken, ListRepoJobs,
-    ListRepos, LookNow, Operation, PlanJob, PlanRun, Problem, RemoveSource, RemoveWatch, RerunRun,
-    ResetCaches, RetryNotification, RevokeToken, StartJob, StartRun, WaitForRun,
+    AddKey, AddSource, AddUser, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken,
+    IdentifyVisitor, ListRepoJobs, ListRepos, LookNow, Operation, PlanJob, PlanRun, Problem, RemoveKey,
+    RemoveSource, RemoveUser, RemoveWatch, RerunRun, ResetCaches, RetryNotification, RevokeToken, StartJob,
+    StartRun, VisitRepo, Visitor, WaitForRun, visitor_caller,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -63,12 +64,18 @@ pub(crate) fn local_router(app: AppState, for_commands: usize) -> (Router, Answe
         .route(CreateToken::ROUTE, post(perform::<CreateToken>))
         .route(RevokeToken::ROUTE, post(perform::<RevokeToken>))
         .route(CreateLoginLink::ROUTE, post(perform::<CreateLoginLink>))
+        .route(AddUser::ROUTE, post(perform::<AddUser>))
+        .route(RemoveUser::ROUTE, post(perform::<RemoveUser>))
+        .route(AddKey::ROUTE, post(perform::<AddKey>))
+        .route(RemoveKey::ROUTE, post(perform::<RemoveKey>))
+        .route(IdentifyVisitor::ROUTE, post(perform::<IdentifyVisitor>))
+        .route(VisitRepo::ROUTE, post(perform::<VisitRepo>))
         .route("/problems/{code}", get(explain))
         .route("/", get(pages::welcome))
         .route("/{*path}", get(pages::page))
         .merge(api::router(&app))
         .layer(middleware::from_fn_with_state(places, take_place))
-        .layer(middleware::from_fn(as_local))
+        .layer(middleware::from_fn_with_state(app.clone(), as_local))
         .route("/intents", post(hooks::intents))
         .route("/events", post(hooks::events))
         .layer(DefaultBodyLimit::max(MAX_FRAME))
@@ -144,13 +151,29 @@ fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> 
 }
 
 /// Whoever the Unix socket serves is the account of the server, or root.
-async fn as_local(mut request: Request, next: Next) -> Response {
+async fn as_local(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let uid = match request.extensions().get::<Remote>() {
         Some(Remote::User(uid)) => *uid,
         Some(Remote::Address(_)) | None => user::own_uid(),
     };
-    request.extensions_mut().insert(Caller::socket(uid));
+    let caller = match request.headers().get(VISITOR) {
+        None => Caller::socket(uid),
+        Some(visitor) => match visitor_of(&app, visitor).await {
+            Ok(caller) => caller,
+            Err(problem) => return answer(&problem),
+        },
+    };
+    request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// For whom the account asks: somebody who has come over ssh, and has less rights.
+const VISITOR: &str = "quire-visitor";
+
+async fn visitor_of(app: &AppState, header: &HeaderValue) -> Result<Caller, Problem> {
+    let visitor = header.to_str().ok().and_then(Visitor::parse);
+    let invalid = || Problem::new(Code::RequestInvalid, format!("the header {VISITOR} names nobody"));
+    visitor_caller(app, &visitor.ok_or_else(invalid)?).await
 }
 
 /// Answers a request while there is a place for it. Some answers take hours: they must not keep hooks out.

@@ -20,6 +20,8 @@ macro_rules! actions {
 }
 
 actions! {
+    KeyAdd            "key.add";
+    KeyRemove         "key.remove";
     LinkCreate        "login-link.create";
     NotificationRetry "notification.retry";
     PolicyDeny        "policy.deny";
@@ -42,6 +44,8 @@ actions! {
     SourceRemove      "source.remove";
     TokenCreate       "token.create";
     TokenRevoke       "token.revoke";
+    UserAdd           "user.add";
+    UserRemove        "user.remove";
     WatchCreate       "watch.create";
     WatchDelete       "watch.delete";
     WatchNow          "watch.now";

@@ -3,6 +3,7 @@
 //! Nothing here does I/O. A type with a rule has one `parse`, which reports what is wrong, and no public way
 //! around it.
 
+mod access;
 mod audit_action;
 mod branch_name;
 mod chain;
@@ -16,7 +17,9 @@ mod network;
 mod outcome;
 mod percent;
 mod profile;
+mod protection;
 mod public_address;
+mod public_key;
 mod quoted;
 mod reason;
 mod ref_name;
@@ -33,9 +36,14 @@ mod text_id;
 mod text_places;
 mod time;
 mod token_name;
+mod user_name;
 mod visibility;
 mod web_origin;
 
+pub use access::{
+    AccessRule, AskedRepo, Because, Decision, KeyLimit, May, Person, RepoPattern, Subject, decide,
+    everywhere, for_new,
+};
 pub(crate) use audit_action::AuditAction;
 pub use branch_name::BranchName;
 pub(crate) use chain::{chain, without_codes};
@@ -49,7 +57,10 @@ pub(crate) use network::Network;
 pub use outcome::{Outcome, Progress};
 pub(crate) use percent::{percent_decoded, percent_encoded};
 pub use profile::{Profile, ProfileError};
+pub(crate) use protection::rules_for;
+pub use protection::{ProtectedRule, RefPattern};
 pub(crate) use public_address::not_public;
+pub(crate) use public_key::PublicKey;
 pub(crate) use quoted::{MAX_QUOTED, Quoted, escape_controls};
 pub use reason::{Reason, codes};
 pub use ref_name::{RefKind, RefName, RefNameError};
@@ -59,11 +70,12 @@ pub use run_id::{RunId, RunIdError, RunName, RunNameError};
 pub use run_mark::{InstanceId, InstanceIdError, RunMark};
 pub use scope::Scope;
 pub use secret_name::{SecretName, SecretNameError};
-pub(crate) use shell_word::shell_word;
+pub(crate) use shell_word::{shell_word, shell_words};
 pub(crate) use size::{format_duration, format_size, parse_duration, parse_size};
 pub(crate) use suggest::{kebab, suggest, suggest_among};
 pub(crate) use text_places::TextPlaces;
 pub use time::Timestamp;
 pub(crate) use token_name::TokenName;
-pub(crate) use visibility::Visibility;
+pub use user_name::UserName;
+pub use visibility::Visibility;
 pub(crate) use web_origin::WebOrigin;

@@ -2,7 +2,7 @@
 
 /// Who may see a repository, or the logs of its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Visibility {
+pub enum Visibility {
     /// Everybody.
     Public,
     /// Everybody who knows its name: it is in no list.

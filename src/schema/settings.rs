@@ -30,6 +30,16 @@ pub static HTTP: Options = Options {
     example: "a table is written `{:bind \"127.0.0.1:7878\"}`",
     ..options("`:http`", &[HTTP_FIELDS])
 };
+/// A rule of `:access`.
+pub static ACCESS_RULE: Options = Options {
+    example: "a rule is a table: `{:user \"kim\" :repos [\"site\"] :may :write}`",
+    ..options("a rule of `:access`", &[ACCESS_FIELDS])
+};
+/// A rule of `:protected`.
+pub static PROTECTED_RULE: Options = Options {
+    example: "a rule is a table: `{:repos [\"app\"] :refs [\"refs/heads/main\"]}`",
+    ..options("a rule of `:protected`", &[PROTECTED_FIELDS])
+};
 /// A secret that is a table.
 pub static SECRET: Options = options("a secret", &[SECRET_FIELDS]);
 /// `:limits`.
@@ -97,6 +107,18 @@ const CONFIG_FIELDS: &[Field] = &[
         "how pushers call quire, in what a push prints: `\"ssh git@git.example.org quire\"`",
     ),
     list("pass-env", "a list of names", "none", "variables of the server's environment that steps see"),
+    list(
+        "access",
+        "a list of rules",
+        "none",
+        "who may do what with which repository, see [access.md](access.md)",
+    ),
+    list(
+        "protected",
+        "a list of rules",
+        "none",
+        "refs that nobody rewrites or deletes, see [access.md](access.md)",
+    ),
     table("limits", "what runs must not exceed"),
     table("policy", "what containers may, see [policy.md](policy.md)"),
     table("steps", "how steps on the host are isolated"),
@@ -143,6 +165,41 @@ const HTTP_FIELDS: &[Field] = &[
         "the proxies whose `Remote-User` is believed; such a user has the scopes `repos:read`, `runs:read`, `logs:read` and `sources:read`",
     ),
     list("admins", "a list of names", "none", "the users of these proxies who have every scope"),
+];
+
+const REPO_PATTERNS: &str = "a list of names, `\"group/*\"` or `\"*\"`";
+
+const ACCESS_FIELDS: &[Field] = &[
+    Field::new(
+        "user",
+        Kind::Text,
+        "",
+        "whom the rule is about: by an ssh key, or by a proxy that names the user",
+    ),
+    Field::new("key-of", Kind::Text, "", "the same, only by an ssh key"),
+    list("repos", REPO_PATTERNS, "", "the repositories"),
+    Field::new(
+        "may",
+        Kind::Words(&["read", "write", "admin"]),
+        "",
+        "clone and see runs; also push and start runs; also rename, describe, make and remove",
+    ),
+];
+
+const PROTECTED_FIELDS: &[Field] = &[
+    list("repos", REPO_PATTERNS, "", "the repositories"),
+    list(
+        "refs",
+        "a list of full names, or `\"refs/heads/release/*\"`",
+        "",
+        "the refs: no force, no deletion",
+    ),
+    list(
+        "required-jobs",
+        "a list of job ids",
+        "none",
+        "jobs that must have passed in a finished run of the new commit on another ref",
+    ),
 ];
 
 const SECRET_FIELDS: &[Field] = &[

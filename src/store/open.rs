@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("api.sql"),
     include_str!("sources.sql"),
     include_str!("job_runs.sql"),
+    include_str!("accounts.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.

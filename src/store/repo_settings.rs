@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::damaged::damaged;
-use super::repos::{RepoRow, read_name};
+use super::repos::{RepoRow, read_name, read_origin};
 use crate::model::Visibility;
 
 /// What is said about a repository.
@@ -85,10 +85,14 @@ pub fn list_repos(
     rows.collect()
 }
 
-/// The ids of all present repositories, hosted and watched, with what is said about them.
-pub fn all_repo_settings(connection: &Connection) -> Result<Vec<(String, RepoSettings)>> {
-    let mut statement = connection.prepare_cached("SELECT id FROM repos WHERE present = 1")?;
-    let ids: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-    let settings = |id: &String| repo_settings(connection, id).map(Option::unwrap_or_default);
-    ids.into_iter().map(|id| settings(&id).map(|settings| (id, settings))).collect()
+/// All present repositories, hosted and watched, with what is said about them.
+pub fn all_repo_settings(connection: &Connection) -> Result<Vec<(RepoRow, RepoSettings)>> {
+    let mut statement = connection.prepare_cached("SELECT id, name, origin FROM repos WHERE present = 1")?;
+    let rows = statement.query_map([], |row| {
+        let name: String = row.get(1)?;
+        Ok(RepoRow { id: row.get(0)?, name: read_name(1, &name)?, origin: read_origin(row, 2)? })
+    })?;
+    let rows: Vec<RepoRow> = rows.collect::<Result<_>>()?;
+    let settings = |row: &RepoRow| repo_settings(connection, &row.id).map(Option::unwrap_or_default);
+    rows.into_iter().map(|row| settings(&row).map(|settings| (row, settings))).collect()
 }

@@ -11,6 +11,11 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("SELECT count(*) FROM outbox WHERE state", "the outbox is bounded"),
     ("SELECT name, url, branch, every_ms, allow_private, token", "a person adds each row"),
     ("SELECT record FROM sources ORDER BY name", "a person adds each row"),
+    ("SELECT name, created_by, created_at FROM users ORDER BY name", "a person adds each row"),
+    (
+        "SELECT id, user, fingerprint, line, comment, repos, may, created_by, created_at FROM keys ORDER BY id",
+        "a person adds each row",
+    ),
     ("SELECT id, name, hash, scopes", "a person makes each token"),
     ("SELECT id, name FROM repos WHERE origin = 'hosted'", "all repositories are wanted"),
     (

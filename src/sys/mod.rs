@@ -31,6 +31,7 @@ pub(crate) mod random;
 pub(crate) mod ready;
 pub(crate) mod reexec;
 pub(crate) mod remove_tree;
+pub(crate) mod replace_process;
 pub(crate) mod resolve;
 pub(crate) mod search_path;
 mod signals;

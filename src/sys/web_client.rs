@@ -1,14 +1,17 @@
-//! A small blocking HTTP client for a quire server elsewhere, over TCP or TLS.
+//! A small blocking HTTP client for a quire server elsewhere, over TCP or TLS, and for the routes of the one here, over its
+//! Unix socket.
 //!
 //! It uses HTTP/1.0 (RFC 1945), so that an answer ends where the connection ends and a streamed one needs no decoding.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::Uri;
 use tokio_rustls::rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 
+use super::socket;
 use super::tls::client_config;
 
 /// The longest head of an answer, in bytes.
@@ -25,6 +28,8 @@ pub(crate) struct WebServer {
     is_tls: bool,
     /// What stands before all paths.
     prefix: String,
+    /// The Unix socket of a server on this machine; host and port are not used then.
+    socket: Option<PathBuf>,
 }
 
 /// One request.
@@ -84,7 +89,14 @@ impl WebServer {
             port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
             is_tls,
             prefix: uri.path().trim_end_matches('/').to_owned(),
+            socket: None,
         })
+    }
+
+    /// The server behind a Unix socket.
+    pub(crate) fn of_socket(path: &Path) -> Self {
+        let (host, prefix) = ("localhost".to_owned(), String::new());
+        Self { host, port: 80, is_tls: false, prefix, socket: Some(path.to_owned()) }
     }
 
     /// Whether others can read what is sent.
@@ -120,6 +132,12 @@ impl WebServer {
     }
 
     fn connect(&self, patience: Duration) -> io::Result<Box<dyn Stream>> {
+        if let Some(path) = &self.socket {
+            let stream = socket::connect(path)?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            return Ok(Box::new(stream));
+        }
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in (host, self.port).to_socket_addrs()? {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the environment")]
 
+mod access;
 mod accounts;
 mod api;
 mod attack;

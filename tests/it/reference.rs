@@ -191,6 +191,8 @@ fn the_page_about_config_fnl_is_what_the_table_says() {
     for (heading, table) in [
         ("The file", &config::CONFIG),
         ("`:http`", &config::HTTP),
+        ("A rule in `:access`", &config::ACCESS_RULE),
+        ("A rule in `:protected`", &config::PROTECTED_RULE),
         ("A secret that is a table", &config::SECRET),
         ("`:limits`", &config::LIMITS),
         ("`:policy`", &config::POLICY),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::app::{self, Problem, ProblemFrame};
 use crate::cli::exit::{Code, Failure, print_error};
 use crate::cli::place::variable;
+use crate::config::DataDir;
 use crate::sys::web_client::{WebAnswer, WebRequest, WebServer};
 
 /// The variable with the token. It is in no argument: others can see those.
@@ -32,6 +33,8 @@ pub(super) struct Remote {
     server: WebServer,
     address: String,
     token: Option<String>,
+    /// The header that says for whom the account of the server asks over the Unix socket.
+    asker: Option<(&'static str, String)>,
 }
 
 impl Remote {
@@ -47,7 +50,13 @@ impl Remote {
         if token.is_some() && server.is_readable_by_others() {
             print_error(&format!("warning: {TOKEN} is sent without encryption; use https://\n"));
         }
-        Ok(Self { server, address: address.to_owned(), token })
+        Ok(Self { server, address: address.to_owned(), token, asker: None })
+    }
+
+    /// The server of a data folder, asked for somebody who has come over ssh.
+    pub(super) fn here(data: &DataDir, asker: (&'static str, String)) -> Self {
+        let server = WebServer::of_socket(&data.socket());
+        Self { server, address: "the server".to_owned(), token: None, asker: Some(asker) }
     }
 
     /// Sends a request; the answer is one of success.
@@ -62,12 +71,15 @@ impl Remote {
         for _ in 0..=MAX_REDIRECTS {
             let mut headers = vec![("Accept", accept.to_owned())];
             headers.extend(self.token.iter().map(|token| ("Authorization", format!("Bearer {token}"))));
+            headers.extend(self.asker.clone());
             let body = body.map(|body| body.to_string().into_bytes());
             let request = WebRequest { method, target: &target, headers, body, patience: PATIENCE };
             let answer = self.server.send(&request).map_err(|error| {
-                Failure::new(Code::Broken, format!("could not ask {}: {error}", self.address)).hint(
-                    "is a server running there, and does it answer over TCP? quire serve --bind ADDRESS:PORT",
-                )
+                let hint = match self.asker {
+                    Some(_) => "is it running? whoever operates it sees that with  quire doctor",
+                    None => "is a server running there, and does it answer over TCP? quire serve --bind ADDRESS:PORT",
+                };
+                Failure::new(Code::Broken, format!("could not ask {}: {error}", self.address)).hint(hint)
             })?;
             match (answer.status, answer.header("location")) {
                 (200..=299, _) => return Ok(answer),

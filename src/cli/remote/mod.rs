@@ -25,6 +25,7 @@ use super::start::{StartArgs, print_plan};
 use super::token::{TokenCommand, print_created, print_tokens};
 use super::watch::WatchCommand;
 use crate::app::{CreateToken, PlanRun, RepoShape, TokenView};
+use crate::config::DataDir;
 use crate::model::{RunName, percent_encoded};
 use crate::sys::clock;
 use crate::view::{AuditShape, PlanShape, RunShape, one_line, reason_line};
@@ -34,34 +35,42 @@ const WAIT_S: u64 = 60;
 
 /// Does a command on the server at `address`.
 pub(super) fn perform(address: &str, command: Command) -> Ended {
-    let remote = Remote::new(address)?;
+    perform_on(&Remote::new(address)?, command)
+}
+
+/// Does a command on the server of a data folder, for somebody who has come over ssh.
+pub(super) fn perform_here(data: &DataDir, asker: (&'static str, String), command: Command) -> Ended {
+    perform_on(&Remote::here(data, asker), command)
+}
+
+fn perform_on(remote: &Remote, command: Command) -> Ended {
     match command {
         Command::Runs { filter, follow: true, json } => {
             let path = format!("/events{}", filter.to_follow()?);
             follow::print(remote.send("GET", &path, None, "text/event-stream")?.body, json)
         }
-        Command::Runs { filter, json, .. } => runs(&remote, &filter, json),
+        Command::Runs { filter, json, .. } => runs(remote, &filter, json),
         Command::Show { run, json } => {
-            print_run(&find(&remote, &run)?, json);
+            print_run(&find(remote, &run)?, json);
             Ok(Code::Done)
         }
         Command::Logs { run, job, follow, json } => {
-            let run = find(&remote, &run)?;
-            output::print(&remote, &run, &output::Options { job, follow, json })
+            let run = find(remote, &run)?;
+            output::print(remote, &run, &output::Options { job, follow, json })
         }
-        Command::Wait { run, json } => wait(&remote, &find(&remote, &run)?.id, json),
-        Command::Cancel { run, json } => cancel(&remote, &run, json),
+        Command::Wait { run, json } => wait(remote, &find(remote, &run)?.id, json),
+        Command::Cancel { run, json } => cancel(remote, &run, json),
         Command::Rerun { run, part, json } => {
             print_new(&remote.post(&format!("/runs/{}/rerun", percent_encoded(&run)), &part.body())?, json);
             Ok(Code::Done)
         }
-        Command::Run(args) => start(&remote, &args),
-        Command::Jobs { repo, json } => jobs::list(&remote, repo.as_deref(), json),
-        Command::Repo(command) => repo(&remote, command),
-        Command::Watch(command) => watch(&remote, command),
-        Command::Source(command) => source(&remote, command),
-        Command::Notify(command) => notify(&remote, command),
-        Command::Token(command) => token(&remote, command),
+        Command::Run(args) => start(remote, &args),
+        Command::Jobs { repo, json } => jobs::list(remote, repo.as_deref(), json),
+        Command::Repo(command) => repo(remote, command),
+        Command::Watch(command) => watch(remote, command),
+        Command::Source(command) => source(remote, command),
+        Command::Notify(command) => notify(remote, command),
+        Command::Token(command) => token(remote, command),
         Command::Audit(args) => {
             let (path, limit) = args.path()?;
             print_entries(&remote.list::<AuditShape>(&path, limit)?, args.json);
@@ -73,6 +82,10 @@ pub(super) fn perform(address: &str, command: Command) -> Ended {
         | Command::Doctor { .. }
         | Command::Service(_)
         | Command::Login
+        | Command::User(_)
+        | Command::Key(_)
+        | Command::Access(_)
+        | Command::Exec(_)
         | Command::Completion { .. }
         | Command::Runner => Err(only_there("this command")),
     }

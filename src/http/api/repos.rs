@@ -126,8 +126,8 @@ pub(super) async fn create(
     Known(caller): Known,
     Body(new): Body<NewRepo>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<RepoShape>), Refused> {
-    caller.require(Scope::ReposWrite)?;
     let name = repo_name(&new.name)?;
+    caller.expect_may_create(&name)?;
     let update = RepoUpdate {
         name: None,
         description: new.description.map(description).transpose()?.map(Some),

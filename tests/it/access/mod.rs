@@ -1,0 +1,4 @@
+//! Users, keys and rights, through a real sshd, git and curl.
+
+mod over_ssh;
+mod sshd;
