@@ -26,6 +26,11 @@ pub struct FollowEvents {
     pub(crate) after: u64,
 }
 
+impl FollowEvents {
+    /// Only what happens from now on.
+    pub(crate) const FROM_NOW: Self = Self { after: u64::MAX };
+}
+
 /// The events of a run, from some place on, as they come.
 pub struct EventStream {
     app: AppState,
@@ -58,10 +63,13 @@ pub async fn follow_events(
     let place = place(app)?;
     let facts = app.live.follow_facts(row.id);
     let feed = app.feeds.open(app, &row);
-    let after = request.after;
+    let mut after = request.after;
     let mut is_drained = false;
     while feed.seq() <= after && !is_drained {
         is_drained = feed.read_on(app, after).await?;
+    }
+    if after == FollowEvents::FROM_NOW.after {
+        after = feed.seq();
     }
     if feed.seq() < after {
         let text = format!("event {after} does not exist: the newest is {}", feed.seq());

@@ -11,7 +11,7 @@ use super::state::AppState;
 use crate::journal::{JobRecord, JournalReader, RunRecord};
 use crate::model::{Progress, Quoted};
 use crate::store::{RunRow, WriterGone};
-use crate::view::{LogFollower, LogLine, LogSizes};
+use crate::view::{JobEnd, LogFollower, LogLine, LogSizes};
 
 /// How long it is waited until it is known which jobs a run has, before its output is followed.
 const EVALUATION_PATIENCE: Duration = Duration::from_secs(5);
@@ -74,6 +74,21 @@ pub async fn open_job_log(app: &AppState, row: RunRow, request: ReadJobLog) -> R
     }
     log.expect(step, attempt)?;
     Ok(log)
+}
+
+/// The last lines of a job; of a step when it has written some of the last.
+///
+/// # Errors
+/// When the server stops.
+pub(crate) async fn read_job_end(
+    app: &AppState,
+    row: &RunRow,
+    job: &str,
+    (step, most): (Option<u32>, usize),
+) -> Result<JobEnd, Problem> {
+    let (run_dir, job) = (app.data.run(&row.repo, row.number), job.to_owned());
+    let read = app.read(move || crate::view::read_job_end(&run_dir, &job, (step, most)));
+    Ok(read.await.ok_or(WriterGone)?)
 }
 
 impl JobLog {

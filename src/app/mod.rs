@@ -77,6 +77,7 @@ pub use exit::{Exit, verdict};
 pub use health::{Health, Trouble};
 pub use idempotency::{Keyed, KnownKey, TakenKey, forget_unanswered, keep_answer, look_up_key, take_key};
 pub use isolation::{ISOLATIONS, Isolation};
+pub(crate) use job_log::read_job_end;
 pub use job_log::{JobLog, ReadJobLog, open_job_log};
 pub use jobs::{
     AliasProblem, Finding, JobError, JobList, JobPlace, JobPlan, JobPlanShape, JobRunRecord, JobSecrets,

@@ -142,7 +142,7 @@ fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> 
         .route("/robots.txt", get(web::robots))
         .route("/", get(web::front))
         .route("/queue", get(web::queue))
-        .route("/{*path}", get(web::page))
+        .route("/{*path}", get(web::page).post(web::change))
         .merge(api::router(&app))
         .layer(middleware::from_fn_with_state(gate, identify))
         .layer(middleware::from_fn_with_state(hosts, check_host))

@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app::{AppState, Caller, Code, JobLog, LogIndex, LogKey, Problem, ReadJobLog, open_job_log};
+use crate::app::{
+    AppState, Caller, Code, JobLog, LogIndex, LogKey, Problem, ReadJobLog, RunRow, open_job_log,
+};
 use crate::http::byte_range::ByteRange;
 use crate::http::gzip::{Coding, accepts_gzip};
 use crate::http::input::{Path, Query, word};
@@ -23,7 +25,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct LogQuery {
+pub(in crate::http) struct LogQuery {
     /// Only that of this step; 0 for what the script prints
     step: Option<u32>,
     /// Only that of this attempt of the run
@@ -40,6 +42,18 @@ pub(super) struct LogQuery {
 }
 
 impl LogQuery {
+    /// The query of a page: text, or with its colours, and with times.
+    pub(in crate::http) fn of_page((has_colours, has_times): (bool, bool), follow: bool) -> Self {
+        let format = if has_colours { LogFormat::Ansi } else { LogFormat::Text };
+        Self {
+            step: None,
+            attempt: None,
+            format: Some(format.as_str().to_owned()),
+            timestamps: Some(u8::from(has_times)),
+            follow: Some(u8::from(follow)),
+        }
+    }
+
     /// The format, whether lines begin with their time, and whether the log is followed.
     fn how(&self) -> Result<(LogFormat, bool, bool), Problem> {
         let format =
@@ -64,60 +78,74 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let row = caller.run_to_read(&app, Scope::LogsRead, &run).await?;
-    let (format, timestamps, follow) = query.how()?;
-    let request = ReadJobLog { job, step: query.step, attempt: query.attempt, follow };
-    let log = open_job_log(&app, row.clone(), request.clone()).await?;
-    let formatter = LogFormatter::new(format, timestamps, log.attempt());
-    let version = log.version(&app).await;
-    let mut output = Output { app: app.clone(), log, formatter: formatter.clone(), flush: follow, offset: 0 };
-    let Some((at, bytes)) = version else {
-        let coding = if accepts_gzip(&headers) { Coding::Gzip } else { Coding::None };
-        let body = streamed_to((app, caller), move |parts| output.send(parts, coding, None));
-        return Ok((coding.headers(), [(header::CONTENT_TYPE, media_type(format))], body).into_response());
-    };
-    let tag = format!("{at:x}-{bytes:x}-{VERSION}");
-    let range = ByteRange::of(&headers, &format!("\"{tag}\""));
-    let coding = if accepts_gzip(&headers) && range.is_none() { Coding::Gzip } else { Coding::None };
-    let tag = format!("\"{tag}{}\"", coding.suffix());
-    if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, coding.headers(), [(header::ETAG, tag)]).into_response());
+    query.answer((app, caller), (row, job), &headers).await
+}
+
+impl LogQuery {
+    /// The output of a job of a run that the caller may read.
+    pub(in crate::http) async fn answer(
+        &self,
+        (app, caller): (AppState, Caller),
+        (row, job): (RunRow, String),
+        headers: &HeaderMap,
+    ) -> Result<Response, Refused> {
+        let (format, timestamps, follow) = self.how()?;
+        let request = ReadJobLog { job, step: self.step, attempt: self.attempt, follow };
+        let log = open_job_log(&app, row.clone(), request.clone()).await?;
+        let formatter = LogFormatter::new(format, timestamps, log.attempt());
+        let version = log.version(&app).await;
+        let mut output =
+            Output { app: app.clone(), log, formatter: formatter.clone(), flush: follow, offset: 0 };
+        let Some((at, bytes)) = version else {
+            let coding = if accepts_gzip(headers) { Coding::Gzip } else { Coding::None };
+            let body = streamed_to((app, caller), move |parts| output.send(parts, coding, None));
+            return Ok((coding.headers(), [(header::CONTENT_TYPE, media_type(format))], body).into_response());
+        };
+        let tag = format!("{at:x}-{bytes:x}-{VERSION}");
+        let range = ByteRange::of(headers, &format!("\"{tag}\""));
+        let coding = if accepts_gzip(headers) && range.is_none() { Coding::Gzip } else { Coding::None };
+        let tag = format!("\"{tag}{}\"", coding.suffix());
+        if is_known(headers, &tag) {
+            return Ok((StatusCode::NOT_MODIFIED, coding.headers(), [(header::ETAG, tag)]).into_response());
+        }
+        let known = [
+            (header::ETAG, tag.clone()),
+            (header::CONTENT_TYPE, media_type(format).to_owned()),
+            (header::ACCEPT_RANGES, "bytes".to_owned()),
+        ];
+        let Some(range) = range else {
+            let body = streamed(move |parts| output.send(parts, coding, None));
+            return Ok((coding.headers(), known, body).into_response());
+        };
+        let key = LogKey {
+            run: row.id,
+            output: (request.job.clone(), request.step, request.attempt),
+            tag: format!("{tag}-{}-{timestamps}", format.as_str()),
+        };
+        let index = app.log_indexes.of(key);
+        let index = index
+            .get_or_try_init(async || {
+                let log = open_job_log(&app, row, request).await?;
+                Output { app: app.clone(), log, formatter, flush: false, offset: 0 }.index().await
+            })
+            .await?;
+        let total = index.total();
+        let Some((begin, end)) = range.within(total) else {
+            let refused =
+                answer(&Problem::new(Code::RangeUnsatisfiable, format!("the log has {total} bytes")));
+            return Ok(([(header::CONTENT_RANGE, format!("bytes */{total}"))], refused).into_response());
+        };
+        let part = [
+            (header::CONTENT_RANGE, format!("bytes {begin}-{}/{total}", end - 1)),
+            (header::CONTENT_LENGTH, (end - begin).to_string()),
+        ];
+        if let Some((offset, place, formatter)) = index.before(begin) {
+            output.log.seek(place);
+            (output.offset, output.formatter) = (offset, formatter);
+        }
+        let body = streamed(move |parts| output.send(parts, coding, Some((begin, end))));
+        Ok((StatusCode::PARTIAL_CONTENT, coding.headers(), known, part, body).into_response())
     }
-    let known = [
-        (header::ETAG, tag.clone()),
-        (header::CONTENT_TYPE, media_type(format).to_owned()),
-        (header::ACCEPT_RANGES, "bytes".to_owned()),
-    ];
-    let Some(range) = range else {
-        let body = streamed(move |parts| output.send(parts, coding, None));
-        return Ok((coding.headers(), known, body).into_response());
-    };
-    let key = LogKey {
-        run: row.id,
-        output: (request.job.clone(), request.step, request.attempt),
-        tag: format!("{tag}-{}-{timestamps}", format.as_str()),
-    };
-    let index = app.log_indexes.of(key);
-    let index = index
-        .get_or_try_init(async || {
-            let log = open_job_log(&app, row, request).await?;
-            Output { app: app.clone(), log, formatter, flush: false, offset: 0 }.index().await
-        })
-        .await?;
-    let total = index.total();
-    let Some((begin, end)) = range.within(total) else {
-        let refused = answer(&Problem::new(Code::RangeUnsatisfiable, format!("the log has {total} bytes")));
-        return Ok(([(header::CONTENT_RANGE, format!("bytes */{total}"))], refused).into_response());
-    };
-    let part = [
-        (header::CONTENT_RANGE, format!("bytes {begin}-{}/{total}", end - 1)),
-        (header::CONTENT_LENGTH, (end - begin).to_string()),
-    ];
-    if let Some((offset, place, formatter)) = index.before(begin) {
-        output.log.seek(place);
-        (output.offset, output.formatter) = (offset, formatter);
-    }
-    let body = streamed(move |parts| output.send(parts, coding, Some((begin, end))));
-    Ok((StatusCode::PARTIAL_CONTENT, coding.headers(), known, part, body).into_response())
 }
 
 /// A parameter that is 0 or 1.

@@ -26,6 +26,8 @@ use utoipa::openapi::HttpMethod;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, Path};
 
+pub(in crate::http) use logs::LogQuery;
+
 use super::idempotency::replay;
 use super::problem::{no_method, no_route};
 use crate::app::{AppState, ProblemFrame};

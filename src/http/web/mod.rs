@@ -4,26 +4,36 @@
 //! function from an [`Ask`] to an answer, and an arm of [`page_of_repo`]. What a caller may see is decided by [`Ask::repo`] and
 //! [`Ask::run`]; templates escape whatever they show.
 
-#![allow(dead_code, reason = "the pages of repositories use the rest")]
-
 mod address;
+mod ansi;
 mod ask;
 mod assets;
 mod bars;
+mod change;
 mod frame;
 mod front;
+mod graph;
+mod job;
+mod live;
+mod log_html;
 mod mark;
 mod queue;
 mod run;
 mod runs;
+mod search;
 mod sign_in;
+mod trend;
+mod waterfall;
+mod why;
 
-use axum::extract::{Request, State};
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use self::address::Address;
 use self::ask::{Ask, not_found, problem};
+use self::change::Form;
 use super::pages;
 use super::problem::Refused;
 use crate::app::{AppState, Caller, Code, Problem};
@@ -76,6 +86,25 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: R
     let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
     let ask = Ask { app, caller, address, parts };
     match page_of_repo(&ask).await {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(&ask.app, &ask.parts, refused).await,
+    }
+}
+
+/// `POST` of a form of a page.
+pub(super) async fn change(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
+    let form = match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(body) => Form::read(&body),
+        Err(rejection) => return rejection.into_response(),
+    };
+    let ask = Ask { app, caller, address, parts };
+    let changed = match ask.address.page {
+        "run" => change::run(&ask, &form).await,
+        _ => Err(no_page()),
+    };
+    match changed {
         Ok(answer) => answer,
         Err(Refused(refused)) => problem(&ask.app, &ask.parts, refused).await,
     }

@@ -1,27 +1,317 @@
 //! The pages of one run.
 
+use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::address::number;
 use super::ask::Ask;
-use super::no_page;
+use super::bars::Bars;
+use super::frame::Frame;
+use super::graph::{Graph, Node};
+use super::mark::{Mark, When, size, took};
 use super::runs::ref_names;
-use crate::app::{RunFilter, list_run_shapes};
+use super::trend::Trend;
+use super::waterfall::{Line, Waterfall};
+use super::why::{Cause, Mistake, causes};
+use super::{job, live, no_page, search};
+use crate::app::{RunFilter, RunRow, list_run_shapes, run_shape};
+use crate::http::api::LogQuery;
 use crate::http::problem::Refused;
-use crate::model::Scope;
+use crate::model::{Scope, Timestamp};
+use crate::sys::clock;
+use crate::view::{JobShape, RunShape, one_line, reason_line};
+
+/// The most rows of a table of jobs.
+const MAX_JOBS: usize = 500;
+
+/// The most decisions that are listed.
+const MAX_DECISIONS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct RunPage {
+    frame: Frame,
+    path: String,
+    repo: String,
+    number: u64,
+    mark: Mark,
+    is_over: bool,
+    subject: String,
+    ref_name: String,
+    sha: String,
+    short: String,
+    by: String,
+    queued: Option<When>,
+    waited: String,
+    ran: String,
+    usual: Option<String>,
+    bars: Bars,
+    reason: Option<String>,
+    hints: Vec<String>,
+    problem: Option<String>,
+    mistakes: Vec<Mistake>,
+    causes: Vec<Cause>,
+    more_causes: usize,
+    may_change: bool,
+    has_failed: bool,
+    older: Option<u64>,
+    newer: Option<u64>,
+    attempt_of: Option<u64>,
+    reruns: Vec<u64>,
+    superseded_by: Option<u64>,
+    graph: Graph,
+    fall: Waterfall,
+    jobs: Vec<Row>,
+    more_jobs: usize,
+    decisions: Vec<Decision>,
+    images: Vec<String>,
+    shows_logs: bool,
+}
+
+/// A job in the table.
+struct Row {
+    id: String,
+    mark: Mark,
+    needs: String,
+    waited: String,
+    ran: String,
+    steps: usize,
+    log: String,
+    reason: Option<String>,
+    is_over: bool,
+}
+
+/// A decision of policy.
+struct Decision {
+    job: String,
+    verdict: String,
+    text: String,
+    hint: Option<String>,
+}
 
 /// The page at an address below `/{repo}/run`.
 pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     let parts = ask.address.parts();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    match parts.as_slice() {
-        ["latest"] => latest(ask).await,
-        [run] => {
-            let row = ask.run(number(run).ok_or_else(no_page)?).await?;
-            Ok(see_other(&format!("/{}/runs", row.repo)))
+    let (first, rest) = parts.split_first().ok_or_else(no_page)?;
+    if (*first, rest) == ("latest", &[]) {
+        return latest(ask).await;
+    }
+    let (text, format) = match rest {
+        [] => first.strip_suffix(".json").map_or((*first, None), |text| (text, Some(()))),
+        _ => (*first, None),
+    };
+    let row = ask.run(number(text).ok_or_else(no_page)?).await?;
+    match rest {
+        [] if format.is_some() => Ok(axum::Json(run_shape(&ask.app, row).await?).into_response()),
+        [] => overview(ask, row).await,
+        ["events"] => live::events(ask, row).await,
+        ["search"] => search::page(ask, row).await,
+        ["graph.svg"] => {
+            Ok(picture(pictures(&run_shape(&ask.app, row).await?, &ask.address.repo.to_string()).0.to_file()))
         }
+        ["waterfall.svg"] => {
+            Ok(picture(pictures(&run_shape(&ask.app, row).await?, &ask.address.repo.to_string()).1.to_file()))
+        }
+        ["job", id] => match job::page(ask, row.clone(), id).await {
+            Err(Refused(problem)) if problem.code.status() == 404 && id.ends_with(".log") => {
+                raw(ask, row, id).await
+            }
+            answer => answer,
+        },
         _ => Err(no_page()),
+    }
+}
+
+/// `GET /{repo}/run/{n}/job/{job}.log?follow=1&ansi=1&ts=1`
+async fn raw(ask: &Ask, row: RunRow, file: &str) -> Result<Response, Refused> {
+    let id = file.strip_suffix(".log").ok_or_else(no_page)?;
+    let row = ask.caller.run_to_read(&ask.app, Scope::LogsRead, &row.id.to_string()).await?;
+    let is_set = |name: &str| ask.query(name).is_some_and(|value| value != "0");
+    let query = LogQuery::of_page((is_set("ansi"), is_set("ts")), is_set("follow"));
+    let mut answer =
+        query.answer((ask.app.clone(), ask.caller.clone()), (row, id.to_owned()), &ask.parts.headers).await?;
+    let headers = answer.headers_mut();
+    headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'"),
+    );
+    Ok(answer)
+}
+
+fn picture(svg: String) -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, svg).into_response()
+}
+
+/// `GET /{repo}/run/{n}`
+async fn overview(ask: &Ask, row: RunRow) -> Result<Response, Refused> {
+    let shape = run_shape(&ask.app, row.clone()).await?;
+    let trend = Trend::before(ask, &row).await?;
+    let shows_logs = ask.may_read_logs(&row).await;
+    let (causes, failed) = causes(ask, (&row, &shape), (&trend, shows_logs)).await?;
+    let there = async |number: Option<u64>| match number {
+        Some(number) => ask.run(number).await.is_ok().then_some(number),
+        None => None,
+    };
+    let page = RunPage {
+        may_change: ask.may_change(&row).await,
+        older: there(row.number.checked_sub(1).filter(|number| *number > 0)).await,
+        newer: there(row.number.checked_add(1)).await,
+        more_causes: failed.saturating_sub(causes.len()),
+        has_failed: failed > 0,
+        causes,
+        shows_logs,
+        ..RunPage::of(ask, &shape, &trend)
+    };
+    ask.html(page).await
+}
+
+impl RunPage {
+    fn of(ask: &Ask, run: &RunShape, trend: &Trend) -> Self {
+        let (path, number, mark) = (format!("/{}", ask.address.repo), run.number, Mark::of_word(run.word()));
+        let frame = frame(ask, run);
+        let (graph, fall) = pictures(run, ask.address.repo.as_str());
+        let millis = |text: Option<&str>| text.and_then(Timestamp::parse).map(Timestamp::as_millis);
+        let waited = millis(Some(&run.queued_at)).zip(millis(run.started_at.as_deref()));
+        Self {
+            is_over: run.has_ended(),
+            subject: run.subject.as_deref().map(one_line).unwrap_or_else(|| run.event.clone()),
+            ref_name: run.ref_text(),
+            sha: run.sha.clone().unwrap_or_default(),
+            short: run.commit_text(),
+            by: run
+                .pusher
+                .as_deref()
+                .map(|by| format!("{} by {}", run.event, one_line(by)))
+                .unwrap_or_else(|| run.event.clone()),
+            queued: When::parse(&run.queued_at),
+            waited: took(waited.map(|(start, end)| (end - start) as f64 / 1000.0)),
+            ran: took(run.duration_s),
+            usual: trend.usual_run().map(|usual| took(Some(usual))),
+            bars: trend.run_bars(),
+            reason: run.reason.as_ref().map(|reason| reason_line(&reason.text)),
+            hints: run.reason.iter().flat_map(|reason| &reason.hints).map(|hint| reason_line(hint)).collect(),
+            problem: run.problem.as_deref().map(reason_line),
+            mistakes: run.diagnostics.iter().map(Mistake::of).collect(),
+            causes: Vec::new(),
+            more_causes: 0,
+            may_change: false,
+            has_failed: false,
+            older: None,
+            newer: None,
+            attempt_of: run.attempt_of,
+            reruns: run.reruns.clone(),
+            superseded_by: run.superseded_by,
+            graph,
+            fall,
+            jobs: run.jobs.iter().take(MAX_JOBS).map(|job| Row::of(run, job)).collect(),
+            more_jobs: run.jobs.len().saturating_sub(MAX_JOBS),
+            decisions: decisions(run),
+            images: run
+                .images
+                .iter()
+                .map(|image| one_line(&format!("{} {}", image.image, image.id)))
+                .collect(),
+            shows_logs: false,
+            repo: run.repo.clone(),
+            frame,
+            path,
+            number,
+            mark,
+        }
+    }
+}
+
+/// The frame of the page of a run.
+fn frame(ask: &Ask, run: &RunShape) -> Frame {
+    let (path, number, mark) = (format!("/{}", ask.address.repo), run.number, Mark::of_word(run.word()));
+    let ended = run.jobs.iter().filter(|job| job.outcome.is_some()).count();
+    let progress = if mark.class == "run" { format!(" {ended}/{}", run.jobs.len()) } else { String::new() };
+    let mut frame = ask
+        .frame("runs", format_args!("{}{progress} #{number}", mark.glyph))
+        .below("runs", format!("{path}/runs"))
+        .below(format!("#{number}"), format!("{path}/run/{number}"));
+    (frame.icon, frame.kind) = (mark.icon(), Some("run"));
+    frame.refresh = (!run.has_ended()).then_some(5);
+    frame
+}
+
+/// The decisions of policy about the jobs of a run.
+fn decisions(run: &RunShape) -> Vec<Decision> {
+    let decisions = run.jobs.iter().flat_map(|job| {
+        job.policy.iter().map(|decision| Decision {
+            job: job.id.clone(),
+            verdict: decision.verdict.clone(),
+            text: one_line(&format!("{}: {}", decision.code, decision.reason)),
+            hint: decision.hint.as_deref().map(one_line),
+        })
+    });
+    decisions.take(MAX_DECISIONS).collect()
+}
+
+/// When everything that a job needs had ended, in milliseconds; the start of its run when it needs nothing.
+fn ready(run: &RunShape, job: &JobShape) -> Option<i64> {
+    let millis = |text: &String| Timestamp::parse(text).map(Timestamp::as_millis);
+    let needed = run.jobs.iter().filter(|other| job.needs.contains(&other.id));
+    let last = needed.filter_map(|other| other.finished_at.as_ref()).filter_map(millis).max();
+    last.or_else(|| millis(run.started_at.as_ref().unwrap_or(&run.queued_at)))
+}
+
+/// The graph and the times of the jobs of a run.
+fn pictures(run: &RunShape, repo: &str) -> (Graph, Waterfall) {
+    let path = format!("/{repo}/run/{}", run.number);
+    let node = |job: &JobShape| Node {
+        id: job.id.clone(),
+        needs: job.needs.clone(),
+        mark: Mark::of_word(job.word()),
+    };
+    let nodes: Vec<Node> = run.jobs.iter().map(node).collect();
+    let millis = |text: &str| Timestamp::parse(text).map(Timestamp::as_millis);
+    let zero = millis(&run.queued_at).unwrap_or_default();
+    let now = clock::now().as_millis();
+    let line = |job: &JobShape| {
+        let start = millis(job.started_at.as_deref()?)?;
+        let end = job.finished_at.as_deref().and_then(millis).unwrap_or(now).max(start);
+        let steps = job.steps.iter().flatten().filter_map(|step| millis(&step.started_at));
+        Some(Line {
+            id: job.id.clone(),
+            needs: job.needs.clone(),
+            mark: Mark::of_word(job.word()),
+            ready: ready(run, job).unwrap_or(start).min(start) - zero,
+            start: start - zero,
+            end: end - zero,
+            steps: steps.map(|at| at - zero).collect(),
+        })
+    };
+    let lines: Vec<Line> = run.jobs.iter().filter_map(line).collect();
+    (Graph::of(&nodes, &path), Waterfall::of(&lines, &path))
+}
+
+impl Row {
+    fn of(run: &RunShape, job: &JobShape) -> Self {
+        let start = job.started_at.as_deref().and_then(Timestamp::parse).map(Timestamp::as_millis);
+        let waited = start.zip(ready(run, job)).map(|(start, ready)| (start - ready).max(0) as f64 / 1000.0);
+        let needs = job.needs.iter().filter(|need| !need.starts_with("quire/")).cloned();
+        let bytes = job.steps.iter().flatten().map(|step| step.log_bytes).sum();
+        Self {
+            id: job.id.clone(),
+            mark: Mark::of_word(job.word()),
+            needs: needs.collect::<Vec<_>>().join(" "),
+            waited: took(waited),
+            ran: took(job.duration_s),
+            steps: job.steps.as_ref().map_or(0, Vec::len),
+            log: if bytes == 0 { String::new() } else { size(bytes) },
+            reason: job.reason.as_ref().map(|reason| reason_line(&reason.text)),
+            is_over: job.outcome.is_some(),
+        }
     }
 }
 
@@ -33,7 +323,9 @@ async fn latest(ask: &Ask) -> Result<Response, Refused> {
         RunFilter { visible: Some(vec![repo.id]), ref_names: refs, limit: 1, ..RunFilter::default() };
     let found = list_run_shapes(&ask.app, filter).await?;
     let run = found.runs.first().ok_or_else(no_page)?;
-    Ok((StatusCode::FOUND, see_other(&format!("/{}/run/{}", repo.name, run.number))).into_response())
+    let mut answer = see_other(&format!("/{}/run/{}", repo.name, run.number));
+    *answer.status_mut() = StatusCode::FOUND;
+    Ok(answer)
 }
 
 /// Leads to another page of this server.

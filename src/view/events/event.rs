@@ -14,6 +14,8 @@ pub struct RunEvent {
     pub(crate) seq: u64,
     /// Whether it is the last one.
     pub(crate) is_last: bool,
+    /// Whether it is output.
+    is_log: bool,
     /// The event as an event stream has it: the number, the kind, and one line of data.
     sse: Vec<u8>,
     /// Where the data are in it, with their line feed.
@@ -43,7 +45,14 @@ impl RunEvent {
         sse.push(b'\n');
         let data = start..sse.len();
         sse.push(b'\n');
-        Ok(Self { seq, is_last: matches!(body, EventBody::RunFinished { .. }), sse, data })
+        let (is_last, is_log) =
+            (matches!(body, EventBody::RunFinished { .. }), matches!(body, EventBody::Log { .. }));
+        Ok(Self { seq, is_last, is_log, sse, data })
+    }
+
+    /// Whether it is output.
+    pub(crate) fn is_log(&self) -> bool {
+        self.is_log
     }
 
     /// The event as a part of a `text/event-stream`.

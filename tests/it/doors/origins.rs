@@ -26,7 +26,7 @@ impl Origin {
 }
 
 /// The cookie of a browser that has signed in.
-fn cookie(place: &Place) -> String {
+pub(super) fn cookie(place: &Place) -> String {
     let link = place.shell("quire login 2>/dev/null");
     let path = link.trim().strip_prefix(&format!("http://{}", place.address())).unwrap();
     let signed_in = place.send("GET", path, "");

@@ -39,6 +39,11 @@ fn every_page_is_inert_and_its_assets_are_kept_for_good() {
         ("/", "200"),
         ("/queue", "200"),
         ("/foo/runs", "200"),
+        ("/foo/run/1", "200"),
+        ("/foo/run/1/job/t", "200"),
+        ("/foo/run/1/search?q=x", "200"),
+        ("/foo/run/1/job/none", "404"),
+        ("/foo/run/2", "404"),
         ("/login", "200"),
         ("/nothing/runs", "404"),
         ("/foo/", "404"),
@@ -119,7 +124,17 @@ fn a_page_of_a_private_repository_is_like_that_of_a_missing_one() {
         format!("{admin}content-type: application/json\r\ncontent-length: {}\r\n\r\n{json}", json.len());
     assert_eq!(place.status_of("PATCH", "/api/v1/repos/foo", &patch), "200");
     let stranger = bearer(&place.token("stranger", "--scope sources:read"));
-    for path in ["/foo/runs", "/foo/run/1", "/foo/run/latest", "/foo/runs?ref=main", "/foo"] {
+    for path in [
+        "/foo/runs",
+        "/foo/run/1",
+        "/foo/run/1/job/t",
+        "/foo/run/1/job/t.log",
+        "/foo/run/1/events",
+        "/foo/run/1.json",
+        "/foo/run/latest",
+        "/foo/runs?ref=main",
+        "/foo",
+    ] {
         for who in ["", &stranger] {
             for kind in ["", HTML] {
                 let lines = format!("{who}{kind}");
@@ -136,4 +151,103 @@ fn a_page_of_a_private_repository_is_like_that_of_a_missing_one() {
     assert!(!place.send("GET", "/", HTML).contains("data-repo"));
     assert!(!place.send("GET", "/queue", &format!("{stranger}{HTML}")).contains("foo#"));
     assert!(place.send("GET", "/", &format!("{admin}{HTML}")).contains("data-repo=\"foo\""));
+}
+
+/// Pushes this pipeline, and waits for its run.
+fn push_pipeline(place: &Place, pipeline: &str) {
+    std::fs::write(
+        place.world.path().join("foo/.quire/ci.fnl"),
+        format!("(local ci (require :quire.ci))\n{pipeline}"),
+    )
+    .unwrap();
+    place.shell("cd foo && git commit -qam next && git push -q -o ci.wait origin HEAD:main 2>&1");
+}
+
+#[test]
+fn a_failed_run_says_why_with_the_numbers_of_its_lines() {
+    let place = Place::new();
+    push_pipeline(
+        &place,
+        "(ci:job :build [:quire/push] (fn [] (sh \"seq 1 30\")))
+         (ci:job :test [:build] (fn [] (sh \"seq 31 60\") (sh \"echo '<b>fine</b>'; printf '\\\\033[31mbroken\\\\033[0m\\\\n'; exit 3\")))
+         (ci:job :after [:test] (fn [] (sh \"true\")))",
+    );
+    let run = place.send("GET", "/foo/run/1", HTML);
+    for part in [
+        "Why it failed",
+        "href=\"/foo/run/1/job/test#L32\"",
+        "exit 3",
+        "&lt;b&gt;fine&lt;/b&gt;",
+        "<span class=\"f1\">broken</span>",
+        "data-job=\"after\"",
+        "class=\"graph\"",
+        "class=\"fall\"",
+        "quire rerun 'foo#1' --failed",
+    ] {
+        assert!(run.contains(part), "{part}\n{run}");
+    }
+    assert!(!run.contains("<form method=\"post\""), "nobody has buttons: {run}");
+    let job = place.send("GET", "/foo/run/1/job/test", HTML);
+    for part in [
+        "<li id=L1>31\n",
+        "<li id=L31>&lt;b&gt;fine",
+        "<li id=L32>",
+        "<details class=step data-step=2 open>",
+        "<details class=step data-step=1>",
+    ] {
+        assert!(body(&job).contains(part), "{part}\n{job}");
+    }
+    let found = place.send("GET", "/foo/run/1/search?q=BROKEN", HTML);
+    assert!(found.contains("/job/test#L32") && !found.contains("/job/build#"), "{found}");
+    let raw = place.send("GET", "/foo/run/1/job/test.log", "range: bytes=0-4\r\n");
+    assert!(raw.starts_with("HTTP/1.1 206") && body(&raw) == "31\n32" && raw.contains("text/plain"), "{raw}");
+    let events = place.send("GET", "/foo/run/1/events?job=test&after=30&follow=0", "");
+    assert!(events.contains("event: log\r\n") || events.contains("event: log\n"), "{events}");
+    assert!(
+        events.contains("id: 32\n") && !events.contains("id=L30>") && events.contains("event: end"),
+        "{events}"
+    );
+    for picture in ["graph", "waterfall"] {
+        let svg = place.send("GET", &format!("/foo/run/1/{picture}.svg"), "");
+        assert!(
+            svg.contains("image/svg+xml") && svg.contains("sandbox") && body(&svg).contains("xmlns"),
+            "{svg}"
+        );
+    }
+    let latest = place.send("GET", "/foo/run/latest?ref=main", "");
+    assert!(status(&latest) == "302" && header(&latest, "location") == Some("/foo/run/1"), "{latest}");
+}
+
+#[test]
+fn buttons_are_for_who_may_press_them_and_come_from_our_pages_only() {
+    let place = Place::new();
+    push_pipeline(&place, "(ci:job :t [:quire/push] (fn [] (sh \"exit 1\")))");
+    let cookie = super::origins::cookie(&place);
+    let page = place.send("GET", "/foo/run/1", &format!("{cookie}{HTML}"));
+    assert!(page.contains("Re-run failed") && page.contains("action=\"/foo/run/1/rerun\""), "{page}");
+    let press = |path: &str, fields: &str, lines: &str| {
+        let length = fields.len();
+        let head =
+            format!("content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n{lines}");
+        place.send("POST", path, &format!("{head}\r\n{fields}"))
+    };
+    let own = format!("{cookie}sec-fetch-site: same-origin\r\n");
+    assert_eq!(status(&press("/foo/run/1/rerun", "failed=1", "")), "401");
+    assert_eq!(status(&press("/foo/run/1/rerun", "failed=1", &cookie)), "403", "not from our page");
+    assert_eq!(status(&press("/foo/run/9/rerun", "", &own)), "404");
+    assert_eq!(status(&press("/foo/run/1/cancel", "", &own)), "409", "it has ended");
+    let pressed = press("/foo/run/1/rerun", "job=t", &own);
+    assert!(status(&pressed) == "303" && header(&pressed, "location") == Some("/foo/run/2"), "{pressed}");
+    place.shell("quire wait 'foo#2' >/dev/null || true");
+    let page = place.send("GET", "/foo/run/2", &format!("{cookie}{HTML}"));
+    assert!(page.contains("Repeats <a href=\"/foo/run/1\""), "{page}");
+    // A run that has not ended has another button.
+    let gate = place.push_gated("main");
+    assert!(place.world.eventually(|_| place.send("GET", "/foo/run/3", HTML).contains("running")));
+    assert!(place.send("GET", "/foo/run/3", &format!("{cookie}{HTML}")).contains("Cancel run"));
+    let pressed = press("/foo/run/3/cancel", "", &own);
+    assert_eq!((status(&pressed), header(&pressed, "location")), ("303", Some("/foo/run/3")));
+    place.shell("quire wait 'foo#3' >/dev/null || true");
+    assert!(place.send("GET", "/foo/run/3", HTML).contains("cancelled"));
+    drop(gate);
 }

@@ -1,0 +1,346 @@
+//! The jobs of a run as a graph: layers from left to right, and edges that never run behind a box.
+//!
+//! An edge over several layers passes a lane of its own in each layer between: it cannot be mistaken for an edge of a job there.
+//! Edges that follow from others are left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use askama::filters::HtmlSafe;
+
+use super::bars::escaped;
+use super::mark::Mark;
+
+/// The most jobs that a picture shows.
+pub(super) const MAX_JOBS: usize = 40;
+
+/// Sizes: of a box, of a lane that an edge passes, and of the gaps between.
+const BOX_HEIGHT: usize = 28;
+const LANE_HEIGHT: usize = 10;
+const GAP: usize = 12;
+const COLUMN_GAP: usize = 44;
+const CHARACTER: usize = 8;
+const MAX_NAME: usize = 22;
+
+/// How often the order within layers is improved.
+const SWEEPS: usize = 6;
+
+/// A job in the picture.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) id: String,
+    pub(super) needs: Vec<String>,
+    pub(super) mark: Mark,
+}
+
+/// The picture, as SVG.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Graph(String);
+
+/// Something that has a place in a layer: a job, or an edge that passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Job(usize),
+    /// The edge with this number.
+    Lane(usize),
+}
+
+/// Which jobs need which, by their places in the list.
+struct Edges {
+    /// The layer of each job.
+    layers: Vec<usize>,
+    /// From a job to one that needs it.
+    pairs: Vec<(usize, usize)>,
+}
+
+/// Where everything is.
+struct Layout {
+    layers: Vec<Vec<Item>>,
+    /// The middle of each item, from the top, by its layer.
+    middles: BTreeMap<(usize, Item), usize>,
+    height: usize,
+}
+
+impl Edges {
+    fn of(nodes: &[Node]) -> Self {
+        let place: BTreeMap<&str, usize> =
+            nodes.iter().enumerate().map(|(place, node)| (node.id.as_str(), place)).collect();
+        let needs: Vec<BTreeSet<usize>> = nodes
+            .iter()
+            .map(|node| node.needs.iter().filter_map(|id| place.get(id.as_str()).copied()).collect())
+            .collect();
+        let mut layers = vec![0; nodes.len()];
+        // A graph has no cycles; whatever else comes ends here, too.
+        for _ in 0..nodes.len() {
+            for (place, needed) in needs.iter().enumerate() {
+                let layer =
+                    needed.iter().filter_map(|other| layers.get(*other)).max().map_or(0, |most| most + 1);
+                if let Some(own) = layers.get_mut(place) {
+                    *own = layer.min(nodes.len());
+                }
+            }
+        }
+        let reaches = |from: usize, to: usize| {
+            let (mut waiting, mut seen) = (vec![to], BTreeSet::new());
+            while let Some(next) = waiting.pop() {
+                let needed = needs.get(next).into_iter().flatten().copied();
+                for other in needed.filter(|other| next != to || *other != from) {
+                    if other == from {
+                        return true;
+                    }
+                    if seen.insert(other) {
+                        waiting.push(other);
+                    }
+                }
+            }
+            false
+        };
+        let all =
+            needs.iter().enumerate().flat_map(|(to, needed)| needed.iter().map(move |from| (*from, to)));
+        let pairs = all.filter(|(from, to)| !reaches(*from, *to)).collect();
+        Self { layers, pairs }
+    }
+
+    fn layer(&self, job: usize) -> usize {
+        self.layers.get(job).copied().unwrap_or_default()
+    }
+
+    /// The items that an edge passes, with their layers.
+    fn path(&self, edge: usize) -> Vec<(usize, Item)> {
+        let Some((from, to)) = self.pairs.get(edge).copied() else { return Vec::new() };
+        let (first, last) = (self.layer(from), self.layer(to));
+        let between = (first + 1..last).map(|layer| (layer, Item::Lane(edge)));
+        [(first, Item::Job(from))].into_iter().chain(between).chain([(last, Item::Job(to))]).collect()
+    }
+}
+
+impl Layout {
+    fn of(edges: &Edges) -> Self {
+        let count = edges.layers.iter().max().map_or(0, |most| most + 1);
+        let mut layers: Vec<Vec<Item>> = vec![Vec::new(); count];
+        for job in 0..edges.layers.len() {
+            if let Some(layer) = layers.get_mut(edges.layer(job)) {
+                layer.push(Item::Job(job));
+            }
+        }
+        let mut before: BTreeMap<(usize, Item), Vec<Item>> = BTreeMap::new();
+        let mut after: BTreeMap<(usize, Item), Vec<Item>> = BTreeMap::new();
+        for edge in 0..edges.pairs.len() {
+            let path = edges.path(edge);
+            for (layer, item) in path.iter().filter(|(_, item)| matches!(item, Item::Lane(_))) {
+                if let Some(layer) = layers.get_mut(*layer) {
+                    layer.push(*item);
+                }
+            }
+            for (one, other) in path.iter().zip(path.iter().skip(1)) {
+                before.entry(*other).or_default().push(one.1);
+                after.entry(*one).or_default().push(other.1);
+            }
+        }
+        for sweep in 0..SWEEPS {
+            let forward = sweep % 2 == 0;
+            for step in 1..count {
+                let (layer, fixed) =
+                    if forward { (step, step - 1) } else { (count - 1 - step, count - step) };
+                let order: BTreeMap<Item, usize> = layers
+                    .get(fixed)
+                    .into_iter()
+                    .flatten()
+                    .enumerate()
+                    .map(|(place, item)| (*item, place))
+                    .collect();
+                let near = if forward { &before } else { &after };
+                if let Some(items) = layers.get_mut(layer) {
+                    sort_by_neighbours(items, |item| near.get(&(layer, item)), &order);
+                }
+            }
+        }
+        Self::placed(layers)
+    }
+
+    fn placed(layers: Vec<Vec<Item>>) -> Self {
+        let height_of = |item: &Item| if matches!(item, Item::Job(_)) { BOX_HEIGHT } else { LANE_HEIGHT };
+        let total = |items: &Vec<Item>| {
+            items.iter().map(|item| height_of(item) + GAP).sum::<usize>().saturating_sub(GAP)
+        };
+        let height = layers.iter().map(total).max().unwrap_or_default();
+        let mut middles = BTreeMap::new();
+        for (number, items) in layers.iter().enumerate() {
+            let mut top = (height - total(items)) / 2;
+            for item in items {
+                middles.insert((number, *item), top + height_of(item) / 2);
+                top += height_of(item) + GAP;
+            }
+        }
+        Self { layers, middles, height }
+    }
+
+    fn middle(&self, at: (usize, Item)) -> usize {
+        self.middles.get(&at).copied().unwrap_or_default()
+    }
+}
+
+/// Sorts items by the middle of their neighbours' places; those without neighbours keep theirs.
+fn sort_by_neighbours<'a>(
+    items: &mut [Item],
+    near: impl Fn(Item) -> Option<&'a Vec<Item>>,
+    order: &BTreeMap<Item, usize>,
+) {
+    let own: BTreeMap<Item, usize> = items.iter().enumerate().map(|(place, item)| (*item, place)).collect();
+    items.sort_by_key(|item| {
+        let places: Vec<usize> =
+            near(*item).into_iter().flatten().filter_map(|other| order.get(other).copied()).collect();
+        let place = match places.len() {
+            0 => own.get(item).copied().unwrap_or_default() * 100,
+            count => places.iter().sum::<usize>() * 100 / count,
+        };
+        (place, *item)
+    });
+}
+
+impl Graph {
+    /// The picture of the jobs of the run at a path; nothing for too many of them.
+    pub(super) fn of(nodes: &[Node], run_path: &str) -> Self {
+        if nodes.is_empty() || nodes.len() > MAX_JOBS {
+            return Self::default();
+        }
+        let edges = Edges::of(nodes);
+        let layout = Layout::of(&edges);
+        let longest =
+            nodes.iter().map(|node| node.id.chars().count().min(MAX_NAME)).max().unwrap_or_default();
+        let column = (longest + 4) * CHARACTER;
+        let count = layout.layers.len();
+        let width = count * column + count.saturating_sub(1) * COLUMN_GAP + 2;
+        let height = layout.height + 2;
+        let left = |layer: usize| layer * (column + COLUMN_GAP) + 1;
+        let mut svg = format!(
+            "<svg class=\"graph\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" aria-label=\"Graph of the jobs\"><g class=\"edges\">"
+        );
+        for edge in 0..edges.pairs.len() {
+            let path = edges.path(edge);
+            let mut line = String::new();
+            for (one, other) in path.iter().zip(path.iter().skip(1)) {
+                let (from, to) = (left(one.0) + column, left(other.0));
+                let (start, end) = (layout.middle(*one) + 1, layout.middle(*other) + 1);
+                let bend = usize::midpoint(from, to);
+                if line.is_empty() {
+                    let _infallible = write!(line, "M{from} {start}");
+                }
+                let _infallible = write!(line, "C{bend} {start} {bend} {end} {to} {end}");
+                if matches!(other.1, Item::Lane(_)) {
+                    let _infallible = write!(line, "H{}", to + column);
+                }
+            }
+            let _infallible = write!(svg, "<path d=\"{line}\"/>");
+        }
+        svg.push_str("</g>");
+        for (place, node) in nodes.iter().enumerate() {
+            let layer = edges.layer(place);
+            let top = layout.middle((layer, Item::Job(place))) + 1 - BOX_HEIGHT / 2;
+            push_box(&mut svg, node, (left(layer), top, column), run_path);
+        }
+        svg.push_str("</svg>");
+        Self(svg)
+    }
+
+    /// Whether there is nothing to see.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The picture as a file of its own.
+    pub(super) fn to_file(&self) -> String {
+        standalone(&self.0)
+    }
+}
+
+/// A picture as a file of its own, with what the style of the pages would say.
+pub(super) fn standalone(svg: &str) -> String {
+    const STYLE: &str = "<style>text{font:13px monospace;fill:#1f2328}a{text-decoration:none}.box{fill:#fff;stroke:#59636e}.box.ok,.ok{stroke:#18713a}\
+        .box.bad{stroke:#c01f2b}.box.run{stroke:#8a5a00}.edges path{fill:none;stroke:#59636e}.wait{fill:#d1d9e0}.bar.ok{fill:#18713a}.bar.bad{fill:#c01f2b}\
+        .bar.run{fill:#8a5a00}.bar.off{fill:#59636e}.notch{stroke:#fff}.critical{fill:none;stroke:#1f2328}</style>";
+    let svg = svg.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    svg.replacen('>', &format!(">{STYLE}"), 1)
+}
+
+fn push_box(svg: &mut String, node: &Node, (left, top, width): (usize, usize, usize), run_path: &str) {
+    let (mark, id) = (node.mark, escaped(&node.id));
+    let shown: String = match node.id.chars().count() > MAX_NAME {
+        true => node.id.chars().take(MAX_NAME - 1).chain(['…']).collect(),
+        false => node.id.clone(),
+    };
+    let (middle, text) = (top + BOX_HEIGHT / 2 + 4, left + 10);
+    let _infallible = write!(
+        svg,
+        "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{id} {}\"><title>{id}: {}</title>\
+         <rect class=\"box {}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"5\"/>\
+         <text class=\"{}\" x=\"{text}\" y=\"{middle}\">{}</text><text x=\"{}\" y=\"{middle}\">{}</text></a>",
+        mark.word,
+        mark.word,
+        if mark.word == "skipped" { "skipped" } else { mark.class },
+        mark.class,
+        mark.glyph,
+        text + 16,
+        escaped(&shown)
+    );
+}
+
+impl std::fmt::Display for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Graph {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(of: &[(&str, &[&str])]) -> Vec<Node> {
+        of.iter()
+            .map(|(id, needs)| Node {
+                id: (*id).to_owned(),
+                needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+                mark: Mark::of_word("passed"),
+            })
+            .collect()
+    }
+
+    const SHAPE: &[(&str, &[&str])] = &[
+        ("lint", &[]),
+        ("fmt", &[]),
+        ("build", &[]),
+        ("test", &["build"]),
+        ("docs", &["build"]),
+        ("mirror", &["test", "docs", "lint", "fmt", "build"]),
+    ];
+
+    #[test]
+    fn an_edge_over_several_layers_has_a_lane_of_its_own() {
+        let edges = Edges::of(&nodes(SHAPE));
+        assert_eq!(edges.layers, [0, 0, 0, 1, 1, 2]);
+        assert!(!edges.pairs.contains(&(2, 5)), "it follows from others: {:?}", edges.pairs);
+        let layout = Layout::of(&edges);
+        let middle = layout.layers.get(1).unwrap();
+        assert_eq!(middle.iter().filter(|item| matches!(item, Item::Lane(_))).count(), 2);
+        let places: Vec<usize> = middle.iter().map(|item| layout.middle((1, *item))).collect();
+        assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= LANE_HEIGHT), "{places:?}");
+    }
+
+    #[test]
+    fn what_a_picture_quotes_is_text_and_too_many_jobs_have_none() {
+        let hostile = "\"/><script>alert(1)</script>";
+        let svg = Graph::of(&nodes(&[(hostile, &[]), ("b", &[hostile])]), "/foo/run/1").to_string();
+        assert!(
+            !svg.contains("<script") && !svg.contains("style=") && svg.contains("data-job=\"b\""),
+            "{svg}"
+        );
+        let many: Vec<(String, Vec<String>)> = (0..100).map(|n| (n.to_string(), Vec::new())).collect();
+        let many: Vec<Node> =
+            many.into_iter().map(|(id, needs)| Node { id, needs, mark: Mark::NONE }).collect();
+        assert!(Graph::of(&many, "/").is_empty() && Graph::of(&[], "/").is_empty());
+        // A cycle cannot be pushed; a picture of one ends all the same.
+        assert!(!Graph::of(&nodes(&[("a", &["b"]), ("b", &["a"])]), "/").is_empty());
+    }
+}
