@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout_at};
 use super::problem::{Code, Problem};
 use super::push_report;
 use super::spool::drain_spool;
-use super::state::{AppState, Look};
+use super::state::{AppState, Look, Wake};
 use crate::event::RefUpdate;
 use crate::forge::{self, Refs};
 use crate::intake::{EventFrame, IntentFrame, refused_ref};
 use crate::metrics::PushResult;
 use crate::model::{AuditAction, RefName, Timestamp};
+use crate::run::Speculation;
 use crate::store::{self, AuditEntry, NewPush, OpenPush, RepoRow};
 
 /// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
@@ -79,9 +80,21 @@ pub(super) async fn take_intent(app: &AppState, frame: &IntentFrame) -> Result<O
         boot: frame.boot.clone(),
         at,
     };
+    speculate(app, frame, &repo, &updates);
     record(app, frame, &repo, (updates, at)).await?;
     app.open_push(&repo.id, &frame.push);
     Ok(push)
+}
+
+/// Has the run of a push of one commit prepared while git moves the ref.
+fn speculate(app: &AppState, frame: &IntentFrame, repo: &RepoRow, updates: &[RefUpdate]) {
+    let ([update], Some(quarantine)) = (updates, &frame.quarantine) else { return };
+    if frame.options.iter().any(|option| option == "ci.skip") {
+        return;
+    }
+    if let Some(what) = Speculation::new(&app.data, &repo.name, update, quarantine) {
+        app.wake_if_idle(Wake::Announced(Box::new(what)));
+    }
 }
 
 /// Writes the push and its intents into the database, with aliases of refs resolved.

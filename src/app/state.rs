@@ -29,7 +29,7 @@ use crate::intake::{Scope, SettleError, Settled, Settling, settle};
 use crate::metrics::{Metrics, PushResult};
 use crate::model::{InstanceId, RefName, RunId, Visibility, chain};
 use crate::policy::StartProfiles;
-use crate::run::LiveRuns;
+use crate::run::{LiveRuns, Speculation};
 use crate::store::{self, OpenPush, RepoRow, RunRow, Store};
 use crate::sys::{clock, random};
 use crate::view::{FollowedRun, RunView};
@@ -47,6 +47,8 @@ const MAX_PAGES: usize = 32;
 /// A message to the queue. Rows are the truth; this only says that there is something to look at.
 #[derive(Debug)]
 pub(crate) enum Wake {
+    /// A push is about to move a ref; a run may follow.
+    Announced(Box<Speculation>),
     /// Runs were queued.
     Queued,
     /// Newer runs supersede these, by the newer ones' numbers.
@@ -351,6 +353,11 @@ impl AppState {
         if self.wake.send(wake).await.is_err() {
             tracing::debug!("the queue is closed");
         }
+    }
+
+    /// Sends the queue a message that is of use now or not at all.
+    pub(crate) fn wake_if_idle(&self, wake: Wake) {
+        let _busy = self.wake.try_send(wake).is_err();
     }
 
     /// Sends the watcher of remotes a message.

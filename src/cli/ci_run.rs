@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     })
     .map_err(|error| Failure::broken(&error))?;
     let run = runs.create(&copy.root).map_err(|error| Failure::broken(&error))?;
-    let mut execution = prepare(&copy, &run, (data, &settings), (files, profiles))?;
+    let (mut execution, fill) = prepare(&copy, &run, (data, &settings), (files, profiles))?;
     let unheard = sender.clone();
     // Its thread never ends then, and the process ends without it.
     execution.unheard = Arc::new(move |ended| {
@@ -74,7 +75,7 @@ pub(super) fn run(data: Option<&DataDir>, path: &Path, profiles: StartProfiles, 
     let recorder = execution.recorder.clone();
     let reporter = Reporter::start(run.path().to_owned(), output);
     std::thread::spawn(move || {
-        let _gone = sender.send(Heard::Ended(execute(execution))).is_err();
+        let _gone = sender.send(Heard::Ended(execute(execution, fill))).is_err();
     });
     let (ended, interrupt) = follow(&run, &receiver);
     let ended = ended.map_err(|error| Failure::broken(&error))?;
@@ -147,7 +148,7 @@ fn prepare(
     run: &LocalRun,
     (data, settings): (Option<&DataDir>, &Settings),
     (files, profiles): (PipelineFiles, StartProfiles),
-) -> Result<Execution, Failure> {
+) -> Result<(Execution, Fill), Failure> {
     let broken = |error: &dyn std::error::Error| Failure::broken(error);
     let requests = requests(settings, &copy.branch);
     let secrets = SecretSources::new(&settings.secrets, &requests).values(&requests);
@@ -156,19 +157,20 @@ fn prepare(
     let control = socket::listen(&run.path().join(CONTROL_SOCKET)).map_err(|error| broken(&error))?;
     let workspace = run.workspace();
     let path = super::place::variable("PATH").map(Into::into);
+    let fill = fill(copy, workspace.path().to_owned(), push(copy));
     let mut environment = step_environment(settings);
     workspace.fence_git(&mut environment).map_err(|error| broken(&error))?;
-    Ok(Execution {
+    let execution = Execution {
         mark: run.mark(),
         recorder,
         secrets,
         environment,
         limits: RunLimits::of(&settings.limits),
         files,
+        loaded: None,
         cache: None,
         start: Source::Push.into(),
         earlier: None,
-        fill: fill(copy, workspace.path().to_owned(), push(copy)),
         inbox: Some(Box::new(RunnerInbox { socket: control, server: None })),
         lost: run.lost(),
         grant: Grant { has_slot: true, superseded_by: None },
@@ -184,7 +186,8 @@ fn prepare(
         policy: policy_of_run(&settings.policy, data.map_or(&copy.root, DataDir::path), profiles, &[]).0,
         engine_environment: engine_environment(),
         mounts: Vec::new(),
-    })
+    };
+    Ok((execution, fill))
 }
 
 /// Prints the verdict.
@@ -294,10 +297,11 @@ fn push(copy: &WorkingCopy) -> serde_json::Value {
 /// Copies what git would commit, as it is now.
 fn fill(copy: &WorkingCopy, into: PathBuf, push: serde_json::Value) -> Fill {
     let root = copy.root.clone();
-    Box::new(move |is_wanted| {
+    let files = move |is_wanted: &AtomicBool| {
         let failed = |problem: String| format!("could not copy the working copy: {problem}");
         fs::DirBuilder::new().mode(0o700).create(&into).map_err(|error| failed(error.to_string()))?;
         copy_working_copy(&root, &into, is_wanted).map_err(|error| failed(chain(&error)))?;
         Ok([(Source::Push, push)].into())
-    })
+    };
+    Fill { files: Box::new(files), then: Box::new(|| Ok(())) }
 }

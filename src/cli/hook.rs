@@ -28,7 +28,8 @@ fn environment() -> HookEnvironment {
         variable("GIT_PUSH_OPTION_COUNT").and_then(|count| count.parse::<usize>().ok()).unwrap_or_default();
     let options = (0..count).map_while(|index| variable(&format!("GIT_PUSH_OPTION_{index}")));
     let pusher = variable("REMOTE_USER").or_else(user::login_name);
-    HookEnvironment::new(git_dir, pusher, options)
+    let quarantine = variable("GIT_QUARANTINE_PATH");
+    HookEnvironment { quarantine, ..HookEnvironment::new(git_dir, pusher, options) }
 }
 
 fn run_pre_receive() -> ExitCode {

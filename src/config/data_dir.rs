@@ -141,6 +141,11 @@ impl DataDir {
         self.0.join("cache")
     }
 
+    /// Checkouts of commits whose push is not accepted yet.
+    pub(crate) fn ahead(&self) -> PathBuf {
+        self.0.join("ahead")
+    }
+
     /// The checkouts of a source of jobs.
     pub(crate) fn source(&self, name: &str) -> PathBuf {
         self.0.join("sources").join(name)

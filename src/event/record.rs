@@ -86,6 +86,13 @@ impl From<&Event> for EventRecord {
     }
 }
 
+impl EventRecord {
+    /// The ref update that it is about.
+    pub(crate) fn subject(&self) -> Option<&RefUpdateRecord> {
+        self.subject.as_ref()
+    }
+}
+
 impl CauseRecord {
     fn of(kind: &EventKind) -> Self {
         match kind {

@@ -53,6 +53,11 @@ impl From<&RefUpdate> for RefUpdateRecord {
 }
 
 impl RefUpdateRecord {
+    /// Whether another update leaves the same ref with the same value.
+    pub(crate) fn has_same_value(&self, other: &Self) -> bool {
+        self.r#ref == other.r#ref && self.new == other.new
+    }
+
     /// The ref update.
     ///
     /// # Errors

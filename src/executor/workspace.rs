@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::process::{getegid, geteuid};
@@ -31,12 +33,17 @@ pub struct Workspace {
     owner: Option<Account>,
     /// Whether it stays when its run has ended.
     is_kept: bool,
+    /// Whether files are wanted in it; copies share it.
+    is_wanted: Arc<AtomicBool>,
+    /// Held while files are put into it; copies share it.
+    filling: Arc<Mutex<()>>,
 }
 
 impl Workspace {
     /// The workspace in this folder.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, owner: None, is_kept: false }
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        Self { path, owner: None, is_kept: false, is_wanted, filling: Arc::default() }
     }
 
     /// The workspace in this folder, which stays for the next run.
@@ -48,6 +55,29 @@ impl Workspace {
     #[must_use]
     pub(crate) fn of(self, owner: Option<Account>) -> Self {
         Self { owner, ..self }
+    }
+
+    /// The same workspace; what this says is whether files are wanted in it.
+    #[must_use]
+    pub(crate) fn wanted_while(self, is_wanted: Arc<AtomicBool>) -> Self {
+        Self { is_wanted, ..self }
+    }
+
+    /// Whether files are wanted in it.
+    pub(crate) fn is_wanted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_wanted)
+    }
+
+    /// Has files put into it, unless none are wanted any more; whoever removes it waits until that is over. Blocking.
+    pub(crate) fn filled_by<T>(&self, fill: impl FnOnce(&AtomicBool) -> T) -> Option<T> {
+        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_wanted.load(Ordering::Relaxed).then(|| fill(&self.is_wanted))
+    }
+
+    /// Waits until no file is put into it any more, and has none put into it later. Blocking.
+    pub(crate) fn end_filling(&self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+        let _over = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
     }
 
     /// The folder.
@@ -193,11 +223,12 @@ impl Workspace {
         super::ownership::give(&self.path, owner)
     }
 
-    /// Removes the workspace with all that is in it, unless it is kept. Blocking.
+    /// Removes the workspace with all that is in it, unless it is kept; no file comes after that. Blocking.
     ///
     /// # Errors
     /// When something in it cannot be removed.
     pub(crate) fn remove(&self) -> io::Result<()> {
+        self.end_filling();
         if self.is_kept { Ok(()) } else { Ok(remove_tree(&self.path)?) }
     }
 }

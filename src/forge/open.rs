@@ -72,8 +72,19 @@ impl Repo {
     /// # Errors
     /// libgit2 cannot read it, or refuses to because it belongs to another user.
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
-        let git = git2::Repository::open_bare(path)
-            .map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        Self::open_with(path, None)
+    }
+
+    /// Opens the bare repository in this folder, whose objects may also be in the folder `more`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_with(path: &Path, more: Option<&Path>) -> Result<Self, ReadError> {
+        let failed = |source| ReadError::Open { path: path.to_owned(), source };
+        let git = git2::Repository::open_bare(path).map_err(failed)?;
+        if let Some(more) = more.and_then(Path::to_str) {
+            git.odb().and_then(|odb| odb.add_disk_alternate(more)).map_err(failed)?;
+        }
         Ok(Self { git })
     }
 

@@ -28,6 +28,9 @@ pub(crate) struct IntentFrame {
     /// folder has a copy of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) folder: Option<String>,
+    /// The folder of the objects that git has not taken over yet (githooks(5), `GIT_QUARANTINE_PATH`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quarantine: Option<String>,
     /// The process id of receive-pack.
     pub(crate) pid: u32,
     /// When that process started, in clock ticks since boot.

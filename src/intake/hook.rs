@@ -43,6 +43,8 @@ pub(crate) struct HookEnvironment {
     pub(crate) pusher: Option<String>,
     /// The push options.
     pub(crate) options: Vec<String>,
+    /// The folder of the objects that git has not taken over yet.
+    pub(crate) quarantine: Option<String>,
     /// How the pusher calls quire: `quire`, or `ssh git@192.0.2.1 quire --data /srv/quire`.
     pub(crate) command: String,
 }
@@ -60,7 +62,8 @@ impl HookEnvironment {
             Some((place, _)) => option.get(..place).unwrap_or_default().to_owned(),
             None => option,
         };
-        Self { git_dir, pusher, options: options.take(count).map(cut).collect(), command: "quire".to_owned() }
+        let options = options.take(count).map(cut).collect();
+        Self { git_dir, pusher, options, quarantine: None, command: "quire".to_owned() }
     }
 }
 
@@ -84,6 +87,7 @@ pub(crate) fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead
         git_dir: environment.git_dir.to_string_lossy().into_owned(),
         repo: None,
         folder: None,
+        quarantine: environment.quarantine.clone(),
         pid,
         started,
         boot,
@@ -105,6 +109,7 @@ pub(crate) fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead
     }
     // Without them the server goes by the name, as for frames of version 0.1.0.
     intent.repo = read_identity(&environment.git_dir).ok().flatten().map(|identity| identity.id.to_string());
+    intent.quarantine = None;
     intent.folder = FolderIdentity::read(data.path()).ok().map(|identity| identity.word());
     spool_intent(&data.spool(), &intent).map_err(|error| {
         let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();

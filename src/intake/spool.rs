@@ -206,6 +206,7 @@ mod tests {
             push: push.to_owned(),
             repo: None,
             folder: None,
+            quarantine: None,
             git_dir: "/data/repos/foo.git".to_owned(),
             pid: 1,
             started: 2,

@@ -3,19 +3,28 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::drive::{Drive, Ended};
 use super::fired::Fired;
+use crate::executor::Workspace;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Reason, codes};
 
-/// Puts the files of a run into its workspace, as long as they are needed, and says what the event sources give.
-pub type Fill = Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>;
+/// Puts the files of a run into its workspace.
+pub struct Fill {
+    /// Writes the files, as long as they are wanted, and says what the event sources give. It begins while the pipeline is
+    /// still evaluated.
+    pub files: Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>,
+    /// What follows once the files are there and the jobs are known.
+    pub then: Box<dyn FnOnce() -> Result<(), String> + Send>,
+}
 
 /// The files on their way.
 pub(super) struct Filling {
     task: JoinHandle<Result<Fired, String>>,
+    then: Box<dyn FnOnce() -> Result<(), String> + Send>,
     is_wanted: Arc<AtomicBool>,
 }
 
@@ -28,11 +37,13 @@ pub(super) enum Filled {
 }
 
 impl Filling {
-    /// Starts on a blocking thread.
-    pub(super) fn start(fill: Fill) -> Self {
-        let is_wanted = Arc::new(AtomicBool::new(true));
-        let asked = Arc::clone(&is_wanted);
-        Self { task: tokio::task::spawn_blocking(move || fill(&asked)), is_wanted }
+    /// Starts on a blocking thread of this runtime. Whoever removes the workspace ends it.
+    pub(super) fn start(fill: Fill, workspace: Workspace, on: &Handle) -> Self {
+        let is_wanted = workspace.is_wanted();
+        let Fill { files, then } = fill;
+        let nothing = || Err("no files are wanted".to_owned());
+        let task = on.spawn_blocking(move || workspace.filled_by(files).unwrap_or_else(nothing));
+        Self { task, then, is_wanted }
     }
 
     /// Waits for the files, or until the run is asked to stop or its time is over.
@@ -46,7 +57,8 @@ impl Filling {
             let stopped = tokio::select! {
                 biased;
                 filled = &mut self.task => {
-                    return Ok(match filled.unwrap_or_else(|error| Err(error.to_string())) {
+                    let filled = filled.unwrap_or_else(|error| Err(error.to_string()));
+                    return Ok(match follow(filled, self.then).await {
                         Ok(fired) => Filled::Files(fired),
                         Err(reason) => {
                             Filled::Nothing((Outcome::Failed, Some(Reason::new(codes::NOT_STARTED, reason))))
@@ -74,6 +86,16 @@ impl Filling {
     }
 }
 
+/// Does what follows once the files are there.
+async fn follow(
+    filled: Result<Fired, String>,
+    then: Box<dyn FnOnce() -> Result<(), String> + Send>,
+) -> Result<Fired, String> {
+    let fired = filled?;
+    let followed = tokio::task::spawn_blocking(then).await;
+    followed.unwrap_or_else(|error| Err(error.to_string())).map(|()| fired)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,14 +104,19 @@ mod tests {
     async fn no_file_comes_after_a_run_was_abandoned() {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
-        let filling = Filling::start(Box::new(move |is_wanted| {
+        let (begins, begun) = tokio::sync::oneshot::channel();
+        let files = move |is_wanted: &AtomicBool| {
+            begins.send(()).unwrap();
             while is_wanted.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }
             // The last file.
             over.store(true, Ordering::Relaxed);
             Ok(Fired::new())
-        }));
+        };
+        let fill = Fill { files: Box::new(files), then: Box::new(|| Ok(())) };
+        let filling = Filling::start(fill, Workspace::new("/nonexistent".into()), &Handle::current());
+        begun.await.unwrap();
         filling.abandon().await;
         assert!(is_over.load(Ordering::Relaxed));
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::confine::Confiner;
 use super::filling::Fill;
@@ -69,18 +70,23 @@ impl FolderPlace {
     pub(super) fn fill(&self, mark: RunMark, work: &FolderWork, (event, repo): (Event, String)) -> Fill {
         let (confiner, into) = (Arc::clone(&self.confiner), self.workspace.path().to_owned());
         let (secrets, work) = (self.secrets.clone(), work.clone());
-        Box::new(move |_| {
+        let fired_in = work.folder.clone();
+        let files = move |_: &AtomicBool| {
             let failed = |error: io::Error| format!("could not make the folder of the run: {error}");
             make(&into, &work).map_err(failed)?;
             if !secrets.is_empty() {
                 give_secrets(mark, &into, &secrets)
                     .map_err(|error| format!("the secret arguments cannot be given to scripts: {error}"))?;
             }
+            fired(&event, &repo, &GitFolder::new(fired_in))
+        };
+        let then = move || {
             confiner.prepare()?;
             // The runner leads this run only.
             keep_files_private();
-            fired(&event, &repo, &GitFolder(work.folder.clone()))
-        })
+            Ok(())
+        };
+        Fill { files: Box::new(files), then: Box::new(then) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use super::evaluate::commit_files;
 use crate::event::RefUpdate;
@@ -45,19 +46,40 @@ pub trait Objects: Send + Sync {
     fn folder(&self) -> &Path;
 }
 
-/// A bare repository on this machine.
-#[derive(Debug, Clone)]
-pub struct GitFolder(pub PathBuf);
+/// A bare repository on this machine. It is opened once, by who needs it first.
+pub struct GitFolder {
+    path: PathBuf,
+    /// Where git keeps objects that it has not taken over yet.
+    quarantine: Option<PathBuf>,
+    opened: Mutex<Option<Repo>>,
+}
 
 impl GitFolder {
-    fn open(&self) -> Result<Repo, String> {
-        Repo::open(&self.0).map_err(|error| chain(&error))
+    /// The repository in this folder.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, quarantine: None, opened: Mutex::default() }
+    }
+
+    /// The same with the objects in another folder.
+    pub(crate) fn with_objects_of(path: PathBuf, quarantine: PathBuf) -> Self {
+        Self { quarantine: Some(quarantine), ..Self::new(path) }
+    }
+
+    /// Reads; an error is a reason for people.
+    fn read<T>(&self, read: impl FnOnce(&Repo) -> Result<T, ReadError>) -> Result<T, String> {
+        let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = opened().take();
+        let repo = kept.map_or_else(|| Repo::open_with(&self.path, self.quarantine.as_deref()), Ok);
+        let repo = repo.map_err(|error| chain(&error))?;
+        let read = read(&repo).map_err(|error| chain(&error));
+        *opened() = Some(repo);
+        read
     }
 }
 
 impl Objects for GitFolder {
     fn pipeline_files(&self, update: &RefUpdate) -> Result<PipelineFiles, String> {
-        commit_files(&self.open()?, update.new, &update.ref_name).map_err(|error| chain(&error))
+        self.read(|repo| commit_files(repo, update.new, &update.ref_name))
     }
 
     fn check_out(&self, commit: CommitId, into: &Path, is_wanted: &AtomicBool) -> Result<(), String> {
@@ -66,17 +88,15 @@ impl Objects for GitFolder {
         std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
             .create(into)
             .map_err(failed)?;
-        self.open()?.checkout(commit, into, is_wanted).map_err(|error| chain(&error))?;
-        Ok(())
+        self.read(|repo| repo.checkout(commit, into, is_wanted).map(drop))
     }
 
     fn pushed(&self, update: &RefUpdate) -> Result<Pushed, String> {
-        let repo = self.open()?;
-        pushed(&repo, update).map_err(|error| chain(&error))
+        self.read(|repo| pushed(repo, update))
     }
 
     fn folder(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
@@ -126,7 +146,7 @@ mod tests {
         let id = |name: &str| CommitId::parse(&git(folder, &["rev-parse", name])).unwrap();
         let of = |old, new| {
             let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
-            let pushed = GitFolder(folder.join(".git")).pushed(&update);
+            let pushed = GitFolder::new(folder.join(".git")).pushed(&update);
             pushed.map(|pushed| (pushed.is_forced, pushed.changed.paths.join(" ")))
         };
         let (old, new) = (id("HEAD~1"), id("HEAD"));
@@ -154,7 +174,7 @@ mod tests {
         let [old, edge, new] = [(); 3].map(|()| commit(&["-F", "message"]));
         let of = |old, new| {
             let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
-            GitFolder(folder.join(".git")).pushed(&update).unwrap()
+            GitFolder::new(folder.join(".git")).pushed(&update).unwrap()
         };
         assert_eq!(of(old, new).commit.message.trim_end(), "Grüße");
         assert_eq!((of(old, new).is_forced, of(new, old).is_forced), (false, true));

@@ -212,7 +212,7 @@ impl PlanOrder {
         let Some(update) = &event.subject else {
             return broken(&[Diagnostic::error("quire", "the event is about no commit")]);
         };
-        let files = match GitFolder(self.git_dir.clone()).pipeline_files(update) {
+        let files = match GitFolder::new(self.git_dir.clone()).pipeline_files(update) {
             Ok(files) => files,
             Err(problem) => return broken(&[Diagnostic::error("quire", problem)]),
         };

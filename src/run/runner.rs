@@ -23,6 +23,7 @@ use super::order::{Grant, Order, RunLimits};
 use super::pipeline_watch::PipelineWatch;
 use super::repeat::EarlierRun;
 use super::run_host::RunHost;
+use super::speculation::Prepared;
 use super::state::{Event, RunState};
 use super::subject::Subject;
 use super::up_front::{decide_up_front, no_job};
@@ -81,14 +82,14 @@ pub struct Execution {
     pub limits: RunLimits,
     /// The pipeline's files.
     pub files: PipelineFiles,
+    /// The pipeline, when it is compiled already.
+    pub loaded: Option<Loaded>,
     /// The folder of compiled pipelines.
     pub cache: Option<PathBuf>,
     /// What of the pipeline is started.
     pub start: Start,
     /// The run that this one repeats in part, and which part.
     pub earlier: Option<(EarlierRun, RerunScope)>,
-    /// Puts the files into the workspace, and says what the sources give. Blocking.
-    pub fill: Fill,
     /// Where messages to the run are received.
     pub inbox: Option<Box<dyn Inbox>>,
     /// What says that this process does not lead the run any more.
@@ -112,7 +113,11 @@ pub struct Execution {
 }
 
 /// Leads the run of an assignment.
-pub(super) fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result<(), RunnerError> {
+pub(super) fn lead(
+    given: &Assignment,
+    inbox: RunnerInbox,
+    (lost, prepared): (Lost, Option<Prepared>),
+) -> Result<(), RunnerError> {
     let Assignment { order, place, grant, .. } = given;
     let wrong = |what: &str| RunnerError::NoSpec(what.to_owned());
     // What the runner has to say about itself: the server's terminal may be gone.
@@ -137,9 +142,9 @@ pub(super) fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result
     let earlier = order.earlier.clone().zip(event.as_rerun().map(|rerun| rerun.what().clone()));
     let of_what = match &order.work {
         Some(work) => Subject::folder(order, place, (mark, work), (event_of_folder, &secrets)),
-        None => Subject::commit(order, place, (event, &secrets))?,
+        None => Subject::commit(order, place, (event, &secrets), prepared)?,
     };
-    let Subject { files, fill, workspace, environment, confiner, mounts } = match of_what {
+    let Subject { files, loaded, fill, workspace, environment, confiner, mounts } = match of_what {
         Ok(of_what) => of_what,
         Err((code, why)) => return end(&recorder, (Outcome::Failed, Some(Reason::new(code, why)))),
     };
@@ -152,10 +157,10 @@ pub(super) fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result
         workspace,
         limits: order.limits.clone(),
         files,
+        loaded,
         start,
         earlier,
         cache: Some(place.cache_dir.clone()),
-        fill,
         inbox: Some(Box::new(inbox)),
         lost,
         grant: *grant,
@@ -167,7 +172,7 @@ pub(super) fn lead(given: &Assignment, inbox: RunnerInbox, lost: Lost) -> Result
         engine_environment: variables(&place.engine_environment),
     };
     let workspace = execution.workspace.clone();
-    let ended = execute(execution)?;
+    let ended = execute(execution, fill)?;
     remove(&workspace, order.work.is_some().then_some(mark));
     end(&recorder, ended)
 }
@@ -214,20 +219,32 @@ fn opened(order: &Order) -> Fact<String> {
     Fact::RunOpened { run: Box::new(run) }
 }
 
-/// Executes a run up to its end, and leaves no process of it behind.
+/// Executes a run up to its end, and leaves no process of it behind; `fill` puts its files into the workspace.
 ///
 /// # Errors
 /// When something could not be written down.
-pub fn execute(execution: Execution) -> Result<Ended, RunnerError> {
-    let loaded = match load(&execution)? {
-        Ok(loaded) => loaded,
-        Err(diagnostics) => return broken(&execution.recorder, &diagnostics),
-    };
+pub fn execute(execution: Execution, fill: Fill) -> Result<Ended, RunnerError> {
+    let workspace = execution.workspace.clone();
+    let ended = execute_filled(execution, fill);
+    workspace.end_filling();
+    ended
+}
+
+fn execute_filled(mut execution: Execution, fill: Fill) -> Result<Ended, RunnerError> {
     let runtime = runtime()?;
+    // Beside the evaluation.
+    let filling = Filling::start(fill, execution.workspace.clone(), runtime.handle());
+    let loaded = match execution.loaded.take().map_or_else(|| load(&execution), |loaded| Ok(Ok(loaded)))? {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            runtime.shutdown_background();
+            return broken(&execution.recorder, &diagnostics);
+        }
+    };
     let executor = Host::new(execution.mark, Containment::Cgroup, execution.orphans)
         .map_err(|error| RunnerError::Broken(chain(&error)))?;
     let (executor, recorder) = (Arc::new(executor), execution.recorder.clone());
-    let conducted = conduct(execution, loaded, runtime.handle().clone(), Arc::clone(&executor));
+    let conducted = conduct(execution, (loaded, filling), runtime.handle().clone(), Arc::clone(&executor));
     let ended = runtime.block_on(conducted);
     // The VM's thread may hold it for ever.
     executor.clear();
@@ -279,7 +296,7 @@ fn broken(recorder: &Recorder, diagnostics: &[Diagnostic]) -> Result<Ended, Runn
 
 async fn conduct(
     execution: Execution,
-    loaded: Loaded,
+    (loaded, filling): (Loaded, Filling),
     io: tokio::runtime::Handle,
     executor: Arc<Host>,
 ) -> Result<Ended, RunnerError> {
@@ -327,7 +344,7 @@ async fn conduct(
         inbox.open(sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
     end_when_lost(execution.lost, recorder.clone(), sender.clone());
-    let (filling, grant) = (Filling::start(execution.fill), execution.grant);
+    let grant = execution.grant;
     let graph = graph.interruptible_by_default(execution.interruptible);
     let led = Drive {
         state: RunState::new(graph, execution.limits.jobs).keeping(kept.ends()),

@@ -8,6 +8,7 @@ use super::assignment::{Assignment, MAX_ASSIGNMENT};
 use super::control::{RunnerInbox, report_not_started};
 use super::lease::{Lease as _, RunLock};
 use super::runner::{RunnerError, lead};
+use super::speculation::{Prepared, Speculation};
 use crate::model::chain;
 use crate::sys::fork_sibling::{Copied, fork_sibling};
 use crate::sys::handover;
@@ -32,7 +33,7 @@ pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
             return Ok(());
         };
         if length > 0 {
-            let run = move || run_given(waiting, length, descriptors);
+            let run = move || run_sent(waiting, length, descriptors);
             // What the copy has of the original's thread is not its own; see `fork_sibling`.
             return if is_copy { on_new_thread(run) } else { run() };
         }
@@ -70,14 +71,45 @@ fn on_new_thread(run: impl FnOnce() -> Result<(), RunnerError> + Send + 'static)
     started.join().unwrap_or_else(|_| Err(RunnerError::Broken("the thread of the run is gone".to_owned())))
 }
 
-/// Leads the run whose assignment of `length` bytes comes over the socket.
-fn run_given(server: UnixStream, length: u64, descriptors: Vec<OwnedFd>) -> Result<(), RunnerError> {
+/// Leads the run whose assignment of `length` bytes comes over the socket. What comes without descriptors may become a run:
+/// its assignment follows, unless the socket is closed.
+fn run_sent(server: UnixStream, length: u64, descriptors: Vec<OwnedFd>) -> Result<(), RunnerError> {
+    let bytes = read(&server, length)?;
+    if !descriptors.is_empty() {
+        return run_given(server, &bytes, descriptors, None);
+    }
+    let what = Speculation::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
+    let prepared = Prepared::start(what);
+    match handover::receive(&server).map_err(RunnerError::Spec)? {
+        Some((length, descriptors)) => {
+            let bytes = read(&server, length)?;
+            run_given(server, &bytes, descriptors, Some(prepared))
+        }
+        None => {
+            prepared.abandon();
+            Ok(())
+        }
+    }
+}
+
+/// Reads a message of `length` bytes.
+fn read(server: &UnixStream, length: u64) -> Result<Vec<u8>, RunnerError> {
     if length > MAX_ASSIGNMENT {
         return Err(RunnerError::NoSpec(format!("{length} bytes")));
     }
     let mut bytes = Vec::new();
-    (&server).take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
-    let given = Assignment::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
+    server.take(length).read_to_end(&mut bytes).map_err(RunnerError::Spec)?;
+    Ok(bytes)
+}
+
+fn run_given(
+    server: UnixStream,
+    assignment: &[u8],
+    descriptors: Vec<OwnedFd>,
+    prepared: Option<Prepared>,
+) -> Result<(), RunnerError> {
+    let given = Assignment::decode(assignment).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
+    let prepared = prepared.and_then(|prepared| prepared.for_run(&given));
     hide_memory();
     let mut descriptors = descriptors.into_iter();
     let (Some(lock), Some(control)) = (descriptors.next(), descriptors.next()) else {
@@ -88,9 +120,9 @@ fn run_given(server: UnixStream, length: u64, descriptors: Vec<OwnedFd>) -> Resu
     let inbox = server.try_clone().map(|server| (UnixListener::from(control), server));
     let led = inbox.and_then(|inbox| lock.write_own_pid().map(|()| inbox));
     let lost = RunLock::of(&given.place.run_dir).lost(&lock);
-    let led = led
-        .map_err(RunnerError::Spec)
-        .and_then(|(socket, server)| lead(&given, RunnerInbox { socket, server: Some(server) }, lost));
+    let led = led.map_err(RunnerError::Spec).and_then(|(socket, server)| {
+        lead(&given, RunnerInbox { socket, server: Some(server) }, (lost, prepared))
+    });
     if let Err(error @ (RunnerError::Spec(_) | RunnerError::Broken(_))) = &led {
         report_not_started(&server, &given.place.run_dir, &chain(error));
     }

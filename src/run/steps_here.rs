@@ -1,6 +1,7 @@
 //! Where the steps of a run run, in its place: the workspace, the environment and the isolation.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::confine::Confiner;
 use super::filling::Fill;
@@ -8,6 +9,7 @@ use super::fired::fired;
 use super::objects::Objects;
 use super::order::Order;
 use super::place::Place;
+use super::speculation::Checkout;
 use crate::event::{Event as RunEvent, RefUpdate};
 use crate::executor::{Environment, EnvironmentError, Workspace};
 use crate::forge::KeptWorkspace;
@@ -49,26 +51,29 @@ impl StepsHere {
     pub(super) fn fill(
         &self,
         repo: String,
-        objects: Arc<dyn Objects>,
+        (objects, mut checkout): (Arc<dyn Objects>, Option<Checkout>),
         (event, update): (RunEvent, RefUpdate),
     ) -> Fill {
         let (kept, confiner) = (self.kept.clone(), Arc::clone(&self.confiner));
         let into = self.workspace.path().to_owned();
-        Box::new(move |is_wanted| {
-            let fill = || {
-                match &kept {
-                    Some(kept) => {
-                        // Until this process ends, which is when the run does: no other run of the watch works there.
-                        std::mem::forget(kept.hold(is_wanted)?);
-                        kept.check_out(update.new, &update.ref_name)?;
-                    }
-                    None => objects.check_out(update.new, &into, is_wanted)?,
+        let failed = |problem: String| format!("could not check out the commit: {problem}");
+        let files = move |is_wanted: &AtomicBool| {
+            let moved = checkout.take().map(|checkout| checkout.move_to(&into));
+            let check_out = || match (&kept, moved) {
+                (Some(kept), _) => {
+                    // Until this process ends, which is when the run does: no other run of the watch works there.
+                    std::mem::forget(kept.hold(is_wanted)?);
+                    kept.check_out(update.new, &update.ref_name)
                 }
-                confiner.prepare()?;
-                fired(&event, &repo, &*objects)
+                (None, Some(Ok(()))) => {
+                    tracing::debug!("the commit was checked out ahead of the run");
+                    Ok(())
+                }
+                (None, Some(Err(_)) | None) => objects.check_out(update.new, &into, is_wanted),
             };
-            fill().map_err(|problem: String| format!("could not check out the commit: {problem}"))
-        })
+            check_out().and_then(|()| fired(&event, &repo, &*objects)).map_err(failed)
+        };
+        Fill { files: Box::new(files), then: Box::new(move || confiner.prepare().map_err(failed)) }
     }
 }
 

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::confine::Confiner;
+use super::evaluate::Loaded;
 use super::filling::Fill;
 use super::folder_place::FolderPlace;
 use super::objects::{GitFolder, Objects};
 use super::order::Order;
 use super::place::Place;
 use super::runner::RunnerError;
+use super::speculation::Prepared;
 use super::steps_here::StepsHere;
 use crate::event::Event;
 use crate::executor::{Environment, Workspace};
@@ -31,6 +33,8 @@ pub(super) fn lost_argument(name: &str) -> String {
 /// What is run, and where.
 pub(super) struct Subject {
     pub(super) files: PipelineFiles,
+    /// The pipeline, when it is compiled already.
+    pub(super) loaded: Option<Loaded>,
     pub(super) fill: Fill,
     pub(super) workspace: Workspace,
     pub(super) environment: Environment,
@@ -42,26 +46,35 @@ pub(super) struct Subject {
 pub(super) type Unusable = (&'static str, String);
 
 impl Subject {
-    /// The pipeline of a commit.
+    /// The pipeline of a commit, with what is prepared of it.
     pub(super) fn commit(
         order: &Order,
         place: &Place,
         (event, secrets): (Event, &SecretValues),
+        prepared: Option<Prepared>,
     ) -> Result<Result<Self, Unusable>, RunnerError> {
         let unusable = |why: String| Ok(Err((codes::PIPELINE, why)));
         if let Some(name) = event.secret_arguments().iter().find(|name| secrets.argument(name).is_none()) {
             return Ok(Err((codes::NOT_STARTED, lost_argument(name))));
         }
         let Some(update) = event.subject.clone() else { return unusable(NO_COMMIT.to_owned()) };
-        let objects: Arc<dyn Objects> = Arc::new(GitFolder(place.git_dir.clone()));
-        let files = match objects.pipeline_files(&update) {
-            Ok(files) => files,
-            Err(reason) => return unusable(reason),
+        let objects: Arc<dyn Objects> = Arc::new(GitFolder::new(place.git_dir.clone()));
+        let is_wanted = prepared.as_ref().map(Prepared::is_wanted);
+        let (compiled, checkout) = prepared.map(Prepared::into_parts).unzip();
+        let (files, loaded) = match compiled.flatten() {
+            Some((files, loaded)) => (files, Some(loaded)),
+            None => match objects.pipeline_files(&update) {
+                Ok(files) => (files, None),
+                Err(reason) => return unusable(reason),
+            },
         };
-        let steps = StepsHere::new(order, place, &update).map_err(RunnerError::Broken)?;
-        let fill = steps.fill(order.repo.clone(), objects, (event, update));
+        let mut steps = StepsHere::new(order, place, &update).map_err(RunnerError::Broken)?;
+        if let Some(is_wanted) = is_wanted {
+            steps.workspace = steps.workspace.wanted_while(is_wanted);
+        }
+        let fill = steps.fill(order.repo.clone(), (objects, checkout), (event, update));
         let StepsHere { workspace, environment, confiner, .. } = steps;
-        Ok(Ok(Self { files, fill, workspace, environment, confiner, mounts: Vec::new() }))
+        Ok(Ok(Self { files, loaded, fill, workspace, environment, confiner, mounts: Vec::new() }))
     }
 
     /// A job folder.
@@ -75,6 +88,6 @@ impl Subject {
         let fill = here.fill(mark, work, (event, order.repo.clone()));
         let FolderPlace { workspace, environment, confiner, files, .. } = here;
         let mounts = vec![(work.folder.clone(), FOLDER_INSIDE)];
-        Ok(Self { files, fill, workspace, environment, confiner, mounts })
+        Ok(Self { files, loaded: None, fill, workspace, environment, confiner, mounts })
     }
 }

@@ -13,6 +13,7 @@ use super::echo::echo;
 use super::follower::{Followed, follow};
 use super::kept_commits;
 use super::launch::{Found, Launch, LaunchError, Launched, Led};
+use super::local_launch::SPECULATION_LIMIT;
 use super::runner_limits::{RunnerLimits, Verdict};
 use super::settle::{conclude, settle};
 use super::tracked::Tracked;
@@ -20,7 +21,7 @@ use crate::app::{AppState, Code, Problem, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Progress, Reason, RunId, chain, codes};
-use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Stage, plan};
+use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Speculation, Stage, plan};
 use crate::store::{self, RunRow};
 use crate::sys::clock;
 use crate::sys::own_pages;
@@ -68,6 +69,10 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
     dispatcher.wake_when_quiet(IDLE_AFTER);
     while let Some(wake) = wakes.recv().await {
         match wake {
+            Wake::Announced(what) => {
+                dispatcher.speculate(what);
+                continue;
+            }
             Wake::Queued => dispatcher.refresh().await,
             Wake::Superseded(runs) => dispatcher.supersede(runs).await,
             Wake::Cancel { run, by, answer } => dispatcher.cancel(run, by, answer).await,
@@ -220,6 +225,23 @@ impl Dispatcher {
             is_blocked: is_blocked(row),
         });
         queued.collect()
+    }
+
+    /// Has the run of an announced push prepared, unless runs wait for the machine.
+    fn speculate(&self, what: Box<Speculation>) {
+        let is_led = |tracked: &Tracked| matches!(tracked.stage, Stage::Running | Stage::Ending);
+        if !self.runs.iter().all(is_led) {
+            return;
+        }
+        let (launch, later) = (Arc::clone(&self.start.launch), Arc::clone(&self.start.launch));
+        self.app.tasks.spawn("a run that is prepared", async move {
+            let spoken = tokio::task::spawn_blocking(move || launch.speculate(&what)).await;
+            tokio::time::sleep(SPECULATION_LIMIT).await;
+            let ended = tokio::task::spawn_blocking(move || later.end_speculation()).await;
+            if let Err(error) = spoken.and(ended) {
+                tracing::debug!(%error, "a run is not prepared ahead of time");
+            }
+        });
     }
 
     /// Does what the queue needs done now.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::journal::JournalReadError;
-use crate::run::{Assignment, Control, Pending};
+use crate::run::{Assignment, Control, Pending, Speculation};
 use crate::store::RunRow;
 
 /// Starts those who lead runs, and finds them again. Blocking, in a tokio runtime.
@@ -20,6 +20,12 @@ pub(super) trait Launch: Send + Sync {
 
     /// Makes the next start quick.
     fn prepare(&self) -> Result<(), LaunchError>;
+
+    /// Has the run of a push prepared while its ref moves. Blocking.
+    fn speculate(&self, _what: &Speculation) {}
+
+    /// Ends what was prepared and has not become a run for long. Blocking.
+    fn end_speculation(&self) {}
 
     /// Gives back what is not needed while nothing is led. Does not block.
     fn rest(&self) {}

@@ -2,13 +2,15 @@
 //! assignment.
 
 use std::io::{self, Read, Write};
+use std::iter;
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -17,7 +19,10 @@ use super::run_folder;
 use crate::config::DataDir;
 use crate::journal::RunRecord;
 use crate::model::Progress;
-use crate::run::{Assignment, CONTROL_SOCKET, InheritedSocket, Lease as _, Pending, RunLock, RunSocket};
+use crate::run::{
+    Assignment, CONTROL_SOCKET, InheritedSocket, Lease as _, Pending, RunLock, RunSocket, Speculation,
+    sweep_speculations,
+};
 use crate::store::RunRow;
 use crate::sys::children;
 use crate::sys::descriptors;
@@ -33,6 +38,9 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
 /// How long a template may take to copy itself.
 const COPY_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long a push may take from its announcement to its run for what was prepared to be of use.
+pub(super) const SPECULATION_LIMIT: Duration = Duration::from_secs(2);
+
 /// How long a runner that did not take its run is waited for, once it was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,8 +53,17 @@ pub(super) struct LocalLaunch {
     /// The quire binary.
     binary: PathBuf,
     template: Mutex<Option<Runner>>,
+    /// What may become the next run.
+    speculation: Mutex<Option<Speculating>>,
     /// Made when the first run is followed.
     watches: Mutex<Option<FolderWatches>>,
+}
+
+/// A runner that prepares what may become a run, since then.
+struct Speculating {
+    what: Speculation,
+    runner: Runner,
+    since: Instant,
 }
 
 /// A runner process that waits for its run on a socket.
@@ -57,7 +74,13 @@ struct Runner {
 
 impl LocalLaunch {
     pub(super) fn new(data: DataDir, binary: PathBuf) -> Self {
-        Self { data, binary, template: Mutex::default(), watches: Mutex::default() }
+        Self {
+            data,
+            binary,
+            template: Mutex::default(),
+            speculation: Mutex::default(),
+            watches: Mutex::default(),
+        }
     }
 
     /// What watches the folders of runs; nothing while that is not possible.
@@ -87,11 +110,19 @@ impl LocalLaunch {
             return Ok(None);
         }
         run_folder::prepare(run_dir).map_err(folder)?;
-        // A template that died while it waited must not make the run fail.
-        match self.copy_template().map(|runner| runner.take(given)) {
-            Some(Ok(taken)) => Ok(Some(taken)),
-            Some(Err(_)) | None => Runner::start(&self.binary)?.take(given).map(Some),
+        // One that died while it waited must not make the run fail.
+        let waiting = self.prepared_for(given).into_iter();
+        let copies = iter::once_with(|| self.copy_template()).flatten();
+        match waiting.chain(copies).find_map(|runner| runner.take(given).ok()) {
+            Some(taken) => Ok(Some(taken)),
+            None => Runner::start(&self.binary)?.take(given).map(Some),
         }
+    }
+
+    /// The runner that has prepared this run.
+    fn prepared_for(&self, given: &Assignment) -> Option<Runner> {
+        let mut speculation = self.speculation.lock().unwrap_or_else(PoisonError::into_inner);
+        speculation.take_if(|speculating| speculating.what.is_for(given)).map(|prepared| prepared.runner)
     }
 
     /// A copy of the template; nothing when there is none, or it cannot be copied any more.
@@ -154,6 +185,33 @@ impl Launch for LocalLaunch {
         Ok(())
     }
 
+    fn speculate(&self, what: &Speculation) {
+        let mut speculation = self.speculation.lock().unwrap_or_else(PoisonError::into_inner);
+        // One at a time: the machine may have other things to do.
+        if speculation.is_some() {
+            return;
+        }
+        let Some(runner) = self.copy_template() else { return };
+        match runner.prepare(what) {
+            Ok(()) => {
+                *speculation = Some(Speculating { what: what.clone(), runner, since: Instant::now() });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a run is not prepared ahead of time");
+                runner.end();
+            }
+        }
+    }
+
+    fn end_speculation(&self) {
+        let is_old = |speculating: &mut Speculating| speculating.since.elapsed() >= SPECULATION_LIMIT;
+        let old = self.speculation.lock().unwrap_or_else(PoisonError::into_inner).take_if(is_old);
+        if let Some(Speculating { runner, .. }) = old {
+            runner.dismiss();
+        }
+        sweep_speculations(&self.data);
+    }
+
     fn rest(&self) {
         // One that is being copied is not at rest.
         if let Ok(template) = self.template.try_lock()
@@ -207,6 +265,22 @@ impl Runner {
     fn of(socket: UnixStream, pid: Pid) -> io::Result<Self> {
         let process = PidFd::open(pid)?.ok_or(io::ErrorKind::NotFound)?;
         Ok(Self { socket, process })
+    }
+
+    /// Has it prepare what may become its run.
+    fn prepare(&self, what: &Speculation) -> io::Result<()> {
+        let bytes = what.encode()?;
+        self.socket.set_write_timeout(Some(COPY_LIMIT))?;
+        handover::send(&self.socket, bytes.len() as u64, &[])?;
+        (&self.socket).write_all(&bytes)
+    }
+
+    /// Lets it end, without a run.
+    fn dismiss(self) {
+        // A runner without a socket has nothing to wait for.
+        let _gone = self.socket.shutdown(Shutdown::Both).is_err();
+        wait_any(&[&self.process], KILL_LIMIT);
+        self.end();
     }
 
     /// Kills it.

@@ -2,8 +2,10 @@
 //!
 //! Moving a process into a cgroup after the fork makes the kernel wait until no fork or exec is in progress anywhere, about ten
 //! milliseconds for the first step of a run; being created in the cgroup costs nothing. The standard library cannot do
-//! this, so this is the one place that forks by itself. Between fork and exec the child only makes system calls.
+//! this, so this is the one place that forks by itself. Between fork and exec the child only makes system calls. A child that
+//! stays the same user shares the memory of this process until then.
 
+use std::convert::Infallible;
 use std::ffi::{CString, OsStr, c_char, c_long};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -108,12 +110,16 @@ impl<'a> Birth<'a> {
             cgroup: u64::try_from(cgroup.as_raw_fd()).map_err(|_| io::ErrorKind::InvalidInput)?,
             ..CloneArgs::default()
         };
-        // SAFETY: the arguments live until the call returns; without CLONE_VM the child has its own copy of all memory, as
-        // after fork(2), and what it does is in `become_program`, which makes system calls only.
-        let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const clone, size_of::<CloneArgs>()) };
+        let child = || {
+            // SAFETY: this is the child; all pointers are to memory that it has.
+            unsafe { self.become_program(&args, &env, numbers, (report.as_raw_fd(), inherited)) }
+        };
+        // Another user is set by the C library, in all threads that it knows.
+        let pid = match self.transition {
+            None => clone_beside(clone, env.len() + args.len(), &child),
+            Some(_) => clone_copied(&clone, &child),
+        };
         match pid {
-            // SAFETY: this is the child; all pointers are to memory that its copy has.
-            0 => unsafe { self.become_program(&args, &env, numbers, (report.as_raw_fd(), inherited)) },
             pid if pid < 0 => Ok(Born::NotHere),
             pid => {
                 drop(report);
@@ -139,8 +145,8 @@ impl<'a> Birth<'a> {
         env: &[*const c_char],
         stdio: [RawFd; 3],
         (report, inherited): (RawFd, &[RawFd]),
-    ) -> ! {
-        // SAFETY: system calls on descriptors and memory of this process alone.
+    ) -> Infallible {
+        // SAFETY: system calls on descriptors and memory of this process alone, but for `errno`.
         unsafe {
             libc::setsid();
             for (number, from) in (0..).zip(stdio) {
@@ -163,6 +169,67 @@ impl<'a> Birth<'a> {
             libc::_exit(127)
         }
     }
+}
+
+/// Starts a child with a copy of all memory, as after fork(2), and gives its number, or -1.
+#[expect(unsafe_code, reason = "a fork by hand")]
+fn clone_copied(clone: &CloneArgs, child: &dyn Fn() -> Infallible) -> c_long {
+    // SAFETY: the arguments live until the call returns, and the child makes system calls only.
+    match unsafe { libc::syscall(libc::SYS_clone3, clone, size_of::<CloneArgs>()) } {
+        0 => match child() {},
+        pid => pid,
+    }
+}
+
+/// What a child needs of stack, beside a pointer for each of its arguments (execvpe(3) copies them for a script without a
+/// first line).
+const CHILD_STACK: usize = 64 << 10;
+
+/// Starts a child that shares all memory until it is another program, on a stack of its own, and gives its number, or an
+/// error below zero. This thread sleeps until then, as after vfork(2): nothing is copied, however much memory there is.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "no C library gives a vfork into a cgroup")]
+fn clone_beside(mut clone: CloneArgs, pointers: usize, child: &dyn Fn() -> Infallible) -> c_long {
+    unsafe extern "C" fn run(child: *const &dyn Fn() -> Infallible) -> ! {
+        // SAFETY: the closure belongs to the thread that sleeps meanwhile.
+        match unsafe { (*child)() } {}
+    }
+    // Of 16 bytes each: what the stack is aligned to.
+    let mut stack = vec![0_u128; CHILD_STACK / 16 + pointers];
+    clone.flags |= u64::from((libc::CLONE_VM | libc::CLONE_VFORK).cast_unsigned());
+    clone.stack = stack.as_mut_ptr().addr() as u64;
+    clone.stack_size = size_of_val(&*stack) as u64;
+    // A handler of this process in the child would work on the memory of both.
+    let blocked = signals::block_all();
+    let pid: c_long;
+    // SAFETY: the child comes back from the kernel on its own stack, in the middle of this block, and never leaves `run`; the
+    // registers and the stack of this thread are as they were.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r13",
+            "call r12",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => pid,
+            in("rdi") &raw const clone,
+            in("rsi") size_of::<CloneArgs>(),
+            in("r12") run as unsafe extern "C" fn(*const &dyn Fn() -> Infallible) -> !,
+            in("r13") &raw const child,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    signals::restore(&blocked);
+    pid
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn clone_beside(clone: CloneArgs, _pointers: usize, child: &dyn Fn() -> Infallible) -> c_long {
+    clone_copied(&clone, child)
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {

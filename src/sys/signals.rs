@@ -3,6 +3,27 @@
 /// The last signal of Linux (signal(7)).
 const LAST: i32 = 64;
 
+/// Blocks all signals of this thread; what was blocked before.
+#[expect(unsafe_code, reason = "a mask of signals is made by the C library")]
+pub(super) fn block_all() -> libc::sigset_t {
+    // SAFETY: both sets are of this function.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        before
+    }
+}
+
+/// Blocks what was blocked before.
+#[expect(unsafe_code, reason = "a mask of signals is set by the C library")]
+pub(super) fn restore(before: &libc::sigset_t) {
+    // SAFETY: the set is one that `block_all` gave.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut());
+    }
+}
+
 /// Ignores no signal and blocks none, whatever quire was started with: a shell that starts it with
 /// nohup(1) or in the background makes it ignore some, and programs keep what is ignored. For between fork and exec: makes
 /// system calls only.

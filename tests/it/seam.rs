@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use quire::config::{Asker, DataDir, Settings, load};
 use quire::event::{Event, EventKind, EventRecord, RefUpdate, Source};
@@ -20,8 +21,8 @@ use quire::journal::{Fact, JournalError, JournalSink, JournalWriter, Recorder, S
 use quire::model::{CommitId, InstanceId, Outcome, Profile, RefName, RepoName, RunMark, Timestamp};
 use quire::policy::{Policy, PolicySpec, ProfileSource};
 use quire::run::{
-    Assignment, CONTROL_SOCKET, Confiner, Execution, Fired, Grant, Inbox, Message, Order, Outside, Place,
-    RunLimits, RunnerError, StepPlace, StepRules, execute, sort_files,
+    Assignment, CONTROL_SOCKET, Confiner, Execution, Fill, Fired, Grant, Inbox, Message, Order, Outside,
+    Place, RunLimits, RunnerError, StepPlace, StepRules, execute, sort_files,
 };
 use quire::secret::{Redactor, SecretRequest, SecretSources, Secrets as _};
 use quire::sys::folder::Folder;
@@ -252,7 +253,6 @@ fn execution(folder: &Path, journal: Box<dyn JournalSink>, mark: RunMark) -> Exe
     environment.set("PATH", "/usr/local/bin:/usr/bin:/bin").unwrap();
     let logs = Arc::new(Folder::open(&run).unwrap());
     let place = (StepRules::default(), StepPlace::local(&settings));
-    let made = work.clone();
     Execution {
         mark,
         recorder: Recorder::new(&run, (journal, logs), Redactor::none(), 1 << 20),
@@ -261,10 +261,10 @@ fn execution(folder: &Path, journal: Box<dyn JournalSink>, mark: RunMark) -> Exe
         workspace: Workspace::new(work.clone()),
         limits: RunLimits::of(&settings.limits),
         files: sort_files([(b".quire/ci.fnl".to_vec(), pipeline.into_bytes())]),
+        loaded: None,
         cache: None,
         start: Source::Push.into(),
         earlier: None,
-        fill: Box::new(move |_| fs::create_dir(&made).map(|()| Fired::new()).map_err(|e| e.to_string())),
         inbox: None,
         lost: Box::pin(std::future::pending()),
         interruptible: true,
@@ -278,6 +278,13 @@ fn execution(folder: &Path, journal: Box<dyn JournalSink>, mark: RunMark) -> Exe
     }
 }
 
+/// Makes the workspace.
+fn fill(folder: &Path) -> Fill {
+    let work = folder.join("run/work");
+    let files = move |_: &AtomicBool| fs::create_dir(&work).map(|()| Fired::new()).map_err(|e| e.to_string());
+    Fill { files: Box::new(files), then: Box::new(|| Ok(())) }
+}
+
 #[test]
 fn a_run_that_another_process_has_taken_over_stops_and_starts_no_further_step() {
     // From before the evaluation is written down until several steps have run.
@@ -286,7 +293,7 @@ fn a_run_that_another_process_has_taken_over_stops_and_starts_no_further_step() 
         let run = folder.path().join("run");
         fs::create_dir(&run).unwrap();
         let journal = TakenOver { journal: JournalWriter::open(&run).unwrap(), left };
-        let ended = execute(execution(folder.path(), Box::new(journal), mark));
+        let ended = execute(execution(folder.path(), Box::new(journal), mark), fill(folder.path()));
         assert!(matches!(ended, Err(RunnerError::Fenced(_))), "{left}: {ended:?}");
         let facts = fs::read_to_string(run.join("journal.ndjson")).unwrap();
         assert_eq!(facts.lines().count(), left, "{facts}");
@@ -335,7 +342,7 @@ fn a_run_whose_lease_is_lost_kills_its_steps_and_writes_no_end() {
         started.notified().await;
         "another worker has the run".to_owned()
     });
-    let ended = execute(execution);
+    let ended = execute(execution, fill(folder.path()));
     assert!(
         matches!(&ended, Err(RunnerError::Fenced(why)) if why == "another worker has the run"),
         "{ended:?}"
@@ -364,7 +371,7 @@ fn a_run_is_stopped_by_a_message_wherever_that_comes_from() {
     let reason = StopReason::Cancelled { by: Some("ann".to_owned()) };
     execution.inbox = Some(Box::new(Letters(vec![Message::Go {}, Message::Stop { reason }])));
     execution.grant.has_slot = false;
-    let (outcome, reason) = execute(execution).unwrap();
+    let (outcome, reason) = execute(execution, fill(folder.path())).unwrap();
     assert_eq!((outcome, reason.unwrap().text), (Outcome::Cancelled, "cancelled by ann".to_owned()));
 }
 

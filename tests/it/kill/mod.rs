@@ -14,6 +14,7 @@ mod rivals;
 mod runner;
 mod server;
 mod silent;
+mod speculation;
 mod spool;
 mod strace;
 mod template;

@@ -1,0 +1,240 @@
+//! What a runner does for a push before anybody knows whether it begins a run: while git moves the ref, it reads and
+//! compiles the pipeline and checks the commit out. Nothing of it is journaled or shown, and it is removed when no run
+//! comes of it.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::assignment::Assignment;
+use super::evaluate::Loaded;
+use super::objects::{GitFolder, Objects as _};
+use crate::config::DataDir;
+use crate::event::{RefUpdate, RefUpdateRecord};
+use crate::model::RepoName;
+use crate::pipeline::PipelineFiles;
+use crate::script::VmPulse;
+use crate::sys::lock::LockFile;
+use crate::sys::random::unguessable;
+use crate::sys::remove_tree::remove_tree;
+
+/// How git names the folder of the objects of a push that is not accepted yet (git-receive-pack(1), "quarantine
+/// environment"), below `objects`.
+const QUARANTINES: [&str; 2] = ["tmp_objdir-", "incoming-"];
+
+/// How long a run waits for a compilation that began before it.
+const COMPILE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What may become a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Speculation {
+    git_dir: PathBuf,
+    /// The objects that git has not taken over yet.
+    quarantine: PathBuf,
+    update: RefUpdateRecord,
+    /// The folder of compiled pipelines.
+    cache_dir: PathBuf,
+    /// Where the commit is checked out until its run has a folder.
+    folder: PathBuf,
+}
+
+impl Speculation {
+    /// For a push that announced this update; nothing when no run begins with it, or `quarantine` is not the name of such
+    /// a folder.
+    pub(crate) fn new(data: &DataDir, repo: &RepoName, update: &RefUpdate, quarantine: &str) -> Option<Self> {
+        let name = Path::new(quarantine).file_name()?.to_str()?;
+        if update.new.is_zero() || !QUARANTINES.iter().any(|prefix| name.starts_with(prefix)) {
+            return None;
+        }
+        let git_dir = data.repo(repo);
+        let random = u64::from_ne_bytes(unguessable().ok()?);
+        Some(Self {
+            quarantine: git_dir.join("objects").join(name),
+            git_dir,
+            update: RefUpdateRecord::from(update),
+            cache_dir: data.cache(),
+            folder: data.ahead().join(format!("{random:016x}")),
+        })
+    }
+
+    /// Whether this is what the run of an assignment needs.
+    pub(crate) fn is_for(&self, given: &Assignment) -> bool {
+        let Assignment { order, place, .. } = given;
+        let is_same = |update: &RefUpdateRecord| update.has_same_value(&self.update);
+        order.work.is_none()
+            && place.kept.is_none()
+            && place.git_dir == self.git_dir
+            && order.event.subject().is_some_and(is_same)
+    }
+
+    /// Its form on the socket.
+    ///
+    /// # Errors
+    /// A path in it is no text.
+    pub(crate) fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
+    /// Reads what [`Self::encode`] gave.
+    ///
+    /// # Errors
+    /// When the bytes are something else.
+    pub(crate) fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+/// Removes what no runner holds of the folder of speculations. Blocking.
+pub(crate) fn sweep_speculations(data: &DataDir) {
+    let Ok(entries) = fs::read_dir(data.ahead()) else { return };
+    for entry in entries.flatten() {
+        // A folder without a lock is one that is only just made, or of a runner that was killed then.
+        let lock = entry.path().join(LOCK);
+        if let Ok(Some(_free)) = LockFile::try_acquire(&lock)
+            && let Err(left) = remove_tree(&entry.path())
+        {
+            tracing::warn!(%left, "a checkout that no run needs could not be removed");
+        }
+    }
+}
+
+/// The lock of a checkout, in its folder.
+const LOCK: &str = "lock";
+
+/// The files, in the folder of a checkout.
+const FILES: &str = "files";
+
+/// What a runner has prepared for a run. When this is dropped, nothing is left of it.
+pub(crate) struct Prepared {
+    what: Speculation,
+    /// Whether the files are needed.
+    is_wanted: Arc<AtomicBool>,
+    loaded: mpsc::Receiver<(PipelineFiles, Loaded)>,
+    files: Checkout,
+}
+
+/// A commit on its way into a folder, whose files are moved to where a run needs them.
+pub(crate) struct Checkout(mpsc::Receiver<Result<Ahead, String>>);
+
+impl Prepared {
+    /// Begins, on threads of its own.
+    pub(crate) fn start(what: Speculation) -> Self {
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        let (compiled, loaded) = mpsc::sync_channel(1);
+        let (checked_out, files) = mpsc::sync_channel(1);
+        let (asked, still) = (what.clone(), Arc::clone(&is_wanted));
+        // Without a thread, the run does it.
+        let _not_prepared = thread::Builder::new().spawn(move || {
+            let Ok(update) = asked.update.parse() else { return };
+            let objects = Arc::new(GitFolder::with_objects_of(asked.git_dir, asked.quarantine));
+            let Ok(files) = objects.pipeline_files(&update) else { return };
+            if files.declaring().is_none() {
+                return;
+            }
+            let folder = asked.folder;
+            let _one_after_the_other = thread::Builder::new().spawn(move || {
+                let ahead = Ahead::check_out(&folder, &objects, (&update, &still));
+                let _nobody_waits = checked_out.send(ahead).is_err();
+            });
+            // The mistakes of a pipeline are found again by the run that shows them.
+            if let Ok(made) = Loaded::new(&files, Some(&asked.cache_dir), &Arc::new(VmPulse::new())) {
+                let _nobody_waits = compiled.send((files, made)).is_err();
+            }
+        });
+        Self { what, is_wanted, loaded, files: Checkout(files) }
+    }
+
+    /// The same, if it is what the run of an assignment needs.
+    pub(crate) fn for_run(self, given: &Assignment) -> Option<Self> {
+        self.what.is_for(given).then_some(self)
+    }
+
+    /// What says that the files are needed.
+    pub(crate) fn is_wanted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_wanted)
+    }
+
+    /// The pipeline, unless something is wrong with it or it takes long, and the files.
+    pub(crate) fn into_parts(self) -> (Option<(PipelineFiles, Loaded)>, Checkout) {
+        (self.loaded.recv_timeout(COMPILE_PATIENCE).ok(), self.files)
+    }
+
+    /// Waits until nothing is left of it. Blocking.
+    pub(crate) fn abandon(self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+        drop(self.files.0.recv());
+    }
+}
+
+impl Checkout {
+    /// Moves the files to where the run needs them. Blocking.
+    ///
+    /// # Errors
+    /// They are not there, and have to be written by the run.
+    pub(crate) fn move_to(self, into: &Path) -> Result<(), String> {
+        let ahead = self.0.recv().map_err(|_| "there is no checkout".to_owned())??;
+        let failed = |error: std::io::Error| format!("could not move {}: {error}", ahead.path.display());
+        remove_tree(into).map_err(|left| failed(left.into()))?;
+        fs::rename(ahead.path.join(FILES), into).map_err(failed)
+    }
+}
+
+/// A folder with the files of a commit, which is removed with this.
+struct Ahead {
+    path: PathBuf,
+    /// As long as it is held, nobody else removes the folder.
+    _lock: LockFile,
+}
+
+impl Ahead {
+    fn check_out(
+        path: &Path,
+        objects: &GitFolder,
+        (update, is_wanted): (&RefUpdate, &AtomicBool),
+    ) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("could not make {}: {error}", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let lock = LockFile::try_acquire(&path.join(LOCK)).map_err(failed)?;
+        let ahead = Self { path: path.to_owned(), _lock: lock.ok_or("it is being removed")? };
+        objects.check_out(update.new, &path.join(FILES), is_wanted)?;
+        Ok(ahead)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Err(left) = remove_tree(&self.path) {
+            tracing::warn!(%left, "a checkout that no run needs could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CommitId, RefName};
+
+    #[test]
+    fn only_a_folder_of_incoming_objects_of_the_repository_is_read() {
+        let (data, repo) = (DataDir::new("/data"), RepoName::parse("app").unwrap());
+        let (old, new) = (CommitId::from_bytes([0; 20]), CommitId::from_bytes([1; 20]));
+        let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
+        let of = |quarantine: &str| Speculation::new(&data, &repo, &update, quarantine);
+        for name in ["", "/", "..", "/etc", "objects", "pack", "x/incoming-1/..", "tmp_objdir-1/pack"] {
+            assert_eq!(of(name), None, "{name}");
+        }
+        let made = of("/elsewhere/objects/tmp_objdir-incoming-a1").unwrap();
+        assert_eq!(made.quarantine, Path::new("/data/repos/app.git/objects/tmp_objdir-incoming-a1"));
+        assert_eq!(Speculation::decode(&made.encode().unwrap()).unwrap(), made);
+        let deletion = RefUpdate { old: new, new: old, ..update.clone() };
+        assert_eq!(Speculation::new(&data, &repo, &deletion, "incoming-1"), None);
+    }
+}
