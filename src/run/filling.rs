@@ -12,19 +12,24 @@ use crate::executor::Workspace;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Reason, codes};
 
+/// Writes files, as long as they are wanted, and says what the event sources give.
+type WriteFiles = Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>;
+
+/// What follows when files are there.
+type Then = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
 /// Puts the files of a run into its workspace.
 pub struct Fill {
-    /// Writes the files, as long as they are wanted, and says what the event sources give. It begins while the pipeline is
-    /// still evaluated.
-    pub files: Box<dyn FnOnce(&AtomicBool) -> Result<Fired, String> + Send>,
+    /// Writes them. It begins while the pipeline is still evaluated.
+    pub files: WriteFiles,
     /// What follows once the files are there and the jobs are known.
-    pub then: Box<dyn FnOnce() -> Result<(), String> + Send>,
+    pub then: Then,
 }
 
 /// The files on their way.
 pub(super) struct Filling {
     task: JoinHandle<Result<Fired, String>>,
-    then: Box<dyn FnOnce() -> Result<(), String> + Send>,
+    then: Then,
     is_wanted: Arc<AtomicBool>,
 }
 
@@ -87,10 +92,7 @@ impl Filling {
 }
 
 /// Does what follows once the files are there.
-async fn follow(
-    filled: Result<Fired, String>,
-    then: Box<dyn FnOnce() -> Result<(), String> + Send>,
-) -> Result<Fired, String> {
+async fn follow(filled: Result<Fired, String>, then: Then) -> Result<Fired, String> {
     let fired = filled?;
     let followed = tokio::task::spawn_blocking(then).await;
     followed.unwrap_or_else(|error| Err(error.to_string())).map(|()| fired)

@@ -5,7 +5,6 @@
 //! this, so this is the one place that forks by itself. Between fork and exec the child only makes system calls. A child that
 //! stays the same user shares the memory of this process until then.
 
-use std::convert::Infallible;
 use std::ffi::{CString, OsStr, c_char, c_long};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -145,7 +144,7 @@ impl<'a> Birth<'a> {
         env: &[*const c_char],
         stdio: [RawFd; 3],
         (report, inherited): (RawFd, &[RawFd]),
-    ) -> Infallible {
+    ) -> ! {
         // SAFETY: system calls on descriptors and memory of this process alone, but for `errno`.
         unsafe {
             libc::setsid();
@@ -173,10 +172,14 @@ impl<'a> Birth<'a> {
 
 /// Starts a child with a copy of all memory, as after fork(2), and gives its number, or -1.
 #[expect(unsafe_code, reason = "a fork by hand")]
-fn clone_copied(clone: &CloneArgs, child: &dyn Fn() -> Infallible) -> c_long {
+fn clone_copied(clone: &CloneArgs, child: &dyn Fn()) -> c_long {
     // SAFETY: the arguments live until the call returns, and the child makes system calls only.
     match unsafe { libc::syscall(libc::SYS_clone3, clone, size_of::<CloneArgs>()) } {
-        0 => match child() {},
+        0 => {
+            child();
+            // SAFETY: ends the child alone.
+            unsafe { libc::_exit(127) }
+        }
         pid => pid,
     }
 }
@@ -189,10 +192,13 @@ const CHILD_STACK: usize = 64 << 10;
 /// error below zero. This thread sleeps until then, as after vfork(2): nothing is copied, however much memory there is.
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "no C library gives a vfork into a cgroup")]
-fn clone_beside(mut clone: CloneArgs, pointers: usize, child: &dyn Fn() -> Infallible) -> c_long {
-    unsafe extern "C" fn run(child: *const &dyn Fn() -> Infallible) -> ! {
-        // SAFETY: the closure belongs to the thread that sleeps meanwhile.
-        match unsafe { (*child)() } {}
+fn clone_beside(mut clone: CloneArgs, pointers: usize, child: &dyn Fn()) -> c_long {
+    unsafe extern "C" fn run(child: *const &dyn Fn()) -> ! {
+        // SAFETY: the closure belongs to the thread that sleeps meanwhile; the end is that of the child alone.
+        unsafe {
+            (*child)();
+            libc::_exit(127)
+        }
     }
     // Of 16 bytes each: what the stack is aligned to.
     let mut stack = vec![0_u128; CHILD_STACK / 16 + pointers];
@@ -217,7 +223,7 @@ fn clone_beside(mut clone: CloneArgs, pointers: usize, child: &dyn Fn() -> Infal
             inlateout("rax") libc::SYS_clone3 => pid,
             in("rdi") &raw const clone,
             in("rsi") size_of::<CloneArgs>(),
-            in("r12") run as unsafe extern "C" fn(*const &dyn Fn() -> Infallible) -> !,
+            in("r12") run as unsafe extern "C" fn(*const &dyn Fn()) -> !,
             in("r13") &raw const child,
             lateout("rcx") _,
             lateout("r11") _,
@@ -228,7 +234,7 @@ fn clone_beside(mut clone: CloneArgs, pointers: usize, child: &dyn Fn() -> Infal
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn clone_beside(clone: CloneArgs, _pointers: usize, child: &dyn Fn() -> Infallible) -> c_long {
+fn clone_beside(clone: CloneArgs, _pointers: usize, child: &dyn Fn()) -> c_long {
     clone_copied(&clone, child)
 }
 
