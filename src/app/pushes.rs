@@ -13,7 +13,7 @@ use super::spool::drain_spool;
 use super::state::{AppState, Look, Wake};
 use crate::event::RefUpdate;
 use crate::forge::{self, Refs};
-use crate::intake::{EventFrame, IntentFrame, refused_ref};
+use crate::intake::{EventFrame, IntentFrame, ProtectedPush, is_protected, refuse_protected, refused_ref};
 use crate::metrics::PushResult;
 use crate::model::{AuditAction, RefName, Timestamp};
 use crate::run::Speculation;
@@ -39,11 +39,36 @@ fn unrecorded(error: impl Into<Problem>) -> Problem {
 /// When it is not a push to a repository of this server, or nothing could be recorded.
 pub(crate) async fn record_push(app: AppState, frame: IntentFrame) -> Result<(), Problem> {
     let recording = tokio::spawn(async move {
-        let push = take_intent(&app, &frame).await.inspect_err(|problem| audit(&app, &frame, problem))?;
+        let refused = |problem: &Problem| audit(&app, &frame, problem);
+        expect_unprotected(&app, &frame).await.inspect_err(refused)?;
+        let push = take_intent(&app, &frame).await.inspect_err(refused)?;
         announce(&app, push).await;
         Ok(())
     });
     recording.await.map_err(|error| Problem::caused_by(Code::PushUnrecorded, &error))?
+}
+
+/// Checks that a push moves no protected ref in a way that is refused. Without such a rule for the repository, nothing is read.
+async fn expect_unprotected(app: &AppState, frame: &IntentFrame) -> Result<(), Problem> {
+    let settings = app.settings.get_async().await.map_err(|error| Problem::failed(&error))?;
+    let Some(repo) = app.data.repo_name(Path::new(&frame.git_dir)) else { return Ok(()) };
+    if !is_protected(&settings, &repo) {
+        return Ok(());
+    }
+    let (updates, _) = frame.parse().map_err(|error| invalid(&error))?;
+    let (git_dir, quarantine) = (app.data.repo(&repo), frame.quarantine.clone());
+    let judged = app.store.read(move |connection| {
+        let quarantine = quarantine.as_deref();
+        refuse_protected(
+            connection,
+            &settings,
+            ProtectedPush { repo: &repo, git_dir: &git_dir, quarantine, updates: &updates },
+        )
+    });
+    match judged.await? {
+        Some(refusal) => Err(Problem::new(Code::PushRefused, refusal)),
+        None => Ok(()),
+    }
 }
 
 /// Records that a push is refused. Whatever else is wrong with an announcement, the hook leaves it in the spool.

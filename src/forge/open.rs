@@ -88,6 +88,15 @@ impl Repo {
         Ok(Self { git })
     }
 
+    /// Also reads the objects in this folder, which are not accepted yet.
+    ///
+    /// # Errors
+    /// libgit2 cannot use it.
+    pub(crate) fn also_read(&self, objects: &Path) -> Result<(), ReadError> {
+        let added = objects.to_str().map(|path| self.git.odb().and_then(|odb| odb.add_disk_alternate(path)));
+        added.unwrap_or(Ok(())).map_err(|source| ReadError::Open { path: objects.to_owned(), source })
+    }
+
     /// The commit with this id, or the commit that the annotated tag with this id points to.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::frame::{END_OF_REPORT, EventFrame, IntentFrame, VERSION};
+use super::protected_push::{ProtectedPush, refuse_without_server};
 use super::spool::spool_intent;
 use crate::config::DataDir;
 use crate::event::{RefUpdate, RefUpdateRecord};
@@ -104,7 +105,7 @@ pub(crate) fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead
         Ok(answer) if answer.status == 409 => return Err(reason(answer)),
         Ok(_) | Err(_) => {}
     }
-    if let Some(refusal) = refused_ref(&updates) {
+    if let Some(refusal) = refused_ref(&updates).or_else(|| refused_here(environment, &data, &updates)) {
         return Err(refusal);
     }
     // Without them the server goes by the name, as for frames of version 0.1.0.
@@ -121,6 +122,13 @@ pub(crate) fn pre_receive(environment: &HookEnvironment, input: &mut dyn BufRead
             whose.unwrap_or_default()
         )
     })
+}
+
+/// Why a push is refused that moves a protected ref while no server answers.
+fn refused_here(environment: &HookEnvironment, data: &DataDir, updates: &[RefUpdate]) -> Option<String> {
+    let repo = data.repo_name(&environment.git_dir)?;
+    let (git_dir, quarantine) = (environment.git_dir.as_path(), environment.quarantine.as_deref());
+    refuse_without_server(data, ProtectedPush { repo: &repo, git_dir, quarantine, updates })
 }
 
 /// Whether the system denied it to this account.

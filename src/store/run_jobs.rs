@@ -1,10 +1,10 @@
 //! What the index of runs says about the jobs of a run, and its repetitions.
 
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, Result, Row, params};
 
 use super::run_event::from_json;
 use super::runs::{RunRow, read_outcome, read_reason};
-use crate::model::{Outcome, Reason, Timestamp};
+use crate::model::{CommitId, JobId, Outcome, Reason, RefName, RepoName, Timestamp};
 
 /// A job of a run, without its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,22 @@ fn read_job(row: &Row<'_>) -> Result<JobRow> {
         started_at: time(8)?,
         finished_at: time(9)?,
     })
+}
+
+/// Whether a job has passed in a finished run of a commit that was pushed to another ref. A run with variables of its own may have
+/// tested something else.
+pub(crate) fn has_passed(
+    connection: &Connection,
+    repo: &RepoName,
+    (job, commit, not_on): (&JobId, CommitId, &RefName),
+) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM runs JOIN jobs ON jobs.run = runs.seq AND jobs.name = ?1
+         WHERE runs.sha = ?2 AND runs.repo = (SELECT id FROM repos WHERE name = ?3 AND present = 1)
+           AND runs.ref <> ?4 AND runs.event = 'push' AND runs.state = 'finished' AND jobs.outcome = 'passed'
+           AND instr(runs.options, '\"ci.var=') = 0 LIMIT 1",
+    )?;
+    statement.exists(params![job.as_str(), commit.to_string(), repo.as_str(), not_on.as_bytes()])
 }
 
 /// The numbers of the runs that repeat a run.

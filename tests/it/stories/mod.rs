@@ -85,6 +85,7 @@ stories! {
     phantom_ci_while_it_runs
     planned
     policy_mistakes
+    protected
     push_options
     push_passes
     queue
