@@ -99,8 +99,11 @@ class Forge:
             pid = os.posix_spawn(self.binary, self.command(), self.env, file_actions=files)
             self.wait_until_ready(lambda: os.waitpid(pid, os.WNOHANG) == (0, 0))
             spent = (time.perf_counter() - begin) * 1000
+        # What it does once it is ready, and the end of its template, belong to no other start.
+        time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        time.sleep(0.1)
         return spent
 
     def log(self):

@@ -70,7 +70,11 @@ class Contest:
         line = f"{old} {new} refs/heads/main\n".encode()
         git("-C", str(to.repo), "fetch", "-q", str(self.source.work), "HEAD")
         folder = to.hooks if is_bare else to.data / "hooks"
-        before = 0 if is_bare else run_hook(to.repo, folder / "pre-receive", line, self.source.env)[0]
+        # As git does: the new objects are in a folder of their own until the ref moves (githooks(5)).
+        quarantine = to.repo / "objects/tmp_objdir-incoming-bench"
+        quarantine.mkdir(exist_ok=True)
+        env = {**self.source.env, "GIT_QUARANTINE_PATH": str(quarantine)}
+        before = 0 if is_bare else run_hook(to.repo, folder / "pre-receive", line, env)[0]
         git("-C", str(to.repo), "update-ref", "refs/heads/main", new)
         after, said = run_hook(to.repo, folder / "post-receive", line, self.source.env)
         if not is_bare:

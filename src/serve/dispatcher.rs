@@ -233,14 +233,13 @@ impl Dispatcher {
         if !self.runs.iter().all(is_led) {
             return;
         }
-        let (launch, later) = (Arc::clone(&self.start.launch), Arc::clone(&self.start.launch));
+        let (app, launch) = (self.app.clone(), Arc::clone(&self.start.launch));
         self.app.tasks.spawn("a run that is prepared", async move {
-            let spoken = tokio::task::spawn_blocking(move || launch.speculate(&what)).await;
-            tokio::time::sleep(SPECULATION_LIMIT).await;
-            let ended = tokio::task::spawn_blocking(move || later.end_speculation()).await;
-            if let Err(error) = spoken.and(ended) {
+            if let Err(error) = tokio::task::spawn_blocking(move || launch.speculate(&what)).await {
                 tracing::debug!(%error, "a run is not prepared ahead of time");
             }
+            tokio::time::sleep(SPECULATION_LIMIT).await;
+            app.wake(Wake::Quiet).await;
         });
     }
 

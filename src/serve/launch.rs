@@ -18,14 +18,11 @@ pub(super) trait Launch: Send + Sync {
     /// That cannot be said now.
     fn find(&self, row: &RunRow) -> io::Result<Found>;
 
-    /// Makes the next start quick.
+    /// Makes the next start quick, and ends what was prepared for one that has not come for long.
     fn prepare(&self) -> Result<(), LaunchError>;
 
     /// Has the run of a push prepared while its ref moves. Blocking.
     fn speculate(&self, _what: &Speculation) {}
-
-    /// Ends what was prepared and has not become a run for long. Blocking.
-    fn end_speculation(&self) {}
 
     /// Gives back what is not needed while nothing is led. Does not block.
     fn rest(&self) {}

@@ -44,6 +44,9 @@ pub(super) const SPECULATION_LIMIT: Duration = Duration::from_secs(2);
 /// How long a runner that did not take its run is waited for, once it was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long a runner that has ended stays unreaped.
+const REAP_AFTER: Duration = Duration::from_millis(50);
+
 /// How often a journal is read that cannot be watched, and a process looked at that cannot be waited for.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -125,6 +128,16 @@ impl LocalLaunch {
         speculation.take_if(|speculating| speculating.what.is_for(given)).map(|prepared| prepared.runner)
     }
 
+    /// Ends what was prepared and has not become a run for long.
+    fn end_speculation(&self) {
+        let is_old = |speculating: &mut Speculating| speculating.since.elapsed() >= SPECULATION_LIMIT;
+        let old = self.speculation.lock().unwrap_or_else(PoisonError::into_inner).take_if(is_old);
+        if let Some(Speculating { runner, .. }) = old {
+            runner.dismiss();
+        }
+        sweep_speculations(&self.data);
+    }
+
     /// A copy of the template; nothing when there is none, or it cannot be copied any more.
     fn copy_template(&self) -> Option<Runner> {
         let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,6 +184,7 @@ impl Launch for LocalLaunch {
     }
 
     fn prepare(&self) -> Result<(), LaunchError> {
+        self.end_speculation();
         let template = || self.template.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(dead) = template().take_if(|runner| runner.process.is_dead()) {
             dead.end();
@@ -201,15 +215,6 @@ impl Launch for LocalLaunch {
                 runner.end();
             }
         }
-    }
-
-    fn end_speculation(&self) {
-        let is_old = |speculating: &mut Speculating| speculating.since.elapsed() >= SPECULATION_LIMIT;
-        let old = self.speculation.lock().unwrap_or_else(PoisonError::into_inner).take_if(is_old);
-        if let Some(Speculating { runner, .. }) = old {
-            runner.dismiss();
-        }
-        sweep_speculations(&self.data);
     }
 
     fn rest(&self) {
@@ -369,8 +374,21 @@ impl Leader for LocalRunner {
 
     /// A runner that has ended its run well exits with 0.
     fn was_killed(&self) -> bool {
-        children::reap_own(self.process.pid()).is_some_and(|exit| exit != Exit::Code(0))
+        let exit = self.process.exit();
+        if children::is_own(self.process.pid()) {
+            reap_later(Arc::clone(&self.process));
+        }
+        exit.is_some_and(|exit| exit != Exit::Code(0))
     }
+}
+
+/// Reaps a runner in a moment. Its last thread may still be leaving the kernel, which would wait for it, on the processor, as
+/// long as another process has its turn.
+fn reap_later(process: Arc<PidFd>) {
+    tokio::spawn(async move {
+        tokio::time::sleep(REAP_AFTER).await;
+        children::reap_own(process.pid());
+    });
 }
 
 /// Waits until a process is gone, also when no descriptor is left to wait with.

@@ -13,6 +13,8 @@ use rustix::process::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::process::Exit;
+
 /// One process, whatever happens to its number.
 #[derive(Debug)]
 pub(crate) struct PidFd {
@@ -63,11 +65,15 @@ impl PidFd {
 
     /// Whether the process is a child that a signal has killed and that is not reaped.
     pub(crate) fn was_killed(&self) -> bool {
+        matches!(self.exit(), Some(Exit::Signal(_)))
+    }
+
+    /// How the process has ended, if it is a child and is not reaped.
+    pub(crate) fn exit(&self) -> Option<Exit> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::PidFd(self.fd.as_fd()), options) {
-            Ok(Some(status)) => status.killed() || status.dumped(),
-            Ok(None) | Err(_) => false,
-        }
+        let status = waitid(WaitId::PidFd(self.fd.as_fd()), options).ok()??;
+        let code = status.exit_status().map(Exit::Code);
+        code.or_else(|| status.terminating_signal().map(Exit::Signal))
     }
 
     /// Reaps the process, if it is a child and has ended; says whether.
