@@ -60,6 +60,15 @@ impl Operation for ResetCaches {
     }
 }
 
+/// How many bytes the files of the caches have, as far as they are counted.
+///
+/// # Errors
+/// When the server stops.
+pub(crate) async fn cache_bytes(app: &AppState) -> Result<u64, Problem> {
+    let folder = app.data.cache();
+    app.block(move || Ok(super::repo_shapes::size_of(&folder))).await
+}
+
 /// Removes what is in a folder of caches, which may not be there; the number of files that were removed.
 pub(crate) fn clear_caches(folder: &Path) -> io::Result<u64> {
     let entries = match fs::read_dir(folder) {

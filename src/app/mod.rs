@@ -56,6 +56,7 @@ mod stopping;
 mod tasks;
 mod tokens;
 mod touched;
+mod trends;
 mod unseen;
 mod visitors;
 mod wait;
@@ -69,7 +70,7 @@ pub(crate) use accounts::{
     AddKey, AddUser, KeyView, RemoveKey, RemoveUser, UserView, has_keys, list_keys, list_users, offered_key,
 };
 pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
-pub(crate) use caches::{CachesReset, ResetCaches, clear_caches};
+pub(crate) use caches::{CachesReset, ResetCaches, cache_bytes, clear_caches};
 pub use caller::Caller;
 pub use doctor::{Check, Examined, Level, doctor};
 pub use events::{EventStream, FollowEvents, NewsStream, follow_events, follow_news};
@@ -128,6 +129,7 @@ pub(crate) use state::{AppState, Look, Unsettled, Wake};
 pub(crate) use tasks::{TaskFailure, Tasks};
 pub(crate) use tokens::{CreateToken, CreatedToken, RevokeToken, TokenView, list_tokens};
 pub(crate) use touched::Touched;
+pub(crate) use trends::{StepTime, default_branch, step_times};
 
 pub(crate) use visitors::{
     IdentifiedVisitor, IdentifyVisitor, VisitRepo, Visitor, named_caller, visitor_caller,

@@ -94,7 +94,7 @@ pub(crate) async fn repo_shape(
 }
 
 /// The size of the files below a folder, as far as they are counted. Links are not followed. Blocks.
-fn size_of(folder: &Path) -> u64 {
+pub(super) fn size_of(folder: &Path) -> u64 {
     let (mut waiting, mut files, mut size) = (vec![folder.to_owned()], 0, 0);
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

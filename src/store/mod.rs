@@ -65,7 +65,7 @@ pub(crate) use repos::{
     recorded_names, repos as all_repos, sync_repo,
 };
 pub(crate) use run_index::{RunChange, clear_index, index_run, reindex_run};
-pub(crate) use run_jobs::{JobRow, has_passed, jobs_of, reruns_of};
+pub(crate) use run_jobs::{JobRow, has_passed, jobs_of, reruns_of, step_times};
 pub(crate) use run_list::{RunFilter, list_runs};
 pub(crate) use runs::{
     NewRun, RunRow, find_run, finish_run, has_runs_since, insert_run, mark_superseded, note_waiting,

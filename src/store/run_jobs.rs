@@ -76,3 +76,14 @@ pub(crate) fn reruns_of(connection: &Connection, run: &RunRow) -> Result<Vec<u64
     })?;
     rows.collect()
 }
+
+/// How long each step of a run took that has ended: its job, its number, its title, seconds.
+pub(crate) fn step_times(connection: &Connection, run: &RunRow) -> Result<Vec<(String, u32, String, f64)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT job, number, title, duration_ms FROM steps WHERE run = ?1 AND duration_ms IS NOT NULL",
+    )?;
+    let rows = statement.query_map([run.seq], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)? as f64 / 1000.0))
+    })?;
+    rows.collect()
+}

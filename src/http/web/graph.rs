@@ -272,9 +272,11 @@ fn push_box(svg: &mut String, node: &Node, (left, top, width): (usize, usize, us
     let (middle, text) = (top + BOX_HEIGHT / 2 + 4, left + 10);
     let _infallible = write!(
         svg,
-        "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{id} {}\"><title>{id}: {}</title>\
+        "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{} {} {}\"><title>{id}: {}</title>\
          <rect class=\"box {}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"5\"/>\
          <text class=\"{}\" x=\"{text}\" y=\"{middle}\">{}</text><text x=\"{}\" y=\"{middle}\">{}</text></a>",
+        mark.glyph,
+        escaped(&shown),
         mark.word,
         mark.word,
         if mark.word == "skipped" { "skipped" } else { mark.class },

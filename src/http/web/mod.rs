@@ -5,11 +5,13 @@
 //! [`Ask::run`]; templates escape whatever they show.
 
 mod address;
+mod admin;
 mod ansi;
 mod ask;
 mod assets;
 mod bars;
 mod change;
+mod ci;
 mod frame;
 mod front;
 mod graph;
@@ -22,6 +24,7 @@ mod run;
 mod runs;
 mod search;
 mod sign_in;
+mod start;
 mod trend;
 mod waterfall;
 mod why;
@@ -77,6 +80,12 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: R
     if let Some(asset) = assets::answer(parts.uri.path(), &parts.headers) {
         return asset;
     }
+    if let Some(word) = admin::word(parts.uri.path()) {
+        return match admin::page((&app, &caller), &parts, word).await {
+            Ok(answer) => answer,
+            Err(Refused(refused)) => problem(&app, &parts, refused).await,
+        };
+    }
     // Programs read text.
     if !wants_html(&parts.headers)
         && (pages::is_run(parts.uri.path()) || Address::parse(parts.uri.path()).is_none())
@@ -94,13 +103,20 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: R
 /// `POST` of a form of a page.
 pub(super) async fn change(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
     let form = match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
         Ok(body) => Form::read(&body),
         Err(rejection) => return rejection.into_response(),
     };
+    if let Some(word) = admin::word(parts.uri.path()) {
+        return match admin::change((&app, &caller), word, &form).await {
+            Ok(answer) => answer,
+            Err(Refused(refused)) => problem(&app, &parts, refused).await,
+        };
+    }
+    let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
     let ask = Ask { app, caller, address, parts };
     let changed = match ask.address.page {
+        "run" if ask.address.rest.is_empty() => start::start(&ask, &form).await,
         "run" => change::run(&ask, &form).await,
         _ => Err(no_page()),
     };
@@ -115,7 +131,9 @@ async fn page_of_repo(ask: &Ask) -> Result<Response, Refused> {
     match ask.address.page {
         "" => Ok(run::see_other(&format!("/{}/runs", ask.repo(Scope::RunsRead).await?.0.name))),
         "runs" if ask.address.rest.is_empty() => runs::page(ask).await,
+        "run" if ask.address.rest.is_empty() => start::page(ask).await,
         "run" => run::page(ask).await,
+        "ci" if ask.address.rest.is_empty() => ci::page(ask).await,
         _ => Err(no_page()),
     }
 }

@@ -61,11 +61,13 @@ impl Waterfall {
             let waited = took(Some((line.start - line.ready).max(0) as f64 / 1000.0));
             let _infallible = write!(
                 svg,
-                "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{id} {} {lasted}\"><title>{id}: {}, waited {waited}, ran {lasted}</title>\
+                "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{} {} {lasted} {}\"><title>{id}: {}, waited {waited}, ran {lasted}</title>\
                  <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
                  <rect class=\"needs\" x=\"{LABEL}\" y=\"{}\" width=\"{}\" height=\"2\"/>\
                  <rect class=\"wait\" x=\"{ready}\" y=\"{}\" width=\"{}\" height=\"6\"/>\
                  <rect class=\"bar {}\" x=\"{start}\" y=\"{top}\" width=\"{}\" height=\"14\" rx=\"2\"/>",
+                escaped(&shown),
+                mark.glyph,
                 mark.word,
                 mark.word,
                 LABEL - 8,

@@ -40,6 +40,9 @@ fn every_page_is_inert_and_its_assets_are_kept_for_good() {
         ("/queue", "200"),
         ("/foo/runs", "200"),
         ("/foo/run/1", "200"),
+        ("/foo/run", "200"),
+        ("/foo/ci", "200"),
+        ("/-/admin", "401"),
         ("/foo/run/1/job/t", "200"),
         ("/foo/run/1/search?q=x", "200"),
         ("/foo/run/1/job/none", "404"),
@@ -250,4 +253,79 @@ fn buttons_are_for_who_may_press_them_and_come_from_our_pages_only() {
     place.shell("quire wait 'foo#3' >/dev/null || true");
     assert!(place.send("GET", "/foo/run/3", HTML).contains("cancelled"));
     drop(gate);
+}
+
+#[test]
+fn pages_of_the_operator_are_for_admins_and_their_buttons_work() {
+    let place = Place::new();
+    place.push();
+    let (cookie, reader) =
+        (super::origins::cookie(&place), bearer(&place.token("reader", "--scope repos:read")));
+    for word in ["", "/watches", "/outbox", "/tokens", "/audit", "/doctor"] {
+        let path = format!("/-/admin{word}");
+        let page = place.send("GET", &path, &format!("{cookie}{HTML}"));
+        assert_eq!(status(&page), "200", "{path}\n{page}");
+        expect_inert(body(&page).replace("http://127.0.0.1", "").as_str(), &path);
+        assert_eq!(place.status_of("GET", &path, &format!("{reader}{HTML}")), "403", "{path}");
+        assert_eq!(place.status_of("GET", &path, HTML), "401", "{path}");
+    }
+    assert_eq!(place.status_of("GET", "/-/admin/none", &format!("{cookie}{HTML}")), "404");
+    assert!(place.send("GET", "/-/admin/tokens", &format!("{cookie}{HTML}")).contains("reader"));
+    let own = format!("{cookie}sec-fetch-site: same-origin\r\n");
+    let press = |fields: &str, lines: &str| {
+        let head = "content-type: application/x-www-form-urlencoded\r\ncontent-length:";
+        status(&place.send(
+            "POST",
+            "/-/admin/tokens",
+            &format!("{lines}{head} {}\r\n\r\n{fields}", fields.len()),
+        ))
+        .to_owned()
+    };
+    assert_eq!(press("name=reader", &reader), "403");
+    assert_eq!(press("name=reader", &cookie), "403", "not from our page");
+    assert_eq!(press("name=reader", &own), "303");
+    assert_eq!(place.status_of("GET", "/-/admin", &reader), "401", "the token was revoked");
+}
+
+#[test]
+fn a_form_starts_a_job_with_its_typed_arguments() {
+    let place = Place::new();
+    let shape = "{:env {:enum [\"staging\" \"prod\"] :required true} :count {:type :integer :default 2} :tags {:type :array} :token {:secret true}}";
+    push_pipeline(
+        &place,
+        &format!(
+            "(ci:job :t [:quire/push] (fn [] (sh \"true\")))
+             (ci:job :deploy [(ci.manual {shape})] (fn [{{: args}}] (sh [\"echo\" args.env (tostring args.count) (table.concat (or args.tags []) \"+\")])))"
+        ),
+    );
+    let cookie = super::origins::cookie(&place);
+    assert!(!place.send("GET", "/foo/run", HTML).contains("arg.env"), "nobody has forms");
+    let page = place.send("GET", "/foo/run", &format!("{cookie}{HTML}"));
+    for part in [
+        "name=\"arg.env\" required",
+        "<option>staging",
+        "type=\"number\"",
+        "<textarea",
+        "type=\"password\"",
+        "value=\"2\"",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let start = |fields: &str| {
+        let own = format!(
+            "{cookie}sec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+        );
+        place.send("POST", "/foo/run", &format!("{own}content-length: {}\r\n\r\n{fields}", fields.len()))
+    };
+    for wrong in ["job=deploy", "job=deploy&arg.env=other", "job=deploy&arg.env=prod&arg.count=x", "job=none"]
+    {
+        assert_eq!(status(&start(wrong)), "422", "{wrong}");
+    }
+    let started = start("job=deploy&arg.env=prod&arg.count=3&arg.tags=a%0D%0Ab+c&arg.token=hunter22");
+    assert_eq!((status(&started), header(&started, "location")), ("303", Some("/foo/run/2")), "{started}");
+    place.shell("quire wait 'foo#2' >/dev/null");
+    let log = place.send("GET", "/foo/run/2/job/deploy.log", "");
+    assert!(log.contains("prod 3 a+b c"), "{log}");
+    let ci = place.send("GET", "/foo/ci", HTML);
+    assert!(ci.contains("data-job=\"t\"") && ci.contains("100 % of 1"), "{ci}");
 }
