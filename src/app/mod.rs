@@ -115,7 +115,7 @@ pub(crate) use runs::{
     CancelRun, NamedRun, RunFilter, RunRow, end_queued, find_run, find_run_or_latest, list_runs, show_run,
 };
 pub(crate) use scrape::{job_journal_bytes, scrape, storage_state, unfinished_counts};
-pub(crate) use served_repo::explain_access;
+pub(crate) use served_repo::{GitUse, ServedRepo, explain_access, served_repo};
 pub(crate) use sign_in::{
     CreateLoginLink, LoginLink, MAX_SESSION_LIFE, session_caller, sign_in_with_link, sign_in_with_token,
     sign_out, token_caller, until_refused,

@@ -6,8 +6,8 @@ use super::caller::{Caller, no_repo};
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::forge::{self, RepoError};
-use crate::model::{AskedRepo, Because, RepoName, Visibility};
-use crate::store;
+use crate::model::{AskedRepo, AuditAction, Because, RepoName, Visibility};
+use crate::store::{self, AuditEntry};
 
 /// What git does with a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub(crate) async fn served_repo(
     }
     if git_use == GitUse::Push && !caller.may_push(asked) {
         caller.expect_known()?;
+        let entry = AuditEntry::new(caller.actor(), AuditAction::PushRefused).on(&served.name);
+        app.audit(entry.with("code", Code::ScopeMissing.as_str()));
         let text = format!("{} may read `{}`, not push to it", shown(caller), served.name);
         let hint = "a token needs the scope repos:write; a user needs a rule of :access with :may :write";
         return Err(Problem::new(Code::ScopeMissing, text).hint(hint));

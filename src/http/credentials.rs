@@ -1,7 +1,10 @@
 //! What a request says about who sends it.
 
 use axum::http::{HeaderMap, Uri, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
+use super::git::is_git;
 use crate::app::{Code, Problem};
 use crate::config::is_user_name;
 use crate::model::percent_decoded;
@@ -11,6 +14,9 @@ pub(super) const COOKIE: &str = "quire_session";
 
 /// The header with the user of a proxy.
 const REMOTE_USER: &str = "remote-user";
+
+/// How every token begins.
+const TOKEN_START: &str = "qt_";
 
 /// Parameters of a query in which people send tokens. Addresses are logged, kept and shown.
 const IN_QUERY: [&str; 8] = [
@@ -52,6 +58,12 @@ pub(super) fn read(uri: &Uri, headers: &HeaderMap, is_proxied: bool) -> Result<C
         if scheme.eq_ignore_ascii_case("bearer") {
             return Ok(Credentials::Token(token.trim().to_owned()));
         }
+        if scheme.eq_ignore_ascii_case("basic")
+            && is_git(uri)
+            && let Some(token) = token_of_basic(token)
+        {
+            return Ok(Credentials::Token(token));
+        }
         // A proxy that asks for passwords passes them on; they say nothing here.
         if !scheme.eq_ignore_ascii_case("basic") {
             return Err(Problem::new(
@@ -68,11 +80,19 @@ pub(super) fn read(uri: &Uri, headers: &HeaderMap, is_proxied: bool) -> Result<C
     }
 }
 
+/// The token that git sends as a password, or as the name of a user (RFC 7617). Another password is one of a proxy.
+fn token_of_basic(text: &str) -> Option<String> {
+    let bytes = STANDARD.decode(text.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    [password, user].into_iter().find(|part| part.starts_with(TOKEN_START)).map(str::to_owned)
+}
+
 /// Whether a parameter of a query has a token in it.
 fn is_token(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     let name = percent_decoded(name).to_ascii_lowercase().replace('-', "_");
-    IN_QUERY.contains(&name.as_str()) || percent_decoded(value).starts_with("qt_")
+    IN_QUERY.contains(&name.as_str()) || percent_decoded(value).starts_with(TOKEN_START)
 }
 
 /// The only header of this name.

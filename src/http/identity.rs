@@ -12,6 +12,7 @@ use axum::response::Response;
 use super::credentials::{self, Credentials};
 use super::door::Remote;
 use super::failed_tokens::FailedTokens;
+use super::git;
 use super::problem::answer;
 use super::same_origin::{self, Sender};
 use super::web::{form, wants_html};
@@ -133,14 +134,16 @@ pub(super) async fn identify(State(gate): State<Gate>, request: Request, next: N
     } else {
         match gate.caller(&parts).await {
             Ok(caller) => {
-                let may_sign_in = caller.is_nobody() && is_browser(&parts.method, &parts.headers);
+                let may_sign_in = caller.is_nobody()
+                    && is_browser(&parts.method, &parts.headers)
+                    && !git::is_git(&parts.uri);
                 parts.extensions.insert(same_origin::sender(&parts.headers, gate.0.public.as_ref()));
                 parts.extensions.insert(caller);
                 parts.extensions.insert(gate);
                 let response = next.run(Request::from_parts(parts, body)).await;
                 if may_sign_in && is_closed(&response) { form(response.status(), None) } else { response }
             }
-            Err(problem) => refused(&problem),
+            Err(problem) => refused(&problem, git::is_git(&parts.uri)),
         }
     };
     if let Some(site) = site {
@@ -150,8 +153,8 @@ pub(super) async fn identify(State(gate): State<Gate>, request: Request, next: N
 }
 
 /// The answer to a request that does not count.
-fn refused(problem: &Problem) -> Response {
-    let mut response = answer(problem);
+fn refused(problem: &Problem, is_git: bool) -> Response {
+    let mut response = if is_git { git::refused(problem) } else { answer(problem) };
     if problem.code == Code::TokenAttempts {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     }

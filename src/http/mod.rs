@@ -11,6 +11,7 @@ mod door;
 mod explain;
 mod failed_tokens;
 mod guarded;
+mod git;
 mod gzip;
 mod hooks;
 mod idempotency;

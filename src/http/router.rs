@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::door::{AnswerProblem, Remote};
 use super::explain::explain;
+use super::git::{self, GitDoor};
 use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
 use super::problem::{answer, perform};
@@ -144,6 +145,7 @@ fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> 
         .route("/queue", get(web::queue))
         .route("/{*path}", get(web::page).post(web::change))
         .merge(api::router(&app))
+        .layer(middleware::from_fn_with_state(GitDoor::new(app.clone()), git::serve))
         .layer(middleware::from_fn_with_state(gate, identify))
         .layer(middleware::from_fn_with_state(hosts, check_host))
         .layer(middleware::from_fn(log_request))

@@ -1,4 +1,4 @@
-//! A request on its way to the routes: it is read whole, and what can be understood in two ways is refused.
+//! A request on its way to the routes: it is read whole, except for what git sends, and what can be understood in two ways is refused.
 
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, Version, header};
@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::limits::{MAX_HEAD, SMALL_BODY};
 use super::progress::Progress;
 use crate::app::{Code, Problem};
+use crate::http::git::streams_body;
 
 /// How the routes of a door answer with a problem.
 pub(crate) type AnswerProblem = fn(&Problem) -> Response<Body>;
@@ -56,11 +57,16 @@ pub(super) fn refusal(problem: &Problem, answer: AnswerProblem) -> Response<Body
 }
 
 async fn read(request: Request<Incoming>, limits: &BodyLimits) -> Result<Gathered<'_>, Problem> {
-    check(request.version(), request.headers())?;
+    let streams = streams_body(request.method(), request.uri());
+    check(request.version(), request.headers(), streams)?;
     if head_length(&request) > MAX_HEAD {
         return Err(Problem::new(Code::RequestHeadTooLarge, "the head of the request is too long"));
     }
     let (head, body) = request.into_parts();
+    if streams {
+        // Whoever passes it on limits it.
+        return Ok(Gathered { request: Request::from_parts(head, Body::new(body)), _memory: None });
+    }
     let length = body.size_hint().lower();
     if length > limits.most as u64 {
         let text = format!("the body of the request has {length} bytes, and the limit is {}", limits.most);
@@ -77,7 +83,7 @@ async fn read(request: Request<Incoming>, limits: &BodyLimits) -> Result<Gathere
 }
 
 /// Refuses what a proxy before the server may have understood otherwise (RFC 9112, sections 3.2 and 6.1).
-fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+fn check(version: Version, headers: &HeaderMap, streams: bool) -> Result<(), Problem> {
     let bad = |problem: &str| Err(Problem::new(Code::RequestInvalid, problem));
     if let Some(name) = ONCE.iter().find(|name| headers.get_all(**name).iter().count() > 1) {
         return bad(&format!("the request has several {name} headers"));
@@ -86,7 +92,7 @@ fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
         return bad("the request has no Host header");
     }
     // A Content-Length next to it is not shown by the protocol's parser.
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if headers.contains_key(header::TRANSFER_ENCODING) && !streams {
         return bad("the request has a Transfer-Encoding; send its body with a Content-Length");
     }
     Ok(())
@@ -110,7 +116,7 @@ mod tests {
             let name: header::HeaderName = name.parse().unwrap();
             headers.append(name, value.parse().unwrap());
         }
-        check(version, &headers).is_err()
+        check(version, &headers, false).is_err()
     }
 
     #[test]

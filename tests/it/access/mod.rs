@@ -1,4 +1,5 @@
 //! Users, keys and rights, through a real sshd, git and curl.
 
+mod over_http;
 mod over_ssh;
 mod sshd;
