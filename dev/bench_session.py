@@ -3,8 +3,8 @@
 import shutil
 from functools import cached_property
 
-import bench_api, bench_boxes, bench_events, bench_growth, bench_jobs, bench_laminar, bench_log, bench_push, bench_runs
-import bench_start, bench_watches
+import bench_api, bench_boxes, bench_events, bench_growth, bench_jobs, bench_laminar, bench_log, bench_pages, bench_push
+import bench_runs, bench_start, bench_watches
 from bench_forge import Forge
 
 # What is measured when nothing is chosen, in this order.
@@ -16,6 +16,7 @@ KINDS = {
 # What is measured when it is chosen.
 OTHERS = {
     "api": bench_api.figures, "watches": bench_watches.figures, "events": bench_events.figures, "jobs": bench_jobs.figures,
+    "pages": bench_pages.figures,
 }
 ALIASES = {"cpu": "runs"}
 

@@ -21,6 +21,12 @@ impl AppState {
     /// The hosted repository of this name: the row, made when the folder is there and the row is not. Nothing for a folder
     /// that is not adopted, or is a copy of another repository.
     pub(crate) async fn repo(&self, name: RepoName) -> Result<Option<RepoRow>, Problem> {
+        // Most are known: who reads a page does not wait for what is written meanwhile.
+        let of = name.clone();
+        let known = self.store.read(move |connection| store::find_repo(connection, &of)).await??;
+        if let Some(row) = known.filter(|row| !row.is_watched()) {
+            return Ok(Some(row));
+        }
         let data = self.data.clone();
         let found = self.store.call(move |connection| -> Result<FoundRepo, Problem> {
             let found = store::find_repo(connection, &name)?;

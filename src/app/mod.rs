@@ -5,6 +5,7 @@
 mod accounts;
 mod arguments;
 mod audit;
+mod browsing;
 mod caches;
 mod caller;
 mod doctor;
@@ -70,6 +71,7 @@ pub(crate) use accounts::{
     AddKey, AddUser, KeyView, RemoveKey, RemoveUser, UserView, has_keys, list_keys, list_users, offered_key,
 };
 pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
+pub(crate) use browsing::{BrowsedRepo, ExpensivePass, browse, listed_runs};
 pub(crate) use caches::{CachesReset, ResetCaches, cache_bytes, clear_caches};
 pub use caller::Caller;
 pub use doctor::{Check, Examined, Level, doctor};

@@ -91,6 +91,7 @@ codes! {
     RequestRefused         "request.refused"          422 Usage    "a value is well-formed and refused";
     RequestTooLarge        "request.too-large"        413 Usage    "the body is larger than its limit";
     RequestType            "request.type"             415 Usage    "the body is not JSON";
+    RevisionNotFound       "revision.not-found"       404 NotFound "the repository has no such branch, tag, commit, file or folder";
     RouteNotFound          "route.not-found"          404 NotFound "there is nothing at this path";
     RunEnding              "run.ending"               409 Failed   "the run is ending";
     RunFinished            "run.finished"             409 Failed   "the run has ended already";

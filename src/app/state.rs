@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::audit::AuditQueue;
+use super::browsing::Browsing;
 use super::events::MAX_FOLLOWERS;
 use super::health::Health;
 use super::jobs::{JobPlace, JobSecrets};
@@ -146,6 +147,8 @@ pub struct AppState {
     pub(crate) readers: Arc<Semaphore>,
     /// A place for each page that is in memory, until it was sent.
     pub(crate) pages: Arc<Semaphore>,
+    /// What pages of repositories share.
+    pub(crate) browsing: Arc<Browsing>,
     /// A place for each process that evaluates a pipeline for a request.
     pub(crate) planners: Arc<Semaphore>,
     /// The plans of commits from which runs were started.
@@ -253,6 +256,7 @@ impl AppState {
             probe: Probe::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
+            browsing: Arc::default(),
             planners: Arc::new(Semaphore::new(MAX_PLANNERS)),
             known_plans: Arc::default(),
             jobs,

@@ -6,6 +6,7 @@
 mod adopt;
 mod alignment;
 mod baseline;
+pub(crate) mod browse;
 mod chain;
 mod checkout;
 mod claims;

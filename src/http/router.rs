@@ -141,6 +141,8 @@ fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> 
         .route("/login", get(sign_in::login_page).post(sign_in::login))
         .route("/logout", post(sign_in::logout))
         .route("/robots.txt", get(web::robots))
+        .route("/feed.atom", get(web::feed))
+        .route("/cc.xml", get(web::cruise))
         .route("/", get(web::front))
         .route("/queue", get(web::queue))
         .route("/{*path}", get(web::page).post(web::change))

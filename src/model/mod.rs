@@ -55,7 +55,7 @@ pub(crate) use grant::Grant;
 pub use job_id::JobId;
 pub(crate) use network::Network;
 pub use outcome::{Outcome, Progress};
-pub(crate) use percent::{percent_decoded, percent_encoded};
+pub(crate) use percent::{percent_decoded, percent_decoded_bytes, percent_encoded, percent_encoded_path};
 pub use profile::{Profile, ProfileError};
 pub(crate) use protection::rules_for;
 pub use protection::{ProtectedRule, RefPattern};

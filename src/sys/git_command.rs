@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::program::{Finished, Keep, Program, ProgramEnd, ProgramLimits};
+use super::program_output::ProgramOutput;
 use super::search_path::find_program;
 
 /// How long a git that quire starts may take.
@@ -211,6 +212,14 @@ impl GitCommand {
     /// It could not be started or followed.
     pub(crate) fn run_within(self, limits: &ProgramLimits<'_>) -> io::Result<Finished> {
         self.prepare().run(limits)
+    }
+
+    /// Starts it and returns its standard output, which is read while it runs.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub(crate) fn stream(self, time: Duration, memory_bytes: u64) -> io::Result<ProgramOutput> {
+        self.prepare().stream(time, memory_bytes)
     }
 
     /// The arguments for messages.

@@ -27,6 +27,7 @@ pub(crate) mod parent;
 pub(crate) mod pidfd;
 pub mod process;
 pub(crate) mod program;
+pub(crate) mod program_output;
 pub(crate) mod random;
 pub(crate) mod ready;
 pub(crate) mod reexec;

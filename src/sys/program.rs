@@ -20,6 +20,7 @@ use super::cancel_signal::CancelSignal;
 use super::children;
 use super::pidfd::{PidFd, wait_any};
 use super::process::Exit;
+use super::program_output::ProgramOutput;
 
 /// The most of each output that [`Program::ask`] keeps, in bytes.
 const MAX_REPLY: usize = 64 << 10;
@@ -49,6 +50,8 @@ pub(crate) struct ProgramLimits<'a> {
     pub(crate) stderr: Keep,
     /// Bytes of any one file that it or its children write.
     pub(crate) file_bytes: Option<u64>,
+    /// Bytes of memory that each of its processes may map.
+    pub(crate) memory_bytes: Option<u64>,
     /// Whether it is killed when the thread that started it ends. A program without this starts faster.
     pub(crate) ends_with_caller: bool,
     /// Whether processes of its group that outlive it are killed.
@@ -66,6 +69,7 @@ impl ProgramLimits<'_> {
             stdout: keep,
             stderr: keep,
             file_bytes: None,
+            memory_bytes: None,
             ends_with_caller: false,
             kills_leftovers: true,
             cancel: None,
@@ -224,11 +228,9 @@ impl Program {
             tie(&mut self.command);
         }
         let process = self.start()?;
-        if let Some(bytes) = limits.file_bytes {
-            // Before it has a child, or anything to write. A program that has ended already needs none.
-            let most = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-            let _ended = prlimit(Some(process.pid()), Resource::Fsize, most).is_err();
-        }
+        // Before it has a child, or anything to write.
+        limit(&process, Resource::Fsize, limits.file_bytes);
+        limit(&process, Resource::As, limits.memory_bytes);
         // The writing ends that are still open here.
         drop(self);
         let followed = follow(&process, &mut outputs, limits);
@@ -255,6 +257,19 @@ impl Program {
         Ok(stdin.into())
     }
 
+    /// Starts it and returns its standard output, which is read while it runs. Its standard error is dropped.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub(crate) fn stream(mut self, time: Duration, memory_bytes: u64) -> io::Result<ProgramOutput> {
+        self.command.stdin(self.stdin()?).stderr(Stdio::null());
+        let (ours, theirs) = io::pipe()?;
+        self.command.stdout(theirs);
+        let process = self.start()?;
+        limit(&process, Resource::As, Some(memory_bytes));
+        Ok(ProgramOutput::new(process, ours.into(), time))
+    }
+
     fn start(&mut self) -> io::Result<PidFd> {
         let (_, process) = children::start(|| {
             let child = self.command.spawn()?;
@@ -268,7 +283,16 @@ impl Program {
     }
 }
 
-fn reap(process: &PidFd) -> Exit {
+/// Sets a limit of a program that has just been started. One that has ended already needs none.
+fn limit(process: &PidFd, resource: Resource, bytes: Option<u64>) {
+    if let Some(bytes) = bytes {
+        let most = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        let _ended = prlimit(Some(process.pid()), resource, most).is_err();
+    }
+}
+
+/// Waits for the end of a process that was started here.
+pub(super) fn reap(process: &PidFd) -> Exit {
     loop {
         if let Some(exit) = children::reap_own(process.pid()) {
             return exit;
@@ -365,7 +389,7 @@ fn follow(
     }
 }
 
-fn timespec(time: Duration) -> Timespec {
+pub(super) fn timespec(time: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: time.subsec_nanos().into(),

@@ -37,7 +37,7 @@ pub(crate) use push::{
 };
 pub(crate) use run::{FollowedRun, RunView, run_subject};
 pub(crate) use run_lines::{run_beginning, run_ending};
-pub(crate) use sanitize::{Colours, SafeText, one_line, output_line, plain, reason_line};
+pub(crate) use sanitize::{Colours, SafeText, file_line, one_line, output_line, plain, reason_line};
 pub(crate) use screen::Screen;
 pub(crate) use shape::{DecisionShape, DiagnosticShape, JobShape, RunShape, StepShape, jobs_of};
 pub(crate) use text::{between, run_list, run_page};

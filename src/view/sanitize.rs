@@ -70,6 +70,11 @@ pub(crate) fn reason_line(text: &str) -> String {
     within(&visible(text), MAX_OUTPUT)
 }
 
+/// A line of a file: like a name, but whole, and with its tabs.
+pub(crate) fn file_line(line: &str) -> String {
+    line.chars().map(|c| if c != '\t' && is_dangerous(c) { '\u{fffd}' } else { c }).collect()
+}
+
 fn visible(text: &str) -> String {
     let visible = |c| match c {
         '\t' => ' ',
@@ -160,7 +165,8 @@ fn sequence(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
 
 /// Whether a character can move a cursor or turn the direction of what follows.
 fn is_dangerous(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

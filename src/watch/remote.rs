@@ -219,6 +219,7 @@ impl<'a> Remote<'a> {
             stdout: Keep::AtMost(MAX_OUTPUT),
             stderr: Keep::AtMost(MAX_CHATTER),
             file_bytes: Some(file_bytes),
+            memory_bytes: None,
             ends_with_caller: false,
             kills_leftovers: true,
             cancel: Some(self.signs.cancel),

@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod api;
 mod attack;
+mod browse;
 mod containers;
 mod docker;
 mod docs;

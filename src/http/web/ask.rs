@@ -164,6 +164,9 @@ pub(super) async fn problem(app: &AppState, parts: &Parts, problem: Problem) -> 
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+    }
     answer
 }
 

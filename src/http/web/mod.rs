@@ -10,6 +10,7 @@ mod ansi;
 mod ask;
 mod assets;
 mod bars;
+mod browse;
 mod change;
 mod ci;
 mod frame;
@@ -40,7 +41,6 @@ use self::change::Form;
 use super::pages;
 use super::problem::Refused;
 use crate::app::{AppState, Caller, Code, Problem};
-use crate::model::Scope;
 
 pub(super) use sign_in::{form, signed_in};
 
@@ -129,12 +129,31 @@ pub(super) async fn change(State(app): State<AppState>, caller: Caller, request:
 /// The page at an address below a repository.
 async fn page_of_repo(ask: &Ask) -> Result<Response, Refused> {
     match ask.address.page {
-        "" => Ok(run::see_other(&format!("/{}/runs", ask.repo(Scope::RunsRead).await?.0.name))),
         "runs" if ask.address.rest.is_empty() => runs::page(ask).await,
         "run" if ask.address.rest.is_empty() => start::page(ask).await,
         "run" => run::page(ask).await,
         "ci" if ask.address.rest.is_empty() => ci::page(ask).await,
-        _ => Err(no_page()),
+        _ => browse::page(ask).await,
+    }
+}
+
+/// `GET /feed.atom`.
+pub(super) async fn feed(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let state = ask::query_value(parts.uri.query().unwrap_or_default(), "state");
+    let made = browse::all_runs(&app, &caller, (&parts.uri.to_string(), state.as_deref())).await;
+    match made {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(&app, &parts, refused).await,
+    }
+}
+
+/// `GET /cc.xml`.
+pub(super) async fn cruise(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match browse::cruise(&app, &caller).await {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(&app, &parts, refused).await,
     }
 }
 

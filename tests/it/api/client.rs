@@ -70,7 +70,7 @@ fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A request, as bytes, on a connection of its own.
-pub(super) fn request(
+pub(crate) fn request(
     (method, target): (&str, &str),
     host: &str,
     headers: &[(&str, &str)],
@@ -87,13 +87,13 @@ pub(super) fn request(
 }
 
 /// A stream to a door.
-pub(super) trait Connection: Read + Write {}
+pub(crate) trait Connection: Read + Write {}
 
 impl Connection for TcpStream {}
 impl Connection for UnixStream {}
 
 /// Sends bytes and reads the answer until the connection is closed.
-pub(super) fn exchange(mut stream: impl Connection, bytes: &[u8]) -> Answer {
+pub(crate) fn exchange(mut stream: impl Connection, bytes: &[u8]) -> Answer {
     // A request that is refused early is not read to its end, and the connection may be reset after the answer.
     let _refused = stream.write_all(bytes).is_err();
     let mut answer = Vec::new();
@@ -104,7 +104,7 @@ pub(super) fn exchange(mut stream: impl Connection, bytes: &[u8]) -> Answer {
     })
 }
 
-pub(super) fn connect_tcp(address: &str) -> TcpStream {
+pub(crate) fn connect_tcp(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -17,7 +17,8 @@ mod schema;
 
 use std::fs;
 
-use client::{Answer, connect_tcp, connect_unix, exchange, request};
+use client::connect_unix;
+pub(crate) use client::{Answer, connect_tcp, exchange, request};
 use contract::Contract;
 use serde_json::Value;
 

@@ -1,0 +1,98 @@
+//! The lines of a file as HTML: one element a line, with its number as a link and an id.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+use askama::filters::HtmlSafe;
+
+use super::colours::{Colouring, colours_of};
+use crate::view::file_line;
+
+/// The most lines of a file on a page.
+pub(super) const MAX_LINES: usize = 20_000;
+
+/// The longest line on a page, in bytes.
+const MAX_LINE: usize = 10_000;
+
+/// HTML that is safe to put on a page.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Html(pub(super) String);
+
+impl Display for Html {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Html {}
+
+/// The lines of a file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CodeLines {
+    /// The HTML of each line, without a line feed.
+    pub(super) lines: Vec<String>,
+    /// How many lines the file has.
+    pub(super) total: usize,
+    /// Whether a line is longer than what is shown of it.
+    pub(super) has_cut_lines: bool,
+}
+
+impl CodeLines {
+    /// The lines of a text file; its name says how it is coloured.
+    pub(super) fn of(content: &[u8], name: &str) -> Self {
+        let text = String::from_utf8_lossy(content);
+        let mut colouring = colours_of(&text, name);
+        let mut code = Self::default();
+        for line in text.split_inclusive('\n') {
+            code.total += 1;
+            if code.lines.len() < MAX_LINES {
+                let html = code.line(line.trim_end_matches(['\n', '\r']), colouring.as_mut());
+                code.lines.push(html);
+            }
+        }
+        code
+    }
+
+    fn line(&mut self, line: &str, colouring: Option<&mut Colouring>) -> String {
+        let end = (0..=MAX_LINE.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
+        let shown = line.get(..end.unwrap_or_default()).unwrap_or_default();
+        self.has_cut_lines |= shown.len() < line.len();
+        let shown = file_line(shown);
+        match colouring {
+            Some(colouring) => colouring.line(&shown),
+            None => escaped(&shown),
+        }
+    }
+
+    /// All lines, each with its number.
+    pub(super) fn numbered(&self) -> Html {
+        let mut html = String::from("<pre class=\"code\" tabindex=\"0\">");
+        for (index, line) in self.lines.iter().enumerate() {
+            let number = index + 1;
+            let _infallible =
+                write!(html, "<span id=\"L{number}\"><a href=\"#L{number}\">{number}</a>{line}\n</span>");
+        }
+        html.push_str("</pre>");
+        Html(html)
+    }
+}
+
+/// A text as HTML, also within quotes.
+pub(super) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + text.len() / 8);
+    push_escaped(&mut html, text);
+    html
+}
+
+/// Adds a text as HTML.
+pub(super) fn push_escaped(html: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            c => html.push(c),
+        }
+    }
+}
