@@ -49,12 +49,16 @@ test("a line is on the page within a quarter of a second, and the page ends with
   const overview = await watched(context, world);
   await overview.goto(run.run);
   assert.match(await overview.title(), /^● /);
+  const front = await watched(context, world);
+  await front.goto(world.url + "/");
+  assert.equal(await front.locator("li[data-repo=one] .mark").textContent(), "● running");
   await run.go();
   await shows(page, "passed live");
   await shows(page, "end");
   await overview.waitForFunction(() => document.title.startsWith("✓"), undefined, { timeout: 15000 });
   assert.match(await overview.getAttribute("#icon", "href"), /passed/);
-  assert.deepEqual([...page.faults, ...overview.faults], []);
+  await front.waitForFunction(() => document.querySelector("li[data-repo=one] .mark")?.textContent === "✓ passed", undefined, { timeout: 15000 });
+  assert.deepEqual([...page.faults, ...overview.faults, ...front.faults], []);
   const ids = await page.locator("ol.log > li").evaluateAll((all) => all.map((li) => li.id));
   assert.deepEqual(ids, ids.map((_, at) => `L${at + 1}`), "each line once, in order");
   await context.close();

@@ -1,7 +1,5 @@
 //! The pages of the operator, below `/-/admin`: tables of what the operations of `app` say, for callers with the scope `admin`.
 
-use std::sync::LazyLock;
-
 use askama::Template;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -35,7 +33,7 @@ const PAGES: [(&str, &str); 6] = [
 ];
 
 /// One look at everything at a time: it starts programs.
-static DOCTOR: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
+static DOCTOR: Semaphore = Semaphore::const_new(1);
 
 #[derive(Template)]
 #[template(path = "admin.html")]

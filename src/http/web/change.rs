@@ -3,7 +3,8 @@
 use axum::body::Bytes;
 use axum::response::Response;
 
-use super::address::number;
+use super::address::{Address, number};
+use super::admin;
 use super::ask::{Ask, form_pairs};
 use super::no_page;
 use super::run::see_other;
@@ -24,6 +25,15 @@ impl Form {
         let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     }
+}
+
+/// Whether a path is that of a button: others take no `POST`.
+pub(super) fn is_action(path: &str) -> bool {
+    admin::word(path).is_some()
+        || Address::parse(path).is_some_and(|address| {
+            let is_button = ["/rerun", "/cancel"].iter().any(|end| address.rest.ends_with(end));
+            address.page == "run" && (address.rest.is_empty() || is_button)
+        })
 }
 
 /// `POST` of an address below `/{repo}/run`.

@@ -3,6 +3,7 @@
 //! Of a run: `change` whenever its page would be another one. Of a job: `step` with the beginning of a section and `log` with
 //! finished lines, from any line on, each once; the id of an event is the last line. At the end: `end`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -14,8 +15,8 @@ use super::ask::Ask;
 use super::log_html::LogHtml;
 use super::no_page;
 use crate::app::{
-    AppState, EventStream, FollowEvents, JobLog, Problem, ReadJobLog, RunRow, follow_events, open_job_log,
-    run_shape,
+    AppState, Code, EventStream, FollowEvents, JobLog, Problem, ReadJobLog, RunRow, follow_events,
+    open_job_log, run_shape,
 };
 use crate::http::problem::Refused;
 use crate::http::stream::{BodyParts, OwnPlace, streamed_to};
@@ -43,12 +44,15 @@ pub(super) async fn events(ask: &Ask, row: RunRow) -> Result<Response, Refused> 
         });
         return Ok(answer(body));
     };
+    let busy =
+        || Problem::new(Code::ServerBusy, "too many clients follow runs already").hint("try again later");
+    let place = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| busy())?;
     let after = last_line(ask).unwrap_or_default();
     let follow = ask.query("follow").as_deref() != Some("0");
     let log = JobStream::open(ask, row, &job, (after, follow)).await?;
     let body = streamed_to((app, caller), move |parts| async move {
         log.send(parts).await;
-        drop(counted);
+        drop((counted, place));
     });
     Ok(answer(body))
 }

@@ -32,7 +32,7 @@ mod why;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use self::address::Address;
@@ -103,6 +103,9 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: R
 /// `POST` of a form of a page.
 pub(super) async fn change(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    if !change::is_action(parts.uri.path()) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
+    }
     let form = match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
         Ok(body) => Form::read(&body),
         Err(rejection) => return rejection.into_response(),

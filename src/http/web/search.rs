@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::response::Response;
+use tokio::sync::Semaphore;
 
 use super::ask::Ask;
 use super::frame::Frame;
@@ -18,6 +19,9 @@ const MAX_QUERY: usize = 200;
 /// How many lines are shown, and how long they are searched for.
 const MAX_FOUND: usize = 300;
 const MAX_TIME: Duration = Duration::from_secs(3);
+
+/// How many searches there are at a time.
+static SEARCHES: Semaphore = Semaphore::const_new(2);
 
 #[derive(Template)]
 #[template(path = "search.html")]
@@ -58,6 +62,8 @@ pub(super) async fn page(ask: &Ask, row: RunRow) -> Result<Response, Refused> {
 
 /// The lines that contain a text, whatever the case of its letters; whether there may be more.
 async fn search(ask: &Ask, row: RunRow, query: &str) -> Result<(Vec<Found>, bool), Problem> {
+    let busy = || Problem::new(Code::ServerBusy, "others search now").hint("try again in a second");
+    let _place = SEARCHES.try_acquire().map_err(|_| busy())?;
     let (deadline, wanted) = (Instant::now() + MAX_TIME, query.to_lowercase());
     let mut found = Vec::new();
     for job in run_shape(&ask.app, row.clone()).await?.jobs {
