@@ -66,7 +66,28 @@ pub(crate) struct BrowsedRepo {
 
 /// Held as long as an expensive page is made.
 #[derive(Debug)]
-pub(crate) struct ExpensivePass(#[expect(dead_code, reason = "held")] [OwnedSemaphorePermit; 2]);
+pub(crate) struct ExpensivePass {
+    gate: Arc<Semaphore>,
+    place: Option<OwnedSemaphorePermit>,
+    _queued: OwnedSemaphorePermit,
+}
+
+impl ExpensivePass {
+    /// Leaves the place to others as long as a client does not take what was made.
+    pub(crate) fn pause(&mut self) {
+        self.place = None;
+    }
+
+    /// Waits for a place again.
+    ///
+    /// # Errors
+    /// The server stops.
+    pub(crate) async fn resume(&mut self) -> Result<(), Problem> {
+        let place = Arc::clone(&self.gate).acquire_owned().await;
+        self.place = Some(place.map_err(|_| busy())?);
+        Ok(())
+    }
+}
 
 impl Default for Browsing {
     fn default() -> Self {
@@ -88,7 +109,8 @@ impl Browsing {
     pub(crate) async fn enter(&self) -> Result<ExpensivePass, Problem> {
         let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy())?;
         let place = timeout(PATIENCE, Arc::clone(&self.gate).acquire_owned()).await;
-        Ok(ExpensivePass([queued, place.map_err(|_| busy())?.map_err(|_| busy())?]))
+        let place = place.map_err(|_| busy())?.map_err(|_| busy())?;
+        Ok(ExpensivePass { gate: Arc::clone(&self.gate), place: Some(place), _queued: queued })
     }
 
     fn known(&self, key: &FolderKey) -> Option<Arc<ChangedEntries>> {

@@ -56,7 +56,8 @@ impl PageGit {
     /// A call that works on the repository in this folder.
     pub(super) fn new(git_dir: &Path) -> Self {
         let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
-        Self(GitCommand::new().args(settings).arg("--git-dir").arg(git_dir).arg("--literal-pathspecs"))
+        let git = GitCommand::new().env("GIT_NO_LAZY_FETCH", "1").args(settings);
+        Self(git.arg("--git-dir").arg(git_dir).arg("--literal-pathspecs"))
     }
 
     /// Adds an argument.

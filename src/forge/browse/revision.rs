@@ -93,6 +93,10 @@ fn full_id(repo: &Repo, name: &[u8]) -> Result<Option<Revision>, BrowseError> {
 
 /// The commit of a branch or tag, by its short or full name.
 fn named(repo: &Repo, refs: &mut Refs, name: &[u8]) -> Result<Option<Revision>, BrowseError> {
+    // The name of the default branch, whatever was pushed as `refs/heads/HEAD`.
+    if name == b"HEAD" {
+        return Ok(None);
+    }
     let is_full = name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/");
     let full = [b"refs/heads/".as_slice(), b"refs/tags/"].map(|kind| [kind, name].concat());
     let names = if is_full { vec![name.to_vec()] } else { full.to_vec() };

@@ -101,22 +101,24 @@ fn a_large_file_is_streamed_and_git_ends_with_its_client() {
 }
 
 #[test]
-fn more_expensive_pages_than_there_are_places_are_busy() {
+fn slow_clients_hold_no_place_and_a_full_queue_is_busy() {
     let site = Site::new();
     site.shell("git init -q c && cd c && truncate -s 60M big && git add -A && git commit -qm big && git push -q ../data/repos/foo.git HEAD:main");
-    // Clients that do not read hold the places, up to a time; those that come then wait, and are told to come again.
-    let slow: Vec<_> = (0..2)
-        .map(|_| {
-            let mut stream = connect_tcp(&site.address);
-            stream.write_all(&request(("GET", "/foo/raw/main/big"), &site.address, &[], b"")).unwrap();
-            stream.read_exact(&mut [0; 100]).unwrap();
-            stream
-        })
-        .collect();
+    let slow = || {
+        let mut stream = connect_tcp(&site.address);
+        stream.write_all(&request(("GET", "/foo/raw/main/big"), &site.address, &[], b"")).unwrap();
+        stream.read_exact(&mut [0; 100]).unwrap();
+        stream
+    };
+    // Clients that do not read give their places to others, and stay in the queue, which has an end.
+    let mut clients: Vec<_> = (0..2).map(|_| slow()).collect();
     assert_eq!(site.gits(), 2);
+    assert_eq!(site.status("/foo/archive/main.zip"), 200);
+    clients.extend((2..18).map(|_| slow()));
     let answer = site.answer("/foo/archive/main.zip", &[("accept", "text/html")]);
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
     site.page("/foo/tree/main");
-    drop(slow);
+    drop(clients);
+    assert!(site.world.eventually(|_| site.gits() == 0));
     assert_eq!(site.status("/foo/archive/main.zip"), 200);
 }

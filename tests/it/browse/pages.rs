@@ -181,6 +181,8 @@ fn a_revision_is_a_branch_a_tag_or_an_id_and_nothing_else() {
     site.git(&format!("update-ref refs/heads/{} topic/one", &id[..8]));
     let full = site.git("rev-parse main~1");
     site.git(&format!("update-ref refs/heads/{full} main"));
+    site.git("update-ref refs/heads/HEAD topic/one");
+    assert!(!all_text(&site.page("/foo/tree/HEAD")).contains("topic.txt"), "HEAD is the default branch");
     for good in ["main", "topic/one", "v1", "HEAD", "refs/heads/main", "refs/tags/v1", &id, &id[..10]] {
         assert_eq!(site.status(&format!("/foo/tree/{good}")), 200, "{good}");
     }

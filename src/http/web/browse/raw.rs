@@ -23,7 +23,8 @@ use crate::model::{percent_decoded_bytes, percent_encoded, percent_encoded_path}
 /// The most that is read from git before the client has taken it, in bytes.
 const PART: usize = 256 << 10;
 
-/// How long a client may take for such a part.
+/// How long a client may take for such a part before others have its place, and at most.
+const SOON: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(30);
 
 /// How many bytes of a file decide whether it is text, as in git.
@@ -143,11 +144,11 @@ fn document(media_type: &'static str, name: Option<&[u8]>, body: Body) -> Respon
     answer
 }
 
-/// What git writes, as a body. Git ends when the client is gone or too slow; then the answer breaks off.
-async fn stream(pass: ExpensivePass, output: GitOutput) -> Result<Body, Problem> {
+/// What git writes, as a body. Git waits while its client does, and ends when that is gone or too slow; then the answer breaks off.
+async fn stream(mut pass: ExpensivePass, output: GitOutput) -> Result<Body, Problem> {
     let (output, first) = read_part(output).await?;
     Ok(streamed(|parts| async move {
-        if let Err(problem) = send_all(&parts, output, first).await {
+        if let Err(problem) = send_all(&parts, &mut pass, (output, first)).await {
             // The place is free for others: this waits for the client.
             drop(pass);
             parts.fail(&problem).await;
@@ -155,13 +156,24 @@ async fn stream(pass: ExpensivePass, output: GitOutput) -> Result<Body, Problem>
     }))
 }
 
-async fn send_all(parts: &BodyParts, mut output: GitOutput, first: Vec<u8>) -> Result<(), Problem> {
-    let mut part = first;
+async fn send_all(
+    parts: &BodyParts,
+    pass: &mut ExpensivePass,
+    (mut output, mut part): (GitOutput, Vec<u8>),
+) -> Result<(), Problem> {
     while !part.is_empty() {
-        match timeout(SLOWEST, parts.send(Bytes::from(part))).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(elapsed) => return Err(Problem::failed(&elapsed)),
+        let mut sending = Box::pin(parts.send(Bytes::from(part)));
+        let sent = match timeout(SOON, &mut sending).await {
+            Ok(sent) => sent,
+            Err(_) => {
+                pass.pause();
+                let sent = timeout(SLOWEST, sending).await.map_err(|elapsed| Problem::failed(&elapsed))?;
+                pass.resume().await?;
+                sent
+            }
+        };
+        if !sent {
+            return Ok(());
         }
         (output, part) = read_part(output).await?;
     }
