@@ -32,6 +32,7 @@ mod problem;
 mod probe;
 mod repo_jobs;
 mod repo_list;
+mod repo_settings;
 mod repo_shapes;
 mod repositories;
 mod requirements;
@@ -105,6 +106,7 @@ pub(crate) use pushes::{record_push, report_push};
 pub(crate) use reindex::{index_older_runs, reindex};
 pub(crate) use repo_jobs::{ListRepoJobs, RepoJob, RepoJobs};
 pub(crate) use repo_list::{ListRepos, ListedRepos};
+pub(crate) use repo_settings::{DescribeRepo, check_description};
 pub(crate) use repo_shapes::{RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo};
 pub(crate) use repositories::{
     AdoptRepo, adopt_repo, create_repo, list_repos, new_repo, recorded_names, remove_repo, rename_repo,

@@ -12,15 +12,15 @@ use super::problem::Problem;
 use super::push_options::unknown_options;
 use super::state::AppState;
 
-use crate::intake::END_OF_REPORT;
+use crate::intake::{END_OF_REPORT, is_over_http};
 use crate::model::{Outcome, RefKind, RefName, RunId, RunName};
 use crate::run::LiveRun;
 use crate::store;
 use crate::sys::inotify::Inotify;
 use crate::view::{
-    Colours, EndLimit, FollowedRun, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun, RunView,
-    SafeText, broken, job_line, nothing_to_run, one_line, output_line, push_default_branch, push_header,
-    push_stopped, push_verdict, read_log_end,
+    Colours, Comparison, EndLimit, FollowedRun, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun,
+    RunView, SafeText, broken, job_line, nothing_to_run, one_line, output_line, push_default_branch,
+    push_header, push_stopped, push_verdict, read_log_end,
 };
 
 /// How long a push waits for the evaluation of what it led to.
@@ -38,6 +38,10 @@ const MAX_LINES: usize = 256;
 /// The runs of one push that are shown in detail.
 const MAX_RUNS: usize = 5;
 
+/// How many of the last runs that passed an estimate is made of, at most and at least.
+const MAX_SAMPLES: u32 = 10;
+const MIN_SAMPLES: usize = 3;
+
 /// How many of the last lines of a failed job are shown, and how much is read for them.
 const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 
@@ -52,8 +56,11 @@ pub(super) fn start(
 ) -> Lines {
     let (sender, receiver) = mpsc::channel(MAX_LINES);
     let mut waiter = app.stopping.waiter();
+    let given = command.clone();
     tokio::spawn(async move {
-        let command = app.settings.get().command.clone().or(command);
+        // That of the operator is one over ssh, which a pusher who has come over HTTP may not have.
+        let own = command.filter(|command| is_over_http(command));
+        let command = own.or_else(|| app.settings.get().command.clone()).or(given);
         let reporter = Reporter { app, command: command.unwrap_or_else(|| "quire".to_owned()), sender };
         let reported = tokio::select! {
             reported = reporter.report_settled(&push, &options, settled) => reported,
@@ -154,7 +161,7 @@ impl Reporter {
             self.say("hint: Ctrl-C stops watching, not the run\n".to_owned()).await?;
         }
         for pushed in runs.into_iter().take(MAX_RUNS) {
-            self.watch(pushed.run, shows_log).await?;
+            self.watch(pushed.run, pushed.compared, shows_log).await?;
         }
         Some(())
     }
@@ -220,11 +227,25 @@ impl Reporter {
             ahead.filter(|run| run.superseded_by.is_none() && (run.queued_at, run.number) < seq).count();
         // Runs that leave a slot free are not waited for.
         let ahead = if ahead < self.app.settings.get().limits.runs { 0 } else { ahead };
-        Some(PushedRun { run: self.app.view(row).await, ahead, is_watched })
+        let compared = if is_watched { self.comparison(&row).await } else { Comparison::default() };
+        Some(PushedRun { run: self.app.view(row).await, ahead, is_watched, compared })
+    }
+
+    /// What a run is compared with. A database that cannot say leaves it out.
+    async fn comparison(&self, row: &store::RunRow) -> Comparison {
+        let row = row.clone();
+        let read = self.app.store.read(move |connection| -> rusqlite::Result<Comparison> {
+            let mut lengths = store::passed_lengths(connection, &row, MAX_SAMPLES)?;
+            lengths.sort_unstable();
+            let usual = lengths.get(lengths.len() / 2).filter(|_| lengths.len() >= MIN_SAMPLES);
+            let usual = usual.and_then(|millis| u64::try_from(*millis).ok()).map(Duration::from_millis);
+            Ok(Comparison { before: store::run_before(connection, &row)?, usual })
+        });
+        read.await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Follows one run to its end.
-    async fn watch(&self, run: RunView, shows_log: bool) -> Option<()> {
+    async fn watch(&self, run: RunView, compared: Comparison, shows_log: bool) -> Option<()> {
         let id = run.row.id;
         let run_dir = self.app.data.run(&run.row.repo, run.row.number);
         let mut follower = Some(LogFollower::new(&run_dir, None));
@@ -260,7 +281,9 @@ impl Reporter {
             if view.has_ended() {
                 self.say(order.rest().iter().map(prefixed).collect()).await?;
                 let late = broken(&view).filter(|_| !was_broken);
-                return self.say(late.unwrap_or_else(|| push_verdict(&view, &one_line(&self.command)))).await;
+                return self
+                    .say(late.unwrap_or_else(|| push_verdict(&view, &one_line(&self.command), compared)))
+                    .await;
             }
             if Instant::now() > end {
                 return self.say("warning: watched for an hour; the run continues\n".to_owned()).await;

@@ -8,7 +8,7 @@ use super::exit::{Code, print_error};
 use super::next_command::{Caller, next_command};
 use super::place::{data_dir, variable};
 use crate::config::DataDir;
-use crate::intake::{HookEnvironment, PipeOutput, post_receive, pre_receive, resolve};
+use crate::intake::{HookEnvironment, PipeOutput, over_http, post_receive, pre_receive, resolve};
 use crate::sys::search_path::find_program;
 use crate::sys::user;
 
@@ -44,6 +44,9 @@ fn run_pre_receive() -> ExitCode {
 
 /// How the pusher calls quire from where the push came from.
 fn command(git_dir: &Path) -> Option<String> {
+    if let Some(url) = variable("QUIRE_PUSHED_TO") {
+        return Some(over_http(&url));
+    }
     let data = DataDir::of_repository(git_dir)?;
     let path = variable("PATH").unwrap_or_default();
     let program = match find_program("quire", path.as_ref()) {

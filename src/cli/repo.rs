@@ -6,12 +6,14 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::access::Access;
-use super::ask::{in_folder, perform as ask};
+use super::actor::own_actor;
+use super::ask::{in_folder, perform as server};
 use super::exit::{Code, Ended, Failure, print, print_error, print_json};
 use super::place::note_if_empty;
-use crate::app::{self, AdoptRepo, ListRepos, ListedRepos};
+use crate::app::{self, AdoptRepo, DescribeRepo, ListRepos, ListedRepos};
 use crate::config::DataDir;
 use crate::model::{BranchName, RepoName};
+use crate::view::one_line;
 
 /// What can be done with repositories. A name is `name` or `group/name`, with or without `.git`.
 #[derive(Debug, Subcommand)]
@@ -40,6 +42,23 @@ pub(super) enum RepoCommand {
         name: String,
         /// A branch of the repository
         branch: String,
+    },
+    /// Say what a repository is, in a line
+    Describe {
+        /// name or group/name
+        name: String,
+        /// The line; an empty one removes it
+        text: String,
+    },
+    /// Say who may see a repository: everybody, who knows its name, or who was given it
+    Visibility {
+        /// name or group/name
+        name: String,
+        /// public, unlisted or private
+        visibility: String,
+        /// The same for the logs of its runs
+        #[arg(long, value_name = "VISIBILITY")]
+        logs: Option<String>,
     },
     /// Give a repository another name; its runs follow
     Rename {
@@ -70,6 +89,8 @@ impl RepoCommand {
             Self::New { .. }
             | Self::Adopt { .. }
             | Self::DefaultBranch { .. }
+            | Self::Describe { .. }
+            | Self::Visibility { .. }
             | Self::Rename { .. }
             | Self::Rm { .. }
             | Self::Restore { .. } => Access::Write,
@@ -98,6 +119,20 @@ pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
             in_folder(data, async |app| app::set_default_branch(app, &name, &branch))?;
             print(&format!("the default branch of {name} is {}\n", branch.as_str()));
         }
+        RepoCommand::Describe { name, text } => {
+            let description = Some(text);
+            let (visibility, log_visibility) = (None, None);
+            let by = own_actor();
+            server(data, DescribeRepo { name: name.clone(), description, visibility, log_visibility, by })?;
+            print(&format!("{name} is described\n"));
+        }
+        RepoCommand::Visibility { name, visibility, logs } => {
+            let shown = visibility_line(&name, &visibility, logs.as_deref());
+            let (description, visibility, log_visibility) = (None, Some(visibility), logs);
+            let by = own_actor();
+            server(data, DescribeRepo { name, description, visibility, log_visibility, by })?;
+            print(&shown);
+        }
         RepoCommand::Rename { name, to } => {
             let (name, to) = (parse(&name)?, parse(&to)?);
             let path = in_folder(data, async |app| app::rename_repo(app, &name, &to))?;
@@ -115,6 +150,12 @@ pub(super) fn perform(data: &DataDir, command: RepoCommand) -> Ended {
         }
     }
     Ok(Code::Done)
+}
+
+/// `site is private, its logs are private`.
+pub(super) fn visibility_line(name: &str, visibility: &str, logs: Option<&str>) -> String {
+    let logs = logs.map(|logs| format!(", its logs are {logs}")).unwrap_or_default();
+    format!("{} is {visibility}{logs}\n", one_line(name))
 }
 
 fn parse(text: &str) -> Result<RepoName, Failure> {
@@ -163,7 +204,7 @@ fn adopt(data: &DataDir, repository: &str, name: Option<&str>) -> Result<(), Fai
 }
 
 fn list_as_json(data: &DataDir) -> Result<(), Failure> {
-    let ListedRepos { repos, warnings } = ask(data, ListRepos {})?;
+    let ListedRepos { repos, warnings } = server(data, ListRepos {})?;
     for warning in &warnings {
         print_error(&format!("warning: {warning}\n"));
     }

@@ -18,6 +18,7 @@ mod idempotency;
 mod identity;
 mod input;
 mod metrics;
+mod moved;
 mod page;
 mod pages;
 mod problem;

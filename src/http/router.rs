@@ -18,12 +18,12 @@ use super::identity::{Gate, identify};
 use super::metrics::{metrics, metrics_on_loopback};
 use super::problem::{answer, perform};
 use super::request_id::log_request;
-use super::{api, hooks, pages, sign_in, web};
+use super::{api, hooks, moved, pages, sign_in, web};
 use crate::app::{
     AddKey, AddSource, AddUser, AddWatches, AppState, Caller, CancelRun, Code, CreateLoginLink, CreateToken,
-    IdentifyVisitor, ListRepoJobs, ListRepos, LookNow, Operation, PlanJob, PlanRun, Problem, RemoveKey,
-    RemoveSource, RemoveUser, RemoveWatch, RerunRun, ResetCaches, RetryNotification, RevokeToken, StartJob,
-    StartRun, VisitRepo, Visitor, WaitForRun, visitor_caller,
+    DescribeRepo, IdentifyVisitor, ListRepoJobs, ListRepos, LookNow, Operation, PlanJob, PlanRun, Problem,
+    RemoveKey, RemoveSource, RemoveUser, RemoveWatch, RerunRun, ResetCaches, RetryNotification, RevokeToken,
+    StartJob, StartRun, VisitRepo, Visitor, WaitForRun, visitor_caller,
 };
 use crate::model::Quoted;
 use crate::sys::user;
@@ -70,6 +70,7 @@ pub(crate) fn local_router(app: AppState, for_commands: usize) -> (Router, Answe
         .route(AddKey::ROUTE, post(perform::<AddKey>))
         .route(RemoveKey::ROUTE, post(perform::<RemoveKey>))
         .route(IdentifyVisitor::ROUTE, post(perform::<IdentifyVisitor>))
+        .route(DescribeRepo::ROUTE, post(perform::<DescribeRepo>))
         .route(VisitRepo::ROUTE, post(perform::<VisitRepo>))
         .route("/problems/{code}", get(explain))
         .route("/", get(pages::welcome))
@@ -147,6 +148,7 @@ fn public_router(app: AppState, bound: SocketAddr, public_url: Option<&str>) -> 
         .route("/queue", get(web::queue))
         .route("/{*path}", get(web::page).post(web::change))
         .merge(api::router(&app))
+        .layer(middleware::from_fn_with_state(app.clone(), moved::follow))
         .layer(middleware::from_fn_with_state(GitDoor::new(app.clone()), git::serve))
         .layer(middleware::from_fn_with_state(gate, identify))
         .layer(middleware::from_fn_with_state(hosts, check_host))

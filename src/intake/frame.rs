@@ -3,13 +3,25 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{RefUpdate, RefUpdateRecord, RefUpdateRecordError};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, shell_word};
 
 /// The version of the frames.
 pub(super) const VERSION: u32 = 1;
 
 /// The last byte of a complete answer to `POST /events`: without it, the server was killed while it reported.
 pub(crate) const END_OF_REPORT: u8 = 4;
+
+/// How a pusher who has come over HTTP calls quire: there, with the token in `QUIRE_TOKEN`.
+pub(crate) fn over_http(url: &str) -> String {
+    format!("{OVER_HTTP}{}", shell_word(url))
+}
+
+const OVER_HTTP: &str = "quire --server ";
+
+/// Whether that is how somebody calls quire.
+pub(crate) fn is_over_http(command: &str) -> bool {
+    command.starts_with(OVER_HTTP)
+}
 
 /// The announcement of `pre-receive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ mod settle;
 mod spool;
 
 pub(crate) use decide::{FIRST_SIGHT, NO_PIPELINE, RUN};
-pub(crate) use frame::{END_OF_REPORT, EventFrame, IntentFrame};
+pub(crate) use frame::{END_OF_REPORT, EventFrame, IntentFrame, is_over_http, over_http};
 pub(crate) use hook::{HookEnvironment, PipeOutput, post_receive, pre_receive, refused_ref, resolve};
 pub(crate) use objects::commit_subject;
 pub(crate) use protected_push::{ProtectedPush, is_protected, refuse_protected};

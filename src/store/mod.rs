@@ -69,7 +69,8 @@ pub(crate) use run_jobs::{JobRow, has_passed, jobs_of, reruns_of, step_times};
 pub(crate) use run_list::{RunFilter, list_runs};
 pub(crate) use runs::{
     NewRun, RunRow, find_run, finish_run, has_runs_since, insert_run, mark_superseded, note_waiting,
-    unannounced_runs, unfinished_commits, unfinished_runs, unfinished_runs_since, whole_queue,
+    passed_lengths, run_before, unannounced_runs, unfinished_commits, unfinished_runs, unfinished_runs_since,
+    whole_queue,
 };
 pub(crate) use scrape::{count_messages, count_unfinished};
 pub(crate) use sessions::{

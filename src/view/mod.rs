@@ -33,7 +33,7 @@ pub(crate) use nothing_to_run::nothing_to_run;
 pub(crate) use output_order::{OutputItem, OutputOrder};
 pub(crate) use plan::{PlanShape, plan_lines};
 pub(crate) use push::{
-    PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict,
+    Comparison, PushedRun, broken, job_line, push_default_branch, push_header, push_stopped, push_verdict,
 };
 pub(crate) use run::{FollowedRun, RunView, run_subject};
 pub(crate) use run_lines::{run_beginning, run_ending};

@@ -4,12 +4,15 @@
 //! pusher's terminal and nowhere else.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::run::RunView;
 use super::sanitize::{one_line, plain, reason_line};
 use super::text::between;
 use crate::journal::JobRecord;
-use crate::model::{Outcome, Progress, Reason, RefName, RepoName, Severity, codes, first_of, render_all};
+use crate::model::{
+    Outcome, Progress, Reason, RefName, RepoName, Severity, codes, first_of, format_duration, render_all,
+};
 use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
@@ -29,6 +32,53 @@ pub(crate) struct PushedRun {
     pub(crate) ahead: usize,
     /// Whether the push waits for the run's end, which is printed later.
     pub(crate) is_watched: bool,
+    /// What it is compared with, when the push waits.
+    pub(crate) compared: Comparison,
+}
+
+/// What a run is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// The run of the same ref before it, and how that ended.
+    pub(crate) before: Option<(u64, Outcome)>,
+    /// How long runs of the repository that passed take: the median of some, when there are enough.
+    pub(crate) usual: Option<Duration>,
+}
+
+/// The shortest time that is worth a word.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
+
+impl Comparison {
+    /// `, about 1m 40s`, for a run that has not ended.
+    fn estimate(self) -> String {
+        let usual = self.usual.filter(|usual| *usual >= WORTH_SAYING);
+        usual.map(|usual| format!(", about {}", format_duration(usual))).unwrap_or_default()
+    }
+
+    /// `; run 40 passed`, or ` (2 s faster than usual)`.
+    fn verdict(self, run: &RunView) -> String {
+        if !matches!(run.outcome(), Some(Outcome::Passed | Outcome::Failed | Outcome::TimedOut)) {
+            return String::new();
+        }
+        let before = self.before.filter(|(_, outcome)| Some(*outcome) != run.outcome());
+        if let Some((number, outcome)) = before {
+            return format!("; run {number} {}", outcome.predicate());
+        }
+        let took = run.started_at().zip(run.finished_at());
+        let took = took.and_then(|(start, end)| u64::try_from(end.as_millis() - start.as_millis()).ok());
+        let (Some(took), Some(usual), Some(Outcome::Passed)) = (took, self.usual, run.outcome()) else {
+            return String::new();
+        };
+        let took = Duration::from_millis(took);
+        let (difference, word) = match took.checked_sub(usual) {
+            Some(more) => (more, "slower"),
+            None => (usual.saturating_sub(took), "faster"),
+        };
+        if difference < WORTH_SAYING.max(usual / 10) {
+            return String::new();
+        }
+        format!(" ({} {word} than usual)", format_duration(difference))
+    }
 }
 
 /// What is printed about the runs of a push: at most four lines, and the diagnostics of a broken pipeline.
@@ -45,7 +95,8 @@ fn one_run(pushed: &PushedRun) -> String {
     if let Some(broken) = broken(run) {
         return broken;
     }
-    let mut out = first_line(pushed) + "\n";
+    let estimate = if run.has_ended() { String::new() } else { pushed.compared.estimate() };
+    let mut out = first_line(pushed) + &estimate + "\n";
     if run.outcome() == Some(Outcome::Skipped) && run.record.jobs.is_empty() {
         return out;
     }
@@ -194,8 +245,8 @@ fn hints(reason: Option<&Reason>) -> String {
 }
 
 /// The last lines of a push that waited: what to do next, by this way to call quire, and the verdict.
-pub(crate) fn push_verdict(run: &RunView, quire: &str) -> String {
-    let verdict = format!("quire: {}\n", verdict_line(run));
+pub(crate) fn push_verdict(run: &RunView, quire: &str, compared: Comparison) -> String {
+    let verdict = format!("quire: {}{}\n", verdict_line(run), compared.verdict(run));
     if matches!(run.outcome(), Some(Outcome::Passed | Outcome::Skipped)) {
         return verdict;
     }

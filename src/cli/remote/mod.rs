@@ -17,7 +17,7 @@ use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::follow;
 use super::notify::NotifyCommand;
 use super::place::note_if_empty;
-use super::repo::RepoCommand;
+use super::repo::{RepoCommand, visibility_line};
 use super::run_filter::RunFilterArgs;
 use super::runs::{print_list, print_run};
 use super::source::{self, SourceCommand};
@@ -217,6 +217,19 @@ fn repo(remote: &Remote, command: RepoCommand) -> Ended {
         RepoCommand::DefaultBranch { name, branch } => {
             change(&name, json!({ "default_branch": branch }))?;
             print(&format!("the default branch of {name} is {branch}\n"));
+        }
+        RepoCommand::Describe { name, text } => {
+            change(&name, json!({ "description": Some(text).filter(|text| !text.is_empty()) }))?;
+            print(&format!("{} is described\n", one_line(&name)));
+        }
+        RepoCommand::Visibility { name, visibility, logs } => {
+            let shown = visibility_line(&name, &visibility, logs.as_deref());
+            let mut body = json!({ "visibility": visibility });
+            if let (Some(body), Some(logs)) = (body.as_object_mut(), logs) {
+                body.insert("log_visibility".to_owned(), json!(logs));
+            }
+            change(&name, body)?;
+            print(&shown);
         }
         RepoCommand::Rename { name, to } => {
             change(&name, json!({ "name": to }))?;

@@ -9,16 +9,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::BASE;
 use crate::app::{
-    self, AppState, Caller, Code, Problem, RepoShape, RepoUpdate, list_repo_shapes, repo_shape, update_repo,
+    self, AppState, Caller, Code, Problem, RepoShape, RepoUpdate, check_description, list_repo_shapes,
+    repo_shape, update_repo,
 };
 use crate::http::caller::Known;
 use crate::http::input::{Body, Path, Query, repo_name};
 use crate::http::page::Page;
 use crate::http::problem::{Problems, Refused};
 use crate::model::{BranchName, Quoted, Scope, Visibility, percent_encoded, suggest};
-
-/// The longest description, in bytes.
-const MAX_DESCRIPTION: usize = 1_000;
 
 /// Which repositories to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -80,14 +78,6 @@ fn visibility(field: &str, text: Option<&String>) -> Result<Option<Visibility>, 
     })
 }
 
-fn description(text: String) -> Result<String, Problem> {
-    if text.len() > MAX_DESCRIPTION || text.contains(char::is_control) {
-        let text = format!("in the body: description: at most {MAX_DESCRIPTION} bytes in one line");
-        return Err(Problem::new(Code::RequestRefused, text));
-    }
-    Ok(text)
-}
-
 /// Repositories, newest first.
 #[utoipa::path(get, path = "/repos", operation_id = "listRepos", params(RepoQuery),
     security((), ("token" = ["repos:read"])),
@@ -130,7 +120,7 @@ pub(super) async fn create(
     caller.expect_may_create(&name)?;
     let update = RepoUpdate {
         name: None,
-        description: new.description.map(description).transpose()?.map(Some),
+        description: new.description.map(check_description).transpose()?.map(Some),
         visibility: visibility("visibility", new.visibility.as_ref())?,
         log_visibility: visibility("log_visibility", new.log_visibility.as_ref())?,
         default_branch: None,
@@ -160,7 +150,7 @@ pub(super) async fn update(
     let update = RepoUpdate {
         name: changed.name.as_deref().map(repo_name).transpose()?,
         description: match changed.description {
-            Some(Some(text)) => Some(Some(description(text)?)),
+            Some(Some(text)) => Some(Some(check_description(text)?)),
             other => other,
         },
         visibility: visibility("visibility", changed.visibility.as_ref())?,

@@ -100,8 +100,14 @@ fn a_token_clones_and_pushes_with_the_output_of_the_hooks() {
     );
     assert!(pushed.contains("remote: quire: run ") && pushed.contains("passed in"), "{pushed}");
     assert!(place.shell("quire show site --json").contains("\"pusher\": \"token:writer\""));
+    // The next command works where the push was typed: over HTTP.
+    let failed = place.shell(
+        "cd c-writer && sed -i 's/true/exit 3/' .quire/ci.fnl && git commit -qam broken && git push -o ci.wait origin HEAD:main 2>&1",
+    );
+    let hint = format!("hint: quire --server http://{} logs", place.address);
+    assert!(failed.contains(&hint) && failed.contains("; run 2 passed"), "{failed}");
     assert!(place.shell("quire audit --json").contains("\"token:writer\""));
-    assert_eq!(place.shell("git -C c-reader pull -q && git -C c-reader log --oneline | wc -l").trim(), "2");
+    assert_eq!(place.shell("git -C c-reader pull -q && git -C c-reader log --oneline | wc -l").trim(), "3");
     for protocol in [0, 1, 2] {
         place.shell(&format!(
             "git -c protocol.version={protocol} clone -q http://$(cat reader):x@$HOST/site.git p{protocol}"

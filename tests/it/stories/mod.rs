@@ -93,6 +93,7 @@ stories! {
     renamed
     renamed_by_hand
     repositories
+    repo_settings
     rerun
     remote
     rerun_part
