@@ -1,6 +1,6 @@
 //! The process of a runner, from its start to the run that it is given. It outlives the server that started it.
 
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -80,7 +80,12 @@ fn run_sent(server: UnixStream, length: u64, descriptors: Vec<OwnedFd>) -> Resul
     }
     let what = Speculation::decode(&bytes).map_err(|error| RunnerError::NoSpec(error.to_string()))?;
     let prepared = Prepared::start(what);
-    match handover::receive(&server).map_err(RunnerError::Spec)? {
+    let received = match handover::receive(&server) {
+        // Whoever ended had not read everything.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+        received => received.map_err(RunnerError::Spec)?,
+    };
+    match received {
         Some((length, descriptors)) => {
             let bytes = read(&server, length)?;
             run_given(server, &bytes, descriptors, Some(prepared))

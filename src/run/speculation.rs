@@ -2,8 +2,8 @@
 //! compiles the pipeline and checks the commit out. Nothing of it is journaled or shown, and it is removed when no run
 //! comes of it.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{AtFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::assignment::Assignment;
@@ -21,9 +22,10 @@ use crate::event::{RefUpdate, RefUpdateRecord};
 use crate::model::RepoName;
 use crate::pipeline::PipelineFiles;
 use crate::script::VmPulse;
+use crate::sys::folder::Folder;
 use crate::sys::lock::LockFile;
 use crate::sys::random::unguessable;
-use crate::sys::remove_tree::remove_tree;
+use crate::sys::remove_tree::{Leftovers, remove_tree};
 
 /// How git names the folder of the objects of a push that is not accepted yet (git-receive-pack(1), "quarantine
 /// environment"), below `objects`.
@@ -92,17 +94,32 @@ impl Speculation {
     }
 }
 
-/// Removes what no runner holds of the folder of speculations. Blocking.
+/// Removes what no runner holds of the folder of speculations, and nothing else that may be there. Blocking.
 pub(crate) fn sweep_speculations(data: &DataDir) {
-    let Ok(entries) = fs::read_dir(data.ahead()) else { return };
-    for entry in entries.flatten() {
-        // A folder without a lock is one that is only just made, or of a runner that was killed then.
-        let lock = entry.path().join(LOCK);
-        if let Ok(Some(_free)) = LockFile::try_acquire(&lock)
-            && let Err(left) = remove_tree(&entry.path())
-        {
-            tracing::warn!(%left, "a checkout that no run needs could not be removed");
+    let Ok(ahead) = Folder::open_no_link(&data.ahead()) else { return };
+    for name in ahead.entries().unwrap_or_default().into_iter().map(|entry| entry.name) {
+        if !is_own_name(&name) {
+            continue;
         }
+        let lock = ahead.sub(&name).and_then(|folder| folder.open_file(LOCK));
+        match lock.map(|file| LockFile::from_fd(file.into())) {
+            Ok(Ok(_free)) => warn_of(ahead.remove_tree(&name)),
+            Ok(Err(_)) => {}
+            // One that is only just made, or of a runner that was killed then, is empty.
+            Err(_) => drop(unlinkat(&ahead, &name, AtFlags::REMOVEDIR)),
+        }
+    }
+}
+
+/// Whether a folder has the name of one that [`Speculation::new`] makes up.
+fn is_own_name(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    bytes.len() == 16 && bytes.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn warn_of(removed: Result<(), Leftovers>) {
+    if let Err(left) = removed {
+        tracing::warn!(%left, "a checkout that no run needs could not be removed");
     }
 }
 
@@ -190,6 +207,8 @@ impl Checkout {
 /// A folder with the files of a commit, which is removed with this.
 struct Ahead {
     path: PathBuf,
+    /// The folder that it is in.
+    parent: Folder,
     /// As long as it is held, nobody else removes the folder.
     _lock: LockFile,
 }
@@ -201,9 +220,15 @@ impl Ahead {
         (update, is_wanted): (&RefUpdate, &AtomicBool),
     ) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("could not make {}: {error}", path.display());
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let lock = LockFile::try_acquire(&path.join(LOCK)).map_err(failed)?;
-        let ahead = Self { path: path.to_owned(), _lock: lock.ok_or("it is being removed")? };
+        // Only its last two names are not those of the operator: no link is followed there.
+        let above = path.parent().unwrap_or(path);
+        let (name, above_name) =
+            (path.file_name().unwrap_or_default(), above.file_name().unwrap_or_default());
+        let data = Folder::open(above.parent().unwrap_or(above)).map_err(failed)?;
+        let parent = data.make_dirs(above_name, 0o700).map_err(failed)?;
+        let folder = parent.make_dirs(name, 0o700).map_err(failed)?;
+        let lock = folder.create_new(LOCK, 0o600).and_then(|file| LockFile::from_fd(file.into()));
+        let ahead = Self { path: path.to_owned(), parent, _lock: lock.map_err(failed)? };
         objects.check_out(update.new, &path.join(FILES), is_wanted)?;
         Ok(ahead)
     }
@@ -211,8 +236,8 @@ impl Ahead {
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        if let Err(left) = remove_tree(&self.path) {
-            tracing::warn!(%left, "a checkout that no run needs could not be removed");
+        if let Some(name) = self.path.file_name() {
+            warn_of(self.parent.remove_tree(name));
         }
     }
 }
@@ -221,6 +246,35 @@ impl Drop for Ahead {
 mod tests {
     use super::*;
     use crate::model::{CommitId, RefName};
+
+    #[test]
+    fn what_is_not_a_checkout_of_a_runner_that_is_gone_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+        let [gone, held, empty] = ["0123456789abcdef", "0123456789abcde0", "0123456789abcde1"];
+        for made in [gone, held, empty, "photos"] {
+            fs::create_dir_all(elsewhere.join(made).join("files")).unwrap();
+        }
+        fs::remove_dir(elsewhere.join(empty).join("files")).unwrap();
+        fs::write(elsewhere.join(gone).join(LOCK), "").unwrap();
+        let _held = LockFile::try_acquire(&elsewhere.join(held).join(LOCK)).unwrap().unwrap();
+        fs::create_dir(&data).unwrap();
+        let (data, count) = (DataDir::new(&data), || fs::read_dir(&elsewhere).unwrap().count());
+        std::os::unix::fs::symlink(&elsewhere, data.ahead()).unwrap();
+        sweep_speculations(&data);
+        assert_eq!(count(), 4, "a link was followed");
+        let objects = GitFolder::new(folder.path().to_owned());
+        let (old, new) = (CommitId::from_bytes([0; 20]), CommitId::from_bytes([1; 20]));
+        let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
+        let path = data.ahead().join("0123456789abcde2");
+        assert!(Ahead::check_out(&path, &objects, (&update, &AtomicBool::new(true))).is_err());
+        assert_eq!(count(), 4, "a link was followed");
+        fs::remove_file(data.ahead()).unwrap();
+        fs::rename(&elsewhere, data.ahead()).unwrap();
+        sweep_speculations(&data);
+        let left = |name: &str| data.ahead().join(name).is_dir();
+        assert!(left(held) && left("photos") && !left(gone) && !left(empty));
+    }
 
     #[test]
     fn only_a_folder_of_incoming_objects_of_the_repository_is_read() {
