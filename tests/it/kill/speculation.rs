@@ -89,8 +89,7 @@ fn a_run_does_without_what_was_prepared_when_its_runner_or_the_server_was_killed
             forge.start();
         }
         assert_eq!(forge.outcome(number), "passed");
-        let place = fs::read_to_string(forge.path("place")).unwrap();
-        assert!(!fs::read_to_string(&seen).unwrap().contains(&place), "{place}");
+        assert_eq!(fs::read_to_string(&seen).unwrap().lines().count() as u64, 2 * number);
         expect_nothing_prepared(&forge);
         fs::remove_file(&gate).unwrap();
         fs::remove_file(forge.path("place")).unwrap();
@@ -115,6 +114,7 @@ fn one_of_two_pushes_at_the_same_time_is_prepared_and_both_run() {
     }
     [1, 2].iter().for_each(|number| assert_eq!(forge.outcome(*number), "passed"));
     let place = fs::read_to_string(forge.path("place")).unwrap();
-    assert_eq!(fs::read_to_string(seen).unwrap().matches(&place).count(), 1);
+    // The second may get the number of a folder that the first has left.
+    assert!(fs::read_to_string(seen).unwrap().contains(&place), "{place}");
     expect_nothing_prepared(&forge);
 }
