@@ -140,10 +140,13 @@ fn a_path_leads_to_a_run_or_nowhere() {
         "/foo/run/18446744073709551616",
         "/foo/run/-1",
         "/%ff/run/1",
-        "/foo.git/run/1",
         "/runs/x/end",
     ] {
         let status = status(&place.get(path)).to_owned();
         assert!(matches!(status.as_str(), "400" | "404"), "{path}: {status}");
+    }
+    // A file of a repository, as old clients of git read them, whatever exists.
+    for path in ["/foo.git/run/1", "/none.git/run/1"] {
+        assert_eq!(status(&place.get(path)), "403", "{path}");
     }
 }
