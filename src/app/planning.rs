@@ -149,7 +149,7 @@ impl Commit {
         PlanOrder {
             event: EventRecord::from(event),
             git_dir: self.git_dir.clone(),
-            cache_dir: app.data.cache().join("fennel"),
+            cache_dir: app.data.compiled(),
             vm_memory: usize::try_from(memory).unwrap_or(usize::MAX),
         }
     }

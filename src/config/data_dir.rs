@@ -136,9 +136,14 @@ impl DataDir {
         self.0.join("spool")
     }
 
-    /// Compiled pipelines.
+    /// What can be made again: compiled pipelines and what was found in folders.
     pub(crate) fn cache(&self) -> PathBuf {
         self.0.join("cache")
+    }
+
+    /// Compiled pipelines, below [`Self::cache`].
+    pub(crate) fn compiled(&self) -> PathBuf {
+        self.cache().join("fennel")
     }
 
     /// Checkouts of commits whose push is not accepted yet.

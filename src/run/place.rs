@@ -60,7 +60,7 @@ impl Place {
             instance: instance.to_string(),
             git_dir,
             run_dir,
-            cache_dir: data.cache().join("fennel"),
+            cache_dir: data.compiled(),
             environment: variables(&of_steps),
             engine_environment: variables(&|name| ENGINE_VARIABLES.contains(&name)),
             secrets: SecretSources::new(&settings.secrets, &order.secrets),

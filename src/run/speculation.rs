@@ -62,7 +62,7 @@ impl Speculation {
             quarantine: git_dir.join("objects").join(name),
             git_dir,
             update: RefUpdateRecord::from(update),
-            cache_dir: data.cache(),
+            cache_dir: data.compiled(),
             folder: data.ahead().join(format!("{random:016x}")),
         })
     }
