@@ -163,7 +163,7 @@ impl From<BrowseError> for Problem {
 pub(crate) async fn browse(app: &AppState, caller: &Caller, name: &RepoName) -> Result<BrowsedRepo, Problem> {
     let (row, settings) = caller.repo_to_read(app, Scope::ReposRead, name).await?;
     let shows_runs = caller.repo_to_read(app, Scope::RunsRead, name).await.is_ok();
-    let git_dir = if row.is_watched() { app.data.watched_repo(&row.name) } else { app.data.repo(&row.name) };
+    let git_dir = app.data.git_dir(&row.name, row.is_watched());
     let is_public = settings.visibility.unwrap_or(app.visibility) == Visibility::Public;
     Ok(BrowsedRepo { row, settings, git_dir, is_public, shows_runs })
 }

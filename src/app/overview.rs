@@ -58,8 +58,7 @@ pub(crate) async fn read_overview(app: &AppState, caller: &Caller, text: &str) -
         let mut repos = Vec::new();
         for row in rows {
             let shows_runs = of_runs.as_ref().is_none_or(|listed| listed.contains(&row.id));
-            let folder = if row.is_watched() { data.watched_repo(&row.name) } else { data.repo(&row.name) };
-            let branch = forge::head_branch(&folder);
+            let branch = forge::head_branch(&data.git_dir(&row.name, row.is_watched()));
             let list = |ref_names: Vec<RefName>, limit: usize| {
                 if !shows_runs {
                     return Ok(Vec::new());

@@ -76,8 +76,7 @@ pub(crate) async fn repo_shape(
 ) -> Result<RepoShape, Problem> {
     let newest = RunFilter { visible: Some(vec![row.id.clone()]), ..RunFilter::newest(None, 1) };
     let last_run = list_run_shapes(app, newest).await?.runs.into_iter().next();
-    let data = app.data.clone();
-    let folder = if row.is_watched() { data.watched_repo(&row.name) } else { data.repo(&row.name) };
+    let folder = app.data.git_dir(&row.name, row.is_watched());
     let path = folder.clone();
     let read = app.read(move || (forge::head_branch(&path).map(|branch| branch.short()), size_of(&path)));
     let (default_branch, size_bytes) = read.await.unwrap_or_default();

@@ -18,7 +18,7 @@ pub(crate) struct StepTime {
 
 /// The default branch of a repository.
 pub(crate) async fn default_branch(app: &AppState, row: &RepoRow) -> Option<RefName> {
-    let folder = if row.is_watched() { app.data.watched_repo(&row.name) } else { app.data.repo(&row.name) };
+    let folder = app.data.git_dir(&row.name, row.is_watched());
     app.read(move || forge::head_branch(&folder)).await.flatten()
 }
 

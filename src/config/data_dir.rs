@@ -88,6 +88,11 @@ impl DataDir {
         self.watched().join(name.folder())
     }
 
+    /// The repository of this name: a hosted one, or the copy of one that is watched.
+    pub(crate) fn git_dir(&self, name: &RepoName, is_watched: bool) -> PathBuf {
+        if is_watched { self.watched_repo(name) } else { self.repo(name) }
+    }
+
     /// The working folder of a watch, where it stays for the next run. Its last part is the name, which a compose file takes for that of its project.
     pub(crate) fn kept_workspace(&self, name: &RepoName) -> PathBuf {
         self.0.join("kept").join(name.as_str().replace('/', "+"))

@@ -72,7 +72,7 @@ pub(crate) use list::{Listed, Problem, list_repos};
 pub(crate) use look::{LogCursor, LogId, LogStart, Looked, look, names_to_look_at};
 pub(crate) use look_error::LookError;
 pub(crate) use old_names::{current_name, follow_rename};
-pub(crate) use open::{Changes, Commit, MAX_PIPELINE_FILE, Repo};
+pub(crate) use open::{Changes, Commit, MAX_PIPELINE_FILE, Repo, quarantine};
 pub(crate) use read_error::ReadError;
 pub(crate) use reflog::{LineInfo, LineKey, Mark};
 pub(crate) use refs::{RefValue, Refs, head_branch};

@@ -20,6 +20,18 @@ const MAX_PIPELINE_NAMES: u64 = 1 << 20;
 /// The most changed files that are listed.
 pub(crate) const MAX_CHANGED_FILES: usize = 3_000;
 
+/// How git names the folder of the objects of a push that is not accepted yet (git-receive-pack(1), "quarantine
+/// environment"), below `objects`.
+const QUARANTINES: [&str; 2] = ["tmp_objdir-", "incoming-"];
+
+/// Where git keeps the objects of a push until it is accepted, from what it says in `GIT_QUARANTINE_PATH`: a folder of this
+/// very repository, or nothing.
+pub(crate) fn quarantine(git_dir: &Path, said: &str) -> Option<PathBuf> {
+    let name = Path::new(said).file_name()?.to_str()?;
+    let is_one = QUARANTINES.iter().any(|prefix| name.starts_with(prefix));
+    is_one.then(|| git_dir.join("objects").join(name))
+}
+
 /// A repository whose objects can be read. Use it from one thread at a time; opening another is cheap.
 pub struct Repo {
     git: git2::Repository,
@@ -72,27 +84,19 @@ impl Repo {
     /// # Errors
     /// libgit2 cannot read it, or refuses to because it belongs to another user.
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::open_with(path, None)
-    }
-
-    /// Opens the bare repository in this folder, whose objects may also be in the folder `more`.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub(crate) fn open_with(path: &Path, more: Option<&Path>) -> Result<Self, ReadError> {
-        let failed = |source| ReadError::Open { path: path.to_owned(), source };
-        let git = git2::Repository::open_bare(path).map_err(failed)?;
-        if let Some(more) = more.and_then(Path::to_str) {
-            git.odb().and_then(|odb| odb.add_disk_alternate(more)).map_err(failed)?;
-        }
+        let git = git2::Repository::open_bare(path)
+            .map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
         Ok(Self { git })
     }
 
-    /// Also reads the objects in this folder, which are not accepted yet.
+    /// Also reads the objects in this folder, which are not accepted yet. One that is gone, or a link, has none. Blocking.
     ///
     /// # Errors
     /// libgit2 cannot use it.
     pub(crate) fn also_read(&self, objects: &Path) -> Result<(), ReadError> {
+        if !objects.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            return Ok(());
+        }
         let added = objects.to_str().map(|path| self.git.odb().and_then(|odb| odb.add_disk_alternate(path)));
         added.unwrap_or(Ok(())).map_err(|source| ReadError::Open { path: objects.to_owned(), source })
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::protection::{Evidence, refusal};
 use crate::config::{ConfigError, DataDir, Settings, load};
 use crate::event::RefUpdate;
-use crate::forge::{Refs, Repo};
+use crate::forge::{Refs, Repo, quarantine};
 use crate::model::{CommitId, JobId, RefName, RepoName, chain};
 use crate::store;
 
@@ -86,10 +86,7 @@ impl Files<'_> {
     fn repo(&mut self) -> Result<&Repo, String> {
         if self.opened.is_none() {
             let repo = Repo::open(self.push.git_dir).map_err(|error| chain(&error))?;
-            // Only a folder of this very repository: the frame of a hook names it.
-            let below = self.push.git_dir.join("objects");
-            let folder = self.push.quarantine.and_then(|folder| Path::new(folder).canonicalize().ok());
-            if let Some(objects) = folder.filter(|folder| folder.parent() == Some(&below)) {
+            if let Some(objects) = self.push.quarantine.and_then(|said| quarantine(self.push.git_dir, said)) {
                 repo.also_read(&objects).map_err(|error| chain(&error))?;
             }
             self.opened = Some(repo);

@@ -46,11 +46,7 @@ pub(crate) struct Settling<'a> {
 impl Settling<'_> {
     /// The folder of the repository.
     pub(super) fn git_dir(&self) -> PathBuf {
-        if self.repo.is_watched() {
-            self.data.watched_repo(&self.repo.name)
-        } else {
-            self.data.repo(&self.repo.name)
-        }
+        self.data.git_dir(&self.repo.name, self.repo.is_watched())
     }
 }
 

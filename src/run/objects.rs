@@ -65,12 +65,19 @@ impl GitFolder {
         Self { quarantine: Some(quarantine), ..Self::new(path) }
     }
 
+    fn open(&self) -> Result<Repo, ReadError> {
+        let repo = Repo::open(&self.path)?;
+        if let Some(objects) = &self.quarantine {
+            repo.also_read(objects)?;
+        }
+        Ok(repo)
+    }
+
     /// Reads; an error is a reason for people.
     fn read<T>(&self, read: impl FnOnce(&Repo) -> Result<T, ReadError>) -> Result<T, String> {
         let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = opened().take();
-        let repo = kept.map_or_else(|| Repo::open_with(&self.path, self.quarantine.as_deref()), Ok);
-        let repo = repo.map_err(|error| chain(&error))?;
+        let repo = kept.map_or_else(|| self.open(), Ok).map_err(|error| chain(&error))?;
         let read = read(&repo).map_err(|error| chain(&error));
         *opened() = Some(repo);
         read

@@ -19,6 +19,7 @@ use super::evaluate::Loaded;
 use super::objects::{GitFolder, Objects as _};
 use crate::config::DataDir;
 use crate::event::{RefUpdate, RefUpdateRecord};
+use crate::forge::quarantine;
 use crate::model::RepoName;
 use crate::pipeline::PipelineFiles;
 use crate::script::VmPulse;
@@ -26,10 +27,6 @@ use crate::sys::folder::Folder;
 use crate::sys::lock::LockFile;
 use crate::sys::random::unguessable;
 use crate::sys::remove_tree::{Leftovers, remove_tree};
-
-/// How git names the folder of the objects of a push that is not accepted yet (git-receive-pack(1), "quarantine
-/// environment"), below `objects`.
-const QUARANTINES: [&str; 2] = ["tmp_objdir-", "incoming-"];
 
 /// How long a run waits for a compilation that began before it.
 const COMPILE_PATIENCE: Duration = Duration::from_millis(500);
@@ -49,17 +46,16 @@ pub(crate) struct Speculation {
 }
 
 impl Speculation {
-    /// For a push that announced this update; nothing when no run begins with it, or `quarantine` is not the name of such
-    /// a folder.
-    pub(crate) fn new(data: &DataDir, repo: &RepoName, update: &RefUpdate, quarantine: &str) -> Option<Self> {
-        let name = Path::new(quarantine).file_name()?.to_str()?;
-        if update.new.is_zero() || !QUARANTINES.iter().any(|prefix| name.starts_with(prefix)) {
+    /// For a push that announced this update; nothing when no run begins with it, or what git says of its `objects` is not
+    /// the name of such a folder.
+    pub(crate) fn new(data: &DataDir, repo: &RepoName, update: &RefUpdate, objects: &str) -> Option<Self> {
+        if update.new.is_zero() {
             return None;
         }
         let git_dir = data.repo(repo);
         let random = u64::from_ne_bytes(unguessable().ok()?);
         Some(Self {
-            quarantine: git_dir.join("objects").join(name),
+            quarantine: quarantine(&git_dir, objects)?,
             git_dir,
             update: RefUpdateRecord::from(update),
             cache_dir: data.compiled(),

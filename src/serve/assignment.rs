@@ -56,8 +56,7 @@ pub(super) async fn assignment(
     let mut order = order(app, row, settings);
     order.earlier = earlier(app, row).await;
     order.interruptible = watch.as_ref().is_none_or(|watch| watch.runs.interruptible);
-    let git_dir = if row.is_watched() { data.watched_repo(&row.repo) } else { data.repo(&row.repo) };
-    let folders = (git_dir, data.run(&row.repo, row.number));
+    let folders = (data.git_dir(&row.repo, row.is_watched()), data.run(&row.repo, row.number));
     let job = if row.is_of_jobs() { Some(job_of(app, row, &mut order).await) } else { None };
     let mut place = Place::new(&order, (data, app.instance), folders, settings, &app.environment);
     if let Some(secrets) = job {

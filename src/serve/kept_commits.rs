@@ -2,17 +2,15 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
 
 use crate::app::AppState;
-use crate::config::DataDir;
 use crate::forge;
-use crate::model::{RepoName, RunId};
+use crate::model::RunId;
 use crate::store::{self, RunRow};
 
 /// Releases that of a run that has ended.
 pub(super) async fn release(app: &AppState, row: RunRow) {
-    let git_dir = folder(&app.data, &row.repo, row.is_watched());
+    let git_dir = app.data.git_dir(&row.repo, row.is_watched());
     perform(move || forge::release_commit(&git_dir, row.id)).await;
 }
 
@@ -23,14 +21,10 @@ pub(super) async fn release_others(app: &AppState, unfinished: &[RunRow]) {
     let data = app.data.clone();
     let release = move || {
         repos.iter().try_for_each(|repo| {
-            forge::release_other_commits(&folder(&data, &repo.name, repo.is_watched()), &unfinished)
+            forge::release_other_commits(&data.git_dir(&repo.name, repo.is_watched()), &unfinished)
         })
     };
     perform(release).await;
-}
-
-fn folder(data: &DataDir, repo: &RepoName, is_watched: bool) -> PathBuf {
-    if is_watched { data.watched_repo(repo) } else { data.repo(repo) }
 }
 
 async fn perform(release: impl FnOnce() -> io::Result<()> + Send + 'static) {
