@@ -119,3 +119,8 @@ fn screen(stream: &(impl IsTerminal + AsFd)) -> Screen {
 pub(crate) fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
 }
+
+/// Prints a value as JSON, or else a text about it.
+pub(crate) fn print_either(as_json: bool, value: impl FnOnce() -> serde_json::Value, text: &str) {
+    if as_json { print_json(&value()) } else { print(text) }
+}

@@ -4,11 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use clap::Subcommand;
+use serde_json::json;
 
 use super::access::Access;
 use super::actor::own_actor;
 use super::ask::{here, perform as ask};
-use super::exit::{Code, Ended, Failure, print, print_json};
+use super::exit::{Code, Ended, Failure, print, print_either, print_json};
 use super::place::note_if_empty;
 use crate::app::{AddKey, KeyView, RemoveKey, list_keys};
 use crate::config::DataDir;
@@ -73,12 +74,12 @@ pub(super) fn perform(data: &DataDir, command: KeyCommand) -> Ended {
         KeyCommand::Add { user, file, repos, read, json } => {
             let key = read_file(&file)?;
             let added = ask(data, AddKey { user, key, repos, read, by: own_actor() })?;
-            said(&added, json, &line(&added));
+            print_either(json, || json!(added), &line(&added));
         }
         KeyCommand::List { json } => {
             let keys = here(data, async |app| list_keys(app).await)?;
             if json {
-                print_json(&serde_json::json!(keys));
+                print_json(&json!(keys));
                 return Ok(Code::Done);
             }
             note_if_empty(keys.is_empty(), "no keys yet; quire key add USER FILE");
@@ -86,18 +87,11 @@ pub(super) fn perform(data: &DataDir, command: KeyCommand) -> Ended {
         }
         KeyCommand::Rm { key, json } => {
             let removed = ask(data, RemoveKey { key, by: own_actor() })?;
-            said(&removed, json, &format!("the key {} of {} is removed\n", removed.id, removed.user));
+            let text = format!("the key {} of {} is removed\n", removed.id, removed.user);
+            print_either(json, || json!(removed), &text);
         }
     }
     Ok(Code::Done)
-}
-
-fn said(key: &KeyView, as_json: bool, text: &str) {
-    if as_json {
-        print_json(&serde_json::json!(key));
-    } else {
-        print(text);
-    }
 }
 
 /// The text of the file of a key.

@@ -1,11 +1,12 @@
 //! `quire user`: who comes over ssh.
 
 use clap::Subcommand;
+use serde_json::json;
 
 use super::access::Access;
 use super::actor::own_actor;
 use super::ask::{here, perform as ask};
-use super::exit::{Code, Ended, print, print_json};
+use super::exit::{Code, Ended, print, print_either, print_json};
 use super::place::note_if_empty;
 use crate::app::{AddUser, RemoveUser, list_users};
 use crate::config::DataDir;
@@ -52,12 +53,13 @@ pub(super) fn perform(data: &DataDir, command: UserCommand) -> Ended {
     match command {
         UserCommand::Add { name, json } => {
             ask(data, AddUser { name: name.clone(), by: own_actor() })?;
-            said(&name, json, &format!("{name} is a user now; next: quire key add {name} FILE\n"));
+            let text = format!("{name} is a user now; next: quire key add {name} FILE\n");
+            print_either(json, || json!({ "name": name }), &text);
         }
         UserCommand::List { json } => {
             let users = here(data, async |app| list_users(app).await)?;
             if json {
-                print_json(&serde_json::json!(users));
+                print_json(&json!(users));
                 return Ok(Code::Done);
             }
             note_if_empty(users.is_empty(), "no users yet; quire user add NAME");
@@ -70,16 +72,9 @@ pub(super) fn perform(data: &DataDir, command: UserCommand) -> Ended {
         }
         UserCommand::Rm { name, json } => {
             ask(data, RemoveUser { name: name.clone(), by: own_actor() })?;
-            said(&name, json, &format!("{name} and all keys of {name} are removed\n"));
+            let text = format!("{name} and all keys of {name} are removed\n");
+            print_either(json, || json!({ "name": name }), &text);
         }
     }
     Ok(Code::Done)
-}
-
-fn said(name: &str, as_json: bool, text: &str) {
-    if as_json {
-        print_json(&serde_json::json!({ "name": name }));
-    } else {
-        print(text);
-    }
 }

@@ -161,13 +161,15 @@ pub fn decide(
     repo: AskedRepo<'_>,
     visibility: Visibility,
 ) -> Decision {
+    let by_rules = || strongest(rules, person, |rule| rule.covers(repo.name));
     let given = match &person.limit {
         Some(KeyLimit { repos: Some(repos), may }) => {
             repos.iter().any(|id| id == repo.id).then_some((*may, Because::Key))
         }
-        Some(KeyLimit { repos: None, may }) => strongest(rules, person, |rule| rule.covers(repo.name))
-            .map(|(given, because)| if given > *may { (*may, Because::Key) } else { (given, because) }),
-        None => strongest(rules, person, |rule| rule.covers(repo.name)),
+        Some(KeyLimit { repos: None, may }) => {
+            by_rules().map(|(given, why)| if given > *may { (*may, Because::Key) } else { (given, why) })
+        }
+        None => by_rules(),
     };
     match given {
         Some((may, because)) => Decision { may: Some(may), because },
