@@ -8,6 +8,7 @@ mod byte_range;
 mod caller;
 mod credentials;
 mod door;
+mod etag;
 mod explain;
 mod failed_tokens;
 mod guarded;

@@ -11,6 +11,7 @@ use crate::app::{
     AppState, Caller, Code, JobLog, LogIndex, LogKey, Problem, ReadJobLog, RunRow, open_job_log,
 };
 use crate::http::byte_range::ByteRange;
+use crate::http::etag::is_known;
 use crate::http::gzip::{Coding, accepts_gzip};
 use crate::http::input::{Path, Query, word};
 use crate::http::problem::{Problems, Refused, answer};
@@ -162,13 +163,6 @@ fn media_type(format: LogFormat) -> &'static str {
         LogFormat::Text | LogFormat::Ansi => "text/plain; charset=utf-8",
         LogFormat::Ndjson => "application/x-ndjson",
     }
-}
-
-/// Whether the client has the answer with this tag already.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let is_it = |part: &str| part == "*" || part.trim_start_matches("W/") == tag;
-    let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    tags.flat_map(|value| value.split(',')).any(|part| is_it(part.trim()))
 }
 
 /// The output of a job on its way.

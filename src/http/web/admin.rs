@@ -6,12 +6,11 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use tokio::sync::Semaphore;
 
-use super::ask::{html, query_value};
+use super::ask::{html, lead_to, query_value};
 use super::change::Form;
 use super::frame::{Frame, Link};
 use super::mark::size;
 use super::no_page;
-use super::run::see_other;
 use crate::app::{
     AppState, AuditFilter, Caller, Code, Delivery, Examined, Level, LookNow, NotificationShape,
     Operation as _, Problem, RetryNotification, RevokeToken, WatchShape, cache_bytes, doctor, expect_watch,
@@ -142,7 +141,7 @@ pub(super) async fn change(
         }
         _ => return Err(no_page()),
     }
-    Ok(see_other(&format!("/-/admin/{word}")))
+    Ok(lead_to(StatusCode::SEE_OTHER, &format!("/-/admin/{word}")))
 }
 
 async fn server(app: &AppState) -> Result<Table, Problem> {

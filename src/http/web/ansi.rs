@@ -1,5 +1,6 @@
 //! Output of commands as HTML: colours become classes, everything else text.
 
+use super::html::push_escaped;
 use crate::view::{Colours, SafeText};
 
 /// How text is shown: a colour is one of sixteen, which the style knows for light and dark.
@@ -44,25 +45,6 @@ pub(super) fn push_html(into: &mut String, bytes: &[u8]) {
     if is_open {
         into.push_str("</span>");
     }
-}
-
-/// Appends a text, escaped for HTML.
-pub(super) fn push_escaped(into: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
-        let (before, from) = rest.split_at(place);
-        into.push_str(before);
-        let mut chars = from.chars();
-        into.push_str(match chars.next() {
-            Some('&') => "&amp;",
-            Some('<') => "&lt;",
-            Some('>') => "&gt;",
-            Some('"') => "&quot;",
-            _ => "&#39;",
-        });
-        rest = chars.as_str();
-    }
-    into.push_str(rest);
 }
 
 impl Look {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use askama::Template;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::address::Address;
 use super::frame::Frame;
+use super::no_page;
 use crate::app::{AppState, Caller, Code, Problem, RepoRow, RepoSettings, RunRow};
 use crate::http::guarded::Guarded;
 use crate::http::gzip::{Coding, accepts_gzip};
@@ -128,6 +129,14 @@ pub(super) async fn html(
     Ok((status, coding.headers(), head(), body).into_response())
 }
 
+/// Leads to another page of this server.
+pub(super) fn lead_to(status: StatusCode, path: &str) -> Response {
+    match HeaderValue::from_str(path) {
+        Ok(location) => (status, [(header::LOCATION, location)]).into_response(),
+        Err(_) => no_page().into_response(),
+    }
+}
+
 /// The headers of every page.
 pub(super) fn head() -> [(HeaderName, &'static str); 6] {
     HEADERS
@@ -162,10 +171,10 @@ pub(super) async fn problem(app: &AppState, parts: &Parts, problem: Problem) -> 
     let page = ProblemPage { frame: Frame::bare(title), text: problem.text, hint: problem.hint };
     let mut answer = html((app, parts), status, page).await.unwrap_or_else(IntoResponse::into_response);
     if status == StatusCode::UNAUTHORIZED {
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
     answer
 }

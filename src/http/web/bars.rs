@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use askama::filters::HtmlSafe;
-
+use super::html::{Html, escaped};
 use super::mark::{Mark, took};
 use crate::app::RunRow;
 use crate::view::RunShape;
@@ -27,17 +26,12 @@ pub(super) struct Bar {
     pub(super) seconds: Option<f64>,
 }
 
-/// A picture of bars, as SVG.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Bars(String);
-
 impl Bar {
     /// The bar of a run.
     pub(super) fn of(row: &RunRow) -> Self {
-        let word = row.outcome.map_or_else(|| row.state.as_str(), |outcome| outcome.as_str());
         let millis = row.started_at.zip(row.finished_at);
         let seconds = millis.map(|(start, end)| (end.as_millis() - start.as_millis()) as f64 / 1000.0);
-        Self { number: row.number, mark: Mark::of_word(word), seconds }
+        Self { number: row.number, mark: Mark::of_run(row), seconds }
     }
 
     /// The same of a run as it is answered.
@@ -46,84 +40,53 @@ impl Bar {
     }
 }
 
-impl Bars {
-    /// A picture that is one thing to read, of bars from the oldest to the newest.
-    pub(super) fn picture(bars: &[Bar], what: &str) -> Self {
-        let count = |class: &str| bars.iter().filter(|bar| bar.mark.class == class).count();
-        let label = format!("{what}: {} passed, {} failed of {}", count("ok"), count("bad"), bars.len());
-        Self::draw(bars, &format!("role=\"img\" aria-label=\"{}\"", escaped(&label)), None)
-    }
-
-    /// A picture in which each bar leads to its run below a path.
-    pub(super) fn links(bars: &[Bar], path: &str) -> Self {
-        Self::draw(bars, "aria-label=\"Newest runs\" role=\"group\"", Some(path))
-    }
-
-    fn draw(bars: &[Bar], attributes: &str, path: Option<&str>) -> Self {
-        if bars.is_empty() {
-            return Self::default();
-        }
-        let mut lengths: Vec<f64> = bars.iter().filter_map(|bar| bar.seconds).collect();
-        lengths.sort_by(f64::total_cmp);
-        let median = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0).max(0.001);
-        let width = bars.len() * STEP;
-        let mut svg = format!(
-            "<svg class=\"bars\" width=\"{width}\" height=\"28\" viewBox=\"0 0 {width} 28\" {attributes}>"
-        );
-        for (place, bar) in bars.iter().enumerate() {
-            let part = bar.seconds.map_or(1.0 / CAP, |seconds| (seconds / median / CAP).min(1.0));
-            let height = (LEAST + part * (HEIGHT - LEAST)).round();
-            let (left, top) = (place * STEP, HEIGHT - height);
-            let right = left + WIDTH;
-            // What has failed has a cut corner, what was not brought to its end is hollow.
-            let shape = match bar.mark.class {
-                "bad" => format!("M{left} 28V{top}l{WIDTH} 3V28z"),
-                "off" => format!("M{left}.5 27.5V{}h4V27.5z", top + 0.5),
-                _ => format!("M{left} 28V{top}H{right}V28z"),
-            };
-            let Bar { number, mark, seconds } = bar;
-            let title = format!("#{number} {}, {}", mark.word, took(*seconds));
-            let _infallible = match path {
-                Some(path) => write!(
-                    svg,
-                    "<a href=\"{path}/run/{number}\" aria-label=\"{title}\"><title>{title}</title><rect x=\"{left}\" width=\"{STEP}\" height=\"28\" class=\"hit\"/><path class=\"{}\" d=\"{shape}\"/></a>",
-                    mark.class
-                ),
-                None => write!(svg, "<path class=\"{}\" d=\"{shape}\"/>", mark.class),
-            };
-        }
-        svg.push_str("</svg>");
-        Self(svg)
-    }
-
-    /// Whether there is nothing to see.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// A picture that is one thing to read, of bars from the oldest to the newest.
+pub(super) fn picture(bars: &[Bar], what: &str) -> Html {
+    let count = |class: &str| bars.iter().filter(|bar| bar.mark.class == class).count();
+    let label = format!("{what}: {} passed, {} failed of {}", count("ok"), count("bad"), bars.len());
+    draw(bars, &format!("role=\"img\" aria-label=\"{}\"", escaped(&label)), None)
 }
 
-impl std::fmt::Display for Bars {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A picture in which each bar leads to its run below a path.
+pub(super) fn links(bars: &[Bar], path: &str) -> Html {
+    draw(bars, "aria-label=\"Newest runs\" role=\"group\"", Some(path))
 }
 
-impl HtmlSafe for Bars {}
-
-/// A text in HTML, SVG or an attribute.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
+fn draw(bars: &[Bar], attributes: &str, path: Option<&str>) -> Html {
+    if bars.is_empty() {
+        return Html::default();
     }
-    out
+    let mut lengths: Vec<f64> = bars.iter().filter_map(|bar| bar.seconds).collect();
+    lengths.sort_by(f64::total_cmp);
+    let median = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0).max(0.001);
+    let width = bars.len() * STEP;
+    let mut svg = format!(
+        "<svg class=\"bars\" width=\"{width}\" height=\"28\" viewBox=\"0 0 {width} 28\" {attributes}>"
+    );
+    for (place, bar) in bars.iter().enumerate() {
+        let part = bar.seconds.map_or(1.0 / CAP, |seconds| (seconds / median / CAP).min(1.0));
+        let height = (LEAST + part * (HEIGHT - LEAST)).round();
+        let (left, top) = (place * STEP, HEIGHT - height);
+        let right = left + WIDTH;
+        // What has failed has a cut corner, what was not brought to its end is hollow.
+        let shape = match bar.mark.class {
+            "bad" => format!("M{left} 28V{top}l{WIDTH} 3V28z"),
+            "off" => format!("M{left}.5 27.5V{}h4V27.5z", top + 0.5),
+            _ => format!("M{left} 28V{top}H{right}V28z"),
+        };
+        let Bar { number, mark, seconds } = bar;
+        let title = format!("#{number} {}, {}", mark.word, took(*seconds));
+        let _infallible = match path {
+            Some(path) => write!(
+                svg,
+                "<a href=\"{path}/run/{number}\" aria-label=\"{title}\"><title>{title}</title><rect x=\"{left}\" width=\"{STEP}\" height=\"28\" class=\"hit\"/><path class=\"{}\" d=\"{shape}\"/></a>",
+                mark.class
+            ),
+            None => write!(svg, "<path class=\"{}\" d=\"{shape}\"/>", mark.class),
+        };
+    }
+    svg.push_str("</svg>");
+    Html(svg)
 }
 
 #[cfg(test)]
@@ -134,9 +97,9 @@ mod tests {
     fn thirty_bars_fit_into_three_kilobytes_and_what_they_quote_is_text() {
         let bar = |number| Bar { number, mark: Mark::of_word("failed"), seconds: Some(number as f64) };
         let bars: Vec<Bar> = (0..30).map(bar).collect();
-        let picture = Bars::picture(&bars, "\"><script>").to_string();
-        assert!(picture.len() <= 3 << 10 && !picture.contains("<script"), "{}", picture.len());
-        assert!(Bars::picture(&[], "x").is_empty());
-        assert!(!Bars::links(&bars, "/a").to_string().contains("style"));
+        let svg = picture(&bars, "\"><script>").to_string();
+        assert!(svg.len() <= 3 << 10 && !svg.contains("<script"), "{}", svg.len());
+        assert!(picture(&[], "x").is_empty());
+        assert!(!links(&bars, "/a").to_string().contains("style"));
     }
 }

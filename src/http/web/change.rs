@@ -1,13 +1,13 @@
 //! What the buttons of pages do: forms that are sent by `POST`, answered by the page of what has changed.
 
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::address::{Address, number};
 use super::admin;
-use super::ask::{Ask, form_pairs};
+use super::ask::{Ask, form_pairs, lead_to};
 use super::no_page;
-use super::run::see_other;
 use crate::app::{CancelRun, Operation, RerunRun};
 use crate::http::problem::Refused;
 use crate::model::Scope;
@@ -53,5 +53,5 @@ pub(super) async fn run(ask: &Ask, form: &Form) -> Result<Response, Refused> {
         }
         _ => return Err(no_page()),
     };
-    Ok(see_other(&format!("/{}/run/{number}", ask.address.repo)))
+    Ok(lead_to(StatusCode::SEE_OTHER, &format!("/{}/run/{number}", ask.address.repo)))
 }

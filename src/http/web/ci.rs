@@ -6,9 +6,10 @@ use askama::Template;
 use axum::response::Response;
 
 use super::ask::Ask;
-use super::bars::{Bar, Bars};
+use super::bars::{Bar, links};
 use super::frame::Frame;
-use super::graph::{Graph, Node};
+use super::graph::{self, Node};
+use super::html::Html;
 use super::mark::{Mark, took};
 use super::why::Mistake;
 use crate::app::{RunFilter, StepTime, default_branch, list_run_shapes, run_shape, step_times};
@@ -30,10 +31,10 @@ struct CiPage {
     path: String,
     branch: String,
     runs: usize,
-    bars: Bars,
+    bars: Html,
     newest: Option<u64>,
     mistakes: Vec<Mistake>,
-    graph: Graph,
+    graph: Html,
     jobs: Vec<Row>,
     steps: Vec<Step>,
 }
@@ -42,7 +43,7 @@ struct CiPage {
 struct Row {
     id: String,
     mark: Mark,
-    bars: Bars,
+    bars: Html,
     median: String,
     p95: String,
     passed: String,
@@ -93,10 +94,10 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
         frame,
         branch: branch.map(|branch| one_line(&branch.short())).unwrap_or_default(),
         runs: runs.len(),
-        bars: Bars::links(&bars, &path),
+        bars: links(&bars, &path),
         newest: newest.map(|run| run.number),
         mistakes: mistakes.iter().map(Mistake::of).collect(),
-        graph: Graph::of(&nodes, &run_path),
+        graph: graph::draw(&nodes, &run_path),
         jobs: rows(&runs, &path),
         steps: slowest(times),
         path,
@@ -140,7 +141,7 @@ impl Row {
             .collect();
         Some(Self {
             mark: Mark::of_word(newest.word()),
-            bars: Bars::links(&bars, path),
+            bars: links(&bars, path),
             median: took(percentile(&lengths, 50)),
             p95: took(percentile(&lengths, 95)),
             passed: match passed + failed {

@@ -6,8 +6,9 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::ask::{html, query_value};
-use super::bars::{Bar, Bars};
+use super::bars::{Bar, picture};
 use super::frame::Frame;
+use super::html::Html;
 use super::mark::{Mark, When};
 use crate::app::{AppState, Caller, RepoOverview, RunRow, read_overview};
 use crate::http::problem::Refused;
@@ -38,7 +39,7 @@ struct Repo {
     text: String,
     run: Option<u64>,
     when: Option<When>,
-    bars: Bars,
+    bars: Html,
 }
 
 /// A run that has not ended.
@@ -63,7 +64,7 @@ pub(super) async fn page(app: &AppState, caller: &Caller, parts: &Parts) -> Resu
     let mut repos: Vec<Repo> = overview.repos.iter().map(Repo::of).collect();
     repos.sort_by_key(Repo::rank);
     let now: Vec<Now> = overview.unfinished.iter().map(Now::of).collect();
-    let has_failed = repos.iter().any(|repo| repo.mark.class == "bad");
+    let has_failed = repos.iter().any(|repo| repo.mark.is_bad());
     let icon = if has_failed { Mark::of_word("failed") } else { Mark::of_word("passed") }.icon();
     let frame = Frame {
         icon: if repos.iter().any(|repo| repo.run.is_some()) { icon } else { super::frame::Icon::Plain },
@@ -81,7 +82,7 @@ impl Repo {
         // What runs does not hide how the branch was before.
         let ended = repo.runs.iter().find(|row| row.state == Progress::Finished);
         let mark = match (last, ended) {
-            (Some(last), Some(ended)) if last.seq != ended.seq && Bar::of(ended).mark.class == "bad" => {
+            (Some(last), Some(ended)) if last.seq != ended.seq && Mark::of_run(ended).is_bad() => {
                 Bar::of(ended).mark
             }
             (Some(last), _) => Bar::of(last).mark,
@@ -104,7 +105,7 @@ impl Repo {
             text,
             run: last.map(|row| row.number),
             when: repo.newest.as_ref().map(|row| When(row.queued_at)),
-            bars: Bars::picture(&bars, "newest runs"),
+            bars: picture(&bars, "newest runs"),
         }
     }
 

@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use askama::filters::HtmlSafe;
-
-use super::bars::escaped;
+use super::html::{Html, escaped};
 use super::mark::Mark;
 
 /// The most jobs that a picture shows.
@@ -32,10 +30,6 @@ pub(super) struct Node {
     pub(super) needs: Vec<String>,
     pub(super) mark: Mark,
 }
-
-/// The picture, as SVG.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Graph(String);
 
 /// Something that has a place in a layer: a job, or an edge that passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,69 +192,47 @@ fn sort_by_neighbours<'a>(
     });
 }
 
-impl Graph {
-    /// The picture of the jobs of the run at a path; nothing for too many of them.
-    pub(super) fn of(nodes: &[Node], run_path: &str) -> Self {
-        if nodes.is_empty() || nodes.len() > MAX_JOBS {
-            return Self::default();
-        }
-        let edges = Edges::of(nodes);
-        let layout = Layout::of(&edges);
-        let longest =
-            nodes.iter().map(|node| node.id.chars().count().min(MAX_NAME)).max().unwrap_or_default();
-        let column = (longest + 4) * CHARACTER;
-        let count = layout.layers.len();
-        let width = count * column + count.saturating_sub(1) * COLUMN_GAP + 2;
-        let height = layout.height + 2;
-        let left = |layer: usize| layer * (column + COLUMN_GAP) + 1;
-        let mut svg = format!(
-            "<svg class=\"graph\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" aria-label=\"Graph of the jobs\"><g class=\"edges\">"
-        );
-        for edge in 0..edges.pairs.len() {
-            let path = edges.path(edge);
-            let mut line = String::new();
-            for (one, other) in path.iter().zip(path.iter().skip(1)) {
-                let (from, to) = (left(one.0) + column, left(other.0));
-                let (start, end) = (layout.middle(*one) + 1, layout.middle(*other) + 1);
-                let bend = usize::midpoint(from, to);
-                if line.is_empty() {
-                    let _infallible = write!(line, "M{from} {start}");
-                }
-                let _infallible = write!(line, "C{bend} {start} {bend} {end} {to} {end}");
-                if matches!(other.1, Item::Lane(_)) {
-                    let _infallible = write!(line, "H{}", to + column);
-                }
+/// The picture of the jobs of the run at a path; nothing for too many of them.
+pub(super) fn draw(nodes: &[Node], run_path: &str) -> Html {
+    if nodes.is_empty() || nodes.len() > MAX_JOBS {
+        return Html::default();
+    }
+    let edges = Edges::of(nodes);
+    let layout = Layout::of(&edges);
+    let longest = nodes.iter().map(|node| node.id.chars().count().min(MAX_NAME)).max().unwrap_or_default();
+    let column = (longest + 4) * CHARACTER;
+    let count = layout.layers.len();
+    let width = count * column + count.saturating_sub(1) * COLUMN_GAP + 2;
+    let height = layout.height + 2;
+    let left = |layer: usize| layer * (column + COLUMN_GAP) + 1;
+    let mut svg = format!(
+        "<svg class=\"graph\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" aria-label=\"Graph of the jobs\"><g class=\"edges\">"
+    );
+    for edge in 0..edges.pairs.len() {
+        let path = edges.path(edge);
+        let mut line = String::new();
+        for (one, other) in path.iter().zip(path.iter().skip(1)) {
+            let (from, to) = (left(one.0) + column, left(other.0));
+            let (start, end) = (layout.middle(*one) + 1, layout.middle(*other) + 1);
+            let bend = usize::midpoint(from, to);
+            if line.is_empty() {
+                let _infallible = write!(line, "M{from} {start}");
             }
-            let _infallible = write!(svg, "<path d=\"{line}\"/>");
+            let _infallible = write!(line, "C{bend} {start} {bend} {end} {to} {end}");
+            if matches!(other.1, Item::Lane(_)) {
+                let _infallible = write!(line, "H{}", to + column);
+            }
         }
-        svg.push_str("</g>");
-        for (place, node) in nodes.iter().enumerate() {
-            let layer = edges.layer(place);
-            let top = layout.middle((layer, Item::Job(place))) + 1 - BOX_HEIGHT / 2;
-            push_box(&mut svg, node, (left(layer), top, column), run_path);
-        }
-        svg.push_str("</svg>");
-        Self(svg)
+        let _infallible = write!(svg, "<path d=\"{line}\"/>");
     }
-
-    /// Whether there is nothing to see.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    svg.push_str("</g>");
+    for (place, node) in nodes.iter().enumerate() {
+        let layer = edges.layer(place);
+        let top = layout.middle((layer, Item::Job(place))) + 1 - BOX_HEIGHT / 2;
+        push_box(&mut svg, node, (left(layer), top, column), run_path);
     }
-
-    /// The picture as a file of its own.
-    pub(super) fn to_file(&self) -> String {
-        standalone(&self.0)
-    }
-}
-
-/// A picture as a file of its own, with what the style of the pages would say.
-pub(super) fn standalone(svg: &str) -> String {
-    const STYLE: &str = "<style>text{font:13px monospace;fill:#1f2328}a{text-decoration:none}.box{fill:#fff;stroke:#59636e}.box.ok,.ok{stroke:#18713a}\
-        .box.bad{stroke:#c01f2b}.box.run{stroke:#8a5a00}.edges path{fill:none;stroke:#59636e}.wait{fill:#d1d9e0}.bar.ok{fill:#18713a}.bar.bad{fill:#c01f2b}\
-        .bar.run{fill:#8a5a00}.bar.off{fill:#59636e}.notch{stroke:#fff}.critical{fill:none;stroke:#1f2328}</style>";
-    let svg = svg.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
-    svg.replacen('>', &format!(">{STYLE}"), 1)
+    svg.push_str("</svg>");
+    Html(svg)
 }
 
 fn push_box(svg: &mut String, node: &Node, (left, top, width): (usize, usize, usize), run_path: &str) {
@@ -286,14 +258,6 @@ fn push_box(svg: &mut String, node: &Node, (left, top, width): (usize, usize, us
         escaped(&shown)
     );
 }
-
-impl std::fmt::Display for Graph {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl HtmlSafe for Graph {}
 
 #[cfg(test)]
 mod tests {
@@ -333,7 +297,7 @@ mod tests {
     #[test]
     fn what_a_picture_quotes_is_text_and_too_many_jobs_have_none() {
         let hostile = "\"/><script>alert(1)</script>";
-        let svg = Graph::of(&nodes(&[(hostile, &[]), ("b", &[hostile])]), "/foo/run/1").to_string();
+        let svg = draw(&nodes(&[(hostile, &[]), ("b", &[hostile])]), "/foo/run/1").to_string();
         assert!(
             !svg.contains("<script") && !svg.contains("style=") && svg.contains("data-job=\"b\""),
             "{svg}"
@@ -341,8 +305,8 @@ mod tests {
         let many: Vec<(String, Vec<String>)> = (0..100).map(|n| (n.to_string(), Vec::new())).collect();
         let many: Vec<Node> =
             many.into_iter().map(|(id, needs)| Node { id, needs, mark: Mark::NONE }).collect();
-        assert!(Graph::of(&many, "/").is_empty() && Graph::of(&[], "/").is_empty());
+        assert!(draw(&many, "/").is_empty() && draw(&[], "/").is_empty());
         // A cycle cannot be pushed; a picture of one ends all the same.
-        assert!(!Graph::of(&nodes(&[("a", &["b"]), ("b", &["a"])]), "/").is_empty());
+        assert!(!draw(&nodes(&[("a", &["b"]), ("b", &["a"])]), "/").is_empty());
     }
 }

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::ask::{Ask, head};
-use super::bars::Bars;
 use super::frame::Frame;
+use super::html::Html;
 use super::log_html::LogHtml;
 use super::mark::{Mark, When, took};
 use super::no_page;
@@ -38,7 +38,7 @@ struct JobHead {
     hints: Vec<String>,
     chips: Vec<Chip>,
     more_jobs: usize,
-    bars: Bars,
+    bars: Html,
     may_change: bool,
     command: String,
     policy: Vec<String>,

@@ -3,7 +3,8 @@
 //! Lines are numbered through the whole job in the order in which they were written, as in its raw log. A line of another step
 //! than the one that began last says so: sections are never opened twice.
 
-use super::ansi::{push_escaped, push_html};
+use super::ansi::push_html;
+use super::html::push_escaped;
 use super::mark::{Mark, size, took};
 use crate::view::{LogLine, StepShape};
 
@@ -168,15 +169,15 @@ impl LogHtml {
         let known = self.steps.iter().find(|known| known.number == step);
         let mark = known.map(|step| Mark::of_word(step.outcome.as_deref().unwrap_or(&step.state)));
         let is_open = match (mark, &self.job_outcome) {
-            (Some(mark), _) if mark.class == "bad" || mark.class == "run" => true,
+            (Some(mark), _) if mark.is_bad() || mark.class == "run" => true,
             // A script that fails does so behind its last step.
             (_, Some(outcome)) => {
-                let has_failed_step = self.steps.iter().any(|step| {
-                    step.outcome.as_deref().is_some_and(|word| Mark::of_word(word).class == "bad")
-                });
+                let has_failed_step = self
+                    .steps
+                    .iter()
+                    .any(|step| step.outcome.as_deref().is_some_and(|word| Mark::of_word(word).is_bad()));
                 let is_last = self.steps.last().is_none_or(|last| last.number == step);
-                self.steps.len() <= 1
-                    || (is_last && !has_failed_step && Mark::of_word(outcome).class == "bad")
+                self.steps.len() <= 1 || (is_last && !has_failed_step && Mark::of_word(outcome).is_bad())
             }
             (_, None) => true,
         };

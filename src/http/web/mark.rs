@@ -6,6 +6,7 @@ use std::time::Duration;
 use askama::filters::HtmlSafe;
 
 use super::frame::Icon;
+use crate::app::RunRow;
 use crate::model::{Outcome, Timestamp, format_duration};
 use crate::sys::clock;
 
@@ -40,6 +41,16 @@ impl Mark {
             None if word == "running" => Self { word: "running", glyph: "●", class: "run" },
             None => Self { word: "queued", glyph: "○", class: "off" },
         }
+    }
+
+    /// The mark of a run as lists have it.
+    pub(super) fn of_run(row: &RunRow) -> Self {
+        Self::of_word(row.outcome.map_or_else(|| row.state.as_str(), |outcome| outcome.as_str()))
+    }
+
+    /// Whether something has failed.
+    pub(super) fn is_bad(self) -> bool {
+        self.class == "bad"
     }
 
     /// The picture of the tab of a browser.

@@ -16,6 +16,7 @@ mod ci;
 mod frame;
 mod front;
 mod graph;
+mod html;
 mod job;
 mod live;
 mod log_html;
@@ -32,6 +33,7 @@ mod why;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -48,6 +50,14 @@ pub(super) use sign_in::{form, signed_in};
 const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\nDisallow: /*/raw/\nDisallow: /*/blame/\n\
     Disallow: /*/log/\nDisallow: /*/compare/\nDisallow: /*/archive/\nDisallow: /*/search\nDisallow: /*?\n";
 
+/// What was made of a request, or the page of its problem.
+async fn answered(made: Result<Response, Refused>, app: &AppState, parts: &Parts) -> Response {
+    match made {
+        Ok(answer) => answer,
+        Err(Refused(refused)) => problem(app, parts, refused).await,
+    }
+}
+
 /// `GET /robots.txt`.
 pub(super) async fn robots() -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], ROBOTS).into_response()
@@ -59,19 +69,13 @@ pub(super) async fn front(State(app): State<AppState>, caller: Caller, request: 
     if !wants_html(&parts.headers) {
         return pages::welcome().await;
     }
-    match front::page(&app, &caller, &parts).await {
-        Ok(answer) => answer,
-        Err(Refused(refused)) => problem(&app, &parts, refused).await,
-    }
+    answered(front::page(&app, &caller, &parts).await, &app, &parts).await
 }
 
 /// `GET /queue`.
 pub(super) async fn queue(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    match queue::page(&app, &caller, &parts).await {
-        Ok(answer) => answer,
-        Err(Refused(refused)) => problem(&app, &parts, refused).await,
-    }
+    answered(queue::page(&app, &caller, &parts).await, &app, &parts).await
 }
 
 /// `GET` of every address that no other route has: an asset, a page, or nothing.
@@ -81,10 +85,7 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: R
         return asset;
     }
     if let Some(word) = admin::word(parts.uri.path()) {
-        return match admin::page((&app, &caller), &parts, word).await {
-            Ok(answer) => answer,
-            Err(Refused(refused)) => problem(&app, &parts, refused).await,
-        };
+        return answered(admin::page((&app, &caller), &parts, word).await, &app, &parts).await;
     }
     // Programs read text.
     if !wants_html(&parts.headers)
@@ -94,10 +95,7 @@ pub(super) async fn page(State(app): State<AppState>, caller: Caller, request: R
     }
     let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
     let ask = Ask { app, caller, address, parts };
-    match page_of_repo(&ask).await {
-        Ok(answer) => answer,
-        Err(Refused(refused)) => problem(&ask.app, &ask.parts, refused).await,
-    }
+    answered(page_of_repo(&ask).await, &ask.app, &ask.parts).await
 }
 
 /// `POST` of a form of a page.
@@ -111,10 +109,7 @@ pub(super) async fn change(State(app): State<AppState>, caller: Caller, request:
         Err(rejection) => return rejection.into_response(),
     };
     if let Some(word) = admin::word(parts.uri.path()) {
-        return match admin::change((&app, &caller), word, &form).await {
-            Ok(answer) => answer,
-            Err(Refused(refused)) => problem(&app, &parts, refused).await,
-        };
+        return answered(admin::change((&app, &caller), word, &form).await, &app, &parts).await;
     }
     let Some(address) = Address::parse(parts.uri.path()) else { return not_found(&app, &parts).await };
     let ask = Ask { app, caller, address, parts };
@@ -123,10 +118,7 @@ pub(super) async fn change(State(app): State<AppState>, caller: Caller, request:
         "run" => change::run(&ask, &form).await,
         _ => Err(no_page()),
     };
-    match changed {
-        Ok(answer) => answer,
-        Err(Refused(refused)) => problem(&ask.app, &ask.parts, refused).await,
-    }
+    answered(changed, &ask.app, &ask.parts).await
 }
 
 /// The page at an address below a repository.
@@ -145,19 +137,13 @@ pub(super) async fn feed(State(app): State<AppState>, caller: Caller, request: R
     let (parts, _) = request.into_parts();
     let state = ask::query_value(parts.uri.query().unwrap_or_default(), "state");
     let made = browse::all_runs(&app, &caller, (&parts.uri.to_string(), state.as_deref())).await;
-    match made {
-        Ok(answer) => answer,
-        Err(Refused(refused)) => problem(&app, &parts, refused).await,
-    }
+    answered(made, &app, &parts).await
 }
 
 /// `GET /cc.xml`.
 pub(super) async fn cruise(State(app): State<AppState>, caller: Caller, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    match browse::cruise(&app, &caller).await {
-        Ok(answer) => answer,
-        Err(Refused(refused)) => problem(&app, &parts, refused).await,
-    }
+    answered(browse::cruise(&app, &caller).await, &app, &parts).await
 }
 
 /// The problem that nothing is at an address.

@@ -5,20 +5,20 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::address::number;
-use super::ask::Ask;
-use super::bars::Bars;
+use super::ask::{Ask, lead_to};
 use super::frame::Frame;
-use super::graph::{Graph, Node};
+use super::graph::{self, Node};
+use super::html::Html;
 use super::mark::{Mark, When, size, took};
 use super::runs::ref_names;
 use super::trend::Trend;
-use super::waterfall::{Line, Waterfall};
+use super::waterfall::{self, Line};
 use super::why::{Cause, Mistake, causes};
 use super::{job, live, no_page, search};
 use crate::app::{RunFilter, RunRow, list_run_shapes, run_shape};
 use crate::http::api::LogQuery;
 use crate::http::problem::Refused;
-use crate::model::{Scope, Timestamp};
+use crate::model::{RepoName, Scope, Timestamp};
 use crate::sys::clock;
 use crate::view::{JobShape, RunShape, one_line, reason_line};
 
@@ -46,7 +46,7 @@ struct RunPage {
     waited: String,
     ran: String,
     usual: Option<String>,
-    bars: Bars,
+    bars: Html,
     reason: Option<String>,
     hints: Vec<String>,
     problem: Option<String>,
@@ -60,8 +60,8 @@ struct RunPage {
     attempt_of: Option<u64>,
     reruns: Vec<u64>,
     superseded_by: Option<u64>,
-    graph: Graph,
-    fall: Waterfall,
+    graph: Html,
+    fall: Html,
     jobs: Vec<Row>,
     more_jobs: usize,
     decisions: Vec<Decision>,
@@ -98,22 +98,16 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     if (*first, rest) == ("latest", &[]) {
         return latest(ask).await;
     }
-    let (text, format) = match rest {
-        [] => first.strip_suffix(".json").map_or((*first, None), |text| (text, Some(()))),
-        _ => (*first, None),
-    };
+    let json = first.strip_suffix(".json").filter(|_| rest.is_empty());
+    let text = json.unwrap_or(first);
     let row = ask.run(number(text).ok_or_else(no_page)?).await?;
     match rest {
-        [] if format.is_some() => Ok(axum::Json(run_shape(&ask.app, row).await?).into_response()),
+        [] if json.is_some() => Ok(axum::Json(run_shape(&ask.app, row).await?).into_response()),
         [] => overview(ask, row).await,
         ["events"] => live::events(ask, row).await,
         ["search"] => search::page(ask, row).await,
-        ["graph.svg"] => {
-            Ok(picture(pictures(&run_shape(&ask.app, row).await?, &ask.address.repo.to_string()).0.to_file()))
-        }
-        ["waterfall.svg"] => {
-            Ok(picture(pictures(&run_shape(&ask.app, row).await?, &ask.address.repo.to_string()).1.to_file()))
-        }
+        ["graph.svg"] => Ok(picture(&graph_of(&run_shape(&ask.app, row).await?, &ask.address.repo))),
+        ["waterfall.svg"] => Ok(picture(&times_of(&run_shape(&ask.app, row).await?, &ask.address.repo))),
         ["job", id] => match job::page(ask, row.clone(), id).await {
             Err(Refused(problem)) if problem.code.status() == 404 && id.ends_with(".log") => {
                 raw(ask, row, id).await
@@ -141,7 +135,13 @@ async fn raw(ask: &Ask, row: RunRow, file: &str) -> Result<Response, Refused> {
     Ok(answer)
 }
 
-fn picture(svg: String) -> Response {
+/// A picture as a file of its own, with what the style of the pages would say.
+fn picture(svg: &Html) -> Response {
+    const STYLE: &str = "<style>text{font:13px monospace;fill:#1f2328}a{text-decoration:none}.box{fill:#fff;stroke:#59636e}.box.ok,.ok{stroke:#18713a}\
+        .box.bad{stroke:#c01f2b}.box.run{stroke:#8a5a00}.edges path{fill:none;stroke:#59636e}.wait{fill:#d1d9e0}.bar.ok{fill:#18713a}.bar.bad{fill:#c01f2b}\
+        .bar.run{fill:#8a5a00}.bar.off{fill:#59636e}.notch{stroke:#fff}.critical{fill:none;stroke:#1f2328}</style>";
+    let svg = svg.0.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    let svg = svg.replacen('>', &format!(">{STYLE}"), 1);
     let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
@@ -178,9 +178,7 @@ impl RunPage {
     fn of(ask: &Ask, run: &RunShape, trend: &Trend) -> Self {
         let (path, number, mark) = (format!("/{}", ask.address.repo), run.number, Mark::of_word(run.word()));
         let frame = frame(ask, run);
-        let (graph, fall) = pictures(run, ask.address.repo.as_str());
-        let millis = |text: Option<&str>| text.and_then(Timestamp::parse).map(Timestamp::as_millis);
-        let waited = millis(Some(&run.queued_at)).zip(millis(run.started_at.as_deref()));
+        let waited = millis(&run.queued_at).zip(run.started_at.as_deref().and_then(millis));
         Self {
             is_over: run.has_ended(),
             subject: run.subject.as_deref().map(one_line).unwrap_or_else(|| run.event.clone()),
@@ -210,8 +208,8 @@ impl RunPage {
             attempt_of: run.attempt_of,
             reruns: run.reruns.clone(),
             superseded_by: run.superseded_by,
-            graph,
-            fall,
+            graph: graph_of(run, &ask.address.repo),
+            fall: times_of(run, &ask.address.repo),
             jobs: run.jobs.iter().take(MAX_JOBS).map(|job| Row::of(run, job)).collect(),
             more_jobs: run.jobs.len().saturating_sub(MAX_JOBS),
             decisions: decisions(run),
@@ -257,24 +255,31 @@ fn decisions(run: &RunShape) -> Vec<Decision> {
     decisions.take(MAX_DECISIONS).collect()
 }
 
+/// A time of the API, in milliseconds.
+fn millis(text: &str) -> Option<i64> {
+    Timestamp::parse(text).map(Timestamp::as_millis)
+}
+
 /// When everything that a job needs had ended, in milliseconds; the start of its run when it needs nothing.
 fn ready(run: &RunShape, job: &JobShape) -> Option<i64> {
-    let millis = |text: &String| Timestamp::parse(text).map(Timestamp::as_millis);
     let needed = run.jobs.iter().filter(|other| job.needs.contains(&other.id));
-    let last = needed.filter_map(|other| other.finished_at.as_ref()).filter_map(millis).max();
+    let last = needed.filter_map(|other| other.finished_at.as_deref()).filter_map(millis).max();
     last.or_else(|| millis(run.started_at.as_ref().unwrap_or(&run.queued_at)))
 }
 
-/// The graph and the times of the jobs of a run.
-fn pictures(run: &RunShape, repo: &str) -> (Graph, Waterfall) {
-    let path = format!("/{repo}/run/{}", run.number);
+/// The picture of the jobs of a run.
+fn graph_of(run: &RunShape, repo: &RepoName) -> Html {
     let node = |job: &JobShape| Node {
         id: job.id.clone(),
         needs: job.needs.clone(),
         mark: Mark::of_word(job.word()),
     };
     let nodes: Vec<Node> = run.jobs.iter().map(node).collect();
-    let millis = |text: &str| Timestamp::parse(text).map(Timestamp::as_millis);
+    graph::draw(&nodes, &format!("/{repo}/run/{}", run.number))
+}
+
+/// The picture of the times of the jobs of a run.
+fn times_of(run: &RunShape, repo: &RepoName) -> Html {
     let zero = millis(&run.queued_at).unwrap_or_default();
     let now = clock::now().as_millis();
     let line = |job: &JobShape| {
@@ -292,12 +297,12 @@ fn pictures(run: &RunShape, repo: &str) -> (Graph, Waterfall) {
         })
     };
     let lines: Vec<Line> = run.jobs.iter().filter_map(line).collect();
-    (Graph::of(&nodes, &path), Waterfall::of(&lines, &path))
+    waterfall::draw(&lines, &format!("/{repo}/run/{}", run.number))
 }
 
 impl Row {
     fn of(run: &RunShape, job: &JobShape) -> Self {
-        let start = job.started_at.as_deref().and_then(Timestamp::parse).map(Timestamp::as_millis);
+        let start = job.started_at.as_deref().and_then(millis);
         let waited = start.zip(ready(run, job)).map(|(start, ready)| (start - ready).max(0) as f64 / 1000.0);
         let needs = job.needs.iter().filter(|need| !need.starts_with("quire/")).cloned();
         let bytes = job.steps.iter().flatten().map(|step| step.log_bytes).sum();
@@ -323,14 +328,5 @@ async fn latest(ask: &Ask) -> Result<Response, Refused> {
         RunFilter { visible: Some(vec![repo.id]), ref_names: refs, limit: 1, ..RunFilter::default() };
     let found = list_run_shapes(&ask.app, filter).await?;
     let run = found.runs.first().ok_or_else(no_page)?;
-    let mut answer = see_other(&format!("/{}/run/{}", repo.name, run.number));
-    *answer.status_mut() = StatusCode::FOUND;
-    Ok(answer)
-}
-
-/// Leads to another page of this server.
-pub(super) fn see_other(path: &str) -> Response {
-    let mut answer = StatusCode::SEE_OTHER.into_response();
-    answer.headers_mut().extend(HeaderValue::from_str(path).map(|path| (header::LOCATION, path)));
-    answer
+    Ok(lead_to(StatusCode::FOUND, &format!("/{}/run/{}", repo.name, run.number)))
 }

@@ -4,8 +4,9 @@ use askama::Template;
 use axum::response::Response;
 
 use super::ask::Ask;
-use super::bars::{Bar, Bars};
+use super::bars::{Bar, links};
 use super::frame::Frame;
+use super::html::Html;
 use super::mark::{Mark, When, took};
 use crate::app::{Code, Problem, RunFilter, list_run_shapes};
 use crate::http::page::Page;
@@ -28,7 +29,7 @@ struct RunsPage {
     state: String,
     job: String,
     states: Vec<&'static str>,
-    bars: Bars,
+    bars: Html,
     runs: Vec<Row>,
     next: Option<String>,
     is_filtered: bool,
@@ -89,7 +90,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     frame.kind = Some("runs");
     ask.html(RunsPage {
         frame,
-        bars: Bars::links(&bars, &path),
+        bars: links(&bars, &path),
         path,
         ref_name: ref_name.unwrap_or_default(),
         state: state.unwrap_or_default(),

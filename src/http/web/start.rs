@@ -1,13 +1,13 @@
 //! Runs that somebody starts: a form for each job on `:quire/manual`, with the arguments that it declares.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::ask::Ask;
+use super::ask::{Ask, lead_to};
 use super::change::Form;
 use super::frame::Frame;
-use super::run::see_other;
 use crate::app::{ListRepoJobs, Operation as _, StartRun};
 use crate::http::problem::Refused;
 use crate::model::Scope;
@@ -80,7 +80,7 @@ pub(super) async fn start(ask: &Ask, form: &Form) -> Result<Response, Refused> {
         ..StartRun::default()
     };
     let named = request.perform(&app).await?;
-    Ok(see_other(&format!("/{}/run/{}", named.repo, named.number)))
+    Ok(lead_to(StatusCode::SEE_OTHER, &format!("/{}/run/{}", named.repo, named.number)))
 }
 
 /// The arguments that a form gives; what it leaves empty is not given.

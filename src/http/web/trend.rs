@@ -1,7 +1,8 @@
 //! The runs before a run on the same ref: whether something is usual.
 
 use super::ask::Ask;
-use super::bars::{Bar, Bars};
+use super::bars::{Bar, links};
+use super::html::Html;
 use super::mark::Mark;
 use crate::app::{RunFilter, RunRow, list_run_shapes};
 use crate::http::problem::Refused;
@@ -36,13 +37,13 @@ impl Trend {
     }
 
     /// The bars of the runs.
-    pub(super) fn run_bars(&self) -> Bars {
+    pub(super) fn run_bars(&self) -> Html {
         let bars: Vec<Bar> = self.runs.iter().rev().map(Bar::of_shape).collect();
-        if bars.len() < 2 { Bars::default() } else { Bars::links(&bars, &self.path) }
+        if bars.len() < 2 { Html::default() } else { links(&bars, &self.path) }
     }
 
     /// The bars of a job of the runs.
-    pub(super) fn job_bars(&self, id: &str) -> Bars {
+    pub(super) fn job_bars(&self, id: &str) -> Html {
         let bar = |(number, job): (u64, &JobShape)| Bar {
             number,
             mark: Mark::of_word(job.word()),
@@ -50,7 +51,7 @@ impl Trend {
         };
         let mut bars: Vec<Bar> = self.jobs(id).map(bar).collect();
         bars.reverse();
-        if bars.len() < 2 { Bars::default() } else { Bars::links(&bars, &self.path) }
+        if bars.len() < 2 { Html::default() } else { links(&bars, &self.path) }
     }
 
     /// The job of each run, newest first.

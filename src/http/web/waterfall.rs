@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use askama::filters::HtmlSafe;
-
-use super::bars::escaped;
+use super::html::{Html, escaped};
 use super::mark::{Mark, took};
 
 /// The most rows of a picture.
@@ -34,80 +32,64 @@ pub(super) struct Line {
     pub(super) steps: Vec<i64>,
 }
 
-/// The picture, as SVG.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Waterfall(String);
-
-impl Waterfall {
-    /// The picture of the jobs that have begun, of the run at a path.
-    pub(super) fn of(lines: &[Line], run_path: &str) -> Self {
-        let mut lines: Vec<&Line> = lines.iter().collect();
-        lines.sort_by_key(|line| (line.start, line.end));
-        lines.truncate(MAX_ROWS);
-        let Some(last) = lines.iter().map(|line| line.end).max() else { return Self::default() };
-        let total = last.max(1);
-        let critical = critical_path(&lines);
-        let at = |millis: i64| LABEL + (millis.clamp(0, total) as f64 / total as f64 * WIDTH as f64) as usize;
-        let (width, height) = (LABEL + WIDTH + RIGHT, lines.len() * ROW + 4);
-        let mut svg = format!(
-            "<svg class=\"fall\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" aria-label=\"Times of the jobs\">"
+/// The picture of the jobs that have begun, of the run at a path.
+pub(super) fn draw(lines: &[Line], run_path: &str) -> Html {
+    let mut lines: Vec<&Line> = lines.iter().collect();
+    lines.sort_by_key(|line| (line.start, line.end));
+    lines.truncate(MAX_ROWS);
+    let Some(last) = lines.iter().map(|line| line.end).max() else { return Html::default() };
+    let total = last.max(1);
+    let critical = critical_path(&lines);
+    let at = |millis: i64| LABEL + (millis.clamp(0, total) as f64 / total as f64 * WIDTH as f64) as usize;
+    let (width, height) = (LABEL + WIDTH + RIGHT, lines.len() * ROW + 4);
+    let mut svg = format!(
+        "<svg class=\"fall\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" aria-label=\"Times of the jobs\">"
+    );
+    for (place, line) in lines.iter().enumerate() {
+        let top = place * ROW + 4;
+        let (ready, start, end) = (at(line.ready), at(line.start), at(line.end));
+        let (mark, id) = (line.mark, escaped(&line.id));
+        let shown: String = line.id.chars().take(MAX_NAME).collect();
+        let lasted = took(Some((line.end - line.start) as f64 / 1000.0));
+        let waited = took(Some((line.start - line.ready).max(0) as f64 / 1000.0));
+        let _infallible = write!(
+            svg,
+            "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{} {} {lasted} {}\"><title>{id}: {}, waited {waited}, ran {lasted}</title>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
+             <rect class=\"needs\" x=\"{LABEL}\" y=\"{}\" width=\"{}\" height=\"2\"/>\
+             <rect class=\"wait\" x=\"{ready}\" y=\"{}\" width=\"{}\" height=\"6\"/>\
+             <rect class=\"bar {}\" x=\"{start}\" y=\"{top}\" width=\"{}\" height=\"14\" rx=\"2\"/>",
+            escaped(&shown),
+            mark.glyph,
+            mark.word,
+            mark.word,
+            LABEL - 8,
+            top + 11,
+            escaped(&shown),
+            top + 6,
+            ready - LABEL,
+            top + 4,
+            start.saturating_sub(ready),
+            mark.class,
+            (end - start).max(2),
         );
-        for (place, line) in lines.iter().enumerate() {
-            let top = place * ROW + 4;
-            let (ready, start, end) = (at(line.ready), at(line.start), at(line.end));
-            let (mark, id) = (line.mark, escaped(&line.id));
-            let shown: String = line.id.chars().take(MAX_NAME).collect();
-            let lasted = took(Some((line.end - line.start) as f64 / 1000.0));
-            let waited = took(Some((line.start - line.ready).max(0) as f64 / 1000.0));
+        for step in line.steps.iter().skip(1).take(MAX_NOTCHES) {
+            let _infallible = write!(svg, "<path class=\"notch\" d=\"M{}.5 {top}v14\"/>", at(*step));
+        }
+        if critical.contains(&line.id.as_str()) {
             let _infallible = write!(
                 svg,
-                "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{} {} {lasted} {}\"><title>{id}: {}, waited {waited}, ran {lasted}</title>\
-                 <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
-                 <rect class=\"needs\" x=\"{LABEL}\" y=\"{}\" width=\"{}\" height=\"2\"/>\
-                 <rect class=\"wait\" x=\"{ready}\" y=\"{}\" width=\"{}\" height=\"6\"/>\
-                 <rect class=\"bar {}\" x=\"{start}\" y=\"{top}\" width=\"{}\" height=\"14\" rx=\"2\"/>",
-                escaped(&shown),
-                mark.glyph,
-                mark.word,
-                mark.word,
-                LABEL - 8,
-                top + 11,
-                escaped(&shown),
-                top + 6,
-                ready - LABEL,
-                top + 4,
-                start.saturating_sub(ready),
-                mark.class,
-                (end - start).max(2),
+                "<rect class=\"critical\" x=\"{}.5\" y=\"{}.5\" width=\"{}\" height=\"16\" rx=\"3\"/>",
+                start.saturating_sub(2),
+                top - 2,
+                (end - start).max(2) + 3
             );
-            for step in line.steps.iter().skip(1).take(MAX_NOTCHES) {
-                let _infallible = write!(svg, "<path class=\"notch\" d=\"M{}.5 {top}v14\"/>", at(*step));
-            }
-            if critical.contains(&line.id.as_str()) {
-                let _infallible = write!(
-                    svg,
-                    "<rect class=\"critical\" x=\"{}.5\" y=\"{}.5\" width=\"{}\" height=\"16\" rx=\"3\"/>",
-                    start.saturating_sub(2),
-                    top - 2,
-                    (end - start).max(2) + 3
-                );
-            }
-            let _infallible =
-                write!(svg, "<text x=\"{}\" y=\"{}\">{} {lasted}</text></a>", end + 7, top + 11, mark.glyph);
         }
-        svg.push_str("</svg>");
-        Self(svg)
+        let _infallible =
+            write!(svg, "<text x=\"{}\" y=\"{}\">{} {lasted}</text></a>", end + 7, top + 11, mark.glyph);
     }
-
-    /// Whether there is nothing to see.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The picture as a file of its own.
-    pub(super) fn to_file(&self) -> String {
-        super::graph::standalone(&self.0)
-    }
+    svg.push_str("</svg>");
+    Html(svg)
 }
 
 /// The jobs without which the run would have ended earlier: from the last one back, what was waited for.
@@ -121,14 +103,6 @@ fn critical_path<'a>(lines: &[&'a Line]) -> Vec<&'a str> {
     }
     path
 }
-
-impl std::fmt::Display for Waterfall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl HtmlSafe for Waterfall {}
 
 #[cfg(test)]
 mod tests {
@@ -156,8 +130,8 @@ mod tests {
             line("docs", &["build"], (41, 42, 72)),
         ];
         assert_eq!(critical_path(&lines.iter().collect::<Vec<_>>()), ["test", "build"]);
-        let svg = Waterfall::of(&lines, "/foo/run/1").to_string();
+        let svg = draw(&lines, "/foo/run/1").to_string();
         assert_eq!(svg.matches("class=\"critical\"").count(), 2);
-        assert!(!svg.contains("style=") && Waterfall::of(&[], "/").is_empty());
+        assert!(!svg.contains("style=") && draw(&[], "/").is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ansi::push_html;
 use super::ask::Ask;
+use super::html::Html;
 use super::mark::Mark;
 use super::trend::Trend;
 use crate::app::{Problem, RunRow, read_job_end};
@@ -28,17 +29,6 @@ pub(super) struct Failing {
     pub(super) number: Option<u64>,
     pub(super) html: Html,
 }
-
-/// HTML that was made of escaped text.
-pub(super) struct Html(String);
-
-impl std::fmt::Display for Html {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl askama::filters::HtmlSafe for Html {}
 
 /// A mistake in a file of the pipeline.
 pub(super) struct Mistake {
@@ -85,14 +75,13 @@ pub(super) async fn causes(
 
 /// Whether a job is why its run has failed.
 fn is_cause(job: &JobShape) -> bool {
-    job.outcome.as_deref().is_some_and(|word| Mark::of_word(word).class == "bad")
+    job.outcome.as_deref().is_some_and(|word| Mark::of_word(word).is_bad())
 }
 
 /// The step that a job failed at.
 fn failed_step(job: &JobShape) -> Option<&StepShape> {
     let steps = job.steps.as_deref().unwrap_or_default();
-    let is_bad =
-        |step: &&StepShape| step.outcome.as_deref().is_some_and(|word| Mark::of_word(word).class == "bad");
+    let is_bad = |step: &&StepShape| step.outcome.as_deref().is_some_and(|word| Mark::of_word(word).is_bad());
     steps.iter().rev().find(is_bad)
 }
 

@@ -6,12 +6,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::feeds::{document, push_xml};
-use super::place::{is_known, set_tag, tag_of};
+use super::place::{set_tag, tag_of};
 use crate::app::{
     AppState, BrowsedRepo, Caller, Problem, RepoOverview, RunFilter, RunRow, browse, list_run_shapes,
     read_overview,
 };
 use crate::forge::browse::find_revision;
+use crate::http::etag::is_known;
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
 use crate::http::web::mark::Mark;
@@ -34,7 +35,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
         job.as_deref().map_or_else(|| "CI".to_owned(), |job| one_line(job).chars().take(MAX_LABEL).collect());
     let svg = draw(&label, verdict);
     let tag = tag_of(&svg);
-    let mut answer = match is_known(ask, &tag) {
+    let mut answer = match is_known(&ask.parts.headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => ([(header::CONTENT_TYPE, "image/svg+xml; charset=utf-8")], svg).into_response(),
     };

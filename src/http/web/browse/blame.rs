@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use askama::Template;
 use axum::response::Response;
 
-use super::code::{CodeLines, Html, escaped};
+use super::code::CodeLines;
 use super::place::{Place, commit_href, hidden, href, shown};
 use super::tree::FileHead;
 use crate::forge::browse::{Blame, BlobText, blame, commit_info};
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
 use crate::http::web::frame::Frame;
+use crate::http::web::html::{Html, escaped};
 use crate::http::web::mark::When;
 use crate::view::one_line;
 

@@ -1,17 +1,19 @@
 //! A file of a commit.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::code::{CodeLines, Html, MAX_LINES};
-use super::place::{Place, hidden, redirect, shown};
+use super::code::{CodeLines, MAX_LINES};
+use super::place::{Place, hidden, shown};
 use super::tree::FileHead;
 use crate::forge::browse::{
     BlobText, BrowseError, EntryKind, MAX_SHOWN_FILE, commit_info, list_tree, read_blob,
 };
 use crate::http::problem::Refused;
-use crate::http::web::ask::Ask;
+use crate::http::web::ask::{Ask, lead_to};
 use crate::http::web::frame::Frame;
+use crate::http::web::html::Html;
 use crate::http::web::mark::size;
 
 #[derive(Template)]
@@ -49,7 +51,9 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
         };
         Ok(Some((commit_info(git, commit)?, blob, code)))
     });
-    let Some((info, blob, code)) = read.await? else { return Ok(redirect(&place.href("tree"))) };
+    let Some((info, blob, code)) = read.await? else {
+        return Ok(lead_to(StatusCode::FOUND, &place.href("tree")));
+    };
     let mut notes = Vec::new();
     match (&blob.content, &code) {
         (BlobText::TooLarge, _) => notes.push(format!("Files are shown up to {}.", size(MAX_SHOWN_FILE))),

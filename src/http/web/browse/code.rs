@@ -1,10 +1,9 @@
 //! The lines of a file as HTML: one element a line, with its number as a link and an id.
 
-use std::fmt::{self, Display, Formatter, Write as _};
-
-use askama::filters::HtmlSafe;
+use std::fmt::Write as _;
 
 use super::colours::{Colouring, colours_of};
+use crate::http::web::html::{Html, escaped};
 use crate::view::file_line;
 
 /// The most lines of a file on a page.
@@ -12,18 +11,6 @@ pub(super) const MAX_LINES: usize = 20_000;
 
 /// The longest line on a page, in bytes.
 const MAX_LINE: usize = 10_000;
-
-/// HTML that is safe to put on a page.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Html(pub(super) String);
-
-impl Display for Html {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl HtmlSafe for Html {}
 
 /// The lines of a file.
 #[derive(Debug, Clone, Default)]
@@ -73,26 +60,5 @@ impl CodeLines {
         }
         html.push_str("</pre>");
         Html(html)
-    }
-}
-
-/// A text as HTML, also within quotes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len() + text.len() / 8);
-    push_escaped(&mut html, text);
-    html
-}
-
-/// Adds a text as HTML.
-pub(super) fn push_escaped(html: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
     }
 }

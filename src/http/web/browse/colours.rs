@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use syntect::parsing::{ParseState, ScopeStack, ScopeStackOp, SyntaxReference, SyntaxSet};
 
-use super::code::push_escaped;
+use crate::http::web::html::push_escaped;
 
 /// The largest file with colours, and the longest line, in bytes.
 const MAX_FILE: usize = 512 << 10;

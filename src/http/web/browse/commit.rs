@@ -5,13 +5,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::differences::Differences;
-use super::place::{Place, commit_href, hidden, href, is_known, redirect, set_tag, tag_of, vary_by_caller};
+use super::place::{Place, commit_href, hidden, href, set_tag, tag_of, vary_by_caller};
 use super::raw;
 use super::rows::{RunLink, subject};
 use crate::app::{Problem, RunFilter, browse};
 use crate::forge::browse::{PatchFormat, Signature, TreePath, commit_info, diff_commits};
+use crate::http::etag::is_known;
 use crate::http::problem::Refused;
-use crate::http::web::ask::Ask;
+use crate::http::web::ask::{Ask, lead_to};
 use crate::http::web::assets::style_path;
 use crate::http::web::frame::{Frame, Icon, Link};
 use crate::http::web::mark::When;
@@ -58,7 +59,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     }
     let place = Place::named(ask, repo, name).await?;
     if !place.revision.is_fixed() {
-        return Ok(redirect(&commit_href(place.name(), place.commit())));
+        return Ok(lead_to(StatusCode::FOUND, &commit_href(place.name(), place.commit())));
     }
     whole(ask, &place).await
 }
@@ -71,7 +72,7 @@ async fn whole(ask: &Ask, place: &Place) -> Result<Response, Refused> {
     let is_for_all = place.repo.is_public && ask.caller.is_nobody();
     let tag = is_for_all.then(|| tag_of(&format!("{} {}{verdicts}", style_path(), place.commit())));
     let mut answer = match &tag {
-        Some(tag) if is_known(ask, tag) => StatusCode::NOT_MODIFIED.into_response(),
+        Some(tag) if is_known(&ask.parts.headers, tag) => StatusCode::NOT_MODIFIED.into_response(),
         Some(_) | None => ask.html(commit_page(ask, place, runs).await?).await?,
     };
     if let Some(tag) = tag {

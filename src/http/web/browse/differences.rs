@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::code::{Html, push_escaped};
 use super::place::{href, shown};
 use crate::forge::browse::{ChangeKind, Diff, FileDiff};
+use crate::http::web::html::{Html, push_escaped};
 use crate::model::{CommitId, RepoName};
 use crate::view::file_line;
 

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::code::push_escaped;
 use super::place::{Place, commit_href};
 use super::refs::table;
 use super::rows::{RunLink, subject};
@@ -13,6 +12,7 @@ use crate::app::{AppState, Caller, Code, Problem, RunFilter, RunRow, browse, lis
 use crate::forge::browse::history;
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
+use crate::http::web::html::push_escaped;
 use crate::model::{Outcome, RefKind, Timestamp};
 use crate::view::plain;
 

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::code::Html;
 use super::place::Place;
 use super::refs::{RefTable, table};
 use super::rows::{CommitRow, RunLink, commit_rows};
@@ -13,6 +12,7 @@ use crate::forge::browse::BrowseError;
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
 use crate::http::web::frame::{Frame, Icon, Link};
+use crate::http::web::html::Html;
 use crate::model::{Progress, RefKind};
 use crate::view::one_line;
 

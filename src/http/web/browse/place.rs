@@ -1,10 +1,10 @@
 //! Which commit and which file of a repository an address means, and the addresses of what is near.
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
 use ring::digest::{SHA256, digest};
 
-use crate::app::{BrowsedRepo, Code, Problem, browse};
+use crate::app::{BrowsedRepo, browse};
 use crate::forge::browse::{Revision, TreePath, find_revision, split_revision};
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
@@ -116,16 +116,6 @@ fn keep(is_kept: bool, mut answer: Response, how_long: &'static str) -> Response
     answer
 }
 
-/// An answer that leads to another page of this server.
-pub(super) fn redirect(path: &str) -> Response {
-    match HeaderValue::from_str(path) {
-        Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
-        Err(_) => {
-            Refused(Problem::new(Code::RouteNotFound, "there is nothing at this address")).into_response()
-        }
-    }
-}
-
 /// Marks an answer as one that is another for who has signed in.
 pub(super) fn vary_by_caller(answer: &mut Response) {
     let who = HeaderValue::from_static("accept-encoding, authorization, cookie, remote-user");
@@ -137,12 +127,6 @@ pub(super) fn tag_of(text: &str) -> String {
     let digest = digest(&SHA256, text.as_bytes());
     let hex: String = digest.as_ref().iter().take(10).map(|byte| format!("{byte:02x}")).collect();
     format!("\"{hex}\"")
-}
-
-/// Whether a client has what has this tag.
-pub(super) fn is_known(ask: &Ask, tag: &str) -> bool {
-    let known = ask.parts.headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-    known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
 }
 
 /// Lets a client keep an answer, and ask with its tag whether it is still the same.

@@ -8,12 +8,13 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
-use super::place::{Place, hidden, is_known, set_tag};
+use super::place::{Place, hidden, set_tag};
 use crate::app::{ExpensivePass, Problem, browse};
 use crate::forge::browse::{
     ArchiveFormat, GitOutput, PatchFormat, RawBlob, archive as git_archive, patch as git_patch, raw_blob,
     stream_blob,
 };
+use crate::http::etag::is_known;
 use crate::http::problem::Refused;
 use crate::http::stream::{BodyParts, streamed};
 use crate::http::web::ask::Ask;
@@ -47,7 +48,7 @@ pub(super) async fn file(ask: &Ask) -> Result<Response, Refused> {
     let read = place.repo.read(&ask.app, move |git, _| raw_blob(git, commit, &path));
     let (id, blob) = read.await?;
     let tag = format!("\"{id}\"");
-    if place.repo.is_public && is_known(ask, &tag) {
+    if place.repo.is_public && is_known(&ask.parts.headers, &tag) {
         let mut answer = StatusCode::NOT_MODIFIED.into_response();
         set_tag(&mut answer, &tag);
         return Ok(hidden(place.keep_for_good(answer)));

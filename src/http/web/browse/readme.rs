@@ -9,9 +9,9 @@ use comrak::arena_tree::NodeEdge;
 use comrak::nodes::NodeValue;
 use comrak::{Arena, Options, format_html, parse_document};
 
-use super::code::{Html, escaped};
 use super::place::{Place, href};
 use crate::forge::browse::TreePath;
+use crate::http::web::html::{Html, escaped};
 use crate::model::{percent_decoded_bytes, percent_encoded_path};
 use crate::view::plain;
 

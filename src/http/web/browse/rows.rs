@@ -21,12 +21,11 @@ pub(super) struct RunLink {
 impl RunLink {
     /// A run of a list.
     pub(super) fn of(row: &RunRow) -> Self {
-        let word = row.outcome.map_or_else(|| row.state.as_str(), |outcome| outcome.as_str());
         let (branch, _) = crate::view::run_subject(row);
         Self {
             number: row.number,
             href: format!("/{}/run/{}", row.repo, row.number),
-            mark: Mark::of_word(word),
+            mark: Mark::of_run(row),
             branch,
             subject: one_line(row.commit_subject.as_deref().unwrap_or_default()),
             when: When(row.queued_at),

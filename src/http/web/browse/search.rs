@@ -3,14 +3,13 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::code::Html;
 use super::place::{Place, hidden, shown};
 use crate::app::browse;
 use crate::forge::browse::{Match, search};
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
-use crate::http::web::browse::code::push_escaped;
 use crate::http::web::frame::Frame;
+use crate::http::web::html::{Html, push_escaped};
 use crate::view::{file_line, one_line};
 
 /// The longest text that is searched for, in characters.

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::code::Html;
 use super::place::{Place, hidden, shown};
 use super::readme;
 use super::rows::{CommitRow, commit_rows, subject};
@@ -15,6 +14,7 @@ use crate::forge::browse::{
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
 use crate::http::web::frame::{Frame, Link};
+use crate::http::web::html::Html;
 use crate::http::web::mark::{When, size};
 use crate::view::one_line;
 
