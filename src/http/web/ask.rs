@@ -79,6 +79,14 @@ impl Ask {
         Frame::of_repo(&self.caller, &self.address.repo, page, title)
     }
 
+    /// The frame of a page of a run, with the way to the run.
+    pub(super) fn frame_of_run(&self, number: u64, title: impl std::fmt::Display) -> Frame {
+        let path = format!("/{}", self.address.repo);
+        self.frame("runs", title)
+            .below("runs", format!("{path}/runs"))
+            .below(format!("#{number}"), format!("{path}/run/{number}"))
+    }
+
     /// The first value of a parameter in the query, decoded; empty ones are absent.
     pub(super) fn query(&self, name: &str) -> Option<String> {
         query_value(self.parts.uri.query().unwrap_or_default(), name)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::html::{Html, escaped};
 use super::mark::{Mark, took};
 use crate::app::RunRow;
-use crate::view::RunShape;
+use crate::view::{JobShape, RunShape};
 
 /// The size of a picture: width of a bar with the gap behind it, and height.
 const STEP: usize = 7;
@@ -32,6 +32,11 @@ impl Bar {
         let millis = row.started_at.zip(row.finished_at);
         let seconds = millis.map(|(start, end)| (end.as_millis() - start.as_millis()) as f64 / 1000.0);
         Self { number: row.number, mark: Mark::of_run(row), seconds }
+    }
+
+    /// The bar of a job in the run of this number.
+    pub(super) fn of_job(number: u64, job: &JobShape) -> Self {
+        Self { number, mark: Mark::of_word(job.word()), seconds: job.duration_s }
     }
 
     /// The same of a run as it is answered.

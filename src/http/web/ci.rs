@@ -79,13 +79,8 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
         Some(run) => run_shape(&ask.app, ask.run(run.number).await?).await?.diagnostics,
         None => Vec::new(),
     };
-    let node = |job: &JobShape| Node {
-        id: job.id.clone(),
-        needs: job.needs.clone(),
-        mark: Mark::of_word(job.word()),
-    };
     let with_jobs = runs.iter().find(|run| !run.jobs.is_empty());
-    let nodes: Vec<Node> = with_jobs.iter().flat_map(|run| &run.jobs).map(node).collect();
+    let nodes: Vec<Node> = with_jobs.iter().flat_map(|run| &run.jobs).map(Node::of).collect();
     let run_path = with_jobs.map(|run| format!("{path}/run/{}", run.number)).unwrap_or_default();
     let bars: Vec<Bar> = runs.iter().rev().map(Bar::of_shape).collect();
     let mut frame = ask.frame("ci", "CI");
@@ -130,15 +125,7 @@ impl Row {
             .filter_map(|(_, job)| job.duration_s)
             .collect();
         lengths.sort_by(f64::total_cmp);
-        let bars: Vec<Bar> = found
-            .iter()
-            .rev()
-            .map(|(run, job)| Bar {
-                number: run.number,
-                mark: Mark::of_word(job.word()),
-                seconds: job.duration_s,
-            })
-            .collect();
+        let bars: Vec<Bar> = found.iter().rev().map(|(run, job)| Bar::of_job(run.number, job)).collect();
         Some(Self {
             mark: Mark::of_word(newest.word()),
             bars: links(&bars, path),

@@ -83,12 +83,12 @@ impl Repo {
         let ended = repo.runs.iter().find(|row| row.state == Progress::Finished);
         let mark = match (last, ended) {
             (Some(last), Some(ended)) if last.seq != ended.seq && Mark::of_run(ended).is_bad() => {
-                Bar::of(ended).mark
+                Mark::of_run(ended)
             }
-            (Some(last), _) => Bar::of(last).mark,
+            (Some(last), _) => Mark::of_run(last),
             (None, _) => Mark::NONE,
         };
-        let green = repo.runs.iter().find(|row| Bar::of(row).mark.class == "ok");
+        let green = repo.runs.iter().find(|row| Mark::of_run(row).class == "ok");
         let text = match (mark.class, green, last) {
             ("bad", Some(green), _) => format!("last passed in #{}", green.number),
             ("bad", None, _) => format!("not passed in its last {} runs", repo.runs.len()),

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::html::{Html, escaped};
 use super::mark::Mark;
+use crate::view::JobShape;
 
 /// The most jobs that a picture shows.
 pub(super) const MAX_JOBS: usize = 40;
@@ -29,6 +30,13 @@ pub(super) struct Node {
     pub(super) id: String,
     pub(super) needs: Vec<String>,
     pub(super) mark: Mark,
+}
+
+impl Node {
+    /// A job as it is answered.
+    pub(super) fn of(job: &JobShape) -> Self {
+        Self { id: job.id.clone(), needs: job.needs.clone(), mark: Mark::of_word(job.word()) }
+    }
 }
 
 /// Something that has a place in a layer: a job, or an edge that passes.

@@ -110,9 +110,7 @@ impl JobHead {
         let mark = Mark::of_word(job.word());
         let is_over = job.outcome.is_some() || run.has_ended();
         let mut frame = ask
-            .frame("runs", format_args!("{} {} · #{number}", mark.glyph, id))
-            .below("runs", format!("{path}/runs"))
-            .below(format!("#{number}"), format!("{path}/run/{number}"))
+            .frame_of_run(number, format_args!("{} {} · #{number}", mark.glyph, id))
             .below(id.clone(), format!("{path}/run/{number}/job/{id}"));
         (frame.icon, frame.kind, frame.is_hidden) = (mark.icon(), Some("job"), true);
         frame.refresh = (!is_over && ask.query("stream").is_none()).then_some(5);

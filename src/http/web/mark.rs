@@ -94,6 +94,11 @@ impl Display for When {
 
 impl HtmlSafe for When {}
 
+/// A moment that is written as in the API, in milliseconds.
+pub(super) fn millis(text: &str) -> Option<i64> {
+    Timestamp::parse(text).map(Timestamp::as_millis)
+}
+
 /// How long ago something was: `4 min ago`.
 fn ago_text(seconds: i64) -> String {
     let (count, unit) = match seconds {

@@ -9,7 +9,7 @@ use super::ask::{Ask, lead_to};
 use super::frame::Frame;
 use super::graph::{self, Node};
 use super::html::Html;
-use super::mark::{Mark, When, size, took};
+use super::mark::{Mark, When, millis, size, took};
 use super::runs::ref_names;
 use super::trend::Trend;
 use super::waterfall::{self, Line};
@@ -18,7 +18,7 @@ use super::{job, live, no_page, search};
 use crate::app::{RunFilter, RunRow, list_run_shapes, run_shape};
 use crate::http::api::LogQuery;
 use crate::http::problem::Refused;
-use crate::model::{RepoName, Scope, Timestamp};
+use crate::model::{RepoName, Scope};
 use crate::sys::clock;
 use crate::view::{JobShape, RunShape, one_line, reason_line};
 
@@ -230,13 +230,10 @@ impl RunPage {
 
 /// The frame of the page of a run.
 fn frame(ask: &Ask, run: &RunShape) -> Frame {
-    let (path, number, mark) = (format!("/{}", ask.address.repo), run.number, Mark::of_word(run.word()));
+    let (number, mark) = (run.number, Mark::of_word(run.word()));
     let ended = run.jobs.iter().filter(|job| job.outcome.is_some()).count();
     let progress = if mark.class == "run" { format!(" {ended}/{}", run.jobs.len()) } else { String::new() };
-    let mut frame = ask
-        .frame("runs", format_args!("{}{progress} #{number}", mark.glyph))
-        .below("runs", format!("{path}/runs"))
-        .below(format!("#{number}"), format!("{path}/run/{number}"));
+    let mut frame = ask.frame_of_run(number, format_args!("{}{progress} #{number}", mark.glyph));
     (frame.icon, frame.kind) = (mark.icon(), Some("run"));
     frame.refresh = (!run.has_ended()).then_some(5);
     frame
@@ -255,11 +252,6 @@ fn decisions(run: &RunShape) -> Vec<Decision> {
     decisions.take(MAX_DECISIONS).collect()
 }
 
-/// A time of the API, in milliseconds.
-fn millis(text: &str) -> Option<i64> {
-    Timestamp::parse(text).map(Timestamp::as_millis)
-}
-
 /// When everything that a job needs had ended, in milliseconds; the start of its run when it needs nothing.
 fn ready(run: &RunShape, job: &JobShape) -> Option<i64> {
     let needed = run.jobs.iter().filter(|other| job.needs.contains(&other.id));
@@ -269,12 +261,7 @@ fn ready(run: &RunShape, job: &JobShape) -> Option<i64> {
 
 /// The picture of the jobs of a run.
 fn graph_of(run: &RunShape, repo: &RepoName) -> Html {
-    let node = |job: &JobShape| Node {
-        id: job.id.clone(),
-        needs: job.needs.clone(),
-        mark: Mark::of_word(job.word()),
-    };
-    let nodes: Vec<Node> = run.jobs.iter().map(node).collect();
+    let nodes: Vec<Node> = run.jobs.iter().map(Node::of).collect();
     graph::draw(&nodes, &format!("/{repo}/run/{}", run.number))
 }
 

@@ -7,7 +7,7 @@ use super::ask::Ask;
 use super::bars::{Bar, links};
 use super::frame::Frame;
 use super::html::Html;
-use super::mark::{Mark, When, took};
+use super::mark::{Mark, When, millis, took};
 use crate::app::{Code, Problem, RunFilter, list_run_shapes};
 use crate::http::page::Page;
 use crate::http::problem::Refused;
@@ -129,10 +129,7 @@ fn progress(text: &str) -> Result<Option<Progress>, Problem> {
 
 impl Row {
     fn of(run: &RunShape) -> Self {
-        let between = |start: Option<&str>, end: Option<&str>| {
-            let millis = |text: Option<&str>| text.and_then(When::parse).map(|when| when.0.as_millis());
-            millis(start).zip(millis(end)).map(|(start, end)| (end - start) as f64 / 1000.0)
-        };
+        let waited = millis(&run.queued_at).zip(run.started_at.as_deref().and_then(millis));
         Self {
             number: run.number,
             mark: Mark::of_word(run.word()),
@@ -141,7 +138,7 @@ impl Row {
             sha: run.commit_text(),
             by: run.pusher.as_deref().map(one_line).unwrap_or_else(|| run.event.clone()),
             queued: When::parse(&run.queued_at),
-            waited: took(between(Some(&run.queued_at), run.started_at.as_deref())),
+            waited: took(waited.map(|(start, end)| (end - start) as f64 / 1000.0)),
             ran: took(run.duration_s),
             dots: run.jobs.iter().take(MAX_DOTS).map(Dot::of).collect(),
             more_jobs: run.jobs.len().saturating_sub(MAX_DOTS),

@@ -50,10 +50,7 @@ pub(super) async fn page(ask: &Ask, row: RunRow) -> Result<Response, Refused> {
         return Err(Problem::new(Code::RequestInvalid, text).into());
     }
     let (path, number) = (format!("/{}", ask.address.repo), row.number);
-    let mut frame = ask
-        .frame("runs", format_args!("Search in #{number}"))
-        .below("runs", format!("{path}/runs"))
-        .below(format!("#{number}"), format!("{path}/run/{number}"));
+    let mut frame = ask.frame_of_run(number, format_args!("Search in #{number}"));
     frame.is_hidden = true;
     let (found, is_cut) =
         if query.is_empty() { (Vec::new(), false) } else { search(ask, row, &query).await? };

@@ -44,12 +44,7 @@ impl Trend {
 
     /// The bars of a job of the runs.
     pub(super) fn job_bars(&self, id: &str) -> Html {
-        let bar = |(number, job): (u64, &JobShape)| Bar {
-            number,
-            mark: Mark::of_word(job.word()),
-            seconds: job.duration_s,
-        };
-        let mut bars: Vec<Bar> = self.jobs(id).map(bar).collect();
+        let mut bars: Vec<Bar> = self.jobs(id).map(|(number, job)| Bar::of_job(number, job)).collect();
         bars.reverse();
         if bars.len() < 2 { Html::default() } else { links(&bars, &self.path) }
     }
