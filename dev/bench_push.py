@@ -17,11 +17,14 @@ COMMAND = "date +%s%N > {mark}"
 JOB = '(ci:job :build [:quire/push] (fn [] (sh "{command}")))'
 
 
+IDLE_HOOK = "#!/bin/sh\nexit 0\n"
+
+
 class Bare:
     """The floor: a repository with a bare hook and the same settings as that of a forge."""
 
-    def __init__(self, forge, command):
-        self.folder = forge.folder / "bare"
+    def __init__(self, forge, script, name="bare"):
+        self.folder = forge.folder / name
         self.hooks, self.repo = self.folder / "hooks", self.folder / "bare.git"
         for made in (self.hooks, self.folder / "tmp"):
             made.mkdir(parents=True)
@@ -29,7 +32,7 @@ class Bare:
         shutil.copy(forge.repo / "config", self.repo / "config")
         forge.git("-C", str(self.repo), "config", "core.hooksPath", str(self.hooks))
         hook = self.hooks / "post-receive"
-        hook.write_text(HOOK.format(folder=self.folder, command=command))
+        hook.write_text(script.replace("{folder}", str(self.folder)))
         hook.chmod(0o755)
 
 
@@ -40,7 +43,7 @@ class Contest:
         self.mark = session.folder / "first"
         command = COMMAND.format(mark=self.mark)
         self.forges = session.forges(name, JOB.format(command=command))
-        self.bare = Bare(self.forges[0], command)
+        self.bare = Bare(self.forges[0], HOOK.replace("{command}", command))
         self.source = self.forges[0]
 
     def turns(self, count, one):
@@ -83,6 +86,33 @@ class Contest:
             to.wait_for_run()
             to.group.settled_ms()
         return before + after
+
+
+def whole_push(session, contest, to):
+    """Milliseconds that a push takes, of which nothing is waited for but git."""
+    begin = time.perf_counter()
+    argv = ["git", "push", "-q", str(to.repo), "HEAD:refs/heads/main"]
+    done = subprocess.run(argv, cwd=contest.source.work, env=contest.source.env, capture_output=True, text=True)
+    whole = (time.perf_counter() - begin) * 1000
+    if done.returncode:
+        sys.exit(f"the push to {to.repo} was not as it should be: {done.stderr}")
+    if hasattr(to, "wait_for_run"):
+        to.wait_for_run()
+        to.group.settled_ms()
+    return whole
+
+
+def extra(session):
+    """What a plain push takes longer than one to a repository whose hook does nothing, in pairs of the same commit."""
+    contest = Contest(session, "extra")
+    idle = Bare(contest.source, IDLE_HOOK, "idle")
+    one = partial(whole_push, session, contest)
+    to = [idle, *contest.forges]
+    turns = lambda count: by_turns(count, [partial(one, each) for each in to], contest.source.commit)
+    turns(1)  # the first push of each is another one
+    nothing, *taken = turns(session.pushes)
+    more = [[push - floor for push, floor in zip(of, nothing)] for of in taken]
+    return [Figure("extra", "push − push with a hook that does nothing", "ms", more[0], old=(more[1:] or [[]])[0], target=5)]
 
 
 def figure(taken, key, name, target, part=lambda one: one):

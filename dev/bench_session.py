@@ -9,7 +9,7 @@ from bench_forge import Forge
 
 # What is measured when nothing is chosen, in this order.
 KINDS = {
-    "push": bench_push.pushes, "hooks": bench_push.hooks, "runs": bench_runs.no_op, "ready": bench_start.ready,
+    "push": bench_push.pushes, "extra": bench_push.extra, "hooks": bench_push.hooks, "runs": bench_runs.no_op, "ready": bench_start.ready,
     "idle": bench_start.idle, "growth": bench_growth.growth, "steps": bench_growth.steps, "log": bench_log.logs,
     "backlog": bench_runs.backlog, "boxes": bench_boxes.boxes,
 }

@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::key_connections::end_connections;
 use super::operation::Operation;
 use super::problem::{Code, Problem};
 use super::state::AppState;
@@ -58,46 +60,69 @@ pub(crate) struct RemoveKey {
 }
 
 /// A user as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = User)]
 pub(crate) struct UserView {
+    /// The name.
     pub(crate) name: String,
     /// How many keys the user has.
     pub(crate) keys: usize,
+    /// Who added the user.
     pub(crate) created_by: String,
+    /// When.
     pub(crate) created_at: String,
 }
 
 /// A key as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Key)]
 pub(crate) struct KeyView {
+    /// Its number.
     pub(crate) id: i64,
+    /// The user that has it.
     pub(crate) user: String,
+    /// Its fingerprint, `SHA256:…`.
     pub(crate) fingerprint: String,
+    /// What its file says behind the key.
     pub(crate) comment: String,
     /// The names of the repositories that it opens; nothing for those of its user.
     pub(crate) repos: Option<Vec<String>>,
     /// The most that it may; nothing for the rights of its user.
     pub(crate) may: Option<String>,
+    /// Who added it.
     pub(crate) created_by: String,
+    /// When.
     pub(crate) created_at: String,
 }
 
+impl UserView {
+    fn of(user: UserRow, keys: usize) -> Self {
+        Self {
+            name: user.name.to_string(),
+            keys,
+            created_by: user.created_by,
+            created_at: user.created_at.to_string(),
+        }
+    }
+}
+
 impl Operation for AddUser {
-    type Answer = ();
+    type Answer = UserView;
 
     const ROUTE: &'static str = "/users";
 
-    async fn perform(self, app: &AppState) -> Result<(), Problem> {
+    async fn perform(self, app: &AppState) -> Result<UserView, Problem> {
         let name = parse_user(&self.name)?;
         let row = UserRow { name, created_by: self.by, created_at: clock::now() };
-        let insert = move |connection: &mut Connection| -> Result<(), Problem> {
+        let insert = move |connection: &mut Connection| -> Result<UserView, Problem> {
             let transaction = connection.transaction()?;
             if !store::insert_user(&transaction, &row)? {
                 let text = format!("the user `{}` already exists", row.name);
                 return Err(Problem::new(Code::UserExists, text).hint("quire user list lists them"));
             }
             AuditEntry::new(&row.created_by, AuditAction::UserAdd).on(&row.name).insert(&transaction)?;
-            Ok(transaction.commit()?)
+            transaction.commit()?;
+            Ok(UserView::of(row, 0))
         };
         app.writer()?.call(insert).await?
     }
@@ -110,15 +135,19 @@ impl Operation for RemoveUser {
 
     async fn perform(self, app: &AppState) -> Result<(), Problem> {
         let name = parse_user(&self.name)?;
-        let delete = move |connection: &mut Connection| -> Result<(), Problem> {
+        let delete = move |connection: &mut Connection| -> Result<Vec<i64>, Problem> {
             let transaction = connection.transaction()?;
+            let keys = store::all_keys(&transaction)?.into_iter().filter(|key| key.user == name);
+            let keys = keys.map(|key| key.id).collect();
             if !store::delete_user(&transaction, &name)? {
                 return Err(no_user(&transaction, &name)?);
             }
             AuditEntry::new(&self.by, AuditAction::UserRemove).on(&name).insert(&transaction)?;
-            Ok(transaction.commit()?)
+            transaction.commit()?;
+            Ok(keys)
         };
-        app.writer()?.call(delete).await?
+        end_connections(app, app.writer()?.call(delete).await??).await;
+        Ok(())
     }
 }
 
@@ -187,7 +216,9 @@ impl Operation for RemoveKey {
             transaction.commit()?;
             Ok(view)
         };
-        app.writer()?.call(delete).await?
+        let view = app.writer()?.call(delete).await??;
+        end_connections(app, vec![view.id]).await;
+        Ok(view)
     }
 }
 
@@ -198,11 +229,9 @@ impl Operation for RemoveKey {
 pub(crate) async fn list_users(app: &AppState) -> Result<Vec<UserView>, Problem> {
     let list = |connection: &mut Connection| -> Result<Vec<UserView>, Problem> {
         let keys = store::all_keys(connection)?;
-        let view = |user: UserRow| UserView {
-            keys: keys.iter().filter(|key| key.user == user.name).count(),
-            name: user.name.to_string(),
-            created_by: user.created_by,
-            created_at: user.created_at.to_string(),
+        let view = |user: UserRow| {
+            let keys = keys.iter().filter(|key| key.user == user.name).count();
+            UserView::of(user, keys)
         };
         Ok(store::all_users(connection)?.into_iter().map(view).collect())
     };

@@ -17,6 +17,7 @@ mod idempotency;
 mod isolation;
 mod job_log;
 mod jobs;
+mod key_connections;
 mod known_plans;
 mod known_secrets;
 mod local;
@@ -40,6 +41,7 @@ mod reruns;
 mod push_log;
 mod push_options;
 mod push_report;
+mod push_watch;
 mod pushes;
 mod reindex;
 mod run_changes;
@@ -88,6 +90,7 @@ pub use jobs::{
     JobStarted, ListedJob, PlanJob, PlannedScript, PlannedStep, StartJob, follow_job, job_args,
     job_run_record, list_jobs, list_jobs_of_sources, page_of_job_runs, plan_job, start_job,
 };
+pub(crate) use key_connections::KEY_VARIABLE;
 pub use local::Local;
 pub(crate) use local::request_server;
 pub use log_index::{LogIndex, LogIndexes, LogKey};

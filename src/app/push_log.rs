@@ -59,6 +59,7 @@ mod tests {
             new,
             push: Some("p".to_owned()),
             pusher: Some("a\u{1b}da".to_owned()),
+            certificate: None,
             decision: decision.to_owned(),
             run: run.map(str::to_owned),
         };

@@ -2,13 +2,42 @@
 
 use crate::event::RunVars;
 use crate::model::suggest;
-use crate::view::one_line;
+use crate::view::{Colours, one_line};
 
 /// The push options that quire knows, beside `ci.profile=NAME`.
-const OPTIONS: [&str; 4] = ["ci.skip", "ci.wait", "ci.log", "ci.var"];
+const OPTIONS: [&str; 7] = ["ci.skip", "ci.wait", "ci.log", "ci.live", "ci.color", "ci.only", "ci.var"];
+
+/// What follows those that have a value.
+const VALUES: [(&str, &str); 3] = [("ci.color", "=never"), ("ci.only", "=JOB"), ("ci.var", "=NAME=VALUE")];
 
 /// The shortest word without `ci.` that is compared with quire's by similarity; other programs have options, too.
 const MIN_SIMILAR: usize = 4;
+
+/// Whether the output of jobs has the colours that they gave it.
+const COLOURS: [&str; 2] = ["ci.color=never", "ci.color=always"];
+
+/// What a push is to report of its runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WantedReport {
+    /// Whether the push waits for the runs.
+    pub(super) waits: bool,
+    /// Whether all output is shown.
+    pub(super) shows_log: bool,
+    /// Whether a ticker is shown.
+    pub(super) is_live: bool,
+    /// Whether output has its colours.
+    pub(super) colours: Colours,
+}
+
+impl WantedReport {
+    /// What push options ask for.
+    pub(super) fn of(options: &[String]) -> Self {
+        let has = |name: &str| options.iter().any(|option| option == name);
+        let (shows_log, is_live) = (has("ci.log"), has("ci.live"));
+        let colours = if has("ci.color=never") { Colours::Dropped } else { Colours::Kept };
+        Self { waits: has("ci.wait") || shows_log || is_live, shows_log, is_live, colours }
+    }
+}
 
 /// Warnings about push options that quire does not know and that look like its own.
 pub(super) fn unknown_options(options: &[String]) -> String {
@@ -16,8 +45,10 @@ pub(super) fn unknown_options(options: &[String]) -> String {
     let mut out: String =
         wrong.iter().map(|error| format!("warning: a push option was ignored: {error}\n")).collect();
     for option in options {
-        let is_known = OPTIONS.contains(&option.as_str()) && option != "ci.var";
-        if is_known || ["ci.profile=", "ci.var="].iter().any(|name| option.starts_with(name)) {
+        let is_known = OPTIONS.contains(&option.as_str()) && value(option).is_empty();
+        let has_value = |name: &str| option.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        let is_known = is_known || COLOURS.contains(&option.as_str());
+        if is_known || ["ci.profile", "ci.only", "ci.var"].into_iter().any(has_value) {
             continue;
         }
         let Some(hint) = hint(option) else { continue };
@@ -38,13 +69,19 @@ fn hint(option: &str) -> Option<String> {
         let is_similar = name.chars().count() >= MIN_SIMILAR;
         word.is_some() || is_similar || *near == full
     });
-    match (full.as_str(), near, word) {
-        ("ci.only", _, Some(_)) => Some("it is not in this version of quire".to_owned()),
-        (_, Some("ci.var"), _) => Some("did you mean ci.var=NAME=VALUE?".to_owned()),
-        (_, Some(near), _) => Some(format!("did you mean {near}?")),
-        (_, None, Some(_)) => Some(format!("options are {}=NAME=VALUE, ci.profile=NAME", OPTIONS.join(", "))),
-        (_, None, None) => None,
+    match (near, word) {
+        (Some(near), _) => Some(format!("did you mean {near}{}?", value(near))),
+        (None, Some(_)) => {
+            let options = OPTIONS.map(|option| format!("{option}{}", value(option)));
+            Some(format!("options are {}, ci.profile=NAME", options.join(", ")))
+        }
+        (None, None) => None,
     }
+}
+
+/// What follows an option that has a value.
+fn value(option: &str) -> &'static str {
+    VALUES.iter().find(|(name, _)| *name == option).map(|(_, value)| *value).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -77,14 +114,18 @@ mod tests {
                 format!("warning: unknown push option {option}; did you mean {meant}?\n")
             );
         }
-        assert!(warned("ci.only=x").contains("not in this version"));
+        for option in ["ci.only", "only", "ci.olny=test", "ci-only=test"] {
+            assert!(warned(option).ends_with("; did you mean ci.only=JOB?\n"), "{option}");
+        }
+        for option in ["ci.colour=never", "ci.color", "ci.color=no", "color=never"] {
+            assert!(warned(option).ends_with("; did you mean ci.color=never?\n"), "{option}");
+        }
         for option in ["ci.var", "ci.vars=A=B", "ci.val=A=B"] {
             assert!(warned(option).contains("did you mean ci.var=NAME=VALUE?"), "{option}");
         }
-        assert!(
-            warned("ci.weather")
-                .contains("options are ci.skip, ci.wait, ci.log, ci.var=NAME=VALUE, ci.profile")
-        );
+        assert!(warned("ci.weather").contains(
+            "options are ci.skip, ci.wait, ci.log, ci.live, ci.color=never, ci.only=JOB, ci.var=NAME"
+        ));
         assert!(warned("ci.var=A").contains("write ci.var=NAME=VALUE"));
         assert!(warned("ci.var=PATH=/x").contains("the variable `PATH` cannot be set"));
         assert_eq!(unknown_options(&["wait".to_owned(), "wait".to_owned()]).lines().count(), 1);
@@ -96,6 +137,10 @@ mod tests {
             "ci.wait",
             "ci.skip",
             "ci.profile=x",
+            "ci.only=test",
+            "ci.live",
+            "ci.color=never",
+            "ci.color=always",
             "ci.var=TO=staging",
             "merge_request.create",
             "topic=x",

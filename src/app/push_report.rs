@@ -1,5 +1,4 @@
-//! What a push reads while it waits: the runs it led to, at most four lines; with `-o ci.wait` a line per job and the
-//! verdict, with `-o ci.log` all output.
+//! What a push reads: the runs it led to, at most four lines; with `-o ci.wait` what becomes of them ([`PushWatch`]).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,28 +8,24 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
-use super::push_options::unknown_options;
+use super::push_options::{WantedReport, unknown_options};
+use super::push_watch::PushWatch;
 use super::state::AppState;
-
+use crate::event::{OnlyJobs, PushCertificate};
 use crate::intake::{END_OF_REPORT, is_over_http};
 use crate::model::{Outcome, RefKind, RefName, RunId, RunName};
 use crate::run::LiveRun;
 use crate::store;
-use crate::sys::inotify::Inotify;
 use crate::view::{
-    Colours, Comparison, EndLimit, FollowedRun, LogFollower, LogLine, OutputItem, OutputOrder, PushedRun,
-    RunView, SafeText, broken, job_line, nothing_to_run, one_line, output_line, push_default_branch,
-    push_header, push_stopped, push_verdict, read_log_end,
+    Colours, Comparison, PushedRun, SafeText, nothing_to_run, one_line, push_default_branch, push_header,
+    push_signature, push_stopped, pushes_verdict, unstarted_jobs,
 };
 
 /// How long a push waits for the evaluation of what it led to.
 const EVALUATION_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a waiting push is sent a sign that the server is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
 /// The longest that a push waits for its runs.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// Lines that may wait for a slow pusher.
 const MAX_LINES: usize = 256;
@@ -41,9 +36,6 @@ const MAX_RUNS: usize = 5;
 /// How many of the last runs that passed an estimate is made of, at most and at least.
 const MAX_SAMPLES: u32 = 10;
 const MIN_SAMPLES: usize = 3;
-
-/// How many of the last lines of a failed job are shown, and how much is read for them.
-const FAILED_LINES: EndLimit = EndLimit { bytes: 256 << 10, lines: 20 };
 
 type Lines = mpsc::Receiver<Result<Vec<u8>, Infallible>>;
 
@@ -75,20 +67,26 @@ pub(super) fn start(
 }
 
 /// Reports until the pusher is gone, which is what `None` says.
-struct Reporter {
-    app: AppState,
+pub(super) struct Reporter {
+    pub(super) app: AppState,
     /// How the pusher calls quire.
-    command: String,
+    pub(super) command: String,
     sender: mpsc::Sender<Result<Vec<u8>, Infallible>>,
 }
 
 impl Reporter {
-    async fn say(&self, text: String) -> Option<()> {
+    /// Sends text of quire's own, in which nothing moves the cursor.
+    pub(super) async fn say(&self, text: String) -> Option<()> {
+        let text = SafeText::new(&text, Colours::Dropped);
+        self.send(text.as_str().to_owned()).await
+    }
+
+    /// Sends a text as it is; nothing when the pusher is gone.
+    pub(super) async fn send(&self, text: String) -> Option<()> {
         if text.is_empty() {
             return Some(());
         }
-        let text = SafeText::new(&text, Colours::Dropped);
-        self.sender.send(Ok(text.as_str().to_owned().into_bytes())).await.ok()
+        self.sender.send(Ok(text.into_bytes())).await.ok()
     }
 
     /// Reports on a push when it is settled.
@@ -130,8 +128,9 @@ impl Reporter {
 
     async fn report(&self, push: &str, options: &[String]) -> Option<()> {
         self.say(unknown_options(options)).await?;
-        let (shows_log, waits) =
-            (options.iter().any(|o| o == "ci.log"), options.iter().any(|o| o == "ci.wait"));
+        let certificate = PushCertificate::of_options(options);
+        self.say(certificate.as_ref().map(push_signature).unwrap_or_default()).await?;
+        let wanted = WantedReport::of(options);
         let ids = self.runs(push).await;
         let deadline = Instant::now() + EVALUATION_PATIENCE;
         for id in ids.iter().take(MAX_RUNS) {
@@ -142,7 +141,7 @@ impl Reporter {
         }
         let mut runs = Vec::new();
         for id in &ids {
-            let pushed = self.pushed(*id, waits || shows_log).await;
+            let pushed = self.pushed(*id, wanted.waits).await;
             if pushed.as_ref().is_some_and(|pushed| pushed.run.row.outcome.is_some()) {
                 // It may have ended before it was followed.
                 self.app.live.close(*id);
@@ -150,20 +149,38 @@ impl Reporter {
             runs.extend(pushed);
         }
         if runs.is_empty() {
-            return self.say(self.nothing_to_run(push, waits || shows_log).await).await;
+            return self.say(self.nothing_to_run(push, wanted.waits).await).await;
         }
         self.say(push_header(&runs)).await?;
-        self.say(self.config_trouble().await).await?;
-        if !waits && !shows_log {
-            return Some(());
+        for pushed in runs.iter().take(MAX_RUNS) {
+            self.say(unstarted_jobs(&pushed.run)).await?;
         }
+        self.say(self.config_trouble().await).await?;
+        if wanted.waits { self.watch(runs, wanted).await } else { Some(()) }
+    }
+
+    /// Reports what becomes of runs. Of those that are not shown in detail only the outcome counts.
+    async fn watch(&self, runs: Vec<PushedRun>, wanted: WantedReport) -> Option<()> {
         if runs.iter().any(|pushed| !pushed.run.has_ended()) {
             self.say("hint: Ctrl-C stops watching, not the run\n".to_owned()).await?;
         }
-        for pushed in runs.into_iter().take(MAX_RUNS) {
-            self.watch(pushed.run, pushed.compared, shows_log).await?;
+        let deadline = Instant::now() + MAX_WAIT;
+        let (count, mut outcomes) = (runs.len(), Vec::new());
+        for (place, pushed) in runs.into_iter().enumerate() {
+            let watch = PushWatch { reporter: self, wanted, is_one_of_several: count > 1, deadline };
+            let outcome = if place < MAX_RUNS {
+                watch.to_end(pushed).await?
+            } else {
+                watch.outcome(pushed.run.row.id).await?
+            };
+            outcomes.push(outcome);
         }
-        Some(())
+        let outcomes: Option<Vec<Outcome>> = outcomes.into_iter().collect();
+        match outcomes {
+            Some(outcomes) if count > 1 => self.say(pushes_verdict(&outcomes)).await,
+            // Of one that nobody knows the end of, that was said.
+            Some(_) | None => Some(()),
+        }
     }
 
     /// Why a push starts no run. Somebody who did not ask for runs reads that of a new branch only: many repositories have no
@@ -210,7 +227,7 @@ impl Reporter {
         ids.iter().filter_map(|id| RunId::parse(id).ok()).collect()
     }
 
-    async fn row(&self, id: RunId) -> Option<store::RunRow> {
+    pub(super) async fn row(&self, id: RunId) -> Option<store::RunRow> {
         let found =
             self.app.store.call(move |connection| store::find_run(connection, &RunName::Id(id))).await;
         found.ok().and_then(Result::ok).flatten()
@@ -233,6 +250,10 @@ impl Reporter {
 
     /// What a run is compared with. A database that cannot say leaves it out.
     async fn comparison(&self, row: &store::RunRow) -> Comparison {
+        // A part of a pipeline is not compared with all of it.
+        if OnlyJobs::of_options(&row.options).is_some() {
+            return Comparison::default();
+        }
         let row = row.clone();
         let read = self.app.store.read(move |connection| -> rusqlite::Result<Comparison> {
             let mut lengths = store::passed_lengths(connection, &row, MAX_SAMPLES)?;
@@ -243,127 +264,4 @@ impl Reporter {
         });
         read.await.ok().and_then(Result::ok).unwrap_or_default()
     }
-
-    /// Follows one run to its end.
-    async fn watch(&self, run: RunView, compared: Comparison, shows_log: bool) -> Option<()> {
-        let id = run.row.id;
-        let run_dir = self.app.data.run(&run.row.repo, run.row.number);
-        let mut follower = Some(LogFollower::new(&run_dir, None));
-        let mut followed = FollowedRun::new(&run_dir);
-        let mut order = OutputOrder::default();
-        let was_broken = broken(&run).is_some();
-        let end = Instant::now() + MAX_WAIT;
-        let mut live = self.app.live.follow(id);
-        let output = shows_log.then(Inotify::new).and_then(Result::ok);
-        loop {
-            // Watched first, then read: no line is missed.
-            if let (Some(inotify), Some(follower)) = (&output, &follower) {
-                for folder in follower.folders().into_iter().chain([run_dir.clone()]) {
-                    let _comes_up_later = inotify.watch(&folder).is_err();
-                }
-            }
-            let view;
-            (view, followed) = self.app.view_again(self.row(id).await?, followed).await?;
-            if let Some(problem) = &view.problem {
-                return self.say(format!("warning: {}\n", one_line(problem))).await;
-            }
-            loop {
-                let mut lines = Vec::new();
-                if let Some(kept) = follower.take_if(|_| shows_log) {
-                    let read = self.read_logs(kept, &view).await?;
-                    (follower, lines) = (Some(read.0), read.1);
-                }
-                self.send(&view, order.next(lines, &view.record.jobs), (&run_dir, shows_log)).await?;
-                if !follower.as_ref().is_some_and(LogFollower::has_more) {
-                    break;
-                }
-            }
-            if view.has_ended() {
-                self.say(order.rest().iter().map(prefixed).collect()).await?;
-                let late = broken(&view).filter(|_| !was_broken);
-                return self
-                    .say(late.unwrap_or_else(|| push_verdict(&view, &one_line(&self.command), compared)))
-                    .await;
-            }
-            if Instant::now() > end {
-                return self.say("warning: watched for an hour; the run continues\n".to_owned()).await;
-            }
-            // A closed channel says that the run has just ended: the row is read once more.
-            if let Some(changes) = &mut live {
-                tokio::select! {
-                    changed = changes.changed() => {
-                        if changed.is_err() {
-                            live = None;
-                        }
-                    }
-                    () = more_output(output.as_ref()) => {}
-                    () = tokio::time::sleep(KEEP_ALIVE) => self.sender.send(Ok(vec![0])).await.ok()?,
-                }
-            } else if self.row(id).await?.outcome.is_none() {
-                // The run has ended, but its end is not in the index: that was said in the server's log.
-                return self.say("warning: lost sight of the run\n".to_owned()).await;
-            }
-        }
-    }
-
-    /// The next lines of a run.
-    async fn read_logs(
-        &self,
-        mut follower: LogFollower,
-        run: &RunView,
-    ) -> Option<(LogFollower, Vec<LogLine>)> {
-        let ended = run.has_ended();
-        let record = run.record.clone();
-        let read = move || {
-            follower.name_services(&record);
-            let lines = if ended { follower.finish() } else { follower.read(&record) };
-            (follower, lines.unwrap_or_default())
-        };
-        self.app.read(read).await
-    }
-
-    /// Reports output and the jobs that have ended.
-    async fn send(
-        &self,
-        run: &RunView,
-        items: Vec<OutputItem<'_>>,
-        (run_dir, shows_log): (&std::path::Path, bool),
-    ) -> Option<()> {
-        let width = run.record.jobs.iter().map(|job| job.id.len()).max().unwrap_or_default();
-        let mut text = String::new();
-        for item in items {
-            let job = match item {
-                OutputItem::Line(line) => {
-                    text.push_str(&prefixed(&line));
-                    continue;
-                }
-                OutputItem::End(job) => job,
-            };
-            text.push_str(&job_line(job, width));
-            let is_bad = matches!(job.outcome, Some(Outcome::Failed | Outcome::TimedOut));
-            if is_bad && !shows_log {
-                let (run_dir, id) = (run_dir.to_owned(), job.id.clone());
-                let end = self.app.read(move || read_log_end(&run_dir, Some(&id), FAILED_LINES)).await;
-                text.extend(end.unwrap_or_default().lines.iter().map(prefixed));
-            }
-        }
-        self.say(text).await
-    }
-}
-
-/// Waits until there may be more output to read; for ever when nobody reads it.
-async fn more_output(inotify: Option<&Inotify>) {
-    match inotify {
-        Some(inotify) => {
-            let _looked_at_anyway = inotify.changes().await.is_err();
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// A line of output behind the name of its job, so that it can neither be taken for a verdict nor be coloured.
-fn prefixed(line: &LogLine) -> String {
-    let text = String::from_utf8_lossy(&line.bytes);
-    let last = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    format!("{} │ {}\n", line.origin(), output_line(last))
 }

@@ -13,7 +13,9 @@ use super::spool::drain_spool;
 use super::state::{AppState, Look, Wake};
 use crate::event::RefUpdate;
 use crate::forge::{self, Refs};
-use crate::intake::{EventFrame, IntentFrame, ProtectedPush, is_protected, refuse_protected, refused_ref};
+use crate::intake::{
+    EventFrame, IntentFrame, ProtectedPush, is_protected, refuse_protected, refused_ref, unknown_protection,
+};
 use crate::metrics::PushResult;
 use crate::model::{AuditAction, RefName, Timestamp};
 use crate::run::Speculation;
@@ -52,6 +54,9 @@ pub(crate) async fn record_push(app: AppState, frame: IntentFrame) -> Result<(),
 async fn expect_unprotected(app: &AppState, frame: &IntentFrame) -> Result<(), Problem> {
     let settings = app.settings.get_async().await.map_err(|error| Problem::failed(&error))?;
     let Some(repo) = app.data.repo_name(Path::new(&frame.git_dir)) else { return Ok(()) };
+    if let Some(trouble) = app.settings.unknown_protection() {
+        return Err(Problem::new(Code::PushRefused, unknown_protection(&trouble)));
+    }
     if !is_protected(&settings, &repo) {
         return Ok(());
     }

@@ -8,8 +8,11 @@ use super::exit::{Code, print_error};
 use super::next_command::{Caller, next_command};
 use super::place::{data_dir, variable};
 use crate::config::DataDir;
-use crate::intake::{HookEnvironment, PipeOutput, over_http, post_receive, pre_receive, resolve};
+use crate::event::PushCertificate;
+use crate::intake::{HookEnvironment, over_http, post_receive, pre_receive, resolve};
+use crate::sys::ready::unbuffered;
 use crate::sys::search_path::find_program;
+use crate::sys::signals::exit_well_on_signals;
 use crate::sys::user;
 
 /// The hook that a program name means, if it means one.
@@ -29,7 +32,10 @@ fn environment() -> HookEnvironment {
     let options = (0..count).map_while(|index| variable(&format!("GIT_PUSH_OPTION_{index}")));
     let pusher = variable("REMOTE_USER").or_else(user::login_name);
     let quarantine = variable("GIT_QUARANTINE_PATH");
-    HookEnvironment { quarantine, ..HookEnvironment::new(git_dir, pusher, options) }
+    let mut environment = HookEnvironment { quarantine, ..HookEnvironment::new(git_dir, pusher, options) };
+    let certificate = PushCertificate::read(|name| variable(&format!("GIT_PUSH_CERT_{name}")));
+    environment.options.extend(certificate.and_then(|certificate| certificate.to_option()));
+    environment
 }
 
 fn run_pre_receive() -> ExitCode {
@@ -71,6 +77,10 @@ fn run_post_receive() -> ExitCode {
     if let Some(command) = command(&environment.git_dir) {
         environment.command = command;
     }
-    post_receive(&environment, &mut BufReader::new(stdin()), &mut PipeOutput(stdout()));
+    // The push is recorded, and nobody may learn otherwise from how this process ends.
+    exit_well_on_signals();
+    if let Ok(output) = unbuffered(&stdout()) {
+        post_receive(&environment, &mut BufReader::new(stdin()), output);
+    }
     ExitCode::from(Code::Done as u8)
 }

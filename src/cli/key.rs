@@ -77,13 +77,7 @@ pub(super) fn perform(data: &DataDir, command: KeyCommand) -> Ended {
             print_either(json, || json!(added), &line(&added));
         }
         KeyCommand::List { json } => {
-            let keys = here(data, async |app| list_keys(app).await)?;
-            if json {
-                print_json(&json!(keys));
-                return Ok(Code::Done);
-            }
-            note_if_empty(keys.is_empty(), "no keys yet; quire key add USER FILE");
-            print(&keys.iter().map(line).collect::<String>());
+            print_keys(&here(data, async |app| list_keys(app).await)?, json);
         }
         KeyCommand::Rm { key, json } => {
             let removed = ask(data, RemoveKey { key, by: own_actor() })?;
@@ -94,8 +88,17 @@ pub(super) fn perform(data: &DataDir, command: KeyCommand) -> Ended {
     Ok(Code::Done)
 }
 
+/// Prints a list of keys.
+pub(super) fn print_keys(keys: &[KeyView], as_json: bool) {
+    if as_json {
+        return print_json(&json!(keys));
+    }
+    note_if_empty(keys.is_empty(), "no keys yet; quire key add USER FILE");
+    print(&keys.iter().map(line).collect::<String>());
+}
+
 /// The text of the file of a key.
-fn read_file(file: &str) -> Result<String, Failure> {
+pub(super) fn read_file(file: &str) -> Result<String, Failure> {
     let mut text = String::new();
     let read = match file {
         "-" => std::io::stdin().take(MAX_FILE).read_to_string(&mut text),
@@ -110,7 +113,7 @@ fn read_file(file: &str) -> Result<String, Failure> {
 }
 
 /// A key in a list: its number, its user, what it opens.
-fn line(key: &KeyView) -> String {
+pub(super) fn line(key: &KeyView) -> String {
     let opens = match (&key.repos, key.may.as_deref()) {
         (Some(repos), may) => format!(", may {} {} only", may.unwrap_or("write"), repos.join(", ")),
         (None, Some(may)) => format!(", may {may} only"),

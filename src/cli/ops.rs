@@ -11,7 +11,7 @@ use super::place::expect_access;
 use crate::app::{self, CancelRun, NamedRun, RerunRun, WaitForRun, find_run, find_run_or_latest, run_shape};
 use crate::config::DataDir;
 use crate::sys::user;
-use crate::view::{Comparison, push_verdict};
+use crate::view::run_verdict;
 
 /// When a server is asked again that was busy.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ pub(super) fn wait(data: &DataDir, run: &str, as_json: bool) -> Ended {
     if as_json {
         print_json(&json!(shape));
     } else {
-        print(&push_verdict(&view, "quire", Comparison::default()));
+        print(&run_verdict(&view, "quire"));
     }
     Ok(verdict(view.outcome()))
 }

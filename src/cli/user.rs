@@ -8,8 +8,9 @@ use super::actor::own_actor;
 use super::ask::{here, perform as ask};
 use super::exit::{Code, Ended, print, print_either, print_json};
 use super::place::note_if_empty;
-use crate::app::{AddUser, RemoveUser, list_users};
+use crate::app::{AddUser, RemoveUser, UserView, list_users};
 use crate::config::DataDir;
+use crate::view::one_line;
 
 /// What `quire user` does.
 #[derive(Debug, Subcommand)]
@@ -53,28 +54,41 @@ pub(super) fn perform(data: &DataDir, command: UserCommand) -> Ended {
     match command {
         UserCommand::Add { name, json } => {
             ask(data, AddUser { name: name.clone(), by: own_actor() })?;
-            let text = format!("{name} is a user now; next: quire key add {name} FILE\n");
-            print_either(json, || json!({ "name": name }), &text);
+            print_added(&name, json);
         }
         UserCommand::List { json } => {
-            let users = here(data, async |app| list_users(app).await)?;
-            if json {
-                print_json(&json!(users));
-                return Ok(Code::Done);
-            }
-            note_if_empty(users.is_empty(), "no users yet; quire user add NAME");
-            let keys = |count| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
-            let line = |user: &crate::app::UserView| {
-                let keys = keys(user.keys);
-                format!("{}: {keys}, added {} by {}\n", user.name, user.created_at, user.created_by)
-            };
-            print(&users.iter().map(line).collect::<String>());
+            print_users(&here(data, async |app| list_users(app).await)?, json);
         }
         UserCommand::Rm { name, json } => {
             ask(data, RemoveUser { name: name.clone(), by: own_actor() })?;
-            let text = format!("{name} and all keys of {name} are removed\n");
-            print_either(json, || json!({ "name": name }), &text);
+            print_removed(&name, json);
         }
     }
     Ok(Code::Done)
+}
+
+/// Prints that there is a user.
+pub(super) fn print_added(name: &str, as_json: bool) {
+    let text = format!("{name} is a user now; next: quire key add {name} FILE\n");
+    print_either(as_json, || json!({ "name": name }), &text);
+}
+
+/// Prints that there is a user no more.
+pub(super) fn print_removed(name: &str, as_json: bool) {
+    let text = format!("{name} and all keys of {name} are removed\n");
+    print_either(as_json, || json!({ "name": name }), &text);
+}
+
+/// Prints a list of users.
+pub(super) fn print_users(users: &[UserView], as_json: bool) {
+    if as_json {
+        return print_json(&json!(users));
+    }
+    note_if_empty(users.is_empty(), "no users yet; quire user add NAME");
+    let keys = |count| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+    let line = |user: &UserView| {
+        let (name, keys, by) = (one_line(&user.name), keys(user.keys), one_line(&user.created_by));
+        format!("{name}: {keys}, added {} by {by}\n", user.created_at)
+    };
+    print(&users.iter().map(line).collect::<String>());
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinError;
 
+use super::protected_text::protected_text;
 use super::read::{ConfigError, read, text_of};
 use super::settings::Settings;
 use super::watch_list::{is_same, read_list_file, read_watch_list};
@@ -44,6 +45,10 @@ struct Last {
     settings: Arc<Settings>,
     /// What is wrong with the files since.
     trouble: Option<String>,
+    /// The rules about protected refs as the last good file has them.
+    protected: Option<Vec<u8>>,
+    /// Whether the files, which cannot be used, have others.
+    changes_protected: bool,
 }
 
 impl CurrentSettings {
@@ -67,7 +72,14 @@ impl CurrentSettings {
 
     /// `config.fnl` before it was read.
     pub(crate) fn unread(path: PathBuf) -> Self {
-        let last = Last { stamps: None, is_written: false, settings: Arc::default(), trouble: None };
+        let last = Last {
+            stamps: None,
+            is_written: false,
+            settings: Arc::default(),
+            trouble: None,
+            protected: None,
+            changes_protected: false,
+        };
         Self { path, additions: Additions::default(), last: Mutex::new(last) }
     }
 
@@ -112,6 +124,13 @@ impl CurrentSettings {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
+    /// Why it is not known which refs are protected: the files cannot be used, and their rules are not those of the last good ones.
+    /// As of the last time that they were read.
+    pub(crate) fn unknown_protection(&self) -> Option<String> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.trouble.clone().filter(|_| last.changes_protected)
+    }
+
     /// Reads the files again, also when they look unchanged; what is wrong with them, in one line. Blocking.
     ///
     /// # Errors
@@ -127,8 +146,9 @@ impl CurrentSettings {
         let stamps = Some(stamps(&self.path, self.additions.list.as_deref()));
         if stamps != last.stamps {
             last.stamps = stamps;
-            last.trouble = None;
+            (last.trouble, last.changes_protected) = (None, false);
             let text = text_of(&self.path);
+            let protected = text.as_ref().ok().and_then(|text| protected_of(text.as_deref()));
             // An editor empties a file before it fills it, or takes it away before it writes another: that moment must
             // not take all secrets away.
             let is_blank = text.as_ref().is_ok_and(|text| match text {
@@ -146,11 +166,13 @@ impl CurrentSettings {
                 }
                 Ok(settings) => {
                     tracing::info!("the settings have changed");
-                    (last.settings, last.is_written) = (Arc::new(settings), is_there);
+                    (last.settings, last.is_written, last.protected) =
+                        (Arc::new(settings), is_there, protected);
                 }
                 Err(ConfigError::Wrong(wrong)) => {
                     let problems = render_all(&wrong);
                     last.trouble = Some(format!("{} cannot be used", first_place(&wrong)));
+                    last.changes_protected = protected.is_some() && protected != last.protected;
                     tracing::error!(
                         "{} cannot be used, the last good one stays valid:\n{problems}",
                         self.shown()
@@ -182,7 +204,13 @@ fn load(path: &std::path::Path, additions: &Additions) -> Result<Last, ConfigErr
     let stamps = Some(stamps(path, additions.list.as_deref()));
     let text = text_of(path)?;
     let settings = Arc::new(read_all(text.as_deref(), additions)?);
-    Ok(Last { stamps, is_written: text.is_some(), settings, trouble: None })
+    let protected = protected_of(text.as_deref());
+    let is_written = text.is_some();
+    Ok(Last { stamps, is_written, settings, trouble: None, protected, changes_protected: false })
+}
+
+fn protected_of(text: Option<&[u8]>) -> Option<Vec<u8>> {
+    text.and_then(protected_text).map(<[u8]>::to_vec)
 }
 
 /// Reads the text of `config.fnl`, when there is one, and adds what counts as if it stood there.
@@ -212,7 +240,7 @@ fn read_all(text: Option<&[u8]>, additions: &Additions) -> Result<Settings, Conf
 }
 
 /// The place of the first of some mistakes, in a file without its folder.
-fn first_place(wrong: &[Diagnostic]) -> String {
+pub(crate) fn first_place(wrong: &[Diagnostic]) -> String {
     let first = wrong.iter().min_by_key(|wrong| (wrong.severity, wrong.file.clone(), wrong.span));
     let place = first.map(Diagnostic::place).unwrap_or_default();
     place.rsplit('/').next().unwrap_or_default().to_owned()
@@ -256,6 +284,26 @@ mod tests {
             current.get().watches.first().map(|watch| watch.name.to_string()).as_deref(),
             Some("Site")
         );
+    }
+
+    #[test]
+    fn a_bad_edit_of_the_protected_refs_is_noticed_and_one_beside_them_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.fnl");
+        let current = CurrentSettings::load(path.clone()).unwrap();
+        let unknown = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            current.reload().ok();
+            current.unknown_protection().is_some()
+        };
+        let rules = r#":protected [{:repos ["app"] :refs ["refs/heads/main"]}]"#;
+        assert!(!unknown("{:limts {}}"));
+        assert!(unknown("{:protected"));
+        assert!(unknown(&format!("{{{rules} :limts {{}}}}")));
+        assert!(!unknown(&format!("{{{rules}}}")));
+        assert!(!unknown(&format!("{{{rules} :limts {{}}}}")), "these rules are in force");
+        assert!(unknown(&format!("{{{} :limts {{}}}}", rules.replace("app", "*"))));
+        assert!(!unknown("{:limts {}}") && !unknown("") && !unknown("{}"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod notify;
 mod notify_read;
 mod notify_twice;
 mod policy;
+mod protected_text;
 mod read;
 mod scope;
 mod settings;
@@ -20,6 +21,7 @@ mod watch;
 mod watch_list;
 
 pub use bind::Bind;
+pub(crate) use current::first_place;
 pub use current::{Additions, CurrentSettings};
 pub use data_dir::{DataDir, DataDirHints};
 pub use http::{HttpSettings, is_user_name};

@@ -139,7 +139,7 @@ impl Event {
             EventKind::Manual { job, .. } => job.clone(),
             EventKind::Push | EventKind::Watch | EventKind::Cron { .. } | EventKind::Rerun(_) => None,
         };
-        Start { sources: self.sources(), root }
+        Start { sources: self.sources(), root, only: None }
     }
 
     /// The names of its arguments that are secrets.

@@ -5,6 +5,8 @@
 //! granted by [`Trigger`], and screens print its word.
 
 mod kind;
+mod only_jobs;
+mod push_certificate;
 mod record;
 mod ref_update;
 mod run_vars;
@@ -13,6 +15,8 @@ mod start;
 mod trigger;
 
 pub use kind::{Event, EventKind, Rerun, RerunScope};
+pub(crate) use only_jobs::{ONLY_OPTION, OnlyJobs};
+pub(crate) use push_certificate::{HOOK_OPTION, PushCertificate};
 pub use record::{EventRecord, EventRecordError};
 pub use ref_update::{RefUpdate, RefUpdateRecord, RefUpdateRecordError};
 pub(crate) use run_vars::RunVars;

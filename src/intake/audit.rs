@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::settle::RecordedUpdate;
+use crate::event::PushCertificate;
 use crate::model::AuditAction;
 use crate::store::{AuditEntry, RepoRow};
 
@@ -27,12 +28,25 @@ pub(super) fn record(
         let pusher = updates.iter().find_map(|update| update.pusher.as_deref());
         let named: Vec<Value> = updates.iter().take(MAX_NAMED).map(|update| shown(update)).collect();
         let mut entry = AuditEntry::by_user(pusher, action).on(&repo.name).with("refs", named);
+        let certificate = updates.iter().find_map(|update| update.certificate.as_ref());
+        if let Some(certificate) = certificate {
+            entry = entry.with("signed", signed(certificate));
+        }
         if updates.len() > MAX_NAMED {
             entry = entry.with("more_refs", updates.len() - MAX_NAMED);
         }
         entry.insert(connection)?;
     }
     Ok(())
+}
+
+fn signed(certificate: &PushCertificate) -> Value {
+    json!({
+        "signer": certificate.signer,
+        "key": certificate.key,
+        "verified": certificate.is_verified(),
+        "problem": certificate.problem(),
+    })
 }
 
 fn shown(update: &RecordedUpdate) -> Value {

@@ -1,33 +1,28 @@
 //! The hooks' side: short-lived, blocking, no runtime. `pre_receive` is the only part of quire that may refuse a push.
 
 use std::io::{BufRead, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::frame::{END_OF_REPORT, EventFrame, IntentFrame, VERSION};
+use super::frame::{EventFrame, IntentFrame, VERSION};
 use super::protected_push::{ProtectedPush, refuse_without_server};
+use super::relay::{Relay, Relayed};
 use super::spool::spool_intent;
 use crate::config::DataDir;
-use crate::event::{RefUpdate, RefUpdateRecord};
+use crate::event::{HOOK_OPTION, RefUpdate, RefUpdateRecord};
 use crate::forge::read_identity;
 use crate::model::{CommitId, RefName};
 use crate::sys::clock;
 use crate::sys::http_client;
 use crate::sys::lock;
 use crate::sys::parent::parent;
-use crate::sys::ready::is_writable_within;
 use crate::sys::user;
 use crate::sys::{FolderIdentity, boot_id, pid_namespace};
 
 /// How long the server may be silent before a hook continues without it.
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long the server may be silent while it reports on a run; it writes something every ten seconds.
-const REPORT_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long the pusher's side may read nothing before the hook ends.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most push options that are kept, and the most bytes of one.
 const MAX_OPTIONS: (usize, usize) = (256, 4096);
@@ -63,6 +58,8 @@ impl HookEnvironment {
             Some((place, _)) => option.get(..place).unwrap_or_default().to_owned(),
             None => option,
         };
+        // What only a hook adds is not taken from a pusher.
+        let options = options.filter(|option| !option.starts_with(HOOK_OPTION));
         let options = options.take(count).map(cut).collect();
         Self { git_dir, pusher, options, quarantine: None, command: "quire".to_owned() }
     }
@@ -141,7 +138,7 @@ fn is_refused(error: &dyn std::error::Error) -> bool {
 pub(crate) fn post_receive(
     environment: &HookEnvironment,
     input: &mut dyn BufRead,
-    output: &mut dyn HookOutput,
+    output: impl Write + AsFd,
 ) {
     let Ok(data) = data_dir(environment) else { return };
     // What it does not report is found in the refs.
@@ -160,19 +157,16 @@ pub(crate) fn post_receive(
         updates: updates.iter().map(RefUpdateRecord::from).collect(),
     };
     let Ok(body) = serde_json::to_vec(&event) else { return };
-    match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
-        Ok(answer) if answer.status == 200 => {
-            if pass_on(answer, output) == Passed::Cut {
-                let _gone = output.write(cut_off(environment, &data).as_bytes(), WRITE_PATIENCE);
-            }
-        }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            let _gone = output.write(may_not_connect(&data).as_bytes(), WRITE_PATIENCE);
-        }
-        Ok(_) | Err(_) => {
-            let _gone = output.write(without_answer(environment, &data).as_bytes(), WRITE_PATIENCE);
-        }
-    }
+    let mut relay = Relay::new(output);
+    let text = match http_client::request(&data.socket(), "POST", "/events", &body, SERVER_PATIENCE) {
+        Ok(answer) if answer.status == 200 => match relay.pass_on(answer) {
+            Relayed::Whole | Relayed::Unread => return,
+            Relayed::Cut => cut_off(environment, &data, relay.runs()),
+        },
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => may_not_connect(&data),
+        Ok(_) | Err(_) => without_answer(environment, &data),
+    };
+    let _is_read = relay.say(&text);
 }
 
 /// The line for a pusher whose account may not connect to the server, which may be running.
@@ -200,7 +194,7 @@ fn without_answer(environment: &HookEnvironment, data: &DataDir) -> String {
     let mut lines =
         "quire: the push is stored, and its run starts now; this server has no socket to report it\n"
             .to_owned();
-    for option in ["ci.wait", "ci.log"] {
+    for option in ["ci.wait", "ci.log", "ci.live"] {
         if environment.options.iter().any(|given| given == option) {
             lines.push_str(&format!("warning: `{option}` has no effect without the socket\n"));
         }
@@ -211,49 +205,24 @@ fn without_answer(environment: &HookEnvironment, data: &DataDir) -> String {
     lines
 }
 
-/// The output of a hook to the pusher; never waits for long.
-pub(crate) trait HookOutput {
-    /// Writes all bytes; false when nothing could be written for `patience`.
-    fn write(&mut self, bytes: &[u8], patience: Duration) -> bool;
-}
-
-/// How the server's answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passed {
-    /// With its last line, or nobody reads it.
-    Whole,
-    /// The server was killed, or is silent.
-    Cut,
-}
-
-/// Copies the server's lines to the pusher until they end or the pusher stops reading.
-fn pass_on(mut answer: http_client::Answer, output: &mut dyn HookOutput) -> Passed {
-    if answer.set_patience(REPORT_PATIENCE).is_err() {
-        return Passed::Cut;
-    }
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let is_over = match answer.body.read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return Passed::Cut,
-            Ok(_) => line.ends_with(&[END_OF_REPORT]),
-        };
-        // A NUL by itself only shows that the server is alive.
-        line.retain(|byte| *byte != 0 && *byte != END_OF_REPORT);
-        let is_read = line.is_empty() || line == b"\n" || output.write(&line, WRITE_PATIENCE);
-        if is_over || !is_read {
-            return Passed::Whole;
+/// The lines for a pusher who waits for runs whose server was killed.
+fn cut_off(environment: &HookEnvironment, data: &DataDir, runs: &[u64]) -> String {
+    let name = data.repo_name(&environment.git_dir);
+    let command = &environment.command;
+    let listed = runs.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    match (runs, name) {
+        ([_], Some(name)) => format!(
+            "warning: lost sight of run {listed}; it continues\nhint: {command} wait '{name}#{listed}'\n"
+        ),
+        ([_, _, ..], Some(name)) => format!(
+            "warning: lost sight of runs {listed}; they continue\nhint: {command} runs --repo {name}\n"
+        ),
+        (_, name) => {
+            let hint = name.map(|name| format!("hint: {command} runs --repo {name}\n"));
+            let warning = "warning: the server has ended or does not answer; the push is stored\n";
+            format!("{warning}{}", hint.unwrap_or_default())
         }
     }
-}
-
-/// The lines for a pusher who waits for a run whose server was killed.
-fn cut_off(environment: &HookEnvironment, data: &DataDir) -> String {
-    let name = data.repo_name(&environment.git_dir);
-    let hint = name.map(|name| format!("hint: {} runs {name}\n", environment.command)).unwrap_or_default();
-    format!(
-        "warning: the server has ended or does not answer; the push is stored, and its runs continue\n{hint}"
-    )
 }
 
 /// The data folder of the repository.
@@ -316,19 +285,6 @@ fn parse_update(line: &[u8]) -> Option<RefUpdate> {
     Some(RefUpdate { ref_name: RefName::parse(parts.next()?).ok()?, old, new })
 }
 
-/// A pipe or file that a hook writes to.
-#[derive(Debug)]
-pub(crate) struct PipeOutput<W>(pub W);
-
-impl<W: Write + std::os::fd::AsFd> HookOutput for PipeOutput<W> {
-    fn write(&mut self, bytes: &[u8], patience: Duration) -> bool {
-        // A pipe that is ready takes 4 KiB without waiting (pipe(7): PIPE_BUF), so no write blocks.
-        bytes
-            .chunks(4096)
-            .all(|chunk| is_writable_within(&self.0, patience) && self.0.write_all(chunk).is_ok())
-    }
-}
-
 /// The absolute path of a folder, with all links resolved, for a hook that was started in it.
 pub(crate) fn resolve(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
@@ -361,6 +317,13 @@ mod tests {
         let is_reserved = |name: &str| is_reserved(&RefName::parse(name.as_bytes()).unwrap());
         assert!(is_reserved("refs/replace/0551") && is_reserved("refs/quire/x"));
         assert!(!is_reserved("refs/heads/refs/replace/x") && !is_reserved("refs/replaced/x"));
+    }
+
+    #[test]
+    fn a_pusher_gives_no_option_of_a_hook() {
+        let options = ["ci.wait", "quire.signed={}", "quire.x", "other"].map(str::to_owned);
+        let environment = HookEnvironment::new("/".into(), None, options.into_iter());
+        assert_eq!(environment.options, ["ci.wait", "other"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::protection::{Evidence, refusal};
-use crate::config::{ConfigError, DataDir, Settings, load};
+use crate::config::{ConfigError, DataDir, Settings, first_place, load};
 use crate::event::RefUpdate;
 use crate::forge::{Refs, Repo, quarantine};
 use crate::model::{CommitId, JobId, RefName, RepoName, chain};
@@ -50,6 +50,11 @@ pub(crate) fn refuse_protected(
     refusal(&settings.protected, push.repo, &updates, &mut evidence)
 }
 
+/// Why a push is refused while nobody knows which refs are protected.
+pub(crate) fn unknown_protection(why: &str) -> String {
+    format!("{why}, so it is not known whether this push moves a protected ref; nothing was changed")
+}
+
 /// The same where no server answers: by the settings and the database as they are on disk. Blocking.
 pub(super) fn refuse_without_server(data: &DataDir, push: ProtectedPush<'_>) -> Option<String> {
     let text = std::fs::read(data.config()).unwrap_or_default();
@@ -57,14 +62,11 @@ pub(super) fn refuse_without_server(data: &DataDir, push: ProtectedPush<'_>) -> 
     if !text.windows(WORD.len()).any(|window| window == WORD) {
         return None;
     }
-    let unknown = |why: &str| {
-        Some(format!(
-            "{why}, so it is not known whether this push moves a protected ref; nothing was changed"
-        ))
-    };
+    let unknown = |why: &str| Some(unknown_protection(why));
     let settings = match load(&data.config()) {
         Ok(settings) => settings,
-        Err(ConfigError::Wrong(_) | ConfigError::Read { .. }) => return unknown("config.fnl cannot be used"),
+        Err(ConfigError::Wrong(wrong)) => return unknown(&format!("{} cannot be used", first_place(&wrong))),
+        Err(ConfigError::Read { .. }) => return unknown("config.fnl cannot be read"),
     };
     if !is_protected(&settings, push.repo) {
         return None;

@@ -17,7 +17,7 @@ use super::pushed_with::{PushedWith, keep_left_commits, pushed_with};
 use super::rivals::find_rivals;
 use super::seen_row::{self, SeenRowError};
 use crate::config::{DataDir, Limits};
-use crate::event::{Event, EventKind, RefUpdate};
+use crate::event::{Event, EventKind, PushCertificate, RefUpdate};
 use crate::forge::{
     self, Claim, Keys, KeysChange, LineKey, LogStart, LookError, Looked, Refs, RepoError, Report, Seen,
 };
@@ -81,6 +81,8 @@ pub(crate) struct RecordedUpdate {
     pub(crate) push: Option<String>,
     /// The pusher, if known.
     pub(crate) pusher: Option<String>,
+    /// The certificate of the push, if it was signed.
+    pub(crate) certificate: Option<PushCertificate>,
     /// The decision: `run`, or why no run was started.
     pub(crate) decision: String,
     /// The run, with its state, if there is one.
@@ -412,7 +414,7 @@ fn record(
         at: settling.now,
         decision: decision.word().to_owned(),
     };
-    let mut recorded = recorded(&update);
+    let mut recorded = recorded(&update, &options);
     let update = store::insert_update(transaction, &update)?;
     if let Some(intent) = intent {
         store::settle_intent(transaction, intent.id, true)?;
@@ -453,13 +455,14 @@ fn record(
     Ok(())
 }
 
-fn recorded(update: &NewUpdate) -> RecordedUpdate {
+fn recorded(update: &NewUpdate, options: &[String]) -> RecordedUpdate {
     RecordedUpdate {
         ref_name: update.ref_name.clone(),
         old: update.old,
         new: update.new,
         push: update.push.clone(),
         pusher: update.pusher.clone(),
+        certificate: PushCertificate::of_options(options),
         decision: update.decision.clone(),
         run: None,
     }

@@ -12,6 +12,7 @@ pub(crate) mod folder;
 mod graph;
 mod job_option;
 mod manual_arguments;
+mod only;
 mod plan;
 mod shell_habits;
 mod started;

@@ -56,6 +56,7 @@ impl JobGraph {
         match (missing, &start.root) {
             (Some((_, missing)), _) => format!("needs {}, which is not a part of the run", missing.id),
             (None, Some(root)) => format!("only {root} and what needs it is started"),
+            (None, None) if start.only.is_some() => "no job that was asked for needs it".to_owned(),
             (None, None) => "no event source starts it".to_owned(),
         }
     }

@@ -70,6 +70,9 @@ impl JobGraph {
                 }
             }
         }
+        if let Some(only) = &start.only {
+            self.keep_only(&mut is_started, only);
+        }
         is_started
     }
 }
@@ -103,7 +106,7 @@ mod tests {
 
     fn started_at(graph: &JobGraph, fired: &[Source], root: Option<&str>) -> Vec<String> {
         let root = root.map(|id| JobId::parse(id).unwrap());
-        let part = graph.started_by(&Start { sources: fired.iter().cloned().collect(), root });
+        let part = graph.started_by(&Start { sources: fired.iter().cloned().collect(), root, only: None });
         let line = |job: &Job| format!("{}: {}", job.id, part.need_names(job).join(" "));
         part.jobs().iter().map(line).collect()
     }

@@ -6,7 +6,7 @@ use super::order::{Grant, Order};
 use super::place::Place;
 
 /// The version of the format. A runner is the same binary as whoever starts it.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// The longest assignment that a runner reads, in bytes.
 pub(super) const MAX_ASSIGNMENT: u64 = 64 * 1024 * 1024;

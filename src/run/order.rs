@@ -1,6 +1,6 @@
 //! What is to be run: an order is the same wherever it is executed. It names no path and holds no value of a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct Order {
     pub earlier: Option<EarlierRun>,
     /// Variables that whoever started the run has given, for the environment of its steps.
     pub vars: BTreeMap<String, String>,
+    /// The only jobs to start, with all that they need; all of them when absent.
+    pub only: Option<BTreeSet<String>>,
     /// The secrets that exist, and what this run lacks for them.
     pub secrets: Vec<SecretRequest>,
     /// What the run must not exceed.

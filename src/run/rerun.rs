@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::event::{Event, RerunScope, RunVars};
+use crate::event::{Event, OnlyJobs, RerunScope, RunVars};
 use crate::model::RunId;
 use crate::store::{self, NewRun, RunRow};
 use crate::sys::{clock, random};
@@ -18,13 +18,15 @@ pub fn rerun(
     by: Option<&str>,
 ) -> rusqlite::Result<RunId> {
     let id = random::run_id();
+    let mut options = RunVars::of_options(&of.options).0.to_options();
+    options.extend(OnlyJobs::of_options(&of.options).iter().flat_map(OnlyJobs::to_options));
     let run = NewRun {
         id,
         repo: of.repo_id.clone(),
         update: None,
         event: Event::rerun(&of.event, of.number, what, by.map(str::to_owned)),
         commit_subject: of.commit_subject.clone(),
-        options: RunVars::of_options(&of.options).0.to_options(),
+        options,
         queued_at: clock::now(),
         ended: None,
     };

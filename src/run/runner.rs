@@ -138,7 +138,8 @@ pub(super) fn lead(
     if let Some(denied) = &order.denied {
         return end(&recorder, (Outcome::Denied, Some(denied.clone())));
     }
-    let (start, event_of_folder) = (event.start(), event.clone());
+    let start = Start { only: order.only.clone(), ..event.start() };
+    let event_of_folder = event.clone();
     let earlier = order.earlier.clone().zip(event.as_rerun().map(|rerun| rerun.what().clone()));
     let of_what = match &order.work {
         Some(work) => Subject::folder(order, place, (mark, work), (event_of_folder, &secrets)),
@@ -325,11 +326,10 @@ async fn conduct(
     let started = VmThread::start(loaded, execution.limits.vm_memory, host.clone(), sender.clone(), watchdog);
     let (vm, evaluated) = started.map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let evaluated = evaluated.await.map_err(|_| failed("the VM's thread is gone".to_owned()))?;
-    let (graph, warnings) = match evaluated {
-        Ok((whole, warnings)) => (whole.started_by(&execution.start), warnings),
+    let (graph, diagnostics) = match evaluated {
+        Ok(evaluated) => started_part(evaluated, &execution.start, unmasked(&recorder, &host.secrets)),
         Err(diagnostics) => return broken(&recorder, &diagnostics),
     };
-    let diagnostics = warnings.into_iter().chain(unmasked(&recorder, &host.secrets)).collect();
     let kept = KeptJobs::new(&graph, execution.earlier.as_ref());
     // Before the jobs are known: who waits for them hears at once that none of them begins.
     let asked = (&execution.start, &*execution.confiner);
@@ -359,6 +359,17 @@ async fn conduct(
     let ended = follow_through(led, grant, filling).await;
     sweep(containers).await.map_err(failed)?;
     ended.map_err(failed)
+}
+
+/// The jobs of a pipeline that are started, and all that is said about it.
+fn started_part(
+    (whole, warnings): (JobGraph, Vec<DiagnosticFact<String>>),
+    start: &Start,
+    unmasked: Vec<DiagnosticFact<String>>,
+) -> (JobGraph, Vec<DiagnosticFact<String>>) {
+    let unstarted = whole.unstarted_names(start);
+    let unstarted = unstarted.iter().map(DiagnosticFact::from);
+    (whole.started_by(start), unstarted.chain(warnings).chain(unmasked).collect())
 }
 
 /// Ends the containers of clients that were killed.

@@ -109,6 +109,7 @@ fn requests_of(containers: &Containers, job: &Job) -> Vec<Result<ContainerReques
 pub(super) fn no_job(start: &Start) -> Reason {
     let names: Vec<String> = start.sources.iter().map(|source| format!("`:{}`", source.name())).collect();
     let text = match &start.root {
+        None if start.only.is_some() => "`ci.only` names no job that the event starts".to_owned(),
         Some(root) => format!("`{root}` is no job that starts with {}", names.join(" or ")),
         None => format!("no job needs {}", names.join(" or ")),
     };

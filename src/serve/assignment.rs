@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::app::{AppState, job_run_record};
 use crate::config::{Asker, Settings, WatchDecl};
-use crate::event::{EventRecord, RerunScope, RunVars};
+use crate::event::{EventRecord, OnlyJobs, RerunScope, RunVars};
 use crate::forge::is_link_to_runs;
 use crate::journal::{PolicyRecord, RunRecord};
 use crate::model::{Reason, RunName, chain, codes};
@@ -125,6 +125,7 @@ fn order(app: &AppState, row: &RunRow, settings: &Settings) -> Order {
         number: row.number,
         event: EventRecord::from(&row.event),
         earlier: None,
+        only: OnlyJobs::of_options(&row.options).map(OnlyJobs::names),
         vars: vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
         limits: RunLimits::of(&settings.limits),

@@ -338,7 +338,8 @@ pub(crate) fn run_before(connection: &Connection, row: &RunRow) -> Result<Option
     let found = connection
         .prepare_cached(
             "SELECT number, outcome FROM runs WHERE repo = ?1 AND ref = ?2 AND seq < ?3 AND state = 'finished'
-               AND outcome NOT IN ('cancelled', 'superseded', 'skipped') ORDER BY seq DESC LIMIT 1",
+               AND outcome NOT IN ('cancelled', 'superseded', 'skipped') AND instr(options, '\"ci.only=') = 0
+             ORDER BY seq DESC LIMIT 1",
         )?
         .query_row(params![row.repo_id, update.ref_name.as_bytes(), row.seq], |row| {
             Ok((row.get::<_, i64>(0)?.cast_unsigned(), read_outcome(row, 1)?))
@@ -351,7 +352,7 @@ pub(crate) fn run_before(connection: &Connection, row: &RunRow) -> Result<Option
 pub(crate) fn passed_lengths(connection: &Connection, row: &RunRow, limit: u32) -> Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT finished_at - started_at FROM runs WHERE repo = ?1 AND outcome = 'passed' AND seq < ?2
-           AND started_at IS NOT NULL ORDER BY seq DESC LIMIT ?3",
+           AND started_at IS NOT NULL AND instr(options, '\"ci.only=') = 0 ORDER BY seq DESC LIMIT ?3",
     )?;
     statement.query_map(params![row.repo_id, row.seq, limit], |row| row.get(0))?.collect()
 }

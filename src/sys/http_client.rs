@@ -83,12 +83,15 @@ impl Answer {
         Ok(bytes)
     }
 
-    /// Changes the longest silence that is accepted while the body is read.
+    /// The connection, which does not wait any more, and what was read of the body already.
     ///
     /// # Errors
     /// When the socket refuses.
-    pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
-        self.body.get_ref().set_read_timeout(Some(patience))
+    pub(crate) fn into_stream(self) -> io::Result<(Vec<u8>, UnixStream)> {
+        let read = self.body.buffer().to_vec();
+        let stream = self.body.into_inner();
+        stream.set_nonblocking(true)?;
+        Ok((read, stream))
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) mod remove_tree;
 pub(crate) mod replace_process;
 pub(crate) mod resolve;
 pub(crate) mod search_path;
-mod signals;
+pub(crate) mod signals;
 pub mod socket;
 pub(crate) mod spawn;
 pub(crate) mod tls;

@@ -111,6 +111,14 @@ pub(crate) fn has_command(pid: Pid, words: &[&[u8]]) -> bool {
     file.is_ok_and(|file| read_most(file).is_ok()) && read == expected
 }
 
+/// Whether these are the arguments of a process, whatever its program is called. They are not to be trusted, either.
+pub(crate) fn has_arguments(pid: Pid, words: &[&[u8]]) -> bool {
+    let expected: Vec<u8> = words.iter().flat_map(|word| word.iter().copied().chain([0])).collect();
+    let read = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid())).unwrap_or_default();
+    let end = read.iter().position(|byte| *byte == 0).map_or(read.len(), |end| end + 1);
+    read.get(end..).is_some_and(|arguments| arguments.starts_with(&expected))
+}
+
 /// Whether the environment that a process was started with has each of these `NAME=value` entries.
 /// `false` for a process of another user, a zombie, and one that is gone.
 pub fn environment_has(pid: Pid, entries: &[&[u8]]) -> bool {

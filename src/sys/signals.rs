@@ -24,6 +24,22 @@ pub(super) fn restore(before: &libc::sigset_t) {
     }
 }
 
+/// Ends the process with exit status 0 when it is asked to end: by a closed terminal, Ctrl-C or a supervisor. For a process that has
+/// nothing left to lose.
+#[expect(unsafe_code, reason = "a handler of a signal is set by the C library")]
+pub(crate) fn exit_well_on_signals() {
+    extern "C" fn exit(_: libc::c_int) {
+        // SAFETY: async-signal-safe (signal-safety(7)), and does not return.
+        unsafe { libc::_exit(0) }
+    }
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: the handler makes one call, which may be made in a handler.
+        unsafe {
+            libc::signal(signal, exit as extern "C" fn(libc::c_int) as libc::sighandler_t);
+        }
+    }
+}
+
 /// Ignores no signal and blocks none, whatever quire was started with: a shell that starts it with
 /// nohup(1) or in the background makes it ignore some, and programs keep what is ignored. For between fork and exec: makes
 /// system calls only.

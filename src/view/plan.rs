@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::diagnostic_shape::DiagnosticShape;
 use super::sanitize::one_line;
-use super::shape::DiagnosticShape;
 use crate::journal::DiagnosticFact;
 use crate::run::{PlanAnswer, PlannedJob};
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::run::RunView;
 use super::sanitize::{one_line, plain, reason_line};
 use super::text::between;
+use crate::event::{ONLY_OPTION, PushCertificate};
 use crate::journal::JobRecord;
 use crate::model::{
     Outcome, Progress, Reason, RefName, RepoName, Severity, codes, first_of, format_duration, render_all,
@@ -16,7 +17,7 @@ use crate::model::{
 use crate::policy::CODES;
 
 /// The longest line that is printed, in characters, so that `remote: ` fits before it on 80 columns.
-const WIDTH: usize = 72;
+pub(super) const WIDTH: usize = 72;
 
 /// The most lines about runs that a push prints, when their pipelines can be used.
 const MAX_LINES: usize = 4;
@@ -56,7 +57,7 @@ impl Comparison {
     }
 
     /// `; run 40 passed`, or ` (2 s faster than usual)`.
-    fn verdict(self, run: &RunView) -> String {
+    pub(super) fn verdict(self, run: &RunView) -> String {
         if !matches!(run.outcome(), Some(Outcome::Passed | Outcome::Failed | Outcome::TimedOut)) {
             return String::new();
         }
@@ -110,7 +111,7 @@ fn one_run(pushed: &PushedRun) -> String {
 }
 
 /// `quire: run 41, main at 9f31c2a`, and the state of the run.
-fn first_line(pushed: &PushedRun) -> String {
+pub(crate) fn first_line(pushed: &PushedRun) -> String {
     let run = &pushed.run;
     let number = run.row.number;
     let at = run.subject_text();
@@ -164,6 +165,15 @@ pub(crate) fn broken(run: &RunView) -> Option<String> {
     Some(out)
 }
 
+/// The warnings about jobs that the push names and that its run does not start.
+pub(crate) fn unstarted_jobs(run: &RunView) -> String {
+    let warnings = run.record.diagnostics().into_iter();
+    let warnings: Vec<_> = warnings
+        .filter(|diagnostic| diagnostic.file.starts_with(ONLY_OPTION) && diagnostic.span.is_none())
+        .collect();
+    plain(&render_all(&warnings))
+}
+
 /// One line a run, at most four in all: first those that run, then those that were skipped.
 fn several_runs(runs: &[PushedRun]) -> String {
     let (skipped, others): (Vec<_>, Vec<_>) =
@@ -180,7 +190,7 @@ fn several_runs(runs: &[PushedRun]) -> String {
         let names: Vec<&str> = pushed.run.record.jobs.iter().map(|job| job.id.as_str()).collect();
         let separator = if names.is_empty() { "" } else { ": " };
         let _infallible =
-            writeln!(out, "{}", cut(&format!("{}{separator}{}", first_line(pushed), names.join(" "))));
+            writeln!(out, "{}", cut(&format!("{}{separator}{}", first_line(pushed), names.join(" ")), WIDTH));
     }
     let mut shown_runs = others.len().min(shown);
     for (line, members) in groups.iter().take(shown.saturating_sub(shown_runs)) {
@@ -215,15 +225,16 @@ fn skipped_groups(skipped: &[&PushedRun]) -> Vec<(String, usize)> {
     groups.into_iter().map(line).collect()
 }
 
-fn cut(line: &str) -> String {
-    if line.chars().count() <= WIDTH {
+/// A line of at most this many columns.
+pub(super) fn cut(line: &str, columns: usize) -> String {
+    if line.chars().count() <= columns {
         line.to_owned()
     } else {
-        line.chars().take(WIDTH - 1).chain(['…']).collect()
+        line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
     }
 }
 
-/// The line about a job that has ended, for a push that waits. `width` is the length of the longest job id.
+/// The line about a job that has ended, on a terminal. `width` is the length of the longest job id.
 pub(crate) fn job_line(job: &JobRecord, width: usize) -> String {
     let outcome = job.outcome.unwrap_or(Outcome::Failed);
     let word = if outcome == Outcome::Failed { "FAILED".to_owned() } else { outcome.to_string() };
@@ -235,7 +246,7 @@ pub(crate) fn job_line(job: &JobRecord, width: usize) -> String {
 
 /// The hints of a reason, each on a line of its own: in full, because they are meant to be copied. The decisions of policy after
 /// the first are printed before them.
-fn hints(reason: Option<&Reason>) -> String {
+pub(super) fn hints(reason: Option<&Reason>) -> String {
     let Some(reason) = reason else { return String::new() };
     let is_decision = CODES.contains(&reason.code.as_str());
     let further =
@@ -244,9 +255,9 @@ fn hints(reason: Option<&Reason>) -> String {
     further.chain(hints).collect()
 }
 
-/// The last lines of a push that waited: what to do next, by this way to call quire, and the verdict.
-pub(crate) fn push_verdict(run: &RunView, quire: &str, compared: Comparison) -> String {
-    let verdict = format!("quire: {}{}\n", verdict_line(run), compared.verdict(run));
+/// The last lines about a run that was waited for: what to do next, by this way to call quire, and how it ended.
+pub(crate) fn run_verdict(run: &RunView, quire: &str) -> String {
+    let verdict = format!("quire: {}\n", verdict_line(run));
     if matches!(run.outcome(), Some(Outcome::Passed | Outcome::Skipped)) {
         return verdict;
     }
@@ -259,6 +270,16 @@ pub(crate) fn push_verdict(run: &RunView, quire: &str, compared: Comparison) -> 
     format!("{}hint: {quire} {command} '{name}'\n{verdict}", hints(run.reason()))
 }
 
+/// The line about a push that was signed.
+pub(crate) fn push_signature(certificate: &PushCertificate) -> String {
+    let by = certificate.signer.as_ref().or(certificate.key.as_ref());
+    match (certificate.problem(), by) {
+        (None, Some(by)) => format!("quire: the push is signed by {}\n", one_line(by)),
+        (None, None) => "quire: the push is signed\n".to_owned(),
+        (Some(problem), _) => format!("warning: the push is signed, but {problem}\n"),
+    }
+}
+
 /// The line of a push that the default branch of its repository has followed.
 pub(crate) fn push_default_branch(branch: &RefName) -> String {
     format!("quire: the default branch is now `{}`\n", one_line(&branch.short()))
@@ -266,7 +287,7 @@ pub(crate) fn push_default_branch(branch: &RefName) -> String {
 
 /// The last line of a push that waits for a run while the server stops.
 pub(crate) fn push_stopped(repo: &RepoName, number: u64, quire: &str) -> String {
-    format!("warning: the server is stopping; the run continues: {quire} wait '{repo}#{number}'\n")
+    format!("warning: the server is stopping; run {number} continues\nhint: {quire} wait '{repo}#{number}'\n")
 }
 
 /// `blog#3 failed in 0.4 s: test`: how a run has ended, how long it took, and which jobs or what reason decided it.
@@ -289,7 +310,7 @@ fn verdict_line(run: &RunView) -> String {
 }
 
 /// An outcome as a predicate, and its reason unless that is a part of it: `was superseded by run 3`.
-fn predicate(outcome: Outcome, reason: Option<&Reason>) -> (String, Option<String>) {
+pub(super) fn predicate(outcome: Outcome, reason: Option<&Reason>) -> (String, Option<String>) {
     let first = reason.map(|reason| reason_line(reason.first_line()));
     let Some(reason) = first else { return (outcome.predicate().to_owned(), None) };
     match reason.strip_prefix(outcome.as_str()) {

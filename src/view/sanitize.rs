@@ -9,6 +9,9 @@ const MAX_SHOWN: usize = 120;
 /// The longest line of output that is shown among others, in characters.
 const MAX_OUTPUT: usize = 500;
 
+/// The longest line of output that is shown in a push, in bytes.
+const MAX_PUSHED: usize = 500;
+
 /// What ends all colours.
 const RESET: &str = "\u{1b}[0m";
 
@@ -89,6 +92,28 @@ pub(crate) fn output_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     push_line(&mut line, last_part(text), Colours::Dropped);
     within(&line.replace('\t', " "), MAX_OUTPUT)
+}
+
+/// A line of output behind the name of its job, in a push: what a terminal would show of it, at most 500 bytes.
+pub(crate) fn pushed_output(text: &str, colours: Colours) -> String {
+    let mut line = String::with_capacity(text.len());
+    push_line(&mut line, last_part(text), colours);
+    let mut line = line.replace('\t', " ");
+    if line.len() > MAX_PUSHED {
+        let is_start = |place: &usize| line.is_char_boundary(*place);
+        let mut end = (0..=MAX_PUSHED).rev().find(is_start).unwrap_or_default();
+        // No sequence is cut in two.
+        let begun = line.get(..end).and_then(|kept| kept.rsplit_once('\u{1b}'));
+        if let Some((before, _)) = begun.filter(|(_, sequence)| !sequence.contains('m')) {
+            end = before.len();
+        }
+        line.truncate(end);
+        line.push('…');
+        if line.contains('\u{1b}') {
+            line.push_str(RESET);
+        }
+    }
+    line
 }
 
 fn within(line: &str, limit: usize) -> String {
@@ -193,6 +218,19 @@ mod tests {
         assert_eq!(plain("`make\r` failed\r\n"), "`make\u{fffd}` failed\n");
         assert_eq!(reason_line("`make\r` failed"), "`make\u{fffd}` failed");
         assert_eq!(output_line("10%\r\u{1b}[K20%\r"), "20%");
+    }
+
+    #[test]
+    fn a_line_of_a_push_is_cut_with_its_colours_whole() {
+        let line = |text: &str| pushed_output(text, Colours::Kept);
+        assert_eq!(line("10%\r\u{1b}]0;t\u{7}\u{1b}[31mred\u{8}\tx"), "\u{1b}[31mred\u{fffd} x\u{1b}[0m");
+        assert_eq!(pushed_output("\u{1b}[31mred", Colours::Dropped), "red");
+        assert_eq!(line(&"é".repeat(250)), "é".repeat(250));
+        assert_eq!(line(&"é".repeat(251)), "é".repeat(250) + "…");
+        let cut = line(&format!("{}\u{1b}[38;5;200mlong", "x".repeat(495)));
+        assert_eq!(cut, "x".repeat(495) + "…");
+        let cut = line(&format!("\u{1b}[31m{}", "x".repeat(600)));
+        assert_eq!(cut, format!("\u{1b}[31m{}…\u{1b}[0m", "x".repeat(495)));
     }
 
     #[test]

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::diagnostic_shape::DiagnosticShape;
 use super::log_sizes::LogSizes;
 use super::run::{RunView, ref_text, run_url};
+use super::signature_shape::SignatureShape;
 use super::words::{EventWord, OutcomeWord, StateWord};
-use crate::event::Rerun;
-use crate::journal::{DiagnosticFact, ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
-use crate::model::{
-    CommitId, Diagnostic, Outcome, Progress, Reason, RefName, Severity, Span, Timestamp, format_duration,
-};
+use crate::event::{OnlyJobs, PushCertificate, Rerun};
+use crate::journal::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
+use crate::model::{CommitId, Outcome, Progress, Reason, RefName, Timestamp, format_duration};
 use crate::store::{JobRow, RunRow};
 
 /// A run.
@@ -67,6 +67,12 @@ pub(crate) struct RunShape {
     /// The number of the run that superseded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) superseded_by: Option<u64>,
+    /// The jobs that the push named with `ci.only`: of the run only these were to start, and what they need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) only: Vec<String>,
+    /// What git found of the certificate of its push, if that was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed: Option<SignatureShape>,
     /// What was found in the files of the pipeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) diagnostics: Vec<DiagnosticShape>,
@@ -174,36 +180,6 @@ pub(crate) struct StepShape {
     pub(crate) leftovers: Vec<String>,
 }
 
-/// What was found in a file of the pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Diagnostic)]
-pub(crate) struct DiagnosticShape {
-    /// `error` or `warning`.
-    pub(crate) severity: String,
-    /// The file.
-    pub(crate) file: String,
-    /// The line, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) line: Option<u32>,
-    /// The column, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) column: Option<u32>,
-    /// The line that it ends on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) end_line: Option<u32>,
-    /// The column after its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) end_column: Option<u32>,
-    /// The text of the line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) source_line: Option<String>,
-    /// What is wrong.
-    pub(crate) message: String,
-    /// What helps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) hint: Option<String>,
-}
-
 /// An image that containers of a run used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Image)]
@@ -277,6 +253,8 @@ impl RunShape {
             attempt_of: row.event.as_rerun().map(Rerun::of),
             reruns,
             superseded_by: row.superseded_by,
+            signed: PushCertificate::of_options(&row.options).map(SignatureShape::of),
+            only: OnlyJobs::of_options(&row.options).map(OnlyJobs::names).into_iter().flatten().collect(),
             diagnostics: Vec::new(),
             problem: None,
             left_workspace: None,
@@ -420,43 +398,6 @@ impl StepShape {
             left_out_bytes: end.map_or(0, |end| end.left_out),
             masked: end.map(|end| end.secrets.clone()).unwrap_or_default(),
             leftovers: end.iter().flat_map(|end| &end.leftovers).map(ToString::to_string).collect(),
-        }
-    }
-}
-
-impl DiagnosticShape {
-    /// One that a journal holds.
-    pub(crate) fn of(fact: &DiagnosticFact) -> Self {
-        Self::of_diagnostic(fact.to_diagnostic())
-    }
-
-    /// The shape of a diagnostic that is in no journal.
-    pub(crate) fn of_diagnostic(diagnostic: Diagnostic) -> Self {
-        Self {
-            severity: diagnostic.severity.word().to_owned(),
-            line: diagnostic.span.map(|span| span.line),
-            column: diagnostic.span.map(|span| span.column),
-            end_line: diagnostic.span.map(|span| span.end_line),
-            end_column: diagnostic.span.map(|span| span.end_column),
-            source_line: diagnostic.source_line,
-            file: diagnostic.file,
-            message: diagnostic.message,
-            hint: diagnostic.help,
-        }
-    }
-
-    /// The diagnostic itself.
-    pub(crate) fn to_diagnostic(&self) -> Diagnostic {
-        let place = self.line.zip(self.column).zip(self.end_line.zip(self.end_column));
-        let span = |((line, column), (end_line, end_column))| Span { line, column, end_line, end_column };
-        let is_warning = self.severity == Severity::Warning.word();
-        Diagnostic {
-            severity: if is_warning { Severity::Warning } else { Severity::Error },
-            file: self.file.clone(),
-            span: place.map(span),
-            message: self.message.clone(),
-            help: self.hint.clone(),
-            source_line: self.source_line.clone(),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::diagnostic_shape::DiagnosticShape;
 use super::sanitize::{one_line, plain, reason_line};
 use super::screen::Screen;
-use super::shape::{DecisionShape, DiagnosticShape, JobShape, RunShape, StepShape, seconds_text};
+use super::shape::{DecisionShape, JobShape, RunShape, StepShape, seconds_text};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
@@ -84,6 +85,12 @@ pub(crate) fn run_page(run: &RunShape, screen: Screen) -> String {
     }
     if let Some(of) = run.attempt_of {
         field("repeats", format!("{}#{of}", run.repo));
+    }
+    if let Some(signed) = &run.signed {
+        field("signed", one_line(&signed.text()));
+    }
+    if !run.only.is_empty() {
+        field("only", one_line(&run.only.join(", ")));
     }
     if let Some(url) = &run.url {
         field("page", url.clone());

@@ -27,6 +27,7 @@ mod local_run;
 mod mistakes;
 mod phantom_page;
 mod place;
+mod push_report;
 mod seam;
 mod server_lock;
 mod reference;

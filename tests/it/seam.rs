@@ -112,6 +112,7 @@ fn order(opened: &Value, settings: &Settings, data: &Path) -> Order {
         number: opened["number"].as_u64().unwrap(),
         earlier: None,
         vars: BTreeMap::new(),
+        only: None,
         event: EventRecord::from(&event),
         secrets: settings.secrets.iter().map(|secret| SecretRequest::new(secret, asker)).collect(),
         limits: RunLimits::of(&settings.limits),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::identity::Who;
-use crate::app::VisitRepo;
+use crate::app::{KEY_VARIABLE, VisitRepo, Visitor};
 use crate::cli::ask::perform as ask;
 use crate::cli::exit::{Code, Failure, print_error};
 use crate::cli::place::{environment, variable};
@@ -93,6 +93,9 @@ fn prepare(data: &DataDir, who: &Who, service: Service, words: &[String]) -> Res
     variables.extend(protocol.map(|value| ("GIT_PROTOCOL".to_owned(), value)));
     // What a push prints is typed over the same ssh, which names this folder.
     variables.push(("QUIRE_DATA".to_owned(), data.path().to_string_lossy().into_owned()));
+    if let Some(Visitor::Key(id)) = who.visitor() {
+        variables.push((KEY_VARIABLE.to_owned(), id.to_string()));
+    }
     variables.extend(who.name().map(|name| ("REMOTE_USER".to_owned(), name.to_owned())));
     let folder = visited.path.to_string_lossy().into_owned();
     Ok((git, vec![service.word().to_owned(), folder], variables))

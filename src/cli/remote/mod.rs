@@ -1,5 +1,6 @@
 //! `--server URL`: commands on a server elsewhere, over its HTTP interface.
 
+mod accounts;
 mod client;
 mod jobs;
 mod output;
@@ -71,6 +72,8 @@ fn perform_on(remote: &Remote, command: Command) -> Ended {
         Command::Source(command) => source(remote, command),
         Command::Notify(command) => notify(remote, command),
         Command::Token(command) => token(remote, command),
+        Command::User(command) => accounts::user(remote, command),
+        Command::Key(command) => accounts::key(remote, command),
         Command::Audit(args) => {
             let (path, limit) = args.path()?;
             print_entries(&remote.list::<AuditShape>(&path, limit)?, args.json);
@@ -82,8 +85,6 @@ fn perform_on(remote: &Remote, command: Command) -> Ended {
         | Command::Doctor { .. }
         | Command::Service(_)
         | Command::Login
-        | Command::User(_)
-        | Command::Key(_)
         | Command::Access(_)
         | Command::Exec(_)
         | Command::Completion { .. }

@@ -1,5 +1,6 @@
 //! The routes below `/api/v1`, one file for each kind of resource, and the OpenAPI document, which is made from them.
 
+mod accounts;
 mod artifacts;
 mod audit;
 mod documents;
@@ -83,6 +84,8 @@ routes! {
     notifications::list, notifications::retry,
     audit::list,
     tokens::list, tokens::create, tokens::revoke,
+    accounts::list_all_users, accounts::add_user, accounts::remove_user,
+    accounts::list_all_keys, accounts::add_key, accounts::remove_key,
     documents::openapi,
 }
 

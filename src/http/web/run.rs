@@ -185,11 +185,7 @@ impl RunPage {
             ref_name: run.ref_text(),
             sha: run.sha.clone().unwrap_or_default(),
             short: run.commit_text(),
-            by: run
-                .pusher
-                .as_deref()
-                .map(|by| format!("{} by {}", run.event, one_line(by)))
-                .unwrap_or_else(|| run.event.clone()),
+            by: cause(run),
             queued: When::parse(&run.queued_at),
             waited: took(waited.map(|(start, end)| (end - start) as f64 / 1000.0)),
             ran: took(run.duration_s),
@@ -316,4 +312,12 @@ async fn latest(ask: &Ask) -> Result<Response, Refused> {
     let found = list_run_shapes(&ask.app, filter).await?;
     let run = found.runs.first().ok_or_else(no_page)?;
     Ok(lead_to(StatusCode::FOUND, &format!("/{}/run/{}", repo.name, run.number)))
+}
+
+/// What started a run, who, whether the push was signed, and which jobs it asked for.
+fn cause(run: &RunShape) -> String {
+    let by = run.pusher.iter().map(|by| format!(" by {}", one_line(by)));
+    let signed = run.signed.iter().map(|signed| format!(", signed {}", one_line(&signed.text())));
+    let only = (!run.only.is_empty()).then(|| format!(", only {}", one_line(&run.only.join(", "))));
+    [run.event.clone()].into_iter().chain(by).chain(signed).chain(only).collect()
 }

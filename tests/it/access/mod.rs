@@ -2,4 +2,5 @@
 
 mod over_http;
 mod over_ssh;
+mod slow_pusher;
 mod sshd;

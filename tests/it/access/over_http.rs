@@ -98,7 +98,7 @@ fn a_token_clones_and_pushes_with_the_output_of_the_hooks() {
         "cd c-writer && head -c 3000000 /dev/urandom >big && git add -A && git commit -qm big &&
          git push -o ci.wait origin HEAD:main 2>&1",
     );
-    assert!(pushed.contains("remote: quire: run ") && pushed.contains("passed in"), "{pushed}");
+    assert!(pushed.contains("remote: quire: run ") && pushed.contains("remote: success: run "), "{pushed}");
     assert!(place.shell("quire show site --json").contains("\"pusher\": \"token:writer\""));
     // The next command works where the push was typed: over HTTP.
     let failed = place.shell(

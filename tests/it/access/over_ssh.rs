@@ -26,7 +26,7 @@ fn a_key_opens_what_the_rules_say_and_its_user_is_the_pusher() {
     }
     let place = place();
     let pushed = place.by("kim", &format!("{COMMIT} && git push -o ci.wait $HOST/site HEAD:main 2>&1"));
-    assert!(pushed.contains("site#1 passed"), "{pushed}");
+    assert!(pushed.contains("success: run 1 passed, 1 job"), "{pushed}");
     assert!(place.shell("quire show site#1 --json").contains("\"pusher\": \"kim\""));
     place.by("kim", "git clone -q $HOST/site.git one && git clone -q $HOST/$T/data/repos/site.git two");
     for command in ["git clone $HOST/group/app x", "cd work && git push $HOST/group/app HEAD:main"] {
@@ -185,4 +185,38 @@ fn one_account_has_everything_until_there_are_keys_and_sshd_can_say_which() {
     place.shell("quire user add kim && quire key add kim ssh/kim.pub");
     let unknown = place.attempt("kim", "$SSH quire runs");
     assert!(unknown.exit == 2 && unknown.output.contains("ExposeAuthInfo"), "{}", unknown.output);
+}
+
+/// What is open when the key is removed: a push that waits for its run, and a command.
+#[test]
+fn a_key_that_is_removed_ends_what_is_open_for_it() {
+    if !Place::is_possible() {
+        return;
+    }
+    let place = place();
+    let folder = place.world.path().display().to_string();
+    let gate = format!("while [ ! -e {folder}/gate ] && [ -d {folder}/data ]; do sleep 0.05; done");
+    place.by("kim", &COMMIT.replace("true", &gate));
+    let spawn = |who: &str, command: &str| place.shell_of(who).args(["-c", command]).spawn().unwrap();
+    let mut push = spawn("kim", "cd work && exec git push -q -o ci.wait $HOST/site HEAD:main 2>/dev/null");
+    assert!(
+        place
+            .world
+            .eventually(|_| place.attempt("ada", "$SSH quire runs --json").output.contains("\"running\""))
+    );
+    let mut wait = spawn("kim", "exec $SSH quire wait site#1 2>/dev/null");
+    let mut other = spawn("ada", "exec $SSH quire wait site#1 >/dev/null");
+    let commands = || {
+        let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let lines = all.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+        let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+        lines.filter(|line| line.contains(&format!("exec --data {folder}/data --key"))).count()
+    };
+    assert!(place.world.eventually(|_| commands() == 2));
+    place.shell("quire key rm 1");
+    assert!(place.world.eventually(|_| wait.try_wait().unwrap().is_some()));
+    assert!(place.world.eventually(|_| push.try_wait().unwrap().is_some()));
+    assert!(other.try_wait().unwrap().is_none());
+    place.shell("touch gate");
+    assert!(place.world.eventually(|_| other.try_wait().unwrap().is_some_and(|ended| ended.success())));
 }

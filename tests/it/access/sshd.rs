@@ -74,8 +74,8 @@ impl Place {
         sshd.expect("openssh-server is installed by dev/setup")
     }
 
-    /// What a shell prints whose `ssh` and `git` are somebody's: `$HOST` is the machine, `$SSH` the program.
-    pub(super) fn attempt(&self, who: &str, command: &str) -> Ended {
+    /// A shell whose `ssh` and `git` are somebody's: `$HOST` is the machine, `$SSH` the program.
+    pub(super) fn shell_of(&self, who: &str) -> Command {
         let folder = self.world.path().join("ssh");
         let ssh = format!(
             "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
@@ -86,7 +86,12 @@ impl Place {
         let mut shell = self.world.command("sh");
         shell.env("GIT_SSH_COMMAND", &ssh).env("SSH", format!("{ssh} {}@127.0.0.1", self.account));
         shell.env("HOST", format!("ssh://{}@127.0.0.1:{}", self.account, self.port)).env_remove("QUIRE_DATA");
-        self.world.run(shell.args(["-c", command]))
+        shell
+    }
+
+    /// What that shell prints.
+    pub(super) fn attempt(&self, who: &str, command: &str) -> Ended {
+        self.world.run(self.shell_of(who).args(["-c", command]))
     }
 
     /// The same, which has to succeed.

@@ -10,6 +10,9 @@ use super::{Answer, Api, Door};
 /// Routes of which no good answer is read here: the engine has no artifacts, and the news of all runs do not end.
 const WITHOUT_SUCCESS: [&str; 2] = ["GET /api/v1/runs/{run}/artifacts/{path}", "GET /api/v1/events"];
 
+/// A public key.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBA/EfD0FVKLsQOOCjylhIuMxOmQkbHfZagFrYOIUFuw kim";
+
 /// What is asked of every route: method, target, body, status. `W` is another word for each door.
 #[expect(clippy::too_many_lines, reason = "a table of requests")]
 fn requests() -> Vec<(&'static str, &'static str, Value, u16)> {
@@ -86,6 +89,20 @@ fn requests() -> Vec<(&'static str, &'static str, Value, u16)> {
         ("GET", "/tokens", none.clone(), 200),
         ("DELETE", "/tokens/W", none.clone(), 204),
         ("DELETE", "/tokens/W", none.clone(), 404),
+        ("POST", "/users", json!({"name": "kim"}), 201),
+        ("POST", "/users", json!({"name": "kim"}), 409),
+        ("POST", "/users", json!({"name": "../k"}), 400),
+        ("POST", "/users", json!({"user": "kim"}), 400),
+        ("POST", "/keys", json!({"user": "kim", "key": KEY, "repos": ["foo"], "read": true}), 201),
+        ("POST", "/keys", json!({"user": "kim", "key": KEY}), 409),
+        ("POST", "/keys", json!({"user": "absent", "key": KEY}), 404),
+        ("POST", "/keys", json!({"user": "kim", "key": "ssh-rsa AAAA"}), 422),
+        ("GET", "/users", none.clone(), 200),
+        ("GET", "/keys", none.clone(), 200),
+        ("DELETE", "/keys/SHA256%3A2iRnusdZA", none.clone(), 204),
+        ("DELETE", "/keys/SHA256%3A2iRnusdZA", none.clone(), 404),
+        ("DELETE", "/users/kim", none.clone(), 204),
+        ("DELETE", "/users/kim", none.clone(), 404),
         ("DELETE", "/openapi.json", none.clone(), 405),
         ("GET", "/nothing", none, 404),
     ]
@@ -176,8 +193,8 @@ fn over_tcp_who_has_no_token_reads_what_is_public() {
     for (method, target, body, status) in requests_with("absent") {
         let answer = ask(&api, Door::Tcp, (method, &target, &body));
         let path = target.split(['?', '/']).nth(1).unwrap_or_default();
-        let is_public =
-            method == "GET" && !matches!(path, "watches" | "notifications" | "audit" | "jobs" | "tokens");
+        let is_public = method == "GET"
+            && !matches!(path, "watches" | "notifications" | "audit" | "jobs" | "tokens" | "users" | "keys");
         let has_status = match is_public {
             true => answer.status == status || (target == "/repos/absent" && answer.status == 404),
             false => answer.status == 401 || (matches!(status, 400 | 405) && answer.status == status),

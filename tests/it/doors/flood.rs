@@ -24,7 +24,7 @@ fn a_push_runs_while_idle_connections_fill_the_unix_socket() {
     let socket = place.data().join("server.sock");
     let flood: Vec<UnixStream> = (0..FLOOD).map(|_| connect_unix(&socket).unwrap()).collect();
     let said = place.push();
-    assert!(said.contains("#1 passed in "), "{said}");
+    assert!(said.contains("run 1 passed, "), "{said}");
     drop(flood);
 }
 
@@ -35,7 +35,7 @@ fn a_push_runs_while_idle_connections_fill_the_address() {
     let address = place.address();
     let flood: Vec<TcpStream> = (0..FLOOD).map(|_| TcpStream::connect(&address).unwrap()).collect();
     let said = place.push();
-    assert!(said.contains("#1 passed in "), "{said}");
+    assert!(said.contains("run 1 passed, "), "{said}");
     let page = place.get("/foo/run/1");
     assert!(page.contains("run foo#1: passed"), "{page}");
     drop(flood);
@@ -66,7 +66,7 @@ fn a_push_runs_while_half_of_requests_and_long_answers_fill_the_unix_socket() {
     }
     place.shell("cd foo && git checkout -q HEAD~ && git checkout -qb other");
     let said = place.push();
-    assert!(said.contains("#2 passed in "), "{said}");
+    assert!(said.contains("run 2 passed, "), "{said}");
     fs::write(&gate, "").unwrap();
 }
 

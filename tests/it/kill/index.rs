@@ -104,7 +104,7 @@ fn a_run_has_its_own_verdict_when_an_older_database_gives_its_number_again() {
     forge.commit(&format!("echo again >>{}; exit 3", marks.display()));
     forge.start();
     let pushed = forge.push("HEAD:refs/heads/other").option("ci.wait").go().accepted();
-    assert!(pushed.text.contains("failed with exit status 3"), "{}", pushed.text);
+    assert!(pushed.text.contains("exit 3 in step 1"), "{}", pushed.text);
     assert!(fs::read_to_string(&marks).unwrap().ends_with("again\n"));
     for run in forge.runs() {
         let (id, number) = (run["id"].as_str().unwrap(), run["number"].as_u64().unwrap());

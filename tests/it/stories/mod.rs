@@ -86,6 +86,7 @@ stories! {
     planned
     policy_mistakes
     protected
+    only
     push_options
     push_passes
     queue
@@ -115,6 +116,7 @@ stories! {
     sources
     several_mistakes
     signal
+    signed
     skip
     steps_user
     submodules
