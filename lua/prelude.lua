@@ -2,11 +2,12 @@
 -- context of a job, `require`. Chunks of a repository never see this file's globals: they get `env`.
 --
 -- `host` are the raw functions from `src/script/api`; they return nil and a text for a user's mistake, so that
--- every error that a script can catch is a plain string. `failed` (result -> its step) is shared with the walker.
+-- every error that a script can catch is a plain string. `failed` (result -> its step) and `late` (result -> its large
+-- outputs that nobody has read, each read by a call) are shared with the walker.
 -- `made` are the primitives that are made here of a raw function: name, mode, workaround (`src/schema/primitive.rs`).
 -- `shapes` are the fields of the tables that a job gets, as sets (`src/schema/shape.rs`).
 
-local host, failed, made, shapes = ...
+local host, failed, late, made, shapes = ...
 local running, yieldable = coroutine.running, coroutine.isyieldable
 local error, next, type, tostring, select, pcall, xpcall = error, next, type, tostring, select, pcall, xpcall
 local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
@@ -133,6 +134,40 @@ end
 local strict_of = {}
 for shape in next, shapes do strict_of[shape] = strict(shape) end
 
+-- A large output becomes a field of its result when it is asked for.
+local function read_late(result, key)
+  local read = late[result] and late[result][key]
+  if not read then return nil end
+  local text = rawget(result, key)
+  if text == nil then
+    text = read()
+    rawset(result, key, text)
+  end
+  late[result][key] = nil
+  return text
+end
+
+local function read_all(result)
+  for key in next, late[result] or {} do read_late(result, key) end
+  return result
+end
+
+local late_result = {
+  __index = function(result, key)
+    local text = read_late(result, key)
+    if text == nil then return strict_of.result.__index(result, key) end
+    return text
+  end,
+  __pairs = function(result) return next, read_all(result), nil end,
+  __metatable = freeze("a result", {
+    __fennelview = function(result, view, options, indent)
+      local copy = {}
+      for key, value in next, read_all(result) do copy[key] = value end
+      return view(copy, options, indent)
+    end,
+  }),
+}
+
 -- The failure rule --------------------------------------------------------------------------------------------
 
 local function look(step)
@@ -144,7 +179,7 @@ end
 
 local function whole(result)
   local step, copy = failed[result], {}
-  for key, value in next, result do copy[key] = value end
+  for key, value in next, read_all(result) do copy[key] = value end
   copy.exit, copy.ok = step.exit, false
   return copy
 end
@@ -158,7 +193,7 @@ local failed_result = {
       if key == "exit" then return step.exit end
       return false
     end
-    return strict_of.result.__index(result, key)
+    return late_result.__index(result, key)
   end,
   __pairs = function(result)
     local copy = whole(result)
@@ -200,10 +235,11 @@ local function refuse(context, problem, span, whose, detail)
 end
 
 local function settle(context, result, step, span)
+  late[result] = step.late
   if step.exit == 0 or step.check == false then
     result.exit, result.ok = step.exit, step.exit == 0
     if step.exit ~= 0 then unchecked[result] = true end
-    return setmetatable(result, strict_of.result)
+    return setmetatable(result, step.late and late_result or strict_of.result)
   end
   if step.check then raise(step.text, span, step, "checked") end
   step.unlooked = context.unlooked

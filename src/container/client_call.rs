@@ -50,7 +50,9 @@ impl Getting<'_> {
             (true, _) => Err(refused_step(failed("timed out"))),
             (false, true) => Err(refused_step(failed("it was stopped"))),
             (false, false) if end.exit == 0 => Ok(()),
-            (false, false) => Err(refused_step(failed(&error_output(&end.stderr)))),
+            (false, false) => {
+                Err(refused_step(failed(&error_output(&end.stderr.read().unwrap_or_default()))))
+            }
         }
     }
 }

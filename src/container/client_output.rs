@@ -2,6 +2,7 @@
 
 use super::engine::{Engine, EngineKind};
 use crate::log::{LogError, Sink, Stream};
+use crate::sys::kept_output::KeptOutput;
 
 /// How runc complains through podman's client, which asked it to end what had ended.
 const NOT_RUNNING: &[u8] = b" level=error msg=\"container not running\"";
@@ -25,8 +26,17 @@ impl<'a> ClientOutput<'a> {
         Self { log, program, is_line_start: true }
     }
 
-    /// The text of a stream as a step's script gets it.
-    pub(super) fn clean(&self, text: &[u8]) -> Vec<u8> {
+    /// What was kept of a stream, as a step's script gets it.
+    pub(super) fn cleaned(&self, kept: KeptOutput) -> KeptOutput {
+        if self.program.is_none() {
+            return kept;
+        }
+        let mut cleaned = KeptOutput::default();
+        cleaned.push(&self.clean(&kept.read().unwrap_or_default()));
+        cleaned
+    }
+
+    fn clean(&self, text: &[u8]) -> Vec<u8> {
         text.split_inclusive(|byte| *byte == b'\n').flat_map(|line| self.line(line)).collect()
     }
 
@@ -71,7 +81,7 @@ impl Sink for ClientOutput<'_> {
         self.log.report()
     }
 
-    fn remove_cut_value(&self, kept: &mut Vec<u8>) {
-        self.log.remove_cut_value(kept);
+    fn cut_value(&self, kept: &KeptOutput) -> usize {
+        self.log.cut_value(kept)
     }
 }

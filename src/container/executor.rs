@@ -163,9 +163,9 @@ impl ContainerExecutor {
             doubt.dispel();
         }
         if engine.kind == EngineKind::Podman && engine.has_init && end.exit == 1 {
-            end.exit = exit_behind_init(&end.stderr);
+            end.exit = exit_behind_init(&end.stderr.read().unwrap_or_default());
         }
-        end.stderr = log.clean(&end.stderr);
+        end.stderr = log.cleaned(end.stderr);
         if let Some(problem) = refusal {
             return Err(problem.into());
         }
@@ -422,7 +422,7 @@ async fn off_runtime<T: Send + 'static>(
 /// That the engine did not start the container, when that was its last word; a step may exit with 125, too.
 fn refusal(engine: &Engine, end: &StepEnd) -> Option<HostError> {
     let may_be = end.exit == 125 && end.stdout.is_empty() && !end.stopped && !end.timed_out;
-    let why = may_be.then(|| engine.refusal(&end.stderr)).flatten()?;
+    let why = may_be.then(|| engine.refusal(&end.stderr.read().unwrap_or_default())).flatten()?;
     let engine = engine.kind.as_str();
     Some(HostError::Refused(format!("container.start.failed: {engine} did not start the container: {why}")))
 }
@@ -430,7 +430,7 @@ fn refusal(engine: &Engine, end: &StepEnd) -> Option<HostError> {
 /// Whether the engine refused to make the container because there is one of its name.
 fn is_name_taken(end: &StepEnd, name: &str) -> bool {
     // The engine's own last word, which has the name; a step may say anything.
-    let last = error_output(&end.stderr);
+    let last = error_output(&end.stderr.read().unwrap_or_default());
     end.exit == 125 && end.stdout.is_empty() && last.contains(name) && last.contains("already in use")
 }
 

@@ -172,7 +172,9 @@ impl Host {
             Some(Said::Refused { errno }) => return refused_inside(spec, errno, log, started),
             // It was killed with its sandbox.
             Some(Said::Made) => Exit::Signal(Signal::KILL.as_raw()),
-            Some(Said::Nothing) if matches!(cause, Cause::Ended) => return Err(no_sandbox(&stderr, exit)),
+            Some(Said::Nothing) if matches!(cause, Cause::Ended) => {
+                return Err(no_sandbox(&stderr.read().unwrap_or_default(), exit));
+            }
             Some(Said::Nothing) => exit,
         };
         Ok(StepEnd {
@@ -369,7 +371,7 @@ fn refuse<S: Sink + ?Sized>(missing: Missing, log: &mut S, started: Instant) -> 
     log.write(Stream::Stderr, line.as_bytes()).map_err(|source| StepError::Log { source })?;
     Ok(StepEnd {
         exit: missing.exit,
-        stderr: line.into_bytes(),
+        stderr: line.into_bytes().into(),
         duration: started.elapsed(),
         missing: Some(missing.message),
         ..StepEnd::default()

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
 use crate::log::{LogError, Sink, Stream};
+use crate::sys::kept_output::KeptOutput;
 
 /// How long a step has to be silent before an unfinished line is written to its log.
 pub const SILENCE: Duration = Duration::from_millis(100);
@@ -121,13 +122,14 @@ impl<'a, S: Sink + ?Sized> Output<'a, S> {
     }
 
     /// Gives out what was kept for the script: standard output, standard error, and whether there was more.
-    pub(super) fn captured(self) -> (Vec<u8>, Vec<u8>, bool) {
+    pub(super) fn captured(self) -> (KeptOutput, KeptOutput, bool) {
         let [stdout, stderr] = [self.stdout, self.stderr].map(|source| source.capture.take());
-        let whole = |(mut bytes, is_cut): (Vec<u8>, bool)| {
+        let whole = |(mut kept, is_cut): (KeptOutput, bool)| {
             if is_cut {
-                self.log.remove_cut_value(&mut bytes);
+                let cut = self.log.cut_value(&kept);
+                kept.shorten_by(cut);
             }
-            bytes
+            kept
         };
         let is_cut = stdout.1 || stderr.1;
         (whole(stdout), whole(stderr), is_cut)

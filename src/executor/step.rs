@@ -9,6 +9,7 @@ use super::confinement::Confinement;
 use super::environment::Environment;
 use crate::log::LogError;
 use crate::script::Command;
+use crate::sys::kept_output::KeptOutput;
 
 /// How long a step may take to end when it was asked to.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -86,9 +87,9 @@ pub struct StepEnd {
     /// Whether it was ended because somebody asked for that.
     pub stopped: bool,
     /// The begin of its standard output, before redaction.
-    pub stdout: Vec<u8>,
+    pub stdout: KeptOutput,
     /// The begin of its standard error, before redaction.
-    pub stderr: Vec<u8>,
+    pub stderr: KeptOutput,
     /// Whether there was more output than is given back.
     pub truncated: bool,
     /// From its start until nothing was left of it.

@@ -140,7 +140,7 @@ fn refuse(reason: RedactedText, timed_out: bool, (log, began): (&mut StepLog, In
     StepEnd {
         exit: if timed_out { EXIT_TIMED_OUT } else { 126 },
         timed_out,
-        stderr: reason.as_bytes().to_vec(),
+        stderr: reason.as_bytes().to_vec().into(),
         duration,
         missing: Some(reason.into_string()),
         ..StepEnd::default()

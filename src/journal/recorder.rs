@@ -14,6 +14,7 @@ use crate::log::{Filter, LogError, LogLimit, LogSink, LogWriter, Sink, Stream};
 use crate::model::{Outcome, Reason, SecretName};
 use crate::secret::{RedactStream, RedactedText, Redactor};
 use crate::sys::folder::Folder;
+use crate::sys::kept_output::KeptOutput;
 
 /// The folder of logs in a run's folder.
 pub const LOG_FOLDER: &str = "log";
@@ -238,10 +239,9 @@ impl Journal {
 }
 
 impl Filter for RedactFilter {
-    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let clean = self.stream.push(bytes).into_bytes();
+    fn push(&mut self, bytes: &[u8], clean: &mut dyn FnMut(&[u8])) {
+        self.stream.pass_on(bytes, clean);
         self.note();
-        clean
     }
 
     fn finish(&mut self) -> Vec<u8> {
@@ -254,8 +254,8 @@ impl Filter for RedactFilter {
         self.stream.flush_safe().into_bytes()
     }
 
-    fn remove_cut_value(&self, kept: &mut Vec<u8>) {
-        self.redactor.remove_cut_value(kept);
+    fn cut_value(&self, kept: &KeptOutput) -> usize {
+        self.redactor.cut_value(kept)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::recorder::{Recorder, RedactFilter};
 use crate::log::{LogEnd, LogError, LogWriter, Sink, Stream};
 use crate::secret::RedactedText;
+use crate::sys::kept_output::KeptOutput;
 
 /// The log of one step.
 pub(crate) struct StepLog {
@@ -41,8 +42,8 @@ impl Sink for StepLog {
         self.log.write(stream, bytes)
     }
 
-    fn remove_cut_value(&self, kept: &mut Vec<u8>) {
-        self.log.remove_cut_value(kept);
+    fn cut_value(&self, kept: &KeptOutput) -> usize {
+        self.log.cut_value(kept)
     }
 
     fn quiet(&mut self) -> Result<(), LogError> {

@@ -8,17 +8,18 @@ use super::line::{MAX_RECORD, Stream};
 use super::sink::LogSink;
 use crate::secret::RedactedText;
 use crate::sys::clock;
+use crate::sys::kept_output::KeptOutput;
 
 /// Removes the secrets from one stream of output.
 pub trait Filter: Send {
-    /// Takes output, and returns the part that is clean; it may hold back the end until it knows more.
-    fn push(&mut self, bytes: &[u8]) -> Vec<u8>;
+    /// Takes output, and gives the part that is clean, piece by piece; it may hold back the end until it knows more.
+    fn push(&mut self, bytes: &[u8], clean: &mut dyn FnMut(&[u8]));
     /// Returns the rest.
     fn finish(&mut self) -> Vec<u8>;
     /// Returns what can be shown after a moment of silence.
     fn quiet(&mut self) -> Vec<u8>;
-    /// Removes the beginning of a secret from the end of output that was cut there: it would not be recognised later.
-    fn remove_cut_value(&self, kept: &mut Vec<u8>);
+    /// How many bytes at the end of output that was cut there begin a secret: it would not be recognised later.
+    fn cut_value(&self, kept: &KeptOutput) -> usize;
 }
 
 /// Receives the output of a step.
@@ -29,8 +30,8 @@ pub trait Sink: Send {
     /// It could not be stored.
     fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError>;
 
-    /// Removes the beginning of a secret from the end of output that was buffered and cut there.
-    fn remove_cut_value(&self, kept: &mut Vec<u8>);
+    /// How many bytes at the end of output that was kept and cut there begin a secret.
+    fn cut_value(&self, kept: &KeptOutput) -> usize;
 
     /// Called when the step has been silent for a moment: a prompt without a line feed becomes visible.
     ///
@@ -50,8 +51,8 @@ pub trait Sink: Send {
 pub struct PassThrough;
 
 impl Filter for PassThrough {
-    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        bytes.to_vec()
+    fn push(&mut self, bytes: &[u8], clean: &mut dyn FnMut(&[u8])) {
+        clean(bytes);
     }
 
     fn finish(&mut self) -> Vec<u8> {
@@ -62,7 +63,9 @@ impl Filter for PassThrough {
         Vec::new()
     }
 
-    fn remove_cut_value(&self, _kept: &mut Vec<u8>) {}
+    fn cut_value(&self, _kept: &KeptOutput) -> usize {
+        0
+    }
 }
 
 /// Why a step log could not be written.
@@ -97,8 +100,13 @@ pub struct LogEnd {
 
 /// One stream on its way into the file.
 struct Channel<F> {
-    stream: Stream,
     filter: F,
+    lines: Lines,
+}
+
+/// Clean output of one stream, cut into records.
+struct Lines {
+    stream: Stream,
     /// The beginning of a line whose end has not come; shorter than [`MAX_RECORD`].
     pending: Vec<u8>,
 }
@@ -129,7 +137,7 @@ impl<F: Filter> LogWriter<F> {
         filter: impl Fn() -> F,
     ) -> Result<Self, LogError> {
         let file = sink.create(path).map_err(|source| LogError::Create { path: path.to_owned(), source })?;
-        let channel = |stream| Channel { stream, filter: filter(), pending: Vec::new() };
+        let channel = |stream| Channel { filter: filter(), lines: Lines { stream, pending: Vec::new() } };
         Ok(Self {
             path: path.to_owned(),
             file: LimitedFile::new(file, limit),
@@ -174,8 +182,8 @@ impl<F: Filter> LogWriter<F> {
         let time = clock::now().to_string();
         for channel in [&mut self.stdout, &mut self.stderr] {
             let rest = channel.filter.finish();
-            channel.append(&mut self.file, &time, &rest);
-            channel.release(&mut self.file, &time);
+            channel.lines.append(&mut self.file, &time, &rest);
+            channel.lines.release(&mut self.file, &time);
         }
         let left_out = self.file.finish(&time).map_err(|source| self.failed(source))?;
         Ok(LogEnd { left_out, length: self.file.length() })
@@ -198,21 +206,20 @@ impl<F: Filter> Sink for LogWriter<F> {
             Stream::Stderr => &mut self.stderr,
         };
         let time = clock::now().to_string();
-        let clean = channel.filter.push(bytes);
-        channel.append(&mut self.file, &time, &clean);
+        channel.filter.push(bytes, &mut |clean| channel.lines.append(&mut self.file, &time, clean));
         self.flush()
     }
 
-    fn remove_cut_value(&self, kept: &mut Vec<u8>) {
-        self.stdout.filter.remove_cut_value(kept);
+    fn cut_value(&self, kept: &KeptOutput) -> usize {
+        self.stdout.filter.cut_value(kept)
     }
 
     fn quiet(&mut self) -> Result<(), LogError> {
         let time = clock::now().to_string();
         for channel in [&mut self.stdout, &mut self.stderr] {
             let clean = channel.filter.quiet();
-            channel.append(&mut self.file, &time, &clean);
-            channel.release(&mut self.file, &time);
+            channel.lines.append(&mut self.file, &time, &clean);
+            channel.lines.release(&mut self.file, &time);
         }
         self.flush()
     }
@@ -227,7 +234,7 @@ impl<F: Filter> Drop for LogWriter<F> {
     }
 }
 
-impl<F> Channel<F> {
+impl Lines {
     /// Turns clean output into records, and keeps the beginning of an unfinished line.
     fn append(&mut self, file: &mut LimitedFile, time: &str, clean: &[u8]) {
         for piece in clean.split_inclusive(|byte| *byte == b'\n') {
@@ -351,7 +358,7 @@ mod tests {
         let (_folder, path) = with_writer(1 << 20, |writer| {
             for _ in 0..total / 65_536 {
                 writer.write(Stream::Stdout, &[b'z'; 65_536]).unwrap();
-                assert!(writer.stdout.pending.len() < MAX_RECORD);
+                assert!(writer.stdout.lines.pending.len() < MAX_RECORD);
             }
         });
         assert!(std::fs::metadata(&path).unwrap().len() < (1 << 20) + 100);

@@ -1,5 +1,5 @@
-//! Reads a Fennel file that is data, such as `config.fnl`. Nothing in it is evaluated: Fennel's parser reads it, and
-//! whatever is not a table, list, string, number, boolean or nil is an error.
+//! Reads a Fennel file that is data, such as `config.fnl`. Nothing in it is evaluated: Fennel's parser reads it, unless
+//! [`plain_data`] can, and whatever is not a table, list, string, number, boolean or nil is an error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::model::{Diagnostic, Severity, Span};
 use super::compile_error::{self, Context, arrange, mistakes};
 use super::compile_vm::{CompileLimits, CompileVm, CompileVmError};
 use super::foreign_text::{Repaired, other_language, repaired};
+use super::plain_data;
 use super::source_text::source_text;
 use crate::schema::{Node, Source, Value};
 
@@ -26,13 +27,23 @@ const EXAMPLE: &str = "the file is one table in Fennel: `{:key \"value\" :list [
 /// Gives all mistakes of the file with their places.
 pub(crate) fn read(file: &str, text: &[u8]) -> Result<Node, Vec<Diagnostic>> {
     let text = source_text(file, text).map_err(|problem| vec![problem])?;
+    let source = Source::fennel(file, text);
+    match plain_data::read(&source) {
+        Some(node) => Ok(node),
+        None => read_with_fennel(&source),
+    }
+}
+
+/// The same with Fennel's own parser.
+pub(super) fn read_with_fennel(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
+    let (file, text) = (source.file.as_str(), &source.text);
     let files = BTreeMap::from([(file.to_owned(), text.clone())]);
-    let mut reader = Reader { source: Source::fennel(file, text.clone()), problems: Vec::new() };
+    let mut reader = Reader { source: Arc::clone(source), problems: Vec::new() };
     let node = reader.read(&files).map_err(|problem| vec![Diagnostic::error(file, chain(&problem))])?;
     if reader.problems.is_empty() {
         return Ok(node);
     }
-    if let Some(foreign) = other_language(file, &text) {
+    if let Some(foreign) = other_language(file, text) {
         return Err(vec![if foreign.message.ends_with("not Fennel") {
             foreign.help(EXAMPLE)
         } else {
@@ -40,7 +51,7 @@ pub(crate) fn read(file: &str, text: &[u8]) -> Result<Node, Vec<Diagnostic>> {
         }]);
     }
     // Text of another language is replaced, so that what is left has only mistakes of its own.
-    if let Some(Repaired { text, mistakes }) = repaired(file, &text) {
+    if let Some(Repaired { text, mistakes }) = repaired(file, text) {
         let files = BTreeMap::from([(file.to_owned(), text)]);
         reader.problems = mistakes;
         let _nothing_more = reader.read(&files).is_err();

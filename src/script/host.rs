@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::container_options::ContainerOptions;
 use crate::model::{Diagnostic, Reason};
 use crate::schema::Node;
+use crate::sys::kept_output::KeptOutput;
 
 /// What a host's slow work gives back. It is dropped when its job is stopped, and must then end its work.
 pub type HostFuture<T> = Pin<Box<dyn Future<Output = Result<T, HostError>> + Send + 'static>>;
@@ -116,16 +117,16 @@ pub struct ContainerCall {
 }
 
 /// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StepResult {
     /// Its exit status; 127 for a program that was not found, 128+n for a signal.
     pub exit: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
     /// What it wrote, as much as is kept for the script.
-    pub stdout: Vec<u8>,
+    pub stdout: KeptOutput,
     /// What it wrote as errors, as much as is kept for the script.
-    pub stderr: Vec<u8>,
+    pub stderr: KeptOutput,
     /// How long it took.
     pub duration: Duration,
     /// Whether `stdout` or `stderr` are not all of it.

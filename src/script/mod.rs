@@ -21,6 +21,7 @@ mod form_place;
 mod host;
 mod job_call;
 mod lua_node;
+mod plain_data;
 mod plain_message;
 mod pulse;
 mod registration;

@@ -16,6 +16,7 @@ use mlua::{Error, Function, Lua, LuaOptions, StdLib, Table, VmState};
 
 use super::pulse::VmPulse;
 use super::script_error::{ChunkNames, place_of};
+use super::walk::Walker;
 use crate::schema::{PRIMITIVES, SHAPES};
 use crate::sys::random;
 
@@ -128,7 +129,7 @@ fn seed(lua: &Lua) -> mlua::Result<()> {
 }
 
 /// Runs the prelude over the raw functions.
-pub(super) fn load_prelude(lua: &Lua, host: &Table, failed: &Table) -> mlua::Result<Prelude> {
+pub(super) fn load_prelude(lua: &Lua, host: &Table, walker: &Walker) -> mlua::Result<Prelude> {
     let primitives = lua.create_table()?;
     for primitive in PRIMITIVES {
         let Some(mode) = primitive.call.mode() else { continue };
@@ -140,7 +141,7 @@ pub(super) fn load_prelude(lua: &Lua, host: &Table, failed: &Table) -> mlua::Res
     }
     let chunk = lua.load(PRELUDE).set_name("=quire").set_mode(ChunkMode::Text);
     let (run, evaluate, _api): (Function, Function, Table) =
-        chunk.call((host, failed, primitives, shapes(lua)?))?;
+        chunk.call((host, &walker.failed, &walker.late, primitives, shapes(lua)?))?;
     Ok(Prelude {
         run,
         evaluate,

@@ -86,7 +86,7 @@ impl Vm {
             pulse: Arc::clone(&pulse),
         };
         let raw = api::install(&lua, &Arc::new(shared))?;
-        let prelude = sandbox::load_prelude(&lua, &raw, &walker.failed)?;
+        let prelude = sandbox::load_prelude(&lua, &raw, &walker)?;
         sandbox::limit(&lua, limits, &pulse)?;
         let inner = Inner {
             outputs: Mutex::new(HashMap::new()),

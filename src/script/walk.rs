@@ -10,6 +10,7 @@ use mlua::{Lua, Table, Value};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::model::Quoted;
+use crate::script::api::LateText;
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 100;
@@ -85,13 +86,15 @@ pub enum WalkError {
 pub(super) struct Walker {
     /// Failed results, each with its step (`exit`, …); weak keys.
     pub(super) failed: Table,
+    /// Results with large outputs that were not read yet, by name; weak keys.
+    pub(super) late: Table,
     /// Empty tables that were empty lists in JSON; weak keys.
     lists: Table,
 }
 
 impl Walker {
     pub(super) fn new(lua: &Lua) -> mlua::Result<Self> {
-        Ok(Self { failed: weak_table(lua)?, lists: weak_table(lua)? })
+        Ok(Self { failed: weak_table(lua)?, late: weak_table(lua)?, lists: weak_table(lua)? })
     }
 
     /// The JSON of a value.
@@ -208,6 +211,7 @@ impl Walk<'_> {
                 .ok_or_else(|| WalkError::NotFinite { at: self.at(), number: number.to_string() }),
             Value::String(text) => self.text(text),
             Value::Table(table) => self.table(table),
+            Value::UserData(data) if data.is::<LateText>() => self.late_text(&*data.borrow::<LateText>()?),
             other => Err(WalkError::Kind { at: self.at(), kind: other.type_name() }),
         }
     }
@@ -219,6 +223,14 @@ impl Walk<'_> {
             Ok(text) => Ok(Json::String(text.to_owned())),
             Err(_) => Err(WalkError::NotUtf8 { at: self.at() }),
         }
+    }
+
+    /// A large output is read only when it is copied, and has room.
+    fn late_text(&mut self, late: &LateText) -> Result<Json, WalkError> {
+        let Some(left) = self.text_left else { return Ok(Json::Null) };
+        self.text_left = Some(left.checked_sub(late.0.len()).ok_or(WalkError::Text)?);
+        let bytes = late.0.read().map_err(mlua::Error::external)?.into_owned();
+        String::from_utf8(bytes).map(Json::String).map_err(|_| WalkError::NotUtf8 { at: self.at() })
     }
 
     fn table(&mut self, table: &Table) -> Result<Json, WalkError> {
@@ -271,6 +283,14 @@ impl Walk<'_> {
         if let Some(step) = self.walker.failed.raw_get::<Option<Table>>(table)? {
             members.push(("exit".to_owned(), step.raw_get("exit")?));
             members.push(("ok".to_owned(), Value::Boolean(false)));
+        }
+        if let Some(late) = self.walker.late.raw_get::<Option<Table>>(table)? {
+            for pair in late.pairs::<String, Value>() {
+                let (name, text) = pair?;
+                if !members.iter().any(|(other, _)| *other == name) {
+                    members.push((name, text));
+                }
+            }
         }
         if members.is_empty() && self.walker.lists.raw_get::<Option<bool>>(table)?.is_some() {
             return Ok(Json::Array(Vec::new()));

@@ -12,12 +12,10 @@ use crate::secret::automaton::Automaton;
 use crate::secret::beginnings::Beginnings;
 use crate::secret::needle::{MIN_VALUE, Needles};
 use crate::secret::window::Windows;
+use crate::sys::kept_output::KeptOutput;
 
 /// What stands where a secret was.
 pub const MARK: &str = "<redacted>";
-
-/// How many bytes are redacted at once.
-const CHUNK: usize = 64 << 10;
 
 /// Bytes with every known secret removed. Only a [`Redactor`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,14 +100,14 @@ impl Redactor {
         RedactedText::new(String::from_utf8(bytes).unwrap_or_else(lossy))
     }
 
-    /// Takes the beginning of a value, of 4 bytes or more, off the end of bytes that were cut there: what it was is not
-    /// known to who gets it.
-    pub(crate) fn remove_cut_value(&self, bytes: &mut Vec<u8>) {
+    /// How many bytes at the end of output that was cut there begin a value, if that has 4 bytes or more there: what it was
+    /// is not known to who gets it. All of them when the output cannot be read.
+    pub(crate) fn cut_value(&self, kept: &KeptOutput) -> usize {
         let mut stream = self.stream();
-        for chunk in bytes.chunks(CHUNK) {
-            stream.push(chunk);
+        match kept.parts(|part| stream.pass_on(part, |_| {})) {
+            Ok(()) => stream.cut_value() as usize,
+            Err(_) => kept.len(),
         }
-        bytes.truncate(bytes.len().saturating_sub(stream.cut_value() as usize));
     }
 
     /// A stream for one output, which has its own memory of what was cut off.

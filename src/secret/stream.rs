@@ -69,13 +69,21 @@ impl RedactStream {
 
     /// Takes a chunk and gives what is decided by now.
     pub fn push(&mut self, chunk: &[u8]) -> Redacted {
-        self.held.extend(chunk);
+        let mut out = Vec::new();
+        self.pass_on(chunk, |clean| out.extend_from_slice(clean));
+        Redacted::new(out)
+    }
+
+    /// Takes a chunk and gives the parts of what is decided by now, in order. What has no secret in it is not copied.
+    pub(crate) fn pass_on(&mut self, chunk: &[u8], clean: impl FnMut(&[u8])) {
         if self.known.names.is_empty() {
             self.read += chunk.len() as u64;
         } else {
             self.scan(chunk);
         }
-        self.release(self.decided(1))
+        let mut fresh = chunk;
+        self.release(self.decided(1), &mut fresh, clean);
+        self.held.extend(fresh);
     }
 
     /// Gives what is left. What is pushed after this is another output, which has nothing to do with the first.
@@ -88,7 +96,7 @@ impl RedactStream {
         if cut > 0 {
             self.mask(self.read - cut);
         }
-        let rest = self.release(self.read);
+        let rest = self.release_held(self.read);
         (self.verbatim, self.folded, self.dump) = (State::default(), Folded::default(), Dump::default());
         (self.read, self.held_from, self.after_mark) = (0, 0, false);
         rest
@@ -98,7 +106,7 @@ impl RedactStream {
     ///
     /// Up to 3 bytes of a value may so be shown before its mark.
     pub fn flush_safe(&mut self) -> Redacted {
-        self.release(self.decided(MIN_LIVE))
+        self.release_held(self.decided(MIN_LIVE))
     }
 
     /// The secrets that were masked so far.
@@ -234,41 +242,52 @@ impl RedactStream {
         others.into_iter().flatten().fold(decided, u64::min)
     }
 
-    /// Takes what stands before `decided` out of what is held.
+    fn release_held(&mut self, decided: u64) -> Redacted {
+        let mut out = Vec::new();
+        self.release(decided, &mut &[][..], |clean| out.extend_from_slice(clean));
+        Redacted::new(out)
+    }
+
+    /// Takes what stands before `decided` out of what is held and of the fresh bytes behind it.
     ///
     /// A mask that begins there or before is released wholly: a match that continues from within it adds to the same mark.
-    fn release(&mut self, decided: u64) -> Redacted {
-        let mut out = Vec::new();
+    fn release(&mut self, decided: u64, fresh: &mut &[u8], mut clean: impl FnMut(&[u8])) {
         while let Some(mask) = self.masks.front().copied()
             && mask.start <= decided.max(self.held_from)
         {
             self.masks.pop_front();
-            self.show(mask.start, &mut out);
+            self.take(mask.start, fresh, &mut clean);
             if !self.after_mark {
-                out.extend_from_slice(MARK.as_bytes());
+                clean(MARK.as_bytes());
                 self.after_mark = true;
             }
-            self.forget(mask.end);
+            self.drop_until(mask.end, fresh);
         }
-        self.show(decided, &mut out);
-        Redacted::new(out)
+        self.take(decided, fresh, &mut clean);
     }
 
-    /// Releases the held bytes before `until` as they are.
-    fn show(&mut self, until: u64, out: &mut Vec<u8>) {
+    /// Releases the bytes before `until` as they are.
+    fn take(&mut self, until: u64, fresh: &mut &[u8], mut clean: impl FnMut(&[u8])) {
         let count = until.saturating_sub(self.held_from) as usize;
         if count > 0 {
             let (front, back) = self.held.as_slices();
-            out.extend_from_slice(front.get(..count).unwrap_or(front));
-            out.extend_from_slice(back.get(..count.saturating_sub(front.len())).unwrap_or(back));
+            let of_back = count.saturating_sub(front.len());
+            let parts = [
+                front.get(..count).unwrap_or(front),
+                back.get(..of_back).unwrap_or(back),
+                fresh.get(..count.saturating_sub(self.held.len())).unwrap_or(fresh),
+            ];
+            parts.into_iter().filter(|part| !part.is_empty()).for_each(&mut clean);
             self.after_mark = false;
-            self.forget(until);
+            self.drop_until(until, fresh);
         }
     }
 
-    fn forget(&mut self, until: u64) {
+    fn drop_until(&mut self, until: u64, fresh: &mut &[u8]) {
         let count = until.saturating_sub(self.held_from) as usize;
-        drop(self.held.drain(..count.min(self.held.len())));
+        let of_held = count.min(self.held.len());
+        drop(self.held.drain(..of_held));
+        *fresh = fresh.get(count - of_held..).unwrap_or_default();
         self.held_from = self.held_from.max(until);
     }
 }

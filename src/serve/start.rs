@@ -404,15 +404,17 @@ fn open_doors(
 ) {
     let (descriptors, tasks) = (descriptors::raise(), app.tasks.clone());
     app.limit_followers(descriptors);
-    let bound = address.as_ref().and_then(|address| address.local_addr().ok());
-    if let (Some(address), Some(bound)) = (address, bound) {
-        let router = routes.router(app.clone(), bound, public_url);
+    // First the door of hooks: pushes wait for it, and the other has more routes.
+    let limits = DoorLimits::local(descriptors, MAX_FRAME);
+    let router = local_router(app.clone(), limits.for_commands());
+    tasks.spawn_lasting("the door for commands", http::serve(local, router, limits));
+    if let Some(address) = address
+        && let Ok(bound) = address.local_addr()
+    {
+        let router = routes.router(app, bound, public_url);
         let served = http::serve(Listener::Tcp(address), router, DoorLimits::public(descriptors));
         tasks.spawn_lasting("the listener on the address", served);
     }
-    let limits = DoorLimits::local(descriptors, MAX_FRAME);
-    let router = local_router(app, limits.for_commands());
-    tasks.spawn_lasting("the door for commands", http::serve(local, router, limits));
 }
 
 /// Opens the address, if there is one.

@@ -18,6 +18,7 @@ pub mod handover;
 pub mod http_client;
 pub(crate) mod inotify;
 pub(crate) mod interrupts;
+pub mod kept_output;
 pub(crate) mod late_stderr;
 pub mod lock;
 pub(crate) mod notify;

@@ -15,6 +15,7 @@ use quire::model::{Profile, RunMark};
 use quire::policy::{ContainerRequest, ImageRef, Policy, ProfileSource};
 use quire::script::Pull;
 use quire::secret::Redactor;
+use quire::sys::kept_output::KeptOutput;
 use tokio::sync::watch;
 
 use super::engine;
@@ -65,7 +66,9 @@ impl Sink for Shown {
         Ok(())
     }
 
-    fn remove_cut_value(&self, _: &mut Vec<u8>) {}
+    fn cut_value(&self, _: &KeptOutput) -> usize {
+        0
+    }
 
     fn quiet(&mut self) -> Result<(), LogError> {
         Ok(())
@@ -192,7 +195,8 @@ async fn what_goes_in_and_out_is_kept(bench: Bench) {
     assert_eq!((lines[0].as_str(), lines[2].as_str(), lines[3].as_str()), ("a=b c", "suite/1", "input"));
     assert!(lines[1].ends_with("/work/below"), "{lines:?}");
     assert_eq!(shown.text(1), "problem\n");
-    assert_eq!((end.stdout, end.stderr), (shown.text(0).into_bytes(), shown.text(1).into_bytes()));
+    let kept = [end.stdout, end.stderr].map(|kept| kept.read().unwrap().into_owned());
+    assert_eq!(kept, [shown.text(0).into_bytes(), shown.text(1).into_bytes()]);
     bench.run(bench.sh(2, "echo made > file")).await.0.unwrap();
     assert_eq!(fs::read(bench.folder.path().join("work/file")).unwrap(), b"made\n");
 }

@@ -14,6 +14,8 @@ mod sh;
 mod sleep;
 mod step;
 
+pub(super) use step::LateText;
+
 use std::sync::{Arc, Mutex};
 
 use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};

@@ -1,6 +1,6 @@
 //! What the primitives that run a step share: their options, their commands, and what they give back.
 
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, MetaMethod, Table, UserData, UserDataMethods, Value};
 
 use super::Answer;
 use crate::schema::{Fields, Mistakes, Options};
@@ -8,6 +8,7 @@ use crate::script::host::{Command, HostFuture, ShCall, StepResult};
 use crate::script::job_call::{StepFailure, StepFault};
 use crate::script::lua_node;
 use crate::script::script_error::{Place, current_place, line_of_span, only_file};
+use crate::sys::kept_output::{KeptOutput, is_much_in_files};
 
 /// Reads a command and its options; `more` reads those that not every step has.
 pub(super) fn read<T>(
@@ -91,9 +92,11 @@ pub(super) fn place(lua: &Lua, span: Option<&str>) -> CallPlace {
 /// The part of a result that a script always sees; `exit` and `ok` are the prelude's.
 fn visible(lua: &Lua, result: &mut StepResult) -> mlua::Result<Table> {
     let table = lua.create_table_with_capacity(0, 6)?;
-    // Not longer in memory twice than it has to be.
-    table.raw_set("stdout", lua.create_string(std::mem::take(&mut result.stdout))?)?;
-    table.raw_set("stderr", lua.create_string(std::mem::take(&mut result.stderr))?)?;
+    for (name, kept) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
+        if !kept.is_in_file() {
+            table.raw_set(name, lua.create_string(kept.read()?)?)?;
+        }
+    }
     table.raw_set("duration", result.duration.as_secs_f64())?;
     if let Some(signal) = result.signal {
         table.raw_set("signal", signal)?;
@@ -107,8 +110,36 @@ fn visible(lua: &Lua, result: &mut StepResult) -> mlua::Result<Table> {
     Ok(table)
 }
 
+/// The outputs that are read when the script asks for them.
+fn late(lua: &Lua, result: &StepResult) -> mlua::Result<Option<Table>> {
+    let late = lua.create_table()?;
+    for (name, kept) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
+        if kept.is_in_file() {
+            late.raw_set(name, LateText(kept.clone()))?;
+        }
+    }
+    if late.is_empty() {
+        return Ok(None);
+    }
+    if is_much_in_files() {
+        // Lua does not know what its garbage holds.
+        lua.gc_collect()?;
+    }
+    Ok(Some(late))
+}
+
+/// A large output, which becomes a string when it is called.
+pub(in crate::script) struct LateText(pub(in crate::script) KeptOutput);
+
+impl UserData for LateText {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::Call, |lua, this, ()| lua.create_string(this.0.read()?));
+    }
+}
+
 /// What the prelude keeps about a step.
 fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, place: Option<Place>) -> mlua::Result<Table> {
+    let late = late(lua, &result)?;
     let failure = StepFailure {
         step: result.step,
         title: result.title,
@@ -119,7 +150,8 @@ fn hidden(lua: &Lua, result: StepResult, check: Option<bool>, place: Option<Plac
         fault: StepFault::Checked,
         then: None,
     };
-    let table = lua.create_table_with_capacity(0, 9)?;
+    let table = lua.create_table_with_capacity(0, 10)?;
+    table.raw_set("late", late)?;
     table.raw_set("exit", failure.exit)?;
     table.raw_set("check", check)?;
     if failure.exit != 0 {

@@ -216,9 +216,8 @@ fn what_was_cut_loses_the_beginning_of_a_value() {
     for (cut, left) in
         [("a ghp_16C7e42F292c691", "a "), ("a ghp_16C7e42F292c6912", "a ghp_16C7e42F292c6912"), ("a", "a")]
     {
-        let mut bytes = cut.as_bytes().to_vec();
-        redactor.remove_cut_value(&mut bytes);
-        assert_eq!(bytes, left.as_bytes(), "{cut}");
+        let count = redactor.cut_value(&cut.as_bytes().to_vec().into());
+        assert_eq!(&cut[..cut.len() - count], left, "{cut}");
     }
 }
 

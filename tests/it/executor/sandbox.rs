@@ -151,7 +151,7 @@ i = k(n, b'user', b'quire-test-of-keyrings', b'x', 1, ctypes.c_long(-3)); k(n + 
     block_on(async {
         let bench = Bench::new(Containment::Cgroup, Orphans::OfSteps);
         let (end, log) = bench.run(&boxed(&bench, bench.spec(argv(&["python3", "-c", STEER])))).await;
-        let said = String::from_utf8_lossy(&end.stdout).into_owned();
+        let said = String::from_utf8_lossy(&end.stdout.read().unwrap()).into_owned();
         assert_eq!(end.exit, 0, "{said}{}", String::from_utf8_lossy(&log.stderr));
         assert_eq!(said, "PROCESSES []\nno key\nnot traced\n");
         let text = "cat /proc/sys/kernel/core_pattern >/tmp/v; cat /tmp/v >/proc/sys/kernel/core_pattern";

@@ -2,6 +2,7 @@
 
 use super::*;
 use quire::log::{LogError, Sink, Stream};
+use quire::sys::kept_output::KeptOutput;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -16,8 +17,8 @@ async fn the_bytes_in_the_log_are_the_bytes_that_came_out() {
     fs::write(bench.path("blob"), &blob).unwrap();
     let (end, text) = bench.run(&bench.sh("cat blob; cat blob blob >&2")).await;
     assert_eq!((end.exit, end.signal, end.truncated), (0, None, false));
-    assert!(end.stdout == blob && text.stdout == blob);
-    assert!(end.stderr == blob.repeat(2) && text.stderr == blob.repeat(2));
+    assert!(*end.stdout.read().unwrap() == blob && text.stdout == blob);
+    assert!(*end.stderr.read().unwrap() == blob.repeat(2) && text.stderr == blob.repeat(2));
     assert_eq!((text.notes.len(), text.damaged), (0, 0));
 }
 
@@ -60,7 +61,7 @@ async fn a_program_that_cannot_be_started_is_an_exit_code_and_a_line_in_the_log(
         let (end, text) = bench.run(&bench.spec(argv(args))).await;
         assert_eq!((end.exit, end.missing.as_deref()), (exit, Some(message)));
         assert_eq!(text.stderr, format!("{message}\n").into_bytes());
-        assert_eq!(end.stderr, text.stderr);
+        assert_eq!(*end.stderr.read().unwrap(), *text.stderr);
     }
     bench.assert_clean();
 }
@@ -70,7 +71,7 @@ async fn arguments_arrive_as_they_are() {
     let bench = bench();
     let args = ["a b", "c\nd", "e'f\"g`h`", "", "$HOME * ~ \\n", "-n", "é"];
     let (end, _) = bench.run(&bench.spec(argv(&[&["printf", "%s\\0"], &args[..]].concat()))).await;
-    assert_eq!(end.stdout, args.map(|arg| format!("{arg}\0")).concat().into_bytes());
+    assert_eq!(*end.stdout.read().unwrap(), *args.map(|arg| format!("{arg}\0")).concat().as_bytes());
 }
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn the_environment_is_the_given_one_and_the_mark() {
         format!("QUIRE_RUN={}", bench.mark.run),
         "QUIRE_STEP=build/1".to_owned(),
     ];
-    let text = String::from_utf8(end.stdout).unwrap();
+    let text = String::from_utf8(end.stdout.read().unwrap().into_owned()).unwrap();
     let mut lines: Vec<_> = text.replace("c\nd", "c~d").lines().map(|line| line.replace('~', "\n")).collect();
     lines.sort();
     expected.sort();
@@ -101,10 +102,10 @@ async fn a_step_leads_a_session_without_a_terminal() {
         readlink /proc/self/fd/0
         set -- $(cut -d' ' -f5-7 /proc/$$/stat); test $1 = $$ -a $2 = $$ -a $3 = 0 && echo leader";
     let (end, _) = bench.run(&bench.sh(script)).await;
-    assert_eq!(String::from_utf8_lossy(&end.stdout), "/dev/null\nleader\n");
+    assert_eq!(String::from_utf8_lossy(&end.stdout.read().unwrap()), "/dev/null\nleader\n");
     // The last one is that of the listing itself.
     let (end, _) = bench.run(&bench.spec(argv(&["ls", "/proc/self/fd"]))).await;
-    assert_eq!(String::from_utf8_lossy(&end.stdout), "0\n1\n2\n3\n");
+    assert_eq!(String::from_utf8_lossy(&end.stdout.read().unwrap()), "0\n1\n2\n3\n");
 }
 
 #[tokio::test]
@@ -112,11 +113,11 @@ async fn a_step_is_in_its_own_cgroup_where_there_is_one() {
     let bench = bench();
     let (end, _) = bench.run(&bench.spec(argv(&["cat", "/proc/self/cgroup"]))).await;
     let own = format!("quire-{}/step-0", bench.mark);
-    assert_eq!(String::from_utf8_lossy(&end.stdout).contains(&own), bench.host.has_cgroup());
+    assert_eq!(String::from_utf8_lossy(&end.stdout.read().unwrap()).contains(&own), bench.host.has_cgroup());
     let descent = Bench::new(Containment::Descent, Orphans::Unknown);
     assert!(!descent.host.has_cgroup());
     let (end, _) = descent.run(&descent.spec(argv(&["cat", "/proc/self/cgroup"]))).await;
-    assert!(!String::from_utf8_lossy(&end.stdout).contains("quire-"));
+    assert!(!String::from_utf8_lossy(&end.stdout.read().unwrap()).contains("quire-"));
 }
 
 #[tokio::test]
@@ -126,12 +127,12 @@ async fn input_is_read_or_not() {
     let mut spec = bench.spec(argv(&["cat"]));
     spec.input = Some(input.clone());
     let (end, _) = bench.run(&spec).await;
-    assert!(end.stdout == input);
+    assert!(*end.stdout.read().unwrap() == input);
     spec.program = argv(&["true"]);
     assert_eq!(bench.run(&spec).await.0.exit, 0);
     spec.program = argv(&["cat"]);
     spec.input = Some(Vec::new());
-    assert_eq!(bench.run(&spec).await.0.stdout, b"");
+    assert!(bench.run(&spec).await.0.stdout.is_empty());
 }
 
 #[tokio::test]
@@ -170,7 +171,9 @@ impl Sink for Watched {
         Ok(())
     }
 
-    fn remove_cut_value(&self, _: &mut Vec<u8>) {}
+    fn cut_value(&self, _: &KeptOutput) -> usize {
+        0
+    }
 
     fn quiet(&mut self) -> Result<(), LogError> {
         self.1.send_replace(self.0.clone());
@@ -191,7 +194,7 @@ async fn a_prompt_shows_while_the_step_waits() {
         tokio::task::spawn_blocking(move || fs::write(answer, "you\n").unwrap()).await.unwrap();
     };
     let (end, ()) = tokio::join!(bench.host.run_step(&spec, &mut log, never), answering);
-    assert_eq!(end.unwrap().stdout, b"name? hello you\n");
+    assert_eq!(*end.unwrap().stdout.read().unwrap(), *b"name? hello you\n");
 }
 
 /// A disk that is full.
@@ -203,7 +206,9 @@ impl Sink for Full {
         Err(LogError::Write { path: "/full".into(), source })
     }
 
-    fn remove_cut_value(&self, _: &mut Vec<u8>) {}
+    fn cut_value(&self, _: &KeptOutput) -> usize {
+        0
+    }
 
     fn quiet(&mut self) -> Result<(), LogError> {
         Ok(())

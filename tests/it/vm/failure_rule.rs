@@ -150,6 +150,48 @@ async fn results_show_what_they_have() {
 }
 
 #[tokio::test]
+async fn a_large_output_is_there_when_it_is_asked_for() {
+    let all = "local function read(r)
+            local out = r.stdout
+            assert(#out == 300000 and out:sub(-3) == 'xxx' and r.stdout == out and r.stderr == '')
+            assert(not pcall(function() return r.weather end))
+        end
+        local function names(r)
+            local found = {}
+            for name, value in pairs(r) do found[#found + 1] = name .. #tostring(value) end
+            table.sort(found)
+            return table.concat(found, ' ')
+        end
+        local good = sh('large 300000')
+        read(good)
+        read(good)
+        assert(names(sh('large 300000')) == 'duration3 exit1 ok4 stderr0 stdout300000')
+        local bad = sh('exit 3 large 300000')
+        read(bad)
+        assert(bad.exit == 3)
+        local other = sh('exit 3 large 300000')
+        assert(names(other) == 'duration3 exit1 ok5 stderr0 stdout300000', names(other))
+        assert(other.exit == 3)
+        local changed = sh('large 300000')
+        changed.stdout = 'mine'
+        assert(changed.stdout == 'mine' and j['json-decode'](j['json-encode'](changed)).stdout == 'mine')
+        assert(#j['json-decode'](j['json-encode'](sh('large 300000'))).stdout == 300000)
+        for turn = 1, 200 do sh('large 1000000') end
+        return 1";
+    assert_eq!(end_of(all).await, JobEnd::Passed);
+}
+
+#[tokio::test]
+async fn a_large_output_is_an_output_of_the_job_as_far_as_that_has_room() {
+    for (size, is_kept) in [(300_000, true), (2_000_000, false)] {
+        let bench = Bench::job(&format!("return sh('large {size}')")).await;
+        assert_eq!(bench.run("t").await, JobEnd::Passed);
+        let json = bench.vm.outputs_json("t").unwrap();
+        assert_eq!(json.map(|json| json["stdout"].as_str().unwrap().len()).ok(), is_kept.then_some(size));
+    }
+}
+
+#[tokio::test]
 async fn a_failed_result_keeps_its_exit_wherever_json_is_made_of_it() {
     let bench = Bench::job(
         "local r = sh('exit 3') log(j['json-encode']({list = {r}})) local e = r.exit return {deep = {r}}",

@@ -9,6 +9,7 @@ use quire::script::{
     Chunk, Command, ContainerCall, EvaluationError, HostError, HostFuture, JobEnd, JobFailure, JobHost,
     JobInput, Modules, Registration, ScriptError, ShCall, StepResult, Vm, VmLimits,
 };
+use quire::sys::kept_output::KeptOutput;
 use tokio::sync::Barrier;
 
 /// What `fennel/quire/ci.fnl` compiles to.
@@ -60,11 +61,16 @@ impl FakeHost {
 }
 
 pub(super) fn result(title: &str, step: u32, exit: i32) -> StepResult {
+    let mut stdout = KeptOutput::from(title.strip_prefix("out ").unwrap_or_default().as_bytes().to_vec());
+    // As much as a title says.
+    if let Some(count) = title.split_once("large ").and_then(|(_, count)| count.parse().ok()) {
+        stdout.push(&vec![b'x'; count]);
+    }
     StepResult {
         exit,
         signal: (exit > 128).then(|| exit - 128),
-        stdout: title.strip_prefix("out ").unwrap_or_default().as_bytes().to_vec(),
-        stderr: Vec::new(),
+        stdout,
+        stderr: KeptOutput::default(),
         duration: Duration::from_millis(1500),
         truncated: title == "truncated",
         timed_out: title.contains("late"),
