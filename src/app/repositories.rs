@@ -35,6 +35,7 @@ impl From<RepoError> for Problem {
             | RepoError::RelativeBinary { .. } => Code::RepoUnusable,
             RepoError::Exists(_) | RepoError::OfJobs(_) | RepoError::CaseCollision { .. } => Code::RepoExists,
             RepoError::Watched(_)
+            | RepoError::Reserved { .. }
             | RepoError::Format { .. }
             | RepoError::OwnHooks { .. }
             | RepoError::OtherFileSystem { .. }

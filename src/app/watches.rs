@@ -402,7 +402,7 @@ pub(crate) async fn plan_import(
                     "a watch `{}` already exists: {} of {}",
                     other.name, other.branch, other.url
                 )),
-                None => match forge::check_not_hosted(data.path(), &watch.name) {
+                None => match forge::check_not_taken(data.path(), &watch.name) {
                     Ok(()) => Import::New,
                     Err(error) => Import::Refused(chain(&error)),
                 },

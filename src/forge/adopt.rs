@@ -14,7 +14,7 @@ use super::copies::RecordedNames;
 use super::default_branch::follow_first_push;
 use super::durable::{self, make_folder, move_folder};
 use super::identity::{Identity, read_identity};
-use super::layout::{check_free, find, hooks_dir, repo_dir, repos_dir};
+use super::layout::{check_new, check_not_reserved, find, hooks_dir, repo_dir, repos_dir};
 use super::list::{Problem, list_repos};
 use super::old_names::free_place;
 use super::place_bound::{Borrowed, alternates, borrows_from, place_bound};
@@ -50,6 +50,7 @@ pub(crate) fn adopt_in_place(
             return Err(RepoError::AlreadyAdopted(name.clone()));
         }
     }
+    check_not_reserved(name)?;
     let warnings = check(data, &repo)?;
     take_in(data, &repo, warnings)
 }
@@ -61,7 +62,7 @@ pub(crate) fn adopt_in_place(
 pub(crate) fn adopt_from(data: &Path, path: &Path, name: &RepoName) -> Result<Adopted, RepoError> {
     let read = |source| RepoError::Read { path: path.to_owned(), source };
     let path = &fs::canonicalize(path).map_err(read)?;
-    check_free(data, name)?;
+    check_new(data, name)?;
     if read_identity(path)?.is_some() {
         return Err(RepoError::AlreadyAdopted(name.clone()));
     }

@@ -9,7 +9,7 @@ use crate::sys::git_command::GitCommand;
 
 use super::durable::{make_folder, move_folder, sync_tree};
 use super::identity::Identity;
-use super::layout::{check_free, repo_dir};
+use super::layout::{check_new, repo_dir};
 use super::old_names::free_place;
 use super::repo_error::RepoError;
 use super::settings::apply_settings;
@@ -21,9 +21,9 @@ const MIN_FREE: u64 = 256 << 10;
 /// Creates an empty bare repository. It is created in a temporary folder and appears in its place complete.
 ///
 /// # Errors
-/// The name is taken, or something could not be written.
+/// The name is taken or reserved, or something could not be written.
 pub(crate) fn new_repo(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
-    check_free(data, name)?;
+    check_new(data, name)?;
     make_at(data, name, &repo_dir(data, name))
 }
 

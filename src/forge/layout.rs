@@ -76,6 +76,29 @@ pub(crate) fn find(data: &Path, name: &RepoName) -> Result<PathBuf, RepoError> {
     Ok(path)
 }
 
+/// Checks that a repository can get this name: nothing has it, and no page has its address.
+pub(super) fn check_new(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+    check_not_reserved(name)?;
+    check_free(data, name)
+}
+
+/// Checks that no page of the server has the address of a repository of this name.
+pub(super) fn check_not_reserved(name: &RepoName) -> Result<(), RepoError> {
+    match name.hidden_by() {
+        Some(owner) => Err(RepoError::Reserved { name: name.clone(), owner }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that a new watch can have this name: no hosted repository has it, and no page has its address.
+///
+/// # Errors
+/// Something has the name or its address.
+pub(crate) fn check_not_taken(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+    check_not_reserved(name)?;
+    check_not_hosted(data, name)
+}
+
 /// Checks that nothing has this name, nor a name that differs in case only.
 pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     match check_free_in(watched_root(data), name) {
@@ -85,10 +108,7 @@ pub(super) fn check_free(data: &Path, name: &RepoName) -> Result<(), RepoError> 
 }
 
 /// Checks that no hosted repository has this name, nor a name that differs in case only. An old name of one is free.
-///
-/// # Errors
-/// A hosted repository has the name.
-pub(crate) fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
+pub(super) fn check_not_hosted(data: &Path, name: &RepoName) -> Result<(), RepoError> {
     match check_free_in(repos_dir(data), name) {
         Err(RepoError::SymbolicLink { .. }) if is_old_name(data, name) => Ok(()),
         checked => checked,

@@ -45,6 +45,14 @@ pub(crate) enum Problem {
     /// `HEAD` names a branch that does not exist, and other branches do.
     #[error("`HEAD` names `{0}`, which does not exist")]
     MissingDefaultBranch(RefName),
+    /// Its pages are hidden by others, since names are reserved that were not before.
+    #[error("the address `/{name}` belongs to {owner}")]
+    Hidden {
+        /// Its name.
+        name: RepoName,
+        /// What has the address.
+        owner: &'static str,
+    },
     /// It is a symbolic link.
     #[error("symbolic link, which quire does not follow")]
     Linked,
@@ -126,6 +134,8 @@ fn describe(data: &Path, name: RepoName) -> Listed {
     }
     // Refs that cannot be read are reported where they are settled.
     problems.extend(missing_default_branch(&path).ok().flatten().map(Problem::MissingDefaultBranch));
+    let hidden = name.hidden_by().map(|owner| Problem::Hidden { name: name.clone(), owner });
+    problems.extend(hidden.filter(|_| id.is_some()));
     Listed { name, path, id, problems }
 }
 

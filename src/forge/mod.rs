@@ -66,7 +66,7 @@ pub(crate) use hooks::{HOOKS, install_hooks};
 pub(crate) use identity::read_identity;
 pub(crate) use kept_commit::{keep_commit, release_commit, release_other_commits};
 pub(crate) use kept_workspace::KeptWorkspace;
-pub(crate) use layout::{check_not_hosted, find, hooks_dir};
+pub(crate) use layout::{check_not_taken, find, hooks_dir};
 pub(crate) use ledger::{Claim, Found, Keys, KeysChange, Recent, Report, Seen, Verdict, baseline, compare};
 pub(crate) use list::{Listed, Problem, list_repos};
 pub(crate) use look::{LogCursor, LogId, LogStart, Looked, look, names_to_look_at};

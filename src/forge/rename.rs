@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::adopt::check_not_borrowed;
 use super::durable::make_folder;
-use super::layout::{check_free, find, repo_dir};
+use super::layout::{check_new, find, repo_dir};
 use super::old_names::{free_place, leave_old_name};
 use super::repo_error::RepoError;
 use super::trash::put_runs_away;
@@ -14,11 +14,11 @@ use crate::model::RepoName;
 /// name until another repository takes that.
 ///
 /// # Errors
-/// The repository does not exist, another one borrows objects from it, the name is taken, or something could not be moved.
+/// The repository does not exist, another one borrows objects from it, the name is taken or reserved, or something could not be moved.
 pub(crate) fn rename_repo(data: &Path, from: &RepoName, to: &RepoName) -> Result<PathBuf, RepoError> {
     let repo = find(data, from)?;
     check_not_borrowed(data, from, &repo)?;
-    check_free(data, to)?;
+    check_new(data, to)?;
     let place = repo_dir(data, to);
     make_folder(place.parent().unwrap_or(data))?;
     put_runs_away(data, to)?;

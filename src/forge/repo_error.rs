@@ -42,6 +42,14 @@ pub enum RepoError {
     /// The runs of job folders have the name.
     #[error("`{0}` is the name of the runs of job folders")]
     OfJobs(RepoName),
+    /// Its page would be hidden by another one.
+    #[error("`{name}` cannot be the name of a repository: the address `/{name}` belongs to {owner}")]
+    Reserved {
+        /// The name asked for.
+        name: RepoName,
+        /// What has the address.
+        owner: &'static str,
+    },
     /// A watched repository has the name.
     #[error("`{0}` is a watched repository")]
     Watched(RepoName),
@@ -223,6 +231,9 @@ impl RepoError {
                 "`quire repo rm {name}` moves it to the trash; a folder without quire.json is adopted by `quire repo adopt {name}`"
             )),
             Self::OfJobs(_) => Some("choose another name".to_owned()),
+            Self::Reserved { name, .. } => {
+                Some(format!("choose another name, such as `{}`", name.similar_name()))
+            }
             Self::Watched(name) => {
                 Some(format!("choose another name, or end the watch: `quire watch rm {name}`"))
             }

@@ -8,7 +8,7 @@ use super::create::make_at;
 use super::durable::{make_folder, move_folder};
 use super::identity::{Identity, read_identity};
 use super::kept_workspace::remove_kept;
-use super::layout::{check_not_hosted, kept_dir, watched_dir};
+use super::layout::{check_not_hosted, check_not_reserved, kept_dir, watched_dir};
 use super::repo_error::RepoError;
 use super::trash::put_runs_away;
 use crate::model::RepoName;
@@ -16,13 +16,16 @@ use crate::model::RepoName;
 /// The copy of a watched repository, created empty when missing. Its hooks refuse pushes: it is not below `repos/`.
 ///
 /// # Errors
-/// A hosted repository has the name, or a file could not be written.
+/// A hosted repository has the name, no new repository gets it, or a file could not be written.
 pub(crate) fn watched_copy(data: &Path, name: &RepoName) -> Result<Identity, RepoError> {
     check_not_hosted(data, name)?;
     let place = watched_dir(data, name);
     match read_identity(&place)? {
         Some(identity) => Ok(identity),
-        None => make_at(data, name, &place),
+        None => {
+            check_not_reserved(name)?;
+            make_at(data, name, &place)
+        }
     }
 }
 

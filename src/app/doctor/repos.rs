@@ -69,6 +69,11 @@ fn judge(data: &DataDir, repo: &RepoName, problem: &Problem) -> Check {
         Problem::MissingDefaultBranch(_) => {
             Check::warning(what, "clones of it are empty", format!("quire repo default-branch {name} BRANCH"))
         }
+        Problem::Hidden { .. } => Check::warning(
+            what,
+            "it has no page",
+            format!("quire repo rename {name} {}", repo.similar_name()),
+        ),
         Problem::Linked => {
             let path = data.repos().join(repo.folder());
             let path = if path.exists() { path } else { data.repos().join(name) };

@@ -1,34 +1,15 @@
 //! Takes the path of an address apart: which repository, which of its pages, and the rest.
+//!
+//! Below a group, a repository that is named like a page has no pages of its own: the page of the repository that is called
+//! like the group has the address. New repositories cannot get such a name.
 
-use crate::model::{RepoName, percent_decoded};
-
-/// The words behind the name of a repository. Below a group, a repository with such a name has no pages of its own: the page
-/// of the repository that is called like the group has the address.
-pub(super) const PAGES: [&str; 17] = [
-    "tree",
-    "blob",
-    "raw",
-    "blame",
-    "log",
-    "commit",
-    "compare",
-    "refs",
-    "search",
-    "archive",
-    "runs",
-    "run",
-    "ci",
-    "badge.svg",
-    "commits.atom",
-    "tags.atom",
-    "runs.atom",
-];
+use crate::model::{PAGE_WORDS, RepoName, percent_decoded};
 
 /// An address below a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) repo: RepoName,
-    /// One of [`PAGES`]; empty for the repository itself.
+    /// One of [`PAGE_WORDS`]; empty for the repository itself.
     pub(super) page: &'static str,
     /// What follows, as it was sent: percent-encoded, without the slash before it.
     pub(super) rest: String,
@@ -41,7 +22,7 @@ impl Address {
         let (first, after) = path.split_once('/').unwrap_or((path, ""));
         let page_of = |text: &str| {
             let (word, rest) = text.split_once('/').unwrap_or((text, ""));
-            let page = PAGES.into_iter().find(|page| *page == word)?;
+            let page = PAGE_WORDS.into_iter().find(|page| *page == word)?;
             // `runs/` is not `runs`.
             (!rest.is_empty() || word.len() == text.len()).then(|| (page, rest.to_owned()))
         };

@@ -246,6 +246,13 @@ fn a_body_that_is_wrong_is_refused_and_nothing_is_made() {
         sent(&api, door, ("POST", "/repos"), JSON, description.as_bytes()),
         (422, "request.refused".into())
     );
+    for name in ["queue", "a/runs", "api", "problems/x"] {
+        let name = json!({"name": name}).to_string();
+        for asked in [("POST", "/repos"), ("PATCH", "/repos/foo")] {
+            let refused = sent(&api, door, asked, JSON, name.as_bytes());
+            assert_eq!(refused, (409, "repo.refused".into()), "{asked:?} {name}");
+        }
+    }
     let branch = json!({"description": "other", "default_branch": "none"}).to_string();
     let refused = sent(&api, door, ("PATCH", "/repos/foo"), JSON, branch.as_bytes());
     assert_eq!(refused, (422, "branch.not-found".into()));
