@@ -1,17 +1,15 @@
 //! The jobs of a run as a graph: layers from left to right, and edges that never run behind a box.
 //!
 //! An edge over several layers passes a lane of its own in each layer between: it cannot be mistaken for an edge of a job there.
-//! Edges that follow from others are left out.
+//! Edges that follow from others are left out. Of many jobs, those whose names begin alike share a box.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::graph_groups::boxes;
 use super::html::{Html, escaped};
 use super::mark::Mark;
 use crate::view::JobShape;
-
-/// The most jobs that a picture shows.
-pub(super) const MAX_JOBS: usize = 40;
 
 /// Sizes: of a box, of a lane that an edge passes, and of the gaps between.
 const BOX_HEIGHT: usize = 28;
@@ -21,22 +19,76 @@ const COLUMN_GAP: usize = 44;
 const CHARACTER: usize = 8;
 const MAX_NAME: usize = 22;
 
+/// How far the second box of a group looks out behind the first.
+const BEHIND: usize = 3;
+
 /// How often the order within layers is improved.
 const SWEEPS: usize = 6;
 
-/// A job in the picture.
+/// A box of the picture: a job, or several.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) id: String,
+    /// The ids of the boxes that it needs.
     pub(super) needs: Vec<String>,
     pub(super) mark: Mark,
+    /// What is written in it, and what is said about it.
+    pub(super) label: String,
+    pub(super) title: String,
+    /// What follows the address of the run in its link.
+    pub(super) target: String,
+    pub(super) is_group: bool,
 }
 
 impl Node {
+    /// A job.
+    pub(super) fn new(id: String, needs: Vec<String>, mark: Mark) -> Self {
+        Self {
+            label: id.clone(),
+            title: format!("{id}: {}", mark.word),
+            target: format!("/job/{id}"),
+            is_group: false,
+            id,
+            needs,
+            mark,
+        }
+    }
+
     /// A job as it is answered.
     pub(super) fn of(job: &JobShape) -> Self {
-        Self { id: job.id.clone(), needs: job.needs.clone(), mark: Mark::of_word(job.word()) }
+        Self::new(job.id.clone(), job.needs.clone(), Mark::of_word(job.word()))
     }
+}
+
+/// The layer of each box: behind all that it needs.
+pub(super) fn layers(nodes: &[Node]) -> Vec<usize> {
+    layers_of(&needed(nodes))
+}
+
+/// What each box needs, by places in the list.
+fn needed(nodes: &[Node]) -> Vec<BTreeSet<usize>> {
+    let place: BTreeMap<&str, usize> =
+        nodes.iter().enumerate().map(|(place, node)| (node.id.as_str(), place)).collect();
+    let needs_of = |node: &Node| node.needs.iter().filter_map(|id| place.get(id.as_str()).copied()).collect();
+    nodes.iter().map(needs_of).collect()
+}
+
+fn layers_of(needs: &[BTreeSet<usize>]) -> Vec<usize> {
+    let mut layers = vec![0; needs.len()];
+    // A graph has no cycles; whatever else comes ends here, too.
+    for _ in 0..needs.len() {
+        let before = layers.clone();
+        for (place, needed) in needs.iter().enumerate() {
+            let layer = needed.iter().filter_map(|other| layers.get(*other)).max().map_or(0, |most| most + 1);
+            if let Some(own) = layers.get_mut(place) {
+                *own = layer.min(needs.len());
+            }
+        }
+        if layers == before {
+            break;
+        }
+    }
+    layers
 }
 
 /// Something that has a place in a layer: a job, or an edge that passes.
@@ -65,23 +117,8 @@ struct Layout {
 
 impl Edges {
     fn of(nodes: &[Node]) -> Self {
-        let place: BTreeMap<&str, usize> =
-            nodes.iter().enumerate().map(|(place, node)| (node.id.as_str(), place)).collect();
-        let needs: Vec<BTreeSet<usize>> = nodes
-            .iter()
-            .map(|node| node.needs.iter().filter_map(|id| place.get(id.as_str()).copied()).collect())
-            .collect();
-        let mut layers = vec![0; nodes.len()];
-        // A graph has no cycles; whatever else comes ends here, too.
-        for _ in 0..nodes.len() {
-            for (place, needed) in needs.iter().enumerate() {
-                let layer =
-                    needed.iter().filter_map(|other| layers.get(*other)).max().map_or(0, |most| most + 1);
-                if let Some(own) = layers.get_mut(place) {
-                    *own = layer.min(nodes.len());
-                }
-            }
-        }
+        let needs = needed(nodes);
+        let layers = layers_of(&needs);
         let reaches = |from: usize, to: usize| {
             let (mut waiting, mut seen) = (vec![to], BTreeSet::new());
             while let Some(next) = waiting.pop() {
@@ -201,17 +238,18 @@ fn sort_by_neighbours<'a>(
 }
 
 /// The picture of the jobs of the run at a path; nothing for too many of them.
-pub(super) fn draw(nodes: &[Node], run_path: &str) -> Html {
-    if nodes.is_empty() || nodes.len() > MAX_JOBS {
+pub(super) fn draw(jobs: &[Node], run_path: &str) -> Html {
+    let nodes = boxes(jobs);
+    if nodes.is_empty() {
         return Html::default();
     }
-    let edges = Edges::of(nodes);
+    let edges = Edges::of(&nodes);
     let layout = Layout::of(&edges);
-    let longest = nodes.iter().map(|node| node.id.chars().count().min(MAX_NAME)).max().unwrap_or_default();
+    let longest = nodes.iter().map(|node| node.label.chars().count().min(MAX_NAME)).max().unwrap_or_default();
     let column = (longest + 4) * CHARACTER;
     let count = layout.layers.len();
-    let width = count * column + count.saturating_sub(1) * COLUMN_GAP + 2;
-    let height = layout.height + 2;
+    let width = count * column + count.saturating_sub(1) * COLUMN_GAP + 2 + BEHIND;
+    let height = layout.height + 2 + BEHIND;
     let left = |layer: usize| layer * (column + COLUMN_GAP) + 1;
     let mut svg = format!(
         "<svg class=\"graph\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" aria-label=\"Graph of the jobs\"><g class=\"edges\">"
@@ -243,23 +281,37 @@ pub(super) fn draw(nodes: &[Node], run_path: &str) -> Html {
     Html(svg)
 }
 
+/// What fits into a box. The end of a group is how many jobs it has.
+fn shortened(label: &str) -> String {
+    match label.chars().count() > MAX_NAME {
+        true => label.chars().take(MAX_NAME - 1).chain(['…']).collect(),
+        false => label.to_owned(),
+    }
+}
+
 fn push_box(svg: &mut String, node: &Node, (left, top, width): (usize, usize, usize), run_path: &str) {
-    let (mark, id) = (node.mark, escaped(&node.id));
-    let shown: String = match node.id.chars().count() > MAX_NAME {
-        true => node.id.chars().take(MAX_NAME - 1).chain(['…']).collect(),
-        false => node.id.clone(),
-    };
+    let (mark, shown) = (node.mark, shortened(&node.label));
+    let job = if node.is_group { String::new() } else { format!(" data-job=\"{}\"", escaped(&node.id)) };
     let (middle, text) = (top + BOX_HEIGHT / 2 + 4, left + 10);
+    let class = if mark.word == "skipped" { "skipped" } else { mark.class };
+    let behind = match node.is_group {
+        true => format!(
+            "<rect class=\"box {class}\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"5\"/>",
+            left + BEHIND,
+            top + BEHIND
+        ),
+        false => String::new(),
+    };
     let _infallible = write!(
         svg,
-        "<a href=\"{run_path}/job/{id}\" data-job=\"{id}\" aria-label=\"{} {} {}\"><title>{id}: {}</title>\
-         <rect class=\"box {}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"5\"/>\
+        "<a href=\"{run_path}{}\"{job} aria-label=\"{} {} {}\"><title>{}</title>{behind}\
+         <rect class=\"box {class}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"5\"/>\
          <text class=\"{}\" x=\"{text}\" y=\"{middle}\">{}</text><text x=\"{}\" y=\"{middle}\">{}</text></a>",
+        escaped(&node.target),
         mark.glyph,
         escaped(&shown),
         mark.word,
-        mark.word,
-        if mark.word == "skipped" { "skipped" } else { mark.class },
+        escaped(&node.title),
         mark.class,
         mark.glyph,
         text + 16,
@@ -273,10 +325,9 @@ mod tests {
 
     fn nodes(of: &[(&str, &[&str])]) -> Vec<Node> {
         of.iter()
-            .map(|(id, needs)| Node {
-                id: (*id).to_owned(),
-                needs: needs.iter().map(|need| (*need).to_owned()).collect(),
-                mark: Mark::of_word("passed"),
+            .map(|(id, needs)| {
+                let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+                Node::new((*id).to_owned(), needs, Mark::of_word("passed"))
             })
             .collect()
     }
@@ -310,10 +361,11 @@ mod tests {
             !svg.contains("<script") && !svg.contains("style=") && svg.contains("data-job=\"b\""),
             "{svg}"
         );
-        let many: Vec<(String, Vec<String>)> = (0..100).map(|n| (n.to_string(), Vec::new())).collect();
-        let many: Vec<Node> =
-            many.into_iter().map(|(id, needs)| Node { id, needs, mark: Mark::NONE }).collect();
-        assert!(draw(&many, "/").is_empty() && draw(&[], "/").is_empty());
+        let many = (0..10_000).map(|n| Node::new(n.to_string(), Vec::new(), Mark::NONE));
+        assert!(draw(&many.collect::<Vec<_>>(), "/").is_empty() && draw(&[], "/").is_empty());
+        let many = (0..500).map(|n| Node::new(format!("x{n}{hostile}"), Vec::new(), Mark::NONE));
+        let svg = draw(&many.collect::<Vec<_>>(), "/foo/run/1").to_string();
+        assert!(svg.contains("x… ×500") && !svg.contains("<script"), "{svg}");
         // A cycle cannot be pushed; a picture of one ends all the same.
         assert!(!draw(&nodes(&[("a", &["b"]), ("b", &["a"])]), "/").is_empty());
     }

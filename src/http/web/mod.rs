@@ -16,6 +16,7 @@ mod ci;
 mod frame;
 mod front;
 mod graph;
+mod graph_groups;
 mod html;
 mod job;
 mod live;
