@@ -101,7 +101,7 @@ pub use notifications::{
     page_of_notifications, test_target,
 };
 pub use operation::Operation;
-pub(crate) use overview::{RepoOverview, read_overview, unfinished_run_shapes};
+pub(crate) use overview::{MAX_BARS, RepoOverview, read_overview, unfinished_run_shapes};
 pub use plans::{PlanRun, plan_run};
 pub use probe::Probe;
 pub use problem::{CODES, Code, Problem, ProblemFrame};

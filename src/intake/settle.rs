@@ -184,9 +184,6 @@ pub(crate) fn settle(
 
 /// Has an unborn `HEAD` follow the first branches that arrive: before the consequences of their updates are decided.
 fn follow_first_push(git_dir: &Path, repo: &RepoRow, scope: Scope<'_>) -> Option<RefName> {
-    if repo.is_watched() {
-        return None;
-    }
     let pushed: Vec<RefName> = match scope {
         Scope::All | Scope::Refs(_) => Vec::new(),
         Scope::Reported { updates, .. } => updates.iter().map(|update| update.ref_name.clone()).collect(),

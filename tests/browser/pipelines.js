@@ -29,3 +29,6 @@ export const gated = (path, name) => of(
 );
 
 export const lines = (count) => of(job("long", ":quire/push", `(sh "seq -f 'line number %g of a log that is long enough to be one' 1 ${count}")`));
+
+// A job that somebody starts, with arguments.
+export const manual = `(ci:job :deploy [(ci.manual {:env {:enum ["staging" "production"] :required true :description "Where to"} :replicas {:type :integer :default 2} :note {}})] (fn [{: sh}] (sh "echo deployed")))\n`;

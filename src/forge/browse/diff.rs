@@ -67,6 +67,8 @@ pub(crate) struct FileDiff {
     pub(crate) added: usize,
     pub(crate) removed: usize,
     pub(crate) hunks: Vec<Hunk>,
+    /// Whether it is a submodule, which has no page.
+    pub(crate) is_submodule: bool,
     /// Why there are no lines, or not all: `binary`, `too large`, `cut`.
     pub(crate) without: Option<&'static str>,
 }
@@ -125,6 +127,32 @@ pub(crate) fn diff_commits(repo: &Repo, old: Option<CommitId>, new: CommitId) ->
     Ok(diff)
 }
 
+/// What a file of a commit was called in the commit before; nothing when it was no file with much of the same text.
+pub(super) fn renamed_from(
+    repo: &Repo,
+    old: CommitId,
+    new: CommitId,
+    path: &TreePath,
+) -> Result<Option<TreePath>, BrowseError> {
+    let failed = BrowseError::object("the differences");
+    let tree = |id: CommitId| repo.find(id)?.tree().map_err(BrowseError::object("the root folder"));
+    let mut options = git2::DiffOptions::new();
+    options.max_size(MAX_COMPARED);
+    let compared = repo.git().diff_tree_to_tree(Some(&tree(old)?), Some(&tree(new)?), Some(&mut options));
+    let mut compared = compared.map_err(&failed)?;
+    if compared.deltas().len() > MAX_FILES {
+        return Ok(None);
+    }
+    let mut similar = git2::DiffFindOptions::new();
+    similar.renames(true).rename_limit(MAX_RENAMES);
+    compared.find_similar(Some(&mut similar)).map_err(&failed)?;
+    let is_meant = |delta: &git2::DiffDelta<'_>| {
+        delta.status() == git2::Delta::Renamed && delta.new_file().path_bytes() == Some(path.as_bytes())
+    };
+    let delta = compared.deltas().find(is_meant);
+    Ok(delta.and_then(|delta| delta.old_file().path_bytes().and_then(TreePath::parse)))
+}
+
 fn file_diff(
     compared: &git2::Diff<'_>,
     index: usize,
@@ -144,6 +172,7 @@ fn file_diff(
         | git2::Delta::Unreadable
         | git2::Delta::Conflicted => ChangeKind::Modified,
     };
+    let side = if kind == ChangeKind::Deleted { delta.old_file() } else { delta.new_file() };
     let mut file = FileDiff {
         kind,
         old: path(&delta.old_file()),
@@ -151,6 +180,7 @@ fn file_diff(
         added: 0,
         removed: 0,
         hunks: Vec::new(),
+        is_submodule: side.mode() == git2::FileMode::Commit,
         without: None,
     };
     if left.files == 0 || left.lines == 0 || left.bytes == 0 || Instant::now() > left.end {

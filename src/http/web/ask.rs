@@ -160,10 +160,17 @@ struct ProblemPage {
 
 /// The page that a request leads nowhere: the same for what is missing and for what the caller may not see.
 pub(super) async fn not_found(app: &AppState, parts: &Parts) -> Response {
+    missing(app, parts, "There is nothing at this address.".to_owned()).await
+}
+
+/// The page that says what is not there.
+async fn missing(app: &AppState, parts: &Parts, text: String) -> Response {
+    let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::nobody);
+    let hint = "It may be private: sign in to see what you may see.";
     let page = ProblemPage {
-        frame: Frame::bare("Not found"),
-        text: "There is nothing at this address.".to_owned(),
-        hint: Some("It may be private: sign in to see what you may see.".to_owned()),
+        hint: caller.is_nobody().then(|| hint.to_owned()),
+        frame: Frame { has_script: false, ..Frame::new(&caller, "Not found") },
+        text,
     };
     let made = html((app, parts), StatusCode::NOT_FOUND, page).await;
     made.unwrap_or_else(IntoResponse::into_response)
@@ -172,6 +179,10 @@ pub(super) async fn not_found(app: &AppState, parts: &Parts) -> Response {
 /// The page of a problem.
 pub(super) async fn problem(app: &AppState, parts: &Parts, problem: Problem) -> Response {
     let status = status_of(&problem);
+    // Only who may read a repository hears that it has no such branch or file.
+    if problem.code == Code::RevisionNotFound {
+        return missing(app, parts, problem.text).await;
+    }
     if status == StatusCode::NOT_FOUND {
         return not_found(app, parts).await;
     }

@@ -21,6 +21,7 @@ const SCRIPT: &str = concat!(
     include_str!("assets/keys.js"),
     include_str!("assets/times.js"),
     include_str!("assets/copy.js"),
+    include_str!("assets/files.js"),
 );
 
 /// How long browsers keep what has its hash in its address, and pictures, which have not.

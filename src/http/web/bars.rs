@@ -15,7 +15,7 @@ const HEIGHT: f64 = 28.0;
 /// The lowest bar.
 const LEAST: f64 = 3.0;
 
-/// A bar is at most this many times as high as that of the median.
+/// The highest bar is that of the longest run, and at most this many times as high as that of the median.
 const CAP: f64 = 3.0;
 
 /// One bar.
@@ -64,12 +64,13 @@ fn draw(bars: &[Bar], attributes: &str, path: Option<&str>) -> Html {
     let mut lengths: Vec<f64> = bars.iter().filter_map(|bar| bar.seconds).collect();
     lengths.sort_by(f64::total_cmp);
     let median = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0).max(0.001);
+    let full = lengths.last().copied().unwrap_or(1.0).clamp(median, median * CAP);
     let width = bars.len() * STEP;
     let mut svg = format!(
         "<svg class=\"bars\" width=\"{width}\" height=\"28\" viewBox=\"0 0 {width} 28\" {attributes}>"
     );
     for (place, bar) in bars.iter().enumerate() {
-        let part = bar.seconds.map_or(1.0 / CAP, |seconds| (seconds / median / CAP).min(1.0));
+        let part = bar.seconds.map_or(median / full, |seconds| (seconds / full).min(1.0));
         let height = (LEAST + part * (HEIGHT - LEAST)).round();
         let (left, top) = (place * STEP, HEIGHT - height);
         let right = left + WIDTH;

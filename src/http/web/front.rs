@@ -26,11 +26,16 @@ struct FrontPage {
     repos: Vec<Repo>,
     has_more: bool,
     now: Vec<Now>,
+    /// How many runs run and wait.
+    running: usize,
+    waiting: usize,
 }
 
 /// A repository in the list.
 struct Repo {
     name: String,
+    /// Whether it is the copy of a watched repository.
+    is_watched: bool,
     description: Option<String>,
     mark: Mark,
     branch: String,
@@ -72,7 +77,9 @@ pub(super) async fn page(app: &AppState, caller: &Caller, parts: &Parts) -> Resu
         refresh: (!now.is_empty()).then_some(10),
         ..Frame::new(caller, "Repositories")
     };
-    let page = FrontPage { frame, query, repos, has_more: overview.has_more, now };
+    let running = now.iter().filter(|run| run.mark.class == "run").count();
+    let waiting = now.len() - running;
+    let page = FrontPage { frame, query, repos, has_more: overview.has_more, now, running, waiting };
     html((app, parts), StatusCode::OK, page).await
 }
 
@@ -98,6 +105,7 @@ impl Repo {
         let bars: Vec<Bar> = repo.runs.iter().rev().map(Bar::of).collect();
         Self {
             name: repo.row.name.to_string(),
+            is_watched: repo.row.is_watched(),
             description: repo.settings.description.clone(),
             mark,
             branch: repo.branch.as_deref().map(one_line).unwrap_or_default(),

@@ -113,6 +113,9 @@ fn ago_text(seconds: i64) -> String {
 
 /// A number of seconds, as everywhere in quire.
 pub(super) fn took(seconds: Option<f64>) -> String {
+    if seconds.is_some_and(|seconds| seconds.abs() < 0.0005) {
+        return "0 s".to_owned();
+    }
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     duration.map_or_else(|| "–".to_owned(), format_duration)
 }

@@ -7,6 +7,7 @@ mod large;
 mod markup;
 mod pages;
 mod raw;
+mod refusals;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -42,7 +42,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     });
     let (info, blame, code) = read.await?;
     let head = FileHead::of(ask, &place, &info, &["blob", "raw", "log"]).await?;
-    let is_settled = head.commit.is_settled();
+    let is_settled = head.commit.is_settled() && code.as_ref().is_none_or(|code| !code.is_hurried);
     let page = BlamePage {
         frame: Frame { is_hidden: true, ..ask.frame("", format!("Blame of {}", place.shown_path())) },
         head,
@@ -64,16 +64,19 @@ fn blamed_lines(place: &Place, blame: &Blame, code: &CodeLines) -> Html {
         let when = about.time.map(|time| When(time).to_string()).unwrap_or_default();
         let _infallible = write!(
             html,
-            "<tr><td><a href=\"{}\" title=\"{subject}\">{id}</a> {} {when}",
+            "<tr><td><div class=\"by\"><a href=\"{}\" title=\"{subject}\">{id}</a> <span class=\"cut\">{}</span> {when}",
             commit_href(place.name(), part.commit),
             escaped(&one_line(&about.author)),
         );
         if let Some((commit, path)) = &about.previous {
             let before = href((place.name(), "blame"), commit.to_string().as_bytes(), path);
-            let _infallible =
-                write!(html, " <a href=\"{before}#L{}\" rel=\"nofollow\">before {id}</a>", part.first);
+            let _infallible = write!(
+                html,
+                " <a href=\"{before}#L{}\" rel=\"nofollow\" title=\"Blame before {id}\"><span aria-hidden=\"true\">↶</span><span class=\"unseen\">Before {id}</span></a>",
+                part.first
+            );
         }
-        html.push_str("</td><td><pre class=\"code\">");
+        html.push_str("</div></td><td><pre class=\"code\">");
         for number in part.first..part.first + part.count {
             let line = code.lines.get(number.saturating_sub(1)).map(String::as_str).unwrap_or_default();
             let _infallible =

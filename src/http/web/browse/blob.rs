@@ -75,7 +75,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     let is_hidden = place.revision.ref_name.is_none();
     let title = format!("{} at {}", place.shown_path(), place.shown_revision());
     let head = FileHead::of(ask, &place, &info, &["raw", "blame", "log", "permalink"]).await?;
-    let is_settled = head.commit.is_settled();
+    let is_settled = head.commit.is_settled() && code.as_ref().is_none_or(|code| !code.is_hurried);
     let page = BlobPage {
         frame: Frame { is_hidden, kind: Some("blob"), ..ask.frame("", title) },
         head,

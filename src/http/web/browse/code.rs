@@ -1,8 +1,9 @@
 //! The lines of a file as HTML: one element a line, with its number as a link and an id.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use super::colours::{Colouring, colours_of};
+use super::colours::{Coloured, coloured};
 use crate::http::web::html::{Html, escaped};
 use crate::view::file_line;
 
@@ -21,33 +22,35 @@ pub(super) struct CodeLines {
     pub(super) total: usize,
     /// Whether a line is longer than what is shown of it.
     pub(super) has_cut_lines: bool,
+    /// Whether another time there may be more colours.
+    pub(super) is_hurried: bool,
 }
 
 impl CodeLines {
     /// The lines of a text file; its name says how it is coloured.
     pub(super) fn of(content: &[u8], name: &str) -> Self {
         let text = String::from_utf8_lossy(content);
-        let mut colouring = colours_of(&text, name);
-        let mut code = Self::default();
+        let (mut code, mut shown) = (Self::default(), Vec::new());
         for line in text.split_inclusive('\n') {
             code.total += 1;
-            if code.lines.len() < MAX_LINES {
-                let html = code.line(line.trim_end_matches(['\n', '\r']), colouring.as_mut());
-                code.lines.push(html);
+            if shown.len() < MAX_LINES {
+                shown.push(code.shown(line.trim_end_matches(['\n', '\r'])));
             }
         }
+        let shown = Arc::new(shown);
+        let Coloured { lines, is_hurried } = coloured(name, &shown);
+        let plain = shown.iter().skip(lines.len()).map(|line| escaped(line));
+        code.lines = lines.into_iter().chain(plain).collect();
+        code.is_hurried = is_hurried;
         code
     }
 
-    fn line(&mut self, line: &str, colouring: Option<&mut Colouring>) -> String {
+    /// A line as far as it is shown.
+    fn shown(&mut self, line: &str) -> String {
         let end = (0..=MAX_LINE.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
         let shown = line.get(..end.unwrap_or_default()).unwrap_or_default();
         self.has_cut_lines |= shown.len() < line.len();
-        let shown = file_line(shown);
-        match colouring {
-            Some(colouring) => colouring.line(&shown),
-            None => escaped(&shown),
-        }
+        file_line(shown)
     }
 
     /// All lines, each with its number.

@@ -1,10 +1,16 @@
 //! The colours of a file: what is a comment, a text, a word of the language. A help for the eye that never costs much: a large
 //! file, a long line, or more than a moment, and the rest has no colours.
+//!
+//! They are made in a thread beside the one that makes the page, which takes what is there in time: the first file of a language
+//! has its grammar read, which may take longer than a page waits.
 
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, LazyLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use syntect::parsing::{ParseState, ScopeStack, ScopeStackOp, SyntaxReference, SyntaxSet};
+use syntect::parsing::{ParseState, Scope, ScopeStack, ScopeStackOp, SyntaxReference, SyntaxSet};
 
 use crate::http::web::html::push_escaped;
 
@@ -12,11 +18,22 @@ use crate::http::web::html::push_escaped;
 const MAX_FILE: usize = 512 << 10;
 const MAX_LINE: usize = 1_000;
 
-/// How long the colours of a file may take.
-const MAX_TIME: Duration = Duration::from_millis(150);
+/// How long a page waits for the colours of a file, and how long they are made at most.
+const PATIENCE: Duration = Duration::from_millis(60);
+const MAX_TIME: Duration = Duration::from_millis(300);
+
+/// How many files are coloured at the same time.
+const MAX_FILES: usize = 4;
+
+/// How many lines are handed over at once, and how many such batches may wait.
+const BATCH: usize = 200;
+const MAX_BATCHES: usize = 128;
 
 /// The grammars: read when the first file needs them.
 static GRAMMARS: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
+
+/// How many files are coloured now.
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 
 /// Languages that have no grammar here, and those that they look like.
 const SIMILAR: [(&str, &str); 9] = [
@@ -43,8 +60,79 @@ const CLASSES: [(&str, &str); 8] = [
     ("entity.name", "f"),
 ];
 
+/// The same as scopes, which are compared as numbers.
+static SCOPES: LazyLock<Vec<(Scope, &str)>> = LazyLock::new(|| {
+    let scope = |(name, class): (&str, &'static str)| Scope::new(name).ok().map(|scope| (scope, class));
+    CLASSES.into_iter().filter_map(scope).collect()
+});
+
+/// The first lines of a file as HTML with colours.
+#[derive(Debug, Default)]
+pub(super) struct Coloured {
+    pub(super) lines: Vec<String>,
+    /// Whether there would be more with more time.
+    pub(super) is_hurried: bool,
+}
+
+/// Colours the lines of a file as far as a page waits for it; its name says how.
+pub(super) fn coloured(name: &str, lines: &Arc<Vec<String>>) -> Coloured {
+    let size: usize = lines.iter().map(|line| line.len() + 1).sum();
+    if size > MAX_FILE || lines.is_empty() {
+        return Coloured::default();
+    }
+    let end = Instant::now() + PATIENCE;
+    let Some(place) = Place::take() else { return Coloured { is_hurried: true, ..Coloured::default() } };
+    let (sender, receiver) = mpsc::sync_channel(MAX_BATCHES);
+    let (name, to_colour) = (name.to_owned(), Arc::clone(lines));
+    let started = thread::Builder::new().name("colours".to_owned()).spawn(move || {
+        let _place = place;
+        send_lines(&name, &to_colour, &sender);
+    });
+    let mut coloured = Coloured { lines: Vec::new(), is_hurried: started.is_err() };
+    loop {
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(batch) => coloured.lines.extend::<Vec<String>>(batch),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                coloured.is_hurried = true;
+                break;
+            }
+        }
+    }
+    coloured
+}
+
+/// Colours lines until nobody waits for them.
+fn send_lines(name: &str, lines: &[String], to: &SyncSender<Vec<String>>) {
+    let Some(mut colouring) = colours_of(name, lines.first().map_or("", String::as_str)) else { return };
+    for batch in lines.chunks(BATCH) {
+        if to.send(batch.iter().map(|line| colouring.line(line)).collect()).is_err() {
+            return;
+        }
+    }
+}
+
+/// A place among the files that are coloured at the same time.
+struct Place;
+
+impl Place {
+    fn take() -> Option<Self> {
+        if AT_WORK.fetch_add(1, Ordering::AcqRel) < MAX_FILES {
+            return Some(Self);
+        }
+        AT_WORK.fetch_sub(1, Ordering::AcqRel);
+        None
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        AT_WORK.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Gives the lines of a file their colours, one after the other.
-pub(super) struct Colouring {
+struct Colouring {
     state: ParseState,
     scopes: ScopeStack,
     end: Instant,
@@ -52,11 +140,8 @@ pub(super) struct Colouring {
 }
 
 /// How a file is coloured; not at all when nothing is known about it.
-pub(super) fn colours_of(text: &str, name: &str) -> Option<Colouring> {
-    if text.len() > MAX_FILE {
-        return None;
-    }
-    let syntax = grammar_of(text, name)?;
+fn colours_of(name: &str, first: &str) -> Option<Colouring> {
+    let syntax = grammar_of(name, first)?;
     Some(Colouring {
         state: ParseState::new(syntax),
         scopes: ScopeStack::new(),
@@ -65,19 +150,19 @@ pub(super) fn colours_of(text: &str, name: &str) -> Option<Colouring> {
     })
 }
 
-fn grammar_of(text: &str, name: &str) -> Option<&'static SyntaxReference> {
+fn grammar_of(name: &str, first: &str) -> Option<&'static SyntaxReference> {
     let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
     let extension = SIMILAR.iter().find(|(own, _)| *own == extension).map_or(extension, |(_, other)| *other);
     let known =
         GRAMMARS.find_syntax_by_extension(name).or_else(|| GRAMMARS.find_syntax_by_extension(extension));
-    let first = text.lines().next().filter(|line| line.len() <= MAX_LINE);
+    let first = Some(first).filter(|line| line.len() <= MAX_LINE);
     let known = known.or_else(|| first.and_then(|line| GRAMMARS.find_syntax_by_first_line(line)));
     known.filter(|syntax| syntax.name != "Plain Text")
 }
 
 impl Colouring {
     /// The HTML of the next line.
-    pub(super) fn line(&mut self, line: &str) -> String {
+    fn line(&mut self, line: &str) -> String {
         let mut html = String::with_capacity(line.len() * 2);
         // What a long line opens is not known: colours end with it.
         self.is_over |= line.len() > MAX_LINE || Instant::now() > self.end;
@@ -118,9 +203,8 @@ impl Colouring {
     }
 
     fn class(&self) -> &'static str {
-        let class_of = |scope: &syntect::parsing::Scope| {
-            let name = scope.build_string();
-            CLASSES.iter().find(|(beginning, _)| name.starts_with(beginning)).map(|(_, class)| *class)
+        let class_of = |scope: &Scope| {
+            SCOPES.iter().find(|(beginning, _)| beginning.is_prefix_of(*scope)).map(|(_, class)| *class)
         };
         self.scopes.scopes.iter().rev().find_map(class_of).unwrap_or_default()
     }
@@ -130,8 +214,8 @@ impl Colouring {
 mod tests {
     use super::*;
 
-    fn coloured(text: &str, name: &str) -> Vec<String> {
-        let mut colours = colours_of(text, name).unwrap();
+    fn by_line(text: &str, name: &str) -> Vec<String> {
+        let mut colours = colours_of(name, text.lines().next().unwrap()).unwrap();
         // However slow this machine is.
         colours.end = Instant::now() + Duration::from_secs(60);
         text.lines().map(|line| colours.line(line)).collect()
@@ -139,7 +223,7 @@ mod tests {
 
     #[test]
     fn colours_add_nothing_but_colours() {
-        let lines = coloured("// <b>\nlet x = \"</i>\"; /* a\nb */ fn f() {}", "x.rs");
+        let lines = by_line("// <b>\nlet x = \"</i>\"; /* a\nb */ fn f() {}", "x.rs");
         assert_eq!(lines[0], "<i class=\"c\">// &lt;b&gt;</i>".replace("// ", "//</i><i class=\"c\"> "));
         for (line, text) in lines.iter().zip(["// <b>", "let x = \"</i>\"; /* a", "b */ fn f() {}"]) {
             let mut plain = line.replace("</i>", "");
@@ -155,11 +239,28 @@ mod tests {
 
     #[test]
     fn what_is_large_or_unknown_has_no_colours() {
-        assert!(colours_of("x", "x.unknown").is_none());
-        assert!(colours_of(&"x\n".repeat(MAX_FILE), "x.rs").is_none());
-        assert!(colours_of("#!/bin/sh\n", "x").is_some());
-        assert!(colours_of("(fn [] nil)", "ci.fnl").is_some());
+        assert!(colours_of("x.unknown", "x").is_none());
+        assert!(colours_of("x", "#!/bin/sh").is_some());
+        assert!(colours_of("ci.fnl", "(fn [] nil)").is_some());
         let long = "\"".repeat(MAX_LINE + 1);
-        assert_eq!(coloured(&format!("{long}\nlet"), "x.rs")[1], "let");
+        assert_eq!(by_line(&format!("{long}\nlet"), "x.rs")[1], "let");
+        let large = Arc::new(vec!["x".repeat(100); MAX_FILE / 100]);
+        assert!(coloured("x.rs", &large).lines.is_empty());
+    }
+
+    #[test]
+    fn a_page_has_the_colours_that_are_there_in_time() {
+        let lines = Arc::new(vec!["let x = 1;".to_owned(); 1_000]);
+        let first = coloured("x.rs", &lines);
+        assert!(first.lines.len() == 1_000 || first.is_hurried, "{}", first.lines.len());
+        let none = coloured("x.unknown", &lines);
+        assert!(none.lines.is_empty());
+        // Whatever a thread does after its page, its place is free in the end.
+        let end = Instant::now() + Duration::from_secs(60);
+        while AT_WORK.load(Ordering::Acquire) > 0 && Instant::now() < end {
+            thread::yield_now();
+        }
+        let all = coloured("x.rs", &lines);
+        assert!(all.lines.iter().all(|line| line.starts_with("<i class=\"k\">let</i>")));
     }
 }

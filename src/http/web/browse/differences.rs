@@ -23,8 +23,8 @@ pub(super) struct File {
     /// What happened to it: `added`, `renamed from …`.
     pub(super) kind: String,
     pub(super) name: String,
-    /// The file afterwards, or before it was deleted.
-    pub(super) href: String,
+    /// The file afterwards, or before it was deleted; a submodule has no page.
+    pub(super) href: Option<String>,
     pub(super) added: usize,
     pub(super) removed: usize,
     pub(super) lines: Option<Html>,
@@ -55,6 +55,7 @@ impl File {
             }
         };
         let kind = match file.kind {
+            ChangeKind::Added if file.is_submodule => "submodule added".to_owned(),
             ChangeKind::Added => "added".to_owned(),
             ChangeKind::Deleted => "deleted".to_owned(),
             ChangeKind::Modified => String::new(),
@@ -65,7 +66,7 @@ impl File {
             number: index + 1,
             kind,
             name: shown(path.as_bytes()),
-            href: href((repo, "blob"), commit.to_string().as_bytes(), path),
+            href: (!file.is_submodule).then(|| href((repo, "blob"), commit.to_string().as_bytes(), path)),
             added: file.added,
             removed: file.removed,
             lines: (!file.hunks.is_empty()).then(|| lines(file, index + 1)),

@@ -43,7 +43,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     let is_settled = rows.iter().all(|(row, _)| row.is_settled());
     let page = LogPage {
         frame: Frame { is_hidden: true, feeds: vec![Link::new("Commits", feed)], ..ask.frame("log", title) },
-        crumbs: place.crumbs(),
+        crumbs: place.crumbs("blob"),
         revision: place.shown_revision(),
         rows,
         next,

@@ -7,6 +7,7 @@
 mod badge;
 mod blame;
 mod blob;
+mod clone_address;
 mod code;
 mod colours;
 mod commit;

@@ -80,13 +80,16 @@ impl Place {
         href((self.name(), page), commit.to_string().as_bytes(), &self.path)
     }
 
-    /// The folders that lead to this path, each with its address; the path itself is the last.
-    pub(super) fn crumbs(&self) -> Vec<Link> {
+    /// The folders that lead to this path, each with its address; the path itself is the last, and leads to its page `own`.
+    pub(super) fn crumbs(&self, own: &str) -> Vec<Link> {
         let mut path = TreePath::default();
         let mut crumbs = vec![Link::new(self.name().to_string(), self.href_of("tree", &path))];
         for part in self.path.parts() {
             path = path.join(part);
             crumbs.push(Link::new(shown(part), self.href_of("tree", &path)));
+        }
+        if let Some(last) = crumbs.last_mut() {
+            last.href = self.href(if self.path.is_root() { "tree" } else { own });
         }
         crumbs
     }

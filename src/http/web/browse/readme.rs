@@ -31,6 +31,12 @@ const PREFIX: &str = "readme-";
 const NAMES: [&str; 7] =
     ["readme.md", "readme.markdown", "readme", "readme.txt", "readme.rst", "readme.org", "readme.adoc"];
 
+/// The boxes of task lists as they are rendered, and the signs for them.
+const TASKS: [(&str, &str); 2] = [
+    ("<input type=\"checkbox\" checked=\"\" disabled=\"\" />", "☑"),
+    ("<input type=\"checkbox\" disabled=\"\" />", "☐"),
+];
+
 /// Schemes of links that lead away from this server.
 const SCHEMES: [&str; 3] = ["http://", "https://", "mailto:"];
 
@@ -89,7 +95,7 @@ fn markdown(place: &Place, text: &str) -> Option<String> {
     let mut html = String::new();
     // Memory takes all of it.
     let _infallible = format_html(root, &options, &mut html).is_ok();
-    Some(clean(&without_anchors(&html)))
+    Some(clean(&without_anchors(&with_boxes(&html))))
 }
 
 /// Where a link of a README leads from its page.
@@ -131,6 +137,11 @@ fn within(folder: &TreePath, relative: &[u8]) -> Option<TreePath> {
     TreePath::parse(path.as_bytes())
 }
 
+/// Writes the boxes of task lists as signs: a field that cannot be changed has no name for who does not see it.
+fn with_boxes(html: &str) -> String {
+    TASKS.iter().fold(html.to_owned(), |html, (field, sign)| html.replace(field, sign))
+}
+
 /// Removes the links without a text that headings end with; their ids are enough.
 fn without_anchors(html: &str) -> String {
     let mut parts = html.split("<a href=\"#");
@@ -163,7 +174,6 @@ fn clean(html: &str) -> String {
         "h6",
         "hr",
         "img",
-        "input",
         "li",
         "ol",
         "p",
@@ -187,8 +197,6 @@ fn clean(html: &str) -> String {
         .tags(HashSet::from(tags))
         .add_tag_attributes("a", &["href", "title"])
         .add_tag_attributes("img", &["src", "alt", "title"])
-        .add_tag_attributes("input", &["type", "checked", "disabled"])
-        .add_tag_attribute_values("input", "type", &["checkbox"])
         .add_tag_attributes("ol", &["start"])
         .add_tag_attributes("li", &["id"])
         .add_tag_attribute_values("td", "align", &["left", "center", "right"])

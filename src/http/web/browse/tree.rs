@@ -1,6 +1,7 @@
 //! A folder of a commit.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::place::{Place, hidden, shown};
@@ -8,11 +9,11 @@ use super::readme;
 use super::rows::{CommitRow, commit_rows, subject};
 use crate::app::Problem;
 use crate::forge::browse::{
-    BlobText, CommitInfo, Entry, EntryKind, Listing, MAX_ENTRIES, TreePath, commit_info, list_tree,
-    read_blob, submodules,
+    BlobText, BrowseError, CommitInfo, Entry, EntryKind, Listing, MAX_ENTRIES, TreePath, commit_info,
+    list_tree, read_blob, submodules,
 };
 use crate::http::problem::Refused;
-use crate::http::web::ask::Ask;
+use crate::http::web::ask::{Ask, lead_to};
 use crate::http::web::frame::{Frame, Link};
 use crate::http::web::html::Html;
 use crate::http::web::mark::{When, size};
@@ -40,6 +41,8 @@ pub(super) struct FileHead {
 pub(super) struct FileRows {
     pub(super) rows: Vec<Row>,
     pub(super) cut: Option<Cut>,
+    /// Whether their last changes are still looked for: the script of the page asks for them again.
+    pub(super) is_pending: bool,
 }
 
 /// Which entries of a folder are shown.
@@ -73,11 +76,13 @@ pub(super) struct Change {
 /// `GET /{repo}/tree/{rev}/{path}`
 pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
     let place = Place::of(ask).await?;
-    let files = Files::read(ask, &place).await?;
+    let Some(files) = Files::read(ask, &place).await? else {
+        return Ok(lead_to(StatusCode::FOUND, &place.href("blob")));
+    };
     let title = format!("{} at {}", place.shown_path(), place.shown_revision());
     let head = FileHead::of(ask, &place, &files.commit, &["log", "archive"]).await?;
     let is_hidden = place.revision.ref_name.is_none();
-    let is_settled = head.commit.is_settled();
+    let is_settled = head.commit.is_settled() && !files.rows.is_pending;
     let page = TreePage {
         frame: Frame { is_hidden, ..ask.frame("", title) },
         head,
@@ -97,13 +102,17 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads the folder of a place.
-    pub(super) async fn read(ask: &Ask, place: &Place) -> Result<Self, Refused> {
+    /// Reads the folder of a place; nothing when there is something else.
+    pub(super) async fn read(ask: &Ask, place: &Place) -> Result<Option<Self>, Refused> {
         let start = ask.query("from").and_then(|from| from.parse().ok()).unwrap_or_default();
         let (commit, path) = (place.commit(), place.path.clone());
         let of = place.clone();
         let read = place.repo.read(&ask.app, move |git, _| {
-            let listing = list_tree(git, commit, &path, start)?;
+            let listing = match list_tree(git, commit, &path, start) {
+                Ok(listing) => listing,
+                Err(BrowseError::OtherKind { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            };
             let has_submodule = listing.entries.iter().any(|entry| entry.kind == EntryKind::Submodule);
             let modules = if has_submodule { submodules(git, commit) } else { Vec::new() };
             let files = listing.entries.iter().filter(|entry| entry.kind != EntryKind::Folder);
@@ -115,9 +124,9 @@ impl Files {
                 Some((name, BlobText::Text(text))) => Some((shown(name), readme::render(&of, name, &text))),
                 Some((_, BlobText::Binary | BlobText::TooLarge)) | None => None,
             };
-            Ok((commit_info(git, commit)?, listing, modules, readme))
+            Ok(Some((commit_info(git, commit)?, listing, modules, readme)))
         });
-        let (commit, listing, modules, readme) = read.await?;
+        let Some((commit, listing, modules, readme)) = read.await? else { return Ok(None) };
         let names = listing.entries.iter().map(|entry| entry.name.clone()).collect();
         let changes = place.repo.changed_entries(&ask.app, (commit.id, place.path.clone()), names).await;
         let change = |index: usize| {
@@ -126,8 +135,9 @@ impl Files {
             Some(Change { href, subject: subject(commit), when: When(commit.committer.time) })
         };
         let row = |(index, entry): (usize, &Entry)| Row::of(place, entry, &modules, change(index));
-        let rows = listing.entries.iter().enumerate().map(row).collect();
-        Ok(Self { commit, rows: FileRows { rows, cut: Cut::of(place, &listing) }, readme })
+        let rows: Vec<Row> = listing.entries.iter().enumerate().map(row).collect();
+        let is_pending = changes.is_none() && !rows.is_empty();
+        Ok(Some(Self { commit, rows: FileRows { rows, cut: Cut::of(place, &listing), is_pending }, readme }))
     }
 }
 
@@ -187,7 +197,11 @@ impl FileHead {
             page => Link::new(title_of(page), place.href(page)),
         };
         let links = pages.iter().map(link).collect();
-        Ok(Self { crumbs: place.crumbs(), revision: place.shown_revision(), commit: row, links })
+        let mut crumbs = place.crumbs("blob");
+        if let Some(last) = crumbs.last_mut() {
+            last.is_current = ask.address.page != "blame";
+        }
+        Ok(Self { crumbs, revision: place.shown_revision(), commit: row, links })
     }
 }
 
