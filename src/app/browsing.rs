@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::caller::Caller;
+use super::history_index::GrownHistories;
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use crate::forge::Repo;
@@ -46,6 +47,7 @@ pub(crate) struct Browsing {
     queue: Arc<Semaphore>,
     walks: Arc<Semaphore>,
     known: Mutex<VecDeque<(FolderKey, Arc<ChangedEntries>)>>,
+    pub(super) histories: GrownHistories,
 }
 
 /// A page of a folder: repository, commit, path, and its first entry.
@@ -97,6 +99,7 @@ impl Default for Browsing {
             queue: Arc::new(Semaphore::new(MAX_EXPENSIVE + MAX_WAITING)),
             walks: Arc::new(Semaphore::new(MAX_WALKS)),
             known: Mutex::default(),
+            histories: GrownHistories::default(),
         }
     }
 }

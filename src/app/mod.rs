@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod exit;
 mod health;
+mod history_index;
 mod hosted_repo;
 mod idempotency;
 mod isolation;

@@ -332,6 +332,9 @@ impl AppState {
         let open = unread.chain(settled.undecided.iter().map(|undecided| undecided.name.clone())).collect();
         self.touched.add(&row.id, Touched::Refs(open));
         self.follow_up(&settled).await;
+        if !settled.recorded.is_empty() {
+            self.index_history(&row);
+        }
         Ok(settled)
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod browse;
 mod chain;
 mod checkout;
 mod claims;
+mod commit_graph;
 mod copies;
 mod create;
 mod default_branch;
@@ -59,6 +60,7 @@ mod working_copy;
 
 pub(crate) use adopt::{Adopted, adopt_from, adopt_in_place};
 pub(crate) use baseline::read_baseline;
+pub(crate) use commit_graph::write_commit_graph;
 pub(crate) use copies::{RecordedNames, original_of};
 pub(crate) use create::new_repo;
 pub(crate) use default_branch::{find_branch, follow_first_push, set_default_branch};

@@ -14,6 +14,9 @@ use crate::sys::cancel_signal::CancelSignal;
 /// The most that git may write, in bytes.
 const MAX_OUTPUT: usize = 4 << 20;
 
+/// The most names of a file that its history is followed through.
+const MAX_NAMES: usize = 20;
+
 /// A commit, and what the file was called in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileChange {
@@ -43,44 +46,46 @@ pub(crate) fn file_log(
     (count, cancel): (usize, &CancelSignal),
 ) -> Result<FileLog, BrowseError> {
     let (kind, _) = find_entry(repo, commit, path)?;
-    let follow: &[&str] = if kind == EntryKind::Folder { &[] } else { &["--follow", "--name-status"] };
-    let written = PageGit::new(git_dir)
-        .args(["log", "-z", "--format=%x01%H", "--no-show-signature", "--no-ext-diff", "--no-textconv"])
-        .args(follow)
-        .arg(format!("--max-count={}", count + 1))
-        .arg(commit.to_string())
-        .arg("--")
-        .path(path.as_bytes())
-        .run(MAX_OUTPUT, cancel)?;
-    let found = parse(&written.bytes, path);
+    let (mut at, mut own, mut found, mut is_cut) = (commit, path.clone(), Vec::new(), false);
+    for _ in 0..MAX_NAMES {
+        let written = PageGit::new(git_dir)
+            .args(["log", "-z", "--format=%H", "--no-show-signature", "--no-ext-diff", "--no-textconv"])
+            .arg(format!("--max-count={}", count + 1 - found.len()))
+            .arg(at.to_string())
+            .arg("--")
+            .path(own.as_bytes())
+            .run(MAX_OUTPUT, cancel)?;
+        is_cut |= written.is_cut;
+        found.extend(ids(&written.bytes).map(|id| (id, own.clone())));
+        let first = found.last().filter(|_| kind != EntryKind::Folder && found.len() <= count && !is_cut);
+        let Some((first, _)) = first else { break };
+        let Some(before) = renamed_from(repo, *first, &own)? else { break };
+        (at, own) = before;
+    }
     let next = found.get(count).cloned();
     let mut changes = Vec::new();
     for (id, path) in found.into_iter().take(count) {
         changes.push(FileChange { commit: commit_info(repo, id)?, path });
     }
-    Ok(FileLog { changes, next, is_cut: written.is_cut })
+    Ok(FileLog { changes, next, is_cut })
 }
 
-/// Reads the commits, and behind each the names of the file: after its change, which is the last one.
-fn parse(written: &[u8], path: &TreePath) -> Vec<(CommitId, TreePath)> {
-    let mut found: Vec<(CommitId, TreePath)> = Vec::new();
-    let mut own = path.clone();
-    for part in written.split(|byte| *byte == 1).skip(1) {
-        let Some((id, rest)) = part.split_at_checked(40) else { continue };
-        let Some(id) = std::str::from_utf8(id).ok().and_then(|id| CommitId::parse(id).ok()) else { continue };
-        // A letter, and one name or, of a rename, the old and the new one.
-        let names: Vec<&[u8]> = rest
-            .split(|byte| *byte == 0)
-            .map(|name| name.strip_prefix(b"\n").unwrap_or(name))
-            .filter(|name| !name.is_empty())
-            .collect();
-        if let [_, old, .., new] | [_, old @ new] = names.as_slice() {
-            own = TreePath::parse(new).unwrap_or(own);
-            found.push((id, own.clone()));
-            own = TreePath::parse(old).unwrap_or(own);
-        } else {
-            found.push((id, own.clone()));
-        }
+/// The commits that git has written.
+fn ids(written: &[u8]) -> impl Iterator<Item = CommitId> + '_ {
+    let id = |text: &[u8]| CommitId::parse(std::str::from_utf8(text).ok()?.trim()).ok();
+    written.split(|byte| *byte == 0).filter_map(id)
+}
+
+/// The commit before the one that a file has its name from, and its name there; nothing when the file was new in it.
+fn renamed_from(
+    repo: &Repo,
+    commit: CommitId,
+    path: &TreePath,
+) -> Result<Option<(CommitId, TreePath)>, BrowseError> {
+    let Some(parent) = commit_info(repo, commit)?.parents.first().copied() else { return Ok(None) };
+    // Another line of the history has brought the file here.
+    if find_entry(repo, parent, path).is_ok() {
+        return Ok(None);
     }
-    found
+    Ok(super::diff::renamed_from(repo, parent, commit, path)?.map(|old| (parent, old)))
 }
