@@ -64,7 +64,7 @@ test("lines, branches and files are reached by keys and by their addresses", asy
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
-  await page.getByRole("link", { name: "src", exact: true }).focus();
+  await page.getByRole("link", { name: "src/", exact: true }).focus();
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/store\/tree\/main\/src$/);
   await page.goto(world.url + "/store/search");

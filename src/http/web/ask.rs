@@ -181,7 +181,7 @@ pub(super) async fn problem(app: &AppState, parts: &Parts, problem: Problem) -> 
     let status = status_of(&problem);
     // Only who may read a repository hears that it has no such branch or file.
     if problem.code == Code::RevisionNotFound {
-        return missing(app, parts, problem.text).await;
+        return missing(app, parts, crate::view::one_line(&problem.text)).await;
     }
     if status == StatusCode::NOT_FOUND {
         return not_found(app, parts).await;

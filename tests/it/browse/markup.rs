@@ -74,6 +74,10 @@ const ATTRIBUTES: &[&str] = &[
     "font-family",
     "font-size",
     "text-anchor",
+    "data-copy",
+    "data-pending",
+    "viewBox",
+    "d",
 ];
 
 /// Elements of pages and feeds.
@@ -146,6 +150,7 @@ const ELEMENTS: &[&str] = &[
     "Project",
     "svg",
     "rect",
+    "path",
     "g",
     "text",
 ];
@@ -257,7 +262,10 @@ fn decoded(text: &str) -> String {
 pub(super) fn skeleton(document: &str) -> Vec<String> {
     let shape = |part: Part| match part {
         Part::Begin(element) if element.name != "i" => {
-            let names: Vec<String> = element.attributes.into_iter().map(|(name, _)| name).collect();
+            // Whether a page had to wait for something depends on the machine.
+            let names =
+                element.attributes.into_iter().map(|(name, _)| name).filter(|name| name != "data-pending");
+            let names: Vec<String> = names.collect();
             Some(format!("<{} {}>", element.name, names.join(" ")))
         }
         Part::End(name) if name != "i" => Some(format!("</{name}>")),

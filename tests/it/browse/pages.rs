@@ -77,9 +77,6 @@ fn a_repository_is_read_on_its_pages() {
     assert_eq!((folder.status, folder.header("location")), (302, Some("/foo/tree/main/src")));
     let file = site.answer("/foo/tree/main/src/new.rs", &[]);
     assert_eq!((file.status, file.header("location")), (302, Some("/foo/blob/main/src/new.rs")));
-    let missing = site.answer("/foo/blob/main/none", &[("accept", "text/html")]);
-    assert_eq!(missing.status, 404);
-    assert!(all_text(&super::text(&missing)).contains("`none`"), "{}", super::text(&missing));
     let blame = all_text(&site.page("/foo/blame/main/src/new.rs"));
     let (first, last) = (site.git("rev-parse main~2"), site.git("rev-parse main"));
     assert!(
