@@ -25,6 +25,8 @@ pub mod policy;
 pub mod forge;
 /// Step output on disk: CRI lines, head and tail within a limit.
 pub mod log;
+/// Files that are kept with their run, and test reports among them.
+pub mod artifact;
 /// A run's record on disk: one fact a line.
 pub mod journal;
 /// The database: what was pushed, what is queued, an index of the runs.

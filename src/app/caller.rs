@@ -320,6 +320,19 @@ impl Caller {
         Ok(row)
     }
 
+    /// The run of this name or id, if the caller may read what it has kept. For who has no scope, that is no more visible than
+    /// what it prints.
+    ///
+    /// # Errors
+    /// When there is none for the caller, or it may not read that.
+    pub(crate) async fn run_with_artifacts(&self, app: &AppState, run: &str) -> Result<RunRow, Problem> {
+        let (row, settings) = self.visible_run(app, run).await?;
+        if !self.holds(Scope::RunsRead, asked_run(&row)) {
+            self.expect_readable(app, Scope::LogsRead, (asked_run(&row), &settings))?;
+        }
+        Ok(row)
+    }
+
     /// The run of this name or id, if the caller may change of it what the scope says.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod arguments;
+mod artifacts;
 mod audit;
 mod browsing;
 mod caches;
@@ -74,6 +75,7 @@ pub use crate::store::{AuditEntry, KeptAnswer, RepoSettings};
 pub(crate) use accounts::{
     AddKey, AddUser, KeyView, RemoveKey, RemoveUser, UserView, has_keys, list_keys, list_users, offered_key,
 };
+pub(crate) use artifacts::{list_artifacts, open_artifact};
 pub use audit::{AuditFilter, AuditQueue, AuditRow, list_audit, record_audit};
 pub(crate) use browsing::{BrowsedRepo, ExpensivePass, browse, listed_runs};
 pub(crate) use caches::{CachesReset, ResetCaches, cache_bytes, clear_caches};

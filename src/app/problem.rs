@@ -48,6 +48,7 @@ macro_rules! codes {
 codes! {
     AliasInvalid           "alias.invalid"            422 Usage    "the alias of a job leads nowhere, or to several jobs";
     ArgumentsInvalid       "arguments.invalid"        422 Usage    "the job does not take these arguments";
+    ArtifactGone           "artifact.gone"            410 NotFound "the artifact has expired, or its file was removed";
     ArtifactNotFound       "artifact.not-found"       404 NotFound "the run has no such artifact";
     BranchNotFound         "branch.not-found"         422 NotFound "the repository has no such branch";
     ConfigInvalid          "config.invalid"           500 Usage    "`config.fnl` has mistakes";

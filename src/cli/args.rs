@@ -19,9 +19,9 @@ use super::jobs::JobOption;
 use super::run_filter::RunFilterArgs;
 use super::usage_error::usage_error;
 use super::{
-    access_check, audit, ci, ci_plan, ci_run, completion, declared, doctor, exec, follow, jobs, key,
-    licenses, login, logs, notify, ops, place, reindex, remote, repo, reset_caches, runs, serve, service,
-    source, start, token, user, watch,
+    access_check, artifacts, audit, ci, ci_plan, ci_run, completion, declared, doctor, exec, follow, jobs,
+    key, licenses, login, logs, notify, ops, place, reindex, remote, repo, reset_caches, runs, serve,
+    service, source, start, token, user, watch,
 };
 
 /// Help that is printed because nothing was asked for.
@@ -108,6 +108,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the files that a run has kept, or print one of them
+    Artifacts(artifacts::ArtifactArgs),
     /// Wait until a run has ended; the exit code is its verdict
     Wait {
         /// foo#41, the id of the run, or foo for its latest run
@@ -380,6 +382,7 @@ pub(super) fn perform(cli: Cli) -> Ended {
         Command::Logs { run, job, follow, json } => {
             logs::logs(&runs()?, &run, logs::Options { job, follow, json, limit: None })
         }
+        Command::Artifacts(args) => artifacts::perform(&runs()?, &args),
         Command::Wait { run, json } => ops::wait(&runs()?, &run, json),
         Command::Cancel { run, json } => ops::cancel(&change()?, &run, json),
         Command::Rerun { run, part, json } => ops::rerun(&change()?, &run, part, json),

@@ -4,6 +4,7 @@ pub(crate) mod access;
 mod access_check;
 pub(crate) mod actor;
 mod args;
+mod artifacts;
 mod audit;
 pub(crate) mod ask;
 mod ci;

@@ -89,6 +89,10 @@ fn reach_over_ssh(command: &Command) -> Result<Reach, Failure> {
         Command::Repo(repo::RepoCommand::Adopt { .. }) => Ok(Reach::Operator),
         Command::Watch(watch::WatchCommand::Import { .. }) => refused("quire watch import"),
         Command::Notify(notify::NotifyCommand::Test { .. }) => Ok(Reach::Operator),
+        Command::Artifacts(args) if args.writes_a_file() => {
+            Err(Failure::new(Code::Usage, "a file of the server's machine is not written over ssh")
+                .hint("ssh HOST quire artifacts RUN PATH > FILE"))
+        }
         Command::Key(key) if key.reads_a_file() => {
             Err(Failure::new(Code::Usage, "a file of the server's machine is not read over ssh")
                 .hint("ssh HOST quire key add USER - < id_ed25519.pub"))
@@ -100,6 +104,7 @@ fn reach_over_ssh(command: &Command) -> Result<Reach, Failure> {
         | Command::Runs { .. }
         | Command::Show { .. }
         | Command::Logs { .. }
+        | Command::Artifacts(_)
         | Command::Wait { .. }
         | Command::Cancel { .. }
         | Command::Rerun { .. }

@@ -150,6 +150,7 @@ fn limits(fields: &Fields<'_>) -> Limits {
         run_timeout: fields.duration("run-timeout").unwrap_or(default.run_timeout),
         step_timeout: fields.duration("step-timeout").unwrap_or(default.step_timeout),
         log_bytes: fields.size("log-bytes").unwrap_or(default.log_bytes),
+        artifact_bytes: fields.size("artifact-bytes").unwrap_or(default.artifact_bytes),
         vm_memory: fields.size("vm-memory").unwrap_or(default.vm_memory),
     }
 }

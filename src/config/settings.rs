@@ -92,6 +92,8 @@ pub struct Limits {
     pub(crate) step_timeout: Duration,
     /// Bytes of a step's log.
     pub(crate) log_bytes: u64,
+    /// Bytes of all artifacts of a run.
+    pub(crate) artifact_bytes: u64,
     /// Bytes of the memory of a run's VM.
     pub(crate) vm_memory: u64,
 }
@@ -106,6 +108,7 @@ impl Default for Limits {
             run_timeout: Duration::from_secs(3600),
             step_timeout: Duration::from_secs(1800),
             log_bytes: 64 << 20,
+            artifact_bytes: 2 << 30,
             vm_memory: 256 << 20,
         }
     }

@@ -147,7 +147,7 @@ impl Workspace {
     }
 
     /// Refuses another name of a file that the user of the steps need not be able to reach.
-    fn refuse_foreign(&self, file: &fs::Metadata) -> io::Result<()> {
+    pub(crate) fn refuse_foreign(&self, file: &fs::Metadata) -> io::Result<()> {
         let is_foreign = self.owner.as_ref().is_some_and(|owner| owner.uid != file.uid()) && file.nlink() > 1;
         if is_foreign {
             Err(io::Error::other("it is another user's file under another name"))

@@ -4,6 +4,7 @@
 //! the one over TCP answers only to who names a host that is ours, and decides first who that is (`identity.rs`).
 
 mod api;
+mod artifact_file;
 mod byte_range;
 mod caller;
 mod credentials;

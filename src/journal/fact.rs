@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::artifact_fact::ArtifactRecord;
 use super::diagnostic_fact::DiagnosticFact;
 use super::job_output::JobOutput;
 use super::outcome_word;
@@ -116,6 +117,13 @@ pub enum Fact<T = RedactedText> {
         job: String,
         /// Its output.
         output: JobOutput<T>,
+    },
+    /// A job has kept a file with the run. The file is on disk.
+    ArtifactSaved {
+        /// The job.
+        job: String,
+        /// The file.
+        artifact: Box<ArtifactRecord<T>>,
     },
     /// A job has ended.
     JobEnded {
@@ -366,6 +374,9 @@ impl Fact<String> {
             Self::ImageResolved { image } => Fact::ImageResolved { image: texts.image(image) },
             Self::LogGrown { job, number, bytes } => Fact::LogGrown { job, number, bytes },
             Self::JobOutput { job, output } => Fact::JobOutput { job, output: output.redacted(redactor) },
+            Self::ArtifactSaved { job, artifact } => {
+                Fact::ArtifactSaved { job, artifact: Box::new(artifact.redacted(redactor)) }
+            }
             Self::JobEnded { job, end } => Fact::JobEnded { job, end: texts.end(end) },
             Self::StopAsked { reason } => Fact::StopAsked { reason },
             Self::RunEnded { end } => Fact::RunEnded { end: texts.end(end) },

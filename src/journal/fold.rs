@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::artifact_fact::ArtifactRecord;
 use super::diagnostic_fact::DiagnosticFact;
 use super::fact::{End, Fact, ImageRecord, JobFact, PolicyRecord, Record, StepEnd, StepStart, StopReason};
 use super::job_output::JobOutput;
@@ -39,6 +40,8 @@ pub struct RunRecord {
     pub jobs: Vec<JobRecord>,
     /// The images that its containers used.
     pub(crate) images: Vec<ImageRecord>,
+    /// The files that its jobs have kept, each with its job.
+    pub(crate) artifacts: Vec<(String, ArtifactRecord)>,
     /// What was denied, each with the number of its record; only the first few.
     pub(crate) denials: Vec<(u64, Denial)>,
     /// Whether another process has written to the journal: something stands after an end, or has not the number that its
@@ -206,6 +209,7 @@ impl RunRecord {
             Fact::StopAsked { reason } => self.stop = Some(reason),
             Fact::LogGrown { .. } => {}
             Fact::ImageResolved { image } => self.images.push(image),
+            Fact::ArtifactSaved { job, artifact } => self.artifacts.push((job, *artifact)),
             Fact::RunEnded { end: End { mut outcome, reason } } => {
                 let reason = reason.map(|reason| reason.map(RedactedText::into_string));
                 let seq = self.seq;
@@ -295,6 +299,7 @@ impl RunRecord {
             | Fact::RunStarted {}
             | Fact::StopAsked { .. }
             | Fact::ImageResolved { .. }
+            | Fact::ArtifactSaved { .. }
             | Fact::LogGrown { .. }
             | Fact::RunEnded { .. } => {}
         }

@@ -4,6 +4,7 @@
 //! ([`RunRecord`]). A fact is written before its effect can be seen, in one write, so that it survives
 //! `kill -9`; the file is synced at the end of each job and of the run.
 
+mod artifact_fact;
 mod diagnostic_fact;
 mod fact;
 mod fold;
@@ -21,6 +22,7 @@ mod writer;
 #[cfg(test)]
 mod fold_tests;
 
+pub use artifact_fact::{ArtifactRecord, FailedTestRecord, TestRecord};
 pub use diagnostic_fact::DiagnosticFact;
 pub use fact::{
     End, Fact, ImageRecord, JobFact, OpenedRun, PolicyRecord, Record, StepEnd, StepStart, StopReason,

@@ -150,6 +150,11 @@ impl Recorder {
         self.redactor.text(text)
     }
 
+    /// Finds secrets in the content of a file; nothing when the run has none.
+    pub(crate) fn secret_finder(&self) -> Option<RedactStream> {
+        self.redactor.finder()
+    }
+
     /// The secrets whose values are too short to be masked.
     pub(crate) fn unmasked(&self) -> &[SecretName] {
         self.redactor.unmasked()

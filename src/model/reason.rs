@@ -30,6 +30,8 @@ pub mod codes {
     pub(crate) const JOB_FAILED: &str = "job.failed";
     /// A job took longer than its limit.
     pub(crate) const JOB_TIMED_OUT: &str = "job.timed-out";
+    /// What a job was to keep could not be kept.
+    pub(crate) const ARTIFACT: &str = "job.artifact";
     /// A job called no primitive and returned nothing.
     pub(crate) const NOTHING_TO_DO: &str = "job.nothing-to-do";
     /// A job was skipped by what became of its needs.
@@ -64,13 +66,14 @@ pub mod codes {
     pub(crate) const OTHER: &str = "other";
 
     /// All of them.
-    pub const ALL: [&str; 22] = [
+    pub const ALL: [&str; 23] = [
         STEP_FAILED,
         STEP_TIMED_OUT,
         SCRIPT_ERROR,
         SCRIPT_STUCK,
         JOB_FAILED,
         JOB_TIMED_OUT,
+        ARTIFACT,
         NOTHING_TO_DO,
         NEEDS,
         JOBS,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::event::Source;
 use crate::model::JobId;
 use crate::pipeline::argument::ArgSpec;
-use crate::script::ContainerOptions;
+use crate::script::{ArtifactCall, ContainerOptions};
 
 /// What a job waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(crate) struct JobOptions {
     pub(crate) network: Option<bool>,
     /// The arguments that it takes; nothing when `:quire/manual` gives it any JSON.
     pub(crate) arguments: Option<Vec<ArgSpec>>,
+    /// What is kept when it has ended.
+    pub(crate) artifacts: Vec<ArtifactCall>,
 }
 
 impl Default for JobOptions {
@@ -63,6 +65,7 @@ impl Default for JobOptions {
             sandbox: false,
             network: None,
             arguments: None,
+            artifacts: Vec::new(),
         }
     }
 }

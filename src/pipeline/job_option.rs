@@ -5,7 +5,7 @@ use crate::model::{Diagnostic, parse_size};
 use crate::policy::{Cpus, ImageRef};
 use crate::schema::pipeline::BOX;
 use crate::schema::{Fields, Node};
-use crate::script::ContainerOptions;
+use crate::script::{ArtifactCall, ContainerOptions};
 
 /// The file that `:image` may name instead of an image.
 const DOCKERFILE: &str = ".quire/Dockerfile";
@@ -27,6 +27,7 @@ impl JobOptions {
             network: fields.flag("network"),
             container: ContainerOptions::read(fields),
             arguments: None,
+            artifacts: ArtifactCall::read_list(fields),
         };
         options.check_together(fields);
         check_amounts(fields);

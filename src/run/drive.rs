@@ -268,7 +268,7 @@ pub async fn drive(mut drive: Drive) -> Result<Ended, String> {
 fn close(drive: &Drive, job: usize, outcome: Outcome, reason: Option<Reason>) {
     let (host, name, events) = (Arc::clone(&drive.host), drive.name(job), drive.events.0.clone());
     tokio::spawn(async move {
-        host.close_job(&name).await;
+        let (outcome, reason) = host.close_job(&name, (outcome, reason)).await;
         let _gone = events.send(Outside::JobClosed { job, outcome, reason }).await.is_err();
     });
 }

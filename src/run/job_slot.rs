@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, watch};
 
 use crate::container::JobPlace;
-use crate::script::ContainerOptions;
+use crate::pipeline::JobOptions;
+use crate::script::ArtifactCall;
 
 /// The running jobs of a run, by name.
 #[derive(Default)]
@@ -21,6 +22,15 @@ struct JobSlot {
     place: Arc<JobPlace>,
     /// Its arguments that are secrets.
     secrets: Vec<String>,
+    /// What is kept when it has ended.
+    artifacts: Vec<ArtifactCall>,
+}
+
+/// What a job that has ended leaves to do.
+pub(super) struct ClosedJob {
+    pub(super) artifacts: Vec<ArtifactCall>,
+    /// Whether it was stopped, or is while they are kept.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// What a step needs of its job.
@@ -46,16 +56,15 @@ impl JobSlots {
     }
 
     /// Makes room for a job that begins.
-    pub(super) fn open(
-        &self,
-        job: &str,
-        secrets: Vec<String>,
-        image: Option<String>,
-        options: ContainerOptions,
-    ) {
-        let place = Arc::new(JobPlace { image, options, services: OnceCell::new() });
+    pub(super) fn open(&self, job: &str, options: &JobOptions) {
+        let secrets = options.arguments.iter().flatten().filter(|spec| spec.is_secret);
+        let secrets = secrets.map(|spec| spec.name.clone()).collect();
+        let (image, container) = (options.image.clone(), options.container.clone());
+        let place = Arc::new(JobPlace { image, options: container, services: OnceCell::new() });
         let (stop, active) = (watch::Sender::new(false), watch::Sender::new(0));
-        self.lock().insert(job.to_owned(), JobSlot { steps: Arc::default(), stop, active, place, secrets });
+        let artifacts = options.artifacts.clone();
+        let slot = JobSlot { steps: Arc::default(), stop, active, place, secrets, artifacts };
+        self.lock().insert(job.to_owned(), slot);
     }
 
     /// Whether a job declares an argument of this name that is a secret.
@@ -70,8 +79,8 @@ impl JobSlots {
         }
     }
 
-    /// Waits until no step of a job is still running, ends its services, and forgets the job.
-    pub(super) async fn close(&self, job: &str) {
+    /// Waits until no step of a job is still running, and ends its services.
+    pub(super) async fn close(&self, job: &str) -> Option<ClosedJob> {
         let found = self.lock().get(job).map(|slot| (slot.active.subscribe(), Arc::clone(&slot.place)));
         if let Some((mut active, place)) = found {
             // The sender is in the slot, which is removed only below.
@@ -80,7 +89,22 @@ impl JobSlots {
                 services.end().await;
             }
         }
+        let jobs = self.lock();
+        let slot = jobs.get(job)?;
+        Some(ClosedJob { artifacts: slot.artifacts.clone(), stop: slot.stop.subscribe() })
+    }
+
+    /// Forgets a job that has ended.
+    pub(super) fn forget(&self, job: &str) {
         self.lock().remove(job);
+    }
+
+    /// Counts as a running step of a job until it is dropped; nothing for a job that was stopped. The first says when it is.
+    pub(super) fn enter(&self, job: &str) -> Option<(watch::Receiver<bool>, ActiveStep)> {
+        let mut jobs = self.lock();
+        let slot = jobs.get_mut(job).filter(|slot| !*slot.stop.borrow())?;
+        slot.active.send_modify(|count| *count += 1);
+        Some((slot.stop.subscribe(), ActiveStep(slot.active.clone())))
     }
 
     /// What the next step of a job needs. Nothing for a job that was stopped.

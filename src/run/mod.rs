@@ -4,6 +4,7 @@
 //! [`drive`] performs the actions and turns what happens into events; it decides nothing. The VM has a thread of its
 //! own, and so has the watchdog that ends the process when the VM does not listen.
 
+mod artifacts;
 mod assignment;
 mod confine;
 mod control;

@@ -9,7 +9,9 @@ use super::vm_thread::Evaluated;
 use crate::model::Diagnostic;
 use crate::pipeline::PipelineFiles;
 use crate::pipeline::fennel::took_too_long;
-use crate::script::{ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult, VmPulse};
+use crate::script::{
+    ArtifactCall, ContainerCall, HostError, HostFuture, JobHost, SavedArtifact, ShCall, StepResult, VmPulse,
+};
 
 /// A pipeline of which nothing is to run.
 #[derive(Debug)]
@@ -79,6 +81,10 @@ impl JobHost for NoJobs {
     }
 
     fn write_file(&self, _: &str, _: &str, _: Vec<u8>) -> HostFuture<()> {
+        no_job()
+    }
+
+    fn artifact(&self, _: &str, _: ArtifactCall) -> HostFuture<Vec<SavedArtifact>> {
         no_job()
     }
 }

@@ -97,6 +97,8 @@ pub struct RunLimits {
     pub(crate) step_timeout_ms: u64,
     /// Bytes of a step's log.
     pub(crate) log_bytes: u64,
+    /// Bytes of all artifacts.
+    pub(crate) artifact_bytes: u64,
     /// Bytes of the VM's memory.
     pub(crate) vm_memory: usize,
 }
@@ -110,6 +112,7 @@ impl RunLimits {
             run_timeout_ms: millis(limits.run_timeout),
             step_timeout_ms: millis(limits.step_timeout),
             log_bytes: limits.log_bytes,
+            artifact_bytes: limits.artifact_bytes,
             vm_memory: usize::try_from(limits.vm_memory).unwrap_or(usize::MAX),
         }
     }

@@ -6,17 +6,23 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::artifacts::{RunArtifacts, SaveError};
 use super::confine::Confiner;
-use super::job_slot::{ActiveStep, JobSlots, StepSlot};
+use super::drive::Ended;
+use super::job_slot::{ActiveStep, ClosedJob, JobSlots, StepSlot};
+use crate::artifact::{ArtifactError, reason_of};
 use crate::container::{CalledStep, Containers};
 use crate::executor::{
     BwrapExecutor, CAPTURE_LIMIT, Confinement, Environment, Host, HostExecutor, STOP_GRACE, Step,
     StepContext, Workspace, title,
 };
 use crate::journal::Recorder;
-use crate::model::{SecretName, suggest};
+use crate::model::{Outcome, SecretName, suggest};
 use crate::pipeline::JobOptions;
-use crate::script::{ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, ShCall, StepResult};
+use crate::script::{
+    ArtifactCall, ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, SavedArtifact, ShCall,
+    StepResult,
+};
 use crate::secret::SecretValues;
 
 /// What the log of a job with services says when a step fails that could not reach them.
@@ -44,6 +50,8 @@ pub struct RunHost {
     /// The running jobs.
     pub(crate) jobs: JobSlots,
     pub(crate) containers: Arc<Containers>,
+    /// What its jobs keep.
+    pub(crate) artifacts: Arc<RunArtifacts>,
     /// Set when quire itself could not do its work.
     pub(crate) broken: tokio::sync::mpsc::Sender<String>,
 }
@@ -51,9 +59,7 @@ pub struct RunHost {
 impl RunHost {
     /// Makes room for a job that begins.
     pub(crate) fn open_job(&self, job: &str, options: &JobOptions) {
-        let secrets = options.arguments.iter().flatten().filter(|spec| spec.is_secret);
-        let secrets = secrets.map(|spec| spec.name.clone()).collect();
-        self.jobs.open(job, secrets, options.image.clone(), options.container.clone());
+        self.jobs.open(job, options);
     }
 
     /// Asks the steps of a job to end; it gets no new ones.
@@ -61,10 +67,32 @@ impl RunHost {
         self.jobs.stop(job);
     }
 
-    /// Waits until no step of a job is still running, and forgets the job.
-    pub(crate) async fn close_job(&self, job: &str) {
-        self.jobs.close(job).await;
+    /// Waits until no step of a job is still running, keeps what it declares, and forgets the job. Gives how it has ended
+    /// with that.
+    pub(crate) async fn close_job(&self, job: &str, ended: Ended) -> Ended {
+        let closed = self.jobs.close(job).await;
+        let ended = match closed.filter(|closed| !closed.artifacts.is_empty() && ended.0 != Outcome::Skipped)
+        {
+            Some(closed) => self.collect(job, closed, ended).await,
+            None => ended,
+        };
+        self.jobs.forget(job);
         self.recorder.close_script(job);
+        ended
+    }
+
+    async fn collect(&self, job: &str, closed: ClosedJob, ended: Ended) -> Ended {
+        let (artifacts, job, before) = (Arc::clone(&self.artifacts), job.to_owned(), ended.clone());
+        let collecting = self.io.spawn_blocking(move || {
+            artifacts.collect(&job, &closed.artifacts, (&|| *closed.stop.borrow(), before))
+        });
+        let problem = match collecting.await {
+            Ok(Ok(ended)) => return ended,
+            Ok(Err(problem)) => problem,
+            Err(error) => error.to_string(),
+        };
+        let _gone = self.broken.send(problem).await.is_err();
+        ended
     }
 
     /// Does the work of a step on the runtime of steps. What quire itself could not do ends the run.
@@ -127,7 +155,7 @@ impl RunHost {
 }
 
 /// The answer to a job that was stopped and asks for more.
-fn stopped() -> HostFuture<StepResult> {
+fn stopped<T: Send + 'static>() -> HostFuture<T> {
     Box::pin(async { Err(HostError::Broken("the job was stopped".to_owned())) })
 }
 
@@ -235,6 +263,30 @@ impl JobHost for RunHost {
             async move { writing.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },
         )
     }
+
+    fn artifact(&self, job: &str, call: ArtifactCall) -> HostFuture<Vec<SavedArtifact>> {
+        let Some((stop, active)) = self.jobs.enter(job) else { return stopped() };
+        let (artifacts, job, broken) = (Arc::clone(&self.artifacts), job.to_owned(), self.broken.clone());
+        let saving = self.io.spawn_blocking(move || {
+            let saved = artifacts.save(&job, &call, &|| *stop.borrow());
+            drop(active);
+            saved
+        });
+        Box::pin(async move {
+            match saving.await {
+                Ok(Ok(saved)) => Ok(saved),
+                Ok(Err(SaveError::Artifact(error @ ArtifactError::Stopped))) => {
+                    Err(HostError::Broken(error.to_string()))
+                }
+                Ok(Err(SaveError::Artifact(error))) => Err(HostError::Refused(error.to_string())),
+                Ok(Err(SaveError::Broken(problem))) => {
+                    let _gone = broken.send(problem.clone()).await.is_err();
+                    Err(HostError::Broken(problem))
+                }
+                Err(error) => Err(HostError::Broken(error.to_string())),
+            }
+        })
+    }
 }
 
 impl RunHost {
@@ -249,11 +301,4 @@ impl RunHost {
         };
         format!("no secret is called `{name}`: {declared}{}", near.unwrap_or_default())
     }
-}
-
-/// What the system says of a file, without the number of the error.
-fn reason_of(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
-    number.and_then(|number| text.strip_suffix(&number).map(str::to_owned)).unwrap_or(text)
 }

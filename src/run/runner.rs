@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::artifacts::RunArtifacts;
 use super::assignment::Assignment;
 use super::confine::Confiner;
 use super::control::{Inbox, RunnerInbox};
@@ -301,14 +302,14 @@ async fn conduct(
     io: tokio::runtime::Handle,
     executor: Arc<Host>,
 ) -> Result<Ended, RunnerError> {
-    let redactor = execution.recorder.clone();
-    let failed = |problem: String| RunnerError::Broken(redactor.redact(&problem).into_string());
-    let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     let (recorder, workspace) = (execution.recorder.clone(), execution.workspace.clone());
+    let failed = |problem: String| RunnerError::Broken(recorder.redact(&problem).into_string());
+    let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     let (policy, variables) = (execution.policy, execution.engine_environment);
     let source = ImageSource::new(execution.files.others);
     let containers = Containers::new(execution.mark, policy, variables, recorder.clone(), source);
     let containers = Arc::new(containers.inheriting(&execution.environment).with_folders(execution.mounts));
+    let artifacts = Arc::new(RunArtifacts::new(&recorder, &workspace, execution.limits.artifact_bytes));
     let host = Arc::new(RunHost {
         io,
         executor,
@@ -320,6 +321,7 @@ async fn conduct(
         step_timeout: Duration::from_millis(execution.limits.step_timeout_ms),
         jobs: JobSlots::default(),
         containers: Arc::clone(&containers),
+        artifacts: Arc::clone(&artifacts),
         broken: forward_broken(sender.clone()),
     });
     let watchdog = Watchdog::new(workspace, Arc::clone(&containers), execution.unheard);
@@ -344,20 +346,19 @@ async fn conduct(
         inbox.open(sender.clone()).map_err(|error| failed(error.to_string()))?;
     }
     end_when_lost(execution.lost, recorder.clone(), sender.clone());
-    let grant = execution.grant;
-    let graph = graph.interruptible_by_default(execution.interruptible);
+    let (grant, graph) = (execution.grant, graph.interruptible_by_default(execution.interruptible));
     let led = Drive {
         state: RunState::new(graph, execution.limits.jobs).keeping(kept.ends()),
         kept_outputs: kept.outputs(),
         host,
         vm,
-        recorder,
+        recorder: recorder.clone(),
         events: (sender, receiver),
         fired: Fired::new(),
         run_timeout: Duration::from_millis(execution.limits.run_timeout_ms),
     };
     let ended = follow_through(led, grant, filling).await;
-    sweep(containers).await.map_err(failed)?;
+    sweep(containers, artifacts).await.map_err(failed)?;
     ended.map_err(failed)
 }
 
@@ -372,10 +373,13 @@ fn started_part(
     (whole.started_by(start), unstarted.chain(warnings).chain(unmasked).collect())
 }
 
-/// Ends the containers of clients that were killed.
-async fn sweep(containers: Arc<Containers>) -> Result<(), String> {
-    let swept = tokio::task::spawn_blocking(move || containers.sweep()).await;
-    swept.map(drop).map_err(|error| error.to_string())
+/// Ends the containers of clients that were killed, and removes copies of artifacts that were not kept.
+async fn sweep(containers: Arc<Containers>, artifacts: Arc<RunArtifacts>) -> Result<(), String> {
+    let swept = tokio::task::spawn_blocking(move || {
+        artifacts.finish();
+        containers.sweep();
+    });
+    swept.await.map_err(|error| error.to_string())
 }
 
 /// The end of a run none of whose jobs can begin: there are none, or what they ask for is not there, or is denied.

@@ -264,9 +264,14 @@ static JOB_OPTIONS: &[Words] = &[
         "a newer push stops the job unless it says `:interruptible false`",
     ),
     (
-        "artifacts artifact outputs",
-        "send the file where it is needed: `(sh [\"curl\" \"--upload-file\" …])`; what the function returns is its output",
+        "artifact archive archive-artifacts upload save store",
+        "write `:artifacts [\"dist\" \"target/report.xml\"]`, or `(artifact \"dist\")` in the function",
     ),
+    (
+        "junit reports test-report test-reports",
+        "a test report is an artifact: `:artifacts [\"target/report.xml\"]`",
+    ),
+    ("outputs", "what the function returns is its output"),
     (
         "cache caches",
         "keep the folder outside of the workspace: `(sh cmd {:env {:CCACHE_DIR \"/srv/cache\"}})`",

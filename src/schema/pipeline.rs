@@ -27,6 +27,20 @@ pub static CONTAINER: Options = Options {
     example: "write a table such as `{:network \"bridge\"}`",
 };
 
+/// The options of `artifact`.
+pub static ARTIFACT: Options = Options {
+    of: "`artifact`",
+    groups: &[ARTIFACT_FIELDS],
+    example: "write a table such as `{:as \"report.xml\" :keep-days 30}`",
+};
+
+/// The options of an entry of `:artifacts`.
+pub static ARTIFACT_ENTRY: Options = Options {
+    of: "an artifact",
+    groups: &[ARTIFACT_PATH, ARTIFACT_FIELDS],
+    example: "write `:artifacts [\"target/report.xml\" {:path \"dist\" :keep-days 30}]`",
+};
+
 /// What the containers of jobs, steps and services have in common.
 pub static BOX: Options =
     Options { of: "a container", groups: &[CONTAINER_FIELDS, HOST_FIELDS], example: "" };
@@ -88,6 +102,12 @@ const JOB_FIELDS: &[Field] = &[
         "none",
         "`true`: its sandbox has the network; with `:image` the name of a network of the engine",
     ),
+    Field::new(
+        "artifacts",
+        Kind::Other("a path, or a list of paths and tables"),
+        "none",
+        "what is kept with the run when the job has ended, however it ended: see [artifacts](#artifacts)",
+    ),
     Field::planned("retry", "repeat the command in the step: `(sh \"make test || make test\")`"),
     Field::planned("env", "give `:env` to each `sh`, from a table that the file binds once"),
     Field::planned(
@@ -102,6 +122,39 @@ const JOB_FIELDS: &[Field] = &[
     Field::planned(
         "matrix",
         "declare the jobs in a loop: `(each [_ os (ipairs [\"a\" \"b\"])] (ci:job (.. \"test-\" os) …))`",
+    ),
+];
+
+const ARTIFACT_PATH: &[Field] =
+    &[Field::new("path", Kind::Text, "", "a file, a folder or a pattern in the workspace")];
+
+/// The longest that an artifact is kept by itself, in days.
+const MAX_KEEP_DAYS: u32 = 3_650;
+
+const ARTIFACT_FIELDS: &[Field] = &[
+    Field::new(
+        "as",
+        Kind::Text,
+        "its path in the workspace",
+        "the name of the artifact; of a folder or a pattern, the folder that the names begin with",
+    ),
+    Field::new(
+        "keep-days",
+        Kind::Count { least: 1, most: MAX_KEEP_DAYS },
+        "as long as the run",
+        "after so many days the file is removed",
+    ),
+    Field::new(
+        "report",
+        Kind::Words(&["junit"]),
+        "`.xml` files that are reports",
+        "the file is a test report in JUnit's XML, whatever its name",
+    ),
+    Field::new(
+        "allow-secrets",
+        Kind::Flag,
+        "`false`",
+        "`true`: a file that holds the value of a secret is kept as it is",
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! What a pipeline can call: one entry for each primitive, one for each event source.
 
 use super::option::Options;
-use super::pipeline::{CONTAINER, STEP};
+use super::pipeline::{ARTIFACT, CONTAINER, STEP};
 
 /// A function that a pipeline can call.
 #[derive(Debug)]
@@ -98,6 +98,15 @@ pub static PRIMITIVES: &[Primitive] = &[
     ),
     primitive("read-file", "path", Call::Wait, "The bytes of a file of the workspace, as a string."),
     primitive("write-file", "path text", Call::Wait, "Writes a file of the workspace and returns `true`."),
+    Primitive {
+        options: Some(&ARTIFACT),
+        ..primitive(
+            "artifact",
+            "path ?options",
+            Call::Wait,
+            "Keeps a file, the files of a folder, or those that a pattern matches with the run, and returns a list of them.",
+        )
+    },
     primitive("sleep", "seconds", Call::Wait, "Waits, at most an hour, and returns `true`."),
     primitive("base64", "text", Call::Pure, "Encodes a string in base64."),
     primitive("base64-decode", "text", Call::Pure, "The bytes that a base64 text stands for."),
@@ -115,7 +124,6 @@ pub static PRIMITIVES: &[Primitive] = &[
         "axes",
         "declare the jobs in a loop: `(each [_ os (ipairs [\"a\" \"b\"])] (ci:job (.. \"test-\" os) …))`",
     ),
-    planned("artifact", "path", "send the file where it is needed: `(sh [\"curl\" \"--upload-file\" …])`"),
     planned(
         "cache",
         "name",

@@ -233,6 +233,7 @@ const LIMIT_FIELDS: &[Field] = &[
     Field::new("run-timeout", Kind::Duration, "`\"1h\"`", "the longest a run may take"),
     Field::new("step-timeout", Kind::Duration, "`\"30m\"`", "the longest a step without `:timeout` may take"),
     Field::new("log-bytes", Kind::Size { least: 64 * KIB }, "`\"64MiB\"`", "the log of a step"),
+    Field::new("artifact-bytes", Kind::Size { least: 1 }, "`\"2GiB\"`", "all artifacts of a run"),
     Field::new(
         "vm-memory",
         Kind::Size { least: 4 * MIB },

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::artifact_call::ArtifactCall;
 use super::container_options::ContainerOptions;
 use crate::model::{Diagnostic, Reason};
 use crate::schema::Node;
@@ -36,6 +37,20 @@ pub trait JobHost: Send + Sync + 'static {
 
     /// Writes a file of the job's workspace, and refuses paths that lead out of it.
     fn write_file(&self, job: &str, path: &str, bytes: Vec<u8>) -> HostFuture<()>;
+
+    /// Keeps files of the job's workspace with the run.
+    fn artifact(&self, job: &str, call: ArtifactCall) -> HostFuture<Vec<SavedArtifact>>;
+}
+
+/// A file that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedArtifact {
+    /// Its name in the run.
+    pub name: String,
+    /// Its bytes.
+    pub size: u64,
+    /// The SHA-256 of its content, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// Why a host did not do what a primitive asked.

@@ -6,6 +6,7 @@
 //! its [`JobHost`] does.
 
 mod api;
+mod artifact_call;
 mod bundle;
 mod cache;
 mod call_spans;
@@ -34,6 +35,7 @@ mod unknown_input;
 mod vm;
 mod walk;
 
+pub use artifact_call::ArtifactCall;
 pub use bundle::{BUNDLE_FORMAT, Bundle, Module};
 pub use cache::hex_sha256;
 pub use cache::{BundleCache, CacheError, CacheKey};
@@ -44,7 +46,7 @@ pub use compile_vm::{CompileLimits, CompileVmError};
 pub use container_options::{ContainerOptions, Pull, Service};
 pub use fennel::{FENNEL, FENNEL_SHA256, FENNEL_VERSION};
 pub(crate) use form_place::place_on_line;
-pub use host::{Command, ContainerCall, HostError, HostFuture, JobHost, ShCall, StepResult};
+pub use host::{Command, ContainerCall, HostError, HostFuture, JobHost, SavedArtifact, ShCall, StepResult};
 pub use job_call::{JobArguments, JobEnd, JobFailure, JobInput, JobInputs, StepFailure, StepFault};
 pub use pulse::{Beat, VmPulse};
 pub use registration::{InputRef, MAX_INPUTS, MAX_JOBS, Problem, Registration};

@@ -289,7 +289,9 @@ mod tests {
 
     use super::*;
     use crate::schema::PRIMITIVES;
-    use crate::script::{ContainerCall, HostError, HostFuture, ShCall, StepResult, globals};
+    use crate::script::{
+        ArtifactCall, ContainerCall, HostError, HostFuture, SavedArtifact, ShCall, StepResult, globals,
+    };
 
     struct NoHost;
 
@@ -310,6 +312,9 @@ mod tests {
         }
         fn write_file(&self, _: &str, _: &str, _: Vec<u8>) -> HostFuture<()> {
             Box::pin(async { Err(HostError::Broken("no host".into())) })
+        }
+        fn artifact(&self, _: &str, _: ArtifactCall) -> HostFuture<Vec<SavedArtifact>> {
+            unreachable!("no job runs")
         }
     }
 

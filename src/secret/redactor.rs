@@ -114,6 +114,11 @@ impl Redactor {
     pub fn stream(&self) -> RedactStream {
         RedactStream::new(Arc::clone(&self.0))
     }
+
+    /// Finds values in an output whose redacted form is of no use; nothing when none are known.
+    pub(crate) fn finder(&self) -> Option<RedactStream> {
+        (!self.0.names.is_empty()).then(|| self.stream())
+    }
 }
 
 impl fmt::Debug for Redactor {

@@ -8,6 +8,7 @@ mod backoff;
 mod copied;
 mod dispatcher;
 mod echo;
+mod expiry;
 mod follower;
 mod index;
 mod kept_commits;

@@ -8,6 +8,7 @@ use super::backoff::Backoff;
 use super::index;
 use super::runner_limits::Verdict;
 use crate::app::{AppState, Wake};
+use crate::artifact::ArtifactStore;
 use crate::container::{Engine, forget};
 use crate::executor::{Workspace, sweep_children, sweep_run};
 use crate::journal::{Fact, JournalSink as _, JournalWriter, RunRecord};
@@ -125,7 +126,17 @@ pub(super) fn interrupt(run_dir: &Path, verdict: Verdict) -> Result<RunRecord, S
     let fact = Fact::run_ended((outcome, Some(reason))).redacted(&Redactor::none());
     let mut journal = JournalWriter::open(run_dir).map_err(|error| chain(&error))?;
     journal.append(fact).map_err(|error| chain(&error))?;
-    RunRecord::try_read(run_dir).map_err(|error| chain(&error))
+    let record = RunRecord::try_read(run_dir).map_err(|error| chain(&error))?;
+    remove_half_artifacts(run_dir, &record);
+    Ok(record)
+}
+
+/// Removes files of artifacts that the journal does not have: the runner was killed before it wrote them down.
+fn remove_half_artifacts(run_dir: &Path, record: &RunRecord) {
+    let kept = record.artifacts.iter().map(|(_, artifact)| artifact.sha256.as_str()).collect();
+    if let Err(error) = ArtifactStore::of(run_dir).sweep(&kept) {
+        tracing::warn!(%error, run_dir = %run_dir.display(), "files of artifacts may be left");
+    }
 }
 
 /// Whether the folder of the run was removed, with its repository.

@@ -11,14 +11,13 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
-use super::audit;
 use super::copied::set_aside;
 use super::dispatcher::{DispatchStart, dispatch};
+use super::expiry::remove_expired;
 use super::local_launch::LocalLaunch;
 use super::pushes::{recover_pushes, retry_spool, watch_pushes};
-use super::run_folder;
 use super::unpassed::log_unpassed;
-use super::watcher;
+use super::{audit, run_folder, watcher};
 use crate::app::{
     AppState, Isolation, SourcePlace, TaskFailure, Tasks, check_requirements, forget_unanswered,
     index_older_runs, record_audit, take_spool, warn_of_watches,
@@ -358,6 +357,7 @@ fn spawn_keepers(tasks: &Tasks, app: &AppState) {
     tasks.spawn_lasting("the audit", audit::record(app.clone()));
     tasks.spawn_lasting("the file of the audit", audit::export(app.clone()));
     tasks.spawn_lasting("the watcher of folders", watch_folders(app.clone()));
+    tasks.spawn_lasting("the removal of expired artifacts", remove_expired(app.clone()));
     tasks.spawn("the keys of unanswered requests", forget_unanswered(app.clone()));
     tasks.spawn("the index of older runs", index_older_runs(app.clone()));
 }

@@ -4,6 +4,7 @@
 //! and takes closures. What clients of a server ask for is read by a thread beside it. Rows are the truth about pushes and the queue; about runs that have begun, the journals are.
 
 mod accounts;
+mod artifact_expiries;
 mod audit;
 mod copied;
 mod damaged;
@@ -35,6 +36,7 @@ pub(crate) use accounts::{
     KeyRow, UserRow, all_keys, all_users, delete_key, delete_user, find_key, find_key_by_fingerprint,
     has_keys, has_user, insert_key, insert_user,
 };
+pub(crate) use artifact_expiries::{runs_with_expired, set_artifact_expiry};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, audit_after, list_audit};
 pub use copied::{runs_of_pushes, set_aside};
 pub use idempotency::{KeptAnswer, KnownKey, forget_unanswered, keep_answer, take_key};

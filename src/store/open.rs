@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sources.sql"),
     include_str!("job_runs.sql"),
     include_str!("accounts.sql"),
+    include_str!("artifacts.sql"),
 ];
 
 /// How long a statement waits for another process, such as a reader that checkpoints.

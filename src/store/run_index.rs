@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
+use super::artifact_expiries::set_artifact_expiry;
 use super::audit::AuditEntry;
 use super::run_event::json;
 use super::runs::reason_columns;
@@ -25,6 +26,8 @@ pub(crate) struct RunChange {
     jobs: Vec<JobRow>,
     steps: Vec<StepRow>,
     denials: Vec<(u64, Denial)>,
+    /// When the first of its artifacts expires.
+    expires_ms: Option<i64>,
 }
 
 /// How a run ended.
@@ -83,7 +86,8 @@ impl RunChange {
         let steps = steps.filter(|(_, step)| is_new(step.seq)).map(|(job, step)| StepRow::new(&job.id, step));
         let (jobs, steps) = (jobs.collect(), steps.collect());
         let denials = record.denials.clone();
-        Some(Self { run, seq, attempt, started_at, end, is_whole, jobs, steps, denials })
+        let expires_ms = record.artifacts.iter().filter_map(|(_, artifact)| artifact.expires_ms).min();
+        Some(Self { run, seq, attempt, started_at, end, is_whole, jobs, steps, denials, expires_ms })
     }
 
     /// Whether the run has ended.
@@ -212,6 +216,9 @@ fn write_rows(connection: &Connection, run: i64, change: &RunChange) -> Result<(
     }
     for step in &change.steps {
         write_step(connection, run, step)?;
+    }
+    if change.expires_ms.is_some() {
+        set_artifact_expiry(connection, run, change.expires_ms)?;
     }
     let started_at = change.started_at.map(Timestamp::as_millis);
     connection

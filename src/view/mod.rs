@@ -1,6 +1,8 @@
 //! Runs for people and programs: text and JSON, made from rows and journals. Decides nothing.
 
+mod artifact_shape;
 mod audit;
+mod decision_shape;
 mod diagnostic_shape;
 mod end;
 mod events;
@@ -25,7 +27,9 @@ mod nothing_to_run;
 mod output_order;
 mod words;
 
+pub(crate) use artifact_shape::{ArtifactShape, TestsShape};
 pub(crate) use audit::{AuditShape, audit_file_line, audit_line};
+pub(crate) use decision_shape::DecisionShape;
 pub(crate) use diagnostic_shape::DiagnosticShape;
 pub(crate) use end::deciding_lock;
 pub(crate) use events::{EventsError, RunEvent, RunEvents};
@@ -49,6 +53,6 @@ pub(crate) use sanitize::{
     Colours, SafeText, file_line, one_line, output_line, plain, pushed_output, reason_line,
 };
 pub(crate) use screen::Screen;
-pub(crate) use shape::{DecisionShape, JobShape, RunShape, StepShape, jobs_of};
+pub(crate) use shape::{JobShape, RunShape, StepShape, jobs_of};
 pub(crate) use text::{between, run_list, run_page};
 pub(crate) use words::{EventWord, FormatWord, OutcomeWord, StateWord};

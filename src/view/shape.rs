@@ -7,15 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::artifact_shape::{ArtifactShape, TestsShape};
+use super::decision_shape::DecisionShape;
 use super::diagnostic_shape::DiagnosticShape;
 use super::log_sizes::LogSizes;
 use super::run::{RunView, ref_text, run_url};
 use super::signature_shape::SignatureShape;
 use super::words::{EventWord, OutcomeWord, StateWord};
 use crate::event::{OnlyJobs, PushCertificate, Rerun};
-use crate::journal::{ImageRecord, JobRecord, PolicyRecord, RunRecord, StepRecord};
+use crate::journal::{ImageRecord, JobRecord, RunRecord, StepRecord};
 use crate::model::{CommitId, Outcome, Progress, Reason, RefName, Timestamp, format_duration};
 use crate::store::{JobRow, RunRow};
+use crate::sys::clock;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -85,6 +88,12 @@ pub(crate) struct RunShape {
     /// The images that its containers used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) images: Vec<ImageShape>,
+    /// What its test reports say; absent in lists, and without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tests: Option<TestsShape>,
+    /// Its artifacts. They have a route of their own.
+    #[serde(skip)]
+    pub(crate) artifacts: Vec<ArtifactShape>,
     /// Its jobs, in the order of the pipeline; without steps in lists.
     pub(crate) jobs: Vec<JobShape>,
 }
@@ -192,22 +201,6 @@ pub(crate) struct ImageShape {
     pub(crate) digest: Option<String>,
 }
 
-/// A decision about one point of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = PolicyDecision)]
-pub(crate) struct DecisionShape {
-    /// What the container is for: the job, or a service of it.
-    pub(crate) subject: String,
-    /// `allow`, `warn` or `deny`.
-    pub(crate) verdict: String,
-    /// The stable word.
-    pub(crate) code: String,
-    /// The reason.
-    pub(crate) reason: String,
-    /// What would allow it.
-    pub(crate) hint: Option<String>,
-}
-
 impl RunShape {
     /// A run with its jobs and steps.
     pub(crate) fn of(view: &RunView, sizes: &LogSizes, reruns: Vec<u64>) -> Self {
@@ -224,6 +217,8 @@ impl RunShape {
             problem: view.problem.clone(),
             left_workspace: view.left.as_ref().map(|left| left.display().to_string()),
             images: view.record.images.iter().map(ImageShape::of).collect(),
+            tests: TestsShape::of_run(&view.record),
+            artifacts: ArtifactShape::all_of(&view.record, clock::now()),
             jobs: jobs_of(&view.record, sizes),
             url: view.url.clone(),
             ..Self::in_list(&view.row, Vec::new(), reruns, None)
@@ -259,6 +254,8 @@ impl RunShape {
             problem: None,
             left_workspace: None,
             images: Vec::new(),
+            tests: None,
+            artifacts: Vec::new(),
             jobs: jobs.into_iter().map(JobShape::in_list).collect(),
         }
     }
@@ -305,7 +302,7 @@ impl RunShape {
     /// The same run as lists show it.
     #[must_use]
     pub(crate) fn without_steps(mut self) -> Self {
-        (self.diagnostics, self.images) = (Vec::new(), Vec::new());
+        (self.diagnostics, self.images, self.tests) = (Vec::new(), Vec::new(), None);
         for job in &mut self.jobs {
             (job.output, job.policy, job.steps) = (None, Vec::new(), None);
         }
@@ -412,25 +409,13 @@ impl ImageShape {
     }
 }
 
-impl DecisionShape {
-    fn of(decision: &PolicyRecord) -> Self {
-        Self {
-            subject: decision.subject.to_string(),
-            verdict: decision.verdict.clone(),
-            code: decision.code.clone(),
-            reason: decision.reason.to_string(),
-            hint: decision.hint.as_ref().map(ToString::to_string),
-        }
-    }
-}
-
 /// A number of seconds as a time.
 pub(super) fn seconds_text(seconds: f64) -> String {
     format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// Milliseconds as seconds.
-fn seconds(millis: u64) -> f64 {
+pub(super) fn seconds(millis: u64) -> f64 {
     Duration::from_millis(millis).as_secs_f64()
 }
 

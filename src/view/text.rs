@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::artifact_shape::TestsShape;
+use super::decision_shape::DecisionShape;
 use super::diagnostic_shape::DiagnosticShape;
 use super::sanitize::{one_line, plain, reason_line};
 use super::screen::Screen;
-use super::shape::{DecisionShape, JobShape, RunShape, StepShape, seconds_text};
+use super::shape::{JobShape, RunShape, StepShape, seconds_text};
 use crate::model::{Outcome, Timestamp, format_duration, render_all};
 
 /// A line about each run below a line of titles, with times in this time zone; empty for no runs.
@@ -105,10 +107,24 @@ pub(crate) fn run_page(run: &RunShape, screen: Screen) -> String {
         let diagnostics: Vec<_> = run.diagnostics.iter().map(DiagnosticShape::to_diagnostic).collect();
         let _infallible = write!(out, "\n{}", plain(&render_all(&diagnostics)));
     }
+    if let Some(tests) = &run.tests {
+        render_tests(&mut out, tests);
+    }
     for job in &run.jobs {
         render_job(&mut out, job, screen);
     }
     out
+}
+
+/// What test reports say, and which tests have failed.
+fn render_tests(out: &mut String, tests: &TestsShape) {
+    let _infallible = writeln!(out, "\ntests     {}", tests.line());
+    for test in &tests.failing {
+        let _infallible = writeln!(out, "  failed  {} ({})", test.title(), one_line(&test.job));
+    }
+    if tests.unnamed() > 0 && !tests.failing.is_empty() {
+        let _infallible = writeln!(out, "          and {} more", tests.unnamed());
+    }
 }
 
 fn render_job(out: &mut String, job: &JobShape, screen: Screen) {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use client::Remote;
 
 use super::args::Command;
+use super::artifacts::{ArtifactArgs, print_artifacts, save};
 use super::audit::print_entries;
 use super::exit::{Code, Ended, Failure, print, print_json, verdict};
 use super::follow;
@@ -29,7 +30,7 @@ use crate::app::{CreateToken, PlanRun, RepoShape, TokenView};
 use crate::config::DataDir;
 use crate::model::{RunName, percent_encoded};
 use crate::sys::clock;
-use crate::view::{AuditShape, PlanShape, RunShape, one_line, reason_line};
+use crate::view::{ArtifactShape, AuditShape, PlanShape, RunShape, one_line, reason_line};
 
 /// How long one request waits for the end of a run, in seconds.
 const WAIT_S: u64 = 60;
@@ -59,6 +60,7 @@ fn perform_on(remote: &Remote, command: Command) -> Ended {
             let run = find(remote, &run)?;
             output::print(remote, &run, &output::Options { job, follow, json })
         }
+        Command::Artifacts(args) => artifacts(remote, &args),
         Command::Wait { run, json } => wait(remote, &find(remote, &run)?.id, json),
         Command::Cancel { run, json } => cancel(remote, &run, json),
         Command::Rerun { run, part, json } => {
@@ -107,6 +109,21 @@ fn find(remote: &Remote, text: &str) -> Result<RunShape, Failure> {
     match newest.first() {
         Some(run) => remote.get(&format!("/runs/{}", percent_encoded(&run.id))),
         None => Err(Failure::not_found(format!("`{}` has no runs yet", one_line(text)))),
+    }
+}
+
+fn artifacts(remote: &Remote, args: &ArtifactArgs) -> Ended {
+    let run = find(remote, &args.run)?;
+    let base = format!("/runs/{}/artifacts", percent_encoded(&run.id));
+    let list: Vec<ArtifactShape> = remote.get(&base)?;
+    let Some(path) = &args.artifact else {
+        print_artifacts(&list, args.json);
+        return Ok(Code::Done);
+    };
+    let answer = remote.send("GET", &format!("{base}/{}", percent_encoded(path)), None, "*/*")?;
+    match list.iter().find(|artifact| artifact.path == *path) {
+        Some(artifact) => save(args, artifact, answer.body),
+        None => Err(Failure::not_found(format!("{} has no artifact {}", run.name(), one_line(path)))),
     }
 }
 

@@ -1,54 +1,43 @@
-//! Artifacts of runs. The engine has none yet: lists are empty.
+//! Artifacts of runs.
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use axum::http::HeaderMap;
+use axum::response::Response;
 
-use crate::app::{AppState, Caller, Code, Problem};
+use crate::app::{AppState, Caller, list_artifacts, open_artifact};
+use crate::http::artifact_file::artifact_answer;
 use crate::http::input::Path;
 use crate::http::problem::{Problems, Refused};
-use crate::model::{Quoted, Scope};
+use crate::view::ArtifactShape;
 
-/// A file that a run has kept.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Artifact {
-    /// Its path in the run.
-    path: String,
-    /// Its size.
-    size_bytes: u64,
-    /// The SHA-256 of its content, in hex.
-    sha256: String,
-    /// The job that has kept it.
-    job: String,
-    /// When it is removed.
-    expires_at: String,
-}
-
-/// The artifacts of a run.
+/// The artifacts of a run. What a run has kept is no more visible than what it prints.
 #[utoipa::path(get, path = "/runs/{run}/artifacts", operation_id = "listArtifacts", params(("run" = String, Path, description = "Its id, or REPO#NUMBER")),
     security((), ("token" = ["runs:read"])),
-    responses((status = 200, description = "The artifacts", body = [Artifact]), Problems))]
+    responses((status = 200, description = "The artifacts", body = [ArtifactShape]), Problems))]
 pub(super) async fn list(
     State(app): State<AppState>,
     caller: Caller,
     Path(run): Path<String>,
-) -> Result<Json<Vec<Artifact>>, Refused> {
-    caller.run_to_read(&app, Scope::RunsRead, &run).await?;
-    Ok(Json(Vec::new()))
+) -> Result<Json<Vec<ArtifactShape>>, Refused> {
+    let row = caller.run_with_artifacts(&app, &run).await?;
+    Ok(Json(list_artifacts(&app, row).await?))
 }
 
-/// One artifact: the file.
+/// One artifact: the file. `ETag` is its SHA-256; `Range` and `If-None-Match` are understood.
 #[utoipa::path(get, path = "/runs/{run}/artifacts/{path}", operation_id = "getArtifact",
-    params(("run" = String, Path, description = "The run's id, or REPO#NUMBER"), ("path" = String, Path, description = "The path of the artifact")),
+    params(("run" = String, Path, description = "The run's id, or REPO#NUMBER"), ("path" = String, Path, description = "The path of the artifact, percent-encoded")),
     security((), ("token" = ["runs:read"])),
-    responses((status = 200, description = "The file", content_type = "application/octet-stream"), Problems))]
+    responses((status = 200, description = "The file", content_type = "application/octet-stream"),
+              (status = 206, description = "A part of it", content_type = "application/octet-stream"),
+              (status = 304, description = "It is the one that the client has"), Problems))]
 pub(super) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path((run, path)): Path<(String, String)>,
-) -> Result<(), Refused> {
-    caller.run_to_read(&app, Scope::RunsRead, &run).await?;
-    let text = format!("run {run} has no artifact {}", Quoted::new(&path));
-    Err(Problem::new(Code::ArtifactNotFound, text).into())
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let row = caller.run_with_artifacts(&app, &run).await?;
+    let (artifact, file) = open_artifact(&app, row, &path).await?;
+    Ok(artifact_answer(&headers, &artifact, file))
 }

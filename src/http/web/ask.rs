@@ -19,6 +19,7 @@ use crate::http::gzip::{Coding, accepts_gzip};
 use crate::http::problem::{Refused, status_of};
 use crate::http::router::busy;
 use crate::model::Scope;
+use crate::view::RunShape;
 
 /// How long a page waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -63,6 +64,12 @@ impl Ask {
     /// Whether the caller may read the output of a run.
     pub(super) async fn may_read_logs(&self, row: &RunRow) -> bool {
         self.caller.run_to_read(&self.app, Scope::LogsRead, &row.id.to_string()).await.is_ok()
+    }
+
+    /// Whether the caller may read what a run has kept, when there is something.
+    pub(super) async fn may_read_artifacts(&self, run: &RunShape, row: &RunRow) -> bool {
+        let is_there = !run.artifacts.is_empty() || run.tests.is_some();
+        is_there && self.caller.run_with_artifacts(&self.app, &row.id.to_string()).await.is_ok()
     }
 
     /// Whether the caller may start and stop runs like this one.

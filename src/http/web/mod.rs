@@ -19,6 +19,7 @@ mod graph;
 mod graph_groups;
 mod html;
 mod job;
+mod kept;
 mod live;
 mod log_html;
 mod mark;

@@ -9,6 +9,7 @@ use super::ask::{Ask, lead_to};
 use super::frame::Frame;
 use super::graph::{self, Node};
 use super::html::Html;
+use super::kept::{self, Kept};
 use super::mark::{Mark, When, millis, size, took};
 use super::runs::ref_names;
 use super::trend::Trend;
@@ -66,6 +67,7 @@ struct RunPage {
     more_jobs: usize,
     decisions: Vec<Decision>,
     images: Vec<String>,
+    kept: Kept,
     shows_logs: bool,
 }
 
@@ -108,6 +110,7 @@ pub(super) async fn page(ask: &Ask) -> Result<Response, Refused> {
         ["search"] => search::page(ask, row).await,
         ["graph.svg"] => Ok(picture(&graph_of(&run_shape(&ask.app, row).await?, &ask.address.repo))),
         ["waterfall.svg"] => Ok(picture(&times_of(&run_shape(&ask.app, row).await?, &ask.address.repo))),
+        ["artifact", name @ ..] if !name.is_empty() => kept::download(ask, row, &name.join("/")).await,
         ["job", id] => match job::page(ask, row.clone(), id).await {
             Err(Refused(problem)) if problem.code.status() == 404 && id.ends_with(".log") => {
                 raw(ask, row, id).await
@@ -156,6 +159,7 @@ async fn overview(ask: &Ask, row: RunRow) -> Result<Response, Refused> {
     let shape = run_shape(&ask.app, row.clone()).await?;
     let trend = Trend::before(ask, &row).await?;
     let shows_logs = ask.may_read_logs(&row).await;
+    let shows_kept = ask.may_read_artifacts(&shape, &row).await;
     let (causes, failed) = causes(ask, (&row, &shape), (&trend, shows_logs)).await?;
     let there = async |number: Option<u64>| match number {
         Some(number) => ask.run(number).await.is_ok().then_some(number),
@@ -168,6 +172,7 @@ async fn overview(ask: &Ask, row: RunRow) -> Result<Response, Refused> {
         more_causes: failed.saturating_sub(causes.len()),
         has_failed: failed > 0,
         causes,
+        kept: if shows_kept { Kept::of(&shape, &format!("/{}", ask.address.repo)) } else { Kept::default() },
         shows_logs,
         ..RunPage::of(ask, &shape, &trend)
     };
@@ -214,6 +219,7 @@ impl RunPage {
                 .iter()
                 .map(|image| one_line(&format!("{} {}", image.image, image.id)))
                 .collect(),
+            kept: Kept::default(),
             shows_logs: false,
             repo: run.repo.clone(),
             frame,

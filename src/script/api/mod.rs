@@ -4,6 +4,7 @@
 //! comes back as nil and a text, which the prelude raises; a third value says that it was quire's (`broken`), or that
 //! policy refused it (`denied`).
 
+mod artifact;
 mod container;
 mod encode;
 mod files;
@@ -45,6 +46,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
     secret::install(lua, &table, shared)?;
     encode::install(lua, &table, shared)?;
     files::install(lua, &table, shared)?;
+    artifact::install(lua, &table, shared)?;
     sleep::install(lua, &table)?;
     log::install(lua, &table, shared)?;
     module::install(lua, &table, shared)?;

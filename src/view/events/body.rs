@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::journal::{DiagnosticFact, JobFact, PolicyRecord, StepEnd, StepStart};
+use crate::journal::{ArtifactRecord, DiagnosticFact, JobFact, PolicyRecord, StepEnd, StepStart};
 use crate::log::Stream;
 use crate::model::{Outcome, Reason, Timestamp};
 use crate::store::RunRow;
@@ -50,6 +50,18 @@ pub(super) enum EventBody {
     Log { job: Option<String>, step: u32, attempt: u32, stream: &'static str, lines: Vec<EventLine> },
     #[serde(rename = "policy.decision")]
     PolicyDecision { job: String, decision: Box<PolicyRecord> },
+    #[serde(rename = "artifact.saved")]
+    ArtifactSaved(Box<SavedArtifact>),
+}
+
+/// A file that was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct SavedArtifact {
+    job: String,
+    path: String,
+    size_bytes: u64,
+    sha256: String,
+    expires_at: Option<String>,
 }
 
 /// A run that waits.
@@ -95,6 +107,7 @@ impl EventBody {
             Self::StepFinished(_) => "step.finished",
             Self::Log { .. } => "log",
             Self::PolicyDecision { .. } => "policy.decision",
+            Self::ArtifactSaved(_) => "artifact.saved",
         }
     }
 
@@ -109,6 +122,16 @@ impl EventBody {
             subject: row.commit_subject.clone(),
             event: row.event.trigger().shown(),
             pusher: row.event.pusher().map(str::to_owned),
+        }))
+    }
+
+    pub(super) fn artifact_saved(job: String, artifact: ArtifactRecord) -> Self {
+        Self::ArtifactSaved(Box::new(SavedArtifact {
+            job,
+            expires_at: artifact.expires_at().map(|time| time.to_string()),
+            path: artifact.path.into_string(),
+            size_bytes: artifact.size_bytes,
+            sha256: artifact.sha256,
         }))
     }
 

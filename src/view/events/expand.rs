@@ -103,6 +103,7 @@ impl Expander {
             Fact::PolicyDecision { job, decision } => {
                 EventBody::PolicyDecision { job, decision: Box::new(decision) }
             }
+            Fact::ArtifactSaved { job, artifact } => EventBody::artifact_saved(job, *artifact),
             Fact::JobEnded { job, end } => {
                 self.job(&job).has_ended = true;
                 let reason = end.reason.map(|reason| reason.map(RedactedText::into_string));

@@ -6,6 +6,7 @@
 //! assert_eq!(answer.json()[0]["number"], 1);
 //! ```
 
+mod artifacts;
 mod client;
 mod commands;
 mod contract;

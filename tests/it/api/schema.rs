@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::contract::Contract;
 use super::{Answer, Api, Door};
 
-/// Routes of which no good answer is read here: the engine has no artifacts, and the news of all runs do not end.
+/// Routes of which no good answer is read here: the run has no artifact, and the news of all runs do not end.
 const WITHOUT_SUCCESS: [&str; 2] = ["GET /api/v1/runs/{run}/artifacts/{path}", "GET /api/v1/events"];
 
 /// A public key.

@@ -26,6 +26,9 @@ macro_rules! stories {
 stories! {
     adopt
     api_starts
+    artifact_mistakes
+    artifacts
+    artifacts_expire
     audit
     back_and_forth
     background_child

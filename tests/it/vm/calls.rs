@@ -84,6 +84,13 @@ const WRONG: &[(&str, &str)] = &[
     ("j['read-file']('')", "`read-file`: the path is empty"),
     ("j['write-file']('a\\0', 'b')", "`write-file`: the path must not have a NUL byte"),
     ("j['write-file']('a')", "`write-file`: expected a string to write, got nothing"),
+    ("artifact(3)", "`artifact`: expected the path of a file, a folder or a pattern, got the number 3"),
+    (
+        "artifact('a', {['keep-days'] = 0})",
+        "`:keep-days` of `artifact`: expected a whole number from 1 to 3650, got the number 0",
+    ),
+    ("artifact('a', {as = {}})", "`:as` of `artifact`: expected a string, got a table"),
+    ("artifact('missing')", "the file `missing` does not exist"),
 ];
 
 #[tokio::test]
@@ -110,6 +117,16 @@ async fn files_are_read_and_written() {
     assert_eq!(bench.vm.outputs_json("t").unwrap().unwrap(), serde_json::json!(true));
     let error = script_error("\n local x = _G['read-file']('b')").await;
     assert_eq!((error.message.as_str(), error.line), ("could not read b: not found", Some(2)));
+}
+
+#[tokio::test]
+async fn an_artifact_gives_a_list_of_what_was_kept() {
+    let bench = Bench::job(
+        "local kept = artifact('a/b', {as = 'c'}) return {#kept, kept[1].name, kept[1].size, kept[1].sha256}",
+    )
+    .await;
+    assert_eq!(bench.run("t").await, JobEnd::Passed);
+    assert_eq!(bench.vm.outputs_json("t").unwrap().unwrap(), serde_json::json!([1, "c", 3, "abc"]));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quire::model::Reason;
 use quire::script::{
-    Chunk, Command, ContainerCall, EvaluationError, HostError, HostFuture, JobEnd, JobFailure, JobHost,
-    JobInput, Modules, Registration, ScriptError, ShCall, StepResult, Vm, VmLimits,
+    ArtifactCall, Chunk, Command, ContainerCall, EvaluationError, HostError, HostFuture, JobEnd, JobFailure,
+    JobHost, JobInput, Modules, Registration, SavedArtifact, ScriptError, ShCall, StepResult, Vm, VmLimits,
 };
 use quire::sys::kept_output::KeptOutput;
 use tokio::sync::Barrier;
@@ -137,6 +137,17 @@ impl JobHost for FakeHost {
     fn write_file(&self, _: &str, path: &str, bytes: Vec<u8>) -> HostFuture<()> {
         self.files.lock().unwrap().insert(path.to_owned(), bytes);
         Box::pin(async { Ok(()) })
+    }
+
+    fn artifact(&self, _: &str, call: ArtifactCall) -> HostFuture<Vec<SavedArtifact>> {
+        let saved = match call.path.as_str() {
+            "missing" => Err(HostError::Refused("the file `missing` does not exist".into())),
+            path => {
+                let name = call.save_as.unwrap_or_else(|| path.to_owned());
+                Ok(vec![SavedArtifact { name, size: 3, sha256: "abc".into() }])
+            }
+        };
+        Box::pin(async move { saved })
     }
 }
 
