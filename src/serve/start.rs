@@ -30,13 +30,10 @@ use crate::notify::{Courier, CourierStart};
 use crate::policy::StartProfiles;
 use crate::sources::SourceRules;
 use crate::store::{self, Store, StoreError};
-use crate::sys::descriptors;
 use crate::sys::lock::{self, LockFile};
 use crate::sys::notify::Supervisor;
-use crate::sys::process;
 use crate::sys::remove_tree::remove_tree;
-use crate::sys::socket;
-use crate::sys::spawn;
+use crate::sys::{descriptors, process, socket, spawn};
 use crate::watch::{WatchWake, all_watches, watch_remotes};
 
 /// Messages that may wait for the queue.
