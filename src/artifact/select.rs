@@ -366,11 +366,12 @@ mod tests {
             "fifo",
             "",
             "out",
+            "out/*",
             "a\0",
         ] {
             assert!(matches!(names(&root, given, None), Err(ArtifactError::Refused(_))), "{given}");
         }
-        for given in ["nothing", "r.xml/x", "*.pdf", "no/*.xml", "out/*"] {
+        for given in ["nothing", "r.xml/x", "*.pdf", "no/*.xml"] {
             assert!(matches!(names(&root, given, None), Err(ArtifactError::Missing(_))), "{given}");
         }
         for name in ["../x", "/x", "a\nb", ""] {

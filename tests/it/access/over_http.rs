@@ -104,7 +104,7 @@ fn a_token_clones_and_pushes_with_the_output_of_the_hooks() {
     let failed = place.shell(
         "cd c-writer && sed -i 's/true/exit 3/' .quire/ci.fnl && git commit -qam broken && git push -o ci.wait origin HEAD:main 2>&1",
     );
-    let hint = format!("hint: quire --server http://{} logs", place.address);
+    let hint = format!("hint: quire --server http://{} rerun ", place.address);
     assert!(failed.contains(&hint) && failed.contains("; run 2 passed"), "{failed}");
     assert!(place.shell("quire audit --json").contains("\"token:writer\""));
     assert_eq!(place.shell("git -C c-reader pull -q && git -C c-reader log --oneline | wc -l").trim(), "3");

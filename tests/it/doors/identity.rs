@@ -191,6 +191,7 @@ pub(super) fn requests(
                 ("{name}", "none"),
                 ("{id}", "1"),
                 ("{path}", "x"),
+                ("{key}", "none"),
             ];
             let filled = places.iter().fold(path.clone(), |path, (place, value)| path.replace(place, value));
             assert!(!filled.contains('{'), "{path} has a place that this test does not know");

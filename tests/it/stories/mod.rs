@@ -101,6 +101,7 @@ stories! {
     rerun
     remote
     rerun_part
+    reserved_names
     run_as_json
     runner_killed
     runs_list
