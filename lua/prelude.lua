@@ -152,19 +152,27 @@ local function read_all(result)
   return result
 end
 
+-- A result with everything that it can be asked for, as a table of its own.
+local function whole(result)
+  local step, copy = failed[result], {}
+  for key, value in next, read_all(result) do copy[key] = value end
+  if step then copy.exit, copy.ok = step.exit, false end
+  return copy
+end
+
+-- A result that has not all of its fields as a table has them.
 local late_result = {
   __index = function(result, key)
     local text = read_late(result, key)
     if text == nil then return strict_of.result.__index(result, key) end
     return text
   end,
-  __pairs = function(result) return next, read_all(result), nil end,
+  __pairs = function(result)
+    local copy = whole(result)
+    return function(_, key) return next(copy, key) end, result, nil
+  end,
   __metatable = freeze("a result", {
-    __fennelview = function(result, view, options, indent)
-      local copy = {}
-      for key, value in next, read_all(result) do copy[key] = value end
-      return view(copy, options, indent)
-    end,
+    __fennelview = function(result, view, options, indent) return view(whole(result), options, indent) end,
   }),
 }
 
@@ -175,13 +183,6 @@ local function look(step)
   for place = #unlooked, 1, -1 do
     if unlooked[place] == step then remove(unlooked, place) end
   end
-end
-
-local function whole(result)
-  local step, copy = failed[result], {}
-  for key, value in next, read_all(result) do copy[key] = value end
-  copy.exit, copy.ok = step.exit, false
-  return copy
 end
 
 -- A failed result has no `exit` and no `ok` of its own: asking for them by name is looking at the failure.
@@ -195,14 +196,9 @@ local failed_result = {
     end
     return late_result.__index(result, key)
   end,
-  __pairs = function(result)
-    local copy = whole(result)
-    return function(_, key) return next(copy, key) end, result, nil
-  end,
+  __pairs = late_result.__pairs,
   __tostring = function(result) return failed[result].text end,
-  __metatable = freeze("a result", {
-    __fennelview = function(result, view, options, indent) return view(whole(result), options, indent) end,
-  }),
+  __metatable = late_result.__metatable,
 }
 
 -- The context of the running job; raises outside of one, and when a step failed, and its exit status was not checked.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::Quoted;
+use crate::model::{Quoted, moves_text};
 
 /// The longest name, in bytes.
 pub(crate) const MAX_ARTIFACT_NAME: usize = 500;
@@ -66,10 +66,9 @@ impl fmt::Display for ArtifactName {
     }
 }
 
-/// Characters that no name needs: controls, and those that change the direction of text.
+/// Characters that no name needs.
 fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    moves_text(c) || c == '\u{feff}'
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
@@ -102,7 +103,7 @@ impl TestReport {
                 Event::CData(text) => parser.text(&text.xml10_content()),
                 Event::GeneralRef(name) => {
                     let known = name.resolve_char_ref().ok().flatten().map(String::from);
-                    let known = known.or_else(|| predefined(&name).map(str::to_owned));
+                    let known = known.or_else(|| resolve_xml_entity(&name).map(str::to_owned));
                     parser.text(&known.unwrap_or_else(|| format!("&{};", &*name)));
                 }
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
@@ -213,18 +214,6 @@ fn attribute(start: &BytesStart<'_>, name: &str) -> String {
     let value =
         found.normalized_value(XmlVersion::Implicit1_0).unwrap_or_else(|_| Cow::Borrowed(&*found.value));
     value.trim().to_owned()
-}
-
-/// The character that one of the five names stands for that every document has.
-fn predefined(name: &str) -> Option<&'static str> {
-    match name {
-        "lt" => Some("<"),
-        "gt" => Some(">"),
-        "amp" => Some("&"),
-        "quot" => Some("\""),
-        "apos" => Some("'"),
-        _ => None,
-    }
 }
 
 /// Seconds as runners write them, some with commas between thousands.

@@ -37,10 +37,3 @@ impl ArtifactError {
         Self::Refused(text.into())
     }
 }
-
-/// What the system says of a file, without the number of the error.
-pub(crate) fn reason_of(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
-    number.and_then(|number| text.strip_suffix(&number).map(str::to_owned)).unwrap_or(text)
-}

@@ -12,8 +12,8 @@ use rustix::fs::{AtFlags, FileType, statat};
 
 use super::artifact_name::{ArtifactName, MAX_ARTIFACT_NAME};
 use super::pattern::Pattern;
-use super::{ArtifactError, MAX_ARTIFACTS, reason_of};
-use crate::model::Quoted;
+use super::{ArtifactError, MAX_ARTIFACTS};
+use crate::model::{Quoted, chain};
 use crate::sys::folder::{Folder, Kind};
 use crate::sys::tree::{Place, Visit, walk};
 
@@ -60,7 +60,7 @@ pub(crate) fn select(
             if error.kind() == io::ErrorKind::NotADirectory {
                 return Ok(None);
             }
-            Err(ArtifactError::Refused(format!("{shown} cannot be kept: {}", reason_of(&error))))
+            Err(ArtifactError::Refused(format!("{shown} cannot be kept: {}", chain(&error))))
         })?,
     };
     match kind {
@@ -141,7 +141,7 @@ fn below(
 ) -> Result<Selection, ArtifactError> {
     let shown = Quoted::new(if base.is_empty() { "." } else { base });
     let failed =
-        |error: io::Error| ArtifactError::Refused(format!("{shown} cannot be read: {}", reason_of(&error)));
+        |error: io::Error| ArtifactError::Refused(format!("{shown} cannot be read: {}", chain(&error)));
     let folder = root.sub(if base.is_empty() { "." } else { base }).map_err(failed)?;
     let mut finder = Finder {
         base,

@@ -4,7 +4,6 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,8 +11,8 @@ use std::path::{Path, PathBuf};
 use ring::digest::{Context, SHA256};
 use rustix::fs::{AtFlags, fsync, ioctl_ficlone, renameat, unlinkat};
 
-use super::{ArtifactError, reason_of};
-use crate::model::{Quoted, format_size};
+use super::ArtifactError;
+use crate::model::{Quoted, chain, format_size, hex, is_hex};
 use crate::secret::RedactStream;
 use crate::sys::folder::Folder;
 use crate::sys::random::unguessable;
@@ -89,9 +88,8 @@ impl ArtifactStore {
         rules: &mut Rules<'_>,
     ) -> Result<Copied, ArtifactError> {
         let shown = Quoted::new(shown);
-        let failed = |error: &io::Error| {
-            ArtifactError::Refused(format!("{shown} cannot be kept: {}", reason_of(error)))
-        };
+        let failed =
+            |error: &io::Error| ArtifactError::Refused(format!("{shown} cannot be kept: {}", chain(error)));
         let length = source.metadata().map_err(|error| failed(&error))?.len();
         let (most, of) = rules.most;
         if length > most {
@@ -157,7 +155,7 @@ impl Stop {
                  `{{:allow-secrets true}}` when that is meant"
             )),
             Self::System(error) => {
-                ArtifactError::Refused(format!("{shown} cannot be kept: {}", reason_of(&error)))
+                ArtifactError::Refused(format!("{shown} cannot be kept: {}", chain(&error)))
             }
         }
     }
@@ -191,7 +189,7 @@ fn copy_into(to: &File, source: io::Take<File>, rules: &mut Rules<'_>) -> Result
         let Some(bytes) = part.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
         hash.update(bytes);
         if let Some(secrets) = &mut rules.secrets {
-            let _shown = secrets.push(bytes);
+            secrets.pass_on(bytes, |_| {});
         }
         if !is_clone {
             to.write_all(bytes)?;
@@ -212,16 +210,8 @@ fn copy_into(to: &File, source: io::Take<File>, rules: &mut Rules<'_>) -> Result
     Ok(Copied { size, sha256: hex(hash.finish().as_ref()) })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // A String takes everything.
-        let _written = write!(text, "{byte:02x}").is_ok();
-        text
-    })
-}
-
 fn is_digest(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    is_hex(name.as_bytes(), 64)
 }
 
 /// Whether quire has made a file of this name.

@@ -13,6 +13,7 @@ use super::exit::{Code, Ended, Failure, print, print_json};
 use super::place::{expect_access, note_if_empty};
 use crate::app::{find_run_or_latest, list_artifacts, open_artifact};
 use crate::config::DataDir;
+use crate::model::hex;
 use crate::view::{ArtifactShape, one_line};
 
 /// What is copied at once, in bytes.
@@ -142,7 +143,7 @@ fn copy(mut from: impl Read, to: &mut dyn Write, artifact: &ArtifactShape) -> En
         }
     }
     to.flush().map_err(|error| broken("write", &error))?;
-    let digest: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(hash.finish().as_ref());
     if digest == artifact.sha256 {
         return Ok(Code::Done);
     }

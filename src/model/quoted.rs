@@ -39,6 +39,12 @@ pub(crate) fn escape_controls(text: &str) -> String {
     shown
 }
 
+/// Whether a character can move a cursor, or turn the direction of what follows.
+pub(crate) fn moves_text(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Quoted;
+use super::hex::is_hex;
 use super::run_id::RunId;
 
 /// The id of a data folder that no copy of the folder shares: 16 hexadecimal digits.
@@ -25,8 +26,7 @@ impl InstanceId {
     /// # Errors
     /// Says what an id looks like.
     pub(crate) fn parse(text: &str) -> Result<Self, InstanceIdError> {
-        let is_hex = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let id = u64::from_str_radix(text, 16).ok().filter(|_| is_hex);
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| is_hex(text.as_bytes(), 16));
         id.map(InstanceId).ok_or_else(|| InstanceIdError(Quoted::new(text)))
     }
 }

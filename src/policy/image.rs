@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::model::Quoted;
+use crate::model::{Quoted, is_hex};
 
 /// The longest name (host and path), in bytes.
 pub(super) const MAX_NAME: usize = 255;
@@ -228,13 +228,11 @@ fn is_tag(tag: &str) -> bool {
 }
 
 fn is_digest(digest: &str) -> bool {
-    let digits = match digest.split_once(':') {
-        Some(("sha256", hex)) if hex.len() == 64 => hex,
-        Some(("sha512", hex)) if hex.len() == 128 => hex,
-        Some(_) | None => "",
-    };
-    let is_hex = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    !digits.is_empty() && is_hex
+    match digest.split_once(':') {
+        Some(("sha256", digits)) => is_hex(digits.as_bytes(), 64),
+        Some(("sha512", digits)) => is_hex(digits.as_bytes(), 128),
+        Some(_) | None => false,
+    }
 }
 
 /// Whether an engine takes a name for the id of an image that it has: `sha256:…` and 64 digits.

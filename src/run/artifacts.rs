@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::artifact::{
-    ArtifactError, ArtifactStore, Copied, MAX_ARTIFACTS, MAX_REPORT, Rules, Selected, TestReport, reason_of,
-    select,
+    ArtifactError, ArtifactStore, Copied, MAX_ARTIFACTS, MAX_REPORT, Rules, Selected, TestReport, select,
 };
 use crate::executor::Workspace;
 use crate::journal::{ArtifactRecord, Fact, Recorder, TestRecord};
@@ -82,7 +81,7 @@ impl RunArtifacts {
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<Vec<SavedArtifact>, SaveError> {
         let unreadable =
-            |error: io::Error| ArtifactError::refused(format!("the workspace: {}", reason_of(&error)));
+            |error: io::Error| ArtifactError::refused(format!("the workspace: {}", chain(&error)));
         let root = Folder::open(self.workspace.path()).map_err(unreadable)?;
         let selection = select(&root, &call.path, call.save_as.as_deref(), is_stopped)?;
         for note in &selection.left_out {
@@ -235,24 +234,22 @@ impl RunArtifacts {
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<Vec<Copied>, ArtifactError> {
         let store = ArtifactStore::of(self.recorder.run_dir());
-        let failed = |error: io::Error| {
-            ArtifactError::refused(format!("artifacts cannot be kept: {}", reason_of(&error)))
-        };
+        let failed =
+            |error: io::Error| ArtifactError::refused(format!("artifacts cannot be kept: {}", chain(&error)));
         let into = store.make().map_err(failed)?;
         let mut copied = Vec::new();
         for file in files {
             let source = self.open(root, &file.path)?;
             let length = source.metadata().map_err(failed)?.len();
-            let most = self.take(length, &file.path)?;
+            self.take(length, &file.path)?;
             *taken += length;
             let secrets = (!call.allow_secrets).then(|| self.recorder.secret_finder()).flatten();
-            let mut rules = Rules { most: (most, "that are left"), secrets, is_stopped };
+            let mut rules = Rules { most: (length, "that are left"), secrets, is_stopped };
             let one = store.copy(&into, (source, &file.path), &mut rules)?;
             // What was written is what counts.
-            let (before, after) = (length, one.size);
-            *taken = *taken - before + after;
+            *taken = *taken - length + one.size;
             let mut known = self.known();
-            known.bytes = known.bytes - before + after;
+            known.bytes = known.bytes - length + one.size;
             copied.push(one);
         }
         ArtifactStore::settle(&into).map_err(failed)?;
@@ -266,12 +263,11 @@ impl RunArtifacts {
             self.workspace.refuse_foreign(&file.metadata()?)?;
             Ok(file)
         });
-        opened
-            .map_err(|error| ArtifactError::Refused(format!("{shown} cannot be kept: {}", reason_of(&error))))
+        opened.map_err(|error| ArtifactError::Refused(format!("{shown} cannot be kept: {}", chain(&error))))
     }
 
-    /// Takes so many bytes of those that the run may keep; gives how many one file may have.
-    fn take(&self, length: u64, path: &str) -> Result<u64, ArtifactError> {
+    /// Takes so many bytes of those that the run may keep.
+    fn take(&self, length: u64, path: &str) -> Result<(), ArtifactError> {
         let mut known = self.known();
         let left = self.most.saturating_sub(known.bytes);
         if length > left {
@@ -284,7 +280,7 @@ impl RunArtifacts {
             return Err(ArtifactError::Refused(text));
         }
         known.bytes += length;
-        Ok(length)
+        Ok(())
     }
 
     /// What a file says, when it is a test report.
@@ -304,7 +300,7 @@ impl RunArtifacts {
             let file = ArtifactStore::of(self.recorder.run_dir()).open(&copied.sha256);
             let mut bytes = Vec::new();
             let read = file.and_then(|file| file.take(MAX_REPORT).read_to_end(&mut bytes));
-            read.map_err(|error| reason_of(&error))?;
+            read.map_err(|error| chain(&error))?;
             TestReport::parse(&bytes).map_err(|error| error.to_string())
         };
         match read() {

@@ -10,14 +10,14 @@ use super::artifacts::{RunArtifacts, SaveError};
 use super::confine::Confiner;
 use super::drive::Ended;
 use super::job_slot::{ActiveStep, ClosedJob, JobSlots, StepSlot};
-use crate::artifact::{ArtifactError, reason_of};
+use crate::artifact::ArtifactError;
 use crate::container::{CalledStep, Containers};
 use crate::executor::{
     BwrapExecutor, CAPTURE_LIMIT, Confinement, Environment, Host, HostExecutor, STOP_GRACE, Step,
     StepContext, Workspace, title,
 };
 use crate::journal::Recorder;
-use crate::model::{Outcome, SecretName, suggest};
+use crate::model::{Outcome, SecretName, chain, suggest};
 use crate::pipeline::JobOptions;
 use crate::script::{
     ArtifactCall, ContainerCall, ContainerOptions, HostError, HostFuture, JobHost, SavedArtifact, ShCall,
@@ -242,9 +242,9 @@ impl JobHost for RunHost {
     fn read_file(&self, _job: &str, path: &str) -> HostFuture<Vec<u8>> {
         let (workspace, path) = (self.workspace.clone(), path.to_owned());
         let reading = self.io.spawn_blocking(move || {
-            workspace.read(&path).map_err(|error| {
-                HostError::Refused(format!("could not read `{path}`: {}", reason_of(&error)))
-            })
+            workspace
+                .read(&path)
+                .map_err(|error| HostError::Refused(format!("could not read `{path}`: {}", chain(&error))))
         });
         Box::pin(
             async move { reading.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },
@@ -255,9 +255,8 @@ impl JobHost for RunHost {
         let (workspace, path) = (self.workspace.clone(), path.to_owned());
         let writing = self.io.spawn_blocking(move || {
             let written = workspace.write(&path, &bytes);
-            written.map_err(|error| {
-                HostError::Refused(format!("could not write `{path}`: {}", reason_of(&error)))
-            })
+            written
+                .map_err(|error| HostError::Refused(format!("could not write `{path}`: {}", chain(&error))))
         });
         Box::pin(
             async move { writing.await.unwrap_or_else(|error| Err(HostError::Broken(error.to_string()))) },

@@ -3,7 +3,7 @@
 //! The cache can be deleted at any time. A file that is damaged, or that another version wrote, counts as absent and
 //! is replaced. Nothing is fsynced: what a power cut leaves is found out by its checksum.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use ring::digest::{SHA256, digest};
 
 use super::bundle::{BUNDLE_FORMAT, Bundle};
 use super::fennel::FENNEL_SHA256;
-use crate::model::CommitId;
+use crate::model::{CommitId, hex};
 
 /// The most bundles that are kept.
 const MAX_CACHE_ENTRIES: usize = 500;
@@ -162,10 +162,7 @@ const SUM_LENGTH: usize = 64;
 
 /// SHA-256 in hexadecimal.
 pub fn hex_sha256(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(SUM_LENGTH), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    hex(digest(&SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

@@ -217,18 +217,28 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, text: &mlua::LuaString) -> Result<Json, WalkError> {
-        let Some(left) = self.text_left else { return Ok(Json::Null) };
-        self.text_left = Some(left.checked_sub(text.as_bytes().len()).ok_or(WalkError::Text)?);
+        if !self.takes_text(text.as_bytes().len())? {
+            return Ok(Json::Null);
+        }
         match text.to_str() {
             Ok(text) => Ok(Json::String(text.to_owned())),
             Err(_) => Err(WalkError::NotUtf8 { at: self.at() }),
         }
     }
 
+    /// Whether texts are copied; so many bytes of one count then.
+    fn takes_text(&mut self, length: usize) -> Result<bool, WalkError> {
+        if let Some(left) = &mut self.text_left {
+            *left = left.checked_sub(length).ok_or(WalkError::Text)?;
+        }
+        Ok(self.text_left.is_some())
+    }
+
     /// A large output is read only when it is copied, and has room.
     fn late_text(&mut self, late: &LateText) -> Result<Json, WalkError> {
-        let Some(left) = self.text_left else { return Ok(Json::Null) };
-        self.text_left = Some(left.checked_sub(late.0.len()).ok_or(WalkError::Text)?);
+        if !self.takes_text(late.0.len())? {
+            return Ok(Json::Null);
+        }
         let bytes = late.0.read().map_err(mlua::Error::external)?.into_owned();
         String::from_utf8(bytes).map(Json::String).map_err(|_| WalkError::NotUtf8 { at: self.at() })
     }

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 /// The most that stays in memory of the process, in bytes.
-pub(crate) const MAX_FEW: usize = 256 << 10;
+const MAX_FEW: usize = 256 << 10;
 
 /// The most that the files of one process hold together, in bytes; what is over it stays in memory of the process.
-pub(crate) const MAX_IN_FILES: usize = 64 << 20;
+const MAX_IN_FILES: usize = 64 << 20;
 
 /// How much is read of a file at once, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -112,14 +112,21 @@ impl KeptOutput {
 
 impl InFile {
     fn new(parts: [&[u8]; 2]) -> io::Result<Self> {
+        let mut counted = Counted(0);
+        // First, so that no file is made without room for it.
+        counted.add(parts.map(<[u8]>::len).iter().sum())?;
         let file = memfd_create("quire-output", MemfdFlags::CLOEXEC)?.into();
-        let mut in_file = Self { file, length: 0, counted: Counted(0) };
-        parts.into_iter().try_for_each(|part| in_file.push(part))?;
+        let mut in_file = Self { file, length: 0, counted };
+        parts.into_iter().try_for_each(|part| in_file.append(part))?;
         Ok(in_file)
     }
 
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.counted.add(bytes.len())?;
+        self.append(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.length as u64)?;
         self.length += bytes.len();
         Ok(())

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::push_job::failed_step;
 use super::run::RunView;
 use super::sanitize::{one_line, plain, reason_line};
 use super::text::between;
@@ -261,13 +262,13 @@ pub(crate) fn run_verdict(run: &RunView, quire: &str) -> String {
     if matches!(run.outcome(), Some(Outcome::Passed | Outcome::Skipped)) {
         return verdict;
     }
-    // Without a failed step, the logs do not explain the failure.
-    let is_of_a_step = |job: &JobRecord| {
-        job.steps.iter().any(|step| step.outcome.is_some_and(|outcome| outcome != Outcome::Passed))
-    };
-    let command = if run.record.jobs.iter().any(is_of_a_step) { "logs" } else { "show" };
     let name = format!("{}#{}", run.row.repo, run.row.number);
-    format!("{}hint: {quire} {command} '{name}'\n{verdict}", hints(run.reason()))
+    format!("{}hint: {quire} {} '{name}'\n{verdict}", hints(run.reason()), explains(run))
+}
+
+/// The command that explains a failure: without a failed step, the logs do not.
+pub(super) fn explains(run: &RunView) -> &'static str {
+    if run.record.jobs.iter().any(|job| failed_step(job).is_some()) { "logs" } else { "show" }
 }
 
 /// The line about a push that was signed.

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::push::{Comparison, WIDTH, hints, predicate};
+use super::push::{Comparison, WIDTH, explains, hints, predicate};
 use super::push_job::wrap;
 use super::run::RunView;
 use super::text::between;
-use crate::journal::JobRecord;
 use crate::model::{Outcome, codes};
 use crate::view::one_line;
 
@@ -60,17 +59,12 @@ fn of_jobs(count: usize, all: usize) -> String {
 fn next(run: &RunView, quire: &str, (outcome, is_by_jobs): (Outcome, bool)) -> String {
     let (quire, name) = (one_line(quire), format!("'{}#{}'", run.row.repo, run.row.number));
     let hint = |command: &str, option: &str| format!("hint: {quire} {command} {name}{option}\n");
-    // Without a failed step, the logs do not explain the failure.
-    let is_of_a_step = |job: &JobRecord| {
-        job.steps.iter().any(|step| step.outcome.is_some_and(|outcome| outcome != Outcome::Passed))
-    };
     match outcome {
         Outcome::Passed | Outcome::Skipped | Outcome::Superseded => String::new(),
         Outcome::Cancelled | Outcome::Interrupted => hint("rerun", ""),
         Outcome::Failed | Outcome::TimedOut if is_by_jobs => {
             let has_page = run.url.is_some();
-            let explain = if run.record.jobs.iter().any(is_of_a_step) { "logs" } else { "show" };
-            let explain = if has_page { String::new() } else { hint(explain, "") };
+            let explain = if has_page { String::new() } else { hint(explains(run), "") };
             explain + &hint("rerun", " --failed")
         }
         Outcome::Failed | Outcome::TimedOut | Outcome::Denied => hint("show", ""),

@@ -3,6 +3,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use crate::model::moves_text;
 /// The longest name that is shown in a line, in characters.
 const MAX_SHOWN: usize = 120;
 
@@ -41,7 +42,7 @@ impl SafeText {
     }
 
     fn by_line(text: &str, colours: Colours, shown: impl Fn(&str) -> &str) -> Self {
-        let is_plain = |c: char| c == '\n' || c == '\t' || !is_dangerous(c);
+        let is_plain = |c: char| c == '\n' || c == '\t' || !moves_text(c);
         // Most of it is ASCII, of which bytes are enough.
         let is_plain_ascii = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
         if text.bytes().all(is_plain_ascii) || text.chars().all(is_plain) {
@@ -75,13 +76,13 @@ pub(crate) fn reason_line(text: &str) -> String {
 
 /// A line of a file: like a name, but whole, and with its tabs.
 pub(crate) fn file_line(line: &str) -> String {
-    line.chars().map(|c| if c != '\t' && is_dangerous(c) { '\u{fffd}' } else { c }).collect()
+    line.chars().map(|c| if c != '\t' && moves_text(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn visible(text: &str) -> String {
     let visible = |c| match c {
         '\t' => ' ',
-        c if is_dangerous(c) => '\u{fffd}',
+        c if moves_text(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(visible).collect()
@@ -146,7 +147,7 @@ fn push_line(safe: &mut String, line: &str, colours: Colours) {
                 }
             }
             '\t' => safe.push(c),
-            c if is_dangerous(c) => safe.push('\u{fffd}'),
+            c if moves_text(c) => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }
@@ -186,12 +187,6 @@ fn sequence(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Whether a character can move a cursor or turn the direction of what follows.
-fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

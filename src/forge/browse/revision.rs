@@ -6,7 +6,7 @@ use super::browse_error::BrowseError;
 use super::tree_path::TreePath;
 use crate::forge::open::{Repo, commit_id};
 use crate::forge::refs::{RefValue, Refs, head_branch};
-use crate::model::{CommitId, Quoted, RefName};
+use crate::model::{CommitId, Quoted, RefName, is_hex};
 
 /// How many parts of a path can belong to the name of a ref.
 const MAX_REF_PARTS: usize = 32;
@@ -83,8 +83,10 @@ pub(crate) fn find_revision(repo: &Repo, git_dir: &Path, name: &[u8]) -> Result<
 
 /// The commit with this whole id. Before a ref of the same name: what has such an address never changes.
 fn full_id(repo: &Repo, name: &[u8]) -> Result<Option<Revision>, BrowseError> {
-    let is_id = name.len() == 40 && name.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let id = std::str::from_utf8(name).ok().filter(|_| is_id).and_then(|text| CommitId::parse(text).ok());
+    let id = std::str::from_utf8(name)
+        .ok()
+        .filter(|_| is_hex(name, 40))
+        .and_then(|text| CommitId::parse(text).ok());
     let Some(id) = id else { return Ok(None) };
     let commit = commit_id(repo.find(id)?.id());
     // The id of an annotated tag leads to a commit with another id.

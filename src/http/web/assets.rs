@@ -13,6 +13,7 @@ use ring::digest::{SHA256, digest};
 
 use super::frame::Icon;
 use crate::http::gzip::{Coding, accepts_gzip};
+use crate::model::hex;
 
 const STYLE: &str = include_str!("assets/quire.css");
 const SCRIPT: &str = concat!(
@@ -62,7 +63,7 @@ impl Asset {
 
     fn hashed((name, extension): (&str, &str), media_type: &'static str, text: &str) -> Self {
         let hash = digest(&SHA256, text.as_bytes());
-        let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(hash.as_ref().get(..8).unwrap_or_default());
         Self::new(format!("/-/{name}.{hash}.{extension}"), (media_type, FOR_GOOD), text.to_owned())
     }
 }

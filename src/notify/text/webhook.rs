@@ -1,11 +1,9 @@
 //! Webhooks for any program: JSON, and headers with an id, the time and a signature.
 
-use std::fmt::Write as _;
-
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, hex};
 use crate::notify::message::Message;
 
 /// The headers that prove the origin and the time of a request.
@@ -40,11 +38,7 @@ pub(in crate::notify) fn sign(key: Option<&[u8]>, body: &[u8], now: Timestamp) -
     let signature = key.map(|key| {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let tag = hmac::sign(&key, &[timestamp.as_bytes(), b".", body].concat());
-        let mut text = "sha256=".to_owned();
-        for byte in tag.as_ref() {
-            let _infallible = write!(text, "{byte:02x}");
-        }
-        text
+        format!("sha256={}", hex(tag.as_ref()))
     });
     Signed { timestamp, signature }
 }

@@ -3,7 +3,6 @@
 //! `base64` is the standard alphabet with padding; decoding takes the URL-safe one, missing padding and white
 //! space too. JSON's rules are [`crate::script::walk`]'s.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,7 +12,7 @@ use mlua::{Lua, Table, Value};
 use ring::digest::{SHA256, SHA512, digest};
 
 use super::{Answer, Shared, argument, kind, text};
-use crate::model::Quoted;
+use crate::model::{Quoted, hex};
 use crate::script::walk::WalkError;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -82,11 +81,4 @@ fn hash(value: &Value, algorithm: &Value) -> Result<String, String> {
         Some(other) => Err(format!("`hash`: expected `:sha256` or `:sha512`, got {}", Quoted::new(other))),
         None => Err(format!("`hash`: expected `:sha256` or `:sha512`, got {}", kind(algorithm))),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

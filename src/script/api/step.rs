@@ -55,9 +55,7 @@ pub(super) async fn answer(
         Err(problem) => return Ok(Answer::Refused(problem)),
     };
     Ok(match running.await {
-        Ok(mut result) => {
-            Answer::Given((visible(lua, &mut result)?, hidden(lua, result, check, place.known())?))
-        }
+        Ok(result) => Answer::Given((visible(lua, &result)?, hidden(lua, result, check, place.known())?)),
         Err(error) => Answer::from(error),
     })
 }
@@ -90,12 +88,10 @@ pub(super) fn place(lua: &Lua, span: Option<&str>) -> CallPlace {
 }
 
 /// The part of a result that a script always sees; `exit` and `ok` are the prelude's.
-fn visible(lua: &Lua, result: &mut StepResult) -> mlua::Result<Table> {
+fn visible(lua: &Lua, result: &StepResult) -> mlua::Result<Table> {
     let table = lua.create_table_with_capacity(0, 6)?;
-    for (name, kept) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
-        if !kept.is_in_file() {
-            table.raw_set(name, lua.create_string(kept.read()?)?)?;
-        }
+    for (name, kept) in outputs(result).into_iter().filter(|(_, kept)| !kept.is_in_file()) {
+        table.raw_set(name, lua.create_string(kept.read()?)?)?;
     }
     table.raw_set("duration", result.duration.as_secs_f64())?;
     if let Some(signal) = result.signal {
@@ -110,22 +106,22 @@ fn visible(lua: &Lua, result: &mut StepResult) -> mlua::Result<Table> {
     Ok(table)
 }
 
+/// The outputs of a step, by their names in its result.
+fn outputs(result: &StepResult) -> [(&'static str, &KeptOutput); 2] {
+    [("stdout", &result.stdout), ("stderr", &result.stderr)]
+}
+
 /// The outputs that are read when the script asks for them.
 fn late(lua: &Lua, result: &StepResult) -> mlua::Result<Option<Table>> {
-    let late = lua.create_table()?;
-    for (name, kept) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
-        if kept.is_in_file() {
-            late.raw_set(name, LateText(kept.clone()))?;
-        }
-    }
-    if late.is_empty() {
+    let mut late = outputs(result).into_iter().filter(|(_, kept)| kept.is_in_file()).peekable();
+    if late.peek().is_none() {
         return Ok(None);
     }
     if is_much_in_files() {
         // Lua does not know what its garbage holds.
         lua.gc_collect()?;
     }
-    Ok(Some(late))
+    lua.create_table_from(late.map(|(name, kept)| (name, LateText(kept.clone())))).map(Some)
 }
 
 /// A large output, which becomes a string when it is called.

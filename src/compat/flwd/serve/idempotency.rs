@@ -13,6 +13,7 @@ use super::FlwdState;
 use super::problem::FlwdProblem;
 use crate::app::{KnownKey, TakenKey, look_up_key};
 use crate::http::{answer_again, keep_first};
+use crate::model::hex;
 
 const KEY: &str = "idempotency-key";
 const SHA: &str = "idempotency-sha256";
@@ -156,10 +157,6 @@ fn write_canonical(value: &RawValue, depth: u8, into: &mut String) -> serde_json
         _ => into.push_str(raw),
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

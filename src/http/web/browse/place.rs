@@ -9,7 +9,7 @@ use crate::forge::browse::{Revision, TreePath, find_revision, split_revision};
 use crate::http::problem::Refused;
 use crate::http::web::ask::Ask;
 use crate::http::web::frame::Link;
-use crate::model::{CommitId, RepoName, percent_decoded_bytes, percent_encoded_path};
+use crate::model::{CommitId, RepoName, hex, percent_decoded_bytes, percent_encoded_path};
 use crate::view::one_line;
 
 /// How long what never changes is kept by everybody, and a page that has it, which is also around it.
@@ -128,8 +128,7 @@ pub(super) fn vary_by_caller(answer: &mut Response) {
 /// The tag of an answer that is the same as long as this text is.
 pub(super) fn tag_of(text: &str) -> String {
     let digest = digest(&SHA256, text.as_bytes());
-    let hex: String = digest.as_ref().iter().take(10).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", hex(digest.as_ref().get(..10).unwrap_or_default()))
 }
 
 /// Lets a client keep an answer, and ask with its tag whether it is still the same.
