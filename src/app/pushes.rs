@@ -18,7 +18,7 @@ use crate::intake::{
 };
 use crate::metrics::PushResult;
 use crate::model::{AuditAction, RefName, Timestamp};
-use crate::run::Speculation;
+use crate::run::{RunLimits, Speculation};
 use crate::store::{self, AuditEntry, NewPush, OpenPush, RepoRow};
 
 /// How long a report waits for those of earlier pushes to the same ref. What is not decided then is settled when they are
@@ -122,7 +122,8 @@ fn speculate(app: &AppState, frame: &IntentFrame, repo: &RepoRow, updates: &[Ref
     if frame.options.iter().any(|option| option == "ci.skip") {
         return;
     }
-    if let Some(what) = Speculation::new(&app.data, &repo.name, update, quarantine) {
+    let limits = RunLimits::of(&app.settings.get().limits);
+    if let Some(what) = Speculation::new((&app.data, &limits), &repo.name, update, quarantine) {
         app.wake_if_idle(Wake::Announced(Box::new(what)));
     }
 }

@@ -154,25 +154,34 @@ mod tests {
         EarlyVm::evaluate(&loaded, 64 << 20)
     }
 
-    #[tokio::test]
-    async fn what_was_printed_before_is_shown_once_and_jobs_have_the_host_of_their_run() {
-        let early = early("(print :one)\n(print :two)\n(job :a [:quire/push] (fn [] (print (# (secret :token)))))");
+    #[test]
+    fn what_was_printed_before_is_shown_once_and_jobs_have_the_host_of_their_run() {
+        let early = early(
+            "(local ci (require :quire.ci))\n(print :one)\n(print :two)
+             (ci:job :a [:quire/push] (fn [{: secret}] (print (# (secret :token)))))",
+        );
         let host = Arc::new(Host::default());
         let (vm, evaluated) = early.unwrap().with_host(Arc::clone(&host) as Arc<dyn JobHost>);
         assert_eq!(evaluated.unwrap().0.jobs().len(), 1);
-        assert_eq!(vm.run_job("a", JobInputs::new()).await, JobEnd::Passed);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        assert_eq!(runtime.block_on(vm.run_job("a", JobInputs::new())), JobEnd::Passed);
         let line = |job: Option<&str>, line: &str| (job.map(str::to_owned), line.to_owned());
         assert_eq!(*host.0.lock().unwrap(), [line(None, "one"), line(None, "two"), line(Some("a"), "6")]);
     }
 
     #[test]
     fn what_is_wrong_or_prints_too_much_is_read_again_by_the_run() {
-        let job = "(job :a [:quire/push] (fn []))";
-        let many = |count: usize| early(&format!("(for [_ 1 {count}] (print (string.rep :x 1023)))\n{job}"));
+        let with = |more: &str, needs: &str| {
+            early(&format!(
+                "(local ci (require :quire.ci))\n{more}\n(ci:job :a [{needs}] (fn [{{: sh}}] (sh \"true\")))"
+            ))
+        };
+        let many = |count| with(&format!("(for [_ 1 {count}] (print (string.rep :x 1023)))"), ":quire/push");
         assert!(many(MAX_PRINTED / 1024).is_some());
         assert!(many(MAX_PRINTED / 1024 + 1).is_none());
-        assert!(early(&format!("(error :no)\n{job}")).is_none());
-        assert!(early("(job :a [:b] (fn []))").is_none());
-        assert!(early(&format!("(local all [])\n(while true (table.insert all (string.rep :x 65536)))\n{job}")).is_none());
+        assert!(with("(error :no)", ":quire/push").is_none());
+        assert!(with("", ":b").is_none());
+        let all = "(local all [])\n(while true (table.insert all (string.rep :x 65536)))";
+        assert!(with(all, ":quire/push").is_none());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::objects::Objects;
+use super::objects::{Objects, Pushed};
 use super::push_event::PushEvent;
 use crate::event::{Event, EventKind, Source};
 use crate::model::RefKind;
@@ -12,18 +12,23 @@ use crate::model::RefKind;
 /// The sources that fired, with what each gives to the jobs that need it.
 pub type Fired = BTreeMap<Source, Value>;
 
-/// What the sources of an event give. For a push it looks at what has changed, for which the evaluation does not wait.
+/// What the sources of an event give. For a push it looks at what has changed, unless that is known; the evaluation does not
+/// wait for it.
 ///
 /// # Errors
 /// When the commit cannot be read.
-pub(super) fn fired(event: &Event, repo: &str, objects: &dyn Objects) -> Result<Fired, String> {
+pub(super) fn fired(
+    event: &Event,
+    repo: &str,
+    (objects, known): (&dyn Objects, Option<Pushed>),
+) -> Result<Fired, String> {
     let outputs = match event.kind.original() {
         EventKind::Push | EventKind::Watch | EventKind::Rerun(_) => match &event.subject {
             Some(update) => {
                 let git_dir = &*objects.folder().to_string_lossy();
                 let (pusher, pushed_at) = (event.pusher(), &event.at.to_string());
                 let push = PushEvent { update, pusher, repo, git_dir, pushed_at };
-                push.outputs(&objects.pushed(update)?)
+                push.outputs(&known.map_or_else(|| objects.pushed(update), Ok)?)
             }
             None => Value::Null,
         },

@@ -78,7 +78,7 @@ impl FolderPlace {
                 give_secrets(mark, &into, &secrets)
                     .map_err(|error| format!("the secret arguments cannot be given to scripts: {error}"))?;
             }
-            fired(&event, &repo, &GitFolder::new(fired_in))
+            fired(&event, &repo, (&GitFolder::new(fired_in), None))
         };
         let then = move || {
             confiner.prepare()?;

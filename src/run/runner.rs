@@ -14,6 +14,7 @@ use super::assignment::Assignment;
 use super::confine::Confiner;
 use super::control::{Inbox, RunnerInbox};
 use super::drive::{Drive, Ended, Outside, drive};
+use super::early_vm::EarlyVm;
 use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::fired::Fired;
@@ -83,8 +84,8 @@ pub struct Execution {
     pub limits: RunLimits,
     /// The pipeline's files.
     pub files: PipelineFiles,
-    /// The pipeline, when it is compiled already.
-    pub loaded: Option<Loaded>,
+    /// The pipeline, when it is compiled already, and the VM that has evaluated it.
+    pub loaded: Option<(Loaded, Option<EarlyVm>)>,
     /// The folder of compiled pipelines.
     pub cache: Option<PathBuf>,
     /// What of the pipeline is started.
@@ -236,7 +237,11 @@ fn execute_filled(mut execution: Execution, fill: Fill) -> Result<Ended, RunnerE
     let runtime = runtime()?;
     // Beside the evaluation.
     let filling = Filling::start(fill, execution.workspace.clone(), runtime.handle());
-    let loaded = match execution.loaded.take().map_or_else(|| load(&execution), |loaded| Ok(Ok(loaded)))? {
+    let loaded = match execution.loaded.take() {
+        Some(ready) => Ok(ready),
+        None => load(&execution)?.map(|loaded| (loaded, None)),
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
             runtime.shutdown_background();
@@ -298,7 +303,7 @@ fn broken(recorder: &Recorder, diagnostics: &[Diagnostic]) -> Result<Ended, Runn
 
 async fn conduct(
     execution: Execution,
-    (loaded, filling): (Loaded, Filling),
+    (loaded, filling): ((Loaded, Option<EarlyVm>), Filling),
     io: tokio::runtime::Handle,
     executor: Arc<Host>,
 ) -> Result<Ended, RunnerError> {

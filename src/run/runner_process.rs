@@ -10,6 +10,7 @@ use super::lease::{Lease as _, RunLock};
 use super::runner::{RunnerError, lead};
 use super::speculation::{Prepared, Speculation};
 use crate::model::chain;
+use crate::script::compile_prelude;
 use crate::sys::fork_sibling::{Copied, fork_sibling};
 use crate::sys::handover;
 use crate::sys::lock::LockFile;
@@ -26,6 +27,7 @@ use crate::sys::spawn;
 /// # Errors
 /// When the run could not be led; its journal has no end then, and the server settles it.
 pub fn run_from_socket(socket: OwnedFd) -> Result<(), RunnerError> {
+    compile_prelude();
     give_back_pages();
     let (mut waiting, mut is_copy) = (UnixStream::from(socket), false);
     loop {

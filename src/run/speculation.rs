@@ -1,5 +1,5 @@
-//! What a runner does for a push before anybody knows whether it begins a run: while git moves the ref, it reads and
-//! compiles the pipeline and checks the commit out. Nothing of it is journaled or shown, and it is removed when no run
+//! What a runner does for a push before anybody knows whether it begins a run: while git moves the ref, it reads,
+//! compiles and evaluates the pipeline and checks the commit out. Nothing of it is journaled or shown, and it is removed when no run
 //! comes of it.
 
 use std::ffi::OsStr;
@@ -15,12 +15,14 @@ use rustix::fs::{AtFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::assignment::Assignment;
+use super::early_vm::EarlyVm;
 use super::evaluate::Loaded;
-use super::objects::{GitFolder, Objects as _};
+use super::objects::{GitFolder, Objects as _, Pushed};
+use super::order::RunLimits;
 use crate::config::DataDir;
 use crate::event::{RefUpdate, RefUpdateRecord};
 use crate::forge::quarantine;
-use crate::model::RepoName;
+use crate::model::{CommitId, RepoName};
 use crate::pipeline::PipelineFiles;
 use crate::script::VmPulse;
 use crate::sys::folder::Folder;
@@ -28,8 +30,8 @@ use crate::sys::lock::LockFile;
 use crate::sys::random::unguessable;
 use crate::sys::remove_tree::{Leftovers, remove_tree};
 
-/// How long a run waits for a compilation that began before it.
-const COMPILE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a run waits for an evaluation that began before it.
+const EVALUATION_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What may become a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,12 +45,19 @@ pub(crate) struct Speculation {
     cache_dir: PathBuf,
     /// Where the commit is checked out until its run has a folder.
     folder: PathBuf,
+    /// The memory of the VM, in bytes.
+    vm_memory: usize,
 }
 
 impl Speculation {
     /// For a push that announced this update; nothing when no run begins with it, or what git says of its `objects` is not
     /// the name of such a folder.
-    pub(crate) fn new(data: &DataDir, repo: &RepoName, update: &RefUpdate, objects: &str) -> Option<Self> {
+    pub(crate) fn new(
+        (data, limits): (&DataDir, &RunLimits),
+        repo: &RepoName,
+        update: &RefUpdate,
+        objects: &str,
+    ) -> Option<Self> {
         if update.new.is_zero() {
             return None;
         }
@@ -60,6 +69,7 @@ impl Speculation {
             update: RefUpdateRecord::from(update),
             cache_dir: data.compiled(),
             folder: data.ahead().join(format!("{random:016x}")),
+            vm_memory: limits.vm_memory,
         })
     }
 
@@ -70,6 +80,7 @@ impl Speculation {
         order.work.is_none()
             && place.kept.is_none()
             && place.git_dir == self.git_dir
+            && order.limits.vm_memory == self.vm_memory
             && order.event.subject().is_some_and(is_same)
     }
 
@@ -130,9 +141,12 @@ pub(crate) struct Prepared {
     what: Speculation,
     /// Whether the files are needed.
     is_wanted: Arc<AtomicBool>,
-    loaded: mpsc::Receiver<(PipelineFiles, Loaded)>,
+    loaded: mpsc::Receiver<Ready>,
     files: Checkout,
 }
+
+/// A pipeline that is compiled, and evaluated when nothing was wrong with that.
+pub(super) type Ready = (PipelineFiles, (Loaded, Option<EarlyVm>));
 
 /// A commit on its way into a folder, whose files are moved to where a run needs them.
 pub(crate) struct Checkout(mpsc::Receiver<Result<Ahead, String>>);
@@ -141,7 +155,7 @@ impl Prepared {
     /// Begins, on threads of its own.
     pub(crate) fn start(what: Speculation) -> Self {
         let is_wanted = Arc::new(AtomicBool::new(true));
-        let (compiled, loaded) = mpsc::sync_channel(1);
+        let (ready, loaded) = mpsc::sync_channel(1);
         let (checked_out, files) = mpsc::sync_channel(1);
         let (asked, still) = (what.clone(), Arc::clone(&is_wanted));
         // Without a thread, the run does it.
@@ -159,7 +173,8 @@ impl Prepared {
             });
             // The mistakes of a pipeline are found again by the run that shows them.
             if let Ok(made) = Loaded::new(&files, Some(&asked.cache_dir), &Arc::new(VmPulse::new())) {
-                let _nobody_waits = compiled.send((files, made)).is_err();
+                let early = EarlyVm::evaluate(&made, asked.vm_memory);
+                let _nobody_waits = ready.send((files, (made, early))).is_err();
             }
         });
         Self { what, is_wanted, loaded, files: Checkout(files) }
@@ -176,8 +191,8 @@ impl Prepared {
     }
 
     /// The pipeline, unless something is wrong with it or it takes long, and the files.
-    pub(crate) fn into_parts(self) -> (Option<(PipelineFiles, Loaded)>, Checkout) {
-        (self.loaded.recv_timeout(COMPILE_PATIENCE).ok(), self.files)
+    pub(super) fn into_parts(self) -> (Option<Ready>, Checkout) {
+        (self.loaded.recv_timeout(EVALUATION_PATIENCE).ok(), self.files)
     }
 
     /// Waits until nothing is left of it. Blocking.
@@ -188,15 +203,17 @@ impl Prepared {
 }
 
 impl Checkout {
-    /// Moves the files to where the run needs them. Blocking.
+    /// Moves the files to where the run needs them, and gives what its update, from this value, is about, if that is known. Blocking.
     ///
     /// # Errors
     /// They are not there, and have to be written by the run.
-    pub(crate) fn move_to(self, into: &Path) -> Result<(), String> {
-        let ahead = self.0.recv().map_err(|_| "there is no checkout".to_owned())??;
-        let failed = |error: std::io::Error| format!("could not move {}: {error}", ahead.path.display());
+    pub(super) fn move_to(self, into: &Path, old: CommitId) -> Result<Option<Pushed>, String> {
+        let mut ahead = self.0.recv().map_err(|_| "there is no checkout".to_owned())??;
+        let path = ahead.path.clone();
+        let failed = |error: std::io::Error| format!("could not move {}: {error}", path.display());
         remove_tree(into).map_err(|left| failed(left.into()))?;
-        fs::rename(ahead.path.join(FILES), into).map_err(failed)
+        fs::rename(ahead.path.join(FILES), into).map_err(failed)?;
+        Ok(ahead.pushed.take().filter(|(from, _)| *from == old).map(|(_, pushed)| pushed))
     }
 }
 
@@ -207,6 +224,8 @@ struct Ahead {
     parent: Folder,
     /// As long as it is held, nobody else removes the folder.
     _lock: LockFile,
+    /// What the update from this value is about.
+    pushed: Option<(CommitId, Pushed)>,
 }
 
 impl Ahead {
@@ -224,8 +243,10 @@ impl Ahead {
         let parent = data.make_dirs(above_name, 0o700).map_err(failed)?;
         let folder = parent.make_dirs(name, 0o700).map_err(failed)?;
         let lock = folder.create_new(LOCK, 0o600).and_then(|file| LockFile::from_fd(file.into()));
-        let ahead = Self { path: path.to_owned(), parent, _lock: lock.map_err(failed)? };
+        let mut ahead = Self { path: path.to_owned(), parent, _lock: lock.map_err(failed)?, pushed: None };
         objects.check_out(update.new, &path.join(FILES), is_wanted)?;
+        // What cannot be read then, the run reads again.
+        ahead.pushed = objects.pushed(update).ok().map(|pushed| (update.old, pushed));
         Ok(ahead)
     }
 }
@@ -241,7 +262,8 @@ impl Drop for Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CommitId, RefName};
+    use crate::config::Limits;
+    use crate::model::RefName;
 
     #[test]
     fn what_is_not_a_checkout_of_a_runner_that_is_gone_is_left_alone() {
@@ -277,7 +299,8 @@ mod tests {
         let (data, repo) = (DataDir::new("/data"), RepoName::parse("app").unwrap());
         let (old, new) = (CommitId::from_bytes([0; 20]), CommitId::from_bytes([1; 20]));
         let update = RefUpdate { ref_name: RefName::parse(b"refs/heads/main").unwrap(), old, new };
-        let of = |quarantine: &str| Speculation::new(&data, &repo, &update, quarantine);
+        let limits = RunLimits::of(&Limits::default());
+        let of = |quarantine: &str| Speculation::new((&data, &limits), &repo, &update, quarantine);
         for name in ["", "/", "..", "/etc", "objects", "pack", "x/incoming-1/..", "tmp_objdir-1/pack"] {
             assert_eq!(of(name), None, "{name}");
         }
@@ -285,6 +308,6 @@ mod tests {
         assert_eq!(made.quarantine, Path::new("/data/repos/app.git/objects/tmp_objdir-incoming-a1"));
         assert_eq!(Speculation::decode(&made.encode().unwrap()).unwrap(), made);
         let deletion = RefUpdate { old: new, new: old, ..update.clone() };
-        assert_eq!(Speculation::new(&data, &repo, &deletion, "incoming-1"), None);
+        assert_eq!(Speculation::new((&data, &limits), &repo, &deletion, "incoming-1"), None);
     }
 }

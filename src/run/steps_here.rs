@@ -58,20 +58,20 @@ impl StepsHere {
         let into = self.workspace.path().to_owned();
         let failed = |problem: String| format!("could not check out the commit: {problem}");
         let files = move |is_wanted: &AtomicBool| {
-            let moved = checkout.take().map(|checkout| checkout.move_to(&into));
+            let moved = checkout.take().map(|checkout| checkout.move_to(&into, update.old));
             let check_out = || match (&kept, moved) {
                 (Some(kept), _) => {
                     // Until this process ends, which is when the run does: no other run of the watch works there.
                     std::mem::forget(kept.hold(is_wanted)?);
-                    kept.check_out(update.new, &update.ref_name)
+                    kept.check_out(update.new, &update.ref_name).map(|()| None)
                 }
-                (None, Some(Ok(()))) => {
+                (None, Some(Ok(pushed))) => {
                     tracing::debug!("the commit was checked out ahead of the run");
-                    Ok(())
+                    Ok(pushed)
                 }
-                (None, Some(Err(_)) | None) => objects.check_out(update.new, &into, is_wanted),
+                (None, Some(Err(_)) | None) => objects.check_out(update.new, &into, is_wanted).map(|()| None),
             };
-            check_out().and_then(|()| fired(&event, &repo, &*objects)).map_err(failed)
+            check_out().and_then(|pushed| fired(&event, &repo, (&*objects, pushed))).map_err(failed)
         };
         Fill { files: Box::new(files), then: Box::new(move || confiner.prepare().map_err(failed)) }
     }

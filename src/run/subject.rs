@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::confine::Confiner;
+use super::early_vm::EarlyVm;
 use super::evaluate::Loaded;
 use super::filling::Fill;
 use super::folder_place::FolderPlace;
@@ -33,8 +34,8 @@ pub(super) fn lost_argument(name: &str) -> String {
 /// What is run, and where.
 pub(super) struct Subject {
     pub(super) files: PipelineFiles,
-    /// The pipeline, when it is compiled already.
-    pub(super) loaded: Option<Loaded>,
+    /// The pipeline, when it is compiled already, and the VM that has evaluated it.
+    pub(super) loaded: Option<(Loaded, Option<EarlyVm>)>,
     pub(super) fill: Fill,
     pub(super) workspace: Workspace,
     pub(super) environment: Environment,
@@ -60,8 +61,8 @@ impl Subject {
         let Some(update) = event.subject.clone() else { return unusable(NO_COMMIT.to_owned()) };
         let objects: Arc<dyn Objects> = Arc::new(GitFolder::new(place.git_dir.clone()));
         let is_wanted = prepared.as_ref().map(Prepared::is_wanted);
-        let (compiled, checkout) = prepared.map(Prepared::into_parts).unzip();
-        let (files, loaded) = match compiled.flatten() {
+        let (ready, checkout) = prepared.map(Prepared::into_parts).unzip();
+        let (files, loaded) = match ready.flatten() {
             Some((files, loaded)) => (files, Some(loaded)),
             None => match objects.pipeline_files(&update) {
                 Ok(files) => (files, None),

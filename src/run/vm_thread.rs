@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
 use super::drive::Outside;
+use super::early_vm::EarlyVm;
 use super::evaluate::Loaded;
 use super::watchdog::{Busy, Watchdog};
 use crate::journal::{DiagnosticFact, JobOutput};
@@ -37,12 +38,12 @@ pub(crate) struct VmThread {
 }
 
 impl VmThread {
-    /// Starts the thread. What the pipeline turned out to be comes back once; ends of jobs go to `events`.
+    /// Starts the thread, with the VM that has evaluated the pipeline, if there is one. What the pipeline turned out to be comes back once; ends of jobs go to `events`.
     ///
     /// # Errors
     /// The account may not have another thread.
     pub(crate) fn start(
-        loaded: Loaded,
+        (loaded, early): (Loaded, Option<EarlyVm>),
         memory: usize,
         host: Arc<dyn JobHost>,
         events: mpsc::Sender<Outside>,
@@ -51,8 +52,15 @@ impl VmThread {
         let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
         let (answer, evaluated) = oneshot::channel();
         let thread = thread::Builder::new().spawn(move || {
-            let vm = match loaded.vm(memory, host) {
-                Ok(vm) => vm,
+            let made = match early {
+                Some(early) => {
+                    let (vm, evaluated) = early.with_host(host);
+                    Ok((vm, Some(evaluated)))
+                }
+                None => loaded.vm(memory, host).map(|vm| (vm, None)),
+            };
+            let (vm, evaluated) = match made {
+                Ok(made) => made,
                 Err(problem) => {
                     let _nobody_waits = answer.send(Err(vec![Diagnostic::error("quire", problem)])).is_err();
                     return;
@@ -63,7 +71,7 @@ impl VmThread {
                 // Nothing answers then, and the run has not begun.
                 Err(error) => return tracing::error!(%error, "the watchdog could not be started"),
             };
-            serve(Rc::new(vm), loaded, (receiver, answer), events, &busy);
+            serve((Rc::new(vm), evaluated), loaded, (receiver, answer), events, &busy);
         })?;
         Ok((Self { commands, _thread: thread }, evaluated))
     }
@@ -80,9 +88,9 @@ impl VmThread {
     }
 }
 
-/// Evaluates, then handles messages until the channel is closed.
+/// Evaluates what is not evaluated, then handles messages until the channel is closed.
 fn serve(
-    vm: Rc<Vm>,
+    (vm, evaluated): (Rc<Vm>, Option<Evaluated>),
     loaded: Loaded,
     (mut commands, answer): (mpsc::Receiver<Command>, oneshot::Sender<Evaluated>),
     events: mpsc::Sender<Outside>,
@@ -105,7 +113,10 @@ fn serve(
     busy.begin();
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let evaluated = loaded.evaluate(&vm).await;
+        let evaluated = match evaluated {
+            Some(evaluated) => evaluated,
+            None => loaded.evaluate(&vm).await,
+        };
         let loaded = Arc::new(loaded);
         if answer.send(evaluated).is_err() {
             return;

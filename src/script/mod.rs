@@ -50,6 +50,7 @@ pub use host::{Command, ContainerCall, HostError, HostFuture, JobHost, SavedArti
 pub use job_call::{JobArguments, JobEnd, JobFailure, JobInput, JobInputs, StepFailure, StepFault};
 pub use pulse::{Beat, VmPulse};
 pub use registration::{InputRef, MAX_INPUTS, MAX_JOBS, Problem, Registration};
+pub(crate) use sandbox::compile_prelude;
 pub use sandbox::{Chunk, Modules, VmError, VmLimits, globals};
 pub use script_error::{Place, ScriptError};
 pub(crate) use source_text::source_text;

@@ -7,7 +7,7 @@
 //! (see [`super::VmPulse`]).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
@@ -22,6 +22,10 @@ use crate::sys::random;
 
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("../../lua/prelude.lua");
+
+/// The prelude in Lua's bytecode, where VMs are made often or have to be made quickly.
+static COMPILED_PRELUDE: OnceLock<Vec<u8>> = OnceLock::new();
+
 /// Instructions between two runs of the hook.
 const HOOK_INTERVAL: u32 = 10_000;
 
@@ -128,6 +132,26 @@ fn seed(lua: &Lua) -> mlua::Result<()> {
     math.get::<Function>("randomseed")?.call(i64::from_ne_bytes(seed))
 }
 
+/// Compiles the prelude for all VMs of this process, and of the copies of it.
+pub(crate) fn compile_prelude() {
+    let compile = || {
+        Some(
+            prelude_text(&Lua::new_with(StdLib::NONE, LuaOptions::default()).ok()?)
+                .into_function()
+                .ok()?
+                .dump(false),
+        )
+    };
+    if let Some(bytecode) = compile() {
+        // Compiled twice, it is the same.
+        let _was_there = COMPILED_PRELUDE.set(bytecode).is_err();
+    }
+}
+
+fn prelude_text(lua: &Lua) -> mlua::chunk::Chunk<'static> {
+    lua.load(PRELUDE).set_name("=quire").set_mode(ChunkMode::Text)
+}
+
 /// Runs the prelude over the raw functions.
 pub(super) fn load_prelude(lua: &Lua, host: &Table, walker: &Walker) -> mlua::Result<Prelude> {
     let primitives = lua.create_table()?;
@@ -139,7 +163,10 @@ pub(super) fn load_prelude(lua: &Lua, host: &Table, walker: &Walker) -> mlua::Re
         entry.raw_set("workaround", primitive.call.workaround())?;
         primitives.raw_push(entry)?;
     }
-    let chunk = lua.load(PRELUDE).set_name("=quire").set_mode(ChunkMode::Text);
+    let chunk = match COMPILED_PRELUDE.get() {
+        Some(bytecode) => lua.load(bytecode.as_slice()).set_mode(ChunkMode::Binary),
+        None => prelude_text(lua),
+    };
     let (run, evaluate, _api): (Function, Function, Table) =
         chunk.call((host, &walker.failed, &walker.late, primitives, shapes(lua)?))?;
     Ok(Prelude {
