@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Quoted;
+use super::hex::hex;
 
 /// The id of a commit (or of a tag object), as git writes it: forty lower-case hexadecimal digits.
 ///
@@ -29,12 +30,10 @@ impl CommitId {
             return Err(wrong());
         }
         let mut bytes = [0; 20];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return Err(wrong());
-            }
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        let mut digits = text.bytes().map(|digit| char::from(digit).to_digit(16));
+        for byte in &mut bytes {
+            let (high, low) = digits.next().flatten().zip(digits.next().flatten()).ok_or_else(wrong)?;
+            *byte = u8::try_from(high << 4 | low).map_err(|_| wrong())?;
         }
         Ok(Self(bytes))
     }
@@ -62,7 +61,7 @@ impl CommitId {
 
 impl fmt::Display for CommitId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
