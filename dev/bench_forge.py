@@ -129,7 +129,7 @@ class Forge:
 
     def memory(self):
         """MB that the server and the runner it keeps ready hold, once nothing moves any more: resident, and their share."""
-        time.sleep(1.5)
+        time.sleep(5)
         self.group.settled_ms()
         return memory_mb(self.group.pids())
 

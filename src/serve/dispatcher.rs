@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::assignment::{assignment, with_present_name};
@@ -14,17 +14,17 @@ use super::follower::{Followed, follow};
 use super::kept_commits;
 use super::launch::{Found, Launch, LaunchError, Launched, Led};
 use super::local_launch::SPECULATION_LIMIT;
+use super::quiet::{Quiet, give_back_pages};
 use super::runner_limits::{RunnerLimits, Verdict};
 use super::settle::{conclude, settle};
-use super::tracked::Tracked;
+use super::tracked::{Tracked, heard};
 use crate::app::{AppState, Code, Problem, Wake, end_queued};
 use crate::config::Settings;
 use crate::journal::StopReason;
 use crate::model::{Outcome, Progress, Reason, RunId, chain, codes};
-use crate::run::{Dispatch, LiveRun, Message, QueuedRun, Speculation, Stage, plan};
+use crate::run::{Dispatch, Message, QueuedRun, Speculation, Stage, plan};
 use crate::store::{self, RunRow};
 use crate::sys::clock;
-use crate::sys::own_pages;
 
 /// How long after the start of a run the next start is prepared.
 const PREPARE_AFTER: Duration = Duration::from_millis(100);
@@ -53,21 +53,29 @@ pub(super) struct Dispatcher {
     runs: Vec<Tracked>,
     /// The last row that was taken up.
     seen: i64,
-    /// Whether a quiet moment is waited for.
-    is_rest_due: bool,
+    quiet: Quiet,
     /// The pauses between attempts to read the queue.
     reading: Backoff,
 }
 
 /// Owns the queue until its channel is closed.
 pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mpsc::Receiver<Wake>) {
-    let mut dispatcher =
-        Dispatcher { app, start, runs: Vec::new(), seen: 0, is_rest_due: false, reading: Backoff::of_runs() };
+    let mut dispatcher = Dispatcher {
+        app,
+        start,
+        runs: Vec::new(),
+        seen: 0,
+        quiet: Quiet::default(),
+        reading: Backoff::of_runs(),
+    };
     dispatcher.recover().await;
     dispatcher.advance().await;
     dispatcher.prepare().await;
     dispatcher.wake_when_quiet(IDLE_AFTER);
     while let Some(wake) = wakes.recv().await {
+        if !matches!(wake, Wake::Quiet) {
+            dispatcher.quiet.disturb();
+        }
         match wake {
             Wake::Announced(what) => {
                 dispatcher.speculate(what);
@@ -93,21 +101,6 @@ pub(super) async fn dispatch(app: AppState, start: DispatchStart, mut wakes: mps
         }
         dispatcher.advance().await;
     }
-}
-
-/// Gives back what the push before has mapped of the program.
-fn give_back_pages() {
-    if let Err(error) = own_pages::give_back() {
-        tracing::debug!(%error, "pages of the program could not be given back");
-    }
-}
-
-/// Waits until a runner has heard that its run is to stop: its journal says so. The end of the run says it as well.
-async fn heard(live: Option<watch::Receiver<LiveRun>>) -> Result<(), Problem> {
-    let finished = || Problem::new(Code::RunFinished, "the run has ended");
-    let mut live = live.ok_or_else(finished)?;
-    let _is_over = live.wait_for(|run| run.is_stopping || run.has_ended).await.is_err();
-    if live.borrow().is_stopping { Ok(()) } else { Err(finished()) }
 }
 
 impl Dispatcher {
@@ -464,7 +457,7 @@ impl Dispatcher {
 
     /// Has a new runner made ready, and pages given back, in a moment: not now, when a push needs the processors.
     fn wake_when_quiet(&mut self, pause: Duration) {
-        if std::mem::replace(&mut self.is_rest_due, true) {
+        if std::mem::replace(&mut self.quiet.is_waited_for, true) {
             return;
         }
         let app = self.app.clone();
@@ -474,13 +467,20 @@ impl Dispatcher {
         });
     }
 
-    /// What is done when no push needs the processors; while runs are led, their pages are needed.
+    /// What is done when no push needs the processors. Pages are given back when there has been none for a while: they are
+    /// needed by runs that are led, and by the next push.
     async fn rest(&mut self) {
-        self.is_rest_due = false;
+        self.quiet.is_waited_for = false;
         self.prepare().await;
-        if self.runs.is_empty() {
-            self.start.launch.rest();
-            give_back_pages();
+        if !self.runs.is_empty() {
+            return;
+        }
+        match self.quiet.keeps_pages() {
+            Some(left) => self.wake_when_quiet(left),
+            None => {
+                self.start.launch.rest();
+                give_back_pages();
+            }
         }
     }
 

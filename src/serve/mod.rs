@@ -15,6 +15,7 @@ mod kept_commits;
 mod launch;
 mod local_launch;
 mod pushes;
+mod quiet;
 mod run_folder;
 mod assignment;
 mod runner_limits;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::backoff::Backoff;
-use crate::app::{AppState, Trouble};
-use crate::run::{Message, Stage};
+use crate::app::{AppState, Code, Problem, Trouble};
+use crate::run::{LiveRun, Message, Stage};
 use crate::store::RunRow;
 
 /// After this many failed attempts it is reported that a run cannot be started, or that its runner cannot be found.
@@ -51,4 +51,12 @@ impl Tracked {
         }
         waiting.backoff.next()
     }
+}
+
+/// Waits until a runner has heard that its run is to stop: its journal says so. The end of the run says it as well.
+pub(super) async fn heard(live: Option<watch::Receiver<LiveRun>>) -> Result<(), Problem> {
+    let finished = || Problem::new(Code::RunFinished, "the run has ended");
+    let mut live = live.ok_or_else(finished)?;
+    let _is_over = live.wait_for(|run| run.is_stopping || run.has_ended).await.is_err();
+    if live.borrow().is_stopping { Ok(()) } else { Err(finished()) }
 }
