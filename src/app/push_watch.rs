@@ -207,12 +207,13 @@ impl PushWatch<'_> {
         };
         let mut failed: Vec<&JobRecord> = run.record.jobs.iter().filter(is_bad).collect();
         failed.sort_by_key(|job| job.finished_at);
-        for job in failed.iter().take(MAX_FAILURES) {
+        for (place, job) in failed.iter().enumerate().take(MAX_FAILURES) {
             let step = failed_step(job).map(|step| step.start.number);
             let most = if self.wanted.shows_log { 0 } else { FAILED_LINES };
             let end = read_job_end(&self.reporter.app, &run.row, &job.id, (step, most)).await;
             let end = end.unwrap_or_default();
-            self.reporter.send(pushed_failure(run, job, (&end, self.wanted.colours))).await?;
+            let before = failed.get(..place).unwrap_or_default();
+            self.reporter.send(pushed_failure(run, (before, job), (&end, self.wanted.colours))).await?;
         }
         let blank = if failed.is_empty() { "" } else { "\n" };
         self.reporter.say(format!("{blank}{}", push_verdict(run, &self.reporter.command, compared))).await

@@ -72,11 +72,17 @@ pub(crate) fn failed_step(job: &JobRecord) -> Option<&StepRecord> {
 }
 
 /// What is printed of a job that failed, after all jobs: its reason, if its line has cut that, the last lines of its output, where
-/// they are, and what helps.
-pub(crate) fn pushed_failure(run: &RunView, job: &JobRecord, (end, colours): (&JobEnd, Colours)) -> String {
-    let mut out = String::from("\n");
+/// they are, and what helps. A reason that jobs `before` it have, or the run, is not repeated. Nothing when nothing is left.
+pub(crate) fn pushed_failure(
+    run: &RunView,
+    (before, job): (&[&JobRecord], &JobRecord),
+    (end, colours): (&JobEnd, Colours),
+) -> String {
+    let mut out = String::new();
     let reason = short_reason(job);
-    if !pushed_job(job, job_columns(&run.record.jobs)).contains(&reason) {
+    let is_said =
+        run.reason() == job.reason.as_ref() || before.iter().any(|other| other.reason == job.reason);
+    if !is_said && !pushed_job(job, job_columns(&run.record.jobs)).contains(&reason) {
         out.push_str(&wrap(&reason));
     }
     for (_, bytes) in &end.lines {
@@ -87,8 +93,10 @@ pub(crate) fn pushed_failure(run: &RunView, job: &JobRecord, (end, colours): (&J
         let place = failing_line(end).map(|number| format!("#L{number}")).unwrap_or_default();
         let _infallible = writeln!(out, "  {url}/job/{}{place}", job.id);
     }
-    out.push_str(&hints(job.reason.as_ref()));
-    out
+    if !is_said {
+        out.push_str(&hints(job.reason.as_ref()));
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
 }
 
 /// The number of the first line that shows that something is wrong, or of the last one.
