@@ -15,7 +15,7 @@ use super::failed_tokens::FailedTokens;
 use super::git;
 use super::problem::answer;
 use super::same_origin::{self, Sender};
-use super::web::{form, wants_html};
+use super::web::{SameForAll, form, wants_html};
 use crate::app::{AppState, AuditEntry, Caller, Code, Problem, session_caller, token_caller};
 use crate::config::HttpSettings;
 use crate::model::{AuditAction, Person, Scope, WebOrigin};
@@ -169,4 +169,5 @@ fn is_browser(method: &Method, headers: &HeaderMap) -> bool {
 /// Whether an answer may be another one for who has signed in: what is private looks as if it did not exist.
 fn is_closed(response: &Response) -> bool {
     matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
+        && response.extensions().get::<SameForAll>().is_none()
 }

@@ -167,15 +167,21 @@ struct ProblemPage {
 
 /// The page that a request leads nowhere: the same for what is missing and for what the caller may not see.
 pub(super) async fn not_found(app: &AppState, parts: &Parts) -> Response {
-    missing(app, parts, "There is nothing at this address.".to_owned()).await
+    let caller = parts.extensions.get::<Caller>();
+    let hint =
+        caller.is_none_or(Caller::is_nobody).then_some("It may be private: sign in to see what you may see.");
+    missing(app, parts, "There is nothing at this address.".to_owned(), hint).await
 }
 
+/// Marks an answer that is no other for who signs in.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct SameForAll;
+
 /// The page that says what is not there.
-async fn missing(app: &AppState, parts: &Parts, text: String) -> Response {
+async fn missing(app: &AppState, parts: &Parts, text: String, hint: Option<&str>) -> Response {
     let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::nobody);
-    let hint = "It may be private: sign in to see what you may see.";
     let page = ProblemPage {
-        hint: caller.is_nobody().then(|| hint.to_owned()),
+        hint: hint.map(str::to_owned),
         frame: Frame { has_script: false, ..Frame::new(&caller, "Not found") },
         text,
     };
@@ -188,7 +194,9 @@ pub(super) async fn problem(app: &AppState, parts: &Parts, problem: Problem) -> 
     let status = status_of(&problem);
     // Only who may read a repository hears that it has no such branch or file.
     if problem.code == Code::RevisionNotFound {
-        return missing(app, parts, crate::view::one_line(&problem.text)).await;
+        let mut answer = missing(app, parts, crate::view::one_line(&problem.text), None).await;
+        answer.extensions_mut().insert(SameForAll);
+        return answer;
     }
     if status == StatusCode::NOT_FOUND {
         return not_found(app, parts).await;

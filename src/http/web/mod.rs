@@ -46,6 +46,7 @@ use super::pages;
 use super::problem::Refused;
 use crate::app::{AppState, Caller, Code, Problem};
 
+pub(super) use ask::SameForAll;
 pub(super) use sign_in::{form, signed_in};
 
 /// What crawlers may read: the newest state of things, not what costs time and has no end.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Import, Site, connect_tcp, encoded, request};
+use super::{Import, Site, connect_tcp, encoded, request, text};
 
 /// What git would understand as an option or an expression.
 const NO_REVISIONS: [&str; 14] = [
@@ -102,4 +102,21 @@ fn a_header_of_a_megabyte_is_refused_and_unfinished_requests_hold_nobody_up() {
         site.page(path);
     }
     drop(begun);
+}
+
+#[test]
+fn who_has_not_signed_in_hears_what_a_public_repository_does_not_have() {
+    let site = site();
+    let page = |path: &str| {
+        let answer = site.answer(path, &[("accept", "text/html")]);
+        (answer.status, text(&answer))
+    };
+    for (path, missing) in [("/foo/blob/main/none.txt", "none.txt"), ("/foo/tree/nowhere", "nowhere")] {
+        let (status, shown) = page(path);
+        assert_eq!(status, 404, "{path}");
+        assert!(shown.contains(missing) && !shown.contains("type=\"password\""), "{path}\n{shown}");
+    }
+    // What may be private has the form.
+    let (status, shown) = page("/other/blob/main/none.txt");
+    assert!(status == 404 && shown.contains("type=\"password\""), "{status}\n{shown}");
 }
