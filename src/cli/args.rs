@@ -13,7 +13,7 @@ use crate::run::{PLANNER, plan_from_input};
 use crate::sources::SourceRules;
 
 use super::access::Access;
-use super::declared::Asked;
+use super::declared::{Asked, Asker};
 use super::exit::{Code, Ended, Failure, print_error, with_output};
 use super::jobs::JobOption;
 use super::run_filter::RunFilterArgs;
@@ -297,16 +297,21 @@ fn asked(words: &[String]) -> Result<Asked, Failure> {
         return Ok(Asked::Other);
     }
     let root = Cli::command();
-    let run = root.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
-    let known: Vec<JobOption<'_>> = run.filter_map(JobOption::of).chain(jobs::RUN_OPTIONS).collect();
+    let known = run_options(&root);
     let Some(words) = jobs::JobWords::parse(words, &known) else { return Ok(Asked::Other) };
     match jobs::intercept(&words) {
         Some(ended) => ended.map(Asked::Ended),
-        None => declared::read(&root, words, &known),
+        None => declared::read(&root, words, &known, &Asker::Here),
     }
 }
 
-fn with_arguments(mut cli: Cli, call: Option<(bool, Map<String, Value>)>) -> Cli {
+/// The options that `quire run` has, apart from those that jobs declare.
+pub(super) fn run_options(root: &clap::Command) -> Vec<JobOption<'_>> {
+    let run = root.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
+    run.filter_map(JobOption::of).chain(jobs::RUN_OPTIONS).collect()
+}
+
+pub(super) fn with_arguments(mut cli: Cli, call: Option<(bool, Map<String, Value>)>) -> Cli {
     if let (Some(Command::Run(args)), Some((is_plan, arguments))) = (&mut cli.command, call) {
         (args.declared, args.is_plan) = (arguments, is_plan);
     }

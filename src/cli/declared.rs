@@ -13,8 +13,9 @@ use super::jobs::{GivenOptions, JobOption, JobWords, argument_line, read_argumen
 use super::start::repo_and_job;
 use super::{place, remote};
 use crate::app::{PlanRun, expect_jobs};
+use crate::config::DataDir;
 use crate::model::{JobId, RepoName};
-use crate::pipeline::argument::{ArgSpec, UnknownPaths};
+use crate::pipeline::argument::{ArgSpec, SecretWord, UnknownPaths, read_words};
 use crate::run::PlannedJob;
 use crate::view::plain;
 
@@ -40,12 +41,25 @@ pub(super) enum Asked {
     Ended(Code),
 }
 
+/// Where a command line comes from.
+pub(super) enum Asker<'a> {
+    /// A terminal on this machine.
+    Here,
+    /// Another machine, over ssh; what has the pipeline evaluated for who is there.
+    OverSsh(&'a dyn Fn(PlanRun) -> Result<Vec<PlannedJob>, Failure>),
+}
+
 /// Takes the arguments that jobs declare out of the words of a command line. It evaluates the pipeline only when there is a word
 /// that can be one.
 ///
 /// # Errors
 /// The pipeline cannot be used, or a word is no argument of its jobs.
-pub(super) fn read(root: &Command, words: JobWords, known: &[JobOption<'_>]) -> Result<Asked, Failure> {
+pub(super) fn read(
+    root: &Command,
+    words: JobWords,
+    known: &[JobOption<'_>],
+    asker: &Asker<'_>,
+) -> Result<Asked, Failure> {
     let target = words.first().to_owned();
     let has_pairs = ["arg", "args"].iter().any(|name| words.options.value(name).is_some());
     let is_plan = words.is_plan || words.options.has("dry-run");
@@ -53,7 +67,7 @@ pub(super) fn read(root: &Command, words: JobWords, known: &[JobOption<'_>]) -> 
     if !is_repo || (!is_plan && !has_pairs && words.behind().is_empty()) {
         return Ok(Asked::Other);
     }
-    let (words, jobs) = placed(words, known);
+    let (words, jobs) = placed(words, known, asker);
     let specs = jobs.as_ref().map(|jobs| declared(jobs)).unwrap_or_default();
     let (behind, own) = split(words.behind(), &specs, known)?;
     let mut options = words.options;
@@ -81,6 +95,9 @@ pub(super) fn read(root: &Command, words: JobWords, known: &[JobOption<'_>]) -> 
     if !specs.is_empty() {
         own.extend(pairs_of(&specs, &mut options));
         let help = format!("`quire run {target} --help` shows its arguments");
+        if matches!(asker, Asker::OverSsh(_)) {
+            expect_no_secret_of_server(&specs, &own)?;
+        }
         let (given, mut warnings) = read_arguments(&specs, &own, (&UnknownPaths, &help))?;
         warnings.extend(shown_secrets(&specs, options.value("args")));
         print_warnings(&warnings);
@@ -91,11 +108,16 @@ pub(super) fn read(root: &Command, words: JobWords, known: &[JobOption<'_>]) -> 
 }
 
 /// The words with the options that say where the jobs are before the target, and the jobs that are there.
-fn placed(words: JobWords, known: &[JobOption<'_>]) -> (JobWords, Result<Vec<PlannedJob>, Failure>) {
-    let jobs = planned(words.first(), &words.options);
+fn placed(
+    words: JobWords,
+    known: &[JobOption<'_>],
+    asker: &Asker<'_>,
+) -> (JobWords, Result<Vec<PlannedJob>, Failure>) {
+    let jobs = planned(words.first(), &words.options, asker);
     let specs = jobs.as_ref().map(|jobs| declared(jobs)).unwrap_or_default();
     let placed = words.placed(&specs, known);
-    let jobs = if placed.options == words.options { jobs } else { planned(placed.first(), &placed.options) };
+    let jobs =
+        if placed.options == words.options { jobs } else { planned(placed.first(), &placed.options, asker) };
     (placed, jobs)
 }
 
@@ -126,7 +148,7 @@ fn help(root: &Command, jobs: &[PlannedJob]) -> String {
 }
 
 /// The jobs of the pipeline, as somebody who asks for the target would start them.
-fn planned(target: &str, options: &GivenOptions) -> Result<Vec<PlannedJob>, Failure> {
+fn planned(target: &str, options: &GivenOptions, asker: &Asker<'_>) -> Result<Vec<PlannedJob>, Failure> {
     let (repo, job) = repo_and_job(target);
     let request = PlanRun {
         repo: repo.to_owned(),
@@ -136,14 +158,37 @@ fn planned(target: &str, options: &GivenOptions) -> Result<Vec<PlannedJob>, Fail
         event: Some("manual".to_owned()),
         ..PlanRun::default()
     };
-    if let Some(server) = options.value("server") {
-        return remote::planned(server, &request).map(|plan| plan.jobs);
+    match (asker, options.value("server")) {
+        (Asker::OverSsh(plan), _) => plan(request),
+        (Asker::Here, Some(server)) => remote::planned(server, &request),
+        (Asker::Here, None) => {
+            let data = place::data_dir(options.value("data").map(PathBuf::from))?;
+            planned_in(&place::existing(data, Access::ReadRuns)?, request)
+        }
     }
-    let data = place::data_dir(options.value("data").map(PathBuf::from))?;
-    let plan = perform(&place::existing(data, Access::ReadRuns)?, request)?;
-    let root = job.map(JobId::parse).transpose().map_err(|error| Failure::new(Code::Usage, error))?;
+}
+
+/// The jobs of the pipeline of a repository in this data folder.
+pub(super) fn planned_in(data: &DataDir, request: PlanRun) -> Result<Vec<PlannedJob>, Failure> {
+    let root = request.job.as_deref().map(JobId::parse).transpose();
+    let root = root.map_err(|error| Failure::new(Code::Usage, error))?;
+    let plan = perform(data, request)?;
     expect_jobs(root.as_ref(), &plan)?;
     Ok(plan.jobs)
+}
+
+/// Refuses secrets that are in files or variables of the server's machine.
+fn expect_no_secret_of_server(specs: &[ArgSpec], words: &[String]) -> Result<(), Failure> {
+    let (given, _) = read_words(specs, words);
+    match given.secrets.iter().find(|(_, word)| !matches!(word, SecretWord::Stdin)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let text = format!("the secret --{name} is not read from the server's machine over ssh");
+            Err(Failure::new(Code::Usage, text).hint(format!(
+                "--{name} - reads it from standard input: ssh HOST quire run … --{name} - < FILE"
+            )))
+        }
+    }
 }
 
 /// The jobs that are given arguments.

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser};
 
 use super::args::{self, Cli, Command, HELP};
+use super::declared::{Asked, Asker};
 use super::exec::Who;
 use super::exit::{Code, Ended, Failure};
+use super::jobs::JobWords;
 use super::usage_error::usage_error;
-use super::{actor, notify, remote, repo, watch};
+use super::{actor, declared, notify, remote, repo, watch};
+use crate::app::PlanRun;
 use crate::config::DataDir;
 
 /// The header of the Unix socket that says for whom a command asks.
@@ -17,14 +20,26 @@ const VISITOR: &str = "quire-visitor";
 /// Does a command of quire that has come over ssh: with the rights of the account when there are no users, otherwise by asking
 /// the server in the user's name. What has no route there is for whoever administers everything.
 pub(super) fn perform(words: &[String], data: &DataDir, who: &Who) -> Ended {
+    if let Who::User(_, user) = who
+        && user.is_limited
+    {
+        let text = format!("this is a deploy key of {}, which is for git only", user.name);
+        return Err(Failure::new(Code::Usage, text));
+    }
+    let (call, words) = match asked(words, data, who)? {
+        Asked::Other => (None, words.to_vec()),
+        Asked::Call(call) => (Some((call.is_plan, call.arguments)), call.words),
+        Asked::Help => return Ok(Code::Done),
+        Asked::Ended(code) => return Ok(code),
+    };
     let parsed = Cli::try_parse_from(["quire"].into_iter().chain(words.iter().map(String::as_str)));
     let cli = match parsed {
-        Ok(cli) => cli,
+        Ok(cli) => args::with_arguments(cli, call),
         Err(error) if !error.use_stderr() || error.kind() == HELP => {
             let _gone = error.print().is_err();
             return Ok(if error.use_stderr() { Code::Usage } else { Code::Done });
         }
-        Err(error) => return Err(usage_error(&error, &Cli::command(), words)),
+        Err(error) => return Err(usage_error(&error, &Cli::command(), &words)),
     };
     let is_here = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path == data.path());
     if cli.server.is_some() || cli.data.as_ref().is_some_and(|path| !is_here(path)) {
@@ -39,10 +54,6 @@ pub(super) fn perform(words: &[String], data: &DataDir, who: &Who) -> Ended {
     let reach = reach_over_ssh(&command)?;
     match who {
         Who::User(visitor, user) => {
-            if user.is_limited {
-                let text = format!("this is a deploy key of {}, which is for git only", user.name);
-                return Err(Failure::new(Code::Usage, text));
-            }
             actor::act_as(format!("user:{}", user.name));
             match reach {
                 Reach::Server => return remote::perform_here(data, (VISITOR, visitor.to_header()), command),
@@ -63,6 +74,27 @@ pub(super) fn perform(words: &[String], data: &DataDir, who: &Who) -> Ended {
         licenses: false,
         command: Some(command),
     })
+}
+
+/// Takes the arguments out of the words that jobs of a repository declare. Job folders are those of the server's machine: over
+/// ssh they have no words.
+fn asked(words: &[String], data: &DataDir, who: &Who) -> Result<Asked, Failure> {
+    let root = Cli::command();
+    let known = args::run_options(&root);
+    match JobWords::parse(words, &known) {
+        // They are refused.
+        Some(words) if ["server", "data"].iter().any(|name| words.options.value(name).is_some()) => {
+            Ok(Asked::Other)
+        }
+        Some(words) => {
+            let plan = |request: PlanRun| match who {
+                Who::User(visitor, _) => remote::planned_here(data, (VISITOR, visitor.to_header()), &request),
+                Who::Account => declared::planned_in(data, request),
+            };
+            declared::read(&root, words, &known, &Asker::OverSsh(&plan))
+        }
+        None => Ok(Asked::Other),
+    }
 }
 
 /// How far a command reaches that has come over ssh.

@@ -29,6 +29,7 @@ use super::watch::WatchCommand;
 use crate::app::{CreateToken, PlanRun, RepoShape, TokenView};
 use crate::config::DataDir;
 use crate::model::{RunName, percent_encoded};
+use crate::run::PlannedJob;
 use crate::sys::clock;
 use crate::view::{ArtifactShape, AuditShape, PlanShape, RunShape, one_line, reason_line};
 
@@ -187,14 +188,27 @@ fn print_new(run: &RunShape, as_json: bool) {
 }
 
 /// Plans what somebody would start on the server at `address`.
-pub(super) fn planned(address: &str, request: &PlanRun) -> Result<PlanShape, Failure> {
-    let plan: PlanShape = Remote::new(address)?.post("/plans", &json!(request))?;
+pub(super) fn planned(address: &str, request: &PlanRun) -> Result<Vec<PlannedJob>, Failure> {
+    planned_on(&Remote::new(address)?, request)
+}
+
+/// The same on the server of a data folder, for somebody who has come over ssh.
+pub(super) fn planned_here(
+    data: &DataDir,
+    asker: (&'static str, String),
+    request: &PlanRun,
+) -> Result<Vec<PlannedJob>, Failure> {
+    planned_on(&Remote::here(data, asker), request)
+}
+
+fn planned_on(remote: &Remote, request: &PlanRun) -> Result<Vec<PlannedJob>, Failure> {
+    let plan: PlanShape = remote.post("/plans", &json!(request))?;
     match plan.diagnostics.iter().find(|wrong| wrong.severity == "error") {
         Some(wrong) => {
             let line = wrong.line.map(|line| format!(":{line}")).unwrap_or_default();
             Err(Failure::new(Code::Usage, format!("{}{line}: {}", wrong.file, wrong.message)))
         }
-        None => Ok(plan),
+        None => Ok(plan.jobs),
     }
 }
 

@@ -220,3 +220,50 @@ fn a_key_that_is_removed_ends_what_is_open_for_it() {
     place.shell("touch gate");
     assert!(place.world.eventually(|_| other.try_wait().unwrap().is_some_and(|ended| ended.success())));
 }
+
+#[test]
+fn arguments_that_a_job_declares_are_options_over_ssh_too() {
+    if !Place::is_possible() {
+        return;
+    }
+    let place = place();
+    let pipeline = "(local ci (require :quire.ci)) (ci:job :deploy [(ci.manual {:env {:enum [:staging :prod] :required true} \
+        :token {:secret true}})] (fn [{: sh : args}] (sh (.. \"echo to \" args.env \" \" (# (or args.token \"\"))))))";
+    place.by(
+        "kim",
+        &format!(
+            "git init -q work && cd work && mkdir .quire && printf '%s' '{pipeline}' >.quire/ci.fnl && git add -A && \
+             git commit -qm first && git push -q $HOST/site HEAD:main 2>&1"
+        ),
+    );
+    let followed = place.by("kim", "$SSH quire run site:deploy --env prod --follow");
+    assert!(followed.contains("to prod 0"), "{followed}");
+    // A secret comes over standard input.
+    let secret =
+        place.by("kim", "echo abcdefgh | $SSH quire run site:deploy --env=staging --token - --follow");
+    assert!(secret.contains("to staging 8"), "{secret}");
+    let plan = place.by("kim", "$SSH quire plan site:deploy --env prod");
+    assert!(plan.contains("deploy") && plan.contains("--env"), "{plan}");
+    let runs = place.by("kim", "$SSH quire runs site --json");
+    let count = || place.by("kim", "$SSH quire runs site --json").matches("\"number\"").count();
+    for (command, exit, said) in [
+        ("quire run site:deploy", 2, "env: a value is required"),
+        ("quire run site:deploy --env nowhere", 2, "env: value \"nowhere\" not in enum"),
+        ("quire run site:deploy --env prod --enw x", 2, "unknown flag: --enw; did you mean `--env`?"),
+        ("quire run site:deploy --env prod --token @/etc/passwd", 2, "is not read from the server's machine"),
+        ("quire run site:deploy --env prod --token env:PATH", 2, "is not read from the server's machine"),
+        ("quire run site:deploy --env prod --server http://127.0.0.1:1", 2, "leave out --data and --server"),
+        ("quire run group/app:deploy --env prod", 4, "repository `group/app` not found"),
+    ] {
+        let ended = place.attempt("kim", &format!("$SSH {command}"));
+        assert!(
+            ended.exit == exit && ended.output.contains(said),
+            "{command}: {}\n{}",
+            ended.exit,
+            ended.output
+        );
+    }
+    let eve = place.attempt("eve", "$SSH quire run site:deploy --env prod");
+    assert!(eve.exit != 0 && eve.output.contains("site"), "{}", eve.output);
+    assert_eq!(count(), runs.matches("\"number\"").count());
+}

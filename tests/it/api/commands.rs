@@ -167,3 +167,40 @@ fn repositories_that_no_server_has_seen_are_listed_as_over_http() {
     let repos: Vec<Value> = serde_json::from_str(&api.shell(listed)).unwrap();
     assert_eq!(repos[0]["visibility"], "unlisted", "what the next server will say");
 }
+
+#[test]
+fn users_and_keys_are_managed_elsewhere_as_here() {
+    let api = furnished();
+    api.shell("ssh-keygen -q -t ed25519 -N '' -C kim@laptop -f kim");
+    let elsewhere = |command: &str| {
+        let server = format!("--server http://{}", api.address());
+        api.shell(&format!("export QUIRE_TOKEN=$(cat boss); quire {command} {server} 2>&1; echo \"exit $?\""))
+    };
+    let lists_are_the_same = |expected: &str| {
+        for list in ["user list --json", "key list --json"] {
+            let here = api.shell(&format!("quire {list} 2>&1; echo \"exit $?\""));
+            assert_eq!(elsewhere(list), here, "{list}");
+            assert_eq!(here.contains("\"kim\""), expected == "kim", "{list}: {here}");
+        }
+    };
+    assert!(elsewhere("user add kim").contains("kim is a user now"));
+    assert!(elsewhere("key add kim kim.pub --repo foo --read").contains("kim SHA256:"));
+    lists_are_the_same("kim");
+    for (command, exit, said) in [
+        ("user add kim", 1, "kim"),
+        ("user add ../kim", 2, "../kim"),
+        ("key add kim kim.pub", 1, "kim"),
+        ("key add absent kim.pub", 4, "absent"),
+        ("key add kim boss", 2, "expected one public key"),
+        ("key add kim missing.pub", 2, "missing.pub"),
+        ("key rm 77", 4, "77"),
+        ("user rm absent", 4, "absent"),
+    ] {
+        let answer = elsewhere(command);
+        assert!(answer.contains(said) && answer.contains("error: "), "{command}\n{answer}");
+        assert!(answer.ends_with(&format!("exit {exit}\n")), "{command}\n{answer}");
+    }
+    assert!(elsewhere("key rm 1").contains("the key 1 is removed"));
+    assert!(elsewhere("user rm kim").contains("kim"));
+    lists_are_the_same("nobody");
+}
