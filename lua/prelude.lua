@@ -160,7 +160,7 @@ local function whole(result)
   return copy
 end
 
--- A result that has not all of its fields as a table has them.
+-- A result with fields that are only read when they are asked for.
 local late_result = {
   __index = function(result, key)
     local text = read_late(result, key)

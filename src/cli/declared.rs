@@ -45,7 +45,7 @@ pub(super) enum Asked {
 pub(super) enum Asker<'a> {
     /// A terminal on this machine.
     Here,
-    /// Another machine, over ssh; what has the pipeline evaluated for who is there.
+    /// Another machine, over ssh; the function has the pipeline evaluated with the rights of its user.
     OverSsh(&'a dyn Fn(PlanRun) -> Result<Vec<PlannedJob>, Failure>),
 }
 
@@ -163,16 +163,16 @@ fn planned(target: &str, options: &GivenOptions, asker: &Asker<'_>) -> Result<Ve
         (Asker::Here, Some(server)) => remote::planned(server, &request),
         (Asker::Here, None) => {
             let data = place::data_dir(options.value("data").map(PathBuf::from))?;
-            planned_in(&place::existing(data, Access::ReadRuns)?, request)
+            planned_in(data, request)
         }
     }
 }
 
 /// The jobs of the pipeline of a repository in this data folder.
-pub(super) fn planned_in(data: &DataDir, request: PlanRun) -> Result<Vec<PlannedJob>, Failure> {
+pub(super) fn planned_in(data: DataDir, request: PlanRun) -> Result<Vec<PlannedJob>, Failure> {
     let root = request.job.as_deref().map(JobId::parse).transpose();
     let root = root.map_err(|error| Failure::new(Code::Usage, error))?;
-    let plan = perform(data, request)?;
+    let plan = perform(&place::existing(data, Access::ReadRuns)?, request)?;
     expect_jobs(root.as_ref(), &plan)?;
     Ok(plan.jobs)
 }

@@ -76,20 +76,20 @@ pub(super) fn perform(words: &[String], data: &DataDir, who: &Who) -> Ended {
     })
 }
 
-/// Takes the arguments out of the words that jobs of a repository declare. Job folders are those of the server's machine: over
-/// ssh they have no words.
+/// Takes the arguments that jobs of a repository declare out of the words. Job folders are not looked for: they would be those
+/// of the server's machine.
 fn asked(words: &[String], data: &DataDir, who: &Who) -> Result<Asked, Failure> {
     let root = Cli::command();
     let known = args::run_options(&root);
     match JobWords::parse(words, &known) {
-        // They are refused.
+        // They are refused once the command is known.
         Some(words) if ["server", "data"].iter().any(|name| words.options.value(name).is_some()) => {
             Ok(Asked::Other)
         }
         Some(words) => {
             let plan = |request: PlanRun| match who {
                 Who::User(visitor, _) => remote::planned_here(data, (VISITOR, visitor.to_header()), &request),
-                Who::Account => declared::planned_in(data, request),
+                Who::Account => declared::planned_in(data.clone(), request),
             };
             declared::read(&root, words, &known, &Asker::OverSsh(&plan))
         }

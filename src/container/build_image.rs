@@ -13,7 +13,7 @@ use super::containers::{Containers, failed_build, refused, run_blocking};
 use super::dockerfile::{self, Recipe};
 use super::engine::{Engine, EngineKind};
 use crate::executor::NotRun;
-use crate::model::Reason;
+use crate::model::{Reason, hex};
 use crate::policy::{ContainerRequest, IMAGE_INVALID, ImageRef, Limits};
 use crate::script::{HostError, Pull, SourceFile};
 
@@ -58,8 +58,7 @@ impl ImageSource {
                 digest.update(part);
             }
         }
-        let tag: String =
-            digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let tag = hex(digest.finish().as_ref().get(..16).unwrap_or_default());
         ImageRef::parse(&format!("{REPOSITORY}:{tag}")).map_err(|error| HostError::Refused(error.to_string()))
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CommitId, CommitIdError, RefName, RefNameError};
+use crate::model::{CommitId, CommitIdError, RefName, RefNameError, hex};
 
 /// A ref that moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +43,7 @@ impl From<&RefUpdate> for RefUpdateRecord {
     fn from(update: &RefUpdate) -> Self {
         let name = match std::str::from_utf8(update.ref_name.as_bytes()) {
             Ok(name) => name.to_owned(),
-            Err(_) => {
-                let digits = update.ref_name.as_bytes().iter().map(|byte| format!("{byte:02x}"));
-                format!("hex:{}", digits.collect::<String>())
-            }
+            Err(_) => format!("hex:{}", hex(update.ref_name.as_bytes())),
         };
         Self { r#ref: name, old: update.old.to_string(), new: update.new.to_string() }
     }

@@ -13,6 +13,9 @@ use crate::script::{
 /// What a pipeline may print while it is read, in bytes with line feeds; one that prints more is read by its run.
 const MAX_PRINTED: usize = 64 * 1024;
 
+/// A pipeline that is compiled, and the VM that has evaluated it, if one has.
+pub type ReadyPipeline = (Loaded, Option<EarlyVm>);
+
 /// A VM that has evaluated its pipeline, and whose jobs have no host yet.
 pub struct EarlyVm {
     vm: Vm,

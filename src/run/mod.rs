@@ -51,7 +51,7 @@ pub use confine::{Confiner, StepPlace};
 pub(crate) use control::{Answer, Control, RunnerInbox};
 pub use control::{CONTROL_SOCKET, Inbox, Message, Pending};
 pub use drive::{Drive, Ended, Outside, drive};
-pub use early_vm::EarlyVm;
+pub use early_vm::{EarlyVm, ReadyPipeline};
 pub use evaluate::{EVALUATION_LIMIT, Loaded, commit_files, job_facts, sort_files};
 pub use filling::Fill;
 pub use fired::Fired;

@@ -14,7 +14,7 @@ use super::assignment::Assignment;
 use super::confine::Confiner;
 use super::control::{Inbox, RunnerInbox};
 use super::drive::{Drive, Ended, Outside, drive};
-use super::early_vm::EarlyVm;
+use super::early_vm::ReadyPipeline;
 use super::evaluate::{Loaded, job_facts};
 use super::filling::{Fill, Filled, Filling};
 use super::fired::Fired;
@@ -84,8 +84,8 @@ pub struct Execution {
     pub limits: RunLimits,
     /// The pipeline's files.
     pub files: PipelineFiles,
-    /// The pipeline, when it is compiled already, and the VM that has evaluated it.
-    pub loaded: Option<(Loaded, Option<EarlyVm>)>,
+    /// The pipeline, when it is compiled already.
+    pub loaded: Option<ReadyPipeline>,
     /// The folder of compiled pipelines.
     pub cache: Option<PathBuf>,
     /// What of the pipeline is started.
@@ -303,7 +303,7 @@ fn broken(recorder: &Recorder, diagnostics: &[Diagnostic]) -> Result<Ended, Runn
 
 async fn conduct(
     execution: Execution,
-    (loaded, filling): ((Loaded, Option<EarlyVm>), Filling),
+    (loaded, filling): (ReadyPipeline, Filling),
     io: tokio::runtime::Handle,
     executor: Arc<Host>,
 ) -> Result<Ended, RunnerError> {

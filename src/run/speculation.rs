@@ -1,6 +1,6 @@
 //! What a runner does for a push before anybody knows whether it begins a run: while git moves the ref, it reads,
-//! compiles and evaluates the pipeline and checks the commit out. Nothing of it is journaled or shown, and it is removed when no run
-//! comes of it.
+//! compiles and evaluates the pipeline and checks the commit out. Nothing of it is journaled or shown, and it is
+//! removed when no run comes of it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::assignment::Assignment;
-use super::early_vm::EarlyVm;
+use super::early_vm::{EarlyVm, ReadyPipeline};
 use super::evaluate::Loaded;
 use super::objects::{GitFolder, Objects as _, Pushed};
 use super::order::RunLimits;
@@ -145,8 +145,8 @@ pub(crate) struct Prepared {
     files: Checkout,
 }
 
-/// A pipeline that is compiled, and evaluated when nothing was wrong with that.
-pub(super) type Ready = (PipelineFiles, (Loaded, Option<EarlyVm>));
+/// The files of a pipeline, and what was made of them.
+pub(super) type Ready = (PipelineFiles, ReadyPipeline);
 
 /// A commit on its way into a folder, whose files are moved to where a run needs them.
 pub(crate) struct Checkout(mpsc::Receiver<Result<Ahead, String>>);
@@ -203,14 +203,14 @@ impl Prepared {
 }
 
 impl Checkout {
-    /// Moves the files to where the run needs them, and gives what its update, from this value, is about, if that is known. Blocking.
+    /// Moves the files to where the run needs them. Gives what its update, which began at the value `old`, is about, if that is
+    /// known. Blocking.
     ///
     /// # Errors
     /// They are not there, and have to be written by the run.
     pub(super) fn move_to(self, into: &Path, old: CommitId) -> Result<Option<Pushed>, String> {
         let mut ahead = self.0.recv().map_err(|_| "there is no checkout".to_owned())??;
-        let path = ahead.path.clone();
-        let failed = |error: std::io::Error| format!("could not move {}: {error}", path.display());
+        let failed = |error: std::io::Error| format!("could not move {}: {error}", ahead.path.display());
         remove_tree(into).map_err(|left| failed(left.into()))?;
         fs::rename(ahead.path.join(FILES), into).map_err(failed)?;
         Ok(ahead.pushed.take().filter(|(from, _)| *from == old).map(|(_, pushed)| pushed))
@@ -224,7 +224,7 @@ struct Ahead {
     parent: Folder,
     /// As long as it is held, nobody else removes the folder.
     _lock: LockFile,
-    /// What the update from this value is about.
+    /// What the update is about, and the old value that this depends on.
     pushed: Option<(CommitId, Pushed)>,
 }
 

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::confine::Confiner;
-use super::early_vm::EarlyVm;
-use super::evaluate::Loaded;
+use super::early_vm::ReadyPipeline;
 use super::filling::Fill;
 use super::folder_place::FolderPlace;
 use super::objects::{GitFolder, Objects};
@@ -34,8 +33,8 @@ pub(super) fn lost_argument(name: &str) -> String {
 /// What is run, and where.
 pub(super) struct Subject {
     pub(super) files: PipelineFiles,
-    /// The pipeline, when it is compiled already, and the VM that has evaluated it.
-    pub(super) loaded: Option<(Loaded, Option<EarlyVm>)>,
+    /// The pipeline, when it is compiled already.
+    pub(super) loaded: Option<ReadyPipeline>,
     pub(super) fill: Fill,
     pub(super) workspace: Workspace,
     pub(super) environment: Environment,

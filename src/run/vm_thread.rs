@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
 use super::drive::Outside;
-use super::early_vm::EarlyVm;
+use super::early_vm::ReadyPipeline;
 use super::evaluate::Loaded;
 use super::watchdog::{Busy, Watchdog};
 use crate::journal::{DiagnosticFact, JobOutput};
@@ -38,12 +38,13 @@ pub(crate) struct VmThread {
 }
 
 impl VmThread {
-    /// Starts the thread, with the VM that has evaluated the pipeline, if there is one. What the pipeline turned out to be comes back once; ends of jobs go to `events`.
+    /// Starts the thread, with the VM that has evaluated the pipeline, if there is one. What the pipeline turned out to be comes
+    /// back once; ends of jobs go to `events`.
     ///
     /// # Errors
     /// The account may not have another thread.
     pub(crate) fn start(
-        (loaded, early): (Loaded, Option<EarlyVm>),
+        (loaded, early): ReadyPipeline,
         memory: usize,
         host: Arc<dyn JobHost>,
         events: mpsc::Sender<Outside>,

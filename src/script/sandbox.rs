@@ -23,7 +23,7 @@ use crate::sys::random;
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("../../lua/prelude.lua");
 
-/// The prelude in Lua's bytecode, where VMs are made often or have to be made quickly.
+/// The prelude in Lua's bytecode, in a process that has compiled it ahead of its VMs.
 static COMPILED_PRELUDE: OnceLock<Vec<u8>> = OnceLock::new();
 
 /// Instructions between two runs of the hook.
@@ -134,18 +134,11 @@ fn seed(lua: &Lua) -> mlua::Result<()> {
 
 /// Compiles the prelude for all VMs of this process, and of the copies of it.
 pub(crate) fn compile_prelude() {
-    let compile = || {
-        Some(
-            prelude_text(&Lua::new_with(StdLib::NONE, LuaOptions::default()).ok()?)
-                .into_function()
-                .ok()?
-                .dump(false),
-        )
-    };
-    if let Some(bytecode) = compile() {
-        // Compiled twice, it is the same.
-        let _was_there = COMPILED_PRELUDE.set(bytecode).is_err();
-    }
+    // What goes wrong here goes wrong again for each VM, which says so.
+    let Ok(lua) = Lua::new_with(StdLib::NONE, LuaOptions::default()) else { return };
+    let Ok(prelude) = prelude_text(&lua).into_function() else { return };
+    // Compiled twice, it is the same.
+    let _was_there = COMPILED_PRELUDE.set(prelude.dump(false)).is_err();
 }
 
 fn prelude_text(lua: &Lua) -> mlua::chunk::Chunk<'static> {

@@ -4,6 +4,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use crate::model::moves_text;
+
 /// The longest name that is shown in a line, in characters.
 const MAX_SHOWN: usize = 120;
 

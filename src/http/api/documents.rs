@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
 
 use crate::http::problem::Problems;
+use crate::model::hex;
 
 /// The document as JSON, and its tag.
 static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
     let json = super::openapi().to_json().unwrap_or_default();
-    let tag: String =
-        digest(&SHA256, json.as_bytes()).as_ref().iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let tag = hex(digest(&SHA256, json.as_bytes()).as_ref().get(..16).unwrap_or_default());
     (json, format!("\"{tag}\""))
 });
 

@@ -173,7 +173,7 @@ pub(super) async fn not_found(app: &AppState, parts: &Parts) -> Response {
     missing(app, parts, "There is nothing at this address.".to_owned(), hint).await
 }
 
-/// Marks an answer that is no other for who signs in.
+/// Marks an answer that would be the same after signing in.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct SameForAll;
 

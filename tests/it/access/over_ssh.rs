@@ -19,6 +19,15 @@ fn place() -> Place {
     place
 }
 
+/// Commands of Kim over ssh that end with these exit codes, and say this.
+fn expect_refusals(place: &Place, commands: &[(&str, i32, &str)]) {
+    for (command, exit, said) in commands {
+        let ended = place.attempt("kim", &format!("$SSH {command}"));
+        let is_right = ended.exit == *exit && ended.output.contains(said);
+        assert!(is_right, "{command}: {}\n{}", ended.exit, ended.output);
+    }
+}
+
 #[test]
 fn a_key_opens_what_the_rules_say_and_its_user_is_the_pusher() {
     if !Place::is_possible() {
@@ -61,26 +70,21 @@ fn commands_over_ssh_have_the_rights_of_their_user() {
     assert_eq!(place.by("ada", "$SSH quire repo list | sort"), "group/app\nsite\n");
     assert_eq!(place.by("kim", "$SSH quire rerun site#1"), "site#2\n");
     assert_eq!(place.by("kim", "$SSH quire wait site#2"), "quire: site#2 passed\n");
-    for (command, exit, said) in [
-        ("quire show group/app#1", 4, "run group/app#1 does not exist"),
-        ("quire repo rm site", 1, "`kim` has no right to admin this"),
-        ("quire repo new other", 1, "`kim` has no right to admin this"),
-        ("quire audit", 1, "`kim` has no right"),
-        ("quire user list", 1, "this command is for operators, and kim is none"),
-        ("quire doctor --reindex", 2, "this command cannot be given over ssh"),
-        ("quire serve", 2, "this command cannot be given over ssh"),
-        ("quire exec --user ada quire repo list", 2, "this command cannot be given over ssh"),
-        ("quire --data / runs", 2, "leave out --data and --server"),
-        ("quire runs --server http://127.0.0.1:1", 2, "leave out --data and --server"),
-    ] {
-        let ended = place.attempt("kim", &format!("$SSH {command}"));
-        assert!(
-            ended.exit == exit && ended.output.contains(said),
-            "{command}: {}\n{}",
-            ended.exit,
-            ended.output
-        );
-    }
+    expect_refusals(
+        &place,
+        &[
+            ("quire show group/app#1", 4, "run group/app#1 does not exist"),
+            ("quire repo rm site", 1, "`kim` has no right to admin this"),
+            ("quire repo new other", 1, "`kim` has no right to admin this"),
+            ("quire audit", 1, "`kim` has no right"),
+            ("quire user list", 1, "this command is for operators, and kim is none"),
+            ("quire doctor --reindex", 2, "this command cannot be given over ssh"),
+            ("quire serve", 2, "this command cannot be given over ssh"),
+            ("quire exec --user ada quire repo list", 2, "this command cannot be given over ssh"),
+            ("quire --data / runs", 2, "leave out --data and --server"),
+            ("quire runs --server http://127.0.0.1:1", 2, "leave out --data and --server"),
+        ],
+    );
     assert_eq!(place.by("ada", "$SSH quire repo new other"), "other\n");
     place.by("ada", "$SSH quire user add leo && $SSH quire key add leo - <ssh/host.pub");
     let ended = place.attempt("ada", "$SSH quire key add leo /etc/passwd");
@@ -246,23 +250,26 @@ fn arguments_that_a_job_declares_are_options_over_ssh_too() {
     assert!(plan.contains("deploy") && plan.contains("--env"), "{plan}");
     let runs = place.by("kim", "$SSH quire runs site --json");
     let count = || place.by("kim", "$SSH quire runs site --json").matches("\"number\"").count();
-    for (command, exit, said) in [
-        ("quire run site:deploy", 2, "env: a value is required"),
-        ("quire run site:deploy --env nowhere", 2, "env: value \"nowhere\" not in enum"),
-        ("quire run site:deploy --env prod --enw x", 2, "unknown flag: --enw; did you mean `--env`?"),
-        ("quire run site:deploy --env prod --token @/etc/passwd", 2, "is not read from the server's machine"),
-        ("quire run site:deploy --env prod --token env:PATH", 2, "is not read from the server's machine"),
-        ("quire run site:deploy --env prod --server http://127.0.0.1:1", 2, "leave out --data and --server"),
-        ("quire run group/app:deploy --env prod", 4, "repository `group/app` not found"),
-    ] {
-        let ended = place.attempt("kim", &format!("$SSH {command}"));
-        assert!(
-            ended.exit == exit && ended.output.contains(said),
-            "{command}: {}\n{}",
-            ended.exit,
-            ended.output
-        );
-    }
+    expect_refusals(
+        &place,
+        &[
+            ("quire run site:deploy", 2, "env: a value is required"),
+            ("quire run site:deploy --env nowhere", 2, "env: value \"nowhere\" not in enum"),
+            ("quire run site:deploy --env prod --enw x", 2, "unknown flag: --enw; did you mean `--env`?"),
+            (
+                "quire run site:deploy --env prod --token @/etc/passwd",
+                2,
+                "is not read from the server's machine",
+            ),
+            ("quire run site:deploy --env prod --token env:PATH", 2, "is not read from the server's machine"),
+            (
+                "quire run site:deploy --env prod --server http://127.0.0.1:1",
+                2,
+                "leave out --data and --server",
+            ),
+            ("quire run group/app:deploy --env prod", 4, "repository `group/app` not found"),
+        ],
+    );
     let eve = place.attempt("eve", "$SSH quire run site:deploy --env prod");
     assert!(eve.exit != 0 && eve.output.contains("site"), "{}", eve.output);
     assert_eq!(count(), runs.matches("\"number\"").count());
