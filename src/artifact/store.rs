@@ -189,7 +189,7 @@ fn copy_into(to: &File, source: io::Take<File>, rules: &mut Rules<'_>) -> Result
         let Some(bytes) = part.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
         hash.update(bytes);
         if let Some(secrets) = &mut rules.secrets {
-            secrets.pass_on(bytes, |_| {});
+            secrets.pass_on(bytes, &mut |_| {});
         }
         if !is_clone {
             to.write_all(bytes)?;

@@ -104,7 +104,7 @@ impl Redactor {
     /// is not known to who gets it. All of them when the output cannot be read.
     pub(crate) fn cut_value(&self, kept: &KeptOutput) -> usize {
         let mut stream = self.stream();
-        match kept.parts(|part| stream.pass_on(part, |_| {})) {
+        match kept.parts(|part| stream.pass_on(part, &mut |_| {})) {
             Ok(()) => stream.cut_value() as usize,
             Err(_) => kept.len(),
         }

@@ -70,12 +70,14 @@ impl RedactStream {
     /// Takes a chunk and gives what is decided by now.
     pub fn push(&mut self, chunk: &[u8]) -> Redacted {
         let mut out = Vec::new();
-        self.pass_on(chunk, |clean| out.extend_from_slice(clean));
+        self.pass_on(chunk, &mut |clean| out.extend_from_slice(clean));
         Redacted::new(out)
     }
 
     /// Takes a chunk and gives the parts of what is decided by now, in order. What has no secret in it is not copied.
-    pub(crate) fn pass_on(&mut self, chunk: &[u8], clean: impl FnMut(&[u8])) {
+    ///
+    /// There is one copy of it for all callers: the loop over the bytes is compiled into it.
+    pub(crate) fn pass_on(&mut self, chunk: &[u8], clean: &mut dyn FnMut(&[u8])) {
         if self.known.names.is_empty() {
             self.read += chunk.len() as u64;
         } else {
